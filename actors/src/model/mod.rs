@@ -1,0 +1,19 @@
+//! The words of the domain: names, endings, states, events and observations.
+//!
+//! The lowest floor: plain values that every other module may use and that use none of them.
+
+mod close_reason;
+mod event;
+mod names;
+mod observation;
+mod snapshot;
+mod state;
+mod token;
+
+pub use close_reason::{Class, CloseReason, Misconfiguration};
+pub use event::{Event, EventBody};
+pub use names::{AccountName, ChannelId, Generation, NameError, ServerName, UserId};
+pub use observation::{Fact, Observation, Subject};
+pub use snapshot::AccountSnapshot;
+pub use state::AccountState;
+pub use token::Token;

@@ -1,0 +1,178 @@
+//! What happens, as it happens: the one stream that tests, logs and metrics read.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use super::{AccountName, CloseReason, Generation, ServerName};
+
+/// One fact about an account or a server.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// When it was seen.
+    pub at: SystemTime,
+    /// What it is about.
+    pub subject: Subject,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What an [`Observation`] is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// An account, in the generation given.
+    Account(AccountName, Generation),
+    /// A server.
+    Server(ServerName),
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A Connection was started.
+    Connecting,
+    /// The server said hello, or answered the first ping of a resumed connection.
+    Connected {
+        /// Whether the server went on with an old connection.
+        resumed: bool,
+    },
+    /// A resume was tried and the server began a new connection instead: events were lost on the way.
+    ResumeLost,
+    /// Events flow.
+    Ready {
+        /// From the start of the Connection.
+        after: Duration,
+    },
+    /// The Connection was ready for `reset_after`: delays begin anew, and a half-open budget is whole again.
+    Settled,
+    /// The Connection ended.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+        /// For how long it had been ready, if it was.
+        ready_for: Option<Duration>,
+        /// Whether the ending was charged to the restart budget.
+        charged: bool,
+    },
+    /// Charged endings were taken back: the server had dropped others too.
+    Refunded,
+    /// The next Connection is scheduled.
+    RestartScheduled {
+        /// In how long.
+        after: Duration,
+        /// Whether it may resume.
+        resume: bool,
+    },
+    /// The server answers 401; it will be asked slowly.
+    Blocked,
+    /// The server or the way to it is set up wrongly; it will be asked slowly.
+    Misconfigured,
+    /// The restart budget is spent.
+    Tripped {
+        /// How long until the half-open try.
+        cooldown: Duration,
+    },
+    /// The cooldown is over; one more charged ending trips again.
+    HalfOpen,
+    /// The operator gave the account its whole budget back.
+    BudgetReset,
+    /// The sink or the store takes nothing; reading is paused.
+    Stalled,
+    /// The sink or the store takes events again.
+    Unstalled,
+    /// A sink refused an event for good.
+    Rejected {
+        /// What it said.
+        cause: String,
+    },
+    /// Another account saw this one change; it is polled, or woken, at once.
+    Prompted,
+    /// A poll or a ping said that all is well.
+    ProbeGood {
+        /// How long the answer took.
+        took: Duration,
+    },
+    /// A poll failed; it is counted, and cuts nothing.
+    ProbeFailed {
+        /// What went wrong.
+        cause: String,
+    },
+    /// A live socket's sequence skipped numbers.
+    SequenceGap {
+        /// The number that was due.
+        expected: u64,
+        /// The number that came.
+        got: u64,
+    },
+    /// A text frame could not be read as an event or a reply; it was left out.
+    Unreadable {
+        /// What was wrong with it.
+        cause: String,
+    },
+    /// The account is stopped until somebody starts it.
+    Stopped,
+    /// A Connection did not end in time and was abandoned.
+    Abandoned,
+    /// The account is gone.
+    Removed,
+    /// The server does not answer; connects and polls wait until it does.
+    ServerDown,
+    /// The server answers again.
+    ServerUp,
+    /// The server's rate limit pauses everything.
+    RatePaused {
+        /// For how long.
+        wait: Duration,
+    },
+    /// Polls do not fit half the server's rate: their interval is longer.
+    PollsStretched {
+        /// The interval now.
+        interval: Duration,
+    },
+}
+
+impl Fact {
+    /// The fact in one word, for logs and metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected { .. } => "connected",
+            Self::ResumeLost => "resume_lost",
+            Self::Ready { .. } => "ready",
+            Self::Settled => "settled",
+            Self::Closed { .. } => "closed",
+            Self::Refunded => "refunded",
+            Self::RestartScheduled { .. } => "restart_scheduled",
+            Self::Blocked => "blocked",
+            Self::Misconfigured => "misconfigured",
+            Self::Tripped { .. } => "tripped",
+            Self::HalfOpen => "half_open",
+            Self::BudgetReset => "budget_reset",
+            Self::Stalled => "stalled",
+            Self::Unstalled => "unstalled",
+            Self::Rejected { .. } => "rejected",
+            Self::Prompted => "prompted",
+            Self::ProbeGood { .. } => "probe_good",
+            Self::ProbeFailed { .. } => "probe_failed",
+            Self::SequenceGap { .. } => "sequence_gap",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Stopped => "stopped",
+            Self::Abandoned => "abandoned",
+            Self::Removed => "removed",
+            Self::ServerDown => "server_down",
+            Self::ServerUp => "server_up",
+            Self::RatePaused { .. } => "rate_paused",
+            Self::PollsStretched { .. } => "polls_stretched",
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(name, generation) => write!(f, "{name}#{generation}"),
+            Self::Server(name) => write!(f, "server {name}"),
+        }
+    }
+}

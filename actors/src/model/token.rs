@@ -1,0 +1,4 @@
+//! x
+/// t
+#[derive(Debug)]
+pub struct Token;

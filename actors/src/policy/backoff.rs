@@ -1,0 +1,113 @@
+//! Growing delays: the one file that knows the crate `backoff`.
+
+use std::time::Duration;
+
+use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff as _};
+
+/// What a series of growing delays is made of: it begins at `min`, doubles, and stays at `max`; each delay is
+/// then moved by at most `random_factor` of itself, up or down.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Delays {
+    /// The first delay.
+    pub min: Duration,
+    /// The longest delay, before jitter.
+    pub max: Duration,
+    /// The share, from 0 to 1, by which a delay may be shorter or longer.
+    pub random_factor: f64,
+}
+
+/// By how much a delay grows over the one before it.
+const FACTOR: u32 = 2;
+
+impl Delays {
+    /// The `n`th delay (from 0) before jitter.
+    pub fn nth(&self, n: u32) -> Duration {
+        let grown = FACTOR.checked_pow(n).and_then(|times| self.min.checked_mul(times));
+        grown.map_or(self.max, |delay| delay.min(self.max))
+    }
+
+    /// The sum of the first `n` delays, each with the greatest jitter.
+    pub fn longest_sum(&self, n: u32) -> Duration {
+        let sum: f64 = (0..n).map(|i| self.nth(i).as_secs_f64()).sum();
+        Duration::try_from_secs_f64(sum * (1.0 + self.random_factor)).unwrap_or(Duration::MAX)
+    }
+}
+
+/// A series of growing delays without an end.
+#[derive(Debug)]
+pub struct Backoff {
+    series: ExponentialBackoff,
+}
+
+impl Backoff {
+    /// A series at its start.
+    pub fn new(delays: Delays) -> Self {
+        let series = ExponentialBackoffBuilder::new()
+            .with_initial_interval(delays.min)
+            .with_max_interval(delays.max)
+            .with_multiplier(f64::from(FACTOR))
+            .with_randomization_factor(delays.random_factor)
+            // The default ends a series after 15 minutes: a bot would stay away for ever.
+            .with_max_elapsed_time(None)
+            .build();
+        Self { series }
+    }
+
+    /// The next delay.
+    pub fn next_delay(&mut self) -> Duration {
+        self.series.next_backoff().unwrap_or(self.series.max_interval)
+    }
+
+    /// Goes back to the start.
+    pub fn reset(&mut self) {
+        self.series.reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DELAYS: Delays =
+        Delays { min: Duration::from_secs(1), max: Duration::from_secs(60), random_factor: 0.0 };
+
+    #[test]
+    fn delays_double_up_to_the_longest_and_never_end() {
+        let mut backoff = Backoff::new(DELAYS);
+        let seconds: Vec<u64> = (0..9).map(|_| backoff.next_delay().as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        for _ in 0..10_000 {
+            assert_eq!(backoff.next_delay(), DELAYS.max);
+        }
+        backoff.reset();
+        assert_eq!(backoff.next_delay(), DELAYS.min);
+    }
+
+    #[test]
+    fn nth_is_the_series_without_jitter() {
+        let mut backoff = Backoff::new(DELAYS);
+        for n in 0..40 {
+            assert_eq!(backoff.next_delay(), DELAYS.nth(n), "n = {n}");
+        }
+        assert_eq!(DELAYS.nth(u32::MAX), DELAYS.max);
+    }
+
+    proptest! {
+        #[test]
+        fn jitter_stays_within_its_share(factor in 0.0..1.0f64, n in 1u32..12) {
+            let delays = Delays { random_factor: factor, ..DELAYS };
+            let mut backoff = Backoff::new(delays);
+            let mut sum = Duration::ZERO;
+            for i in 0..n {
+                let (delay, plain) = (backoff.next_delay(), delays.nth(i));
+                let slack = Duration::from_nanos(10);
+                prop_assert!(delay <= plain.mul_f64(1.0 + factor) + slack);
+                prop_assert!(delay + slack >= plain.mul_f64(1.0 - factor));
+                sum += delay;
+            }
+            prop_assert!(sum <= delays.longest_sum(n) + Duration::from_micros(1));
+        }
+    }
+}

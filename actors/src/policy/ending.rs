@@ -1,0 +1,147 @@
+//! The table of endings: what each [`CloseReason`] costs, and what follows.
+
+use std::time::Duration;
+
+use crate::model::CloseReason;
+
+/// How a Connection fared until it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Run {
+    /// For how long it was ready, without the time in which our own reading was paused; `None` when it never was.
+    pub ready_for: Option<Duration>,
+    /// Whether our own reading was paused when it ended: a slow sink, not the server, is the cause.
+    pub reading_paused: bool,
+}
+
+/// Whether an ending is charged to the restart budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// Never.
+    No,
+    /// When it was ready for less than `reset_after`, unless the server dropped others with it.
+    IfFlapping,
+    /// Always.
+    Yes,
+}
+
+/// What follows an ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consequence {
+    /// The account stops until somebody starts it.
+    Stop,
+    /// A fresh Connection at once.
+    RestartNow,
+    /// A fresh Connection after `min_backoff`, doubling while such endings follow each other; never by resume.
+    Recycle,
+    /// Asked slowly: blocked.
+    AskBlocked,
+    /// Asked slowly: misconfigured.
+    AskMisconfigured,
+    /// A fresh Connection after a growing delay.
+    Backoff {
+        /// What it costs.
+        charge: Charge,
+        /// Whether the next may resume.
+        resume: bool,
+        /// The least to wait, as the server asked.
+        at_least: Option<Duration>,
+    },
+    /// The account moves to another Arbiter, at once.
+    Move,
+}
+
+/// What follows from an ending.
+pub fn consequence(reason: &CloseReason, run: Run) -> Consequence {
+    use CloseReason as R;
+    match reason {
+        R::OperatorStop | R::Removed | R::Shutdown | R::IdentityChanged { .. } => Consequence::Stop,
+        R::ConfigChanged | R::OperatorRestart => Consequence::RestartNow,
+        R::Stale { .. } | R::Deaf { .. } | R::AuditHole => Consequence::Recycle,
+        R::Unauthorized => Consequence::AskBlocked,
+        R::Misconfigured(_) => Consequence::AskMisconfigured,
+        R::RateLimited { retry_after } => backoff(Charge::No, false, *retry_after),
+        R::Unreachable { .. }
+        | R::Timeout
+        | R::ServerError { .. }
+        | R::HelloOverdue
+        | R::DroppedBeforeReady
+        | R::CatchUpFailed { .. }
+        | R::Oversized { .. } => backoff(Charge::No, false, None),
+        R::Dropped { .. } | R::Closed { .. } | R::Silent if run.reading_paused => {
+            backoff(Charge::No, true, None)
+        }
+        R::Dropped { .. } | R::Closed { .. } | R::Silent => backoff(Charge::IfFlapping, true, None),
+        R::Protocol { .. } | R::Panicked | R::HealthCheckDied | R::SinkBroken { .. } | R::DeliveryDied => {
+            backoff(Charge::Yes, false, None)
+        }
+        R::ArbiterDied => Consequence::Move,
+    }
+}
+
+fn backoff(charge: Charge, resume: bool, at_least: Option<Duration>) -> Consequence {
+    Consequence::Backoff { charge, resume, at_least }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Misconfiguration;
+
+    fn cause() -> String {
+        String::from("x")
+    }
+
+    /// The table of the design, row by row.
+    #[test]
+    fn each_row_of_the_table() {
+        use CloseReason as R;
+        let free = backoff(Charge::No, false, None);
+        let fault = backoff(Charge::Yes, false, None);
+        let flapping = backoff(Charge::IfFlapping, true, None);
+        let minute = Some(Duration::from_secs(60));
+        let rows = [
+            (R::OperatorStop, Consequence::Stop),
+            (R::Removed, Consequence::Stop),
+            (R::Shutdown, Consequence::Stop),
+            (R::ConfigChanged, Consequence::RestartNow),
+            (R::OperatorRestart, Consequence::RestartNow),
+            (R::Stale { baseline: 1, seen: 2 }, Consequence::Recycle),
+            (R::Deaf { error: cause() }, Consequence::Recycle),
+            (R::AuditHole, Consequence::Recycle),
+            (R::Unauthorized, Consequence::AskBlocked),
+            (R::Misconfigured(Misconfiguration::Tls), Consequence::AskMisconfigured),
+            (R::Misconfigured(Misconfiguration::NotFound), Consequence::AskMisconfigured),
+            (R::IdentityChanged { was: "a".into(), now: "b".into() }, Consequence::Stop),
+            (R::Unreachable { cause: cause() }, free),
+            (R::Timeout, free),
+            (R::ServerError { status: 503 }, free),
+            (R::RateLimited { retry_after: minute }, backoff(Charge::No, false, minute)),
+            (R::HelloOverdue, free),
+            (R::DroppedBeforeReady, free),
+            (R::CatchUpFailed { cause: cause() }, free),
+            (R::Dropped { cause: cause() }, flapping),
+            (R::Closed { code: Some(1001) }, flapping),
+            (R::Silent, flapping),
+            (R::Oversized { limit: 1 }, free),
+            (R::Protocol { cause: cause() }, fault),
+            (R::Panicked, fault),
+            (R::HealthCheckDied, fault),
+            (R::SinkBroken { cause: cause() }, fault),
+            (R::DeliveryDied, fault),
+            (R::ArbiterDied, Consequence::Move),
+        ];
+        for (reason, expected) in rows {
+            assert_eq!(consequence(&reason, Run::default()), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_drop_while_our_own_reading_was_paused_is_free() {
+        let paused = Run { reading_paused: true, ..Run::default() };
+        for reason in
+            [CloseReason::Silent, CloseReason::Closed { code: None }, CloseReason::Dropped { cause: cause() }]
+        {
+            assert_eq!(consequence(&reason, paused), backoff(Charge::No, true, None), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Is the server down? One knock for all, without a token, instead of every account trying for itself.
+
+use std::time::{Duration, Instant};
+
+use crate::policy::{Backoff, Delays};
+
+/// How often to knock at a server that is down: soon enough that bots are back when people are.
+const KNOCKS: Delays =
+    Delays { min: Duration::from_secs(1), max: Duration::from_secs(10), random_factor: 0.2 };
+/// After a knock that was answered, failures are the callers' own for so long.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
+
+/// What is known of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// It answers, as far as is known.
+    Up,
+    /// It does not answer.
+    Down,
+}
+
+/// Knows whether a server is down, and when to knock.
+#[derive(Debug)]
+pub struct Knocking {
+    weather: Weather,
+    /// A knock is on its way.
+    on_its_way: bool,
+    answered_at: Option<Instant>,
+    delays: Backoff,
+}
+
+impl Default for Knocking {
+    fn default() -> Self {
+        Self { weather: Weather::Up, on_its_way: false, answered_at: None, delays: Backoff::new(KNOCKS) }
+    }
+}
+
+impl Knocking {
+    /// What is known of the server.
+    pub fn weather(&self) -> Weather {
+        self.weather
+    }
+
+    /// A caller could not reach the server. Says whether to knock now.
+    pub fn failed(&mut self, now: Instant) -> bool {
+        let believed = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < BELIEVED_FOR);
+        if self.on_its_way || self.weather == Weather::Down || believed {
+            return false;
+        }
+        self.on_its_way = true;
+        true
+    }
+
+    /// A knock that was scheduled begins.
+    pub fn knocks(&mut self) {
+        self.on_its_way = true;
+    }
+
+    /// A knock was answered: any status below 500 is an answer, a 404 or a 429 too. Says whether that is news.
+    pub fn answered(&mut self, now: Instant) -> bool {
+        self.on_its_way = false;
+        self.answered_at = Some(now);
+        self.delays.reset();
+        std::mem::replace(&mut self.weather, Weather::Up) == Weather::Down
+    }
+
+    /// A knock was not answered. Says when to knock again, and whether that is news.
+    pub fn unanswered(&mut self) -> (Duration, bool) {
+        self.on_its_way = false;
+        let news = std::mem::replace(&mut self.weather, Weather::Down) == Weather::Up;
+        (self.delays.next_delay(), news)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_knocks_and_the_others_wait_for_it() {
+        let now = Instant::now();
+        let mut knocking = Knocking::default();
+        assert!(knocking.failed(now));
+        assert!(!knocking.failed(now), "one knock for all");
+        assert!(!knocking.answered(now), "it was up all the time");
+        assert!(!knocking.failed(now + BELIEVED_FOR / 2), "believed for a moment");
+        assert!(knocking.failed(now + BELIEVED_FOR));
+    }
+
+    #[test]
+    fn down_until_a_knock_is_answered() {
+        let now = Instant::now();
+        let mut knocking = Knocking::default();
+        knocking.failed(now);
+        assert!(knocking.unanswered().1, "news");
+        assert_eq!(knocking.weather(), Weather::Down);
+        assert!(!knocking.failed(now), "the gate knocks by itself now");
+        knocking.knocks();
+        let (wait, news) = knocking.unanswered();
+        assert!(
+            !news && wait >= Duration::from_millis(1_600) && wait <= Duration::from_millis(2_400),
+            "{wait:?}"
+        );
+        assert!(knocking.answered(now));
+        assert_eq!(knocking.weather(), Weather::Up);
+    }
+}

@@ -1,0 +1,29 @@
+//! What all accounts of one server share: its rate limit, its dial slots, and whether it is up.
+
+mod knocking;
+mod pace;
+mod shares;
+
+pub use knocking::{Knocking, Weather};
+pub use pace::{Pace, RateSeen};
+pub use shares::{Class, GateFull, Grant, Shares};
+
+/// What an operator may set about one server.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GateLimits {
+    /// Requests a second, upgrades included; less when the server's headers say so.
+    pub requests_per_second: f64,
+    /// Connections that are between dial and hello at the same time.
+    pub dial_slots: usize,
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self {
+            // A server of ordinary size answers these without noticing.
+            requests_per_second: 50.0,
+            // A server that is coming up is not met by all its bots at once.
+            dial_slots: 32,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! How fast: a token bucket that also obeys the server's own words (fact 15).
+
+use std::time::{Duration, Instant};
+
+/// The wait after a 429 that does not say how long.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause that a server may ask for: more is a mistake, and a bot must not be away for it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// How much may go out at once after a quiet time: a fifth of a second's worth, at least one.
+const BURST_SECONDS: f64 = 0.2;
+
+/// The server's `X-Ratelimit-*` headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateSeen {
+    /// The size of the server's bucket.
+    pub limit: u64,
+    /// What is left in it.
+    pub remaining: u64,
+    /// Seconds until it is full again, rounded up.
+    pub reset_seconds: u64,
+}
+
+/// The pace of one server's requests.
+#[derive(Debug)]
+pub struct Pace {
+    configured: f64,
+    rate: f64,
+    tokens: f64,
+    counted_at: Instant,
+    paused_until: Option<Instant>,
+}
+
+impl Pace {
+    /// A pace of so many requests a second.
+    pub fn new(now: Instant, requests_per_second: f64) -> Self {
+        let rate = requests_per_second.max(f64::MIN_POSITIVE);
+        Self { configured: rate, rate, tokens: burst(rate), counted_at: now, paused_until: None }
+    }
+
+    /// Takes leave for one request.
+    ///
+    /// # Errors
+    /// When there is none yet: how long until there may be.
+    pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        if let Some(until) = self.paused_until {
+            if now < until {
+                return Err(until - now);
+            }
+            self.paused_until = None;
+        }
+        self.refill(now);
+        // A token that lacks less than a nanosecond's worth is a token: timers do not wait for less.
+        if self.tokens + self.rate * 1e-9 >= 1.0 {
+            self.tokens -= 1.0;
+            return Ok(());
+        }
+        let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate).unwrap_or(LONGEST_PAUSE);
+        Err(wait.clamp(Duration::from_nanos(1), LONGEST_PAUSE))
+    }
+
+    /// The server answered 429: everything pauses. Gives back for how long.
+    pub fn limited(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
+        let wait = retry_after.unwrap_or(DEFAULT_PAUSE).clamp(Duration::from_millis(100), LONGEST_PAUSE);
+        let until = now + wait;
+        let until = self.paused_until.map_or(until, |old| old.max(until));
+        self.paused_until = Some(until);
+        // Nothing is saved up during the pause: what waited goes out at the pace, not at once.
+        self.tokens = 0.0;
+        self.counted_at = until;
+        wait
+    }
+
+    /// Learns from the server's headers. Its bucket being less than half full, the time it needs to fill again
+    /// tells its rate; strangers behind the same address are counted in it.
+    pub fn learn(&mut self, now: Instant, seen: RateSeen) {
+        self.refill(now);
+        if seen.limit == 0 || seen.remaining.saturating_mul(2) >= seen.limit {
+            self.rate = self.configured;
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "rates are small numbers")]
+        let server = (seen.limit - seen.remaining) as f64 / seen.reset_seconds.max(1) as f64;
+        self.rate = self.configured.min(server);
+        self.tokens = self.tokens.min(burst(self.rate));
+    }
+
+    /// Requests a second at the moment.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.counted_at).as_secs_f64();
+        self.counted_at = self.counted_at.max(now);
+        self.tokens = (self.tokens + passed * self.rate).min(burst(self.rate));
+    }
+}
+
+fn burst(rate: f64) -> f64 {
+    (rate * BURST_SECONDS).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How many requests go out within a time when each is made as soon as it may.
+    fn made_within(pace: &mut Pace, start: Instant, length: Duration) -> usize {
+        let mut now = start;
+        let mut made = 0;
+        while now < start + length {
+            match pace.take(now) {
+                Ok(()) => made += 1,
+                Err(wait) => now += wait,
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn so_many_a_second_and_a_small_burst() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start, 50.0);
+        let made = made_within(&mut pace, start, 10 * SECOND);
+        assert!((505..=511).contains(&made), "{made}");
+    }
+
+    #[test]
+    fn a_429_pauses_everything_until_retry_after() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start, 50.0);
+        assert_eq!(pace.limited(start, Some(3 * SECOND)), 3 * SECOND);
+        assert_eq!(pace.limited(start, Some(SECOND)), SECOND, "a shorter one does not end a longer one");
+        assert_eq!(pace.take(start + SECOND), Err(2 * SECOND));
+        assert!(made_within(&mut pace, start + 3 * SECOND, SECOND) <= 51, "no burst after a pause");
+        assert_eq!(pace.limited(start, None), DEFAULT_PAUSE);
+        assert_eq!(pace.limited(start, Some(Duration::MAX)), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn the_servers_headers_may_only_slow_down() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start, 50.0);
+        // The recorded server: a bucket of 6 at 2 a second.
+        for (remaining, reset_seconds, rate) in
+            [(4, 1, 50.0), (3, 2, 50.0), (2, 2, 2.0), (0, 3, 2.0), (5, 1, 50.0)]
+        {
+            pace.learn(start, RateSeen { limit: 6, remaining, reset_seconds });
+            assert!((pace.rate() - rate).abs() < 1e-9, "{remaining} left: {}", pace.rate());
+        }
+        pace.learn(start, RateSeen { limit: 100_000, remaining: 0, reset_seconds: 1 });
+        assert!((pace.rate() - 50.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn never_faster_than_the_rate(rate in 0.5..500.0f64, seconds in 1u32..20) {
+            let start = Instant::now();
+            let mut pace = Pace::new(start, rate);
+            let made = f64::from(u32::try_from(made_within(&mut pace, start, seconds * SECOND)).unwrap());
+            prop_assert!(made <= rate * f64::from(seconds) + burst(rate) + 1.0);
+            prop_assert!(made + 2.0 >= rate * f64::from(seconds), "{made} is too slow");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Whose turn: four classes share a server's requests, and each keeps its quarter while it has work.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
+
+/// What a request is for. The classes take turns, so that none can starve another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Polls of `/users/me`.
+    Health,
+    /// What a Connection needs to come up.
+    Connect,
+    /// Listing and paging of what was missed.
+    CatchUp,
+    /// What bots post.
+    Reply,
+}
+
+const CLASSES: usize = 4;
+
+/// The most requests that may wait in one class. Every account has at most one poll and one connect on its way:
+/// twice ten thousand accounts fit.
+const MOST_WAITING: usize = 20_000;
+
+/// Too many requests wait already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests wait for this server ({MOST_WAITING})")]
+pub struct GateFull;
+
+/// A request whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Grant<T> {
+    /// Its class.
+    pub class: Class,
+    /// What was waiting.
+    pub ticket: T,
+}
+
+/// The waiting requests of one server.
+#[derive(Debug)]
+pub struct Shares<K, T> {
+    waiting: [VecDeque<(K, T)>; CLASSES],
+    /// Accounts with a waiting poll.
+    polling: HashSet<K>,
+    turn: usize,
+}
+
+impl<K, T> Default for Shares<K, T> {
+    fn default() -> Self {
+        Self { waiting: std::array::from_fn(|_| VecDeque::new()), polling: HashSet::new(), turn: 0 }
+    }
+}
+
+impl<K: Clone + Eq + Hash, T> Shares<K, T> {
+    /// Puts a request at the end of its class. A poll takes the place of the same account's waiting one.
+    ///
+    /// # Errors
+    /// When too many wait.
+    pub fn push(&mut self, class: Class, account: K, ticket: T) -> Result<(), GateFull> {
+        let queue = &mut self.waiting[class as usize];
+        if class == Class::Health && !self.polling.insert(account.clone()) {
+            if let Some(old) = queue.iter_mut().find(|(who, _)| *who == account) {
+                old.1 = ticket;
+            }
+            return Ok(());
+        }
+        if queue.len() >= MOST_WAITING {
+            return Err(GateFull);
+        }
+        queue.push_back((account, ticket));
+        Ok(())
+    }
+
+    /// Takes the next request: the classes in turn, within one the oldest. While the server is down only what
+    /// people wait for goes on to fail for itself; polls and connects wait.
+    pub fn next(&mut self, server_is_up: bool) -> Option<Grant<T>> {
+        for step in 0..CLASSES {
+            let class =
+                [Class::Health, Class::Connect, Class::CatchUp, Class::Reply][(self.turn + step) % CLASSES];
+            if !server_is_up && matches!(class, Class::Health | Class::Connect) {
+                continue;
+            }
+            if let Some((account, ticket)) = self.waiting[class as usize].pop_front() {
+                self.turn = (self.turn + step + 1) % CLASSES;
+                if class == Class::Health {
+                    self.polling.remove(&account);
+                }
+                return Some(Grant { class, ticket });
+            }
+        }
+        None
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.iter().map(VecDeque::len).sum()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: [Class; 4] = [Class::Health, Class::Connect, Class::CatchUp, Class::Reply];
+
+    #[test]
+    fn within_a_class_the_oldest_goes_first() {
+        let mut shares = Shares::default();
+        for n in 0..3 {
+            shares.push(Class::Connect, n, n).unwrap();
+        }
+        let order: Vec<i32> = std::iter::from_fn(|| shares.next(true)).map(|grant| grant.ticket).collect();
+        assert_eq!(order, [0, 1, 2]);
+    }
+
+    #[test]
+    fn an_account_has_one_waiting_poll() {
+        let mut shares = Shares::default();
+        shares.push(Class::Health, "a", 1).unwrap();
+        shares.push(Class::Health, "b", 2).unwrap();
+        shares.push(Class::Health, "a", 3).unwrap();
+        let order: Vec<i32> = std::iter::from_fn(|| shares.next(true)).map(|grant| grant.ticket).collect();
+        assert_eq!(order, [3, 2], "the newer poll in the older one's place");
+        shares.push(Class::Health, "a", 4).unwrap();
+        assert_eq!(shares.len(), 1);
+    }
+
+    #[test]
+    fn while_the_server_is_down_polls_and_connects_wait() {
+        let mut shares = Shares::default();
+        for class in ALL {
+            shares.push(class, 0, class).unwrap();
+        }
+        let passed: Vec<Class> = std::iter::from_fn(|| shares.next(false)).map(|grant| grant.class).collect();
+        assert_eq!(passed, [Class::CatchUp, Class::Reply]);
+        assert_eq!(shares.len(), 2);
+    }
+
+    #[test]
+    fn the_queue_has_an_end() {
+        let mut shares = Shares::default();
+        for n in 0..MOST_WAITING {
+            shares.push(Class::Connect, n, ()).unwrap();
+        }
+        assert_eq!(shares.push(Class::Connect, MOST_WAITING, ()), Err(GateFull));
+        assert_eq!(shares.push(Class::Reply, 0, ()), Ok(()), "another class has its own room");
+    }
+
+    proptest! {
+        /// Each class that has work gets at least a quarter of what goes out, less one turn.
+        #[test]
+        fn each_class_keeps_a_quarter(loads in proptest::array::uniform4(0usize..200), taken in 1usize..200) {
+            let mut shares = Shares::default();
+            for (class, load) in ALL.into_iter().zip(loads) {
+                for n in 0..load {
+                    shares.push(class, n, ()).unwrap();
+                }
+            }
+            let mut got = [0usize; 4];
+            let mut total = 0;
+            for grant in std::iter::from_fn(|| shares.next(true)).take(taken) {
+                got[grant.class as usize] += 1;
+                total += 1;
+            }
+            for class in 0..4 {
+                prop_assert!(got[class] == loads[class] || got[class] + 1 >= total / 4, "{got:?} of {loads:?}");
+            }
+        }
+    }
+}

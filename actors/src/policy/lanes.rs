@@ -1,0 +1,152 @@
+//! Order within a channel, side by side across channels: at most one item of a lane is out at a time.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+};
+
+/// Items in lanes. Within a lane they go out one after the other, in the order they came; across lanes at most
+/// `in_flight` are out at once. It holds what it is given: its bound is the permits that items carry.
+#[derive(Debug)]
+pub struct Lanes<K, T> {
+    by_key: HashMap<K, Lane<T>>,
+    /// Lanes with an item to send and none out, oldest first.
+    ready: VecDeque<K>,
+    in_flight: usize,
+    out: usize,
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Lane<T> {
+    items: VecDeque<T>,
+    out: bool,
+}
+
+impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
+    /// Lanes of which at most `in_flight` items are out at once.
+    pub fn new(in_flight: usize) -> Self {
+        Self {
+            by_key: HashMap::new(),
+            ready: VecDeque::new(),
+            in_flight: in_flight.max(1),
+            out: 0,
+            waiting: 0,
+        }
+    }
+
+    /// Puts an item at the end of its lane.
+    pub fn push(&mut self, key: K, item: T) {
+        self.waiting += 1;
+        let lane =
+            self.by_key.entry(key.clone()).or_insert_with(|| Lane { items: VecDeque::new(), out: false });
+        lane.items.push_back(item);
+        if lane.items.len() == 1 && !lane.out {
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Takes the next item that may go out.
+    pub fn take(&mut self) -> Option<(K, T)> {
+        if self.out >= self.in_flight {
+            return None;
+        }
+        let key = self.ready.pop_front()?;
+        let lane = self.by_key.get_mut(&key)?;
+        let item = lane.items.pop_front()?;
+        lane.out = true;
+        self.out += 1;
+        self.waiting -= 1;
+        Some((key, item))
+    }
+
+    /// The item of that lane is done with.
+    pub fn done(&mut self, key: &K) {
+        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out) else { return };
+        self.out -= 1;
+        lane.out = false;
+        if lane.items.is_empty() {
+            self.by_key.remove(key);
+        } else {
+            self.ready.push_back(key.clone());
+        }
+    }
+
+    /// The item of that lane comes back and is the next of it again.
+    pub fn back(&mut self, key: &K, item: T) {
+        if let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out) {
+            lane.items.push_front(item);
+            self.waiting += 1;
+            self.done(key);
+        }
+    }
+
+    /// How many items are out.
+    pub fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Whether nothing waits and nothing is out.
+    pub fn is_empty(&self) -> bool {
+        self.waiting == 0 && self.out == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_item_of_a_lane_and_so_many_in_all() {
+        let mut lanes = Lanes::new(2);
+        for (key, item) in [("a", 1), ("a", 2), ("b", 3), ("c", 4)] {
+            lanes.push(key, item);
+        }
+        assert_eq!((lanes.take(), lanes.take(), lanes.take()), (Some(("a", 1)), Some(("b", 3)), None));
+        lanes.done(&"b");
+        assert_eq!(lanes.take(), Some(("c", 4)));
+        lanes.back(&"a", 1);
+        assert_eq!(lanes.take(), Some(("a", 1)), "what came back goes first");
+        lanes.done(&"a");
+        lanes.done(&"c");
+        assert_eq!(lanes.take(), Some(("a", 2)));
+        lanes.done(&"a");
+        assert!(lanes.is_empty());
+    }
+
+    proptest! {
+        /// Whatever the interleaving, each lane's items come out in order, each once, however often they come back.
+        #[test]
+        fn order_within_a_lane_always_holds(
+            items in proptest::collection::vec(0u8..4, 1..60),
+            choices in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 400),
+            in_flight in 1usize..5,
+        ) {
+            let mut lanes = Lanes::new(in_flight);
+            for (n, key) in items.iter().enumerate() {
+                lanes.push(*key, n);
+            }
+            let mut out: Vec<(u8, usize)> = Vec::new();
+            let mut done: Vec<(u8, usize)> = Vec::new();
+            for (index, back) in choices {
+                out.extend(lanes.take());
+                prop_assert!(out.len() <= in_flight);
+                if !out.is_empty() {
+                    let (key, item) = out.swap_remove(index.index(out.len()));
+                    if back { lanes.back(&key, item) } else { lanes.done(&key); done.push((key, item)); }
+                }
+            }
+            while let Some((key, item)) = out.pop().or_else(|| lanes.take()) {
+                lanes.done(&key);
+                done.push((key, item));
+            }
+            prop_assert!(lanes.is_empty());
+            for lane in 0..4 {
+                let expected = (0..items.len()).filter(|n| items[*n] == lane);
+                prop_assert!(done.iter().filter(|(key, _)| *key == lane).map(|(_, n)| *n).eq(expected));
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use super::*;
+use crate::policy::RestartSettings;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn tracker(max_restarts: u32) -> RestartTracker {
+    let settings = RestartSettings { max_restarts, random_factor: 0.0, ..RestartSettings::default() };
+    RestartTracker::new(Arc::new(RestartPolicy::new(settings).unwrap()))
+}
+
+fn ready(seconds: u64) -> Run {
+    Run { ready_for: Some(Duration::from_secs(seconds)), reading_paused: false }
+}
+
+fn after(next: Next) -> u64 {
+    match next {
+        Next::Start { after, .. } | Next::AskBlocked(after) | Next::AskMisconfigured(after) => {
+            after.as_secs()
+        }
+        Next::Stop | Next::Move | Next::Trip { .. } => panic!("{next:?}"),
+    }
+}
+
+fn dropped() -> CloseReason {
+    CloseReason::Dropped { cause: "reset".into() }
+}
+
+#[test]
+fn recycles_that_follow_each_other_wait_longer_and_longer() {
+    let mut tracker = tracker(5);
+    let stale = CloseReason::Stale { baseline: 1, seen: 2 };
+    let delays: Vec<u64> = (0..8).map(|_| after(tracker.ended(Instant::now(), &stale, ready(1)))).collect();
+    assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+    assert_eq!(tracker.budget().used(Instant::now()), 0, "a touched account costs nothing");
+    assert_eq!(after(tracker.ended(Instant::now(), &stale, ready(60))), 1, "a settled run begins anew");
+}
+
+#[test]
+fn delays_go_back_only_after_a_run_that_was_ready_for_reset_after() {
+    let mut tracker = tracker(5);
+    let now = Instant::now();
+    let unreachable = CloseReason::Unreachable { cause: "refused".into() };
+    for expected in [1, 2, 4] {
+        assert_eq!(after(tracker.ended(now, &unreachable, Run::default())), expected);
+    }
+    assert_eq!(after(tracker.ended(now, &dropped(), ready(59))), 8);
+    assert_eq!(after(tracker.ended(now, &dropped(), ready(60))), 1);
+}
+
+#[test]
+fn a_dropped_run_is_charged_only_when_it_was_flapping() {
+    for (run, used) in [(ready(59), 1), (ready(60), 0), (Run { reading_paused: true, ..ready(1) }, 0)] {
+        let mut tracker = tracker(5);
+        let now = Instant::now();
+        tracker.ended(now, &dropped(), run);
+        assert_eq!(tracker.budget().used(now), used, "{run:?}");
+    }
+}
+
+#[test]
+fn a_401_uses_no_budget_and_is_asked_from_5_seconds_to_5_minutes() {
+    let mut tracker = tracker(0);
+    for nominal in [5, 10, 20, 40, 80, 160, 300, 300] {
+        let Next::AskBlocked(wait) =
+            tracker.ended(Instant::now(), &CloseReason::Unauthorized, Run::default())
+        else {
+            panic!("not blocked");
+        };
+        let nominal = Duration::from_secs(nominal);
+        assert!(
+            wait >= nominal.mul_f64(0.8) && wait <= nominal.mul_f64(1.2),
+            "{wait:?}, not about {nominal:?}"
+        );
+    }
+    let Next::AskBlocked(wait) = tracker.ended(Instant::now(), &CloseReason::Unauthorized, ready(1)) else {
+        panic!()
+    };
+    assert!(wait <= 6 * SECOND, "it was ready in between: asked soon again");
+}
+
+#[test]
+fn retry_after_is_the_least_to_wait() {
+    let mut tracker = tracker(5);
+    let limited = CloseReason::RateLimited { retry_after: Some(30 * SECOND) };
+    assert_eq!(after(tracker.ended(Instant::now(), &limited, Run::default())), 30);
+}
+
+#[test]
+fn only_a_drop_may_resume() {
+    let resumes = |reason: &CloseReason| match tracker(5).ended(Instant::now(), reason, ready(100)) {
+        Next::Start { resume, .. } => resume,
+        _ => false,
+    };
+    assert!(resumes(&dropped()) && resumes(&CloseReason::Silent));
+    for reason in [
+        CloseReason::Stale { baseline: 1, seen: 2 },
+        CloseReason::Deaf { error: "x".into() },
+        CloseReason::Oversized { limit: 1 },
+        CloseReason::Panicked,
+        CloseReason::OperatorRestart,
+    ] {
+        assert!(!resumes(&reason), "{reason}");
+    }
+}
+
+#[test]
+fn faults_trip_and_a_refund_undoes_it() {
+    let mut tracker = tracker(1);
+    let now = Instant::now();
+    assert_eq!(after(tracker.ended(now, &CloseReason::Panicked, ready(1))), 1);
+    let later = now + SECOND;
+    let tripped = tracker.ended(later, &dropped(), ready(1));
+    assert_eq!(tripped, Next::Trip { cooldown: 300 * SECOND, charged: later });
+    assert_eq!(tracker.refund(later), Some(2 * SECOND));
+    assert_eq!(tracker.phase(), Phase::Closed);
+}
+
+#[test]
+fn half_open_survives_what_is_free_and_ends_with_a_settled_run() {
+    let mut tracker = tracker(0);
+    let now = Instant::now();
+    tracker.ended(now, &CloseReason::Panicked, Run::default());
+    tracker.cooled_down();
+    tracker.ended(now, &CloseReason::Unreachable { cause: "x".into() }, Run::default());
+    assert!(matches!(tracker.phase(), Phase::HalfOpen { .. }));
+    tracker.ended(now, &CloseReason::Stale { baseline: 1, seen: 2 }, ready(60));
+    assert_eq!(tracker.phase(), Phase::Closed);
+}

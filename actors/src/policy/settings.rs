@@ -1,0 +1,189 @@
+//! The restart policy as a value that is checked when it is made.
+
+use std::time::Duration;
+
+use super::backoff::Delays;
+
+/// What an operator may set about restarts; a [`RestartPolicy`] once checked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RestartSettings {
+    /// Charged endings allowed within the window; the next one trips the account.
+    pub max_restarts: u32,
+    /// The length of the sliding window.
+    pub within: Duration,
+    /// The first delay.
+    pub min_backoff: Duration,
+    /// The longest delay.
+    pub max_backoff: Duration,
+    /// The share by which delays vary, from 0 to 1.
+    pub random_factor: f64,
+    /// How long a Connection must have been ready for delays to begin anew.
+    pub reset_after: Duration,
+    /// How long a tripped account rests before it is tried again.
+    pub cooldown: Duration,
+    /// The longest such rest.
+    pub max_cooldown: Duration,
+}
+
+impl Default for RestartSettings {
+    fn default() -> Self {
+        Self {
+            // Enough for a burst of bad luck; a bot that fails five times in ten minutes fails for a reason.
+            max_restarts: 5,
+            within: Duration::from_secs(600),
+            // A second is soon enough for people, and late enough for a server that is coming up.
+            min_backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(60),
+            // Spreads those that fell together.
+            random_factor: 0.2,
+            // Two polls and two pings: both witnesses have spoken by then.
+            reset_after: Duration::from_secs(60),
+            cooldown: Duration::from_secs(300),
+            max_cooldown: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// The most restarts that a budget may allow: each is remembered for as long as the window is.
+const MOST_RESTARTS: u32 = 1_000;
+
+/// What is wrong with a setting, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}; {remedy}")]
+pub struct SettingsError {
+    /// The setting's key.
+    pub key: &'static str,
+    /// What is wrong.
+    pub problem: String,
+    /// How to mend it.
+    pub remedy: String,
+}
+
+/// A restart policy that can be carried out: the only ways to one are [`RestartPolicy::new`], and the defaults,
+/// which a test holds to the same checks.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RestartPolicy {
+    settings: RestartSettings,
+}
+
+impl RestartPolicy {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// All that is wrong with them at once; among it a budget that could never trip, because the delays and
+    /// ready times of `max_restarts` restarts already fill the window.
+    pub fn new(settings: RestartSettings) -> Result<Self, Vec<SettingsError>> {
+        let mut errors = ranges(&settings);
+        if errors.is_empty() {
+            errors.extend(never_trips(&settings));
+        }
+        if errors.is_empty() { Ok(Self { settings }) } else { Err(errors) }
+    }
+
+    /// The settings, as checked.
+    pub fn settings(&self) -> &RestartSettings {
+        &self.settings
+    }
+
+    /// The delays between restarts.
+    pub fn delays(&self) -> Delays {
+        delays(&self.settings)
+    }
+}
+
+fn delays(settings: &RestartSettings) -> Delays {
+    Delays { min: settings.min_backoff, max: settings.max_backoff, random_factor: settings.random_factor }
+}
+
+fn ranges(s: &RestartSettings) -> Vec<SettingsError> {
+    let mut errors = Vec::new();
+    let mut refuse = |wrong: bool, key, problem: String, remedy: &str| {
+        if wrong {
+            errors.push(SettingsError { key, problem, remedy: remedy.into() });
+        }
+    };
+    refuse(
+        s.max_restarts > MOST_RESTARTS,
+        "max_restarts",
+        format!("{} is more than {MOST_RESTARTS}", s.max_restarts),
+        "take a smaller number",
+    );
+    refuse(s.min_backoff.is_zero(), "min_backoff", "it is zero".into(), "take at least 1ms");
+    refuse(
+        s.min_backoff > s.max_backoff,
+        "max_backoff",
+        format!("{:?} is less than min_backoff, {:?}", s.max_backoff, s.min_backoff),
+        "raise it, or lower min_backoff",
+    );
+    refuse(
+        !(0.0..=1.0).contains(&s.random_factor),
+        "random_factor",
+        format!("{} is not between 0 and 1", s.random_factor),
+        "take a share such as 0.2",
+    );
+    refuse(s.within.is_zero(), "within", "it is zero".into(), "take a window such as 10m");
+    refuse(s.cooldown.is_zero(), "cooldown", "it is zero".into(), "take a rest such as 5m");
+    refuse(
+        s.cooldown > s.max_cooldown,
+        "max_cooldown",
+        format!("{:?} is less than cooldown, {:?}", s.max_cooldown, s.cooldown),
+        "raise it, or lower cooldown",
+    );
+    errors
+}
+
+fn never_trips(s: &RestartSettings) -> Option<SettingsError> {
+    let ready = s.reset_after.saturating_mul(s.max_restarts);
+    let longest = delays(s).longest_sum(s.max_restarts).saturating_add(ready);
+    (longest >= s.within).then(|| SettingsError {
+        key: "within",
+        problem: format!(
+            "this budget could never trip: {} restarts may take {:.1} s (delays with jitter, and reset_after each), \
+             which is not less than within, {} s",
+            s.max_restarts,
+            longest.as_secs_f64(),
+            s.within.as_secs(),
+        ),
+        remedy: format!("raise within above {:.0} s, or lower max_restarts, reset_after or the delays", longest.as_secs_f64()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_pass_their_own_checks() {
+        assert_eq!(RestartPolicy::new(RestartSettings::default()), Ok(RestartPolicy::default()));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let errors = RestartPolicy::new(RestartSettings {
+            max_restarts: 1_001,
+            min_backoff: Duration::ZERO,
+            random_factor: 1.5,
+            cooldown: Duration::from_secs(10),
+            max_cooldown: Duration::from_secs(5),
+            ..RestartSettings::default()
+        })
+        .unwrap_err();
+        let keys: Vec<_> = errors.iter().map(|e| e.key).collect();
+        assert_eq!(keys, ["max_restarts", "min_backoff", "random_factor", "max_cooldown"]);
+    }
+
+    #[test]
+    fn a_budget_that_can_never_trip_is_refused_at_the_exact_edge() {
+        // Delays of 1 + 2 + 4 s with jitter 0.5 are 10.5 s; three runs of 10 s are 30 s.
+        let edge = RestartSettings {
+            max_restarts: 3,
+            within: Duration::from_millis(40_500),
+            random_factor: 0.5,
+            reset_after: Duration::from_secs(10),
+            ..RestartSettings::default()
+        };
+        assert_eq!(RestartPolicy::new(edge).unwrap_err()[0].key, "within");
+        let above = RestartSettings { within: edge.within + Duration::from_millis(1), ..edge };
+        assert!(RestartPolicy::new(above).is_ok());
+    }
+}

@@ -1,0 +1,124 @@
+//! What one account hears about another: `user_updated` for a hosted user (fact 6).
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+use crate::model::UserId;
+
+/// The least time between two prompts for one account.
+const AT_MOST_ONE_IN: Duration = Duration::from_secs(1);
+
+/// Whether to look at an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt<K> {
+    /// No: not hosted here, known already, or a look is coming.
+    No,
+    /// Now.
+    Now(K),
+    /// After the delay.
+    After(K, Duration),
+}
+
+/// The hosted users of one server, and what was seen of them.
+///
+/// One lies between all Connections of a server, so that one change, told to ten thousand sockets, becomes one
+/// message.
+#[derive(Debug)]
+pub struct Witness<K> {
+    watched: HashMap<UserId, Watched<K>>,
+}
+
+#[derive(Debug)]
+struct Watched<K> {
+    account: K,
+    /// The newest `update_at` that was acted upon: the baseline, or what a sibling saw last.
+    known: i64,
+    next_prompt: Option<Instant>,
+}
+
+impl<K> Default for Witness<K> {
+    fn default() -> Self {
+        Self { watched: HashMap::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Witness<K> {
+    /// An account read its baseline: what is older or equal is no news.
+    pub fn baseline(&mut self, user: &UserId, account: &K, update_at: i64) {
+        let fresh = || Watched { account: account.clone(), known: update_at, next_prompt: None };
+        let watched = self.watched.entry(user.clone()).or_insert_with(fresh);
+        watched.known = update_at;
+        watched.account = account.clone();
+    }
+
+    /// An account is hosted no longer.
+    pub fn forget(&mut self, account: &K) {
+        self.watched.retain(|_, watched| watched.account != *account);
+    }
+
+    /// A sibling heard that a user changed.
+    pub fn saw(&mut self, now: Instant, user: &UserId, update_at: i64) -> Prompt<K> {
+        let Some(watched) = self.watched.get_mut(user) else { return Prompt::No };
+        // What is not newer was told by another sibling before, or is the baseline. A clock of the server's that
+        // goes back hides a change from this witness alone.
+        if update_at <= watched.known {
+            return Prompt::No;
+        }
+        watched.known = update_at;
+        match watched.next_prompt {
+            // One is scheduled already: it will see this change too.
+            Some(at) if at > now + AT_MOST_ONE_IN => Prompt::No,
+            Some(at) if at > now => {
+                watched.next_prompt = Some(at + AT_MOST_ONE_IN);
+                Prompt::After(watched.account.clone(), at - now)
+            }
+            _ => {
+                watched.next_prompt = Some(now + AT_MOST_ONE_IN);
+                Prompt::Now(watched.account.clone())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watching() -> (Instant, UserId, Witness<&'static str>) {
+        let user = UserId::from("u1");
+        let mut witness = Witness::default();
+        witness.baseline(&user, &"bot", 100);
+        (Instant::now(), user, witness)
+    }
+
+    #[test]
+    fn only_news_about_a_hosted_user_prompts() {
+        let (now, user, mut witness) = watching();
+        assert_eq!(witness.saw(now, &"stranger".into(), 500), Prompt::No);
+        assert_eq!(witness.saw(now, &user, 100), Prompt::No, "the baseline itself");
+        assert_eq!(witness.saw(now, &user, 101), Prompt::Now("bot"));
+        assert_eq!(witness.saw(now, &user, 101), Prompt::No, "a second sibling tells the same");
+        witness.forget(&"bot");
+        assert_eq!(witness.saw(now, &user, 900), Prompt::No);
+    }
+
+    #[test]
+    fn prompts_are_merged_to_one_a_second() {
+        let (now, user, mut witness) = watching();
+        let ms = Duration::from_millis;
+        assert_eq!(witness.saw(now, &user, 101), Prompt::Now("bot"));
+        assert_eq!(witness.saw(now + ms(300), &user, 102), Prompt::After("bot", ms(700)));
+        assert_eq!(witness.saw(now + ms(400), &user, 103), Prompt::No, "the scheduled one sees it");
+        assert_eq!(witness.saw(now + ms(2_000), &user, 104), Prompt::Now("bot"));
+    }
+
+    #[test]
+    fn a_new_baseline_is_no_news() {
+        let (now, user, mut witness) = watching();
+        witness.baseline(&user, &"bot", 200);
+        assert_eq!(witness.saw(now, &user, 200), Prompt::No);
+    }
+}
