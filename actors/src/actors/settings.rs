@@ -1,0 +1,86 @@
+//! What an operator may set for all accounts of a host.
+
+use std::time::Duration;
+
+use crate::policy::{PulseLimits, RestartPolicy};
+
+/// What an operator may set for all accounts of a host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HostSettings {
+    /// Budget and delays.
+    pub restart: RestartPolicy,
+    /// The witnesses.
+    pub health: HealthSettings,
+    /// The queue before the sink.
+    pub delivery: DeliverySettings,
+    /// How long to wait for the hello after the upgrade.
+    pub hello_timeout: Duration,
+    /// How long a Connection may take to stop before it is abandoned.
+    pub stop_deadline: Duration,
+    /// Arbiters (threads) that accounts are spread over; 0 puts them on the Supervisor's own.
+    pub arbiters: usize,
+}
+
+/// Which witnesses of deafness there are, and how often they look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HealthSettings {
+    /// Poll `/users/me` and compare `update_at` with the baseline.
+    pub poll: bool,
+    /// From one poll to the next.
+    pub poll_interval: Duration,
+    /// Ping in-band.
+    pub ping: bool,
+    /// How often to ping, and how long to wait for the answer.
+    pub pulse: PulseLimits,
+    /// Heed what other hosted accounts hear about an account.
+    pub witness: bool,
+}
+
+/// The queue between an account's socket and its sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliverySettings {
+    /// Frames that may wait for the sink; each further 16 KiB of a large frame count as another. When they are
+    /// used up the socket is not read.
+    pub queue: usize,
+    /// Events of one account that the sink may hold unanswered at once.
+    pub in_flight: usize,
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        Self {
+            restart: RestartPolicy::default(),
+            health: HealthSettings::default(),
+            delivery: DeliverySettings::default(),
+            // The server itself drops a socket without a valid token after 5 s (fact 1).
+            hello_timeout: Duration::from_secs(10),
+            // A close frame and its 20 ms take no longer; what does, hangs.
+            stop_deadline: Duration::from_secs(5),
+            arbiters: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        Self {
+            poll: true,
+            // One empty 304 in half a minute; a lone account is heard again within that.
+            poll_interval: Duration::from_secs(30),
+            ping: true,
+            pulse: PulseLimits::default(),
+            witness: true,
+        }
+    }
+}
+
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        Self {
+            // As many as the server queues for a client (fact 17): together they ride out a pause of a busy bot,
+            // in at most 4 MiB.
+            queue: 256,
+            in_flight: 16,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A Mattermost server, as an account's actors speak to it.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::{Rc, Weak},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+
+use crate::{
+    mattermost::{Answer, Client, ClientConfig, DialError, Dialed, Etag, Me, ResumePoint, RestError, SystemPing},
+    model::Token,
+};
+
+/// One server's API, usable on the Arbiter it was made on.
+///
+/// What it promises: every call ends within the client's limits, with an answer or an error that says its kind;
+/// `system_ping` sends no token; a socket is handed over as soon as the upgrade is done, before any hello.
+pub trait Api {
+    /// `GET /users/me`; with an ETag the answer may be [`Me::Unmodified`] (fact 9).
+    fn me<'a>(
+        &'a self,
+        token: &'a Token,
+        etag: Option<&'a Etag>,
+    ) -> LocalBoxFuture<'a, Result<Answer<Me>, RestError>>;
+
+    /// `GET /system/ping`, without a token.
+    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>>;
+
+    /// Opens a WebSocket, or takes an old connection up again where it was left (fact 10).
+    fn dial<'a>(
+        &'a self,
+        token: &'a Token,
+        resume: Option<&'a ResumePoint>,
+    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>>;
+}
+
+/// Makes a server's API on whatever Arbiter it is asked on: an HTTP client cannot move between threads.
+pub trait ApiFactory: Send + Sync + 'static {
+    /// The API for this Arbiter.
+    fn api(&self) -> Rc<dyn Api>;
+}
+
+/// A real Mattermost server. All accounts of it on one Arbiter share one client.
+#[derive(Debug)]
+pub struct Mattermost {
+    config: ClientConfig,
+    id: u64,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// This Arbiter's clients, for as long as somebody uses them.
+    static CLIENTS: RefCell<HashMap<u64, Weak<Client>>> = RefCell::default();
+}
+
+impl Mattermost {
+    /// A server at the URL that the configuration names.
+    pub fn new(config: ClientConfig) -> Self {
+        Self { config, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl ApiFactory for Mattermost {
+    fn api(&self) -> Rc<dyn Api> {
+        CLIENTS.with_borrow_mut(|clients| {
+            if let Some(client) = clients.get(&self.id).and_then(Weak::upgrade) {
+                return client as Rc<dyn Api>;
+            }
+            clients.retain(|_, client| client.strong_count() > 0);
+            let client = Rc::new(Client::new(&self.config));
+            clients.insert(self.id, Rc::downgrade(&client));
+            client
+        })
+    }
+}
+
+impl Api for Client {
+    fn me<'a>(
+        &'a self,
+        token: &'a Token,
+        etag: Option<&'a Etag>,
+    ) -> LocalBoxFuture<'a, Result<Answer<Me>, RestError>> {
+        Client::me(self, token, etag).boxed_local()
+    }
+
+    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>> {
+        Client::system_ping(self).boxed_local()
+    }
+
+    fn dial<'a>(
+        &'a self,
+        token: &'a Token,
+        resume: Option<&'a ResumePoint>,
+    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>> {
+        Client::dial(self, token, resume).boxed_local()
+    }
+}
