@@ -1,1 +1,4 @@
 //! The actors of matterhost.
+
+pub mod mattermost;
+pub mod model;

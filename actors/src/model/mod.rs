@@ -1,0 +1,5 @@
+//! The nouns that every floor above shares.
+
+mod token;
+
+pub use token::{Token, TokenError};
