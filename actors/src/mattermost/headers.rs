@@ -33,6 +33,11 @@ impl RateHeaders {
 }
 
 impl Etag {
+    /// A mark as a server wrote it.
+    pub fn new(etag: &str) -> Self {
+        Self(etag.into())
+    }
+
     pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
         text(headers, "etag").filter(|etag| !etag.is_empty()).map(|etag| Self(etag.into()))
     }

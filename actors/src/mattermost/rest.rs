@@ -16,7 +16,7 @@ pub struct Answer<T> {
 }
 
 /// What `GET /system/ping` says: the server is up.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct SystemPing {
     /// `OK`, as a rule.
     #[serde(default)]
