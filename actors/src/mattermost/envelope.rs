@@ -129,3 +129,6 @@ pub fn parse(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
         _ => Err(EnvelopeError::Neither),
     }
 }
+
+#[cfg(test)]
+mod tests;
