@@ -359,7 +359,7 @@ async fn what_waits_is_bounded_and_can_be_flushed_without_reading() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(writer.poll_flush(&mut cx).is_pending());
     let reading = tokio::spawn(async move {
-        let mut bytes = vec![0; 3 * (8192 + 8)];
+        let mut bytes = vec![0; 4 * (8192 + 8)];
         server.read_exact(&mut bytes).await.unwrap();
         server
     });
