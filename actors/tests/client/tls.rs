@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{SinkExt as _, StreamExt as _};
 use matterhost_actors::mattermost::{ClientLimits, DialErrorKind, Frame, RestErrorKind, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use rustls::{HandshakeKind, ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -50,8 +50,8 @@ impl Secure {
         }
     }
 
-    fn trusted(&self) -> Option<Tls> {
-        Some(Tls::load(Some(self.ca_pem.as_bytes())).unwrap())
+    fn trusted(&self) -> Tls {
+        Tls::load(Some(self.ca_pem.as_bytes())).unwrap()
     }
 
     fn port(&self) -> u16 {
@@ -68,7 +68,7 @@ fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
     run(async {
         let server = Secure::on("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());
-        let client = client_with(&url, server.trusted(), ClientLimits::default());
+        let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let serving = async {
             let mut stream = server.accept().await.unwrap();
             assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -104,7 +104,7 @@ fn a_reconnect_takes_its_session_up_again() {
     run(async {
         let server = Secure::on("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());
-        let client = client_with(&url, server.trusted(), ClientLimits::default());
+        let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let mut kinds = Vec::new();
         for _ in 0..3 {
             let token = token();
@@ -123,8 +123,14 @@ fn a_reconnect_takes_its_session_up_again() {
                 .unwrap()
                 .unwrap();
         }
-        use rustls::HandshakeKind::{Full, Resumed};
-        assert_eq!(kinds, [Full, Resumed, Resumed]);
+        assert_eq!(
+            kinds,
+            [
+                HandshakeKind::Full,
+                HandshakeKind::Resumed,
+                HandshakeKind::Resumed
+            ]
+        );
     });
 }
 
@@ -135,7 +141,7 @@ fn who_is_not_trusted_is_refused_before_the_token() {
         let url = format!("https://localhost:{}", server.port());
         let stranger = Secure::on("127.0.0.1:0", "localhost").await;
         // Once a certificate of another CA, once of the right one with another name, once no CA at all.
-        for tls in [stranger.trusted(), server.trusted(), None] {
+        for tls in [Some(stranger.trusted()), Some(server.trusted()), None] {
             let client = client_with(&url, tls, ClientLimits::default());
             let token = token();
             let (accepted, answer) = tokio::join!(server.accept(), client.me(&token, None));
@@ -153,7 +159,7 @@ fn an_ipv6_address_can_have_a_certificate() {
     run(async {
         let server = Secure::on("[::1]:0", "::1").await;
         let url = format!("https://[::1]:{}", server.port());
-        let client = client_with(&url, server.trusted(), ClientLimits::default());
+        let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let serving = async {
             let mut stream = server.accept().await.unwrap();
             read_head(&mut stream).await.unwrap();
@@ -171,7 +177,7 @@ fn the_wrong_scheme_is_told_both_ways() {
         let server = Secure::on("127.0.0.1:0", "localhost").await;
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", plain.local_addr().unwrap());
-        let client_of_plain = client_with(&url, server.trusted(), ClientLimits::default());
+        let client_of_plain = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let refusing = async {
             let (mut stream, _) = plain.accept().await.unwrap();
             let mut hello = [0; 1000];
