@@ -1,5 +1,5 @@
 //! What the port `Api` promises, asked of every implementation: the fake of these tests, and a real client at the
-//! simulator (in the package's other test binary).
+//! simulator.
 
 use std::rc::Rc;
 
@@ -7,8 +7,9 @@ use futures_util::StreamExt as _;
 use matterhost_actors::{
     mattermost::{Frame, Incoming, Me, Requests, RestErrorKind, SocketReader, parse},
     model::Token,
-    ports::{Api, ApiFactory as _},
+    ports::{Api, ApiFactory as _, Mattermost},
 };
+use matterhost_simulator::{Account, Simulator};
 
 use crate::stage::World;
 
@@ -21,9 +22,8 @@ trait Backstage {
 
 async fn next_text(reader: &mut SocketReader) -> String {
     loop {
-        match reader.next().await.unwrap().unwrap() {
-            Frame::Text(text) => return text.to_string(),
-            _ => {}
+        if let Frame::Text(text) = reader.next().await.unwrap().unwrap() {
+            return text.to_string();
         }
     }
 }
@@ -93,5 +93,31 @@ fn the_fake_keeps_the_promises_of_a_server() {
         let world = World::default();
         world.add_user("bot");
         keeps_its_promises(world.api(), &Fake(world.clone())).await;
+    });
+}
+
+struct Simulated(Simulator, Account);
+
+impl Backstage for Simulated {
+    fn token(&self) -> Token {
+        Token::new(self.1.token.as_str()).unwrap()
+    }
+
+    fn disable(&self) {
+        self.0.disable(&self.1.user_id);
+    }
+
+    fn enable(&self) {
+        self.0.enable(&self.1.user_id);
+    }
+}
+
+#[test]
+fn a_real_client_keeps_them_at_a_server_over_sockets() {
+    let simulator = Simulator::start().unwrap();
+    let bot = simulator.create_bot("bot");
+    let config = crate::sockets::config(&simulator);
+    actix::System::new().block_on(async {
+        keeps_its_promises(Mattermost::new(config).api(), &Simulated(simulator, bot)).await;
     });
 }

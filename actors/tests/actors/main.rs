@@ -9,5 +9,6 @@ mod endings;
 mod faults;
 mod gate;
 mod lifecycle;
+mod sockets;
 mod stage;
 mod witnesses;

@@ -4,17 +4,24 @@ mod peer;
 mod sink;
 mod world;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::{Actor as _, Addr, Message, dev::ToEnvelope};
 use matterhost_actors::{
-    actors::{AccountSpec, AddAccount, AddServer, HostSettings, List, ServerSpec, Supervisor},
+    actors::{
+        AccountSpec, AddAccount, AddServer, HostSettings, List, ServerSpec, Supervisor, SupervisorError,
+    },
     model::{
         AccountName, AccountSnapshot, AccountState, CloseReason, Fact, Observation, ServerName, Subject,
         Token,
     },
     policy::{GateLimits, RestartPolicy, RestartSettings},
-    ports::EventSink,
+    ports::{ApiFactory, EventSink},
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
@@ -27,14 +34,33 @@ const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// What a test acts with.
+/// A fake server, and a host that believes in it.
 pub(crate) struct Stage {
     pub(crate) world: World,
+    pub(crate) host: Host,
+}
+
+/// A Supervisor, what it tells, and a sink for its accounts.
+pub(crate) struct Host {
     pub(crate) sink: Arc<Collector>,
     pub(crate) supervisor: Addr<Supervisor>,
     observations: Receiver<Arc<Observation>>,
     /// Everything seen so far, in order.
     pub(crate) seen: Vec<Arc<Observation>>,
+}
+
+impl Deref for Stage {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl DerefMut for Stage {
+    fn deref_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
 }
 
 /// Settings without jitter, all on one thread.
@@ -75,12 +101,8 @@ pub(crate) fn wide_open() -> GateLimits {
 impl Stage {
     pub(crate) fn new(settings: HostSettings, limits: GateLimits) -> Self {
         let world = World::default();
-        let supervisor = Supervisor::new(settings);
-        let observations = supervisor.observer().subscribe();
-        let supervisor = supervisor.start();
-        let api = Arc::new(world.clone());
-        supervisor.do_send(AddServer(ServerSpec { name: server(), api, limits }));
-        Self { world, sink: Arc::default(), supervisor, observations, seen: Vec::new() }
+        let host = Host::new(settings, limits, Arc::new(world.clone()));
+        Self { world, host }
     }
 
     /// Hosts a new user of the server under its own name.
@@ -92,17 +114,35 @@ impl Stage {
         &mut self,
         account: &str,
         sink: Arc<dyn EventSink>,
-    ) -> Result<(), matterhost_actors::actors::SupervisorError> {
+    ) -> Result<(), SupervisorError> {
         self.world.add_user(account);
-        let token = Token::new(account).unwrap();
-        let spec = AccountSpec { name: name(account), server: server(), token, sink };
-        self.ask(AddAccount(spec)).await
+        self.host.add(account, account, sink).await
     }
 
     /// Hosts a user and waits until it is ready.
     pub(crate) async fn ready(&mut self, account: &str) {
         self.host(account).await;
-        self.until(account, |fact| matches!(fact, Fact::Ready { .. })).await;
+        self.until_ready(account).await;
+    }
+}
+
+impl Host {
+    pub(crate) fn new(settings: HostSettings, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
+        let supervisor = Supervisor::new(settings);
+        let observations = supervisor.observer().subscribe();
+        let supervisor = supervisor.start();
+        supervisor.do_send(AddServer(ServerSpec { name: server(), api, limits }));
+        Self { sink: Arc::default(), supervisor, observations, seen: Vec::new() }
+    }
+
+    pub(crate) async fn add(
+        &self,
+        account: &str,
+        token: &str,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<(), SupervisorError> {
+        let token = Token::new(token).unwrap();
+        self.ask(AddAccount(AccountSpec { name: name(account), server: server(), token, sink })).await
     }
 
     pub(crate) async fn ask<M>(&self, message: M) -> M::Result
@@ -171,6 +211,11 @@ impl Stage {
     /// Waits for a fact about the server.
     pub(crate) async fn until_server(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
         self.find(|seen| matches!(seen.subject, Subject::Server(_)) && wanted(&seen.fact)).await
+    }
+
+    /// Waits for a fact about anything.
+    pub(crate) async fn until_any(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
+        self.find(|seen| wanted(&seen.fact)).await
     }
 
     async fn find(&mut self, wanted: impl Fn(&Observation) -> bool) -> Fact {
