@@ -318,7 +318,7 @@ impl Connection {
                 .take()
                 .or_else(|| baseline.as_ref().map(|baseline| baseline.user.clone())),
             baseline: baseline.map(|baseline| baseline.update_at).or(self.carried.baseline),
-            resume: resume.or_else(|| self.carried.resume.take()),
+            resume,
         }
     }
 }

@@ -99,15 +99,13 @@ impl Supervisor {
     fn carry_out(&mut self, name: &AccountName, next: Next, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let at_once = std::mem::take(&mut account.prompted);
+        if !matches!(next, Next::Start { resume: true, .. }) {
+            account.carried.resume = None;
+        }
         let (state, fact, after) = match next {
             Next::Stop => return self.stopped(name, ctx),
             Next::Move => (AccountState::Connecting, None, Duration::ZERO),
-            Next::Start { after, resume, .. } => {
-                if !resume {
-                    account.carried.resume = None;
-                }
-                (AccountState::Backoff, None, after)
-            }
+            Next::Start { after, .. } => (AccountState::Backoff, None, after),
             Next::AskBlocked(_) if at_once => (AccountState::Blocked, Some(Fact::Blocked), Duration::ZERO),
             Next::AskBlocked(after) => (AccountState::Blocked, Some(Fact::Blocked), after),
             Next::AskMisconfigured(after) => (AccountState::Misconfigured, Some(Fact::Misconfigured), after),

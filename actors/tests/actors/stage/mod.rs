@@ -32,6 +32,9 @@ pub(crate) use world::{Answer, World};
 /// The longest that a test waits for something, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
+/// The same over real sockets.
+const REAL_PATIENCE: Duration = Duration::from_secs(30);
+
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// A fake server, and a host that believes in it.
@@ -45,6 +48,7 @@ pub(crate) struct Host {
     pub(crate) sink: Arc<Collector>,
     pub(crate) supervisor: Addr<Supervisor>,
     observations: Receiver<Arc<Observation>>,
+    patience: Duration,
     /// Everything seen so far, in order.
     pub(crate) seen: Vec<Arc<Observation>>,
 }
@@ -132,7 +136,12 @@ impl Host {
         let observations = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         supervisor.do_send(AddServer(ServerSpec { name: server(), api, limits }));
-        Self { sink: Arc::default(), supervisor, observations, seen: Vec::new() }
+        Self { sink: Arc::default(), supervisor, observations, patience: PATIENCE, seen: Vec::new() }
+    }
+
+    /// A host in real time.
+    pub(crate) fn live(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
+        Self { patience: REAL_PATIENCE, ..Self::new(settings, wide_open(), api) }
     }
 
     pub(crate) async fn add(
@@ -219,7 +228,7 @@ impl Host {
     }
 
     async fn find(&mut self, wanted: impl Fn(&Observation) -> bool) -> Fact {
-        let found = tokio::time::timeout(PATIENCE, async {
+        let found = tokio::time::timeout(self.patience, async {
             loop {
                 match self.observations.recv().await {
                     Ok(seen) => {
