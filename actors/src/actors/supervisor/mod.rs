@@ -1,0 +1,5 @@
+//! The Supervisor.
+
+mod messages;
+
+pub use messages::*;

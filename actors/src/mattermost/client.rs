@@ -1,0 +1,174 @@
+//! One server's client, for one Arbiter.
+
+use std::{fmt, rc::Rc};
+
+use actix_http::header::{self, HeaderMap, HeaderValue};
+use awc::{ClientResponse, Connector, error::PayloadError, http::StatusCode};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use tokio::time::timeout;
+
+use super::{
+    ClientConfig, DialError, Dialed, Etag, RestError, RestErrorKind, ResumePoint,
+    dial::{self, Tunnels},
+    failure::Failure,
+    transport::ServerConnector,
+};
+use crate::model::Token;
+
+/// Asks one Mattermost server by REST, and dials its sockets.
+///
+/// It belongs to the thread that made it. Cheap to clone; clones share their connections. REST
+/// connections are few and kept; sockets are without number, apart from them. Redirects are not
+/// followed, cookies are not kept, and every request has a deadline and a bounded body.
+#[derive(Clone)]
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    config: ClientConfig,
+    rest: awc::Client,
+    tunnels: Tunnels,
+}
+
+/// An answer whose status is 2xx or 304, its body read to the end.
+pub(super) struct RawAnswer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Client {
+    /// Makes a client. Nothing is connected yet.
+    pub fn new(config: &ClientConfig) -> Self {
+        Self(Rc::new(Inner {
+            config: config.clone(),
+            rest: rest_client(config),
+            tunnels: Tunnels::new(config),
+        }))
+    }
+
+    /// Opens a WebSocket with the token in the upgrade's header, so that hello comes by itself
+    /// (fact 2). **It proves nothing**: a bad token gets a socket too, and no hello (fact 1).
+    ///
+    /// # Errors
+    ///
+    /// When there is no connection, or the server answers anything but a proper 101.
+    pub async fn dial(
+        &self,
+        token: &Token,
+        resume: Option<&ResumePoint>,
+    ) -> Result<Dialed, DialError> {
+        dial::dial(&self.0.config, &self.0.tunnels, token, resume).await
+    }
+
+    /// Asks with GET, within the request's time, and reads the whole body: a connection whose answer is
+    /// unread cannot be used again.
+    pub(super) async fn get(
+        &self,
+        route: &'static str,
+        token: Option<&Token>,
+        etag: Option<&Etag>,
+    ) -> Result<RawAnswer, RestError> {
+        let asking = Box::pin(self.ask(route, token, etag));
+        let answer = timeout(self.0.config.limits().request_timeout, asking)
+            .await
+            .unwrap_or_else(|_| Err(RestError::failed(Failure::timeout(), route)));
+        answer.map_err(|error| error.without(token))
+    }
+
+    async fn ask(
+        &self,
+        route: &'static str,
+        token: Option<&Token>,
+        etag: Option<&Etag>,
+    ) -> Result<RawAnswer, RestError> {
+        let url = self.0.config.url();
+        let uri = url
+            .plain_api(route)
+            .map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
+        let mut request = self
+            .0
+            .rest
+            .get(uri)
+            .insert_header((header::HOST, url.authority()));
+        if let Some(bearer) = token.and_then(bearer) {
+            request = request.insert_header((header::AUTHORIZATION, bearer));
+        }
+        if let Some(etag) = etag {
+            request = request.insert_header((header::IF_NONE_MATCH, etag.as_str()));
+        }
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| RestError::failed(error.into(), route))?;
+        let body = self.read(&mut response, route).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
+            return Ok(RawAnswer {
+                status,
+                headers,
+                body: body?,
+            });
+        }
+        Err(RestError::refused(
+            status,
+            &headers,
+            &body.unwrap_or_default(),
+            route,
+        ))
+    }
+
+    async fn read<S>(
+        &self,
+        response: &mut ClientResponse<S>,
+        route: &'static str,
+    ) -> Result<Vec<u8>, RestError>
+    where
+        S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    {
+        let limit = self.0.config.limits().max_body_bytes;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.next().await {
+            let chunk = chunk.map_err(|error| RestError::failed(error.into(), route))?;
+            if body.len() + chunk.len() > limit {
+                let message = format!("it is over {limit} bytes");
+                return Err(RestError::new(RestErrorKind::TooLarge, route, message));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+/// The header that carries a token, marked so that nothing prints it.
+pub(super) fn bearer(token: &Token) -> Option<HeaderValue> {
+    // A token is visible ASCII, so this is always a header.
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn rest_client(config: &ClientConfig) -> awc::Client {
+    let limits = config.limits();
+    let connector = Connector::new()
+        .connector(ServerConnector::new(config.clone()))
+        .timeout(limits.connect_timeout)
+        .limit(limits.rest_connections)
+        .conn_keep_alive(limits.keep_alive);
+    awc::Client::builder()
+        .connector(connector)
+        // The deadline is ours: it counts the wait for a connection and the body as well.
+        .disable_timeout()
+        .disable_redirects()
+        .no_default_headers()
+        .add_default_header((header::USER_AGENT, config.user_agent()))
+        .finish()
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("url", self.0.config.url())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! What a client is made from: plain values that every Arbiter may hold.
+
+use std::{fmt, sync::Arc};
+
+use super::{ClientLimits, ServerUrl, Tls, transport::Dns};
+
+/// Everything a [`Client`](super::Client) needs to know of its server.
+///
+/// Cheap to clone and `Send`: each Arbiter makes its own client from it. All of them share the TLS
+/// sessions and the DNS answers.
+#[derive(Clone)]
+pub struct ClientConfig(Arc<Inner>);
+
+struct Inner {
+    url: ServerUrl,
+    tls: Option<Tls>,
+    limits: ClientLimits,
+    user_agent: Box<str>,
+    dns: Dns,
+}
+
+/// Where a lost socket may be taken up again (fact 10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumePoint {
+    /// The `connection_id` that hello gave.
+    pub connection_id: Box<str>,
+    /// The next sequence number wanted: one more than the last seen.
+    pub next_seq: u64,
+}
+
+impl ClientConfig {
+    /// Puts a server's settings together.
+    ///
+    /// `tls` may be left out for a server without TLS; with it left out, an `https` server is never
+    /// spoken to in the clear: every request fails.
+    pub fn new(url: ServerUrl, tls: Option<Tls>, limits: ClientLimits, user_agent: &str) -> Self {
+        let dns = Dns::new(url.host(), url.port(), limits.dns_ttl);
+        let user_agent = user_agent.into();
+        Self(Arc::new(Inner {
+            url,
+            tls,
+            limits,
+            user_agent,
+            dns,
+        }))
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> &ServerUrl {
+        &self.0.url
+    }
+
+    /// The bounds on time and memory.
+    pub fn limits(&self) -> &ClientLimits {
+        &self.0.limits
+    }
+
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.0.tls.as_ref()
+    }
+
+    pub(super) fn user_agent(&self) -> &str {
+        &self.0.user_agent
+    }
+
+    pub(super) fn dns(&self) -> &Dns {
+        &self.0.dns
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("url", &self.0.url)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}

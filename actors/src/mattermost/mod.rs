@@ -1,0 +1,43 @@
+//! The Mattermost client: what the rest of the program knows of HTTP, TLS and WebSockets.
+//!
+//! A [`Client`] belongs to one server and one Arbiter: it asks by REST and dials sockets. A [`Socket`]
+//! splits into a [`SocketReader`], a stream of whole frames, and a [`SocketWriter`]. The text of a
+//! frame is parsed once, borrowed, by [`parse`]. Nothing in here decides anything: no retry, no
+//! backoff, no deadline longer than one request.
+//!
+//! “Fact n” in the comments is a numbered observation of a real server, recorded in
+//! `tests/fixtures/wire`.
+
+pub mod proxy;
+
+mod client;
+mod config;
+mod dial;
+mod envelope;
+mod error;
+mod events;
+mod failure;
+mod headers;
+mod limits;
+mod requests;
+mod rest;
+mod socket;
+mod tls;
+mod transport;
+mod url;
+mod users;
+
+pub use client::Client;
+pub use config::{ClientConfig, ResumePoint};
+pub use dial::{DialError, DialErrorKind, Dialed};
+pub use envelope::{EnvelopeError, EventEnvelope, Incoming, Reply, ReplyError, parse};
+pub use error::{RestError, RestErrorKind};
+pub use events::{Hello, PostHead, Posted, UserUpdated};
+pub use headers::{Etag, RateHeaders};
+pub use limits::ClientLimits;
+pub use requests::Requests;
+pub use rest::{Answer, SystemPing};
+pub use socket::{Frame, SendError, Socket, SocketError, SocketReader, SocketWriter};
+pub use tls::{Tls, TlsError};
+pub use url::{ServerUrl, UrlError};
+pub use users::{Me, User, UserId};

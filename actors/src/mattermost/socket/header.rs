@@ -1,0 +1,85 @@
+//! A frame's header (RFC 6455, section 5.2), read before any of its payload is.
+
+use actix_http::ws::OpCode;
+
+use super::SocketError;
+
+/// The longest payload of a control frame.
+const MAX_CONTROL: u64 = 125;
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV2_AND_3: u8 = 0x30;
+const OPCODE: u8 = 0x0F;
+const MASKED: u8 = 0x80;
+const LENGTH: u8 = 0x7F;
+/// The length stands in the next two bytes.
+const LENGTH_16: u8 = 126;
+/// The length stands in the next eight bytes.
+const LENGTH_64: u8 = 127;
+
+/// A checked header.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) last: bool,
+    pub(super) opcode: OpCode,
+    /// How long the header is.
+    pub(super) size: usize,
+    /// How long the payload will be, as announced.
+    pub(super) announced: u64,
+}
+
+impl Header {
+    /// The header at the beginning of `bytes`, or nothing while it is not all there.
+    pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, SocketError> {
+        let [first, second, rest @ ..] = bytes else {
+            return Ok(None);
+        };
+        check_bits(*first, *second)?;
+        let (size, announced) = match (second & LENGTH, rest) {
+            (LENGTH_16, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
+            (LENGTH_64, [a, b, c, d, e, f, g, h, ..]) => {
+                (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
+            }
+            (LENGTH_16 | LENGTH_64, _) => return Ok(None),
+            (short, _) => (2, u64::from(short)),
+        };
+        let header = Self {
+            last: first & FIN != 0,
+            opcode: OpCode::from(first & OPCODE),
+            size,
+            announced,
+        };
+        header.check()?;
+        Ok(Some(header))
+    }
+
+    pub(super) fn is_control(&self) -> bool {
+        matches!(self.opcode, OpCode::Ping | OpCode::Pong | OpCode::Close)
+    }
+
+    fn check(&self) -> Result<(), SocketError> {
+        if self.opcode == OpCode::Bad {
+            return Err(SocketError::Protocol("unknown opcode"));
+        }
+        if self.is_control() && (!self.last || self.announced > MAX_CONTROL) {
+            return Err(SocketError::Protocol(
+                "a control frame is long or in pieces",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_bits(first: u8, second: u8) -> Result<(), SocketError> {
+    if first & RSV1 != 0 {
+        return Err(SocketError::Compressed);
+    }
+    if first & RSV2_AND_3 != 0 {
+        return Err(SocketError::Protocol("reserved bits are set"));
+    }
+    if second & MASKED != 0 {
+        return Err(SocketError::Protocol("the server masks its frames"));
+    }
+    Ok(())
+}

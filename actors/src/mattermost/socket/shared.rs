@@ -1,0 +1,184 @@
+//! What both halves of a socket share.
+
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
+};
+
+use actix_http::ws::{OpCode, Parser};
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+
+use super::{
+    Frame, SendError, SocketError,
+    buffer::ReadBuffer,
+    decoder::{Decoder, Step},
+};
+
+/// The longest message the server takes from a client (fact 17).
+const MAX_MESSAGE: usize = 8 * 1024;
+
+/// The most that waits for a server that takes nothing: a few messages. We send little but pings and
+/// their answers.
+const MAX_WAITING: usize = 32 * 1024;
+
+/// Any stream of bytes.
+pub(in crate::mattermost) trait ByteStream:
+    AsyncRead + AsyncWrite + Unpin
+{
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
+
+pub(super) struct Shared {
+    io: Box<dyn ByteStream>,
+    decoder: Decoder,
+    received: ReadBuffer,
+    waiting: BytesMut,
+    /// Something was written that the stream may still hold back, as TLS does.
+    unflushed: bool,
+    closing: bool,
+    broken: Option<io::ErrorKind>,
+    /// Who polls the reader, to be woken when there is something to write.
+    reader: Option<Waker>,
+}
+
+impl Shared {
+    pub(super) fn new(io: Box<dyn ByteStream>, received: &[u8], limit: usize) -> Self {
+        Self {
+            io,
+            decoder: Decoder::new(limit),
+            received: ReadBuffer::holding(received),
+            waiting: BytesMut::new(),
+            unflushed: false,
+            closing: false,
+            broken: None,
+            reader: None,
+        }
+    }
+
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.received.capacity() + self.decoder.buffered_bytes() + self.waiting.capacity()
+    }
+
+    /// Drives both directions until there is a message.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame, SocketError>>> {
+        self.remember(cx.waker());
+        // A failure to write is kept for the end: what the server said before it went is still to be
+        // read.
+        let _ = self.poll_flush(cx);
+        loop {
+            let (step, used) = match self.decoder.step(self.received.unused()) {
+                Ok(step) => step,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            };
+            self.received.consume(used);
+            match step {
+                Step::Frame(frame) => return Poll::Ready(Some(Ok(frame))),
+                Step::Piece => {}
+                Step::Need(bytes) => match ready!(self.poll_receive(cx, bytes)) {
+                    Ok(0) => return Poll::Ready(self.end()),
+                    Ok(_) => {}
+                    Err(error) => return Poll::Ready(self.end_by(error)),
+                },
+            }
+        }
+    }
+
+    /// Writes what is waiting.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        if let Some(kind) = self.broken {
+            return Poll::Ready(Err(SendError::Broken(kind)));
+        }
+        let written = ready!(self.poll_write(cx));
+        Poll::Ready(written.map_err(|error| {
+            self.broken = Some(error.kind());
+            self.waiting = BytesMut::new();
+            SendError::Broken(error.kind())
+        }))
+    }
+
+    /// Sends or queues a message. Gives the waker to wake when it could not all be written.
+    pub(super) fn send(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+    ) -> Result<Option<Waker>, SendError> {
+        if self.closing {
+            return Err(SendError::Closing);
+        }
+        if payload.len() > MAX_MESSAGE {
+            return Err(SendError::TooLong { limit: MAX_MESSAGE });
+        }
+        if self.waiting.len() + payload.len() > MAX_WAITING {
+            return Err(SendError::Full { limit: MAX_WAITING });
+        }
+        self.closing = opcode == OpCode::Close;
+        Parser::write_message(&mut self.waiting, payload, opcode, true, true);
+        // Whoever polls the reader is woken instead of this: two wakers cannot wait for one stream.
+        match self.poll_flush(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(sent) => sent.map(|()| None),
+            Poll::Pending => Ok(self.reader.take()),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.waiting.is_empty() {
+            let count = ready!(Pin::new(&mut self.io).poll_write(cx, &self.waiting))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.waiting.advance(count);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+            // All of it is gone: the memory need not wait for the next message.
+            self.waiting = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>, need: usize) -> Poll<io::Result<usize>> {
+        let room = self.received.room(need);
+        let polled = pin!(self.io.read_buf(room)).poll(cx);
+        if self.received.is_empty() {
+            self.received.release();
+        }
+        polled
+    }
+
+    fn remember(&mut self, waker: &Waker) {
+        match &mut self.reader {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    /// The server is gone.
+    fn end(&mut self) -> Option<Result<Frame, SocketError>> {
+        let kind = match self.broken {
+            Some(kind) => kind,
+            None if self.is_between_messages() => return None,
+            None => io::ErrorKind::UnexpectedEof,
+        };
+        Some(Err(SocketError::Io(kind.into())))
+    }
+
+    /// TLS reports a drop without a goodbye as an error, which plain TCP does not: the same for both.
+    fn end_by(&mut self, error: io::Error) -> Option<Result<Frame, SocketError>> {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return self.end();
+        }
+        Some(Err(SocketError::Io(error)))
+    }
+
+    fn is_between_messages(&self) -> bool {
+        self.received.is_empty() && self.decoder.is_between_messages()
+    }
+}

@@ -1,0 +1,133 @@
+//! Dials the one server of a client.
+
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+
+use actix_rt::net::TcpStream;
+use actix_service::Service;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Host, rustls_0_23::TlsConnector};
+use awc::http::Uri;
+use futures_util::future::LocalBoxFuture;
+use tokio::{
+    net::TcpSocket,
+    time::{Instant, timeout_at},
+};
+
+use super::{super::ClientConfig, stream::ServerStream};
+
+/// Opens streams to the server of its configuration, **whatever address it is asked for**: no token
+/// can go anywhere else.
+#[derive(Clone)]
+pub(in crate::mattermost) struct ServerConnector(Rc<ClientConfig>);
+
+/// The name that the certificate must bear.
+struct TlsHost(Box<str>);
+
+impl ServerConnector {
+    pub(in crate::mattermost) fn new(config: ClientConfig) -> Self {
+        Self(Rc::new(config))
+    }
+
+    async fn open(&self) -> Result<ServerStream, ConnectError> {
+        let deadline = Instant::now() + self.0.limits().connect_timeout;
+        timeout_at(deadline, self.open_until(deadline))
+            .await
+            .unwrap_or_else(|_| Err(too_late()))
+    }
+
+    async fn open_until(&self, deadline: Instant) -> Result<ServerStream, ConnectError> {
+        let dns = self.0.dns();
+        let addresses = dns
+            .addresses()
+            .await
+            .map_err(|error| ConnectError::Resolver(String::from(error).into()))?;
+        match connect_any(&addresses, deadline).await {
+            Ok(tcp) => self.secure(tcp).await,
+            Err(error) => {
+                dns.forget().await;
+                Err(ConnectError::Io(error))
+            }
+        }
+    }
+
+    async fn secure(&self, tcp: TcpStream) -> Result<ServerStream, ConnectError> {
+        if !self.0.url().is_tls() {
+            return Ok(ServerStream::Plain(tcp));
+        }
+        let tls = self.0.tls().ok_or_else(no_tls)?;
+        let named = Connection::new(TlsHost(self.0.url().host().into()), tcp);
+        let secured = TlsConnector::service(tls.config())
+            .call(named)
+            .await
+            .map_err(ConnectError::Io)?;
+        Ok(ServerStream::Tls(Box::new(secured.into_parts().0)))
+    }
+}
+
+impl Service<ConnectInfo<Uri>> for ServerConnector {
+    type Response = Connection<Uri, ServerStream>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, ConnectError>>;
+
+    actix_service::always_ready!();
+
+    fn call(&self, asked: ConnectInfo<Uri>) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let stream = connector.open().await?;
+            Ok(Connection::new(asked.request().clone(), stream))
+        })
+    }
+}
+
+impl Host for TlsHost {
+    fn hostname(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Tries one address after the other, each with its share of the time that is left, so that one that
+/// swallows packets does not hide the next.
+async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
+    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let share =
+            deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
+        match connect(*address, share).await {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn connect(address: SocketAddr, share: Duration) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Frames and requests are small and awaited: none should wait for an acknowledgement.
+    socket.set_nodelay(true)?;
+    // With the system's times, hours as a rule: it only buries what nobody reads any more. A silent
+    // server is noticed by the in-band ping.
+    socket.set_keepalive(true)?;
+    match tokio::time::timeout(share, socket.connect(address)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("{address} does not answer"),
+        )),
+    }
+}
+
+fn too_late() -> ConnectError {
+    ConnectError::Io(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "connecting took too long",
+    ))
+}
+
+fn no_tls() -> ConnectError {
+    let error = rustls::Error::General("no CA certificates were loaded for this server".into());
+    ConnectError::Io(io::Error::other(error))
+}

@@ -1,0 +1,12 @@
+//! How bytes reach the server: DNS, TCP and TLS, beneath the HTTP client.
+//!
+//! The HTTP client sees one plain stream to one server. TLS is ours because the client's own
+//! connector offers HTTP/2, cannot take the address of an IPv6 server for a TLS name, and hides why a
+//! handshake failed; TCP is ours for `TCP_NODELAY`, keep-alive and a time for each address.
+
+mod connector;
+mod dns;
+mod stream;
+
+pub(super) use connector::ServerConnector;
+pub(super) use dns::Dns;
