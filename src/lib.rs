@@ -1,1 +1,3 @@
-//! matterhost.
+//! matterhost hosts Mattermost bot accounts: no bot goes deaf, and one broken account never touches another.
+
+pub mod config;
