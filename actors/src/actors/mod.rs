@@ -1,7 +1,26 @@
-//! The actors.
+//! The actors: thin shells that carry out what [`crate::policy`] decides.
+//!
+//! ```text
+//! Supervisor                       one a process: the only owner of restarts, budgets and delays
+//! ├─ ServerGate                    one a Mattermost server: request rate, dial slots, is the server down
+//! └─ an account's children         one_for_one
+//!    ├─ Delivery                   lives as long as the account
+//!    └─ Connection (generation n)  one socket, never reused
+//!       └─ HealthCheck             child of that Connection
+//! ```
 
+mod connection;
+mod delivery;
+mod env;
+mod gate;
+mod health_check;
+mod observer;
 mod settings;
 mod supervisor;
 
+pub use observer::Observer;
 pub use settings::{DeliverySettings, HealthSettings, HostSettings};
-pub use supervisor::{AccountSpec, ServerSpec};
+pub use supervisor::{
+    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
+    Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor, SupervisorError,
+};

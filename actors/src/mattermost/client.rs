@@ -53,11 +53,7 @@ impl Client {
     /// # Errors
     ///
     /// When there is no connection, or the server answers anything but a proper 101.
-    pub async fn dial(
-        &self,
-        token: &Token,
-        resume: Option<&ResumePoint>,
-    ) -> Result<Dialed, DialError> {
+    pub async fn dial(&self, token: &Token, resume: Option<&ResumePoint>) -> Result<Dialed, DialError> {
         dial::dial(&self.0.config, &self.0.tunnels, token, resume).await
     }
 
@@ -83,39 +79,22 @@ impl Client {
         etag: Option<&Etag>,
     ) -> Result<RawAnswer, RestError> {
         let url = self.0.config.url();
-        let uri = url
-            .plain_api(route)
-            .map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
-        let mut request = self
-            .0
-            .rest
-            .get(uri)
-            .insert_header((header::HOST, url.authority()));
+        let uri =
+            url.plain_api(route).map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
+        let mut request = self.0.rest.get(uri).insert_header((header::HOST, url.authority()));
         if let Some(bearer) = token.and_then(bearer) {
             request = request.insert_header((header::AUTHORIZATION, bearer));
         }
         if let Some(etag) = etag {
             request = request.insert_header((header::IF_NONE_MATCH, etag.as_str()));
         }
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| RestError::failed(error.into(), route))?;
+        let mut response = request.send().await.map_err(|error| RestError::failed(error.into(), route))?;
         let body = self.read(&mut response, route).await;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
-            return Ok(RawAnswer {
-                status,
-                headers,
-                body: body?,
-            });
+            return Ok(RawAnswer { status, headers, body: body? });
         }
-        Err(RestError::refused(
-            status,
-            &headers,
-            &body.unwrap_or_default(),
-            route,
-        ))
+        Err(RestError::refused(status, &headers, &body.unwrap_or_default(), route))
     }
 
     async fn read<S>(
@@ -167,8 +146,6 @@ fn rest_client(config: &ClientConfig) -> awc::Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("url", self.0.config.url())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("url", self.0.config.url()).finish_non_exhaustive()
     }
 }

@@ -36,13 +36,7 @@ impl ClientConfig {
     pub fn new(url: ServerUrl, tls: Option<Tls>, limits: ClientLimits, user_agent: &str) -> Self {
         let dns = Dns::new(url.host(), url.port(), limits.dns_ttl);
         let user_agent = user_agent.into();
-        Self(Arc::new(Inner {
-            url,
-            tls,
-            limits,
-            user_agent,
-            dns,
-        }))
+        Self(Arc::new(Inner { url, tls, limits, user_agent, dns }))
     }
 
     /// The server's address.

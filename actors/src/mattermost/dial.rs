@@ -87,16 +87,9 @@ impl Tunnels {
         Self(Box::new(move |uri, head| {
             let connecting = connector.call(Connect { uri, addr: None });
             Box::pin(async move {
-                let tunnel = connecting
-                    .await?
-                    .open_tunnel(RequestHeadType::from(head))
-                    .await?;
+                let tunnel = connecting.await?.open_tunnel(RequestHeadType::from(head)).await?;
                 let parts = tunnel.1.into_parts();
-                Ok((
-                    tunnel.0,
-                    Box::new(parts.io) as Box<dyn ByteStream>,
-                    parts.read_buf,
-                ))
+                Ok((tunnel.0, Box::new(parts.io) as Box<dyn ByteStream>, parts.read_buf))
             })
         }))
     }
@@ -110,10 +103,7 @@ pub(super) async fn dial(
 ) -> Result<Dialed, DialError> {
     let key = BASE64_STANDARD.encode(fastrand::u128(..).to_ne_bytes());
     let head = request(config, token, resume, &key)?;
-    let plain = config
-        .url()
-        .plain_api("/websocket")
-        .map_err(DialError::bad_request)?;
+    let plain = config.url().plain_api("/websocket").map_err(DialError::bad_request)?;
     let opening = timeout(config.limits().request_timeout, (tunnels.0)(plain, head));
     let opened = opening.await.unwrap_or(Err(SendRequestError::Timeout));
     let (answer, stream, received) = opened.map_err(|error| DialError::failed(error.into()))?;
@@ -131,10 +121,7 @@ fn request(
     key: &str,
 ) -> Result<RequestHead, DialError> {
     let mut head = RequestHead::default(); // a GET
-    head.uri = config
-        .url()
-        .websocket(resume)
-        .map_err(DialError::bad_request)?;
+    head.uri = config.url().websocket(resume).map_err(DialError::bad_request)?;
     head.set_connection_type(ConnectionType::Upgrade);
     let mut set = |name: HeaderName, value: &str| match HeaderValue::try_from(value) {
         Ok(value) => {
@@ -164,25 +151,17 @@ fn check(answer: &ResponseHead, key: &str) -> Result<(), DialError> {
         },
         _ => DialErrorKind::NotWebSocket,
     };
-    Err(DialError {
-        kind,
-        message: format!("status {}", answer.status.as_u16()).into(),
-        source: None,
-    })
+    Err(DialError { kind, message: format!("status {}", answer.status.as_u16()).into(), source: None })
 }
 
 /// The 101 must be meant for this very request (RFC 6455, section 4.1).
 fn check_upgrade(headers: &HeaderMap, key: &str) -> Result<(), DialError> {
     let says = |name, word: &str| {
         headers.get_all(name).any(|value: &HeaderValue| {
-            value
-                .to_str()
-                .is_ok_and(|v| v.split(',').any(|v| v.trim().eq_ignore_ascii_case(word)))
+            value.to_str().is_ok_and(|v| v.split(',').any(|v| v.trim().eq_ignore_ascii_case(word)))
         })
     };
-    let accepted = headers
-        .get(header::SEC_WEBSOCKET_ACCEPT)
-        .map(HeaderValue::as_bytes);
+    let accepted = headers.get(header::SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
     let missing = if !says(header::UPGRADE, "websocket") {
         "Upgrade: websocket"
     } else if !says(header::CONNECTION, "upgrade") {
@@ -195,11 +174,7 @@ fn check_upgrade(headers: &HeaderMap, key: &str) -> Result<(), DialError> {
         return Ok(());
     };
     let message = format!("the answer lacks {missing}").into();
-    Err(DialError {
-        kind: DialErrorKind::NotWebSocket,
-        message,
-        source: None,
-    })
+    Err(DialError { kind: DialErrorKind::NotWebSocket, message, source: None })
 }
 
 impl DialError {
@@ -210,22 +185,14 @@ impl DialError {
             FailureKind::Tls => DialErrorKind::Tls,
             FailureKind::NotHttp => DialErrorKind::NotWebSocket,
         };
-        Self {
-            kind,
-            message: failure.message.into(),
-            source: failure.source,
-        }
+        Self { kind, message: failure.message.into(), source: failure.source }
     }
 
     /// A part of the request that is no HTTP. Addresses, tokens and user agents are checked before, so
     /// this is a mistake in the configuration at most.
     fn bad_request(error: impl fmt::Display) -> Self {
         let message = format!("the request cannot be made: {error}").into();
-        Self {
-            kind: DialErrorKind::NotWebSocket,
-            message,
-            source: None,
-        }
+        Self { kind: DialErrorKind::NotWebSocket, message, source: None }
     }
 }
 
@@ -235,20 +202,10 @@ impl fmt::Display for DialErrorKind {
             Self::Unreachable => f.write_str("the server cannot be reached"),
             Self::Timeout => f.write_str("the server took too long"),
             Self::Tls => f.write_str("TLS failed"),
-            Self::Refused {
-                status,
-                retry_after: Some(wait),
-            } => {
-                write!(
-                    f,
-                    "the server refused the WebSocket ({status}), again in {} s",
-                    wait.as_secs()
-                )
+            Self::Refused { status, retry_after: Some(wait) } => {
+                write!(f, "the server refused the WebSocket ({status}), again in {} s", wait.as_secs())
             }
-            Self::Refused {
-                status,
-                retry_after: None,
-            } => {
+            Self::Refused { status, retry_after: None } => {
                 write!(f, "the server refused the WebSocket ({status})")
             }
             Self::Redirect => f.write_str("the server redirects elsewhere; set its final address"),

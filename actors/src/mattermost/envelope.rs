@@ -100,32 +100,17 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 pub fn parse(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
     let fields: Fields<'_> = serde_json::from_str(text)?;
     match fields {
-        Fields {
-            event: Some(event),
-            seq: Some(seq),
-            data,
-            broadcast,
-            ..
-        } => Ok(Incoming::Event(EventEnvelope {
-            event: event.0,
-            data: data.unwrap_or(RawValue::NULL),
-            broadcast: broadcast.unwrap_or(RawValue::NULL),
-            seq,
-        })),
-        Fields {
-            event: None,
-            status: Some(status),
-            seq_reply,
-            error,
-            data,
-            ..
-        } => Ok(Incoming::Reply(Reply {
-            ok: status.0 == "OK",
-            status: status.0,
-            seq_reply,
-            error,
-            data,
-        })),
+        Fields { event: Some(event), seq: Some(seq), data, broadcast, .. } => {
+            Ok(Incoming::Event(EventEnvelope {
+                event: event.0,
+                data: data.unwrap_or(RawValue::NULL),
+                broadcast: broadcast.unwrap_or(RawValue::NULL),
+                seq,
+            }))
+        }
+        Fields { event: None, status: Some(status), seq_reply, error, data, .. } => {
+            Ok(Incoming::Reply(Reply { ok: status.0 == "OK", status: status.0, seq_reply, error, data }))
+        }
         _ => Err(EnvelopeError::Neither),
     }
 }

@@ -65,18 +65,8 @@ pub enum RestErrorKind {
 }
 
 impl RestError {
-    pub(super) fn new(
-        kind: RestErrorKind,
-        route: &'static str,
-        message: impl Into<Box<str>>,
-    ) -> Self {
-        Self {
-            kind,
-            route,
-            id: None,
-            message: message.into(),
-            source: None,
-        }
+    pub(super) fn new(kind: RestErrorKind, route: &'static str, message: impl Into<Box<str>>) -> Self {
+        Self { kind, route, id: None, message: message.into(), source: None }
     }
 
     pub(super) fn failed(failure: Failure, route: &'static str) -> Self {
@@ -86,13 +76,7 @@ impl RestError {
             FailureKind::Tls => RestErrorKind::Tls,
             FailureKind::NotHttp => RestErrorKind::BadBody,
         };
-        Self {
-            kind,
-            route,
-            id: None,
-            message: failure.message.into(),
-            source: failure.source,
-        }
+        Self { kind, route, id: None, message: failure.message.into(), source: failure.source }
     }
 }
 
@@ -106,27 +90,17 @@ struct AppError {
 
 impl RestError {
     /// An answer whose status is no success. The body may be JSON, plain text (fact 15) or a page.
-    pub(super) fn refused(
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &[u8],
-        route: &'static str,
-    ) -> Self {
+    pub(super) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], route: &'static str) -> Self {
         let kind = match status.as_u16() {
             401 => RestErrorKind::Unauthorized,
             404 => RestErrorKind::NotFound,
-            429 => RestErrorKind::RateLimited {
-                retry_after: headers::retry_after(headers),
-            },
+            429 => RestErrorKind::RateLimited { retry_after: headers::retry_after(headers) },
             300..=399 => RestErrorKind::Redirect,
             status @ 500.. => RestErrorKind::Server(status),
             status => RestErrorKind::Refused(status),
         };
         match serde_json::from_slice::<AppError>(body) {
-            Ok(app) => Self {
-                id: Some(app.id),
-                ..Self::new(kind, route, readable(&app.message))
-            },
+            Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, readable(&app.message)) },
             Err(_) => Self::new(kind, route, readable(&String::from_utf8_lossy(body))),
         }
     }
@@ -146,10 +120,7 @@ fn readable(text: &str) -> String {
     if text.starts_with('<') {
         return "a web page".to_owned();
     }
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(SHOWN)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
 }
 
 impl fmt::Display for RestErrorKind {
@@ -159,23 +130,13 @@ impl fmt::Display for RestErrorKind {
             Self::Timeout => f.write_str("the server took too long"),
             Self::Tls => f.write_str("TLS failed"),
             Self::Unauthorized => f.write_str("the token was refused (401)"),
-            Self::RateLimited {
-                retry_after: Some(wait),
-            } => {
-                write!(
-                    f,
-                    "the rate limit is reached (429), again in {} s",
-                    wait.as_secs()
-                )
+            Self::RateLimited { retry_after: Some(wait) } => {
+                write!(f, "the rate limit is reached (429), again in {} s", wait.as_secs())
             }
-            Self::RateLimited { retry_after: None } => {
-                f.write_str("the rate limit is reached (429)")
-            }
+            Self::RateLimited { retry_after: None } => f.write_str("the rate limit is reached (429)"),
             Self::NotFound => f.write_str("not found (404)"),
             Self::Redirect => f.write_str("the server redirects elsewhere; set its final address"),
-            Self::NotJson => {
-                f.write_str("the answer is not JSON; is this the address of Mattermost?")
-            }
+            Self::NotJson => f.write_str("the answer is not JSON; is this the address of Mattermost?"),
             Self::TooLarge => f.write_str("the answer is longer than max_body_bytes"),
             Self::Server(status) => write!(f, "the server failed ({status})"),
             Self::Refused(status) => write!(f, "the server refused ({status})"),

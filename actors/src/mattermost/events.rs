@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{EventEnvelope, UserId};
+use super::EventEnvelope;
+use crate::model::{ChannelId, UserId};
 
 /// `hello`: the server took the token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -71,6 +72,17 @@ pub struct PostHead<'a> {
 }
 
 impl EventEnvelope<'_> {
+    /// The channel that the event was sent to; empty when it was sent to users or teams.
+    pub fn channel_id(&self) -> ChannelId {
+        #[derive(Deserialize)]
+        struct Broadcast<'a> {
+            #[serde(borrow, default)]
+            channel_id: Cow<'a, str>,
+        }
+        let read = serde_json::from_str::<Broadcast<'_>>(self.broadcast.get());
+        read.map_or_else(|_| ChannelId::default(), |to| ChannelId::from(to.channel_id.as_ref()))
+    }
+
     /// The content of `hello`.
     ///
     /// # Errors

@@ -29,11 +29,7 @@ pub(super) enum FailureKind {
 
 impl Failure {
     fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     pub(super) fn timeout() -> Self {
@@ -41,19 +37,13 @@ impl Failure {
     }
 
     fn io(what: &str, error: io::Error) -> Self {
-        let tls = error
-            .get_ref()
-            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+        let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
         let kind = match error.kind() {
             _ if tls => FailureKind::Tls,
             io::ErrorKind::TimedOut => FailureKind::Timeout,
             _ => FailureKind::Unreachable,
         };
-        Self {
-            kind,
-            message: format!("{what}: {error}"),
-            source: Some(error),
-        }
+        Self { kind, message: format!("{what}: {error}"), source: Some(error) }
     }
 }
 
@@ -70,9 +60,7 @@ impl From<SendRequestError> for Failure {
             SendRequestError::Response(ParseError::Incomplete) => {
                 Self::new(Unreachable, "the connection was closed amid the answer")
             }
-            SendRequestError::Response(error) => {
-                Self::new(NotHttp, format!("no HTTP answer: {error}"))
-            }
+            SendRequestError::Response(error) => Self::new(NotHttp, format!("no HTTP answer: {error}")),
             error => Self::new(NotHttp, error.to_string()),
         }
     }
@@ -84,10 +72,9 @@ impl From<ConnectError> for Failure {
         match error {
             ConnectError::Io(error) => Self::io("no connection", error),
             ConnectError::Timeout => Self::new(Timeout, "no connection in time"),
-            ConnectError::Resolver(error) => Self::new(
-                Unreachable,
-                format!("the host's address could not be looked up: {error}"),
-            ),
+            ConnectError::Resolver(error) => {
+                Self::new(Unreachable, format!("the host's address could not be looked up: {error}"))
+            }
             ConnectError::NoRecords => Self::new(Unreachable, "the host has no address"),
             ConnectError::Disconnected => {
                 Self::new(Unreachable, "the connection was closed before an answer")
@@ -103,9 +90,7 @@ impl From<PayloadError> for Failure {
             PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => {
                 Self::io("the answer broke off", error)
             }
-            PayloadError::Incomplete(None) => {
-                Self::new(FailureKind::Unreachable, "the answer broke off")
-            }
+            PayloadError::Incomplete(None) => Self::new(FailureKind::Unreachable, "the answer broke off"),
             error => Self::new(FailureKind::NotHttp, error.to_string()),
         }
     }

@@ -34,9 +34,7 @@ impl RateHeaders {
 
 impl Etag {
     pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
-        text(headers, "etag")
-            .filter(|etag| !etag.is_empty())
-            .map(|etag| Self(etag.into()))
+        text(headers, "etag").filter(|etag| !etag.is_empty()).map(|etag| Self(etag.into()))
     }
 
     pub(super) fn as_str(&self) -> &str {

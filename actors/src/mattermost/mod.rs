@@ -40,4 +40,4 @@ pub use rest::{Answer, SystemPing};
 pub use socket::{Frame, SendError, Socket, SocketError, SocketReader, SocketWriter};
 pub use tls::{Tls, TlsError};
 pub use url::{ServerUrl, UrlError};
-pub use users::{Me, User, UserId};
+pub use users::{Me, User};

@@ -15,10 +15,7 @@ impl Requests {
     /// The question that finds a deaf socket (fact 4): its number, and the text to send.
     pub fn ping(&mut self) -> (u64, String) {
         self.last += 1;
-        (
-            self.last,
-            format!(r#"{{"seq":{},"action":"ping"}}"#, self.last),
-        )
+        (self.last, format!(r#"{{"seq":{},"action":"ping"}}"#, self.last))
     }
 }
 
@@ -29,13 +26,7 @@ mod tests {
     #[test]
     fn each_question_has_its_own_number() {
         let mut requests = Requests::new();
-        assert_eq!(
-            requests.ping(),
-            (1, r#"{"seq":1,"action":"ping"}"#.to_owned())
-        );
-        assert_eq!(
-            requests.ping(),
-            (2, r#"{"seq":2,"action":"ping"}"#.to_owned())
-        );
+        assert_eq!(requests.ping(), (1, r#"{"seq":1,"action":"ping"}"#.to_owned()));
+        assert_eq!(requests.ping(), (2, r#"{"seq":2,"action":"ping"}"#.to_owned()));
     }
 }

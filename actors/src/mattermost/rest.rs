@@ -3,9 +3,7 @@
 use awc::http::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{
-    Client, Etag, Me, RateHeaders, RestError, RestErrorKind, User, client::RawAnswer, headers,
-};
+use super::{Client, Etag, Me, RateHeaders, RestError, RestErrorKind, User, client::RawAnswer, headers};
 use crate::model::Token;
 
 /// A good answer, with what the server said about its rate limit.
@@ -40,17 +38,11 @@ impl Client {
         let answer = self.get(ROUTE, Some(token), etag).await?;
         let rate = RateHeaders::read(&answer.headers);
         if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(Answer {
-                value: Me::Unmodified,
-                rate,
-            });
+            return Ok(Answer { value: Me::Unmodified, rate });
         }
         let user: User = answer.json(ROUTE)?;
         let etag = Etag::read(&answer.headers);
-        Ok(Answer {
-            value: Me::User { user, etag },
-            rate,
-        })
+        Ok(Answer { value: Me::User { user, etag }, rate })
     }
 
     /// Asks whether the server is up. No token is sent.
@@ -63,24 +55,15 @@ impl Client {
         let answer = self.get(ROUTE, None, None).await?;
         let mut value: SystemPing = answer.json(ROUTE)?;
         value.server_version = headers::text(&answer.headers, "x-version-id").map(Into::into);
-        Ok(Answer {
-            value,
-            rate: RateHeaders::read(&answer.headers),
-        })
+        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
     }
 }
 
 impl RawAnswer {
     fn json<T: DeserializeOwned>(&self, route: &'static str) -> Result<T, RestError> {
         let kind = headers::text(&self.headers, "content-type").unwrap_or("application/json");
-        if !kind.to_ascii_lowercase().contains("json")
-            || self.body.trim_ascii_start().starts_with(b"<")
-        {
-            return Err(RestError::new(
-                RestErrorKind::NotJson,
-                route,
-                format!("it is {kind}"),
-            ));
+        if !kind.to_ascii_lowercase().contains("json") || self.body.trim_ascii_start().starts_with(b"<") {
+            return Err(RestError::new(RestErrorKind::NotJson, route, format!("it is {kind}")));
         }
         serde_json::from_slice(&self.body)
             .map_err(|error| RestError::new(RestErrorKind::BadBody, route, error.to_string()))

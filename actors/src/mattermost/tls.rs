@@ -51,10 +51,7 @@ impl Tls {
             add(&mut roots, pem)?;
         }
         if roots.is_empty() {
-            let error = system
-                .errors
-                .first()
-                .map_or("none found".to_owned(), ToString::to_string);
+            let error = system.errors.first().map_or("none found".to_owned(), ToString::to_string);
             return Err(TlsError::NoRoots(error));
         }
         Self::trusting(roots)
@@ -101,17 +98,11 @@ mod tests {
     #[test]
     fn a_file_without_a_usable_certificate_is_refused() {
         assert!(matches!(Tls::load(Some(b"")), Err(TlsError::NoCertificate)));
-        assert!(matches!(
-            Tls::load(Some(b"hello")),
-            Err(TlsError::NoCertificate)
-        ));
+        assert!(matches!(Tls::load(Some(b"hello")), Err(TlsError::NoCertificate)));
         let cut = b"-----BEGIN CERTIFICATE-----\nMIIB\n";
         assert!(matches!(Tls::load(Some(cut)), Err(TlsError::Pem(_))));
         let junk = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
-        assert!(matches!(
-            Tls::load(Some(junk)),
-            Err(TlsError::Certificate(_))
-        ));
+        assert!(matches!(Tls::load(Some(junk)), Err(TlsError::Certificate(_))));
     }
 
     #[test]

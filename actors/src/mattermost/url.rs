@@ -37,9 +37,7 @@ pub enum UrlError {
     #[error("the scheme is not http or https; write it like https://chat.example.com")]
     Scheme,
     /// There is a user name or a password in it.
-    #[error(
-        "there are credentials in the URL; leave out what stands before the @, the token is enough"
-    )]
+    #[error("there are credentials in the URL; leave out what stands before the @, the token is enough")]
     Credentials,
     /// There is a `?` part.
     #[error("there is a query in the URL; leave out the ? and what follows")]
@@ -78,11 +76,7 @@ impl ServerUrl {
     pub fn websocket(&self, resume: Option<&ResumePoint>) -> Result<Uri, InvalidUri> {
         let scheme = if self.tls { "wss" } else { "ws" };
         let query = resume.map(query).unwrap_or_default();
-        format!(
-            "{scheme}://{}{}{API}/websocket{query}",
-            self.authority, self.path
-        )
-        .parse()
+        format!("{scheme}://{}{}{API}/websocket{query}", self.authority, self.path).parse()
     }
 
     /// A REST route as the HTTP client is asked for it: with the scheme of a plain stream, for TLS is
@@ -135,10 +129,7 @@ impl FromStr for ServerUrl {
 impl ServerUrl {
     fn from_url(url: &Url) -> Result<Self, UrlError> {
         let tls = url.scheme() == "https";
-        let (host, shown) = match url
-            .host()
-            .ok_or(UrlError::Malformed(url::ParseError::EmptyHost))?
-        {
+        let (host, shown) = match url.host().ok_or(UrlError::Malformed(url::ParseError::EmptyHost))? {
             Host::Domain(name) => (name.to_owned(), name.to_owned()),
             Host::Ipv4(address) => (address.to_string(), address.to_string()),
             Host::Ipv6(address) => (address.to_string(), format!("[{address}]")),
@@ -152,9 +143,7 @@ impl ServerUrl {
             tls,
             host: host.into(),
             authority: authority.into(),
-            port: url
-                .port_or_known_default()
-                .unwrap_or(if tls { 443 } else { 80 }),
+            port: url.port_or_known_default().unwrap_or(if tls { 443 } else { 80 }),
             path: url.path().trim_end_matches('/').into(),
         })
     }

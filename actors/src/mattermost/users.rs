@@ -1,10 +1,9 @@
 //! Who an account is, and how its baseline is read.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer};
 
 use super::Etag;
+use crate::model::UserId;
 
 /// The role of a guest, who does not see other users' `user_updated`.
 const GUEST: &str = "system_guest";
@@ -42,30 +41,6 @@ pub struct User {
     /// Whether it is a bot account; a person's account can be hosted too.
     #[serde(default)]
     pub is_bot: bool,
-}
-
-/// A user's id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-#[serde(transparent)]
-pub struct UserId(Box<str>);
-
-impl UserId {
-    /// The id as the server writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for UserId {
-    fn from(id: &str) -> Self {
-        Self(id.into())
-    }
-}
-
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 fn has_guest_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

@@ -16,4 +16,4 @@ pub use names::{AccountName, ChannelId, Generation, NameError, ServerName, UserI
 pub use observation::{Fact, Observation, Subject};
 pub use snapshot::AccountSnapshot;
 pub use state::AccountState;
-pub use token::{Token, TokenError};
+pub use token::Token;

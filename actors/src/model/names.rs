@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Deserializer};
+
 /// The longest name an account or a server may have, in bytes: it is a key of the configuration, a label of every
 /// metric and a part of each event's source.
 const MAX_NAME_BYTES: usize = 128;
@@ -83,6 +85,13 @@ macro_rules! id {
         impl From<&str> for $type {
             fn from(id: &str) -> Self {
                 Self(id.into())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let id = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                Ok(Self(id.as_ref().into()))
             }
         }
 

@@ -98,8 +98,7 @@ mod tests {
 
     #[test]
     fn duplicates_are_found_and_nothing_is_shown() {
-        let [a, same, other] =
-            ["secret-1", "secret-1\n", "secret-2"].map(|t| Token::new(t).unwrap());
+        let [a, same, other] = ["secret-1", "secret-1\n", "secret-2"].map(|t| Token::new(t).unwrap());
         assert!(a.same_as(&same) && !a.same_as(&other));
         assert_eq!(a.fingerprint(), same.fingerprint());
         assert_ne!(a.fingerprint(), other.fingerprint());

@@ -11,6 +11,8 @@ pub struct Run {
     pub ready_for: Option<Duration>,
     /// Whether our own reading was paused when it ended: a slow sink, not the server, is the cause.
     pub reading_paused: bool,
+    /// Whether the server dropped others with it, or is down: not this account's fault.
+    pub common_cause: bool,
 }
 
 /// Whether an ending is charged to the restart budget.
@@ -18,7 +20,7 @@ pub struct Run {
 pub enum Charge {
     /// Never.
     No,
-    /// When it was ready for less than `reset_after`, unless the server dropped others with it.
+    /// When it was ready for less than `reset_after`: the account flaps.
     IfFlapping,
     /// Always.
     Yes,
@@ -136,12 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn a_drop_while_our_own_reading_was_paused_is_free() {
+    fn a_drop_while_our_own_reading_was_paused_or_with_others_is_free() {
         let paused = Run { reading_paused: true, ..Run::default() };
+        let shared = Run { common_cause: true, ..Run::default() };
         for reason in
             [CloseReason::Silent, CloseReason::Closed { code: None }, CloseReason::Dropped { cause: cause() }]
         {
             assert_eq!(consequence(&reason, paused), backoff(Charge::No, true, None), "{reason}");
+            assert_eq!(consequence(&reason, shared), backoff(Charge::No, true, None), "{reason}");
         }
     }
 }

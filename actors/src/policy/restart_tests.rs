@@ -9,7 +9,7 @@ fn tracker(max_restarts: u32) -> RestartTracker {
 }
 
 fn ready(seconds: u64) -> Run {
-    Run { ready_for: Some(Duration::from_secs(seconds)), reading_paused: false }
+    Run { ready_for: Some(Duration::from_secs(seconds)), ..Run::default() }
 }
 
 fn after(next: Next) -> u64 {

@@ -10,7 +10,9 @@ use std::{
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use crate::{
-    mattermost::{Answer, Client, ClientConfig, DialError, Dialed, Etag, Me, ResumePoint, RestError, SystemPing},
+    mattermost::{
+        Answer, Client, ClientConfig, DialError, Dialed, Etag, Me, RestError, ResumePoint, SystemPing,
+    },
     model::Token,
 };
 

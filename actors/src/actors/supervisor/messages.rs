@@ -114,12 +114,18 @@ pub enum SupervisorError {
 
 impl fmt::Debug for ServerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerSpec").field("name", &self.name).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("ServerSpec")
+            .field("name", &self.name)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for AccountSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccountSpec").field("name", &self.name).field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("AccountSpec")
+            .field("name", &self.name)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }

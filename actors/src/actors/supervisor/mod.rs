@@ -1,5 +1,88 @@
-//! The Supervisor.
+//! The Supervisor: the only owner of restarts, budgets and delays.
+//!
+//! It is our own actor: `actix::Supervisor` restarts at once, without limit, and not after a panic.
 
+mod account;
+mod children;
+mod commands;
+mod endings;
 mod messages;
+mod pool;
+mod shutdown;
+mod starting;
 
-pub use messages::*;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use actix::{Actor, Context};
+
+pub use messages::{
+    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
+    Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
+};
+
+pub(super) use children::{
+    ChildConnected, ChildReady, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
+};
+
+use self::{account::Account, pool::Pool, shutdown::ShuttingDown};
+use super::{env::SharedWitness, gate::GateHandle, observer::Observer, settings::HostSettings};
+use crate::{
+    model::{AccountName, ServerName},
+    policy::CommonCause,
+};
+
+/// Messages that may wait for the Supervisor or a gate before senders that ask (`send`) have to wait too. What
+/// actors tell each other is bounded by their number: each account has a handful on its way at most.
+pub(super) const MAILBOX: usize = 1_024;
+
+/// Hosts accounts: starts, stops, restarts and remembers.
+pub struct Supervisor {
+    settings: Arc<HostSettings>,
+    observer: Observer,
+    pool: Pool,
+    servers: HashMap<ServerName, Server>,
+    accounts: BTreeMap<AccountName, Account>,
+    shutting_down: Option<ShuttingDown>,
+}
+
+/// What the Supervisor keeps of a server.
+struct Server {
+    spec: ServerSpec,
+    gate: GateHandle,
+    witness: SharedWitness,
+    cause: CommonCause<AccountName>,
+    /// Accounts that are on it.
+    accounts: usize,
+    /// Those of them that are ready.
+    ready: usize,
+}
+
+impl Supervisor {
+    /// A Supervisor without accounts; start it with [`Actor::start`].
+    pub fn new(settings: HostSettings) -> Self {
+        Self {
+            pool: Pool::new(settings.arbiters),
+            settings: Arc::new(settings),
+            observer: Observer::new(),
+            servers: HashMap::new(),
+            accounts: BTreeMap::new(),
+            shutting_down: None,
+        }
+    }
+
+    /// The stream of what happens. Subscribe before the Supervisor is started to miss nothing.
+    pub fn observer(&self) -> Observer {
+        self.observer.clone()
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}

@@ -28,10 +28,7 @@ pub(super) struct ReadBuffer {
 
 impl ReadBuffer {
     pub(super) fn holding(bytes: &[u8]) -> Self {
-        Self {
-            bytes: BytesMut::from(bytes),
-            start: 0,
-        }
+        Self { bytes: BytesMut::from(bytes), start: 0 }
     }
 
     pub(super) fn unused(&self) -> &[u8] {
@@ -65,8 +62,7 @@ impl ReadBuffer {
         }
         if self.bytes.len() == self.bytes.capacity() {
             let missing = need.saturating_sub(self.bytes.len()).max(1);
-            self.bytes
-                .reserve(missing.min(self.bytes.len().max(STANDARD)));
+            self.bytes.reserve(missing.min(self.bytes.len().max(STANDARD)));
         }
         &mut self.bytes
     }
@@ -102,10 +98,7 @@ impl Drop for ReadBuffer {
 
 fn take_spare() -> BytesMut {
     let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
-    spare
-        .ok()
-        .flatten()
-        .unwrap_or_else(|| BytesMut::with_capacity(STANDARD))
+    spare.ok().flatten().unwrap_or_else(|| BytesMut::with_capacity(STANDARD))
 }
 
 fn put_spare(bytes: BytesMut) {

@@ -57,25 +57,16 @@ impl Decoder {
 
     /// The memory that a message in pieces holds.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.begun
-            .as_ref()
-            .map_or(0, |begun| begun.bytes.capacity())
+        self.begun.as_ref().map_or(0, |begun| begun.bytes.capacity())
     }
 
     /// The guard: refuses by the header alone.
     fn admit(&self, header: &Header) -> Result<usize, SocketError> {
-        let before = if header.is_control() {
-            0
-        } else {
-            self.begun.as_ref().map_or(0, |b| b.bytes.len())
-        };
+        let before = if header.is_control() { 0 } else { self.begun.as_ref().map_or(0, |b| b.bytes.len()) };
         let announced = header.announced.saturating_add(before as u64);
         match usize::try_from(header.announced) {
             Ok(length) if announced <= self.limit as u64 => Ok(length),
-            _ => Err(SocketError::FrameTooLarge {
-                limit: self.limit,
-                announced,
-            }),
+            _ => Err(SocketError::FrameTooLarge { limit: self.limit, announced }),
         }
     }
 
@@ -99,10 +90,7 @@ impl Decoder {
         if header.last {
             return message(text, payload).map(Step::Frame);
         }
-        self.begun = Some(Begun {
-            text,
-            bytes: payload.to_vec(),
-        });
+        self.begun = Some(Begun { text, bytes: payload.to_vec() });
         Ok(Step::Piece)
     }
 

@@ -44,12 +44,7 @@ impl Header {
             (LENGTH_16 | LENGTH_64, _) => return Ok(None),
             (short, _) => (2, u64::from(short)),
         };
-        let header = Self {
-            last: first & FIN != 0,
-            opcode: OpCode::from(first & OPCODE),
-            size,
-            announced,
-        };
+        let header = Self { last: first & FIN != 0, opcode: OpCode::from(first & OPCODE), size, announced };
         header.check()?;
         Ok(Some(header))
     }
@@ -63,9 +58,7 @@ impl Header {
             return Err(SocketError::Protocol("unknown opcode"));
         }
         if self.is_control() && (!self.last || self.announced > MAX_CONTROL) {
-            return Err(SocketError::Protocol(
-                "a control frame is long or in pieces",
-            ));
+            return Err(SocketError::Protocol("a control frame is long or in pieces"));
         }
         Ok(())
     }

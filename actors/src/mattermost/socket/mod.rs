@@ -79,13 +79,7 @@ impl Socket {
 
     /// Takes it apart.
     pub fn split(self) -> (SocketWriter, SocketReader) {
-        (
-            SocketWriter(Rc::clone(&self.0)),
-            SocketReader {
-                shared: self.0,
-                ended: false,
-            },
-        )
+        (SocketWriter(Rc::clone(&self.0)), SocketReader { shared: self.0, ended: false })
     }
 }
 
@@ -98,10 +92,7 @@ impl Stream for SocketReader {
             return Poll::Ready(None);
         }
         let polled = this.shared.borrow_mut().poll_frame(cx);
-        this.ended = matches!(
-            polled,
-            Poll::Ready(None | Some(Err(_) | Ok(Frame::Close(_))))
-        );
+        this.ended = matches!(polled, Poll::Ready(None | Some(Err(_) | Ok(Frame::Close(_)))));
         polled
     }
 }
@@ -168,9 +159,7 @@ impl fmt::Debug for Socket {
 
 impl fmt::Debug for SocketReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SocketReader")
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
+        f.debug_struct("SocketReader").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 

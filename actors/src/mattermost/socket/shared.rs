@@ -24,10 +24,7 @@ const MAX_MESSAGE: usize = 8 * 1024;
 const MAX_WAITING: usize = 32 * 1024;
 
 /// Any stream of bytes.
-pub(in crate::mattermost) trait ByteStream:
-    AsyncRead + AsyncWrite + Unpin
-{
-}
+pub(in crate::mattermost) trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
 
@@ -63,10 +60,7 @@ impl Shared {
     }
 
     /// Drives both directions until there is a message.
-    pub(super) fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame, SocketError>>> {
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, SocketError>>> {
         self.remember(cx.waker());
         // A failure to write is kept for the end: what the server said before it went is still to be
         // read.
@@ -103,11 +97,7 @@ impl Shared {
     }
 
     /// Sends or queues a message. Gives the waker to wake when it could not all be written.
-    pub(super) fn send(
-        &mut self,
-        opcode: OpCode,
-        payload: &[u8],
-    ) -> Result<Option<Waker>, SendError> {
+    pub(super) fn send(&mut self, opcode: OpCode, payload: &[u8]) -> Result<Option<Waker>, SendError> {
         if self.closing {
             return Err(SendError::Closing);
         }

@@ -29,17 +29,13 @@ impl ServerConnector {
 
     async fn open(&self) -> Result<ServerStream, ConnectError> {
         let deadline = Instant::now() + self.0.limits().connect_timeout;
-        timeout_at(deadline, self.open_until(deadline))
-            .await
-            .unwrap_or_else(|_| Err(too_late()))
+        timeout_at(deadline, self.open_until(deadline)).await.unwrap_or_else(|_| Err(too_late()))
     }
 
     async fn open_until(&self, deadline: Instant) -> Result<ServerStream, ConnectError> {
         let dns = self.0.dns();
-        let addresses = dns
-            .addresses()
-            .await
-            .map_err(|error| ConnectError::Resolver(String::from(error).into()))?;
+        let addresses =
+            dns.addresses().await.map_err(|error| ConnectError::Resolver(String::from(error).into()))?;
         match connect_any(&addresses, deadline).await {
             Ok(tcp) => self.secure(tcp).await,
             Err(error) => {
@@ -55,10 +51,7 @@ impl ServerConnector {
         }
         let tls = self.0.tls().ok_or_else(no_tls)?;
         let named = Connection::new(TlsHost(self.0.url().host().into()), tcp);
-        let secured = TlsConnector::service(tls.config())
-            .call(named)
-            .await
-            .map_err(ConnectError::Io)?;
+        let secured = TlsConnector::service(tls.config()).call(named).await.map_err(ConnectError::Io)?;
         Ok(ServerStream::Tls(Box::new(secured.into_parts().0)))
     }
 }
@@ -90,8 +83,7 @@ impl Host for TlsHost {
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let share =
-            deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
+        let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
         match connect(*address, share).await {
             Ok(tcp) => return Ok(tcp),
             Err(error) => last = error,
@@ -101,11 +93,7 @@ async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<
 }
 
 async fn connect(address: SocketAddr, share: Duration) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Frames and requests are small and awaited: none should wait for an acknowledgement.
     socket.set_nodelay(true)?;
     // With the system's times, hours as a rule: it only buries what nobody reads any more. A silent
@@ -113,18 +101,12 @@ async fn connect(address: SocketAddr, share: Duration) -> io::Result<TcpStream> 
     socket.set_keepalive(true)?;
     match tokio::time::timeout(share, socket.connect(address)).await {
         Ok(connected) => connected,
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("{address} does not answer"),
-        )),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer"))),
     }
 }
 
 fn too_late() -> ConnectError {
-    ConnectError::Io(io::Error::new(
-        io::ErrorKind::TimedOut,
-        "connecting took too long",
-    ))
+    ConnectError::Io(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))
 }
 
 fn no_tls() -> ConnectError {

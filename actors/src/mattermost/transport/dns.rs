@@ -27,12 +27,7 @@ struct Known {
 
 impl Dns {
     pub(in crate::mattermost) fn new(host: &str, port: u16, ttl: Duration) -> Self {
-        Self {
-            host: host.into(),
-            port,
-            ttl,
-            known: Mutex::default(),
-        }
+        Self { host: host.into(), port, ttl, known: Mutex::default() }
     }
 
     /// The server's addresses, in the resolver's order.
@@ -60,11 +55,7 @@ impl Dns {
 
 impl Known {
     fn is_fresh(&self, ttl: Duration) -> bool {
-        let ttl = if self.failure.is_some() {
-            MIN_AGE.min(ttl)
-        } else {
-            ttl
-        };
+        let ttl = if self.failure.is_some() { MIN_AGE.min(ttl) } else { ttl };
         self.looked_up.is_some_and(|at| at.elapsed() < ttl)
     }
 
@@ -120,10 +111,7 @@ mod tests {
         assert!(!known.is_fresh(TTL));
         known.record(found(2));
         known.record(failed());
-        assert_eq!(
-            known.answer().unwrap(),
-            [SocketAddr::from(([10, 0, 0, 2], 80))]
-        );
+        assert_eq!(known.answer().unwrap(), [SocketAddr::from(([10, 0, 0, 2], 80))]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,10 +128,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_is_not_looked_up() {
         let dns = Dns::new("::1", 8065, TTL);
-        assert_eq!(
-            dns.addresses().await.unwrap(),
-            ["[::1]:8065".parse().unwrap()]
-        );
+        assert_eq!(dns.addresses().await.unwrap(), ["[::1]:8065".parse().unwrap()]);
         assert!(dns.known.lock().await.looked_up.is_none());
     }
 }

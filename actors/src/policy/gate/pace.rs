@@ -58,6 +58,17 @@ impl Pace {
         Err(wait.clamp(Duration::from_nanos(1), LONGEST_PAUSE))
     }
 
+    /// The operator set another rate.
+    pub fn configure(&mut self, requests_per_second: f64) {
+        self.configured = requests_per_second.max(f64::MIN_POSITIVE);
+        self.rate = self.configured;
+    }
+
+    /// Gives leave back that nobody used.
+    pub fn give_back(&mut self) {
+        self.tokens += 1.0;
+    }
+
     /// The server answered 429: everything pauses. Gives back for how long.
     pub fn limited(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
         let wait = retry_after.unwrap_or(DEFAULT_PAUSE).clamp(Duration::from_millis(100), LONGEST_PAUSE);

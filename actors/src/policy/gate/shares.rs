@@ -17,6 +17,14 @@ pub enum Class {
 }
 
 const CLASSES: usize = 4;
+const ALL: [Class; CLASSES] = [Class::Health, Class::Connect, Class::CatchUp, Class::Reply];
+
+impl Class {
+    /// While the server is down polls and connects wait for it; what somebody waits for fails for itself.
+    fn may_go(self, server_is_up: bool) -> bool {
+        server_is_up || matches!(self, Self::CatchUp | Self::Reply)
+    }
+}
 
 /// The most requests that may wait in one class. Every account has at most one poll and one connect on its way:
 /// twice ten thousand accounts fit.
@@ -71,8 +79,7 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
         Ok(())
     }
 
-    /// Takes the next request: the classes in turn, within one the oldest. While the server is down only what
-    /// people wait for goes on to fail for itself; polls and connects wait.
+    /// Takes the next request: the classes in turn, within one the oldest.
     pub fn next(&mut self, server_is_up: bool) -> Option<Grant<T>> {
         for step in 0..CLASSES {
             let class =
@@ -91,6 +98,11 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
         None
     }
 
+    /// Whether anything waits that may go.
+    pub fn has_work(&self, server_is_up: bool) -> bool {
+        ALL.into_iter().any(|class| class.may_go(server_is_up) && !self.waiting[class as usize].is_empty())
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting.iter().map(VecDeque::len).sum()
@@ -107,8 +119,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    const ALL: [Class; 4] = [Class::Health, Class::Connect, Class::CatchUp, Class::Reply];
 
     #[test]
     fn within_a_class_the_oldest_goes_first() {

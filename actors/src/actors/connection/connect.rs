@@ -1,0 +1,119 @@
+//! From nothing to an open socket: baseline, slot, dial.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{super::env::Env, Carried};
+use crate::{
+    mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, ResumePoint, Socket, User},
+    model::{CloseReason, Misconfiguration, UserId},
+    policy::RequestClass,
+};
+
+/// An open socket and what it began with.
+pub(super) struct Connected {
+    pub(super) baseline: Baseline,
+    pub(super) socket: Socket,
+    /// Held until the hello.
+    pub(super) slot: OwnedSemaphorePermit,
+    /// Where an old connection was taken up again, if it was.
+    pub(super) resume: Option<ResumePoint>,
+}
+
+/// The account as it was before the dial.
+#[derive(Debug)]
+pub(super) struct Baseline {
+    pub(super) user: UserId,
+    pub(super) update_at: i64,
+    pub(super) is_guest: bool,
+    pub(super) etag: Option<Etag>,
+}
+
+/// Reads the baseline, waits for a dial slot, and dials.
+pub(super) async fn connect(env: Arc<Env>, carried: Carried) -> Result<Connected, CloseReason> {
+    let baseline = baseline(&env).await?;
+    if let Some(was) = carried.user.filter(|was| *was != baseline.user) {
+        return Err(CloseReason::IdentityChanged { was, now: baseline.user });
+    }
+    env.witness.baseline(&baseline.user, &env.account, baseline.update_at);
+    // If the account was touched while we were away, the old connection may be deaf (fact 5).
+    let resume = carried.resume.filter(|_| carried.baseline == Some(baseline.update_at));
+    leave_to(&env).await?;
+    let slot = env.gate.dial_slot().await.map_err(|error| unreachable(&error))?;
+    let dialed = env.api.api().dial(&env.token, resume.as_ref()).await.map_err(|error| {
+        env.gate.dial_failed(&error);
+        dial_reason(&error)
+    })?;
+    env.gate.answered(dialed.rate);
+    Ok(Connected { baseline, socket: dialed.socket, slot, resume })
+}
+
+/// Asks REST why a socket ended before it was ready: the handshake says nothing (fact 1).
+pub(super) async fn explain(env: Arc<Env>, otherwise: CloseReason) -> CloseReason {
+    match baseline(&env).await {
+        Ok(_) => otherwise,
+        Err(reason) => reason,
+    }
+}
+
+async fn baseline(env: &Env) -> Result<Baseline, CloseReason> {
+    leave_to(env).await?;
+    let answer = env.api.api().me(&env.token, None).await.map_err(|error| {
+        env.gate.failed(&error);
+        rest_reason(&error)
+    })?;
+    env.gate.answered(answer.rate);
+    match answer.value {
+        Me::User { user: User { id, update_at, is_guest, .. }, etag } => {
+            Ok(Baseline { user: id, update_at, is_guest, etag })
+        }
+        // No ETag was sent.
+        Me::Unmodified => {
+            Err(CloseReason::Protocol { cause: "304 to a question without If-None-Match".into() })
+        }
+    }
+}
+
+async fn leave_to(env: &Env) -> Result<(), CloseReason> {
+    let permit = env.gate.permit(RequestClass::Connect, &env.account).await;
+    permit.map(|_| ()).map_err(|error| unreachable(&error))
+}
+
+fn unreachable(error: &dyn std::error::Error) -> CloseReason {
+    CloseReason::Unreachable { cause: error.to_string() }
+}
+
+/// What a failed request says about the Connection.
+fn rest_reason(error: &RestError) -> CloseReason {
+    use RestErrorKind as K;
+    match error.kind {
+        K::Unreachable => unreachable(error),
+        K::Timeout => CloseReason::Timeout,
+        K::Tls => CloseReason::Misconfigured(Misconfiguration::Tls),
+        K::Unauthorized => CloseReason::Unauthorized,
+        K::RateLimited { retry_after } => CloseReason::RateLimited { retry_after },
+        K::NotFound => CloseReason::Misconfigured(Misconfiguration::NotFound),
+        K::Redirect => CloseReason::Misconfigured(Misconfiguration::Redirect),
+        K::NotJson | K::TooLarge | K::BadBody => CloseReason::Misconfigured(Misconfiguration::NotMattermost),
+        K::Refused(_) => CloseReason::Misconfigured(Misconfiguration::Refused),
+        K::Server(status) => CloseReason::ServerError { status },
+    }
+}
+
+/// What a failed dial says about the Connection.
+fn dial_reason(error: &DialError) -> CloseReason {
+    use DialErrorKind as K;
+    match error.kind {
+        K::Unreachable => unreachable(error),
+        K::Timeout => CloseReason::Timeout,
+        K::Tls => CloseReason::Misconfigured(Misconfiguration::Tls),
+        K::Redirect => CloseReason::Misconfigured(Misconfiguration::Redirect),
+        K::Refused { status: 401, .. } => CloseReason::Unauthorized,
+        K::Refused { status: 404, .. } => CloseReason::Misconfigured(Misconfiguration::NotFound),
+        K::Refused { status: 429, retry_after } => CloseReason::RateLimited { retry_after },
+        K::Refused { status: status @ 500.., .. } => CloseReason::ServerError { status },
+        K::Refused { .. } => CloseReason::Misconfigured(Misconfiguration::Refused),
+        K::NotWebSocket => CloseReason::Misconfigured(Misconfiguration::NotMattermost),
+    }
+}

@@ -1,0 +1,67 @@
+//! One way down: every ending of a Connection comes through here.
+
+use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+
+use super::{CLOSE_FRAME_TIME, Connection, Phase, connect};
+use crate::{
+    mattermost::SocketError,
+    model::{Class, CloseReason},
+};
+
+/// What the server is told when it is us who end the connection (RFC 6455, section 7.4.1: normal closure).
+const NORMAL_CLOSURE: u16 = 1000;
+
+impl Connection {
+    /// Ends the Connection: the first reason counts. The next generation waits for the actor to have stopped.
+    pub(super) fn end(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Ending { .. }) {
+            return;
+        }
+        self.phase = Phase::Ending { ready_for: self.ready_for(), paused: self.is_paused() };
+        let says_goodbye = matches!(reason.class(), Class::Planned | Class::Recycle);
+        self.reason = Some(reason);
+        let closing = self.socket.as_ref().filter(|_| says_goodbye);
+        if closing.is_some_and(|socket| socket.writer.send_close(NORMAL_CLOSURE).is_ok()) {
+            ctx.run_later(CLOSE_FRAME_TIME, |_, ctx| ctx.stop());
+        } else {
+            ctx.stop();
+        }
+    }
+
+    /// The socket broke.
+    pub(super) fn broken(&mut self, error: &SocketError, ctx: &mut Context<Self>) {
+        match error {
+            SocketError::FrameTooLarge { limit, .. } => {
+                self.end(CloseReason::Oversized { limit: *limit }, ctx);
+            }
+            SocketError::Io(error) => self.lost(error.to_string(), ctx),
+            SocketError::Protocol(_) | SocketError::Compressed => {
+                self.end(CloseReason::Protocol { cause: error.to_string() }, ctx);
+            }
+        }
+    }
+
+    /// The socket ended without a close frame.
+    pub(super) fn lost(&mut self, cause: String, ctx: &mut Context<Self>) {
+        self.gone(CloseReason::Dropped { cause }, ctx);
+    }
+
+    /// The socket is gone: after ready that is the reason, before it REST is asked for the true one.
+    pub(super) fn gone(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
+        match self.phase {
+            Phase::Opening { .. } => self.explain(CloseReason::DroppedBeforeReady, ctx),
+            Phase::Ready { .. } => {
+                self.env.gate.lost();
+                self.end(reason, ctx);
+            }
+            Phase::Connecting | Phase::Explaining | Phase::Ending { .. } => {}
+        }
+    }
+
+    /// Asks REST why there is no hello, and ends with what it says.
+    pub(super) fn explain(&mut self, otherwise: CloseReason, ctx: &mut Context<Self>) {
+        self.phase = Phase::Explaining;
+        let explaining = connect::explain(self.env.clone(), otherwise);
+        ctx.spawn(explaining.into_actor(self).map(|reason, act, ctx| act.end(reason, ctx)));
+    }
+}

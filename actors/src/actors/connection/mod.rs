@@ -1,0 +1,359 @@
+//! The Connection: one socket from its baseline to its end, never used again.
+
+mod connect;
+mod ending;
+mod frames;
+mod reader;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::{
+    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, SpawnHandle,
+    WrapFuture as _,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use self::connect::{Baseline, Connected};
+use super::{
+    delivery::{Attach, Delivery, Permits},
+    env::{Env, now},
+    health_check::{self, HealthCheck},
+    supervisor::{ChildConnected, ChildReady, ChildStopped},
+};
+use crate::{
+    mattermost::{Requests, ResumePoint, SocketWriter},
+    model::{CloseReason, Fact, Generation, UserId},
+    policy::{Liveness, Pulse, Run, Sequence},
+};
+
+/// How long a close frame gets to be written before the actor stops: stopping at once sends nothing.
+const CLOSE_FRAME_TIME: Duration = Duration::from_millis(20);
+
+/// One incarnation of an account's connection.
+///
+/// ```text
+/// connecting ──▶ opening ──▶ ready ──▶ ending
+///     │             │                    ▲
+///     │             └──▶ explaining ─────┤
+///     └──────────────────────────────────┘
+/// ```
+pub(super) struct Connection {
+    env: Arc<Env>,
+    generation: Generation,
+    delivery: Addr<Delivery>,
+    permits: Permits,
+    carried: Carried,
+    phase: Phase,
+    started: Instant,
+    baseline: Option<Baseline>,
+    socket: Option<OpenSocket>,
+    health: Option<Addr<HealthCheck>>,
+    /// A sibling saw a change before there was a HealthCheck to ask.
+    prompted: bool,
+    reason: Option<CloseReason>,
+}
+
+/// What one generation leaves to the next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Carried {
+    /// The user that the token named when the account began.
+    pub(super) user: Option<UserId>,
+    /// The last baseline: if the fresh one differs, there is no resume.
+    pub(super) baseline: Option<i64>,
+    /// Where the last socket may be taken up again, if its ending allows it.
+    pub(super) resume: Option<ResumePoint>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Fetching the baseline, waiting for a dial slot, dialing.
+    Connecting,
+    /// The socket is open; hello, or the answer to the first ping of a resume, is due.
+    Opening { _slot: OwnedSemaphorePermit, resumed: bool },
+    /// The socket ended before it was ready; REST is asked why.
+    Explaining,
+    /// Events flow.
+    Ready { since: Instant, paused: Duration },
+    /// The reason is known; the socket is being closed.
+    Ending { ready_for: Option<Duration>, paused: bool },
+}
+
+/// What belongs to the open socket.
+struct OpenSocket {
+    writer: SocketWriter,
+    requests: Requests,
+    liveness: Liveness,
+    sequence: Sequence,
+    connection_id: Arc<str>,
+    timer: Option<SpawnHandle>,
+}
+
+/// Ends the Connection. Sent by its HealthCheck, its Delivery and the Supervisor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Terminate {
+    /// The generation that is meant; another drops it.
+    pub(super) generation: Generation,
+    /// Why.
+    pub(super) reason: CloseReason,
+}
+
+/// A sibling saw the account change: poll at once.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Prompted;
+
+/// The HealthCheck ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct HealthCheckStopped;
+
+impl Connection {
+    pub(super) fn new(
+        env: Arc<Env>,
+        generation: Generation,
+        delivery: Addr<Delivery>,
+        permits: Permits,
+        carried: Carried,
+    ) -> Self {
+        Self {
+            env,
+            generation,
+            delivery,
+            permits,
+            carried,
+            phase: Phase::Connecting,
+            started: now(),
+            baseline: None,
+            socket: None,
+            health: None,
+            prompted: false,
+            reason: None,
+        }
+    }
+
+    fn observe(&self, fact: Fact) {
+        self.env.observe(self.generation, fact);
+    }
+
+    /// The dial is done, one way or the other.
+    fn connected(&mut self, result: Result<Connected, CloseReason>, ctx: &mut Context<Self>) {
+        if !matches!(self.phase, Phase::Connecting) {
+            return;
+        }
+        match result {
+            Ok(connected) => self.open(connected, ctx),
+            Err(reason) => self.end(reason, ctx),
+        }
+    }
+
+    fn open(&mut self, connected: Connected, ctx: &mut Context<Self>) {
+        let (writer, reader) = connected.socket.split();
+        let resumed = connected.resume.is_some();
+        let (connection_id, next) =
+            connected.resume.map_or_else(Default::default, |point| (point.connection_id, point.next_seq));
+        self.baseline = Some(connected.baseline);
+        self.socket = Some(OpenSocket {
+            writer,
+            requests: Requests::new(),
+            liveness: Liveness::new(now(), self.env.settings.health.pulse),
+            sequence: Sequence::starting_at(next),
+            connection_id: connection_id.into(),
+            timer: None,
+        });
+        self.phase = Phase::Opening { _slot: connected.slot, resumed };
+        ctx.add_stream(reader::Reader::new(reader, self.permits.clone()));
+        ctx.run_later(self.env.settings.hello_timeout, |act, ctx| {
+            if matches!(act.phase, Phase::Opening { .. }) {
+                act.explain(CloseReason::HelloOverdue, ctx);
+            }
+        });
+        if resumed {
+            // A resume brings no hello (fact 10): an answered ping says that it worked.
+            self.ping(ctx);
+        }
+    }
+
+    /// Hello came, or the first ping of a resume was answered.
+    fn welcomed(&mut self, resumed: bool, ctx: &mut Context<Self>) {
+        self.observe(Fact::Connected { resumed });
+        let Some(baseline) = &self.baseline else { return };
+        let (user, update_at) = (baseline.user.clone(), baseline.update_at);
+        let connected =
+            ChildConnected { account: self.env.account.clone(), generation: self.generation, user };
+        self.env.supervisor.do_send(connected);
+        if self.env.settings.health.poll {
+            let etag = baseline.etag.clone();
+            let user = baseline.user.clone();
+            let check =
+                HealthCheck::new(self.env.clone(), self.generation, ctx.address(), user, update_at, etag);
+            self.health = Some(check.start());
+        }
+        if std::mem::take(&mut self.prompted) {
+            self.poll_now();
+        }
+        self.become_ready(ctx);
+    }
+
+    /// Nothing is caught up yet: what a bot missed while it was away stays missed.
+    fn become_ready(&mut self, ctx: &mut Context<Self>) {
+        // Replacing the phase gives the dial slot back.
+        self.phase = Phase::Ready { since: now(), paused: Duration::ZERO };
+        let after = now().saturating_duration_since(self.started);
+        let ready = ChildReady { account: self.env.account.clone(), generation: self.generation, after };
+        self.env.supervisor.do_send(ready);
+        self.beat(ctx);
+    }
+
+    /// Does what the pulse says, and comes back when it says so.
+    fn beat(&mut self, ctx: &mut Context<Self>) {
+        if !self.env.settings.health.ping || !matches!(self.phase, Phase::Ready { .. }) {
+            return;
+        }
+        let Some(socket) = &mut self.socket else { return };
+        if let Some(timer) = socket.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        match socket.liveness.step(now()) {
+            Pulse::Wait(until) => {
+                let wait = until.saturating_duration_since(now());
+                socket.timer = Some(ctx.run_later(wait, Self::beat));
+            }
+            Pulse::Paused => {}
+            Pulse::Ping => {
+                self.ping(ctx);
+                self.beat(ctx);
+            }
+            Pulse::Silent => self.end(CloseReason::Silent, ctx),
+        }
+    }
+
+    fn ping(&mut self, ctx: &mut Context<Self>) {
+        let Some(socket) = &mut self.socket else { return };
+        let (seq, text) = socket.requests.ping();
+        socket.liveness.pinged(now(), seq);
+        if let Err(error) = socket.writer.send_text(&text) {
+            self.lost(error.to_string(), ctx);
+        }
+    }
+
+    fn poll_now(&self) {
+        if let Some(health) = &self.health {
+            health.do_send(health_check::PollNow);
+        }
+    }
+
+    fn deliver_to_me(&self, ctx: &Context<Self>) {
+        self.delivery.do_send(Attach { generation: self.generation, connection: ctx.address() });
+    }
+}
+
+impl Actor for Connection {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.started = now();
+        self.observe(Fact::Connecting);
+        self.deliver_to_me(ctx);
+        let connecting = connect::connect(self.env.clone(), self.carried.clone());
+        ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.connected(result, ctx)));
+    }
+
+    /// Runs also when a handler panicked: then nobody has set a reason.
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if let Some(health) = self.health.take() {
+            health.do_send(health_check::Stop);
+        }
+        let stopped = ChildStopped {
+            account: self.env.account.clone(),
+            generation: self.generation,
+            reason: self.reason.take(),
+            run: self.run(),
+            carried: self.leave(),
+        };
+        self.env.supervisor.do_send(stopped);
+    }
+}
+
+impl Connection {
+    /// How it fared.
+    fn run(&self) -> Run {
+        match self.phase {
+            Phase::Ending { ready_for, paused } => {
+                Run { ready_for, reading_paused: paused, common_cause: false }
+            }
+            Phase::Ready { .. } => {
+                Run { ready_for: self.ready_for(), reading_paused: self.is_paused(), common_cause: false }
+            }
+            Phase::Connecting | Phase::Opening { .. } | Phase::Explaining => Run::default(),
+        }
+    }
+
+    fn ready_for(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Ready { since, paused } => {
+                Some(now().saturating_duration_since(since).saturating_sub(paused))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.liveness.is_paused())
+    }
+
+    /// What the next generation gets.
+    fn leave(&mut self) -> Carried {
+        let resume = self.socket.as_ref().filter(|socket| !socket.connection_id.is_empty()).map(|socket| {
+            ResumePoint { connection_id: (&*socket.connection_id).into(), next_seq: socket.sequence.next() }
+        });
+        let baseline = self.baseline.take();
+        Carried {
+            user: self
+                .carried
+                .user
+                .take()
+                .or_else(|| baseline.as_ref().map(|baseline| baseline.user.clone())),
+            baseline: baseline.map(|baseline| baseline.update_at).or(self.carried.baseline),
+            resume: resume.or_else(|| self.carried.resume.take()),
+        }
+    }
+}
+
+impl Handler<Terminate> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, terminate: Terminate, ctx: &mut Self::Context) {
+        if terminate.generation == self.generation {
+            self.end(terminate.reason, ctx);
+        }
+    }
+}
+
+impl Handler<Prompted> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Prompted, _: &mut Self::Context) {
+        if self.health.is_some() {
+            self.poll_now();
+        } else {
+            self.prompted = true;
+        }
+    }
+}
+
+impl Handler<HealthCheckStopped> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: HealthCheckStopped, ctx: &mut Self::Context) {
+        self.end(CloseReason::HealthCheckDied, ctx);
+    }
+}
+
+/// Wall-clock time, for what people read.
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}

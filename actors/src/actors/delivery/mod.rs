@@ -1,0 +1,213 @@
+//! The Delivery: between an account's sockets and its sink, for as long as the account lives.
+
+mod permits;
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
+    WrapFuture as _,
+};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+pub(super) use permits::Permits;
+
+use super::{
+    connection::{Connection, Terminate},
+    env::Env,
+    supervisor::{DeliveryStopped, Stalled},
+};
+use crate::{
+    model::{ChannelId, CloseReason, Event, Fact, Generation},
+    policy::Lanes,
+    ports::{Delivered, EventSink, Outcome},
+};
+
+/// The shortest and the longest wait before an event is handed over again, whatever the sink says.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(300));
+
+/// Hands an account's events to its sink: in order within a channel, at most so many at once.
+pub(super) struct Delivery {
+    env: Arc<Env>,
+    sink: Arc<dyn EventSink>,
+    lanes: Lanes<ChannelId, Queued>,
+    connection: Option<(Generation, Addr<Connection>)>,
+    /// Channels whose head is waiting to be handed over again.
+    retrying: usize,
+    /// The sink said that it is broken: nothing is handed over until a new Connection comes.
+    broken: bool,
+    /// Nothing more comes: told when all is handed over.
+    draining: Vec<oneshot::Sender<()>>,
+    planned: bool,
+}
+
+/// An event and the permits that it holds until it is acknowledged.
+#[derive(Debug)]
+struct Queued {
+    event: Arc<Event>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Hands an event over. There are never more of these on their way than permits.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Deliver {
+    pub(super) event: Event,
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// A new Connection feeds the Delivery.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Attach {
+    pub(super) generation: Generation,
+    pub(super) connection: Addr<Connection>,
+}
+
+/// Says when all that was heard is handed over.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Drain(pub(super) oneshot::Sender<()>);
+
+/// Ends the Delivery.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+impl Delivery {
+    pub(super) fn new(env: Arc<Env>, sink: Arc<dyn EventSink>) -> Self {
+        Self {
+            lanes: Lanes::new(env.settings.delivery.in_flight),
+            env,
+            sink,
+            connection: None,
+            retrying: 0,
+            broken: false,
+            draining: Vec::new(),
+            planned: false,
+        }
+    }
+
+    fn generation(&self) -> Generation {
+        self.connection.as_ref().map_or_else(Generation::default, |(generation, _)| *generation)
+    }
+
+    /// Hands over all that may be handed over now.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        while !self.broken
+            && let Some((lane, queued)) = self.lanes.take()
+        {
+            match self.sink.deliver(&queued.event) {
+                Delivered::Now(outcome) => self.settle(lane, queued, outcome, ctx),
+                Delivered::Later(outcome) => {
+                    ctx.spawn(outcome.into_actor(self).map(move |outcome, act, ctx| {
+                        act.settle(lane, queued, outcome, ctx);
+                        act.pump(ctx);
+                    }));
+                }
+            }
+        }
+        if self.lanes.is_empty() {
+            for waiting in self.draining.drain(..) {
+                // Whoever asked may have stopped waiting.
+                let _ = waiting.send(());
+            }
+        }
+    }
+
+    fn settle(&mut self, lane: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
+        match outcome {
+            Outcome::Acknowledged => self.lanes.done(&lane),
+            Outcome::Rejected { cause } => {
+                self.env.observe(queued.event.generation, Fact::Rejected { cause });
+                self.lanes.done(&lane);
+            }
+            Outcome::Retry { after, cause: _ } => self.retry(lane, queued, after, ctx),
+            Outcome::Broken { cause } => {
+                self.lanes.back(&lane, queued);
+                self.break_down(cause);
+            }
+        }
+    }
+
+    fn retry(&mut self, lane: ChannelId, queued: Queued, after: Duration, ctx: &mut Context<Self>) {
+        self.retrying += 1;
+        if self.retrying == 1 {
+            self.tell_stalled(true);
+        }
+        let (shortest, longest) = RETRY_AFTER;
+        ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
+            act.retrying -= 1;
+            act.lanes.back(&lane, queued);
+            act.pump(ctx);
+            if act.retrying == 0 {
+                act.tell_stalled(false);
+            }
+        });
+    }
+
+    fn break_down(&mut self, cause: String) {
+        if std::mem::replace(&mut self.broken, true) {
+            return;
+        }
+        if let Some((generation, connection)) = &self.connection {
+            let reason = CloseReason::SinkBroken { cause };
+            connection.do_send(Terminate { generation: *generation, reason });
+        }
+    }
+
+    fn tell_stalled(&self, stalled: bool) {
+        let fact = if stalled { Fact::Stalled } else { Fact::Unstalled };
+        self.env.observe(self.generation(), fact);
+        self.env.supervisor.do_send(Stalled { account: self.env.account.clone(), stalled });
+    }
+}
+
+impl Actor for Delivery {
+    type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if !self.planned {
+            let died = DeliveryStopped { account: self.env.account.clone() };
+            self.env.supervisor.do_send(died);
+        }
+    }
+}
+
+impl Handler<Deliver> for Delivery {
+    type Result = ();
+
+    fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
+        let queued = Queued { event: Arc::new(deliver.event), _permit: deliver.permit };
+        self.lanes.push(queued.event.body.channel_id.clone(), queued);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Attach> for Delivery {
+    type Result = ();
+
+    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) {
+        self.connection = Some((attach.generation, attach.connection));
+        self.broken = false;
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Drain> for Delivery {
+    type Result = ();
+
+    fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
+        self.draining.push(drain.0);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Stop> for Delivery {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.planned = true;
+        ctx.stop();
+    }
+}

@@ -1,0 +1,45 @@
+//! The permits that bound what waits for a sink.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+/// A frame takes one permit, and one more for each further piece of this size, so that a bound on permits is a
+/// bound on memory.
+const BYTES_PER_PERMIT: usize = 16 * 1024;
+
+/// The permits of one Delivery. A socket is read only with one in hand; it travels with its frame, and comes back
+/// when the frame's event is acknowledged.
+#[derive(Debug, Clone)]
+pub(in crate::actors) struct Permits {
+    pub(in crate::actors) semaphore: Arc<Semaphore>,
+    total: u32,
+}
+
+impl Permits {
+    pub(in crate::actors) fn new(total: usize) -> Self {
+        let total = total.clamp(1, u32::MAX as usize);
+        let semaphore = Arc::new(Semaphore::new(total.min(Semaphore::MAX_PERMITS)));
+        Self { semaphore, total: u32::try_from(total).unwrap_or(u32::MAX) }
+    }
+
+    /// How many permits a frame of that size takes beyond its first: never more than there are.
+    pub(in crate::actors) fn beyond_first(&self, bytes: usize) -> u32 {
+        let more = bytes.saturating_sub(1) / BYTES_PER_PERMIT;
+        u32::try_from(more).unwrap_or(u32::MAX).min(self.total - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_frame_takes_more_but_never_more_than_all() {
+        let permits = Permits::new(256);
+        for (bytes, more) in [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (1 << 20, 63), (1 << 30, 255)] {
+            assert_eq!(permits.beyond_first(bytes), more, "{bytes} bytes");
+        }
+        assert_eq!(Permits::new(0).beyond_first(1 << 30), 0, "there is always one");
+    }
+}

@@ -1,0 +1,106 @@
+//! What all actors of one account have in common.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use actix::Addr;
+
+use super::{Observer, Supervisor, gate::GateHandle, settings::HostSettings};
+use crate::{
+    model::{AccountName, Fact, Generation, ServerName, Token, UserId},
+    policy::{Prompt, Witness},
+    ports::ApiFactory,
+};
+
+/// What all actors of one account have in common, wherever they live.
+pub(super) struct Env {
+    pub(super) account: AccountName,
+    pub(super) server: ServerName,
+    pub(super) token: Token,
+    pub(super) api: Arc<dyn ApiFactory>,
+    pub(super) gate: GateHandle,
+    pub(super) witness: SharedWitness,
+    pub(super) settings: Arc<HostSettings>,
+    pub(super) observer: Observer,
+    pub(super) vitals: Arc<Vitals>,
+    pub(super) supervisor: Addr<Supervisor>,
+}
+
+impl Env {
+    pub(super) fn observe(&self, generation: Generation, fact: Fact) {
+        self.observer.account(&self.account, generation, fact);
+    }
+}
+
+/// Now, by the clock that paused time moves.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The witness of one server, between all Connections of it. The lock is held for a look-up, never across a wait.
+#[derive(Clone, Default)]
+pub(super) struct SharedWitness(Arc<Mutex<Witness<AccountName>>>);
+
+impl SharedWitness {
+    pub(super) fn baseline(&self, user: &UserId, account: &AccountName, update_at: i64) {
+        self.with(|witness| witness.baseline(user, account, update_at));
+    }
+
+    pub(super) fn saw(&self, now: Instant, user: &UserId, update_at: i64) -> Prompt<AccountName> {
+        self.with(|witness| witness.saw(now, user, update_at))
+    }
+
+    pub(super) fn forget(&self, account: &AccountName) {
+        self.with(|witness| witness.forget(account));
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Witness<AccountName>) -> T) -> T {
+        // A panic while it was held leaves a map that is whole.
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What is counted at every event, readable from any thread without a message.
+#[derive(Debug, Default)]
+pub(super) struct Vitals {
+    events: AtomicU64,
+    last_event_ms: AtomicU64,
+    last_good_probe_ms: AtomicU64,
+}
+
+impl Vitals {
+    pub(super) fn heard_event(&self, at: SystemTime) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+        self.last_event_ms.store(unix_ms(at), Ordering::Relaxed);
+    }
+
+    pub(super) fn good_probe(&self) {
+        self.last_good_probe_ms.store(unix_ms(SystemTime::now()), Ordering::Relaxed);
+    }
+
+    pub(super) fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn last_event(&self) -> Option<SystemTime> {
+        from_unix_ms(self.last_event_ms.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn last_good_probe(&self) -> Option<SystemTime> {
+        from_unix_ms(self.last_good_probe_ms.load(Ordering::Relaxed))
+    }
+}
+
+fn unix_ms(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn from_unix_ms(ms: u64) -> Option<SystemTime> {
+    (ms > 0).then(|| UNIX_EPOCH + Duration::from_millis(ms))
+}

@@ -1,0 +1,102 @@
+//! How the other actors speak to a ServerGate.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::Addr;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::{Accounts, Acquire, Configure, Learned, ServerGate};
+use crate::{
+    mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind},
+    model::AccountName,
+    policy::{RateSeen, RequestClass},
+};
+
+/// The way to one server's gate, from any Arbiter.
+#[derive(Clone)]
+pub(in crate::actors) struct GateHandle {
+    gate: Addr<ServerGate>,
+    slots: Arc<Semaphore>,
+}
+
+/// Leave for one request.
+#[derive(Debug)]
+pub(in crate::actors) struct Permit {
+    /// How long polls are to wait for each other at the moment.
+    pub(in crate::actors) poll_interval: Duration,
+}
+
+/// The gate is gone, or too many wait.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's gate is closed, or too many requests wait")]
+pub(in crate::actors) struct GateClosed;
+
+impl GateHandle {
+    pub(super) fn new(gate: Addr<ServerGate>, slots: Arc<Semaphore>) -> Self {
+        Self { gate, slots }
+    }
+
+    /// Waits for leave to make one request: for the pace, for a pause to end, and while the server is down.
+    pub(in crate::actors) async fn permit(
+        &self,
+        class: RequestClass,
+        account: &AccountName,
+    ) -> Result<Permit, GateClosed> {
+        let (grant, granted) = oneshot::channel();
+        self.gate.do_send(Acquire { class, account: account.clone(), grant });
+        granted.await.map_err(|_| GateClosed)
+    }
+
+    /// Waits for a dial slot, to be held from the dial to the hello.
+    pub(in crate::actors) async fn dial_slot(&self) -> Result<OwnedSemaphorePermit, GateClosed> {
+        self.slots.clone().acquire_owned().await.map_err(|_| GateClosed)
+    }
+
+    /// Learns from the answer to a request.
+    pub(in crate::actors) fn answered(&self, rate: Option<RateHeaders>) {
+        if let Some(rate) = rate {
+            let reset_seconds = rate.reset.as_secs();
+            let (limit, remaining) = (rate.limit.into(), rate.remaining.into());
+            self.gate.do_send(Learned::Rate(RateSeen { limit, remaining, reset_seconds }));
+        }
+    }
+
+    /// Learns from a request that failed.
+    pub(in crate::actors) fn failed(&self, error: &RestError) {
+        match &error.kind {
+            RestErrorKind::RateLimited { retry_after } => self.gate.do_send(Learned::Limited(*retry_after)),
+            RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => self.lost(),
+            _ => {}
+        }
+    }
+
+    /// Learns from a dial that failed.
+    pub(in crate::actors) fn dial_failed(&self, error: &DialError) {
+        match &error.kind {
+            DialErrorKind::Refused { status: 429, retry_after } => {
+                self.gate.do_send(Learned::Limited(*retry_after));
+            }
+            DialErrorKind::Unreachable | DialErrorKind::Timeout => self.lost(),
+            DialErrorKind::Refused { status: 500.., .. } => self.lost(),
+            _ => {}
+        }
+    }
+
+    /// A socket was lost, which may mean that the server is down.
+    pub(in crate::actors) fn lost(&self) {
+        self.gate.do_send(Learned::Failed);
+    }
+
+    /// Tells how many accounts are on the server.
+    pub(in crate::actors) fn accounts(&self, accounts: usize) {
+        self.gate.do_send(Accounts(accounts));
+    }
+
+    pub(in crate::actors) fn is_open(&self) -> bool {
+        self.gate.connected()
+    }
+
+    pub(in crate::actors) fn configure(&self, new: Configure) {
+        self.gate.do_send(new);
+    }
+}

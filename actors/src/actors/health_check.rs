@@ -1,0 +1,180 @@
+//! The HealthCheck: polls `/users/me` for as long as its Connection lives, and ends it on drift.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
+    SpawnHandle, WrapFuture as _,
+};
+
+use super::{
+    connection::{Connection, HealthCheckStopped, Terminate},
+    env::{Env, now},
+};
+use crate::{
+    mattermost::{Etag, Me, RestError, RestErrorKind},
+    model::{Fact, Generation, UserId},
+    policy::{Health, Polled, RequestClass, Verdict, first_poll_after},
+};
+
+/// A child of one Connection: it knows that one's baseline and can end no other.
+pub(super) struct HealthCheck {
+    env: Arc<Env>,
+    generation: Generation,
+    connection: Addr<Connection>,
+    health: Health,
+    etag: Option<Etag>,
+    /// The timer for the next poll; none while one is on its way, so that polls never overlap.
+    timer: Option<SpawnHandle>,
+    /// Somebody asked for a poll while one was on its way: what that one finds may be older than the question.
+    again: bool,
+    planned: bool,
+}
+
+/// Poll now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct PollNow;
+
+/// The Connection ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+/// What a poll brought: its finding, and when to poll next.
+struct Poll {
+    found: Polled,
+    etag: Option<Etag>,
+    interval: Option<Duration>,
+    result: Result<Duration, String>,
+}
+
+impl HealthCheck {
+    pub(super) fn new(
+        env: Arc<Env>,
+        generation: Generation,
+        connection: Addr<Connection>,
+        user: UserId,
+        baseline: i64,
+        etag: Option<Etag>,
+    ) -> Self {
+        let health = Health::new(user, baseline);
+        Self { env, generation, connection, health, etag, timer: None, again: false, planned: false }
+    }
+
+    fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.timer = Some(ctx.run_later(wait, |act, ctx| {
+            act.timer = None;
+            act.poll(ctx);
+        }));
+    }
+
+    fn poll(&mut self, ctx: &mut Context<Self>) {
+        let poll = poll(self.env.clone(), self.etag.clone());
+        ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
+    }
+
+    fn polled(&mut self, poll: Poll, ctx: &mut Context<Self>) {
+        if !self.env.gate.is_open() {
+            // It could never look again. Its Connection ends, and the next one gets a gate that works.
+            return ctx.stop();
+        }
+        let verdict = self.health.polled(&poll.found);
+        match poll.result {
+            Ok(took) if verdict == Verdict::Good => {
+                self.env.vitals.good_probe();
+                self.env.observe(self.generation, Fact::ProbeGood { took });
+            }
+            Ok(_) => {}
+            Err(cause) => self.env.observe(self.generation, Fact::ProbeFailed { cause }),
+        }
+        let interval = poll.interval.unwrap_or(self.env.settings.health.poll_interval);
+        match verdict {
+            Verdict::Terminate(reason) => {
+                self.connection.do_send(Terminate { generation: self.generation, reason });
+            }
+            Verdict::AskAgain(wait) => self.poll_after(wait, ctx),
+            Verdict::Good | Verdict::Nothing if std::mem::take(&mut self.again) => self.poll(ctx),
+            Verdict::Good => {
+                self.etag = poll.etag.or_else(|| self.etag.take());
+                self.poll_after(interval, ctx);
+            }
+            Verdict::Nothing => self.poll_after(interval, ctx),
+        }
+    }
+}
+
+/// One poll, when the gate gives leave.
+async fn poll(env: Arc<Env>, etag: Option<Etag>) -> Poll {
+    let permit = match env.gate.permit(RequestClass::Health, &env.account).await {
+        Ok(permit) => permit,
+        Err(closed) => {
+            return Poll {
+                found: Polled::Failed,
+                etag: None,
+                interval: None,
+                result: Err(closed.to_string()),
+            };
+        }
+    };
+    let asked = now();
+    let answer = env.api.api().me(&env.token, etag.as_ref()).await;
+    let took = now().saturating_duration_since(asked);
+    let interval = Some(permit.poll_interval);
+    match answer {
+        Ok(answer) => {
+            env.gate.answered(answer.rate);
+            let (found, etag) = match answer.value {
+                Me::Unmodified => (Polled::Unmodified, None),
+                Me::User { user, etag } => (Polled::User { id: user.id, update_at: user.update_at }, etag),
+            };
+            Poll { found, etag, interval, result: Ok(took) }
+        }
+        Err(error) => {
+            env.gate.failed(&error);
+            Poll { found: finding(&error), etag: None, interval, result: Err(error.to_string()) }
+        }
+    }
+}
+
+fn finding(error: &RestError) -> Polled {
+    if error.kind == RestErrorKind::Unauthorized { Polled::Unauthorized } else { Polled::Failed }
+}
+
+impl Actor for HealthCheck {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let interval = self.env.settings.health.poll_interval;
+        self.poll_after(first_poll_after(&self.env.account, interval), ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if !self.planned {
+            self.connection.do_send(HealthCheckStopped);
+        }
+    }
+}
+
+impl Handler<PollNow> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, _: PollNow, ctx: &mut Self::Context) {
+        match self.timer.take() {
+            Some(timer) => {
+                ctx.cancel_future(timer);
+                self.poll(ctx);
+            }
+            None => self.again = true,
+        }
+    }
+}
+
+impl Handler<Stop> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.planned = true;
+        ctx.stop();
+    }
+}

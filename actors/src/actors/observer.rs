@@ -1,0 +1,45 @@
+//! The one stream of observations that tests, logs and metrics read.
+
+use std::{sync::Arc, time::SystemTime};
+
+use tokio::sync::broadcast;
+
+use crate::model::{AccountName, Fact, Generation, Observation, ServerName, Subject};
+
+/// Observations that a slow reader may lag behind before it is told that it missed some: a second of a host of
+/// ten thousand accounts that all come up.
+const BACKLOG: usize = 65_536;
+
+/// Tells what happens to whoever listens; nobody has to.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    sender: broadcast::Sender<Arc<Observation>>,
+}
+
+impl Observer {
+    /// A stream with room for [`BACKLOG`] observations; memory is used when it is listened to.
+    pub(super) fn new() -> Self {
+        Self { sender: broadcast::Sender::new(BACKLOG) }
+    }
+
+    /// Listens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Observation>> {
+        self.sender.subscribe()
+    }
+
+    pub(super) fn account(&self, account: &AccountName, generation: Generation, fact: Fact) {
+        self.tell(|| Subject::Account(account.clone(), generation), fact);
+    }
+
+    pub(super) fn server(&self, server: &ServerName, fact: Fact) {
+        self.tell(|| Subject::Server(server.clone()), fact);
+    }
+
+    fn tell(&self, subject: impl FnOnce() -> Subject, fact: Fact) {
+        if self.sender.receiver_count() > 0 {
+            // An error says that the last listener has just gone.
+            let _ =
+                self.sender.send(Arc::new(Observation { at: SystemTime::now(), subject: subject(), fact }));
+        }
+    }
+}

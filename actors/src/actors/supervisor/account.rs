@@ -1,0 +1,119 @@
+//! What the Supervisor remembers of one account.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::{Addr, SpawnHandle};
+
+use super::{AccountSpec, pool::Place};
+use crate::{
+    actors::{
+        connection::{Carried, Connection},
+        delivery::{Delivery, Permits},
+        env::{Env, now},
+    },
+    model::{AccountSnapshot, AccountState, CloseReason, Fact, Generation},
+    policy::RestartTracker,
+};
+
+/// One account and its children.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that any state can go along with")]
+pub(super) struct Account {
+    pub(super) spec: AccountSpec,
+    pub(super) env: Arc<Env>,
+    pub(super) tracker: RestartTracker,
+    pub(super) state: AccountState,
+    pub(super) since: SystemTime,
+    pub(super) generation: Generation,
+    pub(super) home: Option<Home>,
+    pub(super) connection: Option<Addr<Connection>>,
+    pub(super) carried: Carried,
+    /// When the next Connection starts, and the timer for it.
+    pub(super) next_start: Option<(Instant, SpawnHandle)>,
+    /// Ends the wait for a Connection that was told to stop.
+    pub(super) patience: Option<SpawnHandle>,
+    /// Runs out when the Connection was ready for `reset_after`.
+    pub(super) settling: Option<SpawnHandle>,
+    /// Whether the Connection that runs has been ready.
+    pub(super) was_ready: bool,
+    pub(super) stalled: bool,
+    /// A sibling saw the account change while it was being asked: what that brings may be older.
+    pub(super) prompted: bool,
+    pub(super) removing: bool,
+    pub(super) last_close: Option<CloseReason>,
+    pub(super) restarts: u64,
+}
+
+/// Where an account's children live.
+pub(super) struct Home {
+    pub(super) place: Place,
+    pub(super) delivery: Addr<Delivery>,
+    pub(super) permits: Permits,
+}
+
+impl Account {
+    pub(super) fn new(spec: AccountSpec, env: Arc<Env>) -> Self {
+        Self {
+            tracker: RestartTracker::new(Arc::new(env.settings.restart)),
+            spec,
+            env,
+            state: AccountState::Stopped,
+            since: SystemTime::now(),
+            generation: Generation::default(),
+            home: None,
+            connection: None,
+            carried: Carried::default(),
+            next_start: None,
+            patience: None,
+            settling: None,
+            was_ready: false,
+            stalled: false,
+            prompted: false,
+            removing: false,
+            last_close: None,
+            restarts: 0,
+        }
+    }
+
+    pub(super) fn enter(&mut self, state: AccountState) {
+        if self.state != state {
+            self.state = state;
+            self.since = SystemTime::now();
+        }
+    }
+
+    pub(super) fn observe(&self, fact: Fact) {
+        self.env.observe(self.generation, fact);
+    }
+
+    /// Whether a message is from the Connection that runs now.
+    pub(super) fn is_current(&self, generation: Generation) -> bool {
+        self.connection.is_some() && self.generation == generation
+    }
+
+    pub(super) fn snapshot(&mut self) -> AccountSnapshot {
+        let now = now();
+        let vitals = &self.env.vitals;
+        AccountSnapshot {
+            account: self.spec.name.clone(),
+            server: self.spec.server.clone(),
+            state: self.state,
+            since: self.since,
+            generation: self.generation,
+            events: vitals.events(),
+            last_event: vitals.last_event(),
+            last_good_probe: vitals.last_good_probe(),
+            restarts: self.restarts,
+            restarts_in_window: self.tracker.budget().used(now),
+            budget_left: self.tracker.budget().left(now),
+            last_close: self.last_close.clone(),
+            next_attempt_in: self.next_attempt_in(now),
+        }
+    }
+
+    fn next_attempt_in(&self, now: Instant) -> Option<Duration> {
+        self.next_start.as_ref().map(|(at, _)| at.saturating_duration_since(now))
+    }
+}

@@ -1,0 +1,233 @@
+//! What operators ask for.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    AddAccount, AddServer, ChildStopped, List, RemoveAccount, ResetAccount, RestartAccount, Server,
+    StartAccount, StopAccount, Supervisor, SupervisorError, account::Account,
+};
+use crate::{
+    actors::{
+        connection::Terminate,
+        delivery,
+        env::{Env, SharedWitness, Vitals},
+        gate::{Configure, ServerGate},
+    },
+    model::{AccountName, AccountSnapshot, AccountState, CloseReason, Fact},
+    policy::{CommonCause, Run},
+};
+
+impl Handler<AddServer> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, AddServer(spec): AddServer, ctx: &mut Self::Context) {
+        if let Some(server) = self.servers.get_mut(&spec.name) {
+            server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits });
+            server.spec = spec;
+            return;
+        }
+        let gate = ServerGate::start(
+            &spec,
+            self.settings.health.poll_interval,
+            self.observer.clone(),
+            ctx.address(),
+        );
+        let server = Server {
+            gate,
+            witness: SharedWitness::default(),
+            cause: CommonCause::default(),
+            accounts: 0,
+            ready: 0,
+            spec,
+        };
+        self.servers.insert(server.spec.name.clone(), server);
+    }
+}
+
+impl Handler<AddAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, AddAccount(spec): AddAccount, ctx: &mut Self::Context) -> Self::Result {
+        if self.shutting_down.is_some() {
+            return Err(SupervisorError::ShuttingDown);
+        }
+        if self.accounts.contains_key(&spec.name) {
+            return Err(SupervisorError::Exists(spec.name));
+        }
+        let Some(server) = self.servers.get_mut(&spec.server) else {
+            return Err(SupervisorError::UnknownServer { account: spec.name, server: spec.server });
+        };
+        server.accounts += 1;
+        server.gate.accounts(server.accounts);
+        let env = Arc::new(Env {
+            account: spec.name.clone(),
+            server: spec.server.clone(),
+            token: spec.token.clone(),
+            api: server.spec.api.clone(),
+            gate: server.gate.clone(),
+            witness: server.witness.clone(),
+            settings: self.settings.clone(),
+            observer: self.observer.clone(),
+            vitals: Arc::new(Vitals::default()),
+            supervisor: ctx.address(),
+        });
+        let name = spec.name.clone();
+        self.accounts.insert(name.clone(), Account::new(spec, env));
+        self.start_connection(&name, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<StartAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, StartAccount(name): StartAccount, ctx: &mut Self::Context) -> Self::Result {
+        self.known(&name)?;
+        self.start_connection(&name, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<StopAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, StopAccount(name): StopAccount, ctx: &mut Self::Context) -> Self::Result {
+        self.known(&name)?;
+        self.stop(&name, CloseReason::OperatorStop, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<RemoveAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, RemoveAccount(name): RemoveAccount, ctx: &mut Self::Context) -> Self::Result {
+        self.known(&name)?.removing = true;
+        self.stop(&name, CloseReason::Removed, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<RestartAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, RestartAccount(name): RestartAccount, ctx: &mut Self::Context) -> Self::Result {
+        if self.known(&name)?.connection.is_some() {
+            self.terminate(&name, CloseReason::OperatorRestart, ctx);
+        } else {
+            self.start_connection(&name, ctx);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<ResetAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, ResetAccount(name): ResetAccount, ctx: &mut Self::Context) -> Self::Result {
+        let account = self.known(&name)?;
+        account.tracker.reset();
+        account.observe(Fact::BudgetReset);
+        if account.state == AccountState::Tripped {
+            self.start_connection(&name, ctx);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<List> for Supervisor {
+    type Result = Vec<AccountSnapshot>;
+
+    fn handle(&mut self, _: List, _: &mut Self::Context) -> Self::Result {
+        self.accounts.values_mut().map(Account::snapshot).collect()
+    }
+}
+
+impl Supervisor {
+    fn known(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
+        let account = self.accounts.get_mut(name).filter(|account| !account.removing);
+        account.ok_or_else(|| SupervisorError::UnknownAccount(name.clone()))
+    }
+
+    /// Stops an account, whatever it is doing.
+    pub(super) fn stop(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+        self.cancel_start(name, ctx);
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        if account.connection.is_some() {
+            account.enter(AccountState::Stopping);
+            return self.terminate(name, reason, ctx);
+        }
+        if account.state != AccountState::Stopped {
+            account.enter(AccountState::Stopped);
+            account.observe(Fact::Stopped);
+        }
+        if account.removing {
+            self.remove(name, ctx);
+        }
+    }
+
+    /// Tells the Connection to end, and has patience until the deadline.
+    fn terminate(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+        let deadline = self.settings.stop_deadline;
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let Some(connection) = &account.connection else { return };
+        connection.do_send(Terminate { generation: account.generation, reason: reason.clone() });
+        let key = name.clone();
+        let timer = ctx.run_later(deadline, move |act, ctx| act.abandon(&key, reason, ctx));
+        if let Some(old) = account.patience.replace(timer) {
+            ctx.cancel_future(old);
+        }
+    }
+
+    /// It did not end in time. It is left where it is, together with the Delivery beside it, and the account goes
+    /// on as if it had ended.
+    fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        if account.connection.is_none() {
+            return;
+        }
+        account.observe(Fact::Abandoned);
+        let (generation, carried) = (account.generation, account.carried.clone());
+        if let Some(home) = account.home.take() {
+            home.delivery.do_send(delivery::Stop);
+            self.pool.leave(home.place);
+        }
+        let child = ChildStopped {
+            account: name.clone(),
+            generation,
+            reason: Some(reason),
+            run: Run::default(),
+            carried,
+        };
+        self.ended(child, ctx);
+    }
+
+    /// Forgets an account that has stopped, once its sink has what it heard.
+    pub(super) fn remove(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let (done, drained) = oneshot::channel();
+        if let Some(home) = &account.home {
+            home.delivery.do_send(delivery::Drain(done));
+        }
+        let drained = timeout(self.settings.stop_deadline.max(Duration::from_millis(1)), drained);
+        let name = name.clone();
+        ctx.spawn(drained.into_actor(self).map(move |_, act, _| act.forget(&name)));
+    }
+
+    fn forget(&mut self, name: &AccountName) {
+        let Some(account) = self.accounts.remove(name) else { return };
+        account.observe(Fact::Removed);
+        if let Some(home) = account.home {
+            home.delivery.do_send(delivery::Stop);
+            self.pool.leave(home.place);
+        }
+        if let Some(server) = self.servers.get_mut(&account.spec.server) {
+            server.accounts = server.accounts.saturating_sub(1);
+            server.gate.accounts(server.accounts);
+            server.witness.forget(name);
+        }
+    }
+}

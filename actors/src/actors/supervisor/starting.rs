@@ -1,0 +1,110 @@
+//! Starting Connections, now or later.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{AsyncContext as _, Context};
+
+use super::{Supervisor, account::Home};
+use crate::{
+    actors::{
+        connection::Connection,
+        delivery::{Delivery, Permits},
+        env::{Env, now},
+        gate::ServerGate,
+    },
+    model::{AccountName, AccountState, Fact},
+    policy::Phase,
+};
+
+impl Supervisor {
+    /// Schedules the next Connection in place of any that is scheduled.
+    pub(super) fn start_after(&mut self, name: &AccountName, after: Duration, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let key = name.clone();
+        let timer = ctx.run_later(after, move |act, ctx| act.start_connection(&key, ctx));
+        if let Some((_, old)) = account.next_start.replace((now() + after, timer)) {
+            ctx.cancel_future(old);
+        }
+    }
+
+    /// Starts the next Connection, unless one runs or the host shuts down.
+    pub(super) fn start_connection(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        self.cancel_start(name, ctx);
+        if self.shutting_down.is_some() {
+            return;
+        }
+        self.renew_gate(name, ctx);
+        self.make_home(name);
+        let Some(account) = self.accounts.get_mut(name).filter(|account| account.connection.is_none()) else {
+            return;
+        };
+        if let Phase::Tripped { .. } = account.tracker.phase() {
+            account.tracker.cooled_down();
+            account.env.observe(account.generation, Fact::HalfOpen);
+        }
+        account.generation = account.generation.next();
+        account.restarts += u64::from(account.generation.0 > 1);
+        // While it is asked slowly it stays what it is until the server welcomes it.
+        if !matches!(account.state, AccountState::Blocked | AccountState::Misconfigured) {
+            account.enter(AccountState::Connecting);
+        }
+        let Some(home) = &account.home else { return };
+        let (env, generation, carried) = (account.env.clone(), account.generation, account.carried.clone());
+        let (delivery, permits) = (home.delivery.clone(), home.permits.clone());
+        let make = move || Connection::new(env, generation, delivery, permits, carried);
+        account.connection = Some(self.pool.start(home.place, make));
+    }
+
+    pub(super) fn cancel_start(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        if let Some((_, timer)) = self.accounts.get_mut(name).and_then(|account| account.next_start.take()) {
+            ctx.cancel_future(timer);
+        }
+    }
+
+    /// Gives the account a Delivery on an Arbiter that lives.
+    fn make_home(&mut self, name: &AccountName) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        if let Some(home) = &account.home {
+            if self.pool.is_alive(home.place) && home.delivery.connected() {
+                return;
+            }
+            self.pool.leave(home.place);
+        }
+        let place = self.pool.take();
+        let permits = Permits::new(self.settings.delivery.queue);
+        let (env, sink) = (account.env.clone(), account.spec.sink.clone());
+        let delivery = self.pool.start(place, move || Delivery::new(env, sink));
+        account.stalled = false;
+        account.home = Some(Home { place, delivery, permits });
+    }
+
+    /// A gate that died is replaced, for this account and those that come after it.
+    fn renew_gate(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let Some(server) = self.servers.get_mut(&account.spec.server) else { return };
+        if !server.gate.is_open() {
+            server.gate = ServerGate::start(
+                &server.spec,
+                self.settings.health.poll_interval,
+                self.observer.clone(),
+                ctx.address(),
+            );
+            server.gate.accounts(server.accounts);
+        }
+        let old = &account.env;
+        if !old.gate.is_open() || !Arc::ptr_eq(&old.api, &server.spec.api) {
+            account.env = Arc::new(Env {
+                account: old.account.clone(),
+                server: old.server.clone(),
+                token: account.spec.token.clone(),
+                api: server.spec.api.clone(),
+                gate: server.gate.clone(),
+                witness: server.witness.clone(),
+                settings: old.settings.clone(),
+                observer: old.observer.clone(),
+                vitals: old.vitals.clone(),
+                supervisor: old.supervisor.clone(),
+            });
+        }
+    }
+}
