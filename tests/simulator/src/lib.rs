@@ -1,1 +1,26 @@
-//! A Mattermost stand-in.
+#![doc = include_str!("../README.md")]
+
+mod control;
+mod error;
+mod fault;
+mod hub;
+mod observe;
+mod options;
+mod rest;
+mod script;
+mod server;
+mod simulator;
+mod state;
+mod talk;
+mod wire;
+mod world;
+mod ws;
+
+pub use error::SimulatorError;
+pub use fault::{Fault, FaultId, FaultKind, Target};
+pub use observe::Counters;
+pub use options::{RateLimit, SimulatorBuilder, Timings};
+pub use simulator::Simulator;
+pub use world::account::Account;
+pub use world::channel::ChannelKind;
+pub use world::post::{Post, PostOptions};

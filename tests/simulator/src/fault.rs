@@ -1,0 +1,256 @@
+//! Faults: what goes wrong, for whom, and for how long.
+
+use std::time::{Duration, Instant};
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// New TCP connections are refused; open ones live on. Concerns everyone, whatever the target.
+    Refuse,
+    /// Open connections are reset (`SO_LINGER` 0) at once. Over when it has happened.
+    Reset,
+    /// Open connections end at once without a close frame. Over when it has happened.
+    Drop,
+    /// Half-open: connections stay, nothing is read or written. They speak again when the fault ends.
+    Silence,
+    /// Each REST answer and each upgrade waits this long.
+    Slow(Duration),
+    /// REST answers 401, as when the server cannot look the session up (fact 22).
+    Unauthorized,
+    /// REST answers 429 in plain text, with the headers of fact 15.
+    TooManyRequests {
+        /// Seconds in `Retry-After`.
+        retry_after: u64,
+    },
+    /// REST answers 500 with the server's error object.
+    ServerError,
+    /// REST answers 200 and something that is not JSON.
+    Garbage,
+    /// REST answers 200 and a page of HTML, as proxies and login pages do.
+    Html,
+    /// REST answers 302 to this address.
+    Redirect(String),
+    /// The upgrade succeeds and no hello comes; the socket works otherwise.
+    HelloWithheld,
+    /// The upgrade succeeds and the socket is dropped before hello.
+    DropBeforeHello,
+    /// An event is sent twice with one sequence number.
+    DuplicateEvent,
+    /// An event is numbered and not sent: a gap. A resume would bring it.
+    SequenceGap,
+    /// An event is lost before it is numbered: pings and sequence stay right.
+    LostEvent,
+    /// A frame that breaks the WebSocket protocol, at once.
+    GarbageFrame,
+    /// A text frame that is not JSON, at once.
+    GarbageText,
+    /// One event in a text frame of this many bytes, at once.
+    HugeFrame(usize),
+    /// Only the header of a frame that would be this long, at once.
+    AnnouncedFrame(u64),
+    /// An event of unknown type in this many fragments, at once.
+    Fragments(usize),
+    /// A close frame with this code, at once.
+    Close(u16),
+    /// A WebSocket ping, at once.
+    ServerPing,
+}
+
+/// Whom a fault strikes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Target {
+    /// Every connection and every request.
+    #[default]
+    Everyone,
+    /// The sockets and the requests of one user, by id.
+    User(String),
+    /// Requests of one route, such as `GET /users/me` or `GET /channels/{id}/posts`.
+    Route(String),
+    /// Requests of one user to one route.
+    UserRoute(String, String),
+}
+
+/// A fault with its target and its extent; by default everyone, until it is cleared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) target: Target,
+    pub(crate) times: Option<u32>,
+    pub(crate) lasting: Option<Duration>,
+}
+
+/// Names an injected fault, to clear it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FaultId(pub(crate) u64);
+
+impl Fault {
+    /// A fault for everyone, until it is cleared.
+    pub fn new(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            target: Target::Everyone,
+            times: None,
+            lasting: None,
+        }
+    }
+
+    /// Strikes only this target.
+    pub fn at(mut self, target: Target) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Strikes only this user.
+    pub fn user(self, user_id: &str) -> Self {
+        self.at(Target::User(user_id.to_owned()))
+    }
+
+    /// Strikes only this route, such as `GET /users/me`.
+    pub fn route(self, route: &str) -> Self {
+        self.at(Target::Route(route.to_owned()))
+    }
+
+    /// Is over after it has struck so often.
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Is over after this time.
+    pub fn lasting(mut self, duration: Duration) -> Self {
+        self.lasting = Some(duration);
+        self
+    }
+}
+
+/// What a fault is held against.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Subject<'a> {
+    pub(crate) user: Option<&'a str>,
+    pub(crate) route: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn user(user: &'a str) -> Subject<'a> {
+        Subject {
+            user: Some(user),
+            route: None,
+        }
+    }
+}
+
+impl Target {
+    pub(crate) fn matches(&self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::User(id) => subject.user == Some(id),
+            Self::Route(route) => subject.route == Some(route),
+            Self::UserRoute(id, route) => subject.user == Some(id) && subject.route == Some(route),
+        }
+    }
+}
+
+/// Faults that strike an event on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Lose,
+    Gap,
+    Duplicate,
+}
+
+/// Faults that strike a hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hello {
+    Withheld,
+    Dropped,
+}
+
+#[derive(Debug)]
+struct Active {
+    id: FaultId,
+    fault: Fault,
+    until: Option<Instant>,
+}
+
+/// The faults that are on.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    active: Vec<Active>,
+    next_id: u64,
+}
+
+impl Faults {
+    pub(crate) fn add(&mut self, fault: Fault) -> FaultId {
+        self.next_id += 1;
+        let id = FaultId(self.next_id);
+        let until = fault.lasting.map(|duration| Instant::now() + duration);
+        self.active.push(Active { id, fault, until });
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: FaultId) -> Option<Fault> {
+        let at = self.active.iter().position(|active| active.id == id)?;
+        Some(self.active.remove(at).fault)
+    }
+
+    pub(crate) fn ids(&self) -> Vec<FaultId> {
+        self.active.iter().map(|active| active.id).collect()
+    }
+
+    /// Whether a kind of fault is on for a subject, without using it up.
+    pub(crate) fn is_on(&self, subject: &Subject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
+        self.active
+            .iter()
+            .any(|active| active.strikes(subject, &kind))
+    }
+
+    /// Strikes: finds the first such fault and counts it.
+    pub(crate) fn strike(
+        &mut self,
+        subject: &Subject<'_>,
+        kind: impl Fn(&FaultKind) -> bool,
+    ) -> Option<FaultKind> {
+        let at = self
+            .active
+            .iter()
+            .position(|active| active.strikes(subject, &kind))?;
+        let active = &mut self.active[at];
+        let struck = active.fault.kind.clone();
+        if let Some(times) = &mut active.fault.times {
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                self.active.remove(at);
+            }
+        }
+        Some(struck)
+    }
+
+    pub(crate) fn strike_event(&mut self, event: Event, subject: &Subject<'_>) -> bool {
+        let kind = match event {
+            Event::Lose => FaultKind::LostEvent,
+            Event::Gap => FaultKind::SequenceGap,
+            Event::Duplicate => FaultKind::DuplicateEvent,
+        };
+        !self.active.is_empty() && self.strike(subject, |k| *k == kind).is_some()
+    }
+
+    pub(crate) fn strike_hello(&mut self, subject: &Subject<'_>) -> Option<Hello> {
+        let hello =
+            |k: &FaultKind| matches!(k, FaultKind::HelloWithheld | FaultKind::DropBeforeHello);
+        Some(match self.strike(subject, hello)? {
+            FaultKind::DropBeforeHello => Hello::Dropped,
+            _ => Hello::Withheld,
+        })
+    }
+}
+
+impl Active {
+    fn strikes(&self, subject: &Subject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
+        kind(&self.fault.kind)
+            && self.fault.target.matches(subject)
+            && self.until.is_none_or(|until| Instant::now() < until)
+            && self.fault.times != Some(0)
+    }
+}

@@ -1,0 +1,71 @@
+//! Who gets an event.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::fault::{Event as EventFault, Subject};
+use crate::hub::connection::Outgoing;
+use crate::state::State;
+use crate::wire::event::{Broadcast, Event};
+
+impl State {
+    /// Encodes an event once and queues it for every connection it is for.
+    pub(crate) fn publish(&mut self, name: &str, data: &Map<String, Value>, broadcast: &Broadcast) {
+        let event = Event::new(name, data, broadcast);
+        for user in self.receivers(broadcast) {
+            self.deliver(&user, &event);
+        }
+    }
+
+    fn receivers(&self, broadcast: &Broadcast) -> Vec<String> {
+        if !broadcast.user_id.is_empty() {
+            return vec![broadcast.user_id.clone()];
+        }
+        let omitted = |id: &str| {
+            broadcast
+                .omit_users
+                .as_ref()
+                .is_some_and(|omit| omit.contains_key(id))
+        };
+        let members = if broadcast.channel_id.is_empty() {
+            self.world
+                .teams
+                .get(&broadcast.team_id)
+                .map(|team| &team.members)
+        } else {
+            self.world
+                .channels
+                .get(&broadcast.channel_id)
+                .map(|channel| &channel.members)
+        };
+        let connected = self.hub.by_user.keys();
+        let everyone = broadcast.channel_id.is_empty() && broadcast.team_id.is_empty();
+        connected
+            .filter(|id| everyone || members.is_some_and(|m| m.contains(*id)))
+            .filter(|id| !omitted(id))
+            .cloned()
+            .collect()
+    }
+
+    fn deliver(&mut self, user: &str, event: &Arc<Event>) {
+        for key in self.hub.keys_of(user) {
+            let Some(connection) = self.hub.connections.get_mut(&key) else {
+                continue;
+            };
+            let world = &self.world;
+            let token = &connection.token;
+            if !connection
+                .session
+                .check(|| world.authenticate(token).is_some())
+            {
+                continue;
+            }
+            let subject = Subject::user(user);
+            if self.faults.strike_event(EventFault::Lose, &subject) {
+                continue;
+            }
+            self.hub.offer(key, Outgoing::Event(Arc::clone(event)));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Bot accounts.
+
+use serde_json::json;
+
+use crate::rest::answer::{Answer, invalid_body};
+use crate::rest::call::{Call, Outcome};
+use crate::state::State;
+use crate::wire::reply::AppError;
+use crate::world::post::PostOptions;
+
+/// Makes a bot; like the server it opens a direct channel to its owner and writes a post there.
+pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
+    state.require_admin(call)?;
+    let name = call.text("username").to_owned();
+    if name.is_empty() {
+        return Err(invalid_body("username"));
+    }
+    let id = state.create_user_row(&name, true);
+    if let Some(user) = state.world.users.get_mut(&id) {
+        user.first_name = call.body["display_name"]
+            .as_str()
+            .unwrap_or(&name)
+            .to_owned();
+        user.bot_description = Some(call.text("description").to_owned());
+    }
+    let channel = state.direct_channel_row(&id, &call.user);
+    state.create_post(&PostOptions {
+        user_id: id.clone(),
+        channel_id: channel,
+        message: "Please add me to teams and channels you want me to interact in.".to_owned(),
+        kind: "add_bot_teams_channels".to_owned(),
+        ..PostOptions::default()
+    });
+    show(state, &id)
+        .map(|answer| Answer::new(hyper::StatusCode::CREATED, answer.content_type, answer.body))
+}
+
+pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
+    show(state, call.id("user_id")?)
+}
+
+pub(crate) fn patch(state: &mut State, call: &Call) -> Outcome {
+    let id = call.id("user_id")?.to_owned();
+    state.require_self(call, &id)?;
+    state.rename_user(
+        &id,
+        call.body["username"].as_str(),
+        call.body["display_name"].as_str(),
+    );
+    show(state, &id)
+}
+
+pub(crate) fn disable(state: &mut State, call: &Call) -> Outcome {
+    switch(state, call, false)
+}
+
+pub(crate) fn enable(state: &mut State, call: &Call) -> Outcome {
+    switch(state, call, true)
+}
+
+fn switch(state: &mut State, call: &Call, active: bool) -> Outcome {
+    state.require_admin(call)?;
+    let id = call.id("user_id")?;
+    state.set_active(id, active);
+    show(state, id)
+}
+
+fn show(state: &State, id: &str) -> Outcome {
+    let row = state
+        .world
+        .users
+        .get(id)
+        .and_then(crate::world::account::User::bot_row);
+    let missing = || {
+        AppError::new(
+            "store.sql_bot.get.missing.app_error",
+            "Bot does not exist.",
+            404,
+        )
+    };
+    Ok(Answer::json(&json!(row.ok_or_else(missing)?)))
+}

@@ -1,0 +1,179 @@
+//! Posts.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::rest::answer::{Answer, Commit, forbidden, invalid_param};
+use crate::rest::call::{Call, Outcome};
+use crate::state::State;
+use crate::wire::reply::AppError;
+use crate::world::listing::{self, PostList, Span};
+use crate::world::post::PostOptions;
+
+const PER_PAGE: usize = 60;
+const MAX_PER_PAGE: usize = 200;
+
+pub(crate) fn list(state: &mut State, call: &Call) -> Outcome {
+    let channel = call.id("channel_id")?;
+    state.require_member(call, channel)?;
+    let store = &state.world.posts;
+    if let Some(since) = call.query.get("since") {
+        let since = since.parse().map_err(|_| invalid_param("since"))?;
+        return Ok(Answer::json(&listing::since(store, channel, since)));
+    }
+    let span = if let Some(after) = call.query.get("after") {
+        Span::After(after)
+    } else if let Some(before) = call.query.get("before") {
+        Span::Before(before)
+    } else {
+        Span::Latest
+    };
+    let page = call.number("page").unwrap_or(0);
+    let per_page = call
+        .number("per_page")
+        .unwrap_or(PER_PAGE)
+        .clamp(1, MAX_PER_PAGE);
+    let list = listing::page(store, channel, span, page, per_page);
+    let etag = format!("{}.{}", state.options.version, store.newest_update(channel));
+    Ok(Answer::json(&list).tagged(etag, call.etag()))
+}
+
+pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
+    let channel = call.text("channel_id");
+    if !state.is_member(channel, &call.user) {
+        return Err(forbidden());
+    }
+    let text = |name: &str| {
+        call.body[name]
+            .as_str()
+            .filter(|t| !t.is_empty())
+            .map(str::to_owned)
+    };
+    let options = PostOptions {
+        user_id: call.user.clone(),
+        channel_id: channel.to_owned(),
+        message: call.text("message").to_owned(),
+        root_id: text("root_id"),
+        // Only an admin may set a creation time: imports do (fact 29).
+        create_at: call.body["create_at"]
+            .as_i64()
+            .filter(|t| *t > 0 && state.is_admin(&call.user)),
+        visible_after: state.scatter(),
+        props: call.body["props"].as_object().cloned().unwrap_or_default(),
+        pending_post_id: text("pending_post_id"),
+        ..PostOptions::default()
+    };
+    let made = state.create_post(&options);
+    let mut answer = Answer::created(&made.post);
+    if made.hidden {
+        answer.commit = options.visible_after.map(|after| Commit {
+            post_id: made.post.id,
+            mentions: Vec::new(),
+            after,
+        });
+    }
+    state.set_online(&call.user);
+    Ok(answer)
+}
+
+pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
+    let id = call.id("post_id")?;
+    let post = state
+        .world
+        .posts
+        .get(id)
+        .filter(|post| post.delete_at == 0)
+        .ok_or_else(no_post)?;
+    state.require_member(call, &post.channel_id)?;
+    Ok(Answer::json(&state.world.posts.rendered(id)))
+}
+
+pub(crate) fn thread(state: &mut State, call: &Call) -> Outcome {
+    let id = call.id("post_id")?;
+    let post = state.world.posts.get(id).ok_or_else(no_post)?;
+    state.require_member(call, &post.channel_id)?;
+    let root = if post.root_id.is_empty() {
+        id.to_owned()
+    } else {
+        post.root_id.clone()
+    };
+    let mut ids = state.world.posts.replies(&root);
+    ids.push(root);
+    let store = &state.world.posts;
+    let mut posts: Vec<_> = ids.iter().filter_map(|id| store.get(id)).collect();
+    posts.sort_by_key(|post| std::cmp::Reverse(post.create_at));
+    let list = PostList {
+        order: posts.iter().map(|post| post.id.clone()).collect(),
+        posts: posts
+            .iter()
+            .filter_map(|post| Some((post.id.clone(), store.rendered(&post.id)?)))
+            .collect::<BTreeMap<_, _>>(),
+        ..PostList::default()
+    };
+    Ok(Answer::json(&list))
+}
+
+fn no_post() -> AppError {
+    AppError::new("app.post.get.app_error", "Unable to get the post.", 404)
+}
+
+/// The post's author or an admin passes.
+fn require_author(state: &State, call: &Call) -> Result<String, AppError> {
+    let id = call.id("post_id")?;
+    let post = state
+        .world
+        .posts
+        .get(id)
+        .filter(|post| post.delete_at == 0)
+        .ok_or_else(no_post)?;
+    state.require_self(call, &post.user_id)?;
+    Ok(id.to_owned())
+}
+
+pub(crate) fn edit(state: &mut State, call: &Call) -> Outcome {
+    let id = require_author(state, call)?;
+    let post = state
+        .edit_post_row(&id, call.text("message"))
+        .ok_or_else(no_post)?;
+    Ok(Answer::json(&post))
+}
+
+pub(crate) fn delete(state: &mut State, call: &Call) -> Outcome {
+    let id = require_author(state, call)?;
+    state.delete_post_row(&id, &call.user);
+    Ok(Answer::ok())
+}
+
+pub(crate) fn pin(state: &mut State, call: &Call) -> Outcome {
+    set_pinned(state, call, true)
+}
+
+pub(crate) fn unpin(state: &mut State, call: &Call) -> Outcome {
+    set_pinned(state, call, false)
+}
+
+fn set_pinned(state: &mut State, call: &Call, pinned: bool) -> Outcome {
+    let id = call.id("post_id")?;
+    let post = state.world.posts.get(id).ok_or_else(no_post)?;
+    state.require_member(call, &post.channel_id)?;
+    state.set_pinned(id, pinned).ok_or_else(no_post)?;
+    Ok(Answer::ok())
+}
+
+pub(crate) fn typing(state: &mut State, call: &Call) -> Outcome {
+    let (user, channel) = (call.id("user_id")?, call.text("channel_id"));
+    state.require_member(call, channel)?;
+    state.announce_typing(user, channel, call.text("parent_id"));
+    Ok(Answer::ok())
+}
+
+pub(crate) fn ephemeral(state: &mut State, call: &Call) -> Outcome {
+    let post = &call.body["post"];
+    let text = |name: &str| post[name].as_str().unwrap_or_default();
+    let channel = text("channel_id");
+    state.require_member(call, channel)?;
+    let user = call.text("user_id");
+    let made = state.ephemeral_post(user, channel, text("message"), &call.user);
+    Ok(Answer::created(&json!(made)))
+}

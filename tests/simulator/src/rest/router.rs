@@ -1,0 +1,101 @@
+//! Which route a request is for.
+
+use std::collections::HashMap;
+
+use crate::rest::call::{Call, Outcome};
+use crate::rest::{bots, channels, posts, reactions, teams, tokens, users};
+use crate::state::State;
+
+/// One route: its name is what faults and counters call it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route {
+    /// Method and path below `/api/v4`, with `{names}` in place of what varies.
+    pub(crate) name: &'static str,
+    pub(crate) handle: fn(&mut State, &Call) -> Outcome,
+}
+
+macro_rules! routes {
+    ($($name:literal => $handle:path,)*) => { &[$(Route { name: $name, handle: $handle }),*] };
+}
+
+/// Every route; a literal part stands before the name that would match it too.
+const ROUTES: &[Route] = routes! {
+    "GET /system/ping" => users::ping,
+    "GET /users/me" => users::me,
+    "GET /users/{user_id}" => users::get,
+    "POST /users/ids" => users::by_ids,
+    "PUT /users/{user_id}/patch" => users::patch,
+    "PUT /users/{user_id}/active" => users::set_active,
+    "POST /users/{user_id}/typing" => posts::typing,
+    "GET /users/{user_id}/teams" => teams::of_user,
+    "GET /users/{user_id}/channels" => channels::of_user,
+    "GET /users/{user_id}/teams/{team_id}/channels" => channels::of_user_in_team,
+    "DELETE /users/{user_id}/posts/{post_id}/reactions/{emoji}" => reactions::remove,
+    "GET /users/{user_id}/tokens" => tokens::list,
+    "POST /users/tokens/disable" => tokens::disable,
+    "POST /users/tokens/enable" => tokens::enable,
+    "POST /users/tokens/revoke" => tokens::revoke,
+    "POST /users/{user_id}/tokens" => tokens::create,
+    "POST /bots" => bots::create,
+    "GET /bots/{user_id}" => bots::get,
+    "PUT /bots/{user_id}" => bots::patch,
+    "POST /bots/{user_id}/disable" => bots::disable,
+    "POST /bots/{user_id}/enable" => bots::enable,
+    "POST /teams" => teams::create,
+    "GET /teams/{team_id}" => teams::get,
+    "POST /teams/{team_id}/members" => teams::add_member,
+    "POST /channels" => channels::create,
+    "POST /channels/direct" => channels::direct,
+    "POST /channels/group" => channels::group,
+    "GET /channels/{channel_id}" => channels::get,
+    "PUT /channels/{channel_id}/patch" => channels::patch,
+    "DELETE /channels/{channel_id}" => channels::archive,
+    "GET /channels/{channel_id}/posts" => posts::list,
+    "POST /channels/{channel_id}/members" => channels::add_member,
+    "GET /channels/{channel_id}/members/{user_id}" => channels::get_member,
+    "DELETE /channels/{channel_id}/members/{user_id}" => channels::remove_member,
+    "POST /posts" => posts::create,
+    "POST /posts/ephemeral" => posts::ephemeral,
+    "GET /posts/{post_id}" => posts::get,
+    "GET /posts/{post_id}/thread" => posts::thread,
+    "PUT /posts/{post_id}" => posts::edit,
+    "PUT /posts/{post_id}/patch" => posts::edit,
+    "DELETE /posts/{post_id}" => posts::delete,
+    "POST /posts/{post_id}/pin" => posts::pin,
+    "POST /posts/{post_id}/unpin" => posts::unpin,
+    "GET /posts/{post_id}/reactions" => reactions::list,
+    "POST /reactions" => reactions::add,
+};
+
+/// What stands in the path for each `{name}` of the route.
+pub(crate) type Params = HashMap<&'static str, String>;
+
+/// The route for a method and a path below `/api/v4`.
+pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
+    ROUTES
+        .iter()
+        .find_map(|route| Some((*route, params(route.name, method, path)?)))
+}
+
+/// Whether a route needs no token.
+pub(crate) fn is_open(route: &Route) -> bool {
+    route.name == "GET /system/ping"
+}
+
+fn params(name: &'static str, method: &str, path: &str) -> Option<Params> {
+    let (route_method, pattern) = name.split_once(' ')?;
+    if route_method != method {
+        return None;
+    }
+    let mut params = HashMap::new();
+    let mut parts = path.trim_end_matches('/').split('/');
+    for wanted in pattern.split('/') {
+        let part = parts.next()?;
+        if let Some(name) = wanted.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
+            params.insert(name, part.to_owned());
+        } else if wanted != part {
+            return None;
+        }
+    }
+    parts.next().is_none().then_some(params)
+}

@@ -1,0 +1,67 @@
+//! Teams.
+
+use serde_json::json;
+
+use crate::rest::answer::{Answer, forbidden, invalid_body};
+use crate::rest::call::{Call, Outcome};
+use crate::state::State;
+use crate::world::channel::Team;
+
+pub(crate) fn of_user(state: &mut State, call: &Call) -> Outcome {
+    let user = call.id("user_id")?;
+    state.require_self(call, user)?;
+    let teams: Vec<&Team> = state
+        .world
+        .teams
+        .values()
+        .filter(|team| team.members.contains(user))
+        .collect();
+    Ok(Answer::json(&teams))
+}
+
+pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
+    let team = state
+        .world
+        .teams
+        .get(call.id("team_id")?)
+        .ok_or_else(forbidden)?;
+    Ok(Answer::json(team))
+}
+
+pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
+    let name = call.text("name").to_owned();
+    if name.is_empty() {
+        return Err(invalid_body("name"));
+    }
+    let id = state.create_team_row(&name);
+    state.join_team(&id, &call.user);
+    let team = state.world.teams.get_mut(&id).ok_or_else(forbidden)?;
+    if let Some(display) = call.body["display_name"].as_str() {
+        display.clone_into(&mut team.display_name);
+    }
+    Ok(Answer::created(team))
+}
+
+/// Adds a member; as on the server that leaves a post in each standing channel.
+pub(crate) fn add_member(state: &mut State, call: &Call) -> Outcome {
+    let (team, user) = (call.id("team_id")?, call.text("user_id"));
+    state.require_admin(call)?;
+    if !state.join_team(team, user) {
+        return Err(forbidden());
+    }
+    let mut standing: Vec<String> = state
+        .world
+        .channels
+        .values()
+        .filter(|c| c.team_id == team && matches!(c.name.as_str(), "town-square" | "off-topic"))
+        .map(|c| c.id.clone())
+        .collect();
+    standing.sort_unstable();
+    for channel in standing {
+        state.post_about_member(&channel, user, &call.user);
+    }
+    Ok(Answer::created(&json!({
+        "team_id": team, "user_id": user, "roles": "team_user", "delete_at": 0,
+        "scheme_guest": false, "scheme_user": true, "scheme_admin": false, "explicit_roles": ""
+    })))
+}

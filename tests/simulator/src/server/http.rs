@@ -1,0 +1,172 @@
+//! One HTTP connection: each request finds its route, or becomes a WebSocket.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderMap, IF_NONE_MATCH};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+
+use crate::fault::Subject;
+use crate::rest::answer::{Answer, no_route, unauthorized};
+use crate::rest::call::Call;
+use crate::rest::gate::Verdict;
+use crate::rest::router::{self, Params, Route};
+use crate::server::io::IoControl;
+use crate::server::transport::Transport;
+use crate::state::Shared;
+use crate::ws::upgrade;
+
+const API: &str = "/api/v4/";
+/// Largest request body that is read.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// What all requests of a connection share.
+#[derive(Clone)]
+struct Peer {
+    shared: Arc<Shared>,
+    address: IpAddr,
+    control: Arc<IoControl>,
+}
+
+/// Serves a connection until it ends or becomes a WebSocket.
+pub(crate) async fn serve(transport: Transport, address: IpAddr, shared: Arc<Shared>) {
+    let peer = Peer {
+        shared,
+        address,
+        control: Arc::clone(transport.control()),
+    };
+    let service = service_fn(move |request| {
+        let peer = peer.clone();
+        async move { Ok::<_, Infallible>(answer(peer, request).await) }
+    });
+    // The connection's end is the client's business, or a script's: there is nothing to report.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(transport), service)
+        .with_upgrades()
+        .await;
+}
+
+async fn answer(peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let token = bearer(request.headers());
+    let path = api_path(&peer.shared, request.uri().path());
+    let is_upgrade = path.as_deref() == Some("websocket");
+    let route = path
+        .as_deref()
+        .and_then(|path| find(&peer, request.method().as_str(), path));
+    let name = if is_upgrade {
+        Some("GET /websocket")
+    } else {
+        route.as_ref().map(|r| r.0.name)
+    };
+    let (verdict, user) = judge(&peer, token.as_deref(), name);
+    if verdict.silent {
+        peer.control.silence();
+        std::future::pending::<()>().await;
+    }
+    if let Some(delay) = verdict.slow {
+        tokio::time::sleep(delay).await;
+    }
+    let answer = match (verdict.answer, route) {
+        (Some(answer), _) => answer,
+        (None, _) if is_upgrade => return upgrade::accept(&peer.shared, request, token),
+        (None, None) => no_route(request.uri().path()),
+        (None, Some((route, params))) => run(&peer, route, params, user, request).await,
+    };
+    let answer = match verdict.quota {
+        Some(quota) => quota.apply(answer),
+        None => answer,
+    };
+    finish(&peer, answer).await
+}
+
+fn judge(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Verdict, Option<String>) {
+    peer.shared.change(|state| {
+        let user = token
+            .and_then(|t| state.world.authenticate(t))
+            .map(ToOwned::to_owned);
+        let verdict = state.judge(
+            peer.address,
+            &Subject {
+                user: user.as_deref(),
+                route,
+            },
+        );
+        (verdict, user)
+    })
+}
+
+/// The path below `/api/v4/`, if it is below the sub-path at all.
+fn api_path(shared: &Shared, path: &str) -> Option<String> {
+    let sub_path = shared.lock().options.sub_path.clone();
+    path.strip_prefix(&sub_path)?
+        .strip_prefix(API)
+        .map(ToOwned::to_owned)
+}
+
+fn find(peer: &Peer, method: &str, path: &str) -> Option<(Route, Params)> {
+    let found = router::find(method, &format!("/{path}"))?;
+    let absent = found.0.name == "GET /users/{user_id}/channels"
+        && !peer.shared.lock().options.list_all_channels;
+    (!absent).then_some(found)
+}
+
+async fn run(
+    peer: &Peer,
+    route: Route,
+    params: Params,
+    user: Option<String>,
+    request: Request<Incoming>,
+) -> Answer {
+    if user.is_none() && !router::is_open(&route) {
+        return peer.shared.change(|state| state.failure(unauthorized()));
+    }
+    let if_none_match = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .map(ToOwned::to_owned);
+    let query = upgrade::query(request.uri().query().unwrap_or_default());
+    let body = match Limited::new(request.into_body(), BODY_LIMIT)
+        .collect()
+        .await
+    {
+        Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
+        Err(_) => serde_json::Value::Null,
+    };
+    let call = Call {
+        user: user.unwrap_or_default(),
+        params,
+        query,
+        body,
+        if_none_match,
+    };
+    peer.shared
+        .change(|state| match (route.handle)(state, &call) {
+            Ok(answer) => answer,
+            Err(error) => state.failure(error),
+        })
+}
+
+/// Waits for a post that is committed late, and commits it.
+async fn finish(peer: &Peer, mut answer: Answer) -> Response<Full<Bytes>> {
+    if let Some(commit) = answer.commit.take() {
+        tokio::time::sleep(commit.after).await;
+        peer.shared
+            .change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
+    }
+    let version = peer.shared.lock().version_line();
+    answer.header("X-Version-Id", version).into_response()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+    known.then(|| token.trim().to_owned())
+}

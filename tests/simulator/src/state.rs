@@ -1,0 +1,139 @@
+//! All that the simulator knows, behind one lock that is never held across an await.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use crate::fault::Faults;
+use crate::hub::Hub;
+use crate::observe::Counters;
+use crate::options::Options;
+use crate::rest::limit::RateLimiter;
+use crate::server::io::IoControl;
+use crate::world::World;
+
+/// One open TCP connection.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    pub(crate) control: Arc<IoControl>,
+    /// Who it belongs to, once a WebSocket on it is authenticated or a request named a token.
+    pub(crate) user: Option<String>,
+}
+
+/// The state behind the lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) options: Options,
+    pub(crate) world: World,
+    pub(crate) hub: Hub,
+    pub(crate) faults: Faults,
+    pub(crate) limiter: Option<RateLimiter>,
+    pub(crate) counters: Counters,
+    pub(crate) tcp: HashMap<u64, Tcp>,
+    pub(crate) random: fastrand::Rng,
+    next_key: u64,
+}
+
+impl State {
+    fn new(options: Options) -> Self {
+        let mut random = fastrand::Rng::with_seed(options.seed);
+        Self {
+            world: World::new(&mut random),
+            hub: Hub::new(options.dead_queue, options.send_queue),
+            faults: Faults::default(),
+            limiter: options.rate_limit.map(RateLimiter::new),
+            counters: Counters::default(),
+            tcp: HashMap::new(),
+            random,
+            next_key: 0,
+            options,
+        }
+    }
+
+    /// A number that no other connection has.
+    pub(crate) fn new_key(&mut self) -> u64 {
+        self.next_key += 1;
+        self.next_key
+    }
+
+    pub(crate) fn open_connection(&mut self, control: Arc<IoControl>) -> u64 {
+        let key = self.new_key();
+        self.tcp.insert(
+            key,
+            Tcp {
+                control,
+                user: None,
+            },
+        );
+        self.counters.connections_open += 1;
+        self.counters.connections_accepted += 1;
+        key
+    }
+
+    pub(crate) fn close_connection(&mut self, key: u64) {
+        if self.tcp.remove(&key).is_some() {
+            self.counters.connections_open -= 1;
+        }
+    }
+}
+
+/// The state, its lock, and the runtime that timed changes run on.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    condition: Condvar,
+    pub(crate) runtime: Handle,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options, runtime: Handle) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State::new(options)),
+            condition: Condvar::new(),
+            runtime,
+        })
+    }
+
+    /// Takes the lock. A panic of another holder leaves counters and maps usable, so poison is passed over.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and wakes whoever waits for an observation.
+    pub(crate) fn change<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        let result = work(&mut self.lock());
+        self.changed();
+        result
+    }
+
+    /// Wakes whoever waits for an observation.
+    pub(crate) fn changed(&self) {
+        self.condition.notify_all();
+    }
+
+    /// Blocks until the condition holds, or the time is over; tells which.
+    pub(crate) fn wait_until(
+        &self,
+        timeout: Duration,
+        mut holds: impl FnMut(&State) -> bool,
+    ) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.lock();
+        loop {
+            if holds(&state) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let (next, _) = self
+                .condition
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = next;
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What goes over the wire: JSON as the real server writes it.
+
+pub(crate) mod event;
+pub(crate) mod json;
+pub(crate) mod reply;

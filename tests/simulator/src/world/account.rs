@@ -1,0 +1,138 @@
+//! Users, bots and tokens.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What a test needs to act as an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user id.
+    pub user_id: String,
+    /// The user name, without `@`.
+    pub username: String,
+    /// A personal access token that works until it is disabled or revoked.
+    pub token: String,
+    /// The token's public id.
+    pub token_id: String,
+}
+
+/// A user as the server stores it. Serialised, it is what others see of it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) create_at: i64,
+    pub(crate) update_at: i64,
+    pub(crate) delete_at: i64,
+    pub(crate) username: String,
+    auth_data: &'static str,
+    auth_service: &'static str,
+    pub(crate) email: String,
+    pub(crate) nickname: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    position: String,
+    pub(crate) roles: String,
+    locale: &'static str,
+    timezone: Value,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_bot: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bot_description: Option<String>,
+    disable_welcome_email: bool,
+    #[serde(skip)]
+    pub(crate) bot: Option<BotRow>,
+    /// Known once the user has been seen: `online` or `offline`.
+    #[serde(skip)]
+    pub(crate) status: Option<&'static str>,
+}
+
+/// The bot's own row; its times differ from the user's by some milliseconds (disable_enable).
+#[derive(Debug, Clone)]
+pub(crate) struct BotRow {
+    pub(crate) owner_id: String,
+    pub(crate) create_at: i64,
+    pub(crate) update_at: i64,
+    pub(crate) delete_at: i64,
+}
+
+impl User {
+    pub(crate) fn new(id: &str, username: &str, now: i64, is_bot: bool) -> Self {
+        Self {
+            id: id.to_owned(),
+            create_at: now,
+            update_at: now,
+            delete_at: 0,
+            username: username.to_owned(),
+            auth_data: "",
+            auth_service: "",
+            email: format!("{username}@localhost"),
+            nickname: String::new(),
+            first_name: if is_bot {
+                username.to_owned()
+            } else {
+                String::new()
+            },
+            last_name: String::new(),
+            position: String::new(),
+            roles: "system_user".to_owned(),
+            locale: "en",
+            timezone: json!({
+                "automaticTimezone": "", "manualTimezone": "", "useAutomaticTimezone": "true"
+            }),
+            is_bot,
+            bot_description: is_bot.then(|| "t".to_owned()),
+            disable_welcome_email: false,
+            bot: None,
+            status: None,
+        }
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.delete_at == 0
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        self.roles.contains("system_admin")
+    }
+
+    /// What others see.
+    pub(crate) fn public(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// What the user sees of itself: its settings too.
+    pub(crate) fn private(&self) -> Value {
+        let mut value = self.public();
+        value["notify_props"] = json!({
+            "channel": "true", "comments": "never", "desktop": "mention", "desktop_sound": "true",
+            "email": "true", "first_name": "false", "mention_keys": "", "push": "mention",
+            "push_status": "away"
+        });
+        value["last_password_update"] = json!(self.create_at);
+        value
+    }
+
+    /// The entity tag of `GET /users/me`; it names `update_at` (fact 9).
+    pub(crate) fn etag(&self, version: &str) -> String {
+        format!("{version}.{}.{}..0.true.true.0", self.id, self.update_at)
+    }
+
+    /// The answer of the bot routes.
+    pub(crate) fn bot_row(&self) -> Option<Value> {
+        let bot = self.bot.as_ref()?;
+        Some(json!({
+            "user_id": self.id, "username": self.username, "display_name": self.first_name,
+            "description": self.bot_description, "owner_id": bot.owner_id,
+            "create_at": bot.create_at, "update_at": bot.update_at, "delete_at": bot.delete_at,
+        }))
+    }
+}
+
+/// A personal access token.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) id: String,
+    pub(crate) user_id: String,
+    pub(crate) description: String,
+    pub(crate) is_active: bool,
+}

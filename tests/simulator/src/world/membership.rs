@@ -1,0 +1,301 @@
+//! Teams and channels: making them, joining, leaving, archiving.
+
+use serde_json::{Map, Value, json};
+
+use crate::state::State;
+use crate::wire::event::Broadcast;
+use crate::wire::json::to_text;
+use crate::world::channel::{Channel, ChannelKind, Team};
+use crate::world::ids::new_id;
+use crate::world::post::PostOptions;
+
+impl State {
+    /// Makes a team with its two standing channels.
+    pub(crate) fn create_team_row(&mut self, name: &str) -> String {
+        let id = new_id(&mut self.random);
+        let invite = new_id(&mut self.random);
+        let now = self.world.now();
+        self.world
+            .teams
+            .insert(id.clone(), Team::new(&id, name, &invite, now));
+        for (name, display) in [("town-square", "Town Square"), ("off-topic", "Off-Topic")] {
+            let channel = self.create_channel_row(&id, name, ChannelKind::Open);
+            self.change_channel(&channel, |row| display.clone_into(&mut row.display_name));
+        }
+        id
+    }
+
+    /// Makes an empty team channel without members.
+    pub(crate) fn create_channel_row(
+        &mut self,
+        team_id: &str,
+        name: &str,
+        kind: ChannelKind,
+    ) -> String {
+        let id = new_id(&mut self.random);
+        let now = self.world.now();
+        let mut channel = Channel::new(&id, kind, name, now);
+        team_id.clone_into(&mut channel.team_id);
+        name.clone_into(&mut channel.display_name);
+        self.world.channels.insert(id.clone(), channel);
+        id
+    }
+
+    /// The direct channel of two users; made when there is none.
+    pub(crate) fn direct_channel_row(&mut self, creator: &str, other: &str) -> String {
+        let mut pair = [creator, other];
+        pair.sort_unstable();
+        let name = pair.join("__");
+        let found = self
+            .world
+            .channels
+            .values()
+            .find(|c| c.name == name)
+            .map(|c| c.id.clone());
+        if let Some(id) = found {
+            return id;
+        }
+        let id = self.insert_private_row(ChannelKind::Direct, &name, &[creator, other]);
+        self.change_channel(&id, |row| creator.clone_into(&mut row.creator_id));
+        let mut data = Map::new();
+        data.insert("creator_id".to_owned(), json!(creator));
+        data.insert("teammate_id".to_owned(), json!(other));
+        self.publish("direct_added", &data, &Broadcast::channel(&id));
+        id
+    }
+
+    /// A group channel of three or more users.
+    pub(crate) fn group_channel_row(&mut self, users: &[&str]) -> String {
+        let mut ids: Vec<&str> = users.to_vec();
+        ids.sort_unstable();
+        let name: String = (0..40).map(|_| self.random.digit(16)).collect();
+        let mut names: Vec<&str> = ids
+            .iter()
+            .filter_map(|id| self.world.users.get(*id))
+            .map(|user| user.username.as_str())
+            .collect();
+        names.sort_unstable();
+        let display = names.join(", ");
+        let id = self.insert_private_row(ChannelKind::Group, &name, &ids);
+        self.change_channel(&id, |row| row.display_name = display);
+        let mut data = Map::new();
+        data.insert("teammate_ids".to_owned(), Value::from(to_text(&ids)));
+        self.publish("group_added", &data, &Broadcast::channel(&id));
+        id
+    }
+
+    fn insert_private_row(&mut self, kind: ChannelKind, name: &str, members: &[&str]) -> String {
+        let id = new_id(&mut self.random);
+        let now = self.world.now();
+        let mut channel = Channel::new(&id, kind, name, now);
+        channel.members = members.iter().map(|id| (*id).to_owned()).collect();
+        self.world.channels.insert(id.clone(), channel);
+        id
+    }
+
+    /// Adds a user to a team and its standing channels, without posts.
+    pub(crate) fn join_team(&mut self, team_id: &str, user_id: &str) -> bool {
+        let Some(team) = self.world.teams.get_mut(team_id) else {
+            return false;
+        };
+        team.members.insert(user_id.to_owned());
+        let standing = |c: &&mut Channel| {
+            c.team_id == team_id && matches!(c.name.as_str(), "town-square" | "off-topic")
+        };
+        for channel in self.world.channels.values_mut().filter(standing) {
+            channel.members.insert(user_id.to_owned());
+        }
+        // Being added to a team moves `update_at` (fact 7).
+        self.touch(user_id, |_| ());
+        true
+    }
+
+    /// Adds a member: `user_added`, then the post about it (events).
+    pub(crate) fn join_channel(&mut self, channel_id: &str, user_id: &str, actor: &str) -> bool {
+        if !self.join_channel_quietly(channel_id, user_id) {
+            return false;
+        }
+        let mut data = Map::new();
+        let team = self
+            .world
+            .channels
+            .get(channel_id)
+            .map(|c| c.team_id.clone());
+        data.insert("team_id".to_owned(), json!(team));
+        data.insert("user_id".to_owned(), json!(user_id));
+        self.publish("user_added", &data, &Broadcast::channel(channel_id));
+        self.post_about_member(channel_id, user_id, actor);
+        true
+    }
+
+    /// Adds a member and says nothing.
+    pub(crate) fn join_channel_quietly(&mut self, channel_id: &str, user_id: &str) -> bool {
+        let Some(channel) = self.world.channels.get_mut(channel_id) else {
+            return false;
+        };
+        channel.members.insert(user_id.to_owned());
+        self.hub.invalidate(user_id);
+        true
+    }
+
+    /// The post about a new member: added by somebody, or come by itself.
+    pub(crate) fn post_about_member(&mut self, channel_id: &str, user_id: &str, actor: &str) {
+        let name = self.username(user_id);
+        let by = self.username(actor);
+        let mut post = PostOptions {
+            user_id: actor.to_owned(),
+            channel_id: channel_id.to_owned(),
+            ..PostOptions::default()
+        };
+        if user_id == actor {
+            post.message = format!("{name} joined the channel.");
+            "system_join_channel".clone_into(&mut post.kind);
+            post.props.insert("username".to_owned(), json!(name));
+        } else {
+            post.message = format!("{name} added to the channel by {by}.");
+            "system_add_to_channel".clone_into(&mut post.kind);
+            for (key, value) in [
+                ("addedUserId", user_id),
+                ("addedUsername", &name),
+                ("userId", actor),
+                ("username", &by),
+            ] {
+                post.props.insert(key.to_owned(), json!(value));
+            }
+            post.mentions.push(user_id.to_owned());
+        }
+        self.create_post(&post);
+    }
+
+    /// Removes a member; it hears of it, and so do those who stay.
+    pub(crate) fn leave_channel(&mut self, channel_id: &str, user_id: &str, actor: &str) -> bool {
+        let Some(channel) = self.world.channels.get_mut(channel_id) else {
+            return false;
+        };
+        if !channel.members.remove(user_id) {
+            return false;
+        }
+        let name = self.username(user_id);
+        self.hub.invalidate(user_id);
+        let mut data = Map::new();
+        data.insert("remover_id".to_owned(), json!(actor));
+        data.insert("user_id".to_owned(), json!(user_id));
+        self.publish("user_removed", &data, &Broadcast::channel(channel_id));
+        data.remove("user_id");
+        data.insert("channel_id".to_owned(), json!(channel_id));
+        self.publish("user_removed", &data, &Broadcast::user(user_id));
+        let removed = user_id != actor;
+        let (kind, text) = if removed {
+            (
+                "system_remove_from_channel",
+                format!("{name} removed from the channel."),
+            )
+        } else {
+            ("system_leave_channel", format!("{name} left the channel."))
+        };
+        self.system_post(channel_id, actor, kind, text, &[("username", &name)]);
+        true
+    }
+
+    /// Archives a channel: the post about it, then the event to the team (events).
+    pub(crate) fn archive_channel_row(&mut self, channel_id: &str, actor: &str) -> bool {
+        if !self.world.channels.contains_key(channel_id) {
+            return false;
+        }
+        let by = self.username(actor);
+        let text = format!("{by} archived the channel.");
+        self.system_post(
+            channel_id,
+            actor,
+            "system_channel_deleted",
+            text,
+            &[("username", &by)],
+        );
+        let now = self.world.now();
+        let mut team = String::new();
+        self.change_channel(channel_id, |row| {
+            row.delete_at = now;
+            row.update_at = now;
+            team.clone_from(&row.team_id);
+        });
+        let mut data = Map::new();
+        data.insert("channel_id".to_owned(), json!(channel_id));
+        data.insert("delete_at".to_owned(), json!(now));
+        self.publish("channel_deleted", &data, &Broadcast::team(&team));
+        true
+    }
+
+    /// Changes the header: `channel_updated`, then the post about it (events).
+    pub(crate) fn set_header(&mut self, channel_id: &str, header: &str, actor: &str) -> bool {
+        let now = self.world.now();
+        let mut old = String::new();
+        self.change_channel(channel_id, |row| {
+            old = std::mem::replace(&mut row.header, header.to_owned());
+            row.update_at = now;
+        });
+        let Some(channel) = self.world.channels.get(channel_id) else {
+            return false;
+        };
+        let mut data = Map::new();
+        data.insert("channel".to_owned(), Value::from(to_text(channel)));
+        self.publish("channel_updated", &data, &Broadcast::channel(channel_id));
+        let by = self.username(actor);
+        let text = if old.is_empty() {
+            format!("{by} updated the channel header to: {header}")
+        } else {
+            format!("{by} updated the channel header from: {old} to: {header}")
+        };
+        let props = [
+            ("new_header", header),
+            ("old_header", &old),
+            ("username", &by),
+        ];
+        self.system_post(channel_id, actor, "system_header_change", text, &props);
+        true
+    }
+
+    fn system_post(
+        &mut self,
+        channel_id: &str,
+        actor: &str,
+        kind: &str,
+        text: String,
+        props: &[(&str, &str)],
+    ) {
+        let props = props
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect();
+        self.create_post(&PostOptions {
+            user_id: actor.to_owned(),
+            channel_id: channel_id.to_owned(),
+            message: text,
+            kind: kind.to_owned(),
+            props,
+            ..PostOptions::default()
+        });
+    }
+
+    /// Changes a channel's own fields; what `GET /channels/{id}` has cached is forgotten.
+    pub(crate) fn change_channel(&mut self, id: &str, change: impl FnOnce(&mut Channel)) {
+        if let Some(channel) = self.world.channels.get_mut(id) {
+            change(channel);
+            channel.cached_last_post_at = None;
+        }
+    }
+
+    pub(crate) fn username(&self, user_id: &str) -> String {
+        self.world
+            .users
+            .get(user_id)
+            .map(|user| user.username.clone())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn is_member(&self, channel_id: &str, user_id: &str) -> bool {
+        self.world
+            .channels
+            .get(channel_id)
+            .is_some_and(|c| c.members.contains(user_id))
+    }
+}

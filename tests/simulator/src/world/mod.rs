@@ -1,0 +1,81 @@
+//! The world that the server serves: accounts, tokens, teams, channels and posts.
+
+pub(crate) mod account;
+pub(crate) mod attachment;
+pub(crate) mod channel;
+pub(crate) mod ids;
+pub(crate) mod listing;
+pub(crate) mod membership;
+pub(crate) mod post;
+pub(crate) mod posting;
+pub(crate) mod store;
+pub(crate) mod tokens;
+pub(crate) mod users;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::world::account::{Token, User};
+use crate::world::channel::{Channel, Team};
+use crate::world::ids::new_id;
+use crate::world::store::PostStore;
+
+/// Everything that survives a stop and a start of the server.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) users: BTreeMap<String, User>,
+    pub(crate) usernames: HashMap<String, String>,
+    pub(crate) tokens: HashMap<String, Token>,
+    /// Token by its public id.
+    pub(crate) token_ids: HashMap<String, String>,
+    pub(crate) teams: BTreeMap<String, Team>,
+    pub(crate) channels: HashMap<String, Channel>,
+    pub(crate) posts: PostStore,
+    /// Posts by user and `pending_post_id`, for as long as they make no second one (fact 19).
+    pub(crate) pending: HashMap<(String, String), (String, Instant)>,
+    pub(crate) admin_id: String,
+    /// Posts are committed up to this late (fact 23).
+    pub(crate) scatter: Duration,
+    last_time: i64,
+}
+
+impl World {
+    pub(crate) fn new(random: &mut fastrand::Rng) -> Self {
+        let mut world = Self {
+            users: BTreeMap::new(),
+            usernames: HashMap::new(),
+            tokens: HashMap::new(),
+            token_ids: HashMap::new(),
+            teams: BTreeMap::new(),
+            channels: HashMap::new(),
+            posts: PostStore::default(),
+            pending: HashMap::new(),
+            admin_id: String::new(),
+            scatter: Duration::ZERO,
+            last_time: 0,
+        };
+        let id = new_id(random);
+        let mut admin = User::new(&id, "admin", world.now(), false);
+        "admin@example.com".clone_into(&mut admin.email);
+        "system_admin system_user".clone_into(&mut admin.roles);
+        world.usernames.insert(admin.username.clone(), id.clone());
+        world.users.insert(id.clone(), admin);
+        world.admin_id = id;
+        world
+    }
+
+    /// Server time in milliseconds; it never runs backwards.
+    pub(crate) fn now(&mut self) -> i64 {
+        let elapsed = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        self.last_time = self.last_time.max(millis);
+        self.last_time
+    }
+
+    /// Server time past a moment that it must be seen to differ from, as for `update_at`.
+    pub(crate) fn now_after(&mut self, earlier: i64) -> i64 {
+        self.now().max(earlier + 1)
+    }
+}

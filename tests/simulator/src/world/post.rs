@@ -1,0 +1,135 @@
+//! Posts and reactions as the server stores and sends them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A post. Its JSON is what REST answers and what events carry as a string.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Post {
+    /// The post id.
+    pub id: String,
+    /// When the author's request came in; not the order of events (fact 23).
+    pub create_at: i64,
+    /// Moves with edits, pins, reactions, replies and the deletion (fact 25).
+    pub update_at: i64,
+    /// The last edit, or 0.
+    pub edit_at: i64,
+    /// The deletion, or 0; set on edit-history rows too (fact 25).
+    pub delete_at: i64,
+    /// Whether it is pinned.
+    pub is_pinned: bool,
+    /// The author.
+    pub user_id: String,
+    /// The channel.
+    pub channel_id: String,
+    /// The thread's first post, or empty.
+    pub root_id: String,
+    /// The same as `root_id` on this version.
+    pub parent_id: String,
+    /// On an edit-history row the post that it is a version of; else empty.
+    pub original_id: String,
+    /// The text.
+    pub message: String,
+    /// Empty for what people write, `system_…` for what the server writes (fact 18).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Free properties.
+    pub props: Map<String, Value>,
+    /// Hashtags in the text.
+    pub hashtags: String,
+    /// Empty: it is not stored (fact 19).
+    pub pending_post_id: String,
+    /// Posts in the thread besides the root.
+    pub reply_count: u64,
+    /// 0 on this version.
+    pub last_reply_at: i64,
+    /// Null on this version.
+    pub participants: Value,
+    /// Embeds and reactions.
+    pub metadata: Value,
+    /// Present when there are reactions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_reactions: bool,
+}
+
+/// What a post is to be like beyond its text; see [`Simulator::post_with`](crate::Simulator::post_with).
+#[derive(Debug, Clone, Default)]
+pub struct PostOptions {
+    /// Author's user id.
+    pub user_id: String,
+    /// Channel id.
+    pub channel_id: String,
+    /// The text.
+    pub message: String,
+    /// The thread's first post.
+    pub root_id: Option<String>,
+    /// A creation time other than now: equal to another's, or long ago as imports make it (facts 23, 29).
+    pub create_at: Option<i64>,
+    /// The post is committed, listed and sent only after this: younger posts may overtake it (fact 23).
+    pub visible_after: Option<Duration>,
+    /// The type, such as `system_join_channel`; empty for an ordinary post.
+    pub kind: String,
+    /// Properties.
+    pub props: Map<String, Value>,
+    /// The idempotency key (fact 19).
+    pub pending_post_id: Option<String>,
+    /// Users that the event names in `mentions` besides those named in the text.
+    pub mentions: Vec<String>,
+}
+
+impl Post {
+    pub(crate) fn new(id: &str, options: &PostOptions, now: i64) -> Self {
+        let create_at = options.create_at.unwrap_or(now);
+        let root_id = options.root_id.clone().unwrap_or_default();
+        Self {
+            id: id.to_owned(),
+            create_at,
+            update_at: create_at,
+            edit_at: 0,
+            delete_at: 0,
+            is_pinned: false,
+            user_id: options.user_id.clone(),
+            channel_id: options.channel_id.clone(),
+            parent_id: root_id.clone(),
+            root_id,
+            original_id: String::new(),
+            message: options.message.clone(),
+            kind: options.kind.clone(),
+            props: options.props.clone(),
+            hashtags: String::new(),
+            pending_post_id: String::new(),
+            reply_count: 0,
+            last_reply_at: 0,
+            participants: Value::Null,
+            metadata: json!({}),
+            has_reactions: false,
+        }
+    }
+
+    pub(crate) fn is_system(&self) -> bool {
+        self.kind.starts_with("system_")
+    }
+
+    /// What REST lists show: of deleted posts only that they are deleted (fact 11).
+    pub(crate) fn listed(mut self) -> Self {
+        if self.delete_at != 0 {
+            self.message.clear();
+        }
+        self
+    }
+}
+
+/// A reaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Reaction {
+    pub(crate) user_id: String,
+    pub(crate) post_id: String,
+    pub(crate) emoji_name: String,
+    pub(crate) create_at: i64,
+    pub(crate) update_at: i64,
+    pub(crate) delete_at: i64,
+    pub(crate) remote_id: &'static str,
+}
