@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use matterhost_actors::model::{Token, TokenError};
+use matterhost_actors::model::Token;
 
 use super::{layers::read_text, section::Section, servers::Around};
 
@@ -48,10 +48,7 @@ fn take(section: &mut Section<'_>, given: Given, around: &Around<'_>) -> Option<
     match Token::new(text) {
         Ok(token) => Some(token),
         Err(error) => {
-            let remedy = match error {
-                TokenError::Empty => "put the bot's access token there",
-                TokenError::Malformed => "put the bot's access token there, and nothing else",
-            };
+            let remedy = "put the bot's access token there, and nothing else";
             section.refuse(key, error.to_string(), remedy);
             None
         }

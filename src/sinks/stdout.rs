@@ -48,9 +48,15 @@ pub enum Ended {
 #[derive(Debug, Clone)]
 pub struct LineSink {
     queue: SyncSender<Job>,
-    /// Bytes on their way to the writer.
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     ended: watch::Receiver<Option<Ended>>,
+}
+
+/// What is on its way to the writer.
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -67,7 +73,7 @@ impl LineSink {
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_LINES);
         let (tell_ended, ended) = watch::channel(None);
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::<Waiting>::default();
         let writer = Writer { out: io::BufWriter::new(out), jobs, waiting: Arc::clone(&waiting) };
         thread::Builder::new().name("stdout".into()).spawn(move || {
             // The receivers may be gone when the host has ended already.
@@ -94,17 +100,17 @@ impl EventSink for LineSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let full = || Outcome::Retry { after: RETRY_AFTER, cause: "standard output is slow".into() };
         // Asked before the line is made: making it is the dear part.
-        if self.waiting.load(Ordering::Acquire) >= QUEUE_BYTES {
+        if self.waiting.is_full() {
             return Delivered::Now(full());
         }
         let line = cloud_event::line(event);
         let bytes = line.len();
         let (answer, answered) = oneshot::channel();
-        self.waiting.fetch_add(bytes, Ordering::AcqRel);
+        self.waiting.add(bytes);
         match self.queue.try_send(Job { line, answer }) {
             Ok(()) => Delivered::Later(self.clone().wait(answered).boxed()),
             Err(refused) => {
-                self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+                self.waiting.remove(bytes);
                 Delivered::Now(match refused {
                     TrySendError::Full(_) => full(),
                     TrySendError::Disconnected(_) => self.broken(),
@@ -124,11 +130,27 @@ impl LineSink {
     }
 }
 
+impl Waiting {
+    fn is_full(&self) -> bool {
+        self.lines.load(Ordering::Acquire) >= QUEUE_LINES || self.bytes.load(Ordering::Acquire) >= QUEUE_BYTES
+    }
+
+    fn add(&self, bytes: usize) {
+        self.lines.fetch_add(1, Ordering::AcqRel);
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.lines.fetch_sub(1, Ordering::AcqRel);
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
 /// The thread's own part.
 struct Writer<W: Write> {
     out: io::BufWriter<W>,
     jobs: Receiver<Job>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
 }
 
 impl<W: Write> Writer<W> {
@@ -156,7 +178,7 @@ impl<W: Write> Writer<W> {
     fn write_batch(&mut self, first: Job, written: &mut Vec<oneshot::Sender<Outcome>>) -> io::Result<()> {
         let mut next = Ok(first);
         while let Ok(job) = next {
-            self.waiting.fetch_sub(job.line.len(), Ordering::AcqRel);
+            self.waiting.remove(job.line.len());
             // Nobody waits for it any more: it will be offered again.
             if !job.answer.is_closed() {
                 self.out.write_all(job.line.as_bytes())?;
