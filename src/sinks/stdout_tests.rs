@@ -152,6 +152,8 @@ async fn what_is_given_up_is_offered_again_and_not_written_twice() {
     // The writer waits in its flush; this one is behind it in the queue.
     let behind = sink.deliver(&event(2, 0));
     assert!(matches!(outcome(behind).await, Outcome::Retry { .. }));
+    // From here on a thread is waited for, which a paused clock does not know of.
+    tokio::time::resume();
     let again = sink.deliver(&event(2, 0));
     for _ in 0..3 {
         reader.leaves.send(()).unwrap();
