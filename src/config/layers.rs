@@ -76,10 +76,7 @@ fn as_in_file(mut path: Vec<String>, file: &Value) -> Vec<String> {
     let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
     let mut table = Some(file);
     for part in &mut path {
-        let names = match table.map(|value| &value.kind) {
-            Some(ValueKind::Table(names)) => names,
-            _ => break,
-        };
+        let Some(ValueKind::Table(names)) = table.map(|value| &value.kind) else { break };
         if let Some(name) = names.keys().find(|name| plain(name) == plain(part)) {
             part.clone_from(name);
         }

@@ -64,4 +64,6 @@ impl Config {
 }
 
 #[cfg(test)]
+mod mistakes_tests;
+#[cfg(test)]
 mod tests;

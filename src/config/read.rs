@@ -77,17 +77,17 @@ fn read_servers(
     around: &Around<'_>,
     report: &mut Report,
 ) -> (Vec<ServerConfig>, Vec<String>) {
-    let named = tree.named("servers", ServerName::new, report);
-    if named.is_empty() {
+    let tables = tree.named("servers", ServerName::new, report);
+    if tables.is_empty() {
         let remedy = "add [servers.NAME] with url = \"https://…\"";
         report.problems.push(Problem::new("servers", "there is no server", remedy));
     }
-    let names = named.iter().map(|(name, ..)| name.clone()).collect();
+    let names = tables.iter().map(|(name, ..)| name.clone()).collect();
     let read = |(name, checked, value): (String, Option<ServerName>, Value)| {
         let section = Section::new(format!("servers.{name}"), "servers.NAME", Some(value), report);
         servers::read(checked, section, around)
     };
-    (named.into_iter().filter_map(read).collect(), names)
+    (tables.into_iter().filter_map(read).collect(), names)
 }
 
 fn read_accounts(

@@ -92,6 +92,15 @@ impl World {
     }
 }
 
+/// A line that `run` writes of a post.
+pub(crate) fn an_event() -> Value {
+    let world = World::new();
+    let dir = Dir::with(&world.config());
+    let mut running = Running::ready(&world, &dir);
+    world.says("an event");
+    running.events.post("an event")
+}
+
 /// The program at work.
 pub(crate) struct Running {
     child: Child,

@@ -53,7 +53,7 @@ fn a_second_signal_ends_at_once() {
         let mut command = dir.matterhost(&["run"]);
         // Nobody reads, and the pipe is full: what is heard cannot be handed over.
         let (reader, mut writer) = std::io::pipe().unwrap();
-        writer.write_all(&[b'\n'; PIPE_BYTES]).unwrap();
+        writer.write_all(&vec![b'\n'; PIPE_BYTES]).unwrap();
         command.stdout(writer);
         let mut running = Running::reading_log_only(command);
         running.log.fact("ready");
