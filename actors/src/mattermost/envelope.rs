@@ -114,3 +114,6 @@ pub fn parse(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
         _ => Err(EnvelopeError::Neither),
     }
 }
+
+#[cfg(test)]
+mod tests;

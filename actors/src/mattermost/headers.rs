@@ -33,6 +33,11 @@ impl RateHeaders {
 }
 
 impl Etag {
+    /// A mark as a server wrote it.
+    pub fn new(etag: &str) -> Self {
+        Self(etag.into())
+    }
+
     pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
         text(headers, "etag").filter(|etag| !etag.is_empty()).map(|etag| Self(etag.into()))
     }
@@ -57,6 +62,6 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+pub(super) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     text(headers, name)?.parse().ok()
 }

@@ -13,6 +13,7 @@ pub mod proxy;
 mod client;
 mod config;
 mod dial;
+mod dial_error;
 mod envelope;
 mod error;
 mod events;
@@ -29,7 +30,8 @@ mod users;
 
 pub use client::Client;
 pub use config::{ClientConfig, ResumePoint};
-pub use dial::{DialError, DialErrorKind, Dialed};
+pub use dial::Dialed;
+pub use dial_error::{DialError, DialErrorKind};
 pub use envelope::{EnvelopeError, EventEnvelope, Incoming, Reply, ReplyError, parse};
 pub use error::{RestError, RestErrorKind};
 pub use events::{Hello, PostHead, Posted, UserUpdated};

@@ -16,7 +16,7 @@ pub struct Answer<T> {
 }
 
 /// What `GET /system/ping` says: the server is up.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct SystemPing {
     /// `OK`, as a rule.
     #[serde(default)]
@@ -65,7 +65,17 @@ impl RawAnswer {
         if !kind.to_ascii_lowercase().contains("json") || self.body.trim_ascii_start().starts_with(b"<") {
             return Err(RestError::new(RestErrorKind::NotJson, route, format!("it is {kind}")));
         }
-        serde_json::from_slice(&self.body)
-            .map_err(|error| RestError::new(RestErrorKind::BadBody, route, error.to_string()))
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // The HTTP client hands out a body that was cut short as if it were whole.
+            let cut = error.is_eof() && !self.is_complete();
+            let kind = if cut { RestErrorKind::Unreachable } else { RestErrorKind::BadBody };
+            RestError::new(kind, route, error.to_string())
+        })
+    }
+
+    /// Whether the body is as long as announced; one of unannounced length ends where its JSON does.
+    fn is_complete(&self) -> bool {
+        let announced = headers::number(&self.headers, "content-length");
+        announced.is_some_and(|length| length == self.body.len() as u64)
     }
 }

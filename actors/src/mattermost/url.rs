@@ -174,3 +174,6 @@ impl fmt::Display for ServerUrl {
         write!(f, "{scheme}://{}{}", self.authority, self.path)
     }
 }
+
+#[cfg(test)]
+mod tests;

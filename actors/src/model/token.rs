@@ -59,7 +59,7 @@ impl Token {
     }
 
     /// The token itself, for the one header that carries it.
-    pub(crate) fn expose(&self) -> &str {
+    pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }

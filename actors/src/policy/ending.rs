@@ -9,7 +9,7 @@ use crate::model::CloseReason;
 pub struct Run {
     /// For how long it was ready, without the time in which our own reading was paused; `None` when it never was.
     pub ready_for: Option<Duration>,
-    /// Whether our own reading was paused when it ended: a slow sink, not the server, is the cause.
+    /// Whether our own reading was paused when it ended, or just before: a slow sink, not the server, is the cause.
     pub reading_paused: bool,
     /// Whether the server dropped others with it, or is down: not this account's fault.
     pub common_cause: bool,
@@ -69,7 +69,7 @@ pub fn consequence(reason: &CloseReason, run: Run) -> Consequence {
         | R::DroppedBeforeReady
         | R::CatchUpFailed { .. }
         | R::Oversized { .. } => backoff(Charge::No, false, None),
-        R::Dropped { .. } | R::Closed { .. } | R::Silent if run.reading_paused => {
+        R::Dropped { .. } | R::Closed { .. } | R::Silent if run.reading_paused || run.common_cause => {
             backoff(Charge::No, true, None)
         }
         R::Dropped { .. } | R::Closed { .. } | R::Silent => backoff(Charge::IfFlapping, true, None),

@@ -43,6 +43,7 @@ pub struct Liveness {
     /// The ping that is on its way.
     open: Option<Open>,
     paused_since: Option<Instant>,
+    resumed_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +58,7 @@ struct Open {
 impl Liveness {
     /// A socket that was just opened.
     pub fn new(now: Instant, limits: PulseLimits) -> Self {
-        Self { limits, next_ping: now + limits.interval, open: None, paused_since: None }
+        Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
     }
 
     /// What to do now.
@@ -108,6 +109,7 @@ impl Liveness {
     pub fn resumed(&mut self, now: Instant) -> Duration {
         let Some(since) = self.paused_since.take() else { return Duration::ZERO };
         let stood_still = now.saturating_duration_since(since);
+        self.resumed_at = Some(now);
         self.next_ping += stood_still;
         if let Some(open) = &mut self.open {
             open.deadline += stood_still;
@@ -115,9 +117,11 @@ impl Liveness {
         stood_still
     }
 
-    /// Whether our own reading is paused.
-    pub fn is_paused(&self) -> bool {
-        self.paused_since.is_some()
+    /// Whether our own reading is paused, or was until so recently that a loss noticed now may come from it: a
+    /// server that lost patience meanwhile is found gone only when what it had sent has been read.
+    pub fn is_behind(&self, now: Instant) -> bool {
+        let recently = |at: Instant| now.saturating_duration_since(at) < self.limits.timeout;
+        self.paused_since.is_some() || self.resumed_at.is_some_and(recently)
     }
 }
 
@@ -167,6 +171,7 @@ mod tests {
         pulse.paused(ping + 5 * SECOND);
         assert_eq!(pulse.step(ping + 300 * SECOND), Pulse::Paused);
         assert_eq!(pulse.resumed(ping + 304 * SECOND), 300 * SECOND);
+        assert!(pulse.is_behind(ping + 313 * SECOND) && !pulse.is_behind(ping + 314 * SECOND));
         assert_eq!(pulse.step(ping + 309 * SECOND), Pulse::Wait(ping + 310 * SECOND));
         assert_eq!(pulse.step(ping + 310 * SECOND), Pulse::Silent);
     }

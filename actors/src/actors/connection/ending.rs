@@ -17,7 +17,7 @@ impl Connection {
         if matches!(self.phase, Phase::Ending { .. }) {
             return;
         }
-        self.phase = Phase::Ending { ready_for: self.ready_for(), paused: self.is_paused() };
+        self.phase = Phase::Ending { ready_for: self.ready_for(), behind: self.is_behind() };
         let says_goodbye = matches!(reason.class(), Class::Planned | Class::Recycle);
         self.reason = Some(reason);
         let closing = self.socket.as_ref().filter(|_| says_goodbye);

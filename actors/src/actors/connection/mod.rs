@@ -78,7 +78,7 @@ enum Phase {
     /// Events flow.
     Ready { since: Instant, paused: Duration },
     /// The reason is known; the socket is being closed.
-    Ending { ready_for: Option<Duration>, paused: bool },
+    Ending { ready_for: Option<Duration>, behind: bool },
 }
 
 /// What belongs to the open socket.
@@ -282,11 +282,11 @@ impl Connection {
     /// How it fared.
     fn run(&self) -> Run {
         match self.phase {
-            Phase::Ending { ready_for, paused } => {
-                Run { ready_for, reading_paused: paused, common_cause: false }
+            Phase::Ending { ready_for, behind } => {
+                Run { ready_for, reading_paused: behind, common_cause: false }
             }
             Phase::Ready { .. } => {
-                Run { ready_for: self.ready_for(), reading_paused: self.is_paused(), common_cause: false }
+                Run { ready_for: self.ready_for(), reading_paused: self.is_behind(), common_cause: false }
             }
             Phase::Connecting | Phase::Opening { .. } | Phase::Explaining => Run::default(),
         }
@@ -301,8 +301,8 @@ impl Connection {
         }
     }
 
-    fn is_paused(&self) -> bool {
-        self.socket.as_ref().is_some_and(|socket| socket.liveness.is_paused())
+    fn is_behind(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.liveness.is_behind(now()))
     }
 
     /// What the next generation gets.

@@ -36,13 +36,13 @@ impl Header {
             return Ok(None);
         };
         check_bits(*first, *second)?;
-        let (size, announced) = match (second & LENGTH, rest) {
-            (LENGTH_16, [a, b, ..]) => (4, u64::from(u16::from_be_bytes([*a, *b]))),
-            (LENGTH_64, [a, b, c, d, e, f, g, h, ..]) => {
-                (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
-            }
-            (LENGTH_16 | LENGTH_64, _) => return Ok(None),
-            (short, _) => (2, u64::from(short)),
+        let (size, announced) = match second & LENGTH {
+            LENGTH_16 => (4, rest.first_chunk().map(|length| u64::from(u16::from_be_bytes(*length)))),
+            LENGTH_64 => (10, rest.first_chunk().map(|length| u64::from_be_bytes(*length))),
+            short => (2, Some(u64::from(short))),
+        };
+        let Some(announced) = announced else {
+            return Ok(None);
         };
         let header = Self { last: first & FIN != 0, opcode: OpCode::from(first & OPCODE), size, announced };
         header.check()?;

@@ -168,3 +168,6 @@ impl fmt::Debug for SocketWriter {
         f.write_str("SocketWriter")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,19 +83,20 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(60);
 
-    fn found(last: u8) -> std::io::Result<std::vec::IntoIter<SocketAddr>> {
-        Ok(vec![SocketAddr::from(([10, 0, 0, last], 80))].into_iter())
+    fn found(known: &mut Known, last: u8) {
+        let address = SocketAddr::from(([10, 0, 0, last], 80));
+        known.record(Ok(std::iter::once(address)));
     }
 
-    fn failed() -> std::io::Result<std::vec::IntoIter<SocketAddr>> {
-        Err(std::io::Error::other("no such host"))
+    fn failed(known: &mut Known) {
+        known.record(Err::<std::iter::Empty<_>, _>(std::io::Error::other("no such host")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_believed_for_its_time() {
         let mut known = Known::default();
         assert!(!known.is_fresh(TTL));
-        known.record(found(1));
+        found(&mut known, 1);
         assert!(known.is_fresh(TTL));
         tokio::time::advance(TTL).await;
         assert!(!known.is_fresh(TTL));
@@ -104,20 +105,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_believed_briefly_and_keeps_what_was_known() {
         let mut known = Known::default();
-        known.record(failed());
+        failed(&mut known);
         assert_eq!(known.answer().unwrap_err(), "no such host".into());
         assert!(known.is_fresh(TTL));
         tokio::time::advance(MIN_AGE).await;
         assert!(!known.is_fresh(TTL));
-        known.record(found(2));
-        known.record(failed());
+        found(&mut known, 2);
+        failed(&mut known);
         assert_eq!(known.answer().unwrap(), [SocketAddr::from(([10, 0, 0, 2], 80))]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn forgetting_waits_until_an_answer_has_some_age() {
         let dns = Dns::new("host.invalid", 80, TTL);
-        dns.known.lock().await.record(found(1));
+        found(&mut *dns.known.lock().await, 1);
         dns.forget().await;
         assert!(dns.known.lock().await.is_fresh(TTL));
         tokio::time::advance(MIN_AGE).await;

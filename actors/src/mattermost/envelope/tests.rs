@@ -1,0 +1,163 @@
+use std::{fs, path::Path};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::UserId;
+
+/// Every text frame that a real server sent, with the file it is in.
+fn recorded() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/wire");
+    let mut frames = Vec::new();
+    for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        for line in text.lines().filter(|_| file.extension().is_some_and(|e| e == "jsonl")) {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            if let Some(frame) = line["recv"].as_str() {
+                frames.push((file.display().to_string(), frame.to_owned()));
+            }
+        }
+    }
+    frames
+}
+
+fn event(text: &str) -> EventEnvelope<'_> {
+    match parse(text) {
+        Ok(Incoming::Event(event)) => event,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn reply(text: &str) -> Reply<'_> {
+    match parse(text) {
+        Ok(Incoming::Reply(reply)) => reply,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_recorded_frame_is_understood_and_passed_on_byte_for_byte() {
+    let frames = recorded();
+    assert!(frames.len() > 200, "only {} frames", frames.len());
+    for (file, text) in &frames {
+        let whole: serde_json::Value = serde_json::from_str(text).unwrap();
+        match parse(text).unwrap_or_else(|error| panic!("{file}: {error}: {text}")) {
+            Incoming::Event(event) => {
+                assert_eq!(whole["event"], *event.event, "{file}");
+                assert_eq!(whole["seq"], event.seq, "{file}");
+                assert!(text.contains(&format!("\"data\":{}", event.data.get())), "{file}");
+                assert!(text.contains(&format!("\"broadcast\":{}", event.broadcast.get())), "{file}");
+                assert!(matches!(event.event, Cow::Borrowed(_)), "{file}");
+            }
+            Incoming::Reply(reply) => {
+                assert_eq!(whole["status"], *reply.status, "{file}");
+                assert_eq!(whole["seq_reply"].as_u64(), reply.seq_reply, "{file}");
+                assert_eq!(reply.ok, reply.error.is_none(), "{file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_recorded_hello_post_and_user_is_understood() {
+    let mut seen = [0; 3];
+    for (file, text) in &recorded() {
+        let Ok(Incoming::Event(event)) = parse(text) else {
+            continue;
+        };
+        match &*event.event {
+            "hello" => {
+                let hello = event.hello().unwrap();
+                assert!(hello.connection_id.is_some() && hello.server_version.starts_with("5.37."));
+                seen[0] += 1;
+            }
+            "posted" | "post_edited" | "post_deleted" => {
+                let posted = event.posted().unwrap();
+                let head = posted.head().unwrap_or_else(|error| panic!("{file}: {error}"));
+                assert!(head.create_at > 0 && head.id.len() == 26 && head.channel_id.len() == 26);
+                seen[1] += 1;
+            }
+            "user_updated" => {
+                let user = event.user_updated().unwrap();
+                assert!(user.update_at > 0 && user.id.as_str().len() == 26);
+                seen[2] += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(seen.iter().all(|count| *count >= 3), "{seen:?}");
+}
+
+#[test]
+fn a_deaf_socket_is_told_from_a_healthy_one() {
+    let deaf = "{\"status\":\"FAIL\",\"seq_reply\":5,\"error\":{\"id\":\
+        \"api.web_socket_router.not_authenticated.app_error\",\"message\":\"m\",\"status_code\":401}}\n";
+    let deaf = reply(deaf);
+    assert!(!deaf.ok && deaf.seq_reply == Some(5));
+    assert_eq!(deaf.error.unwrap().status_code, 401);
+    let healthy = reply("{\"status\":\"OK\",\"data\":{\"text\":\"pong\"},\"seq_reply\":1}\n");
+    assert!(healthy.ok && healthy.error.is_none());
+    assert_eq!(healthy.data.unwrap().get(), "{\"text\":\"pong\"}");
+    let unnumbered = reply("{\"status\":\"FAIL\",\"error\":{\"id\":\"bad_seq\",\"status_code\":400}}");
+    assert!(!unnumbered.ok && unnumbered.seq_reply.is_none());
+}
+
+#[test]
+fn what_newer_servers_add_is_understood() {
+    let hello = r#"{"event":"hello","data":{"server_version":"10.5","server_hostname":"app-1",
+        "new":[1]},"broadcast":{"connection_id":"","omit_connection_id":""},"seq":0,"new":{"a":null}}"#;
+    let hello = event(hello).hello().unwrap();
+    assert_eq!((hello.connection_id, hello.server_hostname), (None, Some("app-1".into())));
+    let user = r#"{"event":"user_updated","data":{"user":{"id":"u","update_at":9,"x":1},"y":2},"seq":3}"#;
+    assert_eq!(
+        event(user).user_updated().unwrap(),
+        crate::mattermost::UserUpdated { id: UserId::from("u"), update_at: 9 }
+    );
+    let bare = event(r#"{"seq":4,"event":"caf\u00e9","data":null}"#);
+    assert_eq!((&*bare.event, bare.data.get(), bare.broadcast.get()), ("café", "null", "null"));
+}
+
+#[test]
+fn what_is_no_envelope_is_an_error_that_shows_nothing_of_it() {
+    let cases = [
+        "",
+        "null",
+        "[]",
+        "7",
+        "secret",
+        "{}",
+        r#"{"event":"secret"}"#,
+        r#"{"seq":1}"#,
+        r#"{"event":"secret","seq":-1}"#,
+        r#"{"event":7,"seq":1}"#,
+        r#"{"event":"e","seq":1} secret"#,
+        r#"{"event":"e","seq":1,"data":{"secret"#,
+    ];
+    for text in cases {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{text}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn data_and_order_of_fields_do_not_matter(
+        name in "[a-z_]{1,20}", seq: u64, shift in 0usize..4,
+        data in r#"(\[[0-9]{1,3}, ?null\]|\{"a" : "\\PC{0,9}"\}| ?-?[1-9]e3|"\\u00e9")"#,
+    ) {
+        prop_assume!(serde_json::from_str::<serde_json::Value>(&data).is_ok());
+        let mut fields = [
+            format!(r#""event":"{name}""#), format!(r#""seq":{seq}"#),
+            format!(r#""data":{data}"#), r#""unknown":{"event":"other","seq":1}"#.to_owned(),
+        ];
+        fields.rotate_left(shift);
+        let text = format!("{{{}}}\n", fields.join(","));
+        let event = event(&text);
+        prop_assert_eq!((&*event.event, event.seq, event.data.get()), (&*name, seq, data.trim()));
+    }
+
+    #[test]
+    fn any_text_is_an_envelope_or_an_error(text in "\\PC*") {
+        let _ = parse(&text);
+    }
+}

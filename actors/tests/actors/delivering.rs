@@ -1,0 +1,119 @@
+//! From the socket to the sink: order, back-pressure, stalls.
+
+use matterhost_actors::{
+    actors::{DeliverySettings, HostSettings},
+    model::{AccountState, Fact},
+};
+
+use crate::stage::{Manner, SECOND, play, settings, wide_open};
+
+fn queue_of(queue: usize) -> HostSettings {
+    HostSettings { delivery: DeliverySettings { queue, in_flight: 2 }, ..settings() }
+}
+
+#[test]
+fn what_the_socket_says_reaches_the_sink_in_order() {
+    play(settings(), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        let posts: Vec<String> = (0..300).map(|n| format!("p{n}")).collect();
+        for post in &posts {
+            stage.world.peer("bot").post("c1", post);
+        }
+        assert_eq!(stage.sink.until_posts(300).await, posts);
+        let snapshot = stage.snapshot("bot").await;
+        assert_eq!(snapshot.events, 301, "hello is an event too");
+        assert!(snapshot.last_event.is_some());
+    });
+}
+
+#[test]
+fn a_sink_that_is_slow_for_minutes_makes_nobody_silent() {
+    play(queue_of(4), wide_open(), async |stage| {
+        stage.sink.behave(Manner::After(60 * SECOND));
+        stage.ready("bot").await;
+        for n in 0..30 {
+            stage.world.peer("bot").post("c1", &format!("p{n}"));
+        }
+        stage.sink.until_posts(30).await;
+        stage.pass(SECOND).await;
+        assert_eq!(stage.count("bot", "closed"), 0);
+        assert_eq!(stage.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn a_server_that_loses_patience_with_a_slow_sink_costs_no_budget() {
+    play(queue_of(1), wide_open(), async |stage| {
+        stage.sink.behave(Manner::After(20 * SECOND));
+        stage.ready("bot").await;
+        for n in 0..3 {
+            stage.world.peer("bot").post("c1", &format!("p{n}"));
+        }
+        // The pipe is cut behind the posts; what is in it is still read, one permit after the other.
+        stage.world.peer("bot").cut();
+        let (_, charged) = stage.until_closed("bot").await;
+        assert!(!charged, "ready for seconds only, but its own reading was behind");
+        assert_eq!(stage.sink.until_posts(2).await[..2], ["p0", "p1"]);
+    });
+}
+
+#[test]
+fn a_large_frame_takes_more_of_the_queue_and_passes_all_the_same() {
+    play(queue_of(3), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        let large = "x".repeat(200 * 1024);
+        for post in ["p1", &large, "p2"] {
+            stage.world.peer("bot").post("c1", post);
+        }
+        assert_eq!(stage.sink.until_posts(3).await.len(), 3);
+    });
+}
+
+#[test]
+fn a_sink_that_only_says_retry_stalls_the_account_and_ends_nothing() {
+    play(queue_of(4), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        stage.sink.behave(Manner::Retry);
+        for n in 0..30 {
+            stage.world.peer("bot").post("c1", &format!("p{n}"));
+        }
+        stage.until("bot", |fact| *fact == Fact::Stalled).await;
+        stage.pass(3_600 * SECOND).await;
+        assert_eq!(stage.state("bot").await, AccountState::Stalled);
+        assert_eq!(stage.count("bot", "closed"), 0);
+        stage.sink.behave(Manner::AtOnce);
+        let posts = stage.sink.until_posts(30).await;
+        assert!(posts.iter().enumerate().all(|(n, post)| *post == format!("p{n}")), "{posts:?}");
+        stage.pass(2 * SECOND).await;
+        assert_eq!(stage.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn what_a_sink_rejects_is_told_and_passed_over() {
+    play(settings(), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        stage.sink.behave(Manner::Reject);
+        stage.world.peer("bot").post("c1", "p1");
+        stage.until("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
+        stage.sink.behave(Manner::AtOnce);
+        stage.world.peer("bot").post("c1", "p2");
+        assert_eq!(stage.sink.until_posts(1).await, ["p2"]);
+    });
+}
+
+#[test]
+fn a_gap_and_an_unreadable_frame_are_told_and_end_nothing() {
+    play(settings(), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        stage.world.peer("bot").skip_one();
+        stage.world.peer("bot").post("c1", "p1");
+        let gap = stage.until("bot", |fact| matches!(fact, Fact::SequenceGap { .. })).await;
+        assert_eq!(gap, Fact::SequenceGap { expected: 1, got: 2 });
+        stage.world.peer("bot").say("not json");
+        stage.until("bot", |fact| matches!(fact, Fact::Unreadable { .. })).await;
+        stage.world.peer("bot").post("c1", "p2");
+        assert_eq!(stage.sink.until_posts(2).await, ["p1", "p2"]);
+        assert_eq!(stage.count("bot", "closed"), 0);
+    });
+}

@@ -1,0 +1,14 @@
+//! The actors, by messages: paused time, no sockets, a fake server that the contract suite holds to the promises
+//! of a real one.
+
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod contract;
+mod delivering;
+mod endings;
+mod faults;
+mod gate;
+mod lifecycle;
+mod sockets;
+mod stage;
+mod witnesses;

@@ -1,0 +1,249 @@
+//! The whole over real sockets: the actors, the client, and the simulated server.
+
+use std::{sync::Arc, time::Duration};
+
+use matterhost_actors::{
+    actors::{HealthSettings, HostSettings},
+    mattermost::{ClientConfig, ClientLimits, Tls},
+    model::{AccountState, CloseReason, Fact},
+    policy::{PulseLimits, RestartSettings},
+    ports::Mattermost,
+};
+use matterhost_simulator::{Account, Fault, FaultKind, Simulator, Timings};
+
+use crate::stage::{Host, bots, wide_open, with_restart};
+
+/// A client's settings for the simulator.
+pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
+    let tls = simulator.ca_pem().map(|ca| Tls::load(Some(ca.as_bytes())).unwrap());
+    let limits = ClientLimits { max_frame_bytes: 256 * 1024, ..ClientLimits::default() };
+    ClientConfig::new(simulator.url().parse().unwrap(), tls, limits, "matterhost/test")
+}
+
+/// Everything hurries, so that a test takes moments.
+fn hurried() -> HostSettings {
+    let restart = RestartSettings {
+        max_restarts: 50,
+        min_backoff: Duration::from_millis(20),
+        max_backoff: Duration::from_millis(100),
+        reset_after: Duration::from_millis(200),
+        ..RestartSettings::default()
+    };
+    let pulse = PulseLimits { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
+    let health =
+        HealthSettings { poll_interval: Duration::from_millis(300), pulse, ..HealthSettings::default() };
+    HostSettings { health, hello_timeout: Duration::from_millis(500), arbiters: 2, ..with_restart(restart) }
+}
+
+/// A simulator with a channel, somebody who talks in it, and bots that a host listens for.
+struct Scene {
+    simulator: Simulator,
+    host: Host,
+    channel: String,
+    person: Account,
+    bots: Vec<Account>,
+}
+
+impl Scene {
+    async fn of(simulator: Simulator, names: &[String]) -> Self {
+        let team = simulator.create_team("team");
+        let channel = simulator.create_channel(&team, "town");
+        let person = simulator.create_user("person");
+        let host = Host::new(hurried(), wide_open(), Arc::new(Mattermost::new(config(&simulator))));
+        let mut scene = Self { simulator, host, channel, person, bots: Vec::new() };
+        for name in names {
+            let bot = scene.simulator.create_bot(name);
+            scene.simulator.add_to_team(&team, &bot.user_id);
+            scene.simulator.add_to_channel_quietly(&scene.channel, &bot.user_id);
+            scene.host.add(name, &bot.token, scene.host.sink.clone()).await.unwrap();
+            scene.bots.push(bot);
+        }
+        scene.host.until_all_ready(names).await;
+        scene
+    }
+
+    async fn with_one_bot() -> Self {
+        Self::of(quick_simulator(), &["bot".into()]).await
+    }
+
+    /// Posts, and waits until the sink has so many posts.
+    async fn hears(&self, posts: usize) {
+        self.simulator.post(&self.person.user_id, &self.channel, "hello");
+        self.host.sink.until_posts(posts).await;
+    }
+}
+
+fn quick_simulator() -> Simulator {
+    let timings = Timings { auth_drop: Duration::from_millis(100), ..Timings::default() };
+    Simulator::builder().timings(timings).start().unwrap()
+}
+
+fn run(test: impl AsyncFnOnce()) {
+    actix::System::new().block_on(async { test().await });
+}
+
+#[test]
+fn a_post_reaches_the_sink() {
+    run(async || Scene::with_one_bot().await.hears(1).await);
+}
+
+#[test]
+fn a_disabled_and_enabled_bot_hears_again() {
+    run(async || {
+        let mut scene = Scene::with_one_bot().await;
+        let bot = scene.bots[0].user_id.clone();
+        scene.simulator.disable(&bot);
+        scene.host.until("bot", |fact| *fact == Fact::Blocked).await;
+        scene.simulator.enable(&bot);
+        scene.host.until_ready("bot").await;
+        scene.hears(1).await;
+        scene.simulator.cycle(&bot);
+        let (reason, charged) = scene.host.until_closed("bot").await;
+        assert!(
+            matches!(reason, CloseReason::Stale { .. } | CloseReason::Deaf { .. }) && !charged,
+            "{reason}"
+        );
+        scene.host.until_ready("bot").await;
+        scene.hears(2).await;
+    });
+}
+
+#[test]
+fn a_token_disabled_and_enabled_is_deaf_without_drift_and_hears_again() {
+    run(async || {
+        let mut scene = Scene::with_one_bot().await;
+        scene.simulator.toggle_token(&scene.bots[0].token_id);
+        assert!(matches!(scene.host.until_closed("bot").await.0, CloseReason::Deaf { .. }));
+        scene.host.until_ready("bot").await;
+        scene.hears(1).await;
+    });
+}
+
+#[test]
+fn a_bad_token_is_blocked_though_the_server_says_101() {
+    run(async || {
+        let simulator = quick_simulator();
+        let mut host = Host::new(hurried(), wide_open(), Arc::new(Mattermost::new(config(&simulator))));
+        host.add("bot", "nobodys-token", host.sink.clone()).await.unwrap();
+        host.until("bot", |fact| *fact == Fact::Blocked).await;
+    });
+}
+
+#[test]
+fn every_fault_of_the_network_passes_and_the_bot_hears_again() {
+    let once = |kind| Fault::new(kind).times(1);
+    let faults = [
+        once(FaultKind::Reset),
+        once(FaultKind::Drop),
+        once(FaultKind::GarbageFrame),
+        once(FaultKind::GarbageText),
+        once(FaultKind::HugeFrame(300 * 1024)),
+        once(FaultKind::AnnouncedFrame(400 << 20)),
+        once(FaultKind::Fragments(7)),
+        once(FaultKind::Close(1001)),
+        once(FaultKind::ServerPing),
+        Fault::new(FaultKind::Silence).lasting(Duration::from_millis(700)),
+        Fault::new(FaultKind::Slow(Duration::from_millis(50))).lasting(Duration::from_millis(300)),
+    ];
+    run(async || {
+        let mut scene = Scene::with_one_bot().await;
+        for (n, fault) in faults.into_iter().enumerate() {
+            let kind = format!("{fault:?}");
+            scene.simulator.inject(fault);
+            // Whatever the fault did, a Connection that is ready and answers a ping stands at the end of it.
+            scene.host.until("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
+            while scene.host.state("bot").await != AccountState::Ready {
+                scene.host.until_ready("bot").await;
+            }
+            assert_eq!(scene.host.count("bot", "tripped"), 0, "{kind}");
+            scene.simulator.clear_faults();
+            let _ = n;
+        }
+        scene.hears(1).await;
+    });
+}
+
+#[test]
+fn every_fault_while_connecting_passes_and_the_bot_hears_again() {
+    let faults = [
+        FaultKind::Refuse,
+        FaultKind::Unauthorized,
+        FaultKind::TooManyRequests { retry_after: 1 },
+        FaultKind::ServerError,
+        FaultKind::Garbage,
+        FaultKind::Html,
+        FaultKind::Redirect("http://127.0.0.1:1/".into()),
+        FaultKind::HelloWithheld,
+        FaultKind::DropBeforeHello,
+    ];
+    run(async || {
+        let mut scene = Scene::with_one_bot().await;
+        for fault in faults {
+            let kind = format!("{fault:?}");
+            let id = scene.simulator.inject(Fault::new(fault));
+            scene.simulator.drop_sockets(&scene.bots[0].user_id);
+            scene.host.until_closed("bot").await;
+            let seen = scene.host.seen.len();
+            // It fails at least once more, unless the gate already knows that the server is down.
+            let failed = |fact: &Fact| {
+                matches!(fact, Fact::Closed { .. } | Fact::Blocked | Fact::Misconfigured | Fact::ServerDown)
+            };
+            scene.host.until_any(failed).await;
+            scene.simulator.clear(id);
+            scene
+                .host
+                .ask(matterhost_actors::actors::RestartAccount(crate::stage::name("bot")))
+                .await
+                .unwrap();
+            scene.host.until_ready("bot").await;
+            assert!(scene.host.seen.len() > seen, "{kind}");
+        }
+        scene.hears(1).await;
+    });
+}
+
+#[test]
+fn a_restart_of_the_server_brings_all_its_bots_back() {
+    run(async || {
+        let names = bots(50);
+        let mut scene = Scene::of(quick_simulator(), &names).await;
+        scene.simulator.stop_server();
+        scene.host.until_server(|fact| *fact == Fact::ServerDown).await;
+        scene.simulator.start_server().unwrap();
+        scene.host.until_all_ready(&names).await;
+        scene.hears(50).await;
+        for name in &names {
+            assert_eq!(scene.host.snapshot(name).await.restarts_in_window, 0, "{name}");
+        }
+    });
+}
+
+#[test]
+fn the_same_over_tls_below_a_path_with_an_authority_of_ones_own() {
+    run(async || {
+        let simulator = Simulator::builder().tls(true).sub_path("/chat").start().unwrap();
+        let mut scene = Scene::of(simulator, &["bot".into()]).await;
+        scene.hears(1).await;
+        scene.simulator.reset(&scene.bots[0].user_id);
+        scene.host.until_ready("bot").await;
+        scene.hears(2).await;
+    });
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_misconfigured() {
+    run(async || {
+        let simulator = Simulator::builder().tls(true).start().unwrap();
+        let bot = simulator.create_bot("bot");
+        let tls = Tls::load(None).unwrap();
+        let config = ClientConfig::new(
+            simulator.url().parse().unwrap(),
+            Some(tls),
+            ClientLimits::default(),
+            "matterhost/test",
+        );
+        let mut host = Host::new(hurried(), wide_open(), Arc::new(Mattermost::new(config)));
+        host.add("bot", &bot.token, host.sink.clone()).await.unwrap();
+        host.until("bot", |fact| *fact == Fact::Misconfigured).await;
+    });
+}

@@ -1,0 +1,303 @@
+//! A fake server's users, and how it answers.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use matterhost_actors::{
+    mattermost::{
+        Answer as Answered, DialError, DialErrorKind, Dialed, Etag, Me, RestError, RestErrorKind,
+        ResumePoint, SystemPing, User,
+    },
+    model::Token,
+    ports::{Api, ApiFactory},
+};
+use tokio::sync::oneshot;
+
+use super::{Peer, peer};
+
+/// A fake server. The token of a user is its name, and its id is `id-` and its name.
+#[derive(Clone, Default)]
+pub(crate) struct World(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    users: HashMap<String, FakeUser>,
+    /// Answers to the next questions, in place of the true ones.
+    script: VecDeque<Answer>,
+    down: bool,
+    polls: u64,
+    knocks: u64,
+    /// What becomes of the next dials, in place of a hello.
+    dials: VecDeque<Dial>,
+    connections: u64,
+}
+
+struct FakeUser {
+    update_at: i64,
+    enabled: bool,
+    guest: bool,
+    peers: Vec<Peer>,
+    resumes: Vec<Option<ResumePoint>>,
+}
+
+/// How the fake answers one question about a user.
+pub(crate) enum Answer {
+    /// It fails.
+    Fail(RestErrorKind),
+    /// It panics.
+    Panic,
+    /// It waits until the test lets go, and then says what is true.
+    Held(oneshot::Receiver<()>),
+    /// It says that somebody else asks.
+    SomebodyElse,
+}
+
+/// How the fake answers one dial.
+enum Dial {
+    Fail(DialErrorKind),
+    Panic,
+    NoHello,
+    DropBeforeHello,
+    TouchBeforeHello,
+}
+
+impl World {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_user(&self, name: &str) {
+        let user = FakeUser {
+            update_at: 1_000,
+            enabled: true,
+            guest: false,
+            peers: Vec::new(),
+            resumes: Vec::new(),
+        };
+        self.state().users.entry(name.into()).or_insert(user);
+    }
+
+    pub(crate) fn make_guest(&self, name: &str) {
+        self.with(name, |user| user.guest = true);
+    }
+
+    /// Changes the account: `update_at` moves, and everybody else is told.
+    pub(crate) fn touch(&self, name: &str) {
+        self.with(name, |user| user.update_at += 1);
+        self.tell_others(name);
+    }
+
+    pub(crate) fn disable(&self, name: &str) {
+        self.with(name, |user| {
+            user.enabled = false;
+            user.peers.iter().for_each(Peer::deafen);
+        });
+        self.touch(name);
+    }
+
+    pub(crate) fn enable(&self, name: &str) {
+        self.with(name, |user| user.enabled = true);
+        self.touch(name);
+    }
+
+    /// Deaf, with `update_at` unmoved (fact 22).
+    pub(crate) fn toggle_token(&self, name: &str) {
+        self.with(name, |user| user.peers.iter().for_each(Peer::deafen));
+    }
+
+    /// The server's side of a user's newest socket.
+    pub(crate) fn peer(&self, name: &str) -> Peer {
+        self.with(name, |user| user.peers.last().unwrap().clone())
+    }
+
+    /// The server restarts its memory of old connections.
+    pub(crate) fn forget_connections(&self, name: &str) {
+        self.with(name, |user| user.peers.clear());
+    }
+
+    /// What the user's dials asked to resume, in order.
+    pub(crate) fn resumes(&self, name: &str) -> Vec<Option<ResumePoint>> {
+        self.with(name, |user| user.resumes.clone())
+    }
+
+    /// The server goes away: sockets drop, nothing answers.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state();
+        state.down = true;
+        state.users.values_mut().flat_map(|user| &user.peers).for_each(Peer::cut);
+    }
+
+    pub(crate) fn start(&self) {
+        self.state().down = false;
+    }
+
+    /// Everybody's socket drops, and the server is up all the time.
+    pub(crate) fn drop_everyone(&self) {
+        self.state().users.values_mut().flat_map(|user| &user.peers).for_each(Peer::cut);
+    }
+
+    pub(crate) fn next_answers(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state().script.extend(answers);
+    }
+
+    pub(crate) fn next_dials_fail(&self, kinds: impl IntoIterator<Item = DialErrorKind>) {
+        self.state().dials.extend(kinds.into_iter().map(Dial::Fail));
+    }
+
+    pub(crate) fn next_dial_panics(&self) {
+        self.state().dials.push_back(Dial::Panic);
+    }
+
+    pub(crate) fn next_dial_brings_no_hello(&self) {
+        self.state().dials.push_back(Dial::NoHello);
+    }
+
+    pub(crate) fn next_dial_drops_before_hello(&self) {
+        self.state().dials.push_back(Dial::DropBeforeHello);
+    }
+
+    /// The account is cycled between its baseline and its hello.
+    pub(crate) fn next_dial_is_touched_before_hello(&self) {
+        self.state().dials.push_back(Dial::TouchBeforeHello);
+    }
+
+    /// Questions about users so far.
+    pub(crate) fn polls(&self) -> u64 {
+        self.state().polls
+    }
+
+    pub(crate) fn knocks(&self) -> u64 {
+        self.state().knocks
+    }
+
+    fn tell_others(&self, name: &str) {
+        let state = self.state();
+        let Some(update_at) = state.users.get(name).map(|user| user.update_at) else { return };
+        let data = format!(r#"{{"user":{{"id":"id-{name}","update_at":{update_at}}}}}"#);
+        let others = state.users.iter().filter(|(other, _)| *other != name);
+        others.flat_map(|(_, user)| &user.peers).for_each(|peer| peer.event("user_updated", "", &data));
+    }
+
+    fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
+        f(self.state().users.get_mut(name).expect(name))
+    }
+
+    async fn answer_me(&self, name: String, etag: Option<Etag>) -> Result<Me, RestError> {
+        let scripted = {
+            let mut state = self.state();
+            state.polls += 1;
+            if state.down { Some(Answer::Fail(RestErrorKind::Unreachable)) } else { state.script.pop_front() }
+        };
+        match scripted {
+            Some(Answer::Fail(kind)) => return Err(rest_error(kind)),
+            Some(Answer::Panic) => panic!("the fake was told to panic"),
+            Some(Answer::Held(until)) => drop(until.await),
+            Some(Answer::SomebodyElse) => return Ok(user("somebody-else", 1, false)),
+            None => {}
+        }
+        self.with(&name, |known| {
+            let current = user(&name, known.update_at, known.guest);
+            match (&etag, &current) {
+                _ if !known.enabled => Err(rest_error(RestErrorKind::Unauthorized)),
+                (Some(sent), Me::User { etag: Some(now), .. }) if sent == now => Ok(Me::Unmodified),
+                _ => Ok(current),
+            }
+        })
+    }
+
+    fn answer_dial(&self, name: &str, resume: Option<&ResumePoint>) -> Result<Dialed, DialError> {
+        let dial = {
+            let mut state = self.state();
+            state.connections += 1;
+            if state.down { Some(Dial::Fail(DialErrorKind::Unreachable)) } else { state.dials.pop_front() }
+        };
+        match dial {
+            Some(Dial::Fail(kind)) => {
+                return Err(DialError { kind, message: "told to".into(), source: None });
+            }
+            Some(Dial::Panic) => panic!("the fake was told to panic"),
+            Some(Dial::TouchBeforeHello) => self.with(name, |user| user.update_at += 2),
+            _ => {}
+        }
+        let number = self.state().connections;
+        let (peer, socket) = peer::open(&format!("connection-{number}"));
+        let enabled = self.with(name, |user| user.enabled);
+        match dial {
+            Some(Dial::NoHello) => {}
+            Some(Dial::DropBeforeHello) => peer.cut(),
+            _ if !enabled => peer.cut(),
+            _ => match resume {
+                Some(point) if self.knows(name, point) => peer.go_on(&point.connection_id, point.next_seq),
+                _ => peer.hello(),
+            },
+        }
+        self.with(name, |user| {
+            user.resumes.push(resume.cloned());
+            user.peers.push(peer);
+        });
+        Ok(Dialed { socket, rate: None })
+    }
+
+    /// Whether a connection can be taken up again: it was cut, not forgotten.
+    fn knows(&self, name: &str, point: &ResumePoint) -> bool {
+        self.with(name, |user| user.peers.iter().any(|peer| peer.is_resumable(&point.connection_id)))
+    }
+}
+
+fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
+    let id = format!("id-{name}");
+    let user = User {
+        id: id.as_str().into(),
+        username: name.into(),
+        update_at,
+        delete_at: 0,
+        is_guest,
+        is_bot: true,
+    };
+    Me::User { user, etag: Some(Etag::new(&format!("{name}.{update_at}"))) }
+}
+
+fn rest_error(kind: RestErrorKind) -> RestError {
+    RestError { kind, route: "/users/me", id: None, message: "told to".into(), source: None }
+}
+
+impl ApiFactory for World {
+    fn api(&self) -> Rc<dyn Api> {
+        Rc::new(self.clone())
+    }
+}
+
+impl Api for World {
+    fn me<'a>(
+        &'a self,
+        token: &'a Token,
+        etag: Option<&'a Etag>,
+    ) -> LocalBoxFuture<'a, Result<Answered<Me>, RestError>> {
+        let answer = self.answer_me(token.expose().to_owned(), etag.cloned());
+        async move { Ok(Answered { value: answer.await?, rate: None }) }.boxed_local()
+    }
+
+    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answered<SystemPing>, RestError>> {
+        async move {
+            let mut state = self.state();
+            state.knocks += 1;
+            if state.down {
+                return Err(rest_error(RestErrorKind::Unreachable));
+            }
+            Ok(Answered { value: SystemPing::default(), rate: None })
+        }
+        .boxed_local()
+    }
+
+    fn dial<'a>(
+        &'a self,
+        token: &'a Token,
+        resume: Option<&'a ResumePoint>,
+    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>> {
+        async move { self.answer_dial(token.expose(), resume) }.boxed_local()
+    }
+}

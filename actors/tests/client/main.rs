@@ -1,0 +1,12 @@
+//! The Mattermost client against real sockets and small servers written by hand.
+
+#[cfg(test)]
+mod dial;
+#[cfg(test)]
+mod rest;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tls;

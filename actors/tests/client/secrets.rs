@@ -1,0 +1,54 @@
+//! A token is seen in its header, and nowhere else.
+
+use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits, ResumePoint};
+
+use crate::support::{SECRET, Server, Then, answer, client, run, token};
+
+fn shown(text: &str) {
+    assert!(!text.contains(SECRET), "{text}");
+}
+
+#[test]
+fn nothing_that_can_be_printed_shows_a_token() {
+    let token = token();
+    shown(&format!("{token:?} {token:#?}"));
+    let config = ClientConfig::new(
+        "http://127.0.0.1:9".parse().unwrap(),
+        None,
+        ClientLimits::default(),
+        "matterhost/test",
+    );
+    shown(&format!("{config:?} {:?}", Client::new(&config)));
+    let typo = format!("https://bot:{SECRET}@chat.test/?token={SECRET}#{SECRET}");
+    let error = typo.parse::<matterhost_actors::mattermost::ServerUrl>().unwrap_err();
+    shown(&format!("{error:?} {error}"));
+}
+
+#[test]
+fn errors_show_no_token_though_a_server_repeats_it() {
+    run(async {
+        let resume = ResumePoint { connection_id: SECRET.into(), next_seq: 1 };
+        let echo = |status: &str| {
+            let headers = format!("location: http://127.0.0.1:9/{SECRET}\r\n");
+            answer(status, &headers, &format!("Bearer {SECRET} is bad"))
+        };
+        let app_error = format!("{{\"id\":\"x\",\"message\":\"{SECRET}\"}}");
+        let replies = [
+            echo("200 OK"),
+            echo("302 x"),
+            echo("401 x"),
+            echo("500 x"),
+            answer("403 x", "", &app_error),
+            format!("{SECRET}\r\n\r\n"),
+            String::new(),
+        ];
+        for reply in replies {
+            let server = Server::answering(reply, Then::Close).await;
+            let client = client(&server.url());
+            let error = client.me(&token(), None).await.unwrap_err();
+            shown(&format!("{error:?} {error:#?} {error}"));
+            let error = client.dial(&token(), Some(&resume)).await.unwrap_err();
+            shown(&format!("{error:?} {error:#?} {error}"));
+        }
+    });
+}
