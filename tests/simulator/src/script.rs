@@ -39,7 +39,9 @@ impl Simulator {
     /// Takes every fault off.
     pub fn clear_faults(&self) {
         let ids = self.shared.lock().faults.ids();
-        ids.into_iter().for_each(|id| self.clear(id));
+        for id in ids {
+            self.clear(id);
+        }
     }
 
     /// Resets a user's connections (`SO_LINGER` 0).
@@ -62,7 +64,7 @@ impl Simulator {
         self.inject(Fault::new(FaultKind::Silence).user(user_id))
     }
 
-    /// Closes a user's WebSockets with a code.
+    /// Closes a user's sockets with a code.
     pub fn close_sockets(&self, user_id: &str, code: u16) {
         self.inject(Fault::new(FaultKind::Close(code)).user(user_id));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use crate::fault::{Event as EventFault, Subject};
 use crate::hub::connection::Outgoing;
@@ -11,7 +11,7 @@ use crate::wire::event::{Broadcast, Event};
 
 impl State {
     /// Encodes an event once and queues it for every connection it is for.
-    pub(crate) fn publish(&mut self, name: &str, data: &Map<String, Value>, broadcast: &Broadcast) {
+    pub(crate) fn publish<T: Serialize>(&mut self, name: &str, data: &T, broadcast: &Broadcast) {
         let event = Event::new(name, data, broadcast);
         for user in self.receivers(broadcast) {
             self.deliver(&user, &event);
@@ -65,7 +65,7 @@ impl State {
             if self.faults.strike_event(EventFault::Lose, &subject) {
                 continue;
             }
-            self.hub.offer(key, Outgoing::Event(Arc::clone(event)));
+            self.hub.offer(key, &Outgoing::Event(Arc::clone(event)));
         }
     }
 }

@@ -59,7 +59,7 @@ fn list(state: &State, call: &Call, user: &str, wanted: impl Fn(&Channel) -> boo
         .max();
     let (time, id) = newest.map_or((0, ""), |(time, id)| (time, id.as_str()));
     let etag = format!("{}.{id}.{time}.0.{}", state.options.version, channels.len());
-    Ok(Answer::json(&channels).tagged(etag, call.etag()))
+    Ok(Answer::json(&channels).tagged(&etag, call.etag()))
 }
 
 /// One channel, with a `last_post_at` that is cached and not to be believed (fact 24).

@@ -36,7 +36,7 @@ pub(crate) fn list(state: &mut State, call: &Call) -> Outcome {
         .clamp(1, MAX_PER_PAGE);
     let list = listing::page(store, channel, span, page, per_page);
     let etag = format!("{}.{}", state.options.version, store.newest_update(channel));
-    Ok(Answer::json(&list).tagged(etag, call.etag()))
+    Ok(Answer::json(&list).tagged(&etag, call.etag()))
 }
 
 pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {

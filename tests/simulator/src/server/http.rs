@@ -161,7 +161,7 @@ async fn finish(peer: &Peer, mut answer: Answer) -> Response<Full<Bytes>> {
             .change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
     }
     let version = peer.shared.lock().version_line();
-    answer.header("X-Version-Id", version).into_response()
+    answer.header("X-Version-Id", &version).into_response()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {

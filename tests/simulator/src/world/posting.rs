@@ -99,9 +99,18 @@ impl State {
     }
 
     fn publish_posted(&mut self, post: &Post, mentions: &[String]) {
-        let Some(channel) = self.world.channels.get(&post.channel_id) else {
-            return;
-        };
+        if let Some(data) = self.posted_data(post, mentions) {
+            self.publish("posted", &data, &Broadcast::channel(&post.channel_id));
+        }
+    }
+
+    /// The data of a `posted` event.
+    pub(crate) fn posted_data(
+        &self,
+        post: &Post,
+        mentions: &[String],
+    ) -> Option<Map<String, Value>> {
+        let channel = self.world.channels.get(&post.channel_id)?;
         let author = self.username(&post.user_id);
         let display = match channel.kind {
             ChannelKind::Direct => format!("@{author}"),
@@ -124,7 +133,7 @@ impl State {
         data.insert("post".to_owned(), Value::from(to_text(post)));
         data.insert("sender_name".to_owned(), json!(sender));
         data.insert("set_online".to_owned(), json!(true));
-        self.publish("posted", &data, &Broadcast::channel(&post.channel_id));
+        Some(data)
     }
 
     /// Whom the event names: `@name` in the text, the other side of a direct channel, and who is given.

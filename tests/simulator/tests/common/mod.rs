@@ -1,6 +1,9 @@
 //! A plain blocking client: HTTP by hand and WebSocket by tungstenite, so that nothing of the project's
 //! own client is between the test and the server.
-#![expect(clippy::allow_attributes, reason = "whether it is needed differs by test binary")]
+#![expect(
+    clippy::allow_attributes,
+    reason = "whether it is needed differs by test binary"
+)]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::io::{Read, Write};
