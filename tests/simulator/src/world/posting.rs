@@ -86,7 +86,7 @@ impl State {
         self.counters.posts_made += 1;
         if let Some(channel) = self.world.channels.get_mut(&post.channel_id) {
             channel.last_post_at = channel.last_post_at.max(post.create_at);
-            if !post.is_system() {
+            if post.is_counted() {
                 channel.total_msg_count += 1;
                 channel.total_msg_count_root += u64::from(post.root_id.is_empty());
             }
@@ -214,7 +214,8 @@ impl State {
             return false;
         };
         let previous = before.update_at;
-        let rendered = self.world.posts.rendered(id);
+        // The event has the post as it is stored: replies are not counted in it (events).
+        let stored = Some(before.clone());
         let now = self.world.now_after(previous);
         let mut ids = self.world.posts.replies(id);
         ids.push(id.to_owned());
@@ -230,7 +231,7 @@ impl State {
                 post.props.insert("deleteBy".to_owned(), json!(actor));
             }
         }
-        if let Some(post) = rendered {
+        if let Some(post) = stored {
             self.publish_post("post_deleted", &post);
         }
         true

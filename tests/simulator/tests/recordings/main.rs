@@ -11,7 +11,7 @@ mod replay;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use matterhost_simulator::{RateLimit, Simulator};
-use replay::Replay;
+use replay::{ADMIN, Replay};
 use serde_json::json;
 
 /// A name, the recording's id, and where it talks: a bot; or what kind it has: a channel.
@@ -54,7 +54,8 @@ fn bind(replay: &mut Replay, id: &str, path: &str, key: &str, body: &serde_json:
 }
 
 /// Adds a bot to a channel; the post about it is made when the recording shows it.
-fn join_quietly(replay: &Replay, channel: &str, user: &str) {
+fn join_quietly(replay: &mut Replay, channel: &str, user: &str) {
+    replay.joins.push((channel.to_owned(), user.to_owned()));
     let (channel, user) = (replay.ids.translate(channel), replay.ids.translate(user));
     replay.simulator.add_to_channel_quietly(&channel, &user);
 }
@@ -77,6 +78,18 @@ fn next_millisecond() {
     while now() == start {
         std::hint::spin_loop();
     }
+}
+
+/// A replay whose ids sort as the recording's do: names of direct channels and lists of users hang on it.
+fn sorted(scenario: &'static str, ids: &[&str], prepare: impl Fn(&mut Replay)) -> Replay {
+    for seed in 1..200 {
+        let mut replay = Replay::with(scenario, Simulator::builder().seed(seed));
+        prepare(&mut replay);
+        if ids.is_sorted_by_key(|id| replay.ids.translate(id)) {
+            return replay;
+        }
+    }
+    panic!("no seed gives ids in the order of {scenario}");
 }
 
 #[test]
@@ -140,7 +153,7 @@ fn cycle_while_away() {
         &[("chan-ciydlg", channel, "O")],
         &[("bot", bot, "bot")],
     );
-    join_quietly(&replay, channel, bot);
+    join_quietly(&mut replay, channel, bot);
     replay.cuts = &["bot"];
     let token = replay.tokens["bot"].clone();
     replay.tokens.insert("resumed".to_owned(), token);
@@ -166,7 +179,7 @@ fn quick_cycle_idle() {
         &[("chan-uvgalt", channel, "O")],
         &[("bot-nzmuiy", bot, "bot")],
     );
-    join_quietly(&replay, channel, bot);
+    join_quietly(&mut replay, channel, bot);
     replay.run(|_, _, _| ());
 }
 
@@ -178,7 +191,8 @@ fn disable_enable() {
     let team = ("crew", "aqhqar39stg8ich8gi1144z6uh", "");
     let bots = [("bot-jqxbym", bot, "bot"), ("bot-bxypco", peer, "peer")];
     world(&mut replay, team, &[("chan-sqallz", channel, "O")], &bots);
-    join_quietly(&replay, channel, bot);
+    join_quietly(&mut replay, channel, bot);
+    replay.joins.push((channel.to_owned(), peer.to_owned()));
     replay.cuts = &["bot"];
     replay.run(|replay, number, _| match number {
         // The peer had not joined yet when the post about it went out.
@@ -229,7 +243,7 @@ fn resume() {
         &[("chan-osjudc", channel, "O")],
         &[("bot-akxzpq", bot, "first")],
     );
-    join_quietly(&replay, channel, bot);
+    join_quietly(&mut replay, channel, bot);
     replay.cuts = &[
         "first",
         "resumed",
@@ -253,7 +267,6 @@ fn resume() {
 
 #[test]
 fn catch_up() {
-    let mut replay = Replay::new("catch_up");
     let (bot, channel) = ("ffphyc43ttn1fxmfnjj8jdcncr", "idynomzegbfjfrmmrpbzpxbdoe");
     let channels = [
         ("chan-gfpufa", channel, "O"),
@@ -261,7 +274,9 @@ fn catch_up() {
         ("chan-abmzgr", "sbgr5tky53fbtdyd6fpmidac8h", "O"),
     ];
     let team = ("team-ybclwo", "aqhqar39stg8ich8gi1144z6uh", "");
-    world(&mut replay, team, &channels, &[("bot-mqfcxi", bot, "bot")]);
+    let mut replay = sorted("catch_up", &[ADMIN, bot], |replay| {
+        world(replay, team, &channels, &[("bot-mqfcxi", bot, "bot")]);
+    });
     for (_, id, _) in channels {
         next_millisecond();
         join(&replay, id, bot);
@@ -289,7 +304,6 @@ fn catch_up() {
 
 #[test]
 fn events() {
-    let mut replay = Replay::new("events");
     let (bot, other) = ("5i7zwettkbfhfcner868ext35r", "7ou7zbewj7br3ygibjiif6phuh");
     let channel = "u9jsod8y478n78q7swq4irrcmh";
     let channels = [
@@ -297,14 +311,12 @@ fn events() {
         ("chan-mfubcx", "faozfi9fq7nwbqroxsnmkxae5o", "P"),
     ];
     let bots = [("bot-zqjqcb", bot, "bot"), ("bot-sxbxhj", other, "other")];
-    world(
-        &mut replay,
-        ("crew", "aqhqar39stg8ich8gi1144z6uh", ""),
-        &channels,
-        &bots,
-    );
-    join_quietly(&replay, channel, bot);
-    join_quietly(&replay, channel, other);
+    let team = ("crew", "aqhqar39stg8ich8gi1144z6uh", "");
+    let mut replay = sorted("events", &[bot, other, ADMIN], |replay| {
+        world(replay, team, &channels, &bots);
+    });
+    join_quietly(&mut replay, channel, bot);
+    join_quietly(&mut replay, channel, other);
     let [first, second] = ["bot", "other"].map(|conn| replay.tokens[conn].clone());
     replay.run(move |replay, number, _| match number {
         // The one that types is the other bot, under the first one's name in the recording.
@@ -316,17 +328,13 @@ fn events() {
 
 #[test]
 fn last_post_at() {
-    let mut replay = Replay::new("last_post_at");
     let bot_id = "pcxt6t98efbqjgnqu7awb6co8r";
     let (talk, archived) = ("omahwnc8m7gbtcgpuk8x56tcyo", "mxcm8ndwq7nyzxapf9kcxuhena");
     let channels = [("chan-haidad", talk, "O"), ("chan-vyglif", archived, "O")];
     let team = ("crew", "cnxsi883ifgafxtfe7ey8n5euw", "");
-    world(
-        &mut replay,
-        team,
-        &channels,
-        &[("bot-muuhng", bot_id, "bot")],
-    );
+    let mut replay = sorted("last_post_at", &[ADMIN, bot_id], |replay| {
+        world(replay, team, &channels, &[("bot-muuhng", bot_id, "bot")]);
+    });
     bot(
         &mut replay,
         "apart",
@@ -351,6 +359,7 @@ fn last_post_at() {
         next_millisecond();
         if number == 9 {
             replay.post(archived, "before archiving");
+            next_millisecond();
         }
     });
 }
