@@ -117,13 +117,25 @@ impl State {
     fn clear_fault(&mut self, id: FaultId) -> Option<FaultKind> {
         let fault = self.faults.remove(id)?;
         if fault.kind == FaultKind::Silence {
-            let struck = self.tcp_of(&fault.target);
-            struck
-                .iter()
-                .filter_map(|key| self.tcp.get(key))
-                .for_each(|tcp| tcp.control.speak());
+            self.end_silences();
         }
         Some(fault.kind)
+    }
+
+    /// Connections speak again, but those that another silence still strikes.
+    fn end_silences(&mut self) {
+        for tcp in self.tcp.values() {
+            let subject = Subject {
+                user: tcp.user.as_deref(),
+                route: None,
+            };
+            if !self
+                .faults
+                .is_on(&subject, |kind| *kind == FaultKind::Silence)
+            {
+                tcp.control.speak();
+            }
+        }
     }
 
     fn tcp_of(&self, target: &Target) -> Vec<u64> {

@@ -39,10 +39,24 @@ impl State {
                 .get(&broadcast.channel_id)
                 .map(|channel| &channel.members)
         };
-        let connected = self.hub.by_user.keys();
-        let everyone = broadcast.channel_id.is_empty() && broadcast.team_id.is_empty();
-        connected
-            .filter(|id| everyone || members.is_some_and(|m| m.contains(*id)))
+        let connected = &self.hub.by_user;
+        let users: Vec<&String> = match members {
+            // Whichever are fewer: members of a small channel, or the connected of a large one.
+            Some(members) if members.len() <= connected.len() => members
+                .iter()
+                .filter(|id| connected.contains_key(*id))
+                .collect(),
+            Some(members) => connected
+                .keys()
+                .filter(|id| members.contains(*id))
+                .collect(),
+            None if broadcast.channel_id.is_empty() && broadcast.team_id.is_empty() => {
+                connected.keys().collect()
+            }
+            None => Vec::new(),
+        };
+        users
+            .into_iter()
             .filter(|id| !omitted(id))
             .cloned()
             .collect()

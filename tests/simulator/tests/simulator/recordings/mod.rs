@@ -2,8 +2,6 @@
 //!
 //! What differs is in the package's README, and these tests hold the list to the truth.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod compare;
 mod listed;
 mod replay;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../../README.md");
 
 /// What the README says of one recording: line and field.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::fs;
 use matterhost_simulator::{PostOptions, Simulator, SimulatorBuilder, Timings};
 use serde_json::{Value, json};
 
-use crate::common::{Answer, End, PATIENCE, Socket, rest};
-use crate::compare::{Ids, compare, same_text};
-use crate::listed::Listed;
+use super::compare::{Ids, compare, same_text};
+use super::listed::Listed;
+use crate::client::{Answer, End, PATIENCE, Socket, rest};
 
 /// The admin of every recording.
 pub(crate) const ADMIN: &str = "f3em7t6rctr4uk3uix4qhumicr";
@@ -140,11 +140,11 @@ impl Replay {
             "status": rest["status"], "headers": rest["headers"], "answer": rest["answer"]
         });
         for path in compare(&recorded["answer"], &simulated["answer"], &mut self.ids) {
-            self.differs(number, path);
+            self.differs(number, &path);
         }
         for part in ["status", "headers"] {
             for path in compare(&recorded[part], &simulated[part], &mut self.ids) {
-                self.differs(number, format!("{part}{path}"));
+                self.differs(number, &format!("{part}{path}"));
             }
         }
     }
@@ -214,10 +214,10 @@ impl Replay {
         // Replies name statuses by user id, sorted: their bytes hang on the ids.
         let event = recorded.get("event").is_some();
         if event && paths.is_empty() && !same_text(text, &simulated, &mut self.ids) {
-            self.differs(number, "text".to_owned());
+            self.differs(number, "text");
         }
         for path in paths {
-            self.differs(number, path);
+            self.differs(number, &path);
         }
     }
 
@@ -244,7 +244,7 @@ impl Replay {
                 .unwrap_or("")
                 .to_owned(),
         );
-        if text("type") != "" && !self.joins.contains(&join) {
+        if !text("type").is_empty() && !self.joins.contains(&join) {
             // A request of the recording made it.
             return;
         }
@@ -259,7 +259,7 @@ impl Replay {
         }
         let mentions = event["data"]["mentions"]
             .as_str()
-            .filter(|_| text("type") != "");
+            .filter(|_| !text("type").is_empty());
         let mentions =
             mentions.map(|ids| serde_json::from_str(&self.ids.translate(ids)).expect("ids"));
         self.simulator.post_with(&PostOptions {
@@ -315,7 +315,7 @@ impl Replay {
         let mut socket = self.sockets.remove(conn).expect("an open socket");
         if code == 1000 {
             if !socket.is_quiet() {
-                self.differs(number, "frame is new".to_owned());
+                self.differs(number, "frame is new");
             }
             let _ = socket.socket.close(None);
             socket.end();
@@ -335,7 +335,7 @@ impl Replay {
         }
     }
 
-    fn differs(&mut self, number: usize, path: String) {
+    fn differs(&mut self, number: usize, path: &str) {
         self.found
             .insert((number, path.trim_start_matches('.').to_owned()));
     }
