@@ -35,12 +35,11 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.key.is_empty() {
-            f.write_str(&self.key)?;
-            if let Some(origin) = &self.origin {
-                write!(f, " (from {origin})")?;
-            }
-            f.write_str(": ")?;
+        match (&*self.key, &self.origin) {
+            ("", None) => {}
+            ("", Some(origin)) => write!(f, "{origin}: ")?,
+            (key, None) => write!(f, "{key}: ")?,
+            (key, Some(origin)) => write!(f, "{key} (from {origin}): ")?,
         }
         write!(f, "{}; {}", self.what, self.remedy)
     }
