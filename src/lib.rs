@@ -1,1 +1,11 @@
-//! matterhost.
+//! matterhost hosts Mattermost bot accounts: no bot goes deaf, and one broken account never touches another.
+
+pub mod app;
+pub mod check;
+pub mod cli;
+pub mod cloud_event;
+pub mod config;
+pub mod exit;
+pub mod logging;
+pub mod observe;
+pub mod sinks;

@@ -6,15 +6,9 @@ use crate::world::account::Account;
 use crate::world::channel::ChannelKind;
 
 /// A script named something that is not in the world: its own mistake, said at once.
-#[expect(
-    clippy::panic,
-    reason = "a wrong script must not go on; the caller is a test or a demo"
-)]
 #[track_caller]
 pub(crate) fn require(found: bool, what: &str, id: &str) {
-    if !found {
-        panic!("the simulated world has no {what} {id:?}");
-    }
+    assert!(found, "the simulated world has no {what} {id:?}");
 }
 
 /// Accounts and tokens. All of these panic on an id that the world does not have.

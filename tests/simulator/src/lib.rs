@@ -3,6 +3,7 @@
 mod control;
 mod error;
 mod fault;
+mod flood;
 mod hub;
 mod observe;
 mod options;

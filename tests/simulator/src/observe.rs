@@ -10,9 +10,9 @@ pub struct Counters {
     pub connections_open: usize,
     /// TCP connections accepted so far.
     pub connections_accepted: u64,
-    /// Authenticated WebSockets open now, by user id. Deaf ones count.
+    /// Authenticated sockets open now, by user id. Deaf ones count.
     pub sockets_open: BTreeMap<String, usize>,
-    /// Authenticated WebSockets so far, by user id.
+    /// Authenticated sockets so far, by user id.
     pub sockets_opened: BTreeMap<String, u64>,
     /// Requests so far by route, such as `GET /users/me`; upgrades are `GET /websocket`.
     pub requests: BTreeMap<String, u64>,
@@ -33,17 +33,17 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Authenticated WebSockets of a user that are open now.
+    /// Authenticated sockets of a user that are open now.
     pub fn open_sockets(&self, user_id: &str) -> usize {
         self.sockets_open.get(user_id).copied().unwrap_or(0)
     }
 
-    /// All authenticated WebSockets that are open now.
+    /// All authenticated sockets that are open now.
     pub fn all_open_sockets(&self) -> usize {
         self.sockets_open.values().sum()
     }
 
-    /// Authenticated WebSockets of a user so far.
+    /// Authenticated sockets of a user so far.
     pub fn opened_sockets(&self, user_id: &str) -> u64 {
         self.sockets_opened.get(user_id).copied().unwrap_or(0)
     }

@@ -39,7 +39,9 @@ impl Simulator {
     /// Takes every fault off.
     pub fn clear_faults(&self) {
         let ids = self.shared.lock().faults.ids();
-        ids.into_iter().for_each(|id| self.clear(id));
+        for id in ids {
+            self.clear(id);
+        }
     }
 
     /// Resets a user's connections (`SO_LINGER` 0).
@@ -62,7 +64,7 @@ impl Simulator {
         self.inject(Fault::new(FaultKind::Silence).user(user_id))
     }
 
-    /// Closes a user's WebSockets with a code.
+    /// Closes a user's sockets with a code.
     pub fn close_sockets(&self, user_id: &str, code: u16) {
         self.inject(Fault::new(FaultKind::Close(code)).user(user_id));
     }
@@ -115,13 +117,25 @@ impl State {
     fn clear_fault(&mut self, id: FaultId) -> Option<FaultKind> {
         let fault = self.faults.remove(id)?;
         if fault.kind == FaultKind::Silence {
-            let struck = self.tcp_of(&fault.target);
-            struck
-                .iter()
-                .filter_map(|key| self.tcp.get(key))
-                .for_each(|tcp| tcp.control.speak());
+            self.end_silences();
         }
         Some(fault.kind)
+    }
+
+    /// Connections speak again, but those that another silence still strikes.
+    fn end_silences(&mut self) {
+        for tcp in self.tcp.values() {
+            let subject = Subject {
+                user: tcp.user.as_deref(),
+                route: None,
+            };
+            if !self
+                .faults
+                .is_on(&subject, |kind| *kind == FaultKind::Silence)
+            {
+                tcp.control.speak();
+            }
+        }
     }
 
     fn tcp_of(&self, target: &Target) -> Vec<u64> {

@@ -117,7 +117,7 @@ impl Connection {
     }
 
     /// Queues something; false when the queue is full.
-    pub(crate) fn offer(&mut self, outgoing: Outgoing, limit: usize) -> bool {
+    pub(crate) fn offer(&mut self, outgoing: &Outgoing, limit: usize) -> bool {
         let copies = if matches!(outgoing, Outgoing::Event(_)) {
             self.copies
         } else {

@@ -77,7 +77,7 @@ impl Hub {
     }
 
     /// Puts something for one socket into its queue.
-    pub(crate) fn offer(&mut self, key: u64, outgoing: Outgoing) {
+    pub(crate) fn offer(&mut self, key: u64, outgoing: &Outgoing) {
         let limit = self.send_queue;
         let Some(connection) = self.connections.get_mut(&key) else {
             return;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use crate::fault::{Event as EventFault, Subject};
 use crate::hub::connection::Outgoing;
@@ -11,7 +11,7 @@ use crate::wire::event::{Broadcast, Event};
 
 impl State {
     /// Encodes an event once and queues it for every connection it is for.
-    pub(crate) fn publish(&mut self, name: &str, data: &Map<String, Value>, broadcast: &Broadcast) {
+    pub(crate) fn publish<T: Serialize>(&mut self, name: &str, data: &T, broadcast: &Broadcast) {
         let event = Event::new(name, data, broadcast);
         for user in self.receivers(broadcast) {
             self.deliver(&user, &event);
@@ -39,10 +39,24 @@ impl State {
                 .get(&broadcast.channel_id)
                 .map(|channel| &channel.members)
         };
-        let connected = self.hub.by_user.keys();
-        let everyone = broadcast.channel_id.is_empty() && broadcast.team_id.is_empty();
-        connected
-            .filter(|id| everyone || members.is_some_and(|m| m.contains(*id)))
+        let connected = &self.hub.by_user;
+        let users: Vec<&String> = match members {
+            // Whichever are fewer: members of a small channel, or the connected of a large one.
+            Some(members) if members.len() <= connected.len() => members
+                .iter()
+                .filter(|id| connected.contains_key(*id))
+                .collect(),
+            Some(members) => connected
+                .keys()
+                .filter(|id| members.contains(*id))
+                .collect(),
+            None if broadcast.channel_id.is_empty() && broadcast.team_id.is_empty() => {
+                connected.keys().collect()
+            }
+            None => Vec::new(),
+        };
+        users
+            .into_iter()
             .filter(|id| !omitted(id))
             .cloned()
             .collect()
@@ -65,7 +79,7 @@ impl State {
             if self.faults.strike_event(EventFault::Lose, &subject) {
                 continue;
             }
-            self.hub.offer(key, Outgoing::Event(Arc::clone(event)));
+            self.hub.offer(key, &Outgoing::Event(Arc::clone(event)));
         }
     }
 }

@@ -162,7 +162,7 @@ impl State {
         let queued = std::mem::take(&mut connection.queue);
         self.offer_hello(key, user);
         for outgoing in queued {
-            self.hub.offer(key, outgoing);
+            self.hub.offer(key, &outgoing);
         }
         self.offer_hello(key, user);
         if let Some(connection) = self.hub.connections.get_mut(&key) {
@@ -181,7 +181,7 @@ impl State {
         data.insert("connection_id".to_owned(), json!(connection.id));
         data.insert("server_version".to_owned(), json!(self.version_line()));
         let event = Event::new("hello", &data, &Broadcast::user(user));
-        self.hub.offer(key, Outgoing::Event(event));
+        self.hub.offer(key, &Outgoing::Event(event));
         self.counters.hellos += 1;
     }
 

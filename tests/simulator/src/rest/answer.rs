@@ -64,18 +64,18 @@ impl Answer {
         Self::new(status, "application/json", to_text(error))
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
     }
 
     /// With an entity tag: an empty 304 when the client has it already (fact 9).
-    pub(crate) fn tagged(mut self, etag: String, if_none_match: Option<&str>) -> Self {
+    pub(crate) fn tagged(mut self, etag: &str, if_none_match: Option<&str>) -> Self {
         if if_none_match.is_some_and(|tag| tag.trim_matches('"') == etag) {
             self.status = StatusCode::NOT_MODIFIED;
             self.body.clear();
         }
-        self.header("Etag", etag)
+        self.header("Etag", &etag)
     }
 
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {

@@ -17,10 +17,8 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
     }
     let id = state.create_user_row(&name, true);
     if let Some(user) = state.world.users.get_mut(&id) {
-        user.first_name = call.body["display_name"]
-            .as_str()
-            .unwrap_or(&name)
-            .to_owned();
+        let display = call.body["display_name"].as_str().unwrap_or(&name);
+        display.clone_into(&mut user.first_name);
         user.bot_description = Some(call.text("description").to_owned());
     }
     let channel = state.direct_channel_row(&id, &call.user);

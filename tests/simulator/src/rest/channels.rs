@@ -59,7 +59,7 @@ fn list(state: &State, call: &Call, user: &str, wanted: impl Fn(&Channel) -> boo
         .max();
     let (time, id) = newest.map_or((0, ""), |(time, id)| (time, id.as_str()));
     let etag = format!("{}.{id}.{time}.0.{}", state.options.version, channels.len());
-    Ok(Answer::json(&channels).tagged(etag, call.etag()))
+    Ok(Answer::json(&channels).tagged(&etag, call.etag()))
 }
 
 /// One channel, with a `last_post_at` that is cached and not to be believed (fact 24).
@@ -134,12 +134,12 @@ pub(crate) fn group(state: &mut State, call: &Call) -> Outcome {
 pub(crate) fn patch(state: &mut State, call: &Call) -> Outcome {
     let id = call.id("channel_id")?.to_owned();
     state.require_member(call, &id)?;
-    let mut shown = Err(no_channel());
-    if let Some(header) = call.body["header"].as_str() {
-        state.set_header(&id, header, &call.user);
-        // The answer is made before the post about it.
-        shown = show(state, &id);
-    }
+    let Some(header) = call.body["header"].as_str() else {
+        return show(state, &id);
+    };
+    let old = state.set_header(&id, header).ok_or_else(no_channel)?;
+    let shown = show(state, &id);
+    state.post_about_header(&id, &old, header, &call.user);
     shown
 }
 

@@ -65,13 +65,13 @@ impl State {
                 self.failure(AppError::new("app.unexpected.app_error", text, 500))
             }
             FaultKind::TooManyRequests { retry_after } => too_many(retry_after)
-                .header("X-Ratelimit-Limit", 1)
-                .header("X-Ratelimit-Remaining", 0)
-                .header("X-Ratelimit-Reset", retry_after),
+                .header("X-Ratelimit-Limit", &1)
+                .header("X-Ratelimit-Remaining", &0)
+                .header("X-Ratelimit-Reset", &retry_after),
             FaultKind::Garbage => plain("application/json", "\u{fffd}{]garbage"),
             FaultKind::Html => plain("text/html", "<!doctype html><title>Sign in</title>"),
             FaultKind::Redirect(to) => {
-                Answer::new(StatusCode::FOUND, "text/html", String::new()).header("Location", to)
+                Answer::new(StatusCode::FOUND, "text/html", String::new()).header("Location", &to)
             }
             _ => return None,
         })

@@ -53,7 +53,8 @@ impl RateLimiter {
             limit: self.limit,
             remaining: u64::try_from(left.as_nanos() / self.cost.as_nanos()).unwrap_or(u64::MAX),
             reset: seconds_up(owed),
-            retry_after: refused.then(|| seconds_up(next.duration_since(now) - tolerance)),
+            retry_after: refused
+                .then(|| seconds_up(next.duration_since(now).saturating_sub(tolerance))),
         }
     }
 }
@@ -61,9 +62,9 @@ impl RateLimiter {
 impl Quota {
     pub(crate) fn apply(&self, answer: Answer) -> Answer {
         answer
-            .header("X-Ratelimit-Limit", self.limit)
-            .header("X-Ratelimit-Remaining", self.remaining)
-            .header("X-Ratelimit-Reset", self.reset)
+            .header("X-Ratelimit-Limit", &self.limit)
+            .header("X-Ratelimit-Remaining", &self.remaining)
+            .header("X-Ratelimit-Reset", &self.reset)
     }
 }
 
@@ -75,7 +76,7 @@ pub(crate) fn too_many(retry_after: u64) -> Answer {
         "text/plain; charset=utf-8",
         body,
     )
-    .header("Retry-After", retry_after)
+    .header("Retry-After", &retry_after)
 }
 
 fn seconds_up(duration: Duration) -> u64 {

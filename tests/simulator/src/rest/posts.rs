@@ -13,6 +13,8 @@ use crate::world::post::PostOptions;
 
 const PER_PAGE: usize = 60;
 const MAX_PER_PAGE: usize = 200;
+/// Longest text of a post, in characters (fact 13).
+const MAX_MESSAGE: usize = 16_383;
 
 pub(crate) fn list(state: &mut State, call: &Call) -> Outcome {
     let channel = call.id("channel_id")?;
@@ -36,13 +38,17 @@ pub(crate) fn list(state: &mut State, call: &Call) -> Outcome {
         .clamp(1, MAX_PER_PAGE);
     let list = listing::page(store, channel, span, page, per_page);
     let etag = format!("{}.{}", state.options.version, store.newest_update(channel));
-    Ok(Answer::json(&list).tagged(etag, call.etag()))
+    Ok(Answer::json(&list).tagged(&etag, call.etag()))
 }
 
 pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
     let channel = call.text("channel_id");
     if !state.is_member(channel, &call.user) {
         return Err(forbidden());
+    }
+    if call.text("message").chars().count() > MAX_MESSAGE {
+        let id = "model.post.is_valid.msg.app_error";
+        return Err(AppError::new(id, "Invalid message.", 400));
     }
     let text = |name: &str| {
         call.body[name]

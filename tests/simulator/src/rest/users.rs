@@ -7,6 +7,7 @@ use crate::rest::call::{Call, Outcome};
 use crate::state::State;
 use crate::wire::reply::AppError;
 
+#[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
 pub(crate) fn ping(_: &mut State, _: &Call) -> Outcome {
     Ok(Answer::json(&json!({
         "AndroidLatestVersion": "", "AndroidMinVersion": "", "DesktopLatestVersion": "",
@@ -27,7 +28,7 @@ fn show(state: &mut State, call: &Call, id: &str) -> Outcome {
     let own = call.user == id || state.is_admin(&call.user);
     let body = if own { user.private() } else { user.public() };
     let etag = user.etag(&state.options.version);
-    Ok(Answer::json(&body).tagged(etag, call.etag()))
+    Ok(Answer::json(&body).tagged(&etag, call.etag()))
 }
 
 fn no_user() -> AppError {
@@ -38,6 +39,7 @@ fn no_user() -> AppError {
     )
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
 pub(crate) fn by_ids(state: &mut State, call: &Call) -> Outcome {
     let ids = call.texts();
     let users: Vec<Value> = ids

@@ -32,6 +32,7 @@ struct Peer {
     shared: Arc<Shared>,
     address: IpAddr,
     control: Arc<IoControl>,
+    key: u64,
 }
 
 /// Serves a connection until it ends or becomes a WebSocket.
@@ -40,6 +41,7 @@ pub(crate) async fn serve(transport: Transport, address: IpAddr, shared: Arc<Sha
         shared,
         address,
         control: Arc::clone(transport.control()),
+        key: transport.key(),
     };
     let service = service_fn(move |request| {
         let peer = peer.clone();
@@ -67,7 +69,7 @@ async fn answer(peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>>
     let (verdict, user) = judge(&peer, token.as_deref(), name);
     if verdict.silent {
         peer.control.silence();
-        std::future::pending::<()>().await;
+        peer.control.speaking().await;
     }
     if let Some(delay) = verdict.slow {
         tokio::time::sleep(delay).await;
@@ -90,6 +92,9 @@ fn judge(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Verdict, Opt
         let user = token
             .and_then(|t| state.world.authenticate(t))
             .map(ToOwned::to_owned);
+        if let (Some(tcp), Some(user)) = (state.tcp.get_mut(&peer.key), &user) {
+            tcp.user = Some(user.clone());
+        }
         let verdict = state.judge(
             peer.address,
             &Subject {
@@ -161,7 +166,7 @@ async fn finish(peer: &Peer, mut answer: Answer) -> Response<Full<Bytes>> {
             .change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
     }
     let version = peer.shared.lock().version_line();
-    answer.header("X-Version-Id", version).into_response()
+    answer.header("X-Version-Id", &version).into_response()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {

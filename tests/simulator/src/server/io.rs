@@ -53,6 +53,15 @@ impl IoControl {
         self.wake();
     }
 
+    /// Waits until the connection is neither silent nor at its end; an ended one never is.
+    pub(crate) async fn speaking(&self) {
+        std::future::poll_fn(|cx| match self.gate(&self.write, cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
+    }
+
     fn wake(&self) {
         self.read.wake();
         self.write.wake();

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::wire::json::to_text;
 
@@ -49,9 +48,9 @@ impl Broadcast {
 }
 
 #[derive(Serialize)]
-struct Head<'a> {
+struct Head<'a, T> {
     event: &'a str,
-    data: &'a Map<String, Value>,
+    data: &'a T,
     broadcast: &'a Broadcast,
 }
 
@@ -64,7 +63,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    pub(crate) fn new(name: &str, data: &Map<String, Value>, broadcast: &Broadcast) -> Arc<Self> {
+    pub(crate) fn new<T: Serialize>(name: &str, data: &T, broadcast: &Broadcast) -> Arc<Self> {
         let mut head = to_text(&Head {
             event: name,
             data,

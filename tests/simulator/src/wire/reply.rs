@@ -29,6 +29,7 @@ impl AppError {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the wire")]
 struct Reply<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -46,7 +46,7 @@ pub(crate) struct User {
     pub(crate) status: Option<&'static str>,
 }
 
-/// The bot's own row; its times differ from the user's by some milliseconds (disable_enable).
+/// The bot's own row; its times differ from the user's by some milliseconds (fact 6).
 #[derive(Debug, Clone)]
 pub(crate) struct BotRow {
     pub(crate) owner_id: String,

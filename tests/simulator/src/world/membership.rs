@@ -225,33 +225,35 @@ impl State {
         true
     }
 
-    /// Changes the header: `channel_updated`, then the post about it (events).
-    pub(crate) fn set_header(&mut self, channel_id: &str, header: &str, actor: &str) -> bool {
+    /// Changes the header and says so with `channel_updated`; gives the header that was.
+    pub(crate) fn set_header(&mut self, channel_id: &str, header: &str) -> Option<String> {
         let now = self.world.now();
-        let mut old = String::new();
+        let mut old = None;
         self.change_channel(channel_id, |row| {
-            old = std::mem::replace(&mut row.header, header.to_owned());
+            old = Some(std::mem::replace(&mut row.header, header.to_owned()));
             row.update_at = now;
         });
-        let Some(channel) = self.world.channels.get(channel_id) else {
-            return false;
-        };
+        let channel = self.world.channels.get(channel_id)?;
         let mut data = Map::new();
         data.insert("channel".to_owned(), Value::from(to_text(channel)));
         self.publish("channel_updated", &data, &Broadcast::channel(channel_id));
-        let by = self.username(actor);
+        old
+    }
+
+    /// The post about a new header; the answer to the change is older than it (events).
+    pub(crate) fn post_about_header(&mut self, channel_id: &str, old: &str, new: &str, by: &str) {
+        let name = self.username(by);
         let text = if old.is_empty() {
-            format!("{by} updated the channel header to: {header}")
+            format!("{name} updated the channel header to: {new}")
         } else {
-            format!("{by} updated the channel header from: {old} to: {header}")
+            format!("{name} updated the channel header from: {old} to: {new}")
         };
         let props = [
-            ("new_header", header),
-            ("old_header", &old),
-            ("username", &by),
+            ("new_header", new),
+            ("old_header", old),
+            ("username", &name),
         ];
-        self.system_post(channel_id, actor, "system_header_change", text, &props);
-        true
+        self.system_post(channel_id, by, "system_header_change", text, &props);
     }
 
     fn system_post(

@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) admin_id: String,
     /// Posts are committed up to this late (fact 23).
     pub(crate) scatter: Duration,
+    /// Posts made by floods so far: their ids are numbers.
+    pub(crate) flooded: u64,
     last_time: i64,
 }
 
@@ -52,6 +54,7 @@ impl World {
             pending: HashMap::new(),
             admin_id: String::new(),
             scatter: Duration::ZERO,
+            flooded: 0,
             last_time: 0,
         };
         let id = new_id(random);

@@ -113,6 +113,17 @@ impl Post {
         self.kind.starts_with("system_")
     }
 
+    /// Joins and leaves do not count as messages of the channel (`last_post_at`).
+    pub(crate) fn is_counted(&self) -> bool {
+        !matches!(
+            self.kind.as_str(),
+            "system_join_channel"
+                | "system_leave_channel"
+                | "system_add_to_channel"
+                | "system_remove_from_channel"
+        )
+    }
+
     /// What REST lists show: of deleted posts only that they are deleted (fact 11).
     pub(crate) fn listed(mut self) -> Self {
         if self.delete_at != 0 {

@@ -86,7 +86,7 @@ impl State {
         self.counters.posts_made += 1;
         if let Some(channel) = self.world.channels.get_mut(&post.channel_id) {
             channel.last_post_at = channel.last_post_at.max(post.create_at);
-            if !post.is_system() {
+            if post.is_counted() {
                 channel.total_msg_count += 1;
                 channel.total_msg_count_root += u64::from(post.root_id.is_empty());
             }
@@ -99,9 +99,18 @@ impl State {
     }
 
     fn publish_posted(&mut self, post: &Post, mentions: &[String]) {
-        let Some(channel) = self.world.channels.get(&post.channel_id) else {
-            return;
-        };
+        if let Some(data) = self.posted_data(post, mentions) {
+            self.publish("posted", &data, &Broadcast::channel(&post.channel_id));
+        }
+    }
+
+    /// The data of a `posted` event.
+    pub(crate) fn posted_data(
+        &self,
+        post: &Post,
+        mentions: &[String],
+    ) -> Option<Map<String, Value>> {
+        let channel = self.world.channels.get(&post.channel_id)?;
         let author = self.username(&post.user_id);
         let display = match channel.kind {
             ChannelKind::Direct => format!("@{author}"),
@@ -124,7 +133,7 @@ impl State {
         data.insert("post".to_owned(), Value::from(to_text(post)));
         data.insert("sender_name".to_owned(), json!(sender));
         data.insert("set_online".to_owned(), json!(true));
-        self.publish("posted", &data, &Broadcast::channel(&post.channel_id));
+        Some(data)
     }
 
     /// Whom the event names: `@name` in the text, the other side of a direct channel, and who is given.
@@ -205,7 +214,8 @@ impl State {
             return false;
         };
         let previous = before.update_at;
-        let rendered = self.world.posts.rendered(id);
+        // The event has the post as it is stored: replies are not counted in it (events).
+        let stored = Some(before.clone());
         let now = self.world.now_after(previous);
         let mut ids = self.world.posts.replies(id);
         ids.push(id.to_owned());
@@ -221,7 +231,7 @@ impl State {
                 post.props.insert("deleteBy".to_owned(), json!(actor));
             }
         }
-        if let Some(post) = rendered {
+        if let Some(post) = stored {
             self.publish_post("post_deleted", &post);
         }
         true

@@ -1,11 +1,18 @@
 //! What happens to users: creation, disabling, enabling, renaming, status.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::state::State;
 use crate::wire::event::Broadcast;
 use crate::world::account::{Account, BotRow, User};
 use crate::world::ids::new_id;
+
+/// A struct, as its fields go out in this order and not sorted like a map's.
+#[derive(Serialize)]
+struct UserUpdated<'a> {
+    user: &'a User,
+}
 
 impl State {
     /// Makes a user with a token.
@@ -110,12 +117,13 @@ impl State {
     }
 
     fn announce_user(&mut self, user_id: &str) {
-        let Some(user) = self.world.users.get(user_id) else {
-            return;
-        };
-        let mut data = Map::new();
-        data.insert("user".to_owned(), user.public());
-        self.publish("user_updated", &data, &Broadcast::everyone());
+        if let Some(user) = self.world.users.get(user_id).cloned() {
+            self.publish(
+                "user_updated",
+                &UserUpdated { user: &user },
+                &Broadcast::everyone(),
+            );
+        }
     }
 
     /// Someone came or posted: online, said once.

@@ -31,7 +31,7 @@ impl State {
             return self.challenge(key, seq, &request["data"]);
         }
         let reply = self.reply(key, action, seq, &request["data"]);
-        self.hub.offer(key, Outgoing::Reply(reply));
+        self.hub.offer(key, &Outgoing::Reply(reply));
         Effect::Continue
     }
 
@@ -50,7 +50,7 @@ impl State {
         match self.authenticate_socket(key, token, None) {
             Welcome::In => {
                 if let Some(seq) = seq {
-                    self.hub.offer(key, Outgoing::Reply(ok(seq, None)));
+                    self.hub.offer(key, &Outgoing::Reply(ok(seq, None)));
                 }
                 Effect::Entered
             }

@@ -1,4 +1,4 @@
-//! WebSockets: the upgrade, the socket's own task, the actions a client sends.
+//! A WebSocket: the upgrade, the socket's own task, the actions a client sends.
 
 pub(crate) mod actions;
 pub(crate) mod pump;

@@ -162,8 +162,6 @@ impl Session {
 
     fn stepped(&mut self, step: Step) -> bool {
         match step {
-            Step::Written => true,
-            Step::Ended => false,
             Step::Frame(Message::Text(text)) => {
                 let effect = self
                     .shared
@@ -178,8 +176,9 @@ impl Session {
                 true
             }
             // The answer to a close frame is written by the next step, which then ends.
-            Step::Frame(Message::Close(_) | Message::Ping(_) | Message::Frame(_)) => true,
-            Step::Frame(Message::Binary(_)) => false,
+            Step::Written
+            | Step::Frame(Message::Close(_) | Message::Ping(_) | Message::Frame(_)) => true,
+            Step::Ended | Step::Frame(Message::Binary(_)) => false,
         }
     }
 

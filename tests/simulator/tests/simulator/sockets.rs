@@ -1,72 +1,11 @@
 //! What the simulator does over real sockets, each test with the fact that it answers to.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{End, PATIENCE, Socket, rest, rest_with, try_rest};
-use matterhost_simulator::{Account, Simulator, Timings};
-use serde_json::{Value, json};
+use matterhost_simulator::{Simulator, Timings};
 
-struct Room {
-    simulator: Simulator,
-    team: String,
-    channel: String,
-    bot: Account,
-    peer: Account,
-}
-
-impl Room {
-    fn new() -> Self {
-        Self::of(Simulator::start().expect("a simulator"))
-    }
-
-    fn of(simulator: Simulator) -> Self {
-        let team = simulator.create_team("crew");
-        let channel = simulator.create_channel(&team, "lobby");
-        let [bot, peer] = ["bot", "peer"].map(|name| {
-            let account = simulator.create_bot(name);
-            simulator.add_to_team(&team, &account.user_id);
-            simulator.add_to_channel(&channel, &account.user_id);
-            account
-        });
-        Self {
-            simulator,
-            team,
-            channel,
-            bot,
-            peer,
-        }
-    }
-
-    fn socket(&self, account: &Account) -> Socket {
-        let mut socket = Socket::open(self.simulator.address(), Some(&account.token), "");
-        assert_eq!(socket.json()["event"], "hello");
-        assert_eq!(socket.json()["event"], "status_change");
-        socket
-    }
-
-    fn post(&self, text: &str) {
-        self.simulator
-            .post(&self.simulator.admin().user_id, &self.channel, text);
-    }
-
-    fn get(&self, path: &str, account: &Account) -> common::Answer {
-        rest(
-            self.simulator.address(),
-            "GET",
-            path,
-            Some(&account.token),
-            None,
-        )
-    }
-}
-
-fn message(event: &Value) -> String {
-    let post: Value =
-        serde_json::from_str(event["data"]["post"].as_str().expect("a post")).expect("JSON");
-    post["message"].as_str().expect("a message").to_owned()
-}
+use crate::client::{End, PATIENCE, Socket, rest_with, try_rest};
+use crate::room::{Room, message};
 
 #[test]
 fn a_post_reaches_every_member_in_sequence() {
@@ -245,24 +184,4 @@ fn a_reset_is_a_reset() {
     assert_eq!(room.simulator.counters().open_sockets(&room.bot.user_id), 0);
     let error = std::io::Read::read(&mut bot.socket.get_mut(), &mut [0]).expect_err("a reset");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-}
-
-/// Fact 19.
-#[test]
-fn a_pending_post_id_makes_one_post() {
-    let room = Room::new();
-    let body = json!({"channel_id": room.channel, "message": "x", "pending_post_id": "key"});
-    let post = || {
-        let token = Some(room.bot.token.as_str());
-        rest(
-            room.simulator.address(),
-            "POST",
-            "/api/v4/posts",
-            token,
-            Some(&body),
-        )
-        .json()
-    };
-    assert_eq!(post()["id"], post()["id"]);
-    assert!(!room.team.is_empty());
 }

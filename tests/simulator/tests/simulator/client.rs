@@ -1,11 +1,9 @@
 //! A plain blocking client: HTTP by hand and WebSocket by tungstenite, so that nothing of the project's
 //! own client is between the test and the server.
-#![expect(clippy::allow_attributes, reason = "whether it is needed differs by test binary")]
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -73,13 +71,13 @@ pub(crate) fn try_rest(
     let body = body.map(ToString::to_string).unwrap_or_default();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
     if let Some(token) = token {
-        head += &format!("Authorization: Bearer {token}\r\n");
+        head.push_str(&["Authorization: Bearer ", token, "\r\n"].concat());
     }
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        head.push_str(&[name, ": ", value, "\r\n"].concat());
     }
-    head += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(head.as_bytes())?;
+    let end = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all((head + &end).as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer
@@ -203,11 +201,4 @@ impl Socket {
     pub(crate) fn cut(self) {
         drop(self.socket);
     }
-}
-
-/// How long something took.
-pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
-    let result = work();
-    (result, start.elapsed())
 }

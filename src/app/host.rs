@@ -1,0 +1,107 @@
+//! Hosts the accounts, until a signal comes or standard output ends.
+
+use std::{io, mem, sync::Arc, time::Duration};
+
+use actix::{Actor as _, Addr, System};
+use anyhow::Context as _;
+use matterhost_actors::{
+    actors::{AccountSpec, AddAccount, AddServer, ServerSpec, Shutdown, Supervisor},
+    ports::Mattermost,
+};
+
+use super::signals::{Asked, Signals};
+use crate::{
+    config::Config,
+    exit::Exit,
+    observe,
+    sinks::stdout::{Ended, LineSink},
+};
+
+/// When standard output is gone nothing can be handed over any more: only the sockets are closed.
+const NOTHING_TO_HAND_OVER: Duration = Duration::from_secs(1);
+
+/// Why the host ends.
+enum End {
+    Signal(Asked),
+    Output(Ended),
+}
+
+/// Hosts the accounts.
+pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
+    let runner = System::new();
+    let exit = runner.block_on(host(config));
+    // To drop it would be to wait for name lookups under way, which can take half a minute.
+    mem::forget(runner);
+    exit
+}
+
+async fn host(config: Config) -> anyhow::Result<Exit> {
+    let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let sink = LineSink::start(io::stdout()).context("the thread for standard output cannot be started")?;
+    let mut ended = sink.ended();
+    let deadline = config.shutdown_deadline;
+    let supervisor = Supervisor::new(config.host);
+    actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
+    let supervisor = supervisor.start();
+    add(&supervisor, config, Arc::new(sink)).await?;
+    let end = tokio::select! {
+        asked = signals.next() => End::Signal(asked),
+        Ok(ended) = ended.wait_for(Option::is_some) => End::Output(ended.clone().unwrap_or(Ended::Closed)),
+    };
+    let (deadline, exit) = tell(&end, deadline);
+    tokio::select! {
+        () = stop(&supervisor, deadline) => Ok(exit),
+        asked = signals.next() => {
+            tracing::warn!(signal = asked.name(), "ending at once; what was not handed over is lost here");
+            Ok(asked.at_once())
+        }
+    }
+}
+
+async fn add(supervisor: &Addr<Supervisor>, config: Config, sink: Arc<LineSink>) -> anyhow::Result<()> {
+    tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
+    for server in config.servers {
+        let api = Arc::new(Mattermost::new(server.client));
+        supervisor.send(AddServer(ServerSpec { name: server.name, api, limits: server.limits })).await?;
+    }
+    for account in config.accounts {
+        let spec = AccountSpec {
+            name: account.name,
+            server: account.server,
+            token: account.token,
+            sink: Arc::<LineSink>::clone(&sink),
+        };
+        supervisor.send(AddAccount(spec)).await??;
+    }
+    Ok(())
+}
+
+/// Says why the host ends; how long that may take, and how it will have ended.
+fn tell(end: &End, deadline: Duration) -> (Duration, Exit) {
+    match end {
+        End::Signal(asked) => {
+            let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(signal = asked.name(), deadline_ms, "handing over what was heard, then ending");
+            (deadline, Exit::Done)
+        }
+        End::Output(Ended::Closed) => {
+            tracing::info!("standard output was closed; ending");
+            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Done)
+        }
+        End::Output(Ended::Failed(cause)) => {
+            tracing::error!(cause, "standard output cannot be written; ending");
+            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Failed)
+        }
+    }
+}
+
+async fn stop(supervisor: &Addr<Supervisor>, deadline: Duration) {
+    match supervisor.send(Shutdown { deadline }).await {
+        Ok(report) if report.abandoned.is_empty() => tracing::info!("all is handed over"),
+        Ok(report) => {
+            let accounts = report.abandoned.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            tracing::warn!(accounts, "not all could be handed over in time");
+        }
+        Err(error) => tracing::error!(%error, "the Supervisor is gone"),
+    }
+}

@@ -1,0 +1,84 @@
+//! The program: takes the command line apart, and does what it says.
+
+mod host;
+mod signals;
+
+use std::{
+    env,
+    io::{self, IsTerminal as _, Write as _},
+};
+
+use crate::{
+    check,
+    cli::{self, CheckArgs, Cli, Command, ConfigCommand, FileArg, RunArgs},
+    config::{self, Config, ConfigError, EXAMPLE, Sources},
+    exit::Exit,
+    logging,
+};
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Exit {
+    match cli.command {
+        Command::Run(args) => host(&args),
+        Command::Check(args) => check(&args),
+        Command::Config(ConfigCommand::Example) => print(EXAMPLE.as_bytes()),
+        Command::Completions { shell } => print(&cli::completions(shell)),
+    }
+}
+
+fn host(args: &RunArgs) -> Exit {
+    let config = match load(&args.file, args.overrides()) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    logging::init(&config.log);
+    for warning in &config.warnings {
+        tracing::warn!(key = warning.key, "{}; {}", warning.what, warning.remedy);
+    }
+    host::run(config).unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        Exit::Failed
+    })
+}
+
+fn check(args: &CheckArgs) -> Exit {
+    let config = match load(&args.file, Vec::new()) {
+        Ok(config) => config,
+        Err(error) if args.json => {
+            print(check::refused(&error).as_bytes());
+            return Exit::Config;
+        }
+        Err(error) => return refuse(&error),
+    };
+    let report = check::run(&config);
+    let text = if args.json { report.json() } else { report.table(io::stdout().is_terminal()) };
+    match print(text.as_bytes()) {
+        Exit::Done if !report.ok => Exit::Failed,
+        exit => exit,
+    }
+}
+
+fn load(file: &FileArg, flags: Vec<(&'static str, String, &'static str)>) -> Result<Config, ConfigError> {
+    // What is no text cannot be meant for us.
+    let environment =
+        env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let sources = Sources { file: file.find()?, environment: environment.collect(), flags };
+    Config::load(&sources, config::raise_open_files())
+}
+
+/// Says on standard error why a configuration cannot be used.
+fn refuse(error: &ConfigError) -> Exit {
+    // When even standard error is closed, the exit code still tells.
+    let _ = writeln!(io::stderr().lock(), "matterhost: {error}");
+    Exit::Config
+}
+
+/// Prints to standard output. A reader that has heard enough is no failure.
+fn print(text: &[u8]) -> Exit {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(_) => Exit::Failed,
+    }
+}

@@ -1,0 +1,200 @@
+use std::fs;
+
+use matterhost_actors::model::{AccountName, ChannelId, EventBody, Generation, ServerName};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn event(name: &str, data: &str) -> Event {
+    Event {
+        account: AccountName::new("helpdesk").unwrap(),
+        server: ServerName::new("main").unwrap(),
+        generation: Generation(3),
+        connection_id: "conn".into(),
+        received_at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+        recovered: false,
+        body: EventBody {
+            event: name.into(),
+            channel_id: ChannelId::from("chan"),
+            seq: 7,
+            data: data.into(),
+            broadcast: "null".into(),
+        },
+    }
+}
+
+fn read(event: &Event) -> Value {
+    let line = line(event);
+    assert_eq!(line.find('\n'), Some(line.len() - 1), "one line: {line:?}");
+    serde_json::from_str(&line).unwrap()
+}
+
+fn data_with(post: &str) -> String {
+    json!({ "post": post, "x": 1 }).to_string()
+}
+
+/// The recorded events: name, whole frame.
+fn recorded() -> Vec<(String, Value)> {
+    let mut frames = Vec::new();
+    for file in fs::read_dir("tests/fixtures/wire").unwrap() {
+        for line in fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let Some(text) = line["recv"].as_str() else { continue };
+            let frame: Value = serde_json::from_str(text).unwrap();
+            if let Some(name) = frame["event"].as_str() {
+                frames.push((name.to_owned(), frame.clone()));
+            }
+        }
+    }
+    assert!(frames.len() > 200, "{} frames", frames.len());
+    frames
+}
+
+#[test]
+fn a_post_is_a_line_of_all_attributes() {
+    let post = r#"{"id":"p1","create_at":1700000000000,"message":"hi\nthere"}"#;
+    let event = event("posted", &data_with(post));
+    let expected = concat!(
+        r#"{"specversion":"1.0","id":"p1","source":"/matterhost/main/helpdesk","type":"com.mattermost.posted","#,
+        r#""time":"2023-11-14T22:13:20.000Z","subject":"chan","datacontenttype":"application/json","#,
+        r#""account":"helpdesk","recovered":false,"data":{"post":{"id":"p1","create_at":1700000000000,"#,
+        r#""message":"hi\nthere"},"x":1}}"#,
+        "\n"
+    );
+    assert_eq!(line(&event), expected);
+}
+
+#[test]
+fn ids_are_stable_and_tell_things_apart() {
+    let post = |edit: i64, update: i64| {
+        data_with(&format!(
+            r#"{{"id":"p1","create_at":5,"update_at":{update},"edit_at":{edit},"delete_at":0}}"#
+        ))
+    };
+    let cases = [
+        ("posted", post(0, 5), "p1"),
+        ("post_edited", post(9_000, 9_000), "p1/edited/9000"),
+        ("post_edited", post(9_000, 9_003), "p1/edited/9000"),
+        // Pinned and unpinned later.
+        ("post_edited", post(9_000, 20_000), "p1/updated/20000"),
+        ("post_edited", post(0, 30_000), "p1/updated/30000"),
+        ("post_deleted", post(0, 9_000), "p1/deleted"),
+        ("typing", "{}".into(), "conn/7"),
+        ("posted", data_with("broken"), "conn/7"),
+        ("posted", "null".into(), "conn/7"),
+    ];
+    for (name, data, id) in cases {
+        assert_eq!(read(&event(name, &data))["id"], id, "{name} {data}");
+    }
+    let recovered = Event { recovered: true, ..event("post_edited", &post(9_000, 20_000)) };
+    assert_eq!(read(&recovered)["id"], "p1/edited/9000", "a reply moved update_at meanwhile");
+    let nameless = Event { connection_id: "".into(), ..event("typing", "{}") };
+    assert_eq!(read(&nameless)["id"], "3/1700000000123/7");
+}
+
+#[test]
+fn what_cannot_be_opened_stays() {
+    for inner in ["", "{", "7", "null", "\"text\"", "{\"a\":1}}", "\u{fffd}"] {
+        let data = data_with(inner);
+        assert_eq!(
+            read(&event("posted", &data))["data"],
+            serde_json::from_str::<Value>(&data).unwrap(),
+            "{inner}"
+        );
+    }
+    for data in ["null", "[]", "7", "\"text\"", "{\"post\":\"{}\",\"post\":\"{}\"}", "{\"post\":{\"id\":1}}"]
+    {
+        assert!(line(&event("posted", data)).ends_with(&format!("\"data\":{data}}}\n")), "{data}");
+    }
+    assert_eq!(read(&event("posted", "no json"))["data"], "no json");
+}
+
+#[test]
+fn line_ends_between_tokens_become_spaces() {
+    let data = "{\r\n \"post\" : \"{\\n\\\"id\\\":\\\"p1\\\"}\",\n\"b\":1}";
+    assert!(line(&event("posted", data)).ends_with("\"data\":{   \"post\" : { \"id\":\"p1\"}, \"b\":1}}\n"));
+}
+
+#[test]
+fn the_broadcast_comes_last_unless_there_is_one() {
+    let mut event = event("x", "{}");
+    event.body.broadcast = r#"{"team_id":"t"}"#.into();
+    for (data, expected) in [
+        ("{}", r#"{"broadcast":{"team_id":"t"}}"#),
+        (r#"{"a":1}"#, r#"{"a":1,"broadcast":{"team_id":"t"}}"#),
+        (r#"{"broadcast":1}"#, r#"{"broadcast":1}"#),
+        ("null", "null"),
+    ] {
+        event.body.data = data.into();
+        assert!(line(&event).ends_with(&format!("\"data\":{expected}}}\n")), "{}", line(&event));
+    }
+}
+
+#[test]
+fn no_channel_no_subject_and_names_fit_a_uri() {
+    let mut event = event("hello", "{}");
+    event.body.channel_id = ChannelId::default();
+    event.account = AccountName::new("büro").unwrap();
+    let read = read(&event);
+    assert_eq!(read.get("subject"), None);
+    assert_eq!(read["source"], "/matterhost/main/b%C3%BCro");
+    assert_eq!(read["account"], "büro");
+}
+
+#[test]
+fn every_recorded_event_goes_through_whole() {
+    for (name, frame) in recorded() {
+        let mut event = event(&name, &frame["data"].to_string());
+        event.body.broadcast = frame["broadcast"].to_string().into();
+        let data = &read(&event)["data"];
+        for (key, value) in frame["data"].as_object().unwrap() {
+            let inner = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+            let opened = ["post", "mentions", "reaction", "channel"].contains(&key.as_str());
+            let expected = if opened { inner.unwrap() } else { value.clone() };
+            assert_eq!(data[key], expected, "{name} {key}");
+        }
+        assert_eq!(data["broadcast"], frame["broadcast"], "{name}");
+        assert_eq!(data.as_object().unwrap().len(), frame["data"].as_object().unwrap().len() + 1);
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        Just(json!("{\"id\":\"p\"}")),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let key = prop_oneof![Just("post".to_owned()), Just("channel".to_owned()), any::<String>()];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(key, inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_data_gives_one_line_that_parses(data in any_json(), name in any::<String>(), pretty in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&data).unwrap() } else { data.to_string() };
+        let read = read(&event(&name, &text));
+        prop_assert_eq!(&read["type"], &Value::from(format!("com.mattermost.{name}")));
+        if let Value::Object(members) = &data {
+            for (key, value) in members.iter().filter(|(key, _)| !["post", "channel"].contains(&key.as_str())) {
+                prop_assert_eq!(&read["data"][key], value);
+            }
+        } else {
+            prop_assert_eq!(&read["data"], &data);
+        }
+    }
+
+    #[test]
+    fn any_text_gives_one_line_that_parses(data in any::<String>(), millis in any::<i64>()) {
+        read(&event("x", &data));
+        read(&event("posted", &data_with(&format!(r#"{{"id":"p","create_at":{millis}}}"#))));
+    }
+}

@@ -1,0 +1,18 @@
+//! `[delivery]`: the queue between an account's socket and standard output.
+
+use matterhost_actors::actors::DeliverySettings;
+
+use super::section::Section;
+
+/// Beyond this an account's queue would be most of the memory.
+const LARGEST_QUEUE: usize = 65_536;
+
+pub(super) fn read(mut section: Section<'_>) -> DeliverySettings {
+    let default = DeliverySettings::default();
+    let delivery = DeliverySettings {
+        queue: section.within("queue", default.queue, 1..=LARGEST_QUEUE),
+        in_flight: section.within("in_flight", default.in_flight, 1..=LARGEST_QUEUE),
+    };
+    section.finish();
+    delivery
+}

@@ -1,0 +1,69 @@
+//! The configuration: read from a file, the environment and flags, checked as a whole, and handed on as a type
+//! that the rest of the program takes without asking again.
+//!
+//! Layers lie on each other: defaults, the file, `MATTERHOST__SECTION__KEY`, flags. Everything that is wrong is
+//! told at once, each with its key and how to mend it, and no token is ever part of a message.
+
+mod accounts;
+mod delivery;
+mod example;
+mod health;
+mod host;
+mod layers;
+mod log;
+mod open_files;
+mod problem;
+mod read;
+mod restart;
+mod section;
+mod servers;
+mod setting;
+mod syntax;
+mod token;
+
+use std::time::Duration;
+
+use matterhost_actors::actors::HostSettings;
+
+pub use accounts::AccountConfig;
+pub use example::EXAMPLE;
+pub use layers::Sources;
+pub use log::{LogConfig, LogFormat};
+pub use open_files::{needed as open_files_needed, raise as raise_open_files};
+pub use problem::{ConfigError, Problem};
+pub use read::known_keys;
+pub use section::Known;
+pub use servers::ServerConfig;
+
+/// A configuration that was checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The servers, by name.
+    pub servers: Vec<ServerConfig>,
+    /// The accounts, by name; each is on one of the servers.
+    pub accounts: Vec<AccountConfig>,
+    /// What all accounts share.
+    pub host: HostSettings,
+    /// How long the whole host may take to stop.
+    pub shutdown_deadline: Duration,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// What is unwise, but not wrong.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// Reads and checks a configuration. `open_files` is how many this process may open, where that is known.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once.
+    pub fn load(sources: &Sources, open_files: Option<u64>) -> Result<Self, ConfigError> {
+        read::config(sources, open_files)
+            .map_err(|problems| ConfigError { file: Some(sources.file.clone()), problems })
+    }
+}
+
+#[cfg(test)]
+mod mistakes_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Reads all sections and puts them together.
+
+use std::{collections::BTreeMap, path::Path};
+
+use config::{Map, Value};
+use matterhost_actors::{
+    actors::HostSettings,
+    model::{AccountName, NameError, ServerName},
+};
+
+use super::{
+    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, delivery, health, host, log,
+    open_files, restart,
+    section::{Report, Section, unknown},
+    servers::{self, Around},
+};
+
+/// The sections there are.
+const SECTIONS: [&str; 7] = ["servers", "accounts", "restart", "health", "delivery", "log", "host"];
+
+/// The whole tree, from which sections are taken.
+struct Tree(BTreeMap<String, Value>);
+
+/// What an operator chose a name for.
+type Named<T> = Vec<(String, Option<T>, Value)>;
+
+pub(super) fn config(sources: &Sources, open_files: Option<u64>) -> Result<Config, Vec<Problem>> {
+    let tree = Tree(sources.collect().map_err(|problem| vec![problem])?.into_iter().collect());
+    let directory = sources.file.parent().unwrap_or(Path::new(""));
+    let around = Around { directory, environment: &sources.environment };
+    let mut report = Report::default();
+    let config = read(tree, &around, open_files, &mut report);
+    if report.problems.is_empty() {
+        Ok(Config { warnings: report.warnings, ..config })
+    } else {
+        Err(report.problems)
+    }
+}
+
+/// Every key there is, as the readers themselves ask for them.
+pub fn known_keys() -> Vec<Known> {
+    let named = |name: &str| -> Value {
+        Map::from([(name.to_owned(), Value::from(Map::<String, Value>::new()))]).into()
+    };
+    let tree = [("servers".to_owned(), named("a")), ("accounts".to_owned(), named("a"))];
+    let around = Around { directory: Path::new(""), environment: &std::collections::HashMap::default() };
+    let mut report = Report::default();
+    read(Tree(tree.into()), &around, None, &mut report);
+    report.known
+}
+
+fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &mut Report) -> Config {
+    tree.refuse_unknown(report);
+    let (servers, names) = read_servers(&mut tree, around, report);
+    let accounts = read_accounts(&mut tree, &names, around, report);
+    let restart = restart::read(tree.section("restart", report));
+    let health = health::read(tree.section("health", report));
+    let delivery = delivery::read(tree.section("delivery", report));
+    let log = log::read(tree.section("log", report));
+    let host = host::read(tree.section("host", report));
+    let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
+    report.problems.extend(open_files::check(needed, accounts.len(), open_files));
+    let settings = HostSettings {
+        restart,
+        health,
+        delivery,
+        hello_timeout: host.hello_timeout,
+        stop_deadline: host.stop_deadline,
+        arbiters: host.arbiters,
+    };
+    let shutdown_deadline = host.shutdown_deadline;
+    Config { servers, accounts, host: settings, shutdown_deadline, log, warnings: Vec::new() }
+}
+
+fn read_servers(
+    tree: &mut Tree,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> (Vec<ServerConfig>, Vec<String>) {
+    let tables = tree.named("servers", ServerName::new, report);
+    if tables.is_empty() {
+        let remedy = "add [servers.NAME] with url = \"https://…\"";
+        report.problems.push(Problem::new("servers", "there is no server", remedy));
+    }
+    let names = tables.iter().map(|(name, ..)| name.clone()).collect();
+    let read = |(name, checked, value): (String, Option<ServerName>, Value)| {
+        let section = Section::new(format!("servers.{name}"), "servers.NAME", Some(value), report);
+        servers::read(checked, section, around)
+    };
+    (tables.into_iter().filter_map(read).collect(), names)
+}
+
+fn read_accounts(
+    tree: &mut Tree,
+    servers: &[String],
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Vec<AccountConfig> {
+    let named = tree.named("accounts", AccountName::new, report);
+    if named.is_empty() {
+        let remedy = "add [accounts.NAME] with token_file = \"…\"";
+        report.problems.push(Problem::new("accounts", "there is no account", remedy));
+    }
+    let read = |(name, checked, value): (String, Option<AccountName>, Value)| {
+        let section = Section::new(format!("accounts.{name}"), "accounts.NAME", Some(value), report);
+        accounts::read(checked, section, servers, around)
+    };
+    let accounts: Vec<_> = named.into_iter().filter_map(read).collect();
+    report.problems.extend(accounts::duplicates(&accounts));
+    accounts
+}
+
+impl Tree {
+    fn section<'a>(&mut self, name: &'static str, report: &'a mut Report) -> Section<'a> {
+        Section::new(name.into(), name, self.0.remove(name), report)
+    }
+
+    /// The tables in a section whose keys are names.
+    fn named<T>(
+        &mut self,
+        section: &'static str,
+        check: impl Fn(&str) -> Result<T, NameError>,
+        report: &mut Report,
+    ) -> Named<T> {
+        let tables = Section::new(section.into(), section, self.0.remove(section), report).into_values();
+        let take = |(name, value): (String, Value)| {
+            let checked = check(&name);
+            if let Err(error) = &checked {
+                let said = error.to_string();
+                let (what, remedy) = said.split_once(": ").unwrap_or((&said, "choose another"));
+                report.problems.push(Problem::new(section, what, remedy));
+            }
+            (name, checked.ok(), value)
+        };
+        tables.into_iter().map(take).collect()
+    }
+
+    fn refuse_unknown(&self, report: &mut Report) {
+        for (key, value) in &self.0 {
+            if !SECTIONS.contains(&key.as_str()) {
+                report.problems.push(unknown(key.clone(), key, value, "there is no such section", &SECTIONS));
+            }
+        }
+    }
+}

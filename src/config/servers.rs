@@ -1,0 +1,165 @@
+//! `[servers.NAME]`: where they are, whom to trust, and how much they bear.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use matterhost_actors::{
+    mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, proxy},
+    model::ServerName,
+    policy::GateLimits,
+};
+
+use super::{layers::read_text, section::Section, setting::Bytes};
+
+/// Faster than this no server of one machine answers.
+const FASTEST: f64 = 10_000.0;
+/// Slower than this not even one account can be kept.
+const SLOWEST: f64 = 0.1;
+/// More connections in the making than this would be an attack.
+const MOST_DIAL_SLOTS: usize = 1_000;
+/// Smaller frames than this would not hold an ordinary post.
+const SMALLEST_FRAME: Bytes = Bytes(64 << 10);
+/// A larger frame than this is no post.
+const LARGEST_FRAME: Bytes = Bytes(256 << 20);
+/// A network answers no sooner.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// A poll that is answered later comes after the next one.
+const LONGEST: Duration = Duration::from_secs(300);
+/// The system's whole set of authorities is a quarter of it.
+const LARGEST_CA_FILE: u64 = 1 << 20;
+
+/// How this program calls itself to servers.
+const USER_AGENT: &str = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
+
+/// A server that accounts may be on.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Its name.
+    pub name: ServerName,
+    /// Its address, whom to trust, and the bounds on time and memory.
+    pub client: ClientConfig,
+    /// What all accounts of it share.
+    pub limits: GateLimits,
+}
+
+/// What a server's reader looks at besides the table.
+pub(super) struct Around<'a> {
+    /// Where relative paths begin.
+    pub(super) directory: &'a Path,
+    pub(super) environment: &'a HashMap<String, String>,
+}
+
+pub(super) fn read(
+    name: Option<ServerName>,
+    mut section: Section<'_>,
+    around: &Around<'_>,
+) -> Option<ServerConfig> {
+    let url = url(&mut section, around);
+    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| around.directory.join(file));
+    let limits = gate_limits(&mut section);
+    let client_limits = client_limits(&mut section);
+    let tls = match &url {
+        Some(url) if url.is_tls() => tls(&mut section, ca_file.as_deref()),
+        Some(_) if ca_file.is_some() => {
+            section.warn(
+                "ca_file",
+                "the url begins with http, so no certificate is looked at",
+                "write https",
+            );
+            Some(None)
+        }
+        _ => Some(None),
+    };
+    section.finish();
+    Some(ServerConfig {
+        name: name?,
+        client: ClientConfig::new(url?, tls?, client_limits, USER_AGENT),
+        limits,
+    })
+}
+
+fn url(section: &mut Section<'_>, around: &Around<'_>) -> Option<ServerUrl> {
+    let Some(text) = section.optional::<String>("url") else {
+        if !section.has("url") {
+            section.refuse(
+                "url",
+                "it is missing",
+                "write the server's address, like https://chat.example.com",
+            );
+        }
+        return None;
+    };
+    let url: ServerUrl = match text.parse() {
+        Ok(url) => url,
+        Err(error) => {
+            // The parser's own words hold the remedy behind a semicolon.
+            let said: matterhost_actors::mattermost::UrlError = error;
+            let said = said.to_string();
+            let (what, remedy) =
+                said.split_once("; ").unwrap_or((&said, "write it like https://chat.example.com"));
+            section.refuse("url", what, remedy);
+            return None;
+        }
+    };
+    let lookup = |name: &str| around.environment.get(name).cloned();
+    if let Err(error) = proxy::refuse(&url, lookup) {
+        let remedy = format!(
+            "unset {}, or add {} to NO_PROXY if it can be reached directly",
+            error.variable, error.host
+        );
+        section.refuse(
+            "url",
+            format!("{} names a proxy, and proxies are not supported", error.variable),
+            remedy,
+        );
+    }
+    Some(url)
+}
+
+fn gate_limits(section: &mut Section<'_>) -> GateLimits {
+    let default = GateLimits::default();
+    GateLimits {
+        requests_per_second: section.within(
+            "requests_per_second",
+            default.requests_per_second,
+            SLOWEST..=FASTEST,
+        ),
+        dial_slots: section.within("dial_slots", default.dial_slots, 1..=MOST_DIAL_SLOTS),
+    }
+}
+
+fn client_limits(section: &mut Section<'_>) -> ClientLimits {
+    let default = ClientLimits::default();
+    let max_frame =
+        section.within("max_frame", Bytes(default.max_frame_bytes), SMALLEST_FRAME..=LARGEST_FRAME);
+    ClientLimits {
+        max_frame_bytes: max_frame.0,
+        connect_timeout: section.within("connect_timeout", default.connect_timeout, SHORTEST..=LONGEST),
+        request_timeout: section.within("request_timeout", default.request_timeout, SHORTEST..=LONGEST),
+        ..default
+    }
+}
+
+/// The roots of trust; the outer `None` when there are none.
+#[expect(clippy::option_option, reason = "what failed is told apart from what is not wanted")]
+fn tls(section: &mut Section<'_>, ca_file: Option<&Path>) -> Option<Option<Tls>> {
+    let remedy = "give a PEM file with the authority's certificate";
+    let pem = match ca_file.map(|file| (file, read_text(file, LARGEST_CA_FILE))) {
+        None => None,
+        Some((_, Ok(pem))) => Some(pem),
+        Some((file, Err(what))) => {
+            section.refuse("ca_file", format!("{}: {what}", file.display()), remedy);
+            return None;
+        }
+    };
+    match Tls::load(pem.as_deref().map(str::as_bytes)) {
+        Ok(tls) => Some(Some(tls)),
+        Err(error) => {
+            section.refuse("ca_file", error.to_string(), remedy);
+            None
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! How single values are read and shown.
+
+use std::{path::PathBuf, time::Duration};
+
+use config::ValueKind;
+
+/// The longest time that a setting may name: longer is a slip, and sums of times must not overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A kind of value that a key can have.
+pub(super) trait Setting: Sized {
+    /// The kind's name in the documentation.
+    const KIND: &'static str;
+    /// How such a value is written.
+    const LIKE: &'static str;
+
+    /// Reads a value, as a file or a variable holds it: in a variable everything is text.
+    fn read(value: &ValueKind) -> Option<Self>;
+
+    /// Writes it as a file would.
+    fn show(&self) -> String;
+}
+
+/// A size in bytes, written as a number or like `4MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bytes(pub(super) usize);
+
+const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+impl Setting for bool {
+    const KIND: &'static str = "true or false";
+    const LIKE: &'static str = "write true or false";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::Boolean(value) => Some(*value),
+            ValueKind::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for u32 {
+    const KIND: &'static str = "number";
+    const LIKE: &'static str = "write a whole number such as 5";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        whole(value)?.try_into().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for usize {
+    const KIND: &'static str = "number";
+    const LIKE: &'static str = "write a whole number such as 64";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        whole(value)?.try_into().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for f64 {
+    const KIND: &'static str = "decimal";
+    const LIKE: &'static str = "write a number such as 0.2";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        let number = match value {
+            ValueKind::Float(value) => Some(*value),
+            ValueKind::String(text) => text.trim().parse().ok(),
+            other => u32::try_from(whole(other)?).ok().map(Self::from),
+        };
+        number.filter(|number: &f64| number.is_finite())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Setting for Duration {
+    const KIND: &'static str = "duration";
+    const LIKE: &'static str = "write a time such as 30s, 5m or 1h 30m (a year at most)";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        let ValueKind::String(text) = value else { return None };
+        humantime::parse_duration(text.trim()).ok().filter(|time| *time <= LONGEST)
+    }
+
+    fn show(&self) -> String {
+        humantime::format_duration(*self).to_string()
+    }
+}
+
+impl Setting for String {
+    const KIND: &'static str = "text";
+    const LIKE: &'static str = "write a text in quotes";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        match value {
+            ValueKind::String(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Setting for PathBuf {
+    const KIND: &'static str = "path";
+    const LIKE: &'static str =
+        "write a path in quotes; one that is not absolute begins at this file's directory";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        String::read(value).filter(|text| !text.is_empty()).map(Self::from)
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl Setting for Bytes {
+    const KIND: &'static str = "size";
+    const LIKE: &'static str = "write a size such as 4MiB or 512KiB";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        if let ValueKind::String(text) = value
+            && let Some((number, unit)) =
+                UNITS.iter().find_map(|u| Some((text.trim().strip_suffix(u.0)?, u.1)))
+        {
+            return number.trim().parse::<usize>().ok()?.checked_mul(unit).map(Self);
+        }
+        whole(value)?.try_into().ok().map(Self)
+    }
+
+    fn show(&self) -> String {
+        let unit = UNITS.iter().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size));
+        unit.map_or(self.0.to_string(), |(name, size)| format!("{}{name}", self.0 / size))
+    }
+}
+
+fn whole(value: &ValueKind) -> Option<u64> {
+    match value {
+        ValueKind::I64(number) => (*number).try_into().ok(),
+        ValueKind::U64(number) => Some(*number),
+        ValueKind::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<T: Setting>(text: &str) -> Option<T> {
+        T::read(&ValueKind::String(text.into()))
+    }
+
+    #[test]
+    fn each_kind_reads_what_it_shows() {
+        assert_eq!(text(&true.show()), Some(true));
+        assert_eq!(text(&5u32.show()), Some(5u32));
+        assert_eq!(text(&0.2f64.show()), Some(0.2f64));
+        for millis in [1, 999, 30_000, 5_400_000] {
+            let time = Duration::from_millis(millis);
+            assert_eq!(text(&time.show()), Some(time));
+        }
+        for size in [0, 1, 1023, 1024, 1536, 4 << 20, 3 << 30] {
+            assert_eq!(text(&Bytes(size).show()), Some(Bytes(size)), "{size}");
+        }
+        assert_eq!(Bytes(4 << 20).show(), "4MiB");
+    }
+
+    #[test]
+    fn what_is_no_such_value_is_refused() {
+        for bad in ["", "30", "x", "-1s", "2years", "99999999999999999999s"] {
+            assert_eq!(text::<Duration>(bad), None, "{bad:?}");
+        }
+        for bad in ["", "-1", "1.5", "1e3", "99999999999999999999"] {
+            assert_eq!(text::<u32>(bad), None, "{bad:?}");
+        }
+        for bad in ["nan", "inf", "", "one"] {
+            assert_eq!(text::<f64>(bad), None, "{bad:?}");
+        }
+        for bad in ["4 MB", "MiB", "-1KiB", "99999999999999GiB"] {
+            assert_eq!(text::<Bytes>(bad), None, "{bad:?}");
+        }
+        assert_eq!(Duration::read(&ValueKind::I64(30)), None, "a number without a unit means nothing");
+        assert_eq!(u32::read(&ValueKind::I64(-1)), None);
+    }
+}

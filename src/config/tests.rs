@@ -1,0 +1,215 @@
+//! Whole configurations: what is taken, and what is said of what is not.
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Stands for a token wherever one is given; it must never be seen again.
+const SECRET: &str = "hxbtrjq1cfy7dqm4q6zj3h5s9e";
+
+struct Dir(TempDir);
+
+impl Dir {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn sources(&self, text: &str) -> Sources {
+        Sources { file: self.file("matterhost.toml", text), ..Sources::default() }
+    }
+}
+
+fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// What is said of a configuration, one line a problem.
+pub(super) fn refused(text: &str) -> Vec<String> {
+    refused_with(text, &[("SECRET", SECRET)])
+}
+
+fn refused_with(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let dir = Dir::new();
+    let sources = Sources { environment: environment(variables), ..dir.sources(text) };
+    let error = Config::load(&sources, None).unwrap_err();
+    for told in [format!("{error}"), format!("{error:?} {sources:?}")] {
+        assert!(!told.contains(SECRET), "the token is shown: {told}");
+    }
+    error.problems.iter().map(ToString::to_string).collect()
+}
+
+pub(super) const GOOD: &str =
+    "[servers.main]\nurl = 'http://chat.test'\n[accounts.a]\ntoken = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n";
+
+#[test]
+fn the_least_there_can_be_is_a_server_and_an_account() {
+    let config = Config::load(&Dir::new().sources(GOOD), None).unwrap();
+    assert_eq!(config.accounts[0].server.as_str(), "main");
+    let defaults = HostSettings::default();
+    assert_eq!(config.host, defaults);
+    assert!(config.warnings.is_empty());
+    assert!(!format!("{config:?}").contains(SECRET));
+}
+
+#[test]
+fn the_example_is_accepted_and_changes_no_default() {
+    let environment = environment(&[("HELPDESK_TOKEN", SECRET)]);
+    let dir = Dir::new();
+    let config =
+        Config::load(&Sources { environment: environment.clone(), ..dir.sources(EXAMPLE) }, None).unwrap();
+    assert_eq!((config.servers.len(), config.accounts.len()), (1, 1));
+    // With every default written out it says the same: the comments are the defaults.
+    let written: Vec<_> = EXAMPLE
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_default(rest)).unwrap_or(line))
+        .collect();
+    let written = written.join("\n");
+    assert!(written.matches(" = ").count() > 30, "{written}");
+    let all = Config::load(&Sources { environment, ..dir.sources(&written) }, None).unwrap();
+    assert_eq!(format!("{all:?}"), format!("{config:?}"));
+}
+
+fn is_default(line: &str) -> bool {
+    let key = line.split(" = ").next().unwrap_or_default();
+    known_keys().iter().any(|known| known.default.is_some() && known.key.ends_with(&format!(".{key}")))
+}
+
+#[test]
+fn the_example_names_every_key() {
+    for known in known_keys() {
+        let key = known.key.rsplit('.').next().unwrap();
+        assert!(
+            EXAMPLE.contains(&format!("\n{key} = ")) || EXAMPLE.contains(&format!("\n# {key} = ")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn layers_lie_on_each_other() {
+    let dir = Dir::new();
+    let text = format!("{GOOD}[restart]\nmax_restarts = 7\ncooldown = '7m'\n[log]\nlevel = 'warn'\n");
+    let text = text.replace("[accounts.a]", "[accounts.Help-Desk]").replace("token = 'hxb", "# '");
+    let sources = Sources {
+        environment: environment(&[
+            ("MATTERHOST__RESTART__MAX_RESTARTS", "3"),
+            ("MATTERHOST__LOG__LEVEL", "error"),
+            ("MATTERHOST__ACCOUNTS__HELP_DESK__TOKEN", SECRET),
+            ("MATTERHOST_CONFIG", "not a key"),
+        ]),
+        flags: vec![("log.level", "debug".into(), "--log-level")],
+        ..dir.sources(&text)
+    };
+    let config = Config::load(&sources, None).unwrap();
+    assert_eq!(config.host.restart.settings().max_restarts, 3);
+    assert_eq!(config.host.restart.settings().cooldown, Duration::from_secs(420));
+    assert_eq!(config.log.level.to_string(), "debug");
+    assert_eq!(config.accounts[0].name.as_str(), "Help-Desk");
+    assert_eq!(config.accounts.len(), 1);
+}
+
+#[test]
+fn the_three_formats_say_the_same() {
+    let dir = Dir::new();
+    let yaml =
+        format!("servers: {{main: {{url: 'http://chat.test'}}}}\naccounts: {{a: {{token: {SECRET}}}}}\n");
+    let json = format!(
+        r#"{{"servers":{{"main":{{"url":"http://chat.test"}}}},"accounts":{{"a":{{"token":"{SECRET}"}}}}}}"#
+    );
+    let toml = Config::load(&dir.sources(GOOD), None).unwrap();
+    for (name, text) in [("a.yaml", &yaml), ("a.yml", &yaml), ("a.json", &json)] {
+        let file = dir.file(name, text);
+        let config = Config::load(&Sources { file, ..Sources::default() }, None).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{toml:?}"));
+        assert!(config.accounts[0].token.same_as(&toml.accounts[0].token));
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let told = refused(
+        "[servers.main]\nurl = 'chat'\nspeed = 1\n[accounts.a]\nserver = 'x'\n[accounts.b]\ntoken = ''\n\
+         [restart]\nmin_backoff = '0s'\nmax_restarts = -1\n[nonsense]\n[delivery]\nqueue = 'many'\n",
+    );
+    let keys =
+        ["servers.main.url", "servers.main.speed", "accounts.a.server", "accounts.a:", "accounts.b.token"];
+    let more = ["restart.min_backoff", "restart.max_restarts", "nonsense", "delivery.queue"];
+    for key in keys.into_iter().chain(more) {
+        assert_eq!(told.iter().filter(|line| line.starts_with(key)).count(), 1, "{key} in {told:#?}");
+    }
+    assert_eq!(told.len(), 9, "{told:#?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let dir = Dir::new();
+    for (name, expected) in [
+        ("none.toml", "it cannot be read (No such file"),
+        ("matterhost", "name does not tell its format"),
+        ("matterhost.ini", "let it end in .toml, .yaml, .yml or .json"),
+    ] {
+        let sources = Sources { file: dir.0.path().join(name), ..Sources::default() };
+        let told = Config::load(&sources, None).unwrap_err().to_string();
+        assert!(told.contains(expected) && told.contains(name), "{told}");
+    }
+}
+
+#[test]
+fn a_proxy_in_the_environment_is_refused() {
+    let told = refused_with(GOOD, &[("HTTP_PROXY", "http://user:hxbtrjq1cfy7dqm4q6zj3h5s9e@proxy")]);
+    assert!(told[0].starts_with("servers.main.url: HTTP_PROXY names a proxy"), "{told:?}");
+}
+
+#[test]
+fn a_variable_with_a_mistake_is_named() {
+    let variables = [("MATTERHOST__RESTART__WITHN", "5m"), ("MATTERHOST__LOG__FORMAT", "xml")];
+    let told = refused_with(GOOD, &variables);
+    let expected = [
+        "restart.withn (from the variable MATTERHOST__RESTART__WITHN): there is no such key; did you mean within?",
+        "log.format (from the variable MATTERHOST__LOG__FORMAT): \"xml\" is no pretty or json; write pretty or json",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn too_few_open_files_are_told() {
+    let error = Config::load(&Dir::new().sources(GOOD), Some(10)).unwrap_err().to_string();
+    assert!(error.contains("1 accounts need") && error.contains("may open 10; raise the limit"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_token_file_is_read_and_an_open_one_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = Dir::new();
+    let file = dir.file("a.token", &format!("{SECRET}\n"));
+    let text = GOOD.replace("token = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'", "token_file = 'a.token'");
+    for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let config = Config::load(&dir.sources(&text), None).unwrap();
+        assert_eq!(config.warnings.len(), warnings, "{mode:o}: {:?}", config.warnings);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_token_in_any_wrong_place_is_not_shown(place in 0usize..7, section in 0usize..7) {
+        let section = ["servers.s", "accounts.b", "restart", "health", "delivery", "log", "host"][section];
+        let key = ["token", "token_file", "token_env", "server", "url", "tokn", "level"][place];
+        let text = format!("[servers.main]\nurl='http://a'\n[{section}]\n{key} = '{SECRET}'\n");
+        if section != "accounts.b" || key != "token" {
+            refused(&text);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Where events go: implementations of [`matterhost_actors::ports::EventSink`].
+
+pub mod stdout;

@@ -1,0 +1,86 @@
+//! `matterhost check`.
+
+use matterhost_simulator::{Fault, FaultKind};
+use serde_json::Value;
+
+use crate::program::{Dir, World, text};
+
+#[test]
+fn a_good_server_and_token_are_told_at_a_glance() {
+    let world = World::new();
+    let dir = Dir::with(&world.config());
+    let output = dir.matterhost(&["check"]).output().unwrap();
+    let table = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{table}\n{}", text(&output.stderr));
+    for word in ["main", "helpdesk", "@helper", "5.37.0", world.simulator.url(), "1 of 1 accounts work"] {
+        assert!(table.contains(word), "{word} in\n{table}");
+    }
+    assert_eq!(table.matches('✓').count(), 3, "{table}");
+    assert!(!table.contains('✗') && !table.contains(&world.bot.token));
+    assert!(output.stderr.is_empty());
+}
+
+fn json(dir: &Dir) -> (Option<i32>, Value) {
+    let output = dir.matterhost(&["check", "--json"]).output().unwrap();
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn json_says_the_same() {
+    let world = World::new();
+    let (code, report) = json(&Dir::with(&world.config()));
+    assert_eq!((code, &report["ok"]), (Some(0), &true.into()));
+    assert_eq!(report["servers"][0]["version"], "5.37.0");
+    assert_eq!(report["accounts"][0]["user"], "helper");
+    assert_eq!(report["accounts"][0]["hello"]["ok"], true);
+    assert!(report["accounts"][0]["token"]["took_ms"].is_u64());
+}
+
+#[test]
+fn each_failure_is_told_with_a_remedy() {
+    let world = World::new();
+    let bad = "[accounts.wrong]\ntoken = \"abcdefghijklmnopqrstuvwxyz\"\nserver = \"main\"\n";
+    let gone =
+        "[servers.gone]\nurl = \"http://127.0.0.1:1\"\n[accounts.lost]\nserver = \"gone\"\ntoken = \"abc\"\n";
+    let config = world.config().replace("token = ", "server = \"main\"\ntoken = ") + bad + gone;
+    let dir = Dir::with(&config);
+    let (code, report) = json(&dir);
+    assert_eq!((code, &report["ok"]), (Some(1), &false.into()));
+    let row = |name: &str| {
+        report["accounts"].as_array().unwrap().iter().find(|row| row["account"] == name).unwrap()
+    };
+    assert_eq!(row("helpdesk")["hello"]["ok"], true, "others are not touched");
+    assert_eq!(row("wrong")["token"]["ok"], false);
+    assert!(row("wrong")["token"]["problem"].as_str().unwrap().contains("401"));
+    assert!(row("wrong")["token"]["remedy"].as_str().unwrap().contains("new token"));
+    assert_eq!(row("wrong")["hello"]["ok"], Value::Null);
+    assert_eq!(row("lost")["token"]["ok"], Value::Null);
+    assert_eq!(report["servers"][0]["server"], "gone");
+    assert!(report["servers"][0]["reachable"]["problem"].as_str().unwrap().contains("cannot be reached"));
+    let table = text(&dir.matterhost(&["check"]).output().unwrap().stdout);
+    assert!(table.contains("✗ wrong: ") && table.contains("→ enable the bot"), "{table}");
+    assert!(table.contains("1 of 3 accounts work") && !table.contains("abcdefghij"), "{table}");
+}
+
+#[test]
+fn a_socket_without_hello_is_found() {
+    for kind in [FaultKind::HelloWithheld, FaultKind::DropBeforeHello] {
+        let world = World::new();
+        world.simulator.inject(Fault::new(kind));
+        let dir = Dir::with(&(world.config() + "[host]\nhello_timeout = \"300ms\"\n"));
+        let (code, report) = json(&dir);
+        assert_eq!(code, Some(1));
+        assert_eq!(report["accounts"][0]["token"]["ok"], true);
+        assert!(report["accounts"][0]["hello"]["problem"].as_str().unwrap().contains("hello"), "{report:#}");
+    }
+}
+
+#[test]
+fn something_else_than_mattermost_is_told_as_such() {
+    let world = World::new();
+    world.simulator.inject(Fault::new(FaultKind::Html));
+    let (code, report) = json(&Dir::with(&world.config()));
+    assert_eq!(code, Some(1));
+    let reachable = &report["servers"][0]["reachable"];
+    assert!(reachable["remedy"].as_str().unwrap().contains("something else than Mattermost"), "{report:#}");
+}

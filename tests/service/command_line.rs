@@ -1,0 +1,52 @@
+//! Help, completions, and what is refused.
+
+use std::{io::Read as _, process::Stdio};
+
+use crate::program::{matterhost, output, text};
+
+#[test]
+fn help_shows_every_command_with_examples() {
+    let help = output(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    let help = text(&help.stdout);
+    for word in
+        ["run", "check", "config", "completions", "Examples:", "matterhost config example > matterhost.toml"]
+    {
+        assert!(help.contains(word), "{word} in\n{help}");
+    }
+    for command in [&["run", "--help"][..], &["check", "--help"], &["config", "example", "--help"]] {
+        let help = text(&output(command).stdout);
+        assert!(help.contains("Example:\n  matterhost "), "{help}");
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    assert_eq!(text(&output(&["--version"]).stdout), concat!("matterhost ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn what_is_no_command_ends_with_2() {
+    for args in [&[][..], &["rnu"], &["run", "--confg", "x"], &["config"], &["run", "--log-format", "xml"]] {
+        let output = output(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn each_shell_has_completions() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = output(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("log-format"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_heard_enough_is_no_failure() {
+    let mut child = matterhost(&["completions", "bash"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut one = [0];
+    child.stdout.take().unwrap().read_exact(&mut one).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,102 @@
+//! What the program says of a configuration that it cannot use: all of it, with 78, and never a token.
+
+use serde_json::Value;
+
+use crate::program::{Dir, output, text};
+
+const SECRET: &str = "hxbtrjq1cfy7dqm4q6zj3h5s9e";
+
+const GOOD: &str =
+    "[servers.main]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n";
+
+#[test]
+fn all_that_is_wrong_is_said_and_the_code_is_78() {
+    let cases: [(&str, &[&str]); 6] = [
+        ("", &["servers: there is no server", "accounts: there is no account"]),
+        ("[server.x]\nurl = 'a'\n", &["server: there is no such section; did you mean servers?"]),
+        (
+            "[accounts.b]\ntoken = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n",
+            &["accounts.b: it has the same token as account a"],
+        ),
+        (
+            "[restart]\nmax_restarts = 50\nwitihn = '1m'\n[delivery]\nqueue = 0\n",
+            &[
+                "restart.within: this budget could never trip",
+                "restart.witihn: there is no such key; did you mean within?",
+                "delivery.queue: 0 is out of bounds",
+            ],
+        ),
+        (
+            "[accounts.b]\ntoken_file = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n",
+            &["accounts.b.token_file: there is no such file"],
+        ),
+        ("token = 'hxbtrjq1cfy7dqm4q6zj3h5s9e", &["line 5"]),
+    ];
+    for (more, expected) in cases {
+        let config = if more.is_empty() { String::new() } else { format!("{GOOD}{more}") };
+        let dir = Dir::with(&config);
+        for args in [&["run"][..], &["check"], &["check", "--json"]] {
+            let output = dir.matterhost(args).output().unwrap();
+            let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+            assert_eq!(output.status.code(), Some(78), "{config}\n{stdout}{stderr}");
+            assert!(!stdout.contains(SECRET) && !stderr.contains(SECRET), "{stdout}{stderr}");
+            if args.len() < 2 {
+                assert!(
+                    stdout.is_empty() && stderr.starts_with("matterhost: matterhost.toml has "),
+                    "{stderr}"
+                );
+                assert!(expected.iter().all(|line| stderr.contains(line)), "{stderr}");
+            } else {
+                let report: Value = serde_json::from_str(&stdout).unwrap();
+                assert_eq!(report["ok"], false);
+                assert!(report["problems"].as_array().unwrap().len() >= expected.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_configuration_the_way_to_one_is_told() {
+    let empty = tempfile::tempdir().unwrap();
+    let run = |program: &mut std::process::Command| {
+        let output = program.current_dir(empty.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(78));
+        text(&output.stderr)
+    };
+    let told = run(&mut crate::program::matterhost(&["run"]));
+    assert!(
+        told.contains("there is no matterhost.toml") && told.contains("matterhost config example"),
+        "{told}"
+    );
+    let told = run(crate::program::matterhost(&["run"]).env("MATTERHOST_CONFIG", "elsewhere.toml"));
+    assert!(told.contains("elsewhere.toml has an error:\n  it cannot be read"), "{told}");
+    let told =
+        run(crate::program::matterhost(&["run", "-c", "third.toml"])
+            .env("MATTERHOST_CONFIG", "elsewhere.toml"));
+    assert!(told.contains("third.toml"), "the flag goes before the variable: {told}");
+}
+
+#[test]
+fn the_example_needs_nothing_but_its_token() {
+    let example = text(&output(&["config", "example"]).stdout);
+    let dir = Dir::with(&example);
+    let without = dir.matterhost(&["check"]).output().unwrap();
+    assert_eq!(without.status.code(), Some(78));
+    assert!(text(&without.stderr).contains("the variable HELPDESK_TOKEN is not set"));
+    // Nobody answers there, but the configuration is taken.
+    let local = example.replace("https://chat.example.com", "http://127.0.0.1:1");
+    let with = Dir::with(&local).matterhost(&["check"]).env("HELPDESK_TOKEN", SECRET).output().unwrap();
+    assert_eq!(with.status.code(), Some(1), "{}", text(&with.stderr));
+}
+
+#[test]
+fn too_few_open_files_are_told_with_the_number_needed() {
+    let dir = Dir::with(GOOD);
+    let shell = format!("ulimit -n 20; exec {} check", env!("CARGO_BIN_EXE_matterhost"));
+    let mut command = std::process::Command::new("/bin/sh");
+    dir.matterhost(&[]).get_current_dir().map(|path| command.current_dir(path));
+    let output = command.args(["-c", &shell]).env_clear().output().unwrap();
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{told}");
+    assert!(told.contains("1 accounts need") && told.contains("this process may open 20"), "{told}");
+}

@@ -1,0 +1,91 @@
+//! What the pages say is what the program does.
+
+use std::{collections::BTreeSet, fs};
+
+use clap::{Command, CommandFactory as _};
+use matterhost::{
+    cli::Cli,
+    config::{Known, known_keys},
+    exit::Exit,
+};
+
+fn page(name: &str) -> String {
+    fs::read_to_string(format!("docs/{name}")).unwrap()
+}
+
+/// The cells of all table rows whose first cell begins with a code span.
+fn rows(page: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    page.lines().filter(|line| line.starts_with("| `")).map(cells).collect()
+}
+
+fn code(cell: &str) -> Option<&str> {
+    cell.strip_prefix('`')?.strip_suffix('`')
+}
+
+#[test]
+fn the_page_of_the_configuration_has_each_key_with_kind_and_default() {
+    let told: BTreeSet<(String, String, Option<String>)> = rows(&page("CONFIGURATION.md"))
+        .into_iter()
+        .map(|row| {
+            assert!(row.len() == 4 && row[3].len() > 5, "{row:?}");
+            (code(&row[0]).unwrap().to_owned(), row[1].clone(), code(&row[2]).map(str::to_owned))
+        })
+        .collect();
+    let known: BTreeSet<_> = known_keys()
+        .into_iter()
+        .map(|Known { key, kind, default }| (key, kind.to_owned(), default))
+        .collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn the_page_of_the_command_line_has_each_exit_code_and_no_other() {
+    let rows = rows(&page("CLI.md"));
+    let told: Vec<u8> = rows.iter().filter_map(|row| code(&row[0])?.parse().ok()).collect();
+    assert_eq!(told, Exit::ALL.map(Exit::code));
+}
+
+/// A command and all beneath it: its name from the top, and its flags.
+fn walk(command: &Command, path: &str, commands: &mut BTreeSet<String>, flags: &mut BTreeSet<String>) {
+    for arg in command.get_arguments() {
+        flags.extend(arg.get_long().map(|long| format!("--{long}")));
+        flags.extend(arg.get_short().map(|short| format!("-{short}")));
+    }
+    let beneath: Vec<_> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
+    if beneath.is_empty() {
+        commands.insert(path.to_owned());
+    }
+    for sub in beneath {
+        walk(sub, &format!("{path} {}", sub.get_name()), commands, flags);
+    }
+}
+
+#[test]
+fn the_page_of_the_command_line_has_each_command_and_flag_and_no_other() {
+    let page = page("CLI.md");
+    let (mut commands, mut flags) = (BTreeSet::new(), BTreeSet::new());
+    // Every command has these, and clap adds them late.
+    flags.extend(["--help", "--version"].map(str::to_owned));
+    walk(&Cli::command(), "matterhost", &mut commands, &mut flags);
+    let headings: BTreeSet<_> =
+        page.lines().filter_map(|line| code(line.strip_prefix("## ")?)).map(str::to_owned).collect();
+    assert_eq!(headings, commands);
+    let spans = page.split('`').skip(1).step_by(2);
+    let told: BTreeSet<_> = spans
+        .filter(|span| span.starts_with('-'))
+        .filter_map(|span| span.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(told.into_iter().filter(|flag| flag != "-").collect::<BTreeSet<_>>(), flags);
+}
+
+#[test]
+fn the_page_of_the_command_line_has_each_member_of_a_line() {
+    let event = crate::program::an_event();
+    let page = page("CLI.md");
+    let start = page.find("| member |").unwrap();
+    let table = &page[start..start + page[start..].find("\n\n").unwrap()];
+    let told: BTreeSet<_> = rows(table).iter().map(|row| code(&row[0]).unwrap().to_owned()).collect();
+    assert_eq!(told, event.as_object().unwrap().keys().cloned().collect());
+}

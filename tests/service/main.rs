@@ -1,0 +1,10 @@
+//! The program itself, as people and service managers run it, against the simulator.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod check;
+mod command_line;
+mod configuration;
+mod documents;
+mod program;
+mod running;

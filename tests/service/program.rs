@@ -1,0 +1,226 @@
+//! Runs the program and reads what it says, with a deadline instead of sleeps.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use matterhost_simulator::{Account, Simulator};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long the program may take to say what is waited for: long, for a machine under load.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The program with nothing in its environment.
+pub(crate) fn matterhost(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_matterhost"));
+    command.args(args).env_clear();
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn output(args: &[&str]) -> Output {
+    matterhost(args).output().unwrap()
+}
+
+/// What it wrote, as text.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A directory with a configuration in it.
+pub(crate) struct Dir(TempDir);
+
+impl Dir {
+    pub(crate) fn with(config: &str) -> Self {
+        let dir = Self(tempfile::tempdir().unwrap());
+        dir.write("matterhost.toml", config);
+        dir
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The program in this directory.
+    pub(crate) fn matterhost(&self, args: &[&str]) -> Command {
+        let mut command = matterhost(args);
+        command.current_dir(self.0.path());
+        command
+    }
+}
+
+/// A simulated server with one channel, in which a bot and a person are.
+pub(crate) struct World {
+    pub(crate) simulator: Simulator,
+    pub(crate) bot: Account,
+    pub(crate) person: Account,
+    pub(crate) channel: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let simulator = Simulator::start().unwrap();
+        let (bot, person) = (simulator.create_bot("helper"), simulator.create_user("ann"));
+        let team = simulator.create_team("crew");
+        let channel = simulator.create_channel(&team, "lobby");
+        for user in [&bot, &person] {
+            simulator.add_to_team(&team, &user.user_id);
+            simulator.add_to_channel(&channel, &user.user_id);
+        }
+        Self { simulator, bot, person, channel }
+    }
+
+    /// A configuration that hosts the bot.
+    pub(crate) fn config(&self) -> String {
+        let (url, token) = (self.simulator.url(), &self.bot.token);
+        format!(
+            "[servers.main]\nurl = \"{url}\"\n[accounts.helpdesk]\ntoken = \"{token}\"\n[log]\nformat = \"json\"\n"
+        )
+    }
+
+    pub(crate) fn says(&self, words: &str) -> String {
+        self.simulator.post(&self.person.user_id, &self.channel, words).id
+    }
+}
+
+/// A line that `run` writes of a post.
+pub(crate) fn an_event() -> Value {
+    let world = World::new();
+    let dir = Dir::with(&world.config());
+    let mut running = Running::ready(&world, &dir);
+    world.says("an event");
+    running.events.post("an event")
+}
+
+/// The program at work.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) events: Lines,
+    pub(crate) log: Lines,
+}
+
+/// The lines of a stream, as they come.
+pub(crate) struct Lines {
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let events = Lines::of(child.stdout.take().unwrap());
+        let log = Lines::of(child.stderr.take().unwrap());
+        Self { child, events, log }
+    }
+
+    /// Starts it with standard output as the command has it.
+    pub(crate) fn reading_log_only(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = Lines::of(child.stderr.take().unwrap());
+        Self { child, events: Lines::of(std::io::empty()), log }
+    }
+
+    /// Starts `run` in the world and waits until its bot is ready.
+    pub(crate) fn ready(world: &World, dir: &Dir) -> Self {
+        let mut running = Self::start(dir.matterhost(&["run"]));
+        running.log.fact("ready");
+        assert_eq!(world.simulator.counters().open_sockets(&world.bot.user_id), 1);
+        running
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended, and gives back how and all that it logged.
+    pub(crate) fn ended(mut self) -> (ExitStatus, Vec<String>) {
+        let start = Instant::now();
+        // The log ends with the process.
+        self.log.rest();
+        let status = self.child.wait().unwrap();
+        assert!(start.elapsed() < DEADLINE);
+        (status, std::mem::take(&mut self.log.seen))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { lines, seen: Vec::new() }
+    }
+
+    /// Waits for a line of JSON for which that holds.
+    pub(crate) fn json(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + DEADLINE;
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            let value: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+            self.seen.push(line);
+            if holds(&value) {
+                return value;
+            }
+        }
+        panic!("{what} did not come; what came: {:#?}", self.seen);
+    }
+
+    /// Waits for a line that holds those words.
+    pub(crate) fn line(&mut self, words: &str) {
+        let end = Instant::now() + DEADLINE;
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+            if self.seen.last().is_some_and(|line| line.contains(words)) {
+                return;
+            }
+        }
+        panic!("{words} did not come; what came: {:#?}", self.seen);
+    }
+
+    /// Waits until the log tells of a fact.
+    pub(crate) fn fact(&mut self, fact: &str) -> Value {
+        self.json(fact, |line| line["fact"] == fact)
+    }
+
+    /// Waits for a post with that text.
+    pub(crate) fn post(&mut self, words: &str) -> Value {
+        self.json(words, |event| {
+            event["type"] == "com.mattermost.posted" && event["data"]["post"]["message"] == words
+        })
+    }
+
+    /// Waits until the stream ends.
+    pub(crate) fn rest(&mut self) {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.seen.push(line),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("it did not end; it said {:#?}", self.seen),
+            }
+        }
+    }
+}

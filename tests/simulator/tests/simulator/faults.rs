@@ -1,0 +1,315 @@
+//! Faults by script.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use matterhost_simulator::{Fault, FaultKind, RateLimit, Simulator, Target, Timings};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::client::{End, PATIENCE, Socket, rest, try_rest};
+use crate::room::{Room, message};
+
+#[test]
+fn a_refusing_server_keeps_its_sockets_and_comes_back() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    let refuse = room.simulator.inject(Fault::new(FaultKind::Refuse));
+    assert!(TcpStream::connect(room.simulator.address()).is_err());
+    room.post("heard all the same");
+    assert_eq!(message(&socket.json()), "heard all the same");
+    room.simulator.clear(refuse);
+    room.socket(&room.peer);
+}
+
+#[test]
+fn rest_fails_as_told_for_whom_and_how_often() {
+    let room = Room::new();
+    let me = |account| room.get("/api/v4/users/me", account);
+    for (kind, status) in [
+        (FaultKind::Unauthorized, 401),
+        (FaultKind::ServerError, 500),
+        (FaultKind::TooManyRequests { retry_after: 7 }, 429),
+        (FaultKind::Html, 200),
+        (FaultKind::Redirect("http://127.0.0.1:1/".to_owned()), 302),
+    ] {
+        let fault = Fault::new(kind.clone()).user(&room.bot.user_id).times(1);
+        room.simulator.inject(fault);
+        assert_eq!(me(&room.peer).status, 200, "{kind:?} is not for the peer");
+        let struck = me(&room.bot);
+        assert_eq!(struck.status, status, "{kind:?}");
+        assert_eq!(
+            struck.json().is_object(),
+            matches!(status, 401 | 500),
+            "{kind:?}"
+        );
+        assert_eq!(me(&room.bot).status, 200, "{kind:?} strikes once");
+    }
+    let route = Target::Route("GET /users/me".to_owned());
+    let fault = room
+        .simulator
+        .inject(Fault::new(FaultKind::Garbage).at(route));
+    assert!(me(&room.bot).json().is_string());
+    assert_eq!(room.get("/api/v4/users/me/teams", &room.bot).status, 200);
+    room.simulator.clear(fault);
+    assert!(me(&room.bot).json().is_object());
+}
+
+#[test]
+fn a_slow_server_takes_its_time() {
+    let room = Room::new();
+    let delay = Duration::from_millis(80);
+    room.simulator
+        .inject(Fault::new(FaultKind::Slow(delay)).times(1));
+    let start = Instant::now();
+    room.get("/api/v4/users/me", &room.bot);
+    assert!(start.elapsed() >= delay);
+}
+
+#[test]
+fn events_are_doubled_skipped_and_lost() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    let strike = |kind| {
+        drop(
+            room.simulator
+                .inject(Fault::new(kind).user(&room.bot.user_id).times(1)),
+        )
+    };
+    strike(FaultKind::DuplicateEvent);
+    room.post("twice");
+    let seqs = [socket.json()["seq"].clone(), socket.json()["seq"].clone()];
+    assert_eq!(seqs, [2, 2]);
+    strike(FaultKind::SequenceGap);
+    room.post("skipped");
+    room.post("after the gap");
+    assert_eq!(socket.json()["seq"], 4);
+    strike(FaultKind::LostEvent);
+    room.post("lost");
+    room.post("after the loss");
+    let event = socket.json();
+    assert_eq!(
+        (message(&event), event["seq"].as_u64()),
+        ("after the loss".to_owned(), Some(5))
+    );
+    assert_eq!(socket.ask(1, "ping").1["status"], "OK");
+}
+
+#[test]
+fn hello_is_withheld_or_never_reached() {
+    let room = Room::new();
+    let open = || Socket::open(room.simulator.address(), Some(&room.bot.token), "");
+    room.simulator
+        .inject(Fault::new(FaultKind::HelloWithheld).times(1));
+    assert_eq!(open().json()["event"], "status_change");
+    room.simulator
+        .inject(Fault::new(FaultKind::DropBeforeHello).times(1));
+    assert_eq!(open().end(), End::Dropped);
+    assert_eq!(open().json()["event"], "hello");
+}
+
+#[test]
+fn frames_come_whole_in_pieces_huge_or_broken() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    let strike = |kind| {
+        drop(
+            room.simulator
+                .inject(Fault::new(kind).user(&room.bot.user_id)),
+        )
+    };
+    strike(FaultKind::Fragments(5));
+    assert_eq!(socket.json()["event"], "simulated");
+    strike(FaultKind::HugeFrame(500_000));
+    assert_eq!(socket.recv().len(), 500_000);
+    strike(FaultKind::GarbageText);
+    assert!(serde_json::from_str::<serde_json::Value>(&socket.recv()).is_err());
+    strike(FaultKind::ServerPing);
+    assert!(matches!(socket.socket.read(), Ok(Message::Ping(_))));
+    strike(FaultKind::AnnouncedFrame(400 << 20));
+    let mut header = [0; 10];
+    socket
+        .socket
+        .get_mut()
+        .read_exact(&mut header)
+        .expect("a header");
+    assert_eq!(header[..2], [0x81, 127]);
+    assert_eq!(
+        u64::from_be_bytes(header[2..].try_into().expect("eight bytes")),
+        400 << 20
+    );
+
+    let mut other = room.socket(&room.peer);
+    room.simulator.close_sockets(&room.peer.user_id, 1012);
+    assert_eq!(other.end(), End::Close(Some(1012)));
+    let mut broken = room.socket(&room.peer);
+    room.simulator
+        .inject(Fault::new(FaultKind::GarbageFrame).user(&room.peer.user_id));
+    assert_eq!(broken.end(), End::Dropped);
+}
+
+#[test]
+fn a_silence_ends_by_itself_and_covers_rest() {
+    let room = Room::new();
+    let fault = Fault::new(FaultKind::Silence).user(&room.bot.user_id);
+    let start = Instant::now();
+    let lasting = Duration::from_millis(100);
+    room.simulator.inject(fault.lasting(lasting));
+    assert_eq!(room.get("/api/v4/users/me", &room.bot).status, 200);
+    assert!(start.elapsed() >= lasting);
+}
+
+/// Fact 22: deaf, and `update_at` has not moved.
+#[test]
+fn deafness_without_drift() {
+    let room = Room::new();
+    for deafen in [
+        (|room: &Room| room.simulator.deafen(&room.bot.user_id)) as fn(&Room),
+        |room| room.simulator.toggle_token(&room.bot.token_id),
+    ] {
+        let mut socket = Socket::open(room.simulator.address(), Some(&room.bot.token), "");
+        assert_eq!(socket.json()["event"], "hello");
+        let before = room.simulator.update_at(&room.bot.user_id);
+        deafen(&room);
+        room.post("unheard");
+        assert_eq!(socket.ask(1, "ping").1["error"]["status_code"], 401);
+        assert_eq!(room.simulator.update_at(&room.bot.user_id), before);
+    }
+}
+
+/// Fact 17: the server closes a client that does not read, and the queue is what bounds it.
+#[test]
+fn a_full_queue_ends_the_socket() {
+    let builder = Simulator::builder().send_queue(16).send_buffer(4_096);
+    let room = Room::of(builder.start().expect("a simulator"));
+    let _socket = room.socket(&room.bot);
+    let admin = room.simulator.admin().user_id;
+    let text = "x".repeat(1 << 20);
+    for _ in 0..64 {
+        room.simulator.post(&admin, &room.channel, &text);
+    }
+    assert!(
+        room.simulator
+            .wait_for(|c| c.open_sockets(&room.bot.user_id) == 0, PATIENCE)
+    );
+}
+
+/// Fact 17.
+#[test]
+fn a_client_without_pongs_is_dropped_and_large_frames_too() {
+    let timings = Timings {
+        ping_interval: Duration::from_millis(30),
+        pong_wait: Duration::from_millis(150),
+        ..Timings::default()
+    };
+    let room = Room::of(
+        Simulator::builder()
+            .timings(timings)
+            .start()
+            .expect("a simulator"),
+    );
+    let silent = room.socket(&room.bot);
+    let gone = |c: &matterhost_simulator::Counters| c.open_sockets(&room.bot.user_id) == 0;
+    assert!(
+        room.simulator.wait_for(gone, PATIENCE),
+        "nobody reads, so nobody sends pongs"
+    );
+    drop(silent);
+
+    let mut large = room.socket(&room.peer);
+    large.send(&format!(
+        r#"{{"seq":1,"action":"ping","data":"{}"}}"#,
+        "x".repeat(9_000)
+    ));
+    assert_eq!(large.end(), End::Dropped);
+}
+
+/// Fact 15: upgrades count, and are refused.
+#[test]
+fn upgrades_count_against_the_rate_limit() {
+    let limit = RateLimit {
+        per_second: 1,
+        burst: 0,
+    };
+    let simulator = Simulator::builder()
+        .rate_limit(limit)
+        .start()
+        .expect("a simulator");
+    let get = |path| rest(simulator.address(), "GET", path, None, None);
+    assert_eq!(get("/api/v4/system/ping").status, 200);
+    let refused = get("/api/v4/websocket");
+    assert_eq!(
+        (refused.status, refused.body.as_str()),
+        (429, "limit exceeded\n")
+    );
+    assert_eq!(refused.header("Retry-After"), Some("1"));
+}
+
+#[test]
+fn a_flood_arrives_whole_and_in_sequence() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    room.simulator.flood(&room.channel, 5_000, 100);
+    let mut ids = std::collections::BTreeSet::new();
+    for number in 0..5_000 {
+        let event = socket.json();
+        assert_eq!(event["seq"], number + 2);
+        let post = event["data"]["post"].as_str().expect("a post");
+        let post: serde_json::Value = serde_json::from_str(post).expect("JSON");
+        ids.insert(post["id"].as_str().expect("an id").to_owned());
+    }
+    assert_eq!(ids.len(), 5_000);
+}
+
+#[test]
+fn tls_is_trusted_by_the_authority_only_and_the_sub_path_is_all_there_is() {
+    let simulator = Simulator::builder()
+        .tls(true)
+        .sub_path("/chat/")
+        .start()
+        .expect("a simulator");
+    assert!(simulator.url().starts_with("https://") && simulator.url().ends_with("/chat"));
+    let pem = simulator.ca_pem().expect("an authority");
+    let ca = <rustls::pki_types::CertificateDer<'_> as rustls::pki_types::pem::PemObject>::from_pem_slice(
+        pem.as_bytes(),
+    );
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ca.expect("a certificate")).expect("an authority");
+    let ask = |roots: rustls::RootCertStore, path: &str| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = simulator.address().ip().into();
+        let mut tls = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut tcp = TcpStream::connect(simulator.address()).expect("a connection");
+        let mut stream = rustls::Stream::new(&mut tls, &mut tcp);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer)?;
+        std::io::Result::Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    assert_eq!(
+        ask(roots.clone(), "/chat/api/v4/system/ping").expect("an answer"),
+        "HTTP/1.1 200"
+    );
+    assert_eq!(
+        ask(roots, "/api/v4/system/ping").expect("an answer"),
+        "HTTP/1.1 404"
+    );
+    assert!(ask(rustls::RootCertStore::empty(), "/").is_err());
+}
+
+#[test]
+fn dropping_the_handle_ends_everything() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    let address = room.simulator.address();
+    drop(room);
+    assert_eq!(socket.end(), End::Dropped);
+    assert!(try_rest(address, "GET", "/api/v4/system/ping", None, None, &[]).is_err());
+}

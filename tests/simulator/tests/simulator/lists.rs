@@ -1,0 +1,285 @@
+//! Lists of posts and channels, where the recordings cannot be played: order, ties, limits, lag.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use matterhost_simulator::{PostOptions, Simulator};
+use serde_json::{Value, json};
+
+use crate::client::{PATIENCE, rest};
+use crate::room::{Room, message};
+
+fn ids(list: &Value) -> Vec<String> {
+    let order = list["order"].as_array().expect("an order");
+    order
+        .iter()
+        .map(|id| id.as_str().expect("an id").to_owned())
+        .collect()
+}
+
+fn posts(room: &Room, query: &str) -> Value {
+    room.get(
+        &format!("/api/v4/channels/{}/posts?{query}", room.channel),
+        &room.bot,
+    )
+    .json()
+}
+
+/// Fact 23: twelve posters at once, committed up to 50 ms late (order).
+#[test]
+fn events_leave_the_order_of_create_at_and_after_finds_every_post() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    let admin = room.simulator.admin().user_id;
+    let first = room.simulator.post(&admin, &room.channel, "first");
+    socket.json();
+    room.simulator.scatter_posts(Duration::from_millis(50));
+    std::thread::scope(|scope| {
+        for poster in 0..12 {
+            let (room, admin) = (&room, &admin);
+            scope.spawn(move || {
+                for number in 0..10 {
+                    room.simulator
+                        .post(admin, &room.channel, &format!("{poster}-{number}"));
+                }
+            });
+        }
+    });
+    let times: Vec<i64> = (0..120)
+        .map(|_| {
+            let post = socket.json()["data"]["post"]
+                .as_str()
+                .expect("a post")
+                .to_owned();
+            let post: Value = serde_json::from_str(&post).expect("JSON");
+            post["create_at"].as_i64().expect("a time")
+        })
+        .collect();
+    assert!(
+        !times.is_sorted(),
+        "some events come after those of younger posts"
+    );
+    let different: BTreeSet<i64> = times.iter().copied().collect();
+    assert!(
+        different.len() < times.len(),
+        "some posts share their millisecond"
+    );
+    let list = posts(&room, &format!("after={}&per_page=200", first.id));
+    let later = times.iter().filter(|time| **time > first.create_at).count();
+    assert_eq!(ids(&list).len(), later);
+}
+
+/// Fact 23: `after` is strictly later, so a post that shares its anchor's time is lost to it.
+#[test]
+fn after_loses_ties() {
+    let room = Room::new();
+    let admin = room.simulator.admin().user_id;
+    let first = room.simulator.post(&admin, &room.channel, "first");
+    let options = PostOptions {
+        user_id: admin,
+        channel_id: room.channel.clone(),
+        message: "tied".to_owned(),
+        create_at: Some(first.create_at),
+        ..PostOptions::default()
+    };
+    room.simulator.post_with(&options);
+    assert!(ids(&posts(&room, &format!("after={}", first.id))).is_empty());
+}
+
+/// Fact 29: the event comes, no list by `after` or `since` has it.
+#[test]
+fn an_old_post_is_heard_and_not_listed() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    let admin = room.simulator.admin().user_id;
+    let first = room.simulator.post(&admin, &room.channel, "first");
+    socket.json();
+    room.simulator.post_with(&PostOptions {
+        user_id: admin,
+        channel_id: room.channel.clone(),
+        message: "imported".to_owned(),
+        create_at: Some(first.create_at - 1_000_000),
+        ..PostOptions::default()
+    });
+    assert_eq!(message(&socket.json()), "imported");
+    assert!(ids(&posts(&room, &format!("after={}", first.id))).is_empty());
+    assert!(ids(&posts(&room, &format!("since={}", first.create_at))).is_empty());
+}
+
+/// Fact 25.
+#[test]
+fn since_gives_any_thousand_rows() {
+    let room = Room::new();
+    let admin = room.simulator.admin().user_id;
+    let all: Vec<String> = (0..1_100)
+        .map(|number| {
+            room.simulator
+                .post(&admin, &room.channel, &number.to_string())
+                .id
+        })
+        .collect();
+    let listed: BTreeSet<String> = ids(&posts(&room, "since=1")).into_iter().collect();
+    assert_eq!(listed.len(), 1_000);
+    let missing = |ids: &[String]| ids.iter().any(|id| !listed.contains(id));
+    assert!(
+        missing(&all[..550]) && missing(&all[550..]),
+        "neither the newest nor the oldest"
+    );
+}
+
+/// Fact 11: pages newest first, ending with an empty `next_post_id`.
+#[test]
+fn after_is_paged() {
+    let room = Room::new();
+    let admin = room.simulator.admin().user_id;
+    let first = room.simulator.post(&admin, &room.channel, "first");
+    let base = first.create_at + 1;
+    let all: Vec<String> = (0..450)
+        .map(|number| {
+            let options = PostOptions {
+                user_id: admin.clone(),
+                channel_id: room.channel.clone(),
+                create_at: Some(base + number),
+                ..PostOptions::default()
+            };
+            room.simulator.post_with(&options).id
+        })
+        .collect();
+    let mut seen = Vec::new();
+    let mut cursor = first.id;
+    loop {
+        let list = posts(&room, &format!("after={cursor}&per_page=200"));
+        let page = ids(&list);
+        cursor.clone_from(&page[0]);
+        seen.extend(page.into_iter().rev());
+        if list["next_post_id"] == "" {
+            break;
+        }
+    }
+    assert_eq!(seen, all);
+}
+
+/// Fact 11: a thread's root comes along in `posts` only.
+#[test]
+fn a_root_is_not_in_order() {
+    let room = Room::new();
+    let admin = room.simulator.admin().user_id;
+    let root = room.simulator.post(&admin, &room.channel, "root");
+    let between = room.simulator.post_with(&PostOptions {
+        user_id: admin.clone(),
+        channel_id: room.channel.clone(),
+        create_at: Some(root.create_at + 1),
+        ..PostOptions::default()
+    });
+    let reply = room.simulator.post_with(&PostOptions {
+        user_id: admin,
+        channel_id: room.channel.clone(),
+        root_id: Some(root.id.clone()),
+        create_at: Some(root.create_at + 2),
+        ..PostOptions::default()
+    });
+    let list = posts(&room, &format!("after={}", between.id));
+    assert_eq!(ids(&list), [reply.id]);
+    assert_eq!(list["posts"][&root.id]["reply_count"], 1);
+}
+
+/// Facts 12, 24 and 26.
+#[test]
+fn channel_lists_lag_when_told_and_exist_when_told() {
+    let room = Room::of(
+        Simulator::builder()
+            .list_all_channels(true)
+            .start()
+            .expect("a simulator"),
+    );
+    let last_post_at = || {
+        let list = room.get("/api/v4/users/me/channels", &room.bot).json();
+        let list = list.as_array().expect("a list").clone();
+        let found = list.iter().find(|c| c["id"] == room.channel.as_str());
+        found.expect("the channel")["last_post_at"]
+            .as_i64()
+            .expect("a time")
+    };
+    let admin = room.simulator.admin().user_id;
+    let before = last_post_at();
+    room.simulator.freeze_lists();
+    let post = room.simulator.post_with(&PostOptions {
+        user_id: admin,
+        channel_id: room.channel.clone(),
+        create_at: Some(before + 1_000),
+        ..PostOptions::default()
+    });
+    assert_eq!(last_post_at(), before);
+    room.simulator.thaw_lists();
+    assert_eq!(last_post_at(), post.create_at);
+
+    room.simulator.archive_channel(&room.channel);
+    let listed = |query: &str| {
+        let list = room
+            .get(&format!("/api/v4/users/me/channels{query}"), &room.bot)
+            .body;
+        list.contains(&room.channel)
+    };
+    assert!(!listed("") && listed("?include_deleted=true"));
+    let apart = room.simulator.create_bot("apart");
+    let none = room.get("/api/v4/users/me/channels", &apart);
+    assert_eq!(
+        (
+            none.status,
+            none.json()["id"]
+                .as_str()
+                .map(|id| id.contains("not_found"))
+        ),
+        (404, Some(true))
+    );
+}
+
+/// Fact 23: nobody sees a post before it is committed.
+#[test]
+fn a_post_is_invisible_until_it_is_committed() {
+    let room = Room::new();
+    let mut socket = room.socket(&room.bot);
+    let admin = room.simulator.admin().user_id;
+    let options = |text: &str, after: Option<Duration>| PostOptions {
+        user_id: admin.clone(),
+        channel_id: room.channel.clone(),
+        message: text.to_owned(),
+        visible_after: after,
+        ..PostOptions::default()
+    };
+    let late = room
+        .simulator
+        .post_with(&options("late", Some(Duration::from_millis(40))));
+    let path = format!("/api/v4/posts/{}", late.id);
+    assert_eq!(room.get(&path, &room.bot).status, 404);
+    room.simulator.post_with(&options("young", None));
+    assert_eq!(
+        [message(&socket.json()), message(&socket.json())],
+        ["young", "late"]
+    );
+    assert_eq!(room.get(&path, &room.bot).status, 200);
+}
+
+/// Fact 19.
+#[test]
+fn a_pending_post_id_makes_one_post() {
+    let room = Room::new();
+    let body = json!({"channel_id": room.channel, "message": "x", "pending_post_id": "key"});
+    let post = || {
+        let token = Some(room.bot.token.as_str());
+        rest(
+            room.simulator.address(),
+            "POST",
+            "/api/v4/posts",
+            token,
+            Some(&body),
+        )
+        .json()
+    };
+    let made = room.simulator.counters().posts_made;
+    assert_eq!(post()["id"], post()["id"]);
+    assert!(
+        room.simulator
+            .wait_for(|c| c.posts_made == made + 1, PATIENCE)
+    );
+}

@@ -1,0 +1,342 @@
+//! Plays a recording's requests against a simulator and notes every difference.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+
+use matterhost_simulator::{PostOptions, Simulator, SimulatorBuilder, Timings};
+use serde_json::{Value, json};
+
+use super::compare::{Ids, compare, same_text};
+use super::listed::Listed;
+use crate::client::{Answer, End, PATIENCE, Socket, rest};
+
+/// The admin of every recording.
+pub(crate) const ADMIN: &str = "f3em7t6rctr4uk3uix4qhumicr";
+
+/// One recording on its way.
+pub(crate) struct Replay {
+    pub(crate) simulator: Simulator,
+    pub(crate) ids: Ids,
+    /// Tokens by the name of the caller or socket; the part before `-` will do.
+    pub(crate) tokens: HashMap<String, String>,
+    /// Ids of those tokens.
+    pub(crate) token_ids: HashMap<String, String>,
+    /// Sockets that the recorder cut; where others end without a close frame the server did it.
+    pub(crate) cuts: &'static [&'static str],
+    /// Users who joined channels before the recording shows the post about it.
+    pub(crate) joins: Vec<(String, String)>,
+    /// Posts that the script made itself: they are not made again when they are seen.
+    made: Vec<String>,
+    /// Times of the recording that stand in requests, and what they are here.
+    pub(crate) times: HashMap<String, i64>,
+    sockets: HashMap<String, Socket>,
+    scenario: &'static str,
+    listed: Listed,
+    found: BTreeSet<(usize, String)>,
+}
+
+impl Replay {
+    pub(crate) fn new(scenario: &'static str) -> Self {
+        Self::with(scenario, Simulator::builder())
+    }
+
+    pub(crate) fn with(scenario: &'static str, builder: SimulatorBuilder) -> Self {
+        let timings = Timings {
+            auth_drop: std::time::Duration::from_millis(300),
+            ..Timings::default()
+        };
+        let simulator = builder.timings(timings).start().expect("a simulator");
+        let mut replay = Self {
+            ids: Ids::default(),
+            tokens: HashMap::from([
+                ("admin".to_owned(), simulator.admin().token),
+                ("bad".to_owned(), "x".repeat(26)),
+            ]),
+            token_ids: HashMap::new(),
+            cuts: &[],
+            joins: Vec::new(),
+            made: Vec::new(),
+            times: HashMap::new(),
+            sockets: HashMap::new(),
+            scenario,
+            listed: Listed::of(scenario),
+            found: BTreeSet::new(),
+            simulator,
+        };
+        let admin = replay.simulator.admin().user_id;
+        replay.ids.bind(ADMIN, &admin);
+        replay
+    }
+
+    /// Plays all lines; the script is called before each with the line's number and itself.
+    pub(crate) fn run(mut self, mut script: impl FnMut(&mut Self, usize, &Value)) {
+        let path = format!(
+            "{}/../fixtures/wire/{}.jsonl",
+            env!("CARGO_MANIFEST_DIR"),
+            self.scenario
+        );
+        let text = fs::read_to_string(path).expect("a recording");
+        let mut lines: Vec<(usize, Value)> = text
+            .lines()
+            .enumerate()
+            .map(|(at, line)| (at + 1, serde_json::from_str(line).expect("JSON")))
+            .collect();
+        self.reorder(&mut lines);
+        for at in 0..lines.len() {
+            let (number, line) = &lines[at];
+            script(&mut self, *number, line);
+            if line.get("send").is_some() {
+                self.cause_before_reply(&lines[at..]);
+            }
+            self.play(*number, line);
+        }
+        let found = std::mem::take(&mut self.found);
+        self.listed.check(self.scenario, &found);
+    }
+
+    /// Lines listed as `order` change places with the socket's next one.
+    fn reorder(&mut self, lines: &mut [(usize, Value)]) {
+        for number in self.listed.lines_with("order") {
+            let at = number - 1;
+            let conn = lines[at].1["conn"].clone();
+            let other = (at + 1..lines.len()).find(|next| {
+                lines[*next].1["conn"] == conn && lines[*next].1.get("recv").is_some()
+            });
+            lines.swap(at, other.expect("a line to change places with"));
+            self.found.insert((number, "order".to_owned()));
+        }
+    }
+
+    fn play(&mut self, number: usize, line: &Value) {
+        let conn = line["conn"].as_str().unwrap_or_default().to_owned();
+        if let Some(rest) = line.get("rest") {
+            self.play_rest(number, &conn, rest);
+        } else if line.get("open").is_some() {
+            self.open(&conn, line);
+        } else if let Some(text) = line["send"].as_str() {
+            let token = self.token(&conn).unwrap_or_default();
+            self.socket(&conn).send(&text.replace("<token>", &token));
+        } else if let Some(text) = line["recv"].as_str() {
+            self.recv(number, &conn, text);
+        } else if line.get("close").is_some() {
+            self.close(number, &conn, &line["close"]);
+        }
+    }
+
+    fn play_rest(&mut self, number: usize, conn: &str, rest: &Value) {
+        let method = rest["method"].as_str().expect("a method");
+        let path = self.translate(rest["path"].as_str().expect("a path"));
+        let body = Some(self.ids.translate_value(&rest["body"])).filter(|body| !body.is_null());
+        let answer = self.rest(conn, method, &path, body.as_ref());
+        let headers: serde_json::Map<String, Value> = rest["headers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, _)| Some((name.clone(), json!(answer.header(name)?))))
+            .collect();
+        let simulated =
+            json!({ "status": answer.status, "headers": headers, "answer": answer.json() });
+        let recorded = json!({
+            "status": rest["status"], "headers": rest["headers"], "answer": rest["answer"]
+        });
+        for path in compare(&recorded["answer"], &simulated["answer"], &mut self.ids) {
+            self.differs(number, &path);
+        }
+        for part in ["status", "headers"] {
+            for path in compare(&recorded[part], &simulated[part], &mut self.ids) {
+                self.differs(number, &format!("{part}{path}"));
+            }
+        }
+    }
+
+    /// A request of one of the recording's callers.
+    pub(crate) fn rest(
+        &self,
+        conn: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        rest(
+            self.simulator.address(),
+            method,
+            path,
+            self.token(conn).as_deref(),
+            body,
+        )
+    }
+
+    /// A request of the admin that is not recorded.
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.rest("admin", method, &format!("/api/v4{path}"), Some(body));
+        assert!(answer.status < 300, "{method} {path}: {}", answer.body);
+        answer.json()
+    }
+
+    fn translate(&self, path: &str) -> String {
+        let mut path = self.ids.translate(path);
+        for (recorded, simulated) in &self.times {
+            path = path.replace(recorded, &simulated.to_string());
+        }
+        path
+    }
+
+    fn token(&self, conn: &str) -> Option<String> {
+        let name = conn.split('-').next().unwrap_or(conn);
+        self.tokens
+            .get(conn)
+            .or_else(|| self.tokens.get(name))
+            .cloned()
+    }
+
+    fn open(&mut self, conn: &str, line: &Value) {
+        let query = self.ids.translate(line["query"].as_str().expect("a query"));
+        let token = self.token(conn).filter(|_| line["authorization"] == true);
+        let socket = Socket::open(self.simulator.address(), token.as_deref(), &query);
+        self.sockets.insert(conn.to_owned(), socket);
+    }
+
+    pub(crate) fn socket(&mut self, conn: &str) -> &mut Socket {
+        self.sockets.get_mut(conn).expect("an open socket")
+    }
+
+    fn recv(&mut self, number: usize, conn: &str, text: &str) {
+        if self.listed.has(number, "missing") {
+            self.found.insert((number, "missing".to_owned()));
+            return;
+        }
+        let recorded: Value = serde_json::from_str(text).expect("JSON");
+        self.cause(&recorded);
+        let simulated = self.socket(conn).recv();
+        let simulated = self.hide_tokens(simulated);
+        let value: Value = serde_json::from_str(&simulated).expect("JSON");
+        let paths = compare(&recorded, &value, &mut self.ids);
+        // Replies name statuses by user id, sorted: their bytes hang on the ids.
+        let event = recorded.get("event").is_some();
+        if event && paths.is_empty() && !same_text(text, &simulated, &mut self.ids) {
+            self.differs(number, "text");
+        }
+        for path in paths {
+            self.differs(number, &path);
+        }
+    }
+
+    fn hide_tokens(&self, text: String) -> String {
+        let tokens = self.tokens.iter().filter(|(name, _)| *name != "bad");
+        tokens.fold(text, |text, (_, token)| text.replace(token, "<token>"))
+    }
+
+    /// Makes the post of an event that nobody has made yet: the recorder made it by a way not recorded.
+    fn cause(&mut self, event: &Value) {
+        if event["event"] != "posted" {
+            return;
+        }
+        let text = event["data"]["post"].as_str().expect("a post");
+        let post: Value = serde_json::from_str(text).expect("JSON");
+        let text = |name: &str| post[name].as_str().expect("a text").to_owned();
+        if self.ids.knows(&text("id")) {
+            return;
+        }
+        let join = (
+            text("channel_id"),
+            post["props"]["addedUserId"]
+                .as_str()
+                .unwrap_or("")
+                .to_owned(),
+        );
+        if !text("type").is_empty() && !self.joins.contains(&join) {
+            // A request of the recording made it.
+            return;
+        }
+        self.joins.retain(|known| *known != join);
+        if let Some(made) = self
+            .made
+            .iter()
+            .position(|message| *message == text("message"))
+        {
+            self.made.remove(made);
+            return;
+        }
+        let mentions = event["data"]["mentions"]
+            .as_str()
+            .filter(|_| !text("type").is_empty());
+        let mentions =
+            mentions.map(|ids| serde_json::from_str(&self.ids.translate(ids)).expect("ids"));
+        self.simulator.post_with(&PostOptions {
+            user_id: self.ids.translate(&text("user_id")),
+            channel_id: self.ids.translate(&text("channel_id")),
+            message: text("message"),
+            kind: text("type"),
+            props: self
+                .ids
+                .translate_value(&post["props"])
+                .as_object()
+                .cloned()
+                .expect("props"),
+            mentions: mentions.unwrap_or_default(),
+            ..PostOptions::default()
+        });
+        // It is seen at once by this socket, and later by others: the id is bound by then.
+    }
+
+    /// What a socket hears between a request and its reply was on its way before the request.
+    fn cause_before_reply(&mut self, lines: &[(usize, Value)]) {
+        let conn = &lines[0].1["conn"];
+        for (_, line) in lines
+            .iter()
+            .filter(|(_, line)| line["conn"] == *conn)
+            .skip(1)
+        {
+            let Some(text) = line["recv"].as_str() else {
+                return;
+            };
+            let frame: Value = serde_json::from_str(text).expect("JSON");
+            if frame.get("status").is_some() {
+                return;
+            }
+            if frame["event"] == "posted" {
+                self.cause(&frame);
+                let post = frame["data"]["post"].as_str().expect("a post");
+                let post: Value = serde_json::from_str(post).expect("JSON");
+                self.made
+                    .push(post["message"].as_str().expect("a message").to_owned());
+            }
+        }
+    }
+
+    /// Makes a post that is seen later, if ever.
+    pub(crate) fn post(&mut self, channel: &str, text: &str) {
+        let (admin, channel) = (self.ids.translate(ADMIN), self.ids.translate(channel));
+        self.simulator.post(&admin, &channel, text);
+        self.made.push(text.to_owned());
+    }
+
+    fn close(&mut self, number: usize, conn: &str, code: &Value) {
+        let mut socket = self.sockets.remove(conn).expect("an open socket");
+        if code == 1000 {
+            if !socket.is_quiet() {
+                self.differs(number, "frame is new");
+            }
+            let _ = socket.socket.close(None);
+            socket.end();
+        } else if self.cuts.contains(&conn) {
+            let open = self.simulator.counters().all_open_sockets();
+            socket.cut();
+            let gone = self
+                .simulator
+                .wait_for(|c| c.all_open_sockets() < open, PATIENCE);
+            assert!(gone, "the server noticed that {conn} was cut");
+        } else {
+            assert_eq!(
+                socket.end(),
+                End::Dropped,
+                "line {number}: the server drops {conn}"
+            );
+        }
+    }
+
+    fn differs(&mut self, number: usize, path: &str) {
+        self.found
+            .insert((number, path.trim_start_matches('.').to_owned()));
+    }
+}
