@@ -15,6 +15,7 @@ pub const CONFIG_VARIABLE: &str = "MATTERHOST_CONFIG";
 
 const EXAMPLES: &str = "\
 Examples:
+  matterhost demo                               see it work on a simulated server
   matterhost config example > matterhost.toml   begin with a commented configuration
   matterhost check                              ask every server and token whether they work
   matterhost run                                host the accounts; events come as lines of JSON
@@ -44,6 +45,11 @@ pub enum Command {
     /// cannot be used.
     #[command(after_help = "Example:\n  matterhost check --config bots.toml --json | jq .ok")]
     Check(CheckArgs),
+    /// Watch three bots on a built-in simulated server that disables them, resets them and restarts
+    ///
+    /// Needs nothing but this program. Ends with 1 when a bot stayed deaf.
+    #[command(after_help = "Example:\n  matterhost demo --seconds 30")]
+    Demo(DemoArgs),
     /// Help with the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -86,6 +92,14 @@ pub struct CheckArgs {
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+/// What `demo` takes.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Ends after so many seconds with a summary [default: at Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: Option<u64>,
 }
 
 /// Where the configuration is.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod cli;
 pub mod cloud_event;
 pub mod config;
+pub mod demo;
 pub mod exit;
 pub mod logging;
 pub mod observe;

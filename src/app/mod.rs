@@ -6,12 +6,14 @@ mod signals;
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
+    time::Duration,
 };
 
 use crate::{
     check,
-    cli::{self, CheckArgs, Cli, Command, ConfigCommand, FileArg, RunArgs},
+    cli::{self, CheckArgs, Cli, Command, ConfigCommand, DemoArgs, FileArg, RunArgs},
     config::{self, Config, ConfigError, EXAMPLE, Sources},
+    demo,
     exit::Exit,
     logging,
 };
@@ -21,6 +23,7 @@ pub fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Run(args) => host(&args),
         Command::Check(args) => check(&args),
+        Command::Demo(args) => demo(&args),
         Command::Config(ConfigCommand::Example) => print(EXAMPLE.as_bytes()),
         Command::Completions { shell } => print(&cli::completions(shell)),
     }
@@ -37,6 +40,14 @@ fn host(args: &RunArgs) -> Exit {
     }
     host::run(config).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
+        Exit::Failed
+    })
+}
+
+fn demo(args: &DemoArgs) -> Exit {
+    demo::run(args.seconds.map(Duration::from_secs)).unwrap_or_else(|error| {
+        // When even standard error is closed, the exit code still tells.
+        let _ = writeln!(io::stderr().lock(), "matterhost: {error:#}");
         Exit::Failed
     })
 }
