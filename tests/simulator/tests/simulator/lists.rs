@@ -164,23 +164,23 @@ fn after_is_paged() {
 fn a_root_is_not_in_order() {
     let room = Room::new();
     let admin = room.simulator.admin().user_id;
-    let root = room.simulator.post(&admin, &room.channel, "root");
+    let first = room.simulator.post(&admin, &room.channel, "root");
     let between = room.simulator.post_with(&PostOptions {
         user_id: admin.clone(),
         channel_id: room.channel.clone(),
-        create_at: Some(root.create_at + 1),
+        create_at: Some(first.create_at + 1),
         ..PostOptions::default()
     });
     let reply = room.simulator.post_with(&PostOptions {
         user_id: admin,
         channel_id: room.channel.clone(),
-        root_id: Some(root.id.clone()),
-        create_at: Some(root.create_at + 2),
+        root_id: Some(first.id.clone()),
+        create_at: Some(first.create_at + 2),
         ..PostOptions::default()
     });
     let list = posts(&room, &format!("after={}", between.id));
     assert_eq!(ids(&list), [reply.id]);
-    assert_eq!(list["posts"][&root.id]["reply_count"], 1);
+    assert_eq!(list["posts"][&first.id]["reply_count"], 1);
 }
 
 /// Facts 12, 24 and 26.
