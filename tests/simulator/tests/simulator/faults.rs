@@ -185,8 +185,8 @@ fn a_full_queue_ends_the_socket() {
     let room = Room::of(builder.start().expect("a simulator"));
     let _socket = room.socket(&room.bot);
     let admin = room.simulator.admin().user_id;
-    let text = "x".repeat(1 << 20);
-    for _ in 0..64 {
+    let text = "x".repeat(1 << 18);
+    for _ in 0..48 {
         room.simulator.post(&admin, &room.channel, &text);
     }
     assert!(
