@@ -167,7 +167,7 @@ fn command(kind: &FaultKind) -> Option<Command> {
     let mut raw = Vec::new();
     Some(match kind {
         // Reserved bits and an unknown opcode.
-        FaultKind::GarbageFrame => Command::Raw(vec![0xff, 0x7f, 0x00, 0xde, 0xad]),
+        FaultKind::GarbageFrame => Command::Raw(vec![0xff, 0x02, 0xde, 0xad]),
         FaultKind::GarbageText => Command::Text("\u{fffd}{]not json".to_owned()),
         FaultKind::HugeFrame(bytes) => Command::Text(unknown_event(*bytes)),
         FaultKind::AnnouncedFrame(bytes) => {

@@ -7,6 +7,9 @@ use crate::hub::connection::{Command, Connection, Outgoing};
 use crate::state::State;
 use crate::wire::event::Event;
 
+/// About how much a socket's task takes at once: what it has taken no longer counts as queued.
+const BATCH_BYTES: usize = 64 * 1024;
+
 /// One thing to write.
 #[derive(Debug)]
 pub(crate) enum Output {
@@ -19,8 +22,9 @@ pub(crate) enum Output {
 impl State {
     /// Takes up to `limit` things to write. `None` when the hub has forgotten the connection.
     pub(crate) fn take(&mut self, key: u64, limit: usize) -> Option<Vec<Output>> {
-        let mut outputs = Vec::new();
-        while outputs.len() < limit {
+        let mut outputs: Vec<Output> = Vec::new();
+        let mut bytes = 0;
+        while outputs.len() < limit && bytes < BATCH_BYTES {
             let connection = self.hub.connections.get_mut(&key)?;
             if let Some(command) = connection.commands.pop_front() {
                 outputs.push(Output::Command(command));
@@ -30,6 +34,9 @@ impl State {
                 self.number(key, outgoing, &mut outputs);
             } else {
                 break;
+            }
+            if let Some(Output::Text(text)) = outputs.last() {
+                bytes += text.len();
             }
         }
         Some(outputs)

@@ -46,6 +46,8 @@ struct Session {
     ping_at: Instant,
     pong_deadline: Instant,
     flood: Option<FloodPlan>,
+    /// A close frame is on its way; the server ends the socket without waiting for an answer.
+    closing: bool,
 }
 
 /// Runs a socket until it ends.
@@ -66,6 +68,7 @@ pub(crate) async fn run(transport: Transport, read: Bytes, opening: Opening, sha
         pong_deadline: now + timings.pong_wait,
         user: None,
         flood: None,
+        closing: false,
         shared,
         control,
         key,
@@ -105,18 +108,22 @@ impl Session {
 
     /// Fetches what is to be written. False when the hub has forgotten the connection.
     async fn refill(&mut self) -> bool {
+        if self.flood.is_none() {
+            let taken = self.shared.change(|state| state.take(self.key, BATCH));
+            let Some(outputs) = taken else {
+                return self.overrun().await;
+            };
+            if !outputs.into_iter().all(|output| self.write(output)) {
+                return false;
+            }
+        }
         if let Some(flood) = &mut self.flood {
             flood.fill(self.pump.raw());
             if flood.is_done() {
                 self.flood = None;
             }
-            return true;
         }
-        let taken = self.shared.change(|state| state.take(self.key, BATCH));
-        let Some(outputs) = taken else {
-            return self.overrun().await;
-        };
-        outputs.into_iter().all(|output| self.write(output))
+        true
     }
 
     fn write(&mut self, output: Output) -> bool {
@@ -133,6 +140,7 @@ impl Session {
                     code: code.into(),
                     reason: "".into(),
                 });
+                self.closing = true;
                 self.pump.push(Message::Close(frame))
             }
             Command::Text(text) => self.pump.push(Message::text(text)),
@@ -175,9 +183,9 @@ impl Session {
                 self.pong_deadline = Instant::now() + self.timings.pong_wait;
                 true
             }
+            Step::Written => !self.closing,
             // The answer to a close frame is written by the next step, which then ends.
-            Step::Written
-            | Step::Frame(Message::Close(_) | Message::Ping(_) | Message::Frame(_)) => true,
+            Step::Frame(Message::Close(_) | Message::Ping(_) | Message::Frame(_)) => true,
             Step::Ended | Step::Frame(Message::Binary(_)) => false,
         }
     }

@@ -111,6 +111,8 @@ pub(crate) enum End {
     Close(Option<u16>),
     /// Without one.
     Dropped,
+    /// It did not end: nothing came for as long as the test reads.
+    Silent,
 }
 
 impl Socket {
@@ -156,6 +158,9 @@ impl Socket {
                     return Err(End::Close(frame.map(|frame| frame.code.into())));
                 }
                 Ok(_) => {}
+                Err(tungstenite::Error::Io(error)) if is_timeout(&error) => {
+                    return Err(End::Silent);
+                }
                 Err(_) => return Err(End::Dropped),
             }
         }
@@ -201,4 +206,11 @@ impl Socket {
     pub(crate) fn cut(self) {
         drop(self.socket);
     }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+    )
 }

@@ -25,6 +25,16 @@ fn posts(room: &Room, query: &str) -> Value {
     .json()
 }
 
+/// What the list of channels says of the room's channel.
+fn last_post_at(room: &Room) -> i64 {
+    let list = room.get("/api/v4/users/me/channels", &room.bot).json();
+    let channels = list.as_array().expect("a list");
+    let found = channels.iter().find(|c| c["id"] == room.channel.as_str());
+    found.expect("the channel")["last_post_at"]
+        .as_i64()
+        .expect("a time")
+}
+
 /// Fact 23: twelve posters at once, committed up to 50 ms late (order).
 #[test]
 fn events_leave_the_order_of_create_at_and_after_finds_every_post() {
@@ -164,23 +174,23 @@ fn after_is_paged() {
 fn a_root_is_not_in_order() {
     let room = Room::new();
     let admin = room.simulator.admin().user_id;
-    let root = room.simulator.post(&admin, &room.channel, "root");
+    let first = room.simulator.post(&admin, &room.channel, "root");
     let between = room.simulator.post_with(&PostOptions {
         user_id: admin.clone(),
         channel_id: room.channel.clone(),
-        create_at: Some(root.create_at + 1),
+        create_at: Some(first.create_at + 1),
         ..PostOptions::default()
     });
     let reply = room.simulator.post_with(&PostOptions {
         user_id: admin,
         channel_id: room.channel.clone(),
-        root_id: Some(root.id.clone()),
-        create_at: Some(root.create_at + 2),
+        root_id: Some(first.id.clone()),
+        create_at: Some(first.create_at + 2),
         ..PostOptions::default()
     });
     let list = posts(&room, &format!("after={}", between.id));
     assert_eq!(ids(&list), [reply.id]);
-    assert_eq!(list["posts"][&root.id]["reply_count"], 1);
+    assert_eq!(list["posts"][&first.id]["reply_count"], 1);
 }
 
 /// Facts 12, 24 and 26.
@@ -192,14 +202,7 @@ fn channel_lists_lag_when_told_and_exist_when_told() {
             .start()
             .expect("a simulator"),
     );
-    let last_post_at = || {
-        let list = room.get("/api/v4/users/me/channels", &room.bot).json();
-        let list = list.as_array().expect("a list").clone();
-        let found = list.iter().find(|c| c["id"] == room.channel.as_str());
-        found.expect("the channel")["last_post_at"]
-            .as_i64()
-            .expect("a time")
-    };
+    let last_post_at = || last_post_at(&room);
     let admin = room.simulator.admin().user_id;
     let before = last_post_at();
     room.simulator.freeze_lists();
@@ -282,4 +285,30 @@ fn a_pending_post_id_makes_one_post() {
         room.simulator
             .wait_for(|c| c.posts_made == made + 1, PATIENCE)
     );
+}
+
+/// Fact 24: an edit and a pin move `last_post_at` past the newest post, a deletion does not move it back.
+#[test]
+fn last_post_at_is_not_the_newest_posts_time() {
+    let room = Room::of(
+        Simulator::builder()
+            .list_all_channels(true)
+            .start()
+            .expect("a simulator"),
+    );
+    let last_post_at = || last_post_at(&room);
+    let admin = room.simulator.admin().user_id;
+    let post = room.simulator.post(&admin, &room.channel, "one");
+    assert_eq!(last_post_at(), post.create_at);
+    let edited = room.simulator.edit_post(&post.id, "two");
+    let after_edit = last_post_at();
+    assert!(after_edit > post.create_at && after_edit == edited.edit_at);
+    room.simulator.pin_post(&post.id);
+    let after_pin = last_post_at();
+    assert!(after_pin > after_edit);
+    room.simulator.delete_post(&post.id);
+    assert_eq!(last_post_at(), after_pin);
+    let since = posts(&room, &format!("since={}", post.create_at));
+    let history = |id: &String| since["posts"][id]["original_id"] == post.id.as_str();
+    assert_eq!(ids(&since).iter().filter(|id| history(id)).count(), 2);
 }

@@ -50,7 +50,7 @@ fn row(line: &str, scenario: &str) -> Option<Vec<(usize, String)>> {
     let [_, name, lines, fields, _, _] = cells[..] else {
         return None;
     };
-    if name != scenario {
+    if name.trim_matches('`') != scenario {
         return None;
     }
     let fields = fields
