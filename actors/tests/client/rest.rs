@@ -111,6 +111,8 @@ fn answers_that_make_no_sense_are_told_apart() {
     run(async {
         let page = answer("200 OK", "content-type: text/html\r\n", "<html>log in</html>");
         assert_eq!(failure(page, Then::KeepAlive).await, RestErrorKind::NotJson);
+        let mislabelled = answer("200 OK", "content-type: text/html\r\n", USER);
+        assert_eq!(failure(mislabelled, Then::KeepAlive).await, RestErrorKind::NotJson);
         assert_eq!(failure(json("<html>"), Then::KeepAlive).await, RestErrorKind::NotJson);
         assert_eq!(failure(json("{\"id\":7}"), Then::KeepAlive).await, RestErrorKind::BadBody);
         assert_eq!(failure(json(""), Then::KeepAlive).await, RestErrorKind::BadBody);
@@ -160,6 +162,7 @@ fn a_redirect_is_not_followed() {
             let server = Server::answering(answer(status, &location, ""), Then::KeepAlive).await;
             let error = client(&server.url()).me(&token(), None).await.unwrap_err();
             assert_eq!(error.kind, RestErrorKind::Redirect);
+            assert_eq!(server.heads().len(), 1);
         }
         assert_eq!(elsewhere.connections(), 0);
     });

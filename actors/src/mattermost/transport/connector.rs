@@ -93,16 +93,21 @@ async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<
 }
 
 async fn connect(address: SocketAddr, share: Duration) -> io::Result<TcpStream> {
+    let socket = new_socket(address)?;
+    match tokio::time::timeout(share, socket.connect(address)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer"))),
+    }
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Frames and requests are small and awaited: none should wait for an acknowledgement.
     socket.set_nodelay(true)?;
     // With the system's times, hours as a rule: it only buries what nobody reads any more. A silent
     // server is noticed by the in-band ping.
     socket.set_keepalive(true)?;
-    match tokio::time::timeout(share, socket.connect(address)).await {
-        Ok(connected) => connected,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer"))),
-    }
+    Ok(socket)
 }
 
 fn too_late() -> ConnectError {
@@ -112,4 +117,29 @@ fn too_late() -> ConnectError {
 fn no_tls() -> ConnectError {
     let error = rustls::Error::General("no CA certificates were loaded for this server".into());
     ConnectError::Io(io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_messages_are_not_delayed_and_the_dead_are_buried() {
+        for address in ["127.0.0.1:1", "[::1]:1"] {
+            let socket = new_socket(address.parse().unwrap()).unwrap();
+            assert!(socket.nodelay().unwrap() && socket.keepalive().unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_does_not_hide_the_next() {
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = [closed, open.local_addr().unwrap()];
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let tcp = connect_any(&addresses, deadline).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), addresses[1]);
+        assert!(connect_any(&addresses[..1], deadline).await.is_err());
+        assert!(connect_any(&[], deadline).await.is_err());
+    }
 }

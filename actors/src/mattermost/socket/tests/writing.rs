@@ -5,6 +5,12 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 
+/// Fails what would hang; at once where time is paused.
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    let limited = tokio::time::timeout(std::time::Duration::from_secs(5), future);
+    limited.await.expect("it hangs")
+}
+
 /// What a server's codec makes of what the writer sent.
 fn understood(bytes: &[u8]) -> Vec<ws::Frame> {
     use actix_codec::Decoder as _;
@@ -38,7 +44,7 @@ async fn what_the_server_does_not_take_waits_for_the_reader() {
     }
     assert!(reader.buffered_bytes() > 19_000);
     // Nothing but the woken reader drives the writing.
-    assert!(reader.next().await.is_none());
+    assert!(within(reader.next()).await.is_none());
     reading.await.unwrap();
     assert_eq!(reader.buffered_bytes(), 0);
 }
@@ -46,7 +52,7 @@ async fn what_the_server_does_not_take_waits_for_the_reader() {
 /// Reads twenty messages of a thousand bytes, then goes.
 async fn server_takes(server: &mut DuplexStream) -> Vec<u8> {
     let mut bytes = vec![0; 20 * (1000 + 8)];
-    server.read_exact(&mut bytes).await.unwrap();
+    within(server.read_exact(&mut bytes)).await.unwrap();
     assert_eq!(understood(&bytes).len(), 20);
     bytes
 }
@@ -61,7 +67,7 @@ async fn the_reader_is_woken_when_something_waits() {
             tokio::task::yield_now().await;
             writer.send_text(&"x".repeat(1000)).unwrap();
             let mut bytes = vec![0; 1008];
-            server.read_exact(&mut bytes).await.unwrap();
+            within(server.read_exact(&mut bytes)).await.unwrap();
             assert_eq!(understood(&bytes).len(), 1);
         })
         .await;
@@ -78,7 +84,7 @@ async fn what_waits_is_bounded_and_can_be_flushed_without_reading() {
     assert!(writer.poll_flush(&mut cx).is_pending());
     let reading = tokio::spawn(async move {
         let mut bytes = vec![0; 4 * (8192 + 8)];
-        server.read_exact(&mut bytes).await.unwrap();
+        within(server.read_exact(&mut bytes)).await.unwrap();
         server
     });
     std::future::poll_fn(|cx| writer.poll_flush(cx)).await.unwrap();
