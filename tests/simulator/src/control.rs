@@ -17,20 +17,9 @@ impl Simulator {
     pub fn admin(&self) -> Account {
         let state = self.shared.lock();
         let id = &state.world.admin_id;
-        let found = state
-            .world
-            .tokens
-            .iter()
-            .find(|(_, row)| row.user_id == *id);
-        let (token, row) = found
-            .map(|(t, row)| (t.clone(), row.id.clone()))
-            .unwrap_or_default();
-        Account {
-            user_id: id.clone(),
-            username: state.username(id),
-            token,
-            token_id: row,
-        }
+        let found = state.world.tokens.iter().find(|(_, row)| row.user_id == *id);
+        let (token, row) = found.map(|(t, row)| (t.clone(), row.id.clone())).unwrap_or_default();
+        Account { user_id: id.clone(), username: state.username(id), token, token_id: row }
     }
 
     /// Makes a bot with a token. Unlike the REST route it opens no direct channel to its owner.
@@ -40,8 +29,7 @@ impl Simulator {
 
     /// Makes a person with a token.
     pub fn create_user(&self, name: &str) -> Account {
-        self.shared
-            .change(|state| state.create_account(name, false))
+        self.shared.change(|state| state.create_account(name, false))
     }
 
     /// Makes a guest with a token.
@@ -67,16 +55,12 @@ impl Simulator {
 
     /// Disables and enables an account with nothing between.
     pub fn cycle(&self, user_id: &str) {
-        self.on_user(user_id, |state| {
-            state.set_active(user_id, false) && state.set_active(user_id, true)
-        });
+        self.on_user(user_id, |state| state.set_active(user_id, false) && state.set_active(user_id, true));
     }
 
     /// Renames an account: `update_at` moves and everyone hears of it; nothing goes deaf (fact 7).
     pub fn rename(&self, user_id: &str, username: &str) {
-        self.on_user(user_id, |state| {
-            state.rename_user(user_id, Some(username), None)
-        });
+        self.on_user(user_id, |state| state.rename_user(user_id, Some(username), None));
     }
 
     /// Moves `update_at` and changes nothing else.
@@ -118,18 +102,8 @@ impl Simulator {
     /// Disables a token, makes the server look, and enables it: deaf without drift (fact 22).
     pub fn toggle_token(&self, token_id: &str) {
         self.on_token(token_id, |state| {
-            let token = state
-                .world
-                .token_ids
-                .get(token_id)
-                .cloned()
-                .unwrap_or_default();
-            for connection in state
-                .hub
-                .connections
-                .values_mut()
-                .filter(|c| c.token == token)
-            {
+            let token = state.world.token_ids.get(token_id).cloned().unwrap_or_default();
+            for connection in state.hub.connections.values_mut().filter(|c| c.token == token) {
                 connection.session = crate::hub::connection::Session::Deaf;
             }
             state.set_token_active(token_id, true)
@@ -175,8 +149,7 @@ impl Simulator {
     }
 
     fn create_channel_of(&self, team_id: &str, name: &str, kind: ChannelKind) -> String {
-        self.shared
-            .change(|state| state.create_channel_row(team_id, name, kind))
+        self.shared.change(|state| state.create_channel_row(team_id, name, kind))
     }
 
     /// The direct channel of two users; gives its id.
@@ -191,9 +164,7 @@ impl Simulator {
 
     /// Adds a user to a team and its two standing channels; its `update_at` moves (fact 7).
     pub fn add_to_team(&self, team_id: &str, user_id: &str) {
-        let found = self
-            .shared
-            .change(|state| state.join_team(team_id, user_id));
+        let found = self.shared.change(|state| state.join_team(team_id, user_id));
         require(found, "team", team_id);
     }
 
@@ -208,9 +179,7 @@ impl Simulator {
 
     /// Adds a user to a channel without an event and without a post.
     pub fn add_to_channel_quietly(&self, channel_id: &str, user_id: &str) {
-        let found = self
-            .shared
-            .change(|state| state.join_channel_quietly(channel_id, user_id));
+        let found = self.shared.change(|state| state.join_channel_quietly(channel_id, user_id));
         require(found, "channel", channel_id);
     }
 

@@ -88,12 +88,7 @@ pub struct FaultId(pub(crate) u64);
 impl Fault {
     /// A fault for everyone, until it is cleared.
     pub fn new(kind: FaultKind) -> Self {
-        Self {
-            kind,
-            target: Target::Everyone,
-            times: None,
-            lasting: None,
-        }
+        Self { kind, target: Target::Everyone, times: None, lasting: None }
     }
 
     /// Strikes only this target.
@@ -134,10 +129,7 @@ pub(crate) struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     pub(crate) fn user(user: &'a str) -> Subject<'a> {
-        Subject {
-            user: Some(user),
-            route: None,
-        }
+        Subject { user: Some(user), route: None }
     }
 }
 
@@ -201,9 +193,7 @@ impl Faults {
 
     /// Whether a kind of fault is on for a subject, without using it up.
     pub(crate) fn is_on(&self, subject: &Subject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
-        self.active
-            .iter()
-            .any(|active| active.strikes(subject, &kind))
+        self.active.iter().any(|active| active.strikes(subject, &kind))
     }
 
     /// Strikes: finds the first such fault and counts it.
@@ -212,10 +202,7 @@ impl Faults {
         subject: &Subject<'_>,
         kind: impl Fn(&FaultKind) -> bool,
     ) -> Option<FaultKind> {
-        let at = self
-            .active
-            .iter()
-            .position(|active| active.strikes(subject, &kind))?;
+        let at = self.active.iter().position(|active| active.strikes(subject, &kind))?;
         let active = &mut self.active[at];
         let struck = active.fault.kind.clone();
         if let Some(times) = &mut active.fault.times {
@@ -237,8 +224,7 @@ impl Faults {
     }
 
     pub(crate) fn strike_hello(&mut self, subject: &Subject<'_>) -> Option<Hello> {
-        let hello =
-            |k: &FaultKind| matches!(k, FaultKind::HelloWithheld | FaultKind::DropBeforeHello);
+        let hello = |k: &FaultKind| matches!(k, FaultKind::HelloWithheld | FaultKind::DropBeforeHello);
         Some(match self.strike(subject, hello)? {
             FaultKind::DropBeforeHello => Hello::Dropped,
             _ => Hello::Withheld,

@@ -19,10 +19,7 @@ impl Simulator {
             let state = self.shared.lock();
             let channel = state.world.channels.get(channel_id);
             require(channel.is_some(), "channel", channel_id);
-            channel
-                .into_iter()
-                .flat_map(|c| c.members.iter().cloned())
-                .collect()
+            channel.into_iter().flat_map(|c| c.members.iter().cloned()).collect()
         };
         self.shared.change(|state| {
             for user in members {
@@ -33,8 +30,7 @@ impl Simulator {
 
     /// The same for the sockets of one user.
     pub fn flood_user(&self, user_id: &str, channel_id: &str, count: u64, bytes: usize) {
-        self.shared
-            .change(|state| state.flood(user_id, channel_id, count, bytes));
+        self.shared.change(|state| state.flood(user_id, channel_id, count, bytes));
     }
 }
 

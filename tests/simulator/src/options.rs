@@ -98,11 +98,7 @@ impl SimulatorBuilder {
     /// Serves everything below a path such as `/chat`; outside of it all is 404.
     pub fn sub_path(mut self, path: &str) -> Self {
         let trimmed = path.trim_matches('/');
-        self.options.sub_path = if trimmed.is_empty() {
-            String::new()
-        } else {
-            format!("/{trimmed}")
-        };
+        self.options.sub_path = if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") };
         self
     }
 

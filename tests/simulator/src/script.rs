@@ -97,19 +97,13 @@ impl State {
     }
 
     fn no_fault(&mut self, struck: &[u64], act: impl Fn(&crate::state::Tcp)) -> FaultId {
-        struck
-            .iter()
-            .filter_map(|key| self.tcp.get(key))
-            .for_each(act);
+        struck.iter().filter_map(|key| self.tcp.get(key)).for_each(act);
         FaultId(0)
     }
 
     fn keep_fault(&mut self, fault: Fault, struck: &[u64]) -> FaultId {
         if fault.kind == FaultKind::Silence {
-            struck
-                .iter()
-                .filter_map(|key| self.tcp.get(key))
-                .for_each(|tcp| tcp.control.silence());
+            struck.iter().filter_map(|key| self.tcp.get(key)).for_each(|tcp| tcp.control.silence());
         }
         self.faults.add(fault)
     }
@@ -125,14 +119,8 @@ impl State {
     /// Connections speak again, but those that another silence still strikes.
     fn end_silences(&mut self) {
         for tcp in self.tcp.values() {
-            let subject = Subject {
-                user: tcp.user.as_deref(),
-                route: None,
-            };
-            if !self
-                .faults
-                .is_on(&subject, |kind| *kind == FaultKind::Silence)
-            {
+            let subject = Subject { user: tcp.user.as_deref(), route: None };
+            if !self.faults.is_on(&subject, |kind| *kind == FaultKind::Silence) {
                 tcp.control.speak();
             }
         }
@@ -140,20 +128,13 @@ impl State {
 
     fn tcp_of(&self, target: &Target) -> Vec<u64> {
         let matches = |user: Option<&str>| target.matches(&Subject { user, route: None });
-        self.tcp
-            .iter()
-            .filter(|(_, t)| matches(t.user.as_deref()))
-            .map(|(key, _)| *key)
-            .collect()
+        self.tcp.iter().filter(|(_, t)| matches(t.user.as_deref())).map(|(key, _)| *key).collect()
     }
 
     /// Gives a command to every live WebSocket of a target.
     pub(crate) fn command(&mut self, target: &Target, command: &Command) {
         for connection in self.hub.connections.values_mut().filter(|c| c.is_live()) {
-            let subject = Subject {
-                user: connection.user.as_deref(),
-                route: None,
-            };
+            let subject = Subject { user: connection.user.as_deref(), route: None };
             if target.matches(&subject) {
                 connection.command(command.clone());
             }
@@ -195,7 +176,8 @@ fn command(kind: &FaultKind) -> Option<Command> {
 /// An event of a type that no client knows, filled up to a size; it has no sequence number of its own.
 fn unknown_event(size: usize) -> String {
     let head = r#"{"event":"simulated","data":{"filler":""#;
-    let tail = "\"},\"broadcast\":{\"omit_users\":null,\"user_id\":\"\",\"channel_id\":\"\",\"team_id\":\"\"}}\n";
+    let tail =
+        "\"},\"broadcast\":{\"omit_users\":null,\"user_id\":\"\",\"channel_id\":\"\",\"team_id\":\"\"}}\n";
     let filler = "x".repeat(size.saturating_sub(head.len() + tail.len()).max(1));
     format!("{head}{filler}{tail}")
 }

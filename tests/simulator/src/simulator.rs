@@ -49,8 +49,7 @@ impl Simulator {
     }
 
     pub(crate) fn launch(options: Options) -> Result<Self, SimulatorError> {
-        let port =
-            Port::reserve(options.bind, options.send_buffer).map_err(SimulatorError::Listen)?;
+        let port = Port::reserve(options.bind, options.send_buffer).map_err(SimulatorError::Listen)?;
         let (ca_pem, tls) = match options.tls.then(|| tls::authority(port.address.ip())) {
             Some(made) => made.map(|(pem, tls)| (Some(pem), Some(tls)))?,
             None => (None, None),
@@ -94,14 +93,10 @@ impl Simulator {
     pub fn stop_server(&self) {
         self.door.close();
         self.shared.change(|state| {
-            state
-                .tcp
-                .values()
-                .for_each(|tcp| tcp.control.drop_connection());
+            state.tcp.values().for_each(|tcp| tcp.control.drop_connection());
             state.hub.clear();
         });
-        self.shared
-            .wait_until(GONE_WAIT, |state| state.tcp.is_empty());
+        self.shared.wait_until(GONE_WAIT, |state| state.tcp.is_empty());
     }
 
     /// Listens again on the same port. Does nothing when it listens already.
@@ -124,23 +119,18 @@ impl Simulator {
 
     /// Blocks until the counters fulfil a condition, or the time is over; tells which.
     pub fn wait_for(&self, mut holds: impl FnMut(&Counters) -> bool, timeout: Duration) -> bool {
-        self.shared
-            .wait_until(timeout, |state| holds(&state.counters))
+        self.shared.wait_until(timeout, |state| holds(&state.counters))
     }
 
     /// Waits until connections that were ended are gone.
     pub(crate) fn wait_gone(&self, keys: &[u64]) {
-        self.shared.wait_until(GONE_WAIT, |state| {
-            keys.iter().all(|key| !state.tcp.contains_key(key))
-        });
+        self.shared.wait_until(GONE_WAIT, |state| keys.iter().all(|key| !state.tcp.contains_key(key)));
     }
 }
 
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Simulator")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
+        f.debug_struct("Simulator").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -160,13 +150,11 @@ fn spawn(options: Options) -> io::Result<Spawned> {
     let runtime = runtime(options.worker_threads)?;
     let shared = Shared::new(options, runtime.handle().clone());
     let (stop, stopped) = oneshot::channel::<()>();
-    let thread = thread::Builder::new()
-        .name("simulator".to_owned())
-        .spawn(move || {
-            let _ = runtime.block_on(stopped);
-            // Tasks hold the shared state, and the state's handle does not keep the runtime: it ends here.
-            runtime.shutdown_timeout(GONE_WAIT);
-        })?;
+    let thread = thread::Builder::new().name("simulator".to_owned()).spawn(move || {
+        let _ = runtime.block_on(stopped);
+        // Tasks hold the shared state, and the state's handle does not keep the runtime: it ends here.
+        runtime.shutdown_timeout(GONE_WAIT);
+    })?;
     Ok((stop, thread, shared))
 }
 

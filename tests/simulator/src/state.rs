@@ -60,13 +60,7 @@ impl State {
 
     pub(crate) fn open_connection(&mut self, control: Arc<IoControl>) -> u64 {
         let key = self.new_key();
-        self.tcp.insert(
-            key,
-            Tcp {
-                control,
-                user: None,
-            },
-        );
+        self.tcp.insert(key, Tcp { control, user: None });
         self.counters.connections_open += 1;
         self.counters.connections_accepted += 1;
         key
@@ -89,11 +83,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(options: Options, runtime: Handle) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State::new(options)),
-            condition: Condvar::new(),
-            runtime,
-        })
+        Arc::new(Self { state: Mutex::new(State::new(options)), condition: Condvar::new(), runtime })
     }
 
     /// Takes the lock. A panic of another holder leaves counters and maps usable, so poison is passed over.
@@ -114,11 +104,7 @@ impl Shared {
     }
 
     /// Blocks until the condition holds, or the time is over; tells which.
-    pub(crate) fn wait_until(
-        &self,
-        timeout: Duration,
-        mut holds: impl FnMut(&State) -> bool,
-    ) -> bool {
+    pub(crate) fn wait_until(&self, timeout: Duration, mut holds: impl FnMut(&State) -> bool) -> bool {
         let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         loop {
@@ -129,10 +115,7 @@ impl Shared {
             if left.is_zero() {
                 return false;
             }
-            let (next, _) = self
-                .condition
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (next, _) = self.condition.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
             state = next;
         }
     }

@@ -41,21 +41,14 @@ impl Simulator {
                 visible_after: options.visible_after.or_else(|| state.scatter()),
                 ..options.clone()
             };
-            (
-                known,
-                known.then(|| (state.create_post(&options), options.visible_after)),
-            )
+            (known, known.then(|| (state.create_post(&options), options.visible_after)))
         });
         require(known, "channel", &options.channel_id);
         let Some((Made { post, hidden }, after)) = made else {
             return Post::new("", options, 0);
         };
         if hidden {
-            self.reveal_later(
-                post.id.clone(),
-                options.mentions.clone(),
-                after.unwrap_or_default(),
-            );
+            self.reveal_later(post.id.clone(), options.mentions.clone(), after.unwrap_or_default());
         }
         post
     }
@@ -76,9 +69,7 @@ impl Simulator {
 
     /// Edits a post; its history row and the channel's `last_post_at` are as in facts 24 and 25.
     pub fn edit_post(&self, post_id: &str, text: &str) -> Post {
-        let edited = self
-            .shared
-            .change(|state| state.edit_post_row(post_id, text));
+        let edited = self.shared.change(|state| state.edit_post_row(post_id, text));
         require(edited.is_some(), "post", post_id);
         edited.unwrap_or_else(|| Post::new(post_id, &PostOptions::default(), 0))
     }
@@ -100,24 +91,19 @@ impl Simulator {
 
     /// Adds a reaction.
     pub fn react(&self, user_id: &str, post_id: &str, emoji: &str) {
-        let added = self
-            .shared
-            .change(|state| state.add_reaction(user_id, post_id, emoji));
+        let added = self.shared.change(|state| state.add_reaction(user_id, post_id, emoji));
         require(added.is_some(), "post", post_id);
     }
 
     /// Takes a reaction away.
     pub fn unreact(&self, user_id: &str, post_id: &str, emoji: &str) {
-        let removed = self
-            .shared
-            .change(|state| state.remove_reaction(user_id, post_id, emoji));
+        let removed = self.shared.change(|state| state.remove_reaction(user_id, post_id, emoji));
         require(removed, "reaction on post", post_id);
     }
 
     /// Says that a user types.
     pub fn typing(&self, user_id: &str, channel_id: &str) {
-        self.shared
-            .change(|state| state.announce_typing(user_id, channel_id, ""));
+        self.shared.change(|state| state.announce_typing(user_id, channel_id, ""));
     }
 
     /// Sends a post that only one user sees and that is not stored.
@@ -132,9 +118,7 @@ impl Simulator {
     pub fn posts_in(&self, channel_id: &str) -> Vec<Post> {
         let state = self.shared.lock();
         let posts = &state.world.posts;
-        let ids = posts
-            .later_than(channel_id, i64::MIN + 1)
-            .map(|post| post.id.clone());
+        let ids = posts.later_than(channel_id, i64::MIN + 1).map(|post| post.id.clone());
         ids.filter_map(|id| posts.rendered(&id)).collect()
     }
 }

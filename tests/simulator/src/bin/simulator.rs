@@ -2,10 +2,7 @@
 //!
 //! It prints one line of JSON (`url`, `ca`, `team`, `channel`, `bots`) and then obeys one command a line on
 //! standard input, answering each with a line: `ok`, or `error: …`.
-#![expect(
-    clippy::print_stdout,
-    reason = "standard output is this program's interface"
-)]
+#![expect(clippy::print_stdout, reason = "standard output is this program's interface")]
 
 use std::io::{BufRead, Write, stdin, stdout};
 use std::net::SocketAddr;
@@ -101,11 +98,7 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
             simulator.post(user, channel, &text);
         }
         ["flood", channel, count, bytes] => {
-            simulator.flood(
-                channel,
-                number(count),
-                usize::try_from(number(bytes)).unwrap_or(0),
-            );
+            simulator.flood(channel, number(count), usize::try_from(number(bytes)).unwrap_or(0));
         }
         ["flood-user", user, channel, count, bytes] => {
             let bytes = usize::try_from(number(bytes)).unwrap_or(0);
@@ -120,15 +113,9 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
         }
         ["await-sockets", count] => {
             let count = usize::try_from(number(count)).unwrap_or(0);
-            let there = simulator.wait_for(
-                |counters| counters.all_open_sockets() == count,
-                Duration::from_secs(60),
-            );
-            return if there {
-                "ok".to_owned()
-            } else {
-                "error: timeout".to_owned()
-            };
+            let there =
+                simulator.wait_for(|counters| counters.all_open_sockets() == count, Duration::from_secs(60));
+            return if there { "ok".to_owned() } else { "error: timeout".to_owned() };
         }
         ["sockets"] => return simulator.counters().all_open_sockets().to_string(),
         ["stop-server"] => simulator.stop_server(),

@@ -37,11 +37,7 @@ impl Session {
     /// Whether events and actions pass, with a look at the token if it is due.
     pub(crate) fn check(&mut self, token_is_good: impl FnOnce() -> bool) -> bool {
         if *self == Self::Stale {
-            *self = if token_is_good() {
-                Self::Fresh
-            } else {
-                Self::Deaf
-            };
+            *self = if token_is_good() { Self::Fresh } else { Self::Deaf };
         }
         *self == Self::Fresh
     }
@@ -118,11 +114,7 @@ impl Connection {
 
     /// Queues something; false when the queue is full.
     pub(crate) fn offer(&mut self, outgoing: &Outgoing, limit: usize) -> bool {
-        let copies = if matches!(outgoing, Outgoing::Event(_)) {
-            self.copies
-        } else {
-            1
-        };
+        let copies = if matches!(outgoing, Outgoing::Event(_)) { self.copies } else { 1 };
         for _ in 0..copies {
             if self.queue.len() >= limit {
                 return false;

@@ -23,13 +23,7 @@ impl FloodPlan {
     /// A plan from an encoded event that holds the id once. `None` when it does not.
     pub(crate) fn new(event: Arc<Event>, id: &str, count: u64, first_id: u64) -> Option<Self> {
         let id_at = event.head().find(id)?;
-        Some(Self {
-            event,
-            id_at,
-            left: count,
-            next_id: first_id,
-            next_seq: None,
-        })
+        Some(Self { event, id_at, left: count, next_id: first_id, next_seq: None })
     }
 
     pub(crate) fn is_done(&self) -> bool {

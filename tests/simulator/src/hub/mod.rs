@@ -49,9 +49,7 @@ impl Hub {
     /// Live sockets of a user.
     pub(crate) fn open_sockets(&self, user_id: &str) -> usize {
         let live = |key: &&u64| self.connections.get(key).is_some_and(Connection::is_live);
-        self.by_user
-            .get(user_id)
-            .map_or(0, |keys| keys.iter().filter(live).count())
+        self.by_user.get(user_id).map_or(0, |keys| keys.iter().filter(live).count())
     }
 
     /// Whether the socket's connection is still there; the hub forgets one whose queue is full.

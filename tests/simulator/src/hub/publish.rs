@@ -22,44 +22,25 @@ impl State {
         if !broadcast.user_id.is_empty() {
             return vec![broadcast.user_id.clone()];
         }
-        let omitted = |id: &str| {
-            broadcast
-                .omit_users
-                .as_ref()
-                .is_some_and(|omit| omit.contains_key(id))
-        };
+        let omitted = |id: &str| broadcast.omit_users.as_ref().is_some_and(|omit| omit.contains_key(id));
         let members = if broadcast.channel_id.is_empty() {
-            self.world
-                .teams
-                .get(&broadcast.team_id)
-                .map(|team| &team.members)
+            self.world.teams.get(&broadcast.team_id).map(|team| &team.members)
         } else {
-            self.world
-                .channels
-                .get(&broadcast.channel_id)
-                .map(|channel| &channel.members)
+            self.world.channels.get(&broadcast.channel_id).map(|channel| &channel.members)
         };
         let connected = &self.hub.by_user;
         let users: Vec<&String> = match members {
             // Whichever are fewer: members of a small channel, or the connected of a large one.
-            Some(members) if members.len() <= connected.len() => members
-                .iter()
-                .filter(|id| connected.contains_key(*id))
-                .collect(),
-            Some(members) => connected
-                .keys()
-                .filter(|id| members.contains(*id))
-                .collect(),
+            Some(members) if members.len() <= connected.len() => {
+                members.iter().filter(|id| connected.contains_key(*id)).collect()
+            }
+            Some(members) => connected.keys().filter(|id| members.contains(*id)).collect(),
             None if broadcast.channel_id.is_empty() && broadcast.team_id.is_empty() => {
                 connected.keys().collect()
             }
             None => Vec::new(),
         };
-        users
-            .into_iter()
-            .filter(|id| !omitted(id))
-            .cloned()
-            .collect()
+        users.into_iter().filter(|id| !omitted(id)).cloned().collect()
     }
 
     fn deliver(&mut self, user: &str, event: &Arc<Event>) {
@@ -69,10 +50,7 @@ impl State {
             };
             let world = &self.world;
             let token = &connection.token;
-            if !connection
-                .session
-                .check(|| world.authenticate(token).is_some())
-            {
+            if !connection.session.check(|| world.authenticate(token).is_some()) {
                 continue;
             }
             let subject = Subject::user(user);

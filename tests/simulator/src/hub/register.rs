@@ -46,12 +46,7 @@ impl State {
     }
 
     /// Registers a waiting socket under its token's user.
-    pub(crate) fn authenticate_socket(
-        &mut self,
-        key: u64,
-        token: &str,
-        resume: Option<&Resume>,
-    ) -> Welcome {
+    pub(crate) fn authenticate_socket(&mut self, key: u64, token: &str, resume: Option<&Resume>) -> Welcome {
         let Some(user) = self.world.authenticate(token).map(ToOwned::to_owned) else {
             return Welcome::Waiting;
         };
@@ -80,19 +75,13 @@ impl State {
             token.clone_into(&mut connection.token);
             connection.session = Session::Fresh;
         }
-        self.hub
-            .by_user
-            .entry(user.to_owned())
-            .or_default()
-            .push(key);
+        self.hub.by_user.entry(user.to_owned()).or_default().push(key);
     }
 
     /// Says hello, or goes on where a left connection ended.
     fn greet(&mut self, key: u64, user: &str, resume: Option<&Resume>, mute: bool) {
         let left = resume.and_then(|r| self.left_connection(user, r).map(|left| (r, left)));
-        let id = left
-            .as_ref()
-            .map_or_else(|| new_id(&mut self.random), |(_, l)| l.id.clone());
+        let id = left.as_ref().map_or_else(|| new_id(&mut self.random), |(_, l)| l.id.clone());
         if let Some(connection) = self.hub.connections.get_mut(&key) {
             connection.id = id;
             connection.mute = mute;
@@ -114,10 +103,7 @@ impl State {
     fn left_connection(&mut self, user: &str, resume: &Resume) -> Option<Connection> {
         let keys = self.hub.keys_of(user);
         let found = keys.into_iter().find(|key| {
-            self.hub
-                .connections
-                .get(key)
-                .is_some_and(|c| !c.is_live() && c.id == resume.connection_id)
+            self.hub.connections.get(key).is_some_and(|c| !c.is_live() && c.id == resume.connection_id)
         })?;
         let mut left = self.hub.connections.remove(&found)?;
         if let Some(keys) = self.hub.by_user.get_mut(user) {
@@ -140,12 +126,8 @@ impl State {
         if !in_dead_queue && !nothing_lost {
             return false;
         }
-        connection.replay = left
-            .dead
-            .iter()
-            .filter(|(seq, _)| *seq >= wanted && in_dead_queue)
-            .cloned()
-            .collect();
+        connection.replay =
+            left.dead.iter().filter(|(seq, _)| *seq >= wanted && in_dead_queue).cloned().collect();
         connection.next_seq = last_sent.map_or(wanted, |seq| seq + 1);
         connection.dead = left.dead;
         true
@@ -187,10 +169,7 @@ impl State {
 
     /// The version as hello and the `X-Version-Id` header give it.
     pub(crate) fn version_line(&self) -> String {
-        format!(
-            "{}..521f211fcc4f02e1dcd53eec4fead3ef.false",
-            self.options.version
-        )
+        format!("{}..521f211fcc4f02e1dcd53eec4fead3ef.false", self.options.version)
     }
 
     /// A socket is gone; its connection stays for a resume.

@@ -30,13 +30,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, content_type: &'static str, body: String) -> Self {
-        Self {
-            status,
-            content_type,
-            headers: Vec::new(),
-            body,
-            commit: None,
-        }
+        Self { status, content_type, headers: Vec::new(), body, commit: None }
     }
 
     /// 200 with JSON.
@@ -46,10 +40,7 @@ impl Answer {
 
     /// 201 with JSON.
     pub(crate) fn created<T: Serialize>(value: &T) -> Self {
-        Self {
-            status: StatusCode::CREATED,
-            ..Self::json(value)
-        }
+        Self { status: StatusCode::CREATED, ..Self::json(value) }
     }
 
     /// `{"status":"OK"}`.
@@ -59,8 +50,7 @@ impl Answer {
 
     /// The server's error object.
     pub(crate) fn error(error: &AppError) -> Self {
-        let status =
-            StatusCode::from_u16(error.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(error.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(status, "application/json", to_text(error))
     }
 
@@ -82,14 +72,10 @@ impl Answer {
         let mut response = Response::new(Full::new(Bytes::from(self.body)));
         *response.status_mut() = self.status;
         if self.status != StatusCode::NOT_MODIFIED {
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         }
         for (name, value) in self.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 response.headers_mut().insert(name, value);
             }
         }
@@ -123,17 +109,10 @@ pub(crate) fn invalid_body(name: &str) -> AppError {
 
 /// There is no such route: plain text that holds JSON (fact 26).
 pub(crate) fn no_route(path: &str) -> Answer {
-    let mut error = AppError::new(
-        "api.context.404.app_error",
-        "Sorry, we could not find the page.",
-        404,
-    );
+    let mut error = AppError::new("api.context.404.app_error", "Sorry, we could not find the page.", 404);
     error.detailed_error = format!(
         "There doesn't appear to be an api call for the url='{path}'.  \
          Typo? are you missing a team_id or user_id as part of the url?"
     );
-    Answer {
-        content_type: "text/plain; charset=utf-8",
-        ..Answer::error(&error)
-    }
+    Answer { content_type: "text/plain; charset=utf-8", ..Answer::error(&error) }
 }

@@ -29,8 +29,7 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
         kind: "add_bot_teams_channels".to_owned(),
         ..PostOptions::default()
     });
-    show(state, &id)
-        .map(|answer| Answer::new(hyper::StatusCode::CREATED, answer.content_type, answer.body))
+    show(state, &id).map(|answer| Answer::new(hyper::StatusCode::CREATED, answer.content_type, answer.body))
 }
 
 pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
@@ -40,11 +39,7 @@ pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
 pub(crate) fn patch(state: &mut State, call: &Call) -> Outcome {
     let id = call.id("user_id")?.to_owned();
     state.require_self(call, &id)?;
-    state.rename_user(
-        &id,
-        call.body["username"].as_str(),
-        call.body["display_name"].as_str(),
-    );
+    state.rename_user(&id, call.body["username"].as_str(), call.body["display_name"].as_str());
     show(state, &id)
 }
 
@@ -64,17 +59,7 @@ fn switch(state: &mut State, call: &Call, active: bool) -> Outcome {
 }
 
 fn show(state: &State, id: &str) -> Outcome {
-    let row = state
-        .world
-        .users
-        .get(id)
-        .and_then(crate::world::account::User::bot_row);
-    let missing = || {
-        AppError::new(
-            "store.sql_bot.get.missing.app_error",
-            "Bot does not exist.",
-            404,
-        )
-    };
+    let row = state.world.users.get(id).and_then(crate::world::account::User::bot_row);
+    let missing = || AppError::new("store.sql_bot.get.missing.app_error", "Bot does not exist.", 404);
     Ok(Answer::json(&json!(row.ok_or_else(missing)?)))
 }

@@ -46,12 +46,7 @@ impl Call {
 
     /// A list of texts that is the whole body.
     pub(crate) fn texts(&self) -> Vec<&str> {
-        self.body
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect()
+        self.body.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
     pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
@@ -69,28 +64,17 @@ impl Call {
 
 impl State {
     pub(crate) fn is_admin(&self, user: &str) -> bool {
-        self.world
-            .users
-            .get(user)
-            .is_some_and(super::super::world::account::User::is_admin)
+        self.world.users.get(user).is_some_and(super::super::world::account::User::is_admin)
     }
 
     /// Passes who is an admin or the user itself.
     pub(crate) fn require_self(&self, call: &Call, user: &str) -> Result<(), AppError> {
-        if call.user == user || self.is_admin(&call.user) {
-            Ok(())
-        } else {
-            Err(forbidden())
-        }
+        if call.user == user || self.is_admin(&call.user) { Ok(()) } else { Err(forbidden()) }
     }
 
     /// Passes an admin.
     pub(crate) fn require_admin(&self, call: &Call) -> Result<(), AppError> {
-        if self.is_admin(&call.user) {
-            Ok(())
-        } else {
-            Err(forbidden())
-        }
+        if self.is_admin(&call.user) { Ok(()) } else { Err(forbidden()) }
     }
 
     /// Passes members of a channel, and admins where there is one.

@@ -19,17 +19,10 @@ pub(crate) fn of_user(state: &mut State, call: &Call) -> Outcome {
 pub(crate) fn of_user_in_team(state: &mut State, call: &Call) -> Outcome {
     let (user, team) = (call.id("user_id")?, call.id("team_id")?);
     state.require_self(call, user)?;
-    if !state
-        .world
-        .teams
-        .get(team)
-        .is_some_and(|t| t.members.contains(user))
-    {
+    if !state.world.teams.get(team).is_some_and(|t| t.members.contains(user)) {
         return Err(forbidden());
     }
-    list(state, call, user, |c| {
-        !c.is_team_channel() || c.team_id == team
-    })
+    list(state, call, user, |c| !c.is_team_channel() || c.team_id == team)
 }
 
 fn list(state: &State, call: &Call, user: &str, wanted: impl Fn(&Channel) -> bool) -> Outcome {
@@ -46,17 +39,10 @@ fn list(state: &State, call: &Call, user: &str, wanted: impl Fn(&Channel) -> boo
     if channels.is_empty() {
         // No channels at all is a 404 of its own, not that of an absent route (fact 26).
         let text = "No channels were found.";
-        return Err(AppError::new(
-            "app.channel.get_channels.not_found.app_error",
-            text,
-            404,
-        ));
+        return Err(AppError::new("app.channel.get_channels.not_found.app_error", text, 404));
     }
     channels.sort_by(|a, b| (&a.display_name, &a.id).cmp(&(&b.display_name, &b.id)));
-    let newest = channels
-        .iter()
-        .map(|c| (c.last_post_at.max(c.update_at), &c.id))
-        .max();
+    let newest = channels.iter().map(|c| (c.last_post_at.max(c.update_at), &c.id)).max();
     let (time, id) = newest.map_or((0, ""), |(time, id)| (time, id.as_str()));
     let etag = format!("{}.{id}.{time}.0.{}", state.options.version, channels.len());
     Ok(Answer::json(&channels).tagged(&etag, call.etag()))
@@ -69,9 +55,7 @@ pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
         return Err(no_channel());
     };
     let mut shown = channel.clone();
-    shown.last_post_at = *channel
-        .cached_last_post_at
-        .get_or_insert(channel.last_post_at);
+    shown.last_post_at = *channel.cached_last_post_at.get_or_insert(channel.last_post_at);
     state.require_member(call, id)?;
     Ok(Answer::json(&shown))
 }
@@ -86,11 +70,7 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
     if name.is_empty() || !state.world.teams.contains_key(team) {
         return Err(invalid_body("channel"));
     }
-    let kind = if call.text("type") == "P" {
-        ChannelKind::Private
-    } else {
-        ChannelKind::Open
-    };
+    let kind = if call.text("type") == "P" { ChannelKind::Private } else { ChannelKind::Open };
     let id = state.create_channel_row(team, name, kind);
     let display = call.body["display_name"].as_str().unwrap_or(name);
     state.change_channel(&id, |row| {
@@ -98,10 +78,7 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
         row.creator_id.clone_from(&call.user);
     });
     state.join_channel_quietly(&id, &call.user);
-    let answer = show(state, &id).map(|a| Answer {
-        status: hyper::StatusCode::CREATED,
-        ..a
-    });
+    let answer = show(state, &id).map(|a| Answer { status: hyper::StatusCode::CREATED, ..a });
     state.post_about_member(&id, &call.user, &call.user);
     answer
 }
@@ -113,10 +90,7 @@ pub(crate) fn direct(state: &mut State, call: &Call) -> Outcome {
     };
     let other = if a == call.user { b } else { a };
     let id = state.direct_channel_row(&call.user, other);
-    show(state, &id).map(|a| Answer {
-        status: hyper::StatusCode::CREATED,
-        ..a
-    })
+    show(state, &id).map(|a| Answer { status: hyper::StatusCode::CREATED, ..a })
 }
 
 pub(crate) fn group(state: &mut State, call: &Call) -> Outcome {
@@ -125,10 +99,7 @@ pub(crate) fn group(state: &mut State, call: &Call) -> Outcome {
         return Err(invalid_body("user_ids"));
     }
     let id = state.group_channel_row(&users);
-    show(state, &id).map(|a| Answer {
-        status: hyper::StatusCode::CREATED,
-        ..a
-    })
+    show(state, &id).map(|a| Answer { status: hyper::StatusCode::CREATED, ..a })
 }
 
 pub(crate) fn patch(state: &mut State, call: &Call) -> Outcome {
@@ -151,12 +122,7 @@ pub(crate) fn archive(state: &mut State, call: &Call) -> Outcome {
 }
 
 fn show(state: &State, id: &str) -> Outcome {
-    state
-        .world
-        .channels
-        .get(id)
-        .map(Answer::json)
-        .ok_or_else(no_channel)
+    state.world.channels.get(id).map(Answer::json).ok_or_else(no_channel)
 }
 
 pub(crate) fn add_member(state: &mut State, call: &Call) -> Outcome {
@@ -175,11 +141,7 @@ pub(crate) fn get_member(state: &mut State, call: &Call) -> Outcome {
     let (channel, user) = (call.id("channel_id")?, call.id("user_id")?);
     if !state.is_member(channel, user) {
         let text = "No channel member found for that user ID and channel ID.";
-        return Err(AppError::new(
-            "app.channel.get_member.missing.app_error",
-            text,
-            404,
-        ));
+        return Err(AppError::new("app.channel.get_member.missing.app_error", text, 404));
     }
     let now = state.world.now();
     Ok(Answer::json(&json!(member_row(channel, user, now))))

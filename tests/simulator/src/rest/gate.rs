@@ -33,9 +33,7 @@ impl State {
             silent: self.faults.is_on(subject, |k| *k == FaultKind::Silence),
             ..Verdict::default()
         };
-        if let Some(FaultKind::Slow(delay)) = self
-            .faults
-            .strike(subject, |k| matches!(k, FaultKind::Slow(_)))
+        if let Some(FaultKind::Slow(delay)) = self.faults.strike(subject, |k| matches!(k, FaultKind::Slow(_)))
         {
             verdict.slow = Some(delay);
         }
@@ -48,16 +46,12 @@ impl State {
                 return verdict;
             }
         }
-        verdict.answer = self
-            .faults
-            .strike(subject, answers)
-            .and_then(|kind| self.fake(kind));
+        verdict.answer = self.faults.strike(subject, answers).and_then(|kind| self.fake(kind));
         verdict
     }
 
     fn fake(&mut self, kind: FaultKind) -> Option<Answer> {
-        let plain =
-            |content_type, body: &str| Answer::new(StatusCode::OK, content_type, body.to_owned());
+        let plain = |content_type, body: &str| Answer::new(StatusCode::OK, content_type, body.to_owned());
         Some(match kind {
             FaultKind::Unauthorized => self.failure(unauthorized()),
             FaultKind::ServerError => {

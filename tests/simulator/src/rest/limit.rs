@@ -32,11 +32,7 @@ pub(crate) struct Quota {
 impl RateLimiter {
     pub(crate) fn new(limit: RateLimit) -> Self {
         let cost = Duration::from_secs(1) / limit.per_second.max(1);
-        Self {
-            cost,
-            limit: limit.burst + 1,
-            paid_at: HashMap::new(),
-        }
+        Self { cost, limit: limit.burst + 1, paid_at: HashMap::new() }
     }
 
     pub(crate) fn ask(&mut self, address: IpAddr, now: Instant) -> Quota {
@@ -53,8 +49,7 @@ impl RateLimiter {
             limit: self.limit,
             remaining: u64::try_from(left.as_nanos() / self.cost.as_nanos()).unwrap_or(u64::MAX),
             reset: seconds_up(owed),
-            retry_after: refused
-                .then(|| seconds_up(next.duration_since(now).saturating_sub(tolerance))),
+            retry_after: refused.then(|| seconds_up(next.duration_since(now).saturating_sub(tolerance))),
         }
     }
 }
@@ -71,12 +66,8 @@ impl Quota {
 /// 429 in plain text.
 pub(crate) fn too_many(retry_after: u64) -> Answer {
     let body = "limit exceeded\n".to_owned();
-    Answer::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "text/plain; charset=utf-8",
-        body,
-    )
-    .header("Retry-After", &retry_after)
+    Answer::new(StatusCode::TOO_MANY_REQUESTS, "text/plain; charset=utf-8", body)
+        .header("Retry-After", &retry_after)
 }
 
 fn seconds_up(duration: Duration) -> u64 {

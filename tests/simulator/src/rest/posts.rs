@@ -32,10 +32,7 @@ pub(crate) fn list(state: &mut State, call: &Call) -> Outcome {
         Span::Latest
     };
     let page = call.number("page").unwrap_or(0);
-    let per_page = call
-        .number("per_page")
-        .unwrap_or(PER_PAGE)
-        .clamp(1, MAX_PER_PAGE);
+    let per_page = call.number("per_page").unwrap_or(PER_PAGE).clamp(1, MAX_PER_PAGE);
     let list = listing::page(store, channel, span, page, per_page);
     let etag = format!("{}.{}", state.options.version, store.newest_update(channel));
     Ok(Answer::json(&list).tagged(&etag, call.etag()))
@@ -50,21 +47,14 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
         let id = "model.post.is_valid.msg.app_error";
         return Err(AppError::new(id, "Invalid message.", 400));
     }
-    let text = |name: &str| {
-        call.body[name]
-            .as_str()
-            .filter(|t| !t.is_empty())
-            .map(str::to_owned)
-    };
+    let text = |name: &str| call.body[name].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
     let options = PostOptions {
         user_id: call.user.clone(),
         channel_id: channel.to_owned(),
         message: call.text("message").to_owned(),
         root_id: text("root_id"),
         // Only an admin may set a creation time: imports do (fact 29).
-        create_at: call.body["create_at"]
-            .as_i64()
-            .filter(|t| *t > 0 && state.is_admin(&call.user)),
+        create_at: call.body["create_at"].as_i64().filter(|t| *t > 0 && state.is_admin(&call.user)),
         visible_after: state.scatter(),
         props: call.body["props"].as_object().cloned().unwrap_or_default(),
         pending_post_id: text("pending_post_id"),
@@ -73,11 +63,8 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
     let made = state.create_post(&options);
     let mut answer = Answer::created(&made.post);
     if made.hidden {
-        answer.commit = options.visible_after.map(|after| Commit {
-            post_id: made.post.id,
-            mentions: Vec::new(),
-            after,
-        });
+        answer.commit =
+            options.visible_after.map(|after| Commit { post_id: made.post.id, mentions: Vec::new(), after });
     }
     state.set_online(&call.user);
     Ok(answer)
@@ -85,12 +72,7 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
 
 pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
     let id = call.id("post_id")?;
-    let post = state
-        .world
-        .posts
-        .get(id)
-        .filter(|post| post.delete_at == 0)
-        .ok_or_else(no_post)?;
+    let post = state.world.posts.get(id).filter(|post| post.delete_at == 0).ok_or_else(no_post)?;
     state.require_member(call, &post.channel_id)?;
     Ok(Answer::json(&state.world.posts.rendered(id)))
 }
@@ -99,11 +81,7 @@ pub(crate) fn thread(state: &mut State, call: &Call) -> Outcome {
     let id = call.id("post_id")?;
     let post = state.world.posts.get(id).ok_or_else(no_post)?;
     state.require_member(call, &post.channel_id)?;
-    let root = if post.root_id.is_empty() {
-        id.to_owned()
-    } else {
-        post.root_id.clone()
-    };
+    let root = if post.root_id.is_empty() { id.to_owned() } else { post.root_id.clone() };
     let mut ids = state.world.posts.replies(&root);
     ids.push(root);
     let store = &state.world.posts;
@@ -127,21 +105,14 @@ fn no_post() -> AppError {
 /// The post's author or an admin passes.
 fn require_author(state: &State, call: &Call) -> Result<String, AppError> {
     let id = call.id("post_id")?;
-    let post = state
-        .world
-        .posts
-        .get(id)
-        .filter(|post| post.delete_at == 0)
-        .ok_or_else(no_post)?;
+    let post = state.world.posts.get(id).filter(|post| post.delete_at == 0).ok_or_else(no_post)?;
     state.require_self(call, &post.user_id)?;
     Ok(id.to_owned())
 }
 
 pub(crate) fn edit(state: &mut State, call: &Call) -> Outcome {
     let id = require_author(state, call)?;
-    let post = state
-        .edit_post_row(&id, call.text("message"))
-        .ok_or_else(no_post)?;
+    let post = state.edit_post_row(&id, call.text("message")).ok_or_else(no_post)?;
     Ok(Answer::json(&post))
 }
 

@@ -72,9 +72,7 @@ pub(crate) type Params = HashMap<&'static str, String>;
 
 /// The route for a method and a path below `/api/v4`.
 pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
-    ROUTES
-        .iter()
-        .find_map(|route| Some((*route, params(route.name, method, path)?)))
+    ROUTES.iter().find_map(|route| Some((*route, params(route.name, method, path)?)))
 }
 
 /// Whether a route needs no token.

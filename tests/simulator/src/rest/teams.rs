@@ -10,21 +10,12 @@ use crate::world::channel::Team;
 pub(crate) fn of_user(state: &mut State, call: &Call) -> Outcome {
     let user = call.id("user_id")?;
     state.require_self(call, user)?;
-    let teams: Vec<&Team> = state
-        .world
-        .teams
-        .values()
-        .filter(|team| team.members.contains(user))
-        .collect();
+    let teams: Vec<&Team> = state.world.teams.values().filter(|team| team.members.contains(user)).collect();
     Ok(Answer::json(&teams))
 }
 
 pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
-    let team = state
-        .world
-        .teams
-        .get(call.id("team_id")?)
-        .ok_or_else(forbidden)?;
+    let team = state.world.teams.get(call.id("team_id")?).ok_or_else(forbidden)?;
     Ok(Answer::json(team))
 }
 

@@ -50,9 +50,7 @@ pub(crate) fn revoke(state: &mut State, call: &Call) -> Outcome {
 fn change(state: &mut State, call: &Call, act: fn(&mut State, &str) -> bool) -> Outcome {
     let id = call.text("token_id").to_owned();
     let token = state.world.token_ids.get(&id);
-    let owner = token
-        .and_then(|token| state.world.tokens.get(token))
-        .map(|row| row.user_id.clone());
+    let owner = token.and_then(|token| state.world.tokens.get(token)).map(|row| row.user_id.clone());
     let missing = || {
         let text = "Unable to get the personal access token.";
         AppError::new("app.user_access_token.get_by_user.app_error", text, 404)

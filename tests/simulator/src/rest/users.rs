@@ -32,11 +32,7 @@ fn show(state: &mut State, call: &Call, id: &str) -> Outcome {
 }
 
 fn no_user() -> AppError {
-    AppError::new(
-        "app.user.missing_account.const",
-        "Unable to find the user.",
-        404,
-    )
+    AppError::new("app.user.missing_account.const", "Unable to find the user.", 404)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
@@ -58,19 +54,12 @@ pub(crate) fn patch(state: &mut State, call: &Call) -> Outcome {
     if !state.rename_user(&id, username, first_name) {
         return Err(no_user());
     }
-    show(state, call, &id).map(|answer| Answer {
-        headers: Vec::new(),
-        ..answer
-    })
+    show(state, call, &id).map(|answer| Answer { headers: Vec::new(), ..answer })
 }
 
 pub(crate) fn set_active(state: &mut State, call: &Call) -> Outcome {
     state.require_admin(call)?;
     let id = call.id("user_id")?;
     let active = call.body["active"].as_bool().unwrap_or(false);
-    if state.set_active(id, active) {
-        Ok(Answer::ok())
-    } else {
-        Err(no_user())
-    }
+    if state.set_active(id, active) { Ok(Answer::ok()) } else { Err(no_user()) }
 }

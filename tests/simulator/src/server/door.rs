@@ -23,18 +23,11 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(port: Port, tls: Option<TlsAcceptor>, shared: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self {
-            port,
-            tls,
-            shared,
-            listening: Mutex::new(None),
-        })
+        Arc::new(Self { port, tls, shared, listening: Mutex::new(None) })
     }
 
     fn listening(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.listening
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -37,12 +37,7 @@ struct Peer {
 
 /// Serves a connection until it ends or becomes a WebSocket.
 pub(crate) async fn serve(transport: Transport, address: IpAddr, shared: Arc<Shared>) {
-    let peer = Peer {
-        shared,
-        address,
-        control: Arc::clone(transport.control()),
-        key: transport.key(),
-    };
+    let peer = Peer { shared, address, control: Arc::clone(transport.control()), key: transport.key() };
     let service = service_fn(move |request| {
         let peer = peer.clone();
         async move { Ok::<_, Infallible>(answer(peer, request).await) }
@@ -58,14 +53,8 @@ async fn answer(peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>>
     let token = bearer(request.headers());
     let path = api_path(&peer.shared, request.uri().path());
     let is_upgrade = path.as_deref() == Some("websocket");
-    let route = path
-        .as_deref()
-        .and_then(|path| find(&peer, request.method().as_str(), path));
-    let name = if is_upgrade {
-        Some("GET /websocket")
-    } else {
-        route.as_ref().map(|r| r.0.name)
-    };
+    let route = path.as_deref().and_then(|path| find(&peer, request.method().as_str(), path));
+    let name = if is_upgrade { Some("GET /websocket") } else { route.as_ref().map(|r| r.0.name) };
     let (verdict, user) = judge(&peer, token.as_deref(), name);
     if verdict.silent {
         peer.control.silence();
@@ -89,19 +78,11 @@ async fn answer(peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>>
 
 fn judge(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Verdict, Option<String>) {
     peer.shared.change(|state| {
-        let user = token
-            .and_then(|t| state.world.authenticate(t))
-            .map(ToOwned::to_owned);
+        let user = token.and_then(|t| state.world.authenticate(t)).map(ToOwned::to_owned);
         if let (Some(tcp), Some(user)) = (state.tcp.get_mut(&peer.key), &user) {
             tcp.user = Some(user.clone());
         }
-        let verdict = state.judge(
-            peer.address,
-            &Subject {
-                user: user.as_deref(),
-                route,
-            },
-        );
+        let verdict = state.judge(peer.address, &Subject { user: user.as_deref(), route });
         (verdict, user)
     })
 }
@@ -109,15 +90,13 @@ fn judge(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Verdict, Opt
 /// The path below `/api/v4/`, if it is below the sub-path at all.
 fn api_path(shared: &Shared, path: &str) -> Option<String> {
     let sub_path = shared.lock().options.sub_path.clone();
-    path.strip_prefix(&sub_path)?
-        .strip_prefix(API)
-        .map(ToOwned::to_owned)
+    path.strip_prefix(&sub_path)?.strip_prefix(API).map(ToOwned::to_owned)
 }
 
 fn find(peer: &Peer, method: &str, path: &str) -> Option<(Route, Params)> {
     let found = router::find(method, &format!("/{path}"))?;
-    let absent = found.0.name == "GET /users/{user_id}/channels"
-        && !peer.shared.lock().options.list_all_channels;
+    let absent =
+        found.0.name == "GET /users/{user_id}/channels" && !peer.shared.lock().options.list_all_channels;
     (!absent).then_some(found)
 }
 
@@ -131,39 +110,25 @@ async fn run(
     if user.is_none() && !router::is_open(&route) {
         return peer.shared.change(|state| state.failure(unauthorized()));
     }
-    let if_none_match = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .map(ToOwned::to_owned);
+    let if_none_match =
+        request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     let query = upgrade::query(request.uri().query().unwrap_or_default());
-    let body = match Limited::new(request.into_body(), BODY_LIMIT)
-        .collect()
-        .await
-    {
+    let body = match Limited::new(request.into_body(), BODY_LIMIT).collect().await {
         Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
         Err(_) => serde_json::Value::Null,
     };
-    let call = Call {
-        user: user.unwrap_or_default(),
-        params,
-        query,
-        body,
-        if_none_match,
-    };
-    peer.shared
-        .change(|state| match (route.handle)(state, &call) {
-            Ok(answer) => answer,
-            Err(error) => state.failure(error),
-        })
+    let call = Call { user: user.unwrap_or_default(), params, query, body, if_none_match };
+    peer.shared.change(|state| match (route.handle)(state, &call) {
+        Ok(answer) => answer,
+        Err(error) => state.failure(error),
+    })
 }
 
 /// Waits for a post that is committed late, and commits it.
 async fn finish(peer: &Peer, mut answer: Answer) -> Response<Full<Bytes>> {
     if let Some(commit) = answer.commit.take() {
         tokio::time::sleep(commit.after).await;
-        peer.shared
-            .change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
+        peer.shared.change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
     }
     let version = peer.shared.lock().version_line();
     answer.header("X-Version-Id", &version).into_response()

@@ -28,16 +28,12 @@ pub(crate) struct IoControl {
 impl IoControl {
     /// Half-open: the connection stays, nothing is read or written any more.
     pub(crate) fn silence(&self) {
-        let _ = self
-            .mode
-            .compare_exchange(OPEN, SILENT, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.mode.compare_exchange(OPEN, SILENT, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Ends a silence.
     pub(crate) fn speak(&self) {
-        let _ = self
-            .mode
-            .compare_exchange(SILENT, OPEN, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.mode.compare_exchange(SILENT, OPEN, Ordering::AcqRel, Ordering::Acquire);
         self.wake();
     }
 
@@ -96,12 +92,7 @@ impl ControlledTcp {
         let control = Arc::new(IoControl::default());
         let key = shared.lock().open_connection(Arc::clone(&control));
         shared.changed();
-        Self {
-            stream,
-            control,
-            shared: Arc::clone(shared),
-            key,
-        }
+        Self { stream, control, shared: Arc::clone(shared), key }
     }
 
     pub(crate) fn key(&self) -> u64 {
@@ -125,11 +116,7 @@ impl Drop for ControlledTcp {
 }
 
 impl AsyncRead for ControlledTcp {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         std::task::ready!(this.control.gate(&this.control.read, cx))?;
         Pin::new(&mut this.stream).poll_read(cx, buf)
@@ -137,11 +124,7 @@ impl AsyncRead for ControlledTcp {
 }
 
 impl AsyncWrite for ControlledTcp {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         std::task::ready!(this.control.gate(&this.control.write, cx))?;
         Pin::new(&mut this.stream).poll_write(cx, buf)

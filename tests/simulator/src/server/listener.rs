@@ -28,11 +28,7 @@ pub(crate) struct Port {
 impl Port {
     pub(crate) fn reserve(address: SocketAddr, send_buffer: Option<u32>) -> io::Result<Self> {
         let reserved = bind(address)?;
-        Ok(Self {
-            address: reserved.local_addr()?,
-            send_buffer,
-            _reserved: reserved,
-        })
+        Ok(Self { address: reserved.local_addr()?, send_buffer, _reserved: reserved })
     }
 
     /// Listens; to be called on the runtime.
@@ -46,11 +42,7 @@ impl Port {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)

@@ -11,8 +11,7 @@ use crate::SimulatorError;
 
 /// The authority as PEM, and what accepts TLS with a certificate for the address and `localhost`.
 pub(crate) fn authority(address: IpAddr) -> Result<(String, TlsAcceptor), SimulatorError> {
-    let (pem, certificate, key) =
-        make_certificates(address).map_err(SimulatorError::Certificate)?;
+    let (pem, certificate, key) = make_certificates(address).map_err(SimulatorError::Certificate)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -23,17 +22,12 @@ pub(crate) fn authority(address: IpAddr) -> Result<(String, TlsAcceptor), Simula
     Ok((pem, TlsAcceptor::from(Arc::new(config))))
 }
 
-type Certificates = (
-    String,
-    rustls::pki_types::CertificateDer<'static>,
-    PrivateKeyDer<'static>,
-);
+type Certificates = (String, rustls::pki_types::CertificateDer<'static>, PrivateKeyDer<'static>);
 
 fn make_certificates(address: IpAddr) -> Result<Certificates, rcgen::Error> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::default();
-    ca.distinguished_name
-        .push(DnType::CommonName, "matterhost simulator authority");
+    ca.distinguished_name.push(DnType::CommonName, "matterhost simulator authority");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca_certificate = ca.self_signed(&ca_key)?;

@@ -24,26 +24,17 @@ impl Broadcast {
 
     /// For one user's sockets.
     pub(crate) fn user(id: &str) -> Self {
-        Self {
-            user_id: id.to_owned(),
-            ..Self::default()
-        }
+        Self { user_id: id.to_owned(), ..Self::default() }
     }
 
     /// For the members of a channel.
     pub(crate) fn channel(id: &str) -> Self {
-        Self {
-            channel_id: id.to_owned(),
-            ..Self::default()
-        }
+        Self { channel_id: id.to_owned(), ..Self::default() }
     }
 
     /// For the members of a team.
     pub(crate) fn team(id: &str) -> Self {
-        Self {
-            team_id: id.to_owned(),
-            ..Self::default()
-        }
+        Self { team_id: id.to_owned(), ..Self::default() }
     }
 }
 
@@ -64,17 +55,10 @@ pub(crate) struct Event {
 
 impl Event {
     pub(crate) fn new<T: Serialize>(name: &str, data: &T, broadcast: &Broadcast) -> Arc<Self> {
-        let mut head = to_text(&Head {
-            event: name,
-            data,
-            broadcast,
-        });
+        let mut head = to_text(&Head { event: name, data, broadcast });
         head.pop();
         head.push_str(",\"seq\":");
-        Arc::new(Self {
-            head,
-            dispensable: matches!(name, "typing" | "status_change"),
-        })
+        Arc::new(Self { head, dispensable: matches!(name, "typing" | "status_change") })
     }
 
     /// The text frame with its sequence number, ending in a newline.

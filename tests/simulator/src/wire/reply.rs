@@ -18,13 +18,7 @@ pub(crate) struct AppError {
 
 impl AppError {
     pub(crate) fn new(id: &'static str, message: &str, status_code: u16) -> Self {
-        Self {
-            id,
-            message: message.to_owned(),
-            detailed_error: String::new(),
-            request_id: None,
-            status_code,
-        }
+        Self { id, message: message.to_owned(), detailed_error: String::new(), request_id: None, status_code }
     }
 }
 
@@ -42,22 +36,12 @@ struct Reply<'a> {
 
 /// A reply with status `OK`.
 pub(crate) fn ok(seq_reply: u64, data: Option<&Value>) -> String {
-    line(&Reply {
-        status: "OK",
-        seq_reply: Some(seq_reply),
-        data,
-        error: None,
-    })
+    line(&Reply { status: "OK", seq_reply: Some(seq_reply), data, error: None })
 }
 
 /// A reply with status `FAIL`; a request without a number gets one without (connect).
 pub(crate) fn fail(seq_reply: Option<u64>, error: &AppError) -> String {
-    line(&Reply {
-        status: "FAIL",
-        seq_reply,
-        data: None,
-        error: Some(error),
-    })
+    line(&Reply { status: "FAIL", seq_reply, data: None, error: Some(error) })
 }
 
 fn line(reply: &Reply<'_>) -> String {

@@ -67,11 +67,7 @@ impl User {
             auth_service: "",
             email: format!("{username}@localhost"),
             nickname: String::new(),
-            first_name: if is_bot {
-                username.to_owned()
-            } else {
-                String::new()
-            },
+            first_name: if is_bot { username.to_owned() } else { String::new() },
             last_name: String::new(),
             position: String::new(),
             roles: "system_user".to_owned(),

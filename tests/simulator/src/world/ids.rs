@@ -5,9 +5,7 @@ const LENGTH: usize = 26;
 
 /// A fresh random id.
 pub(crate) fn new_id(random: &mut fastrand::Rng) -> String {
-    (0..LENGTH)
-        .map(|_| char::from(ALPHABET[random.usize(0..ALPHABET.len())]))
-        .collect()
+    (0..LENGTH).map(|_| char::from(ALPHABET[random.usize(0..ALPHABET.len())])).collect()
 }
 
 /// Whether a text has the form of an id.

@@ -32,10 +32,7 @@ pub(crate) enum Span<'a> {
 
 /// Rows with a later `update_at`: edits, deletions and history rows too, at most 1,000 of them, any.
 pub(crate) fn since(store: &PostStore, channel: &str, time: i64) -> PostList {
-    let mut ids: Vec<&Post> = store
-        .rows(channel)
-        .filter(|post| post.update_at > time)
-        .collect();
+    let mut ids: Vec<&Post> = store.rows(channel).filter(|post| post.update_at > time).collect();
     if ids.len() > SINCE_LIMIT {
         // Ids are random, so the smallest ids are an arbitrary choice that is the same each time.
         ids.sort_by(|a, b| a.id.cmp(&b.id));
@@ -55,25 +52,13 @@ pub(crate) fn page(
 ) -> PostList {
     let skip = page.saturating_mul(per_page);
     let mut rows: Vec<&Post> = match span {
-        Span::Latest => store
-            .earlier_than(channel, i64::MAX)
-            .skip(skip)
-            .take(per_page)
-            .collect(),
+        Span::Latest => store.earlier_than(channel, i64::MAX).skip(skip).take(per_page).collect(),
         Span::After(id) => match store.get(id) {
-            Some(post) => store
-                .later_than(channel, post.create_at)
-                .skip(skip)
-                .take(per_page)
-                .collect(),
+            Some(post) => store.later_than(channel, post.create_at).skip(skip).take(per_page).collect(),
             None => Vec::new(),
         },
         Span::Before(id) => match store.get(id) {
-            Some(post) => store
-                .earlier_than(channel, post.create_at)
-                .skip(skip)
-                .take(per_page)
-                .collect(),
+            Some(post) => store.earlier_than(channel, post.create_at).skip(skip).take(per_page).collect(),
             None => Vec::new(),
         },
     };
@@ -112,39 +97,20 @@ fn add_neighbours(
     let create_at = |id: Option<&String>| id.and_then(|id| store.get(id)).map(|p| p.create_at);
     let newer = |list: &PostList| {
         let time = create_at(list.order.first())?;
-        store
-            .later_than(channel, time)
-            .next()
-            .map(|post| post.id.clone())
+        store.later_than(channel, time).next().map(|post| post.id.clone())
     };
     let older = |list: &PostList| {
         let time = create_at(list.order.last())?;
-        store
-            .earlier_than(channel, time)
-            .next()
-            .map(|post| post.id.clone())
+        store.earlier_than(channel, time).next().map(|post| post.id.clone())
     };
     let (next, prev) = match span {
-        Span::After(id) => (
-            full.then(|| newer(list)).flatten(),
-            if page == 0 {
-                Some(id.to_owned())
-            } else {
-                older(list)
-            },
-        ),
-        Span::Before(id) => (
-            if page == 0 {
-                Some(id.to_owned())
-            } else {
-                newer(list)
-            },
-            full.then(|| older(list)).flatten(),
-        ),
-        Span::Latest => (
-            if page == 0 { None } else { newer(list) },
-            full.then(|| older(list)).flatten(),
-        ),
+        Span::After(id) => {
+            (full.then(|| newer(list)).flatten(), if page == 0 { Some(id.to_owned()) } else { older(list) })
+        }
+        Span::Before(id) => {
+            (if page == 0 { Some(id.to_owned()) } else { newer(list) }, full.then(|| older(list)).flatten())
+        }
+        Span::Latest => (if page == 0 { None } else { newer(list) }, full.then(|| older(list)).flatten()),
     };
     list.next_post_id = next.unwrap_or_default();
     list.prev_post_id = prev.unwrap_or_default();

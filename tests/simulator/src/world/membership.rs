@@ -15,9 +15,7 @@ impl State {
         let id = new_id(&mut self.random);
         let invite = new_id(&mut self.random);
         let now = self.world.now();
-        self.world
-            .teams
-            .insert(id.clone(), Team::new(&id, name, &invite, now));
+        self.world.teams.insert(id.clone(), Team::new(&id, name, &invite, now));
         for (name, display) in [("town-square", "Town Square"), ("off-topic", "Off-Topic")] {
             let channel = self.create_channel_row(&id, name, ChannelKind::Open);
             self.change_channel(&channel, |row| display.clone_into(&mut row.display_name));
@@ -26,12 +24,7 @@ impl State {
     }
 
     /// Makes an empty team channel without members.
-    pub(crate) fn create_channel_row(
-        &mut self,
-        team_id: &str,
-        name: &str,
-        kind: ChannelKind,
-    ) -> String {
+    pub(crate) fn create_channel_row(&mut self, team_id: &str, name: &str, kind: ChannelKind) -> String {
         let id = new_id(&mut self.random);
         let now = self.world.now();
         let mut channel = Channel::new(&id, kind, name, now);
@@ -46,12 +39,7 @@ impl State {
         let mut pair = [creator, other];
         pair.sort_unstable();
         let name = pair.join("__");
-        let found = self
-            .world
-            .channels
-            .values()
-            .find(|c| c.name == name)
-            .map(|c| c.id.clone());
+        let found = self.world.channels.values().find(|c| c.name == name).map(|c| c.id.clone());
         if let Some(id) = found {
             return id;
         }
@@ -99,9 +87,8 @@ impl State {
             return false;
         };
         team.members.insert(user_id.to_owned());
-        let standing = |c: &&mut Channel| {
-            c.team_id == team_id && matches!(c.name.as_str(), "town-square" | "off-topic")
-        };
+        let standing =
+            |c: &&mut Channel| c.team_id == team_id && matches!(c.name.as_str(), "town-square" | "off-topic");
         for channel in self.world.channels.values_mut().filter(standing) {
             channel.members.insert(user_id.to_owned());
         }
@@ -116,11 +103,7 @@ impl State {
             return false;
         }
         let mut data = Map::new();
-        let team = self
-            .world
-            .channels
-            .get(channel_id)
-            .map(|c| c.team_id.clone());
+        let team = self.world.channels.get(channel_id).map(|c| c.team_id.clone());
         data.insert("team_id".to_owned(), json!(team));
         data.insert("user_id".to_owned(), json!(user_id));
         self.publish("user_added", &data, &Broadcast::channel(channel_id));
@@ -154,12 +137,9 @@ impl State {
         } else {
             post.message = format!("{name} added to the channel by {by}.");
             "system_add_to_channel".clone_into(&mut post.kind);
-            for (key, value) in [
-                ("addedUserId", user_id),
-                ("addedUsername", &name),
-                ("userId", actor),
-                ("username", &by),
-            ] {
+            for (key, value) in
+                [("addedUserId", user_id), ("addedUsername", &name), ("userId", actor), ("username", &by)]
+            {
                 post.props.insert(key.to_owned(), json!(value));
             }
             post.mentions.push(user_id.to_owned());
@@ -186,10 +166,7 @@ impl State {
         self.publish("user_removed", &data, &Broadcast::user(user_id));
         let removed = user_id != actor;
         let (kind, text) = if removed {
-            (
-                "system_remove_from_channel",
-                format!("{name} removed from the channel."),
-            )
+            ("system_remove_from_channel", format!("{name} removed from the channel."))
         } else {
             ("system_leave_channel", format!("{name} left the channel."))
         };
@@ -204,13 +181,7 @@ impl State {
         }
         let by = self.username(actor);
         let text = format!("{by} archived the channel.");
-        self.system_post(
-            channel_id,
-            actor,
-            "system_channel_deleted",
-            text,
-            &[("username", &by)],
-        );
+        self.system_post(channel_id, actor, "system_channel_deleted", text, &[("username", &by)]);
         let now = self.world.now();
         let mut team = String::new();
         self.change_channel(channel_id, |row| {
@@ -248,11 +219,7 @@ impl State {
         } else {
             format!("{name} updated the channel header from: {old} to: {new}")
         };
-        let props = [
-            ("new_header", new),
-            ("old_header", old),
-            ("username", &name),
-        ];
+        let props = [("new_header", new), ("old_header", old), ("username", &name)];
         self.system_post(channel_id, by, "system_header_change", text, &props);
     }
 
@@ -264,10 +231,7 @@ impl State {
         text: String,
         props: &[(&str, &str)],
     ) {
-        let props = props
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect();
+        let props = props.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         self.create_post(&PostOptions {
             user_id: actor.to_owned(),
             channel_id: channel_id.to_owned(),
@@ -287,17 +251,10 @@ impl State {
     }
 
     pub(crate) fn username(&self, user_id: &str) -> String {
-        self.world
-            .users
-            .get(user_id)
-            .map(|user| user.username.clone())
-            .unwrap_or_default()
+        self.world.users.get(user_id).map(|user| user.username.clone()).unwrap_or_default()
     }
 
     pub(crate) fn is_member(&self, channel_id: &str, user_id: &str) -> bool {
-        self.world
-            .channels
-            .get(channel_id)
-            .is_some_and(|c| c.members.contains(user_id))
+        self.world.channels.get(channel_id).is_some_and(|c| c.members.contains(user_id))
     }
 }

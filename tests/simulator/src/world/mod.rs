@@ -69,9 +69,7 @@ impl World {
 
     /// Server time in milliseconds; it never runs backwards.
     pub(crate) fn now(&mut self) -> i64 {
-        let elapsed = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         self.last_time = self.last_time.max(millis);
         self.last_time

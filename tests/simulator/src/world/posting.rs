@@ -22,20 +22,12 @@ impl State {
     /// Makes a post, or finds the one that the same `pending_post_id` made a moment ago (fact 19).
     pub(crate) fn create_post(&mut self, options: &PostOptions) -> Made {
         if let Some(post) = self.pending_post(options) {
-            return Made {
-                post,
-                hidden: false,
-            };
+            return Made { post, hidden: false };
         }
         let id = new_id(&mut self.random);
         let now = self.world.now();
         let mut post = Post::new(&id, options, now);
-        if self
-            .world
-            .users
-            .get(&post.user_id)
-            .is_some_and(|user| user.is_bot)
-        {
+        if self.world.users.get(&post.user_id).is_some_and(|user| user.is_bot) {
             post.props.insert("from_bot".to_owned(), json!("true"));
         }
         crate::world::attachment::normalise(&mut post);
@@ -48,27 +40,15 @@ impl State {
         if !hidden {
             self.commit_post(&id, &options.mentions);
         }
-        let post = self
-            .world
-            .posts
-            .rendered(&id)
-            .unwrap_or_else(|| Post::new(&id, options, now));
+        let post = self.world.posts.rendered(&id).unwrap_or_else(|| Post::new(&id, options, now));
         Made { post, hidden }
     }
 
     fn pending_post(&mut self, options: &PostOptions) -> Option<Post> {
-        let key = options
-            .pending_post_id
-            .as_ref()
-            .filter(|key| !key.is_empty())?;
+        let key = options.pending_post_id.as_ref().filter(|key| !key.is_empty())?;
         let window = self.options.timings.pending_post;
-        self.world
-            .pending
-            .retain(|_, (_, made)| made.elapsed() < window);
-        let (id, _) = self
-            .world
-            .pending
-            .get(&(options.user_id.clone(), key.clone()))?;
+        self.world.pending.retain(|_, (_, made)| made.elapsed() < window);
+        let (id, _) = self.world.pending.get(&(options.user_id.clone(), key.clone()))?;
         self.world.posts.rendered(id)
     }
 
@@ -105,22 +85,14 @@ impl State {
     }
 
     /// The data of a `posted` event.
-    pub(crate) fn posted_data(
-        &self,
-        post: &Post,
-        mentions: &[String],
-    ) -> Option<Map<String, Value>> {
+    pub(crate) fn posted_data(&self, post: &Post, mentions: &[String]) -> Option<Map<String, Value>> {
         let channel = self.world.channels.get(&post.channel_id)?;
         let author = self.username(&post.user_id);
         let display = match channel.kind {
             ChannelKind::Direct => format!("@{author}"),
             _ => channel.display_name.clone(),
         };
-        let sender = if post.is_system() {
-            "System".to_owned()
-        } else {
-            format!("@{author}")
-        };
+        let sender = if post.is_system() { "System".to_owned() } else { format!("@{author}") };
         let mut data = Map::new();
         data.insert("channel_display_name".to_owned(), json!(display));
         data.insert("channel_name".to_owned(), json!(channel.name));
@@ -143,26 +115,12 @@ impl State {
             return ids;
         };
         if channel.kind == ChannelKind::Direct {
-            ids.extend(
-                channel
-                    .members
-                    .iter()
-                    .filter(|id| **id != post.user_id)
-                    .cloned(),
-            );
+            ids.extend(channel.members.iter().filter(|id| **id != post.user_id).cloned());
         }
         let not_name = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
         for word in post.message.split('@').skip(1) {
-            let name = word
-                .split(not_name)
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches('.');
-            if let Some(id) = self
-                .world
-                .usernames
-                .get(name)
-                .filter(|id| channel.members.contains(*id))
+            let name = word.split(not_name).next().unwrap_or_default().trim_end_matches('.');
+            if let Some(id) = self.world.usernames.get(name).filter(|id| channel.members.contains(*id))
                 && !ids.contains(id)
             {
                 ids.push(id.clone());
@@ -185,12 +143,7 @@ impl State {
     }
 
     fn update_post(&mut self, id: &str, change: impl FnOnce(&mut Post, i64)) -> Option<Post> {
-        let mut history = self
-            .world
-            .posts
-            .get(id)
-            .filter(|post| post.delete_at == 0)?
-            .clone();
+        let mut history = self.world.posts.get(id).filter(|post| post.delete_at == 0)?.clone();
         let now = self.world.now_after(history.update_at);
         let post = self.world.posts.get_mut(id)?;
         change(post, now);
@@ -220,12 +173,7 @@ impl State {
         let mut ids = self.world.posts.replies(id);
         ids.push(id.to_owned());
         for id in &ids {
-            if let Some(post) = self
-                .world
-                .posts
-                .get_mut(id)
-                .filter(|post| post.delete_at == 0)
-            {
+            if let Some(post) = self.world.posts.get_mut(id).filter(|post| post.delete_at == 0) {
                 post.delete_at = now;
                 post.update_at = now;
                 post.props.insert("deleteBy".to_owned(), json!(actor));
@@ -244,12 +192,7 @@ impl State {
     }
 
     /// Adds a reaction; it moves the post's `update_at` without `edit_at` (fact 25).
-    pub(crate) fn add_reaction(
-        &mut self,
-        user: &str,
-        post_id: &str,
-        emoji: &str,
-    ) -> Option<Reaction> {
+    pub(crate) fn add_reaction(&mut self, user: &str, post_id: &str, emoji: &str) -> Option<Reaction> {
         let now = self.world.now();
         let post = self.world.posts.get_mut(post_id)?;
         post.update_at = now.max(post.update_at);
@@ -263,10 +206,7 @@ impl State {
             delete_at: 0,
             remote_id: "",
         };
-        self.world
-            .posts
-            .reactions_mut(post_id)
-            .push(reaction.clone());
+        self.world.posts.reactions_mut(post_id).push(reaction.clone());
         self.publish_reaction("reaction_added", &reaction, &channel);
         Some(reaction)
     }
@@ -280,9 +220,7 @@ impl State {
         post.update_at = now.max(post.update_at);
         let channel = post.channel_id.clone();
         let reactions = self.world.posts.reactions_mut(post_id);
-        let found = reactions
-            .iter()
-            .position(|r| r.user_id == user && r.emoji_name == emoji);
+        let found = reactions.iter().position(|r| r.user_id == user && r.emoji_name == emoji);
         let Some(found) = found else { return false };
         let mut reaction = reactions.remove(found);
         reaction.create_at = 0;
@@ -308,13 +246,7 @@ impl State {
     }
 
     /// A post that only one user sees, and that is not stored.
-    pub(crate) fn ephemeral_post(
-        &mut self,
-        user: &str,
-        channel: &str,
-        text: &str,
-        actor: &str,
-    ) -> Post {
+    pub(crate) fn ephemeral_post(&mut self, user: &str, channel: &str, text: &str, actor: &str) -> Post {
         let options = PostOptions {
             user_id: actor.to_owned(),
             channel_id: channel.to_owned(),

@@ -25,15 +25,9 @@ impl PostStore {
             self.hidden.insert(post.id.clone());
         }
         if !post.root_id.is_empty() && post.original_id.is_empty() {
-            self.threads
-                .entry(post.root_id.clone())
-                .or_default()
-                .insert(post.id.clone());
+            self.threads.entry(post.root_id.clone()).or_default().insert(post.id.clone());
         }
-        self.timelines
-            .entry(post.channel_id.clone())
-            .or_default()
-            .insert((post.create_at, post.id.clone()));
+        self.timelines.entry(post.channel_id.clone()).or_default().insert((post.create_at, post.id.clone()));
         self.rows.insert(post.id.clone(), post);
     }
 
@@ -55,11 +49,7 @@ impl PostStore {
     pub(crate) fn rendered(&self, id: &str) -> Option<Post> {
         let mut post = self.rows.get(id)?.clone();
         if post.original_id.is_empty() {
-            let root = if post.root_id.is_empty() {
-                id
-            } else {
-                &post.root_id
-            };
+            let root = if post.root_id.is_empty() { id } else { &post.root_id };
             post.reply_count = self.reply_count(root);
         }
         if let Some(reactions) = self.reactions.get(id).filter(|all| !all.is_empty()) {
@@ -71,17 +61,12 @@ impl PostStore {
 
     fn reply_count(&self, root: &str) -> u64 {
         let alive = |id: &&String| self.get(id).is_some_and(|post| post.delete_at == 0);
-        self.threads
-            .get(root)
-            .map_or(0, |ids| ids.iter().filter(alive).count() as u64)
+        self.threads.get(root).map_or(0, |ids| ids.iter().filter(alive).count() as u64)
     }
 
     /// Ids of a thread's replies.
     pub(crate) fn replies(&self, root: &str) -> Vec<String> {
-        self.threads
-            .get(root)
-            .map(|ids| ids.iter().cloned().collect())
-            .unwrap_or_default()
+        self.threads.get(root).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
     }
 
     pub(crate) fn reactions_mut(&mut self, post_id: &str) -> &mut Vec<Reaction> {
@@ -89,32 +74,16 @@ impl PostStore {
     }
 
     /// All committed rows of a channel, oldest first.
-    pub(crate) fn rows<'a>(
-        &'a self,
-        channel: &str,
-    ) -> impl DoubleEndedIterator<Item = &'a Post> + 'a {
+    pub(crate) fn rows<'a>(&'a self, channel: &str) -> impl DoubleEndedIterator<Item = &'a Post> + 'a {
         let timeline = self.timelines.get(channel);
-        timeline
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, id)| self.get(id))
+        timeline.into_iter().flatten().filter_map(|(_, id)| self.get(id))
     }
 
     /// Committed posts that are not deleted and strictly later than a time, oldest first (fact 23).
-    pub(crate) fn later_than<'a>(
-        &'a self,
-        channel: &str,
-        time: i64,
-    ) -> impl Iterator<Item = &'a Post> + 'a {
+    pub(crate) fn later_than<'a>(&'a self, channel: &str, time: i64) -> impl Iterator<Item = &'a Post> + 'a {
         let from = Bound::Included((time.saturating_add(1), String::new()));
-        let range = self
-            .timelines
-            .get(channel)
-            .map(|t| t.range((from, Bound::Unbounded)));
-        let rows = range
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, id)| self.get(id));
+        let range = self.timelines.get(channel).map(|t| t.range((from, Bound::Unbounded)));
+        let rows = range.into_iter().flatten().filter_map(|(_, id)| self.get(id));
         rows.filter(|post| post.delete_at == 0)
     }
 
@@ -125,22 +94,13 @@ impl PostStore {
         time: i64,
     ) -> impl Iterator<Item = &'a Post> + 'a {
         let to = Bound::Excluded((time, String::new()));
-        let range = self
-            .timelines
-            .get(channel)
-            .map(|t| t.range((Bound::Unbounded, to)).rev());
-        let rows = range
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, id)| self.get(id));
+        let range = self.timelines.get(channel).map(|t| t.range((Bound::Unbounded, to)).rev());
+        let rows = range.into_iter().flatten().filter_map(|(_, id)| self.get(id));
         rows.filter(|post| post.delete_at == 0)
     }
 
     /// The newest `update_at` of a channel, for the entity tag.
     pub(crate) fn newest_update(&self, channel: &str) -> i64 {
-        self.rows(channel)
-            .map(|post| post.update_at)
-            .max()
-            .unwrap_or(0)
+        self.rows(channel).map(|post| post.update_at).max().unwrap_or(0)
     }
 }

@@ -46,10 +46,7 @@ impl World {
     /// The user that a token stands for, if both are active.
     pub(crate) fn authenticate(&self, token: &str) -> Option<&str> {
         let row = self.tokens.get(token).filter(|row| row.is_active)?;
-        let user = self
-            .users
-            .get(&row.user_id)
-            .filter(|user| user.is_active())?;
+        let user = self.users.get(&row.user_id).filter(|user| user.is_active())?;
         Some(&user.id)
     }
 }

@@ -19,12 +19,7 @@ impl State {
     pub(crate) fn create_account(&mut self, name: &str, is_bot: bool) -> Account {
         let user_id = self.create_user_row(name, is_bot);
         let (token_id, token) = self.create_token(&user_id, "");
-        Account {
-            user_id,
-            username: name.to_owned(),
-            token,
-            token_id,
-        }
+        Account { user_id, username: name.to_owned(), token, token_id }
     }
 
     /// Makes a user without a token.
@@ -34,12 +29,7 @@ impl State {
         let mut user = User::new(&id, name, now, is_bot);
         if is_bot {
             let owner_id = self.world.admin_id.clone();
-            user.bot = Some(BotRow {
-                owner_id,
-                create_at: now,
-                update_at: now,
-                delete_at: 0,
-            });
+            user.bot = Some(BotRow { owner_id, create_at: now, update_at: now, delete_at: 0 });
         }
         self.world.usernames.insert(name.to_owned(), id.clone());
         self.world.users.insert(id.clone(), user);
@@ -49,11 +39,7 @@ impl State {
     /// Disables or enables a user. Its own sockets hear only that it is offline and go deaf at the
     /// next event; every other user hears `user_updated` (facts 3 and 6).
     pub(crate) fn set_active(&mut self, user_id: &str, active: bool) -> bool {
-        let previous = self
-            .world
-            .users
-            .get(user_id)
-            .map_or(0, |user| user.update_at);
+        let previous = self.world.users.get(user_id).map_or(0, |user| user.update_at);
         let now = self.world.now_after(previous);
         let Some(user) = self.world.users.get_mut(user_id) else {
             return false;
@@ -91,11 +77,7 @@ impl State {
 
     /// Changes a user and moves its `update_at`; everyone hears of it, itself too (events, fact 7).
     pub(crate) fn touch(&mut self, user_id: &str, change: impl FnOnce(&mut User)) -> bool {
-        let previous = self
-            .world
-            .users
-            .get(user_id)
-            .map_or(0, |user| user.update_at);
+        let previous = self.world.users.get(user_id).map_or(0, |user| user.update_at);
         let now = self.world.now_after(previous);
         let Some(user) = self.world.users.get_mut(user_id) else {
             return false;
@@ -118,11 +100,7 @@ impl State {
 
     fn announce_user(&mut self, user_id: &str) {
         if let Some(user) = self.world.users.get(user_id).cloned() {
-            self.publish(
-                "user_updated",
-                &UserUpdated { user: &user },
-                &Broadcast::everyone(),
-            );
+            self.publish("user_updated", &UserUpdated { user: &user }, &Broadcast::everyone());
         }
     }
 

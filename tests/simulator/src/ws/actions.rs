@@ -38,11 +38,7 @@ impl State {
     /// Authenticates a waiting socket; a bad token drops it at once, and one that is already in gets no
     /// reply (facts 1 and 2).
     fn challenge(&mut self, key: u64, seq: Option<u64>, data: &Value) -> Effect {
-        let registered = self
-            .hub
-            .connections
-            .get(&key)
-            .is_some_and(|c| c.user.is_some());
+        let registered = self.hub.connections.get(&key).is_some_and(|c| c.user.is_some());
         if registered {
             return Effect::Continue;
         }
@@ -61,17 +57,11 @@ impl State {
     fn reply(&mut self, key: u64, action: &str, seq: Option<u64>, data: &Value) -> String {
         if action.is_empty() {
             let text = "No websocket action.";
-            return fail(
-                seq,
-                &AppError::new("api.web_socket_router.no_action.app_error", text, 400),
-            );
+            return fail(seq, &AppError::new("api.web_socket_router.no_action.app_error", text, 400));
         }
         let Some(seq) = seq else {
             let text = "Invalid sequence for WebSocket message.";
-            return fail(
-                None,
-                &AppError::new("api.web_socket_router.bad_seq.app_error", text, 400),
-            );
+            return fail(None, &AppError::new("api.web_socket_router.bad_seq.app_error", text, 400));
         };
         match self.check_session(key) {
             Ok(user) => self.act(&user, action, seq, data),
@@ -83,17 +73,9 @@ impl State {
     fn check_session(&mut self, key: u64) -> Result<String, AppError> {
         let not_authenticated = || {
             let text = "WebSocket connection is not authenticated. Please log in and try again.";
-            AppError::new(
-                "api.web_socket_router.not_authenticated.app_error",
-                text,
-                401,
-            )
+            AppError::new("api.web_socket_router.not_authenticated.app_error", text, 401)
         };
-        let connection = self
-            .hub
-            .connections
-            .get_mut(&key)
-            .ok_or_else(not_authenticated)?;
+        let connection = self.hub.connections.get_mut(&key).ok_or_else(not_authenticated)?;
         let world = &self.world;
         let token = &connection.token;
         let good = world.authenticate(token).is_some();
@@ -136,8 +118,7 @@ impl State {
     }
 
     fn statuses(&self) -> Map<String, Value> {
-        let seen =
-            |user: &crate::world::account::User| Some((user.id.clone(), json!(user.status?)));
+        let seen = |user: &crate::world::account::User| Some((user.id.clone(), json!(user.status?)));
         self.world.users.values().filter_map(seen).collect()
     }
 }

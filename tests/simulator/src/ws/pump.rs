@@ -46,19 +46,9 @@ impl Pump {
             .write_buffer_size(0)
             .max_message_size(Some(CLIENT_FRAME_LIMIT))
             .max_frame_size(Some(CLIENT_FRAME_LIMIT));
-        let socket = WebSocketStream::from_partially_read(
-            transport,
-            read.to_vec(),
-            Role::Server,
-            Some(config),
-        )
-        .await;
-        Self {
-            socket,
-            unflushed: false,
-            raw: Vec::new(),
-            raw_at: 0,
-        }
+        let socket =
+            WebSocketStream::from_partially_read(transport, read.to_vec(), Role::Server, Some(config)).await;
+        Self { socket, unflushed: false, raw: Vec::new(), raw_at: 0 }
     }
 
     /// Whether something is still to be written.

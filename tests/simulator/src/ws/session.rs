@@ -82,9 +82,7 @@ pub(crate) async fn run(transport: Transport, read: Bytes, opening: Opening, sha
         session.serve().await;
     }
     let user = session.user.take();
-    session
-        .shared
-        .change(|state| state.farewell(key, user.as_deref()));
+    session.shared.change(|state| state.farewell(key, user.as_deref()));
 }
 
 impl Session {
@@ -136,10 +134,7 @@ impl Session {
     fn obey(&mut self, command: Command) -> bool {
         match command {
             Command::Close(code) => {
-                let frame = code.map(|code| CloseFrame {
-                    code: code.into(),
-                    reason: "".into(),
-                });
+                let frame = code.map(|code| CloseFrame { code: code.into(), reason: "".into() });
                 self.closing = true;
                 self.pump.push(Message::Close(frame))
             }
@@ -150,9 +145,7 @@ impl Session {
             }
             Command::Ping => self.pump.push(Message::Ping(Bytes::new())),
             Command::Flood(mut plan) => {
-                let first = self
-                    .shared
-                    .change(|state| state.reserve(self.key, plan.left()));
+                let first = self.shared.change(|state| state.reserve(self.key, plan.left()));
                 plan.start_at(first);
                 self.flood = Some(plan);
                 true
@@ -171,9 +164,7 @@ impl Session {
     fn stepped(&mut self, step: Step) -> bool {
         match step {
             Step::Frame(Message::Text(text)) => {
-                let effect = self
-                    .shared
-                    .change(|s| s.client_frame(self.key, text.as_str()));
+                let effect = self.shared.change(|s| s.client_frame(self.key, text.as_str()));
                 if effect == Effect::Entered {
                     self.entered();
                 }
@@ -193,27 +184,16 @@ impl Session {
     fn entered(&mut self) {
         self.auth_deadline = None;
         let state = self.shared.lock();
-        self.user = state
-            .hub
-            .connections
-            .get(&self.key)
-            .and_then(|c| c.user.clone());
-        let subject = Subject {
-            user: self.user.as_deref(),
-            route: None,
-        };
-        if state
-            .faults
-            .is_on(&subject, |kind| *kind == FaultKind::Silence)
-        {
+        self.user = state.hub.connections.get(&self.key).and_then(|c| c.user.clone());
+        let subject = Subject { user: self.user.as_deref(), route: None };
+        if state.faults.is_on(&subject, |kind| *kind == FaultKind::Silence) {
             self.control.silence();
         }
     }
 
     fn next_alarm(&self) -> Instant {
         let first = self.ping_at.min(self.pong_deadline);
-        self.auth_deadline
-            .map_or(first, |deadline| deadline.min(first))
+        self.auth_deadline.map_or(first, |deadline| deadline.min(first))
     }
 
     /// A time has come: to drop, or to ping. A socket that cannot be written to is not pinged.

@@ -25,14 +25,10 @@ pub(crate) fn accept(
 ) -> Response<Full<Bytes>> {
     let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) else {
         let text = "Bad Request\n".to_owned();
-        return Answer::new(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text)
-            .into_response();
+        return Answer::new(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text).into_response();
     };
     let accept = derive_accept_key(key.as_bytes());
-    let opening = Opening {
-        token,
-        resume: resume(request.uri().query().unwrap_or_default()),
-    };
+    let opening = Opening { token, resume: resume(request.uri().query().unwrap_or_default()) };
     let task = Arc::clone(shared);
     shared.runtime.spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else {
@@ -57,10 +53,7 @@ fn resume(text: &str) -> Option<Resume> {
     let mut query = query(text);
     let connection_id = query.remove("connection_id").filter(|id| !id.is_empty())?;
     let sequence_number = query.get("sequence_number").and_then(|n| n.parse().ok());
-    Some(Resume {
-        connection_id,
-        sequence_number,
-    })
+    Some(Resume { connection_id, sequence_number })
 }
 
 /// The parts of a query. Ids and numbers need no decoding, and nothing else is asked for.

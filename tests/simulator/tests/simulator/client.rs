@@ -26,10 +26,7 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -80,23 +77,14 @@ pub(crate) fn try_rest(
     stream.write_all((head + &end).as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let mut lines = head.lines();
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .unwrap_or("0");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("0");
     let headers = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Ok(Answer {
-        status: status.parse().expect("a status"),
-        headers,
-        body: body.to_owned(),
-    })
+    Ok(Answer { status: status.parse().expect("a status"), headers, body: body.to_owned() })
 }
 
 /// A WebSocket client.
@@ -190,9 +178,7 @@ impl Socket {
 
     /// Whether nothing comes until the server has answered a ping of the protocol.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        self.socket
-            .send(Message::Ping(b"quiet?".to_vec().into()))
-            .expect("a ping sent");
+        self.socket.send(Message::Ping(b"quiet?".to_vec().into())).expect("a ping sent");
         loop {
             match self.socket.read().expect("a pong") {
                 Message::Pong(_) => return true,
@@ -209,8 +195,5 @@ impl Socket {
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-    )
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }

@@ -11,18 +11,11 @@ use crate::room::{Room, message};
 
 fn ids(list: &Value) -> Vec<String> {
     let order = list["order"].as_array().expect("an order");
-    order
-        .iter()
-        .map(|id| id.as_str().expect("an id").to_owned())
-        .collect()
+    order.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
 }
 
 fn posts(room: &Room, query: &str) -> Value {
-    room.get(
-        &format!("/api/v4/channels/{}/posts?{query}", room.channel),
-        &room.bot,
-    )
-    .json()
+    room.get(&format!("/api/v4/channels/{}/posts?{query}", room.channel), &room.bot).json()
 }
 
 /// What the list of channels says of the room's channel.
@@ -30,9 +23,7 @@ fn last_post_at(room: &Room) -> i64 {
     let list = room.get("/api/v4/users/me/channels", &room.bot).json();
     let channels = list.as_array().expect("a list");
     let found = channels.iter().find(|c| c["id"] == room.channel.as_str());
-    found.expect("the channel")["last_post_at"]
-        .as_i64()
-        .expect("a time")
+    found.expect("the channel")["last_post_at"].as_i64().expect("a time")
 }
 
 /// Fact 23: twelve posters at once, committed up to 50 ms late (order).
@@ -49,31 +40,21 @@ fn events_leave_the_order_of_create_at_and_after_finds_every_post() {
             let (room, admin) = (&room, &admin);
             scope.spawn(move || {
                 for number in 0..10 {
-                    room.simulator
-                        .post(admin, &room.channel, &format!("{poster}-{number}"));
+                    room.simulator.post(admin, &room.channel, &format!("{poster}-{number}"));
                 }
             });
         }
     });
     let times: Vec<i64> = (0..120)
         .map(|_| {
-            let post = socket.json()["data"]["post"]
-                .as_str()
-                .expect("a post")
-                .to_owned();
+            let post = socket.json()["data"]["post"].as_str().expect("a post").to_owned();
             let post: Value = serde_json::from_str(&post).expect("JSON");
             post["create_at"].as_i64().expect("a time")
         })
         .collect();
-    assert!(
-        !times.is_sorted(),
-        "some events come after those of younger posts"
-    );
+    assert!(!times.is_sorted(), "some events come after those of younger posts");
     let different: BTreeSet<i64> = times.iter().copied().collect();
-    assert!(
-        different.len() < times.len(),
-        "some posts share their millisecond"
-    );
+    assert!(different.len() < times.len(), "some posts share their millisecond");
     let list = posts(&room, &format!("after={}&per_page=200", first.id));
     let later = times.iter().filter(|time| **time > first.create_at).count();
     assert_eq!(ids(&list).len(), later);
@@ -121,20 +102,12 @@ fn an_old_post_is_heard_and_not_listed() {
 fn since_gives_any_thousand_rows() {
     let room = Room::new();
     let admin = room.simulator.admin().user_id;
-    let all: Vec<String> = (0..1_100)
-        .map(|number| {
-            room.simulator
-                .post(&admin, &room.channel, &number.to_string())
-                .id
-        })
-        .collect();
+    let all: Vec<String> =
+        (0..1_100).map(|number| room.simulator.post(&admin, &room.channel, &number.to_string()).id).collect();
     let listed: BTreeSet<String> = ids(&posts(&room, "since=1")).into_iter().collect();
     assert_eq!(listed.len(), 1_000);
     let missing = |ids: &[String]| ids.iter().any(|id| !listed.contains(id));
-    assert!(
-        missing(&all[..550]) && missing(&all[550..]),
-        "neither the newest nor the oldest"
-    );
+    assert!(missing(&all[..550]) && missing(&all[550..]), "neither the newest nor the oldest");
 }
 
 /// Fact 11: pages newest first, ending with an empty `next_post_id`.
@@ -196,12 +169,7 @@ fn a_root_is_not_in_order() {
 /// Facts 12, 24 and 26.
 #[test]
 fn channel_lists_lag_when_told_and_exist_when_told() {
-    let room = Room::of(
-        Simulator::builder()
-            .list_all_channels(true)
-            .start()
-            .expect("a simulator"),
-    );
+    let room = Room::of(Simulator::builder().list_all_channels(true).start().expect("a simulator"));
     let last_post_at = || last_post_at(&room);
     let admin = room.simulator.admin().user_id;
     let before = last_post_at();
@@ -218,21 +186,14 @@ fn channel_lists_lag_when_told_and_exist_when_told() {
 
     room.simulator.archive_channel(&room.channel);
     let listed = |query: &str| {
-        let list = room
-            .get(&format!("/api/v4/users/me/channels{query}"), &room.bot)
-            .body;
+        let list = room.get(&format!("/api/v4/users/me/channels{query}"), &room.bot).body;
         list.contains(&room.channel)
     };
     assert!(!listed("") && listed("?include_deleted=true"));
     let apart = room.simulator.create_bot("apart");
     let none = room.get("/api/v4/users/me/channels", &apart);
     assert_eq!(
-        (
-            none.status,
-            none.json()["id"]
-                .as_str()
-                .map(|id| id.contains("not_found"))
-        ),
+        (none.status, none.json()["id"].as_str().map(|id| id.contains("not_found"))),
         (404, Some(true))
     );
 }
@@ -250,16 +211,11 @@ fn a_post_is_invisible_until_it_is_committed() {
         visible_after: after,
         ..PostOptions::default()
     };
-    let late = room
-        .simulator
-        .post_with(&options("late", Some(Duration::from_millis(40))));
+    let late = room.simulator.post_with(&options("late", Some(Duration::from_millis(40))));
     let path = format!("/api/v4/posts/{}", late.id);
     assert_eq!(room.get(&path, &room.bot).status, 404);
     room.simulator.post_with(&options("young", None));
-    assert_eq!(
-        [message(&socket.json()), message(&socket.json())],
-        ["young", "late"]
-    );
+    assert_eq!([message(&socket.json()), message(&socket.json())], ["young", "late"]);
     assert_eq!(room.get(&path, &room.bot).status, 200);
 }
 
@@ -270,32 +226,17 @@ fn a_pending_post_id_makes_one_post() {
     let body = json!({"channel_id": room.channel, "message": "x", "pending_post_id": "key"});
     let post = || {
         let token = Some(room.bot.token.as_str());
-        rest(
-            room.simulator.address(),
-            "POST",
-            "/api/v4/posts",
-            token,
-            Some(&body),
-        )
-        .json()
+        rest(room.simulator.address(), "POST", "/api/v4/posts", token, Some(&body)).json()
     };
     let made = room.simulator.counters().posts_made;
     assert_eq!(post()["id"], post()["id"]);
-    assert!(
-        room.simulator
-            .wait_for(|c| c.posts_made == made + 1, PATIENCE)
-    );
+    assert!(room.simulator.wait_for(|c| c.posts_made == made + 1, PATIENCE));
 }
 
 /// Fact 24: an edit and a pin move `last_post_at` past the newest post, a deletion does not move it back.
 #[test]
 fn last_post_at_is_not_the_newest_posts_time() {
-    let room = Room::of(
-        Simulator::builder()
-            .list_all_channels(true)
-            .start()
-            .expect("a simulator"),
-    );
+    let room = Room::of(Simulator::builder().list_all_channels(true).start().expect("a simulator"));
     let last_post_at = || last_post_at(&room);
     let admin = room.simulator.admin().user_id;
     let post = room.simulator.post(&admin, &room.channel, "one");

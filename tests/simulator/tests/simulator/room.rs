@@ -27,12 +27,7 @@ impl Room {
             simulator.add_to_channel(&channel, &account.user_id);
             account
         });
-        Self {
-            simulator,
-            channel,
-            bot,
-            peer,
-        }
+        Self { simulator, channel, bot, peer }
     }
 
     pub(crate) fn socket(&self, account: &Account) -> Socket {
@@ -43,24 +38,16 @@ impl Room {
     }
 
     pub(crate) fn post(&self, text: &str) {
-        self.simulator
-            .post(&self.simulator.admin().user_id, &self.channel, text);
+        self.simulator.post(&self.simulator.admin().user_id, &self.channel, text);
     }
 
     pub(crate) fn get(&self, path: &str, account: &Account) -> client::Answer {
-        rest(
-            self.simulator.address(),
-            "GET",
-            path,
-            Some(&account.token),
-            None,
-        )
+        rest(self.simulator.address(), "GET", path, Some(&account.token), None)
     }
 }
 
 /// The text of a `posted` event.
 pub(crate) fn message(event: &Value) -> String {
-    let post: Value =
-        serde_json::from_str(event["data"]["post"].as_str().expect("a post")).expect("JSON");
+    let post: Value = serde_json::from_str(event["data"]["post"].as_str().expect("a post")).expect("JSON");
     post["message"].as_str().expect("a message").to_owned()
 }

@@ -15,10 +15,7 @@ fn a_post_reaches_every_member_in_sequence() {
     room.post("two");
     for (seq, text) in [(2, "one"), (3, "two")] {
         let event = socket.json();
-        assert_eq!(
-            (message(&event), event["seq"].as_u64()),
-            (text.to_owned(), Some(seq))
-        );
+        assert_eq!((message(&event), event["seq"].as_u64()), (text.to_owned(), Some(seq)));
     }
 }
 
@@ -41,10 +38,7 @@ fn a_cycle_leaves_the_socket_deaf_and_others_hear_of_it() {
     assert_eq!(enabled["data"]["user"]["delete_at"], 0);
     assert!(enabled["data"]["user"]["update_at"].as_i64() > Some(before));
     assert_eq!(message(&posted), "unheard");
-    assert!(
-        bot.is_quiet(),
-        "the deaf socket answers pings and hears nothing"
-    );
+    assert!(bot.is_quiet(), "the deaf socket answers pings and hears nothing");
     let (events, reply) = bot.ask(1, "ping");
     assert!(events.is_empty());
     assert_eq!(reply["error"]["status_code"], 401);
@@ -55,33 +49,21 @@ fn a_cycle_leaves_the_socket_deaf_and_others_hear_of_it() {
 fn resuming_a_deaf_socket_is_gapless_and_loses_posts() {
     let room = Room::new();
     let mut bot = Socket::open(room.simulator.address(), Some(&room.bot.token), "");
-    let id = bot.json()["data"]["connection_id"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
+    let id = bot.json()["data"]["connection_id"].as_str().expect("an id").to_owned();
     assert_eq!(bot.json()["seq"], 1);
     room.simulator.cycle(&room.bot.user_id);
     assert_eq!(bot.json()["seq"], 2);
     room.post("lost");
     bot.cut();
-    assert!(
-        room.simulator
-            .wait_for(|c| c.open_sockets(&room.bot.user_id) == 0, PATIENCE)
-    );
+    assert!(room.simulator.wait_for(|c| c.open_sockets(&room.bot.user_id) == 0, PATIENCE));
 
     let query = format!("?connection_id={id}&sequence_number=3");
     let mut resumed = Socket::open(room.simulator.address(), Some(&room.bot.token), &query);
     let online = resumed.json();
-    assert_eq!(
-        (online["event"].as_str(), online["seq"].as_u64()),
-        (Some("status_change"), Some(3))
-    );
+    assert_eq!((online["event"].as_str(), online["seq"].as_u64()), (Some("status_change"), Some(3)));
     room.post("heard");
     let posted = resumed.json();
-    assert_eq!(
-        (message(&posted), posted["seq"].as_u64()),
-        ("heard".to_owned(), Some(4))
-    );
+    assert_eq!((message(&posted), posted["seq"].as_u64()), ("heard".to_owned(), Some(4)));
 }
 
 /// Fact 9.
@@ -93,19 +75,9 @@ fn users_me_has_an_entity_tag_with_update_at() {
     let again = |room: &Room| {
         let headers = [("If-None-Match", etag.as_str())];
         let token = Some(room.bot.token.as_str());
-        rest_with(
-            room.simulator.address(),
-            "GET",
-            "/api/v4/users/me",
-            token,
-            None,
-            &headers,
-        )
+        rest_with(room.simulator.address(), "GET", "/api/v4/users/me", token, None, &headers)
     };
-    assert_eq!(
-        (again(&room).status, again(&room).body),
-        (304, String::new())
-    );
+    assert_eq!((again(&room).status, again(&room).body), (304, String::new()));
     room.simulator.cycle(&room.bot.user_id);
     assert_eq!(again(&room).status, 200);
 }
@@ -113,14 +85,8 @@ fn users_me_has_an_entity_tag_with_update_at() {
 /// Fact 1.
 #[test]
 fn a_bad_token_is_upgraded_and_then_dropped() {
-    let timings = Timings {
-        auth_drop: Duration::from_millis(50),
-        ..Timings::default()
-    };
-    let simulator = Simulator::builder()
-        .timings(timings)
-        .start()
-        .expect("a simulator");
+    let timings = Timings { auth_drop: Duration::from_millis(50), ..Timings::default() };
+    let simulator = Simulator::builder().timings(timings).start().expect("a simulator");
     for token in [None, Some("xxxxxxxxxxxxxxxxxxxxxxxxxx")] {
         let mut socket = Socket::open(simulator.address(), token, "");
         assert_eq!(socket.end(), End::Dropped);
@@ -134,21 +100,10 @@ fn a_stopped_server_drops_and_refuses_and_comes_back_on_its_port() {
     let mut bot = room.socket(&room.bot);
     room.simulator.stop_server();
     assert_eq!(bot.end(), End::Dropped);
-    let ping = || {
-        try_rest(
-            room.simulator.address(),
-            "GET",
-            "/api/v4/system/ping",
-            None,
-            None,
-            &[],
-        )
-    };
+    let ping = || try_rest(room.simulator.address(), "GET", "/api/v4/system/ping", None, None, &[]);
     let refused = ping().expect_err("nothing listens");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    room.simulator
-        .start_server()
-        .expect("the port is still ours");
+    room.simulator.start_server().expect("the port is still ours");
     assert_eq!(ping().expect("an answer").status, 200);
     room.socket(&room.bot);
 }
@@ -159,15 +114,9 @@ fn a_silent_socket_speaks_again_when_the_fault_is_cleared() {
     let mut bot = room.socket(&room.bot);
     let silence = room.simulator.silence(&room.bot.user_id);
     room.post("held back");
-    bot.socket
-        .get_ref()
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .expect("a timeout");
+    bot.socket.get_ref().set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
     assert_eq!(bot.end(), End::Silent, "nothing is read within the timeout");
-    bot.socket
-        .get_ref()
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a timeout");
+    bot.socket.get_ref().set_read_timeout(Some(PATIENCE)).expect("a timeout");
     room.simulator.clear(silence);
     assert_eq!(message(&bot.json()), "held back");
 }

@@ -19,10 +19,8 @@ impl Ids {
     pub(crate) fn bind(&mut self, recorded: &str, simulated: &str) -> bool {
         match (self.simulated.get(recorded), self.recorded.get(simulated)) {
             (None, None) => {
-                self.simulated
-                    .insert(recorded.to_owned(), simulated.to_owned());
-                self.recorded
-                    .insert(simulated.to_owned(), recorded.to_owned());
+                self.simulated.insert(recorded.to_owned(), simulated.to_owned());
+                self.recorded.insert(simulated.to_owned(), recorded.to_owned());
                 true
             }
             (Some(known), Some(_)) => known == simulated,
@@ -93,13 +91,7 @@ pub(crate) fn same_text(recorded: &str, simulated: &str, ids: &mut Ids) -> bool 
 /// The paths at which two values differ.
 pub(crate) fn compare(recorded: &Value, simulated: &Value, ids: &mut Ids) -> Vec<String> {
     let mut paths = Vec::new();
-    walk(
-        "",
-        &in_order(recorded),
-        &in_order(simulated),
-        ids,
-        &mut paths,
-    );
+    walk("", &in_order(recorded), &in_order(simulated), ids, &mut paths);
     paths
 }
 
@@ -114,11 +106,7 @@ fn walk(path: &str, a: &Value, b: &Value, ids: &mut Ids, paths: &mut Vec<String>
                     None => paths.push(format!("{at} is missing")),
                 }
             }
-            paths.extend(
-                simulated
-                    .keys()
-                    .map(|key| format!("{path}.{} is new", generic(key))),
-            );
+            paths.extend(simulated.keys().map(|key| format!("{path}.{} is new", generic(key))));
             true
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
@@ -167,11 +155,7 @@ fn in_order(value: &Value) -> Value {
         let key = |id: &Value| {
             let post = &posts[id.as_str().unwrap_or_default()];
             let history = post["original_id"] != "";
-            (
-                -post["create_at"].as_i64().unwrap_or(0),
-                history,
-                post["update_at"].as_i64(),
-            )
+            (-post["create_at"].as_i64().unwrap_or(0), history, post["update_at"].as_i64())
         };
         order.sort_by_key(key);
     }

@@ -12,11 +12,7 @@ pub(crate) struct Listed {
 
 impl Listed {
     pub(crate) fn of(scenario: &str) -> Self {
-        let rows = README
-            .lines()
-            .filter_map(|line| row(line, scenario))
-            .flatten()
-            .collect();
+        let rows = README.lines().filter_map(|line| row(line, scenario)).flatten().collect();
         Self { rows }
     }
 
@@ -25,11 +21,7 @@ impl Listed {
     }
 
     pub(crate) fn lines_with(&self, field: &str) -> Vec<usize> {
-        self.rows
-            .iter()
-            .filter(|row| row.1 == field)
-            .map(|row| row.0)
-            .collect()
+        self.rows.iter().filter(|row| row.1 == field).map(|row| row.0).collect()
     }
 
     /// Fails on a difference that is not listed, and on a listed one that is none.
@@ -53,9 +45,7 @@ fn row(line: &str, scenario: &str) -> Option<Vec<(usize, String)>> {
     if name.trim_matches('`') != scenario {
         return None;
     }
-    let fields = fields
-        .split(", ")
-        .map(|field| field.trim_matches('`').to_owned());
+    let fields = fields.split(", ").map(|field| field.trim_matches('`').to_owned());
     let fields: Vec<String> = fields.collect();
     let mut rows = Vec::new();
     for number in lines.split(", ").filter_map(|text| text.parse().ok()) {

@@ -24,11 +24,7 @@ fn world(replay: &mut Replay, team: Named, channels: &[Named], bots: &[Named]) {
     }
     for (name, id, conn) in bots {
         let bot = bot(replay, name, id, conn);
-        replay.admin(
-            "POST",
-            &format!("/teams/{team_id}/members"),
-            &json!({ "user_id": bot }),
-        );
+        replay.admin("POST", &format!("/teams/{team_id}/members"), &json!({ "user_id": bot }));
     }
 }
 
@@ -43,10 +39,7 @@ fn bot(replay: &mut Replay, name: &str, id: &str, conn: &str) -> String {
 }
 
 fn bind(replay: &mut Replay, id: &str, path: &str, key: &str, body: &serde_json::Value) -> String {
-    let made = replay.admin("POST", path, body)[key]
-        .as_str()
-        .expect("an id")
-        .to_owned();
+    let made = replay.admin("POST", path, body)[key].as_str().expect("an id").to_owned();
     assert!(replay.ids.bind(id, &made));
     made
 }
@@ -66,12 +59,7 @@ fn join(replay: &Replay, channel: &str, user: &str) {
 
 /// Turns until the clock shows another millisecond, so that the next post gets a time of its own.
 fn next_millisecond() {
-    let now = || {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("a time")
-            .as_millis()
-    };
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_millis();
     let start = now();
     while now() == start {
         std::hint::spin_loop();
@@ -95,22 +83,11 @@ fn connect() {
     let mut replay = Replay::new("connect");
     let team = ("crew", "aqhqar39stg8ich8gi1144z6uh", "");
     let bots = [("bot-pqdgac", "pt4mbhwr1tgi3penh1rjpxswwc", "bot")];
-    world(
-        &mut replay,
-        team,
-        &[("talk", "talktalktalktalktalktalkta", "O")],
-        &bots,
-    );
+    world(&mut replay, team, &[("talk", "talktalktalktalktalktalkta", "O")], &bots);
     let token = replay.tokens["bot"].clone();
-    replay
-        .tokens
-        .extend(["header", "challenge"].map(|conn| (conn.to_owned(), token.clone())));
+    replay.tokens.extend(["header", "challenge"].map(|conn| (conn.to_owned(), token.clone())));
     let channel = replay.ids.translate("talktalktalktalktalktalkta");
-    replay.admin(
-        "POST",
-        "/posts",
-        &json!({ "channel_id": channel, "message": "seen" }),
-    );
+    replay.admin("POST", "/posts", &json!({ "channel_id": channel, "message": "seen" }));
     replay.run(|_, _, _| ());
 }
 
@@ -145,12 +122,7 @@ fn cycle_while_away() {
     let mut replay = Replay::new("cycle_while_away");
     let (bot, channel) = ("mp3jc5pf6bdtxegw7po314jt3c", "96f8a3ecd7fipgk6zfcfjt9ewe");
     let team = ("crew", "cnxsi883ifgafxtfe7ey8n5euw", "");
-    world(
-        &mut replay,
-        team,
-        &[("chan-ciydlg", channel, "O")],
-        &[("bot", bot, "bot")],
-    );
+    world(&mut replay, team, &[("chan-ciydlg", channel, "O")], &[("bot", bot, "bot")]);
     join_quietly(&mut replay, channel, bot);
     replay.cuts = &["bot"];
     let token = replay.tokens["bot"].clone();
@@ -171,12 +143,7 @@ fn quick_cycle_idle() {
     let mut replay = Replay::new("quick_cycle_idle");
     let (bot, channel) = ("rfdbnjrwhtd8pcbstgpzupt9th", "x49ppej5bbr1tggz9ksd744wtc");
     let team = ("crew", "aqhqar39stg8ich8gi1144z6uh", "");
-    world(
-        &mut replay,
-        team,
-        &[("chan-uvgalt", channel, "O")],
-        &[("bot-nzmuiy", bot, "bot")],
-    );
+    world(&mut replay, team, &[("chan-uvgalt", channel, "O")], &[("bot-nzmuiy", bot, "bot")]);
     join_quietly(&mut replay, channel, bot);
     replay.run(|_, _, _| ());
 }
@@ -195,10 +162,7 @@ fn disable_enable() {
     replay.run(|replay, number, _| match number {
         // The peer had not joined yet when the post about it went out.
         7 => join_quietly(replay, channel, peer),
-        28 => assert!(
-            replay.socket("bot").is_quiet(),
-            "a deaf socket answers pings"
-        ),
+        28 => assert!(replay.socket("bot").is_quiet(), "a deaf socket answers pings"),
         _ => {}
     });
 }
@@ -208,10 +172,7 @@ fn errors() {
     let mut replay = Replay::new("errors");
     let (bot, channel) = ("q7kicrn4rjnodgfzs5fj1z7emh", "zzdaap6csbgaxn69n55fi5msea");
     let team = ("crew", "aqhqar39stg8ich8gi1144z6uh", "");
-    let channels = [
-        ("chan-fqjgad", channel, "O"),
-        ("closed", "d1oezu9tf3gfjcwjhnuc53qsmw", "P"),
-    ];
+    let channels = [("chan-fqjgad", channel, "O"), ("closed", "d1oezu9tf3gfjcwjhnuc53qsmw", "P")];
     world(&mut replay, team, &channels, &[("bot", bot, "bot")]);
     join(&replay, channel, bot);
     let token_id = replay.token_ids["bot"].clone();
@@ -221,10 +182,7 @@ fn errors() {
 
 #[test]
 fn rate_limit() {
-    let limit = RateLimit {
-        per_second: 2,
-        burst: 5,
-    };
+    let limit = RateLimit { per_second: 2, burst: 5 };
     let replay = Replay::with("rate_limit", Simulator::builder().rate_limit(limit));
     replay.rest("admin", "GET", "/api/v4/users/me", None);
     replay.run(|_, _, _| ());
@@ -235,29 +193,14 @@ fn resume() {
     let mut replay = Replay::new("resume");
     let (bot, channel) = ("ioch49as4py9mbmm4ybouzjboc", "gwguyyja63d3pcyfz6tguwz9uw");
     let team = ("crew", "aqhqar39stg8ich8gi1144z6uh", "");
-    world(
-        &mut replay,
-        team,
-        &[("chan-osjudc", channel, "O")],
-        &[("bot-akxzpq", bot, "first")],
-    );
+    world(&mut replay, team, &[("chan-osjudc", channel, "O")], &[("bot-akxzpq", bot, "first")]);
     join_quietly(&mut replay, channel, bot);
-    replay.cuts = &[
-        "first",
-        "resumed",
-        "resumed-early",
-        "resumed-ahead",
-        "second",
-    ];
+    replay.cuts = &["first", "resumed", "resumed-early", "resumed-ahead", "second"];
     let token = replay.tokens["first"].clone();
     let conns = ["resumed", "unknown", "bad", "second"];
-    replay
-        .tokens
-        .extend(conns.map(|conn| (conn.to_owned(), token.clone())));
+    replay.tokens.extend(conns.map(|conn| (conn.to_owned(), token.clone())));
     replay.run(|replay, number, _| match number {
-        10 => ["away0", "away1"]
-            .iter()
-            .for_each(|text| replay.post(channel, text)),
+        10 => ["away0", "away1"].iter().for_each(|text| replay.post(channel, text)),
         41 => (0..300).for_each(|_| replay.post(channel, "away for long")),
         _ => {}
     });
@@ -279,10 +222,7 @@ fn catch_up() {
         next_millisecond();
         join(&replay, id, bot);
     }
-    let (admin, here) = (
-        replay.simulator.admin().user_id,
-        replay.ids.translate(channel),
-    );
+    let (admin, here) = (replay.simulator.admin().user_id, replay.ids.translate(channel));
     let posts: Vec<_> = (0..8)
         .map(|number| {
             next_millisecond();
@@ -294,9 +234,7 @@ fn catch_up() {
     replay.simulator.delete_post(&posts[4].id);
     replay.ids.bind("ozacn8pzn3yp7quxamdc1w7oer", &posts[3].id);
     replay.ids.bind("umtk8ebbfpnk3yuaik17o8sbnc", &posts[4].id);
-    replay
-        .times
-        .insert("1795354132563".to_owned(), posts[3].create_at);
+    replay.times.insert("1795354132563".to_owned(), posts[3].create_at);
     replay.run(|_, _, _| ());
 }
 
@@ -304,10 +242,7 @@ fn catch_up() {
 fn events() {
     let (bot, other) = ("5i7zwettkbfhfcner868ext35r", "7ou7zbewj7br3ygibjiif6phuh");
     let channel = "u9jsod8y478n78q7swq4irrcmh";
-    let channels = [
-        ("chan-limqji", channel, "O"),
-        ("chan-mfubcx", "faozfi9fq7nwbqroxsnmkxae5o", "P"),
-    ];
+    let channels = [("chan-limqji", channel, "O"), ("chan-mfubcx", "faozfi9fq7nwbqroxsnmkxae5o", "P")];
     let bots = [("bot-zqjqcb", bot, "bot"), ("bot-sxbxhj", other, "other")];
     let team = ("crew", "aqhqar39stg8ich8gi1144z6uh", "");
     let mut replay = sorted("events", &[bot, other, ADMIN], |replay| {
@@ -333,12 +268,7 @@ fn last_post_at() {
     let mut replay = sorted("last_post_at", &[ADMIN, bot_id], |replay| {
         world(replay, team, &channels, &[("bot-muuhng", bot_id, "bot")]);
     });
-    bot(
-        &mut replay,
-        "apart",
-        "apartapartapartapartaparta",
-        "bot-without-team",
-    );
+    bot(&mut replay, "apart", "apartapartapartapartaparta", "bot-without-team");
     for (_, id, _) in channels {
         next_millisecond();
         join(&replay, id, bot_id);
@@ -350,9 +280,7 @@ fn last_post_at() {
     let two = replay.simulator.post(&admin, &here, "two");
     replay.ids.bind("xgcy5ouohjdttq94883nfadcro", &one.id);
     replay.ids.bind("yqyt4rwj4pnf38hgzc9haio1gr", &two.id);
-    replay
-        .times
-        .insert("1795361305993".to_owned(), one.create_at - 1);
+    replay.times.insert("1795361305993".to_owned(), one.create_at - 1);
     replay.run(|replay, number, _| {
         next_millisecond();
         if number == 9 {

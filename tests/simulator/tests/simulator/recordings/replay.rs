@@ -41,10 +41,7 @@ impl Replay {
     }
 
     pub(crate) fn with(scenario: &'static str, builder: SimulatorBuilder) -> Self {
-        let timings = Timings {
-            auth_drop: std::time::Duration::from_millis(300),
-            ..Timings::default()
-        };
+        let timings = Timings { auth_drop: std::time::Duration::from_millis(300), ..Timings::default() };
         let simulator = builder.timings(timings).start().expect("a simulator");
         let mut replay = Self {
             ids: Ids::default(),
@@ -70,11 +67,7 @@ impl Replay {
 
     /// Plays all lines; the script is called before each with the line's number and itself.
     pub(crate) fn run(mut self, mut script: impl FnMut(&mut Self, usize, &Value)) {
-        let path = format!(
-            "{}/../fixtures/wire/{}.jsonl",
-            env!("CARGO_MANIFEST_DIR"),
-            self.scenario
-        );
+        let path = format!("{}/../fixtures/wire/{}.jsonl", env!("CARGO_MANIFEST_DIR"), self.scenario);
         let text = fs::read_to_string(path).expect("a recording");
         let mut lines: Vec<(usize, Value)> = text
             .lines()
@@ -99,9 +92,8 @@ impl Replay {
         for number in self.listed.lines_with("order") {
             let at = number - 1;
             let conn = lines[at].1["conn"].clone();
-            let other = (at + 1..lines.len()).find(|next| {
-                lines[*next].1["conn"] == conn && lines[*next].1.get("recv").is_some()
-            });
+            let other = (at + 1..lines.len())
+                .find(|next| lines[*next].1["conn"] == conn && lines[*next].1.get("recv").is_some());
             lines.swap(at, other.expect("a line to change places with"));
             self.found.insert((number, "order".to_owned()));
         }
@@ -134,8 +126,7 @@ impl Replay {
             .flatten()
             .filter_map(|(name, _)| Some((name.clone(), json!(answer.header(name)?))))
             .collect();
-        let simulated =
-            json!({ "status": answer.status, "headers": headers, "answer": answer.json() });
+        let simulated = json!({ "status": answer.status, "headers": headers, "answer": answer.json() });
         let recorded = json!({
             "status": rest["status"], "headers": rest["headers"], "answer": rest["answer"]
         });
@@ -150,20 +141,8 @@ impl Replay {
     }
 
     /// A request of one of the recording's callers.
-    pub(crate) fn rest(
-        &self,
-        conn: &str,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Answer {
-        rest(
-            self.simulator.address(),
-            method,
-            path,
-            self.token(conn).as_deref(),
-            body,
-        )
+    pub(crate) fn rest(&self, conn: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        rest(self.simulator.address(), method, path, self.token(conn).as_deref(), body)
     }
 
     /// A request of the admin that is not recorded.
@@ -183,10 +162,7 @@ impl Replay {
 
     fn token(&self, conn: &str) -> Option<String> {
         let name = conn.split('-').next().unwrap_or(conn);
-        self.tokens
-            .get(conn)
-            .or_else(|| self.tokens.get(name))
-            .cloned()
+        self.tokens.get(conn).or_else(|| self.tokens.get(name)).cloned()
     }
 
     fn open(&mut self, conn: &str, line: &Value) {
@@ -237,42 +213,24 @@ impl Replay {
         if self.ids.knows(&text("id")) {
             return;
         }
-        let join = (
-            text("channel_id"),
-            post["props"]["addedUserId"]
-                .as_str()
-                .unwrap_or("")
-                .to_owned(),
-        );
+        let join = (text("channel_id"), post["props"]["addedUserId"].as_str().unwrap_or("").to_owned());
         if !text("type").is_empty() && !self.joins.contains(&join) {
             // A request of the recording made it.
             return;
         }
         self.joins.retain(|known| *known != join);
-        if let Some(made) = self
-            .made
-            .iter()
-            .position(|message| *message == text("message"))
-        {
+        if let Some(made) = self.made.iter().position(|message| *message == text("message")) {
             self.made.remove(made);
             return;
         }
-        let mentions = event["data"]["mentions"]
-            .as_str()
-            .filter(|_| !text("type").is_empty());
-        let mentions =
-            mentions.map(|ids| serde_json::from_str(&self.ids.translate(ids)).expect("ids"));
+        let mentions = event["data"]["mentions"].as_str().filter(|_| !text("type").is_empty());
+        let mentions = mentions.map(|ids| serde_json::from_str(&self.ids.translate(ids)).expect("ids"));
         self.simulator.post_with(&PostOptions {
             user_id: self.ids.translate(&text("user_id")),
             channel_id: self.ids.translate(&text("channel_id")),
             message: text("message"),
             kind: text("type"),
-            props: self
-                .ids
-                .translate_value(&post["props"])
-                .as_object()
-                .cloned()
-                .expect("props"),
+            props: self.ids.translate_value(&post["props"]).as_object().cloned().expect("props"),
             mentions: mentions.unwrap_or_default(),
             ..PostOptions::default()
         });
@@ -282,11 +240,7 @@ impl Replay {
     /// What a socket hears between a request and its reply was on its way before the request.
     fn cause_before_reply(&mut self, lines: &[(usize, Value)]) {
         let conn = &lines[0].1["conn"];
-        for (_, line) in lines
-            .iter()
-            .filter(|(_, line)| line["conn"] == *conn)
-            .skip(1)
-        {
+        for (_, line) in lines.iter().filter(|(_, line)| line["conn"] == *conn).skip(1) {
             let Some(text) = line["recv"].as_str() else {
                 return;
             };
@@ -298,8 +252,7 @@ impl Replay {
                 self.cause(&frame);
                 let post = frame["data"]["post"].as_str().expect("a post");
                 let post: Value = serde_json::from_str(post).expect("JSON");
-                self.made
-                    .push(post["message"].as_str().expect("a message").to_owned());
+                self.made.push(post["message"].as_str().expect("a message").to_owned());
             }
         }
     }
@@ -322,21 +275,14 @@ impl Replay {
         } else if self.cuts.contains(&conn) {
             let open = self.simulator.counters().all_open_sockets();
             socket.cut();
-            let gone = self
-                .simulator
-                .wait_for(|c| c.all_open_sockets() < open, PATIENCE);
+            let gone = self.simulator.wait_for(|c| c.all_open_sockets() < open, PATIENCE);
             assert!(gone, "the server noticed that {conn} was cut");
         } else {
-            assert_eq!(
-                socket.end(),
-                End::Dropped,
-                "line {number}: the server drops {conn}"
-            );
+            assert_eq!(socket.end(), End::Dropped, "line {number}: the server drops {conn}");
         }
     }
 
     fn differs(&mut self, number: usize, path: &str) {
-        self.found
-            .insert((number, path.trim_start_matches('.').to_owned()));
+        self.found.insert((number, path.trim_start_matches('.').to_owned()));
     }
 }
