@@ -1,5 +1,7 @@
 //! The table of endings, row by row: what each costs, and what follows.
 
+use std::time::Duration;
+
 use matterhost_actors::{
     actors::{RestartAccount, StopAccount},
     mattermost::{DialErrorKind, RestErrorKind, ResumePoint},
@@ -35,7 +37,7 @@ fn an_operators_restart_is_free_and_at_once() {
         stage.ready("bot").await;
         stage.ask(RestartAccount(name("bot"))).await.unwrap();
         assert_eq!(stage.until_closed("bot").await, (CloseReason::OperatorRestart, false));
-        assert_eq!(stage.until_scheduled("bot").await, (0 * SECOND, false));
+        assert_eq!(stage.until_scheduled("bot").await, (Duration::ZERO, false));
         stage.until_ready("bot").await;
     });
 }

@@ -203,9 +203,9 @@ fn a_prompt_about_an_update_that_is_the_baseline_is_ignored() {
 
 #[test]
 fn failed_polls_are_counted_and_cut_nothing() {
+    use RestErrorKind as K;
     play(only(true, false, false), wide_open(), async |stage| {
         stage.ready("bot").await;
-        use RestErrorKind as K;
         let kinds =
             [K::Unreachable, K::Timeout, K::Server(500), K::RateLimited { retry_after: None }, K::NotJson];
         let more = [K::BadBody, K::TooLarge, K::NotFound, K::Tls, K::Redirect, K::Refused(403)];
