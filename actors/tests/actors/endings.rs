@@ -1,5 +1,7 @@
 //! The table of endings, row by row: what each costs, and what follows.
 
+use std::time::Duration;
+
 use matterhost_actors::{
     actors::{RestartAccount, StopAccount},
     mattermost::{DialErrorKind, RestErrorKind, ResumePoint},
@@ -22,6 +24,8 @@ fn an_operators_stop_rests_until_somebody_starts_it() {
         stage.ready("bot").await;
         stage.ask(StopAccount(name("bot"))).await.unwrap();
         assert_eq!(stage.until_closed("bot").await, (CloseReason::OperatorStop, false));
+        stage.pass(SECOND).await;
+        assert_eq!(stage.world.peer("bot").heard(), ["close 1000"]);
         stage.pass(3_600 * SECOND).await;
         assert_eq!(stage.state("bot").await, AccountState::Stopped);
         stage.ask(matterhost_actors::actors::StartAccount(name("bot"))).await.unwrap();
@@ -35,7 +39,7 @@ fn an_operators_restart_is_free_and_at_once() {
         stage.ready("bot").await;
         stage.ask(RestartAccount(name("bot"))).await.unwrap();
         assert_eq!(stage.until_closed("bot").await, (CloseReason::OperatorRestart, false));
-        assert_eq!(stage.until_scheduled("bot").await, (0 * SECOND, false));
+        assert_eq!(stage.until_scheduled("bot").await, (Duration::ZERO, false));
         stage.until_ready("bot").await;
     });
 }
