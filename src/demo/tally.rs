@@ -13,7 +13,7 @@ use super::script::{Blow, What};
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     /// Since when it could hear again if only it noticed.
-    deaf_since: Option<Instant>,
+    pub(super) deaf_since: Option<Instant>,
     /// How soon it was back, each time.
     pub(super) back_after: Vec<Duration>,
     /// Why its Connections ended, newest last.
