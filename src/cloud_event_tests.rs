@@ -94,6 +94,22 @@ fn ids_are_stable_and_tell_things_apart() {
 }
 
 #[test]
+fn the_time_is_the_posts_where_it_can_be() {
+    let heard = "2023-11-14T22:13:20.123Z";
+    for (name, create_at, time) in [
+        ("posted", "1", "1970-01-01T00:00:00.001Z"),
+        ("posted", "253402300799999", "9999-12-31T23:59:59.999Z"),
+        ("posted", "253402300800000", heard),
+        ("posted", "0", heard),
+        ("posted", "-1", heard),
+        ("post_edited", "1", heard),
+    ] {
+        let post = format!(r#"{{"id":"p1","create_at":{create_at}}}"#);
+        assert_eq!(read(&event(name, &data_with(&post)))["time"], time, "{name} {create_at}");
+    }
+}
+
+#[test]
 fn what_cannot_be_opened_stays() {
     for inner in ["", "{", "7", "null", "\"text\"", "{\"a\":1}}", "\u{fffd}"] {
         let data = data_with(inner);

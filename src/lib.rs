@@ -1,4 +1,4 @@
-//! matterhost hosts Mattermost bot accounts: no bot goes deaf, and one broken account never touches another.
+#![doc = include_str!("../README.md")]
 
 pub mod app;
 pub mod check;

@@ -1,4 +1,4 @@
-//! The actors of matterhost.
+#![doc = include_str!("../README.md")]
 
 pub mod actors;
 pub mod mattermost;

@@ -74,6 +74,12 @@ mod tests {
         {
             let told = told(text, FileFormat::Toml);
             assert!(!told.contains("hidden") && told.contains("line"), "{told}");
+            assert!(!told.contains('|'), "a snippet: {told}");
+        }
+        // These parsers quote the value itself.
+        for (text, format) in [("\"hidden\"", FileFormat::Json), ("hidden", FileFormat::Yaml)] {
+            let told = told(text, format);
+            assert!(!told.contains("hidden") && told.contains("expected a map"), "{told}");
         }
     }
 

@@ -7,6 +7,9 @@ use matterhost_actors::model::{AccountName, ChannelId, EventBody, Generation, Se
 
 use super::*;
 
+/// How long the writer's thread may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 fn event(seq: u64, size: usize) -> Arc<Event> {
     Arc::new(Event {
         account: AccountName::new("a").unwrap(),
@@ -73,6 +76,12 @@ async fn outcome(delivered: Delivered) -> Outcome {
     }
 }
 
+/// Why the output ended, once it has.
+async fn end_of(sink: &LineSink) -> Option<Ended> {
+    let mut ended = sink.ended();
+    tokio::time::timeout(DEADLINE, ended.wait_for(Option::is_some)).await.unwrap().unwrap().clone()
+}
+
 #[tokio::test]
 async fn a_line_is_acknowledged_only_when_it_is_flushed() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
@@ -120,11 +129,10 @@ async fn a_full_queue_says_retry_and_holds_no_more() {
 async fn a_closed_reader_breaks_the_sink_and_is_told() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let first = sink.deliver(&event(1, 0));
-    let mut ended = sink.ended();
     drop(reader);
     let broken = Outcome::Broken { cause: "standard output was closed".into() };
     assert_eq!(outcome(first).await, broken);
-    assert_eq!(*ended.wait_for(Option::is_some).await.unwrap(), Some(Ended::Closed));
+    assert_eq!(end_of(&sink).await, Some(Ended::Closed));
     assert_eq!(outcome(sink.deliver(&event(2, 0))).await, broken);
 }
 
@@ -132,10 +140,8 @@ async fn a_closed_reader_breaks_the_sink_and_is_told() {
 async fn another_failure_is_told_with_its_cause() {
     let (sink, reader) = gated(io::ErrorKind::StorageFull);
     let first = sink.deliver(&event(1, 0));
-    let mut ended = sink.ended();
     drop(reader);
-    let told = ended.wait_for(Option::is_some).await.unwrap().clone();
-    assert_eq!(told, Some(Ended::Failed("no storage space".into())));
+    assert_eq!(end_of(&sink).await, Some(Ended::Failed("no storage space".into())));
     assert!(matches!(outcome(first).await, Outcome::Broken { .. }));
     assert!(
         matches!(outcome(sink.deliver(&event(2, 0))).await, Outcome::Broken { cause } if cause == "no storage space")
@@ -146,7 +152,9 @@ async fn another_failure_is_told_with_its_cause() {
 async fn what_is_given_up_is_offered_again_and_not_written_twice() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let writing = sink.deliver(&event(1, 0));
+    let end = std::time::Instant::now() + DEADLINE;
     while sink.waiting.lines.load(Ordering::Acquire) > 0 {
+        assert!(std::time::Instant::now() < end, "the writer takes nothing");
         std::thread::yield_now();
     }
     // The writer waits in its flush; this one is behind it in the queue.

@@ -1,6 +1,6 @@
 //! `matterhost check`.
 
-use matterhost_simulator::{Fault, FaultKind};
+use matterhost_simulator::{Fault, FaultKind, Simulator};
 use serde_json::Value;
 
 use crate::program::{Dir, World, text};
@@ -83,4 +83,24 @@ fn something_else_than_mattermost_is_told_as_such() {
     assert_eq!(code, Some(1));
     let reachable = &report["servers"][0]["reachable"];
     assert!(reachable["remedy"].as_str().unwrap().contains("something else than Mattermost"), "{report:#}");
+}
+
+#[test]
+fn a_certificate_of_an_own_authority_is_taken_with_its_ca_file_only() {
+    let simulator = Simulator::builder().tls(true).start().unwrap();
+    let bot = simulator.create_bot("helper");
+    let config = |ca: &str| {
+        format!(
+            "[servers.main]\nurl = \"{}\"\n{ca}[accounts.a]\ntoken = \"{}\"\n",
+            simulator.url(),
+            bot.token
+        )
+    };
+    let dir = Dir::with(&config("ca_file = \"ca.pem\"\n"));
+    dir.write("ca.pem", simulator.ca_pem().unwrap());
+    let (code, report) = json(&dir);
+    assert_eq!(code, Some(0), "{report:#}");
+    let (code, report) = json(&Dir::with(&config("")));
+    assert_eq!(code, Some(1), "{report:#}");
+    assert!(report["servers"][0]["reachable"]["remedy"].as_str().unwrap().contains("ca_file"), "{report:#}");
 }

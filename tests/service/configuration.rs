@@ -58,22 +58,27 @@ fn all_that_is_wrong_is_said_and_the_code_is_78() {
 #[test]
 fn without_a_configuration_the_way_to_one_is_told() {
     let empty = tempfile::tempdir().unwrap();
-    let run = |program: &mut std::process::Command| {
-        let output = program.current_dir(empty.path()).output().unwrap();
-        assert_eq!(output.status.code(), Some(78));
-        text(&output.stderr)
-    };
-    let told = run(&mut crate::program::matterhost(&["run"]));
+    let output = crate::program::matterhost(&["run"]).current_dir(empty.path()).output().unwrap();
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(78));
     assert!(
         told.contains("there is no matterhost.toml") && told.contains("matterhost config example"),
         "{told}"
     );
-    let told = run(crate::program::matterhost(&["run"]).env("MATTERHOST_CONFIG", "elsewhere.toml"));
-    assert!(told.contains("elsewhere.toml has an error:\n  it cannot be read"), "{told}");
-    let told =
-        run(crate::program::matterhost(&["run", "-c", "third.toml"])
-            .env("MATTERHOST_CONFIG", "elsewhere.toml"));
-    assert!(told.contains("third.toml"), "the flag goes before the variable: {told}");
+}
+
+#[test]
+fn the_flag_goes_before_the_variable_and_both_before_the_file_that_lies_here() {
+    let dir = Dir::with("");
+    let told = |args: &[&str], variable: Option<&str>| {
+        let mut program = dir.matterhost(args);
+        program.envs(variable.map(|name| ("MATTERHOST_CONFIG", name)));
+        text(&program.output().unwrap().stderr)
+    };
+    assert!(told(&["run"], None).starts_with("matterhost: matterhost.toml has"));
+    assert!(told(&["run"], Some("b.toml")).starts_with("matterhost: b.toml has"));
+    assert!(told(&["run", "-c", "c.toml"], None).starts_with("matterhost: c.toml has"));
+    assert!(told(&["run", "-c", "c.toml"], Some("b.toml")).starts_with("matterhost: c.toml has"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod check;
 mod command_line;
 mod configuration;
+mod demo;
 mod documents;
 mod program;
 mod running;

@@ -1,6 +1,6 @@
 //! The HealthCheck: polls `/users/me` for as long as its Connection lives, and ends it on drift.
 
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
@@ -8,18 +8,20 @@ use actix::{
 };
 
 use super::{
-    connection::{Connection, HealthCheckStopped, Terminate},
+    connection::{Baseline, Connection, HealthCheckStopped, Terminate},
     env::{Env, now},
 };
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},
-    model::{Fact, Generation, UserId},
+    model::{Fact, Generation},
     policy::{Health, Polled, RequestClass, Verdict, first_poll_after},
+    ports::Api,
 };
 
 /// A child of one Connection: it knows that one's baseline and can end no other.
 pub(super) struct HealthCheck {
     env: Arc<Env>,
+    api: Rc<dyn Api>,
     generation: Generation,
     connection: Addr<Connection>,
     health: Health,
@@ -52,14 +54,14 @@ struct Poll {
 impl HealthCheck {
     pub(super) fn new(
         env: Arc<Env>,
+        api: Rc<dyn Api>,
         generation: Generation,
         connection: Addr<Connection>,
-        user: UserId,
-        baseline: i64,
-        etag: Option<Etag>,
+        baseline: &Baseline,
     ) -> Self {
-        let health = Health::new(user, baseline);
-        Self { env, generation, connection, health, etag, timer: None, again: false, planned: false }
+        let health = Health::new(baseline.user.clone(), baseline.update_at);
+        let etag = baseline.etag.clone();
+        Self { env, api, generation, connection, health, etag, timer: None, again: false, planned: false }
     }
 
     fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
@@ -70,7 +72,7 @@ impl HealthCheck {
     }
 
     fn poll(&mut self, ctx: &mut Context<Self>) {
-        let poll = poll(self.env.clone(), self.etag.clone());
+        let poll = poll(self.env.clone(), self.api.clone(), self.etag.clone());
         ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
     }
 
@@ -105,7 +107,7 @@ impl HealthCheck {
 }
 
 /// One poll, when the gate gives leave.
-async fn poll(env: Arc<Env>, etag: Option<Etag>) -> Poll {
+async fn poll(env: Arc<Env>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
     let permit = match env.gate.permit(RequestClass::Health, &env.account).await {
         Ok(permit) => permit,
         Err(closed) => {
@@ -118,7 +120,7 @@ async fn poll(env: Arc<Env>, etag: Option<Etag>) -> Poll {
         }
     };
     let asked = now();
-    let answer = env.api.api().me(&env.token, etag.as_ref()).await;
+    let answer = api.me(&env.token, etag.as_ref()).await;
     let took = now().saturating_duration_since(asked);
     let interval = Some(permit.poll_interval);
     match answer {

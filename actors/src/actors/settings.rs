@@ -54,7 +54,7 @@ impl Default for HostSettings {
             delivery: DeliverySettings::default(),
             // The server itself drops a socket without a valid token after 5 s (fact 1).
             hello_timeout: Duration::from_secs(10),
-            // A close frame and its 20 ms take no longer; what does, hangs.
+            // Stopping is one message and a close frame; what takes longer hangs.
             stop_deadline: Duration::from_secs(5),
             arbiters: std::thread::available_parallelism().map_or(1, usize::from),
         }

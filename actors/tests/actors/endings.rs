@@ -24,6 +24,8 @@ fn an_operators_stop_rests_until_somebody_starts_it() {
         stage.ready("bot").await;
         stage.ask(StopAccount(name("bot"))).await.unwrap();
         assert_eq!(stage.until_closed("bot").await, (CloseReason::OperatorStop, false));
+        stage.pass(SECOND).await;
+        assert_eq!(stage.world.peer("bot").heard(), ["close 1000"]);
         stage.pass(3_600 * SECOND).await;
         assert_eq!(stage.state("bot").await, AccountState::Stopped);
         stage.ask(matterhost_actors::actors::StartAccount(name("bot"))).await.unwrap();

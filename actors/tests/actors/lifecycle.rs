@@ -82,3 +82,17 @@ fn a_shutdown_keeps_its_deadline_and_names_who_did_not_finish() {
         assert_eq!(since.elapsed().as_secs(), 5);
     });
 }
+
+#[test]
+fn a_shutdown_does_not_wait_for_a_broken_sink() {
+    play(settings(), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        stage.sink.behave(Manner::Broken);
+        stage.world.peer("bot").post("c1", "p1");
+        stage.until_closed("bot").await;
+        let since = tokio::time::Instant::now();
+        let report = stage.ask(Shutdown { deadline: 30 * SECOND }).await;
+        assert_eq!(report, ShutdownReport { abandoned: vec![name("bot")] });
+        assert_eq!(since.elapsed().as_secs(), 0);
+    });
+}

@@ -6,6 +6,7 @@
 mod contract;
 mod delivering;
 mod endings;
+mod examples;
 mod faults;
 mod gate;
 mod lifecycle;

@@ -203,13 +203,24 @@ fn a_prompt_about_an_update_that_is_the_baseline_is_ignored() {
 
 #[test]
 fn failed_polls_are_counted_and_cut_nothing() {
-    use RestErrorKind as K;
     play(only(true, false, false), wide_open(), async |stage| {
         stage.ready("bot").await;
-        let kinds =
-            [K::Unreachable, K::Timeout, K::Server(500), K::RateLimited { retry_after: None }, K::NotJson];
-        let more = [K::BadBody, K::TooLarge, K::NotFound, K::Tls, K::Redirect, K::Refused(403)];
-        let kinds: Vec<K> = kinds.into_iter().chain(more).collect();
+        let kinds = [
+            RestErrorKind::Unreachable,
+            RestErrorKind::Timeout,
+            RestErrorKind::Server(500),
+            RestErrorKind::RateLimited { retry_after: None },
+            RestErrorKind::NotJson,
+        ];
+        let more = [
+            RestErrorKind::BadBody,
+            RestErrorKind::TooLarge,
+            RestErrorKind::NotFound,
+            RestErrorKind::Tls,
+            RestErrorKind::Redirect,
+            RestErrorKind::Refused(403),
+        ];
+        let kinds: Vec<RestErrorKind> = kinds.into_iter().chain(more).collect();
         let count = kinds.len();
         stage.world.next_answers(kinds.into_iter().map(Answer::Fail));
         stage.pass(3_600 * SECOND).await;

@@ -1,6 +1,6 @@
 //! From nothing to an open socket: baseline, slot, dial.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -9,6 +9,7 @@ use crate::{
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, ResumePoint, Socket, User},
     model::{CloseReason, Misconfiguration, UserId},
     policy::RequestClass,
+    ports::Api,
 };
 
 /// An open socket and what it began with.
@@ -23,16 +24,20 @@ pub(super) struct Connected {
 
 /// The account as it was before the dial.
 #[derive(Debug)]
-pub(super) struct Baseline {
-    pub(super) user: UserId,
-    pub(super) update_at: i64,
+pub(in crate::actors) struct Baseline {
+    pub(in crate::actors) user: UserId,
+    pub(in crate::actors) update_at: i64,
     pub(super) is_guest: bool,
-    pub(super) etag: Option<Etag>,
+    pub(in crate::actors) etag: Option<Etag>,
 }
 
 /// Reads the baseline, waits for a dial slot, and dials.
-pub(super) async fn connect(env: Arc<Env>, carried: Carried) -> Result<Connected, CloseReason> {
-    let baseline = baseline(&env).await?;
+pub(super) async fn connect(
+    env: Arc<Env>,
+    api: Rc<dyn Api>,
+    carried: Carried,
+) -> Result<Connected, CloseReason> {
+    let baseline = baseline(&env, &*api).await?;
     if let Some(was) = carried.user.filter(|was| *was != baseline.user) {
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
     }
@@ -41,7 +46,7 @@ pub(super) async fn connect(env: Arc<Env>, carried: Carried) -> Result<Connected
     let resume = carried.resume.filter(|_| carried.baseline == Some(baseline.update_at));
     leave_to(&env).await?;
     let slot = env.gate.dial_slot().await.map_err(|error| unreachable(&error))?;
-    let dialed = env.api.api().dial(&env.token, resume.as_ref()).await.map_err(|error| {
+    let dialed = api.dial(&env.token, resume.as_ref()).await.map_err(|error| {
         env.gate.dial_failed(&error);
         dial_reason(&error)
     })?;
@@ -50,16 +55,16 @@ pub(super) async fn connect(env: Arc<Env>, carried: Carried) -> Result<Connected
 }
 
 /// Asks REST why a socket ended before it was ready: the handshake says nothing (fact 1).
-pub(super) async fn explain(env: Arc<Env>, otherwise: CloseReason) -> CloseReason {
-    match baseline(&env).await {
+pub(super) async fn explain(env: Arc<Env>, api: Rc<dyn Api>, otherwise: CloseReason) -> CloseReason {
+    match baseline(&env, &*api).await {
         Ok(_) => otherwise,
         Err(reason) => reason,
     }
 }
 
-async fn baseline(env: &Env) -> Result<Baseline, CloseReason> {
+async fn baseline(env: &Env, api: &dyn Api) -> Result<Baseline, CloseReason> {
     leave_to(env).await?;
-    let answer = env.api.api().me(&env.token, None).await.map_err(|error| {
+    let answer = api.me(&env.token, None).await.map_err(|error| {
         env.gate.failed(&error);
         rest_reason(&error)
     })?;

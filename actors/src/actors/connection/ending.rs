@@ -2,7 +2,7 @@
 
 use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 
-use super::{CLOSE_FRAME_TIME, Connection, Phase, connect};
+use super::{Connection, Phase, connect};
 use crate::{
     mattermost::SocketError,
     model::{Class, CloseReason},
@@ -20,12 +20,11 @@ impl Connection {
         self.phase = Phase::Ending { ready_for: self.ready_for(), behind: self.is_behind() };
         let says_goodbye = matches!(reason.class(), Class::Planned | Class::Recycle);
         self.reason = Some(reason);
-        let closing = self.socket.as_ref().filter(|_| says_goodbye);
-        if closing.is_some_and(|socket| socket.writer.send_close(NORMAL_CLOSURE).is_ok()) {
-            ctx.run_later(CLOSE_FRAME_TIME, |_, ctx| ctx.stop());
-        } else {
-            ctx.stop();
+        if let Some(socket) = self.socket.as_ref().filter(|_| says_goodbye) {
+            // It is with the system when this returns; a socket that takes nothing gets no goodbye.
+            let _ = socket.writer.send_close(NORMAL_CLOSURE);
         }
+        ctx.stop();
     }
 
     /// The socket broke.
@@ -61,7 +60,7 @@ impl Connection {
     /// Asks REST why there is no hello, and ends with what it says.
     pub(super) fn explain(&mut self, otherwise: CloseReason, ctx: &mut Context<Self>) {
         self.phase = Phase::Explaining;
-        let explaining = connect::explain(self.env.clone(), otherwise);
+        let explaining = connect::explain(self.env.clone(), self.api(), otherwise);
         ctx.spawn(explaining.into_actor(self).map(|reason, act, ctx| act.end(reason, ctx)));
     }
 }

@@ -6,6 +6,7 @@ mod frames;
 mod reader;
 
 use std::{
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -16,7 +17,8 @@ use actix::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::connect::{Baseline, Connected};
+pub(super) use self::connect::Baseline;
+use self::connect::Connected;
 use super::{
     delivery::{Attach, Delivery, Permits},
     env::{Env, now},
@@ -27,10 +29,8 @@ use crate::{
     mattermost::{Requests, ResumePoint, SocketWriter},
     model::{CloseReason, Fact, Generation, UserId},
     policy::{Liveness, Pulse, Run, Sequence},
+    ports::Api,
 };
-
-/// How long a close frame gets to be written before the actor stops: stopping at once sends nothing.
-const CLOSE_FRAME_TIME: Duration = Duration::from_millis(20);
 
 /// One incarnation of an account's connection.
 ///
@@ -42,6 +42,9 @@ const CLOSE_FRAME_TIME: Duration = Duration::from_millis(20);
 /// ```
 pub(super) struct Connection {
     env: Arc<Env>,
+    /// This Arbiter's client, kept for as long as the Connection lives: its REST connections stay open for the next
+    /// poll.
+    api: Option<Rc<dyn Api>>,
     generation: Generation,
     delivery: Addr<Delivery>,
     permits: Permits,
@@ -121,6 +124,7 @@ impl Connection {
     ) -> Self {
         Self {
             env,
+            api: None,
             generation,
             delivery,
             permits,
@@ -133,6 +137,11 @@ impl Connection {
             prompted: false,
             reason: None,
         }
+    }
+
+    /// The client of the Arbiter that the Connection runs on.
+    fn api(&mut self) -> Rc<dyn Api> {
+        self.api.get_or_insert_with(|| self.env.api.api()).clone()
     }
 
     fn observe(&self, fact: Fact) {
@@ -180,16 +189,12 @@ impl Connection {
     /// Hello came, or the first ping of a resume was answered.
     fn welcomed(&mut self, resumed: bool, ctx: &mut Context<Self>) {
         self.observe(Fact::Connected { resumed });
+        let api = self.api();
         let Some(baseline) = &self.baseline else { return };
-        let (user, update_at) = (baseline.user.clone(), baseline.update_at);
-        let connected =
-            ChildConnected { account: self.env.account.clone(), generation: self.generation, user };
-        self.env.supervisor.do_send(connected);
+        let (account, user) = (self.env.account.clone(), baseline.user.clone());
+        self.env.supervisor.do_send(ChildConnected { account, generation: self.generation, user });
         if self.env.settings.health.poll {
-            let etag = baseline.etag.clone();
-            let user = baseline.user.clone();
-            let check =
-                HealthCheck::new(self.env.clone(), self.generation, ctx.address(), user, update_at, etag);
+            let check = HealthCheck::new(self.env.clone(), api, self.generation, ctx.address(), baseline);
             self.health = Some(check.start());
         }
         if std::mem::take(&mut self.prompted) {
@@ -258,7 +263,7 @@ impl Actor for Connection {
         self.started = now();
         self.observe(Fact::Connecting);
         self.deliver_to_me(ctx);
-        let connecting = connect::connect(self.env.clone(), self.carried.clone());
+        let connecting = connect::connect(self.env.clone(), self.api(), self.carried.clone());
         ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.connected(result, ctx)));
     }
 

@@ -64,7 +64,7 @@ pub(super) struct Attach {
     pub(super) connection: Addr<Connection>,
 }
 
-/// Says when all that was heard is handed over.
+/// Says when all that was heard is handed over; dropped when the sink is broken.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Drain(pub(super) oneshot::Sender<()>);
@@ -150,6 +150,7 @@ impl Delivery {
         if std::mem::replace(&mut self.broken, true) {
             return;
         }
+        self.draining.clear();
         if let Some((generation, connection)) = &self.connection {
             let reason = CloseReason::SinkBroken { cause };
             connection.do_send(Terminate { generation: *generation, reason });
@@ -198,8 +199,11 @@ impl Handler<Drain> for Delivery {
     type Result = ();
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
-        self.draining.push(drain.0);
-        self.pump(ctx);
+        // A broken sink takes nothing: whoever waits learns at once that it was not drained.
+        if !self.broken {
+            self.draining.push(drain.0);
+            self.pump(ctx);
+        }
     }
 }
 

@@ -83,6 +83,11 @@ async fn serve(pipe: DuplexStream, mut orders: UnboundedReceiver<Order>, shared:
                     Some(reply) => socket.send(Message::text(reply)).await.is_ok(),
                     None => true,
                 },
+                Some(Ok(Message::Close(frame))) => {
+                    let code = frame.map_or(0, |frame| u16::from(frame.code));
+                    shared.lock().unwrap().heard.push(format!("close {code}"));
+                    true
+                }
                 Some(Ok(_)) => true,
                 Some(Err(_)) | None => false,
             },
@@ -193,7 +198,7 @@ impl Peer {
         self.with(|shared| shared.cut && shared.connection_id == connection_id)
     }
 
-    /// Text frames that the client sent.
+    /// What the client sent: texts, and `close` with its code.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.with(|shared| shared.heard.clone())
     }
