@@ -6,9 +6,9 @@ use tokio::sync::broadcast;
 
 use crate::model::{AccountName, Fact, Generation, Observation, ServerName, Subject};
 
-/// Observations that a slow reader may lag behind before it is told that it missed some: a second of a host of
-/// ten thousand accounts that all come up.
-const BACKLOG: usize = 65_536;
+/// Observations that a slow reader may lag behind before it is told that it missed some: all ten thousand accounts of
+/// a large host may say one thing at once. The ring takes some 600 KiB.
+const BACKLOG: usize = 16_384;
 
 /// Tells what happens to whoever listens; nobody has to.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// A stream with room for [`BACKLOG`] observations; memory is used when it is listened to.
+    /// A stream with room for [`BACKLOG`] observations.
     pub(super) fn new() -> Self {
         Self { sender: broadcast::Sender::new(BACKLOG) }
     }

@@ -1,9 +1,6 @@
 //! What to do after each ending of one account's Connections: budget, delays and slow asking together.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{Backoff, Budget, Charge, Charged, Consequence, Delays, Phase, RestartPolicy, Run, consequence};
 use crate::model::CloseReason;
@@ -44,7 +41,7 @@ pub enum Next {
 /// The memory that one account's restarts are decided from.
 #[derive(Debug)]
 pub struct RestartTracker {
-    policy: Arc<RestartPolicy>,
+    policy: RestartPolicy,
     budget: Budget,
     backoff: Backoff,
     /// Delays of recycles that follow each other.
@@ -54,7 +51,7 @@ pub struct RestartTracker {
 
 impl RestartTracker {
     /// A tracker with a whole budget.
-    pub fn new(policy: Arc<RestartPolicy>) -> Self {
+    pub fn new(policy: RestartPolicy) -> Self {
         let budget = Budget::new(policy.settings());
         let [backoff, recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
         Self { policy, budget, backoff, recycling, asking: Backoff::new(ASKING) }

@@ -5,7 +5,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn tracker(max_restarts: u32) -> RestartTracker {
     let settings = RestartSettings { max_restarts, random_factor: 0.0, ..RestartSettings::default() };
-    RestartTracker::new(Arc::new(RestartPolicy::new(settings).unwrap()))
+    RestartTracker::new(RestartPolicy::new(settings).unwrap())
 }
 
 fn ready(seconds: u64) -> Run {

@@ -56,7 +56,7 @@ pub(super) struct Home {
 impl Account {
     pub(super) fn new(spec: AccountSpec, env: Arc<Env>) -> Self {
         Self {
-            tracker: RestartTracker::new(Arc::new(env.settings.restart)),
+            tracker: RestartTracker::new(env.settings.restart),
             spec,
             env,
             state: AccountState::Stopped,
