@@ -17,6 +17,7 @@ fn event(name: &str, data: &str) -> Event {
         body: EventBody {
             event: name.into(),
             channel_id: ChannelId::from("chan"),
+            post: None,
             seq: 7,
             data: data.into(),
             broadcast: "null".into(),

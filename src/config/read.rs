@@ -9,14 +9,15 @@ use matterhost_actors::{
 };
 
 use super::{
-    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, delivery, health, host, log,
+    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, catch_up, delivery, health, host, log,
     open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 7] = ["servers", "accounts", "restart", "health", "delivery", "log", "host"];
+const SECTIONS: [&str; 8] =
+    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "log", "host"];
 
 /// The whole tree, from which sections are taken.
 struct Tree(BTreeMap<String, Value>);
@@ -56,6 +57,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let restart = restart::read(tree.section("restart", report));
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
+    let catch_up = catch_up::read(tree.section("catch_up", report));
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
@@ -64,6 +66,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         restart,
         health,
         delivery,
+        catch_up,
         hello_timeout: host.hello_timeout,
         stop_deadline: host.stop_deadline,
         arbiters: host.arbiters,

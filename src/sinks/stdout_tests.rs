@@ -21,6 +21,7 @@ fn event(seq: u64, size: usize) -> Arc<Event> {
         body: EventBody {
             event: "x".into(),
             channel_id: ChannelId::default(),
+            post: None,
             seq,
             data: format!("{{\"fill\":\"{}\"}}", "x".repeat(size)).into(),
             broadcast: "null".into(),

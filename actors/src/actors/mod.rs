@@ -19,7 +19,7 @@ mod settings;
 mod supervisor;
 
 pub use observer::Observer;
-pub use settings::{DeliverySettings, HealthSettings, HostSettings};
+pub use settings::{CatchUpSettings, DeliverySettings, HealthSettings, HostSettings};
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
     Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor, SupervisorError,

@@ -13,6 +13,8 @@ pub struct HostSettings {
     pub health: HealthSettings,
     /// The queue before the sink.
     pub delivery: DeliverySettings,
+    /// Fetching what was missed.
+    pub catch_up: CatchUpSettings,
     /// How long to wait for the hello after the upgrade.
     pub hello_timeout: Duration,
     /// How long a Connection may take to stop before it is abandoned.
@@ -46,12 +48,41 @@ pub struct DeliverySettings {
     pub in_flight: usize,
 }
 
+/// Fetching what was posted while an account was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatchUpSettings {
+    /// How much younger than the anchor of a cursor the newest acknowledged post is at least, in server time: posts
+    /// that become visible after younger ones by less than this are found.
+    pub overlap: Duration,
+    /// The most posts fetched of one channel at one catch-up. Beyond it the oldest are left out, and that is told.
+    pub max_posts_per_channel: usize,
+}
+
+impl CatchUpSettings {
+    /// The overlap in milliseconds, as the server counts.
+    pub fn overlap_ms(&self) -> i64 {
+        i64::try_from(self.overlap.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Default for CatchUpSettings {
+    fn default() -> Self {
+        Self {
+            // A recorded server was late by 30 ms (fact 23); a database that is recovering may need seconds.
+            overlap: Duration::from_secs(10),
+            // A long weekend of a busy channel.
+            max_posts_per_channel: 100_000,
+        }
+    }
+}
+
 impl Default for HostSettings {
     fn default() -> Self {
         Self {
             restart: RestartPolicy::default(),
             health: HealthSettings::default(),
             delivery: DeliverySettings::default(),
+            catch_up: CatchUpSettings::default(),
             // The server itself drops a socket without a valid token after 5 s (fact 1).
             hello_timeout: Duration::from_secs(10),
             // Stopping is one message and a close frame; what takes longer hangs.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::{AccountName, ChannelId, Generation, ServerName};
+use super::{AccountName, ChannelId, Generation, PostId, ServerName};
 
 /// An event of the server, as it is handed to a sink: the server's own words, untouched, and where they came
 /// from.
@@ -31,10 +31,21 @@ pub struct EventBody {
     pub event: Box<str>,
     /// The channel it belongs to; empty when it belongs to none.
     pub channel_id: ChannelId,
-    /// Its place in the order of the connection (fact 14).
+    /// The post that it brings, when it is a new one (`posted`).
+    pub post: Option<PostKey>,
+    /// Its place in the order of the connection (fact 14); 0 for what was fetched.
     pub seq: u64,
     /// The member `data` of the envelope, byte for byte.
     pub data: Box<str>,
     /// The member `broadcast` of the envelope, byte for byte.
     pub broadcast: Box<str>,
+}
+
+/// A post, as far as its place goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PostKey {
+    /// When it was made, in server milliseconds.
+    pub create_at: i64,
+    /// Its id.
+    pub id: PostId,
 }

@@ -11,8 +11,8 @@ mod state;
 mod token;
 
 pub use close_reason::{Class, CloseReason, Misconfiguration};
-pub use event::{Event, EventBody};
-pub use names::{AccountName, ChannelId, Generation, NameError, ServerName, UserId};
+pub use event::{Event, EventBody, PostKey};
+pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
 pub use observation::{Fact, Observation, Subject};
 pub use snapshot::AccountSnapshot;
 pub use state::AccountState;

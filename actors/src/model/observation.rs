@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, CloseReason, Generation, ServerName};
+use super::{AccountName, ChannelId, CloseReason, Generation, ServerName};
 
 /// One fact about an account or a server.
 #[derive(Debug, Clone)]
@@ -43,6 +43,27 @@ pub enum Fact {
     Ready {
         /// From the start of the Connection.
         after: Duration,
+    },
+    /// What was posted while the account was away has been fetched.
+    CaughtUp {
+        /// Channels that had news.
+        channels: usize,
+        /// Posts that were handed over.
+        posts: usize,
+    },
+    /// A channel had more to catch up with than the limits allow: older posts are left out.
+    CatchUpTruncated {
+        /// The channel.
+        channel: ChannelId,
+        /// The limit that was reached, in posts.
+        limit: usize,
+    },
+    /// A channel refuses to be read; it was left out.
+    ChannelSkipped {
+        /// The channel.
+        channel: ChannelId,
+        /// What the server said.
+        cause: String,
     },
     /// The Connection was ready for `reset_after`: delays begin anew, and a half-open budget is whole again.
     Settled,
@@ -140,6 +161,9 @@ impl Fact {
             Self::Connected { .. } => "connected",
             Self::ResumeLost => "resume_lost",
             Self::Ready { .. } => "ready",
+            Self::CaughtUp { .. } => "caught_up",
+            Self::CatchUpTruncated { .. } => "catch_up_truncated",
+            Self::ChannelSkipped { .. } => "channel_skipped",
             Self::Settled => "settled",
             Self::Closed { .. } => "closed",
             Self::Refunded => "refunded",

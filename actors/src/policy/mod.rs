@@ -4,8 +4,10 @@
 
 mod audit;
 mod backoff;
+mod book;
 mod budget;
 mod common_cause;
+mod cursor;
 mod ending;
 mod gate;
 mod health;
@@ -18,8 +20,10 @@ mod witness;
 
 pub use audit::{Audit, Look};
 pub use backoff::{Backoff, Delays};
+pub use book::{Book, Listed, News};
 pub use budget::{Budget, Charged, Phase};
 pub use common_cause::CommonCause;
+pub use cursor::{Anchor, Cursor};
 pub use ending::{Charge, Consequence, Run, consequence};
 pub use gate::{
     Class as RequestClass, GateFull, GateLimits, Grant, Knocking, Pace, RateSeen, Shares, Weather,

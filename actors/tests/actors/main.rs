@@ -10,6 +10,7 @@ mod examples;
 mod faults;
 mod gate;
 mod lifecycle;
+mod lossless;
 mod sockets;
 mod stage;
 mod witnesses;

@@ -1,17 +1,17 @@
 //! The whole over real sockets: the actors, the client, and the simulated server.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
 
 use matterhost_actors::{
     actors::{HealthSettings, HostSettings, RestartAccount},
     mattermost::{ClientConfig, ClientLimits, Tls},
-    model::{AccountState, CloseReason, Fact},
+    model::{AccountState, CloseReason, Fact, PostId},
     policy::{PulseLimits, RestartSettings},
     ports::Mattermost,
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator, Timings};
 
-use crate::stage::{Host, bots, name, with_restart};
+use crate::stage::{Collector, Host, bots, name, with_restart};
 
 /// A client's settings for the simulator.
 pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
@@ -21,7 +21,7 @@ pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
 }
 
 /// Everything hurries, so that a test takes moments.
-fn hurried() -> HostSettings {
+pub(crate) fn hurried() -> HostSettings {
     let restart = RestartSettings {
         max_restarts: 50,
         min_backoff: Duration::from_millis(20),
@@ -35,50 +35,82 @@ fn hurried() -> HostSettings {
     HostSettings { health, hello_timeout: Duration::from_millis(500), arbiters: 2, ..with_restart(restart) }
 }
 
-/// A simulator with a channel, somebody who talks in it, and bots that a host listens for.
-struct Scene {
-    simulator: Simulator,
-    host: Host,
-    channel: String,
-    person: Account,
-    bots: Vec<Account>,
+/// A simulator with channels, people who talk in them, and bots that a host listens for.
+pub(crate) struct Scene {
+    pub(crate) simulator: Simulator,
+    pub(crate) host: Host,
+    team: String,
+    pub(crate) channel: String,
+    pub(crate) channels: RefCell<Vec<String>>,
+    pub(crate) person: Account,
+    pub(crate) bots: Vec<Account>,
+    /// What each bot hears, besides what they all hear together.
+    pub(crate) ears: HashMap<String, Arc<Collector>>,
 }
 
 impl Scene {
-    async fn of(simulator: Simulator, names: &[String]) -> Self {
+    pub(crate) async fn of(simulator: Simulator, names: &[String]) -> Self {
+        Self::with(simulator, hurried(), names).await
+    }
+
+    pub(crate) async fn with(simulator: Simulator, settings: HostSettings, names: &[String]) -> Self {
         let team = simulator.create_team("team");
         let channel = simulator.create_channel(&team, "town");
         let person = simulator.create_user("person");
-        let host = Host::live(hurried(), Arc::new(Mattermost::new(config(&simulator))));
-        let mut scene = Self { simulator, host, channel, person, bots: Vec::new() };
+        let host = Host::live(settings, Arc::new(Mattermost::new(config(&simulator))));
+        let channels = RefCell::new(vec![channel.clone()]);
+        let mut scene =
+            Self { simulator, host, team, channel, channels, person, bots: Vec::new(), ears: HashMap::new() };
         for name in names {
             let bot = scene.simulator.create_bot(name);
-            scene.simulator.add_to_team(&team, &bot.user_id);
+            scene.simulator.add_to_team(&scene.team, &bot.user_id);
             scene.simulator.add_to_channel_quietly(&scene.channel, &bot.user_id);
-            scene.host.add(name, &bot.token, scene.host.sink.clone()).await.unwrap();
+            let ears = if names.len() == 1 { scene.host.sink.clone() } else { Arc::new(Collector::live()) };
+            scene.host.add(name, &bot.token, ears.clone()).await.unwrap();
+            scene.ears.insert(name.clone(), ears);
             scene.bots.push(bot);
         }
         scene.host.until_all_ready(names).await;
         scene
     }
 
-    async fn with_one_bot() -> Self {
+    pub(crate) async fn with_one_bot() -> Self {
         Self::of(quick_simulator(), &["bot".into()]).await
     }
 
-    /// Posts, and waits until the sink has so many posts.
-    async fn hears(&self, posts: usize) {
-        self.simulator.post(&self.person.user_id, &self.channel, "hello");
-        self.host.sink.until_posts(posts).await;
+    /// Posts, and waits until every bot has heard so many posts.
+    pub(crate) async fn hears(&self, posts: usize) {
+        self.post("hello");
+        for ears in self.ears.values() {
+            ears.until_posts(posts).await;
+        }
+    }
+
+    /// Another channel, with all bots in it.
+    pub(crate) fn another_channel(&self, name: &str) -> String {
+        let channel = self.simulator.create_channel(&self.team, name);
+        for bot in &self.bots {
+            self.simulator.add_to_channel_quietly(&channel, &bot.user_id);
+        }
+        self.channels.borrow_mut().push(channel.clone());
+        channel
+    }
+
+    pub(crate) fn post(&self, text: &str) -> PostId {
+        self.post_in(&self.channel, text)
+    }
+
+    pub(crate) fn post_in(&self, channel: &str, text: &str) -> PostId {
+        self.simulator.post(&self.person.user_id, channel, text).id.as_str().into()
     }
 }
 
-fn quick_simulator() -> Simulator {
+pub(crate) fn quick_simulator() -> Simulator {
     let timings = Timings { auth_drop: Duration::from_millis(100), ..Timings::default() };
     Simulator::builder().timings(timings).start().unwrap()
 }
 
-fn run(test: impl AsyncFnOnce()) {
+pub(crate) fn run(test: impl AsyncFnOnce()) {
     actix::System::new().block_on(async { test().await });
 }
 
@@ -204,7 +236,7 @@ fn a_restart_of_the_server_brings_all_its_bots_back() {
         scene.host.until_server(|fact| *fact == Fact::ServerDown).await;
         scene.simulator.start_server().unwrap();
         scene.host.until_all_ready(&names).await;
-        scene.hears(50).await;
+        scene.hears(1).await;
         for name in &names {
             assert_eq!(scene.host.snapshot(name).await.restarts_in_window, 0, "{name}");
         }

@@ -90,7 +90,7 @@ fn unreachable(error: &dyn std::error::Error) -> CloseReason {
 }
 
 /// What a failed request says about the Connection.
-fn rest_reason(error: &RestError) -> CloseReason {
+pub(super) fn rest_reason(error: &RestError) -> CloseReason {
     use RestErrorKind as K;
     match error.kind {
         K::Unreachable => unreachable(error),

@@ -48,7 +48,7 @@ impl Connection {
     /// The socket is gone: after ready that is the reason, before it REST is asked for the true one.
     pub(super) fn gone(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
         match self.phase {
-            Phase::Opening { .. } => self.explain(CloseReason::DroppedBeforeReady, ctx),
+            Phase::Opening { .. } | Phase::CatchingUp => self.explain(CloseReason::DroppedBeforeReady, ctx),
             Phase::Ready { .. } => {
                 self.env.gate.lost();
                 self.end(reason, ctx);

@@ -7,7 +7,7 @@ use super::{Connection, Phase, now, reader::Heard, wall_clock};
 use crate::{
     actors::{delivery::Deliver, supervisor::Touched},
     mattermost::{self, EventEnvelope, Frame, Incoming, Reply},
-    model::{CloseReason, Event, EventBody, Fact},
+    model::{ChannelId, CloseReason, Event, EventBody, Fact, PostKey},
     policy::{Prompt, Sequence, Step},
 };
 
@@ -69,6 +69,7 @@ impl Connection {
     fn deliver(&self, envelope: &EventEnvelope<'_>, permit: OwnedSemaphorePermit) {
         let Some(socket) = &self.socket else { return };
         let received_at = wall_clock();
+        let post = post_of(envelope);
         self.env.vitals.heard_event(received_at);
         let event = Event {
             account: self.env.account.clone(),
@@ -79,7 +80,8 @@ impl Connection {
             recovered: false,
             body: EventBody {
                 event: envelope.event.as_ref().into(),
-                channel_id: envelope.channel_id(),
+                channel_id: post.as_ref().map_or_else(|| envelope.channel_id(), |(channel, _)| channel.clone()),
+                post: post.map(|(_, post)| post),
                 seq: envelope.seq,
                 data: envelope.data.get().into(),
                 broadcast: envelope.broadcast.get().into(),
@@ -157,6 +159,17 @@ impl Connection {
         }
         self.beat(ctx);
     }
+}
+
+/// The post that an event brings, and its channel. Only `posted` brings a new one (fact 13).
+fn post_of(envelope: &EventEnvelope<'_>) -> Option<(ChannelId, PostKey)> {
+    if envelope.event != "posted" {
+        return None;
+    }
+    let posted = envelope.posted().ok()?;
+    let head = posted.head().ok()?;
+    let key = PostKey { create_at: head.create_at, id: head.id.as_ref().into() };
+    Some((head.channel_id.as_ref().into(), key))
 }
 
 impl Reply<'_> {

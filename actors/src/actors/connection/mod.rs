@@ -1,5 +1,6 @@
 //! The Connection: one socket from its baseline to its end, never used again.
 
+mod catch_up;
 mod connect;
 mod ending;
 mod frames;
@@ -18,9 +19,9 @@ use actix::{
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::connect::Baseline;
-use self::connect::Connected;
+use self::{catch_up::CatchUp, connect::Connected};
 use super::{
-    delivery::{Attach, Delivery, Permits},
+    delivery::{Attach, BeginRound, Delivery, Permits},
     env::{Env, now},
     health_check::{self, HealthCheck},
     supervisor::{ChildConnected, ChildReady, ChildStopped},
@@ -35,10 +36,10 @@ use crate::{
 /// One incarnation of an account's connection.
 ///
 /// ```text
-/// connecting ──▶ opening ──▶ ready ──▶ ending
-///     │             │                    ▲
-///     │             └──▶ explaining ─────┤
-///     └──────────────────────────────────┘
+/// connecting ──▶ opening ──▶ catching up ──▶ ready ──▶ ending
+///     │             └──▶ explaining ◀┘                   ▲
+///     │                      └───────────────────────────┤
+///     └──────────────────────────────────────────────────┘
 /// ```
 pub(super) struct Connection {
     env: Arc<Env>,
@@ -76,6 +77,8 @@ enum Phase {
     Connecting,
     /// The socket is open; hello, or the answer to the first ping of a resume, is due.
     Opening { _slot: OwnedSemaphorePermit, resumed: bool },
+    /// What was missed is being fetched; what comes live waits behind it.
+    CatchingUp,
     /// The socket ended before it was ready; REST is asked why.
     Explaining,
     /// Events flow.
@@ -174,6 +177,7 @@ impl Connection {
             timer: None,
         });
         self.phase = Phase::Opening { _slot: connected.slot, resumed };
+        self.delivery.do_send(BeginRound);
         ctx.add_stream(reader::Reader::new(reader, self.permits.clone()));
         ctx.run_later(self.env.settings.hello_timeout, |act, ctx| {
             if matches!(act.phase, Phase::Opening { .. }) {
@@ -200,12 +204,32 @@ impl Connection {
         if std::mem::take(&mut self.prompted) {
             self.poll_now();
         }
-        self.become_ready(ctx);
+        self.catch_up(ctx);
     }
 
-    /// Nothing is caught up yet: what a bot missed while it was away stays missed.
-    fn become_ready(&mut self, ctx: &mut Context<Self>) {
+    /// Has fetched what was missed, before anything that the socket brings is handed over.
+    fn catch_up(&mut self, ctx: &mut Context<Self>) {
+        let api = self.api();
+        let Some(socket) = &self.socket else { return };
+        let catching_up = CatchUp {
+            env: self.env.clone(),
+            api,
+            delivery: self.delivery.clone(),
+            permits: self.permits.clone(),
+            generation: self.generation,
+            connection_id: socket.connection_id.clone(),
+        };
         // Replacing the phase gives the dial slot back.
+        self.phase = Phase::CatchingUp;
+        self.beat(ctx);
+        ctx.spawn(catching_up.run().into_actor(self).map(|result, act, ctx| match result {
+            Ok(()) if matches!(act.phase, Phase::CatchingUp) => act.become_ready(ctx),
+            Ok(()) => {}
+            Err(reason) => act.end(reason, ctx),
+        }));
+    }
+
+    fn become_ready(&mut self, ctx: &mut Context<Self>) {
         self.phase = Phase::Ready { since: now(), paused: Duration::ZERO };
         let after = now().saturating_duration_since(self.started);
         let ready = ChildReady { account: self.env.account.clone(), generation: self.generation, after };
@@ -215,7 +239,7 @@ impl Connection {
 
     /// Does what the pulse says, and comes back when it says so.
     fn beat(&mut self, ctx: &mut Context<Self>) {
-        if !self.env.settings.health.ping || !matches!(self.phase, Phase::Ready { .. }) {
+        if !self.env.settings.health.ping || !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. }) {
             return;
         }
         let Some(socket) = &mut self.socket else { return };
@@ -232,7 +256,7 @@ impl Connection {
                 self.ping(ctx);
                 self.beat(ctx);
             }
-            Pulse::Silent => self.end(CloseReason::Silent, ctx),
+            Pulse::Silent => self.gone(CloseReason::Silent, ctx),
         }
     }
 
@@ -293,7 +317,7 @@ impl Connection {
             Phase::Ready { .. } => {
                 Run { ready_for: self.ready_for(), reading_paused: self.is_behind(), common_cause: false }
             }
-            Phase::Connecting | Phase::Opening { .. } | Phase::Explaining => Run::default(),
+            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp | Phase::Explaining => Run::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The Delivery: between an account's sockets and its sink, for as long as the account lives.
 
 mod permits;
+mod rounds;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +12,9 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(super) use permits::Permits;
+pub(super) use rounds::{BeginRound, FinishRound, Recovered, SharedBook, ShowListing};
+
+use self::rounds::Round;
 
 use super::{
     connection::{Connection, Terminate},
@@ -19,7 +23,7 @@ use super::{
 };
 use crate::{
     model::{ChannelId, CloseReason, Event, Fact, Generation},
-    policy::Lanes,
+    policy::{Book, Lanes},
     ports::{Delivered, EventSink, Outcome},
 };
 
@@ -31,6 +35,9 @@ pub(super) struct Delivery {
     env: Arc<Env>,
     sink: Arc<dyn EventSink>,
     lanes: Lanes<ChannelId, Queued>,
+    /// What was heard and what was missed; it outlives the Delivery.
+    book: SharedBook,
+    round: Round,
     connection: Option<(Generation, Addr<Connection>)>,
     /// Channels whose head is waiting to be handed over again.
     retrying: usize,
@@ -45,7 +52,7 @@ pub(super) struct Delivery {
 #[derive(Debug)]
 struct Queued {
     event: Arc<Event>,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Hands an event over. There are never more of these on their way than permits.
@@ -75,8 +82,12 @@ pub(super) struct Drain(pub(super) oneshot::Sender<()>);
 pub(super) struct Stop;
 
 impl Delivery {
-    pub(super) fn new(env: Arc<Env>, sink: Arc<dyn EventSink>) -> Self {
+    pub(super) fn new(env: Arc<Env>, sink: Arc<dyn EventSink>, book: SharedBook, permits: &Permits) -> Self {
+        // What the Delivery before this one took and did not hand over is to come again.
+        book.with(Book::forget_open);
         Self {
+            book,
+            round: Round::new(permits.to_hold()),
             lanes: Lanes::new(env.settings.delivery.in_flight),
             env,
             sink,
@@ -117,16 +128,23 @@ impl Delivery {
 
     fn settle(&mut self, lane: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
         match outcome {
-            Outcome::Acknowledged => self.lanes.done(&lane),
+            Outcome::Acknowledged => self.acknowledged(&lane, &queued),
             Outcome::Rejected { cause } => {
                 self.env.observe(queued.event.generation, Fact::Rejected { cause });
-                self.lanes.done(&lane);
+                self.acknowledged(&lane, &queued);
             }
             Outcome::Retry { after, cause: _ } => self.retry(lane, queued, after, ctx),
             Outcome::Broken { cause } => {
                 self.lanes.back(&lane, queued);
                 self.break_down(cause);
             }
+        }
+    }
+
+    fn acknowledged(&mut self, lane: &ChannelId, queued: &Queued) {
+        self.lanes.done(lane);
+        if let Some(post) = &queued.event.body.post {
+            self.book.with(|book| book.acknowledged(lane, post.clone()));
         }
     }
 
@@ -179,9 +197,12 @@ impl Handler<Deliver> for Delivery {
     type Result = ();
 
     fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
-        let queued = Queued { event: Arc::new(deliver.event), _permit: deliver.permit };
-        self.lanes.push(queued.event.body.channel_id.clone(), queued);
-        self.pump(ctx);
+        let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit };
+        // While what was missed is being fetched, what comes live waits behind it.
+        if let Some(queued) = self.round.hold(queued) {
+            self.queue(queued);
+            self.pump(ctx);
+        }
     }
 }
 

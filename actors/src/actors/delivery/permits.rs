@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A frame takes one permit, and one more for each further piece of this size, so that a bound on permits is a
 /// bound on memory.
@@ -18,9 +18,22 @@ pub(in crate::actors) struct Permits {
 
 impl Permits {
     pub(in crate::actors) fn new(total: usize) -> Self {
-        let total = total.clamp(1, u32::MAX as usize);
+        // One to hold a live event while what was missed is fetched, and one for what is fetched.
+        let total = total.clamp(2, u32::MAX as usize);
         let semaphore = Arc::new(Semaphore::new(total.min(Semaphore::MAX_PERMITS)));
         Self { semaphore, total: u32::try_from(total).unwrap_or(u32::MAX) }
+    }
+
+    /// The share that live events may hold while what was missed is fetched: the rest is for what is fetched, or each
+    /// would wait for the other.
+    pub(super) fn to_hold(&self) -> usize {
+        self.total as usize / 2
+    }
+
+    /// Waits for the permits of something that was fetched. `None` when there will never be any.
+    pub(in crate::actors) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let count = (1 + self.beyond_first(bytes)).min(self.total - self.total / 2);
+        self.semaphore.clone().acquire_many_owned(count).await.ok()
     }
 
     /// How many permits a frame of that size takes beyond its first: never more than there are.
@@ -40,6 +53,6 @@ mod tests {
         for (bytes, more) in [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (1 << 20, 63), (1 << 30, 255)] {
             assert_eq!(permits.beyond_first(bytes), more, "{bytes} bytes");
         }
-        assert_eq!(Permits::new(0).beyond_first(1 << 30), 0, "there is always one");
+        assert_eq!(Permits::new(0).beyond_first(1 << 30), 1, "there are always two");
     }
 }

@@ -11,7 +11,7 @@ use super::{AccountSpec, pool::Place};
 use crate::{
     actors::{
         connection::{Carried, Connection},
-        delivery::{Delivery, Permits},
+        delivery::{Delivery, Permits, SharedBook},
         env::{Env, now},
     },
     model::{AccountSnapshot, AccountState, CloseReason, Fact, Generation},
@@ -30,6 +30,7 @@ pub(super) struct Account {
     pub(super) home: Option<Home>,
     pub(super) connection: Option<Addr<Connection>>,
     pub(super) carried: Carried,
+    pub(super) book: SharedBook,
     /// When the next Connection starts, and the timer for it.
     pub(super) next_start: Option<(Instant, SpawnHandle)>,
     /// Ends the wait for a Connection that was told to stop.
@@ -65,6 +66,7 @@ impl Account {
             home: None,
             connection: None,
             carried: Carried::default(),
+            book: SharedBook::default(),
             next_start: None,
             patience: None,
             settling: None,

@@ -72,8 +72,9 @@ impl Supervisor {
         }
         let place = self.pool.take();
         let permits = Permits::new(self.settings.delivery.queue);
-        let (env, sink) = (account.env.clone(), account.spec.sink.clone());
-        let delivery = self.pool.start(place, move || Delivery::new(env, sink));
+        let (env, sink, book) = (account.env.clone(), account.spec.sink.clone(), account.book.clone());
+        let shared = permits.clone();
+        let delivery = self.pool.start(place, move || Delivery::new(env, sink, book, &shared));
         account.stalled = false;
         account.home = Some(Home { place, delivery, permits });
     }

@@ -26,14 +26,14 @@ use matterhost_actors::{
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 pub(crate) use peer::{PING, Peer};
-pub(crate) use sink::{Collector, Manner};
+pub(crate) use sink::{Collector, Manner, Taken};
 pub(crate) use world::{Answer, World};
 
 /// The longest that a test waits for something, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
 /// The same over real sockets.
-const REAL_PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const REAL_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -141,7 +141,7 @@ impl Host {
 
     /// A host in real time.
     pub(crate) fn live(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
-        Self { patience: REAL_PATIENCE, ..Self::new(settings, wide_open(), api) }
+        Self { patience: REAL_PATIENCE, sink: Arc::new(Collector::live()), ..Self::new(settings, wide_open(), api) }
     }
 
     pub(crate) async fn add(

@@ -7,10 +7,13 @@ use std::{
 
 use futures_util::future::FutureExt as _;
 use matterhost_actors::{
-    model::Event,
+    model::{ChannelId, Event, Generation, PostId},
     ports::{Delivered, EventSink, Outcome},
 };
 use tokio::sync::watch;
+
+/// The longest that posts are waited for, in virtual time.
+const PATIENCE: Duration = Duration::from_secs(36_000);
 
 /// How the sink takes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,17 +29,48 @@ pub(crate) enum Manner {
 
 /// Collects what it is given.
 pub(crate) struct Collector {
+    patience: Duration,
     manner: Mutex<Manner>,
     taken: watch::Sender<Vec<Arc<Event>>>,
 }
 
 impl Default for Collector {
     fn default() -> Self {
-        Self { manner: Mutex::default(), taken: watch::Sender::new(Vec::new()) }
+        Self { patience: PATIENCE, manner: Mutex::default(), taken: watch::Sender::new(Vec::new()) }
     }
 }
 
+/// A post as the sink got it.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) id: PostId,
+    pub(crate) create_at: i64,
+    pub(crate) channel: ChannelId,
+    pub(crate) recovered: bool,
+    pub(crate) generation: Generation,
+}
+
 impl Collector {
+    /// For real time.
+    pub(crate) fn live() -> Self {
+        Self { patience: super::REAL_PATIENCE, ..Self::default() }
+    }
+
+    /// The posts taken so far, in order.
+    pub(crate) fn posts(&self) -> Vec<Taken> {
+        let taken = |event: &Arc<Event>| {
+            let post = event.body.post.clone()?;
+            Some(Taken {
+                id: post.id,
+                create_at: post.create_at,
+                channel: event.body.channel_id.clone(),
+                recovered: event.recovered,
+                generation: event.generation,
+            })
+        };
+        self.taken.borrow().iter().filter_map(taken).collect()
+    }
+
     pub(crate) fn behave(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
@@ -52,7 +86,7 @@ impl Collector {
         let posts =
             |events: &Vec<Arc<Event>>| events.iter().filter(|event| &*event.body.event == "posted").count();
         let waiting = taken.wait_for(|events| posts(events) >= count);
-        tokio::time::timeout(Duration::from_secs(36_000), waiting).await.expect("posts never came").unwrap();
+        tokio::time::timeout(self.patience, waiting).await.expect("posts never came").unwrap();
         self.taken().into_iter().filter(|label| !label.contains('_') && label != "hello").collect()
     }
 }

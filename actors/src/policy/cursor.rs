@@ -1,0 +1,169 @@
+//! How far a channel's posts have been acknowledged: an anchor, and a set.
+
+use std::collections::BTreeSet;
+
+use crate::model::PostId;
+
+/// Ids kept since the anchor. More posts than these within the overlap, in one channel, may come twice.
+const MOST_SINCE: usize = 4_096;
+
+/// Where paging begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Anchor {
+    /// After this time: no post of the channel has been acknowledged yet.
+    Time(i64),
+    /// After this post (`after=`, fact 11).
+    Post {
+        /// Its id.
+        id: PostId,
+        /// Its `create_at`.
+        create_at: i64,
+    },
+}
+
+impl Anchor {
+    /// The time after which posts are wanted, in server milliseconds.
+    pub fn time(&self) -> i64 {
+        match self {
+            Self::Time(time) => *time,
+            Self::Post { create_at, .. } => *create_at,
+        }
+    }
+}
+
+/// How far a channel's posts have been acknowledged.
+///
+/// The anchor is the newest acknowledged post that is at least the overlap older than the newest one: what became
+/// visible late lies behind it. The ids since are those that paging from the anchor would bring again.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    anchor: Anchor,
+    since: BTreeSet<(i64, PostId)>,
+    overlap_ms: i64,
+}
+
+impl Cursor {
+    /// A cursor at a time: posts made later are wanted.
+    pub fn at(time: i64, overlap_ms: i64) -> Self {
+        Self { anchor: Anchor::Time(time), since: BTreeSet::new(), overlap_ms }
+    }
+
+    /// Where paging begins.
+    pub fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// The time of the newest acknowledged post, or where the cursor began.
+    pub fn newest(&self) -> i64 {
+        self.since.last().map_or(self.anchor.time(), |(create_at, _)| *create_at)
+    }
+
+    /// Whether a post was acknowledged since the anchor.
+    pub fn knows(&self, create_at: i64, id: &PostId) -> bool {
+        self.since.contains(&(create_at, id.clone()))
+    }
+
+    /// A post was acknowledged.
+    pub fn acknowledged(&mut self, create_at: i64, id: PostId) {
+        self.since.insert((create_at, id));
+        let Some((newest, _)) = self.since.last() else { return };
+        let old_enough = newest.saturating_sub(self.overlap_ms);
+        self.forget_until(old_enough);
+        while self.since.len() > MOST_SINCE {
+            let Some((create_at, id)) = self.since.pop_first() else { return };
+            self.move_to(create_at, id);
+        }
+    }
+
+    /// Moves the anchor to the newest known post that is not younger than the time.
+    fn forget_until(&mut self, time: i64) {
+        while self.since.first().is_some_and(|(create_at, _)| *create_at <= time) {
+            let Some((create_at, id)) = self.since.pop_first() else { return };
+            self.move_to(create_at, id);
+        }
+    }
+
+    fn move_to(&mut self, create_at: i64, id: PostId) {
+        // A post from before the anchor (a late or an imported one) leaves the anchor where it is.
+        if create_at >= self.anchor.time() {
+            self.anchor = Anchor::Post { id, create_at };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(n: usize) -> PostId {
+        PostId::from(format!("p{n}").as_str())
+    }
+
+    #[test]
+    fn the_anchor_stays_the_overlap_behind() {
+        let mut cursor = Cursor::at(0, 100);
+        for (n, create_at) in [50, 90, 150, 160, 190].into_iter().enumerate() {
+            cursor.acknowledged(create_at, id(n));
+        }
+        assert_eq!(*cursor.anchor(), Anchor::Post { id: id(1), create_at: 90 });
+        assert!(!cursor.knows(90, &id(1)) && cursor.knows(150, &id(2)) && cursor.knows(190, &id(4)));
+    }
+
+    #[test]
+    fn a_cursor_begins_at_a_time() {
+        let mut cursor = Cursor::at(1_000, 100);
+        cursor.acknowledged(1_050, id(0));
+        assert_eq!(*cursor.anchor(), Anchor::Time(1_000));
+        assert!(cursor.knows(1_050, &id(0)));
+    }
+
+    #[test]
+    fn a_back_dated_post_does_not_move_the_anchor_back() {
+        let mut cursor = Cursor::at(1_000, 100);
+        cursor.acknowledged(5_000, id(0));
+        cursor.acknowledged(6_000, id(1));
+        cursor.acknowledged(10, id(2));
+        assert_eq!(*cursor.anchor(), Anchor::Post { id: id(0), create_at: 5_000 });
+    }
+
+    #[test]
+    fn the_set_is_bounded() {
+        let mut cursor = Cursor::at(0, i64::MAX);
+        for n in 0..MOST_SINCE + 10 {
+            cursor.acknowledged(n as i64, id(n));
+        }
+        assert_eq!(cursor.since.len(), MOST_SINCE);
+        assert_eq!(*cursor.anchor(), Anchor::Post { id: id(9), create_at: 9 });
+    }
+
+    proptest! {
+        /// Posts become visible in any order within the overlap. Whatever was acknowledged when the host went away,
+        /// paging from the anchor past the known ids brings exactly the rest.
+        #[test]
+        fn paging_from_the_anchor_brings_exactly_what_is_missing(
+            times in proptest::collection::vec(0i64..3_000, 1..60),
+            delays in proptest::collection::vec(0i64..100, 60),
+            heard in 0usize..60,
+        ) {
+            let mut posts: Vec<(i64, i64, PostId)> = times
+                .iter()
+                .enumerate()
+                .map(|(n, create_at)| (*create_at + delays[n], *create_at, id(n)))
+                .collect();
+            posts.sort();
+            let mut cursor = Cursor::at(-1, 100);
+            for (_, create_at, id) in posts.iter().take(heard) {
+                cursor.acknowledged(*create_at, id.clone());
+            }
+            let brought: BTreeSet<&PostId> = posts
+                .iter()
+                .filter(|(_, create_at, id)| *create_at > cursor.anchor().time() && !cursor.knows(*create_at, id))
+                .map(|(_, _, id)| id)
+                .collect();
+            let missing: BTreeSet<&PostId> = posts.iter().skip(heard).map(|(_, _, id)| id).collect();
+            prop_assert_eq!(brought, missing);
+        }
+    }
+}
