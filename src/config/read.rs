@@ -9,8 +9,8 @@ use matterhost_actors::{
 };
 
 use super::{
-    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, catch_up, delivery, health, host, log,
-    open_files, restart,
+    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, catch_up, delivery, health, host,
+    log, open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
 };

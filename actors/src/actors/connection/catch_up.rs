@@ -50,7 +50,8 @@ impl CatchUp {
     /// One listing, and the pages of all channels with news. Gives back how many channels and posts there were.
     async fn round(&self) -> Result<(usize, usize), CloseReason> {
         self.leave().await?;
-        let channels = self.answer(self.api.channels(&self.env.token).await).map_err(|error| rest_reason(&error))?;
+        let channels =
+            self.answer(self.api.channels(&self.env.token).await).map_err(|error| rest_reason(&error))?;
         let listing = channels.iter().map(listed).collect();
         let news = self.delivery.send(ShowListing(listing)).await.map_err(|_| CloseReason::DeliveryDied)?;
         let posts: Vec<usize> = stream::iter(&news)
@@ -68,7 +69,8 @@ impl CatchUp {
             Err(Stopped::Ended(reason)) => Err(reason),
             Err(Stopped::Refused(error)) => {
                 let cause = error.to_string();
-                self.env.observe(self.generation, Fact::ChannelSkipped { channel: news.channel.clone(), cause });
+                self.env
+                    .observe(self.generation, Fact::ChannelSkipped { channel: news.channel.clone(), cause });
                 Ok(0)
             }
         }
@@ -227,7 +229,7 @@ fn listed(channel: &Channel) -> Listed {
 
 /// The members of a live `posted` event that can be known of a fetched post.
 fn data(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box<RawValue>> {
-    let channel = channel.map(|channel| (&*channel.display_name, &*channel.name, channel.kind.as_str()));
+    let channel = channel.map(|channel| (&*channel.display_name, &*channel.name, letter(&channel.kind)));
     let (display_name, name, kind) = channel.unwrap_or_default();
     to_raw_value(&serde_json::json!({
         "channel_display_name": display_name,
@@ -235,6 +237,17 @@ fn data(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box<RawVal
         "channel_type": kind,
         "post": post.json.get(),
     }))
+}
+
+/// A kind as the server spells it.
+fn letter(kind: &ChannelKind) -> &str {
+    match kind {
+        ChannelKind::Open => "O",
+        ChannelKind::Private => "P",
+        ChannelKind::Direct => "D",
+        ChannelKind::Group => "G",
+        ChannelKind::Other(letter) => letter,
+    }
 }
 
 fn broadcast(channel: &ChannelId) -> serde_json::Result<Box<RawValue>> {

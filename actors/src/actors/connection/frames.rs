@@ -80,7 +80,9 @@ impl Connection {
             recovered: false,
             body: EventBody {
                 event: envelope.event.as_ref().into(),
-                channel_id: post.as_ref().map_or_else(|| envelope.channel_id(), |(channel, _)| channel.clone()),
+                channel_id: post
+                    .as_ref()
+                    .map_or_else(|| envelope.channel_id(), |(channel, _)| channel.clone()),
                 post: post.map(|(_, post)| post),
                 seq: envelope.seq,
                 data: envelope.data.get().into(),

@@ -317,7 +317,9 @@ impl Connection {
             Phase::Ready { .. } => {
                 Run { ready_for: self.ready_for(), reading_paused: self.is_behind(), common_cause: false }
             }
-            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp | Phase::Explaining => Run::default(),
+            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp | Phase::Explaining => {
+                Run::default()
+            }
         }
     }
 

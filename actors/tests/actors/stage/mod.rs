@@ -1,7 +1,9 @@
 //! A stage for the actors: a Supervisor in paused time, a fake server, and a sink that collects.
 
+mod api;
 mod peer;
 mod sink;
+mod talk;
 mod world;
 
 use std::{
@@ -141,7 +143,11 @@ impl Host {
 
     /// A host in real time.
     pub(crate) fn live(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
-        Self { patience: REAL_PATIENCE, sink: Arc::new(Collector::live()), ..Self::new(settings, wide_open(), api) }
+        Self {
+            patience: REAL_PATIENCE,
+            sink: Arc::new(Collector::live()),
+            ..Self::new(settings, wide_open(), api)
+        }
     }
 
     pub(crate) async fn add(
