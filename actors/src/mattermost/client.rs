@@ -1,6 +1,6 @@
 //! One server's client, for one Arbiter.
 
-use std::{fmt, rc::Rc};
+use std::{cell::Cell, fmt, rc::Rc};
 
 use actix_http::header::{self, HeaderMap, HeaderValue};
 use awc::{ClientResponse, Connector, error::PayloadError, http::StatusCode};
@@ -28,6 +28,7 @@ struct Inner {
     config: ClientConfig,
     rest: awc::Client,
     tunnels: Tunnels,
+    lists_by_team: Cell<bool>,
 }
 
 /// An answer whose status is 2xx or 304, its body read to the end.
@@ -44,6 +45,7 @@ impl Client {
             config: config.clone(),
             rest: rest_client(config),
             tunnels: Tunnels::new(config),
+            lists_by_team: Cell::new(false),
         }))
     }
 
@@ -57,6 +59,11 @@ impl Client {
         dial::dial(&self.0.config, &self.0.tunnels, token, resume).await
     }
 
+    /// Whether the server was found to list channels by team only (fact 12).
+    pub(super) fn lists_by_team(&self) -> &Cell<bool> {
+        &self.0.lists_by_team
+    }
+
     /// Asks with GET, within the request's time, and reads the whole body: a connection whose answer is
     /// unread cannot be used again.
     pub(super) async fn get(
@@ -65,7 +72,18 @@ impl Client {
         token: Option<&Token>,
         etag: Option<&Etag>,
     ) -> Result<RawAnswer, RestError> {
-        let asking = Box::pin(self.ask(route, token, etag));
+        self.get_at(route, route, token, etag).await
+    }
+
+    /// The same for a route with ids or a query: `path` has them, `route` is what errors name.
+    pub(super) async fn get_at(
+        &self,
+        route: &'static str,
+        path: &str,
+        token: Option<&Token>,
+        etag: Option<&Etag>,
+    ) -> Result<RawAnswer, RestError> {
+        let asking = Box::pin(self.ask(route, path, token, etag));
         let answer = timeout(self.0.config.limits().request_timeout, asking)
             .await
             .unwrap_or_else(|_| Err(RestError::failed(Failure::timeout(), route)));
@@ -75,12 +93,13 @@ impl Client {
     async fn ask(
         &self,
         route: &'static str,
+        path: &str,
         token: Option<&Token>,
         etag: Option<&Etag>,
     ) -> Result<RawAnswer, RestError> {
         let url = self.0.config.url();
         let uri =
-            url.plain_api(route).map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
+            url.plain_api(path).map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
         let mut request = self.0.rest.get(uri).insert_header((header::HOST, url.authority()));
         if let Some(bearer) = token.and_then(bearer) {
             request = request.insert_header((header::AUTHORIZATION, bearer));

@@ -82,10 +82,12 @@ impl RestError {
 
 /// What Mattermost says in JSON about a failure.
 #[derive(Deserialize)]
-struct AppError {
+pub(super) struct AppError {
     id: Box<str>,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    pub(super) status_code: u16,
 }
 
 impl RestError {

@@ -66,6 +66,9 @@ pub struct PostHead<'a> {
     /// The beginning of its thread; empty where it is none's reply.
     #[serde(borrow, default)]
     pub root_id: Cow<'a, str>,
+    /// On a row of a post's history the post itself; empty on a post (fact 25).
+    #[serde(borrow, default)]
+    pub original_id: Cow<'a, str>,
     /// Empty for what a person or a bot wrote, `system_…` for what the server did (fact 18).
     #[serde(borrow, default, rename = "type")]
     pub kind: Cow<'a, str>,

@@ -10,6 +10,7 @@
 
 pub mod proxy;
 
+mod channels;
 mod client;
 mod config;
 mod dial;
@@ -20,6 +21,8 @@ mod events;
 mod failure;
 mod headers;
 mod limits;
+mod post_list;
+mod posts;
 mod requests;
 mod rest;
 mod socket;
@@ -28,6 +31,7 @@ mod transport;
 mod url;
 mod users;
 
+pub use channels::{Channel, ChannelKind};
 pub use client::Client;
 pub use config::{ClientConfig, ResumePoint};
 pub use dial::Dialed;
@@ -37,6 +41,7 @@ pub use error::{RestError, RestErrorKind};
 pub use events::{Hello, PostHead, Posted, UserUpdated};
 pub use headers::{Etag, RateHeaders};
 pub use limits::ClientLimits;
+pub use posts::{PER_PAGE, Page, Post, SINCE_LIMIT, Since};
 pub use requests::Requests;
 pub use rest::{Answer, SystemPing};
 pub use socket::{Frame, SendError, Socket, SocketError, SocketReader, SocketWriter};

@@ -60,7 +60,7 @@ impl Client {
 }
 
 impl RawAnswer {
-    fn json<T: DeserializeOwned>(&self, route: &'static str) -> Result<T, RestError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, route: &'static str) -> Result<T, RestError> {
         let kind = headers::text(&self.headers, "content-type").unwrap_or("application/json");
         if !kind.to_ascii_lowercase().contains("json") || self.body.trim_ascii_start().starts_with(b"<") {
             return Err(RestError::new(RestErrorKind::NotJson, route, format!("it is {kind}")));

@@ -106,8 +106,13 @@ impl ServerUrl {
     }
 }
 
+/// What a server said, made fit for a path or a query.
+pub(super) fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 fn query(resume: &ResumePoint) -> String {
-    let id: String = form_urlencoded::byte_serialize(resume.connection_id.as_bytes()).collect();
+    let id = encoded(&resume.connection_id);
     format!("?connection_id={id}&sequence_number={}", resume.next_seq)
 }
 

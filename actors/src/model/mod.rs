@@ -12,7 +12,7 @@ mod token;
 
 pub use close_reason::{Class, CloseReason, Misconfiguration};
 pub use event::{Event, EventBody};
-pub use names::{AccountName, ChannelId, Generation, NameError, ServerName, UserId};
+pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
 pub use observation::{Fact, Observation, Subject};
 pub use snapshot::AccountSnapshot;
 pub use state::AccountState;

@@ -119,6 +119,11 @@ id! {
     ChannelId
 }
 
+id! {
+    /// A Mattermost post id, as the server gave it.
+    PostId
+}
+
 /// The number of a Connection among those its account has had, from 1. A message of an older generation is
 /// dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
