@@ -11,9 +11,10 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use crate::{
     mattermost::{
-        Answer, Client, ClientConfig, DialError, Dialed, Etag, Me, RestError, ResumePoint, SystemPing,
+        Answer, Channel, Client, ClientConfig, DialError, Dialed, Etag, Me, Page, RestError, ResumePoint,
+        Since, SystemPing,
     },
-    model::Token,
+    model::{ChannelId, PostId, Token},
 };
 
 /// One server's API, usable on the Arbiter it was made on.
@@ -30,6 +31,57 @@ pub trait Api {
 
     /// `GET /system/ping`, without a token.
     fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>>;
+
+    /// Every channel of the account, archived ones too (facts 12, 26), with the `last_post_at` that only
+    /// lists have (fact 24). It may take more than one request. It is complete or an error; no channels at all
+    /// are an empty list.
+    fn channels<'a>(
+        &'a self,
+        token: &'a Token,
+    ) -> LocalBoxFuture<'a, Result<Answer<Vec<Channel>>, RestError>>;
+
+    /// One channel by its id, archived or not, without `last_post_at`; 403 and 404 are told apart.
+    fn channel<'a>(
+        &'a self,
+        token: &'a Token,
+        id: &'a ChannelId,
+    ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>>;
+
+    /// The first page of posts strictly later than one, deleted posts left out; an unknown post gives an empty
+    /// page (facts 11, 23).
+    fn posts_after<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        after: &'a PostId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>>;
+
+    /// The newest posts strictly earlier than one, likewise.
+    fn posts_before<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        before: &'a PostId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>>;
+
+    /// The newest posts of a channel, deleted ones left out.
+    fn newest_posts<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>>;
+
+    /// What was touched after a time, deleted posts and rows of history too; past its limit it brings any of
+    /// them, and says so (facts 11, 25).
+    fn posts_since<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        since_ms: i64,
+    ) -> LocalBoxFuture<'a, Result<Answer<Since>, RestError>>;
 
     /// Opens a WebSocket, or takes an old connection up again where it was left (fact 10).
     fn dial<'a>(
@@ -91,6 +143,59 @@ impl Api for Client {
 
     fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>> {
         Client::system_ping(self).boxed_local()
+    }
+
+    fn channels<'a>(
+        &'a self,
+        token: &'a Token,
+    ) -> LocalBoxFuture<'a, Result<Answer<Vec<Channel>>, RestError>> {
+        Client::channels(self, token).boxed_local()
+    }
+
+    fn channel<'a>(
+        &'a self,
+        token: &'a Token,
+        id: &'a ChannelId,
+    ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>> {
+        Client::channel(self, token, id).boxed_local()
+    }
+
+    fn posts_after<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        after: &'a PostId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        Client::posts_after(self, token, channel, after, per_page).boxed_local()
+    }
+
+    fn posts_before<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        before: &'a PostId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        Client::posts_before(self, token, channel, before, per_page).boxed_local()
+    }
+
+    fn newest_posts<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        Client::newest_posts(self, token, channel, per_page).boxed_local()
+    }
+
+    fn posts_since<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        since_ms: i64,
+    ) -> LocalBoxFuture<'a, Result<Answer<Since>, RestError>> {
+        Client::posts_since(self, token, channel, since_ms).boxed_local()
     }
 
     fn dial<'a>(

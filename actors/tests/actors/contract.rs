@@ -1,15 +1,17 @@
 //! What the port `Api` promises, asked of every implementation: the fake of these tests, and a real client at the
 //! simulator.
 
+mod reading;
+
 use std::rc::Rc;
 
 use futures_util::StreamExt as _;
 use matterhost_actors::{
     mattermost::{Frame, Incoming, Me, Requests, RestErrorKind, SocketReader, parse},
-    model::Token,
+    model::{ChannelId, PostId, Token},
     ports::{Api, ApiFactory as _, Mattermost},
 };
-use matterhost_simulator::{Account, Simulator};
+use matterhost_simulator::{Account, PostOptions, Simulator};
 
 use crate::stage::World;
 
@@ -18,6 +20,12 @@ trait Backstage {
     fn token(&self) -> Token;
     fn disable(&self);
     fn enable(&self);
+    /// A new channel, with or without the token's account in it.
+    fn channel(&self, name: &str, joined: bool) -> ChannelId;
+    fn archive(&self, channel: &ChannelId);
+    fn post(&self, channel: &ChannelId, create_at: i64) -> PostId;
+    fn edit(&self, post: &PostId);
+    fn delete(&self, post: &PostId);
 }
 
 async fn next_text(reader: &mut SocketReader) -> String {
@@ -85,6 +93,27 @@ impl Backstage for Fake {
     fn enable(&self) {
         self.0.enable("bot");
     }
+
+    fn channel(&self, name: &str, joined: bool) -> ChannelId {
+        self.0.add_channel(name, if joined { &["bot"] } else { &["other"] });
+        name.into()
+    }
+
+    fn archive(&self, channel: &ChannelId) {
+        self.0.archive_channel(channel.as_str(), 9_000);
+    }
+
+    fn post(&self, channel: &ChannelId, create_at: i64) -> PostId {
+        self.0.post(channel.as_str(), create_at)
+    }
+
+    fn edit(&self, post: &PostId) {
+        self.0.edit_post(post.as_str(), 8_000);
+    }
+
+    fn delete(&self, post: &PostId) {
+        self.0.delete_post(post.as_str(), 7_000);
+    }
 }
 
 #[test]
@@ -92,32 +121,77 @@ fn the_fake_keeps_the_promises_of_a_server() {
     actix::System::new().block_on(async {
         let world = World::default();
         world.add_user("bot");
-        keeps_its_promises(world.api(), &Fake(world.clone())).await;
+        let server = Fake(world.clone());
+        keeps_its_promises(world.api(), &server).await;
+        reading::lists_channels(world.api(), &server).await;
+        reading::pages_posts(world.api(), &server).await;
     });
 }
 
-struct Simulated(Simulator, Account);
+struct Simulated {
+    simulator: Simulator,
+    bot: Account,
+    team: String,
+}
 
 impl Backstage for Simulated {
     fn token(&self) -> Token {
-        Token::new(self.1.token.as_str()).unwrap()
+        Token::new(self.bot.token.as_str()).unwrap()
     }
 
     fn disable(&self) {
-        self.0.disable(&self.1.user_id);
+        self.simulator.disable(&self.bot.user_id);
     }
 
     fn enable(&self) {
-        self.0.enable(&self.1.user_id);
+        self.simulator.enable(&self.bot.user_id);
+    }
+
+    fn channel(&self, name: &str, joined: bool) -> ChannelId {
+        let channel = self.simulator.create_private_channel(&self.team, name);
+        if joined {
+            self.simulator.add_to_channel_quietly(&channel, &self.bot.user_id);
+        }
+        channel.as_str().into()
+    }
+
+    fn archive(&self, channel: &ChannelId) {
+        self.simulator.archive_channel(channel.as_str());
+    }
+
+    fn post(&self, channel: &ChannelId, create_at: i64) -> PostId {
+        let options = PostOptions {
+            user_id: self.simulator.admin().user_id,
+            channel_id: channel.as_str().to_owned(),
+            message: "hello".to_owned(),
+            create_at: Some(create_at),
+            ..PostOptions::default()
+        };
+        self.simulator.post_with(&options).id.as_str().into()
+    }
+
+    fn edit(&self, post: &PostId) {
+        self.simulator.edit_post(post.as_str(), "hello again");
+    }
+
+    fn delete(&self, post: &PostId) {
+        self.simulator.delete_post(post.as_str());
     }
 }
 
 #[test]
 fn a_real_client_keeps_them_at_a_server_over_sockets() {
-    let simulator = Simulator::start().unwrap();
-    let bot = simulator.create_bot("bot");
-    let config = crate::sockets::config(&simulator);
-    actix::System::new().block_on(async {
-        keeps_its_promises(Mattermost::new(config).api(), &Simulated(simulator, bot)).await;
-    });
+    for list_all_channels in [false, true] {
+        let simulator = Simulator::builder().list_all_channels(list_all_channels).start().unwrap();
+        let (bot, team) = (simulator.create_bot("bot"), simulator.create_team("team"));
+        simulator.add_to_team(&team, &bot.user_id);
+        let config = crate::sockets::config(&simulator);
+        actix::System::new().block_on(async {
+            let api = Mattermost::new(config).api();
+            let server = Simulated { simulator, bot, team };
+            keeps_its_promises(api.clone(), &server).await;
+            reading::lists_channels(api.clone(), &server).await;
+            reading::pages_posts(api, &server).await;
+        });
+    }
 }

@@ -1,7 +1,9 @@
 //! A stage for the actors: a Supervisor in paused time, a fake server, and a sink that collects.
 
+mod api;
 mod peer;
 mod sink;
+mod talk;
 mod world;
 
 use std::{

@@ -2,22 +2,19 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    rc::Rc,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
         Answer as Answered, DialError, DialErrorKind, Dialed, Etag, Me, RestError, RestErrorKind,
         ResumePoint, SystemPing, User,
     },
-    model::Token,
-    ports::{Api, ApiFactory},
+    model::PostId,
 };
 use tokio::sync::oneshot;
 
-use super::{Peer, peer};
+use super::{Peer, peer, talk::Talk};
 
 /// A fake server. The token of a user is its name, and its id is `id-` and its name.
 #[derive(Clone, Default)]
@@ -34,6 +31,7 @@ struct State {
     /// What becomes of the next dials, in place of a hello.
     dials: VecDeque<Dial>,
     connections: u64,
+    talk: Talk,
 }
 
 struct FakeUser {
@@ -165,6 +163,27 @@ impl World {
         self.state().dials.push_back(Dial::TouchBeforeHello);
     }
 
+    pub(crate) fn add_channel(&self, id: &str, members: &[&str]) {
+        self.state().talk.add_channel(id, members);
+    }
+
+    pub(crate) fn archive_channel(&self, id: &str, at: i64) {
+        self.state().talk.archive(id, at);
+    }
+
+    /// Somebody posts. Nobody is told: the events are the test's to send.
+    pub(crate) fn post(&self, channel: &str, create_at: i64) -> PostId {
+        self.state().talk.post(channel, create_at)
+    }
+
+    pub(crate) fn edit_post(&self, id: &str, at: i64) {
+        self.state().talk.edit(id, at);
+    }
+
+    pub(crate) fn delete_post(&self, id: &str, at: i64) {
+        self.state().talk.delete(id, at);
+    }
+
     /// Questions about users so far.
     pub(crate) fn polls(&self) -> u64 {
         self.state().polls
@@ -186,7 +205,13 @@ impl World {
         f(self.state().users.get_mut(name).expect(name))
     }
 
-    async fn answer_me(&self, name: String, etag: Option<Etag>) -> Result<Me, RestError> {
+    pub(super) fn answer_ping(&self) -> Result<SystemPing, RestError> {
+        let mut state = self.state();
+        state.knocks += 1;
+        if state.down { Err(rest_error(RestErrorKind::Unreachable)) } else { Ok(SystemPing::default()) }
+    }
+
+    pub(super) async fn answer_me(&self, name: String, etag: Option<Etag>) -> Result<Me, RestError> {
         let scripted = {
             let mut state = self.state();
             state.polls += 1;
@@ -209,7 +234,23 @@ impl World {
         })
     }
 
-    fn answer_dial(&self, name: &str, resume: Option<&ResumePoint>) -> Result<Dialed, DialError> {
+    /// What is true of the channels and posts, for a user that may ask.
+    pub(super) fn answer_talk<T>(
+        &self,
+        name: &str,
+        answer: impl FnOnce(&Talk) -> Result<T, RestErrorKind>,
+    ) -> Result<Answered<T>, RestError> {
+        let state = self.state();
+        let answer = match state.users.get(name) {
+            _ if state.down => Err(RestErrorKind::Unreachable),
+            Some(user) if user.enabled => answer(&state.talk),
+            _ => Err(RestErrorKind::Unauthorized),
+        };
+        let value = answer.map_err(rest_error)?;
+        Ok(Answered { value, rate: None })
+    }
+
+    pub(super) fn answer_dial(&self, name: &str, resume: Option<&ResumePoint>) -> Result<Dialed, DialError> {
         let dial = {
             let mut state = self.state();
             state.connections += 1;
@@ -263,41 +304,4 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
 
 fn rest_error(kind: RestErrorKind) -> RestError {
     RestError { kind, route: "/users/me", id: None, message: "told to".into(), source: None }
-}
-
-impl ApiFactory for World {
-    fn api(&self) -> Rc<dyn Api> {
-        Rc::new(self.clone())
-    }
-}
-
-impl Api for World {
-    fn me<'a>(
-        &'a self,
-        token: &'a Token,
-        etag: Option<&'a Etag>,
-    ) -> LocalBoxFuture<'a, Result<Answered<Me>, RestError>> {
-        let answer = self.answer_me(token.expose().to_owned(), etag.cloned());
-        async move { Ok(Answered { value: answer.await?, rate: None }) }.boxed_local()
-    }
-
-    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answered<SystemPing>, RestError>> {
-        async move {
-            let mut state = self.state();
-            state.knocks += 1;
-            if state.down {
-                return Err(rest_error(RestErrorKind::Unreachable));
-            }
-            Ok(Answered { value: SystemPing::default(), rate: None })
-        }
-        .boxed_local()
-    }
-
-    fn dial<'a>(
-        &'a self,
-        token: &'a Token,
-        resume: Option<&'a ResumePoint>,
-    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>> {
-        async move { self.answer_dial(token.expose(), resume) }.boxed_local()
-    }
 }

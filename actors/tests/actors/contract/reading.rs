@@ -1,0 +1,106 @@
+//! What the port promises of channels and posts.
+
+use std::rc::Rc;
+
+use matterhost_actors::{
+    mattermost::{Channel, Page, Post, RestErrorKind},
+    model::{ChannelId, PostId},
+    ports::Api,
+};
+
+use super::Backstage;
+
+/// An id as a server makes them, and made by none.
+const NOBODYS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
+
+fn ids(posts: &[Post]) -> Vec<&PostId> {
+    posts.iter().map(|post| &post.id).collect()
+}
+
+/// The ids of a page between those of its neighbours, which are empty where there are none.
+fn shown(page: &Page) -> (&str, Vec<&PostId>, &str) {
+    let (prev, next) = (page.prev_post_id.as_ref(), page.next_post_id.as_ref());
+    (prev.map_or("", PostId::as_str), ids(&page.posts), next.map_or("", PostId::as_str))
+}
+
+pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl Backstage) {
+    let token = &server.token();
+    let (open, archived) = (server.channel("open", true), server.channel("archived", true));
+    let foreign = server.channel("foreign", false);
+    server.post(&open, 1_000);
+    server.post(&archived, 1_500);
+    server.archive(&archived);
+    let listed = api.channels(token).await.unwrap().value;
+    let find = |id: &ChannelId| listed.iter().filter(|channel| channel.id == *id).collect::<Vec<&Channel>>();
+    let ([listed_open], [listed_archived]) = (&find(&open)[..], &find(&archived)[..]) else {
+        panic!("each once: {listed:?}");
+    };
+    assert_eq!((listed_open.delete_at, listed_open.last_post_at), (0, Some(1_000)));
+    assert!(listed_archived.delete_at > 0 && listed_archived.last_post_at.is_some(), "fact 26");
+    assert!(find(&foreign).is_empty());
+
+    for known in [listed_open, listed_archived] {
+        let alone = api.channel(token, &known.id).await.unwrap().value;
+        assert_eq!(alone, Channel { last_post_at: None, ..(*known).clone() }, "fact 24");
+    }
+    assert_eq!(api.channel(token, &foreign).await.unwrap_err().kind, FORBIDDEN);
+    assert_eq!(api.channel(token, &NOBODYS.into()).await.unwrap_err().kind, RestErrorKind::NotFound);
+    server.disable();
+    assert_eq!(api.channels(token).await.unwrap_err().kind, RestErrorKind::Unauthorized, "fact 8");
+    server.enable();
+}
+
+pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
+    let token = &server.token();
+    let channel = &server.channel("town", true);
+    let [first, tied, twin, fourth, last] =
+        &[1_000, 2_000, 2_000, 3_000, 4_000].map(|at| server.post(channel, at));
+    let (tied, twin) = (tied.min(twin), tied.max(twin));
+
+    let newest = api.newest_posts(token, channel, 2).await.unwrap().value;
+    assert_eq!(shown(&newest).1, [fourth, last]);
+    let all = api.newest_posts(token, channel, 5).await.unwrap().value;
+    assert_eq!(shown(&all), ("", vec![first, tied, twin, fourth, last], ""), "oldest first");
+    let head = &all.posts[0];
+    assert_eq!((head.create_at, &head.channel_id, &head.root_id), (1_000, channel, &None));
+    assert!(head.json.get().contains(first.as_str()));
+
+    let after = api.posts_after(token, channel, first, 3).await.unwrap().value;
+    assert_eq!(shown(&after), (first.as_str(), vec![tied, twin, fourth], last.as_str()));
+    let after = api.posts_after(token, channel, tied, 3).await.unwrap().value;
+    assert_eq!(shown(&after), (tied.as_str(), vec![fourth, last], ""), "fact 23: its own time is left out");
+    let before = api.posts_before(token, channel, last, 3).await.unwrap().value;
+    assert_eq!(shown(&before), (first.as_str(), vec![tied, twin, fourth], last.as_str()));
+    let before = api.posts_before(token, channel, twin, 3).await.unwrap().value;
+    assert_eq!(shown(&before), ("", vec![first], twin.as_str()));
+
+    server.delete(fourth);
+    let after = api.posts_after(token, channel, tied, 3).await.unwrap().value;
+    assert_eq!(shown(&after).1, [last], "fact 11: without what was deleted");
+    let after = api.posts_after(token, channel, fourth, 3).await.unwrap().value;
+    assert_eq!(shown(&after).1, [last], "fact 11: from a deleted post");
+    let nobodys = api.posts_after(token, channel, &NOBODYS.into(), 3).await.unwrap().value;
+    assert!(nobodys.posts.is_empty() && nobodys.next_post_id.is_none(), "fact 11");
+
+    server.edit(first);
+    let since = api.posts_since(token, channel, 2_000).await.unwrap().value;
+    let [edited, history, deleted, newest] = &since.posts.iter().collect::<Vec<_>>()[..] else {
+        panic!("fact 25: {since:?}")
+    };
+    let (edited, history) = if edited.id == *first { (edited, history) } else { (history, edited) };
+    assert!(edited.id == *first && edited.edit_at > 2_000 && edited.delete_at == 0);
+    assert!(history.original_id.as_ref() == Some(first) && history.delete_at > 0, "fact 25");
+    assert!(deleted.id == *fourth && deleted.delete_at > 0 && deleted.original_id.is_none());
+    assert!(newest.id == *last && !since.truncated);
+
+    let foreign = &server.channel("elsewhere", false);
+    assert_eq!(api.posts_after(token, foreign, first, 3).await.unwrap_err().kind, FORBIDDEN);
+    assert_eq!(api.posts_since(token, foreign, 1).await.unwrap_err().kind, FORBIDDEN);
+    let nowhere = &NOBODYS.into();
+    assert_eq!(api.newest_posts(token, nowhere, 3).await.unwrap_err().kind, FORBIDDEN);
+    server.archive(channel);
+    let archived = api.posts_after(token, channel, twin, 1).await.unwrap().value;
+    assert_eq!(shown(&archived).1, [last], "fact 26");
+}

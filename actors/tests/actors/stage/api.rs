@@ -1,0 +1,113 @@
+//! The fake server as the port that the actors speak to.
+
+use std::rc::Rc;
+
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use matterhost_actors::{
+    mattermost::{
+        Answer, Channel, DialError, Dialed, Etag, Me, Page, RestError, ResumePoint, Since, SystemPing,
+    },
+    model::{ChannelId, PostId, Token},
+    ports::{Api, ApiFactory},
+};
+
+use super::{World, talk::Span};
+
+impl World {
+    fn answer_page<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        span: Span<'a>,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        let name = token.expose();
+        async move { self.answer_talk(name, move |talk| talk.page(name, channel, &span, per_page)) }
+            .boxed_local()
+    }
+}
+
+impl ApiFactory for World {
+    fn api(&self) -> Rc<dyn Api> {
+        Rc::new(self.clone())
+    }
+}
+
+impl Api for World {
+    fn me<'a>(
+        &'a self,
+        token: &'a Token,
+        etag: Option<&'a Etag>,
+    ) -> LocalBoxFuture<'a, Result<Answer<Me>, RestError>> {
+        let answer = self.answer_me(token.expose().to_owned(), etag.cloned());
+        async move { Ok(Answer { value: answer.await?, rate: None }) }.boxed_local()
+    }
+
+    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>> {
+        async move { Ok(Answer { value: self.answer_ping()?, rate: None }) }.boxed_local()
+    }
+
+    fn channels<'a>(
+        &'a self,
+        token: &'a Token,
+    ) -> LocalBoxFuture<'a, Result<Answer<Vec<Channel>>, RestError>> {
+        let name = token.expose();
+        async move { self.answer_talk(name, |talk| Ok(talk.list(name))) }.boxed_local()
+    }
+
+    fn channel<'a>(
+        &'a self,
+        token: &'a Token,
+        id: &'a ChannelId,
+    ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>> {
+        let name = token.expose();
+        async move { self.answer_talk(name, |talk| talk.channel(name, id)) }.boxed_local()
+    }
+
+    fn posts_after<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        after: &'a PostId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        self.answer_page(token, channel, Span::After(after), per_page)
+    }
+
+    fn posts_before<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        before: &'a PostId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        self.answer_page(token, channel, Span::Before(before), per_page)
+    }
+
+    fn newest_posts<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        per_page: usize,
+    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        self.answer_page(token, channel, Span::Newest, per_page)
+    }
+
+    fn posts_since<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        since_ms: i64,
+    ) -> LocalBoxFuture<'a, Result<Answer<Since>, RestError>> {
+        let name = token.expose();
+        async move { self.answer_talk(name, move |talk| talk.since(name, channel, since_ms)) }.boxed_local()
+    }
+
+    fn dial<'a>(
+        &'a self,
+        token: &'a Token,
+        resume: Option<&'a ResumePoint>,
+    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>> {
+        async move { self.answer_dial(token.expose(), resume) }.boxed_local()
+    }
+}
