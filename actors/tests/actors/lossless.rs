@@ -237,7 +237,22 @@ async fn survives(seed: u64) {
     crowd.chat(&mut random, 1).await;
     let made = crowd.all_said().await;
     let ears = crowd.scene.ears["bot"].clone();
-    ears.until_posts(made).await;
+    if !ears.has_posts(made).await {
+        let heard: BTreeSet<PostId> = ears.posts().into_iter().map(|post| post.id).collect();
+        let channels = crowd.scene.channels.borrow().clone();
+        let posts = channels.iter().flat_map(|channel| crowd.scene.simulator.posts_in(channel));
+        let missing: Vec<_> = posts.filter(|post| !heard.contains(&PostId::from(post.id.as_str()))).collect();
+        let state = crowd.scene.host.snapshot("bot").await;
+        crowd.scene.host.pass(MS).await;
+        let story: Vec<_> = crowd
+            .scene
+            .host
+            .seen
+            .iter()
+            .map(|seen| format!("{:?} {} {:?}", seen.at, seen.subject, seen.fact))
+            .collect();
+        panic!("seed {seed}: missing {missing:#?}, {state:#?}, {story:#?}");
+    }
     // One more look at the posts, by a ready Connection: nothing comes twice.
     crowd.scene.host.until("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
     check(&crowd.scene, &ears.posts(), seed);

@@ -1,7 +1,11 @@
 //! The Mattermost client against real sockets and small servers written by hand.
 
 #[cfg(test)]
+mod channels;
+#[cfg(test)]
 mod dial;
+#[cfg(test)]
+mod posts;
 #[cfg(test)]
 mod rest;
 #[cfg(test)]

@@ -1,0 +1,207 @@
+//! Lists of channels, from a server that has them all at once and from one that has them by team.
+
+use matterhost_actors::{
+    mattermost::{Channel, ChannelKind, Client, RestErrorKind},
+    model::{ChannelId, Token},
+};
+use matterhost_simulator::{Account, Fault, FaultKind, Simulator};
+
+use crate::support::{Server, Then, answer, client, json, recorded, run, token};
+
+const ALL: &str = "GET /users/{user_id}/channels";
+const BY_TEAM: &str = "GET /users/{user_id}/teams/{team_id}/channels";
+
+/// What the simulator counts requests to absent routes as.
+const ABSENT: &str = "unknown";
+
+fn simulator(list_all_channels: bool) -> (Simulator, Account, Token, Client) {
+    let simulator = Simulator::builder().list_all_channels(list_all_channels).start().unwrap();
+    let bot = simulator.create_bot("bot");
+    let token = Token::new(&bot.token).unwrap();
+    let client = client(simulator.url());
+    (simulator, bot, token, client)
+}
+
+fn find<'a>(channels: &'a [Channel], id: &str) -> &'a Channel {
+    let mut found = channels.iter().filter(|channel| channel.id.as_str() == id);
+    let (channel, None) = (found.next().unwrap(), found.next()) else { panic!("{id} comes twice") };
+    channel
+}
+
+/// What the list fails with, or its length, when the server answers this.
+async fn listed(reply: String) -> Result<usize, RestErrorKind> {
+    let server = Server::answering(reply, Then::KeepAlive).await;
+    let list = client(&server.url()).channels(&token()).await;
+    list.map(|answer| answer.value.len()).map_err(|error| error.kind)
+}
+
+#[test]
+fn a_recorded_list_is_understood() {
+    run(async {
+        let path = "/api/v4/users/me/teams/cnxsi883ifgafxtfe7ey8n5euw/channels?include_deleted=true";
+        let server = Server::answering(recorded("last_post_at", path, 200), Then::KeepAlive).await;
+        let list = client(&server.url()).channels(&token()).await.unwrap().value;
+        assert_eq!(list.len(), 5);
+        let direct = find(&list, "adyfnnguajd83qgit9nfysqoea");
+        assert_eq!((&direct.kind, &*direct.team_id, &*direct.display_name), (&ChannelKind::Direct, "", ""));
+        let archived = find(&list, "mxcm8ndwq7nyzxapf9kcxuhena");
+        assert_eq!(archived.kind, ChannelKind::Open);
+        assert_eq!((archived.delete_at, archived.last_post_at), (1_795_361_306_714, Some(1_795_361_306_710)));
+        let head = &server.heads()[0];
+        assert!(
+            head.starts_with("GET /api/v4/users/me/channels?include_deleted=true HTTP/1.1\r\n"),
+            "{head}"
+        );
+    });
+}
+
+#[test]
+fn kinds_are_told_apart_and_a_new_one_is_kept() {
+    run(async {
+        let kinds = [
+            ("O", ChannelKind::Open),
+            ("P", ChannelKind::Private),
+            ("D", ChannelKind::Direct),
+            ("G", ChannelKind::Group),
+            ("BX", ChannelKind::Other("BX".into())),
+        ];
+        for (text, kind) in kinds {
+            let reply = json(&format!(r#"[{{"id":"c","type":"{text}","create_at":1,"new":{{}}}}]"#));
+            let server = Server::answering(reply, Then::KeepAlive).await;
+            let list = client(&server.url()).channels(&token()).await.unwrap().value;
+            assert_eq!((&list[0].kind, list[0].last_post_at), (&kind, None));
+        }
+    });
+}
+
+#[test]
+fn archived_and_direct_channels_are_listed_once_in_either_form() {
+    for list_all_channels in [true, false] {
+        let (simulator, bot, token, client) = simulator(list_all_channels);
+        let teams = ["one", "two"].map(|name| simulator.create_team(name));
+        teams.iter().for_each(|team| simulator.add_to_team(team, &bot.user_id));
+        let private = simulator.create_private_channel(&teams[0], "private");
+        let archived = simulator.create_channel(&teams[1], "archived");
+        for channel in [&private, &archived] {
+            simulator.add_to_channel_quietly(channel, &bot.user_id);
+        }
+        simulator.archive_channel(&archived);
+        let direct = simulator.direct_channel(&simulator.admin().user_id, &bot.user_id);
+        let group = simulator.group_channel(&[
+            &bot.user_id,
+            &simulator.admin().user_id,
+            &simulator.create_user("person").user_id,
+        ]);
+        let post = simulator.post(&simulator.admin().user_id, &direct, "hello");
+        run(async {
+            let list = client.channels(&token).await.unwrap().value;
+            // Each team has two standing channels.
+            assert_eq!(list.len(), 4 + 4);
+            assert_eq!(find(&list, &private).kind, ChannelKind::Private);
+            assert!(find(&list, &archived).delete_at > 0);
+            assert_eq!(find(&list, &group).kind, ChannelKind::Group);
+            assert_eq!(find(&list, &direct).last_post_at, Some(post.create_at));
+        });
+    }
+}
+
+#[test]
+fn the_form_of_the_lists_is_asked_for_once() {
+    let (simulator, bot, token, client) = simulator(false);
+    let team = simulator.create_team("one");
+    simulator.add_to_team(&team, &bot.user_id);
+    run(async {
+        for _ in 0..3 {
+            assert_eq!(client.clone().channels(&token).await.unwrap().value.len(), 2);
+        }
+        let counters = simulator.counters();
+        assert_eq!((counters.requests_to(ABSENT), counters.requests_to(BY_TEAM)), (1, 3));
+    });
+}
+
+#[test]
+fn no_channels_at_all_are_an_empty_list() {
+    run(async {
+        let (here, _, token, client) = simulator(true);
+        assert_eq!(client.channels(&token).await.unwrap().value, []);
+        assert_eq!(here.counters().requests_to(ABSENT), 0, "fact 26: it is no absent route");
+
+        let (simulator, bot, token, client) = simulator(false);
+        simulator.direct_channel(&simulator.admin().user_id, &bot.user_id);
+        assert_eq!(client.channels(&token).await.unwrap().value, [], "fact 26: in no team");
+    });
+}
+
+#[test]
+fn an_error_within_a_begun_list_is_that_error() {
+    run(async {
+        let begun = |id: &str, status: u16| {
+            json(&format!(r#"[{{"id":"{id}","message":"No","status_code":{status}}}"#))
+        };
+        assert_eq!(listed(begun("app.channel.get_channels.not_found.app_error", 404)).await, Ok(0));
+        let failed = listed(begun("app.channel.get_channels.get.app_error", 500)).await;
+        assert_eq!(failed, Err(RestErrorKind::Server(500)));
+        assert_eq!(
+            listed(json(r#"[{"id":"c","type":"O","create_at":1}"#)).await,
+            Err(RestErrorKind::BadBody)
+        );
+        assert_eq!(listed(json(r#"[{"id":"c"}]"#)).await, Err(RestErrorKind::BadBody));
+    });
+}
+
+#[test]
+fn other_failures_are_no_reason_to_list_by_team() {
+    run(async {
+        let not_found = answer("404 x", "content-type: text/html\r\n", "<html>a proxy</html>");
+        let server = Server::answering(not_found, Then::KeepAlive).await;
+        let error = client(&server.url()).channels(&token()).await.unwrap_err();
+        assert_eq!((error.kind, server.heads().len()), (RestErrorKind::NotFound, 1));
+
+        let (simulator, bot, token, client) = simulator(true);
+        let team = simulator.create_team("one");
+        simulator.add_to_team(&team, &bot.user_id);
+        simulator.inject(Fault::new(FaultKind::ServerError).route(ALL).times(1));
+        assert_eq!(client.channels(&token).await.unwrap_err().kind, RestErrorKind::Server(500));
+        assert_eq!(client.channels(&token).await.unwrap().value.len(), 2);
+        assert_eq!(simulator.counters().requests_to(BY_TEAM), 0);
+    });
+}
+
+#[test]
+fn a_list_is_complete_or_none() {
+    let (simulator, bot, token, client) = simulator(false);
+    let teams = ["one", "two"].map(|name| simulator.create_team(name));
+    teams.iter().for_each(|team| simulator.add_to_team(team, &bot.user_id));
+    run(async {
+        simulator.inject(Fault::new(FaultKind::ServerError).route(BY_TEAM).times(1));
+        let error = client.channels(&token).await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::Server(500));
+        assert_eq!(error.route, "/users/me/teams/{team_id}/channels");
+        assert_eq!(client.channels(&token).await.unwrap().value.len(), 4);
+    });
+}
+
+#[test]
+fn one_channel_is_asked_for_by_its_id() {
+    let (simulator, bot, token, client) = simulator(false);
+    let team = simulator.create_team("one");
+    let channels = ["mine", "archived", "foreign"].map(|name| simulator.create_private_channel(&team, name));
+    let [mine, archived, foreign] = &channels;
+    for channel in [mine, archived] {
+        simulator.add_to_channel_quietly(channel, &bot.user_id);
+    }
+    simulator.post(&simulator.admin().user_id, mine, "hello");
+    simulator.archive_channel(archived);
+    run(async {
+        let channel = client.channel(&token, &ChannelId::from(&**mine)).await.unwrap().value;
+        assert_eq!((&*channel.name, channel.delete_at), ("mine", 0));
+        assert_eq!(channel.last_post_at, None, "fact 24: it is cached");
+        assert!(client.channel(&token, &ChannelId::from(&**archived)).await.unwrap().value.delete_at > 0);
+        let error = client.channel(&token, &ChannelId::from(&**foreign)).await.unwrap_err();
+        assert_eq!((error.kind, error.route), (RestErrorKind::Refused(403), "/channels/{channel_id}"));
+        let error = client.channel(&token, &"a".repeat(26).as_str().into()).await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::NotFound);
+        let odd = client.channel(&token, &"me/../?#".into()).await.unwrap_err();
+        assert_eq!(odd.kind, RestErrorKind::Refused(400), "it stays one part of the path");
+    });
+}

@@ -1,0 +1,275 @@
+//! Pages of posts over real sockets, from the simulator and from recordings.
+
+use std::collections::BTreeSet;
+
+use matterhost_actors::{
+    mattermost::{Answer, Client, ClientLimits, PER_PAGE, Page, Post, RestError, RestErrorKind, SINCE_LIMIT},
+    model::{ChannelId, PostId, Token},
+};
+use matterhost_simulator::{Account, PostOptions, Simulator};
+
+use crate::support::{Server, Then, client, client_with, header, json, recorded, run, token};
+
+/// A channel with a bot and a person in it.
+struct Talk {
+    simulator: Simulator,
+    person: Account,
+    token: Token,
+    client: Client,
+    channel: ChannelId,
+}
+
+impl Talk {
+    fn new() -> Self {
+        let simulator = Simulator::start().unwrap();
+        let (bot, person) = (simulator.create_bot("bot"), simulator.create_user("person"));
+        let team = simulator.create_team("team");
+        let channel = simulator.create_channel(&team, "town");
+        simulator.add_to_channel_quietly(&channel, &bot.user_id);
+        let (token, client) = (Token::new(&bot.token).unwrap(), client(simulator.url()));
+        Self { simulator, person, token, client, channel: channel.as_str().into() }
+    }
+
+    fn post(&self, create_at: i64) -> PostId {
+        let options = PostOptions {
+            user_id: self.person.user_id.clone(),
+            channel_id: self.channel.as_str().to_owned(),
+            message: "hello".to_owned(),
+            create_at: Some(create_at),
+            ..PostOptions::default()
+        };
+        self.simulator.post_with(&options).id.as_str().into()
+    }
+
+    fn posts(&self, times: impl IntoIterator<Item = i64>) -> Vec<PostId> {
+        times.into_iter().map(|at| self.post(at)).collect()
+    }
+
+    async fn after(&self, post: &PostId) -> Page {
+        self.client.posts_after(&self.token, &self.channel, post, PER_PAGE).await.unwrap().value
+    }
+
+    async fn since(&self, time: i64) -> (Vec<Post>, bool) {
+        let since = self.client.posts_since(&self.token, &self.channel, time).await.unwrap().value;
+        (since.posts, since.truncated)
+    }
+}
+
+fn ids(posts: &[Post]) -> Vec<PostId> {
+    posts.iter().map(|post| post.id.clone()).collect()
+}
+
+/// Asks a server that answers this for a page after a post.
+async fn asked(server: &Server, limits: ClientLimits) -> Result<Answer<Page>, RestError> {
+    let client = client_with(&server.url(), None, limits);
+    client.posts_after(&token(), &"c".into(), &"p".into(), 1_000).await
+}
+
+#[test]
+fn a_recorded_page_is_understood_and_each_post_kept_as_it_was_written() {
+    run(async {
+        let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
+        let reply = recorded("catch_up", path, 200);
+        let server = Server::answering(reply.clone(), Then::KeepAlive).await;
+        let page = asked(&server, ClientLimits::default()).await.unwrap().value;
+        assert_eq!(
+            ids(&page.posts),
+            ["zgbuw8qtbifktb83mmo4b74dco", "4snr6x8hopnmxqdzewy1pyk3fo", "168sm1dwmir6dcu1dnebe4wina"]
+                .map(PostId::from)
+        );
+        let prev = page.prev_post_id.unwrap();
+        assert_eq!((prev.as_str(), page.next_post_id), ("ozacn8pzn3yp7quxamdc1w7oer", None));
+        assert!(page.posts.iter().all(|post| reply.contains(post.json.get())));
+        let [head] = &server.heads()[..] else { panic!() };
+        let wanted = "GET /api/v4/channels/c/posts?after=p&page=0&per_page=200 HTTP/1.1\r\n";
+        assert!(head.starts_with(wanted), "{head}");
+        assert!(header(head, "authorization").is_some());
+    });
+}
+
+#[test]
+fn four_hundred_and_fifty_posts_come_in_three_pages() {
+    let talk = Talk::new();
+    let anchor = talk.post(1_000);
+    let posts = talk.posts(2_001..=2_450);
+    run(async {
+        let (mut seen, mut from, mut lengths) = (Vec::new(), anchor, Vec::new());
+        loop {
+            let page = talk.after(&from).await;
+            lengths.push(page.posts.len());
+            seen.extend(ids(&page.posts));
+            let Some(next) = page.next_post_id else { break };
+            assert_eq!(next, posts[seen.len()]);
+            from = seen.last().unwrap().clone();
+        }
+        assert_eq!((lengths, seen), (vec![200, 200, 50], posts.clone()));
+
+        let newest = talk.client.newest_posts(&talk.token, &talk.channel, PER_PAGE).await.unwrap().value;
+        assert_eq!(ids(&newest.posts), posts[250..]);
+        let from = &newest.posts[0].id;
+        let before = talk.client.posts_before(&talk.token, &talk.channel, from, 50).await.unwrap().value;
+        assert_eq!(ids(&before.posts), posts[200..250]);
+        assert_eq!(
+            (before.prev_post_id.as_ref(), before.next_post_id.as_ref()),
+            (Some(&posts[199]), Some(from))
+        );
+    });
+}
+
+#[test]
+fn ties_are_lost_by_the_newest_post_and_found_by_one_with_a_smaller_time() {
+    let talk = Talk::new();
+    let anchor = talk.post(1_000);
+    // The page ends within the three of one time.
+    let mut posts: BTreeSet<PostId> = talk.posts(2_001..=2_199).into_iter().collect();
+    posts.extend(talk.posts([2_200, 2_200, 2_200, 2_201]));
+    run(async {
+        let first = talk.after(&anchor).await;
+        let newest = first.posts.last().unwrap();
+        assert_eq!((first.posts.len(), newest.create_at), (PER_PAGE, 2_200));
+        assert_eq!(talk.after(&newest.id).await.posts.len(), 1, "fact 23: two of the three are passed over");
+        let earlier = first.posts.iter().rfind(|post| post.create_at < newest.create_at).unwrap();
+        let second = talk.after(&earlier.id).await;
+        let times: Vec<i64> = second.posts.iter().map(|post| post.create_at).collect();
+        assert_eq!(times, [2_200, 2_200, 2_200, 2_201]);
+        let tied = ids(&second.posts[..3]);
+        assert!(tied.is_sorted(), "posts of one time are ordered by id");
+        let seen: BTreeSet<PostId> = ids(&first.posts).into_iter().chain(ids(&second.posts)).collect();
+        assert_eq!(seen, posts);
+    });
+}
+
+#[test]
+fn a_thread_root_that_comes_along_is_not_on_the_page() {
+    let talk = Talk::new();
+    let root = talk.simulator.post(&talk.person.user_id, talk.channel.as_str(), "root");
+    let anchor = talk.post(root.create_at + 1);
+    let options = PostOptions {
+        user_id: talk.person.user_id.clone(),
+        channel_id: root.channel_id.clone(),
+        root_id: Some(root.id.clone()),
+        create_at: Some(root.create_at + 2),
+        ..PostOptions::default()
+    };
+    let reply = talk.simulator.post_with(&options);
+    run(async {
+        let page = talk.after(&anchor).await;
+        assert_eq!(ids(&page.posts), [PostId::from(&*reply.id)]);
+        assert_eq!(page.posts[0].root_id, Some(PostId::from(&*root.id)));
+        let newest = talk.client.newest_posts(&talk.token, &talk.channel, 1).await.unwrap().value;
+        assert_eq!(ids(&newest.posts), [PostId::from(&*reply.id)]);
+    });
+}
+
+#[test]
+fn edits_and_deletions_come_by_since_with_rows_of_history() {
+    let talk = Talk::new();
+    let posts = talk.posts([1_000, 1_001, 1_002, 1_003]);
+    let [edited, deleted, _quiet, liked] = &posts[..] else { panic!() };
+    talk.simulator.edit_post(edited.as_str(), "hello again");
+    talk.simulator.delete_post(deleted.as_str());
+    talk.simulator.react(&talk.person.user_id, liked.as_str(), "wave");
+    run(async {
+        let (rows, truncated) = talk.since(2_000).await;
+        assert!(!truncated && rows.is_sorted_by_key(|row| row.create_at));
+        let row = |id: &PostId| rows.iter().find(|row| row.id == *id).unwrap();
+        assert!(row(edited).edit_at > 2_000 && row(edited).json.get().contains("hello again"));
+        assert!(row(deleted).delete_at > 2_000 && row(deleted).original_id.is_none());
+        assert_eq!((row(liked).edit_at, row(liked).delete_at), (0, 0), "fact 25: only update_at moved");
+        let history: Vec<&Post> = rows.iter().filter(|row| row.original_id.is_some()).collect();
+        let [history] = &history[..] else { panic!("{rows:?}") };
+        assert!(history.original_id.as_ref() == Some(edited) && history.delete_at > 2_000);
+        assert_eq!(rows.len(), 4, "not what nobody touched");
+        assert_eq!(talk.after(edited).await.posts.len(), 2, "fact 11: by creation, without what was deleted");
+    });
+}
+
+#[test]
+fn a_thousand_rows_are_a_truncation() {
+    let talk = Talk::new();
+    let limit = i64::try_from(SINCE_LIMIT).unwrap();
+    let posts = talk.posts(2_001..2_000 + limit);
+    run(async {
+        let (rows, truncated) = talk.since(2_000).await;
+        assert_eq!((ids(&rows), truncated), (posts, false));
+        talk.post(2_000 + limit);
+        assert_eq!((talk.since(2_000).await.0.len(), talk.since(2_000).await.1), (SINCE_LIMIT, true));
+        talk.post(2_001 + limit);
+        assert_eq!((talk.since(2_000).await.0.len(), talk.since(2_000).await.1), (SINCE_LIMIT, true));
+    });
+}
+
+#[test]
+fn a_question_that_the_server_would_take_for_another_is_not_asked() {
+    run(async {
+        let server = Server::answering(json(r#"{"order":[],"posts":{}}"#), Then::KeepAlive).await;
+        let client = client(&server.url());
+        let (token, channel, none) = (token(), ChannelId::from("c"), PostId::default());
+        let error = client.posts_after(&token, &channel, &none, 1).await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::Refused(400));
+        let error = client.posts_before(&token, &channel, &none, 1).await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::Refused(400));
+        assert_eq!(server.heads().len(), 0);
+        client.posts_since(&token, &channel, 0).await.unwrap();
+        client.newest_posts(&token, &channel, 0).await.unwrap();
+        client.posts_after(&token, &"a/b?c".into(), &"x&since=1".into(), 7).await.unwrap();
+        let lines: Vec<String> =
+            server.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
+        assert_eq!(
+            lines,
+            [
+                "GET /api/v4/channels/c/posts?since=1 HTTP/1.1",
+                "GET /api/v4/channels/c/posts?page=0&per_page=1 HTTP/1.1",
+                "GET /api/v4/channels/a%2Fb%3Fc/posts?after=x%26since%3D1&page=0&per_page=7 HTTP/1.1",
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_list_with_a_post_missing_is_refused_and_a_post_named_twice_comes_once() {
+    run(async {
+        let post = r#"{"id":"a","create_at":1,"user_id":"u","channel_id":"c"}"#;
+        let page = async |order: &str, posts: &str| {
+            let reply = json(&format!(r#"{{"order":{order},"posts":{posts},"new":1}}"#));
+            let server = Server::answering(reply, Then::KeepAlive).await;
+            let page = asked(&server, ClientLimits::default()).await;
+            page.map(|answer| answer.value.posts.len()).map_err(|error| error.kind)
+        };
+        assert_eq!(page(r#"["a","a"]"#, &format!(r#"{{"a":{post}}}"#)).await, Ok(1));
+        assert_eq!(page(r#"["a","b"]"#, &format!(r#"{{"a":{post}}}"#)).await, Err(RestErrorKind::BadBody));
+        assert_eq!(page(r#"["a"]"#, r#"{"a":{"id":"a"}}"#).await, Err(RestErrorKind::BadBody));
+        let server = Server::answering(json("{}"), Then::KeepAlive).await;
+        let error = asked(&server, ClientLimits::default()).await.unwrap_err();
+        assert_eq!((error.kind, error.route), (RestErrorKind::BadBody, "/channels/{channel_id}/posts"));
+    });
+}
+
+#[test]
+fn a_page_is_bounded() {
+    run(async {
+        let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
+        let server = Server::answering(recorded("catch_up", path, 200), Then::KeepAlive).await;
+        let limits = ClientLimits { max_body_bytes: 500, ..ClientLimits::default() };
+        assert_eq!(asked(&server, limits).await.unwrap_err().kind, RestErrorKind::TooLarge);
+    });
+}
+
+#[test]
+fn a_channel_of_others_is_refused_and_an_archived_one_is_read() {
+    let talk = Talk::new();
+    let post = talk.post(1_000);
+    talk.simulator.archive_channel(talk.channel.as_str());
+    let team = talk.simulator.create_team("others");
+    let foreign = ChannelId::from(&*talk.simulator.create_channel(&team, "foreign"));
+    run(async {
+        let newest = talk.client.newest_posts(&talk.token, &talk.channel, PER_PAGE).await.unwrap().value;
+        assert_eq!(newest.posts[0].id, post);
+        assert_eq!(&*newest.posts[1].kind, "system_channel_deleted");
+        let error = talk.client.newest_posts(&talk.token, &foreign, 1).await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::Refused(403));
+        assert_eq!(error.id.as_deref(), Some("api.context.permissions.app_error"));
+        let error = talk.client.posts_since(&talk.token, &foreign, 1).await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::Refused(403));
+    });
+}
