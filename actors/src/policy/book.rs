@@ -61,23 +61,19 @@ struct Lately {
 }
 
 impl Book {
-    /// A listing came. Channels seen for the first time begin; those with news are to be fetched.
-    pub fn listed(&mut self, listing: &[Listed], overlap_ms: i64) -> Vec<News> {
+    /// A listing came, at this server time or later. Channels seen for the first time begin; those with news are to be
+    /// fetched.
+    pub fn listed(&mut self, listing: &[Listed], server_time: i64, overlap_ms: i64) -> Vec<News> {
         let earlier = self.listed_at;
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
-        self.server_time = self.server_time.max(newest);
+        self.server_time = self.server_time.max(newest).max(server_time);
         let active = self.server_time.saturating_sub(overlap_ms);
         let mut news = Vec::new();
         for listed in listing {
-            let page = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
-                let begin = beginning(listed, earlier);
-                Page {
-                    cursor: Cursor::at(begin, overlap_ms),
-                    open: HashSet::new(),
-                    seen_until: begin,
-                    listed_until: begin,
-                }
-            });
+            let page = self
+                .channels
+                .entry(listed.channel.clone())
+                .or_insert_with(|| Page::new(beginning(listed, earlier), overlap_ms));
             page.listed_until = listed.last_post_at;
             // A channel that was active when the socket was lost is looked at even if the list shows nothing new: a
             // post that became visible after a younger one does not move last_post_at (fact 23).
@@ -99,16 +95,11 @@ impl Book {
 
     /// Takes a post to hand it over. False for one that was taken before: by its id only, never by its time.
     pub fn take(&mut self, channel: &ChannelId, post: &PostKey, overlap_ms: i64) -> bool {
-        // A channel that no listing has shown yet begins with what the socket brings of it.
-        let page = self.channels.entry(channel.clone()).or_insert_with(|| {
-            let begin = post.create_at.saturating_sub(1);
-            Page {
-                cursor: Cursor::at(begin, overlap_ms),
-                open: HashSet::new(),
-                seen_until: begin,
-                listed_until: begin,
-            }
-        });
+        // A channel that the last listing did not show begins at that listing, not at the first post heard of it: an
+        // older one may become visible later (fact 23).
+        let first = post.create_at.saturating_sub(1);
+        let begin = self.listed_at.map_or(first, |listed_at| listed_at.min(first));
+        let page = self.channels.entry(channel.clone()).or_insert_with(|| Page::new(begin, overlap_ms));
         let known = page.open.contains(&post.id)
             || page.cursor.knows(post.create_at, &post.id)
             || self.lately.has(&post.id);
@@ -137,6 +128,13 @@ impl Book {
             // The listing's promise was not kept: look at each channel again.
             page.seen_until = page.seen_until.min(page.cursor.newest());
         }
+    }
+}
+
+impl Page {
+    fn new(begin: i64, overlap_ms: i64) -> Self {
+        let cursor = Cursor::at(begin, overlap_ms);
+        Self { cursor, open: HashSet::new(), seen_until: begin, listed_until: begin }
     }
 }
 
@@ -184,7 +182,7 @@ mod tests {
     fn begun(channels: &[(&str, i64)]) -> Book {
         let mut book = Book::default();
         let listing: Vec<Listed> = channels.iter().map(|(channel, at)| listed(channel, *at)).collect();
-        assert_eq!(book.listed(&listing, OVERLAP), [], "the first start is now");
+        assert_eq!(book.listed(&listing, 0, OVERLAP), [], "the first start is now");
         book.fetched();
         book
     }
@@ -193,13 +191,17 @@ mod tests {
     fn news_is_what_lies_past_the_last_finished_round() {
         let mut book = begun(&[("quiet", 1_000), ("busy", 9_000)]);
         let listing = [listed("quiet", 1_000), listed("busy", 9_500)];
-        let news = book.listed(&listing, OVERLAP);
+        let news = book.listed(&listing, 0, OVERLAP);
         assert_eq!(news, [News { channel: "busy".into(), from: Anchor::Time(9_000) }]);
-        assert_eq!(book.listed(&listing, OVERLAP), news, "an unfinished round begins again");
+        assert_eq!(book.listed(&listing, 0, OVERLAP), news, "an unfinished round begins again");
         book.fetched();
         assert_eq!(
-            book.listed(&[listed("quiet", 1_000), listed("busy", 9_500), listed("other", 20_000)], OVERLAP)
-                .len(),
+            book.listed(
+                &[listed("quiet", 1_000), listed("busy", 9_500), listed("other", 20_000)],
+                0,
+                OVERLAP
+            )
+            .len(),
             1
         );
     }
@@ -210,7 +212,7 @@ mod tests {
         let post = key(2_000, "p");
         assert!(book.take(&"c".into(), &post, OVERLAP));
         book.acknowledged(&"c".into(), post);
-        assert_eq!(book.listed(&[listed("c", 2_000)], OVERLAP).len(), 1, "fact 23");
+        assert_eq!(book.listed(&[listed("c", 2_000)], 0, OVERLAP).len(), 1, "fact 23");
     }
 
     #[test]
@@ -229,10 +231,10 @@ mod tests {
         let mut book = begun(&[("c", 1_000)]);
         let (channel, post) = (ChannelId::from("c"), key(2_000, "p"));
         book.take(&channel, &post, OVERLAP);
-        book.listed(&[listed("c", 2_000)], OVERLAP);
+        book.listed(&[listed("c", 2_000)], 0, OVERLAP);
         book.fetched();
         book.forget_open();
-        let news = book.listed(&[listed("c", 2_000)], OVERLAP);
+        let news = book.listed(&[listed("c", 2_000)], 0, OVERLAP);
         assert_eq!(news, [News { channel: channel.clone(), from: Anchor::Time(1_000) }]);
         assert!(book.take(&channel, &post, OVERLAP));
     }
@@ -241,9 +243,19 @@ mod tests {
     fn a_channel_that_comes_later_begins_at_the_last_listing_and_a_direct_one_at_its_own_beginning() {
         let mut book = begun(&[("c", 1_000)]);
         let direct = Listed { channel: "d".into(), create_at: 3_000, last_post_at: 3_000, is_direct: true };
-        let news = book.listed(&[listed("new", 5_000), direct], OVERLAP);
+        let news = book.listed(&[listed("new", 5_000), direct], 0, OVERLAP);
         let from: HashMap<_, _> = news.into_iter().map(|news| (news.channel, news.from)).collect();
         assert_eq!(from[&ChannelId::from("new")], Anchor::Time(1_000));
         assert_eq!(from[&ChannelId::from("d")], Anchor::Time(2_999));
+    }
+
+    #[test]
+    fn a_channel_first_heard_of_live_begins_at_the_last_listing() {
+        let mut book = begun(&[("c", 1_000)]);
+        let young = key(2_000, "young");
+        book.take(&"new".into(), &young, OVERLAP);
+        book.acknowledged(&"new".into(), young);
+        let news = book.listed(&[listed("new", 2_000)], 0, OVERLAP);
+        assert_eq!(news[0].from, Anchor::Time(1_000), "an older post may become visible yet");
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct CatchUp {
     pub(super) permits: Permits,
     pub(super) generation: Generation,
     pub(super) connection_id: Arc<str>,
+    /// It is this late at least, by the server's clock: when the account was last touched.
+    pub(super) server_time: i64,
 }
 
 impl CatchUp {
@@ -53,7 +55,8 @@ impl CatchUp {
         let channels =
             self.answer(self.api.channels(&self.env.token).await).map_err(|error| rest_reason(&error))?;
         let listing = channels.iter().map(listed).collect();
-        let news = self.delivery.send(ShowListing(listing)).await.map_err(|_| CloseReason::DeliveryDied)?;
+        let shown = ShowListing { listing, server_time: self.server_time };
+        let news = self.delivery.send(shown).await.map_err(|_| CloseReason::DeliveryDied)?;
         let posts: Vec<usize> = stream::iter(&news)
             .map(|news| self.channel(news, channels.iter().find(|channel| channel.id == news.channel)))
             .buffer_unordered(SIDE_BY_SIDE)

@@ -218,6 +218,7 @@ impl Connection {
             permits: self.permits.clone(),
             generation: self.generation,
             connection_id: socket.connection_id.clone(),
+            server_time: self.baseline.as_ref().map_or(0, |baseline| baseline.update_at),
         };
         // Replacing the phase gives the dial slot back.
         self.phase = Phase::CatchingUp;

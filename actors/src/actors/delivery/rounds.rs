@@ -39,7 +39,11 @@ pub(in crate::actors) struct BeginRound;
 /// The channels as the server lists them; answered with those that have news.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<News>")]
-pub(in crate::actors) struct ShowListing(pub(in crate::actors) Vec<Listed>);
+pub(in crate::actors) struct ShowListing {
+    pub(in crate::actors) listing: Vec<Listed>,
+    /// It is this late at least, by the server's clock.
+    pub(in crate::actors) server_time: i64,
+}
 
 /// A post that was fetched. Answered with whether it is handed over: one that was heard already is not.
 #[derive(Debug, Message)]
@@ -123,10 +127,10 @@ impl Handler<BeginRound> for Delivery {
 impl Handler<ShowListing> for Delivery {
     type Result = MessageResult<ShowListing>;
 
-    fn handle(&mut self, ShowListing(listing): ShowListing, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, shown: ShowListing, _: &mut Context<Self>) -> Self::Result {
         let overlap = self.env.settings.catch_up.overlap_ms();
         self.round.overflown = false;
-        MessageResult(self.book.with(|book| book.listed(&listing, overlap)))
+        MessageResult(self.book.with(|book| book.listed(&shown.listing, shown.server_time, overlap)))
     }
 }
 
