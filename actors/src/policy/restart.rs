@@ -142,7 +142,7 @@ impl RestartTracker {
         if charge && let Charged::Tripped(cooldown) = self.budget.charge(now) {
             return Next::Trip { cooldown, charged: now };
         }
-        let after = self.backoff.next_delay().max(at_least);
+        let after = self.backoff.next_delay().max(at_least.min(Duration::from_secs(300)));
         Next::Start { after, resume, charged: charge.then_some(now) }
     }
 

@@ -185,9 +185,9 @@ impl Delivery {
 impl Actor for Delivery {
     type Context = Context<Self>;
 
-    fn stopped(&mut self, _: &mut Self::Context) {
+    fn stopped(&mut self, ctx: &mut Self::Context) {
         if !self.planned {
-            let died = DeliveryStopped { account: self.env.account.clone() };
+            let died = DeliveryStopped { account: self.env.account.clone(), delivery: ctx.address() };
             self.env.supervisor.do_send(died);
         }
     }

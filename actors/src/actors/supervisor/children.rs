@@ -47,6 +47,7 @@ pub(in crate::actors) struct ChildStopped {
 #[rtype(result = "()")]
 pub(in crate::actors) struct DeliveryStopped {
     pub(in crate::actors) account: AccountName,
+    pub(in crate::actors) delivery: actix::Addr<crate::actors::delivery::Delivery>,
 }
 
 /// A sink takes nothing for the moment, or takes events again.

@@ -29,7 +29,7 @@ impl Handler<DeliveryStopped> for Supervisor {
     /// Both restart: the Connection ends for it, and the next one gets a fresh Delivery.
     fn handle(&mut self, died: DeliveryStopped, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&died.account) else { return };
-        if account.home.as_ref().is_some_and(|home| home.delivery.connected()) {
+        if account.home.as_ref().is_none_or(|home| home.delivery != died.delivery) {
             return;
         }
         if let Some(connection) = &account.connection {
@@ -52,7 +52,10 @@ impl Supervisor {
         for timer in [account.patience.take(), account.settling.take()].into_iter().flatten() {
             ctx.cancel_future(timer);
         }
+        let stopping = account.state == AccountState::Stopping;
         let next = account.tracker.ended(now, &reason, child.run);
+        // Whatever ended it: the operator said stop.
+        let next = if stopping { Next::Stop } else { next };
         account.observe(Fact::Closed {
             reason: reason.clone(),
             ready_for: child.run.ready_for,

@@ -66,7 +66,7 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
     /// When too many wait.
     pub fn push(&mut self, class: Class, account: K, ticket: T) -> Result<(), GateFull> {
         let queue = &mut self.waiting[class as usize];
-        if class == Class::Health && !self.polling.insert(account.clone()) {
+        if class == Class::Health && self.polling.contains(&account) {
             if let Some(old) = queue.iter_mut().find(|(who, _)| *who == account) {
                 old.1 = ticket;
             }
@@ -74,6 +74,9 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
         }
         if queue.len() >= MOST_WAITING {
             return Err(GateFull);
+        }
+        if class == Class::Health {
+            self.polling.insert(account.clone());
         }
         queue.push_back((account, ticket));
         Ok(())
