@@ -104,7 +104,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A channel that cannot be read is [`RestErrorKind::Refused`] with 403.
+    /// A channel that cannot be read is [`RestErrorKind::Refused`] with 403; an empty id is refused with 400,
+    /// unasked.
     pub async fn posts_after(
         &self,
         token: &Token,

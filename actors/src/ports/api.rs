@@ -48,7 +48,7 @@ pub trait Api {
     ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>>;
 
     /// The first page of posts strictly later than one, deleted posts left out; an unknown post gives an empty
-    /// page (facts 11, 23).
+    /// page (facts 11, 23), an empty id is refused with 400.
     fn posts_after<'a>(
         &'a self,
         token: &'a Token,

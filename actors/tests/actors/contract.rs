@@ -125,6 +125,7 @@ fn the_fake_keeps_the_promises_of_a_server() {
         keeps_its_promises(world.api(), &server).await;
         reading::lists_channels(world.api(), &server).await;
         reading::pages_posts(world.api(), &server).await;
+        reading::says_what_it_leaves_out(world.api(), &server).await;
     });
 }
 
@@ -191,7 +192,8 @@ fn a_real_client_keeps_them_at_a_server_over_sockets() {
             let server = Simulated { simulator, bot, team };
             keeps_its_promises(api.clone(), &server).await;
             reading::lists_channels(api.clone(), &server).await;
-            reading::pages_posts(api, &server).await;
+            reading::pages_posts(api.clone(), &server).await;
+            reading::says_what_it_leaves_out(api, &server).await;
         });
     }
 }

@@ -66,11 +66,11 @@ async fn asked(server: &Server, limits: ClientLimits) -> Result<Answer<Page>, Re
 }
 
 #[test]
-fn a_recorded_page_is_understood_and_each_post_kept_as_it_was_written() {
+fn a_recorded_page_is_understood() {
     run(async {
         let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
         let reply = recorded("catch_up", path, 200);
-        let server = Server::answering(reply.clone(), Then::KeepAlive).await;
+        let server = Server::answering(reply, Then::KeepAlive).await;
         let page = asked(&server, ClientLimits::default()).await.unwrap().value;
         assert_eq!(
             ids(&page.posts),
@@ -79,11 +79,22 @@ fn a_recorded_page_is_understood_and_each_post_kept_as_it_was_written() {
         );
         let prev = page.prev_post_id.unwrap();
         assert_eq!((prev.as_str(), page.next_post_id), ("ozacn8pzn3yp7quxamdc1w7oer", None));
-        assert!(page.posts.iter().all(|post| reply.contains(post.json.get())));
         let [head] = &server.heads()[..] else { panic!() };
         let wanted = "GET /api/v4/channels/c/posts?after=p&page=0&per_page=200 HTTP/1.1\r\n";
         assert!(head.starts_with(wanted), "{head}");
         assert!(header(head, "authorization").is_some());
+    });
+}
+
+#[test]
+fn a_post_is_kept_as_it_was_written() {
+    run(async {
+        let post = r#"{ "type":"custom_x", "new":[1,{"b":1.0,"a":"\u003c"}], "id":"a",
+            "create_at":1, "user_id":"u", "channel_id":"c" }"#;
+        let reply = json(&format!(r#"{{"order":["a"],"posts":{{"a":{post}}}}}"#));
+        let server = Server::answering(reply, Then::KeepAlive).await;
+        let page = asked(&server, ClientLimits::default()).await.unwrap().value;
+        assert_eq!((page.posts[0].json.get(), &*page.posts[0].kind), (post, "custom_x"));
     });
 }
 
@@ -191,7 +202,7 @@ fn a_thousand_rows_are_a_truncation() {
     let posts = talk.posts(2_001..2_000 + limit);
     run(async {
         let (rows, truncated) = talk.since(2_000).await;
-        assert_eq!((ids(&rows), truncated), (posts, false));
+        assert!(ids(&rows) == posts && !truncated, "{} rows", rows.len());
         talk.post(2_000 + limit);
         assert_eq!((talk.since(2_000).await.0.len(), talk.since(2_000).await.1), (SINCE_LIMIT, true));
         talk.post(2_001 + limit);

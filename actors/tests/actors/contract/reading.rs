@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use matterhost_actors::{
-    mattermost::{Channel, Page, Post, RestErrorKind},
-    model::{ChannelId, PostId},
+    mattermost::{Channel, Page, Post, RestErrorKind, SINCE_LIMIT},
+    model::{ChannelId, PostId, Token},
     ports::Api,
 };
 
@@ -84,6 +84,9 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
     let nobodys = api.posts_after(token, channel, &NOBODYS.into(), 3).await.unwrap().value;
     assert!(nobodys.posts.is_empty() && nobodys.next_post_id.is_none(), "fact 11");
 
+    let none = api.posts_after(token, channel, &PostId::default(), 3).await.unwrap_err();
+    assert_eq!(none.kind, RestErrorKind::Refused(400), "never the newest page");
+
     server.edit(first);
     let since = api.posts_since(token, channel, 2_000).await.unwrap().value;
     let [edited, history, deleted, newest] = &since.posts.iter().collect::<Vec<_>>()[..] else {
@@ -103,4 +106,21 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
     server.archive(channel);
     let archived = api.posts_after(token, channel, twin, 1).await.unwrap().value;
     assert_eq!(shown(&archived).1, [last], "fact 26");
+}
+
+async fn since(api: &Rc<dyn Api>, token: &Token, channel: &ChannelId) -> (usize, bool) {
+    let since = api.posts_since(token, channel, 1_000).await.unwrap().value;
+    (since.posts.len(), since.truncated)
+}
+
+pub(super) async fn says_what_it_leaves_out(api: Rc<dyn Api>, server: &impl Backstage) {
+    let (token, channel) = (&server.token(), &server.channel("busy", true));
+    for _ in 1..SINCE_LIMIT {
+        server.post(channel, 2_000);
+    }
+    assert_eq!(since(&api, token, channel).await, (SINCE_LIMIT - 1, false));
+    for _ in 0..2 {
+        server.post(channel, 2_000);
+        assert_eq!(since(&api, token, channel).await, (SINCE_LIMIT, true), "fact 25");
+    }
 }

@@ -109,6 +109,9 @@ impl Talk {
         span: &Span<'_>,
         per_page: usize,
     ) -> Result<Page, RestErrorKind> {
+        if matches!(span, Span::After(id) | Span::Before(id) if id.as_str().is_empty()) {
+            return Err(RestErrorKind::Refused(400));
+        }
         let mut posts = self.rows(user, channel)?;
         posts.retain(|(_, post)| post.delete_at == 0);
         let (skip, mut shown) = match span {
@@ -136,7 +139,7 @@ impl Talk {
         Ok(Page { posts: read(&shown), next_post_id, prev_post_id })
     }
 
-    /// By `update_at`; past the limit it leaves out others than the oldest.
+    /// By `update_at`; past the limit it leaves out those made first, one choice among any (fact 25).
     pub(super) fn since(
         &self,
         user: &str,
