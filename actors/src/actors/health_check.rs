@@ -26,8 +26,10 @@ pub(super) struct HealthCheck {
     connection: Addr<Connection>,
     health: Health,
     etag: Option<Etag>,
-    /// The timer for the next poll; none while one is on its way, so that polls never overlap.
+    /// The timer for the next poll.
     timer: Option<SpawnHandle>,
+    /// One is on its way: polls never overlap.
+    polling: bool,
     /// Somebody asked for a poll while one was on its way: what that one finds may be older than the question.
     again: bool,
     planned: bool,
@@ -61,7 +63,18 @@ impl HealthCheck {
     ) -> Self {
         let health = Health::new(baseline.user.clone(), baseline.update_at);
         let etag = baseline.etag.clone();
-        Self { env, api, generation, connection, health, etag, timer: None, again: false, planned: false }
+        Self {
+            env,
+            api,
+            generation,
+            connection,
+            health,
+            etag,
+            timer: None,
+            polling: false,
+            again: false,
+            planned: false,
+        }
     }
 
     fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
@@ -71,7 +84,15 @@ impl HealthCheck {
         }));
     }
 
+    /// Where polling is turned off it polls only when it is prompted.
+    fn poll_again(&mut self, interval: Duration, ctx: &mut Context<Self>) {
+        if self.env.settings.health.poll {
+            self.poll_after(interval, ctx);
+        }
+    }
+
     fn poll(&mut self, ctx: &mut Context<Self>) {
+        self.polling = true;
         let poll = poll(self.env.clone(), self.api.clone(), self.etag.clone());
         ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
     }
@@ -81,6 +102,7 @@ impl HealthCheck {
             // It could never look again. Its Connection ends, and the next one gets a gate that works.
             return ctx.stop();
         }
+        self.polling = false;
         let verdict = self.health.polled(&poll.found);
         match poll.result {
             Ok(took) if verdict == Verdict::Good => {
@@ -99,9 +121,9 @@ impl HealthCheck {
             Verdict::Good | Verdict::Nothing if std::mem::take(&mut self.again) => self.poll(ctx),
             Verdict::Good => {
                 self.etag = poll.etag.or_else(|| self.etag.take());
-                self.poll_after(interval, ctx);
+                self.poll_again(interval, ctx);
             }
-            Verdict::Nothing => self.poll_after(interval, ctx),
+            Verdict::Nothing => self.poll_again(interval, ctx),
         }
     }
 }
@@ -148,7 +170,7 @@ impl Actor for HealthCheck {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let interval = self.env.settings.health.poll_interval;
-        self.poll_after(first_poll_after(&self.env.account, interval), ctx);
+        self.poll_again(first_poll_after(&self.env.account, interval), ctx);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -162,13 +184,14 @@ impl Handler<PollNow> for HealthCheck {
     type Result = ();
 
     fn handle(&mut self, _: PollNow, ctx: &mut Self::Context) {
-        match self.timer.take() {
-            Some(timer) => {
-                ctx.cancel_future(timer);
-                self.poll(ctx);
-            }
-            None => self.again = true,
+        if self.polling {
+            self.again = true;
+            return;
         }
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.poll(ctx);
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Phase {
     HalfOpen {
         /// The last rest.
         cooldown: Duration,
+        /// The charge that led to it.
+        by: Instant,
     },
 }
 
@@ -87,7 +89,7 @@ impl Budget {
         let cooldown = match self.phase {
             Phase::Closed if self.charges.len() <= self.max_restarts as usize => return Charged::Allowed,
             Phase::Closed => self.cooldown,
-            Phase::HalfOpen { cooldown } => cooldown.saturating_mul(2).min(self.max_cooldown),
+            Phase::HalfOpen { cooldown, .. } => cooldown.saturating_mul(2).min(self.max_cooldown),
             // Nothing runs while it rests; an ending that comes late changes nothing.
             Phase::Tripped { cooldown, .. } => return Charged::Tripped(cooldown),
         };
@@ -98,8 +100,8 @@ impl Budget {
 
     /// The rest is over: the next charge trips at once.
     pub fn cooled_down(&mut self) {
-        if let Phase::Tripped { cooldown, .. } = self.phase {
-            self.phase = Phase::HalfOpen { cooldown };
+        if let Phase::Tripped { cooldown, by } = self.phase {
+            self.phase = Phase::HalfOpen { cooldown, by };
         }
     }
 
@@ -118,6 +120,11 @@ impl Budget {
             Phase::Tripped { by, .. } if by == charged_at => {
                 self.phase = self.before_trip;
                 true
+            }
+            // Somebody was quicker and had it try again.
+            Phase::HalfOpen { by, .. } if by == charged_at => {
+                self.phase = self.before_trip;
+                false
             }
             // Another charge tripped it, and with this one gone there were not too many.
             Phase::Tripped { .. }

@@ -106,6 +106,17 @@ fn a_refund_in_the_half_open_phase_leads_back_to_half_open() {
     assert_eq!(budget.phase(), half_open);
 }
 
+#[test]
+fn a_refund_while_it_tries_again_makes_the_budget_what_it_was() {
+    let start = Instant::now();
+    let mut budget = Budget::new(&settings(1));
+    budget.charge(start);
+    budget.charge(start + SECOND);
+    budget.cooled_down();
+    assert!(!budget.refund(start + SECOND), "it runs already");
+    assert_eq!(budget.phase(), Phase::Closed);
+}
+
 proptest! {
     /// The budget is exact: it trips at a charge if and only if more than `max_restarts` lie within the window.
     #[test]

@@ -8,6 +8,9 @@ use std::{
 
 /// Drops this close together belong together.
 const WINDOW: Duration = Duration::from_secs(10);
+/// For so long drops are remembered: a knock that swallows packets takes its whole timeout to fail, and only then is
+/// the server known to be down.
+const KEPT: Duration = Duration::from_secs(120);
 /// Fewer than these never prove a common cause.
 const LEAST: usize = 3;
 /// More than one in so many of the ready accounts.
@@ -16,6 +19,7 @@ const SHARE: usize = 5;
 /// The drops of one server's ready accounts.
 #[derive(Debug)]
 pub struct CommonCause<K> {
+    ready: HashSet<K>,
     drops: VecDeque<Drop<K>>,
     down: bool,
 }
@@ -29,28 +33,43 @@ struct Drop<K> {
 
 impl<K> Default for CommonCause<K> {
     fn default() -> Self {
-        Self { drops: VecDeque::new(), down: false }
+        Self { ready: HashSet::new(), drops: VecDeque::new(), down: false }
     }
 }
 
 impl<K: Clone + Eq + Hash> CommonCause<K> {
-    /// A ready account was dropped while `ready` others still are. Gives back the drops that turn out to have a
-    /// common cause: who, and when; each once.
-    pub fn dropped(&mut self, now: Instant, who: K, ready: usize) -> Vec<(K, Instant)> {
+    /// An account became ready.
+    pub fn ready(&mut self, who: K) {
+        self.ready.insert(who);
+    }
+
+    /// An account is ready no longer, for a reason of its own.
+    pub fn ended(&mut self, who: &K) {
+        self.ready.remove(who);
+    }
+
+    /// A ready account was dropped. Gives back the drops that turn out to have a common cause: who, and when; each
+    /// once.
+    pub fn dropped(&mut self, now: Instant, who: K) -> Vec<(K, Instant)> {
         self.forget(now);
+        self.ready.remove(&who);
         self.drops.push_back(Drop { at: now, who, excused: false });
-        let fallen = self.drops.iter().map(|drop| &drop.who).collect::<HashSet<_>>().len();
-        if self.down || (fallen >= LEAST && fallen * SHARE > ready + fallen) {
-            return self.excuse();
+        let since = now.checked_sub(WINDOW).unwrap_or(now);
+        let lately = self.drops.iter().filter(|drop| drop.at >= since);
+        let fallen: HashSet<&K> = lately.map(|drop| &drop.who).collect();
+        // One that fell and is ready again is one account.
+        let still = self.ready.iter().filter(|who| !fallen.contains(who)).count();
+        if self.down || (fallen.len() >= LEAST && fallen.len() * SHARE > still + fallen.len()) {
+            return self.excuse(since);
         }
         Vec::new()
     }
 
-    /// The server was found down: all that fell just now fell with it, and so does what falls until it is up.
-    pub fn server_down(&mut self, now: Instant) -> Vec<(K, Instant)> {
-        self.forget(now);
+    /// The server was found down, by a knock that began then: all that fell with it is excused, and so is what falls
+    /// until it is up.
+    pub fn server_down(&mut self, since: Instant) -> Vec<(K, Instant)> {
         self.down = true;
-        self.excuse()
+        self.excuse(since.checked_sub(WINDOW).unwrap_or(since))
     }
 
     /// The server answers again.
@@ -58,8 +77,8 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
         self.down = false;
     }
 
-    fn excuse(&mut self) -> Vec<(K, Instant)> {
-        let news = self.drops.iter_mut().filter(|drop| !drop.excused);
+    fn excuse(&mut self, since: Instant) -> Vec<(K, Instant)> {
+        let news = self.drops.iter_mut().filter(|drop| !drop.excused && drop.at >= since);
         news.map(|drop| {
             drop.excused = true;
             (drop.who.clone(), drop.at)
@@ -68,7 +87,7 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.drops.front().is_some_and(|drop| now.saturating_duration_since(drop.at) > WINDOW) {
+        while self.drops.front().is_some_and(|drop| now.saturating_duration_since(drop.at) > KEPT) {
             self.drops.pop_front();
         }
     }
@@ -87,11 +106,33 @@ mod tests {
             [(2, 0, false), (3, 0, true), (3, 11, true), (3, 12, false), (4, 15, true)]
         {
             let mut cause = CommonCause::default();
+            (0..drops + ready).for_each(|who| cause.ready(who));
             let now = Instant::now();
-            let excused: usize = (0..drops).map(|who| cause.dropped(now, who, ready).len()).sum();
+            let excused: usize = (0..drops).map(|who| cause.dropped(now, who).len()).sum();
             assert_eq!(excused > 0, common, "{drops} of {}", drops + ready);
             assert_eq!(excused, if common { drops } else { 0 }, "earlier drops are excused with the last");
         }
+    }
+
+    #[test]
+    fn one_that_fell_and_is_ready_again_counts_once() {
+        let mut cause = CommonCause::default();
+        (0..14).for_each(|who| cause.ready(who));
+        let now = Instant::now();
+        for who in 0..2 {
+            assert!(cause.dropped(now, who).is_empty());
+            cause.ready(who);
+        }
+        assert_eq!(cause.dropped(now, 2).len(), 3, "three of fourteen");
+    }
+
+    #[test]
+    fn one_that_ended_for_a_reason_of_its_own_is_ready_no_longer() {
+        let mut cause = CommonCause::default();
+        (0..20).for_each(|who| cause.ready(who));
+        (3..20).for_each(|who| cause.ended(&who));
+        let now = Instant::now();
+        assert_eq!((0..3).map(|who| cause.dropped(now, who).len()).sum::<usize>(), 3);
     }
 
     #[test]
@@ -99,9 +140,9 @@ mod tests {
         for (gap, common) in [(10 * SECOND, true), (10 * SECOND + Duration::from_nanos(1), false)] {
             let mut cause = CommonCause::default();
             let now = Instant::now();
-            cause.dropped(now, 1, 0);
-            cause.dropped(now, 2, 0);
-            assert_eq!(!cause.dropped(now + gap, 3, 0).is_empty(), common, "{gap:?}");
+            cause.dropped(now, 1);
+            cause.dropped(now, 2);
+            assert_eq!(!cause.dropped(now + gap, 3).is_empty(), common, "{gap:?}");
         }
     }
 
@@ -110,18 +151,19 @@ mod tests {
         let mut cause = CommonCause::default();
         let now = Instant::now();
         for _ in 0..10 {
-            assert_eq!(cause.dropped(now, "flapper", 2), []);
+            assert_eq!(cause.dropped(now, "flapper"), []);
         }
     }
 
     #[test]
-    fn a_server_that_is_down_excuses_even_one() {
+    fn a_server_that_is_down_excuses_even_one_however_late_it_is_known() {
         let mut cause = CommonCause::default();
         let now = Instant::now();
-        cause.dropped(now, "only", 0);
-        assert_eq!(cause.server_down(now + SECOND), [("only", now)]);
-        assert_eq!(cause.dropped(now + 2 * SECOND, "late", 0), [("late", now + 2 * SECOND)]);
+        cause.dropped(now, "only");
+        cause.dropped(now + 15 * SECOND, "later");
+        assert_eq!(cause.server_down(now + SECOND), [("only", now), ("later", now + 15 * SECOND)]);
+        assert_eq!(cause.dropped(now + 20 * SECOND, "late"), [("late", now + 20 * SECOND)]);
         cause.server_up();
-        assert_eq!(cause.dropped(now + 30 * SECOND, "only", 0), []);
+        assert_eq!(cause.dropped(now + 50 * SECOND, "only"), []);
     }
 }

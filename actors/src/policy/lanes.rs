@@ -21,6 +21,7 @@ pub struct Lanes<K, T> {
 struct Lane<T> {
     items: VecDeque<T>,
     out: bool,
+    parked: bool,
 }
 
 impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
@@ -38,8 +39,11 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
     /// Puts an item at the end of its lane.
     pub fn push(&mut self, key: K, item: T) {
         self.waiting += 1;
-        let lane =
-            self.by_key.entry(key.clone()).or_insert_with(|| Lane { items: VecDeque::new(), out: false });
+        let lane = self.by_key.entry(key.clone()).or_insert_with(|| Lane {
+            items: VecDeque::new(),
+            out: false,
+            parked: false,
+        });
         lane.items.push_back(item);
         if lane.items.len() == 1 && !lane.out {
             self.ready.push_back(key);
@@ -62,7 +66,7 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
 
     /// The item of that lane is done with.
     pub fn done(&mut self, key: &K) {
-        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out) else { return };
+        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.parked) else { return };
         self.out -= 1;
         lane.out = false;
         if lane.items.is_empty() {
@@ -74,11 +78,25 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
 
     /// The item of that lane comes back and is the next of it again.
     pub fn back(&mut self, key: &K, item: T) {
-        if let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out) {
-            lane.items.push_front(item);
-            self.waiting += 1;
-            self.done(key);
-        }
+        self.park(key, item);
+        self.unpark(key);
+    }
+
+    /// The item of that lane comes back, and its lane rests: it does not count as out, and nothing of it goes out.
+    pub fn park(&mut self, key: &K, item: T) {
+        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.parked) else { return };
+        lane.items.push_front(item);
+        lane.parked = true;
+        self.waiting += 1;
+        self.out -= 1;
+    }
+
+    /// A lane that rests goes on.
+    pub fn unpark(&mut self, key: &K) {
+        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.parked) else { return };
+        lane.parked = false;
+        lane.out = false;
+        self.ready.push_back(key.clone());
     }
 
     /// How many items are out.
@@ -114,6 +132,21 @@ mod tests {
         assert_eq!(lanes.take(), Some(("a", 2)));
         lanes.done(&"a");
         assert!(lanes.is_empty());
+    }
+
+    #[test]
+    fn a_lane_that_rests_stands_in_nobodys_way() {
+        let mut lanes = Lanes::new(1);
+        for (key, item) in [("a", 1), ("a", 2), ("b", 3)] {
+            lanes.push(key, item);
+        }
+        lanes.take();
+        lanes.park(&"a", 1);
+        assert_eq!((lanes.take(), lanes.take()), (Some(("b", 3)), None));
+        lanes.done(&"b");
+        assert!(lanes.take().is_none() && !lanes.is_empty());
+        lanes.unpark(&"a");
+        assert_eq!(lanes.take(), Some(("a", 1)));
     }
 
     proptest! {

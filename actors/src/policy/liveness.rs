@@ -117,6 +117,11 @@ impl Liveness {
         stood_still
     }
 
+    /// For how long our own reading has been paused now.
+    pub fn paused_for(&self, now: Instant) -> Option<Duration> {
+        self.paused_since.map(|since| now.saturating_duration_since(since))
+    }
+
     /// Whether our own reading is paused, or was until so recently that a loss noticed now may come from it: a
     /// server that lost patience meanwhile is found gone only when what it had sent has been read.
     pub fn is_behind(&self, now: Instant) -> bool {

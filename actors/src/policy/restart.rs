@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Backoff, Budget, Charge, Charged, Consequence, Delays, Phase, RestartPolicy, Run, consequence};
+use super::{
+    Backoff, Budget, Charge, Charged, Consequence, Delays, Phase, RestartPolicy, Run, consequence,
+    gate::LONGEST_PAUSE,
+};
 use crate::model::CloseReason;
 
 /// How slowly a server is asked whether a blocked or misconfigured account may connect again.
@@ -142,7 +145,7 @@ impl RestartTracker {
         if charge && let Charged::Tripped(cooldown) = self.budget.charge(now) {
             return Next::Trip { cooldown, charged: now };
         }
-        let after = self.backoff.next_delay().max(at_least.min(Duration::from_secs(300)));
+        let after = self.backoff.next_delay().max(at_least.min(LONGEST_PAUSE));
         Next::Start { after, resume, charged: charge.then_some(now) }
     }
 

@@ -83,6 +83,12 @@ fn retry_after_is_the_least_to_wait() {
     let mut tracker = tracker(5);
     let limited = CloseReason::RateLimited { retry_after: Some(30 * SECOND) };
     assert_eq!(after(tracker.ended(Instant::now(), &limited, Run::default())), 30);
+    let for_ages = CloseReason::RateLimited { retry_after: Some(Duration::MAX) };
+    assert_eq!(
+        after(tracker.ended(Instant::now(), &for_ages, Run::default())),
+        300,
+        "a mistake of the server's"
+    );
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::{rc::Rc, sync::Arc};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{super::env::Env, Carried};
+use super::{
+    super::{delivery::Permits, env::Env},
+    Carried,
+};
 use crate::{
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, ResumePoint, Socket, User},
     model::{CloseReason, Misconfiguration, UserId},
@@ -18,6 +21,8 @@ pub(super) struct Connected {
     pub(super) socket: Socket,
     /// Held until the hello.
     pub(super) slot: OwnedSemaphorePermit,
+    /// The first permit to read with.
+    pub(super) permit: OwnedSemaphorePermit,
     /// Where an old connection was taken up again, if it was.
     pub(super) resume: Option<ResumePoint>,
 }
@@ -31,12 +36,15 @@ pub(in crate::actors) struct Baseline {
     pub(in crate::actors) etag: Option<Etag>,
 }
 
-/// Reads the baseline, waits for a dial slot, and dials.
+/// Takes a permit to read with, reads the baseline, waits for a dial slot, and dials.
 pub(super) async fn connect(
     env: Arc<Env>,
     api: Rc<dyn Api>,
+    permits: Permits,
     carried: Carried,
 ) -> Result<Connected, CloseReason> {
+    // Without a permit the hello could not be read: a stalled account waits here, and holds nobody up.
+    let permit = permits.take(0).await.ok_or(CloseReason::DeliveryDied)?;
     let baseline = baseline(&env, &*api).await?;
     if let Some(was) = carried.user.filter(|was| *was != baseline.user) {
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
@@ -51,7 +59,7 @@ pub(super) async fn connect(
         dial_reason(&error)
     })?;
     env.gate.answered(dialed.rate);
-    Ok(Connected { baseline, socket: dialed.socket, slot, resume })
+    Ok(Connected { baseline, socket: dialed.socket, slot, permit, resume })
 }
 
 /// Asks REST why a socket ended before it was ready: the handshake says nothing (fact 1).

@@ -151,6 +151,10 @@ impl Connection {
         if let Some(socket) = &mut self.socket {
             socket.liveness.paused(now());
         }
+        if let Phase::Opening { slot, .. } = &mut self.phase {
+            // Others need not wait for our sink.
+            *slot = None;
+        }
     }
 
     fn resumed(&mut self, ctx: &mut Context<Self>) {

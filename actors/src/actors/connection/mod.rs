@@ -24,7 +24,7 @@ use super::{
     delivery::{Attach, BeginRound, Delivery, Permits},
     env::{Env, now},
     health_check::{self, HealthCheck},
-    supervisor::{ChildConnected, ChildReady, ChildStopped},
+    supervisor::{ChildConnected, ChildReady, ChildSettled, ChildStopped},
 };
 use crate::{
     mattermost::{Requests, ResumePoint, SocketWriter},
@@ -32,6 +32,9 @@ use crate::{
     policy::{Liveness, Pulse, Run, Sequence},
     ports::Api,
 };
+
+/// How soon to look again at a Connection that is not settled yet because its reading was paused.
+const SETTLE_STEP: Duration = Duration::from_millis(1);
 
 /// One incarnation of an account's connection.
 ///
@@ -75,8 +78,9 @@ pub(super) struct Carried {
 enum Phase {
     /// Fetching the baseline, waiting for a dial slot, dialing.
     Connecting,
-    /// The socket is open; hello, or the answer to the first ping of a resume, is due.
-    Opening { _slot: OwnedSemaphorePermit, resumed: bool },
+    /// The socket is open; hello, or the answer to the first ping of a resume, is due. The slot is given back early when
+    /// our own reading is paused.
+    Opening { slot: Option<OwnedSemaphorePermit>, resumed: bool },
     /// What was missed is being fetched; what comes live waits behind it.
     CatchingUp,
     /// The socket ended before it was ready; REST is asked why.
@@ -176,18 +180,28 @@ impl Connection {
             connection_id: connection_id.into(),
             timer: None,
         });
-        self.phase = Phase::Opening { _slot: connected.slot, resumed };
+        self.phase = Phase::Opening { slot: Some(connected.slot), resumed };
         self.delivery.do_send(BeginRound);
-        ctx.add_stream(reader::Reader::new(reader, self.permits.clone()));
-        ctx.run_later(self.env.settings.hello_timeout, |act, ctx| {
-            if matches!(act.phase, Phase::Opening { .. }) {
-                act.explain(CloseReason::HelloOverdue, ctx);
-            }
-        });
+        ctx.add_stream(reader::Reader::new(reader, self.permits.clone(), connected.permit));
+        self.await_hello(ctx);
         if resumed {
             // A resume brings no hello (fact 10): an answered ping says that it worked.
             self.ping(ctx);
         }
+    }
+
+    /// Ends the wait for the hello. Time in which our own reading is paused is not the server's.
+    fn await_hello(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_later(self.env.settings.hello_timeout, |act, ctx| {
+            if !matches!(act.phase, Phase::Opening { .. }) {
+                return;
+            }
+            if act.is_behind() {
+                act.await_hello(ctx);
+            } else {
+                act.explain(CloseReason::HelloOverdue, ctx);
+            }
+        });
     }
 
     /// Hello came, or the first ping of a resume was answered.
@@ -196,8 +210,8 @@ impl Connection {
         let api = self.api();
         let Some(baseline) = &self.baseline else { return };
         let (account, user) = (self.env.account.clone(), baseline.user.clone());
-        self.env.supervisor.do_send(ChildConnected { account, generation: self.generation, user });
-        if self.env.settings.health.poll {
+        self.env.supervisor.do_send(ChildConnected { account, connection: ctx.address(), user });
+        if self.env.settings.health.poll || self.env.settings.health.witness {
             let check = HealthCheck::new(self.env.clone(), api, self.generation, ctx.address(), baseline);
             self.health = Some(check.start());
         }
@@ -233,9 +247,22 @@ impl Connection {
     fn become_ready(&mut self, ctx: &mut Context<Self>) {
         self.phase = Phase::Ready { since: now(), paused: Duration::ZERO };
         let after = now().saturating_duration_since(self.started);
-        let ready = ChildReady { account: self.env.account.clone(), generation: self.generation, after };
+        let ready = ChildReady { account: self.env.account.clone(), connection: ctx.address(), after };
         self.env.supervisor.do_send(ready);
         self.beat(ctx);
+        self.settle(ctx);
+    }
+
+    /// Tells the Supervisor when it has been ready for `reset_after`, its own pauses left out.
+    fn settle(&mut self, ctx: &mut Context<Self>) {
+        let reset_after = self.env.settings.restart.settings().reset_after;
+        let Some(ready_for) = self.ready_for() else { return };
+        if ready_for >= reset_after {
+            let account = self.env.account.clone();
+            self.env.supervisor.do_send(ChildSettled { account, connection: ctx.address() });
+        } else {
+            ctx.run_later((reset_after - ready_for).max(SETTLE_STEP), Self::settle);
+        }
     }
 
     /// Does what the pulse says, and comes back when it says so.
@@ -288,18 +315,19 @@ impl Actor for Connection {
         self.started = now();
         self.observe(Fact::Connecting);
         self.deliver_to_me(ctx);
-        let connecting = connect::connect(self.env.clone(), self.api(), self.carried.clone());
+        let connecting =
+            connect::connect(self.env.clone(), self.api(), self.permits.clone(), self.carried.clone());
         ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.connected(result, ctx)));
     }
 
     /// Runs also when a handler panicked: then nobody has set a reason.
-    fn stopped(&mut self, _: &mut Self::Context) {
+    fn stopped(&mut self, ctx: &mut Self::Context) {
         if let Some(health) = self.health.take() {
             health.do_send(health_check::Stop);
         }
         let stopped = ChildStopped {
             account: self.env.account.clone(),
-            generation: self.generation,
+            connection: ctx.address(),
             reason: self.reason.take(),
             run: self.run(),
             carried: self.leave(),
@@ -327,6 +355,8 @@ impl Connection {
     fn ready_for(&self) -> Option<Duration> {
         match self.phase {
             Phase::Ready { since, paused } => {
+                let pause = self.socket.as_ref().and_then(|socket| socket.liveness.paused_for(now()));
+                let paused = paused + pause.unwrap_or_default();
                 Some(now().saturating_duration_since(since).saturating_sub(paused))
             }
             _ => None,

@@ -49,8 +49,9 @@ enum State {
 }
 
 impl Reader {
-    pub(super) fn new(frames: SocketReader, permits: Permits) -> Self {
-        Self { frames, permits, state: State::Idle }
+    /// Reads with the permit that was taken before the dial.
+    pub(super) fn new(frames: SocketReader, permits: Permits, first: OwnedSemaphorePermit) -> Self {
+        Self { frames, permits, state: State::Reading(first) }
     }
 
     /// Takes a permit, or begins to wait for one.

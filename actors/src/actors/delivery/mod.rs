@@ -41,6 +41,8 @@ pub(super) struct Delivery {
     connection: Option<(Generation, Addr<Connection>)>,
     /// Channels whose head is waiting to be handed over again.
     retrying: usize,
+    /// Whether it was told that the sink takes nothing.
+    stalled: bool,
     /// The sink said that it is broken: nothing is handed over until a new Connection comes.
     broken: bool,
     /// Nothing more comes: told when all is handed over.
@@ -93,6 +95,7 @@ impl Delivery {
             sink,
             connection: None,
             retrying: 0,
+            stalled: false,
             broken: false,
             draining: Vec::new(),
             planned: false,
@@ -143,6 +146,9 @@ impl Delivery {
 
     fn acknowledged(&mut self, lane: &ChannelId, queued: &Queued) {
         self.lanes.done(lane);
+        if self.retrying == 0 {
+            self.tell_stalled(false);
+        }
         if let Some(post) = &queued.event.body.post {
             self.book.with(|book| book.acknowledged(lane, post.clone()));
         }
@@ -150,17 +156,13 @@ impl Delivery {
 
     fn retry(&mut self, lane: ChannelId, queued: Queued, after: Duration, ctx: &mut Context<Self>) {
         self.retrying += 1;
-        if self.retrying == 1 {
-            self.tell_stalled(true);
-        }
+        self.tell_stalled(true);
+        self.lanes.park(&lane, queued);
         let (shortest, longest) = RETRY_AFTER;
         ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
             act.retrying -= 1;
-            act.lanes.back(&lane, queued);
+            act.lanes.unpark(&lane);
             act.pump(ctx);
-            if act.retrying == 0 {
-                act.tell_stalled(false);
-            }
         });
     }
 
@@ -175,7 +177,10 @@ impl Delivery {
         }
     }
 
-    fn tell_stalled(&self, stalled: bool) {
+    fn tell_stalled(&mut self, stalled: bool) {
+        if std::mem::replace(&mut self.stalled, stalled) == stalled {
+            return;
+        }
         let fact = if stalled { Fact::Stalled } else { Fact::Unstalled };
         self.env.observe(self.generation(), fact);
         self.env.supervisor.do_send(Stalled { account: self.env.account.clone(), stalled });

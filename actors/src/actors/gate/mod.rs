@@ -155,7 +155,7 @@ impl ServerGate {
     fn answered(&mut self, ctx: &mut Context<Self>) {
         if self.knocking.answered(now()) {
             self.observer.server(&self.name, Fact::ServerUp);
-            self.supervisor.do_send(ServerWeather { server: self.name.clone(), weather: Weather::Up });
+            self.supervisor.do_send(ServerWeather { server: self.name.clone(), down_since: None });
         }
         self.pump(ctx);
     }
@@ -164,7 +164,8 @@ impl ServerGate {
         let (wait, news) = self.knocking.unanswered();
         if news {
             self.observer.server(&self.name, Fact::ServerDown);
-            self.supervisor.do_send(ServerWeather { server: self.name.clone(), weather: Weather::Down });
+            self.supervisor
+                .do_send(ServerWeather { server: self.name.clone(), down_since: self.knocking.since() });
         }
         ctx.run_later(wait, |gate, ctx| {
             gate.knocking.knocks();
@@ -217,7 +218,13 @@ impl Handler<Learned> for ServerGate {
                 self.observer.server(&self.name, Fact::RatePaused { wait });
                 self.pump(ctx);
             }
-            Learned::Rate(seen) => self.pace.learn(now(), seen),
+            Learned::Rate(seen) => {
+                self.pace.learn(now(), seen);
+                // A timer that was set at a slower pace is set anew.
+                if self.timer.is_some() {
+                    self.pump(ctx);
+                }
+            }
         }
     }
 }
@@ -248,11 +255,11 @@ impl Handler<Configure> for ServerGate {
         let slots = slots_of(new.limits);
         if slots > self.dial_slots {
             self.slots.add_permits(slots - self.dial_slots);
+            self.dial_slots = slots;
         } else {
-            // Slots that are taken now come back and stay beyond the new limit; dials are short.
-            self.slots.forget_permits(self.dial_slots - slots);
+            // Slots that are taken now cannot be forgotten: they stay beyond the new limit until the next change.
+            self.dial_slots -= self.slots.forget_permits(self.dial_slots - slots);
         }
-        self.dial_slots = slots;
         self.pump(ctx);
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// One account and its children.
-#[expect(clippy::struct_excessive_bools, reason = "four facts that any state can go along with")]
+#[expect(clippy::struct_excessive_bools, reason = "facts that any state can go along with")]
 pub(super) struct Account {
     pub(super) spec: AccountSpec,
     pub(super) env: Arc<Env>,
@@ -35,14 +35,14 @@ pub(super) struct Account {
     pub(super) next_start: Option<(Instant, SpawnHandle)>,
     /// Ends the wait for a Connection that was told to stop.
     pub(super) patience: Option<SpawnHandle>,
-    /// Runs out when the Connection was ready for `reset_after`.
-    pub(super) settling: Option<SpawnHandle>,
     /// Whether the Connection that runs has been ready.
     pub(super) was_ready: bool,
     pub(super) stalled: bool,
     /// A sibling saw the account change while it was being asked: what that brings may be older.
     pub(super) prompted: bool,
     pub(super) removing: bool,
+    /// To be started again when it has stopped.
+    pub(super) start_again: bool,
     pub(super) last_close: Option<CloseReason>,
     pub(super) restarts: u64,
 }
@@ -52,6 +52,8 @@ pub(super) struct Home {
     pub(super) place: Place,
     pub(super) delivery: Addr<Delivery>,
     pub(super) permits: Permits,
+    /// The Delivery said that it died: its mailbox may look alive for a moment.
+    pub(super) dead: bool,
 }
 
 impl Account {
@@ -69,11 +71,11 @@ impl Account {
             book: SharedBook::default(),
             next_start: None,
             patience: None,
-            settling: None,
             was_ready: false,
             stalled: false,
             prompted: false,
             removing: false,
+            start_again: false,
             last_close: None,
             restarts: 0,
         }
@@ -88,11 +90,6 @@ impl Account {
 
     pub(super) fn observe(&self, fact: Fact) {
         self.env.observe(self.generation, fact);
-    }
-
-    /// Whether a message is from the Connection that runs now.
-    pub(super) fn is_current(&self, generation: Generation) -> bool {
-        self.connection.is_some() && self.generation == generation
     }
 
     pub(super) fn snapshot(&mut self) -> AccountSnapshot {

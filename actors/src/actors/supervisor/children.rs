@@ -1,14 +1,17 @@
 //! What children and gates tell the Supervisor: facts, in the past tense.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix::{AsyncContext as _, Context, Handler, Message};
+use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 
-use super::Supervisor;
+use super::{Supervisor, account::Account};
 use crate::{
-    actors::{connection::Carried, connection::Prompted, env::now},
-    model::{AccountName, AccountState, CloseReason, Fact, Generation, ServerName, UserId},
-    policy::{Run, Weather},
+    actors::{
+        connection::{Carried, Connection, Prompted},
+        delivery::Delivery,
+    },
+    model::{AccountName, AccountState, CloseReason, Fact, ServerName, UserId},
+    policy::Run,
 };
 
 /// A Connection was welcomed by the server.
@@ -16,8 +19,16 @@ use crate::{
 #[rtype(result = "()")]
 pub(in crate::actors) struct ChildConnected {
     pub(in crate::actors) account: AccountName,
-    pub(in crate::actors) generation: Generation,
+    pub(in crate::actors) connection: Addr<Connection>,
     pub(in crate::actors) user: UserId,
+}
+
+/// A Connection was ready for `reset_after`, its own pauses left out.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::actors) struct ChildSettled {
+    pub(in crate::actors) account: AccountName,
+    pub(in crate::actors) connection: Addr<Connection>,
 }
 
 /// A Connection is ready.
@@ -25,7 +36,7 @@ pub(in crate::actors) struct ChildConnected {
 #[rtype(result = "()")]
 pub(in crate::actors) struct ChildReady {
     pub(in crate::actors) account: AccountName,
-    pub(in crate::actors) generation: Generation,
+    pub(in crate::actors) connection: Addr<Connection>,
     /// From the start of the Connection.
     pub(in crate::actors) after: Duration,
 }
@@ -35,7 +46,7 @@ pub(in crate::actors) struct ChildReady {
 #[rtype(result = "()")]
 pub(in crate::actors) struct ChildStopped {
     pub(in crate::actors) account: AccountName,
-    pub(in crate::actors) generation: Generation,
+    pub(in crate::actors) connection: Addr<Connection>,
     /// None when nobody had set one: it panicked, or its Arbiter died.
     pub(in crate::actors) reason: Option<CloseReason>,
     pub(in crate::actors) run: Run,
@@ -47,7 +58,7 @@ pub(in crate::actors) struct ChildStopped {
 #[rtype(result = "()")]
 pub(in crate::actors) struct DeliveryStopped {
     pub(in crate::actors) account: AccountName,
-    pub(in crate::actors) delivery: actix::Addr<crate::actors::delivery::Delivery>,
+    pub(in crate::actors) delivery: Addr<Delivery>,
 }
 
 /// A sink takes nothing for the moment, or takes events again.
@@ -72,16 +83,17 @@ pub(in crate::actors) struct Touched {
 #[rtype(result = "()")]
 pub(in crate::actors) struct ServerWeather {
     pub(in crate::actors) server: ServerName,
-    pub(in crate::actors) weather: Weather,
+    /// Since when it has not answered; `None` when it answers again.
+    pub(in crate::actors) down_since: Option<Instant>,
 }
 
 impl Handler<ChildConnected> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, connected: ChildConnected, _: &mut Self::Context) {
-        let Some(account) = self.accounts.get_mut(&connected.account) else { return };
-        if account.is_current(connected.generation) && account.state != AccountState::Stopping {
-            account.carried.user.get_or_insert(connected.user);
+    fn handle(&mut self, told: ChildConnected, _: &mut Self::Context) {
+        let Some(account) = self.current(&told.account, &told.connection) else { return };
+        if account.state != AccountState::Stopping {
+            account.carried.user.get_or_insert(told.user);
             account.enter(AccountState::CatchingUp);
         }
     }
@@ -90,31 +102,40 @@ impl Handler<ChildConnected> for Supervisor {
 impl Handler<ChildReady> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, ready: ChildReady, ctx: &mut Self::Context) {
-        let Some(account) = self.accounts.get_mut(&ready.account) else { return };
-        if !account.is_current(ready.generation) || account.state == AccountState::Stopping {
+    fn handle(&mut self, told: ChildReady, _: &mut Self::Context) {
+        let Some(account) = self.current(&told.account, &told.connection) else { return };
+        if account.state == AccountState::Stopping {
             return;
         }
         account.enter(if account.stalled { AccountState::Stalled } else { AccountState::Ready });
         account.was_ready = true;
-        account.observe(Fact::Ready { after: ready.after });
-        let (name, generation) = (ready.account, ready.generation);
-        let wait = account.tracker.reset_after();
-        account.settling = Some(ctx.run_later(wait, move |act, _| act.settle(&name, generation)));
-        if let Some(server) = self.servers.get_mut(&account.spec.server) {
-            server.ready += 1;
+        account.observe(Fact::Ready { after: told.after });
+        let server = account.spec.server.clone();
+        if let Some(server) = self.servers.get_mut(&server) {
+            server.cause.ready(told.account);
+        }
+    }
+}
+
+impl Handler<ChildSettled> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, told: ChildSettled, _: &mut Self::Context) {
+        if let Some(account) = self.current(&told.account, &told.connection) {
+            account.tracker.settled();
+            account.observe(Fact::Settled);
         }
     }
 }
 
 impl Supervisor {
-    fn settle(&mut self, name: &AccountName, generation: Generation) {
-        let Some(account) = self.accounts.get_mut(name) else { return };
-        account.settling = None;
-        if account.is_current(generation) {
-            account.tracker.settled();
-            account.observe(Fact::Settled);
-        }
+    /// The account, if the message is from the Connection that runs for it now: addresses are never used again.
+    pub(super) fn current(
+        &mut self,
+        name: &AccountName,
+        connection: &Addr<Connection>,
+    ) -> Option<&mut Account> {
+        self.accounts.get_mut(name).filter(|account| account.connection.as_ref() == Some(connection))
     }
 
     fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
@@ -122,7 +143,8 @@ impl Supervisor {
         account.observe(Fact::Prompted);
         match &account.connection {
             Some(connection) => {
-                account.prompted = account.state == AccountState::Blocked;
+                // If it is just being told 401, that is older than what the sibling saw.
+                account.prompted = true;
                 connection.do_send(Prompted);
             }
             None if account.state == AccountState::Blocked => self.start_connection(name, ctx),
@@ -151,7 +173,8 @@ impl Handler<Stalled> for Supervisor {
         account.stalled = told.stalled;
         match (told.stalled, account.state) {
             (true, AccountState::Ready) => account.enter(AccountState::Stalled),
-            (false, AccountState::Stalled) => account.enter(AccountState::Ready),
+            (false, AccountState::Stalled) if account.was_ready => account.enter(AccountState::Ready),
+            (false, AccountState::Stalled) => account.enter(AccountState::Connecting),
             _ => {}
         }
     }
@@ -162,10 +185,10 @@ impl Handler<ServerWeather> for Supervisor {
 
     fn handle(&mut self, told: ServerWeather, ctx: &mut Self::Context) {
         let Some(server) = self.servers.get_mut(&told.server) else { return };
-        match told.weather {
-            Weather::Up => server.cause.server_up(),
-            Weather::Down => {
-                let excused = server.cause.server_down(now());
+        match told.down_since {
+            None => server.cause.server_up(),
+            Some(since) => {
+                let excused = server.cause.server_down(since);
                 self.refund(excused, ctx);
             }
         }

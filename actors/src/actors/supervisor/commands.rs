@@ -40,7 +40,6 @@ impl Handler<AddServer> for Supervisor {
             witness: SharedWitness::default(),
             cause: CommonCause::default(),
             accounts: 0,
-            ready: 0,
             spec,
         };
         self.servers.insert(server.spec.name.clone(), server);
@@ -85,7 +84,8 @@ impl Handler<StartAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, StartAccount(name): StartAccount, ctx: &mut Self::Context) -> Self::Result {
-        self.known(&name)?;
+        let account = self.known(&name)?;
+        account.start_again = account.state == AccountState::Stopping;
         self.start_connection(&name, ctx);
         Ok(())
     }
@@ -95,7 +95,7 @@ impl Handler<StopAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, StopAccount(name): StopAccount, ctx: &mut Self::Context) -> Self::Result {
-        self.known(&name)?;
+        self.known(&name)?.start_again = false;
         self.stop(&name, CloseReason::OperatorStop, ctx);
         Ok(())
     }
@@ -115,7 +115,9 @@ impl Handler<RestartAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, RestartAccount(name): RestartAccount, ctx: &mut Self::Context) -> Self::Result {
-        if self.known(&name)?.connection.is_some() {
+        let account = self.known(&name)?;
+        account.start_again = account.state == AccountState::Stopping;
+        if account.connection.is_some() {
             self.terminate(&name, CloseReason::OperatorRestart, ctx);
         } else {
             self.start_connection(&name, ctx);
@@ -186,22 +188,16 @@ impl Supervisor {
     /// on as if it had ended.
     fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        if account.connection.is_none() {
-            return;
-        }
+        let Some(connection) = account.connection.clone() else { return };
         account.observe(Fact::Abandoned);
-        let (generation, carried) = (account.generation, account.carried.clone());
+        let carried = account.carried.clone();
         if let Some(home) = account.home.take() {
             home.delivery.do_send(delivery::Stop);
-            self.pool.leave(home.place);
+            // Its thread hangs: nobody is to be put there again.
+            self.pool.condemn(home.place);
         }
-        let child = ChildStopped {
-            account: name.clone(),
-            generation,
-            reason: Some(reason),
-            run: Run::default(),
-            carried,
-        };
+        let (account, reason) = (name.clone(), Some(reason));
+        let child = ChildStopped { account, connection, reason, run: Run::default(), carried };
         self.ended(child, ctx);
     }
 

@@ -16,10 +16,9 @@ impl Handler<ChildStopped> for Supervisor {
 
     fn handle(&mut self, child: ChildStopped, ctx: &mut Self::Context) {
         // One that was abandoned, and ends after all.
-        if !self.accounts.get(&child.account).is_some_and(|account| account.is_current(child.generation)) {
-            return;
+        if self.current(&child.account, &child.connection).is_some() {
+            self.ended(child, ctx);
         }
-        self.ended(child, ctx);
     }
 }
 
@@ -29,9 +28,8 @@ impl Handler<DeliveryStopped> for Supervisor {
     /// Both restart: the Connection ends for it, and the next one gets a fresh Delivery.
     fn handle(&mut self, died: DeliveryStopped, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&died.account) else { return };
-        if account.home.as_ref().is_none_or(|home| home.delivery != died.delivery) {
-            return;
-        }
+        let Some(home) = account.home.as_mut().filter(|home| home.delivery == died.delivery) else { return };
+        home.dead = true;
         if let Some(connection) = &account.connection {
             connection
                 .do_send(Terminate { generation: account.generation, reason: CloseReason::DeliveryDied });
@@ -49,13 +47,13 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(&child.account) else { return };
         account.connection = None;
         account.was_ready = false;
-        for timer in [account.patience.take(), account.settling.take()].into_iter().flatten() {
+        if let Some(timer) = account.patience.take() {
             ctx.cancel_future(timer);
         }
+        // Whatever ended it: one that was told to stop has stopped, and owes nothing.
         let stopping = account.state == AccountState::Stopping;
-        let next = account.tracker.ended(now, &reason, child.run);
-        // Whatever ended it: the operator said stop.
-        let next = if stopping { Next::Stop } else { next };
+        let decided = if stopping { &CloseReason::OperatorStop } else { &reason };
+        let next = account.tracker.ended(now, decided, child.run);
         account.observe(Fact::Closed {
             reason: reason.clone(),
             ready_for: child.run.ready_for,
@@ -87,16 +85,13 @@ impl Supervisor {
     ) -> Vec<(AccountName, Instant)> {
         let Some(account) = self.accounts.get(&child.account) else { return Vec::new() };
         let Some(server) = self.servers.get_mut(&account.spec.server) else { return Vec::new() };
-        if account.was_ready {
-            server.ready = server.ready.saturating_sub(1);
-        }
         let dropped =
             matches!(reason, CloseReason::Dropped { .. } | CloseReason::Closed { .. } | CloseReason::Silent);
         if account.was_ready && dropped {
-            server.cause.dropped(now, child.account.clone(), server.ready)
-        } else {
-            Vec::new()
+            return server.cause.dropped(now, child.account.clone());
         }
+        server.cause.ended(&child.account);
+        Vec::new()
     }
 
     fn carry_out(&mut self, name: &AccountName, next: Next, ctx: &mut Context<Self>) {
@@ -133,6 +128,8 @@ impl Supervisor {
         account.observe(Fact::Stopped);
         if account.removing {
             self.remove(name, ctx);
+        } else if std::mem::take(&mut account.start_again) {
+            self.start_connection(name, ctx);
         }
     }
 

@@ -24,7 +24,7 @@ pub use messages::{
 };
 
 pub(super) use children::{
-    ChildConnected, ChildReady, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
+    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
 };
 
 use self::{account::Account, pool::Pool, shutdown::ShuttingDown};
@@ -56,8 +56,6 @@ struct Server {
     cause: CommonCause<AccountName>,
     /// Accounts that are on it.
     accounts: usize,
-    /// Those of them that are ready.
-    ready: usize,
 }
 
 impl Supervisor {

@@ -15,9 +15,10 @@ use crate::{
 };
 
 /// A shutdown under way.
+#[derive(Default)]
 pub(super) struct ShuttingDown {
-    /// Told when no Connection is left.
-    quiet: Option<oneshot::Sender<()>>,
+    /// Told when no Connection is left; more than one when it was asked for more than once.
+    quiet: Vec<oneshot::Sender<()>>,
 }
 
 impl Handler<Shutdown> for Supervisor {
@@ -26,7 +27,7 @@ impl Handler<Shutdown> for Supervisor {
     fn handle(&mut self, shutdown: Shutdown, ctx: &mut Self::Context) -> Self::Result {
         let deadline = Instant::now() + shutdown.deadline;
         let (quiet, is_quiet) = oneshot::channel();
-        self.shutting_down = Some(ShuttingDown { quiet: Some(quiet) });
+        self.shutting_down.get_or_insert_default().quiet.push(quiet);
         let names: Vec<AccountName> = self.accounts.keys().cloned().collect();
         for name in &names {
             self.stop(name, CloseReason::Shutdown, ctx);
@@ -47,11 +48,11 @@ impl Supervisor {
     /// Tells a shutdown that no Connection is left.
     pub(super) fn is_it_quiet(&mut self) {
         let Some(shutdown) = &mut self.shutting_down else { return };
-        if self.accounts.values().all(|account| account.connection.is_none())
-            && let Some(quiet) = shutdown.quiet.take()
-        {
-            // Nobody waits any more when the deadline has passed.
-            let _ = quiet.send(());
+        if self.accounts.values().all(|account| account.connection.is_none()) {
+            for quiet in shutdown.quiet.drain(..) {
+                // Nobody waits any more when the deadline has passed.
+                let _ = quiet.send(());
+            }
         }
     }
 

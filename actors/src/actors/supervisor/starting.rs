@@ -8,7 +8,7 @@ use super::{Supervisor, account::Home};
 use crate::{
     actors::{
         connection::Connection,
-        delivery::{Delivery, Permits},
+        delivery::{self, Delivery, Permits},
         env::{Env, now},
         gate::ServerGate,
     },
@@ -16,11 +16,15 @@ use crate::{
     policy::Phase,
 };
 
+/// No wait is longer: what a policy says beyond it is a mistake, and a clock must not overflow.
+const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 3600);
+
 impl Supervisor {
     /// Schedules the next Connection in place of any that is scheduled.
     pub(super) fn start_after(&mut self, name: &AccountName, after: Duration, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let key = name.clone();
+        let after = after.min(LONGEST_WAIT);
         let timer = ctx.run_later(after, move |act, ctx| act.start_connection(&key, ctx));
         if let Some((_, old)) = account.next_start.replace((now() + after, timer)) {
             ctx.cancel_future(old);
@@ -30,12 +34,13 @@ impl Supervisor {
     /// Starts the next Connection, unless one runs or the host shuts down.
     pub(super) fn start_connection(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         self.cancel_start(name, ctx);
-        if self.shutting_down.is_some() {
+        let runs = self.accounts.get(name).is_none_or(|account| account.connection.is_some());
+        if self.shutting_down.is_some() || runs {
             return;
         }
         self.renew_gate(name, ctx);
         self.make_home(name);
-        let Some(account) = self.accounts.get_mut(name).filter(|account| account.connection.is_none()) else {
+        let Some(account) = self.accounts.get_mut(name) else {
             return;
         };
         if let Phase::Tripped { .. } = account.tracker.phase() {
@@ -46,8 +51,9 @@ impl Supervisor {
         account.restarts += u64::from(account.generation.0 > 1);
         // While it is asked slowly it stays what it is until the server welcomes it.
         if !matches!(account.state, AccountState::Blocked | AccountState::Misconfigured) {
-            account.enter(AccountState::Connecting);
+            account.enter(if account.stalled { AccountState::Stalled } else { AccountState::Connecting });
         }
+        account.prompted = false;
         let Some(home) = &account.home else { return };
         let (env, generation, carried) = (account.env.clone(), account.generation, account.carried.clone());
         let (delivery, permits) = (home.delivery.clone(), home.permits.clone());
@@ -65,9 +71,10 @@ impl Supervisor {
     fn make_home(&mut self, name: &AccountName) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         if let Some(home) = &account.home {
-            if self.pool.is_alive(home.place) && home.delivery.connected() {
+            if self.pool.is_alive(home.place) && !home.dead {
                 return;
             }
+            home.delivery.do_send(delivery::Stop);
             self.pool.leave(home.place);
         }
         let place = self.pool.take();
@@ -76,7 +83,7 @@ impl Supervisor {
         let shared = permits.clone();
         let delivery = self.pool.start(place, move || Delivery::new(env, sink, book, &shared));
         account.stalled = false;
-        account.home = Some(Home { place, delivery, permits });
+        account.home = Some(Home { place, delivery, permits, dead: false });
     }
 
     /// A gate that died is replaced, for this account and those that come after it.
@@ -91,6 +98,8 @@ impl Supervisor {
                 ctx.address(),
             );
             server.gate.accounts(server.accounts);
+            // The new gate finds out for itself.
+            server.cause.server_up();
         }
         let old = &account.env;
         if !old.gate.is_open() || !Arc::ptr_eq(&old.api, &server.spec.api) {

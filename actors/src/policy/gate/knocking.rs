@@ -26,12 +26,20 @@ pub struct Knocking {
     /// A knock is on its way.
     on_its_way: bool,
     answered_at: Option<Instant>,
+    /// When the failure was told that the knocks began with.
+    since: Option<Instant>,
     delays: Backoff,
 }
 
 impl Default for Knocking {
     fn default() -> Self {
-        Self { weather: Weather::Up, on_its_way: false, answered_at: None, delays: Backoff::new(KNOCKS) }
+        Self {
+            weather: Weather::Up,
+            on_its_way: false,
+            answered_at: None,
+            since: None,
+            delays: Backoff::new(KNOCKS),
+        }
     }
 }
 
@@ -41,6 +49,11 @@ impl Knocking {
         self.weather
     }
 
+    /// Since when the server has not answered, as far as is known.
+    pub fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// A caller could not reach the server. Says whether to knock now.
     pub fn failed(&mut self, now: Instant) -> bool {
         let believed = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < BELIEVED_FOR);
@@ -48,6 +61,7 @@ impl Knocking {
             return false;
         }
         self.on_its_way = true;
+        self.since = Some(now);
         true
     }
 

@@ -5,6 +5,7 @@ mod pace;
 mod shares;
 
 pub use knocking::{Knocking, Weather};
+pub(super) use pace::LONGEST_PAUSE;
 pub use pace::{Pace, RateSeen};
 pub use shares::{Class, GateFull, Grant, Shares};
 

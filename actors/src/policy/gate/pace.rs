@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 /// The wait after a 429 that does not say how long.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause that a server may ask for: more is a mistake, and a bot must not be away for it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+pub(in crate::policy) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// The slowest that headers may make us, in requests a second: without a request there is nothing to learn from.
+const SLOWEST: f64 = 0.1;
+/// A bucket that needs longer than this to fill is a date in the wrong header, as some proxies send it.
+const LONGEST_RESET_SECONDS: u64 = 3_600;
 /// How much may go out at once after a quiet time: a fifth of a second's worth, at least one.
 const BURST_SECONDS: f64 = 0.2;
 
@@ -85,13 +89,14 @@ impl Pace {
     /// tells its rate; strangers behind the same address are counted in it.
     pub fn learn(&mut self, now: Instant, seen: RateSeen) {
         self.refill(now);
-        if seen.limit == 0 || seen.remaining.saturating_mul(2) >= seen.limit {
+        let is_date = seen.reset_seconds > LONGEST_RESET_SECONDS;
+        if is_date || seen.limit == 0 || seen.remaining.saturating_mul(2) >= seen.limit {
             self.rate = self.configured;
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "rates are small numbers")]
         let server = (seen.limit - seen.remaining) as f64 / seen.reset_seconds.max(1) as f64;
-        self.rate = self.configured.min(server);
+        self.rate = self.configured.min(server.max(SLOWEST));
         self.tokens = self.tokens.min(burst(self.rate));
     }
 
@@ -165,6 +170,17 @@ mod tests {
         }
         pace.learn(start, RateSeen { limit: 100_000, remaining: 0, reset_seconds: 1 });
         assert!((pace.rate() - 50.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn headers_that_make_no_sense_stop_nobody() {
+        let start = Instant::now();
+        for (remaining, reset_seconds) in [(10, 1_700_000_000), (99, 3_600), (0, u64::MAX), (1, 0)] {
+            let mut pace = Pace::new(start, 50.0);
+            pace.learn(start, RateSeen { limit: 200, remaining, reset_seconds });
+            let made = made_within(&mut pace, start, 600 * SECOND);
+            assert!(made >= 60, "{made} in ten minutes after {remaining} left, {reset_seconds} s");
+        }
     }
 
     proptest! {
