@@ -52,6 +52,8 @@ struct Page {
     seen_until: i64,
     /// What the round under way will raise it to.
     listed_until: i64,
+    /// The time of the newest post that was taken; 0 before the first.
+    heard: i64,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +79,7 @@ impl Book {
             page.listed_until = listed.last_post_at;
             // A channel that was active when the socket was lost is looked at even if the list shows nothing new: a
             // post that became visible after a younger one does not move last_post_at (fact 23).
-            let was_active = earlier.is_some() && page.seen_until >= active;
+            let was_active = page.heard > 0 && page.heard >= active;
             if listed.last_post_at > page.seen_until || was_active {
                 news.push(News { channel: listed.channel.clone(), from: page.cursor.anchor().clone() });
             }
@@ -105,6 +107,7 @@ impl Book {
             || self.lately.has(&post.id);
         if !known {
             page.open.insert(post.id.clone());
+            page.heard = page.heard.max(post.create_at);
             self.lately.add(post.id.clone());
             self.server_time = self.server_time.max(post.create_at);
         }
@@ -134,7 +137,7 @@ impl Book {
 impl Page {
     fn new(begin: i64, overlap_ms: i64) -> Self {
         let cursor = Cursor::at(begin, overlap_ms);
-        Self { cursor, open: HashSet::new(), seen_until: begin, listed_until: begin }
+        Self { cursor, open: HashSet::new(), seen_until: begin, listed_until: begin, heard: 0 }
     }
 }
 

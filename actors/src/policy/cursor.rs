@@ -132,7 +132,7 @@ mod tests {
     fn the_set_is_bounded() {
         let mut cursor = Cursor::at(0, i64::MAX);
         for n in 0..MOST_SINCE + 10 {
-            cursor.acknowledged(n as i64, id(n));
+            cursor.acknowledged(i64::try_from(n).unwrap(), id(n));
         }
         assert_eq!(cursor.since.len(), MOST_SINCE);
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(9), create_at: 9 });

@@ -1,12 +1,12 @@
 //! Panics and broken parts: a fault of one account, and of nothing else.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use matterhost_actors::{
-    actors::{ResetAccount, RestartAccount, StopAccount},
-    model::{AccountState, CloseReason, Event, Fact},
+    actors::{ResetAccount, RestartAccount},
+    model::{CloseReason, Event, Fact},
     policy::RestartSettings,
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink},
 };
 
 use crate::stage::{
@@ -119,47 +119,6 @@ fn an_operators_restart_of_a_tripped_account_is_half_open() {
     });
 }
 
-/// Blocks its whole thread at the first post, until it is let go.
-struct Hanging {
-    reached: std::sync::mpsc::Sender<()>,
-    release: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
-}
-
-impl EventSink for Hanging {
-    fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        if &*event.body.event == "posted" {
-            self.reached.send(()).ok();
-            self.release.lock().unwrap().recv().ok();
-        }
-        Delivered::Now(Outcome::Acknowledged)
-    }
-}
-
-#[test]
-fn a_stop_that_hangs_is_abandoned_at_its_deadline() {
-    let mut settings = settings();
-    settings.arbiters = 1;
-    settings.stop_deadline = Duration::from_millis(50);
-    actix::System::new().block_on(async {
-        let mut stage = Stage::new(settings, wide_open());
-        let (reached, hangs) = std::sync::mpsc::channel();
-        let (let_go, release) = std::sync::mpsc::channel();
-        let sink = Arc::new(Hanging { reached, release: release.into() });
-        stage.host_with("bot", sink).await.unwrap();
-        stage.until_ready("bot").await;
-        stage.world.peer("bot").post("c1", "p1");
-        actix::clock::timeout(10 * SECOND, actix_rt::task::spawn_blocking(move || hangs.recv()))
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
-        stage.ask(StopAccount(name("bot"))).await.unwrap();
-        stage.until("bot", |fact| *fact == Fact::Abandoned).await;
-        assert_eq!(stage.state("bot").await, AccountState::Stopped);
-        let_go.send(()).unwrap();
-    });
-}
-
 /// Ends the Arbiter it is called on, once.
 struct Deadly(std::sync::atomic::AtomicBool, Arc<Collector>);
 
@@ -177,7 +136,7 @@ fn the_accounts_of_an_arbiter_that_died_move_to_another() {
     let mut settings = settings();
     settings.arbiters = 2;
     actix::System::new().block_on(async {
-        let mut stage = Stage::new(settings, wide_open());
+        let mut stage = Stage::live(settings);
         let sink = Arc::new(Deadly(false.into(), Arc::default()));
         stage.host_with("bot", sink.clone()).await.unwrap();
         stage.until_ready("bot").await;

@@ -11,6 +11,7 @@ mod faults;
 mod gate;
 mod lifecycle;
 mod lossless;
+mod races;
 mod sockets;
 mod stage;
 mod witnesses;

@@ -261,7 +261,7 @@ impl Connection {
             let account = self.env.account.clone();
             self.env.supervisor.do_send(ChildSettled { account, connection: ctx.address() });
         } else {
-            ctx.run_later((reset_after - ready_for).max(SETTLE_STEP), Self::settle);
+            ctx.run_later(reset_after.saturating_sub(ready_for).max(SETTLE_STEP), Self::settle);
         }
     }
 

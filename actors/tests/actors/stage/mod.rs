@@ -111,6 +111,13 @@ impl Stage {
         Self { world, host }
     }
 
+    /// A stage in real time, for threads that hang or die.
+    pub(crate) fn live(settings: HostSettings) -> Self {
+        let world = World::default();
+        let host = Host::live(settings, Arc::new(world.clone()));
+        Self { world, host }
+    }
+
     /// Hosts a new user of the server under its own name.
     pub(crate) async fn host(&mut self, account: &str) {
         self.host_with(account, self.sink.clone()).await.unwrap();
