@@ -94,13 +94,11 @@ impl Scene {
         Ok(accounts.iter().all(|account| account.state == AccountState::Ready))
     }
 
-    /// Undoes whatever the script was in the middle of.
+    /// Starts the server when the script could not. Nobody is enabled here: that moves `update_at` and ends the
+    /// connection of a bot that was well.
     pub(super) fn make_whole(&self) -> anyhow::Result<()> {
         if !self.simulator.is_listening() {
             self.simulator.start_server().context("cannot start the simulated server again")?;
-        }
-        for bot in &self.bots {
-            self.simulator.enable(&bot.user_id);
         }
         Ok(())
     }

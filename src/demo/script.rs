@@ -123,6 +123,7 @@ impl Stagehand {
                 next_blow += BLOW_EVERY;
             }
         }
+        self.undo();
     }
 
     fn chat(&mut self) {
