@@ -1,7 +1,7 @@
 //! Whether drops are one account's own fault or the server's: many fell together, or the server is down.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     hash::Hash,
     time::{Duration, Instant},
 };
@@ -17,50 +17,63 @@ const LEAST: usize = 3;
 const SHARE: usize = 5;
 
 /// The drops of one server's ready accounts.
+///
+/// Each drop is counted once: ten thousand that fall together must not be counted anew for each.
 #[derive(Debug)]
 pub struct CommonCause<K> {
     ready: HashSet<K>,
-    drops: VecDeque<Drop<K>>,
+    /// The drops of the window, oldest first.
+    lately: VecDeque<(K, Instant)>,
+    /// How many of them are each account's.
+    fallen: HashMap<K, usize>,
+    /// How many of the fallen are ready again.
+    back: usize,
+    /// Drops that were not excused, oldest first.
+    unexcused: VecDeque<(K, Instant)>,
     down: bool,
-}
-
-#[derive(Debug)]
-struct Drop<K> {
-    at: Instant,
-    who: K,
-    excused: bool,
 }
 
 impl<K> Default for CommonCause<K> {
     fn default() -> Self {
-        Self { ready: HashSet::new(), drops: VecDeque::new(), down: false }
+        Self {
+            ready: HashSet::new(),
+            lately: VecDeque::new(),
+            fallen: HashMap::new(),
+            back: 0,
+            unexcused: VecDeque::new(),
+            down: false,
+        }
     }
 }
 
 impl<K: Clone + Eq + Hash> CommonCause<K> {
     /// An account became ready.
     pub fn ready(&mut self, who: K) {
-        self.ready.insert(who);
+        let fell = self.fallen.contains_key(&who);
+        if self.ready.insert(who) && fell {
+            self.back += 1;
+        }
     }
 
     /// An account is ready no longer, for a reason of its own.
     pub fn ended(&mut self, who: &K) {
-        self.ready.remove(who);
+        if self.ready.remove(who) && self.fallen.contains_key(who) {
+            self.back -= 1;
+        }
     }
 
     /// A ready account was dropped. Gives back the drops that turn out to have a common cause: who, and when; each
     /// once.
     pub fn dropped(&mut self, now: Instant, who: K) -> Vec<(K, Instant)> {
         self.forget(now);
-        self.ready.remove(&who);
-        self.drops.push_back(Drop { at: now, who, excused: false });
-        let since = now.checked_sub(WINDOW).unwrap_or(now);
-        let lately = self.drops.iter().filter(|drop| drop.at >= since);
-        let fallen: HashSet<&K> = lately.map(|drop| &drop.who).collect();
+        self.ended(&who);
+        *self.fallen.entry(who.clone()).or_default() += 1;
+        self.lately.push_back((who.clone(), now));
+        self.unexcused.push_back((who, now));
         // One that fell and is ready again is one account.
-        let still = self.ready.iter().filter(|who| !fallen.contains(who)).count();
-        if self.down || (fallen.len() >= LEAST && fallen.len() * SHARE > still + fallen.len()) {
-            return self.excuse(since);
+        let (fallen, still) = (self.fallen.len(), self.ready.len() - self.back);
+        if self.down || (fallen >= LEAST && fallen * SHARE > still + fallen) {
+            return self.excuse(now);
         }
         Vec::new()
     }
@@ -69,7 +82,7 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
     /// until it is up.
     pub fn server_down(&mut self, since: Instant) -> Vec<(K, Instant)> {
         self.down = true;
-        self.excuse(since.checked_sub(WINDOW).unwrap_or(since))
+        self.excuse(since)
     }
 
     /// The server answers again.
@@ -77,20 +90,31 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
         self.down = false;
     }
 
-    fn excuse(&mut self, since: Instant) -> Vec<(K, Instant)> {
-        let news = self.drops.iter_mut().filter(|drop| !drop.excused && drop.at >= since);
-        news.map(|drop| {
-            drop.excused = true;
-            (drop.who.clone(), drop.at)
-        })
-        .collect()
+    /// Excuses what fell within the window before that moment, and after it.
+    fn excuse(&mut self, moment: Instant) -> Vec<(K, Instant)> {
+        let (old, excused) = std::mem::take(&mut self.unexcused)
+            .into_iter()
+            .partition(|(_, at)| moment.saturating_duration_since(*at) > WINDOW);
+        self.unexcused = old;
+        Vec::from(excused)
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.drops.front().is_some_and(|drop| now.saturating_duration_since(drop.at) > KEPT) {
-            self.drops.pop_front();
+        while let Some((who, _)) = pop_older(&mut self.lately, now, WINDOW) {
+            let Some(drops) = self.fallen.get_mut(&who) else { continue };
+            *drops -= 1;
+            if *drops == 0 {
+                self.fallen.remove(&who);
+                self.back -= usize::from(self.ready.contains(&who));
+            }
         }
+        while pop_older(&mut self.unexcused, now, KEPT).is_some() {}
     }
+}
+
+fn pop_older<K>(drops: &mut VecDeque<(K, Instant)>, now: Instant, age: Duration) -> Option<(K, Instant)> {
+    drops.front().filter(|(_, at)| now.saturating_duration_since(*at) > age)?;
+    drops.pop_front()
 }
 
 #[cfg(test)]
@@ -165,5 +189,16 @@ mod tests {
         assert_eq!(cause.dropped(now + 20 * SECOND, "late"), [("late", now + 20 * SECOND)]);
         cause.server_up();
         assert_eq!(cause.dropped(now + 50 * SECOND, "only"), []);
+    }
+
+    #[test]
+    fn ten_thousand_that_fall_together_are_counted_once_each() {
+        let mut cause = CommonCause::default();
+        (0..10_000).for_each(|who| cause.ready(who));
+        let now = Instant::now();
+        let excused: usize = (0..10_000).map(|who| cause.dropped(now, who).len()).sum();
+        assert_eq!(excused, 10_000);
+        (0..10_000).for_each(|who| cause.ready(who));
+        assert!(cause.dropped(now + 60 * SECOND, 1).is_empty(), "all of that is forgotten");
     }
 }
