@@ -47,7 +47,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Watch three bots on a built-in simulated server that disables them, resets them and restarts
     ///
-    /// Needs nothing but this program. Ends with 1 when a bot stayed deaf.
+    /// Needs nothing but this program. Ends with 1 when a bot did not hear every post once.
     #[command(after_help = "Example:\n  matterhost demo --seconds 30")]
     Demo(DemoArgs),
     /// Help with the configuration

@@ -8,49 +8,35 @@ use matterhost_actors::{
 };
 use tokio::{sync::watch, time::timeout_at};
 
-/// What the last post of a demo says.
-pub(super) const LAST_WORD: &str = "Good night, bots.";
-
-/// A sink that counts posts, and knows the last one by its text.
+/// A sink that counts posts.
 pub(super) struct Ears {
-    heard: watch::Sender<Heard>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Heard {
-    posts: u64,
-    last_word: bool,
+    posts: watch::Sender<usize>,
 }
 
 impl Default for Ears {
     fn default() -> Self {
-        Self { heard: watch::Sender::new(Heard::default()) }
+        Self { posts: watch::Sender::new(0) }
     }
 }
 
 impl Ears {
-    /// Posts heard so far.
-    pub(super) fn posts(&self) -> u64 {
-        self.heard.borrow().posts
+    /// Posts heard so far, each as often as it came.
+    pub(super) fn posts(&self) -> usize {
+        *self.posts.borrow()
     }
 
-    /// Waits for the last word. Says whether it came in time.
-    pub(super) async fn heard_last_word(&self, deadline: Instant) -> bool {
-        let mut heard = self.heard.subscribe();
-        timeout_at(deadline.into(), heard.wait_for(|heard| heard.last_word))
-            .await
-            .is_ok_and(|heard| heard.is_ok())
+    /// Waits until so many posts were heard, or until the deadline.
+    pub(super) async fn hear(&self, posts: usize, deadline: Instant) {
+        let mut heard = self.posts.subscribe();
+        // Whether it was in time is read from the count.
+        let _ = timeout_at(deadline.into(), heard.wait_for(|heard| *heard >= posts)).await;
     }
 }
 
 impl EventSink for Ears {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        if &*event.body.event == "posted" {
-            let last_word = event.body.data.contains(LAST_WORD);
-            self.heard.send_modify(|heard| {
-                heard.posts += 1;
-                heard.last_word |= last_word;
-            });
+        if event.body.post.is_some() {
+            self.posts.send_modify(|posts| *posts += 1);
         }
         Delivered::Now(Outcome::Acknowledged)
     }

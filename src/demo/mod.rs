@@ -27,7 +27,7 @@ use crate::exit::Exit;
 
 /// From one picture to the next: quick enough to look alive, slow enough to read.
 const PICTURE_EVERY: Duration = Duration::from_millis(250);
-/// How long bots may take to be back and to hear after the last blow: two polls of the demo's.
+/// How long bots may take to be back and to have heard everything after the last blow: two polls of the demo's.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long a demo without a limit goes on at most: nobody watches for a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -48,11 +48,11 @@ async fn play(length: Duration) -> anyhow::Result<Exit> {
     let mut script = Script::start(&scene);
     watch(&scene, &mut script, &mut tally, &mut screen, &mut observations, length).await?;
     script.stop();
-    let deaf = last_words(&scene, &mut tally, &mut observations).await?;
+    let wrong = last_words(&scene, &mut tally, &mut observations).await?;
     let snapshots = scene.supervisor.send(List).await.context("the Supervisor is gone")?;
-    screen.summary(&scene, &tally, &snapshots, &deaf)?;
+    screen.summary(&scene, &tally, &snapshots, &wrong)?;
     scene.supervisor.send(Shutdown { deadline: GRACE }).await.context("the Supervisor is gone")?;
-    Ok(if deaf.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 /// Shows what happens until the time is over or somebody presses Ctrl-C.
@@ -93,7 +93,7 @@ fn note(tally: &mut Tally, observation: Result<std::sync::Arc<Observation>, Recv
     observation.ok().and_then(|observation| tally.observe(&observation))
 }
 
-/// After the last blow: everybody is to come back, and to hear one more post each. Gives back who did not.
+/// After the last blow: everybody is to come back, and to have heard every post, once. Gives back who has not.
 async fn last_words(
     scene: &Scene,
     tally: &mut Tally,
@@ -101,17 +101,16 @@ async fn last_words(
 ) -> anyhow::Result<Vec<String>> {
     let deadline = Instant::now() + GRACE;
     scene.make_whole()?;
+    scene.say_last_word();
+    let made = scene.posts_made();
+    for bot in &scene.bots {
+        bot.ears.hear(made, deadline).await;
+    }
     while Instant::now() < deadline && !scene.all_ready().await? {
         if let Ok(observation) = timeout(PICTURE_EVERY, observations.recv()).await {
             note(tally, observation);
         }
     }
-    scene.say_last_word();
-    let mut deaf = Vec::new();
-    for bot in &scene.bots {
-        if !bot.ears.heard_last_word(deadline.max(Instant::now() + PICTURE_EVERY * 4)).await {
-            deaf.push(bot.name.clone());
-        }
-    }
-    Ok(deaf)
+    let wrong = scene.bots.iter().filter(|bot| bot.ears.posts() != made);
+    Ok(wrong.map(|bot| bot.name.clone()).collect())
 }

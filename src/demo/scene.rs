@@ -16,7 +16,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, Simulator};
 
-use super::ears::{Ears, LAST_WORD};
+use super::ears::Ears;
 
 /// The bots, by what they might be for.
 const BOTS: [&str; 3] = ["helpdesk", "deploys", "oncall"];
@@ -103,10 +103,15 @@ impl Scene {
         Ok(())
     }
 
-    /// The post that everybody must hear.
+    /// Posts made in the channel so far.
+    pub(super) fn posts_made(&self) -> usize {
+        self.simulator.posts_in(&self.channel).len()
+    }
+
+    /// One more post after the last blow.
     pub(super) fn say_last_word(&self) {
         if let Some(person) = self.people.first() {
-            self.simulator.post(&person.user_id, &self.channel, LAST_WORD);
+            self.simulator.post(&person.user_id, &self.channel, "Good night, bots.");
         }
     }
 }

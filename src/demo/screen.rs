@@ -77,27 +77,25 @@ impl Screen {
         out.flush()
     }
 
-    /// The last picture: who heard what, how soon they were back, and who is deaf.
+    /// The last picture: what each heard, how soon it was back, and who heard too little or too much.
     pub(super) fn summary(
         &self,
         scene: &Scene,
         tally: &Tally,
         accounts: &[AccountSnapshot],
-        deaf: &[String],
+        wrong: &[String],
     ) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        let made = scene.simulator.posts_in(&scene.channel).len();
+        let made = scene.posts_made();
         writeln!(out, "\n{}\n", self.table(scene, tally, accounts))?;
-        writeln!(out, "{made} posts were made. What was posted while a bot was away is not fetched yet.")?;
         for bot in &scene.bots {
-            if let Some(fate) = tally.fate(&bot.name) {
-                writeln!(out, "{}: {}", bot.name, endings(fate))?;
-            }
+            let endings = tally.fate(&bot.name).map_or_else(String::new, endings);
+            writeln!(out, "{}: {made} posts made, {} heard; {endings}", bot.name, bot.ears.posts())?;
         }
-        if deaf.is_empty() {
-            writeln!(out, "Every bot hears.")
+        if wrong.is_empty() {
+            writeln!(out, "Every bot heard every post, once.")
         } else {
-            writeln!(out, "DEAF: {}", deaf.join(", "))
+            writeln!(out, "NOT WHAT WAS SAID: {}", wrong.join(", "))
         }
     }
 
@@ -125,7 +123,7 @@ impl Screen {
                 number(account.generation.0),
                 number(account.restarts),
                 number(account.budget_left.into()),
-                number(heard),
+                Cell::new(heard).set_alignment(CellAlignment::Right),
                 Cell::new(back),
             ]);
         }
