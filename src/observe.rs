@@ -91,6 +91,17 @@ fn entry(fact: &Fact) -> Entry {
             (Level::WARN, format!("events are missing: number {expected} was due, {got} came"))
         }
         Fact::Unreadable { cause } => (Level::WARN, format!("a frame was left out: {cause}")),
+        Fact::CaughtUp { channels: 0, .. } => (Level::DEBUG, "nothing was missed".into()),
+        Fact::CaughtUp { channels, posts } => {
+            (Level::INFO, format!("caught up: {posts} posts were missed, of {channels} channels looked at"))
+        }
+        Fact::CatchUpTruncated { channel, limit } => {
+            let what = format!("channel {channel} had more than {limit} posts to catch up with");
+            (Level::WARN, format!("{what}; the oldest are left out (catch_up.max_posts_per_channel)"))
+        }
+        Fact::ChannelSkipped { channel, cause } => {
+            (Level::WARN, format!("channel {channel} cannot be read and is left out: {cause}"))
+        }
         Fact::RatePaused { wait } => {
             (Level::WARN, format!("the rate limit is reached; pausing for {}", human(*wait)))
         }

@@ -4,6 +4,8 @@ mod catch_up;
 mod connect;
 mod ending;
 mod frames;
+mod opening;
+mod pulse;
 mod reader;
 
 use std::{
@@ -21,20 +23,17 @@ use tokio::sync::OwnedSemaphorePermit;
 pub(super) use self::connect::Baseline;
 use self::{catch_up::CatchUp, connect::Connected};
 use super::{
-    delivery::{Attach, BeginRound, Delivery, Permits},
+    delivery::{Attach, Delivery, Permits},
     env::{Env, now},
     health_check::{self, HealthCheck},
-    supervisor::{ChildConnected, ChildReady, ChildSettled, ChildStopped},
+    supervisor::ChildStopped,
 };
 use crate::{
     mattermost::{Requests, ResumePoint, SocketWriter},
     model::{CloseReason, Fact, Generation, UserId},
-    policy::{Liveness, Pulse, Run, Sequence},
+    policy::{Liveness, Run, Sequence},
     ports::Api,
 };
-
-/// How soon to look again at a Connection that is not settled yet because its reading was paused.
-const SETTLE_STEP: Duration = Duration::from_millis(1);
 
 /// One incarnation of an account's connection.
 ///
@@ -153,148 +152,6 @@ impl Connection {
 
     fn observe(&self, fact: Fact) {
         self.env.observe(self.generation, fact);
-    }
-
-    /// The dial is done, one way or the other.
-    fn connected(&mut self, result: Result<Connected, CloseReason>, ctx: &mut Context<Self>) {
-        if !matches!(self.phase, Phase::Connecting) {
-            return;
-        }
-        match result {
-            Ok(connected) => self.open(connected, ctx),
-            Err(reason) => self.end(reason, ctx),
-        }
-    }
-
-    fn open(&mut self, connected: Connected, ctx: &mut Context<Self>) {
-        let (writer, reader) = connected.socket.split();
-        let resumed = connected.resume.is_some();
-        let (connection_id, next) =
-            connected.resume.map_or_else(Default::default, |point| (point.connection_id, point.next_seq));
-        self.baseline = Some(connected.baseline);
-        self.socket = Some(OpenSocket {
-            writer,
-            requests: Requests::new(),
-            liveness: Liveness::new(now(), self.env.settings.health.pulse),
-            sequence: Sequence::starting_at(next),
-            connection_id: connection_id.into(),
-            timer: None,
-        });
-        self.phase = Phase::Opening { slot: Some(connected.slot), resumed };
-        self.delivery.do_send(BeginRound);
-        ctx.add_stream(reader::Reader::new(reader, self.permits.clone(), connected.permit));
-        self.await_hello(ctx);
-        if resumed {
-            // A resume brings no hello (fact 10): an answered ping says that it worked.
-            self.ping(ctx);
-        }
-    }
-
-    /// Ends the wait for the hello. Time in which our own reading is paused is not the server's.
-    fn await_hello(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_later(self.env.settings.hello_timeout, |act, ctx| {
-            if !matches!(act.phase, Phase::Opening { .. }) {
-                return;
-            }
-            if act.is_behind() {
-                act.await_hello(ctx);
-            } else {
-                act.explain(CloseReason::HelloOverdue, ctx);
-            }
-        });
-    }
-
-    /// Hello came, or the first ping of a resume was answered.
-    fn welcomed(&mut self, resumed: bool, ctx: &mut Context<Self>) {
-        self.observe(Fact::Connected { resumed });
-        let api = self.api();
-        let Some(baseline) = &self.baseline else { return };
-        let (account, user) = (self.env.account.clone(), baseline.user.clone());
-        self.env.supervisor.do_send(ChildConnected { account, connection: ctx.address(), user });
-        if self.env.settings.health.poll || self.env.settings.health.witness {
-            let check = HealthCheck::new(self.env.clone(), api, self.generation, ctx.address(), baseline);
-            self.health = Some(check.start());
-        }
-        if std::mem::take(&mut self.prompted) {
-            self.poll_now();
-        }
-        self.catch_up(ctx);
-    }
-
-    /// Has fetched what was missed, before anything that the socket brings is handed over.
-    fn catch_up(&mut self, ctx: &mut Context<Self>) {
-        let api = self.api();
-        let Some(socket) = &self.socket else { return };
-        let catching_up = CatchUp {
-            env: self.env.clone(),
-            api,
-            delivery: self.delivery.clone(),
-            permits: self.permits.clone(),
-            generation: self.generation,
-            connection_id: socket.connection_id.clone(),
-            server_time: self.baseline.as_ref().map_or(0, |baseline| baseline.update_at),
-        };
-        // Replacing the phase gives the dial slot back.
-        self.phase = Phase::CatchingUp;
-        self.beat(ctx);
-        ctx.spawn(catching_up.run().into_actor(self).map(|result, act, ctx| match result {
-            Ok(()) if matches!(act.phase, Phase::CatchingUp) => act.become_ready(ctx),
-            Ok(()) => {}
-            Err(reason) => act.end(reason, ctx),
-        }));
-    }
-
-    fn become_ready(&mut self, ctx: &mut Context<Self>) {
-        self.phase = Phase::Ready { since: now(), paused: Duration::ZERO };
-        let after = now().saturating_duration_since(self.started);
-        let ready = ChildReady { account: self.env.account.clone(), connection: ctx.address(), after };
-        self.env.supervisor.do_send(ready);
-        self.beat(ctx);
-        self.settle(ctx);
-    }
-
-    /// Tells the Supervisor when it has been ready for `reset_after`, its own pauses left out.
-    fn settle(&mut self, ctx: &mut Context<Self>) {
-        let reset_after = self.env.settings.restart.settings().reset_after;
-        let Some(ready_for) = self.ready_for() else { return };
-        if ready_for >= reset_after {
-            let account = self.env.account.clone();
-            self.env.supervisor.do_send(ChildSettled { account, connection: ctx.address() });
-        } else {
-            ctx.run_later(reset_after.saturating_sub(ready_for).max(SETTLE_STEP), Self::settle);
-        }
-    }
-
-    /// Does what the pulse says, and comes back when it says so.
-    fn beat(&mut self, ctx: &mut Context<Self>) {
-        if !self.env.settings.health.ping || !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. }) {
-            return;
-        }
-        let Some(socket) = &mut self.socket else { return };
-        if let Some(timer) = socket.timer.take() {
-            ctx.cancel_future(timer);
-        }
-        match socket.liveness.step(now()) {
-            Pulse::Wait(until) => {
-                let wait = until.saturating_duration_since(now());
-                socket.timer = Some(ctx.run_later(wait, Self::beat));
-            }
-            Pulse::Paused => {}
-            Pulse::Ping => {
-                self.ping(ctx);
-                self.beat(ctx);
-            }
-            Pulse::Silent => self.gone(CloseReason::Silent, ctx),
-        }
-    }
-
-    fn ping(&mut self, ctx: &mut Context<Self>) {
-        let Some(socket) = &mut self.socket else { return };
-        let (seq, text) = socket.requests.ping();
-        socket.liveness.pinged(now(), seq);
-        if let Err(error) = socket.writer.send_text(&text) {
-            self.lost(error.to_string(), ctx);
-        }
     }
 
     fn poll_now(&self) {

@@ -1,0 +1,40 @@
+//! The in-band ping: when, and what follows from it.
+
+use actix::{AsyncContext as _, Context};
+
+use super::{Connection, Phase, now};
+use crate::{model::CloseReason, policy::Pulse};
+
+impl Connection {
+    /// Does what the pulse says, and comes back when it says so.
+    pub(super) fn beat(&mut self, ctx: &mut Context<Self>) {
+        if !self.env.settings.health.ping || !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. }) {
+            return;
+        }
+        let Some(socket) = &mut self.socket else { return };
+        if let Some(timer) = socket.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        match socket.liveness.step(now()) {
+            Pulse::Wait(until) => {
+                let wait = until.saturating_duration_since(now());
+                socket.timer = Some(ctx.run_later(wait, Self::beat));
+            }
+            Pulse::Paused => {}
+            Pulse::Ping => {
+                self.ping(ctx);
+                self.beat(ctx);
+            }
+            Pulse::Silent => self.gone(CloseReason::Silent, ctx),
+        }
+    }
+
+    pub(super) fn ping(&mut self, ctx: &mut Context<Self>) {
+        let Some(socket) = &mut self.socket else { return };
+        let (seq, text) = socket.requests.ping();
+        socket.liveness.pinged(now(), seq);
+        if let Err(error) = socket.writer.send_text(&text) {
+            self.lost(error.to_string(), ctx);
+        }
+    }
+}
