@@ -1,7 +1,7 @@
 //! Whether drops are one account's own fault or the server's: many fell together, or the server is down.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     hash::Hash,
     time::{Duration, Instant},
 };
@@ -16,20 +16,18 @@ const SHARE: usize = 5;
 /// The drops of one server's ready accounts.
 #[derive(Debug)]
 pub struct CommonCause<K> {
-    drops: VecDeque<Drop<K>>,
+    /// Oldest first.
+    drops: VecDeque<(K, Instant)>,
+    /// How many of the drops are each account's: ten thousand that fall together are not counted anew for each.
+    fallen: HashMap<K, usize>,
+    /// The latest so many were not excused.
+    unexcused: usize,
     down: bool,
-}
-
-#[derive(Debug)]
-struct Drop<K> {
-    at: Instant,
-    who: K,
-    excused: bool,
 }
 
 impl<K> Default for CommonCause<K> {
     fn default() -> Self {
-        Self { drops: VecDeque::new(), down: false }
+        Self { drops: VecDeque::new(), fallen: HashMap::new(), unexcused: 0, down: false }
     }
 }
 
@@ -38,8 +36,10 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
     /// common cause: who, and when; each once.
     pub fn dropped(&mut self, now: Instant, who: K, ready: usize) -> Vec<(K, Instant)> {
         self.forget(now);
-        self.drops.push_back(Drop { at: now, who, excused: false });
-        let fallen = self.drops.iter().map(|drop| &drop.who).collect::<HashSet<_>>().len();
+        *self.fallen.entry(who.clone()).or_default() += 1;
+        self.drops.push_back((who, now));
+        self.unexcused += 1;
+        let fallen = self.fallen.len();
         if self.down || (fallen >= LEAST && fallen * SHARE > ready + fallen) {
             return self.excuse();
         }
@@ -59,18 +59,23 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
     }
 
     fn excuse(&mut self) -> Vec<(K, Instant)> {
-        let news = self.drops.iter_mut().filter(|drop| !drop.excused);
-        news.map(|drop| {
-            drop.excused = true;
-            (drop.who.clone(), drop.at)
-        })
-        .collect()
+        let excused = self.drops.len() - std::mem::take(&mut self.unexcused);
+        self.drops.range(excused..).cloned().collect()
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.drops.front().is_some_and(|drop| now.saturating_duration_since(drop.at) > WINDOW) {
+        while let Some((who, at)) = self.drops.front()
+            && now.saturating_duration_since(*at) > WINDOW
+        {
+            if let Some(drops) = self.fallen.get_mut(who) {
+                *drops -= 1;
+                if *drops == 0 {
+                    self.fallen.remove(who);
+                }
+            }
             self.drops.pop_front();
         }
+        self.unexcused = self.unexcused.min(self.drops.len());
     }
 }
 
