@@ -7,8 +7,14 @@ use std::cell::RefCell;
 
 use bytes::{Buf as _, BytesMut};
 
-/// The size of a buffer that goes around: one TLS record, or dozens of ordinary events.
-pub(super) const STANDARD: usize = 16 * 1024;
+/// The size of a buffer that goes around: the larger it is, the fewer reads a busy socket makes. A socket that has
+/// more to say than one turn takes holds one until its next turn.
+pub(super) const STANDARD: usize = 64 * 1024;
+
+/// A beginning of a message that is no longer than this waits for the rest in memory of its own size: thousands of
+/// sockets may be in the middle of a message at once, and must not hold a whole buffer each. What is longer is copied
+/// too rarely for that, and grows in the buffer.
+const PARKED: usize = 16 * 1024;
 
 /// How many buffers a thread keeps for the next socket. One is enough while sockets read one after
 /// the other and leave nothing behind.
@@ -55,8 +61,8 @@ impl ReadBuffer {
     ///
     /// The buffer doubles with what really came: an announcement alone reserves nothing.
     pub(super) fn room(&mut self, need: usize) -> &mut BytesMut {
-        if self.bytes.capacity() == 0 {
-            self.bytes = take_spare();
+        if self.bytes.capacity() < STANDARD {
+            self.unpark();
         } else if self.start > 0 {
             self.move_to_front();
         }
@@ -75,18 +81,35 @@ impl ReadBuffer {
         put_spare(bytes);
     }
 
+    /// Nothing more is there for now: gives the buffer back, and keeps a short beginning of a message apart.
+    pub(super) fn park(&mut self) {
+        let unused = self.unused();
+        if self.bytes.capacity() < STANDARD || unused.len() > PARKED {
+            return;
+        }
+        let short = BytesMut::from(unused);
+        self.release();
+        self.bytes = short;
+    }
+
+    /// Takes a buffer that goes around, with what waited in the front of it.
+    fn unpark(&mut self) {
+        let mut bytes = take_spare();
+        bytes.extend_from_slice(self.unused());
+        self.bytes = bytes;
+        self.start = 0;
+    }
+
     /// Makes room, and leaves a buffer that one long message has made grow.
     fn move_to_front(&mut self) {
         let unused = self.bytes.len().saturating_sub(self.start);
         if self.bytes.capacity() > STANDARD && unused < STANDARD {
-            let mut small = take_spare();
-            small.extend_from_slice(self.unused());
-            self.bytes = small;
+            self.unpark();
         } else {
             self.bytes.copy_within(self.start.., 0);
             self.bytes.truncate(unused);
+            self.start = 0;
         }
-        self.start = 0;
     }
 }
 

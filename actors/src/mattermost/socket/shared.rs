@@ -137,8 +137,8 @@ impl Shared {
     fn poll_receive(&mut self, cx: &mut Context<'_>, need: usize) -> Poll<io::Result<usize>> {
         let room = self.received.room(need);
         let polled = pin!(self.io.read_buf(room)).poll(cx);
-        if self.received.is_empty() {
-            self.received.release();
+        if !matches!(polled, Poll::Ready(Ok(1..))) {
+            self.received.park();
         }
         polled
     }

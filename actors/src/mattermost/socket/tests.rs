@@ -161,6 +161,23 @@ async fn an_idle_socket_holds_no_buffer_also_after_a_long_frame() {
 }
 
 #[tokio::test]
+async fn in_the_middle_of_a_message_a_socket_holds_what_came_of_it() {
+    let (mut server, _writer, mut reader) = pair(PIPE, 1_000_000);
+    let long = frame(TEXT, &[b'x'; 20_000]);
+    let mut before = 0;
+    for (came, held) in [(1_000, 1_000), (9_000, 9_000), (19_000, STANDARD)] {
+        server.write_all(&long[before..came]).await.unwrap();
+        before = came;
+        assert!(reader.next().now_or_never().is_none());
+        assert_eq!(reader.buffered_bytes(), held);
+    }
+    server.write_all(&long[19_000..]).await.unwrap();
+    assert!(matches!(reader.next().await, Some(Ok(Frame::Text(text))) if text.len() == 20_000));
+    assert!(reader.next().now_or_never().is_none());
+    assert_eq!(reader.buffered_bytes(), 0);
+}
+
+#[tokio::test]
 async fn a_kept_text_keeps_nothing_else() {
     let bytes = [frame(TEXT, b"small"), frame(TEXT, &[b'x'; 9000])].concat();
     let (mut frames, _) = received(&bytes, 10_000).await;

@@ -1,0 +1,108 @@
+//! A Supervisor on a thread of its own, and what it tells.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use actix::{Actor as _, Addr, System};
+use anyhow::{Context as _, anyhow};
+use matterhost_actors::{
+    actors::{AccountSpec, AddAccount, AddServer, HostSettings, ServerSpec, Shutdown, Supervisor},
+    model::{AccountName, Fact, Observation, ServerName, Subject, Token},
+    policy::GateLimits,
+    ports::Mattermost,
+};
+use tokio::sync::{broadcast::Receiver, oneshot};
+
+use crate::{
+    counter::Counter,
+    server::{Bot, Server},
+};
+
+/// The gate is opened wide: it is the host that is measured.
+const WIDE_OPEN: GateLimits = GateLimits { requests_per_second: 1e9, dial_slots: 1_000 };
+
+/// A host of accounts on one server.
+pub(crate) struct Host {
+    pub(crate) supervisor: Addr<Supervisor>,
+    pub(crate) counter: Arc<Counter>,
+    observations: Receiver<Arc<Observation>>,
+    server: ServerName,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Host {
+    /// Starts one without accounts.
+    pub(crate) fn start(settings: HostSettings, server: &Server, counter: Counter) -> anyhow::Result<Self> {
+        let name = ServerName::new("bench")?;
+        let api = Arc::new(Mattermost::new(server.client()?));
+        let spec = ServerSpec { name: name.clone(), api, limits: WIDE_OPEN };
+        let (tell, told) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            System::new().block_on(async {
+                let supervisor = Supervisor::new(settings);
+                let observations = supervisor.observer().subscribe();
+                let supervisor = supervisor.start();
+                supervisor.do_send(AddServer(spec));
+                let _ = tell.send((supervisor.clone(), observations));
+                let _ = stopped.await;
+                let _ = supervisor.send(Shutdown { deadline: Duration::from_secs(10) }).await;
+            });
+        });
+        let (supervisor, observations) = told.recv()?;
+        Ok(Self { supervisor, counter: Arc::new(counter), observations, server: name, stop, thread })
+    }
+
+    /// Adds a bot under its user id.
+    pub(crate) fn add(&self, bot: &Bot) -> anyhow::Result<AccountName> {
+        let name = AccountName::new(&bot.user_id)?;
+        self.supervisor.do_send(AddAccount(AccountSpec {
+            name: name.clone(),
+            server: self.server.clone(),
+            token: Token::new(bot.token.as_str())?,
+            sink: self.counter.clone(),
+        }));
+        Ok(name)
+    }
+
+    /// Adds bots and waits until all of them are ready.
+    pub(crate) fn add_all(&mut self, bots: &[Bot]) -> anyhow::Result<Vec<AccountName>> {
+        let names = bots.iter().map(|bot| self.add(bot)).collect::<Result<Vec<_>, _>>()?;
+        self.until_ready(bots.len())?;
+        Ok(names)
+    }
+
+    /// Waits until so many different accounts have become ready from now on.
+    pub(crate) fn until_ready(&mut self, count: usize) -> anyhow::Result<()> {
+        let mut ready = HashSet::new();
+        while ready.len() < count {
+            let seen = self.observations.blocking_recv()?;
+            if let (Subject::Account(who, _), Fact::Ready { .. }) = (&seen.subject, &seen.fact) {
+                ready.insert(who.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a fact about any account.
+    pub(crate) fn until(&mut self, wanted: impl Fn(&Fact) -> bool) -> anyhow::Result<Fact> {
+        loop {
+            let seen = self.observations.blocking_recv().context("the Supervisor is gone")?;
+            if wanted(&seen.fact) {
+                return Ok(seen.fact.clone());
+            }
+        }
+    }
+
+    /// Ends it with all its accounts.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        // It may have ended by itself.
+        let _ = self.stop.send(());
+        self.thread.join().map_err(|_| anyhow!("the host panicked"))
+    }
+}

@@ -1,0 +1,104 @@
+//! A measuring program. It runs itself again for each case and round, so that each begins in a fresh process, and
+//! once more as the simulator.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    process::{Command, ExitCode, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::table::{Figure, Rounds, print};
+
+/// Rounds in which all cases take turns; the best of them counts, for whatever else the machine does only adds.
+const ROUNDS: usize = 5;
+
+/// A case that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a case read, by name.
+pub(crate) type Readings = Vec<(&'static str, f64)>;
+
+/// Something that is measured in a process of its own.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Measures; the argument says whether a small run is enough.
+    pub(crate) measure: fn(quick: bool) -> anyhow::Result<Readings>,
+}
+
+/// What the command line asks for.
+struct Asked {
+    bench: bool,
+    quick: bool,
+    case: Option<String>,
+    only: Vec<String>,
+}
+
+/// Runs the program in whatever role its command line gives it.
+pub(crate) fn run(title: &str, cases: &[Case], figures: &[Figure]) -> anyhow::Result<ExitCode> {
+    if env::args().nth(1).as_deref() == Some("--simulator") {
+        return Ok(matterhost_simulator::serve(env::args_os().skip(1)));
+    }
+    let asked = Asked::read()?;
+    if let Some(name) = &asked.case {
+        let case = cases.iter().find(|case| case.name == name).context("there is no such case")?;
+        return in_this_process(case, asked.quick);
+    }
+    if !asked.bench {
+        println!("{title}: this measures when it is run by `cargo bench`");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen: Vec<&Case> = cases.iter().filter(|case| asked.wants(case.name)).collect();
+    let mut rounds = Rounds::new();
+    for round in 0..if asked.quick { 1 } else { ROUNDS } {
+        for case in &chosen {
+            eprintln!("round {}: {}", round + 1, case.name);
+            rounds.push(in_a_fresh_process(case, asked.quick)?);
+        }
+    }
+    print(title, figures, &rounds);
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Asked {
+    fn read() -> anyhow::Result<Self> {
+        let mut asked = Self { bench: false, quick: false, case: None, only: Vec::new() };
+        let mut words = env::args().skip(1);
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--bench" => asked.bench = true,
+                "--quick" => asked.quick = true,
+                "--case" => asked.case = words.next(),
+                flag if flag.starts_with('-') => bail!("unknown flag {flag}; there is --quick"),
+                _ => asked.only.push(word),
+            }
+        }
+        Ok(asked)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| name.contains(only.as_str()))
+    }
+}
+
+fn in_this_process(case: &Case, quick: bool) -> anyhow::Result<ExitCode> {
+    thread::spawn(|| {
+        thread::sleep(PATIENCE);
+        eprintln!("it hangs");
+        std::process::exit(1);
+    });
+    let readings: BTreeMap<&str, f64> = (case.measure)(quick)?.into_iter().collect();
+    println!("{}", serde_json::to_string(&readings)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_a_fresh_process(case: &Case, quick: bool) -> anyhow::Result<BTreeMap<String, f64>> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["--case", case.name]).args(quick.then_some("--quick"));
+    let done = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?.wait_with_output()?;
+    ensure!(done.status.success(), "case {} failed", case.name);
+    serde_json::from_slice(&done.stdout).with_context(|| format!("case {} printed no readings", case.name))
+}

@@ -1,0 +1,81 @@
+//! The simulator, in a process of its own.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use anyhow::{Context as _, ensure};
+use matterhost_actors::mattermost::{ClientConfig, ClientLimits, Tls};
+use serde::Deserialize;
+
+/// A simulator that runs until this is dropped.
+pub(crate) struct Server {
+    pub(crate) world: World,
+    process: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What it said of itself.
+#[derive(Deserialize)]
+pub(crate) struct World {
+    pub(crate) url: String,
+    ca: Option<String>,
+    pub(crate) channel: String,
+    pub(crate) bots: Vec<Bot>,
+}
+
+/// One of its bots, a member of the channel.
+#[derive(Deserialize)]
+pub(crate) struct Bot {
+    pub(crate) user_id: String,
+    pub(crate) token: String,
+}
+
+impl Server {
+    pub(crate) fn start(bots: usize, tls: bool) -> anyhow::Result<Self> {
+        let mut command = Command::new(env::current_exe()?);
+        command.args(["--simulator", "--bots", &bots.to_string()]).args(tls.then_some("--tls"));
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let commands = process.stdin.take().context("no standard input")?;
+        let mut answers = BufReader::new(process.stdout.take().context("no standard output")?);
+        let mut line = String::new();
+        answers.read_line(&mut line)?;
+        let world = serde_json::from_str(&line).with_context(|| format!("the simulator said {line:?}"))?;
+        Ok(Self { world, process, commands, answers })
+    }
+
+    /// Has a command done.
+    pub(crate) fn tell(&mut self, command: &str) -> anyhow::Result<()> {
+        writeln!(self.commands, "{command}")?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        ensure!(answer.trim() == "ok", "the simulator answered {answer:?} to {command:?}");
+        Ok(())
+    }
+
+    /// Sends so many posts of so many characters to each of the bots.
+    pub(crate) fn flood(&mut self, bots: usize, posts: u32, characters: u32) -> anyhow::Result<()> {
+        let channel = self.world.channel.clone();
+        let users: Vec<String> = self.world.bots.iter().take(bots).map(|bot| bot.user_id.clone()).collect();
+        users
+            .iter()
+            .try_for_each(|user| self.tell(&format!("flood-user {user} {channel} {posts} {characters}")))
+    }
+
+    /// How a client reaches it.
+    pub(crate) fn client(&self) -> anyhow::Result<ClientConfig> {
+        let tls = self.world.ca.as_ref().map(|ca| Tls::load(Some(ca.as_bytes()))).transpose()?;
+        Ok(ClientConfig::new(self.world.url.parse()?, tls, ClientLimits::default(), "matterhost/bench"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

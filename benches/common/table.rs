@@ -1,0 +1,120 @@
+//! The table of what was measured.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{Table, presets::ASCII_MARKDOWN};
+
+/// The readings of each case and round.
+pub(crate) type Rounds = Vec<BTreeMap<String, f64>>;
+
+/// A row of the table.
+pub(crate) struct Figure {
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) from: From,
+    pub(crate) best: Best,
+    pub(crate) floor: Option<f64>,
+    pub(crate) goal: Option<f64>,
+}
+
+/// Which readings a figure is made of.
+pub(crate) enum From {
+    One(&'static str),
+    /// The best of the first over the best of the second.
+    Ratio(&'static str, &'static str),
+}
+
+/// Which of the rounds is the best.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Best {
+    Least,
+    Most,
+}
+
+impl Figure {
+    /// A figure that is only told.
+    pub(crate) const fn told(what: &'static str, unit: &'static str, reading: &'static str) -> Self {
+        Self { what, unit, from: From::One(reading), best: Best::Least, floor: None, goal: None }
+    }
+
+    /// A figure that should be small.
+    pub(crate) const fn least(
+        what: &'static str,
+        unit: &'static str,
+        from: From,
+        floor: f64,
+        goal: Option<f64>,
+    ) -> Self {
+        Self { what, unit, from, best: Best::Least, floor: Some(floor), goal }
+    }
+
+    /// The best of all rounds, and the worst.
+    fn value(&self, rounds: &Rounds) -> Option<(f64, f64)> {
+        match self.from {
+            From::One(name) => self.range(&readings(rounds, name)),
+            From::Ratio(over, under) => {
+                let pairs = rounds.iter().filter_map(|round| Some(round.get(over)? / round.get(under)?));
+                let worst = self.range(&pairs.collect::<Vec<_>>())?.1;
+                let [over, under] = [over, under].map(|name| self.range(&readings(rounds, name)));
+                Some((over?.0 / under?.0, worst))
+            }
+        }
+    }
+
+    fn range(&self, values: &[f64]) -> Option<(f64, f64)> {
+        let least = values.iter().copied().reduce(f64::min)?;
+        let most = values.iter().copied().reduce(f64::max)?;
+        Some(if self.best == Best::Least { (least, most) } else { (most, least) })
+    }
+
+    fn verdict(&self, value: f64) -> &'static str {
+        let meets = |bound: Option<f64>| {
+            bound.is_some_and(|bound| if self.best == Best::Least { value <= bound } else { value >= bound })
+        };
+        match () {
+            () if self.floor.is_none() => "",
+            () if meets(self.goal) => "goal",
+            () if meets(self.floor) => "floor",
+            () => "MISSED",
+        }
+    }
+}
+
+fn readings(rounds: &Rounds, name: &str) -> Vec<f64> {
+    rounds.iter().filter_map(|round| round.get(name).copied()).collect()
+}
+
+/// Prints the figures whose readings are there.
+pub(crate) fn print(title: &str, figures: &[Figure], rounds: &Rounds) {
+    let mut table = Table::new();
+    table.load_preset(ASCII_MARKDOWN).set_header([
+        "figure",
+        "measured",
+        "worst round",
+        "floor",
+        "goal",
+        "verdict",
+    ]);
+    for figure in figures {
+        let Some((best, worst)) = figure.value(rounds) else { continue };
+        let bound = |bound: Option<f64>| bound.map_or_else(|| "–".to_owned(), number);
+        table.add_row([
+            figure.what.to_owned(),
+            format!("{} {}", number(best), figure.unit).trim_end().to_owned(),
+            number(worst),
+            bound(figure.floor),
+            bound(figure.goal),
+            figure.verdict(best).to_owned(),
+        ]);
+    }
+    println!("\n{title}\n\n{table}");
+}
+
+/// Three digits that count are enough.
+fn number(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}

@@ -1,0 +1,88 @@
+//! The CPU time that an event costs this process, kernel included.
+
+use std::time::Duration;
+
+use matterhost_actors::actors::HostSettings;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{
+    bare::{Bare, Does},
+    counter::Counter,
+    guard::Guarded,
+    host::Host,
+    program::Readings,
+    server::Server,
+};
+
+/// Sockets at once: a busy host's threads have several to read.
+const SOCKETS: u32 = 4;
+/// Characters of a post: with all that is around them an event is about as long as those that were recorded.
+const CHARACTERS: u32 = 200;
+
+/// Has a flood read, and tells the CPU time of an event in microseconds.
+type Variant = fn(&mut Server, posts: u32) -> anyhow::Result<f64>;
+
+const VARIANTS: [(&str, Variant); 6] = [
+    ("bare", |server, posts| bare(server, Does::ReadPosts, posts)),
+    ("full", |server, posts| full(server, Counter::new(true), posts)),
+    ("bare-envelope", |server, posts| bare(server, Does::Parse, posts)),
+    ("full-envelope", |server, posts| full(server, Counter::new(false), posts)),
+    ("count-bare", |server, posts| bare(server, Does::Count, posts)),
+    ("count-guard", guarded),
+];
+
+/// All variants take turns on the same floods, and of each the best turn counts. The first round warms up.
+pub(crate) fn of_an_event(quick: bool) -> anyhow::Result<Readings> {
+    let (turns, posts) = if quick { (2, 2_000) } else { (6, 10_000) };
+    let mut server = Server::start(SOCKETS as usize, false)?;
+    let mut best = VARIANTS.map(|(name, _)| (name, f64::INFINITY));
+    for turn in 0..=turns {
+        for ((_, variant), (_, best)) in VARIANTS.iter().zip(&mut best) {
+            let cost = variant(&mut server, posts)?;
+            if turn > 0 {
+                *best = best.min(cost);
+            }
+        }
+    }
+    Ok(best.to_vec())
+}
+
+fn full(server: &mut Server, counter: Counter, posts: u32) -> anyhow::Result<f64> {
+    let settings = HostSettings { arbiters: 1, ..HostSettings::default() };
+    let mut host = Host::start(settings, server, counter)?;
+    host.add_all(&server.world.bots)?;
+    let begun = used();
+    server.flood(SOCKETS as usize, posts, CHARACTERS)?;
+    host.counter.wait_for(u64::from(SOCKETS * posts));
+    let cost = since(begun, posts);
+    host.stop()?;
+    Ok(cost)
+}
+
+fn bare(server: &mut Server, does: Does, posts: u32) -> anyhow::Result<f64> {
+    let bare = Bare::dial(server)?;
+    let begun = used();
+    server.flood(SOCKETS as usize, posts, CHARACTERS)?;
+    bare.read(does, posts)?;
+    Ok(since(begun, posts))
+}
+
+fn guarded(server: &mut Server, posts: u32) -> anyhow::Result<f64> {
+    let guarded = Guarded::dial(server)?;
+    let begun = used();
+    server.flood(SOCKETS as usize, posts, CHARACTERS)?;
+    guarded.wait_for(u64::from(SOCKETS * posts));
+    let cost = since(begun, posts);
+    guarded.stop()?;
+    Ok(cost)
+}
+
+fn since(begun: Duration, posts: u32) -> f64 {
+    used().saturating_sub(begun).as_secs_f64() * 1e6 / f64::from(SOCKETS * posts)
+}
+
+/// CPU time of all threads so far.
+fn used() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}

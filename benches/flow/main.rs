@@ -1,0 +1,68 @@
+//! What an event costs, and how soon accounts are back.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
+
+mod bare;
+#[path = "../common/counter.rs"]
+mod counter;
+mod cpu;
+mod cycles;
+mod guard;
+#[path = "../common/host.rs"]
+mod host;
+#[path = "../common/program.rs"]
+mod program;
+mod restarts;
+#[path = "../common/server.rs"]
+mod server;
+#[path = "../common/table.rs"]
+mod table;
+
+use std::process::ExitCode;
+
+use program::{Case, run};
+use table::{
+    Best, Figure,
+    From::{One, Ratio},
+};
+
+const CASES: &[Case] = &[
+    Case { name: "cpu", measure: cpu::of_an_event },
+    Case { name: "restarts-ws", measure: |quick| restarts::a_second(quick, false) },
+    Case { name: "restarts-wss", measure: |quick| restarts::a_second(quick, true) },
+    Case { name: "cycles", measure: cycles::until_ready },
+];
+
+const FIGURES: &[Figure] = &[
+    Figure::least("CPU of the full path over a bare loop", "", Ratio("full", "bare"), 1.5, Some(1.25)),
+    Figure::told("· the full path, each event", "µs", "full"),
+    Figure::told("· the bare loop", "µs", "bare"),
+    Figure {
+        from: Ratio("full-envelope", "bare-envelope"),
+        ..Figure::told("the same, nobody reading the posts", "", "")
+    },
+    Figure::told("· the full path, each event", "µs", "full-envelope"),
+    Figure::told("· the bare loop", "µs", "bare-envelope"),
+    Figure::least(
+        "CPU of counting by guard and actor over tokio-tungstenite",
+        "",
+        Ratio("count-guard", "count-bare"),
+        0.9,
+        Some(0.7),
+    ),
+    Figure::told("· guard and actor, each frame", "µs", "count-guard"),
+    Figure::told("· tokio-tungstenite", "µs", "count-bare"),
+    restarts("restarts a second, ws", "restarts-ws", 3_000.0, 8_000.0),
+    restarts("restarts a second, wss", "restarts-wss", 400.0, 1_000.0),
+    Figure::least("enable to ready, seen by a sibling", "ms", One("witnessed"), 1_000.0, Some(100.0)),
+    Figure::told("· the slowest of a run", "ms", "witnessed-slowest"),
+    Figure::told("disabled for 0.3 s, enable to ready", "ms", "brief"),
+    Figure::told("disable and enable with nothing between, to ready", "ms", "quick"),
+];
+
+const fn restarts(what: &'static str, reading: &'static str, floor: f64, goal: f64) -> Figure {
+    Figure { what, unit: "/s", from: One(reading), best: Best::Most, floor: Some(floor), goal: Some(goal) }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    run("Flow", CASES, FIGURES)
+}

@@ -1,0 +1,170 @@
+//! What single decisions and parses cost.
+#![expect(clippy::unwrap_used, reason = "recordings that cannot be read end the benchmark")]
+
+use std::{
+    fs,
+    hint::black_box,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+use criterion::{BatchSize, Criterion, Throughput};
+use matterhost::cloud_event;
+use matterhost_actors::{
+    mattermost::{Incoming, parse},
+    model::{AccountName, ChannelId, Event, EventBody, Generation, ServerName, UserId},
+    policy::{Budget, CommonCause, Lanes, Pace, RequestClass, RestartSettings, Shares, Witness},
+};
+
+/// As many accounts as one host is to carry.
+const ACCOUNTS: usize = 10_000;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    restarts(&mut criterion);
+    gate(&mut criterion);
+    lanes(&mut criterion);
+    witness(&mut criterion);
+    wire(&mut criterion);
+    criterion.final_summary();
+}
+
+fn restarts(criterion: &mut Criterion) {
+    let mut now = Instant::now();
+    let mut budget = Budget::new(&RestartSettings::default());
+    criterion.bench_function("budget: charge", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_secs(200);
+            black_box(budget.charge(now))
+        });
+    });
+    criterion.bench_function("common cause: one of 10,000 that fall together", |bencher| {
+        bencher.iter_batched(
+            || fallen(now),
+            |mut cause| {
+                black_box(cause.dropped(now, ACCOUNTS, 0));
+                cause
+            },
+            BatchSize::LargeInput,
+        );
+    });
+}
+
+/// All but one have fallen.
+fn fallen(now: Instant) -> CommonCause<usize> {
+    let mut cause = CommonCause::default();
+    for account in 1..ACCOUNTS {
+        cause.dropped(now, account, ACCOUNTS);
+    }
+    cause
+}
+
+fn gate(criterion: &mut Criterion) {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(now, 50.0);
+    criterion.bench_function("pace: take", |bencher| {
+        bencher.iter(|| {
+            now += Duration::from_millis(15);
+            black_box(pace.take(now))
+        });
+    });
+    let mut shares = Shares::default();
+    let classes = [RequestClass::Health, RequestClass::Connect, RequestClass::CatchUp, RequestClass::Reply];
+    for (account, class) in (0..ACCOUNTS).zip(classes.into_iter().cycle()) {
+        shares.push(class, account, ()).unwrap();
+    }
+    let mut account = ACCOUNTS;
+    criterion.bench_function("shares: push and next, 10,000 waiting", |bencher| {
+        bencher.iter(|| {
+            account += 1;
+            shares.push(classes[account % classes.len()], account, ()).unwrap();
+            black_box(shares.next(true))
+        });
+    });
+}
+
+fn lanes(criterion: &mut Criterion) {
+    let channels: Vec<ChannelId> =
+        (0..64).map(|n| ChannelId::from(format!("channel-{n}").as_str())).collect();
+    let mut lanes = Lanes::new(16);
+    let mut next = channels.iter().cycle();
+    criterion.bench_function("lanes: push, take and done", |bencher| {
+        bencher.iter(|| {
+            lanes.push(next.next().unwrap().clone(), ());
+            let (lane, ()) = lanes.take().unwrap();
+            lanes.done(black_box(&lane));
+        });
+    });
+}
+
+fn witness(criterion: &mut Criterion) {
+    let users: Vec<UserId> = (0..ACCOUNTS).map(|n| UserId::from(format!("user-{n}").as_str())).collect();
+    let mut witness = Witness::default();
+    for (account, user) in users.iter().enumerate() {
+        witness.baseline(user, &account, 1);
+    }
+    let now = Instant::now();
+    let mut user = users.iter().cycle();
+    criterion.bench_function("witness: saw what another told before", |bencher| {
+        bencher.iter(|| black_box(witness.saw(now, user.next().unwrap(), 1)));
+    });
+    let mut update_at = 1;
+    criterion.bench_function("witness: saw news", |bencher| {
+        bencher.iter(|| {
+            update_at += 1;
+            black_box(witness.saw(now, user.next().unwrap(), update_at))
+        });
+    });
+}
+
+fn wire(criterion: &mut Criterion) {
+    let frames = recorded();
+    let mut group = criterion.benchmark_group("wire");
+    group.throughput(Throughput::Bytes(frames.iter().map(|frame| frame.len() as u64).sum()));
+    group.bench_function(format!("envelopes of the {} recorded frames", frames.len()), |bencher| {
+        bencher.iter(|| frames.iter().filter(|frame| black_box(parse(frame)).is_ok()).count());
+    });
+    let post =
+        frames.iter().filter(|frame| frame.contains(r#""event":"posted""#)).max_by_key(|post| post.len());
+    let post = post.unwrap();
+    let event = event(post);
+    group.throughput(Throughput::Bytes(post.len() as u64));
+    group.bench_function("the envelope of the longest recorded post", |bencher| {
+        bencher.iter(|| black_box(parse(post)).is_ok());
+    });
+    group.bench_function("the head of that post", |bencher| {
+        bencher.iter(|| match parse(post).unwrap() {
+            Incoming::Event(envelope) => black_box(envelope.posted().unwrap().head()).is_ok(),
+            Incoming::Reply(_) => false,
+        });
+    });
+    group.bench_function("its line of CloudEvents", |bencher| {
+        bencher.iter(|| black_box(cloud_event::line(&event)));
+    });
+    group.finish();
+}
+
+/// The text frames that a server sent.
+fn recorded() -> Vec<String> {
+    let file = fs::read_to_string("tests/fixtures/wire/events.jsonl").unwrap();
+    let lines = file.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter_map(|line| Some(line["recv"].as_str()?.to_owned())).collect()
+}
+
+fn event(frame: &str) -> Event {
+    let Incoming::Event(envelope) = parse(frame).unwrap() else { return event(&recorded()[0]) };
+    Event {
+        account: AccountName::new("helpdesk").unwrap(),
+        server: ServerName::new("main").unwrap(),
+        generation: Generation(1),
+        connection_id: "connection".into(),
+        received_at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        recovered: false,
+        body: EventBody {
+            event: envelope.event.as_ref().into(),
+            channel_id: envelope.channel_id(),
+            seq: envelope.seq,
+            data: envelope.data.get().into(),
+            broadcast: envelope.broadcast.get().into(),
+        },
+    }
+}
