@@ -41,7 +41,7 @@ fn restarts(criterion: &mut Criterion) {
         bencher.iter_batched(
             || fallen(now),
             |mut cause| {
-                black_box(cause.dropped(now, ACCOUNTS, 0));
+                black_box(cause.dropped(now, 0));
                 cause
             },
             BatchSize::LargeInput,
@@ -52,8 +52,9 @@ fn restarts(criterion: &mut Criterion) {
 /// All but one have fallen.
 fn fallen(now: Instant) -> CommonCause<usize> {
     let mut cause = CommonCause::default();
+    (0..ACCOUNTS).for_each(|account| cause.ready(account));
     for account in 1..ACCOUNTS {
-        cause.dropped(now, account, ACCOUNTS);
+        cause.dropped(now, account);
     }
     cause
 }
@@ -162,6 +163,7 @@ fn event(frame: &str) -> Event {
         body: EventBody {
             event: envelope.event.as_ref().into(),
             channel_id: envelope.channel_id(),
+            post: None,
             seq: envelope.seq,
             data: envelope.data.get().into(),
             broadcast: envelope.broadcast.get().into(),
