@@ -163,7 +163,7 @@ async fn an_idle_socket_holds_no_buffer_also_after_a_long_frame() {
 #[tokio::test]
 async fn in_the_middle_of_a_message_a_socket_holds_what_came_of_it() {
     let (mut server, _writer, mut reader) = pair(PIPE, 1_000_000);
-    let long = frame(TEXT, &[b'x'; 20_000]);
+    let long = frame(TEXT, &vec![b'x'; 20_000]);
     let mut before = 0;
     for (came, held) in [(1_000, 1_000), (9_000, 9_000), (19_000, STANDARD)] {
         server.write_all(&long[before..came]).await.unwrap();
