@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use matterhost_actors::model::{Fact, PostId};
+use matterhost_actors::{
+    mattermost::ClientLimits,
+    model::{Fact, PostId},
+};
 use matterhost_simulator::{Fault, FaultKind};
 
 use crate::{
@@ -99,6 +102,23 @@ fn a_channel_without_news_costs_no_request() {
         scene.host.sink.until_posts(3).await;
         let asked = scene.simulator.counters().requests_to("GET /channels/{channel_id}/posts") - before;
         assert!((3..=8).contains(&asked), "{asked} requests for 3 channels with news");
+    });
+}
+
+#[test]
+fn pages_that_are_too_large_are_asked_for_in_smaller_ones() {
+    run(async || {
+        let limits = ClientLimits { max_body_bytes: 64 * 1024, ..ClientLimits::default() };
+        let mut scene = Scene::limited(quick_simulator(), hurried(), limits, &["bot".into()]).await;
+        scene.hears(1).await;
+        let bot = scene.bots[0].user_id.clone();
+        scene.simulator.disable(&bot);
+        scene.host.until("bot", |fact| *fact == Fact::Blocked).await;
+        for n in 0..100 {
+            scene.post(&format!("{n} {}", "long ".repeat(400)));
+        }
+        scene.simulator.enable(&bot);
+        scene.host.sink.until_posts(101).await;
     });
 }
 

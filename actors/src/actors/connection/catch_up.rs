@@ -18,6 +18,9 @@ use crate::{
 /// Channels of one account that are paged at the same time: the gate shares the requests out anyway.
 const SIDE_BY_SIDE: usize = 4;
 
+/// How many posts to ask for, and how many when those are too large together: two of the longest fit any limit.
+const PAGES: [usize; 3] = [PER_PAGE, 20, 2];
+
 /// Rounds after which a catch-up gives up: each overflowed with live events, and the sink is no match for the server.
 const MOST_ROUNDS: usize = 50;
 
@@ -86,9 +89,7 @@ impl CatchUp {
         let mut handed = 0;
         let mut after = id.clone();
         for page in 0.. {
-            self.leave().await.map_err(Stopped::Ended)?;
-            let asked = self.api.posts_after(&self.env.token, &news.channel, &after, PER_PAGE).await;
-            let posts = self.answer(asked).map_err(Stopped::from)?.posts;
+            let (posts, _) = self.page(&news.channel, Start::After(&after)).await?;
             if page == 0 && posts.is_empty() {
                 // The anchor may be gone: the server answers with nothing, and says nothing (fact 11).
                 return self.backwards(news, channel).await;
@@ -110,14 +111,9 @@ impl CatchUp {
         let mut found: BTreeMap<(i64, PostId), Post> = BTreeMap::new();
         let mut before: Option<PostId> = None;
         loop {
-            self.leave().await.map_err(Stopped::Ended)?;
-            let (token, id) = (&self.env.token, &news.channel);
-            let asked = match &before {
-                None => self.api.newest_posts(token, id, PER_PAGE).await,
-                Some(before) => self.api.posts_before(token, id, before, PER_PAGE).await,
-            };
-            let posts = self.answer(asked).map_err(Stopped::from)?.posts;
-            let is_last = posts.len() < PER_PAGE || posts.iter().any(|post| post.create_at <= begin);
+            let from = before.as_ref().map_or(Start::Newest, Start::Before);
+            let (posts, per_page) = self.page(&news.channel, from).await?;
+            let is_last = posts.len() < per_page || posts.iter().any(|post| post.create_at <= begin);
             let wanted = posts.into_iter().filter(|post| post.create_at > begin);
             found.extend(wanted.map(|post| ((post.create_at, post.id.clone()), post)));
             let next = next_before(found.keys(), before.as_ref());
@@ -132,6 +128,28 @@ impl CatchUp {
             before = next;
         }
         self.hand_over(found.into_values().collect(), channel).await.map_err(Stopped::Ended)
+    }
+
+    /// One page, and how many posts it could have held. Where the longest posts make it larger than a body may be, it
+    /// is asked for in smaller ones.
+    async fn page(&self, channel: &ChannelId, from: Start<'_>) -> Result<(Vec<Post>, usize), Stopped> {
+        let mut too_large = None;
+        for per_page in PAGES {
+            self.leave().await.map_err(Stopped::Ended)?;
+            let token = &self.env.token;
+            let asked = match from {
+                Start::Newest => self.api.newest_posts(token, channel, per_page).await,
+                Start::After(post) => self.api.posts_after(token, channel, post, per_page).await,
+                Start::Before(post) => self.api.posts_before(token, channel, post, per_page).await,
+            };
+            match self.answer(asked) {
+                Ok(page) => return Ok((page.posts, per_page)),
+                Err(error) if error.kind == RestErrorKind::TooLarge => too_large = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let cause = too_large.map_or_else(String::new, |error| error.to_string());
+        Err(Stopped::Ended(CloseReason::CatchUpFailed { cause }))
     }
 
     /// Hands posts over, oldest first, each with permits that were free before.
@@ -185,6 +203,14 @@ impl CatchUp {
             }
         }
     }
+}
+
+/// Which page.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    Newest,
+    After(&'a PostId),
+    Before(&'a PostId),
 }
 
 /// Why a channel was not read to its end.

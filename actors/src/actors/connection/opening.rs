@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How soon to look again at a Connection that is not settled yet because its reading was paused.
-const SETTLE_STEP: Duration = Duration::from_millis(1);
+const SETTLE_STEP: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// The dial is done, one way or the other.
@@ -126,7 +126,10 @@ impl Connection {
             let account = self.env.account.clone();
             self.env.supervisor.do_send(ChildSettled { account, connection: ctx.address() });
         } else {
-            ctx.run_later(reset_after.saturating_sub(ready_for).max(SETTLE_STEP), Self::settle);
+            let left = reset_after.saturating_sub(ready_for);
+            // While reading is paused nothing is gained, and there is no hurry.
+            let wait = if self.is_behind() { left.max(SETTLE_STEP) } else { left };
+            ctx.run_later(wait, Self::settle);
         }
     }
 }
