@@ -15,12 +15,12 @@ use crate::stage::{Collector, Host, bots, name, with_restart};
 
 /// A client's settings for the simulator.
 pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
-    config_with(simulator, ClientLimits::default())
+    config_with(simulator, &ClientLimits::default())
 }
 
-fn config_with(simulator: &Simulator, limits: ClientLimits) -> ClientConfig {
+fn config_with(simulator: &Simulator, limits: &ClientLimits) -> ClientConfig {
     let tls = simulator.ca_pem().map(|ca| Tls::load(Some(ca.as_bytes())).unwrap());
-    let limits = ClientLimits { max_frame_bytes: 256 * 1024, ..limits };
+    let limits = ClientLimits { max_frame_bytes: 256 * 1024, ..limits.clone() };
     ClientConfig::new(simulator.url().parse().unwrap(), tls, limits, "matterhost/test")
 }
 
@@ -70,7 +70,7 @@ impl Scene {
         let team = simulator.create_team("team");
         let channel = simulator.create_channel(&team, "town");
         let person = simulator.create_user("person");
-        let host = Host::live(settings, Arc::new(Mattermost::new(config_with(&simulator, limits))));
+        let host = Host::live(settings, Arc::new(Mattermost::new(config_with(&simulator, &limits))));
         let channels = RefCell::new(vec![channel.clone()]);
         let mut scene =
             Self { simulator, host, team, channel, channels, person, bots: Vec::new(), ears: HashMap::new() };
