@@ -26,7 +26,7 @@ impl State {
         let members = if broadcast.channel_id.is_empty() {
             self.world.teams.get(&broadcast.team_id).map(|team| &team.members)
         } else {
-            self.world.channels.get(&broadcast.channel_id).map(|channel| &channel.members)
+            self.world.channels.get(&broadcast.channel_id).map(|channel| &*channel.members)
         };
         let connected = &self.hub.by_user;
         let users: Vec<&String> = match members {

@@ -1,6 +1,6 @@
 //! Teams and channels.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -94,8 +94,9 @@ pub(crate) struct Channel {
     shared: Option<bool>,
     pub(crate) total_msg_count_root: u64,
     policy_id: Value,
+    /// Shared with the copies that lists are made of: a channel may have ten thousand.
     #[serde(skip)]
-    pub(crate) members: BTreeSet<String>,
+    pub(crate) members: Arc<BTreeSet<String>>,
     /// What `GET /channels/{id}` goes on answering once asked (fact 24).
     #[serde(skip)]
     pub(crate) cached_last_post_at: Option<i64>,
@@ -127,7 +128,7 @@ impl Channel {
             shared: (kind == ChannelKind::Direct).then_some(false),
             total_msg_count_root: 0,
             policy_id: Value::Null,
-            members: BTreeSet::new(),
+            members: Arc::default(),
             cached_last_post_at: None,
             frozen_last_post_at: None,
         }

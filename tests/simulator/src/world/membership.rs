@@ -1,5 +1,7 @@
 //! Teams and channels: making them, joining, leaving, archiving.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::state::State;
@@ -76,7 +78,7 @@ impl State {
         let id = new_id(&mut self.random);
         let now = self.world.now();
         let mut channel = Channel::new(&id, kind, name, now);
-        channel.members = members.iter().map(|id| (*id).to_owned()).collect();
+        channel.members = Arc::new(members.iter().map(|id| (*id).to_owned()).collect());
         self.world.channels.insert(id.clone(), channel);
         id
     }
@@ -90,7 +92,7 @@ impl State {
         let standing =
             |c: &&mut Channel| c.team_id == team_id && matches!(c.name.as_str(), "town-square" | "off-topic");
         for channel in self.world.channels.values_mut().filter(standing) {
-            channel.members.insert(user_id.to_owned());
+            Arc::make_mut(&mut channel.members).insert(user_id.to_owned());
         }
         // Being added to a team moves `update_at` (fact 7).
         self.touch(user_id, |_| ());
@@ -116,7 +118,7 @@ impl State {
         let Some(channel) = self.world.channels.get_mut(channel_id) else {
             return false;
         };
-        channel.members.insert(user_id.to_owned());
+        Arc::make_mut(&mut channel.members).insert(user_id.to_owned());
         self.hub.invalidate(user_id);
         true
     }
@@ -152,7 +154,7 @@ impl State {
         let Some(channel) = self.world.channels.get_mut(channel_id) else {
             return false;
         };
-        if !channel.members.remove(user_id) {
+        if !Arc::make_mut(&mut channel.members).remove(user_id) {
             return false;
         }
         let name = self.username(user_id);
