@@ -89,16 +89,17 @@ impl CatchUp {
         let mut handed = 0;
         let mut after = id.clone();
         for page in 0.. {
-            let (posts, _) = self.page(&news.channel, Start::After(&after)).await?;
+            let (posts, per_page) = self.page(&news.channel, Start::After(&after)).await?;
             if page == 0 && posts.is_empty() {
                 // The anchor may be gone: the server answers with nothing, and says nothing (fact 11).
                 return self.backwards(news, channel).await;
             }
-            let next = next_anchor(&posts);
+            // A page that is not full is the last.
+            let next = next_anchor(&posts).filter(|next| posts.len() == per_page && *next != after);
             handed += self.hand_over(posts, channel).await.map_err(Stopped::Ended)?;
             match next {
-                Some(next) if next != after => after = next,
-                _ => break,
+                Some(next) => after = next,
+                None => break,
             }
         }
         Ok(handed)
