@@ -1,6 +1,6 @@
 //! The end: stop all, wait until what was heard is handed over, within a deadline.
 
-use std::time::Duration;
+use std::{ops::Bound, time::Duration};
 
 use actix::{ActorContext as _, ActorFutureExt as _, Addr, Handler, ResponseActFuture, WrapFuture as _};
 use tokio::{
@@ -19,6 +19,9 @@ use crate::{
 pub(super) struct ShuttingDown {
     /// Told when no Connection is left; more than one when it was asked for more than once.
     quiet: Vec<oneshot::Sender<()>>,
+    /// The first by name that had a Connection at the last look. Nothing starts any more, so those before it have
+    /// none: ten thousand endings do not each look at ten thousand accounts.
+    first: Option<AccountName>,
 }
 
 impl Handler<Shutdown> for Supervisor {
@@ -48,7 +51,10 @@ impl Supervisor {
     /// Tells a shutdown that no Connection is left.
     pub(super) fn is_it_quiet(&mut self) {
         let Some(shutdown) = &mut self.shutting_down else { return };
-        if self.accounts.values().all(|account| account.connection.is_none()) {
+        let from = shutdown.first.as_ref().map_or(Bound::Unbounded, Bound::Included);
+        let mut left = self.accounts.range::<AccountName, _>((from, Bound::Unbounded));
+        shutdown.first = left.find(|(_, account)| account.connection.is_some()).map(|(name, _)| name.clone());
+        if shutdown.first.is_none() {
             for quiet in shutdown.quiet.drain(..) {
                 // Nobody waits any more when the deadline has passed.
                 let _ = quiet.send(());
