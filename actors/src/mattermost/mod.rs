@@ -33,7 +33,7 @@ mod users;
 
 pub use channels::{Channel, ChannelKind};
 pub use client::Client;
-pub use config::{ClientConfig, ResumePoint};
+pub use config::ClientConfig;
 pub use dial::Dialed;
 pub use dial_error::{DialError, DialErrorKind};
 pub use envelope::{EnvelopeError, EventEnvelope, Incoming, Reply, ReplyError, parse};

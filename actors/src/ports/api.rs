@@ -11,10 +11,10 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use crate::{
     mattermost::{
-        Answer, Channel, Client, ClientConfig, DialError, Dialed, Etag, Me, Page, RestError, ResumePoint,
-        Since, SystemPing,
+        Answer, Channel, Client, ClientConfig, DialError, Dialed, Etag, Me, Page, RestError, Since,
+        SystemPing,
     },
-    model::{ChannelId, PostId, Token},
+    model::{ChannelId, PostId, ResumePoint, Token},
 };
 
 /// One server's API, usable on the Arbiter it was made on.

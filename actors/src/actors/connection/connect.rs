@@ -9,8 +9,8 @@ use super::{
     Carried,
 };
 use crate::{
-    mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, ResumePoint, Socket, User},
-    model::{CloseReason, Misconfiguration, UserId},
+    mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
+    model::{CloseReason, Misconfiguration, ResumePoint, UserId},
     policy::RequestClass,
     ports::Api,
 };

@@ -29,8 +29,8 @@ use super::{
     supervisor::ChildStopped,
 };
 use crate::{
-    mattermost::{Requests, ResumePoint, SocketWriter},
-    model::{CloseReason, Fact, Generation, UserId},
+    mattermost::{Requests, SocketWriter},
+    model::{CloseReason, Fact, Generation, ResumePoint, UserId},
     policy::{Liveness, Run, Sequence},
     ports::Api,
 };

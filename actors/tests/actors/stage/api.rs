@@ -4,10 +4,8 @@ use std::rc::Rc;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
-    mattermost::{
-        Answer, Channel, DialError, Dialed, Etag, Me, Page, RestError, ResumePoint, Since, SystemPing,
-    },
-    model::{ChannelId, PostId, Token},
+    mattermost::{Answer, Channel, DialError, Dialed, Etag, Me, Page, RestError, Since, SystemPing},
+    model::{ChannelId, PostId, ResumePoint, Token},
     ports::{Api, ApiFactory},
 };
 
