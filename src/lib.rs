@@ -10,3 +10,4 @@ pub mod exit;
 pub mod logging;
 pub mod observe;
 pub mod sinks;
+pub mod stores;

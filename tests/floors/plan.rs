@@ -42,11 +42,12 @@ pub(crate) const SERVICE: Plan = Plan {
     package: "matterhost",
     rows: &[
         ("main", &["app", "cli"]),
-        ("check", &["config"]),
+        ("check", &["config", "stores"]),
         ("demo", &["exit"]),
         ("cli", &["config"]),
         ("logging", &["config"]),
         ("sinks", &["cloud_event"]),
+        ("stores", &[]),
         ("observe", &[]),
         ("cloud_event", &[]),
         ("config", &[]),
