@@ -13,11 +13,12 @@ use super::{
     log, open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
+    state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 8] =
-    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "log", "host"];
+const SECTIONS: [&str; 9] =
+    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "state", "log", "host"];
 
 /// The whole tree, from which sections are taken.
 struct Tree(BTreeMap<String, Value>);
@@ -58,6 +59,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
+    let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
@@ -72,7 +74,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         arbiters: host.arbiters,
     };
     let shutdown_deadline = host.shutdown_deadline;
-    Config { servers, accounts, host: settings, shutdown_deadline, log, warnings: Vec::new() }
+    Config { servers, accounts, host: settings, shutdown_deadline, state, log, warnings: Vec::new() }
 }
 
 fn read_servers(

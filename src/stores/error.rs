@@ -48,7 +48,10 @@ pub(super) enum Fault {
     Redb(Box<redb::Error>),
     /// What is in the file is not what this program writes.
     Strange(String),
-    Newer { found: u64, known: u64 },
+    Newer {
+        found: u64,
+        known: u64,
+    },
     Panicked,
 }
 
@@ -121,7 +124,10 @@ impl DiskError {
                 DiskErrorKind::Unwritable,
                 "give the user that runs matterhost the right to write there, or name another directory ([state] dir)",
             ),
-            ErrorKind::NotFound => (DiskErrorKind::Missing, "look at [state] dir"),
+            ErrorKind::NotFound => (
+                DiskErrorKind::Missing,
+                "`matterhost run` makes it at its first start; or look at [state] dir",
+            ),
             ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
                 (DiskErrorKind::Unwritable, "name a directory of its own for it ([state] dir)")
             }

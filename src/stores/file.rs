@@ -50,7 +50,9 @@ fn open_patiently<T>(open: impl Fn() -> Result<T, DiskError>) -> Result<T, DiskE
     let start = Instant::now();
     loop {
         match open() {
-            Err(error) if error.kind == DiskErrorKind::InUse && start.elapsed() < PATIENCE => sleep(TRY_EVERY),
+            Err(error) if error.kind == DiskErrorKind::InUse && start.elapsed() < PATIENCE => {
+                sleep(TRY_EVERY);
+            }
             result => return result,
         }
     }

@@ -73,7 +73,9 @@ impl Overlay {
         for (piece, within, part) in parts(offset, data.len()) {
             if !self.pieces.contains_key(&piece) {
                 if self.pieces.len() >= MOST_HELD / PIECE {
-                    return Err(io::Error::other(format!("more than {MOST_HELD} bytes would have to be held")));
+                    return Err(io::Error::other(format!(
+                        "more than {MOST_HELD} bytes would have to be held"
+                    )));
                 }
                 let mut held = vec![0; PIECE].into_boxed_slice();
                 self.read_below(piece * PIECE as u64, &mut held, &below)?;

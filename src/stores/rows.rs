@@ -15,7 +15,7 @@ const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
 const CHANNELS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("channels");
 
 /// What is kept of one account, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// The account's name, as the configuration had it.
     pub account: String,

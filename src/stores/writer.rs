@@ -76,13 +76,13 @@ impl Writer {
 
     /// Answers all but the wish to close, which it gives back.
     fn serve(&mut self, batch: Vec<Request>) -> Option<Answer<()>> {
-        let (mut changes, mut changed) = (Vec::new(), Vec::new());
+        let (mut changes, mut waiting) = (Vec::new(), Vec::new());
         let (mut loads, mut close) = (Vec::new(), None);
         for request in batch {
             match request {
                 Request::Change(change, answer) => {
                     changes.push(change);
-                    changed.push(answer);
+                    waiting.push(answer);
                 }
                 Request::Load(account, answer) => loads.push((account, answer)),
                 Request::Close(answer) => close = Some(answer),
@@ -90,7 +90,7 @@ impl Writer {
         }
         if !changes.is_empty() {
             let result = self.with(|database| change(database, &changes)).map_err(StoreError::from);
-            for answer in changed {
+            for answer in waiting {
                 let _ = answer.send(result.clone());
             }
         }

@@ -43,6 +43,7 @@ pub(crate) const SERVICE: Plan = Plan {
     rows: &[
         ("main", &["app", "cli"]),
         ("check", &["config", "stores"]),
+        ("state", &["stores"]),
         ("demo", &["exit"]),
         ("cli", &["config"]),
         ("logging", &["config"]),
