@@ -134,3 +134,14 @@ fn make_dir(dir: &Path) -> io::Result<()> {
 fn make_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let fault = guarded::<()>(|| panic!("a strange file")).unwrap_err();
+        assert_eq!(fault.at(Path::new("cursors.redb")).kind, DiskErrorKind::Damaged);
+    }
+}

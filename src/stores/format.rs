@@ -59,3 +59,79 @@ fn found(database: &Database) -> Result<u64, Fault> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    const NOTES: TableDefinition<&str, &str> = TableDefinition::new("notes");
+
+    fn store(version: u64) -> Database {
+        let database = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        mark(&transaction, version).unwrap();
+        transaction.open_table(NOTES).unwrap().insert("a", "old").unwrap();
+        transaction.commit().unwrap();
+        database
+    }
+
+    fn note(database: &Database) -> String {
+        let table = database.begin_read().unwrap().open_table(NOTES).unwrap();
+        redb::ReadableTable::get(&table, "a").unwrap().unwrap().value().to_owned()
+    }
+
+    fn append(transaction: &WriteTransaction, text: &str) -> Result<(), Fault> {
+        let mut notes = transaction.open_table(NOTES)?;
+        let old =
+            redb::ReadableTable::get(&notes, "a")?.map(|old| old.value().to_owned()).unwrap_or_default();
+        notes.insert("a", (old + text).as_str())?;
+        Ok(())
+    }
+
+    fn second(transaction: &WriteTransaction) -> Result<(), Fault> {
+        append(transaction, ", second")
+    }
+
+    fn third(transaction: &WriteTransaction) -> Result<(), Fault> {
+        append(transaction, ", third")
+    }
+
+    fn fails(transaction: &WriteTransaction) -> Result<(), Fault> {
+        append(transaction, ", half")?;
+        Err(Fault::Strange("it cannot be brought up".into()))
+    }
+
+    #[test]
+    fn each_step_is_taken_once_and_in_order() {
+        for (version, expected) in [(1, "old, second, third"), (2, "old, third"), (3, "old")] {
+            let database = store(version);
+            for _ in 0..2 {
+                bring_up(&database, &[second, third]).unwrap();
+                assert_eq!((found(&database).unwrap(), note(&database)), (3, expected.to_owned()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_all_as_it_was() {
+        let database = store(1);
+        assert!(bring_up(&database, &[second, fails]).is_err());
+        assert_eq!((found(&database).unwrap(), note(&database)), (1, "old".to_owned()));
+    }
+
+    #[test]
+    fn what_is_newer_or_says_nothing_is_refused() {
+        for (version, newer) in [(4, true), (u64::MAX, true), (0, false)] {
+            let fault = bring_up(&store(version), &[second, third]).unwrap_err();
+            assert_eq!(
+                matches!(fault, Fault::Newer { found, known: 3 } if found == version),
+                newer,
+                "{fault:?}"
+            );
+        }
+        let empty = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        assert!(matches!(bring_up(&empty, &[]), Err(Fault::Strange(_))));
+    }
+}

@@ -42,8 +42,8 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
     let world = World::new();
     let dir = Dir::with(&world.config());
     fs::create_dir_all(file(&dir).parent().unwrap()).unwrap();
-    for damage in [&b""[..], b"not a store at all", &[0; 100_000]] {
-        fs::write(file(&dir), damage).unwrap();
+    for damage in [Vec::new(), b"not a store at all".to_vec(), vec![0; 100_000]] {
+        fs::write(file(&dir), &damage).unwrap();
         let run = dir.matterhost(&["run"]).output().unwrap();
         let told = text(&run.stderr);
         assert_eq!(run.status.code(), Some(78), "{told}");

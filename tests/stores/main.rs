@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod child;
 mod damage;
+mod disks;
 mod keeping;
+mod kills;
 mod shelf;

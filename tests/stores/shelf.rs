@@ -33,6 +33,11 @@ pub(crate) fn records(channels: u32, n: i64) -> Records {
     Records { account: Some(account), channels: (0..channels).map(channel).collect() }
 }
 
+/// What decides all that is random in a test.
+pub(crate) fn seed() -> u64 {
+    std::env::var("MATTERHOST_SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap())
+}
+
 impl Shelf {
     pub(crate) fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
