@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{super::env::Env, connect::rest_reason};
 use crate::{
     actors::delivery::{Delivery, FinishRound, Permits, Recovered, ShowListing},
-    mattermost::{Answer, Channel, ChannelKind, PER_PAGE, Post, RestError, RestErrorKind},
+    mattermost::{Answer, Channel, ChannelKind, Cut, PER_PAGE, Post, RestError, RestErrorKind, Span},
     model::{ChannelId, CloseReason, Event, EventBody, Fact, Generation, PostId, PostKey},
     policy::{Anchor, Listed, News, RequestClass},
     ports::Api,
@@ -89,7 +89,7 @@ impl CatchUp {
         let mut handed = 0;
         let mut after = id.clone();
         for page in 0.. {
-            let (posts, per_page) = self.page(&news.channel, Start::After(&after)).await?;
+            let (posts, per_page) = self.page(&news.channel, Span::After(&after)).await?;
             if page == 0 && posts.is_empty() {
                 // The anchor may be gone: the server answers with nothing, and says nothing (fact 11).
                 return self.backwards(news, channel).await;
@@ -112,7 +112,7 @@ impl CatchUp {
         let mut found: BTreeMap<(i64, PostId), Post> = BTreeMap::new();
         let mut before: Option<PostId> = None;
         loop {
-            let from = before.as_ref().map_or(Start::Newest, Start::Before);
+            let from = before.as_ref().map_or(Span::Newest, Span::Before);
             let (posts, per_page) = self.page(&news.channel, from).await?;
             let is_last = posts.len() < per_page || posts.iter().any(|post| post.create_at <= begin);
             let wanted = posts.into_iter().filter(|post| post.create_at > begin);
@@ -133,17 +133,12 @@ impl CatchUp {
 
     /// One page, and how many posts it could have held. Where the longest posts make it larger than a body may be, it
     /// is asked for in smaller ones.
-    async fn page(&self, channel: &ChannelId, from: Start<'_>) -> Result<(Vec<Post>, usize), Stopped> {
+    async fn page(&self, channel: &ChannelId, from: Span<'_>) -> Result<(Vec<Post>, usize), Stopped> {
         let mut too_large = None;
         for per_page in PAGES {
             self.leave().await.map_err(Stopped::Ended)?;
             let token = &self.env.token;
-            let asked = match from {
-                Start::Newest => self.api.newest_posts(token, channel, per_page).await,
-                Start::After(post) => self.api.posts_after(token, channel, post, per_page).await,
-                Start::Before(post) => self.api.posts_before(token, channel, post, per_page).await,
-            };
-            match self.answer(asked) {
+            match self.answer(self.api.posts(token, channel, from, Cut::first(per_page)).await) {
                 Ok(page) => return Ok((page.posts, per_page)),
                 Err(error) if error.kind == RestErrorKind::TooLarge => too_large = Some(error),
                 Err(error) => return Err(error.into()),
@@ -204,14 +199,6 @@ impl CatchUp {
             }
         }
     }
-}
-
-/// Which page.
-#[derive(Clone, Copy)]
-enum Start<'a> {
-    Newest,
-    After(&'a PostId),
-    Before(&'a PostId),
 }
 
 /// Why a channel was not read to its end.
