@@ -9,15 +9,15 @@ use matterhost_actors::{
 };
 
 use super::{
-    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, catch_up, delivery, health, host,
-    log, open_files, restart,
+    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, audit, catch_up, delivery,
+    health, host, log, open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 8] =
-    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "log", "host"];
+const SECTIONS: [&str; 9] =
+    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "log", "host"];
 
 /// The whole tree, from which sections are taken.
 struct Tree(BTreeMap<String, Value>);
@@ -58,6 +58,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
+    let audit = audit::read(tree.section("audit", report));
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
@@ -67,6 +68,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         health,
         delivery,
         catch_up,
+        audit,
         hello_timeout: host.hello_timeout,
         stop_deadline: host.stop_deadline,
         arbiters: host.arbiters,
