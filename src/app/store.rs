@@ -33,7 +33,6 @@ impl Store {
     }
 
     /// The store as its port.
-    #[expect(dead_code, reason = "the Supervisor takes it when it can")]
     pub(super) fn cursors(&self) -> Arc<dyn CursorStore> {
         match self {
             Self::Memory(store) => Arc::new(store.clone()),

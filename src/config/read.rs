@@ -9,16 +9,16 @@ use matterhost_actors::{
 };
 
 use super::{
-    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, catch_up, delivery, health, host,
-    log, open_files, restart,
+    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, audit, catch_up, delivery,
+    health, host, log, open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
     state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 9] =
-    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "state", "log", "host"];
+const SECTIONS: [&str; 10] =
+    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "state", "log", "host"];
 
 /// The whole tree, from which sections are taken.
 struct Tree(BTreeMap<String, Value>);
@@ -59,6 +59,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
+    let audit = audit::read(tree.section("audit", report));
     let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
@@ -69,6 +70,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         health,
         delivery,
         catch_up,
+        audit,
         hello_timeout: host.hello_timeout,
         stop_deadline: host.stop_deadline,
         arbiters: host.arbiters,

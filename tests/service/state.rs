@@ -15,9 +15,9 @@ fn a_second_host_is_refused_and_others_are_told_that_one_runs() {
     let world = World::new();
     let dir = Dir::with(&world.config());
     let running = Running::ready(&world, &dir);
-    let second = dir.matterhost(&["run"]).output().unwrap();
-    let told = text(&second.stderr);
-    assert_eq!(second.status.code(), Some(78), "{told}");
+    let (status, log) = Running::start(dir.matterhost(&["run"])).ended();
+    let told = log.join("\n");
+    assert_eq!(status.code(), Some(78), "{told}");
     let path = file(&dir).display().to_string();
     assert!(told.contains(&path) && told.contains("another process is using it"), "{told}");
     assert!(told.contains("a directory of its own ([state] dir)"), "{told}");
@@ -44,9 +44,9 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
     fs::create_dir_all(file(&dir).parent().unwrap()).unwrap();
     for damage in [Vec::new(), b"not a store at all".to_vec(), vec![0; 100_000]] {
         fs::write(file(&dir), &damage).unwrap();
-        let run = dir.matterhost(&["run"]).output().unwrap();
-        let told = text(&run.stderr);
-        assert_eq!(run.status.code(), Some(78), "{told}");
+        let (status, log) = Running::start(dir.matterhost(&["run"])).ended();
+        let told = log.join("\n");
+        assert_eq!(status.code(), Some(78), "{told}");
         assert!(told.contains("cursors.redb: it is damaged") && told.contains("put a backup"), "{told}");
         let check = dir.matterhost(&["check", "--json"]).output().unwrap();
         let report: Value = serde_json::from_slice(&check.stdout).unwrap();
@@ -70,9 +70,11 @@ fn nothing_is_made_by_a_check() {
 fn without_a_place_for_it_the_way_to_one_is_told() {
     let world = World::new();
     let dir = Dir::with(&world.config());
-    let run = dir.matterhost(&["run"]).env_remove("XDG_STATE_HOME").output().unwrap();
-    assert_eq!(run.status.code(), Some(78));
-    assert!(text(&run.stderr).contains("state.dir: it is missing, and neither STATE_DIRECTORY"));
+    let mut homeless = dir.matterhost(&["run"]);
+    homeless.env_remove("XDG_STATE_HOME");
+    let (status, log) = Running::start(homeless).ended();
+    assert_eq!(status.code(), Some(78), "{log:#?}");
+    assert!(log.iter().any(|line| line.contains("state.dir: it is missing, and neither STATE_DIRECTORY")));
 }
 
 #[test]
@@ -96,4 +98,31 @@ fn what_is_kept_is_listed_and_forgotten() {
     let list = memory.matterhost(&["state", "list"]).output().unwrap();
     assert_eq!(list.status.code(), Some(1));
     assert!(text(&list.stderr).contains("state.store is memory"));
+}
+
+#[test]
+fn what_was_posted_between_two_runs_comes_with_the_next() {
+    for (signal, code) in [("TERM", Some(0)), ("KILL", None)] {
+        let world = World::new();
+        let dir = Dir::with(&world.config());
+        let running = Running::ready(&world, &dir);
+        running.signal(signal);
+        assert_eq!(running.ended().0.code(), code);
+        world.says("between");
+        let mut running = Running::ready(&world, &dir);
+        let event = running.events.post("between");
+        assert_eq!(event["recovered"], true, "{signal}: {event}");
+        drop(running);
+        let list = dir.matterhost(&["state", "list", "--json"]).output().unwrap();
+        let kept: Value = serde_json::from_slice(&list.stdout).unwrap();
+        assert_eq!(kept[0]["account"], "helpdesk");
+        assert!(kept[0]["channels"].as_u64().is_some_and(|channels| channels > 0), "{kept}");
+        assert_eq!(kept[0]["user"], world.bot.user_id.as_str());
+        assert!(kept[0]["listed_at"].is_string(), "{kept}");
+        let forgotten = dir.matterhost(&["state", "forget", "helpdesk"]).output().unwrap();
+        assert_eq!(forgotten.status.code(), Some(0));
+        assert!(text(&forgotten.stdout).contains("helpdesk is forgotten"));
+        let list = dir.matterhost(&["state", "list", "--json"]).output().unwrap();
+        assert_eq!(text(&list.stdout), "[]\n");
+    }
 }

@@ -108,6 +108,15 @@ fn with_an_account() -> Shelf {
 }
 
 #[test]
+fn an_empty_file_is_damage_and_no_beginning() {
+    let shelf = Shelf::new();
+    fs::write(shelf.file(), "").unwrap();
+    let error = shelf.open().unwrap_err();
+    assert!(error.to_string().contains("(it is empty)"), "{error}");
+    assert!(shelf.bytes().is_empty());
+}
+
+#[test]
 fn a_newer_format_is_refused_and_left_as_it_is() {
     const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
     let shelf = with_an_account();

@@ -13,11 +13,11 @@ mod state;
 mod token;
 
 pub use close_reason::{Class, CloseReason, Misconfiguration};
-pub use event::{Event, EventBody, PostKey};
+pub use event::{Change, Event, EventBody, PostKey};
 pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
-pub use observation::{Fact, Observation, Subject};
+pub use observation::{Fact, Observation, Subject, Truncation};
 pub use record::{AccountRecord, ChannelRecord, Records};
 pub use resume_point::ResumePoint;
-pub use snapshot::AccountSnapshot;
+pub use snapshot::{AccountSnapshot, CatchUpProgress};
 pub use state::AccountState;
 pub use token::Token;
