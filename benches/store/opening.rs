@@ -18,7 +18,8 @@ const AT_ONCE: usize = 10_000;
 /// A store of ten thousand accounts: its size, opened after a kill and after a stop, and loaded.
 pub(crate) fn of_ten_thousand(quick: bool) -> anyhow::Result<Readings> {
     let accounts: u32 = if quick { 1_000 } else { 10_000 };
-    let names = (0..accounts).map(|n| AccountName::new(&format!("bot-{n}"))).collect::<Result<Vec<_>, _>>()?;
+    let names =
+        (0..accounts).map(|n| AccountName::new(&format!("bot-{n}"))).collect::<Result<Vec<_>, _>>()?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let dir = tempfile::tempdir()?;
     let open = |dir| DiskStore::open(dir, DiskSettings { fsync: false });
