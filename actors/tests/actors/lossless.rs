@@ -7,40 +7,15 @@ use std::{
     time::Duration,
 };
 
-use matterhost_actors::{
-    mattermost::ClientLimits,
-    model::{Fact, PostId},
-};
+use matterhost_actors::model::{Fact, PostId};
 use matterhost_simulator::{Fault, FaultKind};
 
 use crate::{
-    sockets::{Scene, hurried, quick_simulator, run},
+    scene::{Scene, hurried, quick_simulator, run},
     stage::Taken,
 };
 
 const MS: Duration = Duration::from_millis(1);
-
-#[test]
-fn posts_made_while_a_bot_is_disabled_come_when_it_is_enabled() {
-    run(async || {
-        let mut scene = Scene::with_one_bot().await;
-        scene.hears(1).await;
-        let bot = scene.bots[0].user_id.clone();
-        scene.simulator.disable(&bot);
-        scene.host.until("bot", |fact| *fact == Fact::Blocked).await;
-        let missed: BTreeSet<PostId> = (0..300).map(|n| scene.post(&format!("missed {n}"))).collect();
-        scene.simulator.enable(&bot);
-        scene.host.until_ready("bot").await;
-        let live = scene.post("live");
-        scene.host.sink.until_posts(302).await;
-        let heard = scene.host.sink.posts();
-        let recovered = &heard[1..301];
-        assert_eq!(recovered.iter().map(|post| post.id.clone()).collect::<BTreeSet<_>>(), missed);
-        assert!(recovered.is_sorted_by_key(|post| (post.create_at, post.id.clone())));
-        assert!(recovered.iter().all(|post| post.recovered));
-        assert_eq!((heard[301].id.clone(), heard[301].recovered), (live, false));
-    });
-}
 
 #[test]
 fn a_resume_after_a_cycle_while_away_loses_nothing_though_its_sequence_has_no_gap() {
@@ -58,89 +33,6 @@ fn a_resume_after_a_cycle_while_away_loses_nothing_though_its_sequence_has_no_ga
         scene.host.until_ready("bot").await;
         scene.host.sink.until_posts(2).await;
         assert_eq!(scene.host.sink.posts()[1].id, missed, "fact 21");
-    });
-}
-
-#[test]
-fn a_frame_over_the_limit_comes_by_rest() {
-    run(async || {
-        let mut scene = Scene::with_one_bot().await;
-        let long = "x".repeat(16_000);
-        let filler = serde_json::Value::from("y".repeat(400 * 1024));
-        let post = scene.simulator.post_with(&matterhost_simulator::PostOptions {
-            user_id: scene.person.user_id.clone(),
-            channel_id: scene.channel.clone(),
-            message: long,
-            props: [("filler".to_owned(), filler)].into_iter().collect(),
-            ..Default::default()
-        });
-        scene.host.until("bot", |fact| matches!(fact, Fact::Closed { .. })).await;
-        scene.host.sink.until_posts(1).await;
-        let heard = scene.host.sink.posts();
-        assert_eq!((heard[0].id.as_str(), heard[0].recovered), (post.id.as_str(), true));
-    });
-}
-
-#[test]
-fn a_channel_without_news_costs_no_request() {
-    run(async || {
-        let mut scene = Scene::with_one_bot().await;
-        let bot = scene.bots[0].user_id.clone();
-        let channels: Vec<String> = (0..200).map(|n| scene.another_channel(&format!("room-{n}"))).collect();
-        // The channels are listed once, so that they are known.
-        scene.simulator.drop_sockets(&bot);
-        scene.host.until_ready("bot").await;
-        tokio::time::sleep(20 * MS).await;
-        scene.simulator.disable(&bot);
-        scene.host.until("bot", |fact| *fact == Fact::Blocked).await;
-        let before = scene.simulator.counters().requests_to("GET /channels/{channel_id}/posts");
-        for channel in &channels[..3] {
-            scene.post_in(channel, "news");
-        }
-        scene.simulator.enable(&bot);
-        scene.host.until_ready("bot").await;
-        scene.host.sink.until_posts(3).await;
-        let asked = scene.simulator.counters().requests_to("GET /channels/{channel_id}/posts") - before;
-        assert!(
-            (6..=8).contains(&asked),
-            "{asked} requests for 3 channels with news: posts, and edits since"
-        );
-    });
-}
-
-#[test]
-fn pages_that_are_too_large_are_asked_for_in_smaller_ones() {
-    run(async || {
-        let limits = ClientLimits { max_body_bytes: 64 * 1024, ..ClientLimits::default() };
-        let mut scene = Scene::limited(quick_simulator(), hurried(), limits, &["bot".into()]).await;
-        scene.hears(1).await;
-        let bot = scene.bots[0].user_id.clone();
-        scene.simulator.disable(&bot);
-        scene.host.until("bot", |fact| *fact == Fact::Blocked).await;
-        for n in 0..100 {
-            scene.post(&format!("{n} {}", "long ".repeat(400)));
-        }
-        scene.simulator.enable(&bot);
-        scene.host.sink.until_posts(101).await;
-    });
-}
-
-#[test]
-fn ten_thousand_posts_of_one_channel_come_in_order() {
-    run(async || {
-        let mut scene = Scene::with_one_bot().await;
-        scene.hears(1).await;
-        let bot = scene.bots[0].user_id.clone();
-        scene.simulator.disable(&bot);
-        scene.host.until("bot", |fact| *fact == Fact::Blocked).await;
-        let missed: Vec<PostId> = (0..10_000).map(|_| scene.post("m")).collect();
-        scene.simulator.enable(&bot);
-        scene.host.sink.until_posts(10_001).await;
-        let heard: Vec<PostId> = scene.host.sink.posts().into_iter().skip(1).map(|post| post.id).collect();
-        assert_eq!(heard.len(), missed.len());
-        let times: Vec<(i64, PostId)> =
-            scene.host.sink.posts().into_iter().skip(1).map(|post| (post.create_at, post.id)).collect();
-        assert!(times.is_sorted(), "recovered posts are ordered by create_at and id");
     });
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod catching_up;
 mod contract;
 mod delivering;
 mod endings;
@@ -12,6 +13,7 @@ mod gate;
 mod lifecycle;
 mod lossless;
 mod races;
+mod scene;
 mod sockets;
 mod stage;
 mod stores;
