@@ -10,6 +10,7 @@ mod endings;
 mod examples;
 mod faults;
 mod gate;
+mod keeping;
 mod lifecycle;
 mod lossless;
 mod races;

@@ -11,7 +11,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, Simulator, Timings};
 
-use crate::stage::{Collector, CrashStore, Host, REAL_PATIENCE, Taken, with_restart};
+use crate::stage::{Collector, CrashStore, Host, Manner, REAL_PATIENCE, Taken, name, with_restart};
 
 /// A client's settings for the simulator.
 pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
@@ -53,6 +53,8 @@ pub(crate) struct Scene {
     pub(crate) bots: Vec<Account>,
     /// What each bot hears, besides what they all hear together.
     pub(crate) ears: HashMap<String, Arc<Collector>>,
+    /// How the ears of the next host take what they hear.
+    pub(crate) manner: Manner,
 }
 
 impl Scene {
@@ -76,9 +78,21 @@ impl Scene {
         let store = CrashStore::default();
         let host = host(&simulator, &settings, &limits, &store);
         let channels = RefCell::new(vec![channel.clone()]);
-        let (bots, ears) = (Vec::new(), HashMap::new());
-        let mut scene =
-            Self { simulator, host, store, settings, limits, team, channel, channels, person, bots, ears };
+        let (bots, ears, manner) = (Vec::new(), HashMap::new(), Manner::AtOnce);
+        let mut scene = Self {
+            simulator,
+            host,
+            store,
+            settings,
+            limits,
+            team,
+            channel,
+            channels,
+            person,
+            bots,
+            ears,
+            manner,
+        };
         names.iter().for_each(|name| scene.create_bot(name));
         scene.listen().await;
         scene
@@ -99,13 +113,19 @@ impl Scene {
 
     /// Every bot gets fresh ears, and is hosted.
     async fn listen(&mut self) {
+        self.add_bots().await;
         let names: Vec<String> = self.bots.iter().map(|bot| bot.username.clone()).collect();
+        self.host.until_all_ready(&names).await;
+    }
+
+    async fn add_bots(&mut self) {
         for bot in &self.bots {
-            let ears = if names.len() == 1 { self.host.sink.clone() } else { Arc::new(Collector::live()) };
+            let ears =
+                if self.bots.len() == 1 { self.host.sink.clone() } else { Arc::new(Collector::live()) };
+            ears.behave(self.manner);
             self.host.add(&bot.username, &bot.token, ears.clone()).await.unwrap();
             self.ears.insert(bot.username.clone(), ears);
         }
-        self.host.until_all_ready(&names).await;
     }
 
     /// The host ends as it should. What its ears have heard by then is given back, bot by bot.
@@ -129,6 +149,21 @@ impl Scene {
     pub(crate) async fn start(&mut self) {
         self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
         self.listen().await;
+    }
+
+    /// The same, and nobody waits for it to be ready.
+    pub(crate) async fn start_without_waiting(&mut self) {
+        self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
+        self.add_bots().await;
+    }
+
+    /// Waits until the only bot's acknowledgement of that post is kept.
+    pub(crate) async fn kept(&self, post: &PostId) {
+        let deadline = tokio::time::Instant::now() + REAL_PATIENCE;
+        while !self.store.has(&name(&self.bots[0].username), post).await {
+            assert!(tokio::time::Instant::now() < deadline, "it was never kept");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     fn heard(&self) -> HashMap<String, Vec<Taken>> {

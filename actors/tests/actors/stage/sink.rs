@@ -21,6 +21,8 @@ pub(crate) enum Manner {
     #[default]
     AtOnce,
     After(Duration),
+    /// Has it, and never answers.
+    Never,
     Retry,
     Reject,
     Broken,
@@ -32,11 +34,17 @@ pub(crate) struct Collector {
     patience: Duration,
     manner: Mutex<Manner>,
     taken: watch::Sender<Vec<Arc<Event>>>,
+    offered: watch::Sender<usize>,
 }
 
 impl Default for Collector {
     fn default() -> Self {
-        Self { patience: PATIENCE, manner: Mutex::default(), taken: watch::Sender::new(Vec::new()) }
+        Self {
+            patience: PATIENCE,
+            manner: Mutex::default(),
+            taken: watch::Sender::new(Vec::new()),
+            offered: watch::Sender::new(0),
+        }
     }
 }
 
@@ -80,6 +88,21 @@ impl Collector {
     pub(crate) fn posts(&self) -> Vec<Taken> {
         let is_post = |taken: &Taken| matches!(taken.change, Change::Posted(_));
         self.taken_so_far().into_iter().filter(is_post).collect()
+    }
+
+    /// Waits until so many events were offered that are never answered.
+    pub(crate) async fn until_offered(&self, count: usize) {
+        let mut offered = self.offered.subscribe();
+        let came = tokio::time::timeout(self.patience, offered.wait_for(|offered| *offered >= count)).await;
+        assert!(came.is_ok(), "they never came");
+    }
+
+    /// Waits for an event of that name.
+    pub(crate) async fn until_event(&self, name: &str) {
+        let mut taken = self.taken.subscribe();
+        let wanted = |events: &Vec<Arc<Event>>| events.iter().any(|event| &*event.body.event == name);
+        let came = tokio::time::timeout(self.patience, taken.wait_for(wanted)).await.is_ok();
+        assert!(came, "{name} never came");
     }
 
     /// Waits until that many changes came which are as wanted.
@@ -142,6 +165,10 @@ impl EventSink for Collector {
                     Outcome::Acknowledged
                 };
                 Delivered::Later(later.boxed())
+            }
+            Manner::Never => {
+                self.offered.send_modify(|offered| *offered += 1);
+                Delivered::Later(std::future::pending().boxed())
             }
             Manner::Retry => {
                 Delivered::Now(Outcome::Retry { after: Duration::from_secs(1), cause: "busy".into() })

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::future::{BoxFuture, FutureExt as _, pending, ready};
 use matterhost_actors::{
-    model::{AccountName, Records},
+    model::{AccountName, PostId, Records},
     ports::{CursorStore, MemoryStore, StoreError},
 };
 
@@ -35,6 +35,12 @@ impl CrashStore {
     /// Whether it refuses to keep and to read anything.
     pub(crate) fn fail(&self, fails: bool) {
         self.shared.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// Whether the acknowledgement of a post is kept.
+    pub(crate) async fn has(&self, account: &AccountName, post: &PostId) -> bool {
+        let kept = self.kept.load(account).await.unwrap();
+        kept.channels.values().any(|channel| channel.since.iter().any(|(_, id)| id == post))
     }
 
     pub(crate) fn commits(&self) -> u64 {
