@@ -3,7 +3,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod auditing;
 mod catching_up;
+mod channels;
 mod contract;
 mod delivering;
 mod endings;

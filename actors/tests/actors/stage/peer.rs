@@ -166,9 +166,12 @@ impl Peer {
 
     /// The same with a time of its own.
     pub(crate) fn post_at(&self, channel: &str, id: &str, create_at: u64) {
+        self.post_by("id-somebody", channel, id, create_at);
+    }
+
+    pub(crate) fn post_by(&self, user: &str, channel: &str, id: &str, create_at: u64) {
         let post = serde_json::json!({
-            "id": id, "create_at": create_at, "update_at": create_at, "user_id": "id-somebody",
-            "channel_id": channel,
+            "id": id, "create_at": create_at, "update_at": create_at, "user_id": user, "channel_id": channel,
         });
         self.event("posted", channel, &serde_json::json!({ "post": post.to_string() }).to_string());
     }
