@@ -93,7 +93,9 @@ impl Scene {
             ears,
             manner,
         };
-        names.iter().for_each(|name| scene.create_bot(name));
+        for name in names {
+            scene.create_bot(name);
+        }
         scene.listen().await;
         scene
     }

@@ -269,7 +269,7 @@ impl World {
         let state = self.state();
         let answer = match state.users.get(name) {
             _ if state.down => Err(RestErrorKind::Unreachable),
-            _ if state.talk_fails.is_some() => Err(state.talk_fails.clone().unwrap()),
+            _ if state.talk_fails.is_some() => Err(state.talk_fails.unwrap()),
             Some(user) if user.enabled => answer(&state.talk),
             _ => Err(RestErrorKind::Unauthorized),
         };
