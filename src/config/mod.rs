@@ -20,6 +20,7 @@ mod restart;
 mod section;
 mod servers;
 mod setting;
+mod state;
 mod syntax;
 mod token;
 
@@ -36,6 +37,7 @@ pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
 pub use section::Known;
 pub use servers::ServerConfig;
+pub use state::StateConfig;
 
 /// A configuration that was checked.
 #[derive(Debug, Clone)]
@@ -48,6 +50,8 @@ pub struct Config {
     pub host: HostSettings,
     /// How long the whole host may take to stop.
     pub shutdown_deadline: Duration,
+    /// Where cursors are kept between runs.
+    pub state: StateConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What is unwise, but not wrong.

@@ -13,11 +13,12 @@ use super::{
     health, host, log, open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
+    state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 9] =
-    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "log", "host"];
+const SECTIONS: [&str; 10] =
+    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "state", "log", "host"];
 
 /// The whole tree, from which sections are taken.
 struct Tree(BTreeMap<String, Value>);
@@ -59,6 +60,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
     let audit = audit::read(tree.section("audit", report));
+    let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
@@ -74,7 +76,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         arbiters: host.arbiters,
     };
     let shutdown_deadline = host.shutdown_deadline;
-    Config { servers, accounts, host: settings, shutdown_deadline, log, warnings: Vec::new() }
+    Config { servers, accounts, host: settings, shutdown_deadline, state, log, warnings: Vec::new() }
 }
 
 fn read_servers(
