@@ -1,6 +1,7 @@
 //! Commits, each asked for when the one before is answered, as a Delivery does it.
 
 use std::{
+    hint::black_box,
     iter::once,
     time::{Duration, Instant},
 };
@@ -58,4 +59,21 @@ pub(crate) fn a_second(
     let took = start.elapsed().as_secs_f64();
     runtime.block_on(store.close())?;
     Ok(vec![(reading, f64::from(sum) / took)])
+}
+
+/// What it takes to write and to read a row, in microseconds.
+pub(crate) fn json(quick: bool) -> anyhow::Result<Readings> {
+    let rounds: u32 = if quick { 100_000 } else { 1_000_000 };
+    let record = moved("c", 1_700_000_000_000).channels.into_values().next().unwrap_or_default();
+    let micros = |took: Duration| took.as_secs_f64() * 1e6 / f64::from(rounds);
+    let (mut start, mut row) = (Instant::now(), Vec::new());
+    for _ in 0..rounds {
+        row = serde_json::to_vec(black_box(&record))?;
+    }
+    let written = micros(start.elapsed());
+    start = Instant::now();
+    for _ in 0..rounds {
+        black_box(serde_json::from_slice::<ChannelRecord>(black_box(&row))?);
+    }
+    Ok(vec![("json-written", written), ("json-read", micros(start.elapsed()))])
 }

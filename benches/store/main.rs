@@ -23,6 +23,7 @@ const CASES: &[Case] = &[
     Case { name: "one", measure: |quick| commits::a_second(quick, 1, false, "one") },
     Case { name: "thousand-fsync", measure: |quick| commits::a_second(quick, 1_000, true, "thousand-fsync") },
     Case { name: "thousand", measure: |quick| commits::a_second(quick, 1_000, false, "thousand") },
+    Case { name: "json", measure: commits::json },
     Case { name: "opening", measure: opening::of_ten_thousand },
 ];
 
@@ -38,6 +39,8 @@ const FIGURES: &[Figure] = &[
         ..most("· what one transaction for all that waits gives", "")
     },
     most("commits a second, 1,000 accounts at once", "thousand"),
+    Figure::told("a row of a channel written as JSON", "µs", "json-written"),
+    Figure::told("read", "µs", "json-read"),
     Figure::told("file, for each channel kept", "bytes", "bytes"),
     Figure::least("opened after a stop, 10,000 accounts of 10 channels", "ms", One("closed"), SOON, None),
     Figure::least("opened after a kill", "ms", One("killed"), SOON, None),

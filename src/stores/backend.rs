@@ -103,3 +103,22 @@ impl StorageBackend for Backend {
         self.file.query_lock_range(start, end)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::{io::pipe, os::fd::OwnedFd};
+
+    use super::*;
+
+    #[test]
+    fn the_disk_is_waited_for_only_when_that_is_wanted() {
+        // A pipe cannot be synced, which shows whether it was tried.
+        let synced = |access: &Access| {
+            let (_reader, writer) = pipe().unwrap();
+            Backend::new(File::from(OwnedFd::from(writer)), access).unwrap().sync_data()
+        };
+        assert!(synced(&Access::Write { fsync: true }).is_err());
+        assert!(synced(&Access::Write { fsync: false }).is_ok());
+        assert!(synced(&Access::Look).is_ok());
+    }
+}

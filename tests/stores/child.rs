@@ -51,7 +51,8 @@ fn plays_its_part() {
     let Ok(part) = env::var(PART) else { return };
     let dir = PathBuf::from(env::var_os(DIR).unwrap());
     match part.as_str() {
-        "committing" => crate::kills::committing(&dir),
+        "committing" => crate::kills::committing(&dir, true),
+        "committing-unsynced" => crate::kills::committing(&dir, false),
         "full" => crate::disks::full(&dir),
         "too-small" => crate::disks::too_small(&dir),
         "read-only" => crate::disks::read_only(&dir),

@@ -63,3 +63,18 @@ fn a_file_that_is_in_use_for_a_moment_is_waited_for() {
     assert!(shelf.open().is_ok());
     drop(closing);
 }
+
+#[test]
+fn a_file_does_not_grow_with_its_commits() {
+    let shelf = Shelf::new();
+    let store = shelf.open().unwrap();
+    let commits = |from: i64| {
+        for n in from..from + 500 {
+            shelf.commit(&store, &format!("bot-{}", n % 10), records(3, n)).unwrap();
+        }
+        shelf.bytes().len()
+    };
+    let first = commits(0);
+    let later: Vec<usize> = (1..8).map(|round| commits(round * 500)).collect();
+    assert!(later.iter().all(|size| *size <= first), "{first} bytes, then {later:?}");
+}

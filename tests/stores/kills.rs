@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::Stdio,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -25,9 +25,9 @@ const KILLS: u32 = 12;
 const MOST_ANSWERS: usize = 300;
 
 /// The part of a process that commits until it is killed.
-pub(crate) fn committing(dir: &Path) {
+pub(crate) fn committing(dir: &Path, fsync: bool) {
     say("begins");
-    let store = DiskStore::open(dir, DiskSettings::default()).unwrap();
+    let store = DiskStore::open(dir, DiskSettings { fsync }).unwrap();
     let account = async |n: usize| {
         let account = format!("bot-{n}");
         let first = store.load(&name(&account)).await.unwrap().account.map_or(0, |kept| kept.server_time);
@@ -49,7 +49,9 @@ fn every_answered_commit_is_found_after_a_kill() {
     let mut answered = HashMap::new();
     for kill in 0..KILLS {
         let answers = random.usize(1..MOST_ANSWERS);
-        killed_after(shelf.dir(), answers, random.u64(..500), &mut answered);
+        // A kill takes nothing from what the operating system has, synced or not.
+        let part = if kill % 2 == 0 { "committing" } else { "committing-unsynced" };
+        killed_after(playing(part, shelf.dir()), answers, random.u64(..500), &mut answered);
         let store = shelf.open().unwrap();
         for (account, time) in &answered {
             let found = shelf.load(&store, account).unwrap();
@@ -64,8 +66,8 @@ fn every_answered_commit_is_found_after_a_kill() {
 }
 
 /// Kills a process after so many answers and microseconds, and takes note of the last answer of each account.
-fn killed_after(dir: &Path, answers: usize, micros: u64, answered: &mut HashMap<String, i64>) {
-    let mut child = playing("committing", dir).stdout(Stdio::piped()).spawn().unwrap();
+fn killed_after(mut playing: Command, answers: usize, micros: u64, answered: &mut HashMap<String, i64>) {
+    let mut child = playing.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut heard = 0;
     for line in lines {
