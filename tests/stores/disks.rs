@@ -88,7 +88,9 @@ pub(crate) fn read_only(dir: &Path) {
     unwritable(DiskStore::open(dir, DiskSettings::default()).unwrap_err());
     unwritable(look(&dir.join("below/it")).unwrap_err());
     remount("rw");
-    drop(DiskStore::open(dir, DiskSettings::default()).unwrap());
+    // Closed, and not only dropped: nothing may have the disk busy any more.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(DiskStore::open(dir, DiskSettings::default()).unwrap().close()).unwrap();
     remount("ro");
     unwritable(DiskStore::open(dir, DiskSettings::default()).unwrap_err());
     unwritable(look(dir).unwrap_err());

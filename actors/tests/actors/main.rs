@@ -15,6 +15,7 @@ mod gate;
 mod keeping;
 mod lifecycle;
 mod lossless;
+mod members;
 mod races;
 mod scene;
 mod sockets;
