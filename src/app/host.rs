@@ -43,7 +43,10 @@ async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let sink = LineSink::start(io::stdout()).context("the thread for standard output cannot be started")?;
     let mut ended = sink.ended();
     let deadline = config.shutdown_deadline;
-    let supervisor = Supervisor::new(config.host.clone()).with_store(store.cursors());
+    let mut supervisor = Supervisor::new(config.host.clone());
+    if let Some(cursors) = store.cursors() {
+        supervisor = supervisor.with_store(cursors);
+    }
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
     add(&supervisor, config, Arc::new(sink)).await?;
