@@ -1,6 +1,6 @@
 //! Hosts the accounts, until a signal comes or standard output ends.
 
-use std::{io, mem, sync::Arc, time::Duration};
+use std::{future, mem, sync::Arc, time::Duration};
 
 use actix::{Actor as _, Addr, System};
 use anyhow::Context as _;
@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     exit::Exit,
     observe,
-    sinks::stdout::{Ended, LineSink},
+    sinks::{Sinks, stdout::Ended},
 };
 
 /// When standard output is gone nothing can be handed over any more: only the sockets are closed.
@@ -37,16 +37,15 @@ pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
 
 async fn host(config: Config) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let sink = LineSink::start(io::stdout()).context("the thread for standard output cannot be started")?;
-    let mut ended = sink.ended();
+    let sinks = Sinks::start(&config)?;
     let deadline = config.shutdown_deadline;
     let supervisor = Supervisor::new(config.host);
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
-    add(&supervisor, config, Arc::new(sink)).await?;
+    add(&supervisor, config, &sinks).await?;
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),
-        Ok(ended) = ended.wait_for(Option::is_some) => End::Output(ended.clone().unwrap_or(Ended::Closed)),
+        ended = output_ended(&sinks) => End::Output(ended),
     };
     let (deadline, exit) = tell(&end, deadline);
     tokio::select! {
@@ -58,7 +57,16 @@ async fn host(config: Config) -> anyhow::Result<Exit> {
     }
 }
 
-async fn add(supervisor: &Addr<Supervisor>, config: Config, sink: Arc<LineSink>) -> anyhow::Result<()> {
+/// Waits for the end of standard output; for ever, when nothing goes there.
+async fn output_ended(sinks: &Sinks) -> Ended {
+    let Some(mut ended) = sinks.output_ended() else { return future::pending().await };
+    match ended.wait_for(Option::is_some).await {
+        Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
+        Err(_) => Ended::Closed,
+    }
+}
+
+async fn add(supervisor: &Addr<Supervisor>, config: Config, sinks: &Sinks) -> anyhow::Result<()> {
     tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
     for server in config.servers {
         let api = Arc::new(Mattermost::new(server.client));
@@ -69,7 +77,7 @@ async fn add(supervisor: &Addr<Supervisor>, config: Config, sink: Arc<LineSink>)
             name: account.name,
             server: account.server,
             token: account.token,
-            sink: Arc::<LineSink>::clone(&sink),
+            sink: sinks.of(&account.sinks),
         };
         supervisor.send(AddAccount(spec)).await??;
     }

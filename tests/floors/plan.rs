@@ -46,7 +46,7 @@ pub(crate) const SERVICE: Plan = Plan {
         ("demo", &["exit"]),
         ("cli", &["config"]),
         ("logging", &["config"]),
-        ("sinks", &["cloud_event"]),
+        ("sinks", &["config", "cloud_event"]),
         ("observe", &[]),
         ("cloud_event", &[]),
         ("config", &[]),
