@@ -14,11 +14,18 @@ use crate::{
     config::Config,
     exit::Exit,
     observe,
-    sinks::{Sinks, stdout::Ended},
+    sinks::{
+        Sinks,
+        answers::{Answers, NotPosted},
+        stdout::Ended,
+    },
 };
 
 /// When standard output is gone nothing can be handed over any more: only the sockets are closed.
 const NOTHING_TO_HAND_OVER: Duration = Duration::from_secs(1);
+
+/// A handler that is told to end gets a few seconds, and is killed then.
+const SINKS_CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the host ends.
 enum End {
@@ -37,7 +44,8 @@ pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
 
 async fn host(config: Config) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let sinks = Sinks::start(&config)?;
+    let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
+    let sinks = Sinks::start(&config, &answers)?;
     let deadline = config.shutdown_deadline;
     let supervisor = Supervisor::new(config.host);
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
@@ -48,8 +56,12 @@ async fn host(config: Config) -> anyhow::Result<Exit> {
         ended = output_ended(&sinks) => End::Output(ended),
     };
     let (deadline, exit) = tell(&end, deadline);
+    let stopped = async {
+        stop(&supervisor, deadline).await;
+        sinks.close(SINKS_CLOSE_WITHIN).await;
+    };
     tokio::select! {
-        () = stop(&supervisor, deadline) => Ok(exit),
+        () = stopped => Ok(exit),
         asked = signals.next() => {
             tracing::warn!(signal = asked.name(), "ending at once; what was not handed over is lost here");
             Ok(asked.at_once())

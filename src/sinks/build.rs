@@ -1,15 +1,22 @@
 //! Makes the sinks that a configuration names.
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
-use matterhost_actors::ports::EventSink;
+use matterhost_actors::{policy::RestartPolicy, ports::EventSink};
 use tokio::sync::watch;
 
 use super::{
+    Supplies,
+    answers::Answers,
+    best_effort::BestEffort,
+    dead_letter::DeadLetters,
+    exec::Exec,
     fan_out::FanOut,
     file,
     filter::{self, Filtered},
     stdout::{Ended, LineSink},
+    webhook::Webhook,
+    worker::{self, Worker},
 };
 use crate::config::{Config, SinkConfig, SinkKind};
 
@@ -17,6 +24,11 @@ use crate::config::{Config, SinkConfig, SinkKind};
 pub struct Sinks {
     by_name: HashMap<Arc<str>, Made>,
     output: Option<LineSink>,
+    workers: Vec<Worker>,
+    /// The queues before some of them, which end before them.
+    queues: Vec<Worker>,
+    children: Vec<Exec>,
+    restart: RestartPolicy,
 }
 
 /// A sink with what the configuration says of it.
@@ -35,28 +47,60 @@ pub struct SinkError {
 }
 
 impl Sinks {
-    /// Starts those that an account names.
+    /// Starts those that an account names. What their handlers answer goes to `answers`.
     ///
     /// # Errors
     /// When one of them cannot begin: there is no thread for it, or its file cannot be opened.
-    pub fn start(config: &Config) -> Result<Self, SinkError> {
-        let mut sinks = Self { by_name: HashMap::new(), output: None };
+    pub fn start(config: &Config, answers: &Arc<dyn Answers>) -> Result<Self, SinkError> {
+        let mut sinks = Self {
+            by_name: HashMap::new(),
+            output: None,
+            workers: Vec::new(),
+            queues: Vec::new(),
+            children: Vec::new(),
+            restart: config.host.restart,
+        };
         let named =
             |sink: &&SinkConfig| config.accounts.iter().any(|account| account.sinks.contains(&sink.name));
         for sink in config.sinks.iter().filter(named) {
-            let made = sinks.make(sink);
+            let supplies = Supplies {
+                sink: Arc::clone(&sink.name),
+                answers: Arc::clone(answers),
+                dead_letters: Some(DeadLetters::of(&sink.name, &config.dead_letter)),
+            };
+            let made = sinks.make(sink, supplies).and_then(|made| sinks.with_queue(sink, made));
             let made = made.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })?;
             sinks.by_name.insert(Arc::clone(&sink.name), Made { config: sink.clone(), sink: made });
         }
         Ok(sinks)
     }
 
-    fn make(&mut self, sink: &SinkConfig) -> io::Result<Arc<dyn EventSink>> {
+    fn make(&mut self, sink: &SinkConfig, supplies: Supplies) -> io::Result<Arc<dyn EventSink>> {
         Ok(match &sink.kind {
             SinkKind::Stdout => Arc::new(self.output()?),
             SinkKind::File(config) => Arc::new(file::start(&sink.name, config.clone())?),
-            SinkKind::Webhook(_) | SinkKind::Exec(_) => return Err(io::ErrorKind::Unsupported.into()),
+            SinkKind::Webhook(config) => {
+                let webhook = Webhook::start((**config).clone(), supplies)?;
+                self.workers.push(webhook.worker.clone());
+                Arc::new(webhook)
+            }
+            SinkKind::Exec(config) => {
+                let exec = Exec::start(config.clone(), self.restart, supplies)?;
+                self.workers.push(exec.worker.clone());
+                self.children.push(exec.clone());
+                Arc::new(exec)
+            }
         })
+    }
+
+    /// What nobody is to wait for has a queue before it.
+    fn with_queue(&mut self, sink: &SinkConfig, made: Arc<dyn EventSink>) -> io::Result<Arc<dyn EventSink>> {
+        if !sink.best_effort {
+            return Ok(made);
+        }
+        let queue = BestEffort::start(&sink.name, made)?;
+        self.queues.push(queue.worker.clone());
+        Ok(Arc::new(queue))
     }
 
     /// Standard output is one, however many sinks go there.
@@ -77,6 +121,17 @@ impl Sinks {
         }
     }
 
+    /// Ends the work of all of them, in at most so long. What they hold unacknowledged comes again another time.
+    pub async fn close(&self, within: Duration) {
+        let all = async {
+            worker::end(&self.queues).await;
+            worker::end(&self.workers).await;
+        };
+        if tokio::time::timeout(within, all).await.is_err() {
+            tracing::warn!("not every sink ended in time");
+        }
+    }
+
     /// Tells when standard output ended, and why; `None` when nothing goes there.
     pub fn output_ended(&self) -> Option<watch::Receiver<Option<Ended>>> {
         self.output.as_ref().map(LineSink::ended)
@@ -88,5 +143,12 @@ impl Made {
         let sink = Arc::clone(&self.sink);
         let filter = self.config.filter.clone();
         if filter::takes_all(&filter) { sink } else { Arc::new(Filtered { filter, sink }) }
+    }
+}
+
+impl Drop for Sinks {
+    /// No child outlives the host, also when there was no time for a good end.
+    fn drop(&mut self) {
+        self.children.iter().for_each(Exec::kill);
     }
 }

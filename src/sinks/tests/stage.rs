@@ -6,12 +6,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{AccountName, ChannelId, Event, EventBody, Generation, PostKey, ServerName},
     ports::{Delivered, EventSink, Outcome},
 };
 use tokio::sync::oneshot;
+
+use crate::sinks::{
+    Supplies,
+    answers::{Answers, Reply},
+};
 
 /// How long anything may take: long, for a machine under load.
 pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
@@ -110,4 +115,36 @@ impl EventSink for Told {
 /// Another go after so many milliseconds.
 pub(in crate::sinks) fn retry(millis: u64) -> Outcome {
     Outcome::Retry { after: Duration::from_millis(millis), cause: "busy".into() }
+}
+
+/// A post with those words.
+pub(in crate::sinks) fn says(channel: &str, id: &str, words: &str) -> Arc<Event> {
+    let post = serde_json::json!({
+        "id": id, "channel_id": channel, "user_id": "ann", "root_id": "", "message": words,
+        "create_at": 1_795_354_128_887_i64,
+    });
+    let data = serde_json::json!({ "channel_type": "O", "post": post.to_string() });
+    Arc::new(event("helpdesk", "posted", channel, id, &data.to_string()))
+}
+
+/// Keeps the replies that are to be posted.
+#[derive(Default)]
+pub(in crate::sinks) struct Posted(Mutex<Vec<Reply>>);
+
+impl Posted {
+    pub(in crate::sinks) fn replies(&self) -> Vec<Reply> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Answers for Posted {
+    fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
+        self.0.lock().unwrap().push(reply);
+        std::future::ready(()).boxed()
+    }
+}
+
+/// Supplies for a sink that refuses nothing for good, and whose replies go nowhere.
+pub(in crate::sinks) fn supplies(sink: &str) -> Supplies {
+    Supplies { sink: sink.into(), answers: Arc::<Posted>::default(), dead_letters: None }
 }
