@@ -47,13 +47,13 @@ impl Sought {
 
     fn take(self, section: &mut Section<'_>, given: Given, around: &Around<'_>) -> Option<String> {
         match given {
-            Given::File(path, as_given) => self.from_file(section, &path, &as_given),
-            Given::Variable(name) => self.from_variable(section, &name, around),
+            Given::File(path, as_given) => self.in_file(section, &path, &as_given),
+            Given::Variable(name) => self.in_variable(section, &name, around),
             Given::Here(text) => Some(text),
         }
     }
 
-    fn from_file(self, section: &mut Section<'_>, path: &Path, as_given: &Path) -> Option<String> {
+    fn in_file(self, section: &mut Section<'_>, path: &Path, as_given: &Path) -> Option<String> {
         let (key, noun) = (self.keys[0], self.noun);
         match read_text(path, LARGEST_FILE) {
             Ok(text) => {
@@ -79,7 +79,7 @@ impl Sought {
         }
     }
 
-    fn from_variable(self, section: &mut Section<'_>, name: &str, around: &Around<'_>) -> Option<String> {
+    fn in_variable(self, section: &mut Section<'_>, name: &str, around: &Around<'_>) -> Option<String> {
         if let Some(value) = around.environment.get(name) {
             return Some(value.clone());
         }

@@ -135,8 +135,8 @@ fn read_accounts(
     around: &Around<'_>,
     report: &mut Report,
 ) -> Vec<AccountConfig> {
-    let named = tree.named("accounts", AccountName::new, report);
-    if named.is_empty() {
+    let tables = tree.named("accounts", AccountName::new, report);
+    if tables.is_empty() {
         let remedy = "add [accounts.NAME] with token_file = \"…\"";
         report.problems.push(Problem::new("accounts", "there is no account", remedy));
     }
@@ -144,7 +144,7 @@ fn read_accounts(
         let section = Section::new(format!("accounts.{name}"), "accounts.NAME", Some(value), report);
         accounts::read(checked, section, names, around)
     };
-    let accounts: Vec<_> = named.into_iter().filter_map(read).collect();
+    let accounts: Vec<_> = tables.into_iter().filter_map(read).collect();
     report.problems.extend(accounts::duplicates(&accounts));
     accounts
 }

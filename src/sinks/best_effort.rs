@@ -33,11 +33,14 @@ pub(super) struct BestEffort {
     pub(super) worker: Worker,
 }
 
+/// An event that was answered.
+type Answered = (Lane, Job<Arc<Event>>, Outcome);
+
 /// The thread's own part.
 struct Carrier {
     sink: Arc<dyn EventSink>,
     lanes: Lanes<Lane, Job<Arc<Event>>>,
-    answers: FuturesUnordered<BoxFuture<'static, (Lane, Job<Arc<Event>>, Outcome)>>,
+    answers: FuturesUnordered<BoxFuture<'static, Answered>>,
     resting: FuturesUnordered<BoxFuture<'static, Lane>>,
 }
 
@@ -94,7 +97,7 @@ impl Carrier {
     fn pump(&mut self) {
         while let Some((lane, job)) = self.lanes.take() {
             match self.sink.deliver(&job.item) {
-                Delivered::Now(outcome) => self.settle(lane, job, outcome),
+                Delivered::Now(outcome) => self.settle(lane, job, &outcome),
                 Delivered::Later(later) => {
                     self.answers.push(later.map(move |outcome| (lane, job, outcome)).boxed());
                 }
@@ -105,16 +108,16 @@ impl Carrier {
     /// Waits for an answer, or for the end of a rest.
     async fn step(&mut self) {
         tokio::select! {
-            Some((lane, job, outcome)) = self.answers.next() => self.settle(lane, job, outcome),
+            Some((lane, job, outcome)) = self.answers.next() => self.settle(lane, job, &outcome),
             Some(lane) = self.resting.next() => self.lanes.unpark(&lane),
             else => std::future::pending().await,
         }
     }
 
-    fn settle(&mut self, lane: Lane, job: Job<Arc<Event>>, outcome: Outcome) {
+    fn settle(&mut self, lane: Lane, job: Job<Arc<Event>>, outcome: &Outcome) {
         let after = match outcome {
             Outcome::Acknowledged | Outcome::Rejected { .. } => return self.lanes.done(&lane),
-            Outcome::Retry { after, .. } => after,
+            Outcome::Retry { after, .. } => *after,
             Outcome::Broken { .. } => BROKEN_RETRY,
         };
         self.lanes.park(&lane, job);

@@ -48,6 +48,13 @@ pub struct DeadLetter {
     pub event: Box<RawValue>,
 }
 
+impl DeadLetter {
+    /// The event's id, if it has one.
+    pub fn id(&self) -> Option<Box<str>> {
+        Message::read(self.event.get()).map(|event| event.id)
+    }
+}
+
 impl DeadLetters {
     /// Those of a sink. Nothing is made or opened yet.
     pub fn of(sink: &str, config: &DeadLetterConfig) -> Self {

@@ -1,5 +1,6 @@
 //! Where events go: implementations of [`matterhost_actors::ports::EventSink`].
 
+pub mod again;
 pub mod answers;
 mod best_effort;
 mod build;

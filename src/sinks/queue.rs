@@ -87,6 +87,12 @@ impl<T> Queue<T> {
         })
     }
 
+    /// How many are in the queue itself, not yet taken out of it.
+    #[cfg(test)]
+    pub(super) fn len_waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
     /// How many wait, and their bytes.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> (usize, usize) {

@@ -162,7 +162,9 @@ impl Sender {
             Verdict::Taken(answer) => {
                 self.taken(&due);
                 self.answered(&due, answer).await;
-                due.into_iter().for_each(|job| job.settle(Outcome::Acknowledged));
+                for job in due {
+                    job.settle(Outcome::Acknowledged);
+                }
             }
             Verdict::Later { cause, pause } => {
                 if let Some(pause) = pause {
@@ -188,7 +190,9 @@ impl Sender {
     fn taken(&self, due: &[Job<Message>]) {
         self.trouble.works();
         let mut failing = self.failing.borrow_mut();
-        due.iter().for_each(|job| drop(failing.remove(&job.item.lane())));
+        for job in due {
+            failing.remove(&job.item.lane());
+        }
     }
 
     async fn answered(
