@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io};
 
 use actix::System;
-use comfy_table::{Table, presets::NOTHING};
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 
 use super::{load, print, refuse};
 use crate::{
@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Does what the command line says.
-pub(super) fn run(command: DeadLetterCommand) -> Exit {
+pub(super) fn run(command: &DeadLetterCommand) -> Exit {
     let (DeadLetterCommand::List(DeadLetterListArgs { which, .. }) | DeadLetterCommand::Retry(which)) =
-        &command;
+        command;
     let config = match load(&which.file, Vec::new()) {
         Ok(config) => config,
         Err(error) => return refuse(&error),
@@ -30,7 +30,7 @@ pub(super) fn run(command: DeadLetterCommand) -> Exit {
         Ok(sinks) => sinks,
         Err(error) => return refuse(&error),
     };
-    let done = match &command {
+    let done = match command {
         DeadLetterCommand::List(args) => list(&sinks, &config, args.json),
         DeadLetterCommand::Retry(_) => retry(&sinks, &config),
     };
@@ -81,7 +81,7 @@ fn table(letters: &[DeadLetter]) -> String {
         return "There are no dead letters.\n".into();
     }
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(["time", "sink", "account", "event", "cause"]);
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(["time", "sink", "account", "event", "cause"]);
     for letter in letters {
         let event = letter.id().unwrap_or_default();
         table.add_row([&*letter.time, &*letter.sink, &*letter.account, &*event, &*letter.cause]);

@@ -24,7 +24,7 @@ pub fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Run(args) => host(&args),
         Command::Check(args) => check(&args),
-        Command::DeadLetter(command) => dead_letter::run(command),
+        Command::DeadLetter(command) => dead_letter::run(&command),
         Command::Demo(args) => demo(&args),
         Command::Config(ConfigCommand::Example) => print(EXAMPLE.as_bytes()),
         Command::Completions { shell } => print(&cli::completions(shell)),

@@ -18,6 +18,12 @@ impl Here {
         self.letters.add(&Message::of(&post("c", id)), "400").unwrap();
     }
 
+    fn add_all(&self, ids: &[&str]) {
+        for id in ids {
+            self.add(id);
+        }
+    }
+
     fn ids(&self) -> Vec<String> {
         ids(&self.letters.list().unwrap())
     }
@@ -32,7 +38,7 @@ fn what_is_kept_is_listed_oldest_first_and_for_the_operator_alone() {
     let here = here(1 << 20);
     assert!(here.ids().is_empty());
     assert!(!here.dir.path().join("dead").exists(), "nothing is made before it is needed");
-    ["1", "2"].iter().for_each(|id| here.add(id));
+    here.add_all(&["1", "2"]);
     assert_eq!(here.ids(), ["1", "2"]);
     let letter = &here.letters.list().unwrap()[0];
     assert_eq!((&*letter.sink, &*letter.account, &*letter.cause), ("hook", "helpdesk", "400"));
@@ -59,7 +65,7 @@ fn the_files_have_a_bound_and_the_oldest_goes() {
 #[test]
 fn what_is_taken_stays_until_it_is_done_with() {
     let here = here(1_500);
-    ["1", "2", "3", "4"].iter().for_each(|id| here.add(id));
+    here.add_all(&["1", "2", "3", "4"]);
     assert_eq!(ids(&here.letters.take().unwrap()), ["1", "2", "3", "4"]);
     // As after a kill: another go takes them again, and what came meanwhile.
     here.add("5");

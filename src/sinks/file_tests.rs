@@ -38,7 +38,7 @@ impl Here {
         all(&self.config.path, self.config.keep)
     }
 
-    fn ids(&self, path: &Path) -> Vec<String> {
+    fn ids(path: &Path) -> Vec<String> {
         let id = |line: &str| {
             serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().into()
         };
@@ -46,7 +46,7 @@ impl Here {
     }
 
     fn all_ids(&self) -> Vec<String> {
-        self.files().iter().flat_map(|path| self.ids(path)).collect()
+        self.files().iter().flat_map(|path| Self::ids(path)).collect()
     }
 }
 
@@ -55,7 +55,7 @@ async fn what_is_acknowledged_is_in_the_file() {
     let here = Here::new();
     let sink = here.start();
     assert_eq!(delivered(&sink, &post("c", "1")).await, Outcome::Acknowledged);
-    assert_eq!(here.ids(&here.config.path), ["1"]);
+    assert_eq!(Here::ids(&here.config.path), ["1"]);
 }
 
 #[tokio::test]
@@ -83,9 +83,9 @@ async fn a_file_is_put_aside_when_it_is_old() {
     for id in ["1", "2", "3"] {
         delivered(&sink, &post("c", id)).await;
     }
-    assert_eq!(here.ids(&aside(&here.config.path, 2)), ["1"]);
-    assert_eq!(here.ids(&aside(&here.config.path, 1)), ["2"]);
-    assert_eq!(here.ids(&here.config.path), ["3"]);
+    assert_eq!(Here::ids(&aside(&here.config.path, 2)), ["1"]);
+    assert_eq!(Here::ids(&aside(&here.config.path, 1)), ["2"]);
+    assert_eq!(Here::ids(&here.config.path), ["3"]);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_file_that_fails_is_tried_again_and_holds_each_line_whole() {
         assert!(ids.len() < 10);
     };
     assert!(matches!(refused, Outcome::Retry { after: TRY_AGAIN_AFTER, .. }), "{refused:?}");
-    assert_eq!(here.ids(&here.config.path), ids);
+    assert_eq!(Here::ids(&here.config.path), ids);
     fs::remove_dir_all(in_the_way).unwrap();
     let id = (ids.len() + 1).to_string();
     assert_eq!(delivered(&sink, &post("c", &id)).await, Outcome::Acknowledged);
