@@ -160,10 +160,11 @@ fn event(frame: &str) -> Event {
         connection_id: "connection".into(),
         received_at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         recovered: false,
+        own: false,
         body: EventBody {
             event: envelope.event.as_ref().into(),
             channel_id: envelope.channel_id(),
-            post: None,
+            change: None,
             seq: envelope.seq,
             data: envelope.data.get().into(),
             broadcast: envelope.broadcast.get().into(),

@@ -9,13 +9,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use matterhost_actors::model::Event;
+use matterhost_actors::model::{Change, Event};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-/// An edit's `update_at` is written this soon after its `edit_at`. Pins and reactions move `update_at` alone, and
-/// later.
-const SAME_TOUCH_MS: i64 = 250;
 
 /// The attributes of the event, in the order in which a person reads them.
 #[derive(Serialize)]
@@ -30,6 +26,7 @@ struct Attributes<'a> {
     datacontenttype: &'static str,
     account: &'a str,
     recovered: bool,
+    own: bool,
 }
 
 /// The members of `data` that hold JSON inside a string.
@@ -56,8 +53,6 @@ struct Post<'a> {
     create_at: i64,
     #[serde(default)]
     update_at: i64,
-    #[serde(default)]
-    edit_at: i64,
 }
 
 /// A member that was opened: the text that stands in its place.
@@ -103,6 +98,7 @@ fn attributes(event: &Event, post: Option<&Post<'_>>) -> String {
         datacontenttype: "application/json",
         account: event.account.as_str(),
         recovered: event.recovered,
+        own: event.own,
     };
     // Plain text and a bool cannot fail to be written.
     serde_json::to_string(&attributes).unwrap_or_else(|_| "{}".into())
@@ -111,25 +107,19 @@ fn attributes(event: &Event, post: Option<&Post<'_>>) -> String {
 /// The same for the same thing, heard live or fetched later, by whichever generation.
 fn id(event: &Event, post: Option<&Post<'_>>) -> String {
     let body = &event.body;
-    match (&*body.event, post) {
-        ("posted", Some(post)) => post.id.to_string(),
+    match (&body.change, post) {
+        (Some(Change::Posted(post)), _) => post.id.to_string(),
+        (Some(Change::Edited { id, edit_at }), _) => format!("{id}/edited/{edit_at}"),
+        // Once only; the live event does not know when it was.
+        (Some(Change::Deleted { id }), _) => format!("{id}/deleted"),
         // A pin is told as an edit too, with the last edit's time or none.
-        ("post_edited", Some(post)) if event.recovered || is_edit(post) => {
-            format!("{}/edited/{}", post.id, post.edit_at)
-        }
-        ("post_edited", Some(post)) => format!("{}/updated/{}", post.id, post.update_at),
-        // Once only; the live event does not know `delete_at` yet.
-        ("post_deleted", Some(post)) => format!("{}/deleted", post.id),
+        (_, Some(post)) if &*body.event == "post_edited" => format!("{}/updated/{}", post.id, post.update_at),
         // A server without reliable WebSockets gives its connections no id.
         _ if event.connection_id.is_empty() => {
             format!("{}/{}/{}", event.generation, millis(event.received_at), body.seq)
         }
         _ => format!("{}/{}", event.connection_id, body.seq),
     }
-}
-
-fn is_edit(post: &Post<'_>) -> bool {
-    post.edit_at > 0 && post.update_at.saturating_sub(post.edit_at) <= SAME_TOUCH_MS
 }
 
 /// Opens a string that holds a JSON object or list; anything else stays as it is.

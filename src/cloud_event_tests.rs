@@ -1,6 +1,6 @@
 use std::fs;
 
-use matterhost_actors::model::{AccountName, ChannelId, EventBody, Generation, ServerName};
+use matterhost_actors::model::{AccountName, ChannelId, EventBody, Generation, PostKey, ServerName};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,10 +14,11 @@ fn event(name: &str, data: &str) -> Event {
         connection_id: "conn".into(),
         received_at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         recovered: false,
+        own: false,
         body: EventBody {
             event: name.into(),
             channel_id: ChannelId::from("chan"),
-            post: None,
+            change: None,
             seq: 7,
             data: data.into(),
             broadcast: "null".into(),
@@ -52,14 +53,24 @@ fn recorded() -> Vec<(String, Value)> {
     frames
 }
 
+/// The same with what it changes.
+fn change(name: &str, data: &str, change: Change) -> Event {
+    let event = event(name, data);
+    Event { body: EventBody { change: Some(change), ..event.body }, ..event }
+}
+
+fn posted(data: &str) -> Event {
+    change("posted", data, Change::Posted(PostKey { create_at: 0, id: "p1".into() }))
+}
+
 #[test]
 fn a_post_is_a_line_of_all_attributes() {
     let post = r#"{"id":"p1","create_at":1700000000000,"message":"hi\nthere"}"#;
-    let event = event("posted", &data_with(post));
+    let event = posted(&data_with(post));
     let expected = concat!(
         r#"{"specversion":"1.0","id":"p1","source":"/matterhost/main/helpdesk","type":"com.mattermost.posted","#,
         r#""time":"2023-11-14T22:13:20.000Z","subject":"chan","datacontenttype":"application/json","#,
-        r#""account":"helpdesk","recovered":false,"data":{"post":{"id":"p1","create_at":1700000000000,"#,
+        r#""account":"helpdesk","recovered":false,"own":false,"data":{"post":{"id":"p1","create_at":1700000000000,"#,
         r#""message":"hi\nthere"},"x":1}}"#,
         "\n"
     );
@@ -73,14 +84,19 @@ fn ids_are_stable_and_tell_things_apart() {
             r#"{{"id":"p1","create_at":5,"update_at":{update},"edit_at":{edit},"delete_at":0}}"#
         ))
     };
+    let edited = || Change::Edited { id: "p1".into(), edit_at: 9_000 };
+    for (event, id) in [
+        (posted(&post(0, 5)), "p1"),
+        (change("post_edited", &post(9_000, 9_003), edited()), "p1/edited/9000"),
+        (change("post_deleted", &post(0, 9_000), Change::Deleted { id: "p1".into() }), "p1/deleted"),
+    ] {
+        assert_eq!(read(&event)["id"], id);
+        assert_eq!(read(&Event { recovered: true, ..event })["id"], id, "fetched, it is the same");
+    }
     let cases = [
-        ("posted", post(0, 5), "p1"),
-        ("post_edited", post(9_000, 9_000), "p1/edited/9000"),
-        ("post_edited", post(9_000, 9_003), "p1/edited/9000"),
         // Pinned and unpinned later.
         ("post_edited", post(9_000, 20_000), "p1/updated/20000"),
         ("post_edited", post(0, 30_000), "p1/updated/30000"),
-        ("post_deleted", post(0, 9_000), "p1/deleted"),
         ("typing", "{}".into(), "conn/7"),
         ("posted", data_with("broken"), "conn/7"),
         ("posted", "null".into(), "conn/7"),
@@ -88,8 +104,6 @@ fn ids_are_stable_and_tell_things_apart() {
     for (name, data, id) in cases {
         assert_eq!(read(&event(name, &data))["id"], id, "{name} {data}");
     }
-    let recovered = Event { recovered: true, ..event("post_edited", &post(9_000, 20_000)) };
-    assert_eq!(read(&recovered)["id"], "p1/edited/9000", "a reply moved update_at meanwhile");
     let nameless = Event { connection_id: "".into(), ..event("typing", "{}") };
     assert_eq!(read(&nameless)["id"], "3/1700000000123/7");
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matterhost_actors::model::{Class, CloseReason, Fact, Observation, Subject};
+use matterhost_actors::model::{CatchUpProgress, Class, CloseReason, Fact, Observation, Subject};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::Level;
 
@@ -92,13 +92,24 @@ fn entry(fact: &Fact) -> Entry {
         }
         Fact::Unreadable { cause } => (Level::WARN, format!("a frame was left out: {cause}")),
         Fact::CaughtUp { channels: 0, .. } => (Level::DEBUG, "nothing was missed".into()),
-        Fact::CaughtUp { channels, posts } => {
-            (Level::INFO, format!("caught up: {posts} posts were missed, of {channels} channels looked at"))
+        Fact::CatchingUp(CatchUpProgress { done, channels, recovered }) => {
+            let how_far = format!("{done} of {channels} channels are read");
+            (Level::INFO, format!("catching up: {how_far}, {recovered} posts and edits recovered so far"))
         }
-        Fact::CatchUpTruncated { channel, limit } => {
-            let what = format!("channel {channel} had more than {limit} posts to catch up with");
-            (Level::WARN, format!("{what}; the oldest are left out (catch_up.max_posts_per_channel)"))
+        Fact::CaughtUp { channels, recovered } => {
+            let what = format!("{recovered} posts and edits were missed");
+            (Level::INFO, format!("caught up: {what}, in {channels} channels looked at"))
         }
+        Fact::CatchUpTruncated { channel, what } => {
+            (Level::WARN, format!("channel {channel} is not caught up with whole; left out: {what}"))
+        }
+        Fact::Audited { channels } => {
+            (Level::DEBUG, format!("the audit found nothing missing; {channels} channels were looked into"))
+        }
+        Fact::StoreFailed { cause } => (
+            Level::ERROR,
+            format!("the state cannot be kept, and nothing is handed over until it can: {cause}"),
+        ),
         Fact::ChannelSkipped { channel, cause } => {
             (Level::WARN, format!("channel {channel} cannot be read and is left out: {cause}"))
         }
@@ -131,6 +142,7 @@ fn plain_entry(fact: &Fact) -> (Level, String) {
         Fact::BudgetReset => (Level::INFO, "the whole restart budget is back"),
         Fact::Stalled => (Level::WARN, "a sink takes nothing; reading is paused"),
         Fact::Unstalled => (Level::INFO, "the sinks take events again"),
+        Fact::StoreRecovered => (Level::INFO, "the state is kept again"),
         Fact::Prompted => (Level::DEBUG, "another account saw this one change; looking at once"),
         Fact::ProbeGood { .. } => (Level::TRACE, "a probe says that all is well"),
         Fact::Stopped => (Level::INFO, "stopped"),

@@ -47,7 +47,7 @@ async fn host(config: Config) -> anyhow::Result<Exit> {
     let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
     let sinks = Sinks::start(&config, &answers)?;
     let deadline = config.shutdown_deadline;
-    let supervisor = Supervisor::new(config.host);
+    let supervisor = Supervisor::new(config.host.clone());
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
     add(&supervisor, config, &sinks).await?;

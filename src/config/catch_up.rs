@@ -8,8 +8,12 @@ use super::section::Section;
 
 /// Beyond this each catch-up would fetch most of a busy day again.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(3600);
-/// What is paged back by time is in memory until it is handed over: some gigabytes of the longest posts.
+/// Five thousand requests for one channel.
 const MOST_POSTS: usize = 1_000_000;
+/// Less would be no more than the overlap.
+const SHORTEST_AGE: Duration = Duration::from_secs(60);
+/// Longer than servers keep posts for bots to answer.
+const LONGEST_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) fn read(mut section: Section<'_>) -> CatchUpSettings {
     let default = CatchUpSettings::default();
@@ -20,6 +24,8 @@ pub(super) fn read(mut section: Section<'_>) -> CatchUpSettings {
             default.max_posts_per_channel,
             1..=MOST_POSTS,
         ),
+        max_age: section.optional_within("max_age", SHORTEST_AGE..=LONGEST_AGE),
+        from: section.read("from", default.from),
     };
     section.finish();
     catch_up

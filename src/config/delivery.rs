@@ -12,6 +12,7 @@ pub(super) fn read(mut section: Section<'_>) -> DeliverySettings {
     let delivery = DeliverySettings {
         queue: section.within("queue", default.queue, 1..=LARGEST_QUEUE),
         in_flight: section.within("in_flight", default.in_flight, 1..=LARGEST_QUEUE),
+        skip_own: section.read("skip_own", default.skip_own),
     };
     section.finish();
     delivery

@@ -5,6 +5,7 @@
 //! told at once, each with its key and how to mend it, and no token is ever part of a message.
 
 mod accounts;
+mod audit;
 mod catch_up;
 mod confidential;
 mod dead_letter;

@@ -11,14 +11,14 @@ use matterhost_actors::{
 use super::{
     AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, Names},
-    catch_up, dead_letter, delivery, health, host, log, open_files, restart,
+    audit, catch_up, dead_letter, delivery, health, host, log, open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
     sinks,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "servers",
     "accounts",
     "sinks",
@@ -27,6 +27,7 @@ const SECTIONS: [&str; 10] = [
     "health",
     "delivery",
     "catch_up",
+    "audit",
     "log",
     "host",
 ];
@@ -78,6 +79,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
+    let audit = audit::read(tree.section("audit", report));
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let files = sinks.iter().map(SinkConfig::open_files).sum();
@@ -88,6 +90,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         health,
         delivery,
         catch_up,
+        audit,
         hello_timeout: host.hello_timeout,
         stop_deadline: host.stop_deadline,
         arbiters: host.arbiters,

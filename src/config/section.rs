@@ -79,18 +79,35 @@ impl<'a> Section<'a> {
         bounds: RangeInclusive<T>,
     ) -> T {
         let value = self.read(key, default);
-        if !bounds.contains(&value) {
+        self.hold_within(key, &value, &bounds);
+        value
+    }
+
+    fn hold_within<T: Setting + PartialOrd>(&mut self, key: &str, value: &T, bounds: &RangeInclusive<T>) {
+        if !bounds.contains(value) {
             let what = format!("{} is out of bounds", value.show());
             let remedy = format!("take {} to {}", bounds.start().show(), bounds.end().show());
             self.refuse(key, what, remedy);
         }
-        value
     }
 
     /// The value of a key that may be left out.
     pub(super) fn optional<T: Setting>(&mut self, key: &'static str) -> Option<T> {
         self.know::<T>(key, None);
         self.take(key)
+    }
+
+    /// The value of a key that has bounds and may be left out.
+    pub(super) fn optional_within<T: Setting + PartialOrd>(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<T>,
+    ) -> Option<T> {
+        let value = self.optional(key);
+        if let Some(value) = &value {
+            self.hold_within(key, value, &bounds);
+        }
+        value
     }
 
     /// Whether a key was given, well or badly.

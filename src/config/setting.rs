@@ -1,8 +1,12 @@
 //! How single values are read and shown.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use config::ValueKind;
+use matterhost_actors::policy::Beginning;
 
 /// The longest time that a setting may name: longer is a slip, and sums of times must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -103,6 +107,34 @@ impl Setting for Duration {
 
     fn show(&self) -> String {
         humantime::format_duration(*self).to_string()
+    }
+}
+
+impl Setting for Beginning {
+    const KIND: &'static str = "beginning";
+    const LIKE: &'static str = "write \"now\", \"all\", or a time such as \"2026-11-02T08:00:00Z\"";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        let ValueKind::String(text) = value else { return None };
+        match text.trim() {
+            "now" => Some(Self::Now),
+            "all" => Some(Self::At(0)),
+            time => {
+                let since = humantime::parse_rfc3339(time).ok()?.duration_since(UNIX_EPOCH).ok()?;
+                i64::try_from(since.as_millis()).ok().map(Self::At)
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Now => "now".to_owned(),
+            Self::At(0) => "all".to_owned(),
+            Self::At(ms) => {
+                let since = Duration::from_millis(u64::try_from(*ms).unwrap_or_default());
+                humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+            }
+        }
     }
 }
 

@@ -35,7 +35,7 @@ impl Ears {
 
 impl EventSink for Ears {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        if event.body.post.is_some() {
+        if event.body.post().is_some() {
             self.posts.send_modify(|posts| *posts += 1);
         }
         Delivered::Now(Outcome::Acknowledged)

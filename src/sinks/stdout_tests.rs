@@ -28,10 +28,11 @@ fn event(seq: u64, size: usize) -> Arc<Event> {
         connection_id: "c".into(),
         received_at: SystemTime::now(),
         recovered: false,
+        own: false,
         body: EventBody {
             event: "x".into(),
             channel_id: ChannelId::default(),
-            post: None,
+            change: None,
             seq,
             data: format!("{{\"fill\":\"{}\"}}", "x".repeat(size)).into(),
             broadcast: "null".into(),

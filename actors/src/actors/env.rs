@@ -10,9 +10,9 @@ use std::{
 
 use actix::Addr;
 
-use super::{Observer, Supervisor, gate::GateHandle, settings::HostSettings};
+use super::{Observer, Supervisor, book::SharedBook, gate::GateHandle, settings::HostSettings};
 use crate::{
-    model::{AccountName, Fact, Generation, ServerName, Token, UserId},
+    model::{AccountName, CatchUpProgress, Fact, Generation, ServerName, Token, UserId},
     policy::{Prompt, Witness},
     ports::ApiFactory,
 };
@@ -28,6 +28,7 @@ pub(super) struct Env {
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
     pub(super) vitals: Arc<Vitals>,
+    pub(super) book: SharedBook,
     pub(super) supervisor: Addr<Supervisor>,
 }
 
@@ -71,6 +72,8 @@ pub(super) struct Vitals {
     events: AtomicU64,
     last_event_ms: AtomicU64,
     last_good_probe_ms: AtomicU64,
+    recovered: AtomicU64,
+    catching_up: Mutex<Option<CatchUpProgress>>,
 }
 
 impl Vitals {
@@ -81,6 +84,23 @@ impl Vitals {
 
     pub(super) fn good_probe(&self) {
         self.last_good_probe_ms.store(unix_ms(SystemTime::now()), Ordering::Relaxed);
+    }
+
+    pub(super) fn recovered(&self) {
+        self.recovered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn recovered_so_far(&self) -> u64 {
+        self.recovered.load(Ordering::Relaxed)
+    }
+
+    /// How far a catch-up is; none when there is none.
+    pub(super) fn catches_up(&self, progress: Option<CatchUpProgress>) {
+        *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    }
+
+    pub(super) fn catching_up(&self) -> Option<CatchUpProgress> {
+        *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn events(&self) -> u64 {

@@ -9,6 +9,7 @@
 //!       └─ HealthCheck             child of that Connection
 //! ```
 
+mod book;
 mod connection;
 mod delivery;
 mod env;
@@ -19,7 +20,7 @@ mod settings;
 mod supervisor;
 
 pub use observer::Observer;
-pub use settings::{CatchUpSettings, DeliverySettings, HealthSettings, HostSettings};
+pub use settings::{AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings};
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
     Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor, SupervisorError,

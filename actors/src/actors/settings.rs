@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::policy::{PulseLimits, RestartPolicy};
+use crate::policy::{Beginning, BookSettings, PulseLimits, RestartPolicy};
 
 /// What an operator may set for all accounts of a host.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HostSettings {
     /// Budget and delays.
     pub restart: RestartPolicy,
@@ -15,6 +15,8 @@ pub struct HostSettings {
     pub delivery: DeliverySettings,
     /// Fetching what was missed.
     pub catch_up: CatchUpSettings,
+    /// Looking for what was never received.
+    pub audit: AuditSettings,
     /// How long to wait for the hello after the upgrade.
     pub hello_timeout: Duration,
     /// How long a Connection may take to stop before it is abandoned.
@@ -46,6 +48,8 @@ pub struct DeliverySettings {
     pub queue: usize,
     /// Events of one account that the sink may hold unanswered at once.
     pub in_flight: usize,
+    /// Pass over what the account posted itself: its posts, and their edits and deletions.
+    pub skip_own: bool,
 }
 
 /// Fetching what was posted while an account was away.
@@ -54,14 +58,50 @@ pub struct CatchUpSettings {
     /// How much younger than the anchor of a cursor the newest acknowledged post is at least, in server time: posts
     /// that become visible after younger ones by less than this are found.
     pub overlap: Duration,
-    /// The most posts fetched of one channel at one catch-up. Beyond it the oldest are left out, and that is told.
+    /// About the most posts fetched of one channel at one catch-up. Beyond it the oldest are left out, and that is told.
     pub max_posts_per_channel: usize,
+    /// Posts that are older than this, in server time, are left out, and that is told; none is a limit.
+    pub max_age: Option<Duration>,
+    /// Where an account begins that nothing is known of.
+    pub from: Beginning,
+}
+
+/// Looking for what was never received, whatever the cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Whether to look.
+    pub enabled: bool,
+    /// From one audit of an account to the next.
+    pub interval: Duration,
+    /// How long a Connection is ready before its first audit.
+    pub grace: Duration,
 }
 
 impl CatchUpSettings {
-    /// The overlap in milliseconds, as the server counts.
-    pub fn overlap_ms(&self) -> i64 {
-        i64::try_from(self.overlap.as_millis()).unwrap_or(i64::MAX)
+    /// What a book goes by.
+    pub fn book(&self) -> BookSettings {
+        BookSettings { overlap_ms: ms(self.overlap), from: self.from }
+    }
+
+    /// The greatest age in milliseconds, as the server counts.
+    pub fn max_age_ms(&self) -> Option<i64> {
+        self.max_age.map(ms)
+    }
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            // One or two requests an account; what nothing else notices waits no longer.
+            interval: Duration::from_secs(300),
+            // What was made around the hello has settled by then.
+            grace: Duration::from_secs(30),
+        }
     }
 }
 
@@ -72,6 +112,9 @@ impl Default for CatchUpSettings {
             overlap: Duration::from_secs(10),
             // A long weekend of a busy channel.
             max_posts_per_channel: 100_000,
+            // Nothing is lost for its age unless somebody wants that.
+            max_age: None,
+            from: Beginning::Now,
         }
     }
 }
@@ -83,6 +126,7 @@ impl Default for HostSettings {
             health: HealthSettings::default(),
             delivery: DeliverySettings::default(),
             catch_up: CatchUpSettings::default(),
+            audit: AuditSettings::default(),
             // The server itself drops a socket without a valid token after 5 s (fact 1).
             hello_timeout: Duration::from_secs(10),
             // Stopping is one message and a close frame; what takes longer hangs.
@@ -112,6 +156,8 @@ impl Default for DeliverySettings {
             // in at most 4 MiB.
             queue: 256,
             in_flight: 16,
+            // A bot that answers its own posts never stops.
+            skip_own: true,
         }
     }
 }

@@ -9,12 +9,12 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
 use super::{
-    ClientConfig, DialError, Dialed, Etag, RestError, RestErrorKind, ResumePoint,
+    ClientConfig, DialError, Dialed, Etag, RestError, RestErrorKind,
     dial::{self, Tunnels},
     failure::Failure,
     transport::ServerConnector,
 };
-use crate::model::Token;
+use crate::model::{ResumePoint, Token};
 
 /// Asks one Mattermost server by REST, and dials its sockets.
 ///

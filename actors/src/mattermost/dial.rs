@@ -16,10 +16,10 @@ use futures_util::future::LocalBoxFuture;
 use tokio::time::timeout;
 
 use super::{
-    ClientConfig, DialError, DialErrorKind, RateHeaders, ResumePoint, Socket, client::bearer, headers,
-    socket::ByteStream, transport::ServerConnector,
+    ClientConfig, DialError, DialErrorKind, RateHeaders, Socket, client::bearer, headers, socket::ByteStream,
+    transport::ServerConnector,
 };
-use crate::model::Token;
+use crate::model::{ResumePoint, Token};
 
 /// An open socket, from which nothing has been read.
 #[derive(Debug)]

@@ -33,7 +33,7 @@ mod users;
 
 pub use channels::{Channel, ChannelKind};
 pub use client::{Client, http_client};
-pub use config::{ClientConfig, ResumePoint};
+pub use config::ClientConfig;
 pub use dial::Dialed;
 pub use dial_error::{DialError, DialErrorKind};
 pub use envelope::{EnvelopeError, EventEnvelope, Incoming, Reply, ReplyError, parse};
@@ -41,7 +41,7 @@ pub use error::{RestError, RestErrorKind};
 pub use events::{Hello, PostHead, Posted, UserUpdated};
 pub use headers::{Etag, RateHeaders};
 pub use limits::ClientLimits;
-pub use posts::{PER_PAGE, Page, Post, SINCE_LIMIT, Since};
+pub use posts::{Cut, PER_PAGE, Page, Post, SINCE_LIMIT, Since, Span};
 pub use requests::Requests;
 pub use rest::{Answer, SystemPing};
 pub use socket::{Frame, SendError, Socket, SocketError, SocketReader, SocketWriter};

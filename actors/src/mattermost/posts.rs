@@ -45,6 +45,36 @@ pub struct Post {
     pub json: Box<RawValue>,
 }
 
+/// Which posts of a channel a page is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span<'a> {
+    /// Those strictly later than one, by `create_at` alone: posts of its own `create_at` are missing (fact 23).
+    /// The named post may be deleted. **One that does not exist gives an empty page**, as if there were nothing new
+    /// (fact 11).
+    After(&'a PostId),
+    /// Those strictly earlier than one, likewise; the newest of them first.
+    Before(&'a PostId),
+    /// The newest.
+    Newest,
+}
+
+/// Which part of a [`Span`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The number of the page, from 0. **What a number means shifts when a post comes or goes** (fact 23): another than
+    /// 0 is for what shares one `create_at`, which `after` cannot tell apart.
+    pub page: usize,
+    /// The most posts on it; held between 1 and [`PER_PAGE`].
+    pub per_page: usize,
+}
+
+impl Cut {
+    /// The first so many.
+    pub fn first(per_page: usize) -> Self {
+        Self { page: 0, per_page }
+    }
+}
+
 /// One page of a channel: its posts that are not deleted, by (`create_at`, id), **the oldest first**.
 ///
 /// It has only what the server listed: thread roots that come along are left out (fact 11).
@@ -96,60 +126,36 @@ impl Post {
 }
 
 impl Client {
-    /// The first page of posts strictly later than `after`, by `create_at` alone: posts of its own
-    /// `create_at` are missing (fact 23).
-    ///
-    /// The named post may be deleted. **One that does not exist gives an empty page**, as if there were
-    /// nothing new (fact 11). `per_page` is held between 1 and [`PER_PAGE`].
+    /// One page of a channel's posts that are not deleted.
     ///
     /// # Errors
     ///
-    /// A channel that cannot be read is [`RestErrorKind::Refused`] with 403; an empty id is refused with 400,
-    /// unasked.
-    pub async fn posts_after(
+    /// A channel that cannot be read is [`RestErrorKind::Refused`] with 403; a span that names no post is refused
+    /// with 400, unasked.
+    pub async fn posts(
         &self,
         token: &Token,
         channel: &ChannelId,
-        after: &PostId,
-        per_page: usize,
+        span: Span<'_>,
+        cut: Cut,
     ) -> Result<Answer<Page>, RestError> {
-        self.page(token, channel, &from("after", after)?, per_page).await
-    }
-
-    /// The same towards the past: the newest posts that are strictly earlier than `before`.
-    ///
-    /// # Errors
-    ///
-    /// As with [`posts_after`](Self::posts_after).
-    pub async fn posts_before(
-        &self,
-        token: &Token,
-        channel: &ChannelId,
-        before: &PostId,
-        per_page: usize,
-    ) -> Result<Answer<Page>, RestError> {
-        self.page(token, channel, &from("before", before)?, per_page).await
-    }
-
-    /// The newest posts of a channel.
-    ///
-    /// # Errors
-    ///
-    /// As with [`posts_after`](Self::posts_after).
-    pub async fn newest_posts(
-        &self,
-        token: &Token,
-        channel: &ChannelId,
-        per_page: usize,
-    ) -> Result<Answer<Page>, RestError> {
-        self.page(token, channel, "", per_page).await
+        let from = match span {
+            Span::After(post) => from("after", post)?,
+            Span::Before(post) => from("before", post)?,
+            Span::Newest => String::new(),
+        };
+        let query = format!("{from}page={}&per_page={}", cut.page, cut.per_page.clamp(1, PER_PAGE));
+        let (answer, mut list) = self.post_list(token, channel, &query).await?;
+        let (next_post_id, prev_post_id) = (list.next_post_id.take(), list.prev_post_id.take());
+        let value = Page { posts: list.posts(ROUTE)?, next_post_id, prev_post_id };
+        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
     }
 
     /// What was touched in a channel after a time, by `update_at`: edits and deletions too (fact 11).
     ///
     /// # Errors
     ///
-    /// As with [`posts_after`](Self::posts_after). It cannot be had in parts: rows that are
+    /// As with [`posts`](Self::posts). It cannot be had in parts: rows that are
     /// [`RestErrorKind::TooLarge`] together stay so.
     pub async fn posts_since(
         &self,
@@ -158,27 +164,13 @@ impl Client {
         since_ms: i64,
     ) -> Result<Answer<Since>, RestError> {
         // Asked for what is after 0, the server answers with the newest page instead.
-        let (answer, list) = self.posts(token, channel, &format!("since={}", since_ms.max(1))).await?;
+        let (answer, list) = self.post_list(token, channel, &format!("since={}", since_ms.max(1))).await?;
         let truncated = list.len() >= SINCE_LIMIT;
         let value = Since { posts: list.posts(ROUTE)?, truncated };
         Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
     }
 
-    async fn page(
-        &self,
-        token: &Token,
-        channel: &ChannelId,
-        from: &str,
-        per_page: usize,
-    ) -> Result<Answer<Page>, RestError> {
-        let query = format!("{from}page=0&per_page={}", per_page.clamp(1, PER_PAGE));
-        let (answer, mut list) = self.posts(token, channel, &query).await?;
-        let (next_post_id, prev_post_id) = (list.next_post_id.take(), list.prev_post_id.take());
-        let value = Page { posts: list.posts(ROUTE)?, next_post_id, prev_post_id };
-        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
-    }
-
-    async fn posts(
+    async fn post_list(
         &self,
         token: &Token,
         channel: &ChannelId,

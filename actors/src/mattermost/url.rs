@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use awc::http::{Uri, uri::InvalidUri};
 use url::{Host, Url, form_urlencoded};
 
-use super::ResumePoint;
+use crate::model::ResumePoint;
 
 /// What every REST route of Mattermost begins with.
 const API: &str = "/api/v4";

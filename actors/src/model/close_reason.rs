@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::UserId;
+use super::{ChannelId, PostId, UserId};
 
 /// Why a Connection ended. What follows from each is decided by [`crate::policy::consequence`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,12 @@ pub enum CloseReason {
         error: String,
     },
     /// The audit found a post that was never received.
-    AuditHole,
+    AuditHole {
+        /// Where it is.
+        channel: ChannelId,
+        /// The post.
+        post: PostId,
+    },
     /// `/users/me` answers 401: the account is disabled or its token revoked (fact 8).
     Unauthorized,
     /// The server or the way to it is set up so that no retry can help.
@@ -150,7 +155,7 @@ impl CloseReason {
             R::OperatorStop | R::Removed | R::Shutdown | R::ConfigChanged | R::OperatorRestart => {
                 Class::Planned
             }
-            R::Stale { .. } | R::Deaf { .. } | R::AuditHole => Class::Recycle,
+            R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => Class::Recycle,
             R::Unauthorized => Class::Blocked,
             R::Misconfigured(_) => Class::Misconfigured,
             R::IdentityChanged { .. } => Class::Identity,
@@ -185,7 +190,7 @@ impl CloseReason {
             R::OperatorRestart => "operator_restart",
             R::Stale { .. } => "stale",
             R::Deaf { .. } => "deaf",
-            R::AuditHole => "audit_hole",
+            R::AuditHole { .. } => "audit_hole",
             R::Unauthorized => "unauthorized",
             R::Misconfigured(_) => "misconfigured",
             R::IdentityChanged { .. } => "identity_changed",
@@ -216,6 +221,9 @@ impl fmt::Display for CloseReason {
         match self {
             R::Stale { baseline, seen } => write!(f, "stale: update_at moved from {baseline} to {seen}"),
             R::Deaf { error } => write!(f, "deaf: the ping was answered with {error}"),
+            R::AuditHole { channel, post } => {
+                write!(f, "the audit found post {post} of channel {channel}, which was never received")
+            }
             R::Misconfigured(what) => write!(f, "misconfigured: {what}"),
             R::IdentityChanged { was, now } => write!(f, "the token names user {now}, not {was} any more"),
             R::Unreachable { cause } => write!(f, "unreachable: {cause}"),
@@ -232,7 +240,6 @@ impl fmt::Display for CloseReason {
             | R::Shutdown
             | R::ConfigChanged
             | R::OperatorRestart
-            | R::AuditHole
             | R::Unauthorized
             | R::Timeout
             | R::RateLimited { retry_after: None }

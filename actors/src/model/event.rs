@@ -20,6 +20,8 @@ pub struct Event {
     pub received_at: SystemTime,
     /// Whether it was fetched by the catch-up instead of heard live.
     pub recovered: bool,
+    /// Whether it is about a post of the account's own.
+    pub own: bool,
     /// What was said.
     pub body: EventBody,
 }
@@ -31,14 +33,35 @@ pub struct EventBody {
     pub event: Box<str>,
     /// The channel it belongs to; empty when it belongs to none.
     pub channel_id: ChannelId,
-    /// The post that it brings, when it is a new one (`posted`).
-    pub post: Option<PostKey>,
+    /// What it changes that can be fetched as well, and must not come twice.
+    pub change: Option<Change>,
     /// Its place in the order of the connection (fact 14); 0 for what was fetched.
     pub seq: u64,
     /// The member `data` of the envelope, byte for byte.
     pub data: Box<str>,
     /// The member `broadcast` of the envelope, byte for byte.
     pub broadcast: Box<str>,
+}
+
+/// What an event changes in a channel, as far as it can be fetched later, too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A new post.
+    Posted(PostKey),
+    /// A post's text was edited.
+    Edited {
+        /// The post.
+        id: PostId,
+        /// When, in server milliseconds.
+        edit_at: i64,
+    },
+    /// A post was deleted. When is not told live.
+    Deleted {
+        /// The post.
+        id: PostId,
+    },
+    /// The account left the channel, or was removed from it.
+    Left,
 }
 
 /// A post, as far as its place goes.
@@ -48,4 +71,14 @@ pub struct PostKey {
     pub create_at: i64,
     /// Its id.
     pub id: PostId,
+}
+
+impl EventBody {
+    /// The post that it brings, when it is a new one.
+    pub fn post(&self) -> Option<&PostKey> {
+        match &self.change {
+            Some(Change::Posted(post)) => Some(post),
+            Some(Change::Edited { .. } | Change::Deleted { .. } | Change::Left) | None => None,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, ChannelId, CloseReason, Generation, ServerName};
+use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Generation, ServerName};
 
 /// One fact about an account or a server.
 #[derive(Debug, Clone)]
@@ -44,19 +44,21 @@ pub enum Fact {
         /// From the start of the Connection.
         after: Duration,
     },
+    /// A catch-up takes long: how far it is.
+    CatchingUp(CatchUpProgress),
     /// What was posted while the account was away has been fetched.
     CaughtUp {
         /// Channels that had news.
         channels: usize,
-        /// Posts that were handed over.
-        posts: usize,
+        /// Posts, edits and deletions that were handed over.
+        recovered: usize,
     },
-    /// A channel had more to catch up with than the limits allow: older posts are left out.
+    /// A channel had more to catch up with than a limit allows: some of it is left out.
     CatchUpTruncated {
         /// The channel.
         channel: ChannelId,
-        /// The limit that was reached, in posts.
-        limit: usize,
+        /// What was left out.
+        what: Truncation,
     },
     /// A channel refuses to be read; it was left out.
     ChannelSkipped {
@@ -64,6 +66,11 @@ pub enum Fact {
         channel: ChannelId,
         /// What the server said.
         cause: String,
+    },
+    /// The audit compared what the server has with what was received, and nothing is missing.
+    Audited {
+        /// Channels that had to be looked into.
+        channels: usize,
     },
     /// The Connection was ready for `reset_after`: delays begin anew, and a half-open budget is whole again.
     Settled,
@@ -107,6 +114,13 @@ pub enum Fact {
         /// What it said.
         cause: String,
     },
+    /// What was acknowledged cannot be kept, or what was kept cannot be read; nothing is handed over until it can.
+    StoreFailed {
+        /// Which file, what is wrong, and how to mend it.
+        cause: String,
+    },
+    /// What was acknowledged is kept again.
+    StoreRecovered,
     /// Another account saw this one change; it is polled, or woken, at once.
     Prompted,
     /// A poll or a ping said that all is well.
@@ -153,6 +167,40 @@ pub enum Fact {
     },
 }
 
+/// What a catch-up left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truncation {
+    /// All but the newest posts: `max_posts_per_channel`.
+    Posts {
+        /// The limit, in posts.
+        limit: usize,
+    },
+    /// Posts that are older: `max_age`.
+    Age {
+        /// The limit.
+        limit: Duration,
+    },
+    /// Any of the edits and deletions: the server shows no more of them (fact 25).
+    Changes {
+        /// The server's limit, in rows.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for Truncation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Posts { limit } => {
+                write!(f, "all but the newest {limit} posts (catch_up.max_posts_per_channel)")
+            }
+            Self::Age { limit } => write!(f, "posts older than {} s (catch_up.max_age)", limit.as_secs()),
+            Self::Changes { limit } => {
+                write!(f, "some of more than {limit} edits and deletions (the server shows no more)")
+            }
+        }
+    }
+}
+
 impl Fact {
     /// The fact in one word, for logs and metrics.
     pub fn label(&self) -> &'static str {
@@ -161,9 +209,11 @@ impl Fact {
             Self::Connected { .. } => "connected",
             Self::ResumeLost => "resume_lost",
             Self::Ready { .. } => "ready",
+            Self::CatchingUp(_) => "catching_up",
             Self::CaughtUp { .. } => "caught_up",
             Self::CatchUpTruncated { .. } => "catch_up_truncated",
             Self::ChannelSkipped { .. } => "channel_skipped",
+            Self::Audited { .. } => "audited",
             Self::Settled => "settled",
             Self::Closed { .. } => "closed",
             Self::Refunded => "refunded",
@@ -176,6 +226,8 @@ impl Fact {
             Self::Stalled => "stalled",
             Self::Unstalled => "unstalled",
             Self::Rejected { .. } => "rejected",
+            Self::StoreFailed { .. } => "store_failed",
+            Self::StoreRecovered => "store_recovered",
             Self::Prompted => "prompted",
             Self::ProbeGood { .. } => "probe_good",
             Self::ProbeFailed { .. } => "probe_failed",

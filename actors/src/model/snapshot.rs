@@ -4,6 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use super::{AccountName, AccountState, CloseReason, Generation, ServerName};
 
+/// How far a catch-up is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CatchUpProgress {
+    /// Channels that have been read to their end.
+    pub done: usize,
+    /// Channels that are to be read.
+    pub channels: usize,
+    /// Posts, edits and deletions that were handed over.
+    pub recovered: usize,
+}
+
 /// Everything the Supervisor knows of an account at one moment.
 #[derive(Debug, Clone)]
 pub struct AccountSnapshot {
@@ -23,6 +34,10 @@ pub struct AccountSnapshot {
     pub last_event: Option<SystemTime>,
     /// When a probe (a poll, or an in-band ping) last said that all is well.
     pub last_good_probe: Option<SystemTime>,
+    /// Posts, edits and deletions that were fetched since the account was added.
+    pub recovered: u64,
+    /// How far the catch-up is, while one is under way.
+    pub catching_up: Option<CatchUpProgress>,
     /// Connections started again since the account was added.
     pub restarts: u64,
     /// Charged endings in the window now.

@@ -48,6 +48,16 @@ impl Cursor {
         Self { anchor: Anchor::Time(time), since: BTreeSet::new(), overlap_ms }
     }
 
+    /// A cursor as it was kept: an anchor, and what was acknowledged since.
+    pub fn kept(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
+        Self { anchor, since: since.into_iter().collect(), overlap_ms }
+    }
+
+    /// Posts acknowledged since the anchor, each with its time.
+    pub fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
+        self.since.iter()
+    }
+
     /// Where paging begins.
     pub fn anchor(&self) -> &Anchor {
         &self.anchor
@@ -56,6 +66,15 @@ impl Cursor {
     /// The time of the newest acknowledged post, or where the cursor began.
     pub fn newest(&self) -> i64 {
         self.since.last().map_or(self.anchor.time(), |(create_at, _)| *create_at)
+    }
+
+    /// The time of the newest acknowledged post, if there is one.
+    pub fn newest_post(&self) -> Option<i64> {
+        let anchor = match &self.anchor {
+            Anchor::Time(_) => None,
+            Anchor::Post { create_at, .. } => Some(*create_at),
+        };
+        self.since.last().map(|(create_at, _)| *create_at).or(anchor)
     }
 
     /// Whether a post was acknowledged since the anchor.

@@ -58,7 +58,7 @@ pub fn consequence(reason: &CloseReason, run: Run) -> Consequence {
     match reason {
         R::OperatorStop | R::Removed | R::Shutdown | R::IdentityChanged { .. } => Consequence::Stop,
         R::ConfigChanged | R::OperatorRestart => Consequence::RestartNow,
-        R::Stale { .. } | R::Deaf { .. } | R::AuditHole => Consequence::Recycle,
+        R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => Consequence::Recycle,
         R::Unauthorized => Consequence::AskBlocked,
         R::Misconfigured(_) => Consequence::AskMisconfigured,
         R::RateLimited { retry_after } => backoff(Charge::No, false, *retry_after),
@@ -109,7 +109,7 @@ mod tests {
             (R::OperatorRestart, Consequence::RestartNow),
             (R::Stale { baseline: 1, seen: 2 }, Consequence::Recycle),
             (R::Deaf { error: cause() }, Consequence::Recycle),
-            (R::AuditHole, Consequence::Recycle),
+            (R::AuditHole { channel: "c".into(), post: "p".into() }, Consequence::Recycle),
             (R::Unauthorized, Consequence::AskBlocked),
             (R::Misconfigured(Misconfiguration::Tls), Consequence::AskMisconfigured),
             (R::Misconfigured(Misconfiguration::NotFound), Consequence::AskMisconfigured),

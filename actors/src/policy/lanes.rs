@@ -99,6 +99,11 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         self.ready.push_back(key.clone());
     }
 
+    /// Items that wait, in no particular order.
+    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.by_key.values().flat_map(|lane| &lane.items)
+    }
+
     /// How many items are out.
     pub fn out(&self) -> usize {
         self.out

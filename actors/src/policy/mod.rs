@@ -8,6 +8,7 @@ mod book;
 mod budget;
 mod common_cause;
 mod cursor;
+mod edits;
 mod ending;
 mod gate;
 mod health;
@@ -18,12 +19,13 @@ mod sequence;
 mod settings;
 mod witness;
 
-pub use audit::{Audit, Look};
+pub use audit::Audit;
 pub use backoff::{Backoff, Delays};
-pub use book::{Book, Listed, News};
+pub use book::{Beginning, Book, BookSettings, Listed, News, NewsKind};
 pub use budget::{Budget, Charged, Phase};
 pub use common_cause::CommonCause;
 pub use cursor::{Anchor, Cursor};
+pub use edits::Edits;
 pub use ending::{Charge, Consequence, Run, consequence};
 pub use gate::{
     Class as RequestClass, GateFull, GateLimits, Grant, Knocking, Pace, RateSeen, Shares, Weather,

@@ -11,10 +11,10 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use crate::{
     mattermost::{
-        Answer, Channel, Client, ClientConfig, DialError, Dialed, Etag, Me, Page, RestError, ResumePoint,
-        Since, SystemPing,
+        Answer, Channel, Client, ClientConfig, Cut, DialError, Dialed, Etag, Me, Page, RestError, Since,
+        Span, SystemPing,
     },
-    model::{ChannelId, PostId, Token},
+    model::{ChannelId, ResumePoint, Token},
 };
 
 /// One server's API, usable on the Arbiter it was made on.
@@ -47,31 +47,14 @@ pub trait Api {
         id: &'a ChannelId,
     ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>>;
 
-    /// The first page of posts strictly later than one, deleted posts left out; an unknown post gives an empty
-    /// page (facts 11, 23), an empty id is refused with 400.
-    fn posts_after<'a>(
+    /// One page of a channel's posts, deleted ones left out; an unknown post gives an empty page (facts 11, 23), an
+    /// empty id is refused with 400.
+    fn posts<'a>(
         &'a self,
         token: &'a Token,
         channel: &'a ChannelId,
-        after: &'a PostId,
-        per_page: usize,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>>;
-
-    /// The newest posts strictly earlier than one, likewise.
-    fn posts_before<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        before: &'a PostId,
-        per_page: usize,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>>;
-
-    /// The newest posts of a channel, deleted ones left out.
-    fn newest_posts<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        per_page: usize,
+        span: Span<'a>,
+        cut: Cut,
     ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>>;
 
     /// What was touched after a time, deleted posts and rows of history too; past its limit it brings any of
@@ -160,33 +143,14 @@ impl Api for Client {
         Client::channel(self, token, id).boxed_local()
     }
 
-    fn posts_after<'a>(
+    fn posts<'a>(
         &'a self,
         token: &'a Token,
         channel: &'a ChannelId,
-        after: &'a PostId,
-        per_page: usize,
+        span: Span<'a>,
+        cut: Cut,
     ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        Client::posts_after(self, token, channel, after, per_page).boxed_local()
-    }
-
-    fn posts_before<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        before: &'a PostId,
-        per_page: usize,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        Client::posts_before(self, token, channel, before, per_page).boxed_local()
-    }
-
-    fn newest_posts<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        per_page: usize,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        Client::newest_posts(self, token, channel, per_page).boxed_local()
+        Client::posts(self, token, channel, span, cut).boxed_local()
     }
 
     fn posts_since<'a>(

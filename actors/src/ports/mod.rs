@@ -2,6 +2,8 @@
 
 mod api;
 mod sink;
+mod store;
 
 pub use api::{Api, ApiFactory, Mattermost};
 pub use sink::{Delivered, EventSink, Outcome};
+pub use store::{CursorStore, MemoryStore, StoreError};

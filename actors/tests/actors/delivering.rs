@@ -8,7 +8,10 @@ use matterhost_actors::{
 use crate::stage::{Manner, SECOND, play, settings, wide_open};
 
 fn queue_of(queue: usize) -> HostSettings {
-    HostSettings { delivery: DeliverySettings { queue, in_flight: 2 }, ..settings() }
+    HostSettings {
+        delivery: DeliverySettings { queue, in_flight: 2, ..DeliverySettings::default() },
+        ..settings()
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use matterhost_actors::{
     actors::{RestartAccount, StopAccount},
-    mattermost::{DialErrorKind, RestErrorKind, ResumePoint},
-    model::{AccountState, CloseReason, Fact, Misconfiguration},
+    mattermost::{DialErrorKind, RestErrorKind},
+    model::{AccountState, CloseReason, Fact, Misconfiguration, ResumePoint},
     policy::RestartSettings,
 };
 

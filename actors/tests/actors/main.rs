@@ -14,4 +14,5 @@ mod lossless;
 mod races;
 mod sockets;
 mod stage;
+mod stores;
 mod witnesses;

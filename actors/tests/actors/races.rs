@@ -175,7 +175,7 @@ fn a_delivery_that_dies_on_another_thread_is_noticed_every_time() {
     settings.arbiters = 1;
     for _ in 0..20 {
         actix::System::new().block_on(async {
-            let mut stage = Stage::live(settings);
+            let mut stage = Stage::live(settings.clone());
             stage.host_with("bot", Arc::new(Panics)).await.unwrap();
             stage.until_ready("bot").await;
             stage.world.peer("bot").post("c2", "p1");

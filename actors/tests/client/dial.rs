@@ -3,7 +3,10 @@
 use std::{rc::Rc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use matterhost_actors::mattermost::{ClientLimits, DialErrorKind, Frame, ResumePoint, Socket, SocketError};
+use matterhost_actors::{
+    mattermost::{ClientLimits, DialErrorKind, Frame, Socket, SocketError},
+    model::ResumePoint,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use matterhost_actors::{
-    mattermost::{Answer, Client, ClientLimits, PER_PAGE, Page, Post, RestError, RestErrorKind, SINCE_LIMIT},
+    mattermost::{
+        Answer, Client, ClientLimits, Cut, PER_PAGE, Page, Post, RestError, RestErrorKind, SINCE_LIMIT, Span,
+    },
     model::{ChannelId, PostId, Token},
 };
 use matterhost_simulator::{Account, PostOptions, Simulator};
@@ -46,7 +48,11 @@ impl Talk {
     }
 
     async fn after(&self, post: &PostId) -> Page {
-        self.client.posts_after(&self.token, &self.channel, post, PER_PAGE).await.unwrap().value
+        self.client
+            .posts(&self.token, &self.channel, Span::After(post), Cut::first(PER_PAGE))
+            .await
+            .unwrap()
+            .value
     }
 
     async fn since(&self, time: i64) -> (Vec<Post>, bool) {
@@ -62,7 +68,7 @@ fn ids(posts: &[Post]) -> Vec<PostId> {
 /// Asks a server that answers this for a page after a post.
 async fn asked(server: &Server, limits: ClientLimits) -> Result<Answer<Page>, RestError> {
     let client = client_with(&server.url(), None, limits);
-    client.posts_after(&token(), &"c".into(), &"p".into(), 1_000).await
+    client.posts(&token(), &"c".into(), Span::After(&"p".into()), Cut::first(1_000)).await
 }
 
 #[test]
@@ -115,10 +121,20 @@ fn four_hundred_and_fifty_posts_come_in_three_pages() {
         }
         assert_eq!((lengths, seen), (vec![200, 200, 50], posts.clone()));
 
-        let newest = talk.client.newest_posts(&talk.token, &talk.channel, PER_PAGE).await.unwrap().value;
+        let newest = talk
+            .client
+            .posts(&talk.token, &talk.channel, Span::Newest, Cut::first(PER_PAGE))
+            .await
+            .unwrap()
+            .value;
         assert_eq!(ids(&newest.posts), posts[250..]);
         let from = &newest.posts[0].id;
-        let before = talk.client.posts_before(&talk.token, &talk.channel, from, 50).await.unwrap().value;
+        let before = talk
+            .client
+            .posts(&talk.token, &talk.channel, Span::Before(from), Cut::first(50))
+            .await
+            .unwrap()
+            .value;
         assert_eq!(ids(&before.posts), posts[200..250]);
         assert_eq!(
             (before.prev_post_id.as_ref(), before.next_post_id.as_ref()),
@@ -167,7 +183,8 @@ fn a_thread_root_that_comes_along_is_not_on_the_page() {
         let page = talk.after(&anchor).await;
         assert_eq!(ids(&page.posts), [PostId::from(&*reply.id)]);
         assert_eq!(page.posts[0].root_id, Some(PostId::from(&*root.id)));
-        let newest = talk.client.newest_posts(&talk.token, &talk.channel, 1).await.unwrap().value;
+        let newest =
+            talk.client.posts(&talk.token, &talk.channel, Span::Newest, Cut::first(1)).await.unwrap().value;
         assert_eq!(ids(&newest.posts), [PostId::from(&*reply.id)]);
     });
 }
@@ -216,14 +233,14 @@ fn a_question_that_the_server_would_take_for_another_is_not_asked() {
         let server = Server::answering(json(r#"{"order":[],"posts":{}}"#), Then::KeepAlive).await;
         let client = client(&server.url());
         let (token, channel, none) = (token(), ChannelId::from("c"), PostId::default());
-        let error = client.posts_after(&token, &channel, &none, 1).await.unwrap_err();
+        let error = client.posts(&token, &channel, Span::After(&none), Cut::first(1)).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(400));
-        let error = client.posts_before(&token, &channel, &none, 1).await.unwrap_err();
+        let error = client.posts(&token, &channel, Span::Before(&none), Cut::first(1)).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(400));
         assert_eq!(server.heads().len(), 0);
         client.posts_since(&token, &channel, 0).await.unwrap();
-        client.newest_posts(&token, &channel, 0).await.unwrap();
-        client.posts_after(&token, &"a/b?c".into(), &"x&since=1".into(), 7).await.unwrap();
+        client.posts(&token, &channel, Span::Newest, Cut::first(0)).await.unwrap();
+        client.posts(&token, &"a/b?c".into(), Span::After(&"x&since=1".into()), Cut::first(7)).await.unwrap();
         let lines: Vec<String> =
             server.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
         assert_eq!(
@@ -274,10 +291,15 @@ fn a_channel_of_others_is_refused_and_an_archived_one_is_read() {
     let team = talk.simulator.create_team("others");
     let foreign = ChannelId::from(&*talk.simulator.create_channel(&team, "foreign"));
     run(async {
-        let newest = talk.client.newest_posts(&talk.token, &talk.channel, PER_PAGE).await.unwrap().value;
+        let newest = talk
+            .client
+            .posts(&talk.token, &talk.channel, Span::Newest, Cut::first(PER_PAGE))
+            .await
+            .unwrap()
+            .value;
         assert_eq!(newest.posts[0].id, post);
         assert_eq!(&*newest.posts[1].kind, "system_channel_deleted");
-        let error = talk.client.newest_posts(&talk.token, &foreign, 1).await.unwrap_err();
+        let error = talk.client.posts(&talk.token, &foreign, Span::Newest, Cut::first(1)).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(403));
         assert_eq!(error.id.as_deref(), Some("api.context.permissions.app_error"));
         let error = talk.client.posts_since(&talk.token, &foreign, 1).await.unwrap_err();

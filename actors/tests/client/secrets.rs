@@ -1,6 +1,8 @@
 //! A token is seen in its header, and nowhere else.
 
-use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits, ResumePoint};
+use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits};
+
+use matterhost_actors::model::ResumePoint;
 
 use crate::support::{SECRET, Server, Then, answer, client, run, token};
 

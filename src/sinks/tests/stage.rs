@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, ChannelId, Event, EventBody, Generation, PostKey, ServerName},
+    model::{AccountName, Change, ChannelId, Event, EventBody, Generation, PostKey, ServerName},
     ports::{Delivered, EventSink, Outcome},
 };
 use tokio::sync::oneshot;
@@ -45,10 +45,11 @@ pub(in crate::sinks) fn event(account: &str, name: &str, channel: &str, id: &str
         connection_id: "c".into(),
         received_at: SystemTime::now(),
         recovered: false,
+        own: false,
         body: EventBody {
             event: name.into(),
             channel_id: ChannelId::from(channel),
-            post: (name == "posted").then(|| PostKey { create_at: 1, id: id.into() }),
+            change: (name == "posted").then(|| Change::Posted(PostKey { create_at: 1, id: id.into() })),
             seq: 1,
             data: data.into(),
             broadcast: "null".into(),
@@ -105,7 +106,7 @@ impl Told {
 
 impl EventSink for Told {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let id = event.body.post.as_ref().map(|post| post.id.to_string()).unwrap_or_default();
+        let id = event.body.post().map(|post| post.id.to_string()).unwrap_or_default();
         self.given.lock().unwrap().push(id);
         let next = self.answers.lock().unwrap().pop_front();
         next.unwrap_or(Delivered::Now(Outcome::Acknowledged))

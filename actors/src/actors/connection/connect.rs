@@ -1,19 +1,23 @@
 //! From nothing to an open socket: baseline, slot, dial.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{
-    super::{delivery::Permits, env::Env},
-    Carried,
+use super::super::{
+    delivery::Permits,
+    env::{Env, now},
+    supervisor::{Stall, Stalled},
 };
 use crate::{
-    mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, ResumePoint, Socket, User},
-    model::{CloseReason, Misconfiguration, UserId},
+    mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
+    model::{CloseReason, Fact, Generation, Misconfiguration, ResumePoint, UserId},
     policy::RequestClass,
     ports::Api,
 };
+
+/// How long until a store that cannot be read is asked again: time to mend a file, and not long to wait for.
+const LOAD_AGAIN: Duration = Duration::from_secs(5);
 
 /// An open socket and what it began with.
 pub(super) struct Connected {
@@ -41,17 +45,22 @@ pub(super) async fn connect(
     env: Arc<Env>,
     api: Rc<dyn Api>,
     permits: Permits,
-    carried: Carried,
+    generation: Generation,
+    resume: Option<ResumePoint>,
 ) -> Result<Connected, CloseReason> {
+    remember(&env, generation).await;
     // Without a permit the hello could not be read: a stalled account waits here, and holds nobody up.
     let permit = permits.take(0).await.ok_or(CloseReason::DeliveryDied)?;
     let baseline = baseline(&env, &*api).await?;
-    if let Some(was) = carried.user.filter(|was| *was != baseline.user) {
+    let known = env.book.with(|book| book.account().clone());
+    if let Some(was) = known.user.filter(|was| *was != baseline.user) {
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
     }
+    env.book.with(|book| book.connected(&baseline.user, baseline.update_at));
     env.witness.baseline(&baseline.user, &env.account, baseline.update_at);
-    // If the account was touched while we were away, the old connection may be deaf (fact 5).
-    let resume = carried.resume.filter(|_| carried.baseline == Some(baseline.update_at));
+    // What a graceful stop of the last process left is for the first Connection of this one. If the account was touched
+    // while we were away, the old connection may be deaf (fact 5).
+    let resume = resume.or(known.resume).filter(|_| known.baseline == Some(baseline.update_at));
     leave_to(&env).await?;
     let slot = env.gate.dial_slot().await.map_err(|error| unreachable(&error))?;
     let dialed = api.dial(&env.token, resume.as_ref()).await.map_err(|error| {
@@ -60,6 +69,26 @@ pub(super) async fn connect(
     })?;
     env.gate.answered(dialed.rate);
     Ok(Connected { baseline, socket: dialed.socket, slot, permit, resume })
+}
+
+/// Reads what was kept of the account, as often as it takes: to go on without it would be to lose what is in it.
+async fn remember(env: &Env, generation: Generation) {
+    let stalled = |stalled| {
+        let account = env.account.clone();
+        env.supervisor.do_send(Stalled { account, by: Stall::Store, on: stalled });
+    };
+    let mut told = false;
+    while let Err(error) = env.book.load(&env.account).await {
+        if !std::mem::replace(&mut told, true) {
+            env.observe(generation, Fact::StoreFailed { cause: error.message });
+            stalled(true);
+        }
+        tokio::time::sleep_until((now() + LOAD_AGAIN).into()).await;
+    }
+    if told {
+        env.observe(generation, Fact::StoreRecovered);
+        stalled(false);
+    }
 }
 
 /// Asks REST why a socket ended before it was ready: the handshake says nothing (fact 1).

@@ -3,11 +3,11 @@
 use actix::{Context, StreamHandler};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Connection, Phase, now, reader::Heard, wall_clock};
+use super::{Connection, Phase, changes, now, reader::Heard, wall_clock};
 use crate::{
     actors::{delivery::Deliver, supervisor::Touched},
     mattermost::{self, EventEnvelope, Frame, Incoming, Reply},
-    model::{ChannelId, CloseReason, Event, EventBody, Fact, PostKey},
+    model::{CloseReason, Event, EventBody, Fact},
     policy::{Prompt, Sequence, Step},
 };
 
@@ -59,6 +59,7 @@ impl Connection {
         let Some(socket) = &mut self.socket else { return };
         if let Step::Gap { expected } = socket.sequence.saw(envelope.seq) {
             self.observe(Fact::SequenceGap { expected, got: envelope.seq });
+            self.catch_up_again(ctx);
         }
         if envelope.event == "user_updated" {
             self.witness(envelope);
@@ -69,7 +70,7 @@ impl Connection {
     fn deliver(&self, envelope: &EventEnvelope<'_>, permit: OwnedSemaphorePermit) {
         let Some(socket) = &self.socket else { return };
         let received_at = wall_clock();
-        let post = post_of(envelope);
+        let heard = changes::heard(envelope, self.baseline.as_ref().map(|baseline| &baseline.user));
         self.env.vitals.heard_event(received_at);
         let event = Event {
             account: self.env.account.clone(),
@@ -78,12 +79,11 @@ impl Connection {
             connection_id: socket.connection_id.clone(),
             received_at,
             recovered: false,
+            own: heard.own,
             body: EventBody {
                 event: envelope.event.as_ref().into(),
-                channel_id: post
-                    .as_ref()
-                    .map_or_else(|| envelope.channel_id(), |(channel, _)| channel.clone()),
-                post: post.map(|(_, post)| post),
+                channel_id: heard.channel.unwrap_or_else(|| envelope.channel_id()),
+                change: heard.change,
                 seq: envelope.seq,
                 data: envelope.data.get().into(),
                 broadcast: envelope.broadcast.get().into(),
@@ -165,17 +165,6 @@ impl Connection {
         }
         self.beat(ctx);
     }
-}
-
-/// The post that an event brings, and its channel. Only `posted` brings a new one (fact 13).
-fn post_of(envelope: &EventEnvelope<'_>) -> Option<(ChannelId, PostKey)> {
-    if envelope.event != "posted" {
-        return None;
-    }
-    let posted = envelope.posted().ok()?;
-    let head = posted.head().ok()?;
-    let key = PostKey { create_at: head.create_at, id: head.id.as_ref().into() };
-    Some((head.channel_id.as_ref().into(), key))
 }
 
 impl Reply<'_> {

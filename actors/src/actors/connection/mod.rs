@@ -1,12 +1,17 @@
 //! The Connection: one socket from its baseline to its end, never used again.
 
+mod audit;
 mod catch_up;
+mod changes;
 mod connect;
 mod ending;
+mod fetch;
 mod frames;
 mod opening;
 mod pulse;
 mod reader;
+mod reading;
+mod recovered;
 
 use std::{
     rc::Rc,
@@ -21,7 +26,7 @@ use actix::{
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::connect::Baseline;
-use self::{catch_up::CatchUp, connect::Connected};
+use self::connect::Connected;
 use super::{
     delivery::{Attach, Delivery, Permits},
     env::{Env, now},
@@ -29,8 +34,8 @@ use super::{
     supervisor::ChildStopped,
 };
 use crate::{
-    mattermost::{Requests, ResumePoint, SocketWriter},
-    model::{CloseReason, Fact, Generation, UserId},
+    mattermost::{Requests, SocketWriter},
+    model::{CloseReason, Fact, Generation, ResumePoint},
     policy::{Liveness, Run, Sequence},
     ports::Api,
 };
@@ -51,26 +56,26 @@ pub(super) struct Connection {
     generation: Generation,
     delivery: Addr<Delivery>,
     permits: Permits,
-    carried: Carried,
+    /// Where the last socket may be taken up again.
+    resume: Option<ResumePoint>,
     phase: Phase,
     started: Instant,
     baseline: Option<Baseline>,
     socket: Option<OpenSocket>,
     health: Option<Addr<HealthCheck>>,
+    catching_up: CatchingUp,
     /// A sibling saw a change before there was a HealthCheck to ask.
     prompted: bool,
     reason: Option<CloseReason>,
 }
 
-/// What one generation leaves to the next.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Carried {
-    /// The user that the token named when the account began.
-    pub(super) user: Option<UserId>,
-    /// The last baseline: if the fresh one differs, there is no resume.
-    pub(super) baseline: Option<i64>,
-    /// Where the last socket may be taken up again, if its ending allows it.
-    pub(super) resume: Option<ResumePoint>,
+/// Whether a catch-up is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CatchingUp {
+    No,
+    Yes,
+    /// Something was lost meanwhile: another follows.
+    Again,
 }
 
 #[derive(Debug)]
@@ -126,7 +131,7 @@ impl Connection {
         generation: Generation,
         delivery: Addr<Delivery>,
         permits: Permits,
-        carried: Carried,
+        resume: Option<ResumePoint>,
     ) -> Self {
         Self {
             env,
@@ -134,12 +139,13 @@ impl Connection {
             generation,
             delivery,
             permits,
-            carried,
+            resume,
             phase: Phase::Connecting,
             started: now(),
             baseline: None,
             socket: None,
             health: None,
+            catching_up: CatchingUp::No,
             prompted: false,
             reason: None,
         }
@@ -172,8 +178,8 @@ impl Actor for Connection {
         self.started = now();
         self.observe(Fact::Connecting);
         self.deliver_to_me(ctx);
-        let connecting =
-            connect::connect(self.env.clone(), self.api(), self.permits.clone(), self.carried.clone());
+        let (env, api, permits) = (self.env.clone(), self.api(), self.permits.clone());
+        let connecting = connect::connect(env, api, permits, self.generation, self.resume.take());
         ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.connected(result, ctx)));
     }
 
@@ -182,12 +188,13 @@ impl Actor for Connection {
         if let Some(health) = self.health.take() {
             health.do_send(health_check::Stop);
         }
+        self.env.vitals.catches_up(None);
         let stopped = ChildStopped {
             account: self.env.account.clone(),
             connection: ctx.address(),
             reason: self.reason.take(),
             run: self.run(),
-            carried: self.leave(),
+            resume: self.resume_point(),
         };
         self.env.supervisor.do_send(stopped);
     }
@@ -224,21 +231,11 @@ impl Connection {
         self.socket.as_ref().is_some_and(|socket| socket.liveness.is_behind(now()))
     }
 
-    /// What the next generation gets.
-    fn leave(&mut self) -> Carried {
-        let resume = self.socket.as_ref().filter(|socket| !socket.connection_id.is_empty()).map(|socket| {
-            ResumePoint { connection_id: (&*socket.connection_id).into(), next_seq: socket.sequence.next() }
-        });
-        let baseline = self.baseline.take();
-        Carried {
-            user: self
-                .carried
-                .user
-                .take()
-                .or_else(|| baseline.as_ref().map(|baseline| baseline.user.clone())),
-            baseline: baseline.map(|baseline| baseline.update_at).or(self.carried.baseline),
-            resume,
-        }
+    /// Where the next generation may go on.
+    fn resume_point(&self) -> Option<ResumePoint> {
+        let socket = self.socket.as_ref().filter(|socket| !socket.connection_id.is_empty())?;
+        let connection_id = (&*socket.connection_id).into();
+        Some(ResumePoint { connection_id, next_seq: socket.sequence.next() })
     }
 }
 

@@ -1,10 +1,13 @@
 //! From the dial to ready: hello, HealthCheck, catching up.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use actix::{Actor as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 
-use super::{CatchUp, Connected, Connection, OpenSocket, Phase, now, reader::Reader};
+use super::{
+    CatchingUp, Connected, Connection, OpenSocket, Phase, catch_up::CatchUp, fetch::Fetch, now,
+    reader::Reader,
+};
 use crate::{
     actors::{
         delivery::BeginRound,
@@ -74,8 +77,8 @@ impl Connection {
         self.observe(Fact::Connected { resumed });
         let api = self.api();
         let Some(baseline) = &self.baseline else { return };
-        let (account, user) = (self.env.account.clone(), baseline.user.clone());
-        self.env.supervisor.do_send(ChildConnected { account, connection: ctx.address(), user });
+        let account = self.env.account.clone();
+        self.env.supervisor.do_send(ChildConnected { account, connection: ctx.address() });
         if self.env.settings.health.poll || self.env.settings.health.witness {
             let check = HealthCheck::new(self.env.clone(), api, self.generation, ctx.address(), baseline);
             self.health = Some(check.start());
@@ -83,30 +86,53 @@ impl Connection {
         if std::mem::take(&mut self.prompted) {
             self.poll_now();
         }
+        // Replacing the phase gives the dial slot back.
+        self.phase = Phase::CatchingUp;
+        self.beat(ctx);
         self.catch_up(ctx);
     }
 
     /// Has fetched what was missed, before anything that the socket brings is handed over.
     fn catch_up(&mut self, ctx: &mut Context<Self>) {
-        let api = self.api();
-        let Some(socket) = &self.socket else { return };
+        let fetch = Fetch { env: self.env.clone(), api: self.api() };
+        let (Some(socket), Some(baseline)) = (&self.socket, &self.baseline) else { return };
         let catching_up = CatchUp {
-            env: self.env.clone(),
-            api,
+            fetch,
             delivery: self.delivery.clone(),
             permits: self.permits.clone(),
             generation: self.generation,
             connection_id: socket.connection_id.clone(),
-            server_time: self.baseline.as_ref().map_or(0, |baseline| baseline.update_at),
+            me: baseline.user.clone(),
+            server_time: baseline.update_at,
+            oldest: None,
+            progress: Cell::default(),
+            told: Cell::new(now()),
         };
-        // Replacing the phase gives the dial slot back.
-        self.phase = Phase::CatchingUp;
-        self.beat(ctx);
-        ctx.spawn(catching_up.run().into_actor(self).map(|result, act, ctx| match result {
-            Ok(()) if matches!(act.phase, Phase::CatchingUp) => act.become_ready(ctx),
+        self.catching_up = CatchingUp::Yes;
+        ctx.spawn(catching_up.run().into_actor(self).map(|result, act, ctx| act.caught_up(result, ctx)));
+    }
+
+    /// Something was lost on the way: fetches it. What the socket brings from now on waits behind it.
+    pub(super) fn catch_up_again(&mut self, ctx: &mut Context<Self>) {
+        if !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. }) {
+            // It is about to catch up anyway.
+            return;
+        }
+        self.delivery.do_send(BeginRound);
+        match self.catching_up {
+            CatchingUp::No => self.catch_up(ctx),
+            CatchingUp::Yes | CatchingUp::Again => self.catching_up = CatchingUp::Again,
+        }
+    }
+
+    fn caught_up(&mut self, result: Result<(), CloseReason>, ctx: &mut Context<Self>) {
+        let before = std::mem::replace(&mut self.catching_up, CatchingUp::No);
+        match result {
+            Err(reason) => self.end(reason, ctx),
+            Ok(()) if before == CatchingUp::Again => self.catch_up(ctx),
+            Ok(()) if matches!(self.phase, Phase::CatchingUp) => self.become_ready(ctx),
             Ok(()) => {}
-            Err(reason) => act.end(reason, ctx),
-        }));
+        }
     }
 
     fn become_ready(&mut self, ctx: &mut Context<Self>) {
@@ -116,6 +142,7 @@ impl Connection {
         self.env.supervisor.do_send(ready);
         self.beat(ctx);
         self.settle(ctx);
+        self.audit_first(ctx);
     }
 
     /// Tells the Supervisor when it has been ready for `reset_after`, its own pauses left out.

@@ -2,6 +2,7 @@
 
 mod permits;
 mod rounds;
+mod saving;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +13,15 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(super) use permits::Permits;
-pub(super) use rounds::{BeginRound, FinishRound, Recovered, SharedBook, ShowListing};
+pub(super) use rounds::{BeginRound, FinishRound, Leaves, Recovered, ShowListing};
+pub(super) use saving::Part;
 
-use self::rounds::Round;
+use self::{rounds::Round, saving::Saving};
 
 use super::{
     connection::{Connection, Terminate},
     env::Env,
-    supervisor::{DeliveryStopped, Stalled},
+    supervisor::{DeliveryStopped, Stall, Stalled},
 };
 use crate::{
     model::{ChannelId, CloseReason, Event, Fact, Generation},
@@ -35,9 +37,10 @@ pub(super) struct Delivery {
     env: Arc<Env>,
     sink: Arc<dyn EventSink>,
     lanes: Lanes<ChannelId, Queued>,
-    /// What was heard and what was missed; it outlives the Delivery.
-    book: SharedBook,
+    /// Events that the sink has and has not answered.
+    out: Vec<Arc<Event>>,
     round: Round,
+    saving: Saving,
     connection: Option<(Generation, Addr<Connection>)>,
     /// Channels whose head is waiting to be handed over again.
     retrying: usize,
@@ -84,12 +87,13 @@ pub(super) struct Drain(pub(super) oneshot::Sender<()>);
 pub(super) struct Stop;
 
 impl Delivery {
-    pub(super) fn new(env: Arc<Env>, sink: Arc<dyn EventSink>, book: SharedBook, permits: &Permits) -> Self {
+    pub(super) fn new(env: Arc<Env>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
         // What the Delivery before this one took and did not hand over is to come again.
-        book.with(Book::forget_open);
+        env.book.with(Book::forget_open);
         Self {
-            book,
+            out: Vec::new(),
             round: Round::new(permits.to_hold()),
+            saving: Saving::default(),
             lanes: Lanes::new(env.settings.delivery.in_flight),
             env,
             sink,
@@ -109,24 +113,37 @@ impl Delivery {
     /// Hands over all that may be handed over now.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         while !self.broken
+            && !self.saving.failed
             && let Some((lane, queued)) = self.lanes.take()
         {
+            if self.skips(&queued.event) {
+                self.settle(lane, queued, Outcome::Acknowledged, ctx);
+                continue;
+            }
             match self.sink.deliver(&queued.event) {
                 Delivered::Now(outcome) => self.settle(lane, queued, outcome, ctx),
                 Delivered::Later(outcome) => {
+                    self.out.push(queued.event.clone());
                     ctx.spawn(outcome.into_actor(self).map(move |outcome, act, ctx| {
+                        act.out.retain(|event| !Arc::ptr_eq(event, &queued.event));
                         act.settle(lane, queued, outcome, ctx);
                         act.pump(ctx);
                     }));
                 }
             }
         }
+        self.save(ctx);
         if self.lanes.is_empty() {
             for waiting in self.draining.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());
             }
         }
+    }
+
+    /// Whether an event is passed over. In its lane it counts as acknowledged like any other.
+    fn skips(&self, event: &Event) -> bool {
+        event.own && self.env.settings.delivery.skip_own
     }
 
     fn settle(&mut self, lane: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
@@ -149,8 +166,8 @@ impl Delivery {
         if self.retrying == 0 {
             self.tell_stalled(false);
         }
-        if let Some(post) = &queued.event.body.post {
-            self.book.with(|book| book.acknowledged(lane, post.clone()));
+        if let Some(change) = &queued.event.body.change {
+            self.env.book.with(|book| book.acknowledged(lane, change.clone()));
         }
     }
 
@@ -183,7 +200,8 @@ impl Delivery {
         }
         let fact = if stalled { Fact::Stalled } else { Fact::Unstalled };
         self.env.observe(self.generation(), fact);
-        self.env.supervisor.do_send(Stalled { account: self.env.account.clone(), stalled });
+        let account = self.env.account.clone();
+        self.env.supervisor.do_send(Stalled { account, by: Stall::Sink, on: stalled });
     }
 }
 

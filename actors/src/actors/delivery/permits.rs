@@ -36,6 +36,11 @@ impl Permits {
         self.semaphore.clone().acquire_many_owned(count).await.ok()
     }
 
+    /// Whether all are taken: the socket is not read.
+    pub(in crate::actors) fn are_used_up(&self) -> bool {
+        self.semaphore.available_permits() == 0
+    }
+
     /// How many permits a frame of that size takes beyond its first: never more than there are.
     pub(in crate::actors) fn beyond_first(&self, bytes: usize) -> u32 {
         let more = bytes.saturating_sub(1) / BYTES_PER_PERMIT;

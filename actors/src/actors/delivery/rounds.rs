@@ -1,37 +1,33 @@
 //! Catching up, as the Delivery sees it: what was missed goes first, what comes live meanwhile is held.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
-use actix::{Context, Handler, Message, MessageResult};
-use tokio::sync::OwnedSemaphorePermit;
+use actix::{
+    ActorFutureExt as _, Context, Handler, Message, MessageResult, ResponseActFuture, WrapFuture as _,
+};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Delivery, Queued};
 use crate::{
-    model::{Event, PostId},
-    policy::{Book, Listed, News},
+    model::{Change, ChannelId, Event},
+    policy::{Listed, News},
 };
-
-/// The memory of one account, kept by the Supervisor: it outlives a Delivery that dies. The lock is held for a
-/// look-up, never across a wait.
-#[derive(Debug, Clone, Default)]
-pub(in crate::actors) struct SharedBook(Arc<Mutex<Book>>);
 
 /// Live events that wait while what was missed is fetched.
 #[derive(Debug)]
 pub(super) struct Round {
     under_way: bool,
     held: VecDeque<Queued>,
-    /// Too many came: all that was held is dropped, and another round fetches it.
+    /// Another round is due before anything is let go: too many came, and what was held is dropped; or some were lost.
+    again: bool,
+    /// What is held is dropped, and what else comes: the next round fetches it.
     overflown: bool,
     /// Permits that the held ones have, and the most that they may have.
     permits: usize,
     most: usize,
 }
 
-/// A socket is open: hold what it brings until a round is finished.
+/// A socket is open, or has lost something: hold what it brings until a round that begins from now on is finished.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::actors) struct BeginRound;
@@ -45,7 +41,7 @@ pub(in crate::actors) struct ShowListing {
     pub(in crate::actors) server_time: i64,
 }
 
-/// A post that was fetched. Answered with whether it is handed over: one that was heard already is not.
+/// A change that was fetched. Answered with whether it is handed over: one that was heard already is not.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
 pub(in crate::actors) struct Recovered {
@@ -53,21 +49,22 @@ pub(in crate::actors) struct Recovered {
     pub(in crate::actors) permit: OwnedSemaphorePermit,
 }
 
+/// The account is out of a channel, as soon as what was fetched of it is acknowledged.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::actors) struct Leaves(pub(in crate::actors) ChannelId);
+
 /// All is fetched. Answered with whether everything held was kept: if not, another round is due.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
-pub(in crate::actors) struct FinishRound;
-
-impl SharedBook {
-    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Book) -> T) -> T {
-        // A panic while it was held leaves a book that is whole.
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+pub(in crate::actors) struct FinishRound {
+    /// Channels that could not be read.
+    pub(in crate::actors) skipped: Vec<ChannelId>,
 }
 
 impl Round {
     pub(super) fn new(most: usize) -> Self {
-        Self { under_way: false, held: VecDeque::new(), overflown: false, permits: 0, most }
+        Self { under_way: false, held: VecDeque::new(), again: false, overflown: false, permits: 0, most }
     }
 
     /// Keeps an event while a round is under way; gives it back otherwise.
@@ -84,9 +81,14 @@ impl Round {
         None
     }
 
-    /// A post was fetched: if it is held, too, it need not come twice.
-    fn fetched(&mut self, id: &PostId) {
-        let is_it = |queued: &Queued| queued.event.body.post.as_ref().is_some_and(|post| post.id == *id);
+    /// What is held.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Queued> {
+        self.held.iter()
+    }
+
+    /// A change was fetched: if it is held, too, it need not come twice.
+    fn fetched(&mut self, change: &Change) {
+        let is_it = |queued: &Queued| queued.event.body.change.as_ref() == Some(change);
         if let Some(queued) = self.held.iter().position(is_it).and_then(|place| self.held.remove(place)) {
             self.permits -= queued.permit.num_permits();
         }
@@ -100,12 +102,11 @@ impl Round {
 }
 
 impl Delivery {
-    /// Puts an event in its lane, unless it brings a post that was taken before.
+    /// Puts an event in its lane, unless what it changes was taken before.
     pub(super) fn queue(&mut self, queued: Queued) -> bool {
         let body = &queued.event.body;
-        let overlap = self.env.settings.catch_up.overlap_ms();
-        let taken = match &body.post {
-            Some(post) => self.book.with(|book| book.take(&body.channel_id, post, overlap)),
+        let taken = match &body.change {
+            Some(change) => self.env.book.with(|book| book.take(&body.channel_id, change)),
             None => true,
         };
         if taken {
@@ -120,6 +121,7 @@ impl Handler<BeginRound> for Delivery {
 
     fn handle(&mut self, _: BeginRound, _: &mut Context<Self>) {
         // What an unfinished round before this one held is still held: it was heard, and comes after what is fetched.
+        self.round.again = self.round.under_way;
         self.round.under_way = true;
     }
 }
@@ -128,9 +130,8 @@ impl Handler<ShowListing> for Delivery {
     type Result = MessageResult<ShowListing>;
 
     fn handle(&mut self, shown: ShowListing, _: &mut Context<Self>) -> Self::Result {
-        let overlap = self.env.settings.catch_up.overlap_ms();
-        self.round.overflown = false;
-        MessageResult(self.book.with(|book| book.listed(&shown.listing, shown.server_time, overlap)))
+        (self.round.again, self.round.overflown) = (false, false);
+        MessageResult(self.env.book.with(|book| book.listed(&shown.listing, shown.server_time)))
     }
 }
 
@@ -138,8 +139,8 @@ impl Handler<Recovered> for Delivery {
     type Result = bool;
 
     fn handle(&mut self, recovered: Recovered, ctx: &mut Context<Self>) -> bool {
-        if let Some(post) = &recovered.event.body.post {
-            self.round.fetched(&post.id);
+        if let Some(change) = &recovered.event.body.change {
+            self.round.fetched(change);
         }
         let taken = self.queue(Queued { event: Arc::new(recovered.event), permit: recovered.permit });
         self.pump(ctx);
@@ -147,12 +148,36 @@ impl Handler<Recovered> for Delivery {
     }
 }
 
-impl Handler<FinishRound> for Delivery {
-    type Result = bool;
+impl Handler<Leaves> for Delivery {
+    type Result = ();
 
-    fn handle(&mut self, _: FinishRound, ctx: &mut Context<Self>) -> bool {
-        self.book.with(Book::fetched);
-        if self.round.overflown {
+    fn handle(&mut self, Leaves(channel): Leaves, _: &mut Context<Self>) {
+        self.env.book.with(|book| book.leaves(&channel));
+    }
+}
+
+impl Handler<FinishRound> for Delivery {
+    type Result = ResponseActFuture<Self, bool>;
+
+    fn handle(&mut self, finish: FinishRound, ctx: &mut Context<Self>) -> Self::Result {
+        let (done, begun) = oneshot::channel();
+        let is_new = self.env.book.with(|book| {
+            let is_new = book.is_new();
+            book.fetched(&finish.skipped);
+            is_new
+        });
+        if is_new {
+            // Where an account begins is kept before it is ready: from then on a kill loses nothing.
+            self.save_all(done, ctx);
+        }
+        Box::pin(begun.into_actor(self).map(|_, act, ctx| act.let_go(ctx)))
+    }
+}
+
+impl Delivery {
+    /// Ends the round, unless another is due.
+    fn let_go(&mut self, ctx: &mut Context<Self>) -> bool {
+        if self.round.again || self.round.overflown {
             return false;
         }
         self.round.under_way = false;

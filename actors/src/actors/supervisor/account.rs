@@ -10,11 +10,11 @@ use actix::{Addr, SpawnHandle};
 use super::{AccountSpec, pool::Place};
 use crate::{
     actors::{
-        connection::{Carried, Connection},
-        delivery::{Delivery, Permits, SharedBook},
+        connection::Connection,
+        delivery::{Delivery, Permits},
         env::{Env, now},
     },
-    model::{AccountSnapshot, AccountState, CloseReason, Fact, Generation},
+    model::{AccountSnapshot, AccountState, CloseReason, Fact, Generation, ResumePoint},
     policy::RestartTracker,
 };
 
@@ -29,15 +29,15 @@ pub(super) struct Account {
     pub(super) generation: Generation,
     pub(super) home: Option<Home>,
     pub(super) connection: Option<Addr<Connection>>,
-    pub(super) carried: Carried,
-    pub(super) book: SharedBook,
+    /// Where the last socket may be taken up again, if its ending allows it.
+    pub(super) resume: Option<ResumePoint>,
     /// When the next Connection starts, and the timer for it.
     pub(super) next_start: Option<(Instant, SpawnHandle)>,
     /// Ends the wait for a Connection that was told to stop.
     pub(super) patience: Option<SpawnHandle>,
     /// Whether the Connection that runs has been ready.
     pub(super) was_ready: bool,
-    pub(super) stalled: bool,
+    pub(super) stalls: Stalls,
     /// A sibling saw the account change while it was being asked: what that brings may be older.
     pub(super) prompted: bool,
     pub(super) removing: bool,
@@ -45,6 +45,19 @@ pub(super) struct Account {
     pub(super) start_again: bool,
     pub(super) last_close: Option<CloseReason>,
     pub(super) restarts: u64,
+}
+
+/// What takes nothing at the moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stalls {
+    pub(super) sink: bool,
+    pub(super) store: bool,
+}
+
+impl Stalls {
+    pub(super) fn any(self) -> bool {
+        self.sink || self.store
+    }
 }
 
 /// Where an account's children live.
@@ -67,12 +80,11 @@ impl Account {
             generation: Generation::default(),
             home: None,
             connection: None,
-            carried: Carried::default(),
-            book: SharedBook::default(),
+            resume: None,
             next_start: None,
             patience: None,
             was_ready: false,
-            stalled: false,
+            stalls: Stalls::default(),
             prompted: false,
             removing: false,
             start_again: false,
@@ -104,6 +116,8 @@ impl Account {
             events: vitals.events(),
             last_event: vitals.last_event(),
             last_good_probe: vitals.last_good_probe(),
+            recovered: vitals.recovered_so_far(),
+            catching_up: vitals.catching_up(),
             restarts: self.restarts,
             restarts_in_window: self.tracker.budget().used(now),
             budget_left: self.tracker.budget().left(now),

@@ -7,10 +7,10 @@ use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 use super::{Supervisor, account::Account};
 use crate::{
     actors::{
-        connection::{Carried, Connection, Prompted},
+        connection::{Connection, Prompted},
         delivery::Delivery,
     },
-    model::{AccountName, AccountState, CloseReason, Fact, ServerName, UserId},
+    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName},
     policy::Run,
 };
 
@@ -20,7 +20,6 @@ use crate::{
 pub(in crate::actors) struct ChildConnected {
     pub(in crate::actors) account: AccountName,
     pub(in crate::actors) connection: Addr<Connection>,
-    pub(in crate::actors) user: UserId,
 }
 
 /// A Connection was ready for `reset_after`, its own pauses left out.
@@ -50,7 +49,8 @@ pub(in crate::actors) struct ChildStopped {
     /// None when nobody had set one: it panicked, or its Arbiter died.
     pub(in crate::actors) reason: Option<CloseReason>,
     pub(in crate::actors) run: Run,
-    pub(in crate::actors) carried: Carried,
+    /// Where its socket may be taken up again.
+    pub(in crate::actors) resume: Option<ResumePoint>,
 }
 
 /// A Delivery died.
@@ -61,12 +61,22 @@ pub(in crate::actors) struct DeliveryStopped {
     pub(in crate::actors) delivery: Addr<Delivery>,
 }
 
-/// A sink takes nothing for the moment, or takes events again.
+/// Who takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::actors) enum Stall {
+    /// The sink.
+    Sink,
+    /// The store.
+    Store,
+}
+
+/// A sink or the store takes nothing for the moment, or does again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::actors) struct Stalled {
     pub(in crate::actors) account: AccountName,
-    pub(in crate::actors) stalled: bool,
+    pub(in crate::actors) by: Stall,
+    pub(in crate::actors) on: bool,
 }
 
 /// A sibling saw an account change.
@@ -93,7 +103,6 @@ impl Handler<ChildConnected> for Supervisor {
     fn handle(&mut self, told: ChildConnected, _: &mut Self::Context) {
         let Some(account) = self.current(&told.account, &told.connection) else { return };
         if account.state != AccountState::Stopping {
-            account.carried.user.get_or_insert(told.user);
             account.enter(AccountState::CatchingUp);
         }
     }
@@ -107,7 +116,7 @@ impl Handler<ChildReady> for Supervisor {
         if account.state == AccountState::Stopping {
             return;
         }
-        account.enter(if account.stalled { AccountState::Stalled } else { AccountState::Ready });
+        account.enter(if account.stalls.any() { AccountState::Stalled } else { AccountState::Ready });
         account.was_ready = true;
         account.observe(Fact::Ready { after: told.after });
         let server = account.spec.server.clone();
@@ -170,8 +179,11 @@ impl Handler<Stalled> for Supervisor {
 
     fn handle(&mut self, told: Stalled, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&told.account) else { return };
-        account.stalled = told.stalled;
-        match (told.stalled, account.state) {
+        match told.by {
+            Stall::Sink => account.stalls.sink = told.on,
+            Stall::Store => account.stalls.store = told.on,
+        }
+        match (account.stalls.any(), account.state) {
             (true, AccountState::Ready) => account.enter(AccountState::Stalled),
             (false, AccountState::Stalled) if account.was_ready => account.enter(AccountState::Ready),
             (false, AccountState::Stalled) => account.enter(AccountState::Connecting),

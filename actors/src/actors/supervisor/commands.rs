@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     actors::{
+        book::SharedBook,
         connection::Terminate,
         delivery,
         env::{Env, SharedWitness, Vitals},
@@ -71,6 +72,7 @@ impl Handler<AddAccount> for Supervisor {
             settings: self.settings.clone(),
             observer: self.observer.clone(),
             vitals: Arc::new(Vitals::default()),
+            book: SharedBook::new(self.settings.catch_up.book(), self.store.clone()),
             supervisor: ctx.address(),
         });
         let name = spec.name.clone();
@@ -190,14 +192,13 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(connection) = account.connection.clone() else { return };
         account.observe(Fact::Abandoned);
-        let carried = account.carried.clone();
         if let Some(home) = account.home.take() {
             home.delivery.do_send(delivery::Stop);
             // Its thread hangs: nobody is to be put there again.
             self.pool.condemn(home.place);
         }
         let (account, reason) = (name.clone(), Some(reason));
-        let child = ChildStopped { account, connection, reason, run: Run::default(), carried };
+        let child = ChildStopped { account, connection, reason, run: Run::default(), resume: None };
         self.ended(child, ctx);
     }
 
@@ -205,9 +206,12 @@ impl Supervisor {
     pub(super) fn remove(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let (done, drained) = oneshot::channel();
+        let (kept, is_kept) = oneshot::channel();
         if let Some(home) = &account.home {
             home.delivery.do_send(delivery::Drain(done));
+            home.delivery.do_send(delivery::Part { resume: None, done: kept });
         }
+        let drained = async move { (drained.await, is_kept.await) };
         let drained = timeout(self.settings.stop_deadline.max(Duration::from_millis(1)), drained);
         let name = name.clone();
         ctx.spawn(drained.into_actor(self).map(move |_, act, _| act.forget(&name)));

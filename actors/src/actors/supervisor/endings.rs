@@ -59,7 +59,7 @@ impl Supervisor {
             ready_for: child.run.ready_for,
             charged: matches!(next, Next::Trip { .. } | Next::Start { charged: Some(_), .. }),
         });
-        account.carried = child.carried;
+        account.resume = child.resume;
         account.last_close = Some(reason);
         self.carry_out(&child.account, next, ctx);
         self.refund(excused, ctx);
@@ -97,8 +97,10 @@ impl Supervisor {
     fn carry_out(&mut self, name: &AccountName, next: Next, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let at_once = std::mem::take(&mut account.prompted);
-        if !matches!(next, Next::Start { resume: true, .. }) {
-            account.carried.resume = None;
+        // A host that ends keeps it for the next one.
+        let parting = self.shutting_down.is_some() && account.last_close == Some(CloseReason::Shutdown);
+        if !parting && !matches!(next, Next::Start { resume: true, .. }) {
+            account.resume = None;
         }
         let (state, fact, after) = match next {
             Next::Stop => return self.stopped(name, ctx),
@@ -116,7 +118,7 @@ impl Supervisor {
             account.observe(fact);
         }
         account.enter(state);
-        let resume = account.carried.resume.is_some();
+        let resume = account.resume.is_some();
         account.observe(Fact::RestartScheduled { after, resume });
         self.start_after(name, after, ctx);
     }
@@ -141,7 +143,7 @@ impl Supervisor {
             account.observe(Fact::Refunded);
             if account.state == AccountState::Tripped {
                 account.enter(AccountState::Backoff);
-                account.observe(Fact::RestartScheduled { after, resume: account.carried.resume.is_some() });
+                account.observe(Fact::RestartScheduled { after, resume: account.resume.is_some() });
                 self.start_after(&name, after, ctx);
             }
         }

@@ -24,7 +24,8 @@ pub use messages::{
 };
 
 pub(super) use children::{
-    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
+    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stall, Stalled,
+    Touched,
 };
 
 use self::{account::Account, pool::Pool, shutdown::ShuttingDown};
@@ -32,6 +33,7 @@ use super::{env::SharedWitness, gate::GateHandle, observer::Observer, settings::
 use crate::{
     model::{AccountName, ServerName},
     policy::CommonCause,
+    ports::CursorStore,
 };
 
 /// Messages that may wait for the Supervisor or a gate before senders that ask (`send`) have to wait too. What
@@ -45,6 +47,7 @@ pub struct Supervisor {
     pool: Pool,
     servers: HashMap<ServerName, Server>,
     accounts: BTreeMap<AccountName, Account>,
+    store: Option<Arc<dyn CursorStore>>,
     shutting_down: Option<ShuttingDown>,
 }
 
@@ -67,8 +70,17 @@ impl Supervisor {
             observer: Observer::new(),
             servers: HashMap::new(),
             accounts: BTreeMap::new(),
+            store: None,
             shutting_down: None,
         }
+    }
+
+    /// Keeps what accounts have acknowledged in a store, so that the next process goes on where this one ended. Without
+    /// one an account begins at now each time.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn CursorStore>) -> Self {
+        self.store = Some(store);
+        self
     }
 
     /// The stream of what happens. Subscribe before the Supervisor is started to miss nothing.

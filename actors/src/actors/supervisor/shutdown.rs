@@ -11,8 +11,11 @@ use tokio::{
 use super::{Shutdown, ShutdownReport, Supervisor};
 use crate::{
     actors::delivery::{self, Delivery},
-    model::{AccountName, CloseReason},
+    model::{AccountName, CloseReason, ResumePoint},
 };
+
+/// How long a Delivery may take to keep its last changes, once it is known what they are: many times what a disk takes.
+const PART_WITHIN: Duration = Duration::from_secs(5);
 
 /// A shutdown under way.
 #[derive(Default)]
@@ -37,13 +40,20 @@ impl Handler<Shutdown> for Supervisor {
         }
         self.is_it_quiet();
         let waiting = timeout_at(deadline, is_quiet).into_actor(self);
-        Box::pin(waiting.then(move |_, act, _| drain(act.deliveries(), deadline).into_actor(act)).map(
-            |undrained, act, ctx| {
-                let abandoned = act.finish(undrained);
-                ctx.stop();
-                ShutdownReport { abandoned }
-            },
-        ))
+        let parted = waiting.then(move |_, act, _| {
+            let deliveries = act.deliveries();
+            async move {
+                let mut late = drain(&deliveries, deadline).await;
+                late.extend(part(deliveries).await);
+                late
+            }
+            .into_actor(act)
+        });
+        Box::pin(parted.map(|late, act, ctx| {
+            let abandoned = act.finish(late);
+            ctx.stop();
+            ShutdownReport { abandoned }
+        }))
     }
 }
 
@@ -62,44 +72,72 @@ impl Supervisor {
         }
     }
 
-    fn deliveries(&self) -> Vec<(AccountName, Addr<Delivery>)> {
-        let homes = self.accounts.iter().filter_map(|(name, account)| Some((name, account.home.as_ref()?)));
-        homes.map(|(name, home)| (name.clone(), home.delivery.clone())).collect()
+    fn deliveries(&self) -> Vec<Parting> {
+        let parting = self.accounts.iter().filter_map(|(name, account)| {
+            let delivery = account.home.as_ref()?.delivery.clone();
+            Some(Parting { account: name.clone(), delivery, resume: account.resume.clone() })
+        });
+        parting.collect()
     }
 
     /// Stops what is left, and says which accounts did not end as they should.
-    fn finish(&mut self, mut undrained: Vec<AccountName>) -> Vec<AccountName> {
+    fn finish(&mut self, mut late: Vec<AccountName>) -> Vec<AccountName> {
         for (name, account) in &mut self.accounts {
-            if account.connection.take().is_some() && !undrained.contains(name) {
-                undrained.push(name.clone());
+            if account.connection.take().is_some() {
+                late.push(name.clone());
             }
             if let Some(home) = account.home.take() {
                 home.delivery.do_send(delivery::Stop);
             }
         }
         self.pool.stop();
-        undrained.sort();
-        undrained
+        late.sort();
+        late.dedup();
+        late
     }
 }
 
+/// An account at its end.
+struct Parting {
+    account: AccountName,
+    delivery: Addr<Delivery>,
+    resume: Option<ResumePoint>,
+}
+
 /// Waits until every sink has what its account heard. Gives back those whose sink has not.
-async fn drain(deliveries: Vec<(AccountName, Addr<Delivery>)>, deadline: Instant) -> Vec<AccountName> {
-    let waiting: Vec<_> = deliveries
-        .into_iter()
-        .map(|(name, delivery)| {
-            let (done, drained) = oneshot::channel();
-            delivery.do_send(delivery::Drain(done));
-            (name, drained)
-        })
-        .collect();
-    let mut undrained = Vec::new();
+async fn drain(deliveries: &[Parting], deadline: Instant) -> Vec<AccountName> {
     // What is there already counts even when the deadline is over.
     let deadline = deadline.max(Instant::now() + Duration::from_millis(1));
-    for (name, drained) in waiting {
-        if !matches!(timeout_at(deadline, drained).await, Ok(Ok(()))) {
-            undrained.push(name);
+    each(deliveries, deadline, |parting, done| parting.delivery.do_send(delivery::Drain(done))).await
+}
+
+/// Has every account keep where it stands. Gives back those that could not.
+async fn part(deliveries: Vec<Parting>) -> Vec<AccountName> {
+    each(&deliveries, Instant::now() + PART_WITHIN, |Parting { delivery, resume, .. }, done| {
+        delivery.do_send(delivery::Part { resume: resume.clone(), done });
+    })
+    .await
+}
+
+/// Asks all at once, and waits for their answers. Gives back those that did not answer.
+async fn each(
+    deliveries: &[Parting],
+    deadline: Instant,
+    ask: impl Fn(&Parting, oneshot::Sender<()>),
+) -> Vec<AccountName> {
+    let asked: Vec<_> = deliveries
+        .iter()
+        .map(|parting| {
+            let (done, is_done) = oneshot::channel();
+            ask(parting, done);
+            (&parting.account, is_done)
+        })
+        .collect();
+    let mut late = Vec::new();
+    for (account, is_done) in asked {
+        if !matches!(timeout_at(deadline, is_done).await, Ok(Ok(()))) {
+            late.push(account.clone());
         }
     }
-    undrained
+    late
 }

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{AsyncContext as _, Context};
 
-use super::{Supervisor, account::Home};
+use super::{
+    Supervisor,
+    account::{Home, Stalls},
+};
 use crate::{
     actors::{
         connection::Connection,
@@ -51,13 +54,17 @@ impl Supervisor {
         account.restarts += u64::from(account.generation.0 > 1);
         // While it is asked slowly it stays what it is until the server welcomes it.
         if !matches!(account.state, AccountState::Blocked | AccountState::Misconfigured) {
-            account.enter(if account.stalled { AccountState::Stalled } else { AccountState::Connecting });
+            account.enter(if account.stalls.any() {
+                AccountState::Stalled
+            } else {
+                AccountState::Connecting
+            });
         }
         account.prompted = false;
         let Some(home) = &account.home else { return };
-        let (env, generation, carried) = (account.env.clone(), account.generation, account.carried.clone());
+        let (env, generation, resume) = (account.env.clone(), account.generation, account.resume.take());
         let (delivery, permits) = (home.delivery.clone(), home.permits.clone());
-        let make = move || Connection::new(env, generation, delivery, permits, carried);
+        let make = move || Connection::new(env, generation, delivery, permits, resume);
         account.connection = Some(self.pool.start(home.place, make));
     }
 
@@ -79,10 +86,9 @@ impl Supervisor {
         }
         let place = self.pool.take();
         let permits = Permits::new(self.settings.delivery.queue);
-        let (env, sink, book) = (account.env.clone(), account.spec.sink.clone(), account.book.clone());
-        let shared = permits.clone();
-        let delivery = self.pool.start(place, move || Delivery::new(env, sink, book, &shared));
-        account.stalled = false;
+        let (env, sink, shared) = (account.env.clone(), account.spec.sink.clone(), permits.clone());
+        let delivery = self.pool.start(place, move || Delivery::new(env, sink, &shared));
+        account.stalls = Stalls::default();
         account.home = Some(Home { place, delivery, permits, dead: false });
     }
 
@@ -113,6 +119,7 @@ impl Supervisor {
                 settings: old.settings.clone(),
                 observer: old.observer.clone(),
                 vitals: old.vitals.clone(),
+                book: old.book.clone(),
                 supervisor: old.supervisor.clone(),
             });
         }

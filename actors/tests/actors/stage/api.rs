@@ -5,27 +5,13 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Answer, Channel, DialError, Dialed, Etag, Me, Page, RestError, ResumePoint, Since, SystemPing,
+        Answer, Channel, Cut, DialError, Dialed, Etag, Me, Page, RestError, Since, Span, SystemPing,
     },
-    model::{ChannelId, PostId, Token},
+    model::{ChannelId, ResumePoint, Token},
     ports::{Api, ApiFactory},
 };
 
-use super::{World, talk::Span};
-
-impl World {
-    fn answer_page<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        span: Span<'a>,
-        per_page: usize,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        let name = token.expose();
-        async move { self.answer_talk(name, move |talk| talk.page(name, channel, &span, per_page)) }
-            .boxed_local()
-    }
-}
+use super::World;
 
 impl ApiFactory for World {
     fn api(&self) -> Rc<dyn Api> {
@@ -64,33 +50,15 @@ impl Api for World {
         async move { self.answer_talk(name, |talk| talk.channel(name, id)) }.boxed_local()
     }
 
-    fn posts_after<'a>(
+    fn posts<'a>(
         &'a self,
         token: &'a Token,
         channel: &'a ChannelId,
-        after: &'a PostId,
-        per_page: usize,
+        span: Span<'a>,
+        cut: Cut,
     ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        self.answer_page(token, channel, Span::After(after), per_page)
-    }
-
-    fn posts_before<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        before: &'a PostId,
-        per_page: usize,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        self.answer_page(token, channel, Span::Before(before), per_page)
-    }
-
-    fn newest_posts<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        per_page: usize,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        self.answer_page(token, channel, Span::Newest, per_page)
+        let name = token.expose();
+        async move { self.answer_talk(name, move |talk| talk.page(name, channel, span, cut)) }.boxed_local()
     }
 
     fn posts_since<'a>(

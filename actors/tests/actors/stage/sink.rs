@@ -59,7 +59,7 @@ impl Collector {
     /// The posts taken so far, in order.
     pub(crate) fn posts(&self) -> Vec<Taken> {
         let taken = |event: &Arc<Event>| {
-            let post = event.body.post.clone()?;
+            let post = event.body.post()?.clone();
             Some(Taken {
                 id: post.id,
                 create_at: post.create_at,

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use matterhost_actors::{
-    mattermost::{Channel, ChannelKind, PER_PAGE, Page, Post, RestErrorKind, SINCE_LIMIT, Since},
+    mattermost::{Channel, ChannelKind, Cut, PER_PAGE, Page, Post, RestErrorKind, SINCE_LIMIT, Since, Span},
     model::{ChannelId, PostId},
 };
 use serde_json::value::RawValue;
@@ -32,13 +32,6 @@ struct FakePost {
     edit_at: i64,
     delete_at: i64,
     original_id: String,
-}
-
-/// Which posts a page is of.
-pub(super) enum Span<'a> {
-    After(&'a PostId),
-    Before(&'a PostId),
-    Newest,
 }
 
 /// What happens in the world.
@@ -106,8 +99,8 @@ impl Talk {
         &self,
         user: &str,
         channel: &ChannelId,
-        span: &Span<'_>,
-        per_page: usize,
+        span: Span<'_>,
+        cut: Cut,
     ) -> Result<Page, RestErrorKind> {
         if matches!(span, Span::After(id) | Span::Before(id) if id.as_str().is_empty()) {
             return Err(RestErrorKind::Refused(400));
@@ -119,10 +112,12 @@ impl Talk {
             Span::Before(id) => (true, self.around(&posts, id, |post, named| post < named)),
             Span::Newest => (true, posts.clone()),
         };
-        let per_page = per_page.clamp(1, PER_PAGE);
+        let per_page = cut.per_page.clamp(1, PER_PAGE);
         if skip {
+            shown.truncate(shown.len().saturating_sub(cut.page * per_page));
             shown.drain(..shown.len().saturating_sub(per_page));
         } else {
+            shown.drain(..shown.len().min(cut.page * per_page));
             shown.truncate(per_page);
         }
         let at = |row: Option<&(&String, &FakePost)>| row.map(|(_, post)| post.create_at);
@@ -132,8 +127,8 @@ impl Talk {
         let name = |row: Option<&(&String, &FakePost)>| row.map(|(id, _)| PostId::from(id.as_str()));
         let (mut next_post_id, mut prev_post_id) = (name(next), name(prev));
         match span {
-            Span::After(id) => prev_post_id = Some((*id).clone()),
-            Span::Before(id) => next_post_id = Some((*id).clone()),
+            Span::After(id) => prev_post_id = Some(id.clone()),
+            Span::Before(id) => next_post_id = Some(id.clone()),
             Span::Newest => {}
         }
         Ok(Page { posts: read(&shown), next_post_id, prev_post_id })

@@ -7,10 +7,10 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{
-        Answer as Answered, DialError, DialErrorKind, Dialed, Etag, Me, RestError, RestErrorKind,
-        ResumePoint, SystemPing, User,
+        Answer as Answered, DialError, DialErrorKind, Dialed, Etag, Me, RestError, RestErrorKind, SystemPing,
+        User,
     },
-    model::PostId,
+    model::{PostId, ResumePoint},
 };
 use tokio::sync::oneshot;
 

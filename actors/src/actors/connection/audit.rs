@@ -1,0 +1,148 @@
+//! The audit: compares what the server has with what was received, whatever may have been lost on the way.
+
+use std::time::Duration;
+
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+
+use super::{
+    CatchingUp, Connection, Phase,
+    catch_up::listed,
+    fetch::{Fetch, Place, Unread},
+    now,
+};
+use crate::{
+    actors::delivery::Permits,
+    model::{ChannelId, CloseReason, Fact, PostKey},
+    policy::{Anchor, Audit, News, first_poll_after},
+};
+
+/// A post that was fetched may be on its way still: the server sends it after it can be read. Only one that has not come
+/// by then is missing.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
+
+/// How soon to come back when it could not be told: the sink is behind, or a catch-up is under way.
+const COME_BACK: Duration = Duration::from_secs(10);
+
+/// What an audit found.
+enum Found {
+    /// Nothing is missing. So many channels had to be looked into.
+    Whole(usize),
+    /// It cannot be told now.
+    Unclear,
+    /// A post was never received.
+    Hole { channel: ChannelId, post: PostKey },
+    /// The server could not be asked; that is counted, and cuts nothing.
+    Failed(CloseReason),
+}
+
+impl Connection {
+    /// Looks for the first time: a while after ready, and not all accounts at once.
+    pub(super) fn audit_first(&mut self, ctx: &mut Context<Self>) {
+        let audit = self.env.settings.audit;
+        if audit.enabled {
+            ctx.run_later(audit.grace + first_poll_after(&self.env.account, audit.interval), Self::audit);
+        }
+    }
+
+    fn audit(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Ready { since, .. } = self.phase else { return };
+        let policy = Audit {
+            grace: self.env.settings.audit.grace,
+            ready_for: now().saturating_duration_since(since),
+            delivery_behind: self.catching_up != CatchingUp::No || self.is_behind(),
+        };
+        if !policy.can_tell() {
+            ctx.run_later(COME_BACK, Self::audit);
+            return;
+        }
+        let fetch = Fetch { env: self.env.clone(), api: self.api() };
+        let looking = look(fetch, self.permits.clone());
+        ctx.spawn(looking.into_actor(self).map(|found, act, ctx| act.audited(found, ctx)));
+    }
+
+    fn audited(&mut self, found: Found, ctx: &mut Context<Self>) {
+        let mut next = self.env.settings.audit.interval;
+        match found {
+            Found::Whole(channels) => self.observe(Fact::Audited { channels }),
+            Found::Unclear => next = COME_BACK,
+            Found::Hole { channel, post } => {
+                return self.end(CloseReason::AuditHole { channel, post: post.id }, ctx);
+            }
+            Found::Failed(reason) => {
+                self.observe(Fact::ProbeFailed { cause: format!("the audit: {reason}") });
+            }
+        }
+        ctx.run_later(next, Self::audit);
+    }
+}
+
+/// One audit.
+async fn look(fetch: Fetch, permits: Permits) -> Found {
+    let channels = match fetch.channels().await {
+        Ok(channels) => channels,
+        Err(reason) => return Found::Failed(reason),
+    };
+    if is_behind(&fetch, &permits) {
+        return Found::Unclear;
+    }
+    let listing: Vec<_> = channels.iter().map(listed).collect();
+    let overdue = fetch.env.book.with(|book| book.overdue(&listing));
+    let mut suspects = Vec::new();
+    for news in &overdue {
+        match suspect(&fetch, news).await {
+            Ok(Some(post)) => suspects.push((news.channel.clone(), post)),
+            Ok(None) => {
+                let until = listing.iter().find(|listed| listed.channel == news.channel);
+                let until = until.map_or(0, |listed| listed.last_post_at);
+                fetch.env.book.with(|book| book.looked_at(&news.channel, until));
+            }
+            // A channel that refuses has nothing to compare with.
+            Err(Unread::Refused(_)) => {}
+            Err(Unread::Ended(reason)) => return Found::Failed(reason),
+        }
+    }
+    if suspects.is_empty() {
+        return Found::Whole(overdue.len());
+    }
+    tokio::time::sleep(ON_ITS_WAY).await;
+    if is_behind(&fetch, &permits) {
+        return Found::Unclear;
+    }
+    for (channel, post) in suspects {
+        if missing(&fetch, &channel, std::slice::from_ref(&post)).is_some() {
+            return Found::Hole { channel, post };
+        }
+    }
+    Found::Whole(overdue.len())
+}
+
+/// Whether what was received is not all with the sink yet: then what is missing may only be late.
+fn is_behind(fetch: &Fetch, permits: &Permits) -> bool {
+    permits.are_used_up() || fetch.env.book.with(|book| book.has_open())
+}
+
+/// The first post of a channel that was not received.
+async fn suspect(fetch: &Fetch, news: &News) -> Result<Option<PostKey>, Unread> {
+    let mut place = Some(match &news.from {
+        Anchor::Post { id, .. } => Place::after(id),
+        Anchor::Time(_) => Place::newest(),
+    });
+    while let Some(at) = place {
+        let leaf = fetch.page(&news.channel, &at).await?;
+        let keys: Vec<PostKey> = leaf
+            .posts
+            .iter()
+            .filter(|post| post.create_at > news.from.time())
+            .map(|post| PostKey { create_at: post.create_at, id: post.id.clone() })
+            .collect();
+        if let Some(post) = missing(fetch, &news.channel, &keys) {
+            return Ok(Some(post));
+        }
+        place = leaf.next.filter(|_| keys.len() == leaf.posts.len());
+    }
+    Ok(None)
+}
+
+fn missing(fetch: &Fetch, channel: &ChannelId, posts: &[PostKey]) -> Option<PostKey> {
+    fetch.env.book.with(|book| book.missing(channel, posts).cloned())
+}

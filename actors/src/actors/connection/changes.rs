@@ -1,0 +1,138 @@
+//! What an event changes that the catch-up can fetch as well.
+
+use serde::Deserialize;
+
+use crate::{
+    mattermost::{EventEnvelope, PostHead},
+    model::{Change, ChannelId, PostKey, UserId},
+};
+
+/// An edit's `update_at` is written this soon after its `edit_at`. Pins and reactions move `update_at` alone, and
+/// later: they come as `post_edited` too.
+const SAME_TOUCH_MS: i64 = 250;
+
+/// What an event says of a channel's posts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Where.
+    pub(super) channel: Option<ChannelId>,
+    /// What it changes.
+    pub(super) change: Option<Change>,
+    /// Whether it is about a post of the account's own.
+    pub(super) own: bool,
+}
+
+/// `user_removed`, in both of its forms: to the channel it names the user, to the user the channel.
+#[derive(Deserialize)]
+struct Removed {
+    #[serde(default)]
+    user_id: UserId,
+    #[serde(default)]
+    channel_id: ChannelId,
+}
+
+/// Reads what an event changes, for the account of that user.
+pub(super) fn heard(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Heard {
+    match &*envelope.event {
+        "posted" | "post_edited" | "post_deleted" => of_post(envelope, me).unwrap_or_default(),
+        "user_removed" => left(envelope, me).unwrap_or_default(),
+        _ => Heard::default(),
+    }
+}
+
+fn of_post(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<Heard> {
+    let posted = envelope.posted().ok()?;
+    let head = posted.head().ok()?;
+    Some(Heard {
+        channel: Some((&*head.channel_id).into()),
+        change: change(&envelope.event, &head),
+        own: me.is_some_and(|me| me.as_str() == head.user_id),
+    })
+}
+
+fn change(event: &str, head: &PostHead<'_>) -> Option<Change> {
+    let id = (&*head.id).into();
+    match event {
+        "posted" => Some(Change::Posted(PostKey { create_at: head.create_at, id })),
+        "post_deleted" => Some(Change::Deleted { id }),
+        _ => is_edit(head).then_some(Change::Edited { id, edit_at: head.edit_at }),
+    }
+}
+
+fn is_edit(head: &PostHead<'_>) -> bool {
+    head.edit_at > 0 && head.update_at.saturating_sub(head.edit_at) <= SAME_TOUCH_MS
+}
+
+/// The account's own leaving. Others come and go without a change.
+fn left(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<Heard> {
+    let removed: Removed = serde_json::from_str(envelope.data.get()).ok()?;
+    let to: Removed = serde_json::from_str(envelope.broadcast.get()).ok()?;
+    let either = |a: UserId, b: UserId| if a.as_str().is_empty() { b } else { a };
+    if me != Some(&either(removed.user_id, to.user_id)) {
+        return None;
+    }
+    let channel = Some(removed.channel_id).filter(|id| !id.as_str().is_empty()).unwrap_or(to.channel_id);
+    Some(Heard { channel: Some(channel), change: Some(Change::Left), own: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mattermost::{self, Incoming};
+
+    const ME: &str = "5i7zwettkbfhfcner868ext35r";
+
+    /// What of the recording of all events was heard by the bot, by name.
+    fn recorded(event: &str) -> Vec<Heard> {
+        let text = include_str!("../../../../tests/fixtures/wire/events.jsonl");
+        let frames = text.lines().filter_map(|line| {
+            let step: serde_json::Value = serde_json::from_str(line).unwrap();
+            (step["conn"] == "bot").then(|| step["recv"].as_str().map(str::to_owned)).flatten()
+        });
+        let me = UserId::from(ME);
+        let read = |frame: String| match mattermost::parse(&frame).unwrap() {
+            Incoming::Event(envelope) if envelope.event == event => Some(heard(&envelope, Some(&me))),
+            _ => None,
+        };
+        frames.filter_map(read).collect()
+    }
+
+    #[test]
+    fn a_recorded_edit_a_deletion_and_a_leaving_are_changes() {
+        let id = || "qnnmewwssi86dx8wwy1xejsy6c".into();
+        let changes =
+            |event| recorded(event).into_iter().filter_map(|heard| heard.change).collect::<Vec<_>>();
+        assert_eq!(changes("post_edited")[0], Change::Edited { id: id(), edit_at: 1_795_354_129_936 });
+        assert_eq!(changes("post_deleted"), [Change::Deleted { id: id() }]);
+        let left = recorded("user_removed");
+        assert_eq!(left[0].channel, Some("faozfi9fq7nwbqroxsnmkxae5o".into()));
+        assert_eq!(left[0].change, Some(Change::Left));
+        assert!(recorded("posted").iter().all(|heard| matches!(heard.change, Some(Change::Posted(_)))));
+    }
+
+    fn told(event: &str, data: &serde_json::Value) -> Heard {
+        let broadcast = serde_json::json!({ "user_id": "", "channel_id": "c" });
+        let frame = serde_json::json!({ "event": event, "data": data, "broadcast": broadcast, "seq": 1 });
+        match mattermost::parse(&frame.to_string()).unwrap() {
+            Incoming::Event(envelope) => heard(&envelope, Some(&ME.into())),
+            Incoming::Reply(_) => panic!("no event"),
+        }
+    }
+
+    #[test]
+    fn a_pin_and_somebody_elses_leaving_are_none() {
+        let post = |edit_at, update_at| {
+            let post = serde_json::json!({
+                "id": "p", "create_at": 1, "edit_at": edit_at, "update_at": update_at, "user_id": ME, "channel_id": "c",
+            });
+            serde_json::json!({ "post": post.to_string() })
+        };
+        assert!(told("post_edited", &post(5, 5)).change.is_some());
+        assert!(told("post_edited", &post(5, 5 + SAME_TOUCH_MS + 1)).change.is_none());
+        assert!(told("post_edited", &post(0, 5)).change.is_none());
+        assert!(told("posted", &post(0, 1)).own);
+        assert_eq!(told("user_removed", &serde_json::json!({ "user_id": "other" })), Heard::default());
+        let mine = told("user_removed", &serde_json::json!({ "user_id": ME }));
+        assert_eq!((mine.channel, mine.change), (Some("c".into()), Some(Change::Left)));
+    }
+}

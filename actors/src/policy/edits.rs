@@ -1,0 +1,109 @@
+//! Which edits and deletions of a channel have been acknowledged: a time, and a set.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::model::PostId;
+
+/// Edits and deletions kept since the time. `since` brings no more rows than these (fact 25).
+const MOST: usize = 1_000;
+
+/// Which edits and deletions have been acknowledged.
+///
+/// The time stays the overlap behind what was seen of the channel: an edit may become visible late, as a post may. A
+/// live deletion does not say when it was (its post is sent as it was before), so it is known by its id alone.
+#[derive(Debug, Clone)]
+pub struct Edits {
+    until: i64,
+    since: BTreeSet<(i64, PostId)>,
+    deleted: VecDeque<PostId>,
+}
+
+impl Edits {
+    /// Those later than a time are wanted.
+    pub fn after(until: i64) -> Self {
+        Self { until, since: BTreeSet::new(), deleted: VecDeque::new() }
+    }
+
+    /// As it was kept.
+    pub fn kept(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
+        Self { until, since: since.into_iter().collect(), deleted: deleted.into() }
+    }
+
+    /// Later ones are wanted, in server milliseconds.
+    pub fn until(&self) -> i64 {
+        self.until
+    }
+
+    /// Edits acknowledged since that time, each with its own.
+    pub fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
+        self.since.iter()
+    }
+
+    /// Posts whose deletion was acknowledged lately, the oldest first.
+    pub fn deleted(&self) -> impl Iterator<Item = &PostId> {
+        self.deleted.iter()
+    }
+
+    /// Whether that edit was acknowledged.
+    pub fn knows_edit(&self, id: &PostId, edit_at: i64) -> bool {
+        self.since.contains(&(edit_at, id.clone()))
+    }
+
+    /// Whether that post's deletion was acknowledged.
+    pub fn knows_deletion(&self, id: &PostId) -> bool {
+        self.deleted.contains(id)
+    }
+
+    /// An edit was acknowledged.
+    pub fn acknowledged_edit(&mut self, id: PostId, edit_at: i64) {
+        self.since.insert((edit_at, id));
+        while self.since.len() > MOST {
+            let Some((edit_at, _)) = self.since.pop_first() else { return };
+            self.until = self.until.max(edit_at);
+        }
+    }
+
+    /// A deletion was acknowledged.
+    pub fn acknowledged_deletion(&mut self, id: PostId) {
+        self.deleted.push_back(id);
+        if self.deleted.len() > MOST {
+            self.deleted.pop_front();
+        }
+    }
+
+    /// All until that time has been seen.
+    pub fn reached(&mut self, until: i64) {
+        self.until = self.until.max(until);
+        while self.since.first().is_some_and(|(edit_at, _)| *edit_at <= self.until) {
+            self.since.pop_first();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_is_known_until_all_up_to_it_was_seen() {
+        let mut edits = Edits::after(100);
+        edits.acknowledged_edit("a".into(), 150);
+        edits.acknowledged_edit("b".into(), 170);
+        assert!(edits.knows_edit(&"a".into(), 150) && !edits.knows_edit(&"a".into(), 151));
+        edits.reached(160);
+        assert_eq!((edits.until(), edits.since().count()), (160, 1));
+        edits.reached(90);
+        assert_eq!(edits.until(), 160, "never back");
+    }
+
+    #[test]
+    fn both_sets_are_bounded() {
+        let mut edits = Edits::after(0);
+        for n in 0..MOST + 5 {
+            edits.acknowledged_edit("a".into(), i64::try_from(n).unwrap() + 1);
+            edits.acknowledged_deletion(PostId::from(format!("{n}").as_str()));
+        }
+        assert_eq!((edits.since().count(), edits.deleted().count(), edits.until()), (MOST, MOST, 5));
+        assert!(!edits.knows_deletion(&"4".into()) && edits.knows_deletion(&"5".into()));
+    }
+}

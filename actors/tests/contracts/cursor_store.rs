@@ -1,0 +1,108 @@
+//! What every `CursorStore` promises. Each implementation runs this.
+
+use std::sync::Arc;
+
+use matterhost_actors::{
+    model::{AccountName, AccountRecord, ChannelRecord, PostId, Records, ResumePoint, UserId},
+    ports::CursorStore,
+};
+
+fn name(name: &str) -> AccountName {
+    AccountName::new(name).unwrap()
+}
+
+fn post(n: i64) -> (i64, PostId) {
+    (n, PostId::from(format!("post-{n}").as_str()))
+}
+
+/// A channel in which everything is set, so that nothing can be lost unseen.
+fn channel(n: i64) -> ChannelRecord {
+    ChannelRecord {
+        anchor_at: n,
+        anchor: Some(post(n).1),
+        since: (n + 1..n + 5).map(post).collect(),
+        seen_until: n + 5,
+        edited_until: n + 2,
+        edits: vec![post(n + 3)],
+        deleted: vec![post(n + 4).1],
+        left: n % 2 == 1,
+    }
+}
+
+fn account(n: i64) -> AccountRecord {
+    AccountRecord {
+        user: Some(UserId::from("user")),
+        baseline: Some(n),
+        resume: Some(ResumePoint { connection_id: "connection".into(), next_seq: 7 }),
+        listed_at: Some(n),
+        server_time: n + 1,
+    }
+}
+
+fn channels(of: impl IntoIterator<Item = (&'static str, i64)>) -> Records {
+    let channels = of.into_iter().map(|(id, n)| (id.into(), channel(n))).collect();
+    Records { account: None, channels }
+}
+
+/// Runs all of it. `reopen` ends what it is given as a process would end, and opens what it kept again.
+pub(crate) async fn holds<S: CursorStore>(store: S, reopen: impl AsyncFn(Arc<S>) -> S) {
+    let store = reopen(Arc::new(nothing_is_known_at_first(store).await)).await;
+    let store = reopen(Arc::new(changes_are_put_on_what_is_kept(store).await)).await;
+    let store = accounts_are_kept_apart_and_forgotten_alone(store).await;
+    let store = reopen(Arc::new(the_last_of_many_commits_counts(store).await)).await;
+    many_accounts_commit_at_once(store).await;
+}
+
+async fn nothing_is_known_at_first<S: CursorStore>(store: S) -> S {
+    assert_eq!(store.load(&name("a")).await, Ok(Records::default()));
+    store.commit(&name("a"), Records::default()).await.unwrap();
+    assert_eq!(store.load(&name("a")).await, Ok(Records::default()));
+    let first = Records { account: Some(account(1)), ..channels([("c", 1), ("d", 20)]) };
+    store.commit(&name("a"), first.clone()).await.unwrap();
+    assert_eq!(store.load(&name("a")).await, Ok(first), "what was committed can be read at once");
+    store
+}
+
+async fn changes_are_put_on_what_is_kept<S: CursorStore>(store: S) -> S {
+    let first = Records { account: Some(account(1)), ..channels([("c", 1), ("d", 20)]) };
+    assert_eq!(store.load(&name("a")).await, Ok(first), "it outlives the process");
+    store.commit(&name("a"), channels([("d", 31), ("e", 40)])).await.unwrap();
+    store.commit(&name("a"), Records { account: Some(account(2)), ..Records::default() }).await.unwrap();
+    let all = Records { account: Some(account(2)), ..channels([("c", 1), ("d", 31), ("e", 40)]) };
+    assert_eq!(store.load(&name("a")).await, Ok(all));
+    store
+}
+
+async fn accounts_are_kept_apart_and_forgotten_alone<S: CursorStore>(store: S) -> S {
+    // A name that begins as another does, and one with every sign a name may have.
+    for other in ["a.b", "a-b_C.1", "ä"] {
+        store.commit(&name(other), channels([("c", 5)])).await.unwrap();
+    }
+    store.forget(&name("a")).await.unwrap();
+    store.forget(&name("a")).await.unwrap();
+    assert_eq!(store.load(&name("a")).await, Ok(Records::default()));
+    for other in ["a.b", "a-b_C.1", "ä"] {
+        assert_eq!(store.load(&name(other)).await, Ok(channels([("c", 5)])), "{other}");
+    }
+    store
+}
+
+async fn the_last_of_many_commits_counts<S: CursorStore>(store: S) -> S {
+    for n in 0..50 {
+        store.commit(&name("b"), channels([("c", n)])).await.unwrap();
+    }
+    assert_eq!(store.load(&name("b")).await, Ok(channels([("c", 49)])));
+    store
+}
+
+async fn many_accounts_commit_at_once<S: CursorStore>(store: S) {
+    assert_eq!(store.load(&name("b")).await, Ok(channels([("c", 49)])), "it outlives the process");
+    let names: Vec<AccountName> = (0..100).map(|n| name(&format!("bot-{n}"))).collect();
+    let commits: Vec<_> = names.iter().map(|name| store.commit(name, channels([("c", 3)]))).collect();
+    for commit in commits {
+        commit.await.unwrap();
+    }
+    for name in &names {
+        assert_eq!(store.load(name).await, Ok(channels([("c", 3)])), "{name}");
+    }
+}
