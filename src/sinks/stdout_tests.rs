@@ -5,7 +5,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    model::{AccountName, ChannelId, Event, EventBody, Generation, ServerName},
+    model::{AccountName, AccountUser, ChannelId, Event, EventBody, Generation, ServerName},
     ports::{Delivered, EventSink as _, Outcome},
 };
 
@@ -24,6 +24,7 @@ fn event(seq: u64, size: usize) -> Arc<Event> {
     Arc::new(Event {
         account: AccountName::new("a").unwrap(),
         server: ServerName::new("s").unwrap(),
+        user: AccountUser::default(),
         generation: Generation(1),
         connection_id: "c".into(),
         received_at: SystemTime::now(),

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, Change, ChannelId, Event, EventBody, Generation, PostKey, ServerName},
+    model::{AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, PostKey, ServerName},
     ports::{Delivered, EventSink, Outcome},
 };
 use tokio::sync::oneshot;
@@ -41,6 +41,7 @@ pub(in crate::sinks) fn event(account: &str, name: &str, channel: &str, id: &str
     Event {
         account: AccountName::new(account).unwrap(),
         server: ServerName::new("main").unwrap(),
+        user: AccountUser::default(),
         generation: Generation(1),
         connection_id: "c".into(),
         received_at: SystemTime::now(),
