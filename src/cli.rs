@@ -34,7 +34,7 @@ pub struct Cli {
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Host the accounts: each event goes to standard output as a line of CloudEvents JSON
+    /// Host the accounts: each event goes to its sinks, or to standard output as a line of CloudEvents JSON
     ///
     /// Logs go to standard error. SIGTERM or SIGINT hands over what was heard and ends; a second one ends at once.
     #[command(after_help = "Example:\n  matterhost run --config bots.toml --log-format json >> events.jsonl")]

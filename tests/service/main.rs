@@ -9,3 +9,4 @@ mod demo;
 mod documents;
 mod program;
 mod running;
+mod sinks;
