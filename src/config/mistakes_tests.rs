@@ -116,6 +116,10 @@ fn mistakes_in_sinks() {
             "[sinks.h]\ntype = 'file'\npath = 'a'\nrotate_size = 1",
             "sinks.h.rotate_size: 1 is out of bounds; take 64KiB to 1024GiB",
         ),
+        (
+            "[sinks.h]\ntype = 'file'\npath = 'a'\n[sinks.i]\ntype = 'file'\npath = 'a'",
+            "sinks.i.path: sink h writes this file, too; name another file",
+        ),
         ("[sinks.h]\ntype = 'exec'", "sinks.h.command: it is missing; name the program and its arguments"),
         ("[sinks.h]\ntype = 'exec'\ncommand = []", "sinks.h.command: it is empty; name the program"),
         (

@@ -129,7 +129,9 @@ fn read_sinks(tree: &mut Tree, around: &Around<'_>, report: &mut Report) -> (Vec
         let section = Section::new(format!("sinks.{name}"), "sinks.NAME", Some(value), report);
         sinks::read(checked, section, around)
     };
-    (tables.into_iter().filter_map(read).collect(), names)
+    let sinks: Vec<_> = tables.into_iter().filter_map(read).collect();
+    report.problems.extend(sinks::shared_files(&sinks));
+    (sinks, names)
 }
 
 fn read_accounts(

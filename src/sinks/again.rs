@@ -56,7 +56,7 @@ pub async fn try_again(sink: &SinkConfig, config: &Config) -> io::Result<Tally> 
     }
     let Some(carrier) = Carrier::start(sink, config.host.restart)? else { return Ok(Tally::default()) };
     let (tally, kept) = carrier.carry_all(taken).await;
-    worker::end(&[carrier.worker().clone()]).await;
+    worker::end(std::slice::from_ref(carrier.worker())).await;
     letters.done(&kept)?;
     Ok(tally)
 }

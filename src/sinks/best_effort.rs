@@ -116,7 +116,12 @@ impl Carrier {
 
     fn settle(&mut self, lane: Lane, job: Job<Arc<Event>>, outcome: &Outcome) {
         let after = match outcome {
-            Outcome::Acknowledged | Outcome::Rejected { .. } => return self.lanes.done(&lane),
+            Outcome::Acknowledged => return self.lanes.done(&lane),
+            Outcome::Rejected { cause } => {
+                // Nobody else hears of it.
+                tracing::warn!(account = job.item.account.as_str(), "an event was refused for good: {cause}");
+                return self.lanes.done(&lane);
+            }
             Outcome::Retry { after, .. } => *after,
             Outcome::Broken { .. } => BROKEN_RETRY,
         };

@@ -21,21 +21,15 @@ pub(super) struct Supplies {
 }
 
 impl Supplies {
-    /// A handler refused the event for good: it is kept. While it cannot be kept, it is offered again.
+    /// A handler refused the event for good: it is kept, and then passed over. While it cannot be kept, it is
+    /// offered again.
     pub(super) fn rejected(&self, event: &Message, cause: &str) -> Outcome {
-        let kept = self.dead_letters.as_ref().map_or(Ok(()), |letters| letters.add(event, cause));
-        let (sink, account) = (&*self.sink, event.account.as_str());
-        match kept {
-            Ok(()) => {
-                tracing::warn!(
-                    sink,
-                    account,
-                    event = &*event.id,
-                    "the handler refused an event for good: {cause}"
-                );
-                Outcome::Rejected { cause: format!("sink {sink}: {cause}") }
-            }
+        let Some(letters) = &self.dead_letters else { return Outcome::Rejected { cause: cause.to_owned() } };
+        let sink = &*self.sink;
+        match letters.add(event, cause) {
+            Ok(()) => Outcome::Rejected { cause: format!("sink {sink}: {cause} (event {})", event.id) },
             Err(error) => {
+                let account = event.account.as_str();
                 tracing::error!(sink, account, %error, "an event was refused and cannot be kept; trying again");
                 let cause = format!("the dead letter cannot be written: {error}");
                 Outcome::Retry { after: KEEP_AGAIN_AFTER, cause }

@@ -6,7 +6,10 @@ mod filter;
 mod secret;
 mod webhook;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use config::{Map, Value, ValueKind};
 
@@ -110,6 +113,20 @@ pub(super) fn read(
     let best_effort = section.read("best_effort", false);
     section.finish();
     Some(SinkConfig { name: name?, kind: kind?, filter: filter?, best_effort })
+}
+
+/// Refuses files that two sinks write: each would cut off what the other is writing.
+pub(super) fn shared_files(sinks: &[SinkConfig]) -> Vec<Problem> {
+    let mut writers = BTreeMap::new();
+    let mut problems = Vec::new();
+    for sink in sinks {
+        let SinkKind::File(FileConfig { path, .. }) = &sink.kind else { continue };
+        if let Some(first) = writers.insert(path, &sink.name) {
+            let what = format!("sink {first} writes this file, too");
+            problems.push(Problem::new(format!("sinks.{}.path", sink.name), what, "name another file"));
+        }
+    }
+    problems
 }
 
 /// What is not wrong but cannot be meant: a sink without events, and events that nobody must take.

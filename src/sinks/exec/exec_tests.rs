@@ -67,6 +67,7 @@ async fn it_has_no_more_unanswered_than_it_may() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn at_its_end_the_whole_group_is_gone() {
     let far = Far::start();
@@ -78,6 +79,7 @@ async fn at_its_end_the_whole_group_is_gone() {
     until("no process is left", || processes_in(&here).is_empty()).await;
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn one_that_does_not_end_by_itself_is_made_to() {
     let script = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('lives','w').write('x')\n\
@@ -91,6 +93,7 @@ async fn one_that_does_not_end_by_itself_is_made_to() {
     until("no process is left", || processes_in(&far.path("")).is_empty()).await;
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn it_is_killed_at_once_where_there_is_no_time() {
     let far = Far::start();

@@ -89,10 +89,12 @@ impl Exec {
         let bytes = message.json.len();
         match self.queue.put(message, bytes) {
             Ok(answered) => {
-                Delivered::Later(answered.map(|outcome| outcome.unwrap_or_else(|_| gone())).boxed())
+                let worker = self.worker.clone();
+                let answer = answered.map(move |outcome| outcome.unwrap_or_else(|_| worker.unanswered()));
+                Delivered::Later(answer.boxed())
             }
             Err(Refused::Full) => Delivered::Now(full()),
-            Err(Refused::Gone) => Delivered::Now(gone()),
+            Err(Refused::Gone) => Delivered::Now(self.worker.unanswered()),
         }
     }
 }
@@ -115,11 +117,6 @@ fn full() -> Outcome {
 
 fn away(left: Duration) -> Outcome {
     Outcome::Retry { after: left, cause: "the handler does not run".into() }
-}
-
-/// The thread ends with the host: what it has not handed over is handed over by the next.
-fn gone() -> Outcome {
-    Outcome::Retry { after: FULL_RETRY, cause: "the sink is closing".into() }
 }
 
 impl Keeper {

@@ -78,10 +78,12 @@ impl Webhook {
         let bytes = message.json.len();
         match self.queue.put(message, bytes) {
             Ok(answered) => {
-                Delivered::Later(answered.map(|outcome| outcome.unwrap_or_else(|_| gone())).boxed())
+                let worker = self.worker.clone();
+                let answer = answered.map(move |outcome| outcome.unwrap_or_else(|_| worker.unanswered()));
+                Delivered::Later(answer.boxed())
             }
             Err(Refused::Full) => Delivered::Now(full()),
-            Err(Refused::Gone) => Delivered::Now(gone()),
+            Err(Refused::Gone) => Delivered::Now(self.worker.unanswered()),
         }
     }
 }
@@ -101,11 +103,6 @@ impl EventSink for Webhook {
 
 fn full() -> Outcome {
     Outcome::Retry { after: FULL_RETRY, cause: "as many wait as may".into() }
-}
-
-/// The thread ends with the host: what it has not sent is sent by the next.
-fn gone() -> Outcome {
-    Outcome::Retry { after: FULL_RETRY, cause: "the sink is closing".into() }
 }
 
 impl Sender {
