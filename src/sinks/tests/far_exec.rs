@@ -63,8 +63,27 @@ impl Far {
         change: impl FnOnce(&mut ExecConfig),
         answers: Arc<dyn Answers>,
     ) -> Self {
+        let settings = RestartSettings {
+            min_backoff: Duration::from_millis(10),
+            max_backoff: Duration::from_millis(100),
+            reset_after: Duration::from_secs(1),
+            ..RestartSettings::default()
+        };
+        Self::by(script, change, answers, RestartPolicy::new(settings).unwrap(), &[])
+    }
+
+    /// With a policy of its own, and files that lie there at the start.
+    pub(in crate::sinks) fn by(
+        script: &str,
+        change: impl FnOnce(&mut ExecConfig),
+        answers: Arc<dyn Answers>,
+        policy: RestartPolicy,
+        files: &[(&str, &str)],
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("handler.py"), script).unwrap();
+        for (name, text) in files.iter().chain(&[("handler.py", script)]) {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
         let mut config = ExecConfig {
             command: vec!["python3".into(), "handler.py".into()],
             directory: dir.path().to_owned(),
@@ -73,14 +92,8 @@ impl Far {
             timeout: DEADLINE,
         };
         change(&mut config);
-        let settings = RestartSettings {
-            min_backoff: Duration::from_millis(10),
-            max_backoff: Duration::from_millis(100),
-            reset_after: Duration::from_secs(1),
-            ..RestartSettings::default()
-        };
         let supplies = crate::sinks::Supplies { answers, ..supplies("child") };
-        let exec = Exec::start(config, RestartPolicy::new(settings).unwrap(), supplies).unwrap();
+        let exec = Exec::start(config, policy, supplies).unwrap();
         Self { exec, dir }
     }
 

@@ -3,5 +3,6 @@
 mod contract;
 pub(super) mod far_exec;
 pub(super) mod http;
+mod random;
 pub(super) mod rigs;
 pub(super) mod stage;
