@@ -94,7 +94,10 @@ fn what_a_handler_refuses_is_shown_and_tried_again() {
         let dir = Dir::with(&(world.config() + &handler.sink()));
         let mut running = Running::ready(&world, &dir);
         let id = world.says("hello there");
-        running.log.json("the refusal", |line| line["fact"] == "rejected" && line["account"] == "helpdesk");
+        let refusal = format!("the handler answered 401 Unauthorized (event {id})");
+        running.log.json("the refusal", |line| {
+            line["fact"] == "rejected" && line["message"].as_str().unwrap().contains(&refusal)
+        });
         let shown = dir.matterhost(&["dead-letter", "list", "--json"]).output().unwrap();
         let letters: Vec<Value> =
             text(&shown.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -229,4 +232,21 @@ fn a_sink_that_cannot_begin_is_told_with_its_name() {
     let output = dir.matterhost(&["dead-letter", "list", "--sink", "y"]).output().unwrap();
     assert_eq!(output.status.code(), Some(78));
     assert!(text(&output.stderr).contains("--sink: there is no such sink; name one of x"));
+}
+
+#[test]
+fn a_handler_with_a_certificate_of_an_own_authority_is_asked_with_its_ca_file_only() {
+    // It speaks TLS, and knows no such route: an answer of it is a 404.
+    let far = matterhost_simulator::Simulator::builder().tls(true).start().unwrap();
+    let url = format!("{}/no-such-route", far.url());
+    let hook = format!("[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\nsecret = \"{SECRET}\"\n");
+    let world = World::new();
+    let dir = Dir::with(&(world.config() + &hook + "ca_file = \"ca.pem\"\n"));
+    dir.write("ca.pem", far.ca_pem().unwrap());
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    running.log.line("the handler answered 404 Not Found");
+    let dir = Dir::with(&(world.config() + &hook));
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let told = running.log.json("the trouble", |line| line["sink"] == "hook");
+    assert!(told["message"].as_str().unwrap().contains("certificate"), "{told}");
 }
