@@ -146,9 +146,10 @@ fn a_host_whose_handler_takes_nothing_ends_all_the_same() {
     let world = World::new();
     let config = world.config() + &sink(1) + "[host]\nshutdown_deadline = \"500ms\"\n";
     let dir = Dir::with(&config);
-    let mut running = Running::ready(&world, &dir);
-    world.says("nobody hears this");
+    // The hello is the first that it does not take.
+    let mut running = Running::start(dir.matterhost(&["run"]));
     running.log.fact("stalled");
+    world.says("nobody hears this");
     running.signal("TERM");
     let (status, log) = running.ended();
     assert_eq!(status.code(), Some(0), "{log:#?}");
