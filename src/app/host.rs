@@ -9,7 +9,10 @@ use matterhost_actors::{
     ports::Mattermost,
 };
 
-use super::signals::{Asked, Signals};
+use super::{
+    signals::{Asked, Signals},
+    store::Store,
+};
 use crate::{
     config::Config,
     exit::Exit,
@@ -34,20 +37,20 @@ enum End {
 }
 
 /// Hosts the accounts.
-pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
+pub(super) fn run(config: Config, store: Store) -> anyhow::Result<Exit> {
     let runner = System::new();
-    let exit = runner.block_on(host(config));
+    let exit = runner.block_on(host(config, store));
     // To drop it would be to wait for name lookups under way, which can take half a minute.
     mem::forget(runner);
     exit
 }
 
-async fn host(config: Config) -> anyhow::Result<Exit> {
+async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
     let sinks = Sinks::start(&config, &answers)?;
     let deadline = config.shutdown_deadline;
-    let supervisor = Supervisor::new(config.host.clone());
+    let supervisor = Supervisor::new(config.host.clone()).with_store(store.cursors());
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
     add(&supervisor, config, &sinks).await?;
@@ -59,6 +62,7 @@ async fn host(config: Config) -> anyhow::Result<Exit> {
     let stopped = async {
         stop(&supervisor, deadline).await;
         sinks.close(SINKS_CLOSE_WITHIN).await;
+        store.close().await;
     };
     tokio::select! {
         () = stopped => Ok(exit),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{section::Section, servers::Around, setting::Bytes};
 
 /// Where the files are, unless told otherwise: beside the configuration.
-const DIRECTORY: &str = "dead-letter";
+const DIR: &str = "dead-letter";
 /// Ten thousand ordinary posts.
 const MAX_SIZE: Bytes = Bytes(16 << 20);
 /// With the file that is written, 80 MiB a sink: more than anybody reads, and no full disk.
@@ -21,7 +21,7 @@ const MOST_KEPT: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterConfig {
     /// The directory; each sink has a file of its name in it. It is made when it is first needed.
-    pub directory: PathBuf,
+    pub dir: PathBuf,
     /// The bytes at which a file is put aside for a new one.
     pub max_size: u64,
     /// How many files put aside are kept, for each sink; the oldest is deleted for a newer one.
@@ -29,9 +29,9 @@ pub struct DeadLetterConfig {
 }
 
 pub(super) fn read(mut section: Section<'_>, around: &Around<'_>) -> DeadLetterConfig {
-    let directory = section.read("directory", PathBuf::from(DIRECTORY));
+    let dir = section.read("dir", PathBuf::from(DIR));
     let max_size = section.within("max_size", MAX_SIZE, SMALLEST..=LARGEST);
     let keep = section.within("keep", KEEP, 1..=MOST_KEPT);
     section.finish();
-    DeadLetterConfig { directory: around.directory.join(directory), max_size: max_size.0 as u64, keep }
+    DeadLetterConfig { dir: around.directory.join(dir), max_size: max_size.0 as u64, keep }
 }

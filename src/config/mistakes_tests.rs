@@ -127,7 +127,7 @@ fn mistakes_in_sinks() {
             "sinks.h.command: this is no list of texts; write a list such",
         ),
         (
-            "[sinks.h]\ntype = 'exec'\ncommand = ['x']\ndirectory = 'no/such'",
+            "[sinks.h]\ntype = 'exec'\ncommand = ['x']\ndir = 'no/such'",
             "no/such is no directory; name one that is there",
         ),
         ("[sinks.'a b']\ntype = 'stdout'", "sinks: \"a b\" is not a usable name; use 1 to 128 letters"),

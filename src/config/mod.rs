@@ -23,6 +23,7 @@ mod section;
 mod servers;
 mod setting;
 mod sinks;
+mod state;
 mod syntax;
 mod token;
 
@@ -43,6 +44,7 @@ pub use servers::ServerConfig;
 pub use sinks::{
     ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
 };
+pub use state::StateConfig;
 
 /// A configuration that was checked.
 #[derive(Debug, Clone)]
@@ -59,6 +61,8 @@ pub struct Config {
     pub host: HostSettings,
     /// How long the whole host may take to stop.
     pub shutdown_deadline: Duration,
+    /// Where cursors are kept between runs.
+    pub state: StateConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What is unwise, but not wrong.

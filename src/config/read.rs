@@ -14,11 +14,11 @@ use super::{
     audit, catch_up, dead_letter, delivery, health, host, log, open_files, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
-    sinks,
+    sinks, state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "servers",
     "accounts",
     "sinks",
@@ -28,6 +28,7 @@ const SECTIONS: [&str; 11] = [
     "delivery",
     "catch_up",
     "audit",
+    "state",
     "log",
     "host",
 ];
@@ -80,6 +81,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
     let audit = audit::read(tree.section("audit", report));
+    let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let files = sinks.iter().map(SinkConfig::open_files).sum();
@@ -97,7 +99,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     };
     let shutdown_deadline = host.shutdown_deadline;
     let warnings = Vec::new();
-    Config { servers, accounts, sinks, dead_letter, host: settings, shutdown_deadline, log, warnings }
+    Config { servers, accounts, sinks, dead_letter, host: settings, shutdown_deadline, state, log, warnings }
 }
 
 fn read_servers(

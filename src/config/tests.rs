@@ -23,13 +23,19 @@ impl Dir {
         path
     }
 
-    fn sources(&self, text: &str) -> Sources {
+    fn bare(&self, text: &str) -> Sources {
         Sources { file: self.file("matterhost.toml", text), ..Sources::default() }
+    }
+
+    /// With a home, which is looked for and not looked into.
+    fn sources(&self, text: &str) -> Sources {
+        Sources { environment: environment(&[]), ..self.bare(text) }
     }
 }
 
 fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    let home = ("HOME", "/nonexistent");
+    [home].iter().chain(pairs).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// What is said of a configuration, one line a problem.
@@ -69,13 +75,16 @@ fn the_example_is_accepted_and_changes_no_default() {
     assert_eq!((config.servers.len(), config.accounts.len()), (1, 1));
     // With every default written out it says the same: the comments are the defaults. What belongs to a section
     // that is a comment itself stays one.
-    let mut beneath_comment = false;
+    let mut section = "";
     let written: Vec<_> = EXAMPLE
         .lines()
         .map(|line| {
-            beneath_comment = line.starts_with("# [") || (beneath_comment && !line.starts_with('['));
-            let default = line.strip_prefix("# ").filter(|rest| !beneath_comment && is_default(rest));
-            default.unwrap_or(line)
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.split(['.', ']']).next().unwrap();
+            } else if line.starts_with("# [") {
+                section = "";
+            }
+            line.strip_prefix("# ").filter(|rest| is_default(section, rest)).unwrap_or(line)
         })
         .collect();
     let written = written.join("\n");
@@ -99,9 +108,7 @@ fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
     };
     let all = with(|line| {
         let key = line.starts_with('[') || line.split(' ').nth(1) == Some("=");
-        key && !["secret_file", "secret =", "ca_file", "directory"]
-            .iter()
-            .any(|other| line.starts_with(other))
+        key && !["secret_file", "secret =", "ca_file", "dir"].iter().any(|other| line.starts_with(other))
     });
     let required = with(|line| {
         let needed = ["[", "type", "url", "secret_env", "command", "path"];
@@ -116,9 +123,11 @@ fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
     assert_eq!(shown(&all), shown(&required));
 }
 
-fn is_default(line: &str) -> bool {
+fn is_default(section: &str, line: &str) -> bool {
     let key = line.split(" = ").next().unwrap_or_default();
-    known_keys().iter().any(|known| known.default.is_some() && known.key.ends_with(&format!(".{key}")))
+    let (start, end) = (format!("{section}."), format!(".{key}"));
+    let is_it = |known: &Known| known.key.starts_with(&start) && known.key.ends_with(&end);
+    known_keys().iter().any(|known| known.default.is_some() && is_it(known))
 }
 
 #[test]
@@ -166,7 +175,7 @@ fn the_three_formats_say_the_same() {
     let toml = Config::load(&dir.sources(GOOD), None).unwrap();
     for (name, text) in [("a.yaml", &yaml), ("a.yml", &yaml), ("a.json", &json)] {
         let file = dir.file(name, text);
-        let config = Config::load(&Sources { file, ..Sources::default() }, None).unwrap();
+        let config = Config::load(&Sources { file, ..dir.sources(GOOD) }, None).unwrap();
         assert_eq!(format!("{config:?}"), format!("{toml:?}"));
         assert!(config.accounts[0].token.same_as(&toml.accounts[0].token));
     }
@@ -271,4 +280,22 @@ proptest! {
             refused(&text);
         }
     }
+}
+
+#[test]
+fn state_is_on_disk_unless_told_otherwise() {
+    let dir = Dir::new();
+    let state = |more: &str| Config::load(&dir.sources(&format!("{GOOD}{more}")), None).unwrap().state;
+    let home = PathBuf::from("/nonexistent/.local/state/matterhost");
+    assert_eq!(state(""), StateConfig::Disk { dir: home, fsync: true });
+    let beside = dir.0.path().join("kept");
+    assert_eq!(
+        state("[state]\ndir = 'kept'\nfsync = false"),
+        StateConfig::Disk { dir: beside, fsync: false }
+    );
+    assert_eq!(state("[state]\nstore = 'memory'\ndir = 'kept'"), StateConfig::Memory);
+    let nowhere = Config::load(&dir.bare(GOOD), None).unwrap_err().to_string();
+    assert!(nowhere.contains("state.dir: it is missing, and neither STATE_DIRECTORY"), "{nowhere}");
+    let memory = dir.bare(&format!("{GOOD}[state]\nstore = 'memory'"));
+    assert_eq!(Config::load(&memory, None).unwrap().state, StateConfig::Memory);
 }

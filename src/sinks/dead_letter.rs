@@ -58,7 +58,7 @@ impl DeadLetter {
 impl DeadLetters {
     /// Those of a sink. Nothing is made or opened yet.
     pub fn of(sink: &str, config: &DeadLetterConfig) -> Self {
-        let file = |end: &str| config.directory.join(format!("{sink}{end}"));
+        let file = |end: &str| config.dir.join(format!("{sink}{end}"));
         Self {
             file: file(".jsonl"),
             lock: file(".lock"),

@@ -9,7 +9,7 @@ struct Here {
 
 fn here(max_size: u64) -> Here {
     let dir = tempfile::tempdir().unwrap();
-    let config = DeadLetterConfig { directory: dir.path().join("dead"), max_size, keep: 2 };
+    let config = DeadLetterConfig { dir: dir.path().join("dead"), max_size, keep: 2 };
     Here { letters: DeadLetters::of("hook", &config), dir }
 }
 

@@ -1,6 +1,6 @@
 //! Events as lines in files, put aside by size and age.
 //!
-//! With `sync` a batch of lines is on the disk before any of it is acknowledged; without it, it is with the
+//! With `fsync` a batch of lines is on the disk before any of it is acknowledged; without it, it is with the
 //! system, and a crash of the machine may lose what was acknowledged last. What fails halfway is cut off again, so
 //! that there is never a part of a line.
 
@@ -113,10 +113,10 @@ impl Out for Files {
     }
 
     fn commit(&mut self) -> io::Result<()> {
-        let sync = self.config.sync;
+        let fsync = self.config.fsync;
         let current = self.current()?;
         current.out.flush()?;
-        if sync {
+        if fsync {
             current.out.get_ref().sync_data()?;
         }
         current.committed = current.written;

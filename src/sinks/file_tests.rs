@@ -25,7 +25,7 @@ impl Here {
             rotate_size: 1_000,
             rotate_after: Duration::from_secs(3600),
             keep: 2,
-            sync: true,
+            fsync: true,
         };
         Self { _dir: dir, config }
     }

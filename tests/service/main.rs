@@ -10,3 +10,4 @@ mod documents;
 mod program;
 mod running;
 mod sinks;
+mod state;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -50,10 +50,14 @@ impl Dir {
         path
     }
 
-    /// The program in this directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The program in this directory, where it keeps its state as well.
     pub(crate) fn matterhost(&self, args: &[&str]) -> Command {
         let mut command = matterhost(args);
-        command.current_dir(self.0.path());
+        command.current_dir(self.0.path()).env("XDG_STATE_HOME", self.0.path().join("state"));
         command
     }
 }

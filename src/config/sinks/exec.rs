@@ -21,7 +21,7 @@ pub struct ExecConfig {
     /// The program and its arguments; at least the program.
     pub command: Vec<String>,
     /// Where it runs.
-    pub directory: PathBuf,
+    pub dir: PathBuf,
     /// The variables of our own environment that it gets besides a few harmless ones: others may hold tokens.
     pub pass_env: Vec<String>,
     /// Events that it may have unanswered at once.
@@ -32,17 +32,17 @@ pub struct ExecConfig {
 
 pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<ExecConfig> {
     let command = command(section);
-    let directory = section.optional::<PathBuf>("directory").map(|path| around.directory.join(path));
+    let dir = section.optional::<PathBuf>("dir").map(|path| around.directory.join(path));
     let pass_env = section.read("pass_env", Words::default()).0;
     let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
     let timeout = section.within("answer_timeout", TIMEOUT, SOONEST..=LATEST);
-    let directory = directory.unwrap_or_else(|| around.directory.to_owned());
-    if !directory.as_os_str().is_empty() && !directory.is_dir() {
-        let what = format!("{} is no directory", directory.display());
-        section.refuse("directory", what, "name one that is there");
+    let dir = dir.unwrap_or_else(|| around.directory.to_owned());
+    if !dir.as_os_str().is_empty() && !dir.is_dir() {
+        let what = format!("{} is no directory", dir.display());
+        section.refuse("dir", what, "name one that is there");
         return None;
     }
-    Some(ExecConfig { command: command?, directory, pass_env, in_flight, timeout })
+    Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout })
 }
 
 fn command(section: &mut Section<'_>) -> Option<Vec<String>> {

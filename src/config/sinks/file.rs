@@ -33,7 +33,7 @@ pub struct FileConfig {
     /// How many put aside are kept; the oldest is deleted for a newer one.
     pub keep: usize,
     /// Whether a line is on the disk, and not only with the system, before it is acknowledged.
-    pub sync: bool,
+    pub fsync: bool,
 }
 
 pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<FileConfig> {
@@ -48,11 +48,11 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Fil
     let rotate_size = section.within("rotate_size", ROTATE_SIZE, SMALLEST..=LARGEST);
     let rotate_after = section.within("rotate_after", ROTATE_AFTER, SOONEST..=LATEST);
     let keep = section.within("rotate_keep", KEEP, 1..=MOST_KEPT);
-    let sync = section.read("sync", true);
+    let fsync = section.read("fsync", true);
     let path = around.directory.join(path?);
     if path.is_dir() {
         section.refuse("path", format!("{} is a directory", path.display()), "name a file in it");
         return None;
     }
-    Some(FileConfig { path, rotate_size: rotate_size.0 as u64, rotate_after, keep, sync })
+    Some(FileConfig { path, rotate_size: rotate_size.0 as u64, rotate_after, keep, fsync })
 }

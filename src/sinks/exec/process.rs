@@ -61,8 +61,8 @@ impl Process {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        if !config.directory.as_os_str().is_empty() {
-            command.current_dir(&config.directory);
+        if !config.dir.as_os_str().is_empty() {
+            command.current_dir(&config.dir);
         }
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());

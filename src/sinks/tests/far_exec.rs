@@ -86,7 +86,7 @@ impl Far {
         }
         let mut config = ExecConfig {
             command: vec!["python3".into(), "handler.py".into()],
-            directory: dir.path().to_owned(),
+            dir: dir.path().to_owned(),
             pass_env: Vec::new(),
             in_flight: 8,
             timeout: DEADLINE,

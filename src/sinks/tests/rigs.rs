@@ -87,7 +87,7 @@ fn files() -> Rig {
         rotate_size: 20_000,
         rotate_after: Duration::from_secs(3600),
         keep: 1_000,
-        sync: false,
+        fsync: false,
     };
     let sink = file::start("archive", config.clone()).unwrap();
     let heard = move || {

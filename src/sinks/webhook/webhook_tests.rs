@@ -164,7 +164,7 @@ async fn what_is_refused_for_good_is_in_the_dead_letters_before_it_is_passed_ove
     let dir = tempfile::tempdir().unwrap();
     let letters = DeadLetters::of(
         "hook",
-        &DeadLetterConfig { directory: dir.path().join("letters"), max_size: 1 << 20, keep: 2 },
+        &DeadLetterConfig { dir: dir.path().join("letters"), max_size: 1 << 20, keep: 2 },
     );
     let server = server(vec![says(400, ""), says(410, "")]);
     let supplies = Supplies { dead_letters: Some(letters.clone()), ..supplies("hook") };

@@ -22,10 +22,16 @@ struct FakeChannel {
     create_at: i64,
     delete_at: i64,
     last_post_at: i64,
+    /// The lists do not have it, though it can be read.
+    unlisted: bool,
+    /// Its posts cannot be read, though the lists have it.
+    closed: bool,
 }
 
 #[derive(Clone)]
 struct FakePost {
+    kind: String,
+    user: String,
     channel: String,
     create_at: i64,
     update_at: i64,
@@ -38,8 +44,23 @@ struct FakePost {
 impl Talk {
     pub(super) fn add_channel(&mut self, id: &str, members: &[&str]) {
         let members = members.iter().map(|&name| name.to_owned()).collect();
-        let channel = FakeChannel { members, create_at: 1, delete_at: 0, last_post_at: 0 };
+        let channel = FakeChannel {
+            members,
+            create_at: 1,
+            delete_at: 0,
+            last_post_at: 0,
+            unlisted: false,
+            closed: false,
+        };
         self.channels.insert(id.to_owned(), channel);
+    }
+
+    pub(super) fn unlist(&mut self, channel: &str) {
+        self.channels.get_mut(channel).unwrap().unlisted = true;
+    }
+
+    pub(super) fn close(&mut self, channel: &str, closed: bool) {
+        self.channels.get_mut(channel).unwrap().closed = closed;
     }
 
     pub(super) fn archive(&mut self, channel: &str, at: i64) {
@@ -47,8 +68,15 @@ impl Talk {
     }
 
     pub(super) fn post(&mut self, channel: &str, create_at: i64) -> PostId {
+        self.post_of_kind(channel, create_at, "", "id-somebody")
+    }
+
+    /// A post of a kind, by somebody.
+    pub(super) fn post_of_kind(&mut self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         let id = format!("post-{:04}", self.posts.len());
         let post = FakePost {
+            kind: kind.to_owned(),
+            user: user.to_owned(),
             channel: channel.to_owned(),
             create_at,
             update_at: create_at,
@@ -70,6 +98,14 @@ impl Talk {
         self.posts.insert(format!("{id}-before-{at}"), history);
     }
 
+    /// A pin moves `last_post_at` as an edit does (fact 24).
+    pub(super) fn pin(&mut self, id: &str, at: i64) {
+        let post = self.posts.get_mut(id).unwrap();
+        post.update_at = at;
+        let channel = post.channel.clone();
+        self.moved(&channel, at);
+    }
+
     /// `last_post_at` stays (fact 24).
     pub(super) fn delete(&mut self, id: &str, at: i64) {
         let post = self.posts.get_mut(id).unwrap();
@@ -85,7 +121,7 @@ impl Talk {
 /// What REST answers.
 impl Talk {
     pub(super) fn list(&self, user: &str) -> Vec<Channel> {
-        let mine = self.channels.iter().filter(|(_, channel)| channel.has(user));
+        let mine = self.channels.iter().filter(|(_, channel)| channel.has(user) && !channel.unlisted);
         mine.map(|(id, channel)| channel.show(id, Some(channel.last_post_at))).collect()
     }
 
@@ -163,7 +199,7 @@ impl Talk {
     /// A channel's rows, the oldest first. What does not exist is forbidden as well.
     fn rows(&self, user: &str, channel: &ChannelId) -> Result<Vec<(&String, &FakePost)>, RestErrorKind> {
         let id = channel.as_str();
-        if !self.channels.get(id).is_some_and(|channel| channel.has(user)) {
+        if !self.channels.get(id).is_some_and(|channel| channel.has(user) && !channel.closed) {
             return Err(FORBIDDEN);
         }
         let mut rows: Vec<_> = self.posts.iter().filter(|(_, post)| post.channel == id).collect();
@@ -200,8 +236,8 @@ impl FakePost {
         let message = if self.delete_at == 0 { format!("this is {id}") } else { String::new() };
         let json = serde_json::json!({
             "id": id, "create_at": self.create_at, "update_at": self.update_at, "edit_at": self.edit_at,
-            "delete_at": self.delete_at, "user_id": "id-somebody", "channel_id": self.channel, "root_id": "",
-            "original_id": self.original_id, "message": message, "type": "", "props": {},
+            "delete_at": self.delete_at, "user_id": self.user, "channel_id": self.channel, "root_id": "",
+            "original_id": self.original_id, "message": message, "type": self.kind, "props": {},
         });
         Post::read(RawValue::from_string(json.to_string()).unwrap()).unwrap()
     }

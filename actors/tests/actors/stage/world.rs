@@ -32,6 +32,8 @@ struct State {
     dials: VecDeque<Dial>,
     connections: u64,
     talk: Talk,
+    /// What asking for channels and posts is answered with, in place of the truth.
+    talk_fails: Option<RestErrorKind>,
 }
 
 struct FakeUser {
@@ -167,6 +169,21 @@ impl World {
         self.state().talk.add_channel(id, members);
     }
 
+    /// The lists lack it, though it can be read (fact 26).
+    pub(crate) fn unlist_channel(&self, id: &str) {
+        self.state().talk.unlist(id);
+    }
+
+    /// Its posts answer 403, though the lists have it.
+    pub(crate) fn close_channel(&self, id: &str, closed: bool) {
+        self.state().talk.close(id, closed);
+    }
+
+    /// Lists and posts cannot be had.
+    pub(crate) fn fail_lists(&self, kind: Option<RestErrorKind>) {
+        self.state().talk_fails = kind;
+    }
+
     pub(crate) fn archive_channel(&self, id: &str, at: i64) {
         self.state().talk.archive(id, at);
     }
@@ -174,6 +191,15 @@ impl World {
     /// Somebody posts. Nobody is told: the events are the test's to send.
     pub(crate) fn post(&self, channel: &str, create_at: i64) -> PostId {
         self.state().talk.post(channel, create_at)
+    }
+
+    /// The account itself comes or goes, as a post says.
+    pub(crate) fn post_of_kind(&self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
+        self.state().talk.post_of_kind(channel, create_at, kind, user)
+    }
+
+    pub(crate) fn pin_post(&self, id: &str, at: i64) {
+        self.state().talk.pin(id, at);
     }
 
     pub(crate) fn edit_post(&self, id: &str, at: i64) {
@@ -243,6 +269,7 @@ impl World {
         let state = self.state();
         let answer = match state.users.get(name) {
             _ if state.down => Err(RestErrorKind::Unreachable),
+            _ if state.talk_fails.is_some() => Err(state.talk_fails.unwrap()),
             Some(user) if user.enabled => answer(&state.talk),
             _ => Err(RestErrorKind::Unauthorized),
         };
