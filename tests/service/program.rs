@@ -68,6 +68,7 @@ pub(crate) struct World {
     pub(crate) bot: Account,
     pub(crate) person: Account,
     pub(crate) channel: String,
+    team: String,
 }
 
 impl World {
@@ -80,7 +81,19 @@ impl World {
             simulator.add_to_team(&team, &user.user_id);
             simulator.add_to_channel(&channel, &user.user_id);
         }
-        Self { simulator, bot, person, channel }
+        Self { simulator, bot, person, channel, team }
+    }
+
+    /// More channels with the two in them.
+    pub(crate) fn side_channels(&self, count: usize) -> Vec<String> {
+        let make = |n| {
+            let channel = self.simulator.create_channel(&self.team, &format!("side-{n}"));
+            for user in [&self.bot, &self.person] {
+                self.simulator.add_to_channel_quietly(&channel, &user.user_id);
+            }
+            channel
+        };
+        (0..count).map(make).collect()
     }
 
     /// A configuration that hosts the bot.

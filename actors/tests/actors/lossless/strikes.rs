@@ -8,15 +8,15 @@ use crate::{scene::Scene, stage::Taken};
 /// What the bot heard in all lives of its host, and what befell it.
 #[derive(Default)]
 pub(super) struct Life {
-    earlier: Vec<Taken>,
+    earlier: Vec<Vec<Taken>>,
     pub(super) strikes: Vec<&'static str>,
 }
 
 impl Life {
-    /// What was heard until now.
-    pub(super) fn so_far(&self, scene: &Scene) -> Vec<Taken> {
+    /// What was heard until now, life by life.
+    pub(super) fn so_far(&self, scene: &Scene) -> Vec<Vec<Taken>> {
         let mut heard = self.earlier.clone();
-        heard.extend(scene.ears["bot"].taken_so_far());
+        heard.push(scene.ears["bot"].taken_so_far());
         heard
     }
 }
@@ -80,7 +80,7 @@ pub(super) async fn strike(crowd: &mut Crowd, life: &mut Life, random: &mut fast
 /// The host ends, somebody goes on talking, and another begins.
 async fn host_ends(crowd: &mut Crowd, life: &mut Life, random: &mut fastrand::Rng, killed: bool) {
     let mut heard = if killed { crowd.scene.kill().await } else { crowd.scene.stop().await };
-    life.earlier.extend(heard.remove("bot").unwrap_or_default());
+    life.earlier.push(heard.remove("bot").unwrap_or_default());
     crowd.chat(random, 5).await;
     crowd.scene.start_without_waiting().await;
 }
