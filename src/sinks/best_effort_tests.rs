@@ -61,6 +61,8 @@ async fn what_is_in_the_queue_at_the_end_is_handed_over_still() {
     sink.deliver(&post("c", "2"));
     given(&told, 1).await;
     sink.worker.close();
+    let early = tokio::time::timeout(Duration::from_millis(200), sink.worker.ended()).await;
+    assert!(early.is_err(), "it ended before the answer");
     first.send(Outcome::Acknowledged).unwrap();
     tokio::time::timeout(DEADLINE, sink.worker.ended()).await.unwrap();
     assert_eq!(told.given(), ["1", "2"]);

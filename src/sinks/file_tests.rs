@@ -131,6 +131,25 @@ async fn a_file_that_fails_is_tried_again_and_holds_each_line_whole() {
 }
 
 #[test]
+fn what_was_written_and_not_committed_is_cut_off_again() {
+    let here = Here::new();
+    let current = Some(Current::open(&here.config.path).unwrap());
+    let mut files = Files { config: here.config.clone(), name: "archive".into(), current, failing: false };
+    files.write_line("{\"id\":\"1\"}\n").unwrap();
+    files.commit().unwrap();
+    // Longer than the buffer: it goes to the file at once.
+    files.write_line(&format!("{{\"fill\":\"{}\"}}\n", "x".repeat(100_000))).unwrap();
+    let files_then = here.files();
+    assert!(fs::metadata(files_then.last().unwrap()).unwrap().len() > 100_000);
+    assert_eq!(files.failed(&io::ErrorKind::StorageFull.into()), After::Again(TRY_AGAIN_AFTER));
+    assert_eq!(here.all_ids(), ["1"]);
+    files.write_line("{\"id\":\"2\"}\n").unwrap();
+    files.commit().unwrap();
+    assert_eq!(here.all_ids(), ["1", "2"]);
+    assert!(!files.failing);
+}
+
+#[test]
 fn a_file_that_cannot_be_opened_is_told_at_the_start() {
     let mut here = Here::new();
     here.config.path = here.config.path.join("no").join("such");

@@ -137,9 +137,6 @@ fn split(text: &str) -> Result<(ServerUrl, Box<str>), UrlError> {
         url::ParseError::RelativeUrlWithoutBase => UrlError::Scheme,
         error => UrlError::Malformed(error),
     })?;
-    if url.fragment().is_some() {
-        return Err(UrlError::Fragment);
-    }
     let path = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),

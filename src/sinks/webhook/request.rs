@@ -8,7 +8,10 @@ use std::{
 use awc::{
     ClientResponse,
     error::PayloadError,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+    },
 };
 use futures_util::{Stream, StreamExt as _};
 use matterhost_actors::mattermost::http_client;
@@ -122,5 +125,12 @@ where
         }
         body.extend_from_slice(&piece);
     }
-    Ok(body)
+    if is_whole(response.headers(), body.len()) { Ok(body) } else { Err(AnswerError::BrokenOff) }
+}
+
+/// The HTTP client hands out a body that was cut short as if it were whole.
+fn is_whole(headers: &HeaderMap, length: usize) -> bool {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    // Of a compressed body the announced length is another one.
+    headers.contains_key(CONTENT_ENCODING) || announced.is_none_or(|announced: usize| length >= announced)
 }

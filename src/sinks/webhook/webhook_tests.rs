@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use super::{
     super::{
-        answers::{Reply, SeenBy},
+        answers::{AnswerError, Reply, SeenBy},
         dead_letter::DeadLetters,
         tests::{
             http::{Does, Request, Server, ok},
@@ -276,7 +276,7 @@ async fn an_answer_is_a_reply() {
 async fn an_answer_that_cannot_be_used_loses_nothing() {
     let long = vec![b' '; LARGEST_ANSWER + 1];
     let endless =
-        [b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\n\r\n".to_vec(), long.clone()].concat();
+        [b"HTTP/1.0 200 X\r\ncontent-type: application/json\r\n\r\n".to_vec(), long.clone()].concat();
     let cut = b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{\"text\":".to_vec();
     for does in [
         Does::Says(200, "content-type: text/plain\r\n", b"ok".into()),
@@ -291,6 +291,27 @@ async fn an_answer_that_cannot_be_used_loses_nothing() {
     ] {
         assert_eq!(replies(does).await, (Outcome::Acknowledged, Vec::new()));
     }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_answer_is_said() {
+    let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; LARGEST_ANSWER + 1]].concat();
+    let cases = [
+        (Does::Says(200, JSON, vec![b' '; LARGEST_ANSWER + 1]), AnswerError::TooLarge(LARGEST_ANSWER)),
+        (Does::Raw(endless), AnswerError::TooLarge(LARGEST_ANSWER)),
+        (Does::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{".into()), AnswerError::BrokenOff),
+        (Does::Says(200, "content-type: a; charset=x\r\n", Vec::new()), AnswerError::Charset),
+        (Does::Says(200, JSON, br#"{"text":"a","channel":"x"}"#.into()), AnswerError::AnotherChannel),
+    ];
+    let asking = async {
+        for (does, expected) in cases {
+            let server = server(vec![does]);
+            let handler = Handler::new(&"hook".into(), config(&server, 1));
+            let event = Message::of(&post("c", "1"));
+            assert_eq!(handler.ask(&[&event]).await, Verdict::Taken(Err(expected)));
+        }
+    };
+    tokio::task::LocalSet::new().run_until(asking).await;
 }
 
 #[tokio::test]
