@@ -9,7 +9,7 @@ use super::{
     rigs::{self, Rig},
     stage::{DEADLINE, delivered, outcome, post, says},
 };
-use crate::sinks::queue::QUEUE_EVENTS;
+use crate::sinks::queue::{QUEUE_BYTES, QUEUE_EVENTS};
 
 /// To hand an event over takes microseconds; on a busy machine a thread may have to wait for its turn.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -72,6 +72,32 @@ async fn while_the_far_side_takes_nothing_handing_over_blocks_nobody_and_has_a_b
             assert!(waiting.len() < QUEUE_EVENTS + 1_000, "{}", rig.name);
         };
         assert!(matches!(refused, Outcome::Retry { .. }), "{}: {refused:?}", rig.name);
+        hold(false);
+        let all = tokio::time::timeout(DEADLINE, join_all(waiting)).await.unwrap();
+        assert!(all.iter().all(|outcome| *outcome == Outcome::Acknowledged), "{}", rig.name);
+    }
+}
+
+#[tokio::test]
+async fn a_few_large_events_fill_it_as_many_small_ones_do() {
+    for rig in rigs::all() {
+        let Some(hold) = &rig.hold else { continue };
+        delivered(&*rig.sink, &post("first", "first")).await;
+        hold(true);
+        let words = "x".repeat(QUEUE_BYTES / 4);
+        let mut waiting = Vec::new();
+        loop {
+            let id = format!("p{}", waiting.len());
+            match rig.sink.deliver(&says(&id, &id, &words)) {
+                Delivered::Later(later) => waiting.push(later),
+                Delivered::Now(outcome) => {
+                    assert!(matches!(outcome, Outcome::Retry { .. }), "{}: {outcome:?}", rig.name);
+                    break;
+                }
+            }
+            // One is with the writer of lines, and one passes the bound.
+            assert!(waiting.len() <= 6, "{}", rig.name);
+        }
         hold(false);
         let all = tokio::time::timeout(DEADLINE, join_all(waiting)).await.unwrap();
         assert!(all.iter().all(|outcome| *outcome == Outcome::Acknowledged), "{}", rig.name);

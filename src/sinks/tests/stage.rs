@@ -129,9 +129,9 @@ pub(in crate::sinks) fn says(channel: &str, id: &str, words: &str) -> Arc<Event>
     Arc::new(event("helpdesk", "posted", channel, id, &data.to_string()))
 }
 
-/// Keeps the replies that are to be posted.
+/// Keeps the replies that are to be posted, each after a while, as a server takes one.
 #[derive(Default)]
-pub(in crate::sinks) struct Posted(Mutex<Vec<Reply>>);
+pub(in crate::sinks) struct Posted(Arc<Mutex<Vec<Reply>>>);
 
 impl Posted {
     pub(in crate::sinks) fn replies(&self) -> Vec<Reply> {
@@ -141,8 +141,12 @@ impl Posted {
 
 impl Answers for Posted {
     fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
-        self.0.lock().unwrap().push(reply);
-        std::future::ready(()).boxed()
+        let posted = Arc::clone(&self.0);
+        let posting = async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            posted.lock().unwrap().push(reply);
+        };
+        posting.boxed()
     }
 }
 

@@ -206,6 +206,23 @@ async fn at_most_so_many_requests_are_under_way_and_connections_are_kept() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_before_its_turn_is_not_sent() {
+    let server = server(Vec::new());
+    server.hold(true);
+    let hook = start(&server, |config| config.concurrency = 1);
+    let first = hook.deliver(&post("a", "first"));
+    server.came(1).await;
+    drop(hook.deliver(&post("b", "given-up")));
+    let last = hook.deliver(&post("c", "last"));
+    server.hold(false);
+    for given in [first, last] {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+    let ids: Vec<_> = server.requests().iter().flat_map(Request::ids).collect();
+    assert_eq!(ids, ["first", "last"]);
+}
+
+#[tokio::test]
 async fn a_batch_is_a_list_of_what_waits_and_no_longer_than_asked_for() {
     let server = server(Vec::new());
     server.hold(true);
