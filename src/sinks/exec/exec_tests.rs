@@ -29,10 +29,25 @@ async fn one_that_dies_hangs_or_closes_its_output_is_started_again_and_nothing_i
 
 #[tokio::test]
 async fn what_it_said_before_it_died_counts() {
+    let script = "import json,os,sys\nids = [json.loads(sys.stdin.readline())['id'] for _ in range(8)]\n\
+                  os.write(1, ''.join(json.dumps({'ack': id}) + '\\n' for id in ids).encode())\nos._exit(0)\n";
+    // More than are read before anybody else has a turn.
+    let far = Far::with(script, |config| config.in_flight = 600, supplies("child").answers);
+    let waiting: Vec<_> =
+        (0..600).map(|n| far.exec.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
+    for given in waiting {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+}
+
+#[tokio::test]
+async fn one_that_talks_without_end_and_answers_nothing_is_started_again() {
     let script =
-        "import json,sys\nid=json.loads(sys.stdin.readline())['id']\nprint(json.dumps({'ack':id}))\n";
-    let far = Far::with(script, |_| {}, supplies("child").answers);
-    assert_eq!(outcome(far.exec.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
+        "import sys\nopen('lives', 'a').write('x')\nwhile True: sys.stdout.write('nonsense\\n' * 1000)\n";
+    let far = Far::with(script, |config| config.timeout = Duration::from_secs(1), supplies("child").answers);
+    let answer = outcome(far.exec.deliver(&post("c", "1"))).await;
+    assert!(matches!(answer, Outcome::Retry { .. }), "{answer:?}");
+    until("it is started again", || far.lives() > 1).await;
 }
 
 #[tokio::test]

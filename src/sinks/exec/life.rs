@@ -87,7 +87,6 @@ impl<'a> Life<'a> {
             let room = self.open.len() < self.config.in_flight;
             let overdue = self.open.oldest().map(|since| since + self.config.timeout);
             tokio::select! {
-                biased;
                 () = worker::told(closing) => return End::Closing,
                 line = self.output.next() => match line {
                     Some(line) => self.line(line).await,
