@@ -11,7 +11,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use matterhost::cloud_event;
 use matterhost_actors::{
     mattermost::{Incoming, parse},
-    model::{AccountName, ChannelId, Event, EventBody, Generation, ServerName, UserId},
+    model::{AccountName, AccountUser, ChannelId, Event, EventBody, Generation, ServerName, UserId},
     policy::{Budget, CommonCause, Lanes, Pace, RequestClass, RestartSettings, Shares, Witness},
 };
 
@@ -156,6 +156,7 @@ fn event(frame: &str) -> Event {
     Event {
         account: AccountName::new("helpdesk").unwrap(),
         server: ServerName::new("main").unwrap(),
+        user: AccountUser::default(),
         generation: Generation(1),
         connection_id: "connection".into(),
         received_at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),

@@ -46,7 +46,7 @@ impl Client {
     pub fn new(config: &ClientConfig) -> Self {
         Self(Rc::new(Inner {
             config: config.clone(),
-            rest: rest_client(config),
+            rest: http_client(config),
             turns: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
             tunnels: Tunnels::new(config),
             lists_by_team: Cell::new(false),
@@ -154,7 +154,12 @@ pub(super) fn bearer(token: &Token) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn rest_client(config: &ClientConfig) -> awc::Client {
+/// An HTTP client for one server, whatever it speaks, with the bounds of the configuration on connections.
+///
+/// It belongs to the thread that made it. It reaches no other server, whatever address it is asked for, and wants
+/// addresses that begin with `http://`: TLS is beneath it. Redirects are not followed; the deadline of a request
+/// is the caller's.
+pub fn http_client(config: &ClientConfig) -> awc::Client {
     let limits = config.limits();
     let connector = Connector::new()
         .connector(ServerConnector::new(config.clone()))

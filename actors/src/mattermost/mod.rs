@@ -32,7 +32,7 @@ mod url;
 mod users;
 
 pub use channels::{Channel, ChannelKind};
-pub use client::Client;
+pub use client::{Client, http_client};
 pub use config::ClientConfig;
 pub use dial::Dialed;
 pub use dial_error::{DialError, DialErrorKind};
