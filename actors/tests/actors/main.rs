@@ -7,6 +7,7 @@ mod auditing;
 mod catching_up;
 mod channels;
 mod contract;
+mod costs;
 mod delivering;
 mod endings;
 mod examples;
