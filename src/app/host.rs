@@ -50,7 +50,10 @@ async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
     let sinks = Sinks::start(&config, &answers)?;
     let deadline = config.shutdown_deadline;
-    let supervisor = Supervisor::new(config.host.clone()).with_store(store.cursors());
+    let mut supervisor = Supervisor::new(config.host.clone());
+    if let Some(cursors) = store.cursors() {
+        supervisor = supervisor.with_store(cursors);
+    }
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
     add(&supervisor, config, &sinks).await?;

@@ -6,7 +6,7 @@ use actix_http::header::{self, HeaderMap, HeaderValue};
 use awc::{ClientResponse, Connector, error::PayloadError, http::StatusCode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     ClientConfig, DialError, Dialed, Etag, RestError, RestErrorKind,
@@ -27,6 +27,9 @@ pub struct Client(Rc<Inner>);
 struct Inner {
     config: ClientConfig,
     rest: awc::Client,
+    /// A request is made when there is a connection for it: one that waits for its turn takes a few bytes, one that waits
+    /// in the connector some kilobytes, and two thousand of those leave the heap full of holes.
+    turns: Semaphore,
     tunnels: Tunnels,
     lists_by_team: Cell<bool>,
 }
@@ -44,6 +47,7 @@ impl Client {
         Self(Rc::new(Inner {
             config: config.clone(),
             rest: http_client(config),
+            turns: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
             tunnels: Tunnels::new(config),
             lists_by_team: Cell::new(false),
         }))
@@ -83,7 +87,11 @@ impl Client {
         token: Option<&Token>,
         etag: Option<&Etag>,
     ) -> Result<RawAnswer, RestError> {
-        let asking = Box::pin(self.ask(route, path, token, etag));
+        let asking = async {
+            // Nobody closes it; if somebody did, the connector has the same limit.
+            let _turn = self.0.turns.acquire().await;
+            Box::pin(self.ask(route, path, token, etag)).await
+        };
         let answer = timeout(self.0.config.limits().request_timeout, asking)
             .await
             .unwrap_or_else(|_| Err(RestError::failed(Failure::timeout(), route)));
