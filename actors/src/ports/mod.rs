@@ -3,7 +3,9 @@
 mod api;
 mod sink;
 mod store;
+mod writing;
 
 pub use api::{Api, ApiFactory, Mattermost};
 pub use sink::{Delivered, EventSink, Outcome};
 pub use store::{CursorStore, MemoryStore, StoreError};
+pub use writing::{Asked, Writing};

@@ -5,6 +5,7 @@ mod peer;
 mod sink;
 mod talk;
 mod world;
+mod writing;
 
 use std::{
     collections::HashSet,
@@ -30,6 +31,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 pub(crate) use peer::{PING, Peer};
 pub(crate) use sink::{Collector, Manner, Taken};
 pub(crate) use world::{Answer, World};
+pub(crate) use writing::Fate;
 
 /// The longest that a test waits for something, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
