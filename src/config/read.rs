@@ -10,14 +10,14 @@ use matterhost_actors::{
 
 use super::{
     AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, audit, catch_up, delivery,
-    health, host, log, open_files, restart,
+    health, host, log, open_files, replies, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 9] =
-    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "log", "host"];
+const SECTIONS: [&str; 10] =
+    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "replies", "log", "host"];
 
 /// The whole tree, from which sections are taken.
 struct Tree(BTreeMap<String, Value>);
@@ -59,6 +59,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
     let audit = audit::read(tree.section("audit", report));
+    let replies = replies::read(tree.section("replies", report));
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
@@ -69,6 +70,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         delivery,
         catch_up,
         audit,
+        replies,
         hello_timeout: host.hello_timeout,
         stop_deadline: host.stop_deadline,
         arbiters: host.arbiters,

@@ -51,7 +51,7 @@ impl Client {
     pub async fn upload_file(&self, token: &Token, file: NewFile<'_>) -> Result<Answer<FileId>, RestError> {
         const ROUTE: &str = "/files";
         #[derive(Deserialize)]
-        struct Taken {
+        struct Answered {
             file_infos: Vec<Info>,
         }
         #[derive(Deserialize)]
@@ -72,9 +72,9 @@ impl Client {
                 within: self.limits().request_timeout + sending,
             })
             .await?;
-        let taken: Taken = answer.json(ROUTE)?;
+        let body: Answered = answer.json(ROUTE)?;
         let missing = || RestError::new(RestErrorKind::BadBody, ROUTE, "it names no file");
-        let value = taken.file_infos.into_iter().next().ok_or_else(missing)?.id;
+        let value = body.file_infos.into_iter().next().ok_or_else(missing)?.id;
         Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
     }
 

@@ -195,7 +195,7 @@ pub enum ReplyError {
         limit: &'static str,
     },
     /// It could not be done in time.
-    #[error("account {account} could not do it within {} s, being {state}: {cause}{}", .waited.as_secs(), doubt(.unsure))]
+    #[error("account {account} could not do it within {} s, being {state}: {cause}{}", .waited.as_secs(), doubt(*.unsure))]
     TooLate {
         /// The account.
         account: AccountName,
@@ -229,8 +229,8 @@ pub enum ReplyError {
     Interrupted(AccountName),
 }
 
-fn doubt(unsure: &bool) -> &'static str {
-    if *unsure { "; it may have been done all the same" } else { "" }
+fn doubt(unsure: bool) -> &'static str {
+    if unsure { "; it may have been done all the same" } else { "" }
 }
 
 /// What follows for an event whose answer failed.

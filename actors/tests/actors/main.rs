@@ -12,6 +12,7 @@ mod gate;
 mod lifecycle;
 mod lossless;
 mod races;
+mod replying;
 mod sockets;
 mod stage;
 mod stores;

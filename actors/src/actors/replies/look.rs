@@ -43,13 +43,15 @@ impl Look<'_> {
         let pages = if self.oldest.is_some() { MOST_PAGES } else { PAGES_WITHOUT_TIME };
         let mut from = i64::MAX;
         for _ in 0..pages {
-            let posts = self.page(before.as_ref(), page).await?;
-            let (Some(first), Some(last)) = (posts.first(), posts.last()) else {
-                from = i64::MIN;
-                break;
-            };
-            let (oldest, newest) = (first.create_at, last.create_at);
+            let (posts, is_last) = self.page(before.as_ref(), page).await?;
             found.extend(posts.iter().filter(|post| post.user_id == *self.me).filter_map(keyed));
+            let (oldest, newest) = match (posts.first(), posts.last()) {
+                (Some(first), Some(last)) if !is_last => (first.create_at, last.create_at),
+                _ => {
+                    from = i64::MIN;
+                    break;
+                }
+            };
             from = from.min(oldest);
             if self.oldest.is_some_and(|wanted| oldest < wanted.saturating_sub(MARGIN_MS)) {
                 break;
@@ -65,8 +67,8 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// One page; a smaller one where it is too large.
-    async fn page(&self, before: Option<&PostId>, page: usize) -> Result<Vec<Post>, Failed> {
+    /// One page, a smaller one where it is too large; and whether it is the channel's last: one that is not full is.
+    async fn page(&self, before: Option<&PostId>, page: usize) -> Result<(Vec<Post>, bool), Failed> {
         let span = before.map_or(Span::Newest, Span::Before);
         let mut per_page = PER_PAGE;
         loop {
@@ -77,7 +79,10 @@ impl Look<'_> {
                 answer
             });
             match asked.await {
-                Ok(page) => return Ok(page.posts),
+                Ok(page) => {
+                    let is_last = page.posts.len() < per_page;
+                    return Ok((page.posts, is_last));
+                }
                 // The number of a page is that of pages of one size.
                 Err(_) if too_large && page == 0 && per_page > LEAST_PER_PAGE => per_page /= 10,
                 Err(failed) => return Err(failed.harmless()),

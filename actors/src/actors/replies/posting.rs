@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     mattermost::{FileId, NewFile, NewPost},
-    model::{Attachment, ChannelId, Draft, Fact, PostId, Posted, ReplyError, UserId},
+    model::{Attachment, ChannelId, Draft, Fact, PostId, Posted, ReplyError, ReplyKey, UserId},
     policy::{Attempt, GaveUp, LONGEST_TEXT, ReplyStep, Streak, split},
 };
 
@@ -74,7 +74,7 @@ pub(super) async fn post(desk: &Desk, draft: Draft, deadline: Instant) -> Result
             files: if n == last { &draft.files } else { &[] },
             oldest,
             given,
-            is_answer: draft.key.as_ref().is_some_and(|key| key.is_answer()),
+            is_answer: draft.key.as_ref().is_some_and(ReplyKey::is_answer),
             me: me.clone(),
             deadline,
         };

@@ -98,23 +98,23 @@ mod tests {
     #[test]
     fn answers_end_at_the_limit_until_somebody_else_posts() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
-        let [ping, pong, ana] = ["ping", "pong", "ana"].map(UserId::from);
+        let [ping, echo, ana] = ["ping", "echo", "ana"].map(UserId::from);
         let mut guard = LoopGuard::new(3);
         assert_eq!(guard.posts(&town, &ping, false), Streak::Goes);
-        assert_eq!(guard.posts(&town, &pong, true), Streak::Goes);
+        assert_eq!(guard.posts(&town, &echo, true), Streak::Goes);
         assert_eq!(guard.posts(&town, &ping, true), Streak::Goes);
-        assert_eq!(guard.posts(&town, &pong, true), Streak::Ends { first: true });
+        assert_eq!(guard.posts(&town, &echo, true), Streak::Ends { first: true });
         guard.heard(&town, &ping);
-        assert_eq!(guard.posts(&town, &pong, true), Streak::Ends { first: false }, "told once");
-        assert_eq!(guard.posts(&other, &pong, true), Streak::Goes, "another channel");
+        assert_eq!(guard.posts(&town, &echo, true), Streak::Ends { first: false }, "told once");
+        assert_eq!(guard.posts(&other, &echo, true), Streak::Goes, "another channel");
         assert_eq!(guard.posts(&town, &ping, false), Streak::Goes, "news are no answer");
         guard.heard(&town, &ana);
-        assert_eq!(guard.posts(&town, &pong, true), Streak::Goes);
+        assert_eq!(guard.posts(&town, &echo, true), Streak::Goes);
         guard.did_not(&town);
         for _ in 0..3 {
-            assert_eq!(guard.posts(&town, &pong, true), Streak::Goes);
+            assert_eq!(guard.posts(&town, &echo, true), Streak::Goes);
         }
-        assert_eq!(guard.posts(&town, &pong, true), Streak::Ends { first: true });
+        assert_eq!(guard.posts(&town, &echo, true), Streak::Ends { first: true });
     }
 
     proptest! {
@@ -128,7 +128,7 @@ mod tests {
             let mut rows = [0u32; 2];
             for (who, place) in moves {
                 let channel = ChannelId::from(["town", "other"][usize::from(place)]);
-                let user = UserId::from(["ping", "pong", "ana"][usize::from(who)]);
+                let user = UserId::from(["ping", "echo", "ana"][usize::from(who)]);
                 let row = &mut rows[usize::from(place)];
                 if who == 2 {
                     guard.heard(&channel, &user);

@@ -40,7 +40,8 @@ pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl Backstage) {
     let root = server.post(channel, 1_000);
     let mut new = new_post(channel, "hello", "pending");
     new.root_id = Some(root.clone());
-    new.props = json!({ "matterhost_key": "k", "n": 1 }).as_object().unwrap().clone();
+    new.props.insert("matterhost_key".into(), "k".into());
+    new.props.insert("n".into(), 1.into());
     let made = api.create_post(token, &new).await.unwrap().value;
     assert_eq!((&made.user_id, &made.channel_id, made.root_id.as_ref()), (&me, channel, Some(&root)));
     assert_eq!((said(&made, "message"), made.prop("matterhost_key")), (json!("hello"), Some("k".into())));

@@ -31,7 +31,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 pub(crate) use peer::{PING, Peer};
 pub(crate) use sink::{Collector, Manner, Taken};
 pub(crate) use world::{Answer, World};
-pub(crate) use writing::Fate;
+pub(crate) use writing::{Fate, posted_data, posted_event};
 
 /// The longest that a test waits for something, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);

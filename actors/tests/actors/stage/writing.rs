@@ -1,11 +1,14 @@
 //! The fake server, written to.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::SystemTime,
+};
 
 use futures_util::future::FutureExt as _;
 use matterhost_actors::{
     mattermost::{Answer, EphemeralPost, FileId, NewFile, NewPost, Post, Reaction, RestError, RestErrorKind},
-    model::{ChannelId, PostId, Token},
+    model::{Change, ChannelId, Event, EventBody, Generation, PostId, PostKey, ServerName, Token},
     ports::{Asked, Writing},
 };
 use tokio::sync::oneshot;
@@ -63,6 +66,39 @@ impl World {
     ) -> Result<Answer<T>, RestError> {
         self.count(what);
         self.answer_talk(token.expose(), answer)
+    }
+}
+
+/// The data of a `posted` event.
+pub(crate) fn posted_data(channel: &str, id: &str, user: &str) -> String {
+    let post = serde_json::json!({
+        "id": id, "create_at": 9_000, "user_id": user, "channel_id": channel, "message": "hello",
+    });
+    serde_json::json!({ "post": post.to_string() }).to_string()
+}
+
+/// The `n`th event of a channel, a post.
+pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
+    let id = format!("event-{n}");
+    let data = posted_data(channel, &id, "id-somebody");
+    let post = PostKey { create_at: 9_000, id: id.as_str().into() };
+    let body = EventBody {
+        event: "posted".into(),
+        channel_id: channel.into(),
+        change: Some(Change::Posted(post)),
+        seq: 1,
+        data: data.into(),
+        broadcast: "{}".into(),
+    };
+    Event {
+        account: super::name("bot"),
+        server: ServerName::new("test").unwrap(),
+        generation: Generation(1),
+        connection_id: "c".into(),
+        received_at: SystemTime::now(),
+        recovered: false,
+        own: false,
+        body,
     }
 }
 

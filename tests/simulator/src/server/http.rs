@@ -118,7 +118,7 @@ async fn run(
         request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     let query = upgrade::query(request.uri().query().unwrap_or_default());
     let raw = Limited::new(request.into_body(), BODY_LIMIT).collect().await;
-    let raw = raw.map(|body| body.to_bytes()).unwrap_or_default();
+    let raw = raw.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let body = serde_json::from_slice(&raw).unwrap_or_default();
     let call = Call { user: user.unwrap_or_default(), params, query, body, raw, if_none_match };
     peer.shared.change(|state| match (route.handle)(state, &call) {
