@@ -10,3 +10,5 @@ pub mod exit;
 pub mod logging;
 pub mod observe;
 pub mod sinks;
+pub mod state;
+pub mod stores;

@@ -9,7 +9,10 @@ use matterhost_actors::{
     ports::Mattermost,
 };
 
-use super::signals::{Asked, Signals};
+use super::{
+    signals::{Asked, Signals},
+    store::Store,
+};
 use crate::{
     config::Config,
     exit::Exit,
@@ -27,20 +30,20 @@ enum End {
 }
 
 /// Hosts the accounts.
-pub(super) fn run(config: Config) -> anyhow::Result<Exit> {
+pub(super) fn run(config: Config, store: Store) -> anyhow::Result<Exit> {
     let runner = System::new();
-    let exit = runner.block_on(host(config));
+    let exit = runner.block_on(host(config, store));
     // To drop it would be to wait for name lookups under way, which can take half a minute.
     mem::forget(runner);
     exit
 }
 
-async fn host(config: Config) -> anyhow::Result<Exit> {
+async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let sink = LineSink::start(io::stdout()).context("the thread for standard output cannot be started")?;
     let mut ended = sink.ended();
     let deadline = config.shutdown_deadline;
-    let supervisor = Supervisor::new(config.host.clone());
+    let supervisor = Supervisor::new(config.host.clone()).with_store(store.cursors());
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
     add(&supervisor, config, Arc::new(sink)).await?;
@@ -50,7 +53,7 @@ async fn host(config: Config) -> anyhow::Result<Exit> {
     };
     let (deadline, exit) = tell(&end, deadline);
     tokio::select! {
-        () = stop(&supervisor, deadline) => Ok(exit),
+        () = async { stop(&supervisor, deadline).await; store.close().await } => Ok(exit),
         asked = signals.next() => {
             tracing::warn!(signal = asked.name(), "ending at once; what was not handed over is lost here");
             Ok(asked.at_once())

@@ -2,6 +2,8 @@
 
 mod host;
 mod signals;
+mod state;
+mod store;
 
 use std::{
     env,
@@ -9,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use self::store::Store;
 use crate::{
     check,
     cli::{self, CheckArgs, Cli, Command, ConfigCommand, DemoArgs, FileArg, RunArgs},
@@ -24,6 +27,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Run(args) => host(&args),
         Command::Check(args) => check(&args),
         Command::Demo(args) => demo(&args),
+        Command::State(command) => state::run(&command),
         Command::Config(ConfigCommand::Example) => print(EXAMPLE.as_bytes()),
         Command::Completions { shell } => print(&cli::completions(shell)),
     }
@@ -38,7 +42,14 @@ fn host(args: &RunArgs) -> Exit {
     for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}; {}", warning.what, warning.remedy);
     }
-    host::run(config).unwrap_or_else(|error| {
+    let store = match Store::open(&config.state) {
+        Ok(store) => store,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Exit::Config;
+        }
+    };
+    host::run(config, store).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Exit::Failed
     })

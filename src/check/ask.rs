@@ -15,7 +15,7 @@ use matterhost_actors::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{AccountRow, Finding, Report, ServerRow, remedy};
+use super::{AccountRow, Finding, Report, ServerRow, remedy, state};
 use crate::config::{AccountConfig, Config, ServerConfig};
 
 /// Questions under way at once: enough for thousands of accounts, few enough for any server.
@@ -40,9 +40,12 @@ pub(super) async fn all(config: &Config) -> Report {
         Some(servers.get(&account.server)?.ask_account(account, up, hello_timeout))
     });
     let accounts: Vec<AccountRow> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-    let ok = server_rows.iter().all(ServerRow::is_well) && accounts.iter().all(AccountRow::is_well);
+    let state = state::look_at(&config.state);
+    let ok = state.is_well()
+        && server_rows.iter().all(ServerRow::is_well)
+        && accounts.iter().all(AccountRow::is_well);
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
-    Report { ok, servers: server_rows, accounts, warnings }
+    Report { ok, servers: server_rows, accounts, state, warnings }
 }
 
 impl<'a> Server<'a> {

@@ -3,13 +3,14 @@
 mod ask;
 mod remedy;
 mod report;
+mod state;
 mod table;
 
 use actix::System;
 
 use crate::config::{Config, ConfigError};
 
-pub use report::{AccountRow, Finding, Report, ServerRow, refused};
+pub use report::{AccountRow, Finding, Report, ServerRow, StateRow, refused};
 
 /// Asks all servers and tokens.
 pub fn run(config: &Config) -> Report {

@@ -15,6 +15,8 @@ pub struct Report {
     pub servers: Vec<ServerRow>,
     /// The accounts, by name.
     pub accounts: Vec<AccountRow>,
+    /// Where cursors are kept between runs.
+    pub state: StateRow,
     /// What is unwise in the configuration.
     pub warnings: Vec<String>,
 }
@@ -45,6 +47,19 @@ pub struct AccountRow {
     pub token: Finding,
     /// Whether the WebSocket says hello.
     pub hello: Finding,
+}
+
+/// What was found of the place where cursors are kept.
+#[derive(Debug, Clone, Serialize)]
+pub struct StateRow {
+    /// `disk` or `memory`.
+    pub store: &'static str,
+    /// The file, where there is one.
+    pub file: Option<String>,
+    /// Whether it can be used.
+    pub usable: Finding,
+    /// What else there is to say of it.
+    pub note: &'static str,
 }
 
 /// One question and its answer.

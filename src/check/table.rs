@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, Table, presets};
 
-use super::{AccountRow, Finding, Report, ServerRow};
+use super::{AccountRow, Finding, Report, ServerRow, StateRow};
 
 impl Report {
     /// The report as tables; `colours` are for a terminal.
@@ -21,7 +21,9 @@ impl Report {
         let mut accounts = headed(&["account", "server", "token", "user", "hello"]);
         accounts.add_rows(self.accounts.iter().map(|row| row.cells(colours)));
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "{servers}\n\n{accounts}\n");
+        let mut state = headed(&["state", "file", "usable"]);
+        state.add_row(self.state.cells(colours));
+        let _ = writeln!(text, "{servers}\n\n{accounts}\n\n{state}\n");
         for (name, finding) in self.failures() {
             let (problem, remedy) = (told(finding.problem.as_ref()), told(finding.remedy.as_ref()));
             let _ = writeln!(text, "✗ {name}: {problem}\n  → {remedy}");
@@ -36,7 +38,8 @@ impl Report {
         let servers = self.servers.iter().map(|row| (&*row.server, &row.reachable));
         let accounts =
             self.accounts.iter().flat_map(|row| [(&*row.account, &row.token), (&*row.account, &row.hello)]);
-        servers.chain(accounts).filter(|(_, finding)| finding.ok == Some(false)).collect()
+        let state = [("state", &self.state.usable)];
+        servers.chain(accounts).chain(state).filter(|(_, finding)| finding.ok == Some(false)).collect()
     }
 
     fn summary(&self) -> String {
@@ -65,11 +68,22 @@ impl AccountRow {
     }
 }
 
+impl StateRow {
+    fn cells(&self, colours: bool) -> Vec<Cell> {
+        let file = self.file.as_deref().unwrap_or("–");
+        vec![Cell::new(self.store), Cell::new(file), self.usable.cell_with(self.note, colours)]
+    }
+}
+
 impl Finding {
     fn cell(&self, colours: bool) -> Cell {
+        self.cell_with("", colours)
+    }
+
+    fn cell_with(&self, note: &str, colours: bool) -> Cell {
         let (text, colour) = match (self.ok, self.took_ms) {
             (Some(true), Some(took)) => (format!("✓ {took} ms"), Color::Green),
-            (Some(true), None) => ("✓".to_owned(), Color::Green),
+            (Some(true), None) => (format!("✓ {note}").trim_end().to_owned(), Color::Green),
             (Some(false), _) => ("✗".to_owned(), Color::Red),
             (None, _) => ("– not asked".to_owned(), Color::DarkGrey),
         };

@@ -21,6 +21,7 @@ mod restart;
 mod section;
 mod servers;
 mod setting;
+mod state;
 mod syntax;
 mod token;
 
@@ -37,6 +38,7 @@ pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
 pub use section::Known;
 pub use servers::ServerConfig;
+pub use state::StateConfig;
 
 /// A configuration that was checked.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub host: HostSettings,
     /// How long the whole host may take to stop.
     pub shutdown_deadline: Duration,
+    /// Where cursors are kept between runs.
+    pub state: StateConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What is unwise, but not wrong.

@@ -13,11 +13,14 @@ use super::{
     health, host, log, open_files, replies, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
+    state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 10] =
-    ["servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "replies", "log", "host"];
+const SECTIONS: [&str; 11] = [
+    "servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "replies", "state", "log",
+    "host",
+];
 
 /// The whole tree, from which sections are taken.
 struct Tree(BTreeMap<String, Value>);
@@ -60,6 +63,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let catch_up = catch_up::read(tree.section("catch_up", report));
     let audit = audit::read(tree.section("audit", report));
     let replies = replies::read(tree.section("replies", report));
+    let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
@@ -76,7 +80,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         arbiters: host.arbiters,
     };
     let shutdown_deadline = host.shutdown_deadline;
-    Config { servers, accounts, host: settings, shutdown_deadline, log, warnings: Vec::new() }
+    Config { servers, accounts, host: settings, shutdown_deadline, state, log, warnings: Vec::new() }
 }
 
 fn read_servers(

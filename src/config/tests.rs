@@ -23,13 +23,19 @@ impl Dir {
         path
     }
 
-    fn sources(&self, text: &str) -> Sources {
+    fn bare(&self, text: &str) -> Sources {
         Sources { file: self.file("matterhost.toml", text), ..Sources::default() }
+    }
+
+    /// With a home, which is looked for and not looked into.
+    fn sources(&self, text: &str) -> Sources {
+        Sources { environment: environment(&[]), ..self.bare(text) }
     }
 }
 
 fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    let home = ("HOME", "/nonexistent");
+    [home].iter().chain(pairs).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 /// What is said of a configuration, one line a problem.
@@ -128,7 +134,7 @@ fn the_three_formats_say_the_same() {
     let toml = Config::load(&dir.sources(GOOD), None).unwrap();
     for (name, text) in [("a.yaml", &yaml), ("a.yml", &yaml), ("a.json", &json)] {
         let file = dir.file(name, text);
-        let config = Config::load(&Sources { file, ..Sources::default() }, None).unwrap();
+        let config = Config::load(&Sources { file, ..dir.sources(GOOD) }, None).unwrap();
         assert_eq!(format!("{config:?}"), format!("{toml:?}"));
         assert!(config.accounts[0].token.same_as(&toml.accounts[0].token));
     }
@@ -212,4 +218,22 @@ proptest! {
             refused(&text);
         }
     }
+}
+
+#[test]
+fn state_is_on_disk_unless_told_otherwise() {
+    let dir = Dir::new();
+    let state = |more: &str| Config::load(&dir.sources(&format!("{GOOD}{more}")), None).unwrap().state;
+    let home = PathBuf::from("/nonexistent/.local/state/matterhost");
+    assert_eq!(state(""), StateConfig::Disk { dir: home, fsync: true });
+    let beside = dir.0.path().join("kept");
+    assert_eq!(
+        state("[state]\ndir = 'kept'\nfsync = false"),
+        StateConfig::Disk { dir: beside, fsync: false }
+    );
+    assert_eq!(state("[state]\nstore = 'memory'\ndir = 'kept'"), StateConfig::Memory);
+    let nowhere = Config::load(&dir.bare(GOOD), None).unwrap_err().to_string();
+    assert!(nowhere.contains("state.dir: it is missing, and neither STATE_DIRECTORY"), "{nowhere}");
+    let memory = dir.bare(&format!("{GOOD}[state]\nstore = 'memory'"));
+    assert_eq!(Config::load(&memory, None).unwrap().state, StateConfig::Memory);
 }

@@ -16,6 +16,8 @@ pub(super) struct Fate {
     pub(super) deaf_since: Option<Instant>,
     /// How soon it was back, each time.
     pub(super) back_after: Vec<Duration>,
+    /// What the catch-up under way, or the last one, brought.
+    recovered: usize,
     /// Why its Connections ended, newest last.
     pub(super) endings: Vec<String>,
 }
@@ -66,11 +68,17 @@ impl Tally {
         let Subject::Account(account, generation) = &seen.subject else { return None };
         let fate = self.fates.get_mut(account.as_str())?;
         match &seen.fact {
+            Fact::CaughtUp { recovered, .. } => {
+                fate.recovered = *recovered;
+                None
+            }
             Fact::Ready { .. } => {
                 let back = fate.deaf_since.take().map(|since| since.elapsed());
                 fate.back_after.extend(back);
-                let back =
-                    back.map_or_else(String::new, |back| format!(", back after {} ms", back.as_millis()));
+                let posts = std::mem::take(&mut fate.recovered);
+                let back = back.map_or_else(String::new, |back| {
+                    format!(", back after {} ms; {posts} posts from meanwhile are fetched", back.as_millis())
+                });
                 Some(self.stamp(&format!("{account} is ready in generation {generation}{back}")))
             }
             Fact::Closed { reason, .. } => {

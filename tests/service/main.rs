@@ -7,5 +7,7 @@ mod command_line;
 mod configuration;
 mod demo;
 mod documents;
+mod kills;
 mod program;
 mod running;
+mod state;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -50,10 +50,14 @@ impl Dir {
         path
     }
 
-    /// The program in this directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The program in this directory, where it keeps its state as well.
     pub(crate) fn matterhost(&self, args: &[&str]) -> Command {
         let mut command = matterhost(args);
-        command.current_dir(self.0.path());
+        command.current_dir(self.0.path()).env("XDG_STATE_HOME", self.0.path().join("state"));
         command
     }
 }
@@ -64,6 +68,7 @@ pub(crate) struct World {
     pub(crate) bot: Account,
     pub(crate) person: Account,
     pub(crate) channel: String,
+    team: String,
 }
 
 impl World {
@@ -76,7 +81,19 @@ impl World {
             simulator.add_to_team(&team, &user.user_id);
             simulator.add_to_channel(&channel, &user.user_id);
         }
-        Self { simulator, bot, person, channel }
+        Self { simulator, bot, person, channel, team }
+    }
+
+    /// More channels with the two in them.
+    pub(crate) fn side_channels(&self, count: usize) -> Vec<String> {
+        let make = |n| {
+            let channel = self.simulator.create_channel(&self.team, &format!("side-{n}"));
+            for user in [&self.bot, &self.person] {
+                self.simulator.add_to_channel_quietly(&channel, &user.user_id);
+            }
+            channel
+        };
+        (0..count).map(make).collect()
     }
 
     /// A configuration that hosts the bot.

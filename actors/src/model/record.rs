@@ -51,6 +51,8 @@ pub struct ChannelRecord {
     pub deleted: Vec<PostId>,
     /// The account was seen to leave the channel.
     pub left: bool,
+    /// The account came into the channel, and nothing of it was acknowledged since that is old enough for an anchor.
+    pub joining: bool,
 }
 
 impl Records {

@@ -190,7 +190,7 @@ fn a_real_client_keeps_them_at_a_server_over_sockets() {
         let simulator = Simulator::builder().list_all_channels(list_all_channels).start().unwrap();
         let (bot, team) = (simulator.create_bot("bot"), simulator.create_team("team"));
         simulator.add_to_team(&team, &bot.user_id);
-        let config = crate::sockets::config(&simulator);
+        let config = crate::scene::config(&simulator);
         actix::System::new().block_on(async {
             let api = Mattermost::new(config).api();
             let server = Simulated { simulator, bot, team };

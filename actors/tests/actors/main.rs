@@ -3,16 +3,22 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod auditing;
+mod catching_up;
+mod channels;
 mod contract;
 mod delivering;
 mod endings;
 mod examples;
 mod faults;
 mod gate;
+mod keeping;
 mod lifecycle;
 mod lossless;
+mod members;
 mod races;
 mod replying;
+mod scene;
 mod sockets;
 mod stage;
 mod stores;

@@ -1,131 +1,19 @@
 //! The whole over real sockets: the actors, the client, and the simulated server.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    actors::{HealthSettings, HostSettings, RestartAccount},
+    actors::RestartAccount,
     mattermost::{ClientConfig, ClientLimits, Tls},
-    model::{AccountState, CloseReason, Fact, PostId},
-    policy::{PulseLimits, RestartSettings},
+    model::{AccountState, CloseReason, Fact},
     ports::Mattermost,
 };
-use matterhost_simulator::{Account, Fault, FaultKind, Simulator, Timings};
+use matterhost_simulator::{Fault, FaultKind, Simulator};
 
-use crate::stage::{Collector, Host, bots, name, with_restart};
-
-/// A client's settings for the simulator.
-pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
-    config_with(simulator, &ClientLimits::default())
-}
-
-fn config_with(simulator: &Simulator, limits: &ClientLimits) -> ClientConfig {
-    let tls = simulator.ca_pem().map(|ca| Tls::load(Some(ca.as_bytes())).unwrap());
-    let limits = ClientLimits { max_frame_bytes: 256 * 1024, ..limits.clone() };
-    ClientConfig::new(simulator.url().parse().unwrap(), tls, limits, "matterhost/test")
-}
-
-/// Everything hurries, so that a test takes moments.
-pub(crate) fn hurried() -> HostSettings {
-    let restart = RestartSettings {
-        max_restarts: 50,
-        min_backoff: Duration::from_millis(20),
-        max_backoff: Duration::from_millis(100),
-        reset_after: Duration::from_millis(200),
-        ..RestartSettings::default()
-    };
-    let pulse = PulseLimits { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
-    let health =
-        HealthSettings { poll_interval: Duration::from_millis(300), pulse, ..HealthSettings::default() };
-    HostSettings { health, hello_timeout: Duration::from_millis(500), arbiters: 2, ..with_restart(restart) }
-}
-
-/// A simulator with channels, people who talk in them, and bots that a host listens for.
-pub(crate) struct Scene {
-    pub(crate) simulator: Simulator,
-    pub(crate) host: Host,
-    team: String,
-    pub(crate) channel: String,
-    pub(crate) channels: RefCell<Vec<String>>,
-    pub(crate) person: Account,
-    pub(crate) bots: Vec<Account>,
-    /// What each bot hears, besides what they all hear together.
-    pub(crate) ears: HashMap<String, Arc<Collector>>,
-}
-
-impl Scene {
-    pub(crate) async fn of(simulator: Simulator, names: &[String]) -> Self {
-        Self::with(simulator, hurried(), names).await
-    }
-
-    pub(crate) async fn with(simulator: Simulator, settings: HostSettings, names: &[String]) -> Self {
-        Self::limited(simulator, settings, ClientLimits::default(), names).await
-    }
-
-    pub(crate) async fn limited(
-        simulator: Simulator,
-        settings: HostSettings,
-        limits: ClientLimits,
-        names: &[String],
-    ) -> Self {
-        let team = simulator.create_team("team");
-        let channel = simulator.create_channel(&team, "town");
-        let person = simulator.create_user("person");
-        let host = Host::live(settings, Arc::new(Mattermost::new(config_with(&simulator, &limits))));
-        let channels = RefCell::new(vec![channel.clone()]);
-        let mut scene =
-            Self { simulator, host, team, channel, channels, person, bots: Vec::new(), ears: HashMap::new() };
-        for name in names {
-            let bot = scene.simulator.create_bot(name);
-            scene.simulator.add_to_team(&scene.team, &bot.user_id);
-            scene.simulator.add_to_channel_quietly(&scene.channel, &bot.user_id);
-            let ears = if names.len() == 1 { scene.host.sink.clone() } else { Arc::new(Collector::live()) };
-            scene.host.add(name, &bot.token, ears.clone()).await.unwrap();
-            scene.ears.insert(name.clone(), ears);
-            scene.bots.push(bot);
-        }
-        scene.host.until_all_ready(names).await;
-        scene
-    }
-
-    pub(crate) async fn with_one_bot() -> Self {
-        Self::of(quick_simulator(), &["bot".into()]).await
-    }
-
-    /// Posts, and waits until every bot has heard so many posts.
-    pub(crate) async fn hears(&self, posts: usize) {
-        self.post("hello");
-        for ears in self.ears.values() {
-            ears.until_posts(posts).await;
-        }
-    }
-
-    /// Another channel, with all bots in it.
-    pub(crate) fn another_channel(&self, name: &str) -> String {
-        let channel = self.simulator.create_channel(&self.team, name);
-        for bot in &self.bots {
-            self.simulator.add_to_channel_quietly(&channel, &bot.user_id);
-        }
-        self.channels.borrow_mut().push(channel.clone());
-        channel
-    }
-
-    pub(crate) fn post(&self, text: &str) -> PostId {
-        self.post_in(&self.channel, text)
-    }
-
-    pub(crate) fn post_in(&self, channel: &str, text: &str) -> PostId {
-        self.simulator.post(&self.person.user_id, channel, text).id.as_str().into()
-    }
-}
-
-pub(crate) fn quick_simulator() -> Simulator {
-    let timings = Timings { auth_drop: Duration::from_millis(100), ..Timings::default() };
-    Simulator::builder().timings(timings).start().unwrap()
-}
-
-pub(crate) fn run(test: impl AsyncFnOnce()) {
-    actix::System::new().block_on(async { test().await });
-}
+use crate::{
+    scene::{Scene, config, hurried, quick_simulator, run},
+    stage::{Host, bots, name},
+};
 
 #[test]
 fn a_post_reaches_the_sink() {

@@ -26,6 +26,7 @@ fn channel(n: i64) -> ChannelRecord {
         edits: vec![post(n + 3)],
         deleted: vec![post(n + 4).1],
         left: n % 2 == 1,
+        joining: n % 3 == 1,
     }
 }
 

@@ -16,10 +16,6 @@ use crate::{
     policy::{Anchor, Audit, News, first_poll_after},
 };
 
-/// A post that was fetched may be on its way still: the server sends it after it can be read. Only one that has not come
-/// by then is missing.
-const ON_ITS_WAY: Duration = Duration::from_secs(10);
-
 /// How soon to come back when it could not be told: the sink is behind, or a catch-up is under way.
 const COME_BACK: Duration = Duration::from_secs(10);
 
@@ -104,7 +100,8 @@ async fn look(fetch: Fetch, permits: Permits) -> Found {
     if suspects.is_empty() {
         return Found::Whole(overdue.len());
     }
-    tokio::time::sleep(ON_ITS_WAY).await;
+    // A post that can be read may be on its way still: only one that has not come by then is missing.
+    tokio::time::sleep(fetch.env.settings.catch_up.overlap).await;
     if is_behind(&fetch, &permits) {
         return Found::Unclear;
     }

@@ -184,7 +184,9 @@ impl Handler<Stalled> for Supervisor {
             Stall::Store => account.stalls.store = told.on,
         }
         match (account.stalls.any(), account.state) {
-            (true, AccountState::Ready) => account.enter(AccountState::Stalled),
+            (true, AccountState::Connecting | AccountState::CatchingUp | AccountState::Ready) => {
+                account.enter(AccountState::Stalled);
+            }
             (false, AccountState::Stalled) if account.was_ready => account.enter(AccountState::Ready),
             (false, AccountState::Stalled) => account.enter(AccountState::Connecting),
             _ => {}

@@ -45,7 +45,7 @@ pub struct News {
 pub enum NewsKind {
     /// It was in it at the last listing.
     Known,
-    /// It came in since: what is wanted begins at its join post, if there is one.
+    /// It came in since, or a moment before: what is wanted begins at its join post, if there is one.
     Joining,
     /// The list lacks it: it may have left, or be in no team (fact 26). What is wanted ends at its leave post.
     Unlisted,
@@ -167,7 +167,7 @@ impl Book {
             page
         });
         if page.stay == Stay::Left {
-            page.rejoin(earlier.unwrap_or_default(), Stay::Joining, overlap_ms);
+            page.rejoin(earlier.unwrap_or_default(), overlap_ms);
             mark(&mut self.dirty, &listed.channel, page);
         }
         page
@@ -231,7 +231,7 @@ impl Book {
                 return false;
             }
             if page.stay == Stay::Left {
-                page.rejoin(post.create_at.saturating_sub(*overlap_ms), Stay::Member, *overlap_ms);
+                page.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
             }
             page.heard = page.heard.max(post.create_at);
             lately.add(post.id.clone());
@@ -333,7 +333,7 @@ fn first_heard(account: &AccountRecord, change: &Change, overlap_ms: i64) -> Pag
         Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
     };
     let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
-    Page::beginning(begin, begin, Stay::Member, overlap_ms)
+    Page::beginning(begin, begin, Stay::Joining, overlap_ms)
 }
 
 /// Where a channel begins that no listing had before.

@@ -39,7 +39,7 @@ pub(super) struct Page {
 pub(super) enum Stay {
     /// It is.
     Member,
-    /// It came in since the last listing: what is wanted begins at its join post, if there is one.
+    /// It came in, and has no anchor since: what is wanted begins at its join post, if there is one.
     Joining,
     /// It was seen to leave: its cursor has ended.
     Left,
@@ -84,7 +84,11 @@ impl Page {
         let cursor = Cursor::kept(anchor, record.since, overlap_ms);
         let heard = cursor.newest_post().unwrap_or_default();
         let edits = Edits::kept(record.edited_until, record.edits, record.deleted);
-        let stay = if record.left { Stay::Left } else { Stay::Member };
+        let stay = match record {
+            ChannelRecord { left: true, .. } => Stay::Left,
+            ChannelRecord { joining: true, .. } => Stay::Joining,
+            _ => Stay::Member,
+        };
         Self { heard, ..Self::new(cursor, edits, record.seen_until, stay) }
     }
 
@@ -103,6 +107,7 @@ impl Page {
             edits: self.edits.since().cloned().collect(),
             deleted: self.edits.deleted().cloned().collect(),
             left: self.stay == Stay::Left,
+            joining: self.stay == Stay::Joining,
         }
     }
 
@@ -129,6 +134,9 @@ impl Page {
                     self.edits.reached(post.create_at.saturating_sub(overlap_ms));
                 }
                 self.cursor.acknowledged(post.create_at, post.id);
+                if self.stay == Stay::Joining && matches!(self.cursor.anchor(), Anchor::Post { .. }) {
+                    self.stay = Stay::Member;
+                }
             }
             Change::Edited { id, edit_at } => {
                 self.saw(edit_at);
@@ -168,16 +176,13 @@ impl Page {
     /// All that the listing of the round promised has been fetched. Gives back whether that changed anything.
     pub(super) fn fetched(&mut self, overlap_ms: i64) -> bool {
         let Some(listed_until) = self.listed_until.take() else { return false };
-        let before = (self.settled, self.stay);
+        let before = self.settled;
         self.seen_until = self.seen_until.max(listed_until);
         self.then.edits_reach = Some(listed_until.saturating_sub(overlap_ms));
         self.due = false;
         self.refused = false;
-        if self.stay == Stay::Joining {
-            self.stay = Stay::Member;
-        }
         self.when_nothing_is_open();
-        before != (self.settled, self.stay)
+        before != self.settled
     }
 
     /// The account is out of the channel, as soon as what was taken before is acknowledged.
@@ -187,11 +192,11 @@ impl Page {
     }
 
     /// The account is in the channel again: what was said before that is none of its business.
-    pub(super) fn rejoin(&mut self, begin: i64, stay: Stay, overlap_ms: i64) {
+    pub(super) fn rejoin(&mut self, begin: i64, overlap_ms: i64) {
         let begin = begin.max(self.cursor.newest());
         self.cursor = Cursor::at(begin, overlap_ms);
         self.edits.reached(begin);
-        self.stay = stay;
+        self.stay = Stay::Joining;
         self.then.leave = false;
     }
 

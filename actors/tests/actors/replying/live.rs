@@ -14,7 +14,7 @@ use matterhost_actors::{
 use matterhost_simulator::{Fault, FaultKind, Simulator, Timings};
 
 use crate::{
-    sockets::{Scene, config, hurried, quick_simulator, run},
+    scene::{Scene, config, hurried, quick_simulator, run},
     stage::{Host, name},
 };
 

@@ -8,7 +8,7 @@ use matterhost_actors::{
 };
 
 use super::{draft, keyed, post, with_a_bot};
-use crate::stage::{Fate, Host, SECOND, name, settings, wide_open};
+use crate::stage::{Fate, Host, SECOND, name, settings};
 
 #[test]
 fn an_answer_that_is_lost_makes_no_second_post() {
@@ -65,7 +65,7 @@ fn a_key_is_posted_once_whoever_asks_again() {
         assert_eq!(stage.world.asked_for("post"), 1, "it is remembered");
         // Another process: nothing is remembered, and 30 s are over.
         stage.pass(60 * SECOND).await;
-        let host = Host::new(settings(), wide_open(), Arc::new(stage.world.clone()));
+        let host = Host::live(settings(), Arc::new(stage.world.clone()));
         host.add("bot", "bot", host.sink.clone()).await.unwrap();
         assert_eq!(post(&host, keyed("town", "once", "event#0")).await.unwrap(), first);
         assert_eq!((stage.world.asked_for("post"), stage.world.written("town").len()), (1, 1));
@@ -99,7 +99,7 @@ fn a_post_far_back_is_found_by_the_time_of_what_it_answers() {
             stage.world.post("town", 50_000 + n / 7);
         }
         stage.pass(60 * SECOND).await;
-        let host = Host::new(settings(), wide_open(), Arc::new(stage.world.clone()));
+        let host = Host::live(settings(), Arc::new(stage.world.clone()));
         host.add("bot", "bot", host.sink.clone()).await.unwrap();
         let key = ReplyKey::new("k").unwrap().since(10_000);
         let draft = Draft { key: Some(key), ..draft("town", "once") };

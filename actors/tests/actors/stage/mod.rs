@@ -3,6 +3,7 @@
 mod api;
 mod peer;
 mod sink;
+mod store;
 mod talk;
 mod world;
 mod writing;
@@ -24,12 +25,13 @@ use matterhost_actors::{
         Token,
     },
     policy::{GateLimits, RestartPolicy, RestartSettings},
-    ports::{ApiFactory, EventSink},
+    ports::{ApiFactory, CursorStore, EventSink},
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 pub(crate) use peer::{PING, Peer};
 pub(crate) use sink::{Collector, Manner, Taken};
+pub(crate) use store::CrashStore;
 pub(crate) use world::{Answer, World};
 pub(crate) use writing::{Fate, posted_data, posted_event};
 
@@ -45,6 +47,7 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) host: Host,
+    pub(crate) store: CrashStore,
 }
 
 /// A Supervisor, what it tells, and a sink for its accounts.
@@ -108,16 +111,17 @@ pub(crate) fn wide_open() -> GateLimits {
 
 impl Stage {
     pub(crate) fn new(settings: HostSettings, limits: GateLimits) -> Self {
-        let world = World::default();
-        let host = Host::new(settings, limits, Arc::new(world.clone()));
-        Self { world, host }
+        let (world, store) = (World::default(), CrashStore::default());
+        let supervisor = Supervisor::new(settings).with_store(Arc::new(store.clone()));
+        let host = Host::of(supervisor, limits, Arc::new(world.clone()));
+        Self { world, host, store }
     }
 
     /// A stage in real time, for threads that hang or die.
     pub(crate) fn live(settings: HostSettings) -> Self {
         let world = World::default();
         let host = Host::live(settings, Arc::new(world.clone()));
-        Self { world, host }
+        Self { world, host, store: CrashStore::default() }
     }
 
     /// Hosts a new user of the server under its own name.
@@ -142,8 +146,7 @@ impl Stage {
 }
 
 impl Host {
-    pub(crate) fn new(settings: HostSettings, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
-        let supervisor = Supervisor::new(settings);
+    fn of(supervisor: Supervisor, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
         let observations = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         supervisor.do_send(AddServer(ServerSpec { name: server(), api, limits }));
@@ -152,11 +155,21 @@ impl Host {
 
     /// A host in real time.
     pub(crate) fn live(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
-        Self {
-            patience: REAL_PATIENCE,
-            sink: Arc::new(Collector::live()),
-            ..Self::new(settings, wide_open(), api)
-        }
+        Self::live_with(Supervisor::new(settings), api)
+    }
+
+    /// The same, with a store.
+    pub(crate) fn kept(
+        settings: HostSettings,
+        api: Arc<dyn ApiFactory>,
+        store: Arc<dyn CursorStore>,
+    ) -> Self {
+        Self::live_with(Supervisor::new(settings).with_store(store), api)
+    }
+
+    fn live_with(supervisor: Supervisor, api: Arc<dyn ApiFactory>) -> Self {
+        let sink = Arc::new(Collector::live());
+        Self { patience: REAL_PATIENCE, sink, ..Self::of(supervisor, wide_open(), api) }
     }
 
     pub(crate) async fn add(

@@ -19,6 +19,9 @@ use tokio_tungstenite::{
 /// An in-band ping, as a client sends it.
 pub(crate) const PING: &str = r#""action":"ping""#;
 
+/// When the first posts are made, in server milliseconds; each next one a millisecond later.
+const FIRST_POST_AT: u64 = 1_000_000;
+
 /// The largest message that a fake socket takes.
 const MAX_FRAME: usize = 256 * 1024;
 /// What the pipe holds before a writer has to wait.
@@ -157,8 +160,20 @@ impl Peer {
     }
 
     pub(crate) fn post(&self, channel: &str, id: &str) {
-        let post = format!(r#"{{\"id\":\"{id}\"}}"#);
-        self.event("posted", channel, &format!(r#"{{"post":"{post}"}}"#));
+        let create_at = self.with(|shared| FIRST_POST_AT + shared.next_seq);
+        self.post_at(channel, id, create_at);
+    }
+
+    /// The same with a time of its own.
+    pub(crate) fn post_at(&self, channel: &str, id: &str, create_at: u64) {
+        self.post_by("id-somebody", channel, id, create_at);
+    }
+
+    pub(crate) fn post_by(&self, user: &str, channel: &str, id: &str, create_at: u64) {
+        let post = serde_json::json!({
+            "id": id, "create_at": create_at, "update_at": create_at, "user_id": user, "channel_id": channel,
+        });
+        self.event("posted", channel, &serde_json::json!({ "post": post.to_string() }).to_string());
     }
 
     pub(crate) fn say(&self, text: &str) {

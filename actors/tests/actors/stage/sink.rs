@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::FutureExt as _;
 use matterhost_actors::{
-    model::{ChannelId, Event, Generation, PostId},
+    model::{Change, ChannelId, Event, Generation, PostId},
     ports::{Delivered, EventSink, Outcome},
 };
 use tokio::sync::watch;
@@ -21,6 +21,8 @@ pub(crate) enum Manner {
     #[default]
     AtOnce,
     After(Duration),
+    /// Has it, and never answers.
+    Never,
     Retry,
     Reject,
     Broken,
@@ -32,22 +34,43 @@ pub(crate) struct Collector {
     patience: Duration,
     manner: Mutex<Manner>,
     taken: watch::Sender<Vec<Arc<Event>>>,
+    offered: watch::Sender<usize>,
 }
 
 impl Default for Collector {
     fn default() -> Self {
-        Self { patience: PATIENCE, manner: Mutex::default(), taken: watch::Sender::new(Vec::new()) }
+        Self {
+            patience: PATIENCE,
+            manner: Mutex::default(),
+            taken: watch::Sender::new(Vec::new()),
+            offered: watch::Sender::new(0),
+        }
     }
 }
 
-/// A post as the sink got it.
+/// A change as the sink got it.
 #[derive(Debug, Clone)]
 pub(crate) struct Taken {
+    pub(crate) change: Change,
     pub(crate) id: PostId,
+    /// When the post was made; 0 of an edit or a deletion.
     pub(crate) create_at: i64,
     pub(crate) channel: ChannelId,
     pub(crate) recovered: bool,
     pub(crate) generation: Generation,
+}
+
+impl Taken {
+    fn of(event: &Event) -> Option<Self> {
+        let change = event.body.change.clone()?;
+        let (id, create_at) = match &change {
+            Change::Posted(post) => (post.id.clone(), post.create_at),
+            Change::Edited { id, .. } | Change::Deleted { id } => (id.clone(), 0),
+            Change::Left => return None,
+        };
+        let (channel, recovered) = (event.body.channel_id.clone(), event.recovered);
+        Some(Self { change, id, create_at, channel, recovered, generation: event.generation })
+    }
 }
 
 impl Collector {
@@ -56,19 +79,40 @@ impl Collector {
         Self { patience: super::REAL_PATIENCE, ..Self::default() }
     }
 
+    /// The changes taken so far, in order.
+    pub(crate) fn taken_so_far(&self) -> Vec<Taken> {
+        self.taken.borrow().iter().filter_map(|event| Taken::of(event)).collect()
+    }
+
     /// The posts taken so far, in order.
     pub(crate) fn posts(&self) -> Vec<Taken> {
-        let taken = |event: &Arc<Event>| {
-            let post = event.body.post()?.clone();
-            Some(Taken {
-                id: post.id,
-                create_at: post.create_at,
-                channel: event.body.channel_id.clone(),
-                recovered: event.recovered,
-                generation: event.generation,
-            })
+        let is_post = |taken: &Taken| matches!(taken.change, Change::Posted(_));
+        self.taken_so_far().into_iter().filter(is_post).collect()
+    }
+
+    /// Waits until so many events were offered that are never answered.
+    pub(crate) async fn until_offered(&self, count: usize) {
+        let mut offered = self.offered.subscribe();
+        let came = tokio::time::timeout(self.patience, offered.wait_for(|offered| *offered >= count)).await;
+        assert!(came.is_ok(), "they never came");
+    }
+
+    /// Waits for an event of that name.
+    pub(crate) async fn until_event(&self, name: &str) {
+        let mut taken = self.taken.subscribe();
+        let wanted = |events: &Vec<Arc<Event>>| events.iter().any(|event| &*event.body.event == name);
+        let came = tokio::time::timeout(self.patience, taken.wait_for(wanted)).await.is_ok();
+        assert!(came, "{name} never came");
+    }
+
+    /// Waits until that many changes came which are as wanted.
+    pub(crate) async fn until_taken(&self, count: usize, wanted: impl Fn(&Taken) -> bool) {
+        let mut taken = self.taken.subscribe();
+        let enough = |events: &Vec<Arc<Event>>| {
+            events.iter().filter_map(|event| Taken::of(event)).filter(|taken| wanted(taken)).count() >= count
         };
-        self.taken.borrow().iter().filter_map(taken).collect()
+        let came = tokio::time::timeout(self.patience, taken.wait_for(enough)).await.is_ok();
+        assert!(came, "only {:#?}", self.taken_so_far());
     }
 
     pub(crate) fn behave(&self, manner: Manner) {
@@ -121,6 +165,10 @@ impl EventSink for Collector {
                     Outcome::Acknowledged
                 };
                 Delivered::Later(later.boxed())
+            }
+            Manner::Never => {
+                self.offered.send_modify(|offered| *offered += 1);
+                Delivered::Later(std::future::pending().boxed())
             }
             Manner::Retry => {
                 Delivered::Now(Outcome::Retry { after: Duration::from_secs(1), cause: "busy".into() })

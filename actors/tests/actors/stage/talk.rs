@@ -1,24 +1,20 @@
 //! A fake server's channels and posts.
 
+mod written;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
-    time::Duration,
 };
 
 use matterhost_actors::{
-    mattermost::{
-        Channel, ChannelKind, Cut, FileId, NewPost, PER_PAGE, Page, Post, RestErrorKind, SINCE_LIMIT, Since,
-        Span,
-    },
+    mattermost::{Channel, ChannelKind, Cut, PER_PAGE, Page, Post, RestErrorKind, SINCE_LIMIT, Since, Span},
     model::{ChannelId, PostId},
-    policy::LONGEST_POST,
 };
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-/// How long a `pending_post_id` makes no second post (fact 19).
-const PENDING: Duration = Duration::from_secs(30);
+use self::written::Said;
 
 const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 
@@ -36,35 +32,46 @@ struct FakeChannel {
     create_at: i64,
     delete_at: i64,
     last_post_at: i64,
+    /// The lists do not have it, though it can be read.
+    unlisted: bool,
+    /// Its posts cannot be read, though the lists have it.
+    closed: bool,
 }
 
 #[derive(Clone)]
 struct FakePost {
+    kind: String,
+    user: String,
     channel: String,
     create_at: i64,
     update_at: i64,
     edit_at: i64,
     delete_at: i64,
     original_id: String,
-    author: String,
     said: Said,
-}
-
-/// What is in a post that somebody wrote by REST.
-#[derive(Clone, Default)]
-struct Said {
-    message: Option<String>,
-    root_id: String,
-    props: Map<String, Value>,
-    file_ids: Vec<FileId>,
 }
 
 /// What happens in the world.
 impl Talk {
     pub(super) fn add_channel(&mut self, id: &str, members: &[&str]) {
         let members = members.iter().map(|&name| name.to_owned()).collect();
-        let channel = FakeChannel { members, create_at: 1, delete_at: 0, last_post_at: 0 };
+        let channel = FakeChannel {
+            members,
+            create_at: 1,
+            delete_at: 0,
+            last_post_at: 0,
+            unlisted: false,
+            closed: false,
+        };
         self.channels.insert(id.to_owned(), channel);
+    }
+
+    pub(super) fn unlist(&mut self, channel: &str) {
+        self.channels.get_mut(channel).unwrap().unlisted = true;
+    }
+
+    pub(super) fn close(&mut self, channel: &str, closed: bool) {
+        self.channels.get_mut(channel).unwrap().closed = closed;
     }
 
     pub(super) fn archive(&mut self, channel: &str, at: i64) {
@@ -72,83 +79,26 @@ impl Talk {
     }
 
     pub(super) fn post(&mut self, channel: &str, create_at: i64) -> PostId {
+        self.post_of_kind(channel, create_at, "", "id-somebody")
+    }
+
+    /// A post of a kind, by somebody.
+    pub(super) fn post_of_kind(&mut self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         let id = format!("post-{:04}", self.posts.len());
         let post = FakePost {
+            kind: kind.to_owned(),
+            user: user.to_owned(),
             channel: channel.to_owned(),
             create_at,
             update_at: create_at,
             edit_at: 0,
             delete_at: 0,
             original_id: String::new(),
-            author: "somebody".to_owned(),
             said: Said::default(),
         };
         self.moved(channel, create_at);
         self.posts.insert(id.clone(), post);
         id.as_str().into()
-    }
-
-    /// A user posts by REST. One `pending_post_id` of one user makes one post within 30 s (fact 19).
-    pub(super) fn write(&mut self, user: &str, post: &NewPost) -> Result<Post, RestErrorKind> {
-        let channel = post.channel_id.as_str();
-        if !self.channels.get(channel).is_some_and(|channel| channel.has(user)) {
-            return Err(FORBIDDEN);
-        }
-        if post.message.chars().count() > LONGEST_POST {
-            return Err(RestErrorKind::Refused(400));
-        }
-        let now = Instant::now();
-        self.pending.retain(|_, (_, made)| now - *made < PENDING);
-        let pending = (user.to_owned(), post.pending_post_id.clone());
-        if let Some((id, _)) = self.pending.get(&pending).filter(|_| !pending.1.is_empty()) {
-            return Ok(self.posts[id].show(id));
-        }
-        let newest = self.posts.values().map(|post| post.create_at).max().unwrap_or(10_000);
-        let id = self.post(channel, newest + 1).as_str().to_owned();
-        let made = self.posts.get_mut(&id).unwrap();
-        user.clone_into(&mut made.author);
-        made.said = Said {
-            message: Some(post.message.clone()),
-            root_id: post.root_id.as_ref().map_or("", PostId::as_str).to_owned(),
-            props: post.props.clone(),
-            file_ids: post.file_ids.clone(),
-        };
-        self.pending.insert(pending, (id.clone(), now));
-        Ok(self.posts[&id].show(&id))
-    }
-
-    /// A user edits a post of its own by REST.
-    pub(super) fn rewrite(&mut self, user: &str, id: &PostId, text: &str) -> Result<Post, RestErrorKind> {
-        let id = id.as_str();
-        let post = self.posts.get(id).filter(|post| post.delete_at == 0).ok_or(RestErrorKind::NotFound)?;
-        if post.author != user {
-            return Err(FORBIDDEN);
-        }
-        self.edit(id, post.update_at + 1);
-        let post = self.posts.get_mut(id).unwrap();
-        post.said.message = Some(text.to_owned());
-        Ok(post.show(id))
-    }
-
-    pub(super) fn one(&self, user: &str, id: &PostId) -> Result<Post, RestErrorKind> {
-        let post = self.posts.get(id.as_str()).filter(|post| post.delete_at == 0);
-        let post = post.ok_or(RestErrorKind::NotFound)?;
-        if self.may_see(user, &post.channel) { Ok(post.show(id.as_str())) } else { Err(FORBIDDEN) }
-    }
-
-    pub(super) fn may_see(&self, user: &str, channel: &str) -> bool {
-        self.channels.get(channel).is_some_and(|channel| channel.has(user))
-    }
-
-    /// The texts of a channel that were written by REST, in order.
-    pub(super) fn written(&self, channel: &str) -> Vec<String> {
-        let mut posts: Vec<_> = self.posts.values().filter(|post| post.channel == channel).collect();
-        posts.sort_by_key(|post| post.create_at);
-        posts
-            .into_iter()
-            .filter(|post| post.original_id.is_empty())
-            .filter_map(|post| post.said.message.clone())
-            .collect()
     }
 
     /// The old version stays as a row of history that looks deleted (fact 25).
@@ -158,6 +108,14 @@ impl Talk {
         (post.update_at, post.edit_at) = (at, at);
         self.moved(&history.channel, at);
         self.posts.insert(format!("{id}-before-{at}"), history);
+    }
+
+    /// A pin moves `last_post_at` as an edit does (fact 24).
+    pub(super) fn pin(&mut self, id: &str, at: i64) {
+        let post = self.posts.get_mut(id).unwrap();
+        post.update_at = at;
+        let channel = post.channel.clone();
+        self.moved(&channel, at);
     }
 
     /// `last_post_at` stays (fact 24).
@@ -175,7 +133,7 @@ impl Talk {
 /// What REST answers.
 impl Talk {
     pub(super) fn list(&self, user: &str) -> Vec<Channel> {
-        let mine = self.channels.iter().filter(|(_, channel)| channel.has(user));
+        let mine = self.channels.iter().filter(|(_, channel)| channel.has(user) && !channel.unlisted);
         mine.map(|(id, channel)| channel.show(id, Some(channel.last_post_at))).collect()
     }
 
@@ -253,7 +211,7 @@ impl Talk {
     /// A channel's rows, the oldest first. What does not exist is forbidden as well.
     fn rows(&self, user: &str, channel: &ChannelId) -> Result<Vec<(&String, &FakePost)>, RestErrorKind> {
         let id = channel.as_str();
-        if !self.channels.get(id).is_some_and(|channel| channel.has(user)) {
+        if !self.channels.get(id).is_some_and(|channel| channel.has(user) && !channel.closed) {
             return Err(FORBIDDEN);
         }
         let mut rows: Vec<_> = self.posts.iter().filter(|(_, post)| post.channel == id).collect();
@@ -291,9 +249,9 @@ impl FakePost {
         let message = if self.delete_at == 0 { said() } else { String::new() };
         let json = serde_json::json!({
             "id": id, "create_at": self.create_at, "update_at": self.update_at, "edit_at": self.edit_at,
-            "delete_at": self.delete_at, "user_id": format!("id-{}", self.author), "channel_id": self.channel,
-            "root_id": self.said.root_id, "original_id": self.original_id, "message": message, "type": "",
-            "props": self.said.props, "file_ids": self.said.file_ids,
+            "delete_at": self.delete_at, "user_id": self.user, "channel_id": self.channel,
+            "root_id": self.said.root_id, "original_id": self.original_id, "message": message,
+            "type": self.kind, "props": self.said.props, "file_ids": self.said.file_ids,
         });
         Post::read(RawValue::from_string(json.to_string()).unwrap()).unwrap()
     }

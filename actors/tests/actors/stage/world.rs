@@ -33,6 +33,8 @@ pub(super) struct State {
     connections: u64,
     talk: Talk,
     pub(super) written: Written,
+    /// What asking for channels and posts is answered with, in place of the truth.
+    talk_fails: Option<RestErrorKind>,
 }
 
 struct FakeUser {
@@ -168,6 +170,21 @@ impl World {
         self.state().talk.add_channel(id, members);
     }
 
+    /// The lists lack it, though it can be read (fact 26).
+    pub(crate) fn unlist_channel(&self, id: &str) {
+        self.state().talk.unlist(id);
+    }
+
+    /// Its posts answer 403, though the lists have it.
+    pub(crate) fn close_channel(&self, id: &str, closed: bool) {
+        self.state().talk.close(id, closed);
+    }
+
+    /// Lists and posts cannot be had.
+    pub(crate) fn fail_lists(&self, kind: Option<RestErrorKind>) {
+        self.state().talk_fails = kind;
+    }
+
     pub(crate) fn archive_channel(&self, id: &str, at: i64) {
         self.state().talk.archive(id, at);
     }
@@ -180,6 +197,15 @@ impl World {
     /// What was written in a channel by REST, in order.
     pub(crate) fn written(&self, channel: &str) -> Vec<String> {
         self.state().talk.written(channel)
+    }
+
+    /// The account itself comes or goes, as a post says.
+    pub(crate) fn post_of_kind(&self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
+        self.state().talk.post_of_kind(channel, create_at, kind, user)
+    }
+
+    pub(crate) fn pin_post(&self, id: &str, at: i64) {
+        self.state().talk.pin(id, at);
     }
 
     pub(crate) fn edit_post(&self, id: &str, at: i64) {
@@ -247,9 +273,10 @@ impl World {
         answer: impl FnOnce(&mut Talk) -> Result<T, RestErrorKind>,
     ) -> Result<Answered<T>, RestError> {
         let mut state = self.state();
-        let State { users, down, talk, .. } = &mut *state;
+        let State { users, down, talk, talk_fails, .. } = &mut *state;
         let answer = match users.get(name) {
             _ if *down => Err(RestErrorKind::Unreachable),
+            _ if talk_fails.is_some() => Err(talk_fails.unwrap()),
             Some(user) if user.enabled => answer(talk),
             _ => Err(RestErrorKind::Unauthorized),
         };

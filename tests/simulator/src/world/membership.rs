@@ -166,13 +166,14 @@ impl State {
         data.remove("user_id");
         data.insert("channel_id".to_owned(), json!(channel_id));
         self.publish("user_removed", &data, &Broadcast::user(user_id));
-        let removed = user_id != actor;
-        let (kind, text) = if removed {
-            ("system_remove_from_channel", format!("{name} removed from the channel."))
+        if user_id == actor {
+            let text = format!("{name} left the channel.");
+            self.system_post(channel_id, actor, "system_leave_channel", text, &[("username", &name)]);
         } else {
-            ("system_leave_channel", format!("{name} left the channel."))
-        };
-        self.system_post(channel_id, actor, kind, text, &[("username", &name)]);
+            let text = format!("{name} removed from the channel.");
+            let props = [("removedUserId", user_id), ("removedUsername", &name)];
+            self.system_post(channel_id, actor, "system_remove_from_channel", text, &props);
+        }
         true
     }
 

@@ -1,0 +1,56 @@
+//! What the store on disk does: commits a second, how large it is, and how soon it is open.
+//!
+//! It is kept where temporary files are: name a directory of the disk in question by TMPDIR.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
+
+mod commits;
+mod opening;
+#[path = "../common/program.rs"]
+mod program;
+#[path = "../common/table.rs"]
+mod table;
+
+use std::process::ExitCode;
+
+use program::{Case, run};
+use table::{
+    Best, Figure,
+    From::{One, Ratio},
+};
+
+const CASES: &[Case] = &[
+    Case { name: "one-fsync", measure: |quick| commits::a_second(quick, 1, true, "one-fsync") },
+    Case { name: "one", measure: |quick| commits::a_second(quick, 1, false, "one") },
+    Case { name: "thousand-fsync", measure: |quick| commits::a_second(quick, 1_000, true, "thousand-fsync") },
+    Case { name: "thousand", measure: |quick| commits::a_second(quick, 1_000, false, "thousand") },
+    Case { name: "json", measure: commits::json },
+    Case { name: "opening", measure: opening::of_ten_thousand },
+];
+
+/// What a start may take for the store: ten thousand accounts take some seconds to be ready.
+const SOON: f64 = 1_000.0;
+
+const FIGURES: &[Figure] = &[
+    most("commits a second, one account, fsync", "one-fsync"),
+    most("commits a second, one account", "one"),
+    most("commits a second, 1,000 accounts at once, fsync", "thousand-fsync"),
+    Figure {
+        from: Ratio("thousand-fsync", "one-fsync"),
+        ..most("· what one transaction for all that waits gives", "")
+    },
+    most("commits a second, 1,000 accounts at once", "thousand"),
+    Figure::told("a row of a channel written as JSON", "µs", "json-written"),
+    Figure::told("read", "µs", "json-read"),
+    Figure::told("file, for each channel kept", "bytes", "bytes"),
+    Figure::least("opened after a stop, 10,000 accounts of 10 channels", "ms", One("closed"), SOON, None),
+    Figure::least("opened after a kill", "ms", One("killed"), SOON, None),
+    Figure::told("all of them loaded", "ms", "loaded"),
+];
+
+const fn most(what: &'static str, reading: &'static str) -> Figure {
+    Figure { best: Best::Most, ..Figure::told(what, "", reading) }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    run("Store", CASES, FIGURES)
+}

@@ -1,0 +1,51 @@
+//! Opens the store that the configuration names.
+
+use std::sync::Arc;
+
+use matterhost_actors::ports::{CursorStore, MemoryStore};
+
+use crate::{
+    config::StateConfig,
+    stores::{DiskError, DiskSettings, DiskStore},
+};
+
+/// The store of this run.
+#[derive(Debug)]
+pub(super) enum Store {
+    Memory(MemoryStore),
+    Disk(DiskStore),
+}
+
+impl Store {
+    /// Opens it; blocks for as long as that takes.
+    pub(super) fn open(config: &StateConfig) -> Result<Self, DiskError> {
+        match config {
+            StateConfig::Memory => {
+                tracing::info!("cursors are kept in memory; what is posted between two runs is not fetched");
+                Ok(Self::Memory(MemoryStore::default()))
+            }
+            StateConfig::Disk { dir, fsync } => {
+                let store = DiskStore::open(dir, DiskSettings { fsync: *fsync })?;
+                tracing::info!(file = %store.path().display(), fsync, "cursors are kept on disk");
+                Ok(Self::Disk(store))
+            }
+        }
+    }
+
+    /// The store as its port.
+    pub(super) fn cursors(&self) -> Arc<dyn CursorStore> {
+        match self {
+            Self::Memory(store) => Arc::new(store.clone()),
+            Self::Disk(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// Closes it when all is committed.
+    pub(super) async fn close(&self) {
+        if let Self::Disk(store) = self
+            && let Err(error) = store.close().await
+        {
+            tracing::error!("the store was not closed well: {error}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Disks that are full, read-only, or somebody else's.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use matterhost::stores::{DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_NAME, Look, look};
+use matterhost_actors::ports::CursorStore as _;
+
+use crate::{
+    child::playing_on_a_disk,
+    shelf::{Shelf, name, records},
+};
+
+/// How long a store may take to work again when there is room.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Between two tries of whoever wants something committed.
+const AGAIN: Duration = Duration::from_millis(100);
+
+fn plays(size: &str, part: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut command) = playing_on_a_disk(size, part, dir.path()) else { return };
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_store_that_was_full_works_again_when_there_is_room() {
+    plays("1m", "full");
+}
+
+pub(crate) fn full(dir: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let ballast = dir.join("ballast");
+    fs::write(&ballast, vec![1; 512 << 10]).unwrap();
+    let store = DiskStore::open(dir, DiskSettings::default()).unwrap();
+    let commit = |n: i64| runtime.block_on(store.commit(&name(&format!("bot-{n}")), records(10, n)));
+    let (failed, error) = (0..).find_map(|n| Some((n, commit(n).err()?))).unwrap();
+    let told = error.to_string();
+    assert!(failed > 1, "{told}");
+    assert!(
+        told.contains(FILE_NAME) && told.contains("No space left") && told.contains("make room"),
+        "{told}"
+    );
+    assert!(commit(failed).is_err(), "there is still no room");
+    fs::remove_file(ballast).unwrap();
+    let end = Instant::now() + DEADLINE;
+    while let Err(error) = commit(failed) {
+        assert!(Instant::now() < end, "{error}");
+        std::thread::sleep(AGAIN);
+    }
+    for n in 0..=failed {
+        let found = runtime.block_on(store.load(&name(&format!("bot-{n}")))).unwrap();
+        assert_eq!(found, records(10, n));
+    }
+    runtime.block_on(store.close()).unwrap();
+}
+
+#[test]
+fn a_disk_too_full_to_begin_is_told() {
+    plays("32k", "too-small");
+}
+
+pub(crate) fn too_small(dir: &Path) {
+    let error = DiskStore::open(dir, DiskSettings::default()).unwrap_err();
+    assert_eq!(error.kind, DiskErrorKind::Full, "{error}");
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn a_read_only_disk_is_told() {
+    plays("1m", "read-only");
+}
+
+pub(crate) fn read_only(dir: &Path) {
+    let remount = |how: &str| {
+        let mut mount = std::process::Command::new("mount");
+        assert!(mount.args(["-o", &format!("remount,{how}")]).arg(dir).status().unwrap().success());
+    };
+    let unwritable = |error: DiskError| {
+        assert_eq!(error.kind, DiskErrorKind::Unwritable, "{error}");
+        assert!(error.to_string().contains("the right to write there"), "{error}");
+    };
+    remount("ro");
+    unwritable(DiskStore::open(dir, DiskSettings::default()).unwrap_err());
+    unwritable(look(&dir.join("below/it")).unwrap_err());
+    remount("rw");
+    // Closed, and not only dropped: nothing may have the disk busy any more.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(DiskStore::open(dir, DiskSettings::default()).unwrap().close()).unwrap();
+    remount("ro");
+    unwritable(DiskStore::open(dir, DiskSettings::default()).unwrap_err());
+    unwritable(look(dir).unwrap_err());
+}
+
+#[test]
+fn what_is_no_directory_is_told() {
+    let shelf = Shelf::new();
+    let file = shelf.dir().join("a-file");
+    fs::write(&file, "").unwrap();
+    for dir in [file.clone(), file.join("below")] {
+        let error = DiskStore::open(&dir, DiskSettings::default()).unwrap_err();
+        assert_eq!(error.kind, DiskErrorKind::Unwritable, "{error}");
+        assert!(error.to_string().contains("name a directory of its own"), "{error}");
+        assert!(look(&dir).is_err());
+    }
+    fs::create_dir(shelf.file()).unwrap();
+    let error = shelf.open().unwrap_err();
+    assert_eq!(error.kind, DiskErrorKind::Unwritable, "{error}");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shelf = Shelf::new();
+    let dir = shelf.dir().join("state/matterhost");
+    assert_eq!(look(&dir), Ok(Look::New));
+    assert!(!shelf.dir().join("state").exists(), "to look makes nothing");
+    drop(DiskStore::open(&dir, DiskSettings::default()).unwrap());
+    for (path, mode) in [(dir.clone(), 0o700), (dir.join(FILE_NAME), 0o600)] {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
+    }
+}

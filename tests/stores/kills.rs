@@ -1,0 +1,125 @@
+//! A process that is killed leaves a store in which every answered commit is found.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use matterhost::stores::{DiskSettings, DiskStore};
+use matterhost_actors::ports::CursorStore as _;
+
+use crate::{
+    child::{playing, say},
+    shelf::{Shelf, name, records, seed},
+};
+
+const ACCOUNTS: usize = 8;
+/// Kills with each run of the tests, all of the same store.
+const KILLS: u32 = 12;
+/// No kill waits for more commits than this.
+const MOST_ANSWERS: usize = 300;
+
+/// The part of a process that commits until it is killed.
+pub(crate) fn committing(dir: &Path, fsync: bool) {
+    say("begins");
+    let store = DiskStore::open(dir, DiskSettings { fsync }).unwrap();
+    let account = async |n: usize| {
+        let account = format!("bot-{n}");
+        let first = store.load(&name(&account)).await.unwrap().account.map_or(0, |kept| kept.server_time);
+        for time in first + 1.. {
+            store.commit(&name(&account), records(2, time)).await.unwrap();
+            say(&format!("answered {account} {time}"));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(join_all((0..ACCOUNTS).map(account)));
+}
+
+#[test]
+fn every_answered_commit_is_found_after_a_kill() {
+    let seed = seed();
+    println!("seed {seed}; give it as MATTERHOST_SEED");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let shelf = Shelf::new();
+    let mut answered = HashMap::new();
+    for kill in 0..KILLS {
+        let answers = random.usize(1..MOST_ANSWERS);
+        // A kill takes nothing from what the operating system has, synced or not.
+        let part = if kill % 2 == 0 { "committing" } else { "committing-unsynced" };
+        killed_after(playing(part, shelf.dir()), answers, random.u64(..500), &mut answered);
+        let store = shelf.open().unwrap();
+        for (account, time) in &answered {
+            let found = shelf.load(&store, account).unwrap();
+            let kept = found.account.as_ref().unwrap().server_time;
+            // What was under way may be there too, and then wholly.
+            assert!(kept == *time || kept == time + 1, "kill {kill}: {account} has {kept}, not {time}");
+            assert_eq!(found, records(2, kept), "kill {kill}: {account}");
+        }
+        shelf.close(&store);
+    }
+    assert_eq!(answered.len(), ACCOUNTS);
+}
+
+/// Kills a process after so many answers and microseconds, and takes note of the last answer of each account.
+fn killed_after(mut playing: Command, answers: usize, micros: u64, answered: &mut HashMap<String, i64>) {
+    let mut child = playing.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut heard = 0;
+    for line in lines {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["answered", account, time] = words[..] else { continue };
+        answered.insert(account.to_owned(), time.parse().unwrap());
+        heard += 1;
+        if heard == answers {
+            spin(micros);
+            child.kill().unwrap();
+        }
+    }
+    assert!(heard >= answers, "it ended by itself");
+    child.wait().unwrap();
+}
+
+/// Not slept: that would be a millisecond or two each time.
+fn spin(micros: u64) {
+    let end = Instant::now() + Duration::from_micros(micros);
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
+}
+
+#[test]
+fn a_kill_while_the_file_is_made_leaves_none_half_made() {
+    let seed = seed();
+    println!("seed {seed}; give it as MATTERHOST_SEED");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut before = 0;
+    for _ in 0..KILLS {
+        let shelf = Shelf::new();
+        let mut child = playing("committing", shelf.dir()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("begins")));
+        spin(random.u64(..20_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        before += u32::from(!shelf.file().exists());
+        shelf.close(&shelf.open().unwrap());
+    }
+    println!("{before} of {KILLS} were killed before there was a file");
+}
+
+#[test]
+fn what_a_kill_leaves_beside_the_file_is_in_nobodys_way() {
+    let shelf = Shelf::new();
+    fs::write(shelf.dir().join("cursors.redb1a2b3c.new"), "half a store").unwrap();
+    let store = shelf.open().unwrap();
+    shelf.commit(&store, "a", records(1, 1)).unwrap();
+    shelf.close(&store);
+    let store = shelf.open().unwrap();
+    assert_eq!(shelf.load(&store, "a").unwrap(), records(1, 1));
+}
