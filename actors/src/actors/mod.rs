@@ -20,6 +20,7 @@ mod observer;
 mod replies;
 mod settings;
 mod supervisor;
+mod voice;
 
 pub use observer::Observer;
 pub use settings::{

@@ -74,7 +74,7 @@ impl Supervisor {
         Self {
             pool: Pool::new(settings.arbiters),
             settings: Arc::new(settings),
-            observer: Observer::new(),
+            observer: Observer::default(),
             servers: HashMap::new(),
             accounts: BTreeMap::new(),
             store: None,
@@ -87,6 +87,13 @@ impl Supervisor {
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn CursorStore>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Tells what happens to those who listen to an observer already.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Observer) -> Self {
+        self.observer = observer;
         self
     }
 
