@@ -113,6 +113,10 @@ fn entry(fact: &Fact) -> Entry {
         Fact::ChannelSkipped { channel, cause } => {
             (Level::WARN, format!("channel {channel} cannot be read and is left out: {cause}"))
         }
+        Fact::LoopStopped { channel, limit } => {
+            let what = format!("{limit} posts in a row in channel {channel} are by bots of this host");
+            (Level::WARN, format!("{what}; their answers there are refused until somebody else posts"))
+        }
         Fact::RatePaused { wait } => {
             (Level::WARN, format!("the rate limit is reached; pausing for {}", human(*wait)))
         }

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 pub mod actors;
+pub mod bots;
 pub mod mattermost;
 pub mod model;
 pub mod policy;
 pub mod ports;
+pub mod testing;

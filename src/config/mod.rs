@@ -18,6 +18,7 @@ mod log;
 mod open_files;
 mod problem;
 mod read;
+mod replies;
 mod restart;
 mod section;
 mod servers;

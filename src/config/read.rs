@@ -11,14 +11,14 @@ use matterhost_actors::{
 use super::{
     AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, Names},
-    audit, catch_up, dead_letter, delivery, health, host, log, open_files, restart,
+    audit, catch_up, dead_letter, delivery, health, host, log, open_files, replies, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
     sinks, state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "servers",
     "accounts",
     "sinks",
@@ -28,6 +28,7 @@ const SECTIONS: [&str; 12] = [
     "delivery",
     "catch_up",
     "audit",
+    "replies",
     "state",
     "log",
     "host",
@@ -81,6 +82,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
     let audit = audit::read(tree.section("audit", report));
+    let replies = replies::read(tree.section("replies", report));
     let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
@@ -93,6 +95,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         delivery,
         catch_up,
         audit,
+        replies,
         hello_timeout: host.hello_timeout,
         stop_deadline: host.stop_deadline,
         arbiters: host.arbiters,

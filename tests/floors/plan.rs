@@ -28,12 +28,14 @@ pub(crate) const ACTORS: Plan = Plan {
     root: "actors/src",
     package: "matterhost_actors",
     rows: &[
+        ("bots", &["actors", "ports", "mattermost", "policy", "model"]),
+        ("actors", &["ports", "mattermost", "policy", "model"]),
         ("ports", &["mattermost", "policy", "model"]),
         ("mattermost", &["policy", "model"]),
         ("policy", &["model"]),
         ("model", &[]),
     ],
-    top: "actors",
+    top: "testing",
 };
 
 /// Highest first. `main` names its own library by the package's name.

@@ -9,11 +9,15 @@ use std::{
 };
 
 use actix::Addr;
+use tokio::sync::watch;
 
-use super::{Observer, Supervisor, book::SharedBook, gate::GateHandle, settings::HostSettings};
+use super::{
+    Observer, Supervisor, book::SharedBook, gate::GateHandle, replies::SharedLoopGuard,
+    settings::HostSettings,
+};
 use crate::{
-    model::{AccountName, CatchUpProgress, Fact, Generation, ServerName, Token, UserId},
-    policy::{Prompt, Witness},
+    model::{AccountName, AccountState, CatchUpProgress, Fact, Generation, ServerName, Token, UserId},
+    policy::{Prompt, Standing, Witness, standing},
     ports::ApiFactory,
 };
 
@@ -25,6 +29,7 @@ pub(super) struct Env {
     pub(super) api: Arc<dyn ApiFactory>,
     pub(super) gate: GateHandle,
     pub(super) witness: SharedWitness,
+    pub(super) guard: SharedLoopGuard,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
     pub(super) vitals: Arc<Vitals>,
@@ -67,13 +72,28 @@ impl SharedWitness {
 }
 
 /// What is counted at every event, readable from any thread without a message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Vitals {
     events: AtomicU64,
     last_event_ms: AtomicU64,
     last_good_probe_ms: AtomicU64,
     recovered: AtomicU64,
     catching_up: Mutex<Option<CatchUpProgress>>,
+    /// The state, and whether the host parts: what is to be said waits for it.
+    state: watch::Sender<(AccountState, bool)>,
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self {
+            events: AtomicU64::default(),
+            last_event_ms: AtomicU64::default(),
+            last_good_probe_ms: AtomicU64::default(),
+            recovered: AtomicU64::default(),
+            catching_up: Mutex::default(),
+            state: watch::Sender::new((AccountState::Connecting, false)),
+        }
+    }
 }
 
 impl Vitals {
@@ -101,6 +121,27 @@ impl Vitals {
 
     pub(super) fn catching_up(&self) -> Option<CatchUpProgress> {
         *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn enters(&self, state: AccountState) {
+        self.state.send_modify(|now| now.0 = state);
+    }
+
+    /// The host ends: what was heard is still answered, also when the account has stopped.
+    pub(super) fn parts(&self) {
+        self.state.send_modify(|now| now.1 = true);
+    }
+
+    pub(super) fn state(&self) -> AccountState {
+        self.state.borrow().0
+    }
+
+    /// Waits until it is decided whether the account may speak.
+    pub(super) async fn until_decided(&self) -> Standing {
+        let mut seen = self.state.subscribe();
+        let decided = seen.wait_for(|(state, parting)| standing(*state, *parting) != Standing::Waits).await;
+        // The sender is here: it cannot be gone.
+        decided.map_or(Standing::Stopped, |now| standing(now.0, now.1))
     }
 
     pub(super) fn events(&self) -> u64 {

@@ -5,6 +5,7 @@
 //! ├─ ServerGate                    one a Mattermost server: request rate, dial slots, is the server down
 //! └─ an account's children         one_for_one
 //!    ├─ Delivery                   lives as long as the account
+//!    ├─ Replies                    lives from the first reply on
 //!    └─ Connection (generation n)  one socket, never reused
 //!       └─ HealthCheck             child of that Connection
 //! ```
@@ -16,12 +17,16 @@ mod env;
 mod gate;
 mod health_check;
 mod observer;
+mod replies;
 mod settings;
 mod supervisor;
+mod voice;
 
 pub use observer::Observer;
-pub use settings::{AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings};
+pub use settings::{
+    AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings, ReplySettings,
+};
 pub use supervisor::{
-    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
-    Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor, SupervisorError,
+    AccountSpec, AddAccount, AddServer, Identify, List, RemoveAccount, ResetAccount, RestartAccount,
+    SendReply, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor, SupervisorError,
 };

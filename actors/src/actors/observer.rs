@@ -16,12 +16,14 @@ pub struct Observer {
     sender: broadcast::Sender<Arc<Observation>>,
 }
 
-impl Observer {
+impl Default for Observer {
     /// A stream with room for [`BACKLOG`] observations.
-    pub(super) fn new() -> Self {
+    fn default() -> Self {
         Self { sender: broadcast::Sender::new(BACKLOG) }
     }
+}
 
+impl Observer {
     /// Listens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.sender.subscribe()

@@ -17,6 +17,8 @@ pub struct HostSettings {
     pub catch_up: CatchUpSettings,
     /// Looking for what was never received.
     pub audit: AuditSettings,
+    /// What bots post.
+    pub replies: ReplySettings,
     /// How long to wait for the hello after the upgrade.
     pub hello_timeout: Duration,
     /// How long a Connection may take to stop before it is abandoned.
@@ -77,6 +79,19 @@ pub struct AuditSettings {
     pub grace: Duration,
 }
 
+/// What bots post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplySettings {
+    /// How long a reply may take, from when it was asked for: waiting for the account, the rate limit and the server
+    /// included.
+    pub deadline: Duration,
+    /// Requests of one account on their way at once.
+    pub in_flight: usize,
+    /// How many posts in a row in one channel may be by bots of this host before their answers are refused, until
+    /// somebody else posts; 0 is no limit.
+    pub loop_limit: u32,
+}
+
 impl CatchUpSettings {
     /// What a book goes by.
     pub fn book(&self) -> BookSettings {
@@ -105,6 +120,19 @@ impl Default for AuditSettings {
     }
 }
 
+impl Default for ReplySettings {
+    fn default() -> Self {
+        Self {
+            // A restart of the server fits in; whoever waits longer for an answer has gone.
+            deadline: Duration::from_secs(120),
+            // Most of the REST connections that all accounts of an Arbiter share.
+            in_flight: 4,
+            // More than any conversation of bots that means something, and less than anybody would have to delete.
+            loop_limit: 20,
+        }
+    }
+}
+
 impl Default for CatchUpSettings {
     fn default() -> Self {
         Self {
@@ -127,6 +155,7 @@ impl Default for HostSettings {
             delivery: DeliverySettings::default(),
             catch_up: CatchUpSettings::default(),
             audit: AuditSettings::default(),
+            replies: ReplySettings::default(),
             // The server itself drops a socket without a valid token after 5 s (fact 1).
             hello_timeout: Duration::from_secs(10),
             // Stopping is one message and a close frame; what takes longer hangs.

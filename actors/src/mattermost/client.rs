@@ -1,15 +1,18 @@
 //! One server's client, for one Arbiter.
 
-use std::{cell::Cell, fmt, rc::Rc};
+use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
-use actix_http::header::{self, HeaderMap, HeaderValue};
+use actix_http::{
+    Method,
+    header::{self, HeaderMap, HeaderValue},
+};
 use awc::{ClientResponse, Connector, error::PayloadError, http::StatusCode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    ClientConfig, DialError, Dialed, Etag, RestError, RestErrorKind,
+    ClientConfig, ClientLimits, DialError, Dialed, Etag, RestError, RestErrorKind,
     dial::{self, Tunnels},
     failure::Failure,
     transport::ServerConnector,
@@ -32,6 +35,21 @@ struct Inner {
     turns: Semaphore,
     tunnels: Tunnels,
     lists_by_team: Cell<bool>,
+}
+
+/// What is asked.
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// What errors name.
+    pub(super) route: &'static str,
+    /// The route with its ids and its query.
+    pub(super) path: &'a str,
+    pub(super) token: Option<&'a Token>,
+    pub(super) etag: Option<&'a Etag>,
+    /// What goes along, and what it is.
+    pub(super) body: Option<(&'static str, Bytes)>,
+    /// The time for all of it.
+    pub(super) within: Duration,
 }
 
 /// An answer whose status is 2xx or 304, its body read to the end.
@@ -87,35 +105,45 @@ impl Client {
         token: Option<&Token>,
         etag: Option<&Etag>,
     ) -> Result<RawAnswer, RestError> {
+        let within = self.limits().request_timeout;
+        self.ask(Ask { method: Method::GET, route, path, token, etag, body: None, within }).await
+    }
+
+    pub(super) fn limits(&self) -> &ClientLimits {
+        self.0.config.limits()
+    }
+
+    /// Asks, within the time for it, and reads the whole body.
+    pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<RawAnswer, RestError> {
+        let (route, token, within) = (ask.route, ask.token, ask.within);
         let asking = async {
             // Nobody closes it; if somebody did, the connector has the same limit.
             let _turn = self.0.turns.acquire().await;
-            Box::pin(self.ask(route, path, token, etag)).await
+            Box::pin(self.send(ask)).await
         };
-        let answer = timeout(self.0.config.limits().request_timeout, asking)
+        let answer = timeout(within, asking)
             .await
             .unwrap_or_else(|_| Err(RestError::failed(Failure::timeout(), route)));
         answer.map_err(|error| error.without(token))
     }
 
-    async fn ask(
-        &self,
-        route: &'static str,
-        path: &str,
-        token: Option<&Token>,
-        etag: Option<&Etag>,
-    ) -> Result<RawAnswer, RestError> {
+    async fn send(&self, ask: Ask<'_>) -> Result<RawAnswer, RestError> {
+        let Ask { method, route, path, token, etag, body, .. } = ask;
         let url = self.0.config.url();
         let uri =
             url.plain_api(path).map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
-        let mut request = self.0.rest.get(uri).insert_header((header::HOST, url.authority()));
+        let mut request = self.0.rest.request(method, uri).insert_header((header::HOST, url.authority()));
         if let Some(bearer) = token.and_then(bearer) {
             request = request.insert_header((header::AUTHORIZATION, bearer));
         }
         if let Some(etag) = etag {
             request = request.insert_header((header::IF_NONE_MATCH, etag.as_str()));
         }
-        let mut response = request.send().await.map_err(|error| RestError::failed(error.into(), route))?;
+        let sending = match body {
+            Some((kind, body)) => request.insert_header((header::CONTENT_TYPE, kind)).send_body(body),
+            None => request.send(),
+        };
+        let mut response = sending.await.map_err(|error| RestError::failed(error.into(), route))?;
         let body = self.read(&mut response, route).await;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::EventEnvelope;
-use crate::model::{ChannelId, UserId};
+use crate::model::{ChannelId, EventBody, UserId};
 
 /// `hello`: the server took the token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -118,6 +118,12 @@ impl<'a> EventEnvelope<'a> {
     pub fn posted(&self) -> serde_json::Result<Posted<'a>> {
         serde_json::from_str(self.data.get())
     }
+}
+
+/// Who made the post that an event is about.
+pub fn author(body: &EventBody) -> Option<UserId> {
+    let posted: Posted<'_> = serde_json::from_str(&body.data).ok()?;
+    posted.head().ok().map(|head| UserId::from(&*head.user_id))
 }
 
 impl Posted<'_> {

@@ -1,5 +1,8 @@
 //! A channel's posts.
 
+use std::collections::HashMap;
+
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
@@ -122,6 +125,22 @@ impl Post {
             kind: (&*head.kind).into(),
             json,
         })
+    }
+}
+
+impl Post {
+    /// A property of the post that is a text, such as one that its author set to find it again (fact 19).
+    pub fn prop(&self, name: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Props {
+            #[serde(default)]
+            props: Option<HashMap<String, serde_json::Value>>,
+        }
+        let mut props = serde_json::from_str::<Props>(self.json.get()).ok()?.props?;
+        match props.remove(name)? {
+            serde_json::Value::String(text) => Some(text),
+            _ => None,
+        }
     }
 }
 

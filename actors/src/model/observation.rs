@@ -121,6 +121,14 @@ pub enum Fact {
     },
     /// What was acknowledged is kept again.
     StoreRecovered,
+    /// Hosted bots answered each other in a channel, and nobody else posted: their answers there are refused until
+    /// somebody does.
+    LoopStopped {
+        /// The channel.
+        channel: ChannelId,
+        /// How many posts in a row were let through.
+        limit: u32,
+    },
     /// Another account saw this one change; it is polled, or woken, at once.
     Prompted,
     /// A poll or a ping said that all is well.
@@ -228,6 +236,7 @@ impl Fact {
             Self::Rejected { .. } => "rejected",
             Self::StoreFailed { .. } => "store_failed",
             Self::StoreRecovered => "store_recovered",
+            Self::LoopStopped { .. } => "loop_stopped",
             Self::Prompted => "prompted",
             Self::ProbeGood { .. } => "probe_good",
             Self::ProbeFailed { .. } => "probe_failed",

@@ -104,6 +104,11 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         self.by_key.values().flat_map(|lane| &lane.items)
     }
 
+    /// How many items wait or are out.
+    pub fn len(&self) -> usize {
+        self.waiting + self.out
+    }
+
     /// How many items are out.
     pub fn out(&self) -> usize {
         self.out

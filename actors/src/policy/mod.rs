@@ -14,6 +14,7 @@ mod gate;
 mod health;
 mod lanes;
 mod liveness;
+mod replies;
 mod restart;
 mod sequence;
 mod settings;
@@ -33,6 +34,10 @@ pub use gate::{
 pub use health::{Health, Polled, Verdict, first_poll_after, stretched};
 pub use lanes::Lanes;
 pub use liveness::{Liveness, Pulse, PulseLimits};
+pub use replies::{
+    Attempt, GaveUp, LONGEST_POST, LONGEST_TEXT, LoopGuard, Sent, Standing, Step as ReplyStep, Streak,
+    TooLong, Trouble, split, standing,
+};
 pub use restart::{Next, RestartTracker};
 pub use sequence::{Sequence, Step};
 pub use settings::{RestartPolicy, RestartSettings, SettingsError};

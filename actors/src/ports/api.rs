@@ -9,6 +9,7 @@ use std::{
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
+use super::Writing;
 use crate::{
     mattermost::{
         Answer, Channel, Client, ClientConfig, Cut, DialError, Dialed, Etag, Me, Page, RestError, Since,
@@ -19,9 +20,9 @@ use crate::{
 
 /// One server's API, usable on the Arbiter it was made on.
 ///
-/// What it promises: every call ends within the client's limits, with an answer or an error that says its kind;
+/// What it is asked for is read or dialed here; what changes something is [`Writing`]. What it promises: every call ends within the client's limits, with an answer or an error that says its kind;
 /// `system_ping` sends no token; a socket is handed over as soon as the upgrade is done, before any hello.
-pub trait Api {
+pub trait Api: Writing {
     /// `GET /users/me`; with an ETag the answer may be [`Me::Unmodified`] (fact 9).
     fn me<'a>(
         &'a self,

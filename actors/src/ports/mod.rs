@@ -3,7 +3,11 @@
 mod api;
 mod sink;
 mod store;
+mod voice;
+mod writing;
 
 pub use api::{Api, ApiFactory, Mattermost};
 pub use sink::{Delivered, EventSink, Outcome};
 pub use store::{CursorStore, MemoryStore, StoreError};
+pub use voice::Voice;
+pub use writing::{Asked, Writing};

@@ -2,6 +2,7 @@
 //! simulator.
 
 mod reading;
+mod writing;
 
 use std::rc::Rc;
 
@@ -126,6 +127,9 @@ fn the_fake_keeps_the_promises_of_a_server() {
         reading::lists_channels(world.api(), &server).await;
         reading::pages_posts(world.api(), &server).await;
         reading::says_what_it_leaves_out(world.api(), &server).await;
+        writing::posts_and_edits(world.api(), &server).await;
+        writing::reacts_and_types(world.api(), &server).await;
+        writing::takes_files(world.api(), &server).await;
     });
 }
 
@@ -193,7 +197,10 @@ fn a_real_client_keeps_them_at_a_server_over_sockets() {
             keeps_its_promises(api.clone(), &server).await;
             reading::lists_channels(api.clone(), &server).await;
             reading::pages_posts(api.clone(), &server).await;
-            reading::says_what_it_leaves_out(api, &server).await;
+            reading::says_what_it_leaves_out(api.clone(), &server).await;
+            writing::posts_and_edits(api.clone(), &server).await;
+            writing::reacts_and_types(api.clone(), &server).await;
+            writing::takes_files(api, &server).await;
         });
     }
 }

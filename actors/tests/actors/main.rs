@@ -18,6 +18,7 @@ mod lifecycle;
 mod lossless;
 mod members;
 mod races;
+mod replying;
 mod scene;
 mod sockets;
 mod stage;

@@ -25,6 +25,9 @@ pub enum FaultKind {
     },
     /// REST answers 500 with the server's error object.
     ServerError,
+    /// REST does what it is asked, and the connection ends before the answer: what was made is there, and whoever asked
+    /// does not know it.
+    LostAnswer,
     /// REST answers 200 and something that is not JSON.
     Garbage,
     /// REST answers 200 and a page of HTML, as proxies and login pages do.

@@ -10,6 +10,9 @@ const DEAD_QUEUE: usize = 128;
 /// Events that wait for one socket before the server closes or forgets it (facts 10 and 17).
 const SEND_QUEUE: usize = 256;
 
+/// Bytes that a file may have. The real server's default is 50 MiB; nobody here needs to send that much.
+const MAX_FILE_SIZE: usize = 1024 * 1024;
+
 /// The times that the real server uses. Tests shorten them; nothing else does.
 #[derive(Debug, Clone)]
 pub struct Timings {
@@ -60,6 +63,7 @@ pub(crate) struct Options {
     pub(crate) list_all_channels: bool,
     pub(crate) send_buffer: Option<u32>,
     pub(crate) worker_threads: usize,
+    pub(crate) max_file_size: usize,
 }
 
 /// Collects what a [`Simulator`] is to be like; made by [`Simulator::builder`].
@@ -85,6 +89,7 @@ impl SimulatorBuilder {
                 list_all_channels: false,
                 send_buffer: None,
                 worker_threads: 1,
+                max_file_size: MAX_FILE_SIZE,
             },
         }
     }
@@ -153,6 +158,12 @@ impl SimulatorBuilder {
     /// The kernel's send buffer of each socket, in bytes: a small one makes a slow reader felt early.
     pub fn send_buffer(mut self, bytes: u32) -> Self {
         self.options.send_buffer = Some(bytes);
+        self
+    }
+
+    /// The bytes that a file may have. Default: 1 MiB.
+    pub fn max_file_size(mut self, bytes: usize) -> Self {
+        self.options.max_file_size = bytes;
         self
     }
 

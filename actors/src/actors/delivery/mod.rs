@@ -120,6 +120,7 @@ impl Delivery {
                 self.settle(lane, queued, Outcome::Acknowledged, ctx);
                 continue;
             }
+            self.env.guard.hands_over(&queued.event);
             match self.sink.deliver(&queued.event) {
                 Delivered::Now(outcome) => self.settle(lane, queued, outcome, ctx),
                 Delivered::Later(outcome) => {

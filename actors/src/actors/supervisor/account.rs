@@ -13,6 +13,7 @@ use crate::{
         connection::Connection,
         delivery::{Delivery, Permits},
         env::{Env, now},
+        replies::Replies,
     },
     model::{AccountSnapshot, AccountState, CloseReason, Fact, Generation, ResumePoint},
     policy::RestartTracker,
@@ -37,6 +38,8 @@ pub(super) struct Account {
     pub(super) patience: Option<SpawnHandle>,
     /// Whether the Connection that runs has been ready.
     pub(super) was_ready: bool,
+    /// What posts for it, once it was asked to.
+    pub(super) replies: Option<(Place, Addr<Replies>)>,
     pub(super) stalls: Stalls,
     /// A sibling saw the account change while it was being asked: what that brings may be older.
     pub(super) prompted: bool,
@@ -84,6 +87,7 @@ impl Account {
             next_start: None,
             patience: None,
             was_ready: false,
+            replies: None,
             stalls: Stalls::default(),
             prompted: false,
             removing: false,
@@ -97,6 +101,7 @@ impl Account {
         if self.state != state {
             self.state = state;
             self.since = SystemTime::now();
+            self.env.vitals.enters(state);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
         delivery,
         env::{Env, SharedWitness, Vitals},
         gate::{Configure, ServerGate},
+        replies::{self, SharedLoopGuard},
     },
     model::{AccountName, AccountSnapshot, AccountState, CloseReason, Fact},
     policy::{CommonCause, Run},
@@ -39,6 +40,7 @@ impl Handler<AddServer> for Supervisor {
         let server = Server {
             gate,
             witness: SharedWitness::default(),
+            guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
             cause: CommonCause::default(),
             accounts: 0,
             spec,
@@ -69,6 +71,7 @@ impl Handler<AddAccount> for Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             witness: server.witness.clone(),
+            guard: server.guard.clone(),
             settings: self.settings.clone(),
             observer: self.observer.clone(),
             vitals: Arc::new(Vitals::default()),
@@ -220,6 +223,9 @@ impl Supervisor {
     fn forget(&mut self, name: &AccountName) {
         let Some(account) = self.accounts.remove(name) else { return };
         account.observe(Fact::Removed);
+        if let Some((_, replies)) = account.replies {
+            replies.do_send(replies::Stop);
+        }
         if let Some(home) = account.home {
             home.delivery.do_send(delivery::Stop);
             self.pool.leave(home.place);

@@ -8,6 +8,7 @@ mod commands;
 mod endings;
 mod messages;
 mod pool;
+mod replies;
 mod shutdown;
 mod starting;
 
@@ -23,13 +24,18 @@ pub use messages::{
     Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 
+pub use replies::{Identify, SendReply};
+
 pub(super) use children::{
     ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stall, Stalled,
     Touched,
 };
 
 use self::{account::Account, pool::Pool, shutdown::ShuttingDown};
-use super::{env::SharedWitness, gate::GateHandle, observer::Observer, settings::HostSettings};
+use super::{
+    env::SharedWitness, gate::GateHandle, observer::Observer, replies::SharedLoopGuard,
+    settings::HostSettings,
+};
 use crate::{
     model::{AccountName, ServerName},
     policy::CommonCause,
@@ -56,6 +62,7 @@ struct Server {
     spec: ServerSpec,
     gate: GateHandle,
     witness: SharedWitness,
+    guard: SharedLoopGuard,
     cause: CommonCause<AccountName>,
     /// Accounts that are on it.
     accounts: usize,
@@ -67,7 +74,7 @@ impl Supervisor {
         Self {
             pool: Pool::new(settings.arbiters),
             settings: Arc::new(settings),
-            observer: Observer::new(),
+            observer: Observer::default(),
             servers: HashMap::new(),
             accounts: BTreeMap::new(),
             store: None,
@@ -80,6 +87,13 @@ impl Supervisor {
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn CursorStore>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Tells what happens to those who listen to an observer already.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Observer) -> Self {
+        self.observer = observer;
         self
     }
 

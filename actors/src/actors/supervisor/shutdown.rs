@@ -8,9 +8,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Shutdown, ShutdownReport, Supervisor};
+use super::{Shutdown, ShutdownReport, Supervisor, replies};
 use crate::{
-    actors::delivery::{self, Delivery},
+    actors::{
+        delivery::{self, Delivery},
+        replies::Stop,
+    },
     model::{AccountName, CloseReason, ResumePoint},
 };
 
@@ -34,6 +37,7 @@ impl Handler<Shutdown> for Supervisor {
         let deadline = Instant::now() + shutdown.deadline;
         let (quiet, is_quiet) = oneshot::channel();
         self.shutting_down.get_or_insert_default().quiet.push(quiet);
+        self.accounts.values().for_each(|account| account.env.vitals.parts());
         let names: Vec<AccountName> = self.accounts.keys().cloned().collect();
         for name in &names {
             self.stop(name, CloseReason::Shutdown, ctx);
@@ -41,9 +45,10 @@ impl Handler<Shutdown> for Supervisor {
         self.is_it_quiet();
         let waiting = timeout_at(deadline, is_quiet).into_actor(self);
         let parted = waiting.then(move |_, act, _| {
-            let deliveries = act.deliveries();
+            let (deliveries, replies) = (act.deliveries(), act.all_replies());
             async move {
                 let mut late = drain(&deliveries, deadline).await;
+                late.extend(replies::drain(replies, deadline).await);
                 late.extend(part(deliveries).await);
                 late
             }
@@ -85,6 +90,9 @@ impl Supervisor {
         for (name, account) in &mut self.accounts {
             if account.connection.take().is_some() {
                 late.push(name.clone());
+            }
+            if let Some((_, replies)) = account.replies.take() {
+                replies.do_send(Stop);
             }
             if let Some(home) = account.home.take() {
                 home.delivery.do_send(delivery::Stop);

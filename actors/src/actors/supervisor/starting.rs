@@ -75,7 +75,7 @@ impl Supervisor {
     }
 
     /// Gives the account a Delivery on an Arbiter that lives.
-    fn make_home(&mut self, name: &AccountName) {
+    pub(super) fn make_home(&mut self, name: &AccountName) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         if let Some(home) = &account.home {
             if self.pool.is_alive(home.place) && !home.dead {
@@ -116,6 +116,7 @@ impl Supervisor {
                 api: server.spec.api.clone(),
                 gate: server.gate.clone(),
                 witness: server.witness.clone(),
+                guard: server.guard.clone(),
                 settings: old.settings.clone(),
                 observer: old.observer.clone(),
                 vitals: old.vitals.clone(),

@@ -11,7 +11,7 @@ use matterhost_actors::{
 use super::Backstage;
 
 /// An id as a server makes them, and made by none.
-const NOBODYS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(super) const NOBODYS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 

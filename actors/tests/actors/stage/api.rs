@@ -59,6 +59,7 @@ impl Api for World {
         cut: Cut,
     ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
         let name = token.expose();
+        self.count("page");
         async move { self.answer_talk(name, move |talk| talk.page(name, channel, span, cut)) }.boxed_local()
     }
 

@@ -6,6 +6,7 @@ mod sink;
 mod store;
 mod talk;
 mod world;
+mod writing;
 
 use std::{
     collections::HashSet,
@@ -32,6 +33,7 @@ pub(crate) use peer::{PING, Peer};
 pub(crate) use sink::{Collector, Manner, Taken};
 pub(crate) use store::CrashStore;
 pub(crate) use world::{Answer, World};
+pub(crate) use writing::{Fate, posted_data, posted_event};
 
 /// The longest that a test waits for something, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);

@@ -1,12 +1,20 @@
 //! A fake server's channels and posts.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+mod written;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use matterhost_actors::{
     mattermost::{Channel, ChannelKind, Cut, PER_PAGE, Page, Post, RestErrorKind, SINCE_LIMIT, Since, Span},
     model::{ChannelId, PostId},
 };
 use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use self::written::Said;
 
 const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 
@@ -15,6 +23,8 @@ const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 pub(super) struct Talk {
     channels: BTreeMap<String, FakeChannel>,
     posts: BTreeMap<String, FakePost>,
+    /// Posts by user and `pending_post_id`, and when they were made.
+    pending: HashMap<(String, String), (String, Instant)>,
 }
 
 struct FakeChannel {
@@ -38,6 +48,7 @@ struct FakePost {
     edit_at: i64,
     delete_at: i64,
     original_id: String,
+    said: Said,
 }
 
 /// What happens in the world.
@@ -83,6 +94,7 @@ impl Talk {
             edit_at: 0,
             delete_at: 0,
             original_id: String::new(),
+            said: Said::default(),
         };
         self.moved(channel, create_at);
         self.posts.insert(id.clone(), post);
@@ -233,11 +245,13 @@ fn read(rows: &[(&String, &FakePost)]) -> Vec<Post> {
 
 impl FakePost {
     fn show(&self, id: &str) -> Post {
-        let message = if self.delete_at == 0 { format!("this is {id}") } else { String::new() };
+        let said = || self.said.message.clone().unwrap_or_else(|| format!("this is {id}"));
+        let message = if self.delete_at == 0 { said() } else { String::new() };
         let json = serde_json::json!({
             "id": id, "create_at": self.create_at, "update_at": self.update_at, "edit_at": self.edit_at,
-            "delete_at": self.delete_at, "user_id": self.user, "channel_id": self.channel, "root_id": "",
-            "original_id": self.original_id, "message": message, "type": self.kind, "props": {},
+            "delete_at": self.delete_at, "user_id": self.user, "channel_id": self.channel,
+            "root_id": self.said.root_id, "original_id": self.original_id, "message": message,
+            "type": self.kind, "props": self.said.props, "file_ids": self.said.file_ids,
         });
         Post::read(RawValue::from_string(json.to_string()).unwrap()).unwrap()
     }

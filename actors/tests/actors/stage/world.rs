@@ -14,14 +14,14 @@ use matterhost_actors::{
 };
 use tokio::sync::oneshot;
 
-use super::{Peer, peer, talk::Talk};
+use super::{Peer, peer, talk::Talk, writing::Written};
 
 /// A fake server. The token of a user is its name, and its id is `id-` and its name.
 #[derive(Clone, Default)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     users: HashMap<String, FakeUser>,
     /// Answers to the next questions, in place of the true ones.
     script: VecDeque<Answer>,
@@ -33,6 +33,7 @@ struct State {
     dials: VecDeque<Dial>,
     connections: u64,
     talk: Talk,
+    pub(super) written: Written,
     /// What asking for channels and posts is answered with, in place of the truth.
     talk_fails: Option<RestErrorKind>,
 }
@@ -67,7 +68,7 @@ enum Dial {
 }
 
 impl World {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -194,6 +195,11 @@ impl World {
         self.state().talk.post(channel, create_at)
     }
 
+    /// What was written in a channel by REST, in order.
+    pub(crate) fn written(&self, channel: &str) -> Vec<String> {
+        self.state().talk.written(channel)
+    }
+
     /// The account itself comes or goes, as a post says.
     pub(crate) fn post_of_kind(&self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         self.state().talk.post_of_kind(channel, create_at, kind, user)
@@ -274,13 +280,14 @@ impl World {
     pub(super) fn answer_talk<T>(
         &self,
         name: &str,
-        answer: impl FnOnce(&Talk) -> Result<T, RestErrorKind>,
+        answer: impl FnOnce(&mut Talk) -> Result<T, RestErrorKind>,
     ) -> Result<Answered<T>, RestError> {
-        let state = self.state();
-        let answer = match state.users.get(name) {
-            _ if state.down => Err(RestErrorKind::Unreachable),
-            _ if state.talk_fails.is_some() => Err(state.talk_fails.unwrap()),
-            Some(user) if user.enabled => answer(&state.talk),
+        let mut state = self.state();
+        let State { users, down, talk, talk_fails, .. } = &mut *state;
+        let answer = match users.get(name) {
+            _ if *down => Err(RestErrorKind::Unreachable),
+            _ if talk_fails.is_some() => Err(talk_fails.unwrap()),
+            Some(user) if user.enabled => answer(talk),
             _ => Err(RestErrorKind::Unauthorized),
         };
         let value = answer.map_err(rest_error)?;
@@ -339,6 +346,6 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
     Me::User { user, etag: Some(Etag::new(&format!("{name}.{update_at}"))) }
 }
 
-fn rest_error(kind: RestErrorKind) -> RestError {
+pub(super) fn rest_error(kind: RestErrorKind) -> RestError {
     RestError { kind, route: "/users/me", id: None, message: "told to".into(), source: None }
 }

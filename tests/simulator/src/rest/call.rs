@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::rest::answer::{Answer, forbidden, invalid_param};
@@ -18,6 +19,8 @@ pub(crate) struct Call {
     pub(crate) params: HashMap<&'static str, String>,
     pub(crate) query: HashMap<String, String>,
     pub(crate) body: Value,
+    /// The body as it came.
+    pub(crate) raw: Bytes,
     pub(crate) if_none_match: Option<String>,
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod bots;
 pub(crate) mod call;
 pub(crate) mod channels;
+pub(crate) mod files;
 pub(crate) mod gate;
 pub(crate) mod limit;
 pub(crate) mod posts;

@@ -48,8 +48,10 @@ pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
         return Err(AppError::new(id, "Invalid message.", 400));
     }
     let text = |name: &str| call.body[name].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
+    let file_ids = state.own_files(&call.user, &call.body["file_ids"]);
     let options = PostOptions {
         user_id: call.user.clone(),
+        file_ids,
         channel_id: channel.to_owned(),
         message: call.text("message").to_owned(),
         root_id: text("root_id"),

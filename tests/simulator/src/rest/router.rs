@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::rest::call::{Call, Outcome};
-use crate::rest::{bots, channels, posts, reactions, teams, tokens, users};
+use crate::rest::{bots, channels, files, posts, reactions, teams, tokens, users};
 use crate::state::State;
 
 /// One route: its name is what faults and counters call it.
@@ -47,6 +47,8 @@ const ROUTES: &[Route] = routes! {
     "POST /channels" => channels::create,
     "POST /channels/direct" => channels::direct,
     "POST /channels/group" => channels::group,
+    "GET /config/client" => files::config,
+    "POST /files" => files::upload,
     "GET /channels/{channel_id}" => channels::get,
     "PUT /channels/{channel_id}/patch" => channels::patch,
     "DELETE /channels/{channel_id}" => channels::archive,

@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::fault::Subject;
+use crate::fault::{FaultKind, Subject};
 use crate::rest::answer::{Answer, no_route, unauthorized};
 use crate::rest::call::Call;
 use crate::rest::gate::Verdict;
@@ -23,7 +23,7 @@ use crate::state::Shared;
 use crate::ws::upgrade;
 
 const API: &str = "/api/v4/";
-/// Largest request body that is read.
+/// Largest request body that is read: a file of the size that is allowed, and what stands around it.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
 /// What all requests of a connection share.
@@ -67,7 +67,11 @@ async fn answer(peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>>
         (Some(answer), _) => answer,
         (None, _) if is_upgrade => return upgrade::accept(&peer.shared, request, token),
         (None, None) => no_route(request.uri().path()),
-        (None, Some((route, params))) => run(&peer, route, params, user, request).await,
+        (None, Some((route, params))) => {
+            let answer = run(&peer, route, params, user.clone(), request).await;
+            lose(&peer, &Subject { user: user.as_deref(), route: name }).await;
+            answer
+        }
     };
     let answer = match verdict.quota {
         Some(quota) => quota.apply(answer),
@@ -113,15 +117,22 @@ async fn run(
     let if_none_match =
         request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     let query = upgrade::query(request.uri().query().unwrap_or_default());
-    let body = match Limited::new(request.into_body(), BODY_LIMIT).collect().await {
-        Ok(body) => serde_json::from_slice(&body.to_bytes()).unwrap_or_default(),
-        Err(_) => serde_json::Value::Null,
-    };
-    let call = Call { user: user.unwrap_or_default(), params, query, body, if_none_match };
+    let raw = Limited::new(request.into_body(), BODY_LIMIT).collect().await;
+    let raw = raw.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = serde_json::from_slice(&raw).unwrap_or_default();
+    let call = Call { user: user.unwrap_or_default(), params, query, body, raw, if_none_match };
     peer.shared.change(|state| match (route.handle)(state, &call) {
         Ok(answer) => answer,
         Err(error) => state.failure(error),
     })
+}
+
+/// Ends the connection in place of the answer, where a fault wants that: then it never returns.
+async fn lose(peer: &Peer, subject: &Subject<'_>) {
+    if peer.shared.change(|state| state.faults.strike(subject, |k| *k == FaultKind::LostAnswer)).is_some() {
+        peer.control.drop_connection();
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Waits for a post that is committed late, and commits it.

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod attachment;
 pub(crate) mod channel;
+pub(crate) mod file;
 pub(crate) mod ids;
 pub(crate) mod listing;
 pub(crate) mod membership;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::world::account::{Token, User};
 use crate::world::channel::{Channel, Team};
+use crate::world::file::File;
 use crate::world::ids::new_id;
 use crate::world::store::PostStore;
 
@@ -33,6 +35,8 @@ pub(crate) struct World {
     pub(crate) posts: PostStore,
     /// Posts by user and `pending_post_id`, for as long as they make no second one (fact 19).
     pub(crate) pending: HashMap<(String, String), (String, Instant)>,
+    /// Files by id.
+    pub(crate) files: HashMap<String, File>,
     pub(crate) admin_id: String,
     /// Posts are committed up to this late (fact 23).
     pub(crate) scatter: Duration,
@@ -52,6 +56,7 @@ impl World {
             channels: HashMap::new(),
             posts: PostStore::default(),
             pending: HashMap::new(),
+            files: HashMap::new(),
             admin_id: String::new(),
             scatter: Duration::ZERO,
             flooded: 0,

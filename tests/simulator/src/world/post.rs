@@ -40,6 +40,9 @@ pub struct Post {
     pub props: Map<String, Value>,
     /// Hashtags in the text.
     pub hashtags: String,
+    /// Files; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub file_ids: Vec<String>,
     /// Empty: it is not stored (fact 19).
     pub pending_post_id: String,
     /// Posts in the thread besides the root.
@@ -74,6 +77,8 @@ pub struct PostOptions {
     pub kind: String,
     /// Properties.
     pub props: Map<String, Value>,
+    /// Files of the author's.
+    pub file_ids: Vec<String>,
     /// The idempotency key (fact 19).
     pub pending_post_id: Option<String>,
     /// Users that the event names in `mentions` besides those named in the text.
@@ -100,6 +105,7 @@ impl Post {
             kind: options.kind.clone(),
             props: options.props.clone(),
             hashtags: String::new(),
+            file_ids: options.file_ids.clone(),
             pending_post_id: String::new(),
             reply_count: 0,
             last_reply_at: 0,

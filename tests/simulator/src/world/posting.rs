@@ -193,6 +193,10 @@ impl State {
 
     /// Adds a reaction; it moves the post's `update_at` without `edit_at` (fact 25).
     pub(crate) fn add_reaction(&mut self, user: &str, post_id: &str, emoji: &str) -> Option<Reaction> {
+        let known = self.world.posts.reactions_mut(post_id).iter();
+        if let Some(known) = known.clone().find(|r| r.user_id == user && r.emoji_name == emoji) {
+            return Some(known.clone());
+        }
         let now = self.world.now();
         let post = self.world.posts.get_mut(post_id)?;
         post.update_at = now.max(post.update_at);

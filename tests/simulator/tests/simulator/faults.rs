@@ -51,6 +51,23 @@ fn rest_fails_as_told_for_whom_and_how_often() {
 }
 
 #[test]
+fn an_answer_is_lost_and_what_was_asked_for_is_done() {
+    let room = Room::new();
+    let fault = Fault::new(FaultKind::LostAnswer).route("POST /posts").times(1);
+    room.simulator.inject(fault);
+    let post = serde_json::json!({ "channel_id": room.channel, "message": "hello", "pending_post_id": "p" });
+    let ask = || {
+        let (server, token) = (room.simulator.address(), Some(room.bot.token.as_str()));
+        try_rest(server, "POST", "/api/v4/posts", token, Some(&post), &[])
+    };
+    assert!(ask().is_err());
+    let made = || room.simulator.posts_in(&room.channel).into_iter().filter(|post| post.message == "hello");
+    let first = made().next().expect("the post").id;
+    assert_eq!(ask().expect("an answer").json()["id"], first.as_str(), "fact 19");
+    assert_eq!(made().count(), 1);
+}
+
+#[test]
 fn a_slow_server_takes_its_time() {
     let room = Room::new();
     let delay = Duration::from_millis(80);

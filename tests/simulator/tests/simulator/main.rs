@@ -3,6 +3,7 @@
 
 mod client;
 mod faults;
+mod files;
 mod lists;
 mod recordings;
 mod room;

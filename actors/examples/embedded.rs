@@ -1,0 +1,103 @@
+//! The Supervisor in a program of actix, and an actor that talks to it by messages only: it adds what is to be hosted,
+//! has an account post, asks how it fares, and ends it.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
+use matterhost_actors::{
+    actors::{
+        AccountSpec, AddAccount, AddServer, HostSettings, List, SendReply, ServerSpec, Shutdown, StopAccount,
+        Supervisor,
+    },
+    mattermost::{ClientConfig, ClientLimits},
+    model::{AccountName, Draft, Event, Fact, Order, ReplyKey, ServerName, Token},
+    policy::GateLimits,
+    ports::{Delivered, EventSink, Mattermost, Outcome},
+};
+use matterhost_simulator::Simulator;
+
+/// Hears everything, and keeps nothing.
+struct Ignore;
+
+impl EventSink for Ignore {
+    fn deliver(&self, _: &Arc<Event>) -> Delivered {
+        Delivered::Now(Outcome::Acknowledged)
+    }
+}
+
+/// An actor of the program's own: it tells a channel that something happened.
+struct Alarms {
+    supervisor: Addr<Supervisor>,
+    account: AccountName,
+    channel: String,
+}
+
+/// Something happened. The number is the same when it is told again.
+#[derive(Message)]
+#[rtype(result = "Result<usize, Box<dyn Error + Send + Sync>>")]
+struct Alarm {
+    number: u64,
+    text: &'static str,
+}
+
+impl Actor for Alarms {
+    type Context = Context<Self>;
+}
+
+impl Handler<Alarm> for Alarms {
+    type Result = ResponseFuture<Result<usize, Box<dyn Error + Send + Sync>>>;
+
+    fn handle(&mut self, alarm: Alarm, _: &mut Self::Context) -> Self::Result {
+        let (supervisor, account) = (self.supervisor.clone(), self.account.clone());
+        let channel = self.channel.as_str().into();
+        Box::pin(async move {
+            let key = Some(ReplyKey::new(&format!("alarm-{}", alarm.number))?);
+            let order = Order::Post(Draft { channel, text: alarm.text.into(), key, ..Draft::default() });
+            Ok(supervisor.send(SendReply { account, order }).await??.ids.len())
+        })
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "an example shows what happens")]
+fn main() -> Result<(), Box<dyn Error>> {
+    actix::System::new().block_on(async {
+        let simulator = Simulator::start()?;
+        let channel = simulator.create_channel(&simulator.create_team("team"), "alarms");
+        let bot = simulator.create_bot("alarms");
+        simulator.add_to_channel_quietly(&channel, &bot.user_id);
+
+        let supervisor = Supervisor::new(HostSettings::default());
+        let mut news = supervisor.observer().subscribe();
+        let supervisor = supervisor.start();
+        let (server, name) = (ServerName::new("simulator")?, AccountName::new("alarms")?);
+        let client = ClientConfig::new(simulator.url().parse()?, None, ClientLimits::default(), "example");
+        let api = Arc::new(Mattermost::new(client));
+        supervisor
+            .send(AddServer(ServerSpec { name: server.clone(), api, limits: GateLimits::default() }))
+            .await?;
+        let (token, sink) = (Token::new(bot.token)?, Arc::new(Ignore));
+        supervisor.send(AddAccount(AccountSpec { name: name.clone(), server, token, sink })).await??;
+
+        let alarms =
+            Alarms { supervisor: supervisor.clone(), account: name.clone(), channel: channel.clone() };
+        let alarms = alarms.start();
+        // Told before the account has connected: it waits. Told twice: it is posted once.
+        for (number, text) in [(1, "The door is open."), (1, "The door is open."), (2, "It is closed again.")]
+        {
+            let told = alarms.send(Alarm { number, text }).await?;
+            println!("alarm {number}: {} post", told.map_err(|error| error.to_string())?);
+        }
+        for post in simulator.posts_in(&channel) {
+            println!("{}", post.message);
+        }
+        supervisor.send(StopAccount(name)).await??;
+        while news.recv().await?.fact != Fact::Stopped {}
+        let told = alarms.send(Alarm { number: 3, text: "Nobody hears this." }).await?;
+        println!("{}", told.map_or_else(|error| error.to_string(), |posts| format!("{posts} posts")));
+        for account in supervisor.send(List).await? {
+            println!("{}: {}", account.account, account.state);
+        }
+        supervisor.send(Shutdown { deadline: Duration::from_secs(5) }).await?;
+        Ok(())
+    })
+}

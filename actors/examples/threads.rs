@@ -1,0 +1,71 @@
+//! A bot that answers in threads and remembers something of each channel. It is disabled and enabled meanwhile, and
+//! answers what it missed.
+
+use std::{collections::HashMap, error::Error};
+
+use matterhost_actors::{
+    bots::{Bot, BotResult, Context, Host, Post},
+    model::{ChannelId, Fact},
+};
+use matterhost_simulator::Simulator;
+use tokio::sync::{Mutex, mpsc};
+
+/// Counts what is asked in each channel.
+struct Counter {
+    questions: Mutex<HashMap<ChannelId, usize>>,
+    answered: mpsc::UnboundedSender<()>,
+}
+
+impl Bot for Counter {
+    async fn posted(&self, context: &Context, post: &Post) -> BotResult {
+        let number = {
+            let mut questions = self.questions.lock().await;
+            let number = questions.entry(post.channel_id.clone()).or_default();
+            *number += 1;
+            *number
+        };
+        let late = if context.recovered() { ", sorry that I am late" } else { "" };
+        context.reply_in_thread(format!("That is question {number} here{late}.")).await?;
+        self.answered.send(())?;
+        Ok(())
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "an example shows what was said")]
+fn main() -> Result<(), Box<dyn Error>> {
+    actix::System::new().block_on(async {
+        let simulator = Simulator::start()?;
+        let team = simulator.create_team("team");
+        let (bot, ana) = (simulator.create_bot("counter"), simulator.create_user("ana"));
+        simulator.add_to_team(&team, &bot.user_id);
+        let channels = ["town", "garden"].map(|name| simulator.create_channel(&team, name));
+        for channel in &channels {
+            simulator.add_to_channel_quietly(channel, &bot.user_id);
+        }
+
+        let (answered, mut answers) = mpsc::unbounded_channel();
+        let counter = Counter { questions: Mutex::default(), answered };
+        let host = Host::builder().server(simulator.url()).account("counter", bot.token, counter);
+        let mut news = host.subscribe();
+        let scene = async {
+            while !matches!(news.recv().await?.fact, Fact::Ready { .. }) {}
+            simulator.post(&ana.user_id, &channels[0], "What is the time?");
+            answers.recv().await;
+            simulator.disable(&bot.user_id);
+            while news.recv().await?.fact != Fact::Blocked {}
+            simulator.post(&ana.user_id, &channels[0], "And now?");
+            simulator.post(&ana.user_id, &channels[1], "Is anybody here?");
+            simulator.enable(&bot.user_id);
+            answers.recv().await;
+            answers.recv().await;
+            Ok::<(), tokio::sync::broadcast::error::RecvError>(())
+        };
+        host.run_until(scene).await?;
+        for channel in &channels {
+            for post in simulator.posts_in(channel) {
+                println!("{}{}", if post.root_id.is_empty() { "" } else { "  " }, post.message);
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,130 @@
+//! A bot is a sink.
+
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::future::FutureExt as _;
+use tokio::time::timeout;
+
+use super::{Bot, BotError, BotResult, Context, heard::Heard};
+use crate::{
+    model::{Event, Remedy, ReplyError, UserId},
+    ports::{Delivered, EventSink, Outcome, Voice},
+};
+
+/// How long until an event is handed over again whose answer could not be made: by then what stood in the way may have
+/// passed.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Hands an account's events to a bot.
+pub struct BotSink<B> {
+    bot: Arc<B>,
+    voice: Arc<dyn Voice>,
+    deadline: Duration,
+    /// The account's own user, once it is known.
+    user: Arc<OnceLock<UserId>>,
+}
+
+impl<B: Bot> BotSink<B> {
+    /// How long a handler may take by default: longer than an answer may (`replies.deadline`), so that it is the answer
+    /// that fails.
+    pub const DEADLINE: Duration = Duration::from_secs(300);
+
+    /// A sink for one account's bot, which speaks by a voice.
+    pub fn new(bot: B, voice: Arc<dyn Voice>) -> Self {
+        Self { bot: Arc::new(bot), voice, deadline: Self::DEADLINE, user: Arc::default() }
+    }
+
+    /// How long a handler may take; beyond it, it is a fault of the account.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+}
+
+impl<B: Bot> EventSink for BotSink<B> {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        let heard = match Heard::read(event) {
+            Ok(heard) => heard,
+            Err(error) => {
+                let cause = format!("{} cannot be read: {error}", event.body.event);
+                return Delivered::Now(Outcome::Rejected { cause });
+            }
+        };
+        let (bot, voice, user, event) =
+            (self.bot.clone(), self.voice.clone(), self.user.clone(), event.clone());
+        let handling = async move {
+            let user = identify(&*voice, &user, &event).await;
+            let context = Context::new(event, user, voice, heard.about());
+            handle(&*bot, &context, &heard).await
+        };
+        let (handling, deadline) = (AssertUnwindSafe(handling).catch_unwind(), self.deadline);
+        let outcome = async move {
+            match timeout(deadline, handling).await {
+                Ok(Ok(result)) => outcome(result),
+                Ok(Err(panic)) => broken(format!("the bot panicked: {}", said(&*panic))),
+                Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs())),
+            }
+        };
+        Delivered::Later(outcome.boxed())
+    }
+}
+
+async fn identify(voice: &dyn Voice, known: &OnceLock<UserId>, event: &Event) -> Option<UserId> {
+    if known.get().is_none()
+        && let Some(user) = voice.identify(&event.account).await
+    {
+        return Some(known.get_or_init(|| user).clone());
+    }
+    known.get().cloned()
+}
+
+async fn handle<B: Bot>(bot: &B, context: &Context, heard: &Heard) -> BotResult {
+    match heard {
+        Heard::Posted(post) => bot.posted(context, post).await,
+        Heard::Edited(post) => bot.edited(context, post).await,
+        Heard::Deleted(post) => bot.deleted(context, post).await,
+        Heard::Reaction(reaction) => bot.reaction(context, reaction).await,
+        Heard::Joined(joined, _) => bot.joined(context, joined).await,
+        Heard::Raw => bot.raw(context).await,
+    }
+}
+
+fn outcome(result: BotResult) -> Outcome {
+    let Err(error) = result else { return Outcome::Acknowledged };
+    match error.downcast_ref::<ReplyError>().map(ReplyError::remedy) {
+        Some(Remedy::AskAgain) => Outcome::Retry { after: AGAIN_AFTER, cause: error.to_string() },
+        Some(Remedy::GiveUp) => Outcome::Rejected { cause: error.to_string() },
+        None => broken(format!("the bot failed: {}", chain(&error))),
+    }
+}
+
+/// An error and what is beneath it.
+fn chain(error: &BotError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(beneath) = source {
+        text.extend([": ", &beneath.to_string()]);
+        source = beneath.source();
+    }
+    text
+}
+
+fn broken(cause: String) -> Outcome {
+    Outcome::Broken { cause }
+}
+
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
+}
+
+impl<B> std::fmt::Debug for BotSink<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BotSink").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

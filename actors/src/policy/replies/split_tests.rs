@@ -1,0 +1,84 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// The words of a text, fences left out: marks are written again at each cut.
+fn words(texts: &[String]) -> Vec<String> {
+    let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| !is_fence(line));
+    lines.flat_map(str::split_whitespace).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_fits_stays_as_it_is() {
+    for text in ["", " a ", "```\ncode", &"x".repeat(LONGEST_POST), &"ü😀".repeat(LONGEST_POST / 2)] {
+        assert_eq!(split(text).unwrap(), [text]);
+    }
+}
+
+#[test]
+fn a_text_is_cut_at_a_line_or_between_words_or_anywhere() {
+    for (text, parts) in [
+        ("one two three", vec!["one two", "three"]),
+        ("aaaa bb\ncc dd", vec!["aaaa bb", "cc dd"]),
+        ("aaaaaaaaaabbbbb", vec!["aaaaaaaaaa", "bbbbb"]),
+        ("a bbbbbbbbbbbbb", vec!["a bbbbbbbb", "bbbbb"]),
+        ("üüüüüüüüüü😀😀", vec!["üüüüüüüüüü", "😀😀"]),
+        ("one two     three", vec!["one two", "three"]),
+        ("1234567890\n\n  x", vec!["1234567890", "x"]),
+    ] {
+        assert_eq!(split_at(text, 10), parts, "{text:?}");
+    }
+}
+
+#[test]
+fn code_stays_code() {
+    let text = "before\n```rust\nlet a = 1;\nlet b = 2;\n```\nafter";
+    let parts = split_at(text, 34);
+    assert_eq!(parts, ["before\n```rust\nlet a = 1;\n```", "```rust\nlet b = 2;\n```\nafter"]);
+    let parts = split_at("some words here ```\n```sh\nls\n```", 20);
+    assert_eq!(parts[1..], ["```sh\nls\n```"], "not within the line that opens it: {parts:?}");
+}
+
+#[test]
+fn the_indentation_of_code_stays() {
+    let parts = split_at("```py\nif a:\n    bbbbb()\n    ccccc()\n```", 28);
+    assert_eq!(parts, ["```py\nif a:\n    bbbbb()\n```", "```py\n    ccccc()\n```"]);
+}
+
+#[test]
+fn what_takes_too_many_parts_is_refused_and_not_cut_short() {
+    let words = "word ".repeat(MOST_PARTS * (LONGEST_POST / 5));
+    assert_eq!(split(words.trim_end()).unwrap().len(), MOST_PARTS);
+    let long = "x".repeat(LONGEST_TEXT + 1);
+    assert_eq!(split(&long), Err(TooLong { characters: LONGEST_TEXT + 1 }));
+}
+
+proptest! {
+    /// Whatever the text: each part fits, has something in it, closes its fences, and no word is lost or changed but
+    /// where it is longer than a part.
+    #[test]
+    fn parts_fit_and_nothing_is_lost(
+        pieces in proptest::collection::vec(
+            prop_oneof![
+                "[a-zü😀]{1,12}", Just(" ".to_owned()), Just("\n".to_owned()), Just("\n```rs\n".to_owned()),
+                Just("\n```\n".to_owned()), Just("\n~~~~\n".to_owned()), Just("    ".to_owned()),
+            ],
+            0..60,
+        ),
+        limit in 40usize..80,
+    ) {
+        let text = pieces.concat();
+        let parts = split_at(&text, limit);
+        prop_assume!(parts.len() <= MOST_PARTS);
+        for part in &parts {
+            prop_assert!(part.chars().count() <= limit, "{part:?}");
+        }
+        let (last, others) = parts.split_last().unwrap();
+        for part in others {
+            prop_assert!(open_after(part, None).is_none(), "{part:?}");
+        }
+        prop_assert_eq!(open_after(last, None).is_some(), open_after(&text, None).is_some());
+        let joined = |words: Vec<String>| words.concat();
+        prop_assert_eq!(joined(words(&parts)), joined(words(std::slice::from_ref(&text))));
+    }
+}

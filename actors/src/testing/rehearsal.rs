@@ -1,0 +1,125 @@
+//! A bot, and a voice that remembers what it was asked to say.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
+
+use super::Says;
+use crate::{
+    bots::{Bot, BotSink},
+    model::{AccountName, Order, Posted, ReplyError, UserId},
+    ports::{Delivered, EventSink as _, Outcome, Voice},
+};
+
+/// The account of the bot.
+pub(super) const ACCOUNT: &str = "bot";
+
+/// The bot's own user.
+pub(super) const USER: &str = "bot-user";
+
+/// A bot without a server.
+///
+/// Everything that it posts gets an id, `reply-1` and so on, unless a failure was ordered. It runs on any runtime of
+/// tokio.
+#[derive(Debug)]
+pub struct Rehearsal<B> {
+    sink: BotSink<B>,
+    prompter: Arc<Prompter>,
+    heard: AtomicI64,
+}
+
+/// Remembers what it was asked to say.
+#[derive(Debug, Default)]
+struct Prompter(Mutex<Script>);
+
+#[derive(Debug, Default)]
+struct Script {
+    orders: Vec<Order>,
+    failures: VecDeque<ReplyError>,
+    posts: usize,
+}
+
+impl<B: Bot> Rehearsal<B> {
+    /// The id of the bot's own user.
+    pub const USER: &'static str = USER;
+
+    /// A bot that has heard nothing.
+    pub fn new(bot: B) -> Self {
+        let prompter = Arc::new(Prompter::default());
+        Self { sink: BotSink::new(bot, prompter.clone()), prompter, heard: AtomicI64::new(0) }
+    }
+
+    /// How long a handler may take.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { sink: self.sink.with_deadline(deadline), ..self }
+    }
+
+    /// The bot hears something, and handles it to the end: what follows is what would follow in a host.
+    pub async fn hears(&self, says: Says) -> Outcome {
+        let n = self.heard.fetch_add(1, Ordering::Relaxed);
+        match says.event(n) {
+            Ok(event) => match self.sink.deliver(&Arc::new(event)) {
+                Delivered::Now(outcome) => outcome,
+                Delivered::Later(outcome) => outcome.await,
+            },
+            Err(error) => Outcome::Rejected { cause: error.to_string() },
+        }
+    }
+
+    /// The next order fails so.
+    pub fn fail_next(&self, error: ReplyError) {
+        self.prompter.with(|script| script.failures.push_back(error));
+    }
+
+    /// Everything that the bot was heard to say and do so far, in order.
+    pub fn orders(&self) -> Vec<Order> {
+        self.prompter.with(|script| script.orders.clone())
+    }
+
+    /// The texts that it posted so far, in order.
+    pub fn texts(&self) -> Vec<String> {
+        let text = |order| match order {
+            Order::Post(draft) => Some(draft.text),
+            Order::Ephemeral { .. } | Order::Edit { .. } | Order::React { .. } | Order::Typing { .. } => None,
+        };
+        self.orders().into_iter().filter_map(text).collect()
+    }
+}
+
+impl Prompter {
+    fn with<T>(&self, f: impl FnOnce(&mut Script) -> T) -> T {
+        // Whatever panicked left lists that are whole.
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Voice for Prompter {
+    fn speak(&self, _: &AccountName, order: Order) -> BoxFuture<'static, Result<Posted, ReplyError>> {
+        let result = self.with(|script| {
+            if let Some(error) = script.failures.pop_front() {
+                return Err(error);
+            }
+            let ids = if let Order::Post(_) = &order {
+                script.posts += 1;
+                vec![format!("reply-{}", script.posts).as_str().into()]
+            } else {
+                Vec::new()
+            };
+            script.orders.push(order);
+            Ok(Posted { ids })
+        });
+        ready(result).boxed()
+    }
+
+    fn identify(&self, _: &AccountName) -> BoxFuture<'static, Option<UserId>> {
+        ready(Some(UserId::from(USER))).boxed()
+    }
+}

@@ -1,0 +1,128 @@
+//! What is too much.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use matterhost_actors::{
+    actors::{HostSettings, ReplySettings, SendReply},
+    mattermost::RestErrorKind,
+    model::{Attachment, Draft, Fact, Order, ReplyError, ReplyKey},
+    policy::LONGEST_TEXT,
+};
+
+use super::{draft, hold, keyed, post, say, says, with_a_bot};
+use crate::stage::{Fate, SECOND, name, posted_data, posted_event, settings};
+
+#[test]
+fn a_long_text_becomes_several_posts_and_a_book_none() {
+    with_a_bot(settings(), async |stage| {
+        let text = "word ".repeat(8_000);
+        let text = text.trim_end();
+        let said = post(stage, keyed("town", text, "k")).await.unwrap();
+        assert_eq!((said.ids.len(), stage.world.written("town").len()), (3, 3));
+        let words: usize = stage.world.written("town").iter().map(|part| part.split(' ').count()).sum();
+        assert_eq!(words, 8_000);
+        assert_eq!(post(stage, keyed("town", text, "k")).await.unwrap(), said, "each part has a key");
+
+        let book = post(stage, draft("town", &"x".repeat(LONGEST_TEXT + 1))).await.unwrap_err();
+        assert_eq!(book, ReplyError::TooLong { characters: LONGEST_TEXT + 1, limit: LONGEST_TEXT });
+        assert_eq!(post(stage, draft("town", " \n")).await, Err(ReplyError::Empty));
+        assert_eq!(stage.world.written("town").len(), 3);
+    });
+}
+
+#[test]
+fn files_go_with_the_last_part_up_to_the_servers_limit() {
+    with_a_bot(settings(), async |stage| {
+        let file = |name: &str, size: usize| Attachment { name: name.into(), bytes: vec![0; size].into() };
+        let with = |files| Draft { files, ..draft("town", "see") };
+        stage.world.next_posts([Fate::Fail(RestErrorKind::Server(500))]);
+        post(stage, with(vec![file("a", 1_000), file("b", 1)])).await.unwrap();
+        assert_eq!(stage.world.asked_for("upload"), 2, "they are taken there once");
+        let large = post(stage, with(vec![file("a", 1_001)])).await.unwrap_err();
+        assert_eq!(large, ReplyError::FileTooLarge { name: "a".into(), bytes: 1_001, limit: 1_000 });
+        assert_eq!((stage.world.asked_for("upload"), stage.world.asked_for("max_file_size")), (2, 1));
+        let many = (0..11).map(|n| file(&n.to_string(), 1)).collect();
+        assert_eq!(post(stage, with(many)).await, Err(ReplyError::TooManyFiles { files: 11, limit: 10 }));
+    });
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    with_a_bot(settings(), async |stage| {
+        let (go, held) = hold();
+        stage.world.next_posts([held]);
+        let waiting: Vec<_> = (0..1_000).map(|_| says(stage, Order::Post(draft("town", "x")))).collect();
+        let full = post(stage, draft("town", "x")).await.unwrap_err();
+        assert!(matches!(full, ReplyError::Full { .. }), "{full}");
+        go.send(()).unwrap();
+        assert!(join_all(waiting).await.into_iter().all(|said| said.unwrap().is_ok()));
+
+        let (go, held) = hold();
+        stage.world.next_posts([held]);
+        let large = |size: usize| {
+            let files = vec![Attachment { name: "a".into(), bytes: vec![0; size].into() }];
+            Order::Post(Draft { files, ..draft("town", "x") })
+        };
+        let first = says(stage, Order::Post(draft("town", "x")));
+        stage.pass(SECOND).await;
+        let full = say(stage, large(17 << 20)).await.unwrap_err();
+        assert!(full.to_string().contains("16 MiB"), "{full}");
+        go.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        let alone = say(stage, large(17 << 20)).await.unwrap_err();
+        assert!(
+            matches!(alone, ReplyError::FileTooLarge { .. }),
+            "alone it is the server's to judge: {alone}"
+        );
+    });
+}
+
+#[test]
+fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
+    let settings = settings();
+    let settings = HostSettings { replies: ReplySettings { loop_limit: 3, ..settings.replies }, ..settings };
+    with_a_bot(settings, async |stage| {
+        let answer = |n: usize| {
+            let event = posted_event("town", n);
+            Draft { key: Some(ReplyKey::of_event(&event, 0)), ..draft("town", "answer") }
+        };
+        for n in 0..3 {
+            post(stage, answer(n)).await.unwrap();
+        }
+        for n in 3..5 {
+            let refused = post(stage, answer(n)).await;
+            assert_eq!(refused, Err(ReplyError::LoopGuard { channel: "town".into(), limit: 3 }));
+        }
+        let told = |fact: &Fact| matches!(fact, Fact::LoopStopped { limit: 3, .. });
+        stage.until("bot", told).await;
+        stage.pass(SECOND).await;
+        assert_eq!(stage.count("bot", "loop_stopped"), 1, "it is told once");
+        post(stage, answer(0)).await.unwrap();
+        post(stage, draft("town", "news")).await.unwrap();
+        stage.ready("twin").await;
+        let twin = SendReply { account: name("twin"), order: Order::Post(draft("town", "me too")) };
+        stage.ask(twin).await.unwrap();
+        let peer = stage.world.peer("bot");
+        peer.event("posted", "town", &posted_data("town", "p1", "id-twin"));
+        stage.sink.until_posts(1).await;
+        assert!(post(stage, answer(5)).await.is_err(), "what another hosted bot posts changes nothing");
+        peer.event("posted", "town", &posted_data("town", "p2", "id-ana"));
+        stage.sink.until_posts(2).await;
+        post(stage, answer(6)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_deadline_is_a_setting() {
+    let settings = settings();
+    let deadline = Duration::from_secs(5);
+    let settings = HostSettings { replies: ReplySettings { deadline, ..settings.replies }, ..settings };
+    with_a_bot(settings, async |stage| {
+        stage.world.next_posts((0..50).map(|_| Fate::Fail(RestErrorKind::Server(500))));
+        let began = tokio::time::Instant::now();
+        let late = post(stage, draft("town", "x")).await.unwrap_err();
+        assert!(began.elapsed() <= deadline && !matches!(late, ReplyError::Refused { .. }), "{late}");
+        assert!(matches!(late, ReplyError::TooLate { unsure: true, .. }), "{late}");
+    });
+}

@@ -1,0 +1,120 @@
+//! Once, whatever fails.
+
+use std::sync::Arc;
+
+use matterhost_actors::{
+    mattermost::RestErrorKind,
+    model::{AccountState, Draft, ReplyError, ReplyKey},
+};
+
+use super::{draft, keyed, post, with_a_bot};
+use crate::stage::{Fate, Host, SECOND, name, settings};
+
+#[test]
+fn an_answer_that_is_lost_makes_no_second_post() {
+    for channel in ["town", "other"] {
+        with_a_bot(settings(), async |stage| {
+            stage.world.next_posts([Fate::Lost]);
+            let draft = if channel == "town" { draft(channel, "once") } else { keyed(channel, "once", "k") };
+            let said = post(stage, draft).await.unwrap();
+            assert_eq!(stage.world.written(channel), ["once"]);
+            assert_eq!((said.ids.len(), stage.world.asked_for("post")), (1, 1), "it was looked for");
+        });
+    }
+}
+
+#[test]
+fn a_failure_that_may_have_done_nothing_is_looked_into_and_asked_again_with_the_same_id() {
+    with_a_bot(settings(), async |stage| {
+        stage.world.next_posts([Fate::Fail(RestErrorKind::Server(502)), Fate::Fail(RestErrorKind::Timeout)]);
+        post(stage, draft("town", "once")).await.unwrap();
+        assert_eq!(stage.world.written("town"), ["once"]);
+        let ids = stage.world.pending_ids();
+        assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        assert!(ids[0].starts_with("id-bot:"), "an id is one user's: {ids:?}");
+    });
+}
+
+#[test]
+fn a_429_is_waited_out_and_nothing_is_looked_for() {
+    with_a_bot(settings(), async |stage| {
+        let wait = RestErrorKind::RateLimited { retry_after: Some(7 * SECOND) };
+        stage.world.next_posts([Fate::Fail(wait)]);
+        let pages = stage.world.asked_for("page");
+        let began = tokio::time::Instant::now();
+        post(stage, draft("town", "once")).await.unwrap();
+        assert!(began.elapsed() >= 7 * SECOND);
+        assert_eq!((stage.world.written("town").len(), stage.world.asked_for("page")), (1, pages));
+    });
+}
+
+#[test]
+fn a_401_that_nobody_has_noticed_yet_is_waited_out_too() {
+    with_a_bot(settings(), async |stage| {
+        stage.world.next_posts([Fate::Fail(RestErrorKind::Unauthorized)]);
+        post(stage, draft("town", "once")).await.unwrap();
+        assert_eq!(stage.world.written("town"), ["once"]);
+    });
+}
+
+#[test]
+fn a_key_is_posted_once_whoever_asks_again() {
+    with_a_bot(settings(), async |stage| {
+        let first = post(stage, keyed("town", "once", "event#0")).await.unwrap();
+        assert_eq!(post(stage, keyed("town", "once", "event#0")).await.unwrap(), first);
+        assert_eq!(stage.world.asked_for("post"), 1, "it is remembered");
+        // Another process: nothing is remembered, and 30 s are over.
+        stage.pass(60 * SECOND).await;
+        let host = Host::live(settings(), Arc::new(stage.world.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        assert_eq!(post(&host, keyed("town", "once", "event#0")).await.unwrap(), first);
+        assert_eq!((stage.world.asked_for("post"), stage.world.written("town").len()), (1, 1));
+        let other = post(&host, keyed("town", "twice", "event#1")).await.unwrap();
+        assert_ne!(other, first);
+    });
+}
+
+#[test]
+fn a_channel_is_looked_at_once_for_all_keys() {
+    with_a_bot(settings(), async |stage| {
+        for n in 0..500 {
+            stage.world.post("town", 5_000 + n);
+        }
+        let key = |n: i64| ReplyKey::new(&format!("event-{n}")).unwrap().since(5_000 + n);
+        let pages = stage.world.asked_for("page");
+        for n in 0..100 {
+            let draft = Draft { key: Some(key(n)), ..draft("town", "answer") };
+            post(stage, draft).await.unwrap();
+        }
+        assert_eq!(stage.world.asked_for("page") - pages, 3);
+        assert_eq!(stage.world.written("town").len(), 100);
+    });
+}
+
+#[test]
+fn a_post_far_back_is_found_by_the_time_of_what_it_answers() {
+    with_a_bot(settings(), async |stage| {
+        let first = post(stage, keyed("town", "once", "k")).await.unwrap();
+        for n in 0..1_000 {
+            stage.world.post("town", 50_000 + n / 7);
+        }
+        stage.pass(60 * SECOND).await;
+        let host = Host::live(settings(), Arc::new(stage.world.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        let key = ReplyKey::new("k").unwrap().since(10_000);
+        let draft = Draft { key: Some(key), ..draft("town", "once") };
+        assert_eq!(post(&host, draft).await.unwrap(), first);
+    });
+}
+
+#[test]
+fn a_panic_is_told_and_the_same_key_asked_again_makes_one_post() {
+    with_a_bot(settings(), async |stage| {
+        stage.world.next_posts([Fate::Panic]);
+        let lost = post(stage, keyed("town", "once", "k")).await;
+        assert_eq!(lost, Err(ReplyError::Interrupted(name("bot"))));
+        post(stage, keyed("town", "once", "k")).await.unwrap();
+        assert_eq!(stage.world.written("town"), ["once"]);
+        assert_eq!(stage.state("bot").await, AccountState::Ready);
+    });
+}

@@ -1,0 +1,27 @@
+//! `[replies]`: what bots post.
+
+use std::time::Duration;
+
+use matterhost_actors::actors::ReplySettings;
+
+use super::section::Section;
+
+/// A shorter time does not outlast one request.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Whoever asked has forgotten by then.
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// More than the connections that all accounts of a thread share gives nothing.
+const MOST_IN_FLIGHT: usize = 64;
+/// Beyond this nobody would call it a limit.
+const HIGHEST_LOOP: u32 = 10_000;
+
+pub(super) fn read(mut section: Section<'_>) -> ReplySettings {
+    let default = ReplySettings::default();
+    let replies = ReplySettings {
+        deadline: section.within("deadline", default.deadline, SHORTEST..=LONGEST),
+        in_flight: section.within("in_flight", default.in_flight, 1..=MOST_IN_FLIGHT),
+        loop_limit: section.within("loop_limit", default.loop_limit, 0..=HIGHEST_LOOP),
+    };
+    section.finish();
+    replies
+}
