@@ -67,7 +67,7 @@ impl<B: Bot> EventSink for BotSink<B> {
             match timeout(deadline, handling).await {
                 Ok(Ok(result)) => outcome(result),
                 Ok(Err(panic)) => broken(format!("the bot panicked: {}", said(&*panic))),
-                Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs())),
+                Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),
             }
         };
         Delivered::Later(outcome.boxed())
