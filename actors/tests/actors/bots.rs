@@ -12,7 +12,7 @@ use std::{
 };
 
 use matterhost_actors::{
-    actors::HostSettings,
+    actors::{HostSettings, Shutdown, StartAccount, StopAccount},
     bots::{Bot, BotResult, BotSink, Context, Post},
     mattermost::RestErrorKind,
     model::{AccountState, CloseReason, Fact},
@@ -200,12 +200,43 @@ fn a_stopped_account_keeps_what_its_bot_could_not_answer() {
         stage.world.next_posts([Fate::Fail(RestErrorKind::RateLimited { retry_after: Some(9 * SECOND) })]);
         hears(stage, "room-0", "answer");
         stage.pass(SECOND).await;
-        stage.ask(matterhost_actors::actors::StopAccount(name("bot"))).await.unwrap();
+        stage.ask(StopAccount(name("bot"))).await.unwrap();
         stage.until("bot", |fact| *fact == Fact::Stopped).await;
         stage.pass(30 * SECOND).await;
         assert_eq!(stage.world.written("room-0").len(), 0);
-        stage.ask(matterhost_actors::actors::StartAccount(name("bot"))).await.unwrap();
+        stage.ask(StartAccount(name("bot"))).await.unwrap();
         bot.until_ended(1).await;
         assert_eq!(stage.world.written("room-0"), ["an answer"]);
+    });
+}
+
+#[test]
+fn a_shutdown_waits_for_handlers_and_their_answers() {
+    /// Answers when it may.
+    struct Late(Notify);
+
+    impl Bot for Late {
+        async fn posted(&self, context: &Context, _: &Post) -> BotResult {
+            self.0.notified().await;
+            context.reply("better late").await?;
+            Ok(())
+        }
+    }
+
+    with_a_bot(settings(), async |stage, _| {
+        stage.world.add_channel("town", &["late"]);
+        let bot = Arc::new(Late(Notify::new()));
+        let sink = BotSink::new(bot.clone(), Arc::new(stage.supervisor.clone()));
+        stage.host_with("late", Arc::new(sink)).await.unwrap();
+        stage.until_ready("late").await;
+        let id = stage.world.post("town", 20_000).to_string();
+        stage.world.peer("late").event("posted", "town", &posted_data("town", &id, "id-ana"));
+        stage.pass(SECOND).await;
+        let ending = actix::spawn(stage.supervisor.send(Shutdown { deadline: 60 * SECOND }));
+        stage.until("late", |fact| *fact == Fact::Stopped).await;
+        stage.pass(SECOND).await;
+        bot.0.notify_one();
+        assert_eq!(ending.await.unwrap().unwrap().abandoned, []);
+        assert_eq!(stage.world.written("town"), ["better late"]);
     });
 }
