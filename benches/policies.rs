@@ -11,8 +11,14 @@ use criterion::{BatchSize, Criterion, Throughput};
 use matterhost::cloud_event;
 use matterhost_actors::{
     mattermost::{Incoming, parse},
-    model::{AccountName, ChannelId, Event, EventBody, Generation, ServerName, UserId},
-    policy::{Budget, CommonCause, Lanes, Pace, RequestClass, RestartSettings, Shares, Witness},
+    model::{
+        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, PostId, PostKey,
+        ServerName, UserId,
+    },
+    policy::{
+        Beginning, Book, BookSettings, Budget, CommonCause, Lanes, Pace, RequestClass, RestartSettings,
+        Shares, Witness,
+    },
 };
 
 /// As many accounts as one host is to carry.
@@ -23,6 +29,7 @@ fn main() {
     restarts(&mut criterion);
     gate(&mut criterion);
     lanes(&mut criterion);
+    cursors(&mut criterion);
     witness(&mut criterion);
     wire(&mut criterion);
     criterion.final_summary();
@@ -57,6 +64,30 @@ fn fallen(now: Instant) -> CommonCause<usize> {
         cause.dropped(now, account);
     }
     cause
+}
+
+/// What cursors add to an event: taken, and acknowledged. A busy channel, a post a millisecond.
+fn cursors(criterion: &mut Criterion) {
+    let mut book = Book::new(BookSettings { overlap_ms: 10_000, from: Beginning::Now });
+    let channel = ChannelId::from("channel");
+    let mut create_at = 1_700_000_000_000_i64;
+    criterion.bench_function("book: take and acknowledge a post", |bencher| {
+        bencher.iter(|| {
+            create_at += 1;
+            let id = PostId::from(format!("post{create_at:022}").as_str());
+            let change = Change::Posted(PostKey { create_at, id });
+            black_box(book.take(&channel, &change));
+            book.acknowledged(&channel, change);
+        });
+    });
+    criterion.bench_function("book: the record of a channel with a post a millisecond", |bencher| {
+        bencher.iter(|| {
+            create_at += 1;
+            let id = PostId::from(format!("post{create_at:022}").as_str());
+            book.acknowledged(&channel, Change::Posted(PostKey { create_at, id }));
+            black_box(book.changes())
+        });
+    });
 }
 
 fn gate(criterion: &mut Criterion) {
@@ -156,6 +187,7 @@ fn event(frame: &str) -> Event {
     Event {
         account: AccountName::new("helpdesk").unwrap(),
         server: ServerName::new("main").unwrap(),
+        user: AccountUser::default(),
         generation: Generation(1),
         connection_id: "connection".into(),
         received_at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),

@@ -35,7 +35,7 @@ pub struct Cli {
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Host the accounts: each event goes to standard output as a line of CloudEvents JSON
+    /// Host the accounts: each event goes to its sinks, or to standard output as a line of CloudEvents JSON
     ///
     /// Logs go to standard error. SIGTERM or SIGINT hands over what was heard and ends; a second one ends at once.
     #[command(after_help = "Example:\n  matterhost run --config bots.toml --log-format json >> events.jsonl")]
@@ -46,6 +46,9 @@ pub enum Command {
     /// cannot be used.
     #[command(after_help = "Example:\n  matterhost check --config bots.toml --json | jq .ok")]
     Check(CheckArgs),
+    /// What handlers refused for good
+    #[command(subcommand)]
+    DeadLetter(DeadLetterCommand),
     /// Watch three bots on a built-in simulated server that disables them, resets them and restarts
     ///
     /// Needs nothing but this program. Ends with 1 when a bot did not hear every post once.
@@ -71,6 +74,44 @@ pub enum ConfigCommand {
     /// Print a commented configuration to begin with
     #[command(after_help = "Example:\n  matterhost config example > matterhost.toml")]
     Example,
+}
+
+/// What handlers refused for good.
+#[derive(Debug, Subcommand)]
+pub enum DeadLetterCommand {
+    /// Show the events that handlers refused for good, with the causes, oldest first
+    #[command(
+        after_help = "Example:\n  matterhost dead-letter list --sink hook --json | jq .event.data.post.message"
+    )]
+    List(DeadLetterListArgs),
+    /// Send them to their sinks once more, in order; what is refused again is kept
+    ///
+    /// May be done while the host runs. Ends with 1 when some are left. Of a try that was killed on the way some
+    /// events come twice.
+    #[command(after_help = "Example:\n  matterhost dead-letter retry --sink hook")]
+    Retry(DeadLetterArgs),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub struct DeadLetterArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub file: FileArg,
+    /// Only those of this sink
+    #[arg(long, value_name = "NAME")]
+    pub sink: Option<String>,
+}
+
+/// What `dead-letter list` takes.
+#[derive(Debug, Args)]
+pub struct DeadLetterListArgs {
+    /// Which.
+    #[command(flatten)]
+    pub which: DeadLetterArgs,
+    /// Print each as a line of JSON, with the whole event, instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is kept between runs.

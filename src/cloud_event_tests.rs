@@ -1,6 +1,8 @@
 use std::fs;
 
-use matterhost_actors::model::{AccountName, ChannelId, EventBody, Generation, PostKey, ServerName};
+use matterhost_actors::model::{
+    AccountName, AccountUser, ChannelId, EventBody, Generation, PostKey, ServerName,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -10,6 +12,7 @@ fn event(name: &str, data: &str) -> Event {
     Event {
         account: AccountName::new("helpdesk").unwrap(),
         server: ServerName::new("main").unwrap(),
+        user: AccountUser::default(),
         generation: Generation(3),
         connection_id: "conn".into(),
         received_at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All went well: also after a signal, and when the reader of standard output has heard enough.
     Done,
-    /// Something failed: a check, or standard output.
+    /// Something failed: a check, standard output, or a dead letter that is left.
     Failed,
     /// The command line cannot be understood.
     Usage,

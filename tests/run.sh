@@ -80,6 +80,8 @@ need() {
   command -v cc >/dev/null ||
     fail 'there is no C compiler, which the crate ring wants. On Debian: apt-get install build-essential.'
   command -v timeout >/dev/null || fail 'there is no timeout. It comes with the GNU coreutils.'
+  command -v python3 >/dev/null ||
+    fail 'there is no python3, in which the handlers of the tests are written. On Debian: apt-get install python3.'
   local missing=()
   cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
   cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)

@@ -49,11 +49,17 @@ impl Server {
 
     /// Has a command done.
     pub(crate) fn tell(&mut self, command: &str) -> anyhow::Result<()> {
+        let answer = self.ask(command)?;
+        ensure!(answer == "ok", "the simulator answered {answer:?} to {command:?}");
+        Ok(())
+    }
+
+    /// Asks, and gives back the answer.
+    pub(crate) fn ask(&mut self, command: &str) -> anyhow::Result<String> {
         writeln!(self.commands, "{command}")?;
         let mut answer = String::new();
         self.answers.read_line(&mut answer)?;
-        ensure!(answer.trim() == "ok", "the simulator answered {answer:?} to {command:?}");
-        Ok(())
+        Ok(answer.trim().to_owned())
     }
 
     /// Sends so many posts of so many characters to each of the bots.

@@ -22,11 +22,12 @@ const CHARACTERS: u32 = 200;
 /// Has a flood read, and tells the CPU time of an event in microseconds.
 type Variant = fn(&mut Server, posts: u32) -> anyhow::Result<f64>;
 
-const VARIANTS: [(&str, Variant); 6] = [
+/// The Connection reads each post's head for its place, as the bare loop does; a sink that wants to know more reads it
+/// once more.
+const VARIANTS: [(&str, Variant); 5] = [
     ("bare", |server, posts| bare(server, Does::ReadPosts, posts)),
-    ("full", |server, posts| full(server, Counter::new(true), posts)),
-    ("bare-envelope", |server, posts| bare(server, Does::Parse, posts)),
-    ("full-envelope", |server, posts| full(server, Counter::new(false), posts)),
+    ("full", |server, posts| full(server, Counter::new(false), posts)),
+    ("full-read-twice", |server, posts| full(server, Counter::new(true), posts)),
     ("count-bare", |server, posts| bare(server, Does::Count, posts)),
     ("count-guard", guarded),
 ];

@@ -1,6 +1,6 @@
 //! Hosts the accounts, until a signal comes or standard output ends.
 
-use std::{io, mem, sync::Arc, time::Duration};
+use std::{future, mem, sync::Arc, time::Duration};
 
 use actix::{Actor as _, Addr, System};
 use anyhow::Context as _;
@@ -17,11 +17,18 @@ use crate::{
     config::Config,
     exit::Exit,
     observe,
-    sinks::stdout::{Ended, LineSink},
+    sinks::{
+        Sinks,
+        answers::{Answers, NotPosted},
+        stdout::Ended,
+    },
 };
 
 /// When standard output is gone nothing can be handed over any more: only the sockets are closed.
 const NOTHING_TO_HAND_OVER: Duration = Duration::from_secs(1);
+
+/// A handler that is told to end gets a few seconds, and is killed then.
+const SINKS_CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the host ends.
 enum End {
@@ -40,20 +47,28 @@ pub(super) fn run(config: Config, store: Store) -> anyhow::Result<Exit> {
 
 async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let sink = LineSink::start(io::stdout()).context("the thread for standard output cannot be started")?;
-    let mut ended = sink.ended();
+    let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
+    let sinks = Sinks::start(&config, &answers)?;
     let deadline = config.shutdown_deadline;
-    let supervisor = Supervisor::new(config.host.clone()).with_store(store.cursors());
+    let mut supervisor = Supervisor::new(config.host.clone());
+    if let Some(cursors) = store.cursors() {
+        supervisor = supervisor.with_store(cursors);
+    }
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
-    add(&supervisor, config, Arc::new(sink)).await?;
+    add(&supervisor, config, &sinks).await?;
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),
-        Ok(ended) = ended.wait_for(Option::is_some) => End::Output(ended.clone().unwrap_or(Ended::Closed)),
+        ended = output_ended(&sinks) => End::Output(ended),
     };
     let (deadline, exit) = tell(&end, deadline);
+    let stopped = async {
+        stop(&supervisor, deadline).await;
+        sinks.close(SINKS_CLOSE_WITHIN).await;
+        store.close().await;
+    };
     tokio::select! {
-        () = async { stop(&supervisor, deadline).await; store.close().await } => Ok(exit),
+        () = stopped => Ok(exit),
         asked = signals.next() => {
             tracing::warn!(signal = asked.name(), "ending at once; what was not handed over is lost here");
             Ok(asked.at_once())
@@ -61,7 +76,16 @@ async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     }
 }
 
-async fn add(supervisor: &Addr<Supervisor>, config: Config, sink: Arc<LineSink>) -> anyhow::Result<()> {
+/// Waits for the end of standard output; for ever, when nothing goes there.
+async fn output_ended(sinks: &Sinks) -> Ended {
+    let Some(mut ended) = sinks.output_ended() else { return future::pending().await };
+    match ended.wait_for(Option::is_some).await {
+        Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
+        Err(_) => Ended::Closed,
+    }
+}
+
+async fn add(supervisor: &Addr<Supervisor>, config: Config, sinks: &Sinks) -> anyhow::Result<()> {
     tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
     for server in config.servers {
         let api = Arc::new(Mattermost::new(server.client));
@@ -72,7 +96,7 @@ async fn add(supervisor: &Addr<Supervisor>, config: Config, sink: Arc<LineSink>)
             name: account.name,
             server: account.server,
             token: account.token,
-            sink: Arc::<LineSink>::clone(&sink),
+            sink: sinks.of(&account.sinks),
         };
         supervisor.send(AddAccount(spec)).await??;
     }

@@ -1,5 +1,6 @@
 //! The program: takes the command line apart, and does what it says.
 
+mod dead_letter;
 mod host;
 mod signals;
 mod state;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Run(args) => host(&args),
         Command::Check(args) => check(&args),
+        Command::DeadLetter(command) => dead_letter::run(&command),
         Command::Demo(args) => demo(&args),
         Command::State(command) => state::run(&command),
         Command::Config(ConfigCommand::Example) => print(EXAMPLE.as_bytes()),

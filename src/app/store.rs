@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matterhost_actors::ports::{CursorStore, MemoryStore};
+use matterhost_actors::ports::CursorStore;
 
 use crate::{
     config::StateConfig,
@@ -12,7 +12,8 @@ use crate::{
 /// The store of this run.
 #[derive(Debug)]
 pub(super) enum Store {
-    Memory(MemoryStore),
+    /// Nothing outlives the process.
+    Memory,
     Disk(DiskStore),
 }
 
@@ -22,7 +23,7 @@ impl Store {
         match config {
             StateConfig::Memory => {
                 tracing::info!("cursors are kept in memory; what is posted between two runs is not fetched");
-                Ok(Self::Memory(MemoryStore::default()))
+                Ok(Self::Memory)
             }
             StateConfig::Disk { dir, fsync } => {
                 let store = DiskStore::open(dir, DiskSettings { fsync: *fsync })?;
@@ -32,11 +33,11 @@ impl Store {
         }
     }
 
-    /// The store as its port.
-    pub(super) fn cursors(&self) -> Arc<dyn CursorStore> {
+    /// The store as its port, where there is one: the actors remember for as long as they live without it.
+    pub(super) fn cursors(&self) -> Option<Arc<dyn CursorStore>> {
         match self {
-            Self::Memory(store) => Arc::new(store.clone()),
-            Self::Disk(store) => Arc::new(store.clone()),
+            Self::Memory => None,
+            Self::Disk(store) => Some(Arc::new(store.clone())),
         }
     }
 

@@ -1,6 +1,9 @@
-//! `[accounts.NAME]`: which server they are on, and their tokens.
+//! `[accounts.NAME]`: which server they are on, their tokens, and where their events go.
 
-use std::collections::{HashMap, btree_map::BTreeMap};
+use std::{
+    collections::{HashMap, btree_map::BTreeMap},
+    sync::Arc,
+};
 
 use matterhost_actors::model::{AccountName, ServerName, Token};
 
@@ -8,6 +11,7 @@ use super::{
     problem::{Problem, did_you_mean, shown},
     section::Section,
     servers::Around,
+    setting::Words,
     token,
 };
 
@@ -20,19 +24,73 @@ pub struct AccountConfig {
     pub server: ServerName,
     /// Its token.
     pub token: Token,
+    /// The names of its sinks, in the order given; at least one.
+    pub sinks: Vec<Arc<str>>,
 }
 
-/// Reads one account. `servers` are the names of all servers, also of those that are wrong in themselves.
+/// The names that an account may give, also of what is wrong in itself.
+pub(super) struct Names {
+    pub(super) servers: Vec<String>,
+    pub(super) sinks: Vec<String>,
+}
+
+/// Reads one account.
 pub(super) fn read(
     name: Option<AccountName>,
     mut section: Section<'_>,
-    servers: &[String],
+    names: &Names,
     around: &Around<'_>,
 ) -> Option<AccountConfig> {
-    let server = server(&mut section, servers);
+    let server = server(&mut section, &names.servers);
     let token = token::read(&mut section, around);
+    let sinks = sinks(&mut section, &names.sinks);
     section.finish();
-    Some(AccountConfig { name: name?, server: server?, token: token? })
+    Some(AccountConfig { name: name?, server: server?, token: token?, sinks: sinks? })
+}
+
+/// The account's sinks. Several may be known, and then nobody but the operator can say which are meant.
+fn sinks(section: &mut Section<'_>, known: &[String]) -> Option<Vec<Arc<str>>> {
+    let given = section.optional::<Words>("sinks");
+    let names = match (given, known) {
+        (None, _) if section.has("sinks") => return None,
+        (None, [only]) => vec![only.clone()],
+        (None, several) => {
+            let remedy = format!("name one or more of {}", several.join(", "));
+            section.refuse("sinks", "it is missing", remedy);
+            return None;
+        }
+        (Some(Words(names)), _) => names,
+    };
+    let mut problems: Vec<_> = names
+        .iter()
+        .enumerate()
+        .filter_map(|(at, name)| {
+            if names[..at].contains(name) {
+                Some((format!("{} stands there twice", shown(name)), "keep one of them".to_owned()))
+            } else {
+                unknown_sink(name, known)
+            }
+        })
+        .collect();
+    if names.is_empty() {
+        problems.push(("it is empty".into(), format!("name one or more of {}", known.join(", "))));
+    }
+    let good = problems.is_empty();
+    for (what, remedy) in problems {
+        section.refuse("sinks", what, remedy);
+    }
+    good.then(|| names.iter().map(|name| name.as_str().into()).collect())
+}
+
+fn unknown_sink(name: &str, known: &[String]) -> Option<(String, String)> {
+    if known.iter().any(|other| other == name) {
+        return None;
+    }
+    let remedy = did_you_mean(name, known.iter().map(String::as_str)).map_or_else(
+        || format!("name one or more of {}, or add [sinks.NAME] for it", known.join(", ")),
+        |meant| format!("did you mean {meant}?"),
+    );
+    Some((format!("there is no sink {}", shown(name)), remedy))
 }
 
 fn server(section: &mut Section<'_>, servers: &[String]) -> Option<ServerName> {

@@ -1,4 +1,4 @@
-//! `[delivery]`: the queue between an account's socket and standard output.
+//! `[delivery]`: the queue between an account's socket and its sinks.
 
 use matterhost_actors::actors::DeliverySettings;
 

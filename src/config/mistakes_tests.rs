@@ -20,7 +20,7 @@ fn mistakes_in_settings() {
             "restart.max_restart: there is no such key; did you mean max_restarts?",
         ),
         ("[restrat]\nmax = 3", "restrat: there is no such section; did you mean restart?"),
-        ("[colours]", "colours: there is no such section; take it out; there are servers, accounts, restart"),
+        ("[colours]", "colours: there is no such section; take it out; there are servers, accounts, sinks"),
         ("[restart]\nwithin = '30x'", "restart.within: \"30x\" is no duration; write a time such as 30s"),
         ("[restart]\nwithin = 30", "restart.within: this is no duration; write a time such as 30s"),
         ("[restart]\nwithin = '1m'", "restart.within: this budget could never trip"),
@@ -99,4 +99,110 @@ fn mistakes_in_servers() {
         ("[servers.b]\nurl = 'http://a'", "accounts.a.server: it is missing; name one of b, main"),
     ]);
     assert!(refused("")[0].starts_with("servers: there is no server; add [servers.NAME]"));
+}
+
+/// A webhook but for what a case adds.
+const HOOK: &str = "[sinks.h]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1/'\n";
+
+#[test]
+fn mistakes_in_sinks() {
+    all_told(&[
+        ("[sinks.h]", "sinks.h.type: it is missing; write stdout, webhook, exec or file"),
+        ("[sinks.h]\ntype = 'smtp'", "sinks.h.type: \"smtp\" is no stdout, webhook, exec or file; write"),
+        ("[sinks.h]\ntype = 'stdout'\nurl = 'http://a'", "sinks.h.url: there is no such key; take it out;"),
+        ("[sinks.h]\ntype = 'file'", "sinks.h.path: it is missing; name the file that events are written to"),
+        ("[sinks.h]\ntype = 'file'\npath = '/'", "sinks.h.path: / is a directory; name a file in it"),
+        (
+            "[sinks.h]\ntype = 'file'\npath = 'a'\nrotate_size = 1",
+            "sinks.h.rotate_size: 1 is out of bounds; take 64KiB to 1024GiB",
+        ),
+        (
+            "[sinks.h]\ntype = 'file'\npath = 'a'\n[sinks.i]\ntype = 'file'\npath = 'a'",
+            "sinks.i.path: sink h writes this file, too; name another file",
+        ),
+        ("[sinks.h]\ntype = 'exec'", "sinks.h.command: it is missing; name the program and its arguments"),
+        ("[sinks.h]\ntype = 'exec'\ncommand = []", "sinks.h.command: it is empty; name the program"),
+        (
+            "[sinks.h]\ntype = 'exec'\ncommand = 3",
+            "sinks.h.command: this is no list of texts; write a list such",
+        ),
+        (
+            "[sinks.h]\ntype = 'exec'\ncommand = ['x']\ndir = 'no/such'",
+            "no/such is no directory; name one that is there",
+        ),
+        ("[sinks.'a b']\ntype = 'stdout'", "sinks: \"a b\" is not a usable name; use 1 to 128 letters"),
+        ("[dead_letter]\nkeep = 0", "dead_letter.keep: 0 is out of bounds; take 1 to 1000"),
+    ]);
+}
+
+#[test]
+fn mistakes_in_filters() {
+    all_told(&[
+        (
+            "[sinks.h]\ntype = 'stdout'\nevents = ['Posted!']",
+            "sinks.h.events: \"Posted!\" is no name of an event; write names as the server has them",
+        ),
+        (
+            "[sinks.h]\ntype = 'stdout'\nchannel_types = ['privat']",
+            "sinks.h.channel_types: \"privat\" is no kind of channel; did you mean private?",
+        ),
+        (
+            "[sinks.h]\ntype = 'stdout'\nchannel_types = ['x']",
+            "\"x\" is no kind of channel; write public, private, direct or group",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_webhooks() {
+    let cases = [
+        ("", "sinks.h: there is no secret; give secret_file, secret_env or secret"),
+        (
+            "secret = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'",
+            "sinks.h.secret: the secret does not begin with whsec_; put",
+        ),
+        ("secret = 'whsec_x'", "sinks.h.secret: what follows whsec_ is no Base64;"),
+        ("secret = 'whsec_c2hvcnQ='", "sinks.h.secret: the key has 5 bytes, not 24 to 64;"),
+        (
+            "secret_env = 'NO_SUCH'",
+            "sinks.h.secret_env: the variable NO_SUCH is not set; set it to the webhook's",
+        ),
+        ("secret_file = 'whsec_c2hvcnQ='", "this looks like a secret rather than a path; put a secret under"),
+        ("secret = 'whsec_x'\nsecret_env = 'X'", "sinks.h: secret_env and secret are given together;"),
+    ];
+    for (more, expected) in cases {
+        let told = refused(&format!("{GOOD}{HOOK}{more}\n"));
+        assert!(told.iter().any(|line| line.contains(expected)), "{more}\n{told:#?}\nlacks {expected:?}");
+    }
+    for (url, expected) in [
+        ("127.0.0.1:8000", "sinks.h.url: the scheme is not http or https; write it like http://127"),
+        (
+            "http://u:hxbtrjq1cfy7dqm4q6zj3h5s9e@a/x",
+            "sinks.h.url: there are credentials in the URL; leave out what",
+        ),
+        ("http://a/x#y", "sinks.h.url: there is a fragment in the URL; leave out the #"),
+        ("http:///", "sinks.h.url: this is no URL: empty host;"),
+    ] {
+        let told = refused(&format!("{GOOD}[sinks.h]\ntype = 'webhook'\nurl = '{url}'\n"));
+        assert!(told.iter().any(|line| line.starts_with(expected)), "{url}\n{told:#?}\nlacks {expected:?}");
+    }
+    let told = refused(&format!("{GOOD}[sinks.h]\ntype = 'webhook'\n"));
+    assert!(told[0].starts_with("sinks.h.url: it is missing; write where the handler listens"), "{told:?}");
+}
+
+#[test]
+fn mistakes_in_the_sinks_of_an_account() {
+    let two = "[sinks.one]\ntype = 'stdout'\n[sinks.two]\ntype = 'stdout'\n";
+    for (given, expected) in [
+        ("", "accounts.a.sinks: it is missing; name one or more of one, two"),
+        ("sinks = []", "accounts.a.sinks: it is empty; name one or more of one, two"),
+        ("sinks = ['onne']", "accounts.a.sinks: there is no sink \"onne\"; did you mean one?"),
+        ("sinks = ['x']", "accounts.a.sinks: there is no sink \"x\"; name one or more of one, two, or add"),
+        ("sinks = ['one', 'one']", "accounts.a.sinks: \"one\" stands there twice; keep one of them"),
+        ("sinks = 1", "accounts.a.sinks: this is no list of texts; write a list such as"),
+    ] {
+        let told = refused(&format!("{GOOD}{given}\n{two}"));
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(told[0].starts_with(expected), "{told:#?}\nlacks {expected:?}");
+    }
 }

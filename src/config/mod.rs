@@ -7,6 +7,8 @@
 mod accounts;
 mod audit;
 mod catch_up;
+mod confidential;
+mod dead_letter;
 mod delivery;
 mod example;
 mod health;
@@ -21,6 +23,7 @@ mod restart;
 mod section;
 mod servers;
 mod setting;
+mod sinks;
 mod state;
 mod syntax;
 mod token;
@@ -30,6 +33,7 @@ use std::time::Duration;
 use matterhost_actors::actors::HostSettings;
 
 pub use accounts::AccountConfig;
+pub use dead_letter::DeadLetterConfig;
 pub use example::EXAMPLE;
 pub use layers::Sources;
 pub use log::{LogConfig, LogFormat};
@@ -38,6 +42,9 @@ pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
 pub use section::Known;
 pub use servers::ServerConfig;
+pub use sinks::{
+    ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
+};
 pub use state::StateConfig;
 
 /// A configuration that was checked.
@@ -47,6 +54,10 @@ pub struct Config {
     pub servers: Vec<ServerConfig>,
     /// The accounts, by name; each is on one of the servers.
     pub accounts: Vec<AccountConfig>,
+    /// The sinks, by name; at least one.
+    pub sinks: Vec<SinkConfig>,
+    /// Where sinks keep what is refused for good.
+    pub dead_letter: DeadLetterConfig,
     /// What all accounts share.
     pub host: HostSettings,
     /// How long the whole host may take to stop.

@@ -11,11 +11,12 @@ const BASE: u64 = 64;
 /// Files that are open for each server on each Arbiter: its REST connections.
 const REST_CONNECTIONS: u64 = 6;
 
-/// How many files must be open at once: a socket an account, REST connections, and the base.
-pub fn needed(accounts: usize, servers: usize, arbiters: usize) -> u64 {
+/// How many files must be open at once: a socket an account, REST connections, what the sinks have open, and the
+/// base.
+pub fn needed(accounts: usize, servers: usize, arbiters: usize, sinks: usize) -> u64 {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let rest = count(servers).saturating_mul(count(arbiters.max(1))).saturating_mul(REST_CONNECTIONS);
-    BASE.saturating_add(count(accounts)).saturating_add(rest)
+    BASE.saturating_add(count(accounts)).saturating_add(rest).saturating_add(count(sinks))
 }
 
 /// Raises the soft limit to the hard one and gives back what holds then. `None` when the system does not tell.
@@ -45,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_refused_one_below_what_is_needed() {
-        let needed = needed(1_000, 2, 4);
+        let needed = needed(1_000, 2, 4, 0);
         assert_eq!(needed, 64 + 1_000 + 48);
         assert_eq!(check(needed, 1_000, Some(needed)), None);
         assert_eq!(check(needed, 1_000, None), None);

@@ -1,6 +1,6 @@
 //! Reads all sections and puts them together.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use config::{Map, Value};
 use matterhost_actors::{
@@ -9,16 +9,28 @@ use matterhost_actors::{
 };
 
 use super::{
-    AccountConfig, Config, Known, Problem, ServerConfig, Sources, accounts, audit, catch_up, delivery,
-    health, host, log, open_files, replies, restart,
+    AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
+    accounts::{self, Names},
+    audit, catch_up, dead_letter, delivery, health, host, log, open_files, replies, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
-    state,
+    sinks, state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 11] = [
-    "servers", "accounts", "restart", "health", "delivery", "catch_up", "audit", "replies", "state", "log",
+const SECTIONS: [&str; 13] = [
+    "servers",
+    "accounts",
+    "sinks",
+    "dead_letter",
+    "restart",
+    "health",
+    "delivery",
+    "catch_up",
+    "audit",
+    "replies",
+    "state",
+    "log",
     "host",
 ];
 
@@ -46,7 +58,11 @@ pub fn known_keys() -> Vec<Known> {
     let named = |name: &str| -> Value {
         Map::from([(name.to_owned(), Value::from(Map::<String, Value>::new()))]).into()
     };
-    let tree = [("servers".to_owned(), named("a")), ("accounts".to_owned(), named("a"))];
+    let tree = [
+        ("servers".to_owned(), named("a")),
+        ("accounts".to_owned(), named("a")),
+        ("sinks".to_owned(), sinks::one_of_each()),
+    ];
     let around = Around { directory: Path::new(""), environment: &std::collections::HashMap::default() };
     let mut report = Report::default();
     read(Tree(tree.into()), &around, None, &mut report);
@@ -55,9 +71,13 @@ pub fn known_keys() -> Vec<Known> {
 
 fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &mut Report) -> Config {
     tree.refuse_unknown(report);
-    let (servers, names) = read_servers(&mut tree, around, report);
-    let accounts = read_accounts(&mut tree, &names, around, report);
+    let (servers, server_names) = read_servers(&mut tree, around, report);
     let restart = restart::read(tree.section("restart", report));
+    let (sinks, sink_names) = read_sinks(&mut tree, around, report);
+    let names = Names { servers: server_names, sinks: sink_names };
+    let accounts = read_accounts(&mut tree, &names, around, report);
+    sinks::unwise(&sinks, &accounts, report);
+    let dead_letter = dead_letter::read(tree.section("dead_letter", report), around);
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
@@ -66,7 +86,8 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
-    let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters);
+    let files = sinks.iter().map(SinkConfig::open_files).sum();
+    let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters, files);
     report.problems.extend(open_files::check(needed, accounts.len(), open_files));
     let settings = HostSettings {
         restart,
@@ -80,7 +101,8 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         arbiters: host.arbiters,
     };
     let shutdown_deadline = host.shutdown_deadline;
-    Config { servers, accounts, host: settings, shutdown_deadline, state, log, warnings: Vec::new() }
+    let warnings = Vec::new();
+    Config { servers, accounts, sinks, dead_letter, host: settings, shutdown_deadline, state, log, warnings }
 }
 
 fn read_servers(
@@ -101,22 +123,38 @@ fn read_servers(
     (tables.into_iter().filter_map(read).collect(), names)
 }
 
+fn read_sinks(tree: &mut Tree, around: &Around<'_>, report: &mut Report) -> (Vec<SinkConfig>, Vec<String>) {
+    let tables = tree.named("sinks", |name| AccountName::new(name).map(|_| name.into()), report);
+    if tables.is_empty() {
+        let output = SinkConfig::standard_output();
+        return (vec![output.clone()], vec![output.name.as_ref().into()]);
+    }
+    let names = tables.iter().map(|(name, ..)| name.clone()).collect();
+    let read = |(name, checked, value): (String, Option<Arc<str>>, Value)| {
+        let section = Section::new(format!("sinks.{name}"), "sinks.NAME", Some(value), report);
+        sinks::read(checked, section, around)
+    };
+    let sinks: Vec<_> = tables.into_iter().filter_map(read).collect();
+    report.problems.extend(sinks::shared_files(&sinks));
+    (sinks, names)
+}
+
 fn read_accounts(
     tree: &mut Tree,
-    servers: &[String],
+    names: &Names,
     around: &Around<'_>,
     report: &mut Report,
 ) -> Vec<AccountConfig> {
-    let named = tree.named("accounts", AccountName::new, report);
-    if named.is_empty() {
+    let tables = tree.named("accounts", AccountName::new, report);
+    if tables.is_empty() {
         let remedy = "add [accounts.NAME] with token_file = \"…\"";
         report.problems.push(Problem::new("accounts", "there is no account", remedy));
     }
     let read = |(name, checked, value): (String, Option<AccountName>, Value)| {
         let section = Section::new(format!("accounts.{name}"), "accounts.NAME", Some(value), report);
-        accounts::read(checked, section, servers, around)
+        accounts::read(checked, section, names, around)
     };
-    let accounts: Vec<_> = named.into_iter().filter_map(read).collect();
+    let accounts: Vec<_> = tables.into_iter().filter_map(read).collect();
     report.problems.extend(accounts::duplicates(&accounts));
     accounts
 }

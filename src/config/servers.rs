@@ -32,7 +32,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 const LARGEST_CA_FILE: u64 = 1 << 20;
 
 /// How this program calls itself to servers.
-const USER_AGENT: &str = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
 
 /// A server that accounts may be on.
 #[derive(Debug, Clone)]
@@ -145,7 +145,7 @@ fn client_limits(section: &mut Section<'_>) -> ClientLimits {
 
 /// The roots of trust; the outer `None` when there are none.
 #[expect(clippy::option_option, reason = "what failed is told apart from what is not wanted")]
-fn tls(section: &mut Section<'_>, ca_file: Option<&Path>) -> Option<Option<Tls>> {
+pub(super) fn tls(section: &mut Section<'_>, ca_file: Option<&Path>) -> Option<Option<Tls>> {
     let remedy = "give a PEM file with the authority's certificate";
     let pem = match ca_file.map(|file| (file, read_text(file, LARGEST_CA_FILE))) {
         None => None,

@@ -29,6 +29,10 @@ pub(super) trait Setting: Sized {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Bytes(pub(super) usize);
 
+/// Some words: a list of texts, or in a variable one text with commas.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Words(pub(super) Vec<String>);
+
 const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 impl Setting for bool {
@@ -184,6 +188,28 @@ impl Setting for Bytes {
     }
 }
 
+impl Setting for Words {
+    const KIND: &'static str = "list of texts";
+    const LIKE: &'static str = "write a list such as [\"one\", \"two\"]";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        let words: Vec<String> = match value {
+            ValueKind::Array(values) => {
+                values.iter().map(|value| String::read(&value.kind)).collect::<Option<_>>()?
+            }
+            ValueKind::String(text) => {
+                text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+            }
+            _ => return None,
+        };
+        Some(Self(words))
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
 fn whole(value: &ValueKind) -> Option<u64> {
     match value {
         ValueKind::I64(number) => (*number).try_into().ok(),
@@ -214,6 +240,7 @@ mod tests {
             assert_eq!(text(&Bytes(size).show()), Some(Bytes(size)), "{size}");
         }
         assert_eq!(Bytes(4 << 20).show(), "4MiB");
+        assert_eq!(text("a, b,"), Some(Words(vec!["a".into(), "b".into()])));
     }
 
     #[test]

@@ -73,10 +73,19 @@ fn the_example_is_accepted_and_changes_no_default() {
     let config =
         Config::load(&Sources { environment: environment.clone(), ..dir.sources(EXAMPLE) }, None).unwrap();
     assert_eq!((config.servers.len(), config.accounts.len()), (1, 1));
-    // With every default written out it says the same: the comments are the defaults.
+    // With every default written out it says the same: the comments are the defaults. What belongs to a section
+    // that is a comment itself stays one.
+    let mut section = "";
     let written: Vec<_> = EXAMPLE
         .lines()
-        .map(|line| line.strip_prefix("# ").filter(|rest| is_default(rest)).unwrap_or(line))
+        .map(|line| {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.split(['.', ']']).next().unwrap();
+            } else if line.starts_with("# [") {
+                section = "";
+            }
+            line.strip_prefix("# ").filter(|rest| is_default(section, rest)).unwrap_or(line)
+        })
         .collect();
     let written = written.join("\n");
     assert!(written.matches(" = ").count() > 30, "{written}");
@@ -84,9 +93,41 @@ fn the_example_is_accepted_and_changes_no_default() {
     assert_eq!(format!("{all:?}"), format!("{config:?}"));
 }
 
-fn is_default(line: &str) -> bool {
+#[test]
+fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
+    let environment =
+        environment(&[("HELPDESK_TOKEN", SECRET), ("HOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]);
+    let sinks = &EXAMPLE[EXAMPLE.find("# [sinks.").unwrap()..EXAMPLE.find("[dead_letter]").unwrap()];
+    let with = |keep: fn(&str) -> bool| {
+        let lines = sinks.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| keep(line));
+        let rest = EXAMPLE.replace(sinks, &lines.collect::<Vec<_>>().join("\n"));
+        let text = rest.replace("# sinks = ", "sinks = ").replace("[dead_letter]", "\n[dead_letter]");
+        let config =
+            Config::load(&Sources { environment: environment.clone(), ..Dir::new().sources(&text) }, None);
+        config.unwrap().sinks
+    };
+    let all = with(|line| {
+        let key = line.starts_with('[') || line.split(' ').nth(1) == Some("=");
+        key && !["secret_file", "secret =", "ca_file", "dir"].iter().any(|other| line.starts_with(other))
+    });
+    let required = with(|line| {
+        let needed = ["[", "type", "url", "secret_env", "command", "path"];
+        needed.iter().any(|key| line.starts_with(key))
+    });
+    assert_eq!(all.len(), 4);
+    let shown = |sinks: &[SinkConfig]| {
+        let text = format!("{sinks:?}");
+        let paths = text.split('"').filter(|part| !part.starts_with('/'));
+        paths.collect::<Vec<_>>().join("")
+    };
+    assert_eq!(shown(&all), shown(&required));
+}
+
+fn is_default(section: &str, line: &str) -> bool {
     let key = line.split(" = ").next().unwrap_or_default();
-    known_keys().iter().any(|known| known.default.is_some() && known.key.ends_with(&format!(".{key}")))
+    let (start, end) = (format!("{section}."), format!(".{key}"));
+    let is_it = |known: &Known| known.key.starts_with(&start) && known.key.ends_with(&end);
+    known_keys().iter().any(|known| known.default.is_some() && is_it(known))
 }
 
 #[test]
@@ -153,6 +194,27 @@ fn all_mistakes_are_told_at_once() {
         assert_eq!(told.iter().filter(|line| line.starts_with(key)).count(), 1, "{key} in {told:#?}");
     }
     assert_eq!(told.len(), 9, "{told:#?}");
+}
+
+#[test]
+fn without_a_sink_there_is_standard_output_and_a_single_one_need_not_be_named() {
+    let dir = Dir::new();
+    let sinks = |text: &str| {
+        let config = Config::load(&dir.sources(text), None).unwrap();
+        let names = config.accounts[0].sinks.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (names, config.sinks.len(), config.warnings)
+    };
+    assert_eq!(sinks(GOOD), (vec!["stdout".to_owned()], 1, Vec::new()));
+    assert_eq!(sinks(&format!("{GOOD}[sinks.x]\ntype = 'stdout'\n")), (vec!["x".to_owned()], 1, Vec::new()));
+    let two = format!(
+        "{GOOD}sinks = ['x']\n[sinks.x]\ntype = 'stdout'\nbest_effort = true\n[sinks.y]\ntype = 'stdout'\n"
+    );
+    let (names, count, warnings) = sinks(&two);
+    assert_eq!((names, count), (vec!["x".to_owned()], 2));
+    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("sinks.y: no account names it"), "{told:?}");
+    assert!(told[1].starts_with("accounts.a.sinks: each of them is best_effort"), "{told:?}");
 }
 
 #[test]

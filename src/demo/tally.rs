@@ -17,7 +17,7 @@ pub(super) struct Fate {
     /// How soon it was back, each time.
     pub(super) back_after: Vec<Duration>,
     /// What the catch-up under way, or the last one, brought.
-    recovered: usize,
+    pub(super) recovered: usize,
     /// Why its Connections ended, newest last.
     pub(super) endings: Vec<String>,
 }

@@ -1,3 +1,28 @@
 //! Where events go: implementations of [`matterhost_actors::ports::EventSink`].
 
+pub mod again;
+pub mod answers;
+mod best_effort;
+mod build;
+pub mod dead_letter;
+mod exec;
+mod fan_out;
+mod file;
+mod filter;
+mod lines;
+mod message;
+mod pause;
+mod queue;
+mod rotate;
 pub mod stdout;
+mod supplies;
+mod trouble;
+mod webhook;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use supplies::Supplies;
+
+pub use build::{SinkError, Sinks};

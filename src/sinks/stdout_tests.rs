@@ -1,11 +1,21 @@
 use std::{
-    sync::{Mutex, mpsc},
-    time::SystemTime,
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, SystemTime},
 };
 
-use matterhost_actors::model::{AccountName, ChannelId, EventBody, Generation, ServerName};
+use futures_util::FutureExt as _;
+use matterhost_actors::{
+    model::{AccountName, AccountUser, ChannelId, Event, EventBody, Generation, ServerName},
+    ports::{Delivered, EventSink as _, Outcome},
+};
 
-use super::*;
+use super::{
+    super::{
+        lines::COMMIT_EVERY,
+        queue::{QUEUE_BYTES, QUEUE_EVENTS},
+    },
+    *,
+};
 
 /// How long the writer's thread may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -14,6 +24,7 @@ fn event(seq: u64, size: usize) -> Arc<Event> {
     Arc::new(Event {
         account: AccountName::new("a").unwrap(),
         server: ServerName::new("s").unwrap(),
+        user: AccountUser::default(),
         generation: Generation(1),
         connection_id: "c".into(),
         received_at: SystemTime::now(),
@@ -120,10 +131,10 @@ async fn a_full_queue_says_retry_and_holds_no_more() {
                 Delivered::Later(later) => kept.push(later),
                 Delivered::Now(outcome) => break outcome,
             }
-            assert!(kept.len() <= QUEUE_LINES + FLUSH_EVERY);
+            assert!(kept.len() <= QUEUE_EVENTS + COMMIT_EVERY);
         };
         assert!(matches!(refused, Outcome::Retry { .. }), "{refused:?}");
-        assert!(sink.waiting.bytes.load(Ordering::Relaxed) <= QUEUE_BYTES + QUEUE_BYTES / 4 + 1_000);
+        assert!(sink.queue.waiting().1 <= QUEUE_BYTES + QUEUE_BYTES / 4 + 1_000);
     }
 }
 
@@ -155,7 +166,7 @@ async fn what_is_given_up_is_offered_again_and_not_written_twice() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let writing = sink.deliver(&event(1, 0));
     let end = std::time::Instant::now() + DEADLINE;
-    while sink.waiting.lines.load(Ordering::Acquire) > 0 {
+    while sink.queue.waiting().0 > 0 {
         assert!(std::time::Instant::now() < end, "the writer takes nothing");
         std::thread::yield_now();
     }

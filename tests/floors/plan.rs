@@ -49,7 +49,7 @@ pub(crate) const SERVICE: Plan = Plan {
         ("demo", &["exit"]),
         ("cli", &["config"]),
         ("logging", &["config"]),
-        ("sinks", &["cloud_event"]),
+        ("sinks", &["config", "cloud_event"]),
         ("stores", &[]),
         ("observe", &[]),
         ("cloud_event", &[]),

@@ -10,4 +10,5 @@ mod documents;
 mod kills;
 mod program;
 mod running;
+mod sinks;
 mod state;

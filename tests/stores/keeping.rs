@@ -25,8 +25,8 @@ fn the_store_on_disk_is_a_cursor_store() {
 
 #[test]
 fn a_store_that_is_dropped_instead_of_closed_is_found_whole() {
-    let dir = tempfile::tempdir().unwrap();
-    let open = || DiskStore::open(dir.path(), DiskSettings::default()).unwrap();
+    let shelf = Shelf::new();
+    let open = || shelf.open().unwrap();
     actix::System::new().block_on(contract::holds(open(), async |store: Arc<DiskStore>| {
         drop(store);
         open()

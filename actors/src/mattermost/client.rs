@@ -9,7 +9,7 @@ use actix_http::{
 use awc::{ClientResponse, Connector, error::PayloadError, http::StatusCode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     ClientConfig, ClientLimits, DialError, Dialed, Etag, RestError, RestErrorKind,
@@ -30,6 +30,9 @@ pub struct Client(Rc<Inner>);
 struct Inner {
     config: ClientConfig,
     rest: awc::Client,
+    /// A request is made when there is a connection for it: one that waits for its turn takes a few bytes, one that waits
+    /// in the connector some kilobytes, and two thousand of those leave the heap full of holes.
+    turns: Semaphore,
     tunnels: Tunnels,
     lists_by_team: Cell<bool>,
 }
@@ -61,7 +64,8 @@ impl Client {
     pub fn new(config: &ClientConfig) -> Self {
         Self(Rc::new(Inner {
             config: config.clone(),
-            rest: rest_client(config),
+            rest: http_client(config),
+            turns: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
             tunnels: Tunnels::new(config),
             lists_by_team: Cell::new(false),
         }))
@@ -112,7 +116,12 @@ impl Client {
     /// Asks, within the time for it, and reads the whole body.
     pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<RawAnswer, RestError> {
         let (route, token, within) = (ask.route, ask.token, ask.within);
-        let answer = timeout(within, Box::pin(self.send(ask)))
+        let asking = async {
+            // Nobody closes it; if somebody did, the connector has the same limit.
+            let _turn = self.0.turns.acquire().await;
+            Box::pin(self.send(ask)).await
+        };
+        let answer = timeout(within, asking)
             .await
             .unwrap_or_else(|_| Err(RestError::failed(Failure::timeout(), route)));
         answer.map_err(|error| error.without(token))
@@ -173,7 +182,12 @@ pub(super) fn bearer(token: &Token) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn rest_client(config: &ClientConfig) -> awc::Client {
+/// An HTTP client for one server, whatever it speaks, with the bounds of the configuration on connections.
+///
+/// It belongs to the thread that made it. It reaches no other server, whatever address it is asked for, and wants
+/// addresses that begin with `http://`: TLS is beneath it. Redirects are not followed; the deadline of a request
+/// is the caller's.
+pub fn http_client(config: &ClientConfig) -> awc::Client {
     let limits = config.limits();
     let connector = Connector::new()
         .connector(ServerConnector::new(config.clone()))

@@ -34,7 +34,7 @@ mod users;
 mod writing;
 
 pub use channels::{Channel, ChannelKind};
-pub use client::Client;
+pub use client::{Client, http_client};
 pub use config::ClientConfig;
 pub use dial::Dialed;
 pub use dial_error::{DialError, DialErrorKind};

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::{AccountName, ChannelId, Generation, PostId, ServerName};
+use super::{AccountName, ChannelId, Generation, PostId, ServerName, UserId};
 
 /// An event of the server, as it is handed to a sink: the server's own words, untouched, and where they came
 /// from.
@@ -12,6 +12,8 @@ pub struct Event {
     pub account: AccountName,
     /// The server that said it.
     pub server: ServerName,
+    /// The account's own user, as it was when the Connection began.
+    pub user: AccountUser,
     /// The generation of the Connection that heard it.
     pub generation: Generation,
     /// The id of the server's side of that connection.
@@ -24,6 +26,15 @@ pub struct Event {
     pub own: bool,
     /// What was said.
     pub body: EventBody,
+}
+
+/// The user that an account is on its server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccountUser {
+    /// Its id.
+    pub id: UserId,
+    /// The name after the @.
+    pub name: Arc<str>,
 }
 
 /// What the server said: its envelope, taken apart once.

@@ -14,7 +14,7 @@ mod state;
 mod token;
 
 pub use close_reason::{Class, CloseReason, Misconfiguration};
-pub use event::{Change, Event, EventBody, PostKey};
+pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
 pub use observation::{Fact, Observation, Subject, Truncation};
 pub use record::{AccountRecord, ChannelRecord, Records};

@@ -5,7 +5,9 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::rehearsal::{ACCOUNT, USER};
-use crate::model::{AccountName, Change, Event, EventBody, Generation, NameError, PostKey, ServerName};
+use crate::model::{
+    AccountName, AccountUser, Change, Event, EventBody, Generation, NameError, PostKey, ServerName,
+};
 
 /// When the first thing is said, in server milliseconds; the next a second later.
 const BEGINNING: i64 = 1_700_000_000_000;
@@ -163,6 +165,7 @@ impl Says {
         Ok(Event {
             account: AccountName::new(ACCOUNT)?,
             server: ServerName::new("rehearsal")?,
+            user: AccountUser { id: USER.into(), name: ACCOUNT.into() },
             generation: Generation(1),
             connection_id: "rehearsal".into(),
             received_at: SystemTime::now(),

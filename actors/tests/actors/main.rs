@@ -8,6 +8,7 @@ mod bots;
 mod catching_up;
 mod channels;
 mod contract;
+mod costs;
 mod delivering;
 mod endings;
 mod examples;

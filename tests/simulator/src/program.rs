@@ -122,6 +122,9 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
                 simulator.wait_for(|counters| counters.all_open_sockets() == count, Duration::from_secs(60));
             return if there { "ok".to_owned() } else { "error: timeout".to_owned() };
         }
+        ["requests", method, route] => {
+            return simulator.counters().requests_to(&format!("{method} {route}")).to_string();
+        }
         ["sockets"] => return simulator.counters().all_open_sockets().to_string(),
         ["stop-server"] => simulator.stop_server(),
         ["start-server"] => match simulator.start_server() {

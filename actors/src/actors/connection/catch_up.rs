@@ -17,7 +17,7 @@ use super::{
 use crate::{
     actors::delivery::{Delivery, FinishRound, Leaves, Permits, ShowListing},
     mattermost::{Channel, ChannelKind},
-    model::{CatchUpProgress, ChannelId, CloseReason, Fact, Generation, UserId},
+    model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Fact, Generation},
     policy::{Listed, News, NewsKind},
 };
 
@@ -38,7 +38,7 @@ pub(super) struct CatchUp {
     pub(super) generation: Generation,
     pub(super) connection_id: Arc<str>,
     /// The account's own user.
-    pub(super) me: UserId,
+    pub(super) me: AccountUser,
     /// It is this late at least, by the server's clock: when the account was last touched.
     pub(super) server_time: i64,
     /// Older posts are left out, in server milliseconds.

@@ -11,7 +11,7 @@ use super::super::{
 };
 use crate::{
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
-    model::{CloseReason, Fact, Generation, Misconfiguration, ResumePoint, UserId},
+    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, UserId},
     policy::RequestClass,
     ports::Api,
 };
@@ -35,9 +35,16 @@ pub(super) struct Connected {
 #[derive(Debug)]
 pub(in crate::actors) struct Baseline {
     pub(in crate::actors) user: UserId,
+    pub(super) name: Arc<str>,
     pub(in crate::actors) update_at: i64,
     pub(super) is_guest: bool,
     pub(in crate::actors) etag: Option<Etag>,
+}
+
+impl Baseline {
+    pub(super) fn account_user(&self) -> AccountUser {
+        AccountUser { id: self.user.clone(), name: Arc::clone(&self.name) }
+    }
 }
 
 /// Takes a permit to read with, reads the baseline, waits for a dial slot, and dials.
@@ -107,8 +114,8 @@ async fn baseline(env: &Env, api: &dyn Api) -> Result<Baseline, CloseReason> {
     })?;
     env.gate.answered(answer.rate);
     match answer.value {
-        Me::User { user: User { id, update_at, is_guest, .. }, etag } => {
-            Ok(Baseline { user: id, update_at, is_guest, etag })
+        Me::User { user: User { id, username, update_at, is_guest, .. }, etag } => {
+            Ok(Baseline { user: id, name: username.into(), update_at, is_guest, etag })
         }
         // No ETag was sent.
         Me::Unmodified => {

@@ -3,7 +3,7 @@
 use actix::{Context, StreamHandler};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Connection, Phase, changes, now, reader::Heard, wall_clock};
+use super::{Connection, Phase, changes, connect::Baseline, now, reader::Heard, wall_clock};
 use crate::{
     actors::{delivery::Deliver, supervisor::Touched},
     mattermost::{self, EventEnvelope, Frame, Incoming, Reply},
@@ -71,10 +71,12 @@ impl Connection {
         let Some(socket) = &self.socket else { return };
         let received_at = wall_clock();
         let heard = changes::heard(envelope, self.baseline.as_ref().map(|baseline| &baseline.user));
+        let user = self.baseline.as_ref().map(Baseline::account_user).unwrap_or_default();
         self.env.vitals.heard_event(received_at);
         let event = Event {
             account: self.env.account.clone(),
             server: self.env.server.clone(),
+            user,
             generation: self.generation,
             connection_id: socket.connection_id.clone(),
             received_at,

@@ -102,7 +102,7 @@ impl Connection {
             permits: self.permits.clone(),
             generation: self.generation,
             connection_id: socket.connection_id.clone(),
-            me: baseline.user.clone(),
+            me: baseline.account_user(),
             server_time: baseline.update_at,
             oldest: None,
             progress: Cell::default(),

@@ -23,6 +23,10 @@ pub(super) enum Heard {
     Resumed,
 }
 
+/// Frames that one socket has read before others, and its own Delivery, have their turn: thousands of sockets with a
+/// burst each would otherwise hold all of it in memory at once.
+const AT_ONCE: u32 = 8;
+
 type Acquiring = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>>>>;
 
 /// Reads a socket as fast as its permits allow.
@@ -30,6 +34,8 @@ pub(super) struct Reader {
     frames: SocketReader,
     permits: Permits,
     state: State,
+    /// Frames read since others had their turn.
+    at_once: u32,
 }
 
 /// A frame that waits for the rest of its permits.
@@ -51,7 +57,7 @@ enum State {
 impl Reader {
     /// Reads with the permit that was taken before the dial.
     pub(super) fn new(frames: SocketReader, permits: Permits, first: OwnedSemaphorePermit) -> Self {
-        Self { frames, permits, state: State::Reading(first) }
+        Self { frames, permits, state: State::Reading(first), at_once: 0 }
     }
 
     /// Takes a permit, or begins to wait for one.
@@ -96,16 +102,23 @@ impl Stream for Reader {
     type Item = Heard;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
+        if self.at_once >= AT_ONCE {
+            self.at_once = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             match std::mem::replace(&mut self.state, State::Ended) {
                 State::Idle => self.state = self.begin(),
                 State::Reading(permit) => match self.frames.poll_next_unpin(cx) {
                     Poll::Pending => {
                         self.state = State::Reading(permit);
+                        self.at_once = 0;
                         return Poll::Pending;
                     }
                     Poll::Ready(Some(Ok(frame))) => match self.came(frame, permit) {
                         Ok(heard) => {
+                            self.at_once += 1;
                             self.state = State::Idle;
                             return Poll::Ready(Some(heard));
                         }

@@ -106,7 +106,7 @@ impl Reading<'_> {
 
     /// Where the posts of a page begin to be wanted: at the account's own coming, if it came by the channel since.
     fn begin_within(&self, posts: &[Post]) -> i64 {
-        let joined = posts.iter().rev().find(|post| moved(post, &self.up.me) == Some(Moved::In));
+        let joined = posts.iter().rev().find(|post| moved(post, &self.up.me.id) == Some(Moved::In));
         let joined = joined.filter(|_| self.news.kind == NewsKind::Joining);
         self.begin().max(joined.map_or(i64::MIN, |post| post.create_at.saturating_sub(1)))
     }
@@ -160,7 +160,7 @@ impl Reading<'_> {
         for post in posts {
             let was_member = self.is_member;
             if self.news.kind == NewsKind::Unlisted {
-                self.is_member = match moved(&post, &self.up.me) {
+                self.is_member = match moved(&post, &self.up.me.id) {
                     Some(way) => way == Moved::In,
                     None => was_member,
                 };

@@ -36,11 +36,12 @@ impl CatchUp {
         Ok(Event {
             account: env.account.clone(),
             server: env.server.clone(),
+            user: self.me.clone(),
             generation: self.generation,
             connection_id: self.connection_id.clone(),
             received_at: SystemTime::now(),
             recovered: true,
-            own: post.user_id == self.me,
+            own: post.user_id == self.me.id,
             body: EventBody {
                 event: event.into(),
                 channel_id: post.channel_id.clone(),

@@ -7,14 +7,14 @@ use std::cell::RefCell;
 
 use bytes::{Buf as _, BytesMut};
 
-/// The size of a buffer that goes around: the larger it is, the fewer reads a busy socket makes. A socket that has
-/// more to say than one turn takes holds one until its next turn.
-pub(super) const STANDARD: usize = 64 * 1024;
+/// The size of a buffer that goes around: the larger it is, the fewer reads a busy socket makes, and the more thousands
+/// of sockets hold that all have more to say than one turn takes: each keeps its own until its next turn.
+pub(super) const STANDARD: usize = 16 * 1024;
 
 /// A beginning of a message that is no longer than this waits for the rest in memory of its own size: thousands of
 /// sockets may be in the middle of a message at once, and must not hold a whole buffer each. What is longer is copied
 /// too rarely for that, and grows in the buffer.
-const PARKED: usize = 16 * 1024;
+const PARKED: usize = STANDARD / 2;
 
 /// How many buffers a thread keeps for the next socket. One is enough while sockets read one after
 /// the other and leave nothing behind.

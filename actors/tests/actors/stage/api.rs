@@ -38,6 +38,7 @@ impl Api for World {
         token: &'a Token,
     ) -> LocalBoxFuture<'a, Result<Answer<Vec<Channel>>, RestError>> {
         let name = token.expose();
+        self.listed();
         async move { self.answer_talk(name, |talk| Ok(talk.list(name))) }.boxed_local()
     }
 

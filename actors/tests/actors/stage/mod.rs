@@ -282,6 +282,14 @@ impl Host {
         }
     }
 
+    /// Lets a long virtual time pass: what is observed meanwhile is not kept, and must not pile up.
+    pub(crate) async fn forget_what_was_seen(&mut self, time: Duration) {
+        for _ in 0..time.as_secs() {
+            tokio::time::sleep(SECOND).await;
+            while self.observations.try_recv().is_ok() {}
+        }
+    }
+
     /// How many facts of that kind were seen about an account.
     pub(crate) fn count(&self, account: &str, label: &str) -> usize {
         let about = |seen: &&Arc<Observation>| {

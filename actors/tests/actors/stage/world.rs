@@ -28,6 +28,7 @@ pub(super) struct State {
     down: bool,
     polls: u64,
     knocks: u64,
+    lists: u64,
     /// What becomes of the next dials, in place of a hello.
     dials: VecDeque<Dial>,
     connections: u64,
@@ -225,8 +226,17 @@ impl World {
         self.state().polls
     }
 
+    /// Lists of channels so far.
+    pub(crate) fn lists(&self) -> u64 {
+        self.state().lists
+    }
+
     pub(crate) fn knocks(&self) -> u64 {
         self.state().knocks
+    }
+
+    pub(super) fn listed(&self) {
+        self.state().lists += 1;
     }
 
     fn tell_others(&self, name: &str) {

@@ -91,6 +91,7 @@ pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
         broadcast: "{}".into(),
     };
     Event {
+        user: matterhost_actors::model::AccountUser::default(),
         account: super::name("bot"),
         server: ServerName::new("test").unwrap(),
         generation: Generation(1),

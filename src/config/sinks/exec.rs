@@ -1,0 +1,63 @@
+//! `type = "exec"`.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::super::{section::Section, servers::Around, setting::Words};
+
+/// As many as four accounts hold at once.
+const IN_FLIGHT: usize = 64;
+/// More lines than this nobody reads at once.
+const MOST_IN_FLIGHT: usize = 65_536;
+/// A handler that calls another service takes seconds; one that has not answered by then hangs.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// An interpreter may need as long to begin.
+const SOONEST: Duration = Duration::from_millis(100);
+/// Who waits longer for an answer waits for none.
+const LATEST: Duration = Duration::from_secs(3600);
+
+/// A child process that reads events as lines and answers them.
+#[derive(Debug, Clone)]
+pub struct ExecConfig {
+    /// The program and its arguments; at least the program.
+    pub command: Vec<String>,
+    /// Where it runs.
+    pub dir: PathBuf,
+    /// The variables of our own environment that it gets besides a few harmless ones: others may hold tokens.
+    pub pass_env: Vec<String>,
+    /// Events that it may have unanswered at once.
+    pub in_flight: usize,
+    /// How long it may leave an event unanswered before it counts as hung.
+    pub timeout: Duration,
+}
+
+pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<ExecConfig> {
+    let command = command(section);
+    let dir = section.optional::<PathBuf>("dir").map(|path| around.directory.join(path));
+    let pass_env = section.read("pass_env", Words::default()).0;
+    let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
+    let timeout = section.within("answer_timeout", TIMEOUT, SOONEST..=LATEST);
+    let dir = dir.unwrap_or_else(|| around.directory.to_owned());
+    if !dir.as_os_str().is_empty() && !dir.is_dir() {
+        let what = format!("{} is no directory", dir.display());
+        section.refuse("dir", what, "name one that is there");
+        return None;
+    }
+    Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout })
+}
+
+fn command(section: &mut Section<'_>) -> Option<Vec<String>> {
+    let remedy = "name the program and its arguments, such as [\"python3\", \"handler.py\"]";
+    let Words(command) = match section.optional::<Words>("command") {
+        Some(command) => command,
+        None if section.has("command") => return None,
+        None => {
+            section.refuse("command", "it is missing", remedy);
+            return None;
+        }
+    };
+    if command.first().is_none_or(|program| program.trim().is_empty()) {
+        section.refuse("command", "it is empty", remedy);
+        return None;
+    }
+    Some(command)
+}

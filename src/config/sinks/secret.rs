@@ -1,0 +1,137 @@
+//! The secrets that sign a webhook's requests, in the form of Standard Webhooks.
+
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroizing};
+
+use super::super::{confidential::Sought, section::Section, servers::Around};
+
+const SOUGHT: Sought =
+    Sought { noun: "secret", of: "webhook's", keys: ["secret_file", "secret_env", "secret"] };
+
+/// What every secret begins with.
+const PREFIX: &str = "whsec_";
+/// The bytes that the convention wants a key to have: fewer can be guessed, more add nothing.
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+/// While a secret is changed for another both sign; a third is an old one that was forgotten.
+const MOST: usize = 2;
+
+/// The secrets of a webhook, the new one before the old one.
+#[derive(Clone)]
+pub struct Secrets(Vec<Secret>);
+
+/// A key that signs. It cannot be printed, and is wiped from memory when it goes.
+#[derive(Clone)]
+pub struct Secret(SecretSlice<u8>);
+
+/// Why a text holds no secrets. The text itself is left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// There is nothing but white space.
+    #[error("the secret is empty")]
+    Empty,
+    /// There are more than two.
+    #[error("there are more than two secrets")]
+    TooMany,
+    /// It does not begin as secrets do.
+    #[error("the secret does not begin with {PREFIX}")]
+    Prefix,
+    /// What follows is no Base64.
+    #[error("what follows {PREFIX} is no Base64")]
+    Base64,
+    /// The key is too short or too long.
+    #[error("the key has {0} bytes, not 24 to 64")]
+    Length(usize),
+}
+
+pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Secrets> {
+    let (key, text) = SOUGHT.read(section, around)?;
+    match Secrets::parse(&Zeroizing::new(text)) {
+        Ok(secrets) => Some(secrets),
+        Err(error) => {
+            let remedy = "put whsec_ and the key in Base64 there (`echo whsec_$(openssl rand -base64 32)`), or two \
+                          of them, the new one first, while it is changed";
+            section.refuse(key, error.to_string(), remedy);
+            None
+        }
+    }
+}
+
+impl Secrets {
+    /// Takes one secret or two, with white space between.
+    ///
+    /// # Errors
+    /// When there are none, or more, or one is not of the form of Standard Webhooks.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let secrets: Vec<_> = text.split_whitespace().map(Secret::parse).collect::<Result<_, _>>()?;
+        match secrets.len() {
+            0 => Err(SecretError::Empty),
+            1..=MOST => Ok(Self(secrets)),
+            _ => Err(SecretError::TooMany),
+        }
+    }
+
+    /// Each of them, the new one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Secret> {
+        self.0.iter()
+    }
+}
+
+impl Secret {
+    fn parse(text: &str) -> Result<Self, SecretError> {
+        let encoded = text.strip_prefix(PREFIX).ok_or(SecretError::Prefix)?;
+        let key = BASE64_STANDARD.decode(encoded).map_err(|_| SecretError::Base64)?;
+        let length = key.len();
+        let key = Self(key.into());
+        if KEY_BYTES.contains(&length) { Ok(key) } else { Err(SecretError::Length(length)) }
+    }
+
+    /// The key itself, for the one place that signs.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({}, redacted)", self.0.len())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    #[test]
+    fn one_secret_is_taken_and_two_while_it_is_changed() {
+        assert_eq!(Secrets::parse(ONE).unwrap().iter().count(), 1);
+        let two = Secrets::parse(&format!("{ONE}\n{ONE}\n")).unwrap();
+        assert_eq!(two.iter().map(|secret| secret.expose().len()).collect::<Vec<_>>(), [24, 24]);
+        assert_eq!(
+            format!("{two:?} {:?}", two.iter().next().unwrap()),
+            "Secrets(2, redacted) Secret(redacted)"
+        );
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        for (text, error) in [
+            (" \n".to_owned(), SecretError::Empty),
+            ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(), SecretError::Prefix),
+            ("whsec_no base64".to_owned(), SecretError::Base64),
+            ("whsec_c2hvcnQ=".to_owned(), SecretError::Length(5)),
+            (format!("{ONE} {ONE} {ONE}"), SecretError::TooMany),
+        ] {
+            assert_eq!(Secrets::parse(&text).unwrap_err(), error, "{text}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `type = "webhook"`.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, UrlError, proxy};
+use url::Url;
+
+use super::{
+    super::{
+        section::Section,
+        servers::{Around, USER_AGENT, tls},
+    },
+    secret::{self, Secrets},
+};
+
+/// A handler that calls another service takes seconds; people wait for the answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// As long as three SYNs.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A network answers no sooner.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// Who waits longer for an answer waits for none.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Enough for hundreds of events a second at some ten milliseconds each, and gentle to a small handler.
+const CONCURRENCY: usize = 8;
+/// More requests at once than this would be an attack.
+const MOST_CONCURRENCY: usize = 1_000;
+/// One event a request: what every handler understands.
+const BATCH: usize = 1;
+/// A larger batch has no more to give.
+const LARGEST_BATCH: usize = 1_000;
+/// Idle connections are kept short of the 60 s after which common servers close them.
+const KEEP_ALIVE: Duration = Duration::from_secs(50);
+
+/// HTTP requests to a handler.
+#[derive(Clone)]
+pub struct WebhookConfig {
+    /// Where the handler is, whom to trust, and how long connecting may take.
+    pub client: ClientConfig,
+    /// The path and the query of its URL. They may hold a secret, and are not shown.
+    pub path: Box<str>,
+    /// What signs the requests.
+    pub secrets: Secrets,
+    /// Time for a whole request, the answer's body included.
+    pub timeout: Duration,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// The most events in one request.
+    pub batch: usize,
+}
+
+pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<WebhookConfig> {
+    let address = address(section, around);
+    let secrets = secret::read(section, around);
+    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| around.directory.join(file));
+    let timeout = section.within("timeout", TIMEOUT, SHORTEST..=LONGEST);
+    let connect_timeout = section.within("connect_timeout", CONNECT_TIMEOUT, SHORTEST..=LONGEST);
+    let concurrency = section.within("concurrency", CONCURRENCY, 1..=MOST_CONCURRENCY);
+    let batch = section.within("batch", BATCH, 1..=LARGEST_BATCH);
+    let (server, path) = address?;
+    let tls = roots(section, &server, ca_file.as_deref())?;
+    let limits = ClientLimits {
+        connect_timeout,
+        request_timeout: timeout,
+        rest_connections: concurrency,
+        keep_alive: KEEP_ALIVE,
+        ..ClientLimits::default()
+    };
+    let client = ClientConfig::new(server, tls, limits, USER_AGENT);
+    Some(WebhookConfig { client, path, secrets: secrets?, timeout, concurrency, batch })
+}
+
+/// The roots of trust; the outer `None` when there are none.
+#[expect(clippy::option_option, reason = "what failed is told apart from what is not wanted")]
+fn roots(
+    section: &mut Section<'_>,
+    server: &ServerUrl,
+    ca_file: Option<&Path>,
+) -> Option<Option<matterhost_actors::mattermost::Tls>> {
+    if server.is_tls() {
+        return tls(section, ca_file);
+    }
+    if ca_file.is_some() {
+        let what = "the url begins with http, so no certificate is looked at";
+        section.warn("ca_file", what, "write https");
+    }
+    Some(None)
+}
+
+/// The handler's server, and the path and query on it.
+fn address(section: &mut Section<'_>, around: &Around<'_>) -> Option<(ServerUrl, Box<str>)> {
+    let Some(text) = section.optional::<String>("url") else {
+        if !section.has("url") {
+            section.refuse(
+                "url",
+                "it is missing",
+                "write where the handler listens, like http://127.0.0.1:8000/events",
+            );
+        }
+        return None;
+    };
+    match split(text.trim()) {
+        Ok((server, path)) => {
+            let lookup = |name: &str| around.environment.get(name).cloned();
+            if let Err(error) = proxy::refuse(&server, lookup) {
+                let what = format!("{} names a proxy, and proxies are not supported", error.variable);
+                let remedy = format!(
+                    "unset {}, or add {} to NO_PROXY if it can be reached directly",
+                    error.variable, error.host
+                );
+                section.refuse("url", what, remedy);
+            }
+            Some((server, path))
+        }
+        Err(error) => {
+            let said = error.to_string();
+            let (what, _) = said.split_once("; ").unwrap_or((&said, ""));
+            let remedy = match error {
+                UrlError::Credentials => {
+                    "leave out what stands before the @: requests are signed, and the handler checks that"
+                }
+                UrlError::Fragment => "leave out the # and what follows",
+                _ => "write it like http://127.0.0.1:8000/events",
+            };
+            section.refuse("url", what, remedy);
+            None
+        }
+    }
+}
+
+fn split(text: &str) -> Result<(ServerUrl, Box<str>), UrlError> {
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => UrlError::Scheme,
+        error => UrlError::Malformed(error),
+    })?;
+    let path = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    let mut server = url;
+    server.set_query(None);
+    server.set_path("");
+    Ok((server.as_str().parse()?, path.into()))
+}
+
+impl fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookConfig")
+            .field("client", &self.client)
+            .field("secrets", &self.secrets)
+            .field("timeout", &self.timeout)
+            .field("concurrency", &self.concurrency)
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
+}

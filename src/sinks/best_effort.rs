@@ -1,0 +1,146 @@
+//! A sink that never holds back the others: an event counts as delivered when it is in the queue before it, or is
+//! left out because that is full.
+
+use std::{io, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use matterhost_actors::{
+    model::Event,
+    policy::Lanes,
+    ports::{Delivered, EventSink, Outcome},
+};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    message::Lane,
+    queue::{Job, Jobs, Queue},
+    trouble::Trouble,
+    worker::{self, Closing, Worker},
+};
+
+/// As many events as the sink may have at once: it has bounds of its own, and of each channel there is one.
+const IN_FLIGHT: usize = 64;
+/// When a sink is broken and nobody makes a new one.
+const BROKEN_RETRY: Duration = Duration::from_secs(5);
+/// What is in the queue when the host ends has this long.
+const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+
+/// A queue before a sink, shared by all its accounts.
+#[derive(Clone)]
+pub(super) struct BestEffort {
+    queue: Queue<Arc<Event>>,
+    lost: Arc<Trouble>,
+    pub(super) worker: Worker,
+}
+
+/// An event that was answered.
+type Answered = (Lane, Job<Arc<Event>>, Outcome);
+
+/// The thread's own part.
+struct Carrier {
+    sink: Arc<dyn EventSink>,
+    lanes: Lanes<Lane, Job<Arc<Event>>>,
+    answers: FuturesUnordered<BoxFuture<'static, Answered>>,
+    resting: FuturesUnordered<BoxFuture<'static, Lane>>,
+}
+
+impl BestEffort {
+    /// Starts the thread that empties the queue.
+    pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>) -> io::Result<Self> {
+        let (queue, jobs) = Queue::new();
+        let work = move |closing| Carrier::new(sink).run(jobs, closing);
+        let worker = Worker::start(name, work)?;
+        let lost = Trouble::new(name, "the sink does not keep up, and misses events (best_effort)");
+        Ok(Self { queue, lost: Arc::new(lost), worker })
+    }
+}
+
+impl EventSink for BestEffort {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        let bytes = event.body.data.len() + event.body.broadcast.len();
+        if self.queue.is_full() || self.queue.put(Arc::clone(event), bytes).is_err() {
+            self.lost.failed(Some(&event.account), "its queue is full");
+        }
+        Delivered::Now(Outcome::Acknowledged)
+    }
+}
+
+impl Carrier {
+    fn new(sink: Arc<dyn EventSink>) -> Self {
+        let (answers, resting) = (FuturesUnordered::new(), FuturesUnordered::new());
+        Self { sink, lanes: Lanes::new(IN_FLIGHT), answers, resting }
+    }
+
+    async fn run(mut self, mut jobs: Jobs<Arc<Event>>, mut closing: Closing) {
+        loop {
+            self.pump();
+            tokio::select! {
+                () = worker::told(&mut closing) => break,
+                job = jobs.recv() => match job {
+                    Some(job) => self.take(job),
+                    None => break,
+                },
+                () = self.step() => {}
+            }
+        }
+        while let Ok(job) = jobs.try_recv() {
+            self.take(job);
+        }
+        self.drain().await;
+    }
+
+    fn take(&mut self, job: Job<Arc<Event>>) {
+        self.lanes.push((job.item.account.clone(), job.item.body.channel_id.clone()), job);
+    }
+
+    /// Hands over all that may be handed over now.
+    fn pump(&mut self) {
+        while let Some((lane, job)) = self.lanes.take() {
+            match self.sink.deliver(&job.item) {
+                Delivered::Now(outcome) => self.settle(lane, job, &outcome),
+                Delivered::Later(later) => {
+                    self.answers.push(later.map(move |outcome| (lane, job, outcome)).boxed());
+                }
+            }
+        }
+    }
+
+    /// Waits for an answer, or for the end of a rest.
+    async fn step(&mut self) {
+        tokio::select! {
+            Some((lane, job, outcome)) = self.answers.next() => self.settle(lane, job, &outcome),
+            Some(lane) = self.resting.next() => self.lanes.unpark(&lane),
+            else => std::future::pending().await,
+        }
+    }
+
+    fn settle(&mut self, lane: Lane, job: Job<Arc<Event>>, outcome: &Outcome) {
+        let after = match outcome {
+            Outcome::Acknowledged => return self.lanes.done(&lane),
+            Outcome::Rejected { cause } => {
+                // Nobody else hears of it.
+                tracing::warn!(account = job.item.account.as_str(), "an event was refused for good: {cause}");
+                return self.lanes.done(&lane);
+            }
+            Outcome::Retry { after, .. } => *after,
+            Outcome::Broken { .. } => BROKEN_RETRY,
+        };
+        self.lanes.park(&lane, job);
+        self.resting.push(sleep(after).map(move |()| lane).boxed());
+    }
+
+    async fn drain(&mut self) {
+        let end = Instant::now() + DRAIN_WITHIN;
+        while !self.lanes.is_empty() {
+            self.pump();
+            tokio::select! {
+                () = self.step() => {}
+                () = sleep_until(end) => return,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "best_effort_tests.rs"]
+mod tests;

@@ -1,0 +1,190 @@
+//! One life of the child process.
+
+use std::{io, sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{ChildStdin, ChildStdout},
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::codec::{FramedRead, LinesCodec};
+
+use super::{
+    super::{
+        Supplies,
+        message::Message,
+        queue::{Job, Jobs},
+        trouble::Trouble,
+        worker::{self, Closing},
+    },
+    open::Open,
+    process::{END_BY_ITSELF, END_WHEN_TOLD, Group, Pipes, Process, log},
+};
+use crate::config::ExecConfig;
+
+/// The longest line that a child may write: a post of the greatest length, with props, is a tenth of it.
+const LONGEST_LINE: usize = 1024 * 1024;
+/// What a child wrote before it ended is in the pipe by then.
+const READ_THE_REST: Duration = Duration::from_secs(1);
+/// Soon: how long the child itself is away is known only after.
+pub(super) const GIVE_BACK_AFTER: Duration = Duration::from_millis(100);
+
+/// Why a life ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The sink is told to end.
+    Closing,
+    /// The child's fault.
+    Fault(String),
+}
+
+/// A child at work.
+pub(super) struct Life<'a> {
+    process: Process,
+    /// To the task that writes: it may wait for the child, while its answers are read.
+    input: mpsc::Sender<Arc<str>>,
+    writer: JoinHandle<()>,
+    output: FramedRead<ChildStdout, LinesCodec>,
+    open: Open,
+    config: &'a ExecConfig,
+    bad_lines: &'a Trouble,
+}
+
+impl<'a> Life<'a> {
+    pub(super) fn begin(
+        config: &'a ExecConfig,
+        supplies: &Supplies,
+        group: &Group,
+        bad_lines: &'a Trouble,
+    ) -> io::Result<Self> {
+        let (process, Pipes { input, output, log: stderr }) = Process::start(config, group)?;
+        tokio::task::spawn_local(log(Arc::clone(&supplies.sink), stderr));
+        // As many as may be unanswered: it is never full.
+        let (sender, lines) = mpsc::channel(config.in_flight);
+        let output = FramedRead::new(output, LinesCodec::new_with_max_length(LONGEST_LINE));
+        let writer = tokio::task::spawn_local(write(input, lines));
+        let open = Open::new(supplies.clone());
+        Ok(Self { process, input: sender, writer, output, open, config, bad_lines })
+    }
+
+    /// Hands events over and takes answers, until the child fails or the sink is told to end.
+    pub(super) async fn run(mut self, jobs: &mut Jobs<Message>, closing: &mut Closing) -> End {
+        let end = self.work(jobs, closing).await;
+        if end == End::Closing {
+            self.end_well().await;
+        }
+        self.process.kill().await;
+        self.writer.abort();
+        self.open.give_back(GIVE_BACK_AFTER, "the handler ended");
+        end
+    }
+
+    async fn work(&mut self, jobs: &mut Jobs<Message>, closing: &mut Closing) -> End {
+        loop {
+            let room = self.open.len() < self.config.in_flight;
+            let overdue = self.open.oldest().map(|since| since + self.config.timeout);
+            tokio::select! {
+                () = worker::told(closing) => return End::Closing,
+                line = self.output.next() => match line {
+                    Some(line) => self.line(line).await,
+                    None => return End::Fault(self.closed_output().await),
+                },
+                status = self.process.ended() => {
+                    self.read_the_rest().await;
+                    return End::Fault(format!("it ended with {status}"));
+                }
+                () = until(overdue) => {
+                    let limit = humantime::format_duration(self.config.timeout);
+                    return End::Fault(format!("it left an event unanswered for {limit}"));
+                }
+                job = jobs.recv(), if room => match job {
+                    Some(job) => self.hand_over(job),
+                    None => return End::Closing,
+                },
+            }
+        }
+    }
+
+    fn hand_over(&mut self, job: Job<Message>) {
+        if job.is_void() {
+            return job.settle(super::full());
+        }
+        let line: Arc<str> = format!("{}\n", job.item.json).into();
+        // It cannot be full. When the child takes nothing any more its end is about to be seen.
+        let _ = self.input.try_send(line);
+        self.open.add(job);
+    }
+
+    async fn line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {
+        let said = match line {
+            Ok(line) if line.trim().is_empty() => Ok(()),
+            Ok(line) => self.open.line(&line),
+            Err(_) => {
+                // After an error the stream says once that it is at its end, and goes on.
+                let _ = self.output.next().await;
+                Err(format!("a line is no UTF-8, or longer than {LONGEST_LINE} bytes"))
+            }
+        };
+        if let Err(what) = said {
+            self.bad_lines.failed(None, &what);
+        }
+    }
+
+    /// The child closed its output: it answers nothing any more, and ends, as a rule.
+    async fn closed_output(&mut self) -> String {
+        match timeout(READ_THE_REST, self.process.ended()).await {
+            Ok(status) => format!("it ended with {status}"),
+            Err(_) => "it closed its standard output".into(),
+        }
+    }
+
+    /// Takes the answers that the child wrote before it ended.
+    async fn read_the_rest(&mut self) {
+        let end = Instant::now() + READ_THE_REST;
+        while let Ok(Some(line)) = tokio::time::timeout_at(end, self.output.next()).await {
+            self.line(line).await;
+        }
+    }
+
+    /// Lets the child end by itself, then asks it to.
+    async fn end_well(&mut self) {
+        self.writer.abort();
+        if self.ends_within(END_BY_ITSELF).await {
+            return;
+        }
+        self.process.terminate();
+        self.ends_within(END_WHEN_TOLD).await;
+    }
+
+    /// Goes on reading, so that the child does not wait for us meanwhile.
+    async fn ends_within(&mut self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        loop {
+            tokio::select! {
+                _ = self.process.ended() => return true,
+                Some(line) = self.output.next() => self.line(line).await,
+                () = sleep_until(end) => return false,
+            }
+        }
+    }
+}
+
+/// Writes lines to the child until it takes none, or there will be no more.
+async fn write(mut input: ChildStdin, mut lines: mpsc::Receiver<Arc<str>>) {
+    while let Some(line) = lines.recv().await {
+        if input.write_all(line.as_bytes()).await.is_err() {
+            // Its end is seen elsewhere.
+            return;
+        }
+    }
+}
+
+async fn until(overdue: Option<Instant>) {
+    match overdue {
+        Some(overdue) => sleep_until(overdue).await,
+        None => std::future::pending().await,
+    }
+}

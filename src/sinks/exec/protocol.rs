@@ -1,0 +1,111 @@
+//! The lines that a child writes.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::super::{answers::Given, message::Message};
+
+/// When a child wants an event again and does not say when.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What a child says of an event.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// It has it.
+    Ack(Named),
+    /// Not now.
+    Retry(Named, Duration),
+    /// Never.
+    Reject(Named, String),
+    /// A reply to it.
+    Reply(Box<Given>),
+}
+
+/// The event that is meant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    id: String,
+    /// Where two accounts hear the same post, its id alone may mean either.
+    source: Option<String>,
+}
+
+/// A line as it is written: one of the first four, and what belongs to it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    ack: Option<String>,
+    retry: Option<String>,
+    reject: Option<String>,
+    reply: Option<Box<Given>>,
+    source: Option<String>,
+    after: Option<String>,
+    cause: Option<String>,
+}
+
+impl Line {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// What is wrong with it, and how it is written.
+    pub(super) fn read(line: &str) -> Result<Self, String> {
+        let written: Written =
+            serde_json::from_str(line).map_err(|error| format!("the line is no answer ({error}); {LIKE}"))?;
+        let source = written.source;
+        let named = |id| Named { id, source };
+        match (written.ack, written.retry, written.reject, written.reply) {
+            (Some(id), None, None, None) => Ok(Self::Ack(named(id))),
+            (None, Some(id), None, None) => Ok(Self::Retry(named(id), after(written.after)?)),
+            (None, None, Some(id), None) => {
+                let cause = written.cause.unwrap_or_else(|| "the handler gave no cause".into());
+                Ok(Self::Reject(named(id), cause))
+            }
+            (None, None, None, Some(reply)) => Ok(Self::Reply(reply)),
+            _ => Err(format!("the line says none or several things; {LIKE}")),
+        }
+    }
+}
+
+const LIKE: &str = r#"write one of {"ack": ID}, {"retry": ID, "after": "5s"}, {"reject": ID, "cause": "…"}, {"reply": {"to": ID, …}}"#;
+
+fn after(text: Option<String>) -> Result<Duration, String> {
+    let Some(text) = text else { return Ok(AGAIN_AFTER) };
+    humantime::parse_duration(&text).map_err(|_| "\"after\" is no time; write one such as \"5s\"".into())
+}
+
+impl Named {
+    /// Whether that event is meant.
+    pub(super) fn means(&self, event: &Message) -> bool {
+        *event.id == *self.id && self.source.as_ref().is_none_or(|source| *event.source == **source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_line_is_read() {
+        let named = |id: &str, source: Option<&str>| Named { id: id.into(), source: source.map(Into::into) };
+        assert!(matches!(Line::read(r#"{"ack":"1"}"#), Ok(Line::Ack(n)) if n == named("1", None)));
+        assert!(
+            matches!(Line::read(r#"{"ack":"1","source":"/a"}"#), Ok(Line::Ack(n)) if n == named("1", Some("/a")))
+        );
+        let retry = Line::read(r#"{"retry":"1","after":"5s"}"#);
+        assert!(matches!(retry, Ok(Line::Retry(_, after)) if after == Duration::from_secs(5)));
+        assert!(matches!(Line::read(r#"{"retry":"1"}"#), Ok(Line::Retry(_, AGAIN_AFTER))));
+        assert!(
+            matches!(Line::read(r#"{"reject":"1","cause":"no"}"#), Ok(Line::Reject(_, cause)) if cause == "no")
+        );
+        assert!(matches!(Line::read(r#"{"reply":{"to":"1","text":"hi"}}"#), Ok(Line::Reply(_))));
+    }
+
+    #[test]
+    fn other_lines_are_told_with_how_they_are_written() {
+        for bad in ["", "hello", "[]", "{}", r#"{"ack":1}"#, r#"{"ack":"1","retry":"1"}"#, r#"{"akc":"1"}"#] {
+            let told = Line::read(bad).unwrap_err();
+            assert!(told.contains(r#"write one of {"ack": ID}"#), "{told}");
+        }
+        assert!(Line::read(r#"{"retry":"1","after":"soon"}"#).unwrap_err().contains("write one such as"));
+    }
+}

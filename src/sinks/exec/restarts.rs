@@ -1,0 +1,70 @@
+//! When a child that ended is started again: by the same budget and delays as accounts.
+
+use std::time::{Duration, Instant};
+
+use matterhost_actors::policy::{Backoff, Budget, Charged, RestartPolicy};
+
+/// The memory that a child's restarts are decided from.
+#[derive(Debug)]
+pub(super) struct Restarts {
+    policy: RestartPolicy,
+    budget: Budget,
+    backoff: Backoff,
+}
+
+/// What follows an ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Start it again after the delay.
+    After(Duration),
+    /// The budget is spent: rest for so long, then try once.
+    Rest(Duration),
+}
+
+impl Restarts {
+    pub(super) fn new(policy: RestartPolicy) -> Self {
+        let (budget, backoff) = (Budget::new(policy.settings()), Backoff::new(policy.delays()));
+        Self { policy, budget, backoff }
+    }
+
+    /// A child begins: if the budget was spent, it is on trial.
+    pub(super) fn begin(&mut self) {
+        self.budget.cooled_down();
+    }
+
+    /// A child ended that had run for so long. Every ending is charged: it is to live as long as the sink.
+    pub(super) fn ended(&mut self, now: Instant, ran: Duration) -> Next {
+        if ran >= self.policy.settings().reset_after {
+            self.budget.settled();
+            self.backoff.reset();
+        }
+        match self.budget.charge(now) {
+            Charged::Allowed => Next::After(self.backoff.next_delay()),
+            Charged::Tripped(rest) => Next::Rest(rest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matterhost_actors::policy::RestartSettings;
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_always_fails_rests_longer_and_longer_and_one_that_ran_well_begins_anew() {
+        let settings = RestartSettings { max_restarts: 2, random_factor: 0.0, ..RestartSettings::default() };
+        let mut restarts = Restarts::new(RestartPolicy::new(settings).unwrap());
+        let start = Instant::now();
+        let mut end = |at: u64, ran: u64| {
+            restarts.begin();
+            restarts.ended(start + Duration::from_secs(at), Duration::from_secs(ran))
+        };
+        let rest = |times: u32| Next::Rest(settings.cooldown * times);
+        assert!(matches!(end(0, 0), Next::After(delay) if delay.as_secs() == 1));
+        assert!(matches!(end(1, 0), Next::After(delay) if delay.as_secs() == 2));
+        assert_eq!(end(2, 0), rest(1));
+        assert_eq!(end(400, 0), rest(2));
+        assert!(matches!(end(2_000, 60), Next::After(delay) if delay.as_secs() == 1));
+    }
+}

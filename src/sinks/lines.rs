@@ -1,0 +1,160 @@
+//! Events as lines: one thread writes, so that a slow disk or reader holds up no account's thread and lines are
+//! never mixed.
+//!
+//! A line is acknowledged once it is committed. When writing is slow the queue fills, the sink says *retry*, and
+//! the accounts stop reading.
+
+use std::{io, sync::Arc, thread, time::Duration};
+
+use futures_util::FutureExt as _;
+use matterhost_actors::{
+    model::Event,
+    ports::{Delivered, EventSink, Outcome},
+};
+use tokio::sync::{oneshot, watch};
+
+use super::queue::{Job, Jobs, Queue, Refused, WAIT_AT_MOST};
+use crate::cloud_event;
+
+/// Lines written before a commit even when more are waiting: each waits for its answer until then.
+pub(super) const COMMIT_EVERY: usize = 256;
+/// Soon enough that a full queue is filled again before it is empty.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// Where lines are written.
+pub(super) trait Out: Send + 'static {
+    /// Writes a line, its newline included; it may stay in a buffer.
+    fn write_line(&mut self, line: &str) -> io::Result<()>;
+
+    /// Brings what was written to where it cannot be lost any more.
+    fn commit(&mut self) -> io::Result<()>;
+
+    /// Forgets what was written and not committed; says what follows.
+    fn failed(&mut self, error: &io::Error) -> After;
+}
+
+/// What follows a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum After {
+    /// Nothing: it is over.
+    End(Ended),
+    /// It may work again after a while.
+    Again(Duration),
+}
+
+/// Why the output ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The reader closed it: it has heard enough.
+    Closed,
+    /// It cannot be written.
+    Failed(String),
+}
+
+/// A sink that writes lines. Clones write by the same thread.
+#[derive(Debug, Clone)]
+pub struct LineSink {
+    pub(super) queue: Queue<String>,
+    ended: watch::Receiver<Option<Ended>>,
+    /// What it is called in causes.
+    what: Arc<str>,
+}
+
+impl LineSink {
+    /// Starts the thread that writes; `what` it writes to is what it is called.
+    pub(super) fn spawn(what: &str, out: impl Out) -> io::Result<Self> {
+        let (queue, jobs) = Queue::new();
+        let (tell_ended, ended) = watch::channel(None);
+        let writer = Writer { out, jobs };
+        thread::Builder::new().name(what.into()).spawn(move || {
+            // The receivers may be gone when the host has ended already.
+            let _ = tell_ended.send(writer.run());
+        })?;
+        Ok(Self { queue, ended, what: what.into() })
+    }
+
+    /// Tells when the output ended, and why.
+    pub fn ended(&self) -> watch::Receiver<Option<Ended>> {
+        self.ended.clone()
+    }
+
+    fn broken(&self) -> Outcome {
+        let cause = match &*self.ended.borrow() {
+            Some(Ended::Failed(cause)) => cause.clone(),
+            Some(Ended::Closed) | None => format!("{} was closed", self.what),
+        };
+        Outcome::Broken { cause }
+    }
+
+    fn slow(&self) -> Outcome {
+        Outcome::Retry { after: RETRY_AFTER, cause: format!("{} is slow", self.what) }
+    }
+
+    async fn wait(self, answered: oneshot::Receiver<Outcome>) -> Outcome {
+        match tokio::time::timeout(WAIT_AT_MOST, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => self.broken(),
+            Err(_) => Outcome::Retry { after: RETRY_AFTER, cause: format!("{} takes nothing", self.what) },
+        }
+    }
+}
+
+impl EventSink for LineSink {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        if self.queue.is_full() {
+            return Delivered::Now(self.slow());
+        }
+        let line = cloud_event::line(event);
+        let bytes = line.len();
+        match self.queue.put(line, bytes) {
+            Ok(answered) => Delivered::Later(self.clone().wait(answered).boxed()),
+            Err(Refused::Full) => Delivered::Now(self.slow()),
+            Err(Refused::Gone) => Delivered::Now(self.broken()),
+        }
+    }
+}
+
+/// The thread's own part.
+struct Writer<O: Out> {
+    out: O,
+    jobs: Jobs<String>,
+}
+
+impl<O: Out> Writer<O> {
+    /// Writes until nobody can send any more, or it is over.
+    fn run(mut self) -> Option<Ended> {
+        while let Some(first) = self.jobs.blocking_recv() {
+            let mut written = Vec::new();
+            let outcome = match self.write_batch(first, &mut written) {
+                Ok(()) => Outcome::Acknowledged,
+                Err(error) => match self.out.failed(&error) {
+                    After::End(ended) => return Some(ended),
+                    After::Again(after) => Outcome::Retry { after, cause: error.to_string() },
+                },
+            };
+            for answer in written {
+                // Whoever asked may have gone; the line is written all the same.
+                let _ = answer.send(outcome.clone());
+            }
+        }
+        None
+    }
+
+    fn write_batch(
+        &mut self,
+        first: Job<String>,
+        written: &mut Vec<oneshot::Sender<Outcome>>,
+    ) -> io::Result<()> {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            // Nobody waits for it any more: it will be offered again.
+            if !job.answer.is_closed() {
+                let Job { item, answer, .. } = job;
+                written.push(answer);
+                self.out.write_line(&item)?;
+            }
+            next = if written.len() < COMMIT_EVERY { self.jobs.try_recv().ok() } else { None };
+        }
+        self.out.commit()
+    }
+}

@@ -1,0 +1,134 @@
+//! The way from the accounts' threads to a sink's own: bounded, with an answer for each.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use matterhost_actors::ports::Outcome;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+/// Events that may wait for a sink: a burst of many accounts, and never many megabytes of ordinary posts.
+pub(super) const QUEUE_EVENTS: usize = 1024;
+/// Bytes that may wait for a sink: a post with attachments may have megabytes.
+pub(super) const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// What waits longer is given up, and offered again: the promise is an answer in bounded time.
+pub(super) const WAIT_AT_MOST: Duration = Duration::from_secs(30);
+
+/// The accounts' end. Clones put into the same queue.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    sender: mpsc::Sender<Job<T>>,
+    waiting: Arc<Waiting>,
+}
+
+/// The sink's end.
+pub(super) type Jobs<T> = mpsc::Receiver<Job<T>>;
+
+/// Something to be handed over.
+#[derive(Debug)]
+pub(super) struct Job<T> {
+    pub(super) item: T,
+    pub(super) answer: oneshot::Sender<Outcome>,
+    since: Instant,
+    _room: Room,
+}
+
+/// Why nothing was put in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// There is no room now.
+    Full,
+    /// The sink's thread has ended.
+    Gone,
+}
+
+/// What is on its way.
+#[derive(Debug, Default)]
+struct Waiting {
+    events: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// The room that one takes, given back when it goes.
+#[derive(Debug)]
+struct Room {
+    waiting: Arc<Waiting>,
+    bytes: usize,
+}
+
+impl<T> Queue<T> {
+    /// An empty queue.
+    pub(super) fn new() -> (Self, Jobs<T>) {
+        let (sender, jobs) = mpsc::channel(QUEUE_EVENTS);
+        (Self { sender, waiting: Arc::default() }, jobs)
+    }
+
+    /// Whether there is no room. To be asked before the item is made: making it is the dear part.
+    pub(super) fn is_full(&self) -> bool {
+        let Waiting { events, bytes } = &*self.waiting;
+        events.load(Ordering::Acquire) >= QUEUE_EVENTS || bytes.load(Ordering::Acquire) >= QUEUE_BYTES
+    }
+
+    /// Puts an item in. The answer comes later; none comes when the sink's thread ends.
+    pub(super) fn put(&self, item: T, bytes: usize) -> Result<oneshot::Receiver<Outcome>, Refused> {
+        let (answer, answered) = oneshot::channel();
+        let room = Room::take(&self.waiting, bytes);
+        let job = Job { item, answer, since: Instant::now(), _room: room };
+        self.sender.try_send(job).map(|()| answered).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Full,
+            mpsc::error::TrySendError::Closed(_) => Refused::Gone,
+        })
+    }
+
+    /// How many are in the queue itself, not yet taken out of it.
+    #[cfg(test)]
+    pub(super) fn len_waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
+    /// How many wait, and their bytes.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.waiting.events.load(Ordering::Acquire), self.waiting.bytes.load(Ordering::Acquire))
+    }
+}
+
+impl<T> Job<T> {
+    /// Whether nobody needs it done any more: whoever asked has gone, or has waited too long. It is offered again.
+    pub(super) fn is_void(&self) -> bool {
+        self.answer.is_closed() || self.since.elapsed() >= WAIT_AT_MOST
+    }
+
+    /// Answers it. Whoever asked may have gone, and then nobody need know.
+    pub(super) fn settle(self, outcome: Outcome) {
+        let _ = self.answer.send(outcome);
+    }
+}
+
+impl Room {
+    fn take(waiting: &Arc<Waiting>, bytes: usize) -> Self {
+        waiting.events.fetch_add(1, Ordering::AcqRel);
+        waiting.bytes.fetch_add(bytes, Ordering::AcqRel);
+        Self { waiting: Arc::clone(waiting), bytes }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.waiting.events.fetch_sub(1, Ordering::AcqRel);
+        self.waiting.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), waiting: Arc::clone(&self.waiting) }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a sink promises, tried on each with its real far side: a pipe, files, an HTTP server, a child process.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use matterhost_actors::ports::{Delivered, Outcome};
+
+use super::{
+    rigs::{self, Rig},
+    stage::{DEADLINE, delivered, outcome, post, says},
+};
+use crate::sinks::queue::{QUEUE_BYTES, QUEUE_EVENTS};
+
+/// To hand an event over takes microseconds; on a busy machine a thread may have to wait for its turn.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Has several channels talk at once.
+async fn talk(rig: &Rig, channels: usize, posts: usize) {
+    let channel = |channel: usize| async move {
+        for n in 0..posts {
+            let event = post(&format!("c{channel}"), &format!("c{channel}-{n:03}"));
+            assert_eq!(delivered(&*rig.sink, &event).await, Outcome::Acknowledged, "{}", rig.name);
+        }
+    };
+    join_all((0..channels).map(channel)).await;
+}
+
+/// What the far side has taken, once it is so many at least: a reader may be later than the pipe that it reads.
+async fn heard(rig: &Rig, count: usize) -> Vec<String> {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let heard = (rig.heard)();
+        if heard.len() >= count || rig.name != "stdout" {
+            return heard;
+        }
+        assert!(Instant::now() < end, "{}: {heard:?}", rig.name);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_was_taken_once_and_in_the_order_of_its_channel() {
+    for rig in rigs::all() {
+        talk(&rig, 6, 20).await;
+        let heard = heard(&rig, 120).await;
+        assert_eq!(heard.len(), 120, "{}", rig.name);
+        for channel in 0..6 {
+            let of = heard.iter().filter(|id| id.starts_with(&format!("c{channel}-")));
+            let expected: Vec<_> = (0..20).map(|n| format!("c{channel}-{n:03}")).collect();
+            assert_eq!(of.cloned().collect::<Vec<_>>(), expected, "{}", rig.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn while_the_far_side_takes_nothing_handing_over_blocks_nobody_and_has_a_bound() {
+    for rig in rigs::all() {
+        let Some(hold) = &rig.hold else { continue };
+        delivered(&*rig.sink, &post("first", "first")).await;
+        hold(true);
+        let mut waiting = Vec::new();
+        let refused = loop {
+            let start = Instant::now();
+            let given =
+                rig.sink.deliver(&post(&format!("c{}", waiting.len()), &format!("p{}", waiting.len())));
+            assert!(start.elapsed() < AT_ONCE, "{}", rig.name);
+            match given {
+                Delivered::Later(later) => waiting.push(later),
+                Delivered::Now(outcome) => break outcome,
+            }
+            // The queue, what the far side holds, and what a pipe does.
+            assert!(waiting.len() < QUEUE_EVENTS + 1_000, "{}", rig.name);
+        };
+        assert!(matches!(refused, Outcome::Retry { .. }), "{}: {refused:?}", rig.name);
+        hold(false);
+        let all = tokio::time::timeout(DEADLINE, join_all(waiting)).await.unwrap();
+        assert!(all.iter().all(|outcome| *outcome == Outcome::Acknowledged), "{}", rig.name);
+    }
+}
+
+#[tokio::test]
+async fn a_few_large_events_fill_it_as_many_small_ones_do() {
+    for rig in rigs::all() {
+        let Some(hold) = &rig.hold else { continue };
+        delivered(&*rig.sink, &post("first", "first")).await;
+        hold(true);
+        let words = "x".repeat(QUEUE_BYTES / 4);
+        let mut waiting = Vec::new();
+        loop {
+            let id = format!("p{}", waiting.len());
+            match rig.sink.deliver(&says(&id, &id, &words)) {
+                Delivered::Later(later) => waiting.push(later),
+                Delivered::Now(outcome) => {
+                    assert!(matches!(outcome, Outcome::Retry { .. }), "{}: {outcome:?}", rig.name);
+                    break;
+                }
+            }
+            // One is with the writer of lines, and one passes the bound.
+            assert!(waiting.len() <= 6, "{}", rig.name);
+        }
+        hold(false);
+        let all = tokio::time::timeout(DEADLINE, join_all(waiting)).await.unwrap();
+        assert!(all.iter().all(|outcome| *outcome == Outcome::Acknowledged), "{}", rig.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_for_now_is_asked_for_again_and_holds_up_no_other_channel() {
+    for rig in rigs::all() {
+        let Some(words) = rig.later else { continue };
+        let event = says("slow", "again", words);
+        let first = outcome(rig.sink.deliver(&event)).await;
+        assert!(matches!(first, Outcome::Retry { .. }), "{}: {first:?}", rig.name);
+        assert_eq!(delivered(&*rig.sink, &post("other", "other")).await, Outcome::Acknowledged);
+        assert_eq!(delivered(&*rig.sink, &event).await, Outcome::Acknowledged, "{}", rig.name);
+        assert_eq!((rig.heard)(), ["other", "again"], "{}", rig.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_passed_over() {
+    for rig in rigs::all() {
+        let Some(words) = rig.never else { continue };
+        let refused = delivered(&*rig.sink, &says("c", "bad", words)).await;
+        assert!(matches!(refused, Outcome::Rejected { .. }), "{}: {refused:?}", rig.name);
+        assert_eq!(delivered(&*rig.sink, &post("c", "good")).await, Outcome::Acknowledged);
+        assert_eq!((rig.heard)(), ["good"], "{}", rig.name);
+    }
+}
+
+#[tokio::test]
+async fn one_that_ends_with_something_in_flight_ends_soon_and_acknowledges_nothing_that_was_not_taken() {
+    for rig in rigs::all() {
+        let (Some(hold), Some(worker)) = (&rig.hold, &rig.worker) else { continue };
+        delivered(&*rig.sink, &post("first", "first")).await;
+        hold(true);
+        let waiting: Vec<_> =
+            (0..20).map(|n| rig.sink.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
+        worker.close();
+        tokio::time::timeout(DEADLINE, worker.ended()).await.unwrap();
+        let heard = (rig.heard)();
+        for (n, given) in waiting.into_iter().enumerate() {
+            let outcome = outcome(given).await;
+            let taken = heard.contains(&n.to_string());
+            assert!(taken || matches!(outcome, Outcome::Retry { .. }), "{}: {outcome:?}", rig.name);
+        }
+        let after = outcome(rig.sink.deliver(&post("late", "late"))).await;
+        assert!(matches!(after, Outcome::Retry { .. }), "{}: {after:?}", rig.name);
+        hold(false);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_waits_for_any_more_hurts_nothing() {
+    for rig in rigs::all() {
+        drop(rig.sink.deliver(&post("c", "given-up")));
+        assert_eq!(delivered(&*rig.sink, &post("c", "next")).await, Outcome::Acknowledged, "{}", rig.name);
+        // The one that was given up came before or not at all; on a pipe it may be seen late.
+        let end = Instant::now() + DEADLINE;
+        while heard(&rig, 1).await.last().is_none_or(|last| last != "next") {
+            assert!(rig.name == "stdout" && Instant::now() < end, "{}", rig.name);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}

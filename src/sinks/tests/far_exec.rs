@@ -1,0 +1,153 @@
+//! A child process that does as files beside it say.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use matterhost_actors::policy::{RestartPolicy, RestartSettings};
+use tempfile::TempDir;
+
+use super::{
+    super::exec::Exec,
+    stage::{DEADLINE, supplies},
+};
+use crate::{config::ExecConfig, sinks::answers::Answers};
+
+/// Does what the message of a post says: `ack` by default, `retry-once`, `reject`, `die-once`, `hang-once`, and so
+/// on. While there is a file `hold` it answers nothing. What it has taken is in the file `heard`.
+const HANDLER: &str = r#"
+import json, os, sys, time
+done = set(open("done").read().split()) if os.path.exists("done") else set()
+def once(what):
+    if what in done: return False
+    done.add(what); open("done", "a").write(what + " "); return True
+def say(**line): print(json.dumps(line), flush=True)
+open("lives", "a").write("x")
+print("begun", file=sys.stderr, flush=True)
+for line in sys.stdin:
+    event = json.loads(line)
+    while os.path.exists("hold"): time.sleep(0.005)
+    id, words = event["id"], event["data"]["post"]["message"]
+    if words == "retry-once" and once(id): say(retry=id, after="10ms"); continue
+    if words == "reject": say(reject=id, cause="no good"); continue
+    if words == "die-once" and once(id): sys.exit(3)
+    if words == "hang-once" and once(id):
+        time.sleep(600)
+    if words == "close-once" and once(id):
+        os.close(1); time.sleep(600)
+    if words == "nonsense": print("hello"); print("\xff" * 10); print("x" * 2000000); say(ack="no such")
+    if words == "reply": say(reply={"to": id, "text": "hi", "in_thread": True})
+    if words == "elsewhere": say(reply={"to": id, "text": "hi", "channel_id": "another"})
+    if words == "child": os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "600")
+    if words == "twice": say(ack=id)
+    with open("heard", "a") as heard: heard.write(id + "\n"); heard.flush()
+    say(ack=id, source=event["source"])
+"#;
+
+/// A child and where it is.
+pub(in crate::sinks) struct Far {
+    pub(in crate::sinks) exec: Exec,
+    dir: TempDir,
+}
+
+impl Far {
+    pub(in crate::sinks) fn start() -> Self {
+        Self::with(HANDLER, |_| {}, supplies("child").answers)
+    }
+
+    pub(in crate::sinks) fn with(
+        script: &str,
+        change: impl FnOnce(&mut ExecConfig),
+        answers: Arc<dyn Answers>,
+    ) -> Self {
+        let settings = RestartSettings {
+            min_backoff: Duration::from_millis(10),
+            max_backoff: Duration::from_millis(100),
+            reset_after: Duration::from_secs(1),
+            ..RestartSettings::default()
+        };
+        Self::by(script, change, answers, RestartPolicy::new(settings).unwrap(), &[])
+    }
+
+    /// With a policy of its own, and files that lie there at the start.
+    pub(in crate::sinks) fn by(
+        script: &str,
+        change: impl FnOnce(&mut ExecConfig),
+        answers: Arc<dyn Answers>,
+        policy: RestartPolicy,
+        files: &[(&str, &str)],
+    ) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files.iter().chain(&[("handler.py", script)]) {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        let mut config = ExecConfig {
+            command: vec!["python3".into(), "handler.py".into()],
+            dir: dir.path().to_owned(),
+            pass_env: Vec::new(),
+            in_flight: 8,
+            timeout: DEADLINE,
+        };
+        change(&mut config);
+        let supplies = crate::sinks::Supplies { answers, ..supplies("child") };
+        let exec = Exec::start(config, policy, supplies).unwrap();
+        Self { exec, dir }
+    }
+
+    /// With the usual script.
+    pub(in crate::sinks) fn usual(change: impl FnOnce(&mut ExecConfig), answers: Arc<dyn Answers>) -> Self {
+        Self::with(HANDLER, change, answers)
+    }
+
+    pub(in crate::sinks) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(in crate::sinks) fn hold(&self, hold: bool) {
+        if hold {
+            fs::write(self.path("hold"), "").unwrap();
+        } else {
+            fs::remove_file(self.path("hold")).unwrap();
+        }
+    }
+
+    pub(in crate::sinks) fn heard(&self) -> Vec<String> {
+        fs::read_to_string(self.path("heard")).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// How often it was started.
+    pub(in crate::sinks) fn lives(&self) -> usize {
+        fs::read_to_string(self.path("lives")).unwrap_or_default().len()
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        self.exec.kill();
+        self.exec.worker.close();
+    }
+}
+
+/// The processes that run in a directory, by their ids.
+pub(in crate::sinks) fn processes_in(directory: &Path) -> Vec<String> {
+    let here = directory.canonicalize().unwrap();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
+        if fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == here) {
+            found.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    found
+}
+
+/// Waits until that holds.
+pub(in crate::sinks) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,204 @@
+//! A small HTTP server that says exactly what a test wants.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::stage::DEADLINE;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(in crate::sinks) struct Request {
+    pub(in crate::sinks) target: String,
+    pub(in crate::sinks) headers: HashMap<String, String>,
+    pub(in crate::sinks) body: Vec<u8>,
+}
+
+/// What the server does with a request.
+pub(in crate::sinks) enum Does {
+    /// Answers with a status, headers and a body.
+    Says(u16, &'static str, Vec<u8>),
+    /// Answers with what is no whole answer, and closes.
+    Raw(Vec<u8>),
+    /// Closes without a word.
+    Closes,
+    /// Says nothing until the end of the test.
+    Hangs,
+}
+
+/// A server at work.
+pub(in crate::sinks) struct Server {
+    pub(in crate::sinks) address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    answer: Box<dyn Fn(&Request) -> Does + Send + Sync>,
+    requests: Mutex<Vec<Request>>,
+    /// Answers are given while it is open.
+    open: (Mutex<bool>, Condvar),
+    connections: AtomicUsize,
+    under_way: AtomicUsize,
+    most_under_way: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Server {
+    pub(in crate::sinks) fn start(answer: impl Fn(&Request) -> Does + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            answer: Box::new(answer),
+            requests: Mutex::default(),
+            open: (Mutex::new(true), Condvar::new()),
+            connections: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+            most_under_way: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if serving.over.load(Ordering::Acquire) {
+                    return;
+                }
+                serving.connections.fetch_add(1, Ordering::AcqRel);
+                let serving = Arc::clone(&serving);
+                thread::spawn(move || serving.serve(&stream));
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub(in crate::sinks) fn url(&self) -> String {
+        format!("http://{}/events?key=not-shown", self.address)
+    }
+
+    /// Holds all answers back, or lets them go.
+    pub(in crate::sinks) fn hold(&self, hold: bool) {
+        *self.shared.open.0.lock().unwrap() = !hold;
+        self.shared.open.1.notify_all();
+    }
+
+    pub(in crate::sinks) fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// Waits until so many requests have come.
+    pub(in crate::sinks) async fn came(&self, count: usize) -> Vec<Request> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let requests = self.requests();
+            if requests.len() >= count {
+                return requests;
+            }
+            assert!(Instant::now() < end, "{} of {count} requests came", requests.len());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    pub(in crate::sinks) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Acquire)
+    }
+
+    /// The most requests that were under way at one moment.
+    pub(in crate::sinks) fn most_under_way(&self) -> usize {
+        self.shared.most_under_way.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Release);
+        self.hold(false);
+        // The listener looks up.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn serve(&self, stream: &TcpStream) {
+        let mut reader = BufReader::new(stream);
+        while let Some(request) = read(&mut reader) {
+            let now = self.under_way.fetch_add(1, Ordering::AcqRel) + 1;
+            self.most_under_way.fetch_max(now, Ordering::AcqRel);
+            self.requests.lock().unwrap().push(request.clone());
+            let open = self.open.1.wait_while(self.open.0.lock().unwrap(), |open| !*open).unwrap();
+            drop(open);
+            let does = (self.answer)(&request);
+            self.under_way.fetch_sub(1, Ordering::AcqRel);
+            if !self.answer(stream, does) {
+                return;
+            }
+        }
+    }
+
+    /// Whether the connection stays.
+    fn answer(&self, mut stream: &TcpStream, does: Does) -> bool {
+        match does {
+            Does::Says(status, headers, body) => {
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
+                stream.write_all(&[head.as_bytes(), &body].concat()).is_ok()
+            }
+            Does::Raw(bytes) => {
+                let _ = stream.write_all(&bytes);
+                false
+            }
+            Does::Closes => false,
+            Does::Hangs => {
+                while !self.over.load(Ordering::Acquire) {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                false
+            }
+        }
+    }
+}
+
+fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let target = line.split(' ').nth(1)?.to_owned();
+    let mut headers = HashMap::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(Request { target, headers, body })
+}
+
+impl Request {
+    /// The events that it brings.
+    pub(in crate::sinks) fn events(&self) -> Vec<Value> {
+        match serde_json::from_slice(&self.body).unwrap() {
+            Value::Array(events) => events,
+            event => vec![event],
+        }
+    }
+
+    /// Their ids.
+    pub(in crate::sinks) fn ids(&self) -> Vec<String> {
+        self.events().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// An answer of a good handler.
+pub(in crate::sinks) fn ok() -> Does {
+    Does::Says(200, "", Vec::new())
+}

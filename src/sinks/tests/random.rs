@@ -1,0 +1,159 @@
+//! Handlers that fail, hang, answer twice, die and close early at random: every event is taken at least once, and in
+//! the order of its channel.
+//!
+//! The seed is printed. It decides what a handler does, not how threads take turns: one that failed may pass.
+
+use std::{
+    env,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use matterhost_actors::{
+    policy::{RestartPolicy, RestartSettings},
+    ports::{EventSink, Outcome},
+};
+
+use super::{
+    far_exec::Far,
+    http::{Does, Request, Server, ok},
+    rigs::config,
+    stage::{delivered, post, supplies},
+};
+use crate::sinks::webhook::Webhook;
+
+const CHANNELS: usize = 4;
+const POSTS: usize = 12;
+/// A request that hangs is given up so soon.
+const REQUEST_PATIENCE: Duration = Duration::from_millis(200);
+/// A child that hangs is given up so soon; on a busy machine it needs a while to begin.
+const CHILD_PATIENCE: Duration = Duration::from_secs(1);
+
+/// One to try again, or as many as are asked for.
+fn seeds() -> Vec<u64> {
+    let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
+    match number("MATTERHOST_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("MATTERHOST_SEEDS").unwrap_or(1)).map(|_| fastrand::u64(..)).collect(),
+    }
+}
+
+async fn talk(sink: &dyn EventSink) {
+    let channel = |channel: usize| async move {
+        for n in 0..POSTS {
+            let event = post(&format!("c{channel}"), &id(channel, n));
+            assert_eq!(delivered(sink, &event).await, Outcome::Acknowledged);
+        }
+    };
+    join_all((0..CHANNELS).map(channel)).await;
+}
+
+fn id(channel: usize, n: usize) -> String {
+    format!("c{channel}-{n:03}")
+}
+
+/// Of each channel everything came, and nothing for the first time after what follows it.
+fn check(taken: &[String], seed: u64) {
+    for channel in 0..CHANNELS {
+        let mut first: Vec<&str> = Vec::new();
+        for id in taken.iter().filter(|id| id.starts_with(&format!("c{channel}-"))) {
+            if !first.contains(&id.as_str()) {
+                first.push(id);
+            }
+        }
+        let expected: Vec<_> = (0..POSTS).map(|n| id(channel, n)).collect();
+        assert_eq!(first, expected, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_whose_handler_does_anything() {
+    for seed in seeds() {
+        println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+        let taken = Arc::<Mutex<Vec<String>>>::default();
+        let (seen, random) = (Arc::clone(&taken), Mutex::new(fastrand::Rng::with_seed(seed)));
+        let server = Server::start(move |request| {
+            let which = random.lock().unwrap().u8(..20);
+            any(which, request, &seen)
+        });
+        let mut config = config(&server, if seed % 2 == 0 { 1 } else { 3 });
+        config.timeout = REQUEST_PATIENCE;
+        let hook = Webhook::start(config, supplies("hook")).unwrap();
+        talk(&hook).await;
+        check(&taken.lock().unwrap(), seed);
+    }
+}
+
+/// What a handler does, who takes the events first or does not.
+fn any(which: u8, request: &Request, taken: &Mutex<Vec<String>>) -> Does {
+    let refuses = match which {
+        0 => Some(Does::Says(503, "", Vec::new())),
+        1 => Some(Does::Says(429, "retry-after: 0\r\n", Vec::new())),
+        2 => Some(Does::Closes),
+        3 => Some(Does::Hangs),
+        4 => Some(Does::Says(302, "location: /\r\n", Vec::new())),
+        _ => None,
+    };
+    refuses.unwrap_or_else(|| {
+        taken.lock().unwrap().extend(request.ids());
+        match which {
+            5 => Does::Closes,
+            6 => Does::Hangs,
+            7 => Does::Raw(b"HTTP/1.1 200 X\r\ncontent-le".into()),
+            8 => Does::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{\"te".into()),
+            9 => Does::Says(200, "content-type: application/json\r\n", b"{\"text\": 5}".into()),
+            10 => Does::Says(500, "", vec![b'x'; 100_000]),
+            _ => ok(),
+        }
+    })
+}
+
+/// A child that does anything: its seed and the number of its life decide.
+const ANYTHING: &str = r#"
+import json, os, random, sys, time
+life = len(open("lives").read()) if os.path.exists("lives") else 0
+open("lives", "a").write("x")
+random.seed(int(open("seed").read()) + life)
+def say(**line): print(json.dumps(line), flush=True)
+for line in sys.stdin:
+    id, which = json.loads(line)["id"], random.randrange(50)
+    if which == 0: sys.exit(1)
+    if which == 1: time.sleep(600)
+    if which == 2: say(retry=id, after="1ms"); continue
+    if which == 3: os.close(1); time.sleep(600)
+    if which == 4: print("{\"ack\": ", flush=True); print("nonsense", flush=True)
+    with open("heard", "a") as heard: heard.write(id + "\n"); heard.flush()
+    if which == 5: sys.exit(1)
+    if which == 6: sys.stdin.close(); time.sleep(600)
+    if which == 7: say(ack=id)
+    if which == 8: os.abort()
+    say(ack=id)
+    if which == 9: sys.exit(0)
+"#;
+
+#[tokio::test]
+async fn a_child_that_does_anything() {
+    for seed in seeds() {
+        println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+        let policy = RestartPolicy::new(RestartSettings {
+            max_restarts: 500,
+            within: Duration::from_secs(3600),
+            min_backoff: Duration::from_millis(1),
+            max_backoff: Duration::from_millis(5),
+            reset_after: Duration::from_millis(1),
+            ..RestartSettings::default()
+        });
+        let change = |config: &mut crate::config::ExecConfig| config.timeout = CHILD_PATIENCE;
+        let far = Far::by(
+            ANYTHING,
+            change,
+            supplies("child").answers,
+            policy.unwrap(),
+            &[("seed", &seed.to_string())],
+        );
+        talk(&far.exec).await;
+        check(&far.heard(), seed);
+        assert!(far.lives() > 1, "nothing struck");
+    }
+}

@@ -1,0 +1,156 @@
+//! Events, and sinks that do as they are told.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use matterhost_actors::{
+    model::{AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, PostKey, ServerName},
+    ports::{Delivered, EventSink, Outcome},
+};
+use tokio::sync::oneshot;
+
+use crate::sinks::{
+    Supplies,
+    answers::{Answers, Reply},
+};
+
+/// How long anything may take: long, for a machine under load.
+pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A post in a channel.
+pub(in crate::sinks) fn post(channel: &str, id: &str) -> Arc<Event> {
+    post_of("helpdesk", channel, id)
+}
+
+/// A post in a channel, as an account hears it.
+pub(in crate::sinks) fn post_of(account: &str, channel: &str, id: &str) -> Arc<Event> {
+    let post = serde_json::json!({
+        "id": id, "channel_id": channel, "user_id": "ann", "root_id": "", "message": format!("this is {id}"),
+        "create_at": 1_795_354_128_887_i64,
+    });
+    let data = serde_json::json!({ "channel_type": "O", "mentions": "[\"bot\"]", "post": post.to_string() });
+    Arc::new(event(account, "posted", channel, id, &data.to_string()))
+}
+
+/// An event of any kind.
+pub(in crate::sinks) fn event(account: &str, name: &str, channel: &str, id: &str, data: &str) -> Event {
+    Event {
+        account: AccountName::new(account).unwrap(),
+        server: ServerName::new("main").unwrap(),
+        user: AccountUser::default(),
+        generation: Generation(1),
+        connection_id: "c".into(),
+        received_at: SystemTime::now(),
+        recovered: false,
+        own: false,
+        body: EventBody {
+            event: name.into(),
+            channel_id: ChannelId::from(channel),
+            change: (name == "posted").then(|| Change::Posted(PostKey { create_at: 1, id: id.into() })),
+            seq: 1,
+            data: data.into(),
+            broadcast: "null".into(),
+        },
+    }
+}
+
+/// Waits for the answer.
+pub(in crate::sinks) async fn outcome(delivered: Delivered) -> Outcome {
+    match delivered {
+        Delivered::Now(outcome) => outcome,
+        Delivered::Later(later) => tokio::time::timeout(DEADLINE, later).await.unwrap(),
+    }
+}
+
+/// Hands an event over as a Delivery does: again and again, while the sink says *retry*.
+pub(in crate::sinks) async fn delivered(sink: &dyn EventSink, event: &Arc<Event>) -> Outcome {
+    let end = tokio::time::Instant::now() + DEADLINE;
+    loop {
+        match outcome(sink.deliver(event)).await {
+            Outcome::Retry { after, cause } => {
+                assert!(tokio::time::Instant::now() < end, "still: {cause}");
+                tokio::time::sleep(after.min(Duration::from_millis(100))).await;
+            }
+            last => return last,
+        }
+    }
+}
+
+/// A sink that answers what it is told to answer, and keeps what it was given.
+#[derive(Default)]
+pub(in crate::sinks) struct Told {
+    answers: Mutex<VecDeque<Delivered>>,
+    given: Mutex<Vec<String>>,
+}
+
+impl Told {
+    pub(in crate::sinks) fn says(&self, outcome: Outcome) {
+        self.answers.lock().unwrap().push_back(Delivered::Now(outcome));
+    }
+
+    /// The next answer comes when it is sent.
+    pub(in crate::sinks) fn says_later(&self) -> oneshot::Sender<Outcome> {
+        let (sender, answer) = oneshot::channel();
+        let later = Delivered::Later(answer.map(Result::unwrap).boxed());
+        self.answers.lock().unwrap().push_back(later);
+        sender
+    }
+
+    pub(in crate::sinks) fn given(&self) -> Vec<String> {
+        self.given.lock().unwrap().clone()
+    }
+}
+
+impl EventSink for Told {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        let id = event.body.post().map(|post| post.id.to_string()).unwrap_or_default();
+        self.given.lock().unwrap().push(id);
+        let next = self.answers.lock().unwrap().pop_front();
+        next.unwrap_or(Delivered::Now(Outcome::Acknowledged))
+    }
+}
+
+/// Another go after so many milliseconds.
+pub(in crate::sinks) fn retry(millis: u64) -> Outcome {
+    Outcome::Retry { after: Duration::from_millis(millis), cause: "busy".into() }
+}
+
+/// A post with those words.
+pub(in crate::sinks) fn says(channel: &str, id: &str, words: &str) -> Arc<Event> {
+    let post = serde_json::json!({
+        "id": id, "channel_id": channel, "user_id": "ann", "root_id": "", "message": words,
+        "create_at": 1_795_354_128_887_i64,
+    });
+    let data = serde_json::json!({ "channel_type": "O", "post": post.to_string() });
+    Arc::new(event("helpdesk", "posted", channel, id, &data.to_string()))
+}
+
+/// Keeps the replies that are to be posted, each after a while, as a server takes one.
+#[derive(Default)]
+pub(in crate::sinks) struct Posted(Arc<Mutex<Vec<Reply>>>);
+
+impl Posted {
+    pub(in crate::sinks) fn replies(&self) -> Vec<Reply> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Answers for Posted {
+    fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
+        let posted = Arc::clone(&self.0);
+        let posting = async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            posted.lock().unwrap().push(reply);
+        };
+        posting.boxed()
+    }
+}
+
+/// Supplies for a sink that refuses nothing for good, and whose replies go nowhere.
+pub(in crate::sinks) fn supplies(sink: &str) -> Supplies {
+    Supplies { sink: sink.into(), answers: Arc::<Posted>::default(), dead_letters: None }
+}

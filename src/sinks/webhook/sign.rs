@@ -1,0 +1,68 @@
+//! Signatures by the convention of Standard Webhooks (standardwebhooks.com).
+
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use ring::{digest, hmac};
+
+use super::super::message::Message;
+use crate::config::Secrets;
+
+/// The id of a request: the same whenever the same events are sent. A dot would end it in what is signed, which
+/// is why it is not made of names.
+pub(super) fn id(messages: &[&Message]) -> String {
+    let mut sum = digest::Context::new(&digest::SHA256);
+    for message in messages {
+        for part in [&message.source, &message.id] {
+            sum.update(part.as_bytes());
+            sum.update(b"\n");
+        }
+    }
+    format!("msg_{}", BASE64_URL_SAFE_NO_PAD.encode(sum.finish()))
+}
+
+/// The header `webhook-signature`: one signature by each secret.
+pub(super) fn signature(secrets: &Secrets, id: &str, timestamp: &str, body: &[u8]) -> String {
+    let by = |key: &[u8]| {
+        let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+            signing.update(part);
+        }
+        format!("v1,{}", BASE64_STANDARD.encode(signing.sign()))
+    };
+    secrets.iter().map(|secret| by(secret.expose())).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::tests::stage::post_of, *};
+
+    /// The example of the convention itself.
+    #[test]
+    fn the_signature_is_that_of_the_convention() {
+        let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let body = br#"{"test": 2432232314}"#;
+        let signed = signature(&secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body);
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn two_secrets_give_two_signatures() {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let both = Secrets::parse(&format!("{other} {secret}")).unwrap();
+        let signed = signature(&both, "msg_1", "1", b"x");
+        let alone = |text| signature(&Secrets::parse(text).unwrap(), "msg_1", "1", b"x");
+        assert_eq!(signed, format!("{} {}", alone(other), alone(secret)));
+    }
+
+    #[test]
+    fn what_two_accounts_hear_has_two_ids_and_the_same_again_has_one() {
+        let [a, b] = ["a.b", "c"].map(|account| Message::of(&post_of(account, "c1", "p1")));
+        assert_eq!(id(&[&a]), id(&[&Message::read(&a.json).unwrap()]));
+        assert_ne!(id(&[&a]), id(&[&b]));
+        assert_ne!(id(&[&a, &b]), id(&[&a]));
+        assert!(!id(&[&a]).contains('.'));
+    }
+}

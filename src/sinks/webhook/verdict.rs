@@ -1,0 +1,92 @@
+//! What an answer means.
+
+use std::time::{Duration, SystemTime};
+
+use awc::http::{
+    StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
+
+use super::super::answers::{AnswerError, Reply};
+
+/// A handler that wants a longer pause than this is asked all the same: it may have come back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// What became of a request.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// The handler has it. An answer that cannot be read changes nothing of that.
+    Taken(Result<Vec<Reply>, AnswerError>),
+    /// Not now.
+    Later {
+        /// Why.
+        cause: String,
+        /// How long the handler wants no request at all.
+        pause: Option<Duration>,
+    },
+    /// Never.
+    Refused {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// What a status other than 2xx means.
+pub(super) fn of_status(status: StatusCode, headers: &HeaderMap) -> Verdict {
+    let cause = format!("the handler answered {status}");
+    match status.as_u16() {
+        300..=399 => Verdict::Later {
+            cause: format!("{cause}; redirects are not followed: let url name the place itself"),
+            pause: None,
+        },
+        408 | 429 | 500..=599 => Verdict::Later { cause, pause: retry_after(headers, SystemTime::now()) },
+        400..=499 => Verdict::Refused { cause },
+        _ => Verdict::Later { cause: format!("{cause}, which no handler should"), pause: None },
+    }
+}
+
+/// `Retry-After`, in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(pause.min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16) -> Verdict {
+        of_status(StatusCode::from_u16(code).unwrap(), &HeaderMap::new())
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_what_cannot_is_refused() {
+        for code in [408, 429, 500, 502, 503, 599, 301, 307, 308, 304, 199] {
+            assert!(matches!(status(code), Verdict::Later { pause: None, .. }), "{code}");
+        }
+        for code in [400, 401, 403, 404, 405, 410, 413, 415, 422, 451, 499] {
+            assert!(matches!(status(code), Verdict::Refused { .. }), "{code}");
+        }
+        let Verdict::Later { cause, .. } = status(302) else { panic!("not later") };
+        assert!(cause.contains("302 Found") && cause.contains("redirects are not followed"), "{cause}");
+    }
+
+    #[test]
+    fn a_pause_is_read_in_seconds_and_as_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let pause = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, value.parse().unwrap());
+            retry_after(&headers, now)
+        };
+        assert_eq!(pause("7"), Some(Duration::from_secs(7)));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(pause("99999999999"), Some(LONGEST_PAUSE));
+        assert_eq!(pause("soon"), None);
+    }
+}

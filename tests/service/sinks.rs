@@ -1,0 +1,253 @@
+//! `matterhost run` with sinks, and the handlers of `docs/handlers`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
+use serde_json::Value;
+
+use crate::program::{DEADLINE, Dir, Lines, Running, World, text};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A handler at work.
+struct Handler {
+    child: Child,
+    port: u16,
+    said: Lines,
+}
+
+impl Handler {
+    fn start(mut command: Command, secret: &str) -> Self {
+        let mut child = command.env("HOOK_SECRET", secret).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let port = line.trim().strip_prefix("listening ").unwrap().parse().unwrap();
+        Self { child, port, said: Lines::of(stdout.chain(std::io::empty())) }
+    }
+
+    fn python(port: u16, secret: &str) -> Self {
+        let mut command = Command::new("python3");
+        command.args(["docs/handlers/webhook.py", &port.to_string()]);
+        Self::start(command, secret)
+    }
+
+    fn rust(secret: &str) -> Self {
+        let test = std::env::current_exe().unwrap();
+        let program = test.ancestors().nth(2).unwrap().join("examples/webhook_handler");
+        assert!(program.exists(), "{}: build it with `cargo build --examples`", program.display());
+        let mut command = Command::new(program);
+        command.arg("0");
+        Self::start(command, secret)
+    }
+
+    fn sink(&self) -> String {
+        sink(self.port)
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sink(port: u16) -> String {
+    format!(
+        "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/events\"\nsecret = \"{SECRET}\"\n"
+    )
+}
+
+fn path_of(page: &str) -> PathBuf {
+    fs::canonicalize(page).unwrap()
+}
+
+#[test]
+fn the_handlers_of_the_page_hear_signed_events() {
+    for mut handler in [Handler::python(0, SECRET), Handler::rust(SECRET)] {
+        let world = World::new();
+        let dir = Dir::with(&(world.config() + &handler.sink()));
+        let mut running = Running::ready(&world, &dir);
+        let id = world.says("hello there");
+        handler.said.line(&format!("heard {id}"));
+        running.log.line("a handler answered with a reply, and replies are not posted yet");
+        running.signal("TERM");
+        let (status, log) = running.ended();
+        assert_eq!(status.code(), Some(0), "{log:#?}");
+        assert!(log.iter().all(|line| !line.contains(SECRET) && !line.contains("/events")), "{log:#?}");
+    }
+}
+
+#[test]
+fn what_a_handler_refuses_is_shown_and_tried_again() {
+    for handler in [Handler::python(0, OTHER), Handler::rust(OTHER)] {
+        let world = World::new();
+        let dir = Dir::with(&(world.config() + &handler.sink()));
+        let mut running = Running::ready(&world, &dir);
+        let id = world.says("hello there");
+        let refusal = format!("the handler answered 401 Unauthorized (event {id})");
+        running.log.json("the refusal", |line| {
+            line["fact"] == "rejected" && line["message"].as_str().unwrap().contains(&refusal)
+        });
+        let shown = dir.matterhost(&["dead-letter", "list", "--json"]).output().unwrap();
+        let letters: Vec<Value> =
+            text(&shown.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let letter = letters.iter().find(|letter| letter["event"]["id"] == *id).unwrap();
+        assert_eq!(letter["cause"], "the handler answered 401 Unauthorized");
+        let table = text(&dir.matterhost(&["dead-letter", "list"]).output().unwrap().stdout);
+        assert!(table.contains(&id) && table.contains("401 Unauthorized"), "{table}");
+        let refused = dir.matterhost(&["dead-letter", "retry"]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+        assert!(text(&refused.stdout).contains("hook: 0 taken, "), "{}", text(&refused.stdout));
+        // The operator mends the secret, while the host runs.
+        drop(handler);
+        let mut mended = Handler::python(0, SECRET);
+        dir.write("matterhost.toml", &(world.config() + &mended.sink()));
+        let taken = dir.matterhost(&["dead-letter", "retry", "--sink", "hook"]).output().unwrap();
+        assert_eq!(taken.status.code(), Some(0), "{}{}", text(&taken.stdout), text(&taken.stderr));
+        mended.said.line(&format!("heard {id}"));
+        let empty = dir.matterhost(&["dead-letter", "list"]).output().unwrap();
+        assert_eq!(text(&empty.stdout), "There are no dead letters.\n");
+    }
+}
+
+#[test]
+fn a_handler_that_is_away_at_first_gets_everything_in_order() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let world = World::new();
+    let dir = Dir::with(&(world.config() + &sink(port)));
+    // The hello is the first that it does not take.
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let told = running.log.json("the trouble", |line| line["sink"] == "hook" && line["level"] == "WARN");
+    let words = told["message"].as_str().unwrap();
+    assert!(
+        told["account"] == "helpdesk" && words.contains("trying again") && words.contains("refused"),
+        "{told}"
+    );
+    let ids = ["one", "two", "three"].map(|words| world.says(words));
+    let mut handler = Handler::python(port, SECRET);
+    for id in ids {
+        handler.said.line(&format!("heard {id}"));
+    }
+    running.log.line("the sink works again");
+}
+
+#[test]
+fn a_host_whose_handler_takes_nothing_ends_all_the_same() {
+    let world = World::new();
+    let config = world.config() + &sink(1) + "[host]\nshutdown_deadline = \"500ms\"\n";
+    let dir = Dir::with(&config);
+    // The hello is the first that it does not take.
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    running.log.fact("stalled");
+    world.says("nobody hears this");
+    running.signal("TERM");
+    let (status, log) = running.ended();
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    assert!(log.iter().any(|line| line.contains("not all could be handed over in time")), "{log:#?}");
+}
+
+#[test]
+fn each_sink_of_an_account_gets_what_it_asks_for() {
+    let world = World::new();
+    let sinks = "[sinks.output]\ntype = \"stdout\"\n\
+                 [sinks.mine]\ntype = \"file\"\npath = \"mine.jsonl\"\nmentions_only = true\n\
+                 [sinks.spare]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\nbest_effort = true\n";
+    let config = world.config().replace("[log]", "sinks = [\"output\", \"mine\", \"spare\"]\n[log]");
+    let dir = Dir::with(&format!("{config}{sinks}secret = \"{SECRET}\"\n"));
+    let mut running = Running::ready(&world, &dir);
+    for words in ["for all", "for @helper"] {
+        world.says(words);
+        running.events.post(words);
+    }
+    running.signal("TERM");
+    let (status, log) = running.ended();
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    let mine = fs::read_to_string(dir.write("other", "").with_file_name("mine.jsonl")).unwrap();
+    let said: Vec<Value> = mine.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = said.iter().map(|event| event["data"]["post"]["message"].as_str().unwrap()).collect();
+    assert!(said.contains(&"for @helper") && !said.contains(&"for all"), "{said:?}");
+}
+
+/// A host with the child of the page, in a directory by which its processes are known.
+fn with_child(world: &World) -> (Dir, Running) {
+    let handler = path_of("docs/handlers/lines.py");
+    let child =
+        format!("[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\n", handler.display());
+    let dir = Dir::with(&(world.config() + &child));
+    let running = Running::ready(world, &dir);
+    (dir, running)
+}
+
+/// Whether a process with that argument and working directory runs.
+fn runs(dir: &Path, argument: &str) -> bool {
+    let here = dir.canonicalize().unwrap();
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    let ours = |process: &PathBuf| {
+        fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == here)
+            && fs::read_to_string(process.join("cmdline")).is_ok_and(|line| line.contains(argument))
+    };
+    processes.into_iter().any(|process| ours(&process))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_child_hears_events_and_goes_with_the_host() {
+    for signals in [1, 2] {
+        let world = World::new();
+        let (dir, mut running) = with_child(&world);
+        let id = world.says("hello there");
+        running.log.line(&format!("heard {id}"));
+        let here = dir.write("other", "");
+        let here = here.parent().unwrap();
+        assert!(runs(here, "lines.py"));
+        for _ in 0..signals {
+            running.signal("TERM");
+        }
+        running.ended();
+        let end = Instant::now() + DEADLINE;
+        while runs(here, "lines.py") {
+            assert!(Instant::now() < end, "the child is still there");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_sink_that_cannot_begin_is_told_with_its_name() {
+    let world = World::new();
+    let dir = Dir::with(&(world.config() + "[sinks.x]\ntype = \"file\"\npath = \"no/such/events.jsonl\"\n"));
+    let output = dir.matterhost(&["run"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(told.contains("sink x cannot be started") && told.contains("No such file"), "{told}");
+    let output = dir.matterhost(&["dead-letter", "list", "--sink", "y"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("--sink: there is no such sink; name one of x"));
+}
+
+#[test]
+fn a_handler_with_a_certificate_of_an_own_authority_is_asked_with_its_ca_file_only() {
+    // It speaks TLS, and knows no such route: an answer of it is a 404.
+    let far = matterhost_simulator::Simulator::builder().tls(true).start().unwrap();
+    let url = format!("{}/no-such-route", far.url());
+    let hook = format!("[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\nsecret = \"{SECRET}\"\n");
+    let world = World::new();
+    let dir = Dir::with(&(world.config() + &hook + "ca_file = \"ca.pem\"\n"));
+    dir.write("ca.pem", far.ca_pem().unwrap());
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    running.log.line("the handler answered 404 Not Found");
+    let dir = Dir::with(&(world.config() + &hook));
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let told = running.log.json("the trouble", |line| line["sink"] == "hook");
+    assert!(told["message"].as_str().unwrap().contains("certificate"), "{told}");
+}
