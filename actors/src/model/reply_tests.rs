@@ -1,10 +1,11 @@
 use super::*;
-use crate::model::{EventBody, Generation, PostKey, ServerName};
+use crate::model::{AccountUser, EventBody, Generation, PostKey, ServerName};
 
 fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -> Event {
     Event {
         account: AccountName::new("bot").unwrap(),
         server: ServerName::new("company").unwrap(),
+        user: AccountUser::default(),
         generation: Generation(2),
         connection_id: connection_id.into(),
         received_at: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(after_ms),
