@@ -10,6 +10,7 @@ use matterhost_actors::{
 };
 
 use super::{
+    posting::Posting,
     signals::{Asked, Signals},
     store::Store,
 };
@@ -17,11 +18,7 @@ use crate::{
     config::Config,
     exit::Exit,
     observe,
-    sinks::{
-        Sinks,
-        answers::{Answers, NotPosted},
-        stdout::Ended,
-    },
+    sinks::{Sinks, answers::Answers, stdout::Ended},
 };
 
 /// When standard output is gone nothing can be handed over any more: only the sockets are closed.
@@ -47,8 +44,6 @@ pub(super) fn run(config: Config, store: Store) -> anyhow::Result<Exit> {
 
 async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
-    let sinks = Sinks::start(&config, &answers)?;
     let deadline = config.shutdown_deadline;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
@@ -56,6 +51,8 @@ async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     }
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
     let supervisor = supervisor.start();
+    let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
+    let sinks = Sinks::start(&config, &answers)?;
     add(&supervisor, config, &sinks).await?;
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),

@@ -2,6 +2,7 @@
 
 mod dead_letter;
 mod host;
+mod posting;
 mod signals;
 mod state;
 mod store;

@@ -31,6 +31,10 @@ pub struct Reply {
     pub sink: Arc<str>,
     /// The id of the event that it answers: the same when the event comes again.
     pub event: Box<str>,
+    /// Which of the answers to that event it is, from 0.
+    pub n: usize,
+    /// When the post was made that the event is about, in server milliseconds: no answer to it is older.
+    pub since: Option<i64>,
     /// The channel: the event's own.
     pub channel: ChannelId,
     /// The thread that it belongs to, where the handler wants one.
@@ -119,9 +123,14 @@ pub(super) fn read(
     } else {
         serde_json::from_str::<Option<Given>>(text).map_err(form)?.into_iter().collect()
     };
+    let mut answered = vec![0; events.len()];
     let reply = |given: Given| {
-        let place = given.among(events);
-        place.and_then(|place| given.reply(events[place], sink)).transpose()
+        let reply = given.among(events).and_then(|place| {
+            let reply = given.reply(events[place], sink, answered[place])?;
+            answered[place] += usize::from(reply.is_some());
+            Ok(reply)
+        });
+        reply.transpose()
     };
     given.into_iter().filter_map(reply).collect()
 }
@@ -153,8 +162,13 @@ impl Given {
         *event.id == *to && self.source.as_ref().is_none_or(|source| *event.source == **source)
     }
 
-    /// What is to be posted; nothing where there is no text and are no props.
-    pub(super) fn reply(self, event: &Message, sink: &Arc<str>) -> Result<Option<Reply>, AnswerError> {
+    /// What is to be posted, as the `n`th answer; nothing where there is no text and are no props.
+    pub(super) fn reply(
+        self,
+        event: &Message,
+        sink: &Arc<str>,
+        n: usize,
+    ) -> Result<Option<Reply>, AnswerError> {
         let channel = event.channel.as_str();
         let named = [&self.channel, &self.channel_id];
         if named.into_iter().flatten().any(|named| named != channel) {
@@ -174,6 +188,8 @@ impl Given {
             account: event.account.clone(),
             sink: Arc::clone(sink),
             event: event.id.clone(),
+            n,
+            since: about.create_at,
             channel: event.channel.clone(),
             thread: root.filter(|_| self.in_thread),
             seen_by,
@@ -183,7 +199,7 @@ impl Given {
     }
 }
 
-/// Drops replies, and says so once.
+/// Posts nothing: for events that are tried again by hand, long after what they were about.
 #[derive(Debug, Default)]
 pub struct NotPosted {
     told: AtomicBool,
@@ -193,11 +209,7 @@ impl Answers for NotPosted {
     fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
         if !self.told.swap(true, Ordering::Relaxed) {
             let (account, sink) = (reply.account.as_str(), &*reply.sink);
-            tracing::warn!(
-                account,
-                sink,
-                "a handler answered with a reply, and replies are not posted yet: it is dropped"
-            );
+            tracing::warn!(account, sink, "a handler answered with a reply; here none is posted");
         }
         std::future::ready(()).boxed()
     }

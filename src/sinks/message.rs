@@ -44,6 +44,8 @@ pub(super) struct About {
     pub(super) root_id: Option<PostId>,
     #[serde(default)]
     pub(super) user_id: Option<UserId>,
+    #[serde(default)]
+    pub(super) create_at: Option<i64>,
 }
 
 impl Message {

@@ -104,6 +104,24 @@ impl World {
         )
     }
 
+    /// The bot's posts.
+    pub(crate) fn posts_of_the_bot(&self) -> Vec<String> {
+        let posts = self.simulator.posts_in(&self.channel).into_iter();
+        posts
+            .filter(|post| post.user_id == self.bot.user_id && post.kind.is_empty())
+            .map(|post| post.message)
+            .collect()
+    }
+
+    /// Waits until the bot has posted that.
+    pub(crate) fn await_post(&self, words: &str) {
+        let end = Instant::now() + DEADLINE;
+        while !self.posts_of_the_bot().iter().any(|post| post == words) {
+            assert!(Instant::now() < end, "no {words:?} in {:?}", self.posts_of_the_bot());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn says(&self, words: &str) -> String {
         self.simulator.post(&self.person.user_id, &self.channel, words).id
     }

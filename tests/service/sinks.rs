@@ -76,10 +76,10 @@ fn the_handlers_of_the_page_hear_signed_events() {
     for mut handler in [Handler::python(0, SECRET), Handler::rust(SECRET)] {
         let world = World::new();
         let dir = Dir::with(&(world.config() + &handler.sink()));
-        let mut running = Running::ready(&world, &dir);
+        let running = Running::ready(&world, &dir);
         let id = world.says("hello there");
         handler.said.line(&format!("heard {id}"));
-        running.log.line("a handler answered with a reply, and replies are not posted yet");
+        world.await_post("You said: hello there");
         running.signal("TERM");
         let (status, log) = running.ended();
         assert_eq!(status.code(), Some(0), "{log:#?}");

@@ -121,6 +121,12 @@ impl ReplyKey {
         Self { text: format!("{id}#{n}").into(), since, answers: true }
     }
 
+    /// The same key, of an answer to an event: the loop guard counts it, and may refuse it.
+    #[must_use]
+    pub fn answering(self) -> Self {
+        Self { answers: true, ..self }
+    }
+
     /// The same key; no post with it is older than this, in server milliseconds.
     #[must_use]
     pub fn since(self, server_ms: i64) -> Self {

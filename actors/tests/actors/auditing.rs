@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use matterhost_actors::{
-    actors::{AuditSettings, CatchUpSettings, HostSettings},
+    actors::{AuditSettings, CatchUpSettings, HealthSettings, HostSettings},
     mattermost::RestErrorKind,
     model::{CloseReason, Fact},
+    policy::PulseLimits,
 };
 use matterhost_simulator::{Fault, FaultKind};
 
@@ -55,7 +56,10 @@ fn events_that_are_dropped_while_ping_and_sequence_are_right_are_found_over_sock
             ..AuditSettings::default()
         };
         let catch_up = CatchUpSettings { overlap: Duration::from_millis(300), ..CatchUpSettings::default() };
-        let settings = HostSettings { audit, catch_up, ..hurried() };
+        // Nobody is to be silent here, however busy the machine is.
+        let pulse = PulseLimits { interval: SECOND, timeout: 20 * SECOND };
+        let health = HealthSettings { pulse, ..hurried().health };
+        let settings = HostSettings { audit, catch_up, health, ..hurried() };
         let mut scene = Scene::with(quick_simulator(), settings, &["bot".into()]).await;
         scene.hears(1).await;
         scene.simulator.inject(Fault::new(FaultKind::LostEvent));

@@ -84,7 +84,8 @@ impl Open {
     fn reply(&mut self, given: Given) -> Result<(), AnswerError> {
         let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
         let place = given.among(&events)?;
-        let reply = given.reply(events[place], &self.supplies.sink)?;
+        let n = self.events[place].replies.len();
+        let reply = given.reply(events[place], &self.supplies.sink, n)?;
         if let (Some(reply), Some(event)) = (reply, self.events.get_mut(place)) {
             event.replies.push(Arc::clone(&self.supplies.answers).post(reply));
         }
