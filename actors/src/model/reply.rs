@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::{AccountName, AccountState, Change, ChannelId, Event, PostId, UserId};
 
 /// The longest key, in bytes. It is a member of the post and of the request that makes it; an event's id and a number
-/// fit many times.
-const MAX_KEY_BYTES: usize = 128;
+/// and a sink's name fit.
+const MAX_KEY_BYTES: usize = 256;
 
 /// One thing that an account is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ pub struct ReplyKey {
 /// Why a text is no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a key is 1 to {MAX_KEY_BYTES} visible ASCII characters, such as an event's id; this one has {bytes} bytes"
+    "a key is 1 to {MAX_KEY_BYTES} bytes without white space, such as an event's id; this one has {bytes}"
 )]
 pub struct KeyError {
     bytes: usize,
@@ -93,9 +93,10 @@ impl ReplyKey {
     /// A key that the caller makes. Posts with it are looked for among the newest of the channel.
     ///
     /// # Errors
-    /// When it is empty, too long, or holds anything but visible ASCII.
+    /// When it is empty, too long, or holds white space or control characters.
     pub fn new(text: &str) -> Result<Self, KeyError> {
-        let is_key = (1..=MAX_KEY_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let visible = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        let is_key = visible && (1..=MAX_KEY_BYTES).contains(&text.len());
         if is_key {
             Ok(Self { text: text.into(), since: None, answers: false })
         } else {
