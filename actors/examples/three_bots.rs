@@ -14,7 +14,7 @@ struct Greeter(Arc<Notify>);
 
 impl Bot for Greeter {
     async fn joined(&self, context: &Context, joined: &Joined) -> BotResult {
-        if context.user() != Some(&joined.user_id) {
+        if *context.user() != joined.user_id {
             context.reply("Welcome!").await?;
             self.0.notify_one();
         }

@@ -17,7 +17,7 @@ pub struct Observer {
 }
 
 impl Default for Observer {
-    /// A stream with room for [`BACKLOG`] observations.
+    /// A stream that nobody listens to yet.
     fn default() -> Self {
         Self { sender: broadcast::Sender::new(BACKLOG) }
     }

@@ -3,9 +3,9 @@
 use actix::Addr;
 use futures_util::future::{BoxFuture, FutureExt as _};
 
-use super::{Identify, SendReply, Supervisor};
+use super::{SendReply, Supervisor};
 use crate::{
-    model::{AccountName, Order, Posted, ReplyError, UserId},
+    model::{AccountName, Order, Posted, ReplyError},
     ports::Voice,
 };
 
@@ -15,10 +15,5 @@ impl Voice for Addr<Supervisor> {
         let asked = self.send(SendReply { account: account.clone(), order });
         // Its mailbox closes when the host has ended.
         async move { asked.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
-    }
-
-    fn identify(&self, account: &AccountName) -> BoxFuture<'static, Option<UserId>> {
-        let asked = self.send(Identify(account.clone()));
-        async move { asked.await.ok().flatten() }.boxed()
     }
 }

@@ -19,7 +19,6 @@ use crate::{
 /// across a kill of the process. Where the order may differ, give a [`Draft`] a key of your own.
 pub struct Context {
     event: Arc<Event>,
-    user: Option<UserId>,
     voice: Arc<dyn Voice>,
     post: Option<PostId>,
     thread: Option<PostId>,
@@ -29,11 +28,10 @@ pub struct Context {
 impl Context {
     pub(super) fn new(
         event: Arc<Event>,
-        user: Option<UserId>,
         voice: Arc<dyn Voice>,
         (post, thread): (Option<PostId>, Option<PostId>),
     ) -> Self {
-        Self { event, user, voice, post, thread, answers: AtomicUsize::new(0) }
+        Self { event, voice, post, thread, answers: AtomicUsize::new(0) }
     }
 
     /// The account that heard it.
@@ -46,9 +44,14 @@ impl Context {
         &self.event.server
     }
 
-    /// The account's own user; none only if the host is about to end.
-    pub fn user(&self) -> Option<&UserId> {
-        self.user.as_ref()
+    /// The account's own user.
+    pub fn user(&self) -> &UserId {
+        &self.event.user.id
+    }
+
+    /// The account's name after the @.
+    pub fn username(&self) -> &str {
+        &self.event.user.name
     }
 
     /// The channel that it belongs to; empty when it belongs to none.
@@ -145,9 +148,6 @@ impl Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context")
-            .field("event", &self.event)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("event", &self.event).finish_non_exhaustive()
     }
 }

@@ -1,18 +1,13 @@
 //! A bot is a sink.
 
-use std::{
-    any::Any,
-    panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt as _;
 use tokio::time::timeout;
 
 use super::{Bot, BotError, BotResult, Context, heard::Heard};
 use crate::{
-    model::{Event, Remedy, ReplyError, UserId},
+    model::{Event, Remedy, ReplyError},
     ports::{Delivered, EventSink, Outcome, Voice},
 };
 
@@ -25,8 +20,6 @@ pub struct BotSink<B> {
     bot: Arc<B>,
     voice: Arc<dyn Voice>,
     deadline: Duration,
-    /// The account's own user, once it is known.
-    user: Arc<OnceLock<UserId>>,
 }
 
 impl<B: Bot> BotSink<B> {
@@ -36,7 +29,7 @@ impl<B: Bot> BotSink<B> {
 
     /// A sink for one account's bot, which speaks by a voice.
     pub fn new(bot: B, voice: Arc<dyn Voice>) -> Self {
-        Self { bot: Arc::new(bot), voice, deadline: Self::DEADLINE, user: Arc::default() }
+        Self { bot: Arc::new(bot), voice, deadline: Self::DEADLINE }
     }
 
     /// How long a handler may take; beyond it, it is a fault of the account.
@@ -55,11 +48,9 @@ impl<B: Bot> EventSink for BotSink<B> {
                 return Delivered::Now(Outcome::Rejected { cause });
             }
         };
-        let (bot, voice, user, event) =
-            (self.bot.clone(), self.voice.clone(), self.user.clone(), event.clone());
+        let (bot, voice, event) = (self.bot.clone(), self.voice.clone(), event.clone());
         let handling = async move {
-            let user = identify(&*voice, &user, &event).await;
-            let context = Context::new(event, user, voice, heard.about());
+            let context = Context::new(event, voice, heard.about());
             handle(&*bot, &context, &heard).await
         };
         let (handling, deadline) = (AssertUnwindSafe(handling).catch_unwind(), self.deadline);
@@ -67,20 +58,11 @@ impl<B: Bot> EventSink for BotSink<B> {
             match timeout(deadline, handling).await {
                 Ok(Ok(result)) => outcome(result),
                 Ok(Err(panic)) => broken(format!("the bot panicked: {}", said(&*panic))),
-                Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs())),
+                Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),
             }
         };
         Delivered::Later(outcome.boxed())
     }
-}
-
-async fn identify(voice: &dyn Voice, known: &OnceLock<UserId>, event: &Event) -> Option<UserId> {
-    if known.get().is_none()
-        && let Some(user) = voice.identify(&event.account).await
-    {
-        return Some(known.get_or_init(|| user).clone());
-    }
-    known.get().cloned()
 }
 
 async fn handle<B: Bot>(bot: &B, context: &Context, heard: &Heard) -> BotResult {

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{AccountName, Order, Posted, ReplyError, UserId};
+use crate::model::{AccountName, Order, Posted, ReplyError};
 
 /// Speaks for accounts.
 ///
@@ -11,7 +11,4 @@ use crate::model::{AccountName, Order, Posted, ReplyError, UserId};
 pub trait Voice: Send + Sync + 'static {
     /// Has an account do something.
     fn speak(&self, account: &AccountName, order: Order) -> BoxFuture<'static, Result<Posted, ReplyError>>;
-
-    /// Which user an account is; none before its first connection.
-    fn identify(&self, account: &AccountName) -> BoxFuture<'static, Option<UserId>>;
 }

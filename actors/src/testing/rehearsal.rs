@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use super::Says;
 use crate::{
     bots::{Bot, BotSink},
-    model::{AccountName, Order, Posted, ReplyError, UserId},
+    model::{AccountName, Order, Posted, ReplyError},
     ports::{Delivered, EventSink as _, Outcome, Voice},
 };
 
@@ -117,9 +117,5 @@ impl Voice for Prompter {
             Ok(Posted { ids })
         });
         ready(result).boxed()
-    }
-
-    fn identify(&self, _: &AccountName) -> BoxFuture<'static, Option<UserId>> {
-        ready(Some(UserId::from(USER))).boxed()
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod auditing;
+mod bots;
 mod catching_up;
 mod channels;
 mod contract;

@@ -4,9 +4,8 @@ mod limits;
 mod live;
 mod once;
 
-use actix::Actor as _;
 use matterhost_actors::{
-    actors::{HostSettings, Identify, RemoveAccount, SendReply, Shutdown, StopAccount, Supervisor},
+    actors::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},
     model::{AccountState, ChannelId, Draft, Fact, Order, PostId, Posted, ReplyError, ReplyKey},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -155,15 +154,5 @@ fn a_shutdown_waits_for_what_is_being_said() {
         go.send(()).unwrap();
         assert_eq!(ending.await.unwrap().unwrap().abandoned, []);
         assert_eq!(saying.await.unwrap().unwrap().ids.len(), 1);
-    });
-}
-
-#[test]
-fn an_account_knows_who_it_is_once_it_has_connected() {
-    with_a_bot(settings(), async |stage| {
-        assert_eq!(stage.ask(Identify(name("bot"))).await, Some("id-bot".into()));
-        assert_eq!(stage.ask(Identify(name("nobody"))).await, None);
-        let idle = Supervisor::new(settings()).start();
-        assert_eq!(idle.send(Identify(name("bot"))).await.unwrap(), None);
     });
 }

@@ -24,7 +24,7 @@ pub use messages::{
     Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 
-pub use replies::{Identify, SendReply};
+pub use replies::SendReply;
 
 pub(super) use children::{
     ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stall, Stalled,

@@ -12,7 +12,7 @@ use tokio::{
 use super::{Supervisor, account::Account};
 use crate::{
     actors::replies::{Drain, Replies, Stop, Submit},
-    model::{AccountName, Order, Posted, ReplyError, UserId},
+    model::{AccountName, Order, Posted, ReplyError},
 };
 
 /// How long beyond a reply's deadline its result is waited for: a request that began in time may last as long as the
@@ -32,11 +32,6 @@ pub struct SendReply {
     /// What it is to do.
     pub order: Order,
 }
-
-/// Asks which user an account is; none before its first connection.
-#[derive(Debug, Message)]
-#[rtype(result = "Option<UserId>")]
-pub struct Identify(pub AccountName);
 
 impl Handler<SendReply> for Supervisor {
     type Result = ResponseFuture<Result<Posted, ReplyError>>;
@@ -118,13 +113,4 @@ pub(super) async fn drain(replies: Vec<(AccountName, Addr<Replies>)>, deadline: 
         }
     }
     late
-}
-
-impl Handler<Identify> for Supervisor {
-    type Result = Option<UserId>;
-
-    fn handle(&mut self, Identify(account): Identify, _: &mut Self::Context) -> Self::Result {
-        let account = self.accounts.get(&account)?;
-        account.env.book.with(|book| book.account().user.clone())
-    }
 }

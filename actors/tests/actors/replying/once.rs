@@ -118,3 +118,21 @@ fn a_panic_is_told_and_the_same_key_asked_again_makes_one_post() {
         assert_eq!(stage.state("bot").await, AccountState::Ready);
     });
 }
+
+#[test]
+fn a_post_at_the_edge_of_a_page_is_found_among_those_of_its_time() {
+    with_a_bot(settings(), async |stage| {
+        let first = post(stage, keyed("town", "once", "k")).await.unwrap();
+        let made = stage.world.last_post_at("town");
+        stage.world.post("town", made);
+        for n in 1..200 {
+            stage.world.post("town", made + n);
+        }
+        stage.pass(60 * SECOND).await;
+        let host = Host::live(settings(), Arc::new(stage.world.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        let key = ReplyKey::new("k").unwrap().since(made);
+        let draft = Draft { key: Some(key), ..draft("town", "once") };
+        assert_eq!(post(&host, draft).await.unwrap(), first);
+    });
+}

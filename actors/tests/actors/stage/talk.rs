@@ -124,6 +124,10 @@ impl Talk {
         (post.update_at, post.delete_at) = (at, at);
     }
 
+    pub(super) fn last_post_at(&self, channel: &str) -> i64 {
+        self.channels[channel].last_post_at
+    }
+
     fn moved(&mut self, channel: &str, at: i64) {
         let channel = self.channels.get_mut(channel).expect(channel);
         channel.last_post_at = channel.last_post_at.max(at);

@@ -195,6 +195,10 @@ impl World {
         self.state().talk.post(channel, create_at)
     }
 
+    pub(crate) fn last_post_at(&self, channel: &str) -> i64 {
+        self.state().talk.last_post_at(channel)
+    }
+
     /// What was written in a channel by REST, in order.
     pub(crate) fn written(&self, channel: &str) -> Vec<String> {
         self.state().talk.written(channel)

@@ -1,0 +1,68 @@
+use super::*;
+use crate::model::{AccountUser, EventBody, Generation, PostKey, ServerName};
+
+fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -> Event {
+    Event {
+        account: AccountName::new("bot").unwrap(),
+        server: ServerName::new("company").unwrap(),
+        user: AccountUser::default(),
+        generation: Generation(2),
+        connection_id: connection_id.into(),
+        received_at: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(after_ms),
+        recovered: false,
+        own: false,
+        body: EventBody {
+            event: "posted".into(),
+            channel_id: "town".into(),
+            change,
+            seq,
+            data: "{}".into(),
+            broadcast: "{}".into(),
+        },
+    }
+}
+
+#[test]
+fn an_event_that_comes_again_has_the_same_key_and_no_other_has() {
+    let posted = || Some(Change::Posted(PostKey { create_at: 17, id: "p".into() }));
+    let edited = Some(Change::Edited { id: "p".into(), edit_at: 18 });
+    let deleted = Some(Change::Deleted { id: "p".into() });
+    for (event, key, oldest) in [
+        (event(posted(), "c", 1, 0), "p#0", Some(17)),
+        (event(posted(), "other", 9, 5), "p#0", Some(17)),
+        (event(edited, "c", 2, 0), "p/edited/18#0", Some(18)),
+        (event(deleted, "c", 3, 0), "p/deleted#0", None),
+        (event(Some(Change::Left), "c", 4, 0), "c/4#0", None),
+        (event(None, "c", 5, 0), "c/5#0", None),
+        (event(None, "", 5, 0), "2/0/5#0", None),
+        (event(None, "", 5, 99), "2/99/5#0", None),
+    ] {
+        let made = ReplyKey::of_event(&event, 0);
+        assert_eq!((made.as_str(), made.oldest(), made.is_answer()), (key, oldest, true));
+    }
+    assert_eq!(ReplyKey::of_event(&event(None, "c", 5, 0), 3).as_str(), "c/5#3");
+}
+
+#[test]
+fn a_key_is_visible_and_of_some_length() {
+    for good in ["k", "9w3bz1c1ypfa9pyyqqz5uyo3xe/edited/17#büro#3", &"x".repeat(MAX_KEY_BYTES)] {
+        assert_eq!(ReplyKey::new(good).unwrap().as_str(), good);
+    }
+    for bad in ["", "a b", "a\u{7f}", "a\n", &"x".repeat(MAX_KEY_BYTES + 1)] {
+        assert!(ReplyKey::new(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn doubt_is_told() {
+    let late = |unsure| ReplyError::TooLate {
+        account: AccountName::new("bot").unwrap(),
+        state: AccountState::Blocked,
+        waited: std::time::Duration::from_secs(120),
+        cause: "the token was refused (401)".into(),
+        unsure,
+    };
+    let sure = "account bot could not do it within 120 s, being blocked: the token was refused (401)";
+    assert_eq!(late(false).to_string(), sure);
+    assert_eq!(late(true).to_string(), format!("{sure}; it may have been done all the same"));
+}

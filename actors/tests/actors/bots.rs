@@ -1,0 +1,242 @@
+//! Bots in Rust: what becomes of a handler that answers, fails, panics or takes its time.
+
+mod hosting;
+mod rehearsing;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use matterhost_actors::{
+    actors::{HostSettings, Shutdown, StartAccount, StopAccount},
+    bots::{Bot, BotResult, BotSink, Context, Post},
+    mattermost::RestErrorKind,
+    model::{AccountState, CloseReason, Fact},
+};
+use tokio::sync::{Notify, watch};
+
+use crate::stage::{Fate, SECOND, Stage, name, play, posted_data, settings, wide_open};
+
+/// What the bot does with a post, by its text.
+#[derive(Default)]
+struct Actor {
+    /// How often each handler began, and what it heard.
+    begun: Mutex<Vec<String>>,
+    /// Handlers that are under way now, and the most that ever were.
+    now: AtomicUsize,
+    most: AtomicUsize,
+    go: Notify,
+    failures: AtomicUsize,
+    ended: watch::Sender<usize>,
+}
+
+impl Actor {
+    fn begun(&self) -> Vec<String> {
+        self.begun.lock().unwrap().clone()
+    }
+
+    async fn until_ended(&self, count: usize) {
+        let mut ended = self.ended.subscribe();
+        let waiting = ended.wait_for(|ended| *ended >= count);
+        tokio::time::timeout(Duration::from_secs(36_000), waiting).await.unwrap().unwrap();
+    }
+
+    async fn act(&self, context: &Context, post: &Post) -> BotResult {
+        match &*post.message {
+            "panic" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => panic!("told to panic"),
+            "fail" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => Err("told to fail".into()),
+            "hang" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => std::future::pending().await,
+            "wait" => {
+                self.go.notified().await;
+                Ok(())
+            }
+            "answer" => {
+                context.reply_in_thread("an answer").await?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Bot for Actor {
+    async fn posted(&self, context: &Context, post: &Post) -> BotResult {
+        self.begun.lock().unwrap().push(post.id.to_string());
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let result = self.act(context, post).await;
+        self.now.fetch_sub(1, Ordering::Relaxed);
+        if result.is_ok() {
+            self.ended.send_modify(|ended| *ended += 1);
+        }
+        result
+    }
+}
+
+fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Stage, Arc<Actor>)) {
+    play(settings, wide_open(), async |stage| {
+        for n in 0..40 {
+            stage.world.add_channel(&format!("room-{n}"), &["bot"]);
+        }
+        let bot = Arc::new(Actor::default());
+        let voice = Arc::new(stage.supervisor.clone());
+        let sink = BotSink::new(bot.clone(), voice).with_deadline(600 * SECOND);
+        stage.host_with("bot", Arc::new(sink)).await.unwrap();
+        stage.until_ready("bot").await;
+        test(stage, bot).await;
+    });
+}
+
+/// Somebody posts, and the bot's socket brings it.
+fn hears(stage: &Stage, channel: &str, text: &str) -> String {
+    let id = stage.world.post(channel, 20_000).to_string();
+    let data = posted_data(channel, &id, "id-ana").replace("hello", text);
+    stage.world.peer("bot").event("posted", channel, &data);
+    id
+}
+
+#[test]
+fn a_handler_that_fails_panics_or_hangs_is_a_fault_of_its_account_and_its_event_comes_again() {
+    let causes = [
+        ("fail", "the bot failed: told to fail"),
+        ("panic", "the bot panicked: told to panic"),
+        ("hang", "the bot took longer than 600 s"),
+    ];
+    for (text, expected) in causes {
+        with_a_bot(settings(), async |stage, bot| {
+            stage.ready("healthy").await;
+            let id = hears(stage, "room-0", text);
+            let (reason, charged) = stage.until_closed("bot").await;
+            assert_eq!(reason, CloseReason::SinkBroken { cause: expected.into() });
+            assert!(charged, "{text}");
+            bot.until_ended(1).await;
+            stage.until_ready("bot").await;
+            assert_eq!(bot.begun(), [id.clone(), id]);
+            stage.pass(SECOND).await;
+            assert_eq!(stage.count("healthy", "closed"), 0, "nobody else notices");
+        });
+    }
+}
+
+#[test]
+fn slow_handlers_are_bounded_and_pings_are_answered_meanwhile() {
+    let mut settings = settings();
+    settings.delivery.in_flight = 4;
+    with_a_bot(settings, async |stage, bot| {
+        for n in 0..40 {
+            hears(stage, &format!("room-{n}"), "wait");
+        }
+        for _ in 0..6 {
+            stage.until("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
+        }
+        assert_eq!((bot.most.load(Ordering::Relaxed), bot.begun().len()), (4, 4));
+        assert_eq!(stage.state("bot").await, AccountState::Ready);
+        for ended in 1..=40 {
+            bot.go.notify_one();
+            bot.until_ended(ended).await;
+        }
+        assert_eq!(bot.most.load(Ordering::Relaxed), 4);
+        assert_eq!(stage.count("bot", "closed"), 0);
+    });
+}
+
+#[test]
+fn an_answer_that_may_succeed_later_brings_the_event_again_and_one_that_will_not_passes_it_over() {
+    with_a_bot(settings(), async |stage, bot| {
+        // Longer than a reply's deadline.
+        stage.world.next_posts((0..20).map(|_| Fate::Fail(RestErrorKind::Server(500))));
+        let id = hears(stage, "room-0", "answer");
+        stage.until("bot", |fact| *fact == Fact::Stalled).await;
+        bot.until_ended(1).await;
+        assert_eq!(stage.world.written("room-0"), ["an answer"]);
+        assert!(bot.begun().len() > 1 && bot.begun().iter().all(|begun| *begun == id));
+
+        stage.world.next_posts([Fate::Fail(RestErrorKind::Refused(403))]);
+        hears(stage, "room-1", "answer");
+        let rejected = stage.until("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
+        let Fact::Rejected { cause } = rejected else { panic!("{rejected:?}") };
+        assert!(cause.contains("403"), "{cause}");
+        assert_eq!(stage.count("bot", "closed"), 0, "neither is a fault");
+    });
+}
+
+#[test]
+fn an_event_that_comes_again_after_a_fault_is_answered_once() {
+    /// Answers, and fails when it has.
+    struct Forgetful(AtomicUsize, watch::Sender<bool>);
+
+    impl Bot for Forgetful {
+        async fn posted(&self, context: &Context, _: &Post) -> BotResult {
+            context.reply("first").await?;
+            context.reply("second").await?;
+            if self.0.fetch_add(1, Ordering::Relaxed) < 2 {
+                return Err("after the answers".into());
+            }
+            self.1.send_replace(true);
+            Ok(())
+        }
+    }
+
+    with_a_bot(settings(), async |stage, _| {
+        stage.world.add_channel("town", &["forgetful"]);
+        let bot = Arc::new(Forgetful(AtomicUsize::new(0), watch::Sender::new(false)));
+        let sink = BotSink::new(bot.clone(), Arc::new(stage.supervisor.clone()));
+        stage.host_with("forgetful", Arc::new(sink)).await.unwrap();
+        stage.until_ready("forgetful").await;
+        let id = stage.world.post("town", 20_000).to_string();
+        stage.world.peer("forgetful").event("posted", "town", &posted_data("town", &id, "id-ana"));
+        bot.1.subscribe().wait_for(|done| *done).await.unwrap();
+        assert_eq!(bot.0.load(Ordering::Relaxed), 3);
+        assert_eq!(stage.world.written("town"), ["first", "second"]);
+    });
+}
+
+#[test]
+fn a_stopped_account_keeps_what_its_bot_could_not_answer() {
+    with_a_bot(settings(), async |stage, bot| {
+        stage.world.next_posts([Fate::Fail(RestErrorKind::RateLimited { retry_after: Some(9 * SECOND) })]);
+        hears(stage, "room-0", "answer");
+        stage.pass(SECOND).await;
+        stage.ask(StopAccount(name("bot"))).await.unwrap();
+        stage.until("bot", |fact| *fact == Fact::Stopped).await;
+        stage.pass(30 * SECOND).await;
+        assert_eq!(stage.world.written("room-0").len(), 0);
+        stage.ask(StartAccount(name("bot"))).await.unwrap();
+        bot.until_ended(1).await;
+        assert_eq!(stage.world.written("room-0"), ["an answer"]);
+    });
+}
+
+#[test]
+fn a_shutdown_waits_for_handlers_and_their_answers() {
+    /// Answers when it may.
+    struct Late(Notify);
+
+    impl Bot for Late {
+        async fn posted(&self, context: &Context, _: &Post) -> BotResult {
+            self.0.notified().await;
+            context.reply("better late").await?;
+            Ok(())
+        }
+    }
+
+    with_a_bot(settings(), async |stage, _| {
+        stage.world.add_channel("town", &["late"]);
+        let bot = Arc::new(Late(Notify::new()));
+        let sink = BotSink::new(bot.clone(), Arc::new(stage.supervisor.clone()));
+        stage.host_with("late", Arc::new(sink)).await.unwrap();
+        stage.until_ready("late").await;
+        let id = stage.world.post("town", 20_000).to_string();
+        stage.world.peer("late").event("posted", "town", &posted_data("town", &id, "id-ana"));
+        stage.pass(SECOND).await;
+        let ending = actix::spawn(stage.supervisor.send(Shutdown { deadline: 60 * SECOND }));
+        stage.until("late", |fact| *fact == Fact::Stopped).await;
+        stage.pass(SECOND).await;
+        bot.0.notify_one();
+        assert_eq!(ending.await.unwrap().unwrap().abandoned, []);
+        assert_eq!(stage.world.written("town"), ["better late"]);
+    });
+}

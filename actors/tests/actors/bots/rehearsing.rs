@@ -1,0 +1,177 @@
+//! A bot without a server.
+
+use std::{sync::Mutex, time::Duration};
+
+use matterhost_actors::{
+    bots::{Bot, BotResult, Context, Joined, Post, Reaction},
+    model::{AccountName, ChannelId, Draft, Order, ReplyError, ReplyKey},
+    ports::Outcome,
+    testing::{Rehearsal, event, post, reaction},
+};
+use serde_json::json;
+
+/// Writes down which handler heard what, and answers questions.
+#[derive(Default)]
+struct Clerk(Mutex<Vec<String>>);
+
+impl Clerk {
+    fn note(&self, context: &Context, what: &str) {
+        let late = if context.recovered() { "late " } else { "" };
+        self.0.lock().unwrap().push(format!("{late}{what}"));
+    }
+}
+
+impl Bot for Clerk {
+    async fn posted(&self, context: &Context, post: &Post) -> BotResult {
+        let place = post.root_id.as_ref().map_or("", |root| root.as_str());
+        self.note(context, &format!("posted {} {} {place}", post.user_id, post.message));
+        match &*post.message {
+            "two" => {
+                context.reply("one").await?;
+                context.reply_in_thread("two").await?;
+            }
+            "all" => {
+                let made = context.reply("made").await?;
+                context.edit(&made.ids[0], "edited").await?;
+                context.react("wave").await?;
+                context.typing().await?;
+                context.whisper(&post.user_id, "psst").await?;
+                let key = Some(ReplyKey::new("mine")?);
+                let draft = Draft { channel: "else".into(), text: "there".into(), key, ..Draft::default() };
+                context.post(draft).await?;
+            }
+            "panic" => panic!("told to"),
+            "hang" => std::future::pending().await,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn edited(&self, context: &Context, post: &Post) -> BotResult {
+        self.note(context, &format!("edited {} {}", post.id, post.message));
+        Ok(())
+    }
+
+    async fn deleted(&self, context: &Context, post: &Post) -> BotResult {
+        self.note(context, &format!("deleted {}", post.id));
+        Ok(())
+    }
+
+    async fn reaction(&self, context: &Context, reaction: &Reaction) -> BotResult {
+        self.note(context, &format!("{} {} {}", reaction.emoji, reaction.post_id, reaction.added));
+        Ok(())
+    }
+
+    async fn joined(&self, context: &Context, joined: &Joined) -> BotResult {
+        self.note(context, &format!("joined {} {}", joined.user_id, joined.channel_id));
+        Ok(())
+    }
+
+    async fn raw(&self, context: &Context) -> BotResult {
+        self.note(context, &context.event().body.event);
+        context.reply("anywhere").await?;
+        Ok(())
+    }
+}
+
+fn rehearse(test: impl AsyncFnOnce(&Rehearsal<std::sync::Arc<Clerk>>, &Clerk)) {
+    actix::System::new().block_on(async {
+        let clerk = std::sync::Arc::new(Clerk::default());
+        let rehearsal = Rehearsal::new(clerk.clone()).with_deadline(Duration::from_millis(50));
+        test(&rehearsal, &clerk).await;
+    });
+}
+
+#[test]
+fn each_event_reaches_its_handler() {
+    rehearse(async |rehearsal, clerk| {
+        let root = "root-of-a-thread";
+        for says in [
+            post("hello").by("ben").in_channel("garden"),
+            post("hello").in_thread(root).recovered(),
+            post("").to("p1").edited("new"),
+            post("").to("p1").deleted(),
+            reaction("wave").to("p1"),
+            reaction("wave").to("p1").taken_back(),
+            post("").by("ben").of_type("system_join_channel"),
+            post("").of_type("system_add_to_channel").with("addedUserId", json!("cho")),
+            post("").of_type("system_header_change"),
+            event("status_change", json!({ "status": "away" })),
+        ] {
+            assert_eq!(rehearsal.hears(says.clone()).await, Outcome::Acknowledged, "{says:?}");
+        }
+        assert_eq!(
+            *clerk.0.lock().unwrap(),
+            [
+                "posted ben hello ",
+                "late posted ana hello root-of-a-thread",
+                "edited p1 new",
+                "deleted p1",
+                "wave p1 true",
+                "wave p1 false",
+                "joined ben town",
+                "joined cho town",
+                "posted",
+                "status_change",
+            ]
+        );
+    });
+}
+
+#[test]
+fn answers_have_places_and_keys() {
+    rehearse(async |rehearsal, _| {
+        rehearsal.hears(post("two").to("p1")).await;
+        rehearsal.hears(post("two").to("p2").in_thread("root")).await;
+        let of = |order: Order| match order {
+            Order::Post(draft) => (
+                draft.root_id.map_or_else(String::new, |root| root.to_string()),
+                draft.key.unwrap().as_str().to_owned(),
+            ),
+            other => panic!("{other:?}"),
+        };
+        let orders: Vec<_> = rehearsal.orders().into_iter().map(of).collect();
+        let expected = [("", "p1#0"), ("p1", "p1#1"), ("", "p2#0"), ("root", "p2#1")];
+        assert_eq!(orders, expected.map(|(root, key)| (root.to_owned(), key.to_owned())));
+        assert_eq!(rehearsal.texts(), ["one", "two", "one", "two"]);
+    });
+}
+
+#[test]
+fn whatever_a_bot_does_is_collected() {
+    rehearse(async |rehearsal, _| {
+        rehearsal.hears(post("all").to("p1")).await;
+        let orders = rehearsal.orders();
+        let [made, edit, react, typing, whisper, there] = &orders[..] else { panic!("{orders:?}") };
+        assert!(matches!(made, Order::Post(draft) if draft.channel.as_str() == "town"));
+        assert_eq!(*edit, Order::Edit { post: "reply-1".into(), text: "edited".into() });
+        assert_eq!(*react, Order::React { post: "p1".into(), emoji: "wave".into() });
+        assert_eq!(*typing, Order::Typing { channel: "town".into(), root_id: None });
+        assert!(matches!(whisper, Order::Ephemeral { user, .. } if user.as_str() == "ana"));
+        assert!(matches!(there, Order::Post(draft) if draft.channel.as_str() == "else"
+            && draft.key.as_ref().is_some_and(|key| key.as_str() == "mine" && !key.is_answer())));
+    });
+}
+
+#[test]
+fn the_outcome_is_what_a_host_would_act_upon() {
+    rehearse(async |rehearsal, _| {
+        let blocked = ReplyError::Stopped(AccountName::new("bot").unwrap());
+        rehearsal.fail_next(blocked.clone());
+        let again = rehearsal.hears(post("two")).await;
+        assert_eq!(again, Outcome::Retry { after: Duration::from_secs(5), cause: blocked.to_string() });
+        let guard = ReplyError::LoopGuard { channel: ChannelId::from("town"), limit: 20 };
+        rehearsal.fail_next(guard.clone());
+        let over = rehearsal.hears(post("two")).await;
+        assert_eq!(over, Outcome::Rejected { cause: guard.to_string() });
+        for (text, cause) in [("panic", "the bot panicked: told to"), ("hang", "longer than 0.05 s")] {
+            let Outcome::Broken { cause: said } = rehearsal.hears(post(text)).await else { panic!("{text}") };
+            assert!(said.contains(cause), "{said}");
+        }
+        let nowhere = event("hello", json!({})).in_channel("");
+        assert!(matches!(rehearsal.hears(nowhere).await, Outcome::Rejected { .. }), "there is no channel");
+        let unreadable = event("posted", json!({ "post": "{" }));
+        let Outcome::Rejected { cause } = rehearsal.hears(unreadable).await else { panic!("it is no post") };
+        assert!(cause.starts_with("posted cannot be read"), "{cause}");
+    });
+}
