@@ -86,12 +86,13 @@ fn a_channel_that_the_account_was_put_in_unheard_is_found() {
 }
 
 #[test]
-fn an_hour_of_edits_pins_deletions_and_own_posts_is_quiet() {
+fn an_hour_of_edits_pins_deletions_own_posts_and_lists_that_lag_is_quiet() {
     play(settings(), wide_open(), async |stage| {
         listening(stage).await;
         let mut last = String::new();
         for minute in 1..=60 {
             let at = 1_000_000 + minute * 60_000;
+            stage.world.lag_lists(minute % 3 == 0);
             let post = say(stage, at);
             match minute % 4 {
                 0 => stage.world.edit_post(&post, at + 20_000),
