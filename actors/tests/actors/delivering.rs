@@ -90,7 +90,7 @@ fn a_sink_that_takes_a_second_an_event_never_has_more_read_than_may_wait_in_a_hu
             stage.forget_what_was_seen(SECOND).await;
             let read = stage.snapshot("bot").await.events - taken.load(Ordering::Relaxed);
             assert!(read <= may_wait, "{read} were read and wait");
-            paused += u64::from(read == may_wait);
+            paused += u64::from(read + 32 > may_wait);
         }
         assert!(paused > EVENTS / 16 / 2, "most of the time the socket was not read");
         assert_eq!(stage.state("bot").await, AccountState::Ready);
