@@ -70,10 +70,12 @@ impl EventSink for Slow {
 #[test]
 fn a_sink_that_takes_a_second_an_event_never_has_more_read_than_may_wait_in_a_hundred_thousand() {
     const EVENTS: u64 = 100_000;
+    const CHANNELS: usize = 64;
     /// Told, and not taken yet: some hundred more than may wait for the sink. What waits is bounded in bytes as well, by
     /// the weight of its permits.
     const AHEAD: u64 = 600;
-    play(HostSettings { delivery: DeliverySettings::default(), ..settings() }, wide_open(), async |stage| {
+    let delivery = DeliverySettings { in_flight: CHANNELS, ..DeliverySettings::default() };
+    play(HostSettings { delivery, ..settings() }, wide_open(), async |stage| {
         let sink = Slow::default();
         let taken = sink.0.clone();
         stage.host_with("bot", Arc::new(sink)).await.unwrap();
@@ -83,16 +85,16 @@ fn a_sink_that_takes_a_second_an_event_never_has_more_read_than_may_wait_in_a_hu
         let (mut told, mut paused) = (0, 0);
         while taken.load(Ordering::Relaxed) < EVENTS {
             while told < EVENTS && told < taken.load(Ordering::Relaxed) + AHEAD {
-                let (channel, id) = (format!("c{}", told % 16), format!("{told}-{text}"));
+                let (channel, id) = (format!("c{}", told % CHANNELS as u64), format!("{told}-{text}"));
                 stage.world.peer("bot").post(&channel, &id);
                 told += 1;
             }
             stage.forget_what_was_seen(SECOND).await;
             let read = stage.snapshot("bot").await.events - taken.load(Ordering::Relaxed);
             assert!(read <= may_wait, "{read} were read and wait");
-            paused += u64::from(read + 32 > may_wait);
+            paused += u64::from(read + 2 * CHANNELS as u64 > may_wait);
         }
-        assert!(paused > EVENTS / 16 / 2, "most of the time the socket was not read");
+        assert!(paused > EVENTS / CHANNELS as u64 / 2, "most of the time the socket was not read");
         assert_eq!(stage.state("bot").await, AccountState::Ready);
     });
 }
