@@ -2,8 +2,14 @@
 
 use std::{io, thread, time::Duration};
 
-use matterhost_actors::ports::Outcome;
+use futures_util::FutureExt as _;
+use matterhost_actors::ports::{Delivered, Outcome};
 use tokio::{runtime::Builder, sync::watch, task::LocalSet};
+
+use super::{
+    message::Message,
+    queue::{Queue, Refused},
+};
 
 /// Not at once: what took it may fail again.
 const UNANSWERED_RETRY: Duration = Duration::from_millis(500);
@@ -39,6 +45,20 @@ impl Worker {
     /// Tells it to end.
     pub(super) fn close(&self) {
         self.closing.send_replace(true);
+    }
+
+    /// Puts a message in the queue before it. `full` is the answer when there is no room.
+    pub(super) fn carry(&self, queue: &Queue<Message>, message: Message, full: Outcome) -> Delivered {
+        let bytes = message.json.len();
+        match queue.put(message, bytes) {
+            Ok(answered) => {
+                let worker = self.clone();
+                let answer = answered.map(move |outcome| outcome.unwrap_or_else(|_| worker.unanswered()));
+                Delivered::Later(answer.boxed())
+            }
+            Err(Refused::Full) => Delivered::Now(full),
+            Err(Refused::Gone) => Delivered::Now(self.unanswered()),
+        }
     }
 
     /// What became of something that was handed to it and is not answered: the host ends, or a request of it panicked,

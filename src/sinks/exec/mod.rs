@@ -15,7 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
 use matterhost_actors::{
     model::Event,
     policy::RestartPolicy,
@@ -32,7 +31,7 @@ use super::{
     Supplies,
     message::Message,
     pause::Pause,
-    queue::{Jobs, Queue, Refused},
+    queue::{Jobs, Queue},
     trouble::Trouble,
     worker::{self, Closing, Worker},
 };
@@ -86,16 +85,7 @@ impl Exec {
 
     /// Hands a message over.
     pub(super) fn carry(&self, message: Message) -> Delivered {
-        let bytes = message.json.len();
-        match self.queue.put(message, bytes) {
-            Ok(answered) => {
-                let worker = self.worker.clone();
-                let answer = answered.map(move |outcome| outcome.unwrap_or_else(|_| worker.unanswered()));
-                Delivered::Later(answer.boxed())
-            }
-            Err(Refused::Full) => Delivered::Now(full()),
-            Err(Refused::Gone) => Delivered::Now(self.worker.unanswered()),
-        }
+        self.worker.carry(&self.queue, message, full())
     }
 }
 

@@ -10,7 +10,6 @@ mod verdict;
 
 use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use matterhost_actors::{
     model::Event,
     policy::{Backoff, Delays},
@@ -23,7 +22,7 @@ use super::{
     Supplies,
     message::{Lane, Message},
     pause::Pause,
-    queue::{Job, Jobs, Queue, Refused},
+    queue::{Job, Jobs, Queue},
     trouble::Trouble,
     worker::{self, Closing, Worker},
 };
@@ -75,16 +74,7 @@ impl Webhook {
 
     /// Hands a message over.
     pub(super) fn carry(&self, message: Message) -> Delivered {
-        let bytes = message.json.len();
-        match self.queue.put(message, bytes) {
-            Ok(answered) => {
-                let worker = self.worker.clone();
-                let answer = answered.map(move |outcome| outcome.unwrap_or_else(|_| worker.unanswered()));
-                Delivered::Later(answer.boxed())
-            }
-            Err(Refused::Full) => Delivered::Now(full()),
-            Err(Refused::Gone) => Delivered::Now(self.worker.unanswered()),
-        }
+        self.worker.carry(&self.queue, message, full())
     }
 }
 
