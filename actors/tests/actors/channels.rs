@@ -1,7 +1,7 @@
 //! Channels that lists lack, that cannot be read, and that come and go: what a fake server shows and a simulated one
 //! does not.
 
-use matterhost_actors::model::Fact;
+use matterhost_actors::{model::Fact, policy::GateLimits};
 
 use crate::stage::{SECOND, Stage, play, settings, wide_open};
 
@@ -63,6 +63,30 @@ fn what_was_said_after_the_account_had_left_such_a_channel_is_none_of_its_busine
         });
         away(stage, |stage| drop(stage.world.post("d", 3_000))).await;
         assert_eq!(heard(stage).len(), 2, "a seen leave ends the cursor");
+    });
+}
+
+#[test]
+fn a_long_catch_up_says_how_far_it_is() {
+    let slow = GateLimits { requests_per_second: 1.0, dial_slots: 1 };
+    play(settings(), slow, async |stage| {
+        for n in 0..20 {
+            stage.world.add_channel(&format!("c{n}"), &["bot"]);
+        }
+        stage.ready("bot").await;
+        stage.world.disable("bot");
+        stage.until("bot", |fact| *fact == Fact::Blocked).await;
+        for n in 0..20 {
+            stage.world.post(&format!("c{n}"), 2_000);
+        }
+        stage.world.enable("bot");
+        let told = stage.until("bot", |fact| matches!(fact, Fact::CatchingUp(_))).await;
+        let Fact::CatchingUp(progress) = told else { panic!("{told:?}") };
+        assert!(progress.channels == 20 && progress.recovered > 0 && progress.done < 20, "{progress:?}");
+        assert!(stage.snapshot("bot").await.catching_up.is_some());
+        stage.until_ready("bot").await;
+        let snapshot = stage.snapshot("bot").await;
+        assert_eq!((snapshot.catching_up, snapshot.recovered), (None, 20));
     });
 }
 

@@ -1,8 +1,15 @@
 //! From the socket to the sink: order, back-pressure, stalls.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use futures_util::FutureExt as _;
 use matterhost_actors::{
     actors::{DeliverySettings, HostSettings},
-    model::{AccountState, Fact},
+    model::{AccountState, Event, Fact},
+    ports::{Delivered, EventSink, Outcome},
 };
 
 use crate::stage::{Manner, SECOND, play, settings, wide_open};
@@ -40,6 +47,52 @@ fn a_sink_that_is_slow_for_minutes_makes_nobody_silent() {
         stage.sink.until_posts(30).await;
         stage.pass(SECOND).await;
         assert_eq!(stage.count("bot", "closed"), 0);
+        assert_eq!(stage.state("bot").await, AccountState::Ready);
+    });
+}
+
+/// Takes a second for each event, and keeps none.
+#[derive(Default)]
+struct Slow(Arc<AtomicU64>);
+
+impl EventSink for Slow {
+    fn deliver(&self, _: &Arc<Event>) -> Delivered {
+        let taken = self.0.clone();
+        let later = async move {
+            tokio::time::sleep(SECOND).await;
+            taken.fetch_add(1, Ordering::Relaxed);
+            Outcome::Acknowledged
+        };
+        Delivered::Later(later.boxed())
+    }
+}
+
+#[test]
+fn a_sink_that_takes_a_second_an_event_never_has_more_read_than_may_wait_in_a_hundred_thousand() {
+    const EVENTS: u64 = 100_000;
+    /// Told, and not taken yet: some hundred more than may wait for the sink. What waits is bounded in bytes as well, by
+    /// the weight of its permits.
+    const AHEAD: u64 = 600;
+    play(HostSettings { delivery: DeliverySettings::default(), ..settings() }, wide_open(), async |stage| {
+        let sink = Slow::default();
+        let taken = sink.0.clone();
+        stage.host_with("bot", Arc::new(sink)).await.unwrap();
+        stage.until_ready("bot").await;
+        let text = "x".repeat(1_000);
+        let may_wait = u64::try_from(DeliverySettings::default().queue).unwrap();
+        let (mut told, mut paused) = (0, 0);
+        while taken.load(Ordering::Relaxed) < EVENTS {
+            while told < EVENTS && told < taken.load(Ordering::Relaxed) + AHEAD {
+                let (channel, id) = (format!("c{}", told % 16), format!("{told}-{text}"));
+                stage.world.peer("bot").post(&channel, &id);
+                told += 1;
+            }
+            stage.forget_what_was_seen(SECOND).await;
+            let read = stage.snapshot("bot").await.events - taken.load(Ordering::Relaxed);
+            assert!(read <= may_wait, "{read} were read and wait");
+            paused += u64::from(read + 32 > may_wait);
+        }
+        assert!(paused > EVENTS / 16 / 2, "most of the time the socket was not read");
         assert_eq!(stage.state("bot").await, AccountState::Ready);
     });
 }

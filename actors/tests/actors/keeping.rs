@@ -55,6 +55,29 @@ fn a_graceful_stop_leaves_a_resume_that_brings_what_rest_cannot() {
 }
 
 #[test]
+fn a_resume_beyond_what_the_server_reached_confuses_nobody() {
+    run(async || {
+        let mut scene = Scene::with_one_bot().await;
+        scene.hears(1).await;
+        let mut first = scene.stop().await;
+        let missed = scene.post("missed");
+        let bot = crate::stage::name("bot");
+        let mut kept = scene.store.load(&bot).await.unwrap();
+        kept.account.as_mut().unwrap().resume.as_mut().unwrap().next_seq += 50;
+        scene.store.commit(&bot, kept).await.unwrap();
+        scene.start().await;
+        // Hello comes twice, and an old event between (fact 10).
+        assert!(scene.host.seen.iter().any(|seen| seen.fact == Fact::ResumeLost));
+        scene.host.sink.until_taken(1, |taken| taken.id == missed).await;
+        scene.post("live");
+        scene.host.sink.until_posts(2).await;
+        let lives = [first.remove("bot").unwrap(), scene.host.sink.taken_so_far()];
+        assert_eq!(times(&lives).into_values().collect::<Vec<_>>(), [1, 1, 1]);
+        assert_eq!((scene.host.count("bot", "connected"), scene.host.count("bot", "closed")), (1, 0));
+    });
+}
+
+#[test]
 fn an_account_that_was_touched_while_no_host_ran_is_not_resumed() {
     run(async || {
         let mut scene = Scene::with_one_bot().await;

@@ -32,6 +32,8 @@ struct FakeChannel {
     create_at: i64,
     delete_at: i64,
     last_post_at: i64,
+    /// What lists show in place of that, while they lag.
+    lags_at: Option<i64>,
     /// The lists do not have it, though it can be read.
     unlisted: bool,
     /// Its posts cannot be read, though the lists have it.
@@ -60,6 +62,7 @@ impl Talk {
             create_at: 1,
             delete_at: 0,
             last_post_at: 0,
+            lags_at: None,
             unlisted: false,
             closed: false,
         };
@@ -68,6 +71,13 @@ impl Talk {
 
     pub(super) fn unlist(&mut self, channel: &str) {
         self.channels.get_mut(channel).unwrap().unlisted = true;
+    }
+
+    /// Lists show from now on what they show now, or the truth again.
+    pub(super) fn lag(&mut self, lags: bool) {
+        for channel in self.channels.values_mut() {
+            channel.lags_at = lags.then_some(channel.last_post_at);
+        }
     }
 
     pub(super) fn close(&mut self, channel: &str, closed: bool) {
@@ -138,7 +148,8 @@ impl Talk {
 impl Talk {
     pub(super) fn list(&self, user: &str) -> Vec<Channel> {
         let mine = self.channels.iter().filter(|(_, channel)| channel.has(user) && !channel.unlisted);
-        mine.map(|(id, channel)| channel.show(id, Some(channel.last_post_at))).collect()
+        mine.map(|(id, channel)| channel.show(id, Some(channel.lags_at.unwrap_or(channel.last_post_at))))
+            .collect()
     }
 
     pub(super) fn channel(&self, user: &str, id: &ChannelId) -> Result<Channel, RestErrorKind> {

@@ -176,6 +176,11 @@ impl World {
         self.state().talk.unlist(id);
     }
 
+    /// The lists are those of a replica that lags (fact 24).
+    pub(crate) fn lag_lists(&self, lags: bool) {
+        self.state().talk.lag(lags);
+    }
+
     /// Its posts answer 403, though the lists have it.
     pub(crate) fn close_channel(&self, id: &str, closed: bool) {
         self.state().talk.close(id, closed);
