@@ -2,6 +2,7 @@
 
 mod hosting;
 mod rehearsing;
+mod storm;
 
 use std::{
     sync::{

@@ -1,6 +1,6 @@
 //! A token is seen in its header, and nowhere else.
 
-use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits};
+use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits, NewPost};
 
 use matterhost_actors::model::ResumePoint;
 
@@ -48,6 +48,9 @@ fn errors_show_no_token_though_a_server_repeats_it() {
             let server = Server::answering(reply, Then::Close).await;
             let client = client(&server.url());
             let error = client.me(&token(), None).await.unwrap_err();
+            shown(&format!("{error:?} {error:#?} {error}"));
+            let post = NewPost { message: "hello".into(), ..NewPost::default() };
+            let error = client.create_post(&token(), &post).await.unwrap_err();
             shown(&format!("{error:?} {error:#?} {error}"));
             let error = client.dial(&token(), Some(&resume)).await.unwrap_err();
             shown(&format!("{error:?} {error:#?} {error}"));

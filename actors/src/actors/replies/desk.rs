@@ -175,3 +175,35 @@ fn trouble(kind: RestErrorKind) -> Trouble {
         | K::BadBody => Trouble::Unsure,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_refused_for_certain_may_have_been_done() {
+        let wait = Some(Duration::from_secs(7));
+        let not_done = Trouble::NotDone { retry_after: None };
+        for (kind, expected) in [
+            (RestErrorKind::RateLimited { retry_after: wait }, Trouble::NotDone { retry_after: wait }),
+            (RestErrorKind::Unauthorized, not_done),
+            (RestErrorKind::Tls, not_done),
+            (RestErrorKind::Redirect, not_done),
+            (RestErrorKind::NotFound, Trouble::Refused),
+            (RestErrorKind::Refused(400), Trouble::Refused),
+            (RestErrorKind::Refused(403), Trouble::Refused),
+            (RestErrorKind::Refused(413), Trouble::Refused),
+            (RestErrorKind::Refused(408), Trouble::Unsure),
+            (RestErrorKind::Unreachable, Trouble::Unsure),
+            (RestErrorKind::Timeout, Trouble::Unsure),
+            (RestErrorKind::Server(502), Trouble::Unsure),
+            (RestErrorKind::NotJson, Trouble::Unsure),
+            (RestErrorKind::BadBody, Trouble::Unsure),
+            (RestErrorKind::TooLarge, Trouble::Unsure),
+        ] {
+            assert_eq!(trouble(kind), expected, "{kind:?}");
+        }
+    }
+}

@@ -28,6 +28,8 @@ struct Part<'a> {
     oldest: Option<i64>,
     /// Whether the key was given: then it may have been posted before.
     given: bool,
+    /// Whether the loop guard counts it: a text in many parts is one reply.
+    counts: bool,
     is_answer: bool,
     me: UserId,
     deadline: Instant,
@@ -74,6 +76,7 @@ pub(super) async fn post(desk: &Desk, draft: Draft, deadline: Instant) -> Result
             files: if n == last { &draft.files } else { &[] },
             oldest,
             given,
+            counts: n == 0,
             is_answer: draft.key.as_ref().is_some_and(ReplyKey::is_answer),
             me: me.clone(),
             deadline,
@@ -151,7 +154,7 @@ impl Part<'_> {
     }
 
     async fn send(&mut self, counted: &mut bool) -> Result<PostId, Setback> {
-        if !*counted {
+        if self.counts && !*counted {
             self.count()?;
             *counted = true;
         }

@@ -87,7 +87,9 @@ fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
             let event = posted_event("town", n);
             Draft { key: Some(ReplyKey::of_event(&event, 0)), ..draft("town", "answer") }
         };
-        for n in 0..3 {
+        let long = "word ".repeat(12_000);
+        post(stage, Draft { text: long, ..answer(0) }).await.unwrap();
+        for n in 1..3 {
             post(stage, answer(n)).await.unwrap();
         }
         for n in 3..5 {
