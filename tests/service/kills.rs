@@ -28,10 +28,10 @@ const LIVES: usize = 6;
 const SIDE_BY_SIDE: usize = 3;
 
 /// How much later than a younger one a post becomes visible, at most.
-const SCATTER: Duration = Duration::from_millis(30);
+pub(crate) const SCATTER: Duration = Duration::from_millis(30);
 
 /// How late the host expects them, in milliseconds (`catch_up.overlap`): much later, for a machine that is busy.
-const LATEST_MS: i64 = 1_000;
+pub(crate) const LATEST_MS: i64 = 1_000;
 
 /// The host, and what it says.
 struct Life {
@@ -78,7 +78,7 @@ impl Life {
 }
 
 /// Makes people quiet when it is dropped.
-struct Hush<'a>(&'a AtomicBool);
+pub(crate) struct Hush<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Hush<'_> {
     fn drop(&mut self) {
@@ -87,7 +87,7 @@ impl Drop for Hush<'_> {
 }
 
 /// People who talk until they are told to be quiet.
-fn talk(world: &World, channels: &[String], seed: u64, quiet: &AtomicBool) {
+pub(crate) fn talk(world: &World, channels: &[String], seed: u64, quiet: &AtomicBool) {
     let mut random = fastrand::Rng::with_seed(seed);
     while !quiet.load(Ordering::Relaxed) {
         let channel = random.choice(channels).unwrap();
@@ -140,13 +140,13 @@ fn survives(seed: u64) {
     check(&lives, seed, kills);
 }
 
-fn await_socket(world: &World) {
+pub(crate) fn await_socket(world: &World) {
     let open = |seen: &matterhost_simulator::Counters| seen.open_sockets(&world.bot.user_id) == 1;
     assert!(world.simulator.wait_for(open, DEADLINE));
 }
 
 /// The ids of all posts of people, when those that become visible late have.
-fn all_said(world: &World, channels: &[String]) -> BTreeSet<String> {
+pub(crate) fn all_said(world: &World, channels: &[String]) -> BTreeSet<String> {
     thread::sleep(SCATTER * 2);
     let posts = channels.iter().flat_map(|channel| world.simulator.posts_in(channel));
     posts

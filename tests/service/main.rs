@@ -13,3 +13,4 @@ mod program;
 mod running;
 mod sinks;
 mod state;
+mod storms;
