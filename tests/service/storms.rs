@@ -19,11 +19,12 @@ use crate::{
 /// Lives of the host in one run.
 const LIVES: usize = 3;
 
-/// What both handlers do: note a post, now and then with trouble before or after. `SEED` makes it the same again.
+/// What both handlers do: note a post, now and then with trouble before or after.
 const COMMON: &str = r#"
 import json, os, random, sys, time
-chance = random.Random(int(sys.argv[1]))
 out = open("heard", "a")
+# Each life is another.
+chance = random.Random("%s %s" % (sys.argv[1], os.getpid()))
 
 def note(event):
     if event["type"] == "com.mattermost.posted":

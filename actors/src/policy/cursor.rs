@@ -63,6 +63,13 @@ impl Cursor {
         &self.anchor
     }
 
+    /// Begins earlier, where no post is its anchor yet.
+    pub fn reach_back(&mut self, time: i64) {
+        if let Anchor::Time(begin) = &mut self.anchor {
+            *begin = (*begin).min(time);
+        }
+    }
+
     /// The time of the newest acknowledged post, or where the cursor began.
     pub fn newest(&self) -> i64 {
         self.since.last().map_or(self.anchor.time(), |(create_at, _)| *create_at)

@@ -89,6 +89,11 @@ impl Exec {
     }
 }
 
+/// As exactly as a person wants to know it.
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.down.left() {
@@ -131,7 +136,7 @@ impl Keeper {
 
     fn tell(&self, cause: &str, next: Next) {
         let sink = &*self.supplies.sink;
-        let human = |wait: Duration| humantime::format_duration(Duration::from_secs(wait.as_secs().max(1)));
+        let human = |wait: Duration| humantime::format_duration(Duration::from_millis(millis(wait)));
         match next {
             Next::After(wait) => {
                 tracing::warn!(sink, "the handler failed: {cause}; starting it again in {}", human(wait));

@@ -166,8 +166,10 @@ impl Handler<FinishRound> for Delivery {
             book.fetched(&finish.skipped);
             is_new
         });
-        if is_new {
-            // Where an account begins is kept before it is ready: from then on a kill loses nothing.
+        if is_new && !self.is_another_due() {
+            // Where an account begins is kept before it is ready, with what came meanwhile: from then on a kill loses
+            // nothing.
+            self.queue_held();
             self.save_all(done, ctx);
         }
         Box::pin(begun.into_actor(self).map(|_, act, ctx| act.let_go(ctx)))
@@ -177,14 +179,22 @@ impl Handler<FinishRound> for Delivery {
 impl Delivery {
     /// Ends the round, unless another is due.
     fn let_go(&mut self, ctx: &mut Context<Self>) -> bool {
-        if self.round.again || self.round.overflown {
+        if self.is_another_due() {
             return false;
         }
         self.round.under_way = false;
+        self.queue_held();
+        self.pump(ctx);
+        true
+    }
+
+    fn is_another_due(&self) -> bool {
+        self.round.again || self.round.overflown
+    }
+
+    fn queue_held(&mut self) {
         for queued in self.round.take() {
             self.queue(queued);
         }
-        self.pump(ctx);
-        true
     }
 }

@@ -215,7 +215,7 @@ impl Book {
 
     /// Takes a change to hand it over. False for one that was taken before: by its id only, never by its time.
     pub fn take(&mut self, channel: &ChannelId, change: &Change) -> bool {
-        let Self { channels, account, lately, settings: BookSettings { overlap_ms, .. }, .. } = self;
+        let Self { channels, account, lately, dirty, settings: BookSettings { overlap_ms, .. }, .. } = self;
         // A look-up first: a key is made only for a channel that is new.
         let page = match channels.get_mut(channel) {
             Some(page) => page,
@@ -232,6 +232,9 @@ impl Book {
             }
             if page.stay == Stay::Left {
                 page.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
+            }
+            if page.reach_back(post.create_at, *overlap_ms) {
+                mark(dirty, channel, page);
             }
             page.heard = page.heard.max(post.create_at);
             lately.add(post.id.clone());

@@ -126,6 +126,19 @@ impl Page {
         post.create_at <= self.cursor.anchor().time() || self.knows(&Change::Posted(post.clone()))
     }
 
+    /// A post is taken that was made before the channel began for us, by less than the overlap: it was sent after the hello
+    /// all the same, or became visible late. Until it is acknowledged a kill must not find it behind the beginning. Gives
+    /// back whether that changed anything.
+    pub(super) fn reach_back(&mut self, create_at: i64, overlap_ms: i64) -> bool {
+        let Anchor::Time(begin) = *self.cursor.anchor() else { return false };
+        let is_late = create_at <= begin && create_at > begin.saturating_sub(overlap_ms);
+        if is_late {
+            self.cursor.reach_back(create_at - 1);
+            self.settled = self.settled.min(create_at - 1);
+        }
+        is_late
+    }
+
     pub(super) fn acknowledged(&mut self, change: Change, overlap_ms: i64) {
         self.open.remove(&change);
         match change {

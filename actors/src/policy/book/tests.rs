@@ -213,6 +213,21 @@ fn a_kill_owes_exactly_what_was_not_acknowledged() {
 }
 
 #[test]
+fn a_kill_owes_what_was_sent_between_the_first_hello_and_the_first_listing() {
+    let mut book = begun(&[("c", 2_000)]);
+    let held = posted(1_950, "held while the channels were listed");
+    assert!(book.take(&"c".into(), &held));
+    let mut kept = Records::default();
+    let mut after = book.killed(&mut kept);
+    assert_eq!(after.listed(&[listed("c", 2_000)], 0), [news("c", 1_949, Some(2_000))]);
+    book.acknowledged(&"c".into(), held);
+    assert!(book.killed(&mut kept).take(&"c".into(), &posted(1_999, "another")), "never for its time");
+    let imported = posted(5, "imported");
+    assert!(book.take(&"c".into(), &imported));
+    assert_eq!(book.killed(&mut kept).listed(&[listed("c", 3_000)], 0)[0].from, Anchor::Time(1_949));
+}
+
+#[test]
 fn a_kill_in_the_middle_of_a_round_owes_the_whole_of_it() {
     let mut book = begun(&[("c", 1_000)]);
     let mut kept = Records::default();
