@@ -1,0 +1,37 @@
+//! How many posts accounts make in a second, each answered before the next of its channel.
+
+use std::time::Instant;
+
+use anyhow::anyhow;
+use futures_util::future::try_join_all;
+use matterhost_actors::{
+    actors::{HostSettings, SendReply},
+    model::{Draft, Order},
+};
+
+use crate::{counter::Counter, host::Host, program::Readings, server::Server};
+
+const ACCOUNTS: usize = 20;
+
+pub(crate) fn a_second(quick: bool) -> anyhow::Result<Readings> {
+    let each = if quick { 5 } else { 100 };
+    let server = Server::start(ACCOUNTS, false)?;
+    let mut host = Host::start(HostSettings::default(), &server, Counter::new(false))?;
+    let names = host.add_all(&server.world.bots)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let begin = Instant::now();
+    let orders = names.iter().flat_map(|account| (0..each).map(move |n| (account.clone(), n)));
+    let posted = orders.map(|(account, n)| {
+        let text = format!("answer {n}");
+        let order =
+            Order::Post(Draft { channel: server.world.channel.as_str().into(), text, ..Draft::default() });
+        let asked = host.supervisor.send(SendReply { account, order });
+        async move { asked.await?.map_err(|error| anyhow!("{error}")) }
+    });
+    let posted = runtime.block_on(try_join_all(posted))?.len();
+    let seconds = begin.elapsed().as_secs_f64();
+    host.stop()?;
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    let posted = posted as f64;
+    Ok(vec![("replies", posted / seconds)])
+}
