@@ -86,12 +86,15 @@ impl Drop for Hush<'_> {
     }
 }
 
+/// What people say.
+const TALK: &str = "…";
+
 /// People who talk until they are told to be quiet.
 pub(crate) fn talk(world: &World, channels: &[String], seed: u64, quiet: &AtomicBool) {
     let mut random = fastrand::Rng::with_seed(seed);
     while !quiet.load(Ordering::Relaxed) {
         let channel = random.choice(channels).unwrap();
-        world.simulator.post(&world.person.user_id, channel, "…");
+        world.simulator.post(&world.person.user_id, channel, TALK);
         thread::sleep(Duration::from_micros(random.u64(..4_000)));
     }
 }
@@ -111,9 +114,8 @@ fn survives(seed: u64) {
     let mut channels = vec![world.channel.clone()];
     channels.extend(world.side_channels(2));
     let mut lives: Vec<Vec<Value>> = Vec::new();
-    // The first life begins now; what is posted before it is none of its business.
     let first = Life::begin(&dir);
-    await_socket(&world);
+    begins(&world, || !first.posts().is_empty());
     world.simulator.scatter_posts(SCATTER);
     let quiet = AtomicBool::new(false);
     let last = thread::scope(|scope| {
@@ -140,19 +142,27 @@ fn survives(seed: u64) {
     check(&lives, seed, kills);
 }
 
+/// Waits until an account has begun: what is posted before its first life is ready is none of its business.
+pub(crate) fn begins(world: &World, has_heard: impl Fn() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    await_socket(world);
+    while !has_heard() {
+        assert!(Instant::now() < end, "it never began");
+        world.says("is anybody there?");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 pub(crate) fn await_socket(world: &World) {
     let open = |seen: &matterhost_simulator::Counters| seen.open_sockets(&world.bot.user_id) == 1;
     assert!(world.simulator.wait_for(open, DEADLINE));
 }
 
-/// The ids of all posts of people, when those that become visible late have.
+/// The ids of all that was talked, when those that become visible late have.
 pub(crate) fn all_said(world: &World, channels: &[String]) -> BTreeSet<String> {
     thread::sleep(SCATTER * 2);
     let posts = channels.iter().flat_map(|channel| world.simulator.posts_in(channel));
-    posts
-        .filter(|post| post.user_id == world.person.user_id && post.kind.is_empty())
-        .map(|post| post.id)
-        .collect()
+    posts.filter(|post| post.message == TALK).map(|post| post.id).collect()
 }
 
 fn ids<'a>(posts: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {

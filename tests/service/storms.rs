@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    kills::{Hush, LATEST_MS, SCATTER, all_said, await_socket, talk},
+    kills::{Hush, LATEST_MS, SCATTER, all_said, await_socket, begins, talk},
     program::{DEADLINE, Dir, World},
 };
 
@@ -132,7 +132,7 @@ fn survives(world: &World, dir: &Dir, seed: u64) {
     let mut channels = vec![world.channel.clone()];
     channels.extend(world.side_channels(2));
     let mut life = begin(dir);
-    await_socket(world);
+    begins(world, || !heard(dir).is_empty());
     world.simulator.scatter_posts(SCATTER);
     let quiet = AtomicBool::new(false);
     thread::scope(|scope| {
