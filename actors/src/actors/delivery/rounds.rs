@@ -106,6 +106,9 @@ impl Delivery {
     pub(super) fn queue(&mut self, queued: Queued) -> bool {
         let body = &queued.event.body;
         let taken = match &body.change {
+            Some(change) if queued.event.recovered => {
+                self.env.book.with(|book| book.take_fetched(&body.channel_id, change))
+            }
             Some(change) => self.env.book.with(|book| book.take(&body.channel_id, change)),
             None => true,
         };
@@ -139,10 +142,12 @@ impl Handler<Recovered> for Delivery {
     type Result = bool;
 
     fn handle(&mut self, recovered: Recovered, ctx: &mut Context<Self>) -> bool {
-        if let Some(change) = &recovered.event.body.change {
+        let event = Arc::new(recovered.event);
+        let taken = self.queue(Queued { event: event.clone(), permit: recovered.permit });
+        // What was not taken is told apart by its id when the held one is let go: none is dropped for its time.
+        if let Some(change) = event.body.change.as_ref().filter(|_| taken) {
             self.round.fetched(change);
         }
-        let taken = self.queue(Queued { event: Arc::new(recovered.event), permit: recovered.permit });
         self.pump(ctx);
         taken
     }

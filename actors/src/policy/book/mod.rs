@@ -1,55 +1,21 @@
 //! What one account has heard of each channel, what it has missed, and what would be a double.
 
+mod audit;
 mod lately;
+mod news;
 mod page;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
+pub use news::{Listed, News, NewsKind};
+
 use self::{
     lately::Lately,
     page::{Page, Stay},
 };
-use super::cursor::Anchor;
-use crate::model::{AccountRecord, Change, ChannelId, PostKey, Records, ResumePoint, UserId};
-
-/// A channel as a listing shows it. Times are server milliseconds.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// The channel.
-    pub channel: ChannelId,
-    /// When it was made.
-    pub create_at: i64,
-    /// Its newest post's time, or past it (fact 24).
-    pub last_post_at: i64,
-    /// Whether it is a direct or group channel, which is all the account's from its beginning.
-    pub is_direct: bool,
-}
-
-/// A channel to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
-    /// The channel.
-    pub channel: ChannelId,
-    /// Where its posts begin.
-    pub from: Anchor,
-    /// Edits and deletions later than this are wanted, too; none where `last_post_at` has not moved.
-    pub edits_since: Option<i64>,
-    /// How the account came by it.
-    pub kind: NewsKind,
-}
-
-/// How an account came by a channel that is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NewsKind {
-    /// It was in it at the last listing.
-    Known,
-    /// It came in since, or a moment before: what is wanted begins at its join post, if there is one.
-    Joining,
-    /// The list lacks it: it may have left, or be in no team (fact 26). What is wanted ends at its leave post.
-    Unlisted,
-}
+use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
 
 /// Where accounts begin that nothing is known of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -252,6 +218,13 @@ impl Book {
         }
     }
 
+    /// Takes a change that was fetched. Where its channel's cursor has moved on since the listing, what lies behind it was
+    /// received before, and its id may be forgotten.
+    pub fn take_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
+        let is_behind = self.channels.get(channel).is_some_and(|page| page.has_passed(change));
+        !is_behind && self.take(channel, change)
+    }
+
     /// What was taken and not acknowledged is gone: it is to come again.
     pub fn forget_open(&mut self) {
         for page in self.channels.values_mut() {
@@ -260,38 +233,6 @@ impl Book {
                     self.lately.forget(&post.id);
                 }
             }
-        }
-    }
-
-    /// Whether anything was taken that is not acknowledged.
-    pub fn has_open(&self) -> bool {
-        self.channels.values().any(|page| !page.open.is_empty())
-    }
-
-    /// Channels of a listing that have more than was seen, for the audit.
-    pub fn overdue(&mut self, listing: &[Listed]) -> Vec<News> {
-        let mut news = Vec::new();
-        for listed in listing {
-            let page = self.page_of(listed);
-            if listed.last_post_at > page.seen_until {
-                let (channel, from) = (listed.channel.clone(), page.cursor.anchor().clone());
-                news.push(News { channel, from, edits_since: None, kind: NewsKind::Known });
-            }
-        }
-        news
-    }
-
-    /// Of those posts of a channel, the first that was never received.
-    pub fn missing<'a>(&self, channel: &ChannelId, posts: &'a [PostKey]) -> Option<&'a PostKey> {
-        let page = self.channels.get(channel);
-        posts.iter().find(|post| !self.lately.has(&post.id) && page.is_none_or(|page| !page.received(post)))
-    }
-
-    /// The audit found nothing missing in a channel up to that time.
-    pub fn looked_at(&mut self, channel: &ChannelId, until: i64) {
-        if let Some(page) = self.channels.get_mut(channel) {
-            page.seen_until = page.seen_until.max(until);
-            mark(&mut self.dirty, channel, page);
         }
     }
 

@@ -121,9 +121,19 @@ impl Page {
             }
     }
 
+    /// Whether the cursor has passed it.
+    pub(super) fn has_passed(&self, change: &Change) -> bool {
+        match change {
+            Change::Posted(post) => post.create_at <= self.cursor.anchor().time(),
+            Change::Edited { edit_at, .. } => *edit_at <= self.edits.until(),
+            Change::Deleted { .. } | Change::Left => false,
+        }
+    }
+
     /// Whether that post was received at all, acknowledged or not.
     pub(super) fn received(&self, post: &PostKey) -> bool {
-        post.create_at <= self.cursor.anchor().time() || self.knows(&Change::Posted(post.clone()))
+        let post = Change::Posted(post.clone());
+        self.has_passed(&post) || self.knows(&post)
     }
 
     /// A post is taken that was made before the channel began for us, by less than the overlap: it was sent after the hello

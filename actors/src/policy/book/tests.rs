@@ -1,5 +1,8 @@
 use super::*;
-use crate::model::PostId;
+use crate::{
+    model::{PostId, PostKey},
+    policy::Anchor,
+};
 
 const OVERLAP: i64 = 100;
 const SETTINGS: BookSettings = BookSettings { overlap_ms: OVERLAP, from: Beginning::Now };
@@ -89,6 +92,19 @@ fn a_post_is_taken_once_while_it_is_open_and_after() {
     assert!(!book.take(&channel, &post));
     assert!(book.take(&channel, &posted(2_000, "q")), "the same time, another id");
     assert!(book.take(&channel, &posted(5, "old")), "never for its time");
+}
+
+#[test]
+fn what_was_listed_before_the_cursor_moved_on_does_not_come_again() {
+    let mut book = begun(&[("c", 1_000)]);
+    let channel = ChannelId::from("c");
+    book.heard("c", &posted(1_500, "old"));
+    assert_eq!(book.listed(&[listed("c", 2_000)], 0)[0].from, Anchor::Time(1_000));
+    // What was on its way to the sink is acknowledged, and the old one is older than the overlap now.
+    book.heard("c", &posted(1_500 + OVERLAP, "young"));
+    assert!(!book.take_fetched(&channel, &posted(1_500, "old")));
+    assert!(book.take_fetched(&channel, &posted(1_501, "missed")));
+    assert!(book.take(&channel, &posted(1_400, "live")), "a live one is never dropped for its time");
 }
 
 #[test]

@@ -1,0 +1,40 @@
+//! What a listing shows, and what is to be read of it.
+
+use crate::{model::ChannelId, policy::Anchor};
+
+/// A channel as a listing shows it. Times are server milliseconds.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The channel.
+    pub channel: ChannelId,
+    /// When it was made.
+    pub create_at: i64,
+    /// Its newest post's time, or past it (fact 24).
+    pub last_post_at: i64,
+    /// Whether it is a direct or group channel, which is all the account's from its beginning.
+    pub is_direct: bool,
+}
+
+/// A channel to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Where its posts begin.
+    pub from: Anchor,
+    /// Edits and deletions later than this are wanted, too; none where `last_post_at` has not moved.
+    pub edits_since: Option<i64>,
+    /// How the account came by it.
+    pub kind: NewsKind,
+}
+
+/// How an account came by a channel that is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewsKind {
+    /// It was in it at the last listing.
+    Known,
+    /// It came in since, or a moment before: what is wanted begins at its join post, if there is one.
+    Joining,
+    /// The list lacks it: it may have left, or be in no team (fact 26). What is wanted ends at its leave post.
+    Unlisted,
+}
