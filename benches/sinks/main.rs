@@ -41,20 +41,20 @@ const fn rate(what: &'static str, reading: &'static str) -> Figure {
 }
 
 const FIGURES: &[Figure] = &[
-    rate("stdout: events a second of processor time", "stdout-cpu"),
+    rate("stdout: events a second of processor time, the sink alone", "stdout-cpu"),
     Figure::told("· added, median", "µs", "stdout-p50"),
     Figure::told("· 99 of 100", "µs", "stdout-p99"),
-    rate("file, without fsync: events a second of processor time", "file-cpu"),
+    rate("file, without fsync: events a second of processor time, the sink alone", "file-cpu"),
     Figure::told("· added, median", "µs", "file-p50"),
     Figure::told("· 99 of 100", "µs", "file-p99"),
-    rate("webhook: events a second of processor time", "webhook-cpu"),
+    rate("webhook: events a second of processor time, the sink alone", "webhook-cpu"),
     Figure::told("· added, median", "µs", "webhook-p50"),
     Figure::told("· 99 of 100", "µs", "webhook-p99"),
-    rate("exec: events a second of processor time", "exec-cpu"),
+    rate("exec: events a second of processor time, the sink alone", "exec-cpu"),
     Figure::told("· added, median", "µs", "exec-p50"),
     Figure::told("· 99 of 100", "µs", "exec-p99"),
     rate("replies a second, 20 accounts", "replies"),
-    Figure::told("growth with a stuck sink and 100,000 events at the server", "KiB", "stuck"),
+    Figure::told("growth with a stuck sink and a flood of 100,000 events", "KiB", "stuck"),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {

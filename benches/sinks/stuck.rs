@@ -1,4 +1,5 @@
-//! A sink that takes nothing while the server has a hundred thousand events.
+//! A sink that takes nothing while the server has a hundred thousand events. They are a flood, which waits for the socket and
+//! not in the queue of 256 after which a server closes it: nothing is dropped or fetched here.
 
 use std::{sync::Arc, thread::sleep, time::Duration};
 
