@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use matterhost_actors::actors::HostSettings;
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     bare::{Bare, Does},
     counter::Counter,
     guard::Guarded,
     host::Host,
+    processor::used,
     program::Readings,
     server::Server,
 };
@@ -80,10 +80,4 @@ fn guarded(server: &mut Server, posts: u32) -> anyhow::Result<f64> {
 
 fn since(begun: Duration, posts: u32) -> f64 {
     used().saturating_sub(begun).as_secs_f64() * 1e6 / f64::from(SOCKETS * posts)
-}
-
-/// CPU time of all threads so far.
-fn used() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

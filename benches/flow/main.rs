@@ -9,6 +9,8 @@ mod cycles;
 mod guard;
 #[path = "../common/host.rs"]
 mod host;
+#[path = "../common/processor.rs"]
+mod processor;
 #[path = "../common/program.rs"]
 mod program;
 mod recovery;

@@ -23,10 +23,10 @@ use matterhost_actors::{
     model::{AccountName, AccountUser, Change, Event, EventBody, Generation, PostKey, ServerName},
     ports::{Delivered, EventSink, Outcome},
 };
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     handlers::{CHILD, Handler},
+    processor::used,
     program::Readings,
 };
 
@@ -157,10 +157,4 @@ fn event(channel: u32, n: u32) -> Arc<Event> {
             broadcast: "{}".into(),
         },
     })
-}
-
-/// CPU time of all threads so far.
-fn used() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

@@ -12,6 +12,8 @@ mod host;
 #[expect(dead_code, reason = "the other programs use the rest")]
 #[path = "../capacity/memory.rs"]
 mod memory;
+#[path = "../common/processor.rs"]
+mod processor;
 #[path = "../common/program.rs"]
 mod program;
 mod replies;

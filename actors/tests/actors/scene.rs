@@ -39,6 +39,20 @@ pub(crate) fn hurried() -> HostSettings {
     HostSettings { health, hello_timeout: Duration::from_millis(500), arbiters: 2, ..with_restart(restart) }
 }
 
+/// The same for a host that is struck again and again: it trips at nothing, and is back at once.
+pub(crate) fn tireless() -> HostSettings {
+    let ms = Duration::from_millis(1);
+    let restart = with_restart(RestartSettings {
+        max_restarts: 1_000,
+        min_backoff: 10 * ms,
+        max_backoff: 50 * ms,
+        reset_after: ms,
+        ..RestartSettings::default()
+    })
+    .restart;
+    HostSettings { restart, ..hurried() }
+}
+
 /// A simulator with channels, people who talk in them, and bots that a host listens for.
 pub(crate) struct Scene {
     pub(crate) simulator: Simulator,

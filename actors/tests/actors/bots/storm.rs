@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use matterhost_actors::{
     bots::{Bot, BotResult, Context, Host, Post, Running},
-    policy::{Beginning, RestartSettings},
+    policy::Beginning,
     ports::MemoryStore,
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator, Timings};
 
-use crate::{scene::hurried, stage::with_restart};
+use crate::scene::tireless;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -54,15 +54,7 @@ impl Storm {
     }
 
     async fn host(&self) -> Running {
-        let mut settings = hurried();
-        settings.restart = with_restart(RestartSettings {
-            max_restarts: 1_000,
-            min_backoff: 10 * MS,
-            max_backoff: 50 * MS,
-            reset_after: MS,
-            ..RestartSettings::default()
-        })
-        .restart;
+        let mut settings = tireless();
         settings.catch_up.from = Beginning::At(0);
         settings.replies.loop_limit = 0;
         let host = Host::builder().settings(settings).store(self.store.clone()).server(self.simulator.url());

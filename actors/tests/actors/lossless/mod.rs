@@ -13,7 +13,6 @@ use std::{
 use matterhost_actors::{
     actors::{AuditSettings, CatchUpSettings, HostSettings},
     model::{Change, PostId},
-    policy::RestartSettings,
 };
 
 use self::{
@@ -21,8 +20,8 @@ use self::{
     strikes::{Life, strike},
 };
 use crate::{
-    scene::{Scene, hurried, quick_simulator, run},
-    stage::{REAL_PATIENCE, Taken, with_restart},
+    scene::{Scene, quick_simulator, run, tireless},
+    stage::{REAL_PATIENCE, Taken},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -80,17 +79,9 @@ fn seeds() -> usize {
 }
 
 fn settings() -> HostSettings {
-    let restart = with_restart(RestartSettings {
-        max_restarts: 1_000,
-        min_backoff: 10 * MS,
-        max_backoff: 50 * MS,
-        reset_after: MS,
-        ..RestartSettings::default()
-    })
-    .restart;
     let catch_up = CatchUpSettings { overlap: OVERLAP, ..CatchUpSettings::default() };
     let audit = AuditSettings { interval: 500 * MS, grace: 100 * MS, ..AuditSettings::default() };
-    HostSettings { restart, catch_up, audit, ..hurried() }
+    HostSettings { catch_up, audit, ..tireless() }
 }
 
 /// One run. Odd seeds kill the host as well.
