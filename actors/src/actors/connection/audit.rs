@@ -35,12 +35,19 @@ impl Connection {
     /// Looks for the first time: a while after ready, and not all accounts at once.
     pub(super) fn audit_first(&mut self, ctx: &mut Context<Self>) {
         let audit = self.env.settings.audit;
-        if audit.enabled {
-            ctx.run_later(audit.grace + first_poll_after(&self.env.account, audit.interval), Self::audit);
+        self.audit_after(audit.grace + first_poll_after(&self.env.account, audit.interval), ctx);
+    }
+
+    fn audit_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        let enabled = self.env.settings.audit.enabled;
+        let timer = enabled.then(|| ctx.run_later(wait, Self::audit));
+        if let Some(old) = std::mem::replace(&mut self.auditing, timer) {
+            ctx.cancel_future(old);
         }
     }
 
     fn audit(&mut self, ctx: &mut Context<Self>) {
+        self.auditing = None;
         let Phase::Ready { since, .. } = self.phase else { return };
         let policy = Audit {
             grace: self.env.settings.audit.grace,
@@ -48,8 +55,7 @@ impl Connection {
             delivery_behind: self.catching_up != CatchingUp::No || self.is_behind(),
         };
         if !policy.can_tell() {
-            ctx.run_later(COME_BACK, Self::audit);
-            return;
+            return self.audit_after(COME_BACK, ctx);
         }
         let fetch = Fetch { env: self.env.clone(), api: self.api() };
         let looking = look(fetch, self.permits.clone());
@@ -68,7 +74,7 @@ impl Connection {
                 self.observe(Fact::ProbeFailed { cause: format!("the audit: {reason}") });
             }
         }
-        ctx.run_later(next, Self::audit);
+        self.audit_after(next, ctx);
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod catch_up;
 mod changes;
+mod changing;
 mod connect;
 mod ending;
 mod fetch;
@@ -66,6 +67,9 @@ pub(super) struct Connection {
     catching_up: CatchingUp,
     /// A sibling saw a change before there was a HealthCheck to ask.
     prompted: bool,
+    /// The timers for the next audit, and for being settled.
+    auditing: Option<SpawnHandle>,
+    settling: Option<SpawnHandle>,
     reason: Option<CloseReason>,
 }
 
@@ -147,6 +151,8 @@ impl Connection {
             health: None,
             catching_up: CatchingUp::No,
             prompted: false,
+            auditing: None,
+            settling: None,
             reason: None,
         }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use actix::{Addr, SpawnHandle};
+use tokio::sync::oneshot;
 
 use super::{AccountSpec, pool::Place};
 use crate::{
@@ -44,8 +45,12 @@ pub(super) struct Account {
     /// A sibling saw the account change while it was being asked: what that brings may be older.
     pub(super) prompted: bool,
     pub(super) removing: bool,
+    /// Dropped when it is forgotten: whoever asked for that waits for it.
+    pub(super) removed: Vec<oneshot::Sender<()>>,
     /// To be started again when it has stopped.
     pub(super) start_again: bool,
+    /// What its Connection began with has changed: the next begins at once, whatever ends this one.
+    pub(super) changed: bool,
     pub(super) last_close: Option<CloseReason>,
     pub(super) restarts: u64,
 }
@@ -91,7 +96,9 @@ impl Account {
             stalls: Stalls::default(),
             prompted: false,
             removing: false,
+            removed: Vec::new(),
             start_again: false,
+            changed: false,
             last_close: None,
             restarts: 0,
         }

@@ -3,11 +3,13 @@
 //! It is our own actor: `actix::Supervisor` restarts at once, without limit, and not after a panic.
 
 mod account;
+mod changing;
 mod children;
 mod commands;
 mod endings;
 mod messages;
 mod pool;
+mod removing;
 mod replies;
 mod shutdown;
 mod starting;
@@ -19,9 +21,10 @@ use std::{
 
 use actix::{Actor, Context};
 
+pub use changing::{ChangeAccount, ChangeServer, ChangeSettings, Released};
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
-    Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
+    AccountSpec, AddAccount, AddServer, List, RemoveAccount, RemoveServer, ResetAccount, RestartAccount,
+    ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 
 pub use replies::SendReply;
