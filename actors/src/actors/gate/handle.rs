@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use actix::Addr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{Accounts, Acquire, Configure, Learned, ServerGate};
+use super::{Accounts, Acquire, Configure, Learned, Look, ServerGate};
 use crate::{
     mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind},
-    model::AccountName,
+    model::{AccountName, ServerSnapshot},
     policy::{RateSeen, RequestClass},
 };
 
@@ -90,6 +90,11 @@ impl GateHandle {
     /// Tells how many accounts are on the server.
     pub(in crate::actors) fn accounts(&self, accounts: usize) {
         self.gate.do_send(Accounts(accounts));
+    }
+
+    /// What is known of the server; none when the gate is gone.
+    pub(in crate::actors) async fn look(&self) -> Option<ServerSnapshot> {
+        self.gate.send(Look).await.ok()
     }
 
     pub(in crate::actors) fn is_open(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::{
         connection::{Connection, Prompted},
         delivery::Delivery,
     },
-    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName},
+    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, Stall},
     policy::Run,
 };
 
@@ -61,15 +61,6 @@ pub(in crate::actors) struct DeliveryStopped {
     pub(in crate::actors) delivery: Addr<Delivery>,
 }
 
-/// Who takes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::actors) enum Stall {
-    /// The sink.
-    Sink,
-    /// The store.
-    Store,
-}
-
 /// A sink or the store takes nothing for the moment, or does again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -118,6 +109,7 @@ impl Handler<ChildReady> for Supervisor {
         }
         account.enter(if account.stalls.any() { AccountState::Stalled } else { AccountState::Ready });
         account.was_ready = true;
+        account.is_back();
         account.observe(Fact::Ready { after: told.after });
         let server = account.spec.server.clone();
         if let Some(server) = self.servers.get_mut(&server) {
@@ -150,6 +142,7 @@ impl Supervisor {
     fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         account.observe(Fact::Prompted);
+        account.env.vitals.prompted();
         match &account.connection {
             Some(connection) => {
                 // If it is just being told 401, that is older than what the sibling saw.
@@ -179,10 +172,7 @@ impl Handler<Stalled> for Supervisor {
 
     fn handle(&mut self, told: Stalled, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&told.account) else { return };
-        match told.by {
-            Stall::Sink => account.stalls.sink = told.on,
-            Stall::Store => account.stalls.store = told.on,
-        }
+        account.stalls.note(told.by, told.on);
         match (account.stalls.any(), account.state) {
             (true, AccountState::Connecting | AccountState::CatchingUp | AccountState::Ready) => {
                 account.enter(AccountState::Stalled);

@@ -6,6 +6,7 @@ mod account;
 mod children;
 mod commands;
 mod endings;
+mod looking;
 mod messages;
 mod pool;
 mod replies;
@@ -20,15 +21,14 @@ use std::{
 use actix::{Actor, Context};
 
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
-    Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, List, ListServers, Look, RemoveAccount, ResetAccount,
+    RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 
 pub use replies::SendReply;
 
 pub(super) use children::{
-    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stall, Stalled,
-    Touched,
+    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
 };
 
 use self::{account::Account, pool::Pool, shutdown::ShuttingDown};
