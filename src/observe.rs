@@ -87,6 +87,9 @@ pub(crate) fn told(fact: &Fact) -> Told {
             (Level::ERROR, format!("the restart budget is spent; trying again in {}", human(*cooldown)))
         }
         Fact::Ready { after } => (Level::INFO, format!("ready after {}", human(*after))),
+        Fact::HearsAgain { after } => {
+            (Level::INFO, format!("hears again; it may have heard nothing for {}", human(*after)))
+        }
         Fact::Rejected { cause } => (Level::WARN, format!("an event was refused for good: {cause}")),
         Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed, and changes nothing: {cause}")),
         Fact::SequenceGap { expected, got } => {
@@ -98,7 +101,7 @@ pub(crate) fn told(fact: &Fact) -> Told {
             let how_far = format!("{done} of {channels} channels are read");
             (Level::INFO, format!("catching up: {how_far}, {recovered} posts and edits recovered so far"))
         }
-        Fact::CaughtUp { channels, recovered } => {
+        Fact::CaughtUp { channels, recovered, .. } => {
             let what = format!("{recovered} posts and edits were missed");
             (Level::INFO, format!("caught up: {what}, in {channels} channels looked at"))
         }
@@ -177,7 +180,7 @@ fn fields(fact: &Fact) -> Fields {
         Fact::Tripped { cooldown: wait }
         | Fact::RatePaused { wait }
         | Fact::PollsStretched { interval: wait } => Fields { delay_ms: Some(millis(*wait)), ..none },
-        Fact::Ready { after: took } | Fact::ProbeGood { took } => {
+        Fact::Ready { after: took } | Fact::CaughtUp { took, .. } | Fact::ProbeGood { took } => {
             Fields { took_ms: Some(millis(*took)), ..none }
         }
         Fact::Connected { resumed } => Fields { resumed: Some(*resumed), ..none },

@@ -38,7 +38,7 @@ pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, Listen, ReadyPo
 pub use dead_letter::DeadLetterConfig;
 pub use example::EXAMPLE;
 pub use layers::Sources;
-pub use log::{LogConfig, LogFormat};
+pub use log::{LogConfig, LogFormat, parse_level};
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;

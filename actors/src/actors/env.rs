@@ -42,7 +42,7 @@ pub(super) struct Env {
 
 impl Env {
     pub(super) fn observe(&self, generation: Generation, fact: Fact) {
-        self.observer.account(&self.account, generation, fact);
+        self.observer.account(&self.account, &self.server, generation, fact);
     }
 }
 

@@ -41,6 +41,8 @@ pub struct AccountSnapshot {
     pub recovered: u64,
     /// How far the catch-up is, while one is under way.
     pub catching_up: Option<CatchUpProgress>,
+    /// How long the account was ready since it was added.
+    pub ready_for: Duration,
     /// Connections started again since the account was added.
     pub restarts: u64,
     /// Charged endings in the window now.

@@ -115,3 +115,23 @@ fn an_audit_can_be_asked_for_while_the_account_is_ready() {
         assert_eq!(unknown, Err(SupervisorError::UnknownAccount(name("x"))));
     });
 }
+
+#[test]
+fn the_time_in_which_an_account_was_ready_is_told_over_all_its_connections() {
+    play(settings(), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        stage.pass(100 * SECOND).await;
+        stage.world.stop();
+        stage.world.peer("bot").cut();
+        stage.until_closed("bot").await;
+        let before = stage.snapshot("bot").await.ready_for;
+        assert!(before >= 100 * SECOND && before < 101 * SECOND, "{before:?}");
+        stage.pass(50 * SECOND).await;
+        assert_eq!(stage.snapshot("bot").await.ready_for, before);
+        stage.world.start();
+        stage.until_ready("bot").await;
+        stage.pass(10 * SECOND).await;
+        let after = stage.snapshot("bot").await.ready_for;
+        assert!(after >= before + 10 * SECOND && after < before + 11 * SECOND, "{after:?}");
+    });
+}

@@ -97,7 +97,7 @@ impl ServerGate {
             timer: None,
             told_interval: poll_interval,
         };
-        GateHandle::new(Actor::start(gate), slots)
+        GateHandle::new(Actor::start(gate), slots, spec.api.tally())
     }
 
     /// Grants all that may go now, and sets a timer for the next.

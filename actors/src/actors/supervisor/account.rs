@@ -20,7 +20,7 @@ use crate::{
         AccountDetail, AccountSnapshot, AccountState, CloseReason, Ending, Fact, Generation, ResumePoint,
         Stalls,
     },
-    policy::RestartTracker,
+    policy::{Deafness, RestartTracker},
 };
 
 /// Endings remembered of each account: a night's worth of one that is ill, and little memory for ten thousand.
@@ -56,6 +56,9 @@ pub(super) struct Account {
     /// How the last Connections ended, oldest first.
     pub(super) endings: VecDeque<Arc<Ending>>,
     pub(super) restarts: u64,
+    pub(super) deafness: Deafness,
+    /// How long it was ready, up to the last time that it came into or left that state; and since when it is.
+    pub(super) ready: (Duration, Option<Instant>),
 }
 
 /// Where an account's children live.
@@ -89,6 +92,8 @@ impl Account {
             start_again: false,
             endings: VecDeque::new(),
             restarts: 0,
+            deafness: Deafness::default(),
+            ready: (Duration::ZERO, None),
         }
     }
 
@@ -96,6 +101,7 @@ impl Account {
         if self.state != state {
             self.state = state;
             self.since = SystemTime::now();
+            self.ready = (self.ready_for(), (state == AccountState::Ready).then(now));
             self.env.vitals.enters(state);
         }
     }
@@ -118,6 +124,7 @@ impl Account {
             last_good_probe: vitals.last_good_probe(),
             recovered: vitals.recovered_so_far(),
             catching_up: vitals.catching_up(),
+            ready_for: self.ready_for(),
             restarts: self.restarts,
             restarts_in_window: self.tracker.budget().used(now),
             budget_left: self.tracker.budget().left(now),
@@ -140,6 +147,7 @@ impl Account {
 
     /// Takes note of an ending.
     pub(super) fn remember(&mut self, ending: Ending) {
+        self.deafness.ended(ending.at, &ending.reason);
         if self.endings.len() == MOST_ENDINGS {
             self.endings.pop_front();
         }
@@ -157,6 +165,12 @@ impl Account {
     /// Whether the last Connection ended for that reason.
     pub(super) fn ended_by(&self, reason: &CloseReason) -> bool {
         self.endings.back().is_some_and(|last| last.reason == *reason)
+    }
+
+    /// How long it was ready in all.
+    fn ready_for(&self) -> Duration {
+        let (before, since) = self.ready;
+        before + since.map_or(Duration::ZERO, |since| now().saturating_duration_since(since))
     }
 
     fn next_attempt_in(&self, now: Instant) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! What children and gates tell the Supervisor: facts, in the past tense.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 
@@ -38,6 +38,8 @@ pub(in crate::actors) struct ChildReady {
     pub(in crate::actors) connection: Addr<Connection>,
     /// From the start of the Connection.
     pub(in crate::actors) after: Duration,
+    /// `update_at` as it was when the Connection was born.
+    pub(in crate::actors) touched_at: i64,
 }
 
 /// A Connection ended; told exactly once, also after a panic.
@@ -111,6 +113,9 @@ impl Handler<ChildReady> for Supervisor {
         account.was_ready = true;
         account.is_back();
         account.observe(Fact::Ready { after: told.after });
+        if let Some(after) = account.deafness.ready(SystemTime::now(), told.touched_at) {
+            account.observe(Fact::HearsAgain { after });
+        }
         let server = account.spec.server.clone();
         if let Some(server) = self.servers.get_mut(&server) {
             server.cause.ready(told.account);
