@@ -11,6 +11,7 @@ use matterhost_actors::{
 
 use super::{
     posting::Posting,
+    service_manager::ServiceManager,
     signals::{Asked, Signals},
     store::Store,
 };
@@ -26,6 +27,9 @@ const NOTHING_TO_HAND_OVER: Duration = Duration::from_secs(1);
 
 /// A handler that is told to end gets a few seconds, and is killed then.
 const SINKS_CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the last commits, and closing the store, may take on a slow disk.
+const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the host ends.
 enum End {
@@ -44,6 +48,7 @@ pub(super) fn run(config: Config, store: Store) -> anyhow::Result<Exit> {
 
 async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let manager = ServiceManager::of_environment();
     let deadline = config.shutdown_deadline;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
@@ -54,11 +59,14 @@ async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
     let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
     let sinks = Sinks::start(&config, &answers)?;
     add(&supervisor, config, &sinks).await?;
+    manager.ready();
+    actix_rt::spawn(manager.clone().watch(supervisor.clone()));
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),
         ended = output_ended(&sinks) => End::Output(ended),
     };
     let (deadline, exit) = tell(&end, deadline);
+    manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
     let stopped = async {
         stop(&supervisor, deadline).await;
         sinks.close(SINKS_CLOSE_WITHIN).await;

@@ -3,6 +3,7 @@
 mod dead_letter;
 mod host;
 mod posting;
+pub mod service_manager;
 mod signals;
 mod state;
 mod store;

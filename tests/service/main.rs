@@ -11,6 +11,7 @@ mod documents;
 mod kills;
 mod program;
 mod running;
+mod service_manager;
 mod sinks;
 mod state;
 mod storms;

@@ -27,6 +27,6 @@ pub use settings::{
     AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings, ReplySettings,
 };
 pub use supervisor::{
-    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, SendReply,
+    AccountSpec, AddAccount, AddServer, CountStates, List, RemoveAccount, ResetAccount, RestartAccount, SendReply,
     ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor, SupervisorError,
 };

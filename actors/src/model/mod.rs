@@ -3,6 +3,7 @@
 //! The lowest floor: plain values that every other module may use and that use none of them.
 
 mod close_reason;
+mod counts;
 mod event;
 mod names;
 mod observation;
@@ -14,6 +15,7 @@ mod state;
 mod token;
 
 pub use close_reason::{Class, CloseReason, Misconfiguration};
+pub use counts::StateCounts;
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
 pub use observation::{Fact, Observation, Subject, Truncation};

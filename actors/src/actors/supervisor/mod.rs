@@ -5,6 +5,7 @@
 mod account;
 mod children;
 mod commands;
+mod counts;
 mod endings;
 mod messages;
 mod pool;
@@ -19,6 +20,7 @@ use std::{
 
 use actix::{Actor, Context};
 
+pub use counts::CountStates;
 pub use messages::{
     AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
     Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
