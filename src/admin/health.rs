@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, Query},
 };
 use matterhost_actors::{
-    actors::{List, ListServers},
+    actors::{CountStates, List},
     model::{AccountSnapshot, AccountState},
 };
 use serde::Deserialize;
@@ -37,7 +37,7 @@ pub(super) struct HowMuch {
     responses((status = 200, description = "It does", body = String, content_type = "text/plain"),
         (status = 503, description = "It does not", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
-    backend.ask(ListServers).await?;
+    backend.ask(CountStates).await?;
     Ok(HttpResponse::Ok().content_type(TEXT).body("live\n"))
 }
 

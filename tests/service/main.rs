@@ -12,6 +12,7 @@ mod kills;
 mod logging;
 mod program;
 mod running;
+mod service_manager;
 mod sinks;
 mod state;
 mod storms;
