@@ -17,6 +17,7 @@ mod faults;
 mod gate;
 mod keeping;
 mod lifecycle;
+mod looking;
 mod lossless;
 mod members;
 mod races;

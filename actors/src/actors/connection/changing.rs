@@ -65,7 +65,7 @@ impl Connection {
             return;
         }
         // One that is under way comes back as it is set then.
-        if self.auditing.is_some() || !before.audit.enabled {
+        if !self.auditing {
             self.audit_first(ctx);
         }
     }

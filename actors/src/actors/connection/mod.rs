@@ -26,8 +26,8 @@ use actix::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-pub(super) use self::connect::Baseline;
 use self::connect::Connected;
+pub(super) use self::{audit::AuditNow, connect::Baseline};
 use super::{
     delivery::{Attach, Delivery, Permits},
     env::{Env, now},
@@ -65,10 +65,12 @@ pub(super) struct Connection {
     socket: Option<OpenSocket>,
     health: Option<Addr<HealthCheck>>,
     catching_up: CatchingUp,
+    next_audit: Option<SpawnHandle>,
+    /// An audit is on its way: they never overlap.
+    auditing: bool,
     /// A sibling saw a change before there was a HealthCheck to ask.
     prompted: bool,
-    /// The timers for the next audit, and for being settled.
-    auditing: Option<SpawnHandle>,
+    /// The timer for being settled.
     settling: Option<SpawnHandle>,
     reason: Option<CloseReason>,
 }
@@ -150,8 +152,9 @@ impl Connection {
             socket: None,
             health: None,
             catching_up: CatchingUp::No,
+            next_audit: None,
+            auditing: false,
             prompted: false,
-            auditing: None,
             settling: None,
             reason: None,
         }

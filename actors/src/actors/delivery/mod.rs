@@ -1,6 +1,7 @@
 //! The Delivery: between an account's sockets and its sink, for as long as the account lives.
 
 mod changing;
+mod looking;
 mod permits;
 mod rounds;
 mod saving;
@@ -14,6 +15,7 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(super) use changing::{ChangeQueue, ChangeSink};
+pub(super) use looking::LookInto;
 pub(super) use permits::Permits;
 pub(super) use rounds::{BeginRound, FinishRound, Leaves, Recovered, ShowListing};
 pub(super) use saving::Part;
@@ -23,10 +25,10 @@ use self::{changing::Tenure, rounds::Round, saving::Saving};
 use super::{
     connection::{Connection, Terminate},
     env::Env,
-    supervisor::{DeliveryStopped, Stall, Stalled},
+    supervisor::{DeliveryStopped, Stalled},
 };
 use crate::{
-    model::{ChannelId, CloseReason, Event, Fact, Generation},
+    model::{ChannelId, CloseReason, Event, Fact, Generation, Stall},
     policy::{Book, Lanes},
     ports::{Delivered, EventSink, Outcome},
 };

@@ -206,15 +206,19 @@ impl Account {
         Released(is_released)
     }
 
+    fn last_reason(&self) -> Option<&CloseReason> {
+        self.endings.back().map(|last| &last.reason)
+    }
+
     /// It was stopped because its token named another user.
     fn was_somebody_else(&self) -> bool {
-        matches!(self.last_close, Some(CloseReason::IdentityChanged { .. }))
+        matches!(self.last_reason(), Some(CloseReason::IdentityChanged { .. }))
     }
 
     /// It has no Connection because its sink was broken.
     fn waits_for_its_sink(&self) -> bool {
         let waits = matches!(self.state, AccountState::Backoff | AccountState::Tripped);
-        waits && matches!(self.last_close, Some(CloseReason::SinkBroken { .. }))
+        waits && matches!(self.last_reason(), Some(CloseReason::SinkBroken { .. }))
     }
 }
 

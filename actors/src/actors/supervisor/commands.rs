@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actix::{AsyncContext as _, Context, Handler};
 
 use super::{
-    AddAccount, AddServer, ChildStopped, List, ResetAccount, RestartAccount, Server, StartAccount,
-    StopAccount, Supervisor, SupervisorError, account::Account,
+    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, Server, StartAccount, StopAccount,
+    Supervisor, SupervisorError, account::Account,
 };
 use crate::{
     actors::{
@@ -17,7 +17,7 @@ use crate::{
         gate::{Configure, ServerGate},
         replies::SharedLoopGuard,
     },
-    model::{AccountName, AccountSnapshot, AccountState, CloseReason, Fact},
+    model::{AccountName, AccountState, CloseReason, Fact},
     policy::{CommonCause, Run},
 };
 
@@ -133,15 +133,8 @@ impl Handler<ResetAccount> for Supervisor {
     }
 }
 
-impl Handler<List> for Supervisor {
-    type Result = Vec<AccountSnapshot>;
-
-    fn handle(&mut self, _: List, _: &mut Self::Context) -> Self::Result {
-        self.accounts.values_mut().map(Account::snapshot).collect()
-    }
-}
-
 impl Supervisor {
+    /// The account, unless it is being removed.
     pub(super) fn known(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
         let account = self.accounts.get_mut(name).filter(|account| !account.removing);
         account.ok_or_else(|| SupervisorError::UnknownAccount(name.clone()))

@@ -6,7 +6,9 @@ mod account;
 mod changing;
 mod children;
 mod commands;
+mod counts;
 mod endings;
+mod looking;
 mod messages;
 mod pool;
 mod removing;
@@ -22,16 +24,17 @@ use std::{
 use actix::{Actor, Context};
 
 pub use changing::{ChangeAccount, ChangeServer, ChangeSettings, Released};
+pub use counts::CountStates;
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, List, RemoveAccount, RemoveServer, ResetAccount, RestartAccount,
-    ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, List, ListServers, Look, RemoveAccount, RemoveServer,
+    ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount,
+    SupervisorError,
 };
 
 pub use replies::SendReply;
 
 pub(super) use children::{
-    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stall, Stalled,
-    Touched,
+    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
 };
 
 use self::{account::Account, pool::Pool, shutdown::ShuttingDown};
