@@ -1,6 +1,6 @@
 //! The sinks that a configuration names, at work.
 
-use std::{collections::HashMap, io, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 
 use matterhost_actors::{model::AccountName, policy::RestartPolicy, ports::EventSink};
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use super::{
     changing::Past,
     dead_letter::DeadLetters,
     fan_out::{FanOut, Open},
-    made::{Claim, Made, Means, Work},
+    made::{Claim, Hold, Made, Means},
     stdout::{Ended, LineSink},
     turn::Turn,
     worker,
@@ -154,9 +154,9 @@ impl Sinks {
 
     /// Ends the work of all of them, in at most so long. What they hold unacknowledged comes again another time.
     pub async fn close(&self, within: Duration) {
-        let workers: Vec<_> = self.works().map(Work::workers).collect();
+        let holds: Vec<_> = self.holds().collect();
         let of =
-            |place: usize| workers.iter().filter_map(move |both| both[place].clone()).collect::<Vec<_>>();
+            |place: usize| holds.iter().filter_map(|hold| hold.workers[place].clone()).collect::<Vec<_>>();
         let all = async {
             worker::end(&of(0)).await;
             worker::end(&of(1)).await;
@@ -171,14 +171,15 @@ impl Sinks {
         self.output_ended.subscribe()
     }
 
-    fn works(&self) -> impl Iterator<Item = &Work> {
-        self.by_name.values().map(|made| &made.work).chain(self.past.iter().map(|past| &past.work))
+    fn holds(&self) -> impl Iterator<Item = Cow<'_, Hold>> {
+        let now = self.by_name.values().map(|made| Cow::Owned(made.work.hold()));
+        now.chain(self.past.iter().map(|past| Cow::Borrowed(&past.hold)))
     }
 }
 
 impl Drop for Sinks {
     /// No child outlives the host, also when there was no time for a good end.
     fn drop(&mut self) {
-        self.works().for_each(Work::kill);
+        self.holds().for_each(|hold| hold.kill());
     }
 }

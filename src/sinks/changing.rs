@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     SinkError, Sinks,
-    made::{Claim, Made, Work},
+    made::{Claim, Hold, Made},
     turn::Turn,
 };
 use crate::config::{Config, SinkConfig};
@@ -31,7 +31,8 @@ pub struct Leaving(Vec<Made>);
 pub(super) struct Past {
     claim: Option<Claim>,
     gone: Turn,
-    pub(super) work: Work,
+    /// The sink itself is not held: a thread that writes ends when nobody has it any more.
+    pub(super) hold: Hold,
 }
 
 impl Sinks {
@@ -100,7 +101,7 @@ fn wanted(config: &Config) -> impl Iterator<Item = &SinkConfig> {
 
 impl Past {
     fn of(made: &Made) -> Self {
-        Self { claim: Claim::of(&made.config), gone: made.turn_after(), work: made.work.clone() }
+        Self { claim: Claim::of(&made.config), gone: made.turn_after(), hold: made.work.hold() }
     }
 }
 

@@ -136,13 +136,32 @@ impl Made {
             );
         }
         drop(sink);
-        work.close().await;
+        if !work.close().await {
+            tracing::warn!(sink = &*config.name, "the sink has not ended, and is left behind");
+        }
         drop(gone);
     }
 }
 
-/// How long a thread may take to end that has nothing to do any more: a disk may be slow.
-const LAST_WRITE: Duration = Duration::from_secs(5);
+/// How long threads may take to end that have nothing to do any more: a child gets a few seconds, a disk may be slow.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
+
+/// What can be ended of a sink by force, whoever has the sink itself.
+#[derive(Clone)]
+pub(super) struct Hold {
+    /// Its queue's thread and its own, in the order in which they are to end.
+    pub(super) workers: [Option<Worker>; 2],
+    child: Option<Exec>,
+}
+
+impl Hold {
+    /// No child outlives the host.
+    pub(super) fn kill(&self) {
+        if let Some(child) = &self.child {
+            child.kill();
+        }
+    }
+}
 
 impl Work {
     fn queue(&self) -> Option<&BestEffort> {
@@ -154,7 +173,7 @@ impl Work {
     }
 
     /// The queue's own thread, and the sink's, in the order in which they are to end.
-    pub(super) fn workers(&self) -> [Option<Worker>; 2] {
+    fn workers(&self) -> [Option<Worker>; 2] {
         let own = match self {
             Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => None,
             Self::Webhook(webhook, _) => Some(webhook.worker.clone()),
@@ -176,15 +195,18 @@ impl Work {
         }
     }
 
-    async fn close(self) {
+    /// Ends its threads. Says whether they have.
+    async fn close(self) -> bool {
+        let end = Instant::now() + ENDS_WITHIN;
         for worker in self.workers().into_iter().flatten() {
-            worker::end(&[worker]).await;
+            if timeout_at(end, worker::end(&[worker])).await.is_err() {
+                self.kill();
+                return false;
+            }
         }
-        if let Self::Lines(lines, queue) = self {
-            drop(queue);
-            // One who was told of another sink may hold it for a moment.
-            let _ = timeout_at(Instant::now() + LAST_WRITE, lines.end()).await;
-        }
+        let Self::Lines(lines, queue) = self else { return true };
+        drop(queue);
+        timeout_at(end, lines.end()).await.is_ok()
     }
 
     /// No child outlives the host.
@@ -192,5 +214,14 @@ impl Work {
         if let Self::Exec(exec, _) = self {
             exec.kill();
         }
+    }
+
+    /// What can be ended of it by force.
+    pub(super) fn hold(&self) -> Hold {
+        let child = match self {
+            Self::Exec(exec, _) => Some(exec.clone()),
+            Self::Output | Self::Lines(..) | Self::Webhook(..) | Self::QueuedOutput(_) => None,
+        };
+        Hold { workers: self.workers(), child }
     }
 }

@@ -11,6 +11,7 @@ mod documents;
 mod kills;
 mod logging;
 mod program;
+mod reload;
 mod running;
 mod service_manager;
 mod sinks;
