@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    leftovers::Held,
+    leftovers::{Held, await_children},
     town::{BotPlan, Plan, Town, file, posts, reload, words},
 };
 use crate::{
@@ -36,7 +36,7 @@ fn change(
 ) {
     let bot = *random.choice(&TOUCHED).unwrap();
     let size = 64 + random.u32(..8);
-    match random.u32(..8) {
+    match random.u32(..9) {
         0 => {
             plan.bots.remove(bot);
         }
@@ -54,6 +54,7 @@ fn change(
         // The sink of all: their sockets stay, and each post is there once.
         5 => plan.section("sinks.archive", &format!("{}\nrotate_size = \"{size}MiB\"", file("archive"))),
         6 => plan.section("sinks.one", &format!("{}\nrotate_size = \"{size}MiB\"", file("one"))),
+        7 => plan.section("sinks.two", &child(size)),
         _ => {
             let rate = 500 + random.u32(..500);
             plan.section("servers.door", &door(town, rate));
@@ -69,6 +70,12 @@ fn with(plan: &mut Plan, bot: &str, change: impl FnOnce(&mut BotPlan)) {
     }
 }
 
+/// A program that writes what it hears.
+fn child(in_flight: u32) -> String {
+    let command = "command = [\"python3\", \"handler.py\", \"two.jsonl\"]\npass_env = [\"PATH\"]";
+    format!("type = \"exec\"\n{command}\nin_flight = {in_flight}")
+}
+
 /// The same server by another door.
 fn door(town: &Town, rate: u32) -> String {
     format!("url = \"{}\"\nrequests_per_second = {rate}", town.simulator.url())
@@ -78,9 +85,8 @@ fn whole(town: &Town) -> Plan {
     let mut plan = town.plan();
     plan.section("host", "arbiters = 2");
     plan.section("servers.door", &door(town, 1_000));
-    for name in ["one", "two"] {
-        plan.section(&format!("sinks.{name}"), &file(name));
-    }
+    plan.section("sinks.one", &file("one"));
+    plan.section("sinks.two", &child(64));
     // Somebody names each of them, whatever changes.
     plan.bots.get_mut("bert").unwrap().sinks = ["archive", "one", "two"].map(str::to_owned).to_vec();
     plan.section("restart", "min_backoff = \"50ms\"\nreset_after = \"1s\"");
@@ -109,6 +115,7 @@ fn survives(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let town = Town::with(&[&UNTOUCHED[..], &TOUCHED].concat(), 3);
     let (dir, whole, tokens) = (Dir::with(""), whole(&town), tokens(&town));
+    dir.write("handler.py", super::HANDLER);
     let mut running = whole.begin(&dir);
     // Once, so that what is begun with the first is there.
     reload(&mut running);
@@ -133,6 +140,7 @@ fn survives(seed: u64) {
     await_all(&town, &dir, seed);
     check(&town, &dir, seed);
     held.await_no_more(running.id());
+    await_children(running.id(), 1);
     few_connections(&town, seed);
     ends_well(running, seed);
 }
