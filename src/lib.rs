@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod logging;
+pub mod metrics;
 pub mod observe;
 pub mod sinks;
 pub mod state;

@@ -11,14 +11,14 @@ use matterhost_actors::{
 use super::{
     AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, Names},
-    audit, catch_up, dead_letter, delivery, health, host, log, open_files, replies, restart,
+    audit, catch_up, dead_letter, delivery, health, host, log, metrics, open_files, replies, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
     sinks, state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "servers",
     "accounts",
     "sinks",
@@ -31,6 +31,7 @@ const SECTIONS: [&str; 13] = [
     "replies",
     "state",
     "log",
+    "metrics",
     "host",
 ];
 
@@ -85,6 +86,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let replies = replies::read(tree.section("replies", report));
     let state = state::read(tree.section("state", report), around);
     let log = log::read(tree.section("log", report));
+    let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));
     let files = sinks.iter().map(SinkConfig::open_files).sum();
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters, files);
@@ -102,7 +104,18 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     };
     let shutdown_deadline = host.shutdown_deadline;
     let warnings = Vec::new();
-    Config { servers, accounts, sinks, dead_letter, host: settings, shutdown_deadline, state, log, warnings }
+    Config {
+        servers,
+        accounts,
+        sinks,
+        dead_letter,
+        host: settings,
+        shutdown_deadline,
+        state,
+        log,
+        metrics,
+        warnings,
+    }
 }
 
 fn read_servers(
