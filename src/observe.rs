@@ -20,26 +20,27 @@ pub async fn log(mut observations: Receiver<Arc<Observation>>) {
     }
 }
 
-/// What is logged of a fact besides its subject.
+/// What is told of a fact besides its subject.
 #[derive(Debug, PartialEq)]
-struct Entry {
-    level: Level,
-    message: String,
-    fields: Fields,
+pub(crate) struct Told {
+    pub(crate) level: Level,
+    pub(crate) message: String,
+    pub(crate) fields: Fields,
 }
 
+/// What a program reads of a fact.
 #[derive(Debug, Default, PartialEq)]
-struct Fields {
-    reason: Option<&'static str>,
-    charged: Option<bool>,
-    delay_ms: Option<u64>,
-    took_ms: Option<u64>,
-    ready_ms: Option<u64>,
-    resumed: Option<bool>,
+pub(crate) struct Fields {
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) charged: Option<bool>,
+    pub(crate) delay_ms: Option<u64>,
+    pub(crate) took_ms: Option<u64>,
+    pub(crate) ready_ms: Option<u64>,
+    pub(crate) resumed: Option<bool>,
 }
 
 fn write(observation: &Observation) {
-    let Entry { level, message, fields } = entry(&observation.fact);
+    let Told { level, message, fields } = told(&observation.fact);
     let Fields { reason, charged, delay_ms, took_ms, ready_ms, resumed } = fields;
     let (account, generation, server) = match &observation.subject {
         Subject::Account(account, generation) => (Some(account.as_str()), Some(generation.0), None),
@@ -74,7 +75,8 @@ fn write(observation: &Observation) {
     }
 }
 
-fn entry(fact: &Fact) -> Entry {
+/// Puts a fact into words.
+pub(crate) fn told(fact: &Fact) -> Told {
     let fields = fields(fact);
     let (level, message) = match fact {
         Fact::Closed { reason, .. } => (closed_level(reason), format!("the connection ended: {reason}")),
@@ -129,7 +131,7 @@ fn entry(fact: &Fact) -> Entry {
         }
         plain => plain_entry(plain),
     };
-    Entry { level, message, fields }
+    Told { level, message, fields }
 }
 
 /// Facts that say all by themselves.

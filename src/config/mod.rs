@@ -5,6 +5,7 @@
 //! told at once, each with its key and how to mend it, and no token is ever part of a message.
 
 mod accounts;
+mod admin;
 mod audit;
 mod catch_up;
 mod confidential;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use matterhost_actors::actors::HostSettings;
 
 pub use accounts::AccountConfig;
+pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, Listen, ReadyPolicy};
 pub use dead_letter::DeadLetterConfig;
 pub use example::EXAMPLE;
 pub use layers::Sources;
@@ -66,6 +68,8 @@ pub struct Config {
     pub shutdown_deadline: Duration,
     /// Where cursors are kept between runs.
     pub state: StateConfig,
+    /// How the running host is seen and steered.
+    pub admin: AdminConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What is counted and measured.

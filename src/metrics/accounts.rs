@@ -12,7 +12,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::{
     Who,
     labels::Labels,
-    scrape::{Family, Kind, Scrape, float},
+    scrape::{Family, Kind, Scrape},
 };
 
 const ACCOUNTS: Family = Family::gauge("accounts", "Accounts in a state");
@@ -100,7 +100,7 @@ fn states(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     }
     let rows = states.iter().flat_map(|(server, counts)| {
         let state = |state: AccountState| [("server", server.as_str()), ("state", state.label())];
-        AccountState::ALL.map(|at| (state(at), float(counts[at as usize])))
+        AccountState::ALL.map(|at| (state(at), counts[at as usize]))
     });
     ACCOUNTS.all(encoder, rows)
 }
@@ -108,9 +108,9 @@ fn states(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
 /// What cannot be told of several accounts together.
 fn one_by_one(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let accounts = || scrape.accounts.iter();
-    STATE.all(encoder, accounts().map(|a| ((of(a), [("state", a.state.label())]), 1.0)))?;
+    STATE.all(encoder, accounts().map(|a| ((of(a), [("state", a.state.label())]), 1_u64)))?;
     SINCE.all(encoder, accounts().map(|a| (of(a), timestamp(a.since))))?;
-    GENERATION.all(encoder, accounts().map(|a| (of(a), float(a.generation.0))))?;
+    GENERATION.all(encoder, accounts().map(|a| (of(a), a.generation.0)))?;
     READY.all(encoder, accounts().map(|a| (of(a), a.ready_for.as_secs_f64())))
 }
 
@@ -138,14 +138,14 @@ fn rows(scrape: &Scrape) -> Vec<Row> {
 }
 
 fn gauges(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    BUDGET.all(encoder, rows.iter().map(|row| (row.who.labels(), f64::from(row.budget_left))))?;
-    QUEUED.all(encoder, rows.iter().map(|row| (row.who.labels(), float(row.queued))))?;
+    BUDGET.all(encoder, rows.iter().map(|row| (row.who.labels(), u64::from(row.budget_left))))?;
+    QUEUED.all(encoder, rows.iter().map(|row| (row.who.labels(), row.queued)))?;
     let stalled = rows.iter().flat_map(|row| {
         [("sink", row.stalled_by_sink), ("store", row.stalled_by_store)]
-            .map(|(by, accounts)| ((row.who.labels(), [("by", by)]), float(accounts)))
+            .map(|(by, accounts)| ((row.who.labels(), [("by", by)]), accounts))
     });
     // Ten thousand accounts of which none is stalled need no twenty thousand zeros.
-    STALLED.all(encoder, stalled.filter(|(_, accounts)| *accounts > 0.0))?;
+    STALLED.all(encoder, stalled.filter(|(_, accounts)| *accounts > 0))?;
     let at = |at: Option<SystemTime>| at.map(timestamp);
     LAST_EVENT.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_event)?))))?;
     LAST_PROBE.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_good_probe)?))))
@@ -154,19 +154,15 @@ fn gauges(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
 fn counters(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let counts = scrape.metrics.book.all();
     let events = counts.iter().flat_map(|(who, counts)| {
-        counts
-            .events()
-            .into_iter()
-            .map(move |(event, times)| ((who.labels(), [("type", event)]), float(times)))
+        counts.events().into_iter().map(move |(event, times)| ((who.labels(), [("type", event)]), times))
     });
     EVENTS.all(encoder, events)?;
-    RECOVERED.all(encoder, counts.iter().map(|(who, counts)| (who.labels(), float(counts.recovered()))))?;
-    TRUNCATIONS
-        .all(encoder, counts.iter().map(|(who, counts)| (who.labels(), float(counts.truncations()))))?;
+    RECOVERED.all(encoder, counts.iter().map(|(who, counts)| (who.labels(), counts.recovered())))?;
+    TRUNCATIONS.all(encoder, counts.iter().map(|(who, counts)| (who.labels(), counts.truncations())))?;
     let endings = counts.iter().flat_map(|(who, counts)| {
         counts.endings().into_iter().map(move |((reason, charged), times)| {
             let charged = if charged { "true" } else { "false" };
-            ((who.labels(), [("reason", reason), ("charged", charged)]), float(times))
+            ((who.labels(), [("reason", reason), ("charged", charged)]), times)
         })
     });
     ENDINGS.all(encoder, endings)

@@ -23,7 +23,7 @@ impl Collector for Process {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::fmt;
+    use std::{fmt, time::Duration};
 
     use procfs::{
         WithCurrentSystemInfo as _, boot_time_secs,
@@ -35,7 +35,7 @@ mod linux {
         registry::Unit::{Bytes, Seconds},
     };
 
-    use crate::metrics::scrape::{Family, Kind, float};
+    use crate::metrics::scrape::{Family, Kind};
 
     const CPU: Family = Family {
         name: "process_cpu",
@@ -83,22 +83,24 @@ mod linux {
             of(&stat, encoder)?;
         }
         if let Ok(open) = myself.fd_count() {
-            OPEN_FDS.one(encoder, float(open))?;
+            OPEN_FDS.one(encoder, open)?;
         }
         if let Ok(LimitValue::Value(most)) = myself.limits().map(|limits| limits.max_open_files.soft_limit) {
-            MAX_FDS.one(encoder, float(most))?;
+            MAX_FDS.one(encoder, most)?;
         }
         Ok(())
     }
 
     fn of(stat: &Stat, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let seconds = |ticks: u64| float(ticks) / float(ticks_per_second());
-        CPU.one(encoder, seconds(stat.utime.saturating_add(stat.stime)))?;
-        RESIDENT.one(encoder, float(stat.rss_bytes().get()))?;
-        VIRTUAL.one(encoder, float(stat.vsize))?;
-        THREADS.one(encoder, float(stat.num_threads))?;
+        let time =
+            |ticks: u64| Duration::from_millis(ticks.saturating_mul(1_000) / ticks_per_second().max(1));
+        CPU.one(encoder, time(stat.utime.saturating_add(stat.stime)).as_secs_f64())?;
+        RESIDENT.one(encoder, stat.rss_bytes().get())?;
+        VIRTUAL.one(encoder, stat.vsize)?;
+        THREADS.one(encoder, u64::try_from(stat.num_threads).unwrap_or_default())?;
         if let Ok(boot) = boot_time_secs() {
-            START.one(encoder, float(boot) + seconds(stat.starttime))?;
+            let started = Duration::from_secs(boot) + time(stat.starttime);
+            START.one(encoder, started.as_secs_f64())?;
         }
         Ok(())
     }

@@ -8,7 +8,9 @@ use std::{
 use matterhost_actors::model::{AccountSnapshot, ServerSnapshot};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet},
+    encoding::{
+        DescriptorEncoder, EncodeCounterValue, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet,
+    },
     metrics::MetricType,
     registry::Unit,
 };
@@ -40,6 +42,13 @@ pub(super) enum Kind {
     Histogram,
 }
 
+/// What a series says.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value {
+    Whole(u64),
+    Decimal(f64),
+}
+
 impl Family {
     pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
         Self { name, help, unit: None, kind: Kind::Counter }
@@ -58,22 +67,24 @@ impl Family {
     pub(super) fn all<L: EncodeLabelSet>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
-        rows: impl IntoIterator<Item = (L, f64)>,
+        rows: impl IntoIterator<Item = (L, impl Into<Value>)>,
     ) -> fmt::Result {
         let mut family =
             encoder.encode_descriptor(self.name, self.help, self.unit.as_ref(), self.kind.into())?;
         for (labels, value) in rows {
             let mut series = family.encode_family(&labels)?;
-            match self.kind {
-                Kind::Counter => series.encode_counter::<NoLabelSet, _, f64>(&value, None)?,
-                Kind::Gauge | Kind::Histogram => series.encode_gauge(&value)?,
+            match (self.kind, value.into()) {
+                (Kind::Counter, Value::Whole(value)) => encode_counter(&mut series, &value)?,
+                (Kind::Counter, Value::Decimal(value)) => encode_counter(&mut series, &value)?,
+                (_, Value::Whole(value)) => series.encode_gauge(&value)?,
+                (_, Value::Decimal(value)) => series.encode_gauge(&value)?,
             }
         }
         Ok(())
     }
 
     /// Writes the only series.
-    pub(super) fn one(&self, encoder: &mut DescriptorEncoder<'_>, value: f64) -> fmt::Result {
+    pub(super) fn one(&self, encoder: &mut DescriptorEncoder<'_>, value: impl Into<Value>) -> fmt::Result {
         const NONE: [(&str, &str); 0] = [];
         self.all(encoder, [(NONE, value)])
     }
@@ -86,6 +97,28 @@ impl Family {
     ) -> fmt::Result {
         let family = encoder.encode_descriptor(self.name, self.help, self.unit.as_ref(), self.kind.into())?;
         metric.encode(family)
+    }
+}
+
+fn encode_counter(series: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
+    series.encode_counter::<NoLabelSet, _, f64>(value, None)
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Whole(value.try_into().unwrap_or(u64::MAX))
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Decimal(value)
     }
 }
 
@@ -111,7 +144,7 @@ const LOST: Family =
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
-        BUILD.all(encoder, [([("version", env!("CARGO_PKG_VERSION"))], 1.0)])?;
+        BUILD.all(encoder, [([("version", env!("CARGO_PKG_VERSION"))], 1_u64)])?;
         accounts::encode(self, encoder)?;
         servers::encode(self, encoder)?;
         self.sinks(encoder)?;
@@ -125,22 +158,16 @@ impl Scrape {
         SINK.kept(encoder, &sinks.times)?;
         let loads = sinks.loads();
         let of = |name: &String| [("sink", name.clone())];
-        UNANSWERED.all(encoder, loads.iter().map(|(name, load)| (of(name), float(load.unanswered()))))?;
-        LOST.all(encoder, loads.iter().map(|(name, load)| (of(name), float(load.lost()))))
+        UNANSWERED.all(encoder, loads.iter().map(|(name, load)| (of(name), load.unanswered())))?;
+        LOST.all(encoder, loads.iter().map(|(name, load)| (of(name), load.lost())))
     }
 
     fn facts(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let facts = self.metrics.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let rows = facts
             .iter()
-            .map(|((server, fact), times)| ([("server", server.as_str()), ("fact", *fact)], float(*times)));
+            .map(|((server, fact), times)| ([("server", server.as_str()), ("fact", *fact)], *times));
         FACTS.all(encoder, rows)?;
-        MISSED.one(encoder, float(self.metrics.missed.load(Ordering::Relaxed)))
+        MISSED.one(encoder, self.metrics.missed.load(Ordering::Relaxed))
     }
-}
-
-/// A count as Prometheus keeps it. Counts beyond 2^53 lose their last digits.
-#[expect(clippy::cast_precision_loss, reason = "no count comes that far")]
-pub(super) fn float(count: impl TryInto<i64>) -> f64 {
-    count.try_into().unwrap_or(i64::MAX) as f64
 }

@@ -1,11 +1,11 @@
 //! What is read of servers.
 
-use std::{fmt, sync::PoisonError, time::Duration};
+use std::{fmt, sync::PoisonError};
 
 use matterhost_actors::{mattermost::Tally, model::ServerSnapshot};
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::scrape::{Family, Kind, Scrape, float};
+use super::scrape::{Family, Kind, Scrape, Value};
 
 const UP: Family = Family::gauge("server_up", "1 while the server answers, as far as is known");
 const PACE: Family = Family::gauge(
@@ -49,15 +49,15 @@ pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fm
 }
 
 fn gauges(servers: &[ServerSnapshot], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let all = |encoder: &mut DescriptorEncoder<'_>, family: Family, value: fn(&ServerSnapshot) -> f64| {
+    let all = |encoder: &mut DescriptorEncoder<'_>, family: Family, value: fn(&ServerSnapshot) -> Value| {
         family
             .all(encoder, servers.iter().map(|server| ([("server", server.server.as_str())], value(server))))
     };
-    all(encoder, UP, |server| if server.up { 1.0 } else { 0.0 })?;
-    all(encoder, PACE, |server| server.requests_per_second)?;
-    all(encoder, WAITING, |server| float(server.waiting))?;
-    all(encoder, DIALING, |server| float(server.dials))?;
-    all(encoder, PAUSED, |server| server.paused_for.map_or(0.0, |left| Duration::as_secs_f64(&left)))
+    all(encoder, UP, |server| u64::from(server.up).into())?;
+    all(encoder, PACE, |server| server.requests_per_second.into())?;
+    all(encoder, WAITING, |server| server.waiting.into())?;
+    all(encoder, DIALING, |server| server.dials.into())?;
+    all(encoder, PAUSED, |server| server.paused_for.unwrap_or_default().as_secs_f64().into())
 }
 
 fn tallies(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -66,19 +66,19 @@ fn tallies(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result 
     let waits = |(server, tally): (_, &Tally)| {
         tally.waits().map(|waited| ([server, ("class", waited.class.label())], waited))
     };
-    WAITS.all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, float(waited.times))))?;
+    WAITS.all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.times)))?;
     WAITED
         .all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.time.as_secs_f64())))?;
     let requests = each().flat_map(|(server, tally)| {
         tally.requests().into_iter().map(move |asked| {
             let labels = [server, ("method", asked.method), ("route", asked.route)];
-            ((labels, [("status", asked.status.to_string())]), float(asked.times))
+            ((labels, [("status", asked.status.to_string())]), asked.times)
         })
     });
     REQUESTS.all(encoder, requests)?;
     let dials = each().flat_map(|(server, tally)| {
         let labels = move |status: String| ([server], [("status", status)]);
-        tally.dials().into_iter().map(move |(status, times)| (labels(status.to_string()), float(times)))
+        tally.dials().into_iter().map(move |(status, times)| (labels(status.to_string()), times))
     });
     DIALS.all(encoder, dials)
 }

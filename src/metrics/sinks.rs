@@ -77,8 +77,9 @@ impl Sinks {
 }
 
 impl Load {
-    pub(super) fn unanswered(&self) -> i64 {
-        self.unanswered.load(Ordering::Relaxed)
+    pub(super) fn unanswered(&self) -> u64 {
+        // Whoever subtracts has added before.
+        u64::try_from(self.unanswered.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
     pub(super) fn lost(&self) -> u64 {

@@ -3,6 +3,7 @@
 //! The lowest floor: plain values that every other module may use and that use none of them.
 
 mod close_reason;
+mod counts;
 mod ending;
 mod event;
 mod names;
@@ -16,6 +17,7 @@ mod token;
 mod witnesses;
 
 pub use close_reason::{Class, CloseReason, Misconfiguration};
+pub use counts::StateCounts;
 pub use ending::Ending;
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};

@@ -38,11 +38,11 @@ pub enum AccountState {
 }
 
 impl AccountState {
-    /// All of them, in their order.
+    /// All of them, in the order in which a person asks for them.
     pub const ALL: [Self; 10] = [
+        Self::Ready,
         Self::Connecting,
         Self::CatchingUp,
-        Self::Ready,
         Self::Stalled,
         Self::Backoff,
         Self::Blocked,

@@ -130,9 +130,15 @@ impl Account {
             budget_left: self.tracker.budget().left(now),
             last_ending: self.endings.back().cloned(),
             stalls: self.stalls,
-            queued: self.home.as_ref().map_or(0, |home| home.permits.taken()),
+            queued: self.queued(),
             next_attempt_in: self.next_attempt_in(now),
         }
+    }
+
+    fn queued(&self) -> usize {
+        let taken = self.home.as_ref().map_or(0, |home| home.permits.taken());
+        // The socket is read with one in hand.
+        taken.saturating_sub(usize::from(self.connection.is_some()))
     }
 
     /// What is known beyond the snapshot, but for what waits for the sink.

@@ -5,6 +5,7 @@
 mod account;
 mod children;
 mod commands;
+mod counts;
 mod endings;
 mod looking;
 mod messages;
@@ -20,6 +21,7 @@ use std::{
 
 use actix::{Actor, Context};
 
+pub use counts::CountStates;
 pub use messages::{
     AccountSpec, AddAccount, AddServer, AuditAccount, List, ListServers, Look, RemoveAccount, ResetAccount,
     RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
