@@ -5,14 +5,21 @@ mod full;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use matterhost::metrics::{Format, Metrics};
 use matterhost_actors::model::{AccountName, Fact, ServerName};
 
 use self::full::{Full, account, observation};
-use crate::{program::text, promtool::promtool};
+use crate::{
+    program::{DEADLINE, Dir, Running, World, text},
+    promtool::promtool,
+};
 
 /// A name's type, unit and labels.
 type Families = BTreeMap<String, (String, String, BTreeSet<String>)>;
@@ -141,4 +148,64 @@ async fn what_came_too_fast_is_counted_as_missed() {
     let text = metrics.render(Format::Prometheus, Vec::new(), Vec::new());
     assert!(text.contains("matterhost_facts_missed_total 3\n"), "{text}");
     assert!(text.contains("matterhost_facts_total{server=\"main\",fact=\"connecting\"} 2\n"), "{text}");
+}
+
+#[test]
+fn a_scraper_gets_what_the_program_has_counted() {
+    let world = World::new();
+    let dir = Dir::with(&format!("{}[admin]\nbind = \"127.0.0.1:0\"\n", world.config()));
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let admin = running.log.json("the admin API", |line| line["message"] == "the admin API answers");
+    let address =
+        admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    running.log.fact("ready");
+    world.says("one");
+    running.events.post("one");
+    let text = scrape_with(
+        &address,
+        &[
+            "matterhost_accounts{server=\"main\",state=\"ready\"} 1\n",
+            "matterhost_account_generation{account=\"helpdesk\",server=\"main\"} 1\n",
+            "matterhost_events_total{account=\"helpdesk\",server=\"main\",type=\"posted\"} 1\n",
+            "matterhost_server_up{server=\"main\"} 1\n",
+            "matterhost_connect_seconds_count{server=\"main\"} 1\n",
+            "matterhost_rest_requests_total{server=\"main\",method=\"GET\",route=\"/users/me\",status=\"200\"} ",
+            "matterhost_gate_waits_total{server=\"main\",class=\"connect\"} ",
+            "matterhost_dials_total{server=\"main\",status=\"101\"} 1\n",
+            "matterhost_sink_seconds_count{sink=\"stdout\",outcome=\"acknowledged\"} ",
+        ],
+    );
+    for secret in [&world.bot.token, &world.bot.user_id, &world.channel] {
+        assert!(!text.contains(secret.as_str()), "{secret} in\n{text}");
+    }
+    let judged = promtool(&["check", "metrics"], Path::new("."), &text);
+    assert!(judged.status.success() && judged.stderr.is_empty(), "{}", self::text(&judged.stderr));
+    let open = get(&address, "application/openmetrics-text;version=1.0.0");
+    assert!(open.contains("application/openmetrics-text") && open.ends_with("# EOF\n"), "{open}");
+}
+
+/// What a scraper that accepts all gets, once it has all of these: what is counted comes behind what is seen.
+fn scrape_with(address: &str, series: &[&str]) -> String {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let answer = get(address, "*/*");
+        assert!(answer.contains("\r\ncontent-type: text/plain; version=0.0.4"), "{answer}");
+        let Some(missing) = series.iter().find(|series| !answer.contains(**series)) else {
+            return answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        };
+        assert!(Instant::now() < end, "{missing} in\n{answer}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The whole answer to one request.
+fn get(address: &str, accept: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let head =
+        format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
