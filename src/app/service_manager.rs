@@ -93,7 +93,9 @@ impl ServiceManager {
             let answer = match timeout(every, &mut answer).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    tracing::warn!("the Supervisor does not answer; the service manager gets no sign of life");
+                    tracing::warn!(
+                        "the Supervisor does not answer; the service manager gets no sign of life"
+                    );
                     // How long that may go on is for the service manager to say.
                     answer.await
                 }

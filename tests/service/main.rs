@@ -9,6 +9,7 @@ mod configuration;
 mod demo;
 mod documents;
 mod kills;
+mod logging;
 mod program;
 mod running;
 mod service_manager;
