@@ -7,6 +7,7 @@ mod check;
 mod command_line;
 mod configuration;
 mod demo;
+mod deploying;
 mod documents;
 mod kills;
 mod logging;
