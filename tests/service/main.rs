@@ -19,3 +19,4 @@ mod service_manager;
 mod sinks;
 mod state;
 mod storms;
+mod watching;
