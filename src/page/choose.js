@@ -73,13 +73,14 @@ export function count(accounts) {
   return counts;
 }
 
-/** The kinds of trouble, largest first within the worst: `{words, count, names, tone, query}`. */
+/** The kinds of trouble, worst first, and of one rank the largest: `{word, tone, state, reason, first, count}`. */
 export function troubles(accounts) {
   const kinds = new Map();
   for (const account of accounts) {
     if (isIll(account)) {
       const { word, tone, rank } = standing(account);
-      const reason = account.last_ending?.reason ?? '';
+      // What stalls an account is not how its last connection ended.
+      const reason = account.state === 'stalled' ? '' : (account.last_ending?.reason ?? '');
       const key = `${account.state} ${reason}`;
       const kind = kinds.get(key) ?? { word, tone, rank, state: account.state, reason, first: account, count: 0 };
       kind.count += 1;

@@ -103,10 +103,18 @@ function show() {
   const shown = view.hold(choose(store.all(), view.wish, rate));
   grid.show(shown);
   counts.show(count(store.all()), view.wish.states);
-  showVerdict(() => store.all(), (kind) => view.only(kind));
+  showVerdict(() => store.all(), pickTrouble);
   setText(byId('shown'), shown.length === store.size ? '' : `${number(shown.length)} of ${number(store.size)} shown`);
   byId('empty').hidden = shown.length > 0;
   setText(byId('empty'), store.size === 0 ? 'No account is hosted here.' : 'No account is like that.');
+}
+
+function pickTrouble(kind) {
+  if (kind.count === 1) {
+    openPanel(kind.first.name);
+  } else {
+    view.only(kind);
+  }
 }
 
 function askForToken() {

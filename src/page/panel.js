@@ -107,6 +107,7 @@ export class Panel {
       state: make('p', { class: 'state' }),
       name: make('h2', { id: 'panel-name', tabindex: '-1' }, this.#name),
       why: make('p', { class: 'why' }),
+      means: make('p', { class: 'note' }),
       buttons: make('div', { class: 'buttons' }),
       problem: make('p', { class: 'error', role: 'status' }),
       facts: makeFacts(),
@@ -118,6 +119,7 @@ export class Panel {
       make('div', { class: 'panel-head' }, parts.name, close),
       parts.state,
       parts.why,
+      parts.means,
       parts.buttons,
       parts.problem,
       parts.facts.element,
@@ -129,14 +131,15 @@ export class Panel {
   }
 
   #fill(account) {
-    const { parts } = { parts: this.#parts };
+    const parts = this.#parts;
     const now = this.#store.now();
-    const { tone, word } = standing(account);
+    const { tone, word, means } = standing(account);
     if (parts.state.dataset.tone !== tone || parts.state.textContent !== word) {
       parts.state.dataset.tone = tone;
       parts.state.replaceChildren(shape(tone), word);
     }
     setText(parts.why, why(account, now));
+    setText(parts.means, means);
     this.#fillButtons(account);
     parts.facts.fill(factsOf(account, now));
     fillEndings(parts.endings, this.#detail?.endings, now);

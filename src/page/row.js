@@ -28,12 +28,13 @@ export function makeRow() {
 /** Puts an account in a row. `spark` is what was seen of its events, `open` whether its details are open. */
 export function fillRow(row, account, { now, spark, open, readOnly }) {
   const { parts } = row;
-  const { tone, word } = standing(account);
+  const { tone, word, means } = standing(account);
   const reason = why(account, now);
   setAttribute(row, 'data-tone', tone);
   setAttribute(row, 'aria-selected', open);
   setAttribute(parts.use, 'href', `#shape-${tone}`);
   setText(parts.word, word);
+  setAttribute(parts.word, 'title', means);
   setText(parts.name, account.name);
   setText(parts.server, account.server);
   setText(parts.why, reason);

@@ -3,7 +3,7 @@
 import { ask } from './api.js';
 import { count, troubles } from './choose.js';
 import { byId, make, setAttribute, setText, shape } from './dom.js';
-import { STATES, ago, cause, number } from './words.js';
+import { STATES, ago, gist, number } from './words.js';
 
 // Servers are not in the stream of rows.
 const SERVERS_EVERY_MS = 5_000;
@@ -11,7 +11,7 @@ const SERVERS_EVERY_MS = 5_000;
 // Kinds of trouble that the verdict names; the list has them all.
 const NAMED = 3;
 
-/** The verdict: how many are ill, and of what. A press on a kind of trouble shows those accounts. */
+/** The verdict: how many are ill, and of what. `pick` is called with the kind of trouble that is pressed. */
 export function showVerdict(accounts, pick) {
   const { all, ill } = count(accounts());
   document.title = ill > 0 ? `(${number(ill)} ill) matterhost` : 'matterhost';
@@ -31,10 +31,11 @@ export function showVerdict(accounts, pick) {
 const allWell = (all) => (all === 0 ? 'no accounts' : `all ${number(all)} well`);
 
 function trouble(kind, pick) {
-  const who = kind.count === 1 ? kind.first.name : number(kind.count);
-  const of = kind.first.last_ending ? `: ${cause(kind.first.last_ending)}` : '';
-  const text = `${who} ${kind.word}${of}`;
-  return make('button', { type: 'button', 'data-tone': kind.tone, title: text, onclick: () => pick(kind) }, text);
+  const single = kind.count === 1;
+  const of = gist(kind.first);
+  const text = `${single ? kind.first.name : number(kind.count)} ${kind.word}${of && ': '}${of}`;
+  const attributes = { type: 'button', class: single && 'single', 'data-tone': kind.tone, title: text };
+  return make('button', { ...attributes, onclick: () => pick(kind) }, text);
 }
 
 /** The counts by state, each a filter. They stay where they are while their numbers change. */

@@ -5,24 +5,44 @@
  * `backoff` and `connecting` take turns while a server is away, so they share a rank: rows stay in place.
  */
 export const STATES = {
-  tripped: { tone: 'bad', rank: 0, word: 'tripped' },
-  misconfigured: { tone: 'bad', rank: 1, word: 'misconfigured' },
-  blocked: { tone: 'bad', rank: 2, word: 'blocked' },
-  stalled: { tone: 'warn', rank: 3, word: 'stalled' },
-  backoff: { tone: 'warn', rank: 4, word: 'backoff' },
-  connecting: { tone: 'busy', rank: 4, word: 'connecting' },
-  catching_up: { tone: 'busy', rank: 5, word: 'catching up' },
-  stopping: { tone: 'off', rank: 6, word: 'stopping' },
-  stopped: { tone: 'off', rank: 7, word: 'stopped' },
-  ready: { tone: 'good', rank: 8, word: 'ready' },
+  tripped: {
+    tone: 'bad',
+    rank: 0,
+    word: 'tripped',
+    means: 'Its restart budget is spent. It is tried again after a cooldown, or when you reset it.',
+  },
+  misconfigured: {
+    tone: 'bad',
+    rank: 1,
+    word: 'misconfigured',
+    means: 'No retry can help until somebody changes the configuration or the server. It is asked now and then.',
+  },
+  blocked: {
+    tone: 'bad',
+    rank: 2,
+    word: 'blocked',
+    means: 'The account is disabled on the server, or its token is revoked. It goes on by itself when that is undone.',
+  },
+  stalled: {
+    tone: 'warn',
+    rank: 3,
+    word: 'stalled',
+    means: 'It is connected, but what it hears cannot be handed over: reading is paused. Nothing is lost.',
+  },
+  backoff: { tone: 'warn', rank: 4, word: 'backoff', means: 'It waits before its next connection.' },
+  connecting: { tone: 'busy', rank: 4, word: 'connecting', means: 'A connection is on its way.' },
+  catching_up: { tone: 'busy', rank: 5, word: 'catching up', means: 'What was missed is being fetched.' },
+  stopping: { tone: 'off', rank: 6, word: 'stopping', means: 'It was told to stop, and has not ended yet.' },
+  stopped: { tone: 'off', rank: 7, word: 'stopped', means: 'Nothing runs until somebody starts it.' },
+  ready: { tone: 'good', rank: 8, word: 'ready', means: 'Events flow.' },
 };
 
 /** Endings that stop an account until somebody looks at it. */
 const STOPPED_ILL = new Set(['identity_changed']);
 
-const UNKNOWN = { tone: 'warn', rank: 3 };
+const UNKNOWN = { tone: 'warn', rank: 3, means: 'This page does not know that state.' };
 
-/** Tone, rank and word of an account's state. */
+/** Tone, rank, word and meaning of an account's state. */
 export function standing(account) {
   const known = STATES[account.state] ?? { ...UNKNOWN, word: spaced(account.state) };
   const ill = account.state === 'stopped' && STOPPED_ILL.has(account.last_ending?.reason);
@@ -44,10 +64,13 @@ const STEPS = [
   [1_000, 's'],
 ];
 
-/** A time span in one number and its unit: `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`. */
+/** A time span in one number and its unit: `3 ms`, `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`. */
 export function span(ms) {
+  if (ms < 95) {
+    return `${Math.max(0, Math.round(ms))} ms`;
+  }
   if (ms < 950) {
-    return `${Math.max(0, ms / 1000).toFixed(ms < 95 ? 2 : 1)} s`;
+    return `${(ms / 1000).toFixed(1)} s`;
   }
   const [size, unit] = STEPS.find(([step]) => ms >= step) ?? STEPS.at(-1);
   return `${Math.floor(ms / size)} ${unit}`;
@@ -84,7 +107,7 @@ const REASONS = {
   operator_stop: 'stopped by an operator',
   operator_restart: 'restarted by an operator',
   config_changed: 'its configuration changed',
-  unauthorized: 'the server refuses the token (401): the account is disabled, or the token is revoked',
+  unauthorized: 'the token is refused (401): disabled, or revoked',
   timeout: 'the server did not answer in time',
   hello_overdue: 'the server did not say hello in time',
   dropped_before_ready: 'the connection was dropped before it was ready',
@@ -106,38 +129,43 @@ const again = (account, now) => {
   if (Number.isNaN(wait)) {
     return '';
   }
-  return wait < 1000 ? '; trying again now' : `; trying again in ${span(wait)}`;
+  return wait < 1000 ? '; again now' : `; again in ${span(wait)}`;
 };
 
 const events = (count) => (count === 1 ? '1 event waits' : `${count} events wait`);
 
 /** Why the account is in its state; for one that is well, how its last connection ended. */
 export function why(account, now) {
-  const last = account.last_ending ? cause(account.last_ending) : '';
   switch (account.state) {
     case 'tripped':
-      return `the restart budget is spent${last && ': '}${last}${again(account, now)}`;
     case 'blocked':
     case 'misconfigured':
     case 'backoff':
-      return (last || spaced(account.state)) + again(account, now);
+      return gist(account) + again(account, now);
     case 'stalled':
-      return stalled(account);
+      return `${gist(account)}; ${events(account.queued ?? 0)}`;
     case 'connecting':
-      return last ? `after ${last}` : 'for the first time';
+      return account.last_ending ? `after ${gist(account)}` : 'for the first time';
     case 'catching_up':
       return catchingUp(account.catching_up);
     case 'stopped':
-      return last || 'nothing runs until somebody starts it';
+      return gist(account);
     default:
       return account.last_ending ? ending(account.last_ending) : '';
   }
 }
 
-function stalled({ stalled_by: by = [], queued = 0 }) {
-  const what = by.includes('store') ? 'the store cannot be used' : 'its sink takes nothing';
-  const both = by.includes('store') && by.includes('sink') ? 'the store cannot be used, and its sink takes nothing' : what;
-  return `${both}; ${events(queued)}`;
+/** The same without what changes all the time: what accounts with the same trouble have in common. */
+export function gist(account) {
+  if (account.state === 'stalled') {
+    return stalled(account.stalled_by ?? []);
+  }
+  return account.last_ending ? cause(account.last_ending) : '';
+}
+
+function stalled(by) {
+  const parts = [by.includes('store') && 'the store cannot be used', by.includes('sink') && 'its sink takes nothing'];
+  return parts.filter(Boolean).join(', and ') || 'nothing is taken from it';
 }
 
 function catchingUp(progress) {
