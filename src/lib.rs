@@ -9,6 +9,7 @@ pub mod demo;
 pub mod exit;
 pub mod logging;
 pub mod observe;
+pub mod page;
 pub mod sinks;
 pub mod state;
 pub mod stores;

@@ -31,7 +31,7 @@ const ORDERS = {
 
 /** What a search looks through. */
 export function haystack(account) {
-  const reason = account.last_ending ? `${account.last_ending.reason} ${cause(account.last_ending)}` : '';
+  const reason = account.last_ending ? `${account.last_ending.reason} ${cause(account.last_ending, account.name)}` : '';
   const { word } = standing(account);
   return `${account.name} ${account.server} ${account.state} ${word} ${reason}`.toLowerCase();
 }

@@ -4,7 +4,7 @@ import { make } from './dom.js';
 import { ago, cause, exact, span } from './words.js';
 
 /** Shows them; made anew only when another one came, or its account is back. */
-export function fillEndings(element, endings, now) {
+export function fillEndings(element, endings, name, now) {
   const key = JSON.stringify(endings ?? null);
   if (element.dataset.key === key) {
     element.querySelectorAll('time').forEach((time) => {
@@ -13,7 +13,7 @@ export function fillEndings(element, endings, now) {
     return;
   }
   element.dataset.key = key;
-  element.replaceChildren(content(endings, now));
+  element.replaceChildren(content(endings, name, now));
 }
 
 const agoWords = (at, now) => {
@@ -21,17 +21,17 @@ const agoWords = (at, now) => {
   return words === 'now' ? 'now' : `${words} ago`;
 };
 
-function content(endings, now) {
+function content(endings, name, now) {
   if (!endings) {
     return make('p', { class: 'note' }, 'asking …');
   }
   if (endings.length === 0) {
     return make('p', { class: 'note' }, 'None since matterhost was started.');
   }
-  return make('ol', {}, endings.map((ending) => item(ending, now)));
+  return make('ol', {}, endings.map((ending) => item(ending, name, now)));
 }
 
-function item(ending, now) {
+function item(ending, name, now) {
   const time = make('time', { datetime: ending.at, title: new Date(ending.at).toString() }, agoWords(ending.at, now));
   const facts = [
     `generation ${ending.generation}`,
@@ -39,6 +39,7 @@ function item(ending, now) {
     ending.ready_for_ms === undefined || ending.ready_for_ms === null ? 'never ready' : `was ready for ${span(ending.ready_for_ms)}`,
     ending.back_after_ms === undefined || ending.back_after_ms === null ? null : `back after ${span(ending.back_after_ms)}`,
     ending.charged ? 'charged to the budget' : null,
+    ending.reason === 'stale' ? ending.cause : null,
   ];
-  return make('li', {}, time, make('p', { class: 'cause' }, cause(ending)), make('p', { class: 'note' }, facts.filter(Boolean).join(' · ')));
+  return make('li', {}, time, make('p', { class: 'cause', title: ending.cause }, cause(ending, name)), make('p', { class: 'note' }, facts.filter(Boolean).join(' · ')));
 }

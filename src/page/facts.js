@@ -42,6 +42,8 @@ export function factsOf(account, now) {
 
 const NONE = '–';
 
+const known = (value, words) => (value === undefined || value === null ? NONE : words(value));
+
 function time(group, term, at, now) {
   const text = at ? `${agoWords(at, now)} (${exact(at, now)})` : NONE;
   return { group, term, text, title: at ? new Date(at).toString() : null };
@@ -69,7 +71,7 @@ function witnesses(seen, now) {
     probe(group, 'Poll of update_at', seen?.last_poll, now),
     probe(group, 'Ping on the socket', seen?.last_ping, now),
     time(group, 'Another account saw a change', seen?.last_prompt, now),
-    audit(group, seen?.last_audit, now),
+    probe(group, 'Audit of the posts', seen?.last_audit, now),
   ];
 }
 
@@ -80,15 +82,6 @@ function probe(group, term, it, now) {
   const took = it.took_ms === undefined || it.took_ms === null ? '' : `, took ${span(it.took_ms)}`;
   const how = it.good ? `good${took}` : `failed: ${it.cause ?? 'no cause was given'}`;
   return { group, term, text: `${how}; ${agoWords(it.at, now)}`, title: exact(it.at, now), tone: it.good ? 'good' : 'bad' };
-}
-
-function audit(group, it, now) {
-  const term = 'Audit of the posts';
-  if (!it) {
-    return { group, term, text: NONE };
-  }
-  const channels = it.channels === 1 ? '1 channel' : `${number(it.channels)} channels`;
-  return { group, term, text: `${channels} looked into; ${agoWords(it.at, now)}`, title: exact(it.at, now) };
 }
 
 function budget(account, now) {
@@ -115,12 +108,13 @@ function next(group, account, now) {
 
 function onTheWay(account) {
   const group = 'On the way';
-  const { catching_up: catching, unacknowledged, cursor_lag_ms: lag } = account;
+  const { catching_up: catching, waiting, unacknowledged, cursor_lag_ms: lag } = account;
   const stalled = account.stalled_by ?? [];
   return [
-    { group, term: 'Waiting for the sink', text: number(account.queued), tone: stalled.includes('sink') ? 'warn' : null },
-    { group, term: 'Handed over, not acknowledged', text: unacknowledged === undefined ? NONE : number(unacknowledged) },
-    { group, term: 'Cursor behind', text: lag === undefined || lag === null ? NONE : span(lag) },
+    { group, term: 'Frames in the queue', text: number(account.queued), tone: stalled.includes('sink') ? 'warn' : null },
+    { group, term: 'Not handed over yet', text: known(waiting, number) },
+    { group, term: 'Not acknowledged yet', text: known(unacknowledged, number) },
+    { group, term: 'Cursors behind by', text: known(lag, span) },
     { group, term: 'Store', text: stalled.includes('store') ? 'cannot be used' : 'fine', tone: stalled.includes('store') ? 'bad' : null },
     { group, term: 'Catch-up', text: catching ? `${catching.done} of ${catching.channels} channels read` : 'none under way' },
     { group, term: 'Recovered in all', text: number(account.recovered) },

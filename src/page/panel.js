@@ -142,7 +142,7 @@ export class Panel {
     setText(parts.means, means);
     this.#fillButtons(account);
     parts.facts.fill(factsOf(account, now));
-    fillEndings(parts.endings, this.#detail?.endings, now);
+    fillEndings(parts.endings, this.#detail?.endings, account.name, now);
   }
 
   /** Buttons are made anew only when others are offered: the focus stays on them. */

@@ -160,7 +160,7 @@ export class Tail {
 
 function line(fact) {
   if (fact.gap !== undefined) {
-    return make('li', { 'data-level': 'warn' }, make('span', { class: 'message' }, `${number(fact.gap)} facts are left out here`));
+    return make('li', { 'data-level': 'warn' }, make('span', { class: 'message' }, fact.gap ? `${number(fact.gap)} facts are left out here` : 'some facts are left out here'));
   }
   const subject = fact.account ? `${fact.account}#${fact.generation ?? ''}` : (fact.server ?? '');
   const level = String(fact.level ?? '').toLowerCase();

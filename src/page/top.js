@@ -3,7 +3,7 @@
 import { ask } from './api.js';
 import { count, troubles } from './choose.js';
 import { byId, make, setAttribute, setText, shape } from './dom.js';
-import { STATES, ago, gist, number } from './words.js';
+import { STATES, gist, number, span } from './words.js';
 
 // Servers are not in the stream of rows.
 const SERVERS_EVERY_MS = 5_000;
@@ -88,9 +88,17 @@ export function showServers(servers, now) {
 function item(server, now) {
   const pausedMs = Date.parse(server.paused_until ?? '') - now;
   const tone = !server.up ? 'bad' : pausedMs > 0 ? 'warn' : 'good';
-  const since = server.since ? ` since ${ago(server.since, now)}` : '';
-  const how = !server.up ? `down${since}` : pausedMs > 0 ? 'rate limited' : `${number(Math.round(server.requests_per_second))}/s`;
-  const waiting = server.waiting > 0 ? `, ${number(server.waiting)} requests wait` : '';
-  const title = `${server.url}: ${number(server.accounts)} accounts, ${number(server.dials)} dialling${waiting}`;
-  return make('li', { 'data-tone': tone, title }, shape(tone), make('b', {}, server.name), ` ${how}`);
+  const load = `${number(server.waiting)} requests wait, at most ${number(Math.round(server.requests_per_second))} a second`;
+  const title = `${server.url ?? server.name}: ${number(server.accounts)} accounts, ${number(server.dials)} dialling; ${load}`;
+  return make('li', { 'data-tone': tone, title }, shape(tone), make('b', {}, server.name), ` ${how(server, pausedMs, now)}`);
+}
+
+function how(server, pausedMs, now) {
+  if (!server.up) {
+    return server.down_since ? `down for ${span(now - Date.parse(server.down_since))}` : 'down';
+  }
+  if (pausedMs > 0) {
+    return `rate limited for ${span(pausedMs)}`;
+  }
+  return server.waiting > 0 ? `${number(server.waiting)} wait` : 'up';
 }

@@ -91,9 +91,16 @@ export function exact(time, now) {
   return day + date.toLocaleTimeString(undefined, { hour12: false });
 }
 
-/** The cause of an ending: its reason, and what the service says of it. */
-export function cause(ending) {
+/** The cause of an ending of that account's connection: its reason, and what the service says of it. */
+export function cause(ending, name) {
   const reason = spaced(ending.reason);
+  if (TOUCHED.has(ending.reason) && ending.witnessed) {
+    return `${reason}: another account saw ${name} change`;
+  }
+  if (ending.reason === 'stale') {
+    // The service says from which millisecond to which; the details show it.
+    return 'stale: the account was changed on the server';
+  }
   const said = (ending.cause ?? '').trim();
   if (said === '' || said.toLowerCase() === reason) {
     return REASONS[ending.reason] ?? reason;
@@ -101,6 +108,9 @@ export function cause(ending) {
   const whole = said.toLowerCase().startsWith(reason) || said.startsWith('the ');
   return whole ? said : `${reason}: ${said}`;
 }
+
+/** Endings that a change of the account on the server brings about. */
+const TOUCHED = new Set(['stale', 'deaf']);
 
 /** What a reason means that comes without a cause. */
 const REASONS = {
@@ -119,9 +129,9 @@ const REASONS = {
 };
 
 /** An ending in words, and how long it took to be ready again. */
-export function ending(it) {
+export function ending(it, name) {
   const back = it.back_after_ms === undefined || it.back_after_ms === null ? '' : `; back after ${span(it.back_after_ms)}`;
-  return cause(it) + back;
+  return cause(it, name) + back;
 }
 
 const again = (account, now) => {
@@ -151,7 +161,7 @@ export function why(account, now) {
     case 'stopped':
       return gist(account);
     default:
-      return account.last_ending ? ending(account.last_ending) : '';
+      return account.last_ending ? ending(account.last_ending, account.name) : '';
   }
 }
 
@@ -160,7 +170,7 @@ export function gist(account) {
   if (account.state === 'stalled') {
     return stalled(account.stalled_by ?? []);
   }
-  return account.last_ending ? cause(account.last_ending) : '';
+  return account.last_ending ? cause(account.last_ending, account.name) : '';
 }
 
 function stalled(by) {

@@ -52,6 +52,7 @@ pub(crate) const SERVICE: Plan = Plan {
         ("sinks", &["config", "cloud_event"]),
         ("stores", &[]),
         ("observe", &[]),
+        ("page", &[]),
         ("cloud_event", &[]),
         ("config", &[]),
         ("exit", &[]),
