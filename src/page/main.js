@@ -163,6 +163,18 @@ byId('logout').addEventListener('click', () => {
   leave();
   showLogin('You are logged out.');
 });
+
+// A page that is left is kept for the way back, and its streams would be, too: a browser opens six to a host.
+addEventListener('pagehide', () => {
+  feed.stop();
+  tail.close();
+});
+addEventListener('pageshow', (event) => {
+  if (event.persisted && instance) {
+    feed.start();
+  }
+});
+
 setInterval(() => {
   grid.draw();
   panel.update();

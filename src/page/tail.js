@@ -160,12 +160,12 @@ export class Tail {
 
 function line(fact) {
   if (fact.gap !== undefined) {
-    return make('li', { 'data-level': 'warn' }, make('span', { class: 'message' }, fact.gap ? `${number(fact.gap)} facts are left out here` : 'some facts are left out here'));
+    return make('div', { 'data-level': 'warn' }, make('span', { class: 'message' }, fact.gap ? `${number(fact.gap)} facts are left out here` : 'some facts are left out here'));
   }
   const subject = fact.account ? `${fact.account}#${fact.generation ?? ''}` : (fact.server ?? '');
   const level = String(fact.level ?? '').toLowerCase();
   return make(
-    'li',
+    'div',
     { 'data-level': level },
     make('time', { datetime: fact.at, title: fact.at }, exact(fact.at, Date.now())),
     make('span', { class: 'level' }, level),
