@@ -20,26 +20,27 @@ pub async fn log(mut observations: Receiver<Arc<Observation>>) {
     }
 }
 
-/// What is logged of a fact besides its subject.
+/// What is told of a fact besides its subject.
 #[derive(Debug, PartialEq)]
-struct Entry {
-    level: Level,
-    message: String,
-    fields: Fields,
+pub(crate) struct Told {
+    pub(crate) level: Level,
+    pub(crate) message: String,
+    pub(crate) fields: Fields,
 }
 
+/// What a program reads of a fact.
 #[derive(Debug, Default, PartialEq)]
-struct Fields {
-    reason: Option<&'static str>,
-    charged: Option<bool>,
-    delay_ms: Option<u64>,
-    took_ms: Option<u64>,
-    ready_ms: Option<u64>,
-    resumed: Option<bool>,
+pub(crate) struct Fields {
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) charged: Option<bool>,
+    pub(crate) delay_ms: Option<u64>,
+    pub(crate) took_ms: Option<u64>,
+    pub(crate) ready_ms: Option<u64>,
+    pub(crate) resumed: Option<bool>,
 }
 
 fn write(observation: &Observation) {
-    let Entry { level, message, fields } = entry(&observation.fact);
+    let Told { level, message, fields } = told(&observation.fact);
     let Fields { reason, charged, delay_ms, took_ms, ready_ms, resumed } = fields;
     let (account, generation, server) = match &observation.subject {
         Subject::Account(account, generation) => (Some(account.as_str()), Some(generation.0), None),
@@ -74,7 +75,8 @@ fn write(observation: &Observation) {
     }
 }
 
-fn entry(fact: &Fact) -> Entry {
+/// Puts a fact into words.
+pub(crate) fn told(fact: &Fact) -> Told {
     let fields = fields(fact);
     let (level, message) = match fact {
         Fact::Closed { reason, .. } => (closed_level(reason), format!("the connection ended: {reason}")),
@@ -85,6 +87,9 @@ fn entry(fact: &Fact) -> Entry {
             (Level::ERROR, format!("the restart budget is spent; trying again in {}", human(*cooldown)))
         }
         Fact::Ready { after } => (Level::INFO, format!("ready after {}", human(*after))),
+        Fact::HearsAgain { after } => {
+            (Level::INFO, format!("hears again; it may have heard nothing for {}", human(*after)))
+        }
         Fact::Rejected { cause } => (Level::WARN, format!("an event was refused for good: {cause}")),
         Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed, and changes nothing: {cause}")),
         Fact::SequenceGap { expected, got } => {
@@ -96,7 +101,7 @@ fn entry(fact: &Fact) -> Entry {
             let how_far = format!("{done} of {channels} channels are read");
             (Level::INFO, format!("catching up: {how_far}, {recovered} posts and edits recovered so far"))
         }
-        Fact::CaughtUp { channels, recovered } => {
+        Fact::CaughtUp { channels, recovered, .. } => {
             let what = format!("{recovered} posts and edits were missed");
             (Level::INFO, format!("caught up: {what}, in {channels} channels looked at"))
         }
@@ -126,7 +131,7 @@ fn entry(fact: &Fact) -> Entry {
         }
         plain => plain_entry(plain),
     };
-    Entry { level, message, fields }
+    Told { level, message, fields }
 }
 
 /// Facts that say all by themselves.
@@ -175,7 +180,7 @@ fn fields(fact: &Fact) -> Fields {
         Fact::Tripped { cooldown: wait }
         | Fact::RatePaused { wait }
         | Fact::PollsStretched { interval: wait } => Fields { delay_ms: Some(millis(*wait)), ..none },
-        Fact::Ready { after: took } | Fact::ProbeGood { took } => {
+        Fact::Ready { after: took } | Fact::CaughtUp { took, .. } | Fact::ProbeGood { took } => {
             Fields { took_ms: Some(millis(*took)), ..none }
         }
         Fact::Connected { resumed } => Fields { resumed: Some(*resumed), ..none },

@@ -46,9 +46,13 @@ async fn logged(observations: Receiver<Arc<Observation>>) -> Vec<serde_json::Val
     String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+fn main() -> ServerName {
+    ServerName::new("main").unwrap()
+}
+
 fn account(fact: Fact) -> Arc<Observation> {
     let subject = Subject::Account(AccountName::new("helpdesk").unwrap(), Generation(3));
-    Arc::new(Observation { at: SystemTime::now(), subject, fact })
+    Arc::new(Observation { at: SystemTime::now(), server: main(), subject, fact })
 }
 
 #[tokio::test]
@@ -60,8 +64,8 @@ async fn each_fact_is_logged_once_with_its_fields() {
     sender
         .send(account(Fact::RestartScheduled { after: Duration::from_millis(1_500), resume: false }))
         .unwrap();
-    let subject = Subject::Server(ServerName::new("main").unwrap());
-    sender.send(Arc::new(Observation { at: SystemTime::now(), subject, fact: Fact::ServerDown })).unwrap();
+    let (at, subject) = (SystemTime::now(), Subject::Server(main()));
+    sender.send(Arc::new(Observation { at, server: main(), subject, fact: Fact::ServerDown })).unwrap();
     drop(sender);
     let lines = logged(receiver).await;
     assert_eq!(lines.len(), 3);
@@ -96,13 +100,13 @@ fn facts_with_values_are_told_with_them() {
         Fact::PollsStretched { interval: wait },
         Fact::RestartScheduled { after: wait, resume: true },
     ] {
-        assert!(entry(&fact).message.contains("1m 30s"), "{fact:?}");
+        assert!(told(&fact).message.contains("1m 30s"), "{fact:?}");
     }
     for fact in [
         Fact::Rejected { cause: "so".into() },
         Fact::ProbeFailed { cause: "so".into() },
         Fact::Unreadable { cause: "so".into() },
     ] {
-        assert!(entry(&fact).message.ends_with(": so"), "{fact:?}");
+        assert!(told(&fact).message.ends_with(": so"), "{fact:?}");
     }
 }

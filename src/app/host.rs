@@ -10,13 +10,17 @@ use matterhost_actors::{
 };
 
 use super::{
+    operations::Running,
     posting::Posting,
+    service_manager::ServiceManager,
     signals::{Asked, Signals},
     store::Store,
 };
 use crate::{
+    admin::{Admin, Backend, Listener},
     config::Config,
     exit::Exit,
+    logging::LogLevel,
     observe,
     sinks::{Sinks, answers::Answers, stdout::Ended},
 };
@@ -27,6 +31,9 @@ const NOTHING_TO_HAND_OVER: Duration = Duration::from_secs(1);
 /// A handler that is told to end gets a few seconds, and is killed then.
 const SINKS_CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
+/// What the last commits, and closing the store, may take on a slow disk.
+const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why the host ends.
 enum End {
     Signal(Asked),
@@ -34,35 +41,47 @@ enum End {
 }
 
 /// Hosts the accounts.
-pub(super) fn run(config: Config, store: Store) -> anyhow::Result<Exit> {
+pub(super) fn run(config: Config, store: Store, level: LogLevel) -> anyhow::Result<Exit> {
     let runner = System::new();
-    let exit = runner.block_on(host(config, store));
+    let exit = runner.block_on(host(config, store, level));
     // To drop it would be to wait for name lookups under way, which can take half a minute.
     mem::forget(runner);
     exit
 }
 
-async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
+async fn host(config: Config, store: Store, level: LogLevel) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let manager = ServiceManager::of_environment();
     let deadline = config.shutdown_deadline;
+    let listener = listen(&config)?;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
         supervisor = supervisor.with_store(cursors);
     }
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
+    let observer = supervisor.observer();
     let supervisor = supervisor.start();
+    let operations = Arc::new(Running::new(&config, level));
+    let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations);
     let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
     let sinks = Sinks::start(&config, &answers)?;
     add(&supervisor, config, &sinks).await?;
+    let admin = listener.map(|listener| answer(listener, backend)).transpose()?;
+    manager.ready();
+    actix_rt::spawn(manager.clone().watch(supervisor.clone()));
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),
         ended = output_ended(&sinks) => End::Output(ended),
     };
     let (deadline, exit) = tell(&end, deadline);
+    manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
     let stopped = async {
         stop(&supervisor, deadline).await;
         sinks.close(SINKS_CLOSE_WITHIN).await;
         store.close().await;
+        if let Some(admin) = admin {
+            admin.stop().await;
+        }
     };
     tokio::select! {
         () = stopped => Ok(exit),
@@ -71,6 +90,26 @@ async fn host(config: Config, store: Store) -> anyhow::Result<Exit> {
             Ok(asked.at_once())
         }
     }
+}
+
+/// Opens the door of the admin API. A usual place that is taken is no reason to leave bots alone.
+fn listen(config: &Config) -> anyhow::Result<Option<Listener>> {
+    match Listener::open(&config.admin) {
+        Ok(listener) => Ok(listener),
+        Err(error) if !error.named => {
+            let remedy = "set admin.bind to a free address, or admin.enabled = false";
+            tracing::warn!("the admin API is left out: {error}; {remedy}");
+            Ok(None)
+        }
+        Err(error) => Err(error).context("the admin API cannot be reached; set admin.bind to a free address"),
+    }
+}
+
+fn answer(listener: Listener, backend: Backend) -> anyhow::Result<Admin> {
+    let url = listener.url();
+    let admin = Admin::start(listener, backend).context("the admin API cannot be started")?;
+    tracing::info!(url, "the admin API answers");
+    Ok(admin)
 }
 
 /// Waits for the end of standard output; for ever, when nothing goes there.

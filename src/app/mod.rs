@@ -2,7 +2,9 @@
 
 mod dead_letter;
 mod host;
+mod operations;
 mod posting;
+pub mod service_manager;
 mod signals;
 mod state;
 mod store;
@@ -41,7 +43,7 @@ fn host(args: &RunArgs) -> Exit {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
-    logging::init(&config.log);
+    let level = logging::init(&config.log);
     for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}; {}", warning.what, warning.remedy);
     }
@@ -52,7 +54,7 @@ fn host(args: &RunArgs) -> Exit {
             return Exit::Config;
         }
     };
-    host::run(config, store).unwrap_or_else(|error| {
+    host::run(config, store, level).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Exit::Failed
     })

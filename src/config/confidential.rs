@@ -19,6 +19,27 @@ pub(super) struct Sought {
 }
 
 impl Sought {
+    /// Whether it is given, well or badly.
+    pub(super) fn is_given(self, section: &Section<'_>) -> bool {
+        self.keys.into_iter().any(|key| section.has(key))
+    }
+
+    /// The same as [`read`](Self::read), for what may be left out.
+    pub(super) fn read_optional(
+        self,
+        section: &mut Section<'_>,
+        around: &Around<'_>,
+    ) -> Option<(&'static str, String)> {
+        if self.is_given(section) {
+            return self.read(section, around);
+        }
+        // Asked for, so that they are known keys.
+        for key in self.keys {
+            section.optional::<String>(key);
+        }
+        None
+    }
+
     /// The text, and the key that it came by.
     pub(super) fn read(
         self,

@@ -3,7 +3,7 @@
 use config::ValueKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::{section::Section, setting::Setting};
+use super::{problem::Problem, section::Section, setting::Setting};
 
 /// What is logged, unless told otherwise: each change of each account, and nothing of single events.
 const LEVEL: &str = "info";
@@ -56,13 +56,23 @@ impl Setting for LogFormat {
 pub(super) fn read(mut section: Section<'_>) -> LogConfig {
     let level = section.read("level", LEVEL.to_owned());
     let format = section.read("format", LogFormat::default());
-    let level = parse(&level).unwrap_or_else(|| {
-        let what = "this is no level, and no list of modules with levels";
-        section.refuse("level", what, "write error, warn, info, debug, trace, or matterhost=debug,info");
+    let level = parse_level(&level).unwrap_or_else(|problem| {
+        section.refuse("level", problem.what, problem.remedy);
         LogConfig::default().level
     });
     section.finish();
     LogConfig { level, format }
+}
+
+/// Reads which levels of which modules are logged, such as `info` or `matterhost=debug,info`.
+///
+/// # Errors
+/// When it is neither.
+pub fn parse_level(text: &str) -> Result<Targets, Problem> {
+    parse(text).ok_or_else(|| {
+        let what = "this is no level, and no list of modules with levels";
+        Problem::new("log.level", what, "write error, warn, info, debug, trace, or matterhost=debug,info")
+    })
 }
 
 /// A bare word that is no level would be taken for a module's name, and all else be silent.

@@ -5,6 +5,7 @@
 //! told at once, each with its key and how to mend it, and no token is ever part of a message.
 
 mod accounts;
+mod admin;
 mod audit;
 mod catch_up;
 mod confidential;
@@ -33,10 +34,11 @@ use std::time::Duration;
 use matterhost_actors::actors::HostSettings;
 
 pub use accounts::AccountConfig;
+pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, Listen, ReadyPolicy};
 pub use dead_letter::DeadLetterConfig;
 pub use example::EXAMPLE;
 pub use layers::Sources;
-pub use log::{LogConfig, LogFormat};
+pub use log::{LogConfig, LogFormat, parse_level};
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
@@ -64,6 +66,8 @@ pub struct Config {
     pub shutdown_deadline: Duration,
     /// Where cursors are kept between runs.
     pub state: StateConfig,
+    /// How the running host is seen and steered.
+    pub admin: AdminConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What is unwise, but not wrong.

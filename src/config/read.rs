@@ -11,14 +11,14 @@ use matterhost_actors::{
 use super::{
     AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, Names},
-    audit, catch_up, dead_letter, delivery, health, host, log, open_files, replies, restart,
+    admin, audit, catch_up, dead_letter, delivery, health, host, log, open_files, replies, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
     sinks, state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "servers",
     "accounts",
     "sinks",
@@ -30,6 +30,7 @@ const SECTIONS: [&str; 13] = [
     "audit",
     "replies",
     "state",
+    "admin",
     "log",
     "host",
 ];
@@ -84,9 +85,10 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let audit = audit::read(tree.section("audit", report));
     let replies = replies::read(tree.section("replies", report));
     let state = state::read(tree.section("state", report), around);
+    let admin = admin::read(tree.section("admin", report), around);
     let log = log::read(tree.section("log", report));
     let host = host::read(tree.section("host", report));
-    let files = sinks.iter().map(SinkConfig::open_files).sum();
+    let files = sinks.iter().map(SinkConfig::open_files).sum::<usize>() + admin.open_files();
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters, files);
     report.problems.extend(open_files::check(needed, accounts.len(), open_files));
     let settings = HostSettings {
@@ -102,7 +104,18 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     };
     let shutdown_deadline = host.shutdown_deadline;
     let warnings = Vec::new();
-    Config { servers, accounts, sinks, dead_letter, host: settings, shutdown_deadline, state, log, warnings }
+    Config {
+        servers,
+        accounts,
+        sinks,
+        dead_letter,
+        host: settings,
+        shutdown_deadline,
+        state,
+        admin,
+        log,
+        warnings,
+    }
 }
 
 fn read_servers(

@@ -98,13 +98,14 @@ impl Tally {
 mod tests {
     use std::time::SystemTime;
 
-    use matterhost_actors::model::{AccountName, Generation};
+    use matterhost_actors::model::{AccountName, Generation, ServerName};
 
     use super::*;
 
     fn ready(bot: &str) -> Observation {
         let subject = Subject::Account(AccountName::new(bot).unwrap(), Generation(2));
-        Observation { at: SystemTime::now(), subject, fact: Fact::Ready { after: Duration::ZERO } }
+        let (at, server) = (SystemTime::now(), ServerName::new("main").unwrap());
+        Observation { at, server, subject, fact: Fact::Ready { after: Duration::ZERO } }
     }
 
     fn blow(what: What, bot: Option<&str>) -> Blow {

@@ -22,9 +22,17 @@ import { number } from './words.js';
 // What is relative to now is written again each second.
 const TICK_MS = 1_000;
 
+// Rows come in pieces; the list is put in order once for those that come together.
+const SHOW_MS = 80;
+
+// The pieces of a list that begins anew have come by then, also of ten thousand accounts.
+const SWEEP_MS = 5_000;
+
 const store = new Store();
 const view = new View(() => show());
 let instance = null;
+let showing = null;
+let sweeping = null;
 
 const grid = new Grid(
   { grid: byId('grid'), scroller: byId('scroller'), spacer: byId('spacer') },
@@ -51,7 +59,7 @@ const panel = new Panel(store, {
   tail: (name) => tail.open(name),
 });
 
-const tail = new Tail({ refused: () => askForToken() });
+const tail = new Tail({ refused: () => askForToken(), names: () => store.all() });
 const link = new Link(() => feed.now());
 const counts = new Counts((kind) => view.press(kind));
 const refreshServers = startServers(store, () => link.isUp);
@@ -86,16 +94,24 @@ function begin(value) {
 }
 
 function takeRows(rows) {
-  const first = store.size === 0;
   tellChanges(store.apply(rows), store.now());
-  show();
-  panel.update();
-  if (first || rows.whole) {
-    tail.offer(store.all());
+  if (rows.whole) {
+    clearTimeout(sweeping);
+    sweeping = setTimeout(() => store.sweep() && showSoon(), SWEEP_MS);
   }
-  if (first && view.account && store.get(view.account)) {
-    panel.open(view.account, { focus: false });
-  }
+  showSoon();
+}
+
+function showSoon() {
+  showing ??= setTimeout(() => {
+    showing = null;
+    show();
+    panel.update();
+    // Details that the address asks for, as soon as their account is here.
+    if (panel.name === null && view.account !== null && store.get(view.account)) {
+      panel.open(view.account, { focus: false });
+    }
+  }, SHOW_MS);
 }
 
 function show() {
@@ -130,6 +146,9 @@ function leave() {
   closeDialog();
   view.account = null;
   panel.close();
+  clearTimeout(showing);
+  clearTimeout(sweeping);
+  showing = null;
   store.clear();
   grid.show([]);
   keepToken(null);

@@ -28,7 +28,7 @@ export function say(text) {
 /** Reads out which accounts fell ill or got well, a moment after the first. */
 export function tellChanges(changes, now) {
   for (const { was, is } of changes) {
-    if (!was || isIll(was) !== isIll(is)) {
+    if (isIll(was) !== isIll(is)) {
       gathered.set(is.name, is);
     }
   }

@@ -6,6 +6,7 @@ import { Spark } from './spark.js';
 export class Store {
   #accounts = new Map();
   #sparks = new Map();
+  #doubtful = new Set();
   #behindMs = 0;
 
   /** The service's own time: that of the browser may differ. */
@@ -36,34 +37,41 @@ export class Store {
   }
 
   /**
-   * Takes what came: a whole list replaces all, else what changed is changed. Gives each change of a state as
-   * `{was, is}`; of a first list there is none to tell.
+   * Takes what came. A list that is `whole` begins anew, in pieces of which the first says so: what was known stays
+   * until `sweep`, so that nothing flickers. Gives each change of a known account's state as `{was, is}`.
    */
   apply({ whole = false, accounts = [], removed = [] }) {
-    const first = this.#accounts.size === 0;
-    const before = this.#accounts;
     if (whole) {
-      this.#accounts = new Map();
+      this.#doubtful = new Set(this.#accounts.keys());
     }
     const now = this.now();
     const changes = [];
     for (const account of accounts) {
-      const was = before.get(account.name);
+      const was = this.#accounts.get(account.name);
       this.#accounts.set(account.name, account);
+      this.#doubtful.delete(account.name);
       this.#record(account, now);
-      if (!first && was?.state !== account.state) {
+      if (was && was.state !== account.state) {
         changes.push({ was, is: account });
       }
     }
-    removed.forEach((name) => this.#accounts.delete(name));
-    this.#forget();
+    removed.forEach((name) => this.#forget(name));
     return changes;
+  }
+
+  /** Forgets what a list that began anew did not bring again; tells whether there was anything. */
+  sweep() {
+    const gone = this.#doubtful;
+    this.#doubtful = new Set();
+    gone.forEach((name) => this.#forget(name));
+    return gone.size > 0;
   }
 
   /** Forgets all, as after a logout. */
   clear() {
     this.#accounts = new Map();
     this.#sparks = new Map();
+    this.#doubtful = new Set();
   }
 
   #record({ name, events }, now) {
@@ -75,14 +83,8 @@ export class Store {
     }
   }
 
-  // As many sparks as accounts, and no more.
-  #forget() {
-    if (this.#sparks.size > this.#accounts.size) {
-      for (const name of this.#sparks.keys()) {
-        if (!this.#accounts.has(name)) {
-          this.#sparks.delete(name);
-        }
-      }
-    }
+  #forget(name) {
+    this.#accounts.delete(name);
+    this.#sparks.delete(name);
   }
 }

@@ -16,7 +16,7 @@ const MOST_NAMES = 200;
 // So near to the end one reads what comes.
 const NEAR_END_PX = 40;
 
-/** The tail. `refused` is called when the token is not taken. */
+/** The tail. `refused` is called when the token is not taken, `names` gives the accounts that there are. */
 export class Tail {
   #on;
   #feed = null;
@@ -51,6 +51,7 @@ export class Tail {
     if (account !== undefined) {
       byId('tail-account').value = account;
     }
+    this.#offer();
     this.#restart();
     byId('tail-account').focus();
   }
@@ -68,10 +69,9 @@ export class Tail {
     }
   }
 
-  /** Offers these names. */
-  offer(accounts) {
+  #offer() {
     const names = [];
-    for (const { name } of accounts) {
+    for (const { name } of this.#on.names()) {
       if (names.push(name) >= MOST_NAMES) {
         break;
       }

@@ -164,6 +164,11 @@ impl Running {
         Self { child, events: Lines::of(std::io::empty()), log }
     }
 
+    /// One that runs already, with its log.
+    pub(crate) fn of(child: Child, log: Lines) -> Self {
+        Self { child, events: Lines::of(std::io::empty()), log }
+    }
+
     /// Starts `run` in the world and waits until its bot is ready.
     pub(crate) fn ready(world: &World, dir: &Dir) -> Self {
         let mut running = Self::start(dir.matterhost(&["run"]));

@@ -16,7 +16,10 @@ use super::{
     settings::HostSettings,
 };
 use crate::{
-    model::{AccountName, AccountState, CatchUpProgress, Fact, Generation, ServerName, Token, UserId},
+    model::{
+        AccountName, AccountState, CatchUpProgress, Fact, Generation, Probe, ServerName, Token, UserId,
+        Witnesses,
+    },
     policy::{Prompt, Standing, Witness, standing},
     ports::ApiFactory,
 };
@@ -39,7 +42,7 @@ pub(super) struct Env {
 
 impl Env {
     pub(super) fn observe(&self, generation: Generation, fact: Fact) {
-        self.observer.account(&self.account, generation, fact);
+        self.observer.account(&self.account, &self.server, generation, fact);
     }
 }
 
@@ -79,6 +82,7 @@ pub(super) struct Vitals {
     last_good_probe_ms: AtomicU64,
     recovered: AtomicU64,
     catching_up: Mutex<Option<CatchUpProgress>>,
+    witnesses: Mutex<Witnesses>,
     /// The state, and whether the host parts: what is to be said waits for it.
     state: watch::Sender<(AccountState, bool)>,
 }
@@ -91,6 +95,7 @@ impl Default for Vitals {
             last_good_probe_ms: AtomicU64::default(),
             recovered: AtomicU64::default(),
             catching_up: Mutex::default(),
+            witnesses: Mutex::default(),
             state: watch::Sender::new((AccountState::Connecting, false)),
         }
     }
@@ -121,6 +126,35 @@ impl Vitals {
 
     pub(super) fn catching_up(&self) -> Option<CatchUpProgress> {
         *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A poll was answered, or failed for a cause.
+    pub(super) fn polled(&self, took: Duration, cause: Option<&str>) {
+        self.saw(|said| said.poll = Some(probe(took, cause)));
+    }
+
+    /// An in-band ping was answered.
+    pub(super) fn pinged(&self, took: Duration, cause: Option<&str>) {
+        self.saw(|said| said.ping = Some(probe(took, cause)));
+    }
+
+    /// An audit could tell.
+    pub(super) fn audited(&self, took: Duration, cause: Option<&str>) {
+        self.saw(|said| said.audit = Some(probe(took, cause)));
+    }
+
+    /// Another account's socket told of a change.
+    pub(super) fn prompted(&self) {
+        self.saw(|said| said.prompted = Some(SystemTime::now()));
+    }
+
+    /// What the witnesses said last.
+    pub(super) fn witnesses(&self) -> Witnesses {
+        self.witnesses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn saw(&self, note: impl FnOnce(&mut Witnesses)) {
+        note(&mut self.witnesses.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(super) fn enters(&self, state: AccountState) {
@@ -155,6 +189,10 @@ impl Vitals {
     pub(super) fn last_good_probe(&self) -> Option<SystemTime> {
         from_unix_ms(self.last_good_probe_ms.load(Ordering::Relaxed))
     }
+}
+
+fn probe(took: Duration, cause: Option<&str>) -> Probe {
+    Probe { at: SystemTime::now(), took, cause: cause.map(Into::into) }
 }
 
 fn unix_ms(at: SystemTime) -> u64 {

@@ -50,7 +50,9 @@ struct Poll {
     found: Polled,
     etag: Option<Etag>,
     interval: Option<Duration>,
-    result: Result<Duration, String>,
+    took: Duration,
+    /// Why there was no answer.
+    failed: Option<String>,
 }
 
 impl HealthCheck {
@@ -104,14 +106,7 @@ impl HealthCheck {
         }
         self.polling = false;
         let verdict = self.health.polled(&poll.found);
-        match poll.result {
-            Ok(took) if verdict == Verdict::Good => {
-                self.env.vitals.good_probe();
-                self.env.observe(self.generation, Fact::ProbeGood { took });
-            }
-            Ok(_) => {}
-            Err(cause) => self.env.observe(self.generation, Fact::ProbeFailed { cause }),
-        }
+        self.tell(&verdict, poll.took, poll.failed);
         let interval = poll.interval.unwrap_or(self.env.settings.health.poll_interval);
         match verdict {
             Verdict::Terminate(reason) => {
@@ -126,6 +121,24 @@ impl HealthCheck {
             Verdict::Nothing => self.poll_again(interval, ctx),
         }
     }
+
+    /// Tells what a poll said: well, ill, or nothing.
+    fn tell(&self, verdict: &Verdict, took: Duration, failed: Option<String>) {
+        let vitals = &self.env.vitals;
+        if let Some(cause) = failed {
+            vitals.polled(took, Some(&cause));
+            return self.env.observe(self.generation, Fact::ProbeFailed { cause });
+        }
+        match verdict {
+            Verdict::Good => {
+                vitals.polled(took, None);
+                vitals.good_probe();
+                self.env.observe(self.generation, Fact::ProbeGood { took });
+            }
+            Verdict::Terminate(reason) => vitals.polled(took, Some(&reason.to_string())),
+            Verdict::AskAgain(_) | Verdict::Nothing => {}
+        }
+    }
 }
 
 /// One poll, when the gate gives leave.
@@ -137,7 +150,8 @@ async fn poll(env: Arc<Env>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
                 found: Polled::Failed,
                 etag: None,
                 interval: None,
-                result: Err(closed.to_string()),
+                took: Duration::ZERO,
+                failed: Some(closed.to_string()),
             };
         }
     };
@@ -152,11 +166,12 @@ async fn poll(env: Arc<Env>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
                 Me::Unmodified => (Polled::Unmodified, None),
                 Me::User { user, etag } => (Polled::User { id: user.id, update_at: user.update_at }, etag),
             };
-            Poll { found, etag, interval, result: Ok(took) }
+            Poll { found, etag, interval, took, failed: None }
         }
         Err(error) => {
             env.gate.failed(&error);
-            Poll { found: finding(&error), etag: None, interval, result: Err(error.to_string()) }
+            let failed = Some(error.to_string());
+            Poll { found: finding(&error), etag: None, interval, took, failed }
         }
     }
 }

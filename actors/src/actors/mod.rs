@@ -27,6 +27,7 @@ pub use settings::{
     AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings, ReplySettings,
 };
 pub use supervisor::{
-    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, SendReply,
-    ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, List, ListServers, Look, RemoveAccount,
+    ResetAccount, RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount,
+    Supervisor, SupervisorError,
 };

@@ -29,19 +29,25 @@ impl Observer {
         self.sender.subscribe()
     }
 
-    pub(super) fn account(&self, account: &AccountName, generation: Generation, fact: Fact) {
-        self.tell(|| Subject::Account(account.clone(), generation), fact);
+    pub(super) fn account(
+        &self,
+        account: &AccountName,
+        server: &ServerName,
+        generation: Generation,
+        fact: Fact,
+    ) {
+        self.tell(server, || Subject::Account(account.clone(), generation), fact);
     }
 
     pub(super) fn server(&self, server: &ServerName, fact: Fact) {
-        self.tell(|| Subject::Server(server.clone()), fact);
+        self.tell(server, || Subject::Server(server.clone()), fact);
     }
 
-    fn tell(&self, subject: impl FnOnce() -> Subject, fact: Fact) {
+    fn tell(&self, server: &ServerName, subject: impl FnOnce() -> Subject, fact: Fact) {
         if self.sender.receiver_count() > 0 {
+            let (at, server, subject) = (SystemTime::now(), server.clone(), subject());
             // An error says that the last listener has just gone.
-            let _ =
-                self.sender.send(Arc::new(Observation { at: SystemTime::now(), subject: subject(), fact }));
+            let _ = self.sender.send(Arc::new(Observation { at, server, subject, fact }));
         }
     }
 }

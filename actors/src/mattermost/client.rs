@@ -1,6 +1,6 @@
 //! One server's client, for one Arbiter.
 
-use std::{cell::Cell, fmt, rc::Rc, time::Duration};
+use std::{cell::Cell, fmt, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{
     Method,
@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    ClientConfig, ClientLimits, DialError, Dialed, Etag, RestError, RestErrorKind,
+    ClientConfig, ClientLimits, DialError, Dialed, Etag, RestError, RestErrorKind, Tally,
     dial::{self, Tunnels},
     failure::Failure,
     transport::ServerConnector,
@@ -28,6 +28,7 @@ use crate::model::{ResumePoint, Token};
 pub struct Client(Rc<Inner>);
 
 struct Inner {
+    tally: Arc<Tally>,
     config: ClientConfig,
     rest: awc::Client,
     /// A request is made when there is a connection for it: one that waits for its turn takes a few bytes, one that waits
@@ -62,7 +63,13 @@ pub(super) struct RawAnswer {
 impl Client {
     /// Makes a client. Nothing is connected yet.
     pub fn new(config: &ClientConfig) -> Self {
+        Self::counted(config, Arc::default())
+    }
+
+    /// The same, and what it asks and dials is counted there.
+    pub fn counted(config: &ClientConfig, tally: Arc<Tally>) -> Self {
         Self(Rc::new(Inner {
+            tally,
             config: config.clone(),
             rest: http_client(config),
             turns: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
@@ -78,7 +85,9 @@ impl Client {
     ///
     /// When there is no connection, or the server answers anything but a proper 101.
     pub async fn dial(&self, token: &Token, resume: Option<&ResumePoint>) -> Result<Dialed, DialError> {
-        dial::dial(&self.0.config, &self.0.tunnels, token, resume).await
+        let dialed = dial::dial(&self.0.config, &self.0.tunnels, token, resume).await;
+        self.0.tally.dialed(dialed.as_ref().err());
+        dialed
     }
 
     /// Whether the server was found to list channels by team only (fact 12).
@@ -116,6 +125,7 @@ impl Client {
     /// Asks, within the time for it, and reads the whole body.
     pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<RawAnswer, RestError> {
         let (route, token, within) = (ask.route, ask.token, ask.within);
+        let method = ask.method.clone();
         let asking = async {
             // Nobody closes it; if somebody did, the connector has the same limit.
             let _turn = self.0.turns.acquire().await;
@@ -124,6 +134,7 @@ impl Client {
         let answer = timeout(within, asking)
             .await
             .unwrap_or_else(|_| Err(RestError::failed(Failure::timeout(), route)));
+        self.0.tally.asked(&method, route, answer.as_ref().map(|answer| answer.status.as_u16()));
         answer.map_err(|error| error.without(token))
     }
 

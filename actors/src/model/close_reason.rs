@@ -147,6 +147,22 @@ pub enum Class {
     Arbiter,
 }
 
+impl Class {
+    /// The class in one word, for the API and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Recycle => "recycle",
+            Self::Blocked => "blocked",
+            Self::Misconfigured => "misconfigured",
+            Self::Identity => "identity",
+            Self::Transient => "transient",
+            Self::Fault => "fault",
+            Self::Arbiter => "arbiter",
+        }
+    }
+}
+
 impl CloseReason {
     /// The class that the reason belongs to.
     pub fn class(&self) -> Class {

@@ -3,6 +3,8 @@
 //! The lowest floor: plain values that every other module may use and that use none of them.
 
 mod close_reason;
+mod counts;
+mod ending;
 mod event;
 mod names;
 mod observation;
@@ -12,14 +14,18 @@ mod resume_point;
 mod snapshot;
 mod state;
 mod token;
+mod witnesses;
 
 pub use close_reason::{Class, CloseReason, Misconfiguration};
+pub use counts::StateCounts;
+pub use ending::Ending;
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
 pub use observation::{Fact, Observation, Subject, Truncation};
 pub use record::{AccountRecord, ChannelRecord, Records};
 pub use reply::{Attachment, Draft, KeyError, Order, Posted, Remedy, ReplyError, ReplyKey};
 pub use resume_point::ResumePoint;
-pub use snapshot::{AccountSnapshot, CatchUpProgress};
+pub use snapshot::{AccountDetail, AccountSnapshot, CatchUpProgress, ServerSnapshot, Stall, Stalls, Waiting};
 pub use state::AccountState;
 pub use token::Token;
+pub use witnesses::{Probe, Witnesses};

@@ -12,6 +12,8 @@ use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Generation, Se
 pub struct Observation {
     /// When it was seen.
     pub at: SystemTime,
+    /// The server that it is about, or that the account is on.
+    pub server: ServerName,
     /// What it is about.
     pub subject: Subject,
     /// What happened.
@@ -44,6 +46,11 @@ pub enum Fact {
         /// From the start of the Connection.
         after: Duration,
     },
+    /// The account hears again after a change of it, or after its socket was found deaf; told beside [`Fact::Ready`].
+    HearsAgain {
+        /// For how long it may have heard nothing: [`crate::policy::Deafness`] says from when.
+        after: Duration,
+    },
     /// A catch-up takes long: how far it is.
     CatchingUp(CatchUpProgress),
     /// What was posted while the account was away has been fetched.
@@ -52,6 +59,8 @@ pub enum Fact {
         channels: usize,
         /// Posts, edits and deletions that were handed over.
         recovered: usize,
+        /// From the listing of the channels to the last one handed over.
+        took: Duration,
     },
     /// A channel had more to catch up with than a limit allows: some of it is left out.
     CatchUpTruncated {
@@ -217,6 +226,7 @@ impl Fact {
             Self::Connected { .. } => "connected",
             Self::ResumeLost => "resume_lost",
             Self::Ready { .. } => "ready",
+            Self::HearsAgain { .. } => "hears_again",
             Self::CatchingUp(_) => "catching_up",
             Self::CaughtUp { .. } => "caught_up",
             Self::CatchUpTruncated { .. } => "catch_up_truncated",

@@ -1,8 +1,11 @@
 //! What the Supervisor knows of an account at one moment.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use super::{AccountName, AccountState, CloseReason, Generation, ServerName};
+use super::{AccountName, AccountState, Ending, Generation, ServerName, Witnesses};
 
 /// How far a catch-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,14 +41,98 @@ pub struct AccountSnapshot {
     pub recovered: u64,
     /// How far the catch-up is, while one is under way.
     pub catching_up: Option<CatchUpProgress>,
+    /// How long the account was ready since it was added.
+    pub ready_for: Duration,
     /// Connections started again since the account was added.
     pub restarts: u64,
     /// Charged endings in the window now.
     pub restarts_in_window: u32,
     /// Charged endings that may still follow before the account trips.
     pub budget_left: u32,
-    /// Why the last Connection ended.
-    pub last_close: Option<CloseReason>,
+    /// How the last Connection ended.
+    pub last_ending: Option<Arc<Ending>>,
+    /// What takes nothing at the moment.
+    pub stalls: Stalls,
+    /// Permits that frames hold which no sink has acknowledged yet, each of at most 16 KiB.
+    pub queued: usize,
     /// How long until the next attempt, when one is scheduled.
     pub next_attempt_in: Option<Duration>,
+}
+
+/// Who takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// The sink.
+    Sink,
+    /// The store.
+    Store,
+}
+
+/// What takes nothing at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stalls {
+    /// The sink.
+    pub sink: bool,
+    /// The store.
+    pub store: bool,
+}
+
+impl Stalls {
+    /// Whether anything does.
+    pub fn any(self) -> bool {
+        self.sink || self.store
+    }
+
+    /// Takes note of one of them.
+    pub fn note(&mut self, by: Stall, on: bool) {
+        match by {
+            Stall::Sink => self.sink = on,
+            Stall::Store => self.store = on,
+        }
+    }
+}
+
+/// What is known of one account beyond its snapshot.
+#[derive(Debug, Clone)]
+pub struct AccountDetail {
+    /// What is known of each.
+    pub snapshot: AccountSnapshot,
+    /// How its last Connections ended, newest first.
+    pub endings: Vec<Arc<Ending>>,
+    /// What its witnesses said last.
+    pub witnesses: Witnesses,
+    /// What waits for its sink; none when its Delivery did not answer in time.
+    pub waiting: Option<Waiting>,
+}
+
+/// What an account has heard and its sink has not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Events that the sink has and has not answered.
+    pub unacknowledged: usize,
+    /// Events that were not handed over yet.
+    pub waiting: usize,
+    /// When the oldest of them all was heard: the cursors lag so far behind.
+    pub oldest: Option<SystemTime>,
+}
+
+/// Everything that is known of a server at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSnapshot {
+    /// The server.
+    pub server: ServerName,
+    /// Whether it answers, as far as is known.
+    pub up: bool,
+    /// For how long it has not answered.
+    pub down_for: Option<Duration>,
+    /// Accounts that are on it.
+    pub accounts: usize,
+    /// The pace at the moment.
+    pub requests_per_second: f64,
+    /// Requests that wait for their turn.
+    pub waiting: usize,
+    /// Connections between dial and hello.
+    pub dials: usize,
+    /// How long until the server's rate limit lets anything through again.
+    pub paused_for: Option<Duration>,
 }

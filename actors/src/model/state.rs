@@ -38,6 +38,20 @@ pub enum AccountState {
 }
 
 impl AccountState {
+    /// All of them, in the order in which a person asks for them.
+    pub const ALL: [Self; 10] = [
+        Self::Ready,
+        Self::Connecting,
+        Self::CatchingUp,
+        Self::Stalled,
+        Self::Backoff,
+        Self::Blocked,
+        Self::Misconfigured,
+        Self::Tripped,
+        Self::Stopping,
+        Self::Stopped,
+    ];
+
     /// The state in one word, for logs, metrics and the API.
     pub fn label(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ mod book;
 mod budget;
 mod common_cause;
 mod cursor;
+mod deafness;
 mod edits;
 mod ending;
 mod gate;
@@ -26,6 +27,7 @@ pub use book::{Beginning, Book, BookSettings, Listed, News, NewsKind};
 pub use budget::{Budget, Charged, Phase};
 pub use common_cause::CommonCause;
 pub use cursor::{Anchor, Cursor};
+pub use deafness::Deafness;
 pub use edits::Edits;
 pub use ending::{Charge, Consequence, Run, consequence};
 pub use gate::{

@@ -4,7 +4,10 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     rc::{Rc, Weak},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
@@ -13,7 +16,7 @@ use super::Writing;
 use crate::{
     mattermost::{
         Answer, Channel, Client, ClientConfig, Cut, DialError, Dialed, Etag, Me, Page, RestError, Since,
-        Span, SystemPing,
+        Span, SystemPing, Tally,
     },
     model::{ChannelId, ResumePoint, Token},
 };
@@ -79,12 +82,18 @@ pub trait Api: Writing {
 pub trait ApiFactory: Send + Sync + 'static {
     /// The API for this Arbiter.
     fn api(&self) -> Rc<dyn Api>;
+
+    /// Where its requests are counted, and what they wait for at the gate. Nobody reads it unless this is overridden.
+    fn tally(&self) -> Arc<Tally> {
+        Arc::default()
+    }
 }
 
 /// A real Mattermost server. All accounts of it on one Arbiter share one client.
 #[derive(Debug)]
 pub struct Mattermost {
     config: ClientConfig,
+    tally: Arc<Tally>,
     id: u64,
 }
 
@@ -98,7 +107,13 @@ thread_local! {
 impl Mattermost {
     /// A server at the URL that the configuration names.
     pub fn new(config: ClientConfig) -> Self {
-        Self { config, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+        Self { config, tally: Arc::default(), id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// The same, with its requests counted there: all that a server was asked, whoever takes the place of whom.
+    #[must_use]
+    pub fn counted(self, tally: Arc<Tally>) -> Self {
+        Self { tally, ..self }
     }
 }
 
@@ -109,10 +124,14 @@ impl ApiFactory for Mattermost {
                 return client as Rc<dyn Api>;
             }
             clients.retain(|_, client| client.strong_count() > 0);
-            let client = Rc::new(Client::new(&self.config));
+            let client = Rc::new(Client::counted(&self.config, self.tally()));
             clients.insert(self.id, Rc::downgrade(&client));
             client
         })
+    }
+
+    fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
     }
 }
 

@@ -44,7 +44,7 @@ fn a_snapshot_tells_what_a_person_asks_for() {
         let snapshot = stage.snapshot("bot").await;
         assert_eq!(snapshot.state, AccountState::Backoff);
         assert_eq!(snapshot.generation, Generation(1));
-        assert_eq!(snapshot.last_close, Some(reason));
+        assert_eq!(snapshot.last_ending.map(|ending| ending.reason.clone()), Some(reason));
         assert_eq!((snapshot.restarts_in_window, snapshot.budget_left), (1, 4));
         assert!(snapshot.next_attempt_in.is_some_and(|wait| wait <= SECOND));
         assert!(snapshot.last_good_probe.is_some());

@@ -16,6 +16,7 @@ mod faults;
 mod gate;
 mod keeping;
 mod lifecycle;
+mod looking;
 mod lossless;
 mod members;
 mod races;

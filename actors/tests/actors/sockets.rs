@@ -1,6 +1,9 @@
 //! The whole over real sockets: the actors, the client, and the simulated server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use matterhost_actors::{
     actors::RestartAccount,
@@ -38,6 +41,19 @@ fn a_disabled_and_enabled_bot_hears_again() {
         );
         scene.host.until_ready("bot").await;
         scene.hears(2).await;
+    });
+}
+
+#[test]
+fn it_is_told_for_how_long_a_bot_may_have_heard_nothing() {
+    run(async || {
+        let mut scene = Scene::with_one_bot().await;
+        let before = Instant::now();
+        scene.simulator.cycle(&scene.bots[0].user_id);
+        let hears_again = |fact: &Fact| matches!(fact, Fact::HearsAgain { .. });
+        let Fact::HearsAgain { after } = scene.host.until("bot", hears_again).await else { unreachable!() };
+        // The server counts in whole milliseconds.
+        assert!(!after.is_zero() && after <= before.elapsed() + Duration::from_millis(1), "{after:?}");
     });
 }
 

@@ -12,5 +12,6 @@ mod rest;
 mod secrets;
 #[cfg(test)]
 mod support;
+mod tally;
 #[cfg(test)]
 mod tls;

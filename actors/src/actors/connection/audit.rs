@@ -1,8 +1,8 @@
 //! The audit: compares what the server has with what was received, whatever may have been lost on the way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix::{ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
 
 use super::{
     CatchingUp, Connection, Phase,
@@ -18,6 +18,11 @@ use crate::{
 
 /// How soon to come back when it could not be told: the sink is behind, or a catch-up is under way.
 const COME_BACK: Duration = Duration::from_secs(10);
+
+/// Look now. Answered with whether the Connection is one that can look: a ready one.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub(in crate::actors) struct AuditNow;
 
 /// What an audit found.
 enum Found {
@@ -36,11 +41,12 @@ impl Connection {
     pub(super) fn audit_first(&mut self, ctx: &mut Context<Self>) {
         let audit = self.env.settings.audit;
         if audit.enabled {
-            ctx.run_later(audit.grace + first_poll_after(&self.env.account, audit.interval), Self::audit);
+            self.audit_after(audit.grace + first_poll_after(&self.env.account, audit.interval), ctx);
         }
     }
 
     fn audit(&mut self, ctx: &mut Context<Self>) {
+        self.next_audit = None;
         let Phase::Ready { since, .. } = self.phase else { return };
         let policy = Audit {
             grace: self.env.settings.audit.grace,
@@ -48,27 +54,62 @@ impl Connection {
             delivery_behind: self.catching_up != CatchingUp::No || self.is_behind(),
         };
         if !policy.can_tell() {
-            ctx.run_later(COME_BACK, Self::audit);
-            return;
+            return self.audit_after(COME_BACK, ctx);
         }
         let fetch = Fetch { env: self.env.clone(), api: self.api() };
         let looking = look(fetch, self.permits.clone());
-        ctx.spawn(looking.into_actor(self).map(|found, act, ctx| act.audited(found, ctx)));
+        let began = now();
+        self.auditing = true;
+        ctx.spawn(looking.into_actor(self).map(move |found, act, ctx| act.audited(found, began, ctx)));
     }
 
-    fn audited(&mut self, found: Found, ctx: &mut Context<Self>) {
-        let mut next = self.env.settings.audit.interval;
+    fn audit_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.next_audit = Some(ctx.run_later(wait, Self::audit));
+    }
+
+    fn audited(&mut self, found: Found, began: Instant, ctx: &mut Context<Self>) {
+        self.auditing = false;
+        let took = now().saturating_duration_since(began);
         match found {
-            Found::Whole(channels) => self.observe(Fact::Audited { channels }),
-            Found::Unclear => next = COME_BACK,
+            Found::Whole(channels) => {
+                self.env.vitals.audited(took, None);
+                self.observe(Fact::Audited { channels });
+            }
+            Found::Unclear => return self.audit_after(COME_BACK, ctx),
             Found::Hole { channel, post } => {
-                return self.end(CloseReason::AuditHole { channel, post: post.id }, ctx);
+                let hole = CloseReason::AuditHole { channel, post: post.id };
+                self.env.vitals.audited(took, Some(&hole.to_string()));
+                return self.end(hole, ctx);
             }
             Found::Failed(reason) => {
-                self.observe(Fact::ProbeFailed { cause: format!("the audit: {reason}") });
+                let cause = format!("the audit: {reason}");
+                self.env.vitals.audited(took, Some(&cause));
+                self.observe(Fact::ProbeFailed { cause });
             }
         }
-        ctx.run_later(next, Self::audit);
+        let audit = self.env.settings.audit;
+        if audit.enabled {
+            self.audit_after(audit.interval, ctx);
+        }
+    }
+}
+
+impl Handler<AuditNow> for Connection {
+    type Result = bool;
+
+    /// Brings the next audit forward; one that is under way is enough.
+    fn handle(&mut self, _: AuditNow, ctx: &mut Self::Context) -> bool {
+        if !matches!(self.phase, Phase::Ready { .. }) {
+            return false;
+        }
+        if self.auditing {
+            return true;
+        }
+        if let Some(timer) = self.next_audit.take() {
+            ctx.cancel_future(timer);
+        }
+        self.audit(ctx);
+        true
     }
 }
 

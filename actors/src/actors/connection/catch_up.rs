@@ -51,13 +51,15 @@ pub(super) struct CatchUp {
 impl CatchUp {
     /// Fetches what was missed, until a round ends with all that came live meanwhile kept.
     pub(super) async fn run(mut self) -> Result<(), CloseReason> {
+        let began = now();
         for _ in 0..MOST_ROUNDS {
             let skipped = self.round().await?;
             let finished = self.delivery.send(FinishRound { skipped }).await;
             if finished.map_err(|_| CloseReason::DeliveryDied)? {
                 let CatchUpProgress { channels, recovered, .. } = self.progress.get();
                 self.fetch.env.vitals.catches_up(None);
-                self.observe(Fact::CaughtUp { channels, recovered });
+                let took = now().saturating_duration_since(began);
+                self.observe(Fact::CaughtUp { channels, recovered, took });
                 return Ok(());
             }
         }

@@ -7,11 +7,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::super::{
     delivery::Permits,
     env::{Env, now},
-    supervisor::{Stall, Stalled},
+    supervisor::Stalled,
 };
 use crate::{
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
-    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, UserId},
+    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, Stall, UserId},
     policy::RequestClass,
     ports::Api,
 };

@@ -121,9 +121,11 @@ impl Connection {
         if !reply.ok && (took.is_some() || reply.is_unauthorized()) {
             let error =
                 reply.error.as_ref().map_or_else(|| reply.status.to_string(), |error| error.id.to_string());
+            self.env.vitals.pinged(took.unwrap_or_default(), Some(&error));
             return self.end(CloseReason::Deaf { error }, ctx);
         }
         let Some(took) = took else { return };
+        self.env.vitals.pinged(took, None);
         self.env.vitals.good_probe();
         self.observe(Fact::ProbeGood { took });
         if matches!(self.phase, Phase::Opening { resumed: true, .. }) {

@@ -25,8 +25,8 @@ use actix::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-pub(super) use self::connect::Baseline;
 use self::connect::Connected;
+pub(super) use self::{audit::AuditNow, connect::Baseline};
 use super::{
     delivery::{Attach, Delivery, Permits},
     env::{Env, now},
@@ -64,6 +64,9 @@ pub(super) struct Connection {
     socket: Option<OpenSocket>,
     health: Option<Addr<HealthCheck>>,
     catching_up: CatchingUp,
+    next_audit: Option<SpawnHandle>,
+    /// An audit is on its way: they never overlap.
+    auditing: bool,
     /// A sibling saw a change before there was a HealthCheck to ask.
     prompted: bool,
     reason: Option<CloseReason>,
@@ -146,6 +149,8 @@ impl Connection {
             socket: None,
             health: None,
             catching_up: CatchingUp::No,
+            next_audit: None,
+            auditing: false,
             prompted: false,
             reason: None,
         }

@@ -138,7 +138,9 @@ impl Connection {
     fn become_ready(&mut self, ctx: &mut Context<Self>) {
         self.phase = Phase::Ready { since: now(), paused: Duration::ZERO };
         let after = now().saturating_duration_since(self.started);
-        let ready = ChildReady { account: self.env.account.clone(), connection: ctx.address(), after };
+        let touched_at = self.baseline.as_ref().map(|baseline| baseline.update_at).unwrap_or_default();
+        let (account, connection) = (self.env.account.clone(), ctx.address());
+        let ready = ChildReady { account, connection, after, touched_at };
         self.env.supervisor.do_send(ready);
         self.beat(ctx);
         self.settle(ctx);

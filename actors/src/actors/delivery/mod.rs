@@ -1,5 +1,6 @@
 //! The Delivery: between an account's sockets and its sink, for as long as the account lives.
 
+mod looking;
 mod permits;
 mod rounds;
 mod saving;
@@ -12,6 +13,7 @@ use actix::{
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+pub(super) use looking::LookInto;
 pub(super) use permits::Permits;
 pub(super) use rounds::{BeginRound, FinishRound, Leaves, Recovered, ShowListing};
 pub(super) use saving::Part;
@@ -21,10 +23,10 @@ use self::{rounds::Round, saving::Saving};
 use super::{
     connection::{Connection, Terminate},
     env::Env,
-    supervisor::{DeliveryStopped, Stall, Stalled},
+    supervisor::{DeliveryStopped, Stalled},
 };
 use crate::{
-    model::{ChannelId, CloseReason, Event, Fact, Generation},
+    model::{ChannelId, CloseReason, Event, Fact, Generation, Stall},
     policy::{Book, Lanes},
     ports::{Delivered, EventSink, Outcome},
 };

@@ -36,6 +36,11 @@ impl Permits {
         self.semaphore.clone().acquire_many_owned(count).await.ok()
     }
 
+    /// How many are taken.
+    pub(in crate::actors) fn taken(&self) -> usize {
+        (self.total as usize).saturating_sub(self.semaphore.available_permits())
+    }
+
     /// Whether all are taken: the socket is not read.
     pub(in crate::actors) fn are_used_up(&self) -> bool {
         self.semaphore.available_permits() == 0

@@ -7,8 +7,8 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::Delivery;
 use crate::{
-    actors::supervisor::{Stall, Stalled},
-    model::{Fact, Records, ResumePoint},
+    actors::supervisor::Stalled,
+    model::{Fact, Records, ResumePoint, Stall},
     ports::StoreError,
 };
 

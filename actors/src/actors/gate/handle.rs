@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use actix::Addr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{Accounts, Acquire, Configure, Learned, ServerGate};
+use super::{super::env::now, Accounts, Acquire, Configure, Learned, Look, ServerGate};
 use crate::{
-    mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind},
-    model::AccountName,
+    mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind, Tally},
+    model::{AccountName, ServerSnapshot},
     policy::{RateSeen, RequestClass},
 };
 
@@ -17,6 +17,7 @@ use crate::{
 pub(in crate::actors) struct GateHandle {
     gate: Addr<ServerGate>,
     slots: Arc<Semaphore>,
+    tally: Arc<Tally>,
 }
 
 /// Leave for one request.
@@ -32,8 +33,8 @@ pub(in crate::actors) struct Permit {
 pub(in crate::actors) struct GateClosed;
 
 impl GateHandle {
-    pub(super) fn new(gate: Addr<ServerGate>, slots: Arc<Semaphore>) -> Self {
-        Self { gate, slots }
+    pub(super) fn new(gate: Addr<ServerGate>, slots: Arc<Semaphore>, tally: Arc<Tally>) -> Self {
+        Self { gate, slots, tally }
     }
 
     /// Waits for leave to make one request: for the pace, for a pause to end, and while the server is down.
@@ -43,8 +44,11 @@ impl GateHandle {
         account: &AccountName,
     ) -> Result<Permit, GateClosed> {
         let (grant, granted) = oneshot::channel();
+        let asked = now();
         self.gate.do_send(Acquire { class, account: account.clone(), grant });
-        granted.await.map_err(|_| GateClosed)
+        let permit = granted.await.map_err(|_| GateClosed)?;
+        self.tally.waited(class, now().saturating_duration_since(asked));
+        Ok(permit)
     }
 
     /// Waits for a dial slot, to be held from the dial to the hello.
@@ -90,6 +94,11 @@ impl GateHandle {
     /// Tells how many accounts are on the server.
     pub(in crate::actors) fn accounts(&self, accounts: usize) {
         self.gate.do_send(Accounts(accounts));
+    }
+
+    /// What is known of the server; none when the gate is gone.
+    pub(in crate::actors) async fn look(&self) -> Option<ServerSnapshot> {
+        self.gate.send(Look).await.ok()
     }
 
     pub(in crate::actors) fn is_open(&self) -> bool {

@@ -5,8 +5,8 @@ mod handle;
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
-    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, SpawnHandle,
-    WrapFuture as _,
+    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, MessageResult,
+    SpawnHandle, WrapFuture as _,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     mattermost::{RestError, RestErrorKind},
-    model::{AccountName, Fact, ServerName},
+    model::{AccountName, Fact, ServerName, ServerSnapshot},
     policy::{GateLimits, Knocking, Pace, RateSeen, RequestClass, Shares, Weather, stretched},
     ports::{Api, ApiFactory},
 };
@@ -97,7 +97,7 @@ impl ServerGate {
             timer: None,
             told_interval: poll_interval,
         };
-        GateHandle::new(Actor::start(gate), slots)
+        GateHandle::new(Actor::start(gate), slots, spec.api.tally())
     }
 
     /// Grants all that may go now, and sets a timer for the next.
@@ -261,6 +261,30 @@ impl Handler<Configure> for ServerGate {
             self.dial_slots -= self.slots.forget_permits(self.dial_slots - slots);
         }
         self.pump(ctx);
+    }
+}
+
+/// Asks what is known of the server.
+#[derive(Message)]
+#[rtype(result = "ServerSnapshot")]
+struct Look;
+
+impl Handler<Look> for ServerGate {
+    type Result = MessageResult<Look>;
+
+    fn handle(&mut self, _: Look, _: &mut Self::Context) -> Self::Result {
+        let now = now();
+        let up = self.knocking.weather() == Weather::Up;
+        MessageResult(ServerSnapshot {
+            server: self.name.clone(),
+            up,
+            down_for: self.knocking.since().filter(|_| !up).map(|since| now.saturating_duration_since(since)),
+            accounts: self.accounts,
+            requests_per_second: self.pace.rate(),
+            waiting: self.shares.len(),
+            dials: self.dial_slots.saturating_sub(self.slots.available_permits()),
+            paused_for: self.pace.paused_for(now),
+        })
     }
 }
 

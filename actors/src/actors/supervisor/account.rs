@@ -1,6 +1,7 @@
 //! What the Supervisor remembers of one account.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -15,9 +16,15 @@ use crate::{
         env::{Env, now},
         replies::Replies,
     },
-    model::{AccountSnapshot, AccountState, CloseReason, Fact, Generation, ResumePoint},
-    policy::RestartTracker,
+    model::{
+        AccountDetail, AccountSnapshot, AccountState, CloseReason, Ending, Fact, Generation, ResumePoint,
+        Stalls,
+    },
+    policy::{Deafness, RestartTracker},
 };
+
+/// Endings remembered of each account: a night's worth of one that is ill, and little memory for ten thousand.
+const MOST_ENDINGS: usize = 10;
 
 /// One account and its children.
 #[expect(clippy::struct_excessive_bools, reason = "facts that any state can go along with")]
@@ -46,21 +53,12 @@ pub(super) struct Account {
     pub(super) removing: bool,
     /// To be started again when it has stopped.
     pub(super) start_again: bool,
-    pub(super) last_close: Option<CloseReason>,
+    /// How the last Connections ended, oldest first.
+    pub(super) endings: VecDeque<Arc<Ending>>,
     pub(super) restarts: u64,
-}
-
-/// What takes nothing at the moment.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stalls {
-    pub(super) sink: bool,
-    pub(super) store: bool,
-}
-
-impl Stalls {
-    pub(super) fn any(self) -> bool {
-        self.sink || self.store
-    }
+    pub(super) deafness: Deafness,
+    /// How long it was ready, up to the last time that it came into or left that state; and since when it is.
+    pub(super) ready: (Duration, Option<Instant>),
 }
 
 /// Where an account's children live.
@@ -92,8 +90,10 @@ impl Account {
             prompted: false,
             removing: false,
             start_again: false,
-            last_close: None,
+            endings: VecDeque::new(),
             restarts: 0,
+            deafness: Deafness::default(),
+            ready: (Duration::ZERO, None),
         }
     }
 
@@ -101,6 +101,7 @@ impl Account {
         if self.state != state {
             self.state = state;
             self.since = SystemTime::now();
+            self.ready = (self.ready_for(), (state == AccountState::Ready).then(now));
             self.env.vitals.enters(state);
         }
     }
@@ -123,12 +124,59 @@ impl Account {
             last_good_probe: vitals.last_good_probe(),
             recovered: vitals.recovered_so_far(),
             catching_up: vitals.catching_up(),
+            ready_for: self.ready_for(),
             restarts: self.restarts,
             restarts_in_window: self.tracker.budget().used(now),
             budget_left: self.tracker.budget().left(now),
-            last_close: self.last_close.clone(),
+            last_ending: self.endings.back().cloned(),
+            stalls: self.stalls,
+            queued: self.queued(),
             next_attempt_in: self.next_attempt_in(now),
         }
+    }
+
+    fn queued(&self) -> usize {
+        let taken = self.home.as_ref().map_or(0, |home| home.permits.taken());
+        // The socket is read with one in hand.
+        taken.saturating_sub(usize::from(self.connection.is_some()))
+    }
+
+    /// What is known beyond the snapshot, but for what waits for the sink.
+    pub(super) fn detail(&mut self) -> AccountDetail {
+        AccountDetail {
+            snapshot: self.snapshot(),
+            endings: self.endings.iter().rev().cloned().collect(),
+            witnesses: self.env.vitals.witnesses(),
+            waiting: None,
+        }
+    }
+
+    /// Takes note of an ending.
+    pub(super) fn remember(&mut self, ending: Ending) {
+        self.deafness.ended(ending.at, &ending.reason);
+        if self.endings.len() == MOST_ENDINGS {
+            self.endings.pop_front();
+        }
+        self.endings.push_back(Arc::new(ending));
+    }
+
+    /// The account is ready again: the last ending is over.
+    pub(super) fn is_back(&mut self) {
+        if let Some(last) = self.endings.back_mut().filter(|last| last.back_after.is_none()) {
+            let back_after = SystemTime::now().duration_since(last.at).unwrap_or_default();
+            Arc::make_mut(last).back_after = Some(back_after);
+        }
+    }
+
+    /// Whether the last Connection ended for that reason.
+    pub(super) fn ended_by(&self, reason: &CloseReason) -> bool {
+        self.endings.back().is_some_and(|last| last.reason == *reason)
+    }
+
+    /// How long it was ready in all.
+    fn ready_for(&self) -> Duration {
+        let (before, since) = self.ready;
+        before + since.map_or(Duration::ZERO, |since| now().saturating_duration_since(since))
     }
 
     fn next_attempt_in(&self, now: Instant) -> Option<Duration> {

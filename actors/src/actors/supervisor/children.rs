@@ -1,6 +1,6 @@
 //! What children and gates tell the Supervisor: facts, in the past tense.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 
@@ -10,7 +10,7 @@ use crate::{
         connection::{Connection, Prompted},
         delivery::Delivery,
     },
-    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName},
+    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, Stall},
     policy::Run,
 };
 
@@ -38,6 +38,8 @@ pub(in crate::actors) struct ChildReady {
     pub(in crate::actors) connection: Addr<Connection>,
     /// From the start of the Connection.
     pub(in crate::actors) after: Duration,
+    /// `update_at` as it was when the Connection was born.
+    pub(in crate::actors) touched_at: i64,
 }
 
 /// A Connection ended; told exactly once, also after a panic.
@@ -59,15 +61,6 @@ pub(in crate::actors) struct ChildStopped {
 pub(in crate::actors) struct DeliveryStopped {
     pub(in crate::actors) account: AccountName,
     pub(in crate::actors) delivery: Addr<Delivery>,
-}
-
-/// Who takes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::actors) enum Stall {
-    /// The sink.
-    Sink,
-    /// The store.
-    Store,
 }
 
 /// A sink or the store takes nothing for the moment, or does again.
@@ -118,7 +111,11 @@ impl Handler<ChildReady> for Supervisor {
         }
         account.enter(if account.stalls.any() { AccountState::Stalled } else { AccountState::Ready });
         account.was_ready = true;
+        account.is_back();
         account.observe(Fact::Ready { after: told.after });
+        if let Some(after) = account.deafness.ready(SystemTime::now(), told.touched_at) {
+            account.observe(Fact::HearsAgain { after });
+        }
         let server = account.spec.server.clone();
         if let Some(server) = self.servers.get_mut(&server) {
             server.cause.ready(told.account);
@@ -150,6 +147,7 @@ impl Supervisor {
     fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         account.observe(Fact::Prompted);
+        account.env.vitals.prompted();
         match &account.connection {
             Some(connection) => {
                 // If it is just being told 401, that is older than what the sibling saw.
@@ -179,10 +177,7 @@ impl Handler<Stalled> for Supervisor {
 
     fn handle(&mut self, told: Stalled, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&told.account) else { return };
-        match told.by {
-            Stall::Sink => account.stalls.sink = told.on,
-            Stall::Store => account.stalls.store = told.on,
-        }
+        account.stalls.note(told.by, told.on);
         match (account.stalls.any(), account.state) {
             (true, AccountState::Connecting | AccountState::CatchingUp | AccountState::Ready) => {
                 account.enter(AccountState::Stalled);

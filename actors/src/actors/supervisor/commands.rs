@@ -6,8 +6,8 @@ use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    AddAccount, AddServer, ChildStopped, List, RemoveAccount, ResetAccount, RestartAccount, Server,
-    StartAccount, StopAccount, Supervisor, SupervisorError, account::Account,
+    AddAccount, AddServer, ChildStopped, RemoveAccount, ResetAccount, RestartAccount, Server, StartAccount,
+    StopAccount, Supervisor, SupervisorError, account::Account,
 };
 use crate::{
     actors::{
@@ -18,7 +18,7 @@ use crate::{
         gate::{Configure, ServerGate},
         replies::{self, SharedLoopGuard},
     },
-    model::{AccountName, AccountSnapshot, AccountState, CloseReason, Fact},
+    model::{AccountName, AccountState, CloseReason, Fact},
     policy::{CommonCause, Run},
 };
 
@@ -145,16 +145,9 @@ impl Handler<ResetAccount> for Supervisor {
     }
 }
 
-impl Handler<List> for Supervisor {
-    type Result = Vec<AccountSnapshot>;
-
-    fn handle(&mut self, _: List, _: &mut Self::Context) -> Self::Result {
-        self.accounts.values_mut().map(Account::snapshot).collect()
-    }
-}
-
 impl Supervisor {
-    fn known(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
+    /// The account, unless it is being removed.
+    pub(super) fn known(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
         let account = self.accounts.get_mut(name).filter(|account| !account.removing);
         account.ok_or_else(|| SupervisorError::UnknownAccount(name.clone()))
     }

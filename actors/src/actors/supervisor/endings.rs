@@ -1,13 +1,13 @@
 //! What the Supervisor does when a child has ended: the table of endings, carried out.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix::{AsyncContext as _, Context, Handler};
 
 use super::{ChildStopped, DeliveryStopped, Supervisor};
 use crate::{
     actors::{connection::Terminate, env::now},
-    model::{AccountName, AccountState, CloseReason, Fact},
+    model::{AccountName, AccountState, Class, CloseReason, Ending, Fact},
     policy::Next,
 };
 
@@ -54,13 +54,20 @@ impl Supervisor {
         let stopping = account.state == AccountState::Stopping;
         let decided = if stopping { &CloseReason::OperatorStop } else { &reason };
         let next = account.tracker.ended(now, decided, child.run);
-        account.observe(Fact::Closed {
-            reason: reason.clone(),
-            ready_for: child.run.ready_for,
-            charged: matches!(next, Next::Trip { .. } | Next::Start { charged: Some(_), .. }),
-        });
+        let ready_for = child.run.ready_for;
+        let witnessed = account.prompted && matches!(reason.class(), Class::Recycle | Class::Blocked);
+        let charged = matches!(next, Next::Trip { .. } | Next::Start { charged: Some(_), .. });
+        account.observe(Fact::Closed { reason: reason.clone(), ready_for, charged });
         account.resume = child.resume;
-        account.last_close = Some(reason);
+        account.remember(Ending {
+            at: SystemTime::now(),
+            generation: account.generation,
+            reason,
+            charged,
+            witnessed,
+            ready_for,
+            back_after: None,
+        });
         self.carry_out(&child.account, next, ctx);
         self.refund(excused, ctx);
         self.is_it_quiet();
@@ -98,7 +105,7 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let at_once = std::mem::take(&mut account.prompted);
         // A host that ends keeps it for the next one.
-        let parting = self.shutting_down.is_some() && account.last_close == Some(CloseReason::Shutdown);
+        let parting = self.shutting_down.is_some() && account.ended_by(&CloseReason::Shutdown);
         if !parting && !matches!(next, Next::Start { resume: true, .. }) {
             account.resume = None;
         }

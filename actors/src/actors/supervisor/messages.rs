@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use actix::Message;
 
 use crate::{
-    model::{AccountName, AccountSnapshot, ServerName, Token},
+    model::{AccountDetail, AccountName, AccountSnapshot, ServerName, ServerSnapshot, Token},
     policy::GateLimits,
     ports::{ApiFactory, EventSink},
 };
@@ -75,6 +75,22 @@ pub struct ResetAccount(pub AccountName);
 #[rtype(result = "Vec<AccountSnapshot>")]
 pub struct List;
 
+/// Asks for everything that is known of one account.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<AccountDetail, SupervisorError>")]
+pub struct Look(pub AccountName);
+
+/// Asks for a snapshot of every server, by name.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<ServerSnapshot>")]
+pub struct ListServers;
+
+/// Has an account audited as soon as an audit can tell: at once, or when `audit_grace` after ready is over. Answered
+/// when that is under way; what it finds is told as any audit's.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), SupervisorError>")]
+pub struct AuditAccount(pub AccountName);
+
 /// Stops all accounts, waits until what was heard is handed over, and ends the Supervisor.
 #[derive(Debug, Message)]
 #[rtype(result = "ShutdownReport")]
@@ -107,6 +123,9 @@ pub enum SupervisorError {
     /// The name is taken.
     #[error("there is an account {0} already; remove it first")]
     Exists(AccountName),
+    /// Only an account that is ready can be audited.
+    #[error("account {0} is not ready, so nothing can be said to be missing; audit it when it is")]
+    NotReady(AccountName),
     /// The host is shutting down.
     #[error("the host is shutting down")]
     ShuttingDown,

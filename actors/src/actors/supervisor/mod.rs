@@ -5,7 +5,9 @@
 mod account;
 mod children;
 mod commands;
+mod counts;
 mod endings;
+mod looking;
 mod messages;
 mod pool;
 mod replies;
@@ -19,16 +21,16 @@ use std::{
 
 use actix::{Actor, Context};
 
+pub use counts::CountStates;
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, List, RemoveAccount, ResetAccount, RestartAccount, ServerSpec,
-    Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, List, ListServers, Look, RemoveAccount, ResetAccount,
+    RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 
 pub use replies::SendReply;
 
 pub(super) use children::{
-    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stall, Stalled,
-    Touched,
+    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
 };
 
 use self::{account::Account, pool::Pool, shutdown::ShuttingDown};

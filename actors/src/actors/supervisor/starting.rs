@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{AsyncContext as _, Context};
 
-use super::{
-    Supervisor,
-    account::{Home, Stalls},
-};
+use super::{Supervisor, account::Home};
 use crate::{
     actors::{
         connection::Connection,
@@ -15,7 +12,7 @@ use crate::{
         env::{Env, now},
         gate::ServerGate,
     },
-    model::{AccountName, AccountState, Fact},
+    model::{AccountName, AccountState, Fact, Stalls},
     policy::Phase,
 };
 

@@ -105,6 +105,11 @@ impl Pace {
         self.rate
     }
 
+    /// For how long everything is paused still, after a 429.
+    pub fn paused_for(&self, now: Instant) -> Option<Duration> {
+        self.paused_until.filter(|until| *until > now).map(|until| until - now)
+    }
+
     fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.counted_at).as_secs_f64();
         self.counted_at = self.counted_at.max(now);

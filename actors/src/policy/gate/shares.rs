@@ -17,9 +17,21 @@ pub enum Class {
 }
 
 const CLASSES: usize = 4;
-const ALL: [Class; CLASSES] = [Class::Health, Class::Connect, Class::CatchUp, Class::Reply];
 
 impl Class {
+    /// All of them, in their order.
+    pub const ALL: [Self; CLASSES] = [Self::Health, Self::Connect, Self::CatchUp, Self::Reply];
+
+    /// The class in one word, for metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Connect => "connect",
+            Self::CatchUp => "catch_up",
+            Self::Reply => "reply",
+        }
+    }
+
     /// While the server is down polls and connects wait for it; what somebody waits for fails for itself.
     fn may_go(self, server_is_up: bool) -> bool {
         server_is_up || matches!(self, Self::CatchUp | Self::Reply)
@@ -103,7 +115,9 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
 
     /// Whether anything waits that may go.
     pub fn has_work(&self, server_is_up: bool) -> bool {
-        ALL.into_iter().any(|class| class.may_go(server_is_up) && !self.waiting[class as usize].is_empty())
+        Class::ALL
+            .into_iter()
+            .any(|class| class.may_go(server_is_up) && !self.waiting[class as usize].is_empty())
     }
 
     /// How many wait.
@@ -148,7 +162,7 @@ mod tests {
     #[test]
     fn while_the_server_is_down_polls_and_connects_wait() {
         let mut shares = Shares::default();
-        for class in ALL {
+        for class in Class::ALL {
             shares.push(class, 0, class).unwrap();
         }
         let passed: Vec<Class> = std::iter::from_fn(|| shares.next(false)).map(|grant| grant.class).collect();
@@ -171,7 +185,7 @@ mod tests {
         #[test]
         fn each_class_keeps_a_quarter(loads in proptest::array::uniform4(0usize..200), taken in 1usize..200) {
             let mut shares = Shares::default();
-            for (class, load) in ALL.into_iter().zip(loads) {
+            for (class, load) in Class::ALL.into_iter().zip(loads) {
                 for n in 0..load {
                     shares.push(class, n, ()).unwrap();
                 }

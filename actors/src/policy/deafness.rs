@@ -1,0 +1,110 @@
+//! For how long an account may have heard nothing.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::model::{Class, CloseReason};
+
+/// Measures for how long an account may have heard nothing after it was changed, or its socket was found deaf.
+///
+/// It begins with the last change of the account that the server dates (`update_at`): of a cycle that is the enabling, so
+/// that the time in which the account was disabled is left out. Where there was no change, as when only the session is
+/// gone, it begins when the socket was found deaf, which is too late by what the witness took. It ends when the account is
+/// ready. The server's clock begins it and ours ends it: what they differ by is part of it, but it is never longer than
+/// since the account was last ready.
+#[derive(Debug, Default)]
+pub struct Deafness {
+    /// `update_at` of the last Connection that was ready.
+    baseline: Option<i64>,
+    /// When that was ready.
+    ready_at: Option<SystemTime>,
+    /// When a socket was found deaf.
+    found_at: Option<SystemTime>,
+}
+
+impl Deafness {
+    /// A Connection ended.
+    pub fn ended(&mut self, now: SystemTime, reason: &CloseReason) {
+        if reason.class() == Class::Recycle {
+            self.found_at.get_or_insert(now);
+        }
+    }
+
+    /// A Connection that was born with this `update_at` is ready. Tells how long the account may have heard nothing, if it
+    /// was changed or found deaf since it was last ready.
+    pub fn ready(&mut self, now: SystemTime, update_at: i64) -> Option<Duration> {
+        let before = self.baseline.replace(update_at);
+        let last_ready = self.ready_at.replace(now);
+        let found = self.found_at.take();
+        let touched = before.is_some_and(|before| before != update_at).then(|| server_time(update_at));
+        let begun = touched.or(found)?.max(last_ready.unwrap_or(UNIX_EPOCH));
+        Some(now.duration_since(begun).unwrap_or_default())
+    }
+}
+
+fn server_time(ms: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_700_000_000_000;
+
+    fn at(ms: i64) -> SystemTime {
+        server_time(START + ms)
+    }
+
+    fn ready_at_the_start() -> Deafness {
+        let mut deafness = Deafness::default();
+        assert_eq!(deafness.ready(at(0), START - 5_000), None, "nothing is known of the time before");
+        deafness
+    }
+
+    fn stale(seen: i64) -> CloseReason {
+        CloseReason::Stale { baseline: START - 5_000, seen: START + seen }
+    }
+
+    #[test]
+    fn it_lasts_from_the_change_to_ready() {
+        let mut deafness = ready_at_the_start();
+        deafness.ended(at(1_400), &stale(1_000));
+        assert_eq!(deafness.ready(at(1_900), START + 1_000), Some(Duration::from_millis(900)));
+        assert_eq!(deafness.ready(at(3_000), START + 1_000), None, "nothing has happened since");
+    }
+
+    #[test]
+    fn the_time_in_which_the_account_was_disabled_is_left_out() {
+        let mut deafness = ready_at_the_start();
+        deafness.ended(at(1_400), &CloseReason::Unauthorized);
+        assert_eq!(deafness.ready(at(60_500), START + 60_000), Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn without_a_change_it_begins_when_it_was_found() {
+        let mut deafness = ready_at_the_start();
+        deafness.ended(at(1_000), &CloseReason::Deaf { error: "gone".into() });
+        deafness.ended(at(1_500), &CloseReason::Timeout);
+        deafness.ended(at(2_000), &CloseReason::Deaf { error: "gone".into() });
+        assert_eq!(deafness.ready(at(2_250), START - 5_000), Some(Duration::from_millis(1_250)));
+    }
+
+    #[test]
+    fn clocks_that_differ_cannot_make_it_longer_than_since_the_account_was_ready() {
+        let mut deafness = ready_at_the_start();
+        deafness.ended(at(1_400), &stale(-4_000));
+        assert_eq!(
+            deafness.ready(at(1_500), START - 4_000),
+            Some(Duration::from_millis(1_500)),
+            "slow server"
+        );
+        assert_eq!(deafness.ready(at(2_000), START + 9_000), Some(Duration::ZERO), "fast server");
+    }
+
+    #[test]
+    fn other_endings_are_no_deafness() {
+        let mut deafness = ready_at_the_start();
+        deafness.ended(at(1_000), &CloseReason::Silent);
+        assert_eq!(deafness.ready(at(2_000), START - 5_000), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! What is asked and dialed is counted.
+
+use std::sync::Arc;
+
+use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits, Requested, Status, Tally};
+use tokio::net::TcpListener;
+
+use crate::support::{Server, Then, answer, json, run, token};
+
+fn counted(url: &str, tally: &Arc<Tally>) -> Client {
+    let config = ClientConfig::new(url.parse().unwrap(), None, ClientLimits::default(), "matterhost/test");
+    Client::counted(&config, Arc::clone(tally))
+}
+
+#[test]
+fn requests_are_counted_by_route_and_status_and_never_by_id() {
+    run(async {
+        let tally = Arc::default();
+        let good = Server::answering(json(r#"{"id":"c1","type":"O","create_at":1}"#), Then::KeepAlive).await;
+        let bad = Server::answering(answer("503 Service Unavailable", "", ""), Then::KeepAlive).await;
+        let (up, down) = (counted(&good.url(), &tally), counted(&bad.url(), &tally));
+        for id in ["one", "two"] {
+            up.channel(&token(), &id.into()).await.unwrap();
+        }
+        down.channel(&token(), &"three".into()).await.unwrap_err();
+        let (method, route) = ("GET", "/channels/{channel_id}");
+        assert_eq!(
+            tally.requests(),
+            [
+                Requested { method, route, status: Status::Http(200), times: 2 },
+                Requested { method, route, status: Status::Http(503), times: 1 },
+            ]
+        );
+    });
+}
+
+#[test]
+fn what_cannot_be_reached_is_counted_with_a_word() {
+    run(async {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", free.local_addr().unwrap());
+        drop(free);
+        let tally = Arc::default();
+        let client = counted(&url, &tally);
+        client.system_ping().await.unwrap_err();
+        client.dial(&token(), None).await.unwrap_err();
+        let asked = tally.requests();
+        assert_eq!((asked.len(), asked[0].status.to_string()), (1, "unreachable".into()));
+        assert_eq!(tally.dials(), [(Status::Failed("unreachable"), 1)]);
+    });
+}

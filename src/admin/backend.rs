@@ -1,0 +1,133 @@
+//! What the API stands on.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::{Addr, Handler, Message, dev::ToEnvelope};
+use futures_util::future::BoxFuture;
+use matterhost_actors::{
+    actors::{Observer, Supervisor},
+    policy::Pace,
+};
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{board::Board, caller::Keys, facts::Facts, refusal::Refusal};
+use crate::{
+    api::{self, Finding},
+    config::{AdminConfig, ReadyPolicy},
+};
+
+/// How long the Supervisor may take to answer. It never waits for anything itself.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Requests a second, of everybody together: a page needs a dozen at once, and nobody reads faster.
+const REQUESTS_PER_SECOND: f64 = 200.0;
+
+/// What the program does for the API beyond hosting.
+pub trait Operations: Send + Sync + 'static {
+    /// A server's address.
+    fn server_url(&self, server: &str) -> Option<String>;
+
+    /// The metrics, as Prometheus reads them.
+    fn metrics(&self) -> BoxFuture<'static, Result<String, String>>;
+
+    /// What is logged.
+    fn log_level(&self) -> String;
+
+    /// Sets what is logged.
+    ///
+    /// # Errors
+    /// When that is no level: how it is written.
+    fn set_log_level(&self, level: &str) -> Result<(), String>;
+
+    /// What a reload would do; with `apply` it does it.
+    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<serde_json::Value, ReloadRefused>>;
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadRefused {
+    /// In a sentence.
+    pub detail: String,
+    /// Everything that is wrong with the configuration.
+    pub problems: Vec<Finding>,
+}
+
+/// What the API stands on.
+#[derive(Clone)]
+pub struct Backend {
+    pub(super) supervisor: Addr<Supervisor>,
+    pub(super) operations: Arc<dyn Operations>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) ready: ReadyPolicy,
+    pub(super) instance: Arc<str>,
+    pub(super) facts: Facts,
+    pub(super) board: Board,
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) max_connections: usize,
+    started: SystemTime,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl Backend {
+    /// Puts together what the API stands on.
+    pub fn new(
+        config: &AdminConfig,
+        supervisor: Addr<Supervisor>,
+        observer: &Observer,
+        operations: Arc<dyn Operations>,
+    ) -> Self {
+        let instance: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
+        Self {
+            board: Board::new(supervisor.clone()),
+            supervisor,
+            operations,
+            keys: Arc::new(Keys::new(config)),
+            ready: config.ready,
+            facts: Facts::new(Arc::clone(&instance), observer.subscribe()),
+            instance,
+            streams: Arc::new(Semaphore::new(config.max_streams)),
+            max_connections: config.max_connections,
+            started: SystemTime::now(),
+            pace: Arc::new(Mutex::new(Pace::new(Instant::now(), REQUESTS_PER_SECOND))),
+        }
+    }
+
+    /// Asks the Supervisor, and waits for so long.
+    pub(super) async fn ask<M>(&self, message: M) -> Result<M::Result, Refusal>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Supervisor: Handler<M>,
+        <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
+    {
+        match timeout(ASK_WITHIN, self.supervisor.send(message)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(Refusal::unavailable("the host is ending")),
+            Err(_) => Err(Refusal::unavailable(format!(
+                "the Supervisor did not answer within {} s",
+                ASK_WITHIN.as_secs()
+            ))),
+        }
+    }
+
+    /// Takes leave for one request; else how long to wait.
+    pub(super) fn take_leave(&self) -> Result<(), Duration> {
+        // A panic while it was held leaves a number that is whole.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+    }
+
+    /// The process, as this caller sees it.
+    pub(super) fn instance_for(&self, caller: super::caller::Caller) -> api::Instance {
+        api::Instance {
+            version: env!("CARGO_PKG_VERSION").into(),
+            instance: self.instance.to_string(),
+            started: api::time(self.started),
+            now: api::time(SystemTime::now()),
+            read_only: !caller.may_change,
+            authenticated: caller.authenticated,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What every request passes: whose it is, whether it is meant for this host, how large and how slow it may be; and what
+//! every answer carries.
+
+use actix_web::{
+    Error, HttpMessage as _, ResponseError as _,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+
+use super::{backend::Backend, body, files, refusal::Refusal};
+use crate::page::CONTENT_SECURITY_POLICY;
+
+/// What every answer carries: nothing of it is for another site, a cache or a frame.
+const HEADERS: [(&str, &str); 6] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+];
+
+/// Lets a request in, or says why not.
+pub(super) async fn pass<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let mut response = match admit(&mut request).await {
+        Ok(()) => match next.call(request).await {
+            Ok(response) => response.map_into_boxed_body(),
+            // Every error on the way is a Refusal, or one of actix's own about the request.
+            Err(error) => return Err(error),
+        },
+        Err(refusal) => request.into_response(refusal.error_response()),
+    };
+    dress(response.headers_mut());
+    Ok(response)
+}
+
+async fn admit(request: &mut ServiceRequest) -> Result<(), Refusal> {
+    let Some(backend) = request.app_data::<Data<Backend>>().cloned() else {
+        return Err(Refusal::unavailable("the host is ending"));
+    };
+    let open = is_open_to_all(request);
+    if !is_probe(request.path()) {
+        backend.keys.is_meant(request.headers())?;
+        backend.take_leave().map_err(|wait| Refusal::too_many("too many requests", wait))?;
+    }
+    if !open {
+        let caller = backend.keys.caller(request.headers())?;
+        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+        if changes && !caller.may_change {
+            return Err(Refusal::forbidden("this token may look, and change nothing; show the full one"));
+        }
+        request.extensions_mut().insert(caller);
+    }
+    if matches!(*request.method(), Method::POST | Method::PUT) {
+        body::read(request).await?;
+    }
+    Ok(())
+}
+
+/// Whoever looks after processes has no token, and may know a process by any name.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz")
+}
+
+/// What tells nothing of the accounts.
+fn is_open_to_all(request: &ServiceRequest) -> bool {
+    let path = request.path();
+    match path {
+        "/livez" | "/openapi.json" => true,
+        "/readyz" => request.query_string().is_empty(),
+        path => files::has(path),
+    }
+}
+
+fn dress(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}

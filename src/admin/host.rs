@@ -1,0 +1,82 @@
+//! The process itself: what it is, what it logs, its metrics, its configuration.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Json, ReqData},
+};
+
+use super::{
+    backend::{Backend, ReloadRefused},
+    caller::Caller,
+    openapi,
+    refusal::Refusal,
+};
+use crate::api::{Instance, LogLevel, Problem};
+
+/// How Prometheus knows the metrics.
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The process that answers
+#[utoipa::path(get, path = "/v1/instance", tag = "host",
+    responses((status = 200, body = Instance), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn instance(backend: Data<Backend>, caller: ReqData<Caller>) -> Json<Instance> {
+    Json(backend.instance_for(caller.into_inner()))
+}
+
+/// What is logged
+#[utoipa::path(get, path = "/v1/log-level", tag = "host",
+    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn log_level(backend: Data<Backend>) -> Json<LogLevel> {
+    Json(LogLevel { level: backend.operations.log_level() })
+}
+
+/// Change what is logged, until the next reload or start
+#[utoipa::path(put, path = "/v1/log-level", tag = "host", request_body = LogLevel,
+    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn set_log_level(
+    backend: Data<Backend>,
+    new: Json<LogLevel>,
+) -> Result<Json<LogLevel>, Refusal> {
+    backend.operations.set_log_level(&new.level).map_err(Refusal::bad)?;
+    tracing::info!(level = new.level, "what is logged was changed by an operator");
+    Ok(Json(LogLevel { level: backend.operations.log_level() }))
+}
+
+/// What a reload of the configuration would change
+#[utoipa::path(get, path = "/v1/reload", tag = "host",
+    responses((status = 200, description = "The difference", body = Object),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn preview(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
+    reload(&backend, false).await
+}
+
+/// Read the configuration again and apply the difference
+#[utoipa::path(post, path = "/v1/reload", tag = "host",
+    responses((status = 200, description = "What was changed", body = Object),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn apply(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
+    reload(&backend, true).await
+}
+
+async fn reload(backend: &Backend, apply: bool) -> Result<HttpResponse, Refusal> {
+    let refused =
+        |ReloadRefused { detail, problems }: ReloadRefused| Refusal::configuration(detail, problems);
+    let difference = backend.operations.reload(apply).await.map_err(refused)?;
+    Ok(HttpResponse::Ok().json(difference))
+}
+
+/// Metrics, as Prometheus reads them
+#[utoipa::path(get, path = "/metrics", tag = "host",
+    responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn metrics(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
+    let text = backend.operations.metrics().await.map_err(Refusal::unavailable)?;
+    Ok(HttpResponse::Ok().content_type(METRICS_TYPE).body(text))
+}
+
+/// This API as an OpenAPI document
+#[utoipa::path(get, path = "/openapi.json", tag = "host", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub(super) async fn document(_: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().json(openapi::document())
+}

@@ -1,0 +1,74 @@
+//! The admin API: how a running host is seen and steered. On threads of its own, so that it answers when the hosts are
+//! busy.
+
+mod accounts;
+mod backend;
+mod board;
+mod body;
+mod caller;
+mod door;
+mod facts;
+mod files;
+mod health;
+mod host;
+mod listener;
+mod openapi;
+mod refusal;
+mod routes;
+mod servers;
+mod sse;
+
+use std::{io, sync::mpsc, thread, time::Duration};
+
+use actix_web::dev::ServerHandle;
+
+pub use backend::{Backend, Operations, ReloadRefused};
+pub use listener::{ListenError, Listener};
+pub use openapi::document as openapi;
+
+/// How long an open request may take when the host ends.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The admin API at work.
+#[derive(Debug)]
+pub struct Admin {
+    server: ServerHandle,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Admin {
+    /// Starts its threads. From then on it answers.
+    ///
+    /// # Errors
+    /// When there is no thread for it, or the listener cannot be used.
+    pub fn start(listener: Listener, backend: Backend) -> io::Result<Self> {
+        let (told, tell) = mpsc::channel();
+        let thread = thread::Builder::new().name("admin".into()).spawn(move || {
+            let runner = actix_rt::System::new();
+            runner.block_on(async move {
+                match routes::server(listener, backend) {
+                    Ok(server) => {
+                        // Whoever waits for it is there: it waits below.
+                        let _ = told.send(Ok(server.handle()));
+                        if let Err(error) = server.await {
+                            tracing::error!(%error, "the admin API has ended");
+                        }
+                    }
+                    Err(error) => drop(told.send(Err(error))),
+                }
+            });
+        })?;
+        let server = tell.recv().unwrap_or_else(|_| Err(io::Error::other("its thread has died")))?;
+        Ok(Self { server, thread })
+    }
+
+    /// Ends it. Open connections are closed.
+    pub async fn stop(self) {
+        if tokio::time::timeout(CLOSE_WITHIN, self.server.stop(false)).await.is_err()
+            || !self.thread.is_finished()
+        {
+            // The process ends in a moment, and its threads with it.
+            tracing::debug!("the admin API is still closing");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The API as an OpenAPI document, made from the code that answers.
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use super::{accounts, health, host, servers, sse};
+use crate::api;
+
+/// All of it.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "matterhost",
+        description = "See and steer a host of Mattermost bot accounts while it runs.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/")),
+    security(("token" = [])),
+    modifiers(&Token),
+    components(schemas(api::Gap, api::Rows)),
+    paths(
+        accounts::list, accounts::one, accounts::act, accounts::post, servers::list, sse::events, sse::watch,
+        health::live, health::ready, host::metrics, host::instance, host::log_level, host::set_log_level,
+        host::preview, host::apply, host::document
+    )
+)]
+struct Document;
+
+/// How a caller shows who it is.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The token that `[admin]` names; none is needed while it names none."))
+            .build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

@@ -1,0 +1,136 @@
+//! What is answered when something cannot be done: problem details (RFC 9457).
+
+use std::{fmt, time::Duration};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use matterhost_actors::{actors::SupervisorError, model::ReplyError};
+
+use crate::api::{Finding, PROBLEM_TYPE, Problem};
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    detail: String,
+    retry_after: Option<Duration>,
+    allow: Option<&'static str>,
+    problems: Vec<Finding>,
+}
+
+impl Refusal {
+    /// As the answer of a handler that never has another.
+    pub(super) fn refused(self) -> Result<HttpResponse, Self> {
+        Err(self)
+    }
+
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), retry_after: None, allow: None, problems: Vec::new() }
+    }
+
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// There is such a path, but not for this method.
+    pub(super) fn method(allow: &'static str) -> Self {
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {allow}"));
+        Self { allow: Some(allow), ..refusal }
+    }
+
+    pub(super) fn misdirected(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, detail)
+    }
+
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    pub(super) fn too_many(detail: impl Into<String>, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
+    /// A configuration is wrong.
+    pub(super) fn configuration(detail: impl Into<String>, problems: Vec<Finding>) -> Self {
+        Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
+    }
+}
+
+impl From<SupervisorError> for Refusal {
+    fn from(error: SupervisorError) -> Self {
+        let status = match error {
+            SupervisorError::UnknownAccount(_) => StatusCode::NOT_FOUND,
+            SupervisorError::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::CONFLICT,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<ReplyError> for Refusal {
+    fn from(error: ReplyError) -> Self {
+        let status = match error {
+            ReplyError::UnknownAccount(_) => StatusCode::NOT_FOUND,
+            ReplyError::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
+            ReplyError::Empty | ReplyError::NoChannel | ReplyError::TooLong { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            ReplyError::Stopped(_) => StatusCode::CONFLICT,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response.content_type(PROBLEM_TYPE);
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, and not too early.
+            response.insert_header((RETRY_AFTER, wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((ALLOW, allow));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"matterhost\""));
+        }
+        let problem = Problem {
+            r#type: "about:blank".into(),
+            title: self.status.canonical_reason().unwrap_or("Error").into(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            problems: self.problems.clone(),
+        };
+        // Texts and numbers cannot fail to be written.
+        response.body(serde_json::to_string(&problem).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}

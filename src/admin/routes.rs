@@ -1,0 +1,108 @@
+//! Which path is answered by what.
+
+use std::{io, time::Duration};
+
+use actix_web::{
+    App, HttpServer, Resource, Route,
+    dev::Server,
+    error::{JsonPayloadError, PathError, QueryPayloadError},
+    http::StatusCode,
+    middleware::from_fn,
+    web::{self, Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig},
+};
+
+use super::{
+    Backend, Listener, accounts, body, door, files, health, host, listener::At, refusal::Refusal, servers,
+    sse,
+};
+use crate::page::ASSETS;
+
+/// How long the head of a request may take to come.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection may wait for its next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long a client may take to close its side.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+
+/// The server, ready to run.
+pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server> {
+    backend.facts.follow();
+    let max_connections = backend.max_connections;
+    let backend = Data::new(backend);
+    let app = move || App::new().app_data(backend.clone()).wrap(from_fn(door::pass)).configure(routes);
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .max_connections(max_connections)
+        .client_request_timeout(HEAD_WITHIN)
+        .client_disconnect_timeout(CLOSED_WITHIN)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(1);
+    let server = match (listener.at, listener.tls) {
+        (At::Tcp(listener), Some(tls)) => server.listen_rustls_0_23(listener, tls.server_config())?,
+        (At::Tcp(listener), None) => server.listen(listener)?,
+        (At::Unix(listener), _) => server.listen_uds(listener)?,
+    };
+    Ok(server.run())
+}
+
+fn routes(app: &mut ServiceConfig) {
+    app.app_data(JsonConfig::default().limit(body::LARGEST).error_handler(|error, _| json(&error).into()))
+        .app_data(PathConfig::default().error_handler(|error, _| path(&error).into()))
+        .app_data(QueryConfig::default().error_handler(|error, _| query(&error).into()))
+        .service(only("/livez", "GET", [web::get().to(health::live)]))
+        .service(only("/readyz", "GET", [web::get().to(health::ready)]))
+        .service(only("/metrics", "GET", [web::get().to(host::metrics)]))
+        .service(only("/openapi.json", "GET", [web::get().to(host::document)]))
+        .service(only("/v1/instance", "GET", [web::get().to(host::instance)]))
+        .service(only("/v1/accounts", "GET", [web::get().to(accounts::list)]))
+        .service(only("/v1/accounts/{name}", "GET", [web::get().to(accounts::one)]))
+        .service(only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
+        .service(only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
+        .service(only("/v1/servers", "GET", [web::get().to(servers::list)]))
+        .service(only("/v1/events", "GET", [web::get().to(sse::events)]))
+        .service(only("/v1/watch", "GET", [web::get().to(sse::watch)]))
+        .service(only(
+            "/v1/log-level",
+            "GET, PUT",
+            [web::get().to(host::log_level), web::put().to(host::set_log_level)],
+        ))
+        .service(only(
+            "/v1/reload",
+            "GET, POST",
+            [web::get().to(host::preview), web::post().to(host::apply)],
+        ));
+    for asset in ASSETS {
+        app.service(only(asset.path, "GET", [web::get().to(move |request| files::serve(asset, request))]));
+    }
+    app.default_service(web::to(|| async {
+        Refusal::not_found("there is nothing here; see /openapi.json").refused()
+    }));
+}
+
+/// A path with its methods; another one is told which there are.
+fn only<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {
+    let resource = routes.into_iter().fold(web::resource(path), Resource::route);
+    resource.default_service(web::to(move || async move { Refusal::method(allow).refused() }))
+}
+
+fn json(error: &JsonPayloadError) -> Refusal {
+    match error {
+        JsonPayloadError::ContentType => Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body is to be JSON; say Content-Type: application/json",
+        ),
+        JsonPayloadError::Deserialize(error) => {
+            Refusal::bad(format!("the body is not what is expected here: {error}"))
+        }
+        error => Refusal::bad(error.to_string()),
+    }
+}
+
+fn path(error: &PathError) -> Refusal {
+    Refusal::not_found(format!("there is nothing here: {error}"))
+}
+
+fn query(error: &QueryPayloadError) -> Refusal {
+    Refusal::bad(format!("the query is not what is expected here: {error}"))
+}

@@ -1,0 +1,212 @@
+//! Streams of server-sent events.
+
+use std::{convert::Infallible, sync::Arc, time::Duration, vec};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Bytes, Data, Query, ReqData},
+};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+use tokio::{
+    sync::{
+        OwnedSemaphorePermit,
+        broadcast::{Receiver, error::RecvError},
+    },
+    time::timeout,
+};
+use tracing::Level;
+use utoipa::IntoParams;
+
+use super::{
+    backend::Backend,
+    board::{self, ROWS_AT_ONCE, Watching},
+    caller::Caller,
+    facts::{Line, Listening, Wanted, gap},
+    refusal::Refusal,
+};
+use crate::api::{self, Account, Problem};
+
+/// A quiet stream says something so often: whatever lies between would take it for dead.
+const QUIET: Duration = Duration::from_secs(15);
+const COMMENT: &[u8] = b": still here\n\n";
+/// How soon a browser comes back by itself.
+const RETRY: &[u8] = b"retry: 2000\n\n";
+
+/// Which facts.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Only those of these accounts, with commas between.
+    account: Option<String>,
+    /// Only those of these servers themselves, with commas between.
+    server: Option<String>,
+    /// Only these facts, with commas between.
+    fact: Option<String>,
+    /// Nothing that matters less than `error`, `warn`, `info` or `debug`; `info` unless it is given.
+    level: Option<String>,
+}
+
+impl Which {
+    fn wanted(&self) -> Result<Wanted, Refusal> {
+        let words = |list: &Option<String>| -> Vec<String> {
+            let list = list.as_deref().unwrap_or_default().split(',').map(str::trim);
+            list.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let level = match self.level.as_deref() {
+            None => Level::INFO,
+            Some(level) => level
+                .parse()
+                .map_err(|_| Refusal::bad("level is to be one of error, warn, info and debug"))?,
+        };
+        Ok(Wanted {
+            accounts: words(&self.account),
+            servers: words(&self.server),
+            facts: words(&self.fact),
+            level,
+        })
+    }
+}
+
+/// What happens, as it happens
+///
+/// Server-sent events: `fact` with a Fact, and `gap` with a Gap where some are missing. A listener that comes back with
+/// `Last-Event-ID` gets what it missed, as far as it is kept.
+#[utoipa::path(get, path = "/v1/events", tag = "streams",
+    params(Which, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
+    responses((status = 200, description = "A stream of `fact` and `gap`", body = api::Fact, content_type = "text/event-stream"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn events(
+    backend: Data<Backend>,
+    which: Query<Which>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refusal> {
+    let permit = permit(&backend)?;
+    let wanted = which.wanted()?;
+    let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
+    let Listening { since, gap: missed, receiver } = backend.facts.listen(last);
+    let mut first = vec![Bytes::from_static(RETRY)];
+    first.extend(missed.then(|| gap(0)));
+    let state =
+        Tail { first: first.into_iter(), since: since.into_iter(), receiver, wanted, _permit: permit };
+    Ok(answer(stream::unfold(state, |mut tail| async { Some((tail.next().await?, tail)) })))
+}
+
+/// A listener to facts.
+struct Tail {
+    first: vec::IntoIter<Bytes>,
+    since: vec::IntoIter<Arc<Line>>,
+    receiver: Receiver<Arc<Line>>,
+    wanted: Wanted,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Tail {
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(chunk) = self.first.next() {
+            return Some(chunk);
+        }
+        loop {
+            if let Some(line) = self.since.next() {
+                match line.chunk(&self.wanted) {
+                    Some(chunk) => return Some(chunk),
+                    None => continue,
+                }
+            }
+            match timeout(QUIET, self.receiver.recv()).await {
+                Err(_) => return Some(Bytes::from_static(COMMENT)),
+                Ok(Ok(line)) => {
+                    if let Some(chunk) = line.chunk(&self.wanted) {
+                        return Some(chunk);
+                    }
+                }
+                Ok(Err(RecvError::Lagged(missed))) => return Some(gap(missed)),
+                Ok(Err(RecvError::Closed)) => return None,
+            }
+        }
+    }
+}
+
+/// The accounts, and what changes of them, at most once a second
+///
+/// Server-sent events: `instance` with an Instance, then `rows` with Rows. Where one has `whole`, it begins anew.
+#[utoipa::path(get, path = "/v1/watch", tag = "streams",
+    responses((status = 200, description = "A stream of `instance` and `rows`", body = api::Rows, content_type = "text/event-stream"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn watch(backend: Data<Backend>, caller: ReqData<Caller>) -> Result<HttpResponse, Refusal> {
+    let permit = permit(&backend)?;
+    let watching = backend.board.watch().await?;
+    // Texts and numbers cannot fail to be written.
+    let instance = serde_json::to_string(&backend.instance_for(caller.into_inner())).unwrap_or_default();
+    let hello = Some(format!("retry: 2000\nevent: instance\ndata: {instance}\n\n").into());
+    let state = Watcher {
+        backend,
+        hello,
+        begins: true,
+        rows: Vec::new().into_iter(),
+        receiver: watching.receiver.resubscribe(),
+        _permit: permit,
+    };
+    let state = state.anew(watching);
+    Ok(answer(stream::unfold(state, |mut watcher| async { Some((watcher.next().await?, watcher)) })))
+}
+
+/// A watcher of the accounts.
+struct Watcher {
+    backend: Data<Backend>,
+    hello: Option<Bytes>,
+    /// Whether the next rows are the first of all.
+    begins: bool,
+    rows: vec::IntoIter<Arc<Account>>,
+    receiver: Receiver<Bytes>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    fn anew(mut self, watching: Watching) -> Self {
+        self.begin(watching);
+        self
+    }
+
+    fn begin(&mut self, watching: Watching) {
+        self.begins = true;
+        self.rows = watching.rows.into_iter();
+        self.receiver = watching.receiver;
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(hello) = self.hello.take() {
+            return Some(hello);
+        }
+        let rows: Vec<_> = self.rows.by_ref().take(ROWS_AT_ONCE).collect();
+        if self.begins || !rows.is_empty() {
+            let whole = std::mem::take(&mut self.begins);
+            return Some(board::chunk(whole, &rows, &[]));
+        }
+        match timeout(QUIET, self.receiver.recv()).await {
+            Err(_) => Some(Bytes::from_static(COMMENT)),
+            Ok(Ok(chunk)) => Some(chunk),
+            Ok(Err(RecvError::Lagged(_))) => {
+                let watching = self.backend.board.watch().await.ok()?;
+                self.begin(watching);
+                Some(Bytes::from_static(COMMENT))
+            }
+            Ok(Err(RecvError::Closed)) => None,
+        }
+    }
+}
+
+fn permit(backend: &Backend) -> Result<OwnedSemaphorePermit, Refusal> {
+    let full = || Refusal::too_many("too many listen already (admin.max_streams)", QUIET);
+    Arc::clone(&backend.streams).try_acquire_owned().map_err(|_| full())
+}
+
+fn answer(chunks: impl Stream<Item = Bytes> + 'static) -> HttpResponse {
+    use futures_util::StreamExt as _;
+    let chunks = chunks.map(Ok::<_, Infallible>);
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(chunks)
+}

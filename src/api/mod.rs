@@ -1,0 +1,31 @@
+//! What the admin API says and takes: plain values, for the server and for whoever asks it.
+//!
+//! Times are RFC 3339 in UTC with milliseconds; what is `…_ms` is whole milliseconds.
+
+mod account;
+mod action;
+mod detail;
+mod fact;
+mod instance;
+mod problem;
+mod server;
+
+pub use account::{Account, Accounts, CatchingUp, Ending, Rows};
+pub use action::{Action, Done, LogLevel, NewPost, Posted};
+pub use detail::{AccountDetail, Probe, Witnesses};
+pub use fact::{Fact, Gap};
+pub use instance::Instance;
+pub use problem::{Finding, Problem, TYPE as PROBLEM_TYPE};
+pub use server::{Server, Servers};
+
+use std::time::{Duration, SystemTime};
+
+/// A time as the API tells it.
+pub fn time(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
+/// A length of time as the API tells it.
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

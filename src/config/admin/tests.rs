@@ -1,0 +1,56 @@
+use std::{collections::HashMap, path::Path};
+
+use config::{Map, Value};
+
+use super::{super::section::Report, *};
+
+/// Reads the section from these keys. Gives back what is wrong, by key.
+fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
+    let mut report = Report::default();
+    let values: Map<String, Value> = keys.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+    let around = Around { directory: Path::new("/nowhere"), environment: &HashMap::new() };
+    read(Section::new("admin".into(), "admin", Some(values.into()), &mut report), &around);
+    report.problems.into_iter().map(|problem| (problem.key, problem.what)).collect()
+}
+
+const TOKEN: &str = "0123456789abcdef";
+
+#[test]
+fn nobody_else_may_reach_it_without_a_token_and_a_secret_way() {
+    let open = ("bind", Value::from("0.0.0.0:8466"));
+    let token = ("token", Value::from(TOKEN));
+    let plain = ("allow_plaintext", Value::from(true));
+    assert_eq!(problems(&[]), []);
+    assert_eq!(problems(&[open.clone()]).len(), 2);
+    let [(key, what)] = &problems(&[open.clone(), token.clone()])[..] else { panic!() };
+    assert!(key == "admin.bind" && what.contains("in the clear"), "{what}");
+    let [(key, what)] = &problems(&[open.clone(), plain.clone()])[..] else { panic!() };
+    assert!(key == "admin.bind" && what.contains("there is no token"), "{what}");
+    assert_eq!(problems(&[open, token, plain]), []);
+    assert_eq!(problems(&[("bind", "[::1]:1".into())]), []);
+    // Whoever may only look is no reason to let everybody do everything.
+    let reader = ("read_token", Value::from(TOKEN));
+    assert_eq!(problems(&[("bind", "10.0.0.1:1".into()), reader, ("allow_plaintext", true.into())]).len(), 1);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    for (keys, key) in [
+        (vec![("bind", Value::from("example.com:80"))], "admin.bind"),
+        (vec![("bind", Value::from("127.0.0.1"))], "admin.bind"),
+        (vec![("bind", Value::from("127.0.0.1:1")), ("unix", "a.sock".into())], "admin.unix"),
+        (vec![("unix", Value::from("x".repeat(200)))], "admin.unix"),
+        (vec![("token", Value::from("short"))], "admin.token"),
+        (vec![("token", Value::from(TOKEN)), ("token_env", "A".into())], "admin"),
+        (vec![("tls_cert_file", Value::from("cert.pem"))], "admin.tls_cert_file"),
+        (vec![("tls_key_file", Value::from("key.pem"))], "admin.tls_key_file"),
+        (vec![("ready", Value::from("some"))], "admin.ready"),
+        (vec![("max_streams", Value::from(512_i64))], "admin.max_streams"),
+        (vec![("port", Value::from(1_i64))], "admin.port"),
+    ] {
+        let found = problems(&keys);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, key, "{found:?}");
+        assert!(!format!("{found:?}").contains(TOKEN));
+    }
+}

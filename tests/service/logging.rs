@@ -1,0 +1,59 @@
+//! The log as the journal of systemd takes it, and as it is otherwise.
+
+use std::{
+    fs::File,
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    process::{Command, Stdio},
+};
+
+use crate::program::{Dir, Lines, Running, World};
+
+/// How systemd names a stream in `JOURNAL_STREAM`.
+fn named(stream: &File) -> String {
+    let metadata = stream.metadata().unwrap();
+    format!("{}:{}", metadata.dev(), metadata.ino())
+}
+
+fn pretty(world: &World) -> Dir {
+    Dir::with(&world.config().replace("format = \"json\"", "format = \"pretty\""))
+}
+
+/// Runs the program until it is ready with standard error a pipe; `journal` is given how the pipe is named.
+fn lines_until_ready(journal: impl FnOnce(&mut Command, String)) -> Vec<String> {
+    let world = World::new();
+    let dir = pretty(&world);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let writer = File::from(OwnedFd::from(writer));
+    let mut command = dir.matterhost(&["run"]);
+    journal(&mut command, named(&writer));
+    let child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    // The command holds the pipe's other end, too.
+    drop(command);
+    let mut running = Running::of(child, Lines::of(reader));
+    running.log.line("ready after");
+    running.signal("TERM");
+    running.ended().1
+}
+
+#[test]
+fn the_journal_gets_priorities_and_neither_times_nor_colours() {
+    let lines = lines_until_ready(|command, name| {
+        command.env("JOURNAL_STREAM", name);
+    });
+    let starts_well =
+        |line: &&String| line.starts_with("<6>INFO matterhost") || line.starts_with("<4>WARN matterhost");
+    assert!(lines.iter().all(|line| starts_well(&line)), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("account=\"helpdesk\" generation=1")), "{lines:#?}");
+    assert!(lines.iter().all(|line| !line.contains('\x1b')), "{lines:#?}");
+}
+
+#[test]
+fn what_is_not_the_journal_gets_times_and_no_priorities() {
+    // A child of a service inherits the variable, and may write elsewhere.
+    for journal in [None, Some("8:1")] {
+        let lines = lines_until_ready(|command, _| {
+            command.envs(journal.map(|journal| ("JOURNAL_STREAM", journal)));
+        });
+        assert!(lines.iter().all(|line| line.starts_with("20") && line.contains("Z ")), "{lines:#?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! What systemd is told: by the program over a real socket, and by the service's own code with a Supervisor that hangs.
+
+use std::{
+    os::unix::net::UnixDatagram,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor as _, Arbiter, System};
+use matterhost::app::service_manager::ServiceManager;
+use matterhost_actors::actors::{HostSettings, Supervisor};
+use tokio::{
+    sync::{
+        mpsc::{UnboundedReceiver, unbounded_channel},
+        oneshot,
+    },
+    time::timeout,
+};
+
+use crate::program::{DEADLINE, Dir, Running, World};
+
+/// What the program is told of a watchdog: a busy machine is slower than that, and nobody minds here.
+const WATCHDOG: Duration = Duration::from_millis(200);
+
+/// More than any line of the protocol.
+const DATAGRAM_BYTES: usize = 4096;
+
+/// The socket of a service manager.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    /// In the directory, with the program that is told of it.
+    fn of(dir: &Dir, args: &[&str]) -> (Self, Running) {
+        let path = dir.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let mut command = dir.matterhost(args);
+        command.env("NOTIFY_SOCKET", path).env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
+        (Self(socket), Running::start(command))
+    }
+
+    /// The lines of the next datagram.
+    fn next(&self) -> Vec<String> {
+        let mut datagram = [0; DATAGRAM_BYTES];
+        self.0.set_read_timeout(Some(DEADLINE)).unwrap();
+        let length = self.0.recv(&mut datagram).unwrap();
+        std::str::from_utf8(&datagram[..length]).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for a line that begins so, and gives back its datagram.
+    fn line(&self, begin: &str) -> Vec<String> {
+        let end = Instant::now() + DEADLINE;
+        while Instant::now() < end {
+            let lines = self.next();
+            if lines.iter().any(|line| line.starts_with(begin)) {
+                return lines;
+            }
+        }
+        panic!("{begin} did not come");
+    }
+}
+
+#[test]
+fn systemd_hears_of_the_beginning_the_life_and_the_end() {
+    let world = World::new();
+    let dir = Dir::with(&world.config());
+    let (manager, running) = Manager::of(&dir, &["run"]);
+    assert_eq!(manager.next(), ["READY=1"]);
+    manager.line("STATUS=1 account: 1 ready");
+    for _ in 0..3 {
+        assert_eq!(manager.line("WATCHDOG=1")[0], "WATCHDOG=1");
+    }
+    running.signal("TERM");
+    let last = manager.line("STOPPING=1");
+    // 30 s for the accounts, and what sinks and the store may take.
+    assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=50000000", "STATUS=handing over what was heard"]);
+    assert_eq!(running.ended().0.code(), Some(0));
+}
+
+#[test]
+fn a_server_that_is_down_does_not_keep_the_host_from_having_begun() {
+    let world = World::new();
+    let dir = Dir::with(&world.config().replace(world.simulator.url(), "http://127.0.0.1:1"));
+    let (manager, _running) = Manager::of(&dir, &["run"]);
+    assert_eq!(manager.next(), ["READY=1"]);
+}
+
+#[test]
+fn a_configuration_that_is_refused_is_no_beginning() {
+    let dir = Dir::with("[servers.main]\nurl = \"http://127.0.0.1:1\"\n");
+    let (manager, running) = Manager::of(&dir, &["run"]);
+    assert_eq!(running.ended().0.code(), Some(78));
+    manager.0.set_nonblocking(true).unwrap();
+    assert!(manager.0.recv(&mut [0; DATAGRAM_BYTES]).is_err());
+}
+
+#[test]
+fn a_manager_that_is_gone_ends_nothing() {
+    let world = World::new();
+    let dir = Dir::with(&world.config());
+    let mut command = dir.matterhost(&["run"]);
+    command.env("NOTIFY_SOCKET", dir.path().join("nobody"));
+    let mut running = Running::start(command);
+    running.log.line("cannot be told how the host is");
+    running.log.fact("ready");
+    running.signal("TERM");
+    assert_eq!(running.ended().0.code(), Some(0));
+}
+
+/// A manager within this process, and what it is told.
+fn manager() -> (ServiceManager, UnboundedReceiver<String>) {
+    let (sender, told) = unbounded_channel();
+    let send = move |lines: &[sd_notify::NotifyState<'_>]| {
+        let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+        // The test may have ended.
+        let _ = sender.send(lines.join("\n"));
+        Ok(())
+    };
+    (ServiceManager::new(send, Some(WATCHDOG)), told)
+}
+
+async fn pulse(told: &mut UnboundedReceiver<String>) {
+    let lines = timeout(DEADLINE, told.recv()).await.unwrap().unwrap();
+    assert!(lines.starts_with("WATCHDOG=1"), "{lines}");
+}
+
+#[test]
+fn the_watchdog_is_fed_only_while_the_supervisor_answers() {
+    System::new().block_on(async {
+        let arbiter = Arbiter::new();
+        let settings = HostSettings { arbiters: 0, ..HostSettings::default() };
+        let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), |_| Supervisor::new(settings));
+        let (manager, mut told) = manager();
+        actix::spawn(manager.watch(supervisor));
+        for _ in 0..3 {
+            pulse(&mut told).await;
+        }
+        // Its thread hangs; this one does not.
+        let (release, hold) = mpsc::channel::<()>();
+        let (holds, is_held) = oneshot::channel();
+        assert!(arbiter.spawn_fn(move || {
+            holds.send(()).unwrap();
+            hold.recv().unwrap();
+        }));
+        is_held.await.unwrap();
+        // An answer may have been on its way.
+        let mut late = 0;
+        let silence = timeout(WATCHDOG * 5, async {
+            loop {
+                pulse(&mut told).await;
+                late += 1;
+            }
+        });
+        assert!(silence.await.is_err());
+        assert!(late <= 1, "fed {late} times by a Supervisor that hangs");
+        release.send(()).unwrap();
+        pulse(&mut told).await;
+        pulse(&mut told).await;
+    });
+}
+
+#[test]
+fn a_reload_is_told_with_its_time() {
+    let (manager, mut told) = manager();
+    manager.reloading();
+    manager.ready();
+    let begun = told.try_recv().unwrap();
+    let time = begun.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+    assert!(time.parse::<u64>().unwrap() > 0);
+    assert_eq!(told.try_recv().unwrap(), "READY=1");
+}
