@@ -11,6 +11,7 @@ pub mod demo;
 pub mod exit;
 pub mod logging;
 pub mod observe;
+pub mod page;
 pub mod remote;
 pub mod sinks;
 pub mod state;

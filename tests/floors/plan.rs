@@ -44,6 +44,8 @@ pub(crate) const SERVICE: Plan = Plan {
     package: "matterhost",
     rows: &[
         ("main", &["app", "cli"]),
+        ("admin", &["api", "config", "observe", "page"]),
+        ("api", &[]),
         ("check", &["config", "stores"]),
         ("state", &["stores"]),
         ("demo", &["exit"]),
@@ -52,6 +54,7 @@ pub(crate) const SERVICE: Plan = Plan {
         ("sinks", &["config", "cloud_event"]),
         ("stores", &[]),
         ("observe", &[]),
+        ("page", &[]),
         ("cloud_event", &[]),
         ("config", &[]),
         ("exit", &[]),

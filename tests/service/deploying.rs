@@ -48,10 +48,10 @@ fn the_script_makes_bots_whose_tokens_work() {
 fn in_config_map() -> String {
     let manifest = page("kubernetes/matterhost.yaml");
     let block = manifest.split("matterhost.toml: |\n").nth(1).unwrap();
-    block.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).fold(
-        String::new(),
-        |text, line| text + line.trim_start() + "\n",
-    )
+    block
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .fold(String::new(), |text, line| text + line.trim_start() + "\n")
 }
 
 #[test]

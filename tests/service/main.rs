@@ -12,6 +12,7 @@ mod documents;
 mod kills;
 mod logging;
 mod program;
+mod remote;
 mod running;
 mod service_manager;
 mod sinks;
