@@ -12,6 +12,7 @@ pub mod exit;
 pub mod logging;
 pub mod metrics;
 pub mod observe;
+pub mod page;
 pub mod remote;
 pub mod sinks;
 pub mod state;

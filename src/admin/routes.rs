@@ -15,6 +15,7 @@ use super::{
     Backend, Listener, accounts, body, door, files, health, host, listener::At, refusal::Refusal, servers,
     sse,
 };
+use crate::page::ASSETS;
 
 /// How long the head of a request may take to come.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -71,7 +72,7 @@ fn routes(app: &mut ServiceConfig) {
             "GET, POST",
             [web::get().to(host::preview), web::post().to(host::apply)],
         ));
-    for asset in files::all() {
+    for asset in ASSETS {
         app.service(only(
             asset.path,
             "GET",

@@ -1,6 +1,6 @@
 //! Asks a running host.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use awc::{
     ClientRequest, ClientResponse,
@@ -36,6 +36,12 @@ pub struct Client {
 
 /// A stream of server-sent events, in pieces.
 pub(super) type Pieces = LocalBoxStream<'static, Result<Bytes, String>>;
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
+    }
+}
 
 impl Client {
     /// A client of the host there.

@@ -63,6 +63,7 @@ pub async fn tail(client: &Client, what: &Tail) -> Result<(), RemoteError> {
             Err(error) => return Err(error),
         };
         began = true;
+        say(&format!("following {client}"));
         let mut parser = Parser::default();
         while let Some(Ok(piece)) = pieces.next().await {
             // One that never ends is another connection's matter.
@@ -72,8 +73,7 @@ pub async fn tail(client: &Client, what: &Tail) -> Result<(), RemoteError> {
                 last = event.id.or(last);
             }
         }
-        // When even standard error is closed there is nobody to tell.
-        let _ = writeln!(io::stderr().lock(), "matterhost: the host went away; asking again");
+        say("the host went away; asking again");
         sleep(AGAIN_AFTER).await;
     }
 }
@@ -87,7 +87,7 @@ fn print(event: &Event, json: bool) -> io::Result<()> {
         ("gap", _) => {
             let missed = serde_json::from_str::<Gap>(&event.data).map_or(0, |gap| gap.missed);
             let count = if missed == 0 { "Some".to_owned() } else { missed.to_string() };
-            let _ = writeln!(io::stderr().lock(), "matterhost: {count} facts are missing here");
+            say(&format!("{count} facts are missing here"));
             return Ok(());
         }
         _ => return Ok(()),
@@ -95,6 +95,12 @@ fn print(event: &Event, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
+}
+
+/// Says something beside the facts.
+fn say(what: &str) {
+    // When even standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "matterhost: {what}");
 }
 
 fn told(fact: &Fact) -> String {

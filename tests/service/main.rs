@@ -14,6 +14,7 @@ mod logging;
 mod metrics;
 mod program;
 mod promtool;
+mod remote;
 mod running;
 mod service_manager;
 mod sinks;
