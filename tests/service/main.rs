@@ -14,6 +14,7 @@ mod logging;
 mod program;
 mod remote;
 mod running;
+mod secrets;
 mod service_manager;
 mod sinks;
 mod state;

@@ -1,12 +1,15 @@
 //! The commands that ask a running host.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::program::{Dir, Lines, Running, World, text};
+use crate::{
+    program::{Dir, Lines, Running, World, text},
+    secrets::Program,
+};
 
-const TOKEN: &str = "remote-0123456789abcdef";
+const TOKEN: &str = "mustnotshow-0123456789abcdef";
 
 /// A host with its bot, listening at a socket in its directory, and with a token.
 struct Host {
@@ -24,7 +27,7 @@ impl Host {
         Self { world, dir, running }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    fn command(&self, args: &[&str]) -> Program {
         self.dir.matterhost(args)
     }
 
