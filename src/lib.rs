@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod logging;
+pub mod metrics;
 pub mod observe;
 pub mod page;
 pub mod remote;
