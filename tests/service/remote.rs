@@ -112,7 +112,7 @@ fn of_several_names_each_is_tried() {
 
 #[test]
 fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
-    let mut host = Host::new();
+    let host = Host::new();
     let mut tail = Running::start(host.command(&["tail", "helpdesk", "--level", "debug", "--json"]));
     tail.log.line("following");
     host.running.signal("TERM");

@@ -26,7 +26,11 @@ use crate::program::{DEADLINE, Dir, Lines, Running, World};
 /// Refuses what shows a token or a secret: each that a test makes up holds the simulator's mark.
 #[track_caller]
 pub(crate) fn refuse_secrets(said: &str) {
-    assert!(!said.contains(TOKEN_MARK), "a token or a secret is shown:\n{said}");
+    assert!(
+        !said.contains(TOKEN_MARK),
+        "a token or a secret is shown:\n{}",
+        said.replace(TOKEN_MARK, "[mark]")
+    );
 }
 
 /// A command that runs the program, and refuses secrets in what it says.
@@ -98,9 +102,13 @@ fn full() -> (Dir, Sources) {
     (dir, Sources { file, environment, flags })
 }
 
-/// Refuses a secret in both debug formats, and in the panic of one who did not expect the value.
+/// Refuses a secret in both debug formats.
 fn refuse_shown(value: &impl Debug) {
     refuse_secrets(&format!("{value:?}\n{value:#?}"));
+}
+
+/// Refuses a secret in the panic of one who did not expect the value.
+fn refuse_in_panic(value: &impl Debug) {
     let unexpected = panic::catch_unwind(panic::AssertUnwindSafe(|| Err::<(), _>(value).unwrap()));
     refuse_secrets(unexpected.unwrap_err().downcast_ref::<String>().unwrap());
 }
@@ -119,6 +127,7 @@ fn no_debug_format_and_no_panic_shows_a_secret() {
     refuse_shown(&sources);
     let config = Config::load(&sources, None).unwrap();
     refuse_shown(&config);
+    refuse_in_panic(&config);
     refuse_shown(&config.admin);
     for account in config.accounts {
         assert!(account.token.expose().starts_with(TOKEN_MARK));

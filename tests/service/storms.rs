@@ -72,13 +72,17 @@ server.serve_forever()
 "#;
 
 /// Ends a process when it is dropped.
-struct Ended(Child, Option<Lines>);
+struct Ended {
+    child: Child,
+    /// Read for secrets alone.
+    _log: Option<Lines>,
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -108,7 +112,7 @@ fn by_server(dir: &Dir, seed: u64) -> (String, Ended) {
          secret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\n",
         port.trim()
     );
-    (sink, Ended(child, None))
+    (sink, Ended { child, _log: None })
 }
 
 /// What the handler has noted: channel, id, time.
@@ -125,9 +129,8 @@ fn begin(dir: &Dir) -> Ended {
     let mut command = dir.matterhost(&["run"]);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    // Read for secrets alone.
     let log = Lines::of(child.stderr.take().unwrap());
-    Ended(child, Some(log))
+    Ended { child, _log: Some(log) }
 }
 
 fn survives(world: &World, dir: &Dir, seed: u64) {
