@@ -116,7 +116,9 @@ fn first_cells(page: &str, heading: &str) -> BTreeSet<String> {
 /// From the one `match` that gives each its label: the compiler sees to it that none is left out there.
 fn labels_of_endings() -> BTreeSet<String> {
     let code = fs::read_to_string("actors/src/model/close_reason.rs").unwrap();
-    let function = code.split("pub fn label(").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let (_, code) = code.split_once("impl CloseReason {").unwrap();
+    let (_, code) = code.split_once("pub fn label(").unwrap();
+    let (function, _) = code.split_once("\n    }\n").unwrap();
     let labels: BTreeSet<_> = function.split('"').skip(1).step_by(2).map(str::to_owned).collect();
     assert!(labels.contains(CloseReason::ArbiterDied.label()), "{labels:?}");
     labels
