@@ -142,7 +142,19 @@ dependencies() {
 }
 
 tests() { # which of cargo test's targets...
-  cargo test --locked --workspace "$@" 2>&1 | tee -a "$LOG"
+  # What passing tests print is told as well: for secrets below.
+  cargo test --locked --workspace "$@" -- --show-output 2>&1 | tee -a "$LOG"
+}
+
+# Every token and secret of the tests holds this mark: it is to be in nothing that anything printed.
+secrets() {
+  local mark
+  mark=$(sed -n 's/^pub const TOKEN_MARK: &str = "\(.*\)";$/\1/p' tests/simulator/src/world/ids.rs)
+  [[ -n $mark ]] || fail 'tests/simulator/src/world/ids.rs has no TOKEN_MARK'
+  if grep --line-number --max-count=5 --fixed-strings "$mark" "$LOG"; then
+    say "A token or a secret is shown, in these lines of $LOG."
+    return 1
+  fi
 }
 
 # One line with the sums of cargo's own, which stand above it.
@@ -162,7 +174,7 @@ deployment() {
 }
 
 demo() {
-  timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS"
+  timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS" 2>&1 | tee -a "$LOG"
 }
 
 main() {
@@ -195,6 +207,7 @@ main() {
     step deployment deployment
     step demo demo
   fi
+  step secrets secrets
 
   summary
   sums || fail 'no test was run'

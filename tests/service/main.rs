@@ -16,6 +16,7 @@ mod program;
 mod promtool;
 mod remote;
 mod running;
+mod secrets;
 mod service_manager;
 mod sinks;
 mod state;
