@@ -82,10 +82,11 @@ impl Browser {
         said["value"].take()
     }
 
-    /// Waits until an element's text holds these words.
+    /// Waits until an element's text holds these words, whatever stands between them.
     pub(crate) async fn sees(&self, css: &str, words: &str) {
         let (css, words) = (json!(css), json!(words));
-        let body = format!("return document.querySelector({css}).innerText.includes({words})");
+        let text = format!("document.querySelector({css}).innerText.replace(/\\s+/g, ' ')");
+        let body = format!("return {text}.includes({words})");
         self.until(&format!("{words} in {css}"), &body).await;
     }
 
