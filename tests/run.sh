@@ -25,7 +25,7 @@ Checks format, lints (clippy, every warning an error), dependencies (cargo deny)
 documentation, and that the demo runs. Stops at the first failure. What it needs and cannot find it installs or
 names.
 
-  --quick   leaves out what takes long: dependencies, doc tests, documentation, demo
+  --quick   leaves out what takes long: dependencies, doc tests, documentation, deployment, demo
   --help    prints this
 END
 }
@@ -82,6 +82,7 @@ need() {
   command -v timeout >/dev/null || fail 'there is no timeout. It comes with the GNU coreutils.'
   command -v python3 >/dev/null ||
     fail 'there is no python3, in which the handlers of the tests are written. On Debian: apt-get install python3.'
+  need_systemd
   local missing=()
   cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
   cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)
@@ -90,6 +91,15 @@ need() {
     rustup component add "${missing[@]}" ||
       fail "cargo has no ${missing[*]}. Install with rustup component add, or your system's packages."
   fi
+}
+
+need_systemd() {
+  command -v systemd-analyze >/dev/null && return
+  [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null ||
+    fail 'there is no systemd-analyze, which reads the unit in docs/deploy. On Debian: apt-get install systemd.'
+  say 'Installing systemd.'
+  { apt-get update && apt-get install --yes --no-install-recommends systemd; } >>"$LOG" 2>&1 ||
+    fail "systemd cannot be installed; $LOG says why. On Debian: apt-get install systemd."
 }
 
 has_deny() {
@@ -142,6 +152,12 @@ documentation() {
   RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 }
 
+# What the pages of docs/deploy are made of.
+deployment() {
+  cargo build --locked --quiet
+  bash tests/deploy/check.sh "$TOOLS" "$BUILT/debug/matterhost"
+}
+
 demo() {
   timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS"
 }
@@ -159,9 +175,9 @@ main() {
   export GIT_TERMINAL_PROMPT=0
   # A machine that builds once has nothing from what speeds up the second build.
   [[ ${CI:-} != true ]] || export CARGO_INCREMENTAL=0
-  need
   mkdir -p "$BUILT"
   : >"$LOG"
+  need
 
   step format cargo fmt --all --check
   step lints cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -169,10 +185,11 @@ main() {
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, doc tests, documentation, demo' '--quick'
+    leave_out 'dependencies, doc tests, documentation, deployment, demo' '--quick'
   else
     step 'doc tests' tests --doc
     step documentation documentation
+    step deployment deployment
     step demo demo
   fi
 

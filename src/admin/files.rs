@@ -13,7 +13,7 @@ pub(super) fn has(path: &str) -> bool {
 }
 
 /// A file, unless the browser has it.
-pub(super) async fn serve(asset: &'static Asset, request: HttpRequest) -> HttpResponse {
+pub(super) fn serve(asset: &'static Asset, request: &HttpRequest) -> HttpResponse {
     let known =
         request.headers().get(IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };

@@ -1,6 +1,6 @@
 //! Which path is answered by what.
 
-use std::{io, time::Duration};
+use std::{future::ready, io, time::Duration};
 
 use actix_web::{
     App, HttpServer, Resource, Route,
@@ -73,7 +73,11 @@ fn routes(app: &mut ServiceConfig) {
             [web::get().to(host::preview), web::post().to(host::apply)],
         ));
     for asset in ASSETS {
-        app.service(only(asset.path, "GET", [web::get().to(move |request| files::serve(asset, request))]));
+        app.service(only(
+            asset.path,
+            "GET",
+            [web::get().to(move |request| ready(files::serve(asset, &request)))],
+        ));
     }
     app.default_service(web::to(|| async {
         Refusal::not_found("there is nothing here; see /openapi.json").refused()

@@ -2,6 +2,7 @@
 
 mod listen;
 mod ready;
+mod seek;
 mod tls;
 mod token;
 
