@@ -72,8 +72,8 @@ export function count(accounts, at) {
 }
 
 /**
- * The kinds of trouble, worst first, and of one rank the largest: `{key, text, tone, count, first}`, and with `states`
- * and `query` what shows their accounts. A server that is away is one trouble, however many wait for it.
+ * The kinds of trouble, worst first, and of one rank the largest: `{key, word, of, tone, count, first}`, and with
+ * `states` and `query` what shows their accounts. A server that is away is one trouble, however many wait for it.
  */
 export function troubles(accounts, at) {
   const kinds = new Map();
@@ -90,7 +90,9 @@ export function troubles(accounts, at) {
 
 const ofServer = ({ server }) => ({
   key: `server ${server}`,
-  text: `server ${server} does not answer`,
+  server,
+  word: server,
+  of: 'the server does not answer',
   tone: 'bad',
   rank: -1,
   states: ['connecting', 'backoff'],
@@ -101,7 +103,6 @@ function ofState(account, at) {
   const { word, tone, rank } = standing(account, at);
   // What stalls an account is not how its last connection ended.
   const reason = account.state === 'stalled' ? '' : (account.last_ending?.reason ?? '');
-  const of = gist(account, at);
-  const text = `${word}${of && ': '}${of}`;
-  return { key: `${account.state} ${reason}`, text, tone, rank, states: [account.state], query: reason };
+  const key = `${account.state} ${reason}`;
+  return { key, word, of: gist(account, at), tone, rank, states: [account.state], query: reason };
 }

@@ -132,7 +132,7 @@ function show() {
 }
 
 function pickTrouble(kind) {
-  if (kind.count === 1) {
+  if (kind.count === 1 && !kind.server) {
     openPanel(kind.first.name);
   } else {
     view.only(kind);

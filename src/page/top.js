@@ -8,12 +8,12 @@ import { STATES, number, span } from './words.js';
 const SERVERS_EVERY_MS = 2_000;
 
 // Kinds of trouble that the verdict names; the list has them all.
-const NAMED = 3;
+const NAMED = 4;
 
 /** The verdict: how many are ill, and of what. `pick` is called with the kind of trouble that is pressed. */
 export function showVerdict({ all, ill }, kinds, pick) {
   document.title = ill > 0 ? `(${number(ill)} ill) matterhost` : 'matterhost';
-  const key = JSON.stringify([all, kinds.map((kind) => [kind.text, kind.count, kind.first.name])]);
+  const key = JSON.stringify([all, kinds.map((kind) => [kind.key, kind.count, kind.first.name])]);
   const verdict = byId('verdict');
   if (verdict.dataset.key === key) {
     return;
@@ -27,9 +27,10 @@ export function showVerdict({ all, ill }, kinds, pick) {
 
 const allWell = (all) => (all === 0 ? 'no accounts' : `all ${number(all)} well`);
 
+/** Of one account the list right beneath says why; of many that have it in common it is said here. */
 function trouble(kind, pick) {
-  const single = kind.count === 1;
-  const text = `${single ? kind.first.name : number(kind.count)}: ${kind.text}`;
+  const single = kind.count === 1 && !kind.server;
+  const text = single ? `${kind.first.name} ${kind.word}` : `${number(kind.count)} ${kind.word}${kind.of && ': '}${kind.of}`;
   const attributes = { type: 'button', class: single && 'single', 'data-tone': kind.tone, title: text };
   return make('button', { ...attributes, onclick: () => pick(kind) }, text);
 }

@@ -188,7 +188,9 @@ export function gist(account, at) {
   if (account.state === 'stalled') {
     return stalled(account.stalled_by ?? []);
   }
-  return account.last_ending ? cause(account.last_ending, account.name) : '';
+  const said = account.last_ending ? cause(account.last_ending, account.name) : '';
+  // The state has been said already.
+  return said.startsWith(`${account.state}: `) ? said.slice(account.state.length + 2) : said;
 }
 
 function connecting(account, at) {

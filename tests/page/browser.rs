@@ -148,6 +148,8 @@ impl Browser {
     pub(crate) async fn shoot(&self, name: &str) {
         let Some(folder) = env::var_os(SHOTS).map(PathBuf::from) else { return };
         fs::create_dir_all(&folder).unwrap();
+        // What was changed a moment ago is drawn with the next frame but one.
+        self.run_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))", Vec::new()).await;
         let picture = self.client.screenshot().await.unwrap();
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }

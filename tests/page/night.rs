@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use fantoccini::key::Key;
 use matterhost_simulator::{Account, Fault, FaultKind};
 
 use crate::{
-    browser::Browser,
+    browser::{Browser, NARROW, WIDE},
     program::{Dir, Running, World},
     scene::{admin_section, free_port},
 };
@@ -96,7 +95,7 @@ async fn each_state_is_told_with_its_reason_the_worst_first() {
     browser.click("#panel [data-act=stop]").await;
     browser.click("#dialog-go").await;
     browser.sees("#panel .state", "stopped").await;
-    browser.press(Key::Escape).await;
+    browser.click("#panel .panel-head button").await;
     night.falls();
     for (name, state, why) in [
         ("oncall", "tripped", "protocol error"),
@@ -113,9 +112,16 @@ async fn each_state_is_told_with_its_reason_the_worst_first() {
         === 'oncall,tester,helpdesk,archive,faraway,lunch'";
     browser.until("the worst first", names).await;
     browser.sees("#verdict", "5 of 14 ill").await;
-    browser.sees("#verdict", "faraway: server away does not answer").await;
+    browser.sees("#verdict", "1 away: the server does not answer").await;
     browser.sees("#servers", "away down").await;
-    browser.shoot("night").await;
+    for (dark, colours) in [(false, "light"), (true, "dark")] {
+        for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
+            browser.dark(dark).await;
+            browser.resize(size).await;
+            browser.shoot(&format!("night-{colours}-{width}")).await;
+        }
+    }
+    browser.resize(WIDE).await;
     browser.click("#counts [data-kind=ill]").await;
     browser.sees("#shown", "5 of 14 shown").await;
     browser.is_silent().await;

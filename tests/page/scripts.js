@@ -99,7 +99,7 @@ function words({ span, ago, cause, ending: ended, why, gist, standing, isIll, nu
   is('kept from it', isIll(account('a', 'connecting', { since: before(31_000) }), AT), true);
 }
 
-const kindsOf = (troubles) => (all, at) => troubles(all, at).map(({ text, count, first }) => `${count} ${first.name} ${text}`);
+const kindsOf = (troubles) => (all, at) => troubles(all, at).map(({ word, of, count, first }) => `${count} ${first.name} ${word}: ${of}`);
 
 function choices({ choose, count, matches, troubles }) {
   const kinds = kindsOf(troubles);
@@ -133,7 +133,7 @@ function choices({ choose, count, matches, troubles }) {
   is('kinds of trouble', kinds(accounts, AT), ['1 e tripped: protocol error: x', '2 c blocked: the token is refused (401): disabled, or revoked',
     '1 b backoff: the server did not answer in time']);
   const waiting = ['backoff', 'connecting', 'ready'].map((state, n) => account(`l${n}`, state, { server: 'lab', since: before(10) }));
-  is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 server lab does not answer');
+  is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 lab: the server does not answer');
 }
 
 function stores({ Store }) {
