@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::SystemTime};
 
-use comfy_table::{Attribute, Cell, Color, Table, presets::NOTHING};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
 
 use super::words;
 use crate::api::{Account, AccountDetail, Ending, Probe};
@@ -30,7 +30,13 @@ pub(super) fn table(accounts: &[Account], most: usize, colours: bool) -> String 
     table.load_preset(NOTHING);
     let header = ["account", "server", "state", "since", "#", "events", "budget", "why"];
     table.set_header(header.iter().map(|name| bold(name, colours)));
-    table.add_rows(sorted.iter().take(most).map(|account| row(account, now, colours)));
+    // On a terminal a row is a line: what does not fit is in `status NAME`.
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.add_rows(sorted.iter().take(most).map(|account| {
+        let mut row = Row::from(row(account, now, colours));
+        row.max_height(1);
+        row
+    }));
     let mut text = table.trim_fmt();
     text.push('\n');
     if sorted.len() > most {

@@ -48,7 +48,7 @@ pub(crate) const SERVICE: Plan = Plan {
         ("api", &[]),
         ("check", &["config", "stores"]),
         ("state", &["stores"]),
-        ("demo", &["exit"]),
+        ("demo", &["admin", "config", "exit", "metrics"]),
         ("cli", &["config"]),
         ("logging", &["config"]),
         ("sinks", &["config", "cloud_event", "metrics"]),
