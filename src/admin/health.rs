@@ -52,7 +52,9 @@ pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> R
     let accounts = backend.ask(List).await?;
     let (met, mut text) = sum(backend.ready, &accounts);
     if how_much.verbose.is_some() {
-        accounts.iter().for_each(|account| tell(account, &mut text));
+        for account in &accounts {
+            tell(account, &mut text);
+        }
     }
     let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(HttpResponse::build(status).content_type(TEXT).body(text))

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{
     operations::Running,
     posting::Posting,
-    reload::{Doors, FileWatch, Hosting, Reloader},
+    reload::{Around, Doors, FileWatch, Hosting, Reloader},
     service_manager::ServiceManager,
     signals::{Asked, Hangups, Signals},
     store::Store,
@@ -20,6 +20,7 @@ use crate::{
     config::{Config, Sources},
     exit::Exit,
     logging::LogLevel,
+    metrics::Metrics,
     observe,
     sinks::{Sinks, answers::Answers, stdout::Ended},
 };
@@ -52,26 +53,29 @@ async fn host((config, sources): (Config, Sources), store: Store, level: LogLeve
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let hangups = Hangups::listen().context("signals cannot be listened to")?;
     let manager = ServiceManager::of_environment();
-    let (_reloader, asks) = Reloader::new();
-    let mut doors = Doors { asks, hangups, files: FileWatch::new() };
     let listener = listen(&config)?;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
         supervisor = supervisor.with_store(cursors);
     }
+    let metrics = Metrics::new(config.metrics.per_account);
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
+    actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();
-    let operations = Arc::new(Running::new(&config, level.clone()));
-    let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations);
+    let (reloader, asks) = Reloader::new();
+    let operations = Arc::new(Running::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
+    let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
     let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
-    let sinks = Sinks::start(&config, &answers)?;
+    let sinks = Sinks::start(&config, &answers, &metrics)?;
     let output = sinks.output_ended();
-    let mut hosting =
-        Hosting::begin((config, sources), supervisor.clone(), sinks, level, manager.clone()).await?;
+    let around =
+        Around { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
+    let mut hosting = Hosting::begin((config, sources), sinks, around).await?;
     let admin = listener.map(|listener| answer(listener, backend)).transpose()?;
     manager.ready();
     actix_rt::spawn(manager.clone().watch(supervisor.clone()));
+    let mut doors = Doors { asks, hangups, files: FileWatch::new() };
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),
         ended = output_ended(output) => End::Output(ended),

@@ -12,11 +12,15 @@ use super::{
     dead_letter::DeadLetters,
     fan_out::{FanOut, Open},
     made::{Claim, Hold, Made, Means},
+    metered::Counted,
     stdout::{Ended, LineSink},
     turn::Turn,
     worker,
 };
-use crate::config::{Config, DeadLetterConfig, SinkConfig};
+use crate::{
+    config::{Config, DeadLetterConfig, SinkConfig},
+    metrics::Metrics,
+};
 
 /// The sinks of a host, at work.
 pub struct Sinks {
@@ -30,6 +34,7 @@ pub struct Sinks {
     pub(super) restart: watch::Sender<RestartPolicy>,
     pub(super) dead_letter: DeadLetterConfig,
     answers: Arc<dyn Answers>,
+    metrics: Metrics,
     made: u64,
 }
 
@@ -54,11 +59,11 @@ pub struct SinkError {
 }
 
 impl Sinks {
-    /// Starts those that an account names. What their handlers answer goes to `answers`.
+    /// Starts those that an account names. What their handlers answer goes to `answers`; how they do is measured.
     ///
     /// # Errors
     /// When one of them cannot begin: there is no thread for it, or its file cannot be opened.
-    pub fn start(config: &Config, answers: &Arc<dyn Answers>) -> Result<Self, SinkError> {
+    pub fn start(config: &Config, answers: &Arc<dyn Answers>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
             past: Vec::new(),
@@ -68,6 +73,7 @@ impl Sinks {
             restart: watch::Sender::new(config.host.restart),
             dead_letter: config.dead_letter.clone(),
             answers: Arc::clone(answers),
+            metrics: metrics.clone(),
             made: 0,
         };
         let prepared = sinks.prepare(config)?;
@@ -87,7 +93,9 @@ impl Sinks {
             dead_letters: Some(DeadLetters::of(&sink.name, dead_letter)),
         };
         let number = self.number();
-        let means = Means { number, supplies, restart: self.restart.subscribe(), turn: self.turn(sink) };
+        let (restart, turn, meter) =
+            (self.restart.subscribe(), self.turn(sink), self.metrics.sink(&sink.name));
+        let means = Means { number, supplies, restart, turn, meter };
         let made = Made::start(sink, means, || self.output());
         made.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
     }
@@ -135,13 +143,14 @@ impl Sinks {
         let open = before.and_then(|before| before.open.clone());
         let open = open.or_else(|| (made.len() != 1).then(Open::default));
         let mut sinks: Vec<_> = made.iter().map(|(name, made)| (Arc::clone(name), made.sink())).collect();
-        let sink: Arc<dyn EventSink> = match (&open, sinks.pop()) {
+        let together: Arc<dyn EventSink> = match (&open, sinks.pop()) {
             (None, Some((_, only))) => only,
             (_, last) => {
                 let sinks = sinks.into_iter().chain(last).collect();
                 Arc::new(FanOut::new(sinks, open.clone().unwrap_or_default()))
             }
         };
+        let sink: Arc<dyn EventSink> = Arc::new(Counted::new(together, self.metrics.clone()));
         let of_account = OfAccount { made_of, sink: Arc::clone(&sink), open };
         self.of_accounts.insert(account.clone(), of_account);
         sink

@@ -14,12 +14,16 @@ use super::{
     exec::Exec,
     file,
     filter::{self, Filtered},
+    metered::Timed,
     stdout::LineSink,
     turn::Turn,
     webhook::Webhook,
     worker::{self, Worker},
 };
-use crate::config::{SinkConfig, SinkKind};
+use crate::{
+    config::{SinkConfig, SinkKind},
+    metrics::SinkMeter,
+};
 
 /// A sink with what the configuration says of it.
 pub(super) struct Made {
@@ -73,6 +77,8 @@ pub(super) struct Means {
     pub(super) supplies: Supplies,
     pub(super) restart: watch::Receiver<RestartPolicy>,
     pub(super) turn: Turn,
+    /// How it does is measured there.
+    pub(super) meter: SinkMeter,
 }
 
 impl Made {
@@ -82,31 +88,34 @@ impl Made {
         means: Means,
         output: impl FnOnce() -> io::Result<LineSink>,
     ) -> io::Result<Self> {
-        let Means { number, supplies, restart, turn } = means;
+        let Means { number, supplies, restart, turn, meter } = means;
+        // Its answers are measured, and what nobody is to wait for has a queue before it.
+        let timed = |sink| -> Arc<dyn EventSink> { Arc::new(Timed::new(sink, meter.clone())) };
         let queue = |sink: &Arc<dyn EventSink>| {
-            config.best_effort.then(|| BestEffort::start(&config.name, Arc::clone(sink))).transpose()
+            let start = || BestEffort::start(&config.name, Arc::clone(sink), meter.clone());
+            config.best_effort.then(start).transpose()
         };
         let (sink, work): (Arc<dyn EventSink>, Work) = match &config.kind {
             SinkKind::Stdout => {
-                let sink: Arc<dyn EventSink> = Arc::new(output()?);
+                let sink = timed(Arc::new(output()?));
                 let work = queue(&sink)?.map_or(Work::Output, Work::QueuedOutput);
                 (sink, work)
             }
             SinkKind::File(file) => {
                 let lines = file::start(&config.name, file.clone(), turn)?;
-                let sink: Arc<dyn EventSink> = Arc::new(lines.clone());
+                let sink = timed(Arc::new(lines.clone()));
                 let queue = queue(&sink)?;
                 (sink, Work::Lines(lines, queue))
             }
             SinkKind::Webhook(webhook) => {
                 let webhook = Webhook::start((**webhook).clone(), supplies)?;
-                let sink: Arc<dyn EventSink> = Arc::new(webhook.clone());
+                let sink = timed(Arc::new(webhook.clone()));
                 let queue = queue(&sink)?;
                 (sink, Work::Webhook(webhook, queue))
             }
             SinkKind::Exec(exec) => {
                 let exec = Exec::start_after(exec.clone(), restart, supplies, turn)?;
-                let sink: Arc<dyn EventSink> = Arc::new(exec.clone());
+                let sink = timed(Arc::new(exec.clone()));
                 let queue = queue(&sink)?;
                 (sink, Work::Exec(exec, queue))
             }

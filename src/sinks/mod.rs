@@ -13,6 +13,7 @@ mod filter;
 mod lines;
 mod made;
 mod message;
+mod metered;
 mod pause;
 mod queue;
 mod rotate;

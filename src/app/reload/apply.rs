@@ -11,7 +11,6 @@ use matterhost_actors::{
         ServerSpec, SupervisorError,
     },
     model::{AccountName, ServerName},
-    ports::{ApiFactory as _, Mattermost},
 };
 
 use super::{Hosting, ReloadError};
@@ -47,15 +46,16 @@ impl Hosting {
         let prepared = self.sinks.prepare(&config)?;
         self.take_up_servers(&config, &difference).await?;
         if config.host != self.config.host {
-            self.supervisor.send(ChangeSettings(config.host.clone())).await?;
+            self.around.supervisor.send(ChangeSettings(config.host.clone())).await?;
             self.sinks.set_restart(config.host.restart);
         }
-        if let Err(problem) = self.level.set(&config.log.level.to_string()) {
+        if let Err(problem) = self.around.level.set(&config.log.level.to_string()) {
             tracing::warn!(key = problem.key, "{}; {}", problem.what, problem.remedy);
         }
         let leaving = self.sinks.install(prepared, &config);
         let released = self.take_up_accounts(&config).await?;
         self.remove_servers(&config).await?;
+        self.around.operations.hosts(&config);
         self.config = config;
         actix_rt::spawn(leaving.end(async {
             join_all(released.into_iter().map(Released::wait)).await;
@@ -80,16 +80,11 @@ impl Hosting {
     async fn change_server(&mut self, server: &ServerConfig, effects: &[Effect]) -> Result<(), ReloadError> {
         let restart = effects.contains(&Effect::BeginsAnew);
         let new_client = restart || effects.contains(&Effect::NextConnection);
-        let api = match self.apis.get(&server.name) {
-            Some(api) if !new_client => Arc::clone(api),
-            before => {
-                let tally = before.map(|api| api.tally()).unwrap_or_default();
-                Arc::new(Mattermost::new(server.client.clone()).counted(tally))
-            }
-        };
+        let before = self.apis.get(&server.name).filter(|_| !new_client).map(Arc::clone);
+        let api = before.unwrap_or_else(|| self.api(server));
         self.apis.insert(server.name.clone(), Arc::clone(&api));
         let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
-        note(self.supervisor.send(ChangeServer { spec, restart }).await?)
+        note(self.around.supervisor.send(ChangeServer { spec, restart }).await?)
     }
 
     /// Those that stay are changed at once; those that come wait until those that go have gone, whose tokens and names
@@ -102,14 +97,14 @@ impl Hosting {
         }
         let after = names(config);
         let gone = before.iter().filter(|name| !after.contains(*name));
-        let removals = gone.clone().map(|name| self.supervisor.send(RemoveAccount(name.clone())));
+        let removals = gone.clone().map(|name| self.around.supervisor.send(RemoveAccount(name.clone())));
         for removed in join_all(removals).await {
             note(removed?)?;
         }
         gone.for_each(|name| self.sinks.forget(name));
         for account in config.accounts.iter().filter(|account| !before.contains(&account.name)) {
             let spec = self.spec(account);
-            note(self.supervisor.send(AddAccount(spec)).await?)?;
+            note(self.around.supervisor.send(AddAccount(spec)).await?)?;
         }
         Ok(released)
     }
@@ -127,7 +122,7 @@ impl Hosting {
         if same_sink && self.config.accounts.iter().any(|before| is_same(&before)) {
             return Ok(None);
         }
-        match self.supervisor.send(ChangeAccount(spec)).await? {
+        match self.around.supervisor.send(ChangeAccount(spec)).await? {
             Ok(released) => Ok(Some(released)),
             Err(error) => note(Err(error)).map(|()| None),
         }
@@ -138,7 +133,7 @@ impl Hosting {
         let gone: Vec<_> = self.apis.keys().filter(|name| !stay(name)).cloned().collect();
         for name in gone {
             self.apis.remove(&name);
-            note(self.supervisor.send(RemoveServer(name)).await?)?;
+            note(self.around.supervisor.send(RemoveServer(name)).await?)?;
         }
         Ok(())
     }

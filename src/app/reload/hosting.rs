@@ -11,12 +11,13 @@ use matterhost_actors::{
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::{
-    super::{service_manager::ServiceManager, signals::Hangups},
+    super::{operations::Running, service_manager::ServiceManager, signals::Hangups},
     Ask, FileWatch, ReloadError,
 };
 use crate::{
     config::{self, AccountConfig, Config, ConfigError, Difference, Problem, ServerConfig, Sources},
     logging::LogLevel,
+    metrics::Metrics,
     sinks::Sinks,
 };
 
@@ -25,14 +26,21 @@ pub(in crate::app) struct Hosting {
     pub(in crate::app) config: Config,
     /// Where the configuration is read from again.
     sources: Sources,
-    pub(super) supervisor: Addr<Supervisor>,
     pub(in crate::app) sinks: Sinks,
     /// How each server is spoken to.
     pub(super) apis: HashMap<ServerName, Arc<Mattermost>>,
-    pub(super) level: LogLevel,
-    manager: ServiceManager,
+    pub(super) around: Around,
     /// What was told of files that cannot be used: once, until it changes.
     told: Vec<Problem>,
+}
+
+/// What a host stands on.
+pub(in crate::app) struct Around {
+    pub(in crate::app) supervisor: Addr<Supervisor>,
+    pub(in crate::app) operations: Arc<Running>,
+    pub(in crate::app) level: LogLevel,
+    pub(in crate::app) metrics: Metrics,
+    pub(in crate::app) manager: ServiceManager,
 }
 
 /// The ways by which changes are asked for, or noticed.
@@ -46,29 +54,32 @@ impl Hosting {
     /// Adds all that the configuration has to a Supervisor.
     pub(in crate::app) async fn begin(
         (config, sources): (Config, Sources),
-        supervisor: Addr<Supervisor>,
         sinks: Sinks,
-        level: LogLevel,
-        manager: ServiceManager,
+        around: Around,
     ) -> anyhow::Result<Self> {
         tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
-        let (apis, told) = (HashMap::new(), Vec::new());
-        let mut hosting = Self { config, sources, supervisor, sinks, apis, level, manager, told };
+        around.operations.hosts(&config);
+        let mut hosting = Self { config, sources, sinks, apis: HashMap::new(), around, told: Vec::new() };
         for server in hosting.config.servers.clone() {
             hosting.add_server(&server).await?;
         }
         for account in hosting.config.accounts.clone() {
             let spec = hosting.spec(&account);
-            hosting.supervisor.send(AddAccount(spec)).await??;
+            hosting.around.supervisor.send(AddAccount(spec)).await??;
         }
         Ok(hosting)
     }
 
+    /// How a server is spoken to, with its requests counted.
+    pub(super) fn api(&self, server: &ServerConfig) -> Arc<Mattermost> {
+        Arc::new(Mattermost::new(server.client.clone()).counted(self.around.metrics.tally(&server.name)))
+    }
+
     pub(super) async fn add_server(&mut self, server: &ServerConfig) -> Result<(), actix::MailboxError> {
-        let api = Arc::new(Mattermost::new(server.client.clone()));
+        let api = self.api(server);
         self.apis.insert(server.name.clone(), Arc::clone(&api));
         let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
-        self.supervisor.send(AddServer(spec)).await
+        self.around.supervisor.send(AddServer(spec)).await
     }
 
     pub(super) fn spec(&mut self, account: &AccountConfig) -> AccountSpec {
@@ -103,7 +114,7 @@ impl Hosting {
 
     /// Reads the configuration again and takes it up. This is the one place through which a reload goes.
     async fn reload(&mut self) -> Result<Difference, ReloadError> {
-        self.manager.reloading();
+        self.around.manager.reloading();
         let done = match self.read().await {
             Ok(config) => self.take_up(config).await,
             Err(error) => Err(error.into()),
@@ -112,7 +123,7 @@ impl Hosting {
             Ok(difference) => tell_reload(difference, &self.config.warnings),
             Err(error) => tell_refusal(error),
         }
-        self.manager.ready();
+        self.around.manager.ready();
         done
     }
 

@@ -8,7 +8,7 @@ mod watch;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub(super) use hosting::{Doors, Hosting};
+pub(super) use hosting::{Around, Doors, Hosting};
 pub(super) use watch::FileWatch;
 
 use crate::config::{ConfigError, Difference};

@@ -3,7 +3,7 @@
 use matterhost_actors::actors::HostSettings;
 
 use super::{
-    super::{AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, StateConfig},
+    super::{AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, MetricsConfig, StateConfig},
     Compared,
     Effect::{AtOnce, BeginsAnew, NextConnection, NextStart},
 };
@@ -35,6 +35,7 @@ pub(super) fn settings(old: &Config, new: &Config) -> Vec<(&'static str, Keys)> 
         ("host", host(old, new)),
         ("state", state(&old.state, &new.state)),
         ("admin", admin(&old.admin, &new.admin)),
+        ("metrics", metrics(&old.metrics, &new.metrics)),
     ]
 }
 
@@ -136,6 +137,10 @@ fn state(a: &StateConfig, b: &StateConfig) -> Keys {
         Compared { key: "dir", same: of(|a, b| a.0 == b.0), effect: NextStart },
         Compared { key: "fsync", same: of(|a, b| a.1 == b.1), effect: NextStart },
     ]
+}
+
+fn metrics(a: &MetricsConfig, b: &MetricsConfig) -> Keys {
+    compare!(a, b; "per_account": |s: &MetricsConfig| s.per_account => NextStart)
 }
 
 fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {

@@ -149,7 +149,7 @@ pub(in crate::sinks) fn config(server: &Server, batch: usize) -> WebhookConfig {
         path: "/events?key=not-shown".into(),
         ca: None,
         secret_file: None,
-        secrets: Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap(),
+        secrets: Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap(),
         timeout: super::stage::DEADLINE,
         concurrency: 4,
         batch,
