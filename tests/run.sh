@@ -82,7 +82,8 @@ need() {
   command -v timeout >/dev/null || fail 'there is no timeout. It comes with the GNU coreutils.'
   command -v python3 >/dev/null ||
     fail 'there is no python3, in which the handlers of the tests are written. On Debian: apt-get install python3.'
-  need_systemd
+  need_tool systemd-analyze systemd 'which reads the unit in docs/deploy'
+  need_tool promtool prometheus 'which judges metrics and alerts'
   local missing=()
   cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
   cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)
@@ -93,13 +94,15 @@ need() {
   fi
 }
 
-need_systemd() {
-  command -v systemd-analyze >/dev/null && return
+# A program that comes with a package of Debian's. As root it is installed.
+need_tool() { # program, package, what it is for
+  local program=$1 package=$2 purpose=$3
+  command -v "$program" >/dev/null && return
   [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null ||
-    fail 'there is no systemd-analyze, which reads the unit in docs/deploy. On Debian: apt-get install systemd.'
-  say 'Installing systemd.'
-  { apt-get update && apt-get install --yes --no-install-recommends systemd; } >>"$LOG" 2>&1 ||
-    fail "systemd cannot be installed; $LOG says why. On Debian: apt-get install systemd."
+    fail "there is no $program, $purpose. On Debian: apt-get install $package."
+  say "Installing $package."
+  { apt-get update && apt-get install --yes --no-install-recommends "$package"; } >>"$LOG" 2>&1 ||
+    fail "$package cannot be installed; $LOG says why. On Debian: apt-get install $package."
 }
 
 has_deny() {

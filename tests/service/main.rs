@@ -21,3 +21,4 @@ mod service_manager;
 mod sinks;
 mod state;
 mod storms;
+mod watching;
