@@ -1,7 +1,7 @@
 //! The process itself: what it is, what it logs, its metrics, its configuration.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     web::{Data, Json, ReqData},
 };
 
@@ -77,6 +77,6 @@ pub(super) async fn metrics(backend: Data<Backend>) -> Result<HttpResponse, Refu
 /// This API as an OpenAPI document
 #[utoipa::path(get, path = "/openapi.json", tag = "host", security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
-pub(super) async fn document(_: HttpRequest) -> HttpResponse {
-    HttpResponse::Ok().json(openapi::document())
+pub(super) async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi::json())
 }

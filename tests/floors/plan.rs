@@ -44,6 +44,7 @@ pub(crate) const SERVICE: Plan = Plan {
     package: "matterhost",
     rows: &[
         ("main", &["app", "cli"]),
+        ("admin", &["api", "config", "observe"]),
         ("check", &["config", "stores"]),
         ("state", &["stores"]),
         ("demo", &["exit"]),
@@ -51,6 +52,7 @@ pub(crate) const SERVICE: Plan = Plan {
         ("logging", &["config"]),
         ("sinks", &["config", "cloud_event"]),
         ("stores", &[]),
+        ("api", &[]),
         ("observe", &[]),
         ("cloud_event", &[]),
         ("config", &[]),
