@@ -7,7 +7,7 @@ use std::{
         fs::{FileTypeExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     time::Duration,
 };
 
@@ -26,7 +26,7 @@ const BACKLOG: i32 = 128;
 
 /// How long a client may take nothing of what it asked for, and how long one may be gone unnoticed: it holds a connection,
 /// a stream and what is to be sent. A page in a browser that sleeps comes back by itself.
-const TAKES_NOTHING_FOR: Duration = Duration::from_secs(30);
+const TAKES_NOTHING_FOR: Duration = Duration::from_secs(20);
 
 /// An open door, before anybody answers there.
 #[derive(Debug)]
@@ -105,7 +105,8 @@ impl Listener {
 
 fn socket_path(listener: &UnixListener) -> PathBuf {
     let path = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
-    path.unwrap_or_default()
+    // Whoever reads it in the log may be elsewhere.
+    path.map(|path| path::absolute(&path).unwrap_or(path)).unwrap_or_default()
 }
 
 /// What is set here holds for every connection that is taken.
