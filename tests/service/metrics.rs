@@ -1,6 +1,6 @@
 //! The metrics: what a scraper gets, and that the page about them tells the truth.
 
-mod full;
+pub(crate) mod full;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,10 +22,10 @@ use crate::{
 };
 
 /// A name's type, unit and labels.
-type Families = BTreeMap<String, (String, String, BTreeSet<String>)>;
+pub(crate) type Families = BTreeMap<String, (String, String, BTreeSet<String>)>;
 
 /// What a text has, by name; the labels are those of all series together.
-fn families(text: &str) -> Families {
+pub(crate) fn families(text: &str) -> Families {
     let mut families = Families::new();
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
