@@ -101,6 +101,11 @@ impl World {
         (0..count).map(make).collect()
     }
 
+    /// The team that the channel belongs to.
+    pub(crate) fn team(&self) -> &str {
+        &self.team
+    }
+
     /// A configuration that hosts the bot.
     pub(crate) fn config(&self) -> String {
         let (url, token) = (self.simulator.url(), &self.bot.token);
@@ -182,6 +187,11 @@ impl Running {
         running.log.fact("ready");
         assert_eq!(world.simulator.counters().open_sockets(&world.bot.user_id), 1);
         running
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name.
