@@ -10,6 +10,8 @@ mod changes;
 mod commands;
 mod crowd;
 mod driver;
+#[path = "../service/guarded.rs"]
+mod guarded;
 mod night;
 #[path = "../service/program.rs"]
 #[expect(dead_code, reason = "the tests of the program use more of it")]

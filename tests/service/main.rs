@@ -10,6 +10,7 @@ mod configuration;
 mod demo;
 mod deploying;
 mod documents;
+mod guarded;
 mod kills;
 mod logging;
 mod metrics;

@@ -5,8 +5,8 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::{
+    guarded::Program,
     program::{Dir, Lines, Running, World, text},
-    secrets::Program,
 };
 
 const TOKEN: &str = "mustnotshow-0123456789abcdef";
