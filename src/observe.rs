@@ -80,9 +80,7 @@ pub(crate) fn told(fact: &Fact) -> Told {
     let fields = fields(fact);
     let (level, message) = match fact {
         Fact::Closed { reason, .. } => (closed_level(reason), format!("the connection ended: {reason}")),
-        Fact::RestartScheduled { after, .. } => {
-            (Level::INFO, format!("connecting again in {}", human(*after)))
-        }
+        Fact::RestartScheduled { after, .. } => (Level::INFO, format!("connecting again {}", soon(*after))),
         Fact::Tripped { cooldown } => {
             (Level::ERROR, format!("the restart budget is spent; trying again in {}", human(*cooldown)))
         }
@@ -195,6 +193,10 @@ fn closed_level(reason: &CloseReason) -> Level {
         Class::Recycle | Class::Blocked | Class::Transient => Level::WARN,
         Class::Misconfigured | Class::Identity | Class::Fault | Class::Arbiter => Level::ERROR,
     }
+}
+
+fn soon(wait: Duration) -> String {
+    if wait.is_zero() { "at once".into() } else { format!("in {}", human(wait)) }
 }
 
 /// A time as a person says it: no more than a thousandth of a second.

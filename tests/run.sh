@@ -25,7 +25,7 @@ Checks format, lints (clippy, every warning an error), dependencies (cargo deny)
 documentation, and that the demo runs. Stops at the first failure. What it needs and cannot find it installs or
 names.
 
-  --quick   leaves out what takes long: dependencies, doc tests, documentation, demo
+  --quick   leaves out what takes long: dependencies, doc tests, documentation, deployment, demo
   --help    prints this
 END
 }
@@ -82,6 +82,8 @@ need() {
   command -v timeout >/dev/null || fail 'there is no timeout. It comes with the GNU coreutils.'
   command -v python3 >/dev/null ||
     fail 'there is no python3, in which the handlers of the tests are written. On Debian: apt-get install python3.'
+  need_tool systemd-analyze systemd 'which reads the unit in docs/deploy'
+  need_tool promtool prometheus 'which judges metrics and alerts'
   local missing=()
   cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
   cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)
@@ -90,6 +92,17 @@ need() {
     rustup component add "${missing[@]}" ||
       fail "cargo has no ${missing[*]}. Install with rustup component add, or your system's packages."
   fi
+}
+
+# A program that comes with a package of Debian's. As root it is installed.
+need_tool() { # program, package, what it is for
+  local program=$1 package=$2 purpose=$3
+  command -v "$program" >/dev/null && return
+  [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null ||
+    fail "there is no $program, $purpose. On Debian: apt-get install $package."
+  say "Installing $package."
+  { apt-get update && apt-get install --yes --no-install-recommends "$package"; } >>"$LOG" 2>&1 ||
+    fail "$package cannot be installed; $LOG says why. On Debian: apt-get install $package."
 }
 
 has_deny() {
@@ -129,7 +142,19 @@ dependencies() {
 }
 
 tests() { # which of cargo test's targets...
-  cargo test --locked --workspace "$@" 2>&1 | tee -a "$LOG"
+  # What passing tests print is told as well: for secrets below.
+  cargo test --locked --workspace "$@" -- --show-output 2>&1 | tee -a "$LOG"
+}
+
+# Every token and secret of the tests holds this mark: it is to be in nothing that anything printed.
+secrets() {
+  local mark
+  mark=$(sed -n 's/^pub const TOKEN_MARK: &str = "\(.*\)";$/\1/p' tests/simulator/src/world/ids.rs)
+  [[ -n $mark ]] || fail 'tests/simulator/src/world/ids.rs has no TOKEN_MARK'
+  if grep --line-number --max-count=5 --fixed-strings "$mark" "$LOG"; then
+    say "A token or a secret is shown, in these lines of $LOG."
+    return 1
+  fi
 }
 
 # One line with the sums of cargo's own, which stand above it.
@@ -142,8 +167,14 @@ documentation() {
   RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 }
 
+# What the pages of docs/deploy are made of.
+deployment() {
+  cargo build --locked --quiet
+  bash tests/deploy/check.sh "$TOOLS" "$BUILT/debug/matterhost"
+}
+
 demo() {
-  timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS"
+  timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS" 2>&1 | tee -a "$LOG"
 }
 
 main() {
@@ -159,9 +190,9 @@ main() {
   export GIT_TERMINAL_PROMPT=0
   # A machine that builds once has nothing from what speeds up the second build.
   [[ ${CI:-} != true ]] || export CARGO_INCREMENTAL=0
-  need
   mkdir -p "$BUILT"
   : >"$LOG"
+  need
 
   step format cargo fmt --all --check
   step lints cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -169,12 +200,14 @@ main() {
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, doc tests, documentation, demo' '--quick'
+    leave_out 'dependencies, doc tests, documentation, deployment, demo' '--quick'
   else
     step 'doc tests' tests --doc
     step documentation documentation
+    step deployment deployment
     step demo demo
   fi
+  step secrets secrets
 
   summary
   sums || fail 'no test was run'

@@ -17,6 +17,7 @@ use super::{board::Board, caller::Keys, facts::Facts, health::Pulse, refusal::Re
 use crate::{
     api::{self, Finding},
     config::{AdminConfig, ReadyPolicy},
+    metrics::Format,
 };
 
 /// How long the Supervisor may take to answer. It never waits for anything itself.
@@ -33,7 +34,7 @@ pub trait Operations: Send + Sync + 'static {
     fn server_url(&self, server: &str) -> Option<String>;
 
     /// The metrics, as Prometheus reads them.
-    fn metrics(&self) -> BoxFuture<'static, Result<String, String>>;
+    fn metrics(&self, format: Format) -> BoxFuture<'static, Result<String, String>>;
 
     /// What is logged.
     fn log_level(&self) -> String;

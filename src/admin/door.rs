@@ -14,6 +14,7 @@ use actix_web::{
 };
 
 use super::{backend::Backend, body, caller::Keys, files, refusal::Refusal};
+use crate::page::CONTENT_SECURITY_POLICY;
 
 /// What every answer carries: nothing of it is for another site, a cache or a frame.
 const HEADERS: [(&str, &str); 6] = [
@@ -22,7 +23,7 @@ const HEADERS: [(&str, &str); 6] = [
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
-    ("content-security-policy", files::CONTENT_SECURITY_POLICY),
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
 ];
 
 /// Lets a request in, or says why not.

@@ -5,31 +5,15 @@ use actix_web::{
     http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
 };
 
-/// Nothing but this host's own files, and nobody's frame.
-pub(super) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// A file of the page.
-#[derive(Debug)]
-pub(super) struct Asset {
-    pub(super) path: &'static str,
-    pub(super) content_type: &'static str,
-    pub(super) bytes: &'static str,
-    pub(super) etag: &'static str,
-}
-
-/// All of them.
-pub(super) fn all() -> &'static [Asset] {
-    &[]
-}
+use crate::page::{ASSETS, Asset};
 
 /// Whether a path is one of theirs.
 pub(super) fn has(path: &str) -> bool {
-    all().iter().any(|asset| asset.path == path)
+    ASSETS.iter().any(|asset| asset.path == path)
 }
 
 /// A file, unless the browser has it.
-pub(super) async fn serve(asset: &'static Asset, request: HttpRequest) -> HttpResponse {
+pub(super) fn serve(asset: &'static Asset, request: &HttpRequest) -> HttpResponse {
     let known =
         request.headers().get(IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };

@@ -1,7 +1,8 @@
 //! The process itself: what it is, what it logs, its metrics, its configuration.
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
+    http::header,
     web::{Data, Json, ReqData},
 };
 
@@ -11,10 +12,10 @@ use super::{
     openapi,
     refusal::Refusal,
 };
-use crate::api::{Instance, LogLevel, Problem};
-
-/// How Prometheus knows the metrics.
-const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use crate::{
+    api::{Instance, LogLevel, Problem},
+    metrics::Format,
+};
 
 /// The process that answers
 #[utoipa::path(get, path = "/v1/instance", tag = "host",
@@ -67,11 +68,14 @@ async fn reload(backend: &Backend, apply: bool) -> Result<HttpResponse, Refusal>
 
 /// Metrics, as Prometheus reads them
 #[utoipa::path(get, path = "/metrics", tag = "host",
-    responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
+    responses((status = 200, description = "Text: Prometheus' own, or OpenMetrics where it is accepted",
+            content((String = "text/plain"), (String = "application/openmetrics-text"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn metrics(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
-    let text = backend.operations.metrics().await.map_err(Refusal::unavailable)?;
-    Ok(HttpResponse::Ok().content_type(METRICS_TYPE).body(text))
+pub(super) async fn metrics(backend: Data<Backend>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = accept.map_or_else(Format::default, Format::accepted);
+    let text = backend.operations.metrics(format).await.map_err(Refusal::unavailable)?;
+    Ok(HttpResponse::Ok().content_type(format.content_type()).body(text))
 }
 
 /// This API as an OpenAPI document

@@ -1,6 +1,6 @@
 //! Which path is answered by what.
 
-use std::{io, time::Duration};
+use std::{future::ready, io, time::Duration};
 
 use actix_web::{
     App, HttpServer, Resource, Route,
@@ -16,6 +16,7 @@ use super::{
     Backend, Listener, accounts, body, door, files, health, host, listener::At, refusal::Refusal, servers,
     sse,
 };
+use crate::page::ASSETS;
 
 /// How long the head of a request may take to come.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -79,8 +80,8 @@ fn routes(app: &mut ServiceConfig) {
             "GET, HEAD, POST",
             [get().to(host::preview), web::post().to(host::apply)],
         ));
-    for asset in files::all() {
-        app.service(only(asset.path, GET, [get().to(move |request| files::serve(asset, request))]));
+    for asset in ASSETS {
+        app.service(only(asset.path, GET, [get().to(move |request| ready(files::serve(asset, &request)))]));
     }
     app.default_service(web::to(|| async {
         Refusal::not_found("there is nothing here; see /openapi.json").refused()

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     exit::Exit,
     logging::LogLevel,
+    metrics::Metrics,
     observe,
     sinks::{Sinks, answers::Answers, stdout::Ended},
 };
@@ -58,14 +59,16 @@ async fn host(config: Config, store: Store, level: LogLevel) -> anyhow::Result<E
     if let Some(cursors) = store.cursors() {
         supervisor = supervisor.with_store(cursors);
     }
+    let metrics = Metrics::new(config.metrics.per_account);
     actix_rt::spawn(observe::log(supervisor.observer().subscribe()));
+    actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();
-    let operations = Arc::new(Running::new(&config, level));
+    let operations = Arc::new(Running::new(&config, level, metrics.clone(), supervisor.clone()));
     let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations);
     let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
-    let sinks = Sinks::start(&config, &answers)?;
-    add(&supervisor, config, &sinks).await?;
+    let sinks = Sinks::start(&config, &answers, &metrics)?;
+    add(&supervisor, config, &sinks, &metrics).await?;
     let admin = listener.map(|listener| answer(listener, backend)).transpose()?;
     manager.ready();
     actix_rt::spawn(manager.clone().watch(supervisor.clone()));
@@ -121,10 +124,15 @@ async fn output_ended(sinks: &Sinks) -> Ended {
     }
 }
 
-async fn add(supervisor: &Addr<Supervisor>, config: Config, sinks: &Sinks) -> anyhow::Result<()> {
+async fn add(
+    supervisor: &Addr<Supervisor>,
+    config: Config,
+    sinks: &Sinks,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
     tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
     for server in config.servers {
-        let api = Arc::new(Mattermost::new(server.client));
+        let api = Arc::new(Mattermost::new(server.client).counted(metrics.tally(&server.name)));
         supervisor.send(AddServer(ServerSpec { name: server.name, api, limits: server.limits })).await?;
     }
     for account in config.accounts {

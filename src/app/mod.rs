@@ -4,6 +4,7 @@ mod dead_letter;
 mod host;
 mod operations;
 mod posting;
+mod remote;
 pub mod service_manager;
 mod signals;
 mod state;
@@ -17,6 +18,7 @@ use std::{
 
 use self::store::Store;
 use crate::{
+    api::Action,
     check,
     cli::{self, CheckArgs, Cli, Command, ConfigCommand, DemoArgs, FileArg, RunArgs},
     config::{self, Config, ConfigError, EXAMPLE, Sources},
@@ -29,7 +31,18 @@ use crate::{
 pub fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Run(args) => host(&args),
+        Command::Check(args) if args.diff => remote::difference(&args.admin, args.json),
         Command::Check(args) => check(&args),
+        Command::Status(args) => remote::status(args),
+        Command::Restart(args) => remote::act(Action::Restart, &args),
+        Command::Stop(args) => remote::act(Action::Stop, &args),
+        Command::Start(args) => remote::act(Action::Start, &args),
+        Command::Reset(args) => remote::act(Action::Reset, &args),
+        Command::Audit(args) => remote::act(Action::Audit, &args),
+        Command::Tail(args) => remote::tail(args),
+        Command::Logs(command) => remote::logs(command),
+        Command::Reload(args) => remote::reload(&args),
+        Command::Health(args) => remote::health(&args),
         Command::DeadLetter(command) => dead_letter::run(&command),
         Command::Demo(args) => demo(&args),
         Command::State(command) => state::run(&command),
@@ -69,7 +82,7 @@ fn demo(args: &DemoArgs) -> Exit {
 }
 
 fn check(args: &CheckArgs) -> Exit {
-    let config = match load(&args.file, Vec::new()) {
+    let config = match load(&args.admin.file, Vec::new()) {
         Ok(config) => config,
         Err(error) if args.json => {
             print(check::refused(&error).as_bytes());

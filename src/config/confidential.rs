@@ -34,9 +34,7 @@ impl Sought {
             return self.read(section, around);
         }
         // Asked for, so that they are known keys.
-        for key in self.keys {
-            section.optional::<String>(key);
-        }
+        self.given(section, around);
         None
     }
 
@@ -46,15 +44,12 @@ impl Sought {
         section: &mut Section<'_>,
         around: &Around<'_>,
     ) -> Option<(&'static str, String)> {
-        let [by_file, by_variable, by_itself] = self.keys;
-        let file = section.optional::<PathBuf>(by_file);
-        let file = file.map(|file| Given::File(around.directory.join(&file), file));
-        let variable = section.optional::<String>(by_variable).map(Given::Variable);
-        let here = section.optional::<String>(by_itself).map(Given::Here);
+        let found = self.given(section, around);
         let given: Vec<_> = self.keys.into_iter().filter(|key| section.has(key)).collect();
         match given[..] {
-            [key] => Some((key, self.take(section, file.or(variable).or(here)?, around)?)),
+            [key] => Some((key, self.take(section, found?, around)?)),
             [] => {
+                let [by_file, by_variable, by_itself] = self.keys;
                 let remedy = format!("give {by_file}, {by_variable} or {by_itself}");
                 section.refuse_all(format!("there is no {}", self.noun), remedy);
                 None
@@ -64,6 +59,16 @@ impl Sought {
                 None
             }
         }
+    }
+
+    /// What stands under one of the keys.
+    fn given(self, section: &mut Section<'_>, around: &Around<'_>) -> Option<Given> {
+        let [by_file, by_variable, by_itself] = self.keys;
+        let file = section.optional::<PathBuf>(by_file);
+        let file = file.map(|file| Given::File(around.directory.join(&file), file));
+        let variable = section.optional::<String>(by_variable).map(Given::Variable);
+        let here = section.optional::<String>(by_itself).map(Given::Here);
+        file.or(variable).or(here)
     }
 
     fn take(self, section: &mut Section<'_>, given: Given, around: &Around<'_>) -> Option<String> {

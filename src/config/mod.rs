@@ -16,6 +16,7 @@ mod health;
 mod host;
 mod layers;
 mod log;
+mod metrics;
 mod open_files;
 mod problem;
 mod read;
@@ -39,6 +40,7 @@ pub use dead_letter::DeadLetterConfig;
 pub use example::EXAMPLE;
 pub use layers::Sources;
 pub use log::{LogConfig, LogFormat, parse_level};
+pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
@@ -70,6 +72,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// What is counted and measured.
+    pub metrics: MetricsConfig,
     /// What is unwise, but not wrong.
     pub warnings: Vec<Problem>,
 }

@@ -11,14 +11,14 @@ use matterhost_actors::{
 use super::{
     AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, Names},
-    admin, audit, catch_up, dead_letter, delivery, health, host, log, open_files, replies, restart,
+    admin, audit, catch_up, dead_letter, delivery, health, host, log, metrics, open_files, replies, restart,
     section::{Report, Section, unknown},
     servers::{self, Around},
     sinks, state,
 };
 
 /// The sections there are.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "servers",
     "accounts",
     "sinks",
@@ -32,6 +32,7 @@ const SECTIONS: [&str; 14] = [
     "state",
     "admin",
     "log",
+    "metrics",
     "host",
 ];
 
@@ -87,6 +88,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
     let state = state::read(tree.section("state", report), around);
     let admin = admin::read(tree.section("admin", report), around);
     let log = log::read(tree.section("log", report));
+    let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));
     let files = sinks.iter().map(SinkConfig::open_files).sum::<usize>() + admin.open_files();
     let needed = open_files::needed(accounts.len(), servers.len(), host.arbiters, files);
@@ -114,6 +116,7 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
         state,
         admin,
         log,
+        metrics,
         warnings,
     }
 }

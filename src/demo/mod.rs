@@ -2,6 +2,7 @@
 //! of how they fare.
 
 mod ears;
+mod page;
 mod scene;
 mod screen;
 mod script;
@@ -45,6 +46,10 @@ async fn play(length: Duration) -> anyhow::Result<Exit> {
     let mut screen = Screen::new(io::stdout().is_terminal());
     let mut tally = Tally::new(scene.bots.iter().map(|bot| bot.name.clone()));
     let mut observations = scene.observer.subscribe();
+    let page = page::serve(&scene);
+    if let Some((_, url)) = &page {
+        screen.line(&format!("See them in a browser, too: {url}"))?;
+    }
     let mut script = Script::start(&scene);
     watch(&scene, &mut script, &mut tally, &mut screen, &mut observations, length).await?;
     script.stop();
@@ -52,6 +57,9 @@ async fn play(length: Duration) -> anyhow::Result<Exit> {
     let snapshots = scene.supervisor.send(List).await.context("the Supervisor is gone")?;
     screen.summary(&scene, &tally, &snapshots, &wrong)?;
     scene.supervisor.send(Shutdown { deadline: GRACE }).await.context("the Supervisor is gone")?;
+    if let Some((page, _)) = page {
+        page.stop().await;
+    }
     Ok(if wrong.is_empty() { Exit::Done } else { Exit::Failed })
 }
 

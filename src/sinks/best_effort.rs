@@ -17,6 +17,7 @@ use super::{
     trouble::Trouble,
     worker::{self, Closing, Worker},
 };
+use crate::metrics::SinkMeter;
 
 /// As many events as the sink may have at once: it has bounds of its own, and of each channel there is one.
 const IN_FLIGHT: usize = 64;
@@ -30,6 +31,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(3);
 pub(super) struct BestEffort {
     queue: Queue<Arc<Event>>,
     lost: Arc<Trouble>,
+    meter: SinkMeter,
     pub(super) worker: Worker,
 }
 
@@ -46,12 +48,12 @@ struct Carrier {
 
 impl BestEffort {
     /// Starts the thread that empties the queue.
-    pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>) -> io::Result<Self> {
+    pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>, meter: SinkMeter) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
         let work = move |closing| Carrier::new(sink).run(jobs, closing);
         let worker = Worker::start(name, work)?;
         let lost = Trouble::new(name, "the sink does not keep up, and misses events (best_effort)");
-        Ok(Self { queue, lost: Arc::new(lost), worker })
+        Ok(Self { queue, lost: Arc::new(lost), meter, worker })
     }
 }
 
@@ -59,6 +61,7 @@ impl EventSink for BestEffort {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let bytes = event.body.data.len() + event.body.broadcast.len();
         if self.queue.is_full() || self.queue.put(Arc::clone(event), bytes).is_err() {
+            self.meter.lost();
             self.lost.failed(Some(&event.account), "its queue is full");
         }
         Delivered::Now(Outcome::Acknowledged)

@@ -5,9 +5,14 @@ use super::{
     },
     *,
 };
+use crate::metrics::{Format, Metrics};
 
 fn start(told: &Arc<Told>) -> BestEffort {
-    BestEffort::start(&"spare".into(), Arc::clone(told) as Arc<dyn EventSink>).unwrap()
+    start_with(told, &Metrics::new(true))
+}
+
+fn start_with(told: &Arc<Told>, metrics: &Metrics) -> BestEffort {
+    BestEffort::start(&"spare".into(), Arc::clone(told) as Arc<dyn EventSink>, metrics.sink("spare")).unwrap()
 }
 
 /// Waits until the sink was given so many.
@@ -41,12 +46,14 @@ async fn nobody_waits_for_it_and_it_gets_all_in_order() {
 #[tokio::test]
 async fn what_has_no_room_is_left_out() {
     let told = Arc::<Told>::default();
-    let first = told.says_later();
-    let sink = start(&told);
+    let (first, metrics) = (told.says_later(), Metrics::new(true));
+    let sink = start_with(&told, &metrics);
     for id in 0..QUEUE_EVENTS + 10 {
         assert_eq!(outcome(sink.deliver(&post("c", &id.to_string()))).await, Outcome::Acknowledged);
     }
     assert_eq!(sink.queue.waiting().0, QUEUE_EVENTS);
+    let text = metrics.render(Format::Prometheus, Vec::new(), Vec::new());
+    assert!(text.contains("matterhost_sink_lost_events_total{sink=\"spare\"} 10\n"), "{text}");
     first.send(Outcome::Acknowledged).unwrap();
     let ids: Vec<_> = (0..QUEUE_EVENTS).map(|id| id.to_string()).collect();
     assert_eq!(given(&told, QUEUE_EVENTS).await, ids);

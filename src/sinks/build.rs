@@ -14,11 +14,15 @@ use super::{
     fan_out::FanOut,
     file,
     filter::{self, Filtered},
+    metered::{Counted, Timed},
     stdout::{Ended, LineSink},
     webhook::Webhook,
     worker::{self, Worker},
 };
-use crate::config::{Config, SinkConfig, SinkKind};
+use crate::{
+    config::{Config, SinkConfig, SinkKind},
+    metrics::Metrics,
+};
 
 /// The sinks of a host, at work.
 pub struct Sinks {
@@ -29,6 +33,7 @@ pub struct Sinks {
     queues: Vec<Worker>,
     children: Vec<Exec>,
     restart: RestartPolicy,
+    metrics: Metrics,
 }
 
 /// A sink with what the configuration says of it.
@@ -47,11 +52,11 @@ pub struct SinkError {
 }
 
 impl Sinks {
-    /// Starts those that an account names. What their handlers answer goes to `answers`.
+    /// Starts those that an account names. What their handlers answer goes to `answers`; how they do is measured.
     ///
     /// # Errors
     /// When one of them cannot begin: there is no thread for it, or its file cannot be opened.
-    pub fn start(config: &Config, answers: &Arc<dyn Answers>) -> Result<Self, SinkError> {
+    pub fn start(config: &Config, answers: &Arc<dyn Answers>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
             output: None,
@@ -59,6 +64,7 @@ impl Sinks {
             queues: Vec::new(),
             children: Vec::new(),
             restart: config.host.restart,
+            metrics: metrics.clone(),
         };
         let named =
             |sink: &&SinkConfig| config.accounts.iter().any(|account| account.sinks.contains(&sink.name));
@@ -93,12 +99,14 @@ impl Sinks {
         })
     }
 
-    /// What nobody is to wait for has a queue before it.
+    /// Its answers are measured, and what nobody is to wait for has a queue before it.
     fn with_queue(&mut self, sink: &SinkConfig, made: Arc<dyn EventSink>) -> io::Result<Arc<dyn EventSink>> {
+        let meter = self.metrics.sink(&sink.name);
+        let made: Arc<dyn EventSink> = Arc::new(Timed::new(made, meter.clone()));
         if !sink.best_effort {
             return Ok(made);
         }
-        let queue = BestEffort::start(&sink.name, made)?;
+        let queue = BestEffort::start(&sink.name, made, meter)?;
         self.queues.push(queue.worker.clone());
         Ok(Arc::new(queue))
     }
@@ -115,10 +123,11 @@ impl Sinks {
     pub fn of(&self, names: &[Arc<str>]) -> Arc<dyn EventSink> {
         let mut sinks: Vec<_> =
             names.iter().filter_map(|name| self.by_name.get(name)).map(Made::sink).collect();
-        match sinks.pop() {
+        let together = match sinks.pop() {
             Some(only) if sinks.is_empty() => only,
             last => Arc::new(FanOut::new(sinks.into_iter().chain(last).collect())),
-        }
+        };
+        Arc::new(Counted::new(together, self.metrics.clone()))
     }
 
     /// Ends the work of all of them, in at most so long. What they hold unacknowledged comes again another time.

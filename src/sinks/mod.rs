@@ -11,6 +11,7 @@ mod file;
 mod filter;
 mod lines;
 mod message;
+mod metered;
 mod pause;
 mod queue;
 mod rotate;

@@ -10,7 +10,7 @@ use super::{
     DEFAULT_BIND,
 };
 
-/// A path of a socket has at most so many bytes (sun_path, less the NUL).
+/// A path of a socket has at most so many bytes (`sun_path`, less the NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Where the API listens.

@@ -2,6 +2,7 @@
 
 mod listen;
 mod ready;
+mod seek;
 mod tls;
 mod token;
 
@@ -16,6 +17,7 @@ use super::{section::Section, servers::Around, setting::Words};
 
 /// Where an operator on the same machine finds it.
 pub const DEFAULT_BIND: &str = "127.0.0.1:8466";
+const DEFAULT_PORT: u16 = 8466;
 
 /// A crowd of operators and their tools has fewer; each costs a file, and a system may allow no more than 1,024.
 const CONNECTIONS: usize = 512;
@@ -95,6 +97,25 @@ fn refuse_open_door(section: &mut Section<'_>, listen: Option<&Listen>, guards: 
         let remedy = "give tls_cert_file and tls_key_file, bind 127.0.0.1, or say allow_plaintext = true where \
                       something else keeps the way secret";
         section.refuse("bind", what, remedy);
+    }
+}
+
+impl Default for AdminConfig {
+    /// The usual place on this machine, and nothing else.
+    fn default() -> Self {
+        Self {
+            listen: Some(Listen::Tcp {
+                address: SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
+                named: false,
+            }),
+            token: None,
+            read_token: None,
+            hosts: Vec::new(),
+            tls: None,
+            ready: ReadyPolicy::All,
+            max_connections: CONNECTIONS,
+            max_streams: STREAMS,
+        }
     }
 }
 

@@ -1,10 +1,20 @@
 //! The command line.
 
+mod dead_letter;
+mod remote;
+mod state;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use matterhost_actors::model::AccountName;
+
+pub use dead_letter::{DeadLetterArgs, DeadLetterCommand, DeadLetterListArgs};
+pub use remote::{
+    ADMIN_VARIABLE, ActArgs, AdminArgs, HealthArgs, LogsCommand, ReloadArgs, StatusArgs, TOKEN_VARIABLE,
+    TailArgs,
+};
+pub use state::{StateArgs, StateCommand};
 
 use crate::config::{ConfigError, LogFormat, Problem};
 
@@ -20,7 +30,8 @@ Examples:
   matterhost config example > matterhost.toml   begin with a commented configuration
   matterhost check                              ask every server and token whether they work
   matterhost run                                host the accounts; events come as lines of JSON
-  matterhost run | jq .data.post.message        read along";
+  matterhost run | jq .data.post.message        read along
+  matterhost status --watch                     see how the accounts of a running host are";
 
 /// Hosts Mattermost bot accounts: no bot goes deaf, and one broken account never touches another.
 #[derive(Debug, Parser)]
@@ -46,6 +57,42 @@ pub enum Command {
     /// cannot be used.
     #[command(after_help = "Example:\n  matterhost check --config bots.toml --json | jq .ok")]
     Check(CheckArgs),
+    /// Show the accounts of a running host: which are ill, and why
+    #[command(after_help = "Examples:\n  matterhost status --watch\n  matterhost status helpdesk\n  \
+                            matterhost status --json | jq -r '.accounts[] | select(.state != \"ready\").name'")]
+    Status(StatusArgs),
+    /// End the connections of accounts and start the next at once; start those that are stopped
+    #[command(after_help = "Example:\n  matterhost restart helpdesk")]
+    Restart(ActArgs),
+    /// Stop accounts until they are started again
+    #[command(after_help = "Example:\n  matterhost stop helpdesk")]
+    Stop(ActArgs),
+    /// Start accounts that are stopped, tripped, or waiting
+    #[command(after_help = "Example:\n  matterhost start helpdesk")]
+    Start(ActArgs),
+    /// Give accounts their whole restart budget back; start those that were tripped
+    #[command(after_help = "Example:\n  matterhost reset helpdesk")]
+    Reset(ActArgs),
+    /// Compare what the server has with what was received, now
+    #[command(after_help = "Example:\n  matterhost audit helpdesk && matterhost tail helpdesk --level debug")]
+    Audit(ActArgs),
+    /// Follow what happens to the accounts of a running host
+    #[command(after_help = "Example:\n  matterhost tail helpdesk --level debug")]
+    Tail(TailArgs),
+    /// What a running host logs
+    #[command(subcommand)]
+    Logs(LogsCommand),
+    /// Have a running host read its configuration again, and show what was changed
+    ///
+    /// Where something is wrong with it, nothing is changed, and all of it is told. `check --diff` says beforehand
+    /// what it would do. SIGHUP does the same.
+    #[command(after_help = "Example:\n  matterhost check --diff && matterhost reload")]
+    Reload(ReloadArgs),
+    /// Ask whether a running host is well: for probes
+    ///
+    /// Ends with 0 when it is, with 1 when not.
+    #[command(after_help = "Example:\n  matterhost health --ready")]
+    Health(HealthArgs),
     /// What handlers refused for good
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
@@ -76,84 +123,6 @@ pub enum ConfigCommand {
     Example,
 }
 
-/// What handlers refused for good.
-#[derive(Debug, Subcommand)]
-pub enum DeadLetterCommand {
-    /// Show the events that handlers refused for good, with the causes, oldest first
-    #[command(
-        after_help = "Example:\n  matterhost dead-letter list --sink hook --json | jq .event.data.post.message"
-    )]
-    List(DeadLetterListArgs),
-    /// Send them to their sinks once more, in order; what is refused again is kept
-    ///
-    /// May be done while the host runs. Ends with 1 when some are left. Of a try that was killed on the way some
-    /// events come twice.
-    #[command(after_help = "Example:\n  matterhost dead-letter retry --sink hook")]
-    Retry(DeadLetterArgs),
-}
-
-/// Which dead letters.
-#[derive(Debug, Args)]
-pub struct DeadLetterArgs {
-    /// The configuration.
-    #[command(flatten)]
-    pub file: FileArg,
-    /// Only those of this sink
-    #[arg(long, value_name = "NAME")]
-    pub sink: Option<String>,
-}
-
-/// What `dead-letter list` takes.
-#[derive(Debug, Args)]
-pub struct DeadLetterListArgs {
-    /// Which.
-    #[command(flatten)]
-    pub which: DeadLetterArgs,
-    /// Print each as a line of JSON, with the whole event, instead of a table
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What is kept between runs.
-#[derive(Debug, Subcommand)]
-pub enum StateCommand {
-    /// List the accounts of which something is kept
-    ///
-    /// Changes nothing, and needs that no matterhost is running from the same directory.
-    #[command(after_help = "Example:\n  matterhost state list --json | jq .[].account")]
-    List {
-        /// Where it is kept.
-        #[command(flatten)]
-        place: StateArgs,
-        /// Print one JSON array instead of a table
-        #[arg(long)]
-        json: bool,
-    },
-    /// Forget an account: at the next start it begins anew, at now
-    ///
-    /// Needs that no matterhost is running from the same directory.
-    #[command(after_help = "Example:\n  matterhost state forget helpdesk --config bots.toml")]
-    Forget {
-        /// The account's name
-        #[arg(value_parser = AccountName::new)]
-        account: AccountName,
-        /// Where it is kept.
-        #[command(flatten)]
-        place: StateArgs,
-    },
-}
-
-/// Where what is kept between runs is found.
-#[derive(Debug, Args)]
-pub struct StateArgs {
-    /// The configuration.
-    #[command(flatten)]
-    pub file: FileArg,
-    /// The directory, instead of the one that the configuration names
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-}
-
 /// What `run` takes.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -171,12 +140,15 @@ pub struct RunArgs {
 /// What `check` takes.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The configuration.
+    /// The configuration, and the host that runs by it.
     #[command(flatten)]
-    pub file: FileArg,
+    pub admin: AdminArgs,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Ask no server; have the running host say what a reload of its configuration would change
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// What `demo` takes.
@@ -188,7 +160,7 @@ pub struct DemoArgs {
 }
 
 /// Where the configuration is.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct FileArg {
     /// The configuration: TOML, YAML or JSON [default: matterhost.toml in this directory]
     #[arg(long, short, value_name = "FILE", env = CONFIG_VARIABLE, hide_env_values = true)]

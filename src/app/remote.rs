@@ -1,0 +1,85 @@
+//! The commands that ask a running host.
+
+use std::io::{self, Write as _};
+
+use actix::System;
+
+use super::print;
+use crate::{
+    api::Action,
+    cli::{ActArgs, AdminArgs, HealthArgs, LogsCommand, ReloadArgs, StatusArgs, TailArgs},
+    exit::Exit,
+    remote::{self, Choice, Client, Place, RemoteError, Tail},
+};
+
+pub(super) fn status(args: StatusArgs) -> Exit {
+    let StatusArgs { account, admin, watch, json, state, server } = args;
+    let choice = Choice { account, state, server, json };
+    ask(&admin, async |client| {
+        if watch {
+            return remote::watch(&client, &choice).await.map(|()| Exit::Done);
+        }
+        Ok(print(remote::status(&client, &choice).await?.as_bytes()))
+    })
+}
+
+pub(super) fn act(action: Action, args: &ActArgs) -> Exit {
+    ask(&args.admin, async |client| {
+        let (done, failed) = remote::act(&client, action, &args.accounts).await;
+        let exit = print(done.as_bytes());
+        failed.map_or(Ok(exit), Err)
+    })
+}
+
+pub(super) fn tail(args: TailArgs) -> Exit {
+    let TailArgs { accounts, admin, server, fact, level, json } = args;
+    let accounts = accounts.iter().map(ToString::to_string).collect();
+    let what = Tail { accounts, server, fact, level, json };
+    ask(&admin, async |client| remote::tail(&client, &what).await.map(|()| Exit::Done))
+}
+
+pub(super) fn logs(command: LogsCommand) -> Exit {
+    let LogsCommand::Level { level, admin } = command;
+    ask(&admin, async |client| Ok(print(remote::log_level(&client, level).await?.as_bytes())))
+}
+
+pub(super) fn reload(args: &ReloadArgs) -> Exit {
+    ask(&args.admin, async |client| Ok(show(&remote::reload(&client).await?, args.json)))
+}
+
+pub(super) fn difference(admin: &AdminArgs, json: bool) -> Exit {
+    ask(admin, async |client| Ok(show(&remote::difference(&client).await?, json)))
+}
+
+pub(super) fn health(args: &HealthArgs) -> Exit {
+    ask(&args.admin, async |client| Ok(print(remote::health(&client, args.ready).await?.as_bytes())))
+}
+
+fn show(difference: &serde_json::Value, json: bool) -> Exit {
+    if json {
+        return print(format!("{difference:#}\n").as_bytes());
+    }
+    print(format!("{difference:#}\n").as_bytes())
+}
+
+/// Asks the host that the command line means, and says what went wrong.
+fn ask(admin: &AdminArgs, question: impl AsyncFnOnce(Client) -> Result<Exit, RemoteError>) -> Exit {
+    let asked = Place::find(admin)
+        .and_then(|place| System::new().block_on(async { question(Client::new(place)).await }));
+    asked.unwrap_or_else(|error| refuse(&error))
+}
+
+fn refuse(error: &RemoteError) -> Exit {
+    match error {
+        // Whoever reads has heard enough.
+        RemoteError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
+        _ => {}
+    }
+    // When even standard error is closed, the exit code still tells.
+    let _ = writeln!(io::stderr().lock(), "matterhost: {error}");
+    match error {
+        RemoteError::Config(_) => Exit::Config,
+        RemoteError::Refused { problem } if !problem.problems.is_empty() => Exit::Config,
+        _ => Exit::Failed,
+    }
+}

@@ -1,0 +1,173 @@
+//! What is read of accounts: each by itself, or those of a server together.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use matterhost_actors::model::{AccountSnapshot, AccountState, ServerName};
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::{
+    Who,
+    labels::Labels,
+    scrape::{Family, Kind, Scrape},
+};
+
+const ACCOUNTS: Family = Family::gauge("accounts", "Accounts in a state");
+const STATE: Family = Family::gauge("account_state", "1 for the state that the account is in");
+const SINCE: Family = Family::seconds(
+    "account_state_start_timestamp",
+    Kind::Gauge,
+    "When the account came into its state, since 1970",
+);
+const GENERATION: Family =
+    Family::gauge("account_generation", "Which of its connections the account is at, from 1");
+const READY: Family =
+    Family::seconds("account_ready", Kind::Counter, "How long the account was ready since it was added");
+const BUDGET: Family =
+    Family::gauge("restart_budget_left", "Charged endings that may still follow before the account trips");
+const QUEUED: Family =
+    Family::gauge("queued_frames", "Frames that no sink has acknowledged; long ones count as several");
+const STALLED: Family = Family::gauge("stalled_accounts", "Accounts whose sink or store takes nothing");
+const LAST_EVENT: Family =
+    Family::seconds("last_event_timestamp", Kind::Gauge, "When the last event was heard, since 1970");
+const LAST_PROBE: Family = Family::seconds(
+    "last_good_probe_timestamp",
+    Kind::Gauge,
+    "When a poll or a ping last said that all is well, since 1970",
+);
+const EVENTS: Family = Family::counter("events", "Events that the sinks have answered for good");
+const RECOVERED: Family =
+    Family::counter("recovered_events", "Those of them that were fetched and not heard live");
+const TRUNCATIONS: Family =
+    Family::counter("catch_up_truncations", "Channels that a catch-up did not fetch whole");
+const ENDINGS: Family = Family::counter("endings", "Connections that ended, and why");
+
+/// What the accounts of one server have in common, or one account has.
+struct Row {
+    who: Who,
+    budget_left: u32,
+    queued: usize,
+    stalled_by_sink: usize,
+    stalled_by_store: usize,
+    last_event: Option<SystemTime>,
+    last_good_probe: Option<SystemTime>,
+}
+
+impl Row {
+    fn of(who: Who, account: &AccountSnapshot) -> Self {
+        Self {
+            who,
+            budget_left: account.budget_left,
+            queued: account.queued,
+            stalled_by_sink: account.stalls.sink.into(),
+            stalled_by_store: account.stalls.store.into(),
+            last_event: account.last_event,
+            last_good_probe: account.last_good_probe,
+        }
+    }
+
+    /// Two accounts together: the least that is left, the last that was heard, the probe that is longest ago.
+    fn take_in(&mut self, other: &Self) {
+        let probes = self.last_good_probe.into_iter().chain(other.last_good_probe);
+        self.last_good_probe = probes.min();
+        self.last_event = self.last_event.max(other.last_event);
+        self.budget_left = self.budget_left.min(other.budget_left);
+        self.queued += other.queued;
+        self.stalled_by_sink += other.stalled_by_sink;
+        self.stalled_by_store += other.stalled_by_store;
+    }
+}
+
+pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    states(scrape, encoder)?;
+    if scrape.metrics.book.per_account {
+        one_by_one(scrape, encoder)?;
+    }
+    gauges(&rows(scrape), encoder)?;
+    counters(scrape, encoder)
+}
+
+fn states(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let mut states: BTreeMap<&ServerName, [u64; AccountState::ALL.len()]> = BTreeMap::new();
+    for account in &scrape.accounts {
+        states.entry(&account.server).or_default()[account.state as usize] += 1;
+    }
+    for server in &scrape.servers {
+        states.entry(&server.server).or_default();
+    }
+    let rows = states.iter().flat_map(|(server, counts)| {
+        let state = |state: AccountState| [("server", server.as_str()), ("state", state.label())];
+        AccountState::ALL.map(|at| (state(at), counts[at as usize]))
+    });
+    ACCOUNTS.all(encoder, rows)
+}
+
+/// What cannot be told of several accounts together.
+fn one_by_one(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let accounts = || scrape.accounts.iter();
+    STATE.all(encoder, accounts().map(|a| ((of(a), [("state", a.state.label())]), 1_u64)))?;
+    SINCE.all(encoder, accounts().map(|a| (of(a), timestamp(a.since))))?;
+    GENERATION.all(encoder, accounts().map(|a| (of(a), a.generation.0)))?;
+    READY.all(encoder, accounts().map(|a| (of(a), a.ready_for.as_secs_f64())))
+}
+
+fn of(account: &AccountSnapshot) -> Labels<'_> {
+    Labels { account: Some(account.account.as_str()), server: account.server.as_str() }
+}
+
+fn rows(scrape: &Scrape) -> Vec<Row> {
+    let book = &scrape.metrics.book;
+    let each =
+        scrape.accounts.iter().map(|account| Row::of(book.who(&account.account, &account.server), account));
+    if book.per_account {
+        return each.collect();
+    }
+    let mut servers: BTreeMap<ServerName, Row> = BTreeMap::new();
+    for row in each {
+        match servers.get_mut(&row.who.server) {
+            Some(together) => together.take_in(&row),
+            None => {
+                servers.insert(row.who.server.clone(), row);
+            }
+        }
+    }
+    servers.into_values().collect()
+}
+
+fn gauges(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    BUDGET.all(encoder, rows.iter().map(|row| (row.who.labels(), u64::from(row.budget_left))))?;
+    QUEUED.all(encoder, rows.iter().map(|row| (row.who.labels(), row.queued)))?;
+    let stalled = rows.iter().flat_map(|row| {
+        [("sink", row.stalled_by_sink), ("store", row.stalled_by_store)]
+            .map(|(by, accounts)| ((row.who.labels(), [("by", by)]), accounts))
+    });
+    // Ten thousand accounts of which none is stalled need no twenty thousand zeros.
+    STALLED.all(encoder, stalled.filter(|(_, accounts)| *accounts > 0))?;
+    let at = |at: Option<SystemTime>| at.map(timestamp);
+    LAST_EVENT.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_event)?))))?;
+    LAST_PROBE.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_good_probe)?))))
+}
+
+fn counters(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let counts = scrape.metrics.book.all();
+    let events = counts.iter().flat_map(|(who, counts)| {
+        counts.events().into_iter().map(move |(event, times)| ((who.labels(), [("type", event)]), times))
+    });
+    EVENTS.all(encoder, events)?;
+    RECOVERED.all(encoder, counts.iter().map(|(who, counts)| (who.labels(), counts.recovered())))?;
+    TRUNCATIONS.all(encoder, counts.iter().map(|(who, counts)| (who.labels(), counts.truncations())))?;
+    let endings = counts.iter().flat_map(|(who, counts)| {
+        counts.endings().into_iter().map(move |((reason, charged), times)| {
+            let charged = if charged { "true" } else { "false" };
+            ((who.labels(), [("reason", reason), ("charged", charged)]), times)
+        })
+    });
+    ENDINGS.all(encoder, endings)
+}
+
+fn timestamp(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,133 @@
+//! What is counted and measured, for Prometheus. `docs/METRICS.md` lists it.
+//!
+//! Gauges are read when somebody looks, from the Supervisor's snapshots; counters come from the stream of observations,
+//! from the sinks' meters and from the servers' tallies. What an account has of its own goes with the account.
+
+mod accounts;
+mod counts;
+mod event_types;
+mod format;
+mod labels;
+mod process;
+mod scrape;
+mod servers;
+mod sinks;
+mod timings;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+};
+
+use matterhost_actors::{
+    mattermost::Tally,
+    model::{AccountName, AccountSnapshot, Fact, Observation, ServerName, ServerSnapshot, Subject},
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use self::{counts::Book, labels::Who, scrape::Scrape, sinks::Sinks, timings::Timings};
+pub use self::{
+    counts::EventMeter,
+    format::Format,
+    sinks::{Answering, SinkMeter},
+};
+
+/// All that is counted and measured. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    book: Book,
+    timings: Timings,
+    sinks: Sinks,
+    tallies: Mutex<BTreeMap<ServerName, Arc<Tally>>>,
+    /// Facts of each server and its accounts.
+    facts: Mutex<BTreeMap<(ServerName, &'static str), u64>>,
+    /// Observations that came too fast to be counted.
+    missed: AtomicU64,
+}
+
+impl Metrics {
+    /// Nothing counted yet. With `per_account` each account has series of its own, else the accounts of a server share
+    /// theirs.
+    pub fn new(per_account: bool) -> Self {
+        Self(Arc::new(Inner {
+            book: Book::new(per_account),
+            timings: Timings::default(),
+            sinks: Sinks::default(),
+            tallies: Mutex::default(),
+            facts: Mutex::default(),
+            missed: AtomicU64::default(),
+        }))
+    }
+
+    /// Counts what is observed until the Supervisor is gone.
+    pub async fn watch(self, mut observations: Receiver<Arc<Observation>>) {
+        use std::sync::atomic::Ordering::Relaxed;
+        loop {
+            match observations.recv().await {
+                Ok(observation) => self.observe(&observation),
+                Err(RecvError::Lagged(missed)) => {
+                    self.0.missed.fetch_add(missed, Relaxed);
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Counts one observation.
+    pub fn observe(&self, observation: &Observation) {
+        let Observation { server, subject, fact, .. } = observation;
+        self.0.count_fact(server, fact.label());
+        self.0.timings.observe(server, fact);
+        if let Subject::Account(account, _) = subject {
+            // Most facts are probes: they are not looked up.
+            match fact {
+                Fact::Closed { reason, charged, .. } => {
+                    self.0.book.of(account, server).ended(reason.label(), *charged);
+                }
+                Fact::CatchUpTruncated { .. } => self.0.book.of(account, server).truncated(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Counts the events of an account.
+    pub fn events_of(&self, account: &AccountName, server: &ServerName) -> EventMeter {
+        EventMeter::new(self.0.book.of(account, server))
+    }
+
+    /// Measures how a sink answers.
+    pub fn sink(&self, name: &str) -> SinkMeter {
+        self.0.sinks.meter(name)
+    }
+
+    /// Counts what is asked of a server; the same for the same server, so that nothing is lost when its client changes.
+    pub fn tally(&self, server: &ServerName) -> Arc<Tally> {
+        self.0.timings.begin(server);
+        let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tallies.entry(server.clone()).or_default())
+    }
+
+    /// All of it as text, with the gauges from these snapshots.
+    pub fn render(
+        &self,
+        format: Format,
+        accounts: Vec<AccountSnapshot>,
+        servers: Vec<ServerSnapshot>,
+    ) -> String {
+        self.0.book.keep(&accounts);
+        format.write(Scrape { metrics: Arc::clone(&self.0), accounts, servers })
+    }
+}
+
+impl Inner {
+    fn count_fact(&self, server: &ServerName, fact: &'static str) {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        *facts.entry((server.clone(), fact)).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

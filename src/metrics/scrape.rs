@@ -1,0 +1,173 @@
+//! One reading of everything.
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
+
+use matterhost_actors::model::{AccountSnapshot, ServerSnapshot};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{
+        DescriptorEncoder, EncodeCounterValue, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet,
+    },
+    metrics::MetricType,
+    registry::Unit,
+};
+
+use super::{Inner, accounts, servers};
+
+/// Everything that is read at one moment.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) metrics: Arc<Inner>,
+    pub(super) accounts: Vec<AccountSnapshot>,
+    pub(super) servers: Vec<ServerSnapshot>,
+}
+
+/// Series with one name.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// Without prefix, unit and `_total`: those are added.
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) unit: Option<Unit>,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// What a series says.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value {
+    Whole(u64),
+    Decimal(f64),
+}
+
+impl Family {
+    pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, unit: None, kind: Kind::Counter }
+    }
+
+    pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, unit: None, kind: Kind::Gauge }
+    }
+
+    /// In seconds.
+    pub(super) const fn seconds(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, help, unit: Some(Unit::Seconds), kind }
+    }
+
+    /// Writes series with their labels.
+    pub(super) fn all<L: EncodeLabelSet>(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        rows: impl IntoIterator<Item = (L, impl Into<Value>)>,
+    ) -> fmt::Result {
+        let mut family =
+            encoder.encode_descriptor(self.name, self.help, self.unit.as_ref(), self.kind.into())?;
+        for (labels, value) in rows {
+            let mut series = family.encode_family(&labels)?;
+            match (self.kind, value.into()) {
+                (Kind::Counter, Value::Whole(value)) => encode_counter(&mut series, &value)?,
+                (Kind::Counter, Value::Decimal(value)) => encode_counter(&mut series, &value)?,
+                (_, Value::Whole(value)) => series.encode_gauge(&value)?,
+                (_, Value::Decimal(value)) => series.encode_gauge(&value)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the only series.
+    pub(super) fn one(&self, encoder: &mut DescriptorEncoder<'_>, value: impl Into<Value>) -> fmt::Result {
+        const NONE: [(&str, &str); 0] = [];
+        self.all(encoder, [(NONE, value)])
+    }
+
+    /// Writes what keeps its series itself.
+    pub(super) fn kept(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        metric: &impl EncodeMetric,
+    ) -> fmt::Result {
+        let family = encoder.encode_descriptor(self.name, self.help, self.unit.as_ref(), self.kind.into())?;
+        metric.encode(family)
+    }
+}
+
+fn encode_counter(series: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
+    series.encode_counter::<NoLabelSet, _, f64>(value, None)
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Whole(value.try_into().unwrap_or(u64::MAX))
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Decimal(value)
+    }
+}
+
+impl From<Kind> for MetricType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter,
+            Kind::Gauge => Self::Gauge,
+            Kind::Histogram => Self::Histogram,
+        }
+    }
+}
+
+const BUILD: Family = Family::gauge("build_info", "1, and which version this is");
+const FACTS: Family = Family::counter("facts", "What was observed of a server and its accounts");
+const MISSED: Family = Family::counter("facts_missed", "Facts that came too fast to be counted");
+const SINK: Family = Family::seconds("sink", Kind::Histogram, "How long a sink took to answer");
+const UNANSWERED: Family =
+    Family::gauge("sink_unanswered_events", "Events that a sink has and has not answered");
+const LOST: Family =
+    Family::counter("sink_lost_events", "Events that went past a sink that does not keep up (best_effort)");
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        BUILD.all(encoder, [([("version", env!("CARGO_PKG_VERSION"))], 1_u64)])?;
+        accounts::encode(self, encoder)?;
+        servers::encode(self, encoder)?;
+        self.sinks(encoder)?;
+        self.facts(encoder)
+    }
+}
+
+impl Scrape {
+    fn sinks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let sinks = &self.metrics.sinks;
+        SINK.kept(encoder, &sinks.times)?;
+        let loads = sinks.loads();
+        let of = |name: &String| [("sink", name.clone())];
+        UNANSWERED.all(encoder, loads.iter().map(|(name, load)| (of(name), load.unanswered())))?;
+        LOST.all(encoder, loads.iter().map(|(name, load)| (of(name), load.lost())))
+    }
+
+    fn facts(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let facts = self.metrics.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let rows = facts
+            .iter()
+            .map(|((server, fact), times)| ([("server", server.as_str()), ("fact", *fact)], *times));
+        FACTS.all(encoder, rows)?;
+        MISSED.one(encoder, self.metrics.missed.load(Ordering::Relaxed))
+    }
+}

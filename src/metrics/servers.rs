@@ -1,0 +1,84 @@
+//! What is read of servers.
+
+use std::{fmt, sync::PoisonError};
+
+use matterhost_actors::{mattermost::Tally, model::ServerSnapshot};
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::scrape::{Family, Kind, Scrape, Value};
+
+const UP: Family = Family::gauge("server_up", "1 while the server answers, as far as is known");
+const PACE: Family = Family::gauge(
+    "gate_requests_per_second",
+    "Requests that the gate lets through in a second at the moment",
+);
+const WAITING: Family = Family::gauge("gate_waiting_requests", "Requests that wait for the gate's leave");
+const DIALING: Family = Family::gauge("gate_dials", "Connections between dial and hello");
+const PAUSED: Family = Family::seconds(
+    "gate_pause",
+    Kind::Gauge,
+    "How long until the server's rate limit lets anything through again",
+);
+const WAITS: Family = Family::counter("gate_waits", "Requests that were given leave");
+const WAITED: Family =
+    Family::seconds("gate_wait", Kind::Counter, "How long they waited for it, all together");
+const REQUESTS: Family = Family::counter("rest_requests", "Requests to the server, by what came of them");
+const DIALS: Family = Family::counter("dials", "Dials, by what came of them; 101 is a socket");
+const CONNECT: Family =
+    Family::seconds("connect", Kind::Histogram, "From the start of a connection to ready");
+const CATCH_UP: Family = Family::seconds(
+    "catch_up",
+    Kind::Histogram,
+    "From the listing of the channels to the end of the catch-up",
+);
+const PROBE: Family = Family::seconds("probe", Kind::Histogram, "How long a good poll or ping took");
+const DEAF: Family = Family::seconds(
+    "deaf",
+    Kind::Histogram,
+    "For how long an account may have heard nothing: from its last change, or from when it was found deaf, to ready",
+);
+
+pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    gauges(&scrape.servers, encoder)?;
+    tallies(scrape, encoder)?;
+    let timings = &scrape.metrics.timings;
+    CONNECT.kept(encoder, &timings.connect)?;
+    CATCH_UP.kept(encoder, &timings.catch_up)?;
+    PROBE.kept(encoder, &timings.probe)?;
+    DEAF.kept(encoder, &timings.deaf)
+}
+
+fn gauges(servers: &[ServerSnapshot], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let all = |encoder: &mut DescriptorEncoder<'_>, family: Family, value: fn(&ServerSnapshot) -> Value| {
+        family
+            .all(encoder, servers.iter().map(|server| ([("server", server.server.as_str())], value(server))))
+    };
+    all(encoder, UP, |server| u64::from(server.up).into())?;
+    all(encoder, PACE, |server| server.requests_per_second.into())?;
+    all(encoder, WAITING, |server| server.waiting.into())?;
+    all(encoder, DIALING, |server| server.dials.into())?;
+    all(encoder, PAUSED, |server| server.paused_for.unwrap_or_default().as_secs_f64().into())
+}
+
+fn tallies(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let tallies = scrape.metrics.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let each = || tallies.iter().map(|(server, tally)| (("server", server.as_str()), &**tally));
+    let waits = |(server, tally): (_, &Tally)| {
+        tally.waits().map(|waited| ([server, ("class", waited.class.label())], waited))
+    };
+    WAITS.all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.times)))?;
+    WAITED
+        .all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.time.as_secs_f64())))?;
+    let requests = each().flat_map(|(server, tally)| {
+        tally.requests().into_iter().map(move |asked| {
+            let labels = [server, ("method", asked.method), ("route", asked.route)];
+            ((labels, [("status", asked.status.to_string())]), asked.times)
+        })
+    });
+    REQUESTS.all(encoder, requests)?;
+    let dials = each().flat_map(|(server, tally)| {
+        let labels = move |status: String| ([server], [("status", status)]);
+        tally.dials().into_iter().map(move |(status, times)| (labels(status.to_string()), times))
+    });
+    DIALS.all(encoder, dials)
+}

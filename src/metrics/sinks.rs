@@ -1,0 +1,120 @@
+//! How sinks answer.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use matterhost_actors::ports::Outcome;
+use prometheus_client::metrics::{family::Family, histogram::Histogram};
+
+/// A file answers within microseconds, a webhook within its timeout.
+const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// The outcomes there are, as labels.
+const OUTCOMES: [&str; 4] = ["acknowledged", "retry", "rejected", "broken"];
+
+/// A histogram for each sink and outcome.
+pub(super) type Times = Family<[(&'static str, String); 2], Histogram>;
+
+/// The meters of all sinks.
+#[derive(Debug)]
+pub(super) struct Sinks {
+    pub(super) times: Times,
+    loads: Mutex<Vec<(String, Arc<Load>)>>,
+}
+
+/// What a sink has at the moment, and what went past it.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    unanswered: AtomicI64,
+    lost: AtomicU64,
+}
+
+/// Measures how one sink answers.
+#[derive(Debug, Clone)]
+pub struct SinkMeter {
+    times: [Histogram; OUTCOMES.len()],
+    load: Arc<Load>,
+}
+
+/// A sink has an event, and has not answered. Dropped, it counts as given up.
+#[derive(Debug)]
+pub struct Answering {
+    since: Instant,
+    meter: SinkMeter,
+}
+
+impl Default for Sinks {
+    fn default() -> Self {
+        Self { times: Times::new_with_constructor(|| Histogram::new(BUCKETS)), loads: Mutex::default() }
+    }
+}
+
+impl Sinks {
+    pub(super) fn meter(&self, name: &str) -> SinkMeter {
+        let labels = |outcome: &str| [("sink", name.to_owned()), ("outcome", outcome.to_owned())];
+        let times = OUTCOMES.map(|outcome| self.times.get_or_create(&labels(outcome)).clone());
+        SinkMeter { times, load: self.load(name) }
+    }
+
+    fn load(&self, name: &str) -> Arc<Load> {
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, load)) = loads.iter().find(|(known, _)| known == name) {
+            return Arc::clone(load);
+        }
+        let load = Arc::<Load>::default();
+        loads.push((name.to_owned(), Arc::clone(&load)));
+        load
+    }
+
+    pub(super) fn loads(&self) -> Vec<(String, Arc<Load>)> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Load {
+    pub(super) fn unanswered(&self) -> u64 {
+        // Whoever subtracts has added before.
+        u64::try_from(self.unanswered.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl SinkMeter {
+    /// The sink is given an event.
+    pub fn begins(&self) -> Answering {
+        self.load.unanswered.fetch_add(1, Ordering::Relaxed);
+        Answering { since: Instant::now(), meter: self.clone() }
+    }
+
+    /// An event went past the sink, which does not keep up (`best_effort`).
+    pub fn lost(&self) {
+        self.load.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Answering {
+    /// The sink has answered.
+    pub fn answered(self, outcome: &Outcome) {
+        let at = match outcome {
+            Outcome::Acknowledged => 0,
+            Outcome::Retry { .. } => 1,
+            Outcome::Rejected { .. } => 2,
+            Outcome::Broken { .. } => 3,
+        };
+        self.meter.times[at].observe(self.since.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.meter.load.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,65 @@
+//! What can go wrong between the command line and a running host.
+
+use crate::{api::Problem, config::ConfigError};
+
+/// Why a running host could not be asked, or did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// What says where it is cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Something that was given on the command line, or in a variable, cannot be used.
+    #[error("{what}; {remedy}")]
+    Argument {
+        /// What is wrong.
+        what: String,
+        /// How to mend it.
+        remedy: String,
+    },
+    /// Nobody answers.
+    #[error(
+        "nothing answers at {place} ({cause}); is matterhost running there? \
+             Say where with --admin ADDRESS, or name its configuration with --config FILE"
+    )]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// What the network said.
+        cause: String,
+    },
+    /// The token is missing or wrong.
+    #[error("{place} wants another token: {}; give --token-file FILE, or set {}", .problem.detail, crate::cli::TOKEN_VARIABLE)]
+    Unauthorized {
+        /// Where.
+        place: String,
+        /// What it said.
+        problem: Box<Problem>,
+    },
+    /// It refused.
+    #[error("{}", said(.problem))]
+    Refused {
+        /// What it said.
+        problem: Box<Problem>,
+    },
+    /// It is not well.
+    #[error("{0}")]
+    Unwell(String),
+    /// What answers is something else.
+    #[error("what answers at {place} is no matterhost ({cause}); say where it is with --admin ADDRESS")]
+    Foreign {
+        /// Where.
+        place: String,
+        /// What was odd.
+        cause: String,
+    },
+    /// What was asked for cannot be shown.
+    #[error("standard output cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// What a host said, with all that is wrong with its configuration.
+fn said(problem: &Problem) -> String {
+    problem.problems.iter().fold(problem.detail.clone(), |text, finding| {
+        format!("{text}\n  {}: {}; {}", finding.key, finding.what, finding.remedy)
+    })
+}

@@ -1,0 +1,180 @@
+//! Where the running host is, and what opens its door.
+
+use std::{
+    collections::HashMap,
+    env,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use matterhost_actors::mattermost::{ServerUrl, Tls};
+
+use super::RemoteError;
+use crate::{
+    cli::{AdminArgs, DEFAULT_FILE, TOKEN_VARIABLE},
+    config::{AdminConfig, AdminToken, DEFAULT_BIND, Listen, Sources},
+};
+
+/// A token takes a hundredth, a certificate a tenth of it.
+const LARGEST_FILE: u64 = 64 * 1024;
+
+/// Where a running host is, and what opens its door.
+#[derive(Debug)]
+pub struct Place {
+    pub(super) at: At,
+    pub(super) token: Option<AdminToken>,
+}
+
+/// How it is reached.
+#[derive(Debug)]
+pub(super) enum At {
+    Tcp { url: ServerUrl, tls: Option<Tls> },
+    Unix(PathBuf),
+}
+
+impl Place {
+    /// The one that the command line means: what it says itself, else what a variable says, else what the configuration
+    /// says, else the usual place.
+    ///
+    /// # Errors
+    /// When one of these cannot be used.
+    pub fn find(args: &AdminArgs) -> Result<Self, RemoteError> {
+        let environment: HashMap<String, String> = env::vars().collect();
+        let config = configured(args, &environment)?;
+        let address = match (&args.admin, &config) {
+            (Some(address), _) => address.clone(),
+            (None, Some(config)) => of(config)?,
+            (None, None) => DEFAULT_BIND.to_owned(),
+        };
+        let token = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
+            (Some(file), _) => Some(token(&read(file)?, &file.display().to_string())?),
+            (None, Some(text)) => Some(token(text, TOKEN_VARIABLE)?),
+            (None, None) => config.and_then(|config| config.token.or(config.read_token)),
+        };
+        Ok(Self { at: at(&address, args.ca_file.as_deref())?, token })
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.at {
+            At::Tcp { url, .. } => url.fmt(f),
+            At::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What the configuration says, if there is one. When the address is given, one that is not named need not be usable.
+fn configured(
+    args: &AdminArgs,
+    environment: &HashMap<String, String>,
+) -> Result<Option<AdminConfig>, RemoteError> {
+    if args.file.config.is_none() && !Path::new(DEFAULT_FILE).exists() {
+        return Ok(None);
+    }
+    let sources = Sources { file: args.file.find()?, environment: environment.clone(), flags: Vec::new() };
+    match AdminConfig::load(&sources) {
+        Ok(config) => Ok(Some(config)),
+        Err(_) if args.admin.is_some() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where a host with this configuration listens.
+fn of(config: &AdminConfig) -> Result<String, RemoteError> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    match &config.listen {
+        Some(Listen::Unix(path)) => Ok(format!("unix:{}", path.display())),
+        Some(Listen::Tcp { address, .. }) if address.port() == 0 => Err(argument(
+            "admin.bind lets the system choose a port",
+            "give --admin ADDRESS; the log of the host tells it",
+        )),
+        Some(Listen::Tcp { address, .. }) => Ok(format!("{scheme}://{}", here(*address))),
+        None => Err(argument(
+            "the configuration turns the admin API off",
+            "set admin.enabled = true and restart the host",
+        )),
+    }
+}
+
+/// What listens everywhere is reached here.
+fn here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn at(address: &str, ca_file: Option<&Path>) -> Result<At, RemoteError> {
+    if let Some(path) = address.strip_prefix("unix:") {
+        return Ok(At::Unix(path.trim_start_matches("//").into()));
+    }
+    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let url: ServerUrl = url.parse().map_err(|_| {
+        argument(
+            "--admin is no address",
+            "write it like 127.0.0.1:8466, https://ops.example.com:8466 or unix:/run/matterhost/admin.sock",
+        )
+    })?;
+    let tls = if url.is_tls() { Some(tls(ca_file)?) } else { None };
+    Ok(At::Tcp { url, tls })
+}
+
+fn tls(ca_file: Option<&Path>) -> Result<Tls, RemoteError> {
+    let pem = ca_file.map(read).transpose()?;
+    Tls::load(pem.as_deref().map(str::as_bytes))
+        .map_err(|error| argument(&error.to_string(), "give a PEM file with --ca-file"))
+}
+
+fn token(text: &str, from: &str) -> Result<AdminToken, RemoteError> {
+    AdminToken::new(text)
+        .map_err(|error| argument(&format!("{from}: {error}"), "put the token there, and nothing else"))
+}
+
+fn read(file: &Path) -> Result<String, RemoteError> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(LARGEST_FILE).read_to_string(&mut text))
+        .map_err(|error| {
+            argument(&format!("{} cannot be read ({error})", file.display()), "name a readable file")
+        })?;
+    Ok(text)
+}
+
+fn argument(what: &str, remedy: &str) -> RemoteError {
+    RemoteError::Argument { what: what.into(), remedy: remedy.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_people_write_them() {
+        let shown = |address: &str| at(address, None).map(|at| Place { at, token: None }.to_string());
+        for (given, meant) in [
+            ("127.0.0.1:8466", "http://127.0.0.1:8466"),
+            ("http://[::1]:1", "http://[::1]:1"),
+            ("ops.example.com:80/", "http://ops.example.com"),
+            ("unix:/run/a.sock", "unix:/run/a.sock"),
+            ("unix:///run/a.sock", "unix:/run/a.sock"),
+        ] {
+            assert_eq!(shown(given).unwrap(), meant, "{given}");
+        }
+        for bad in ["", "ftp://a", "http://user:pass@a", "a b"] {
+            assert!(shown(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_listens_everywhere_is_asked_here() {
+        for (bound, asked) in
+            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.1:3", "10.0.0.1:3")]
+        {
+            assert_eq!(here(bound.parse().unwrap()).to_string(), asked);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A browser with the page in it, and what a person does there.
+
+use std::{env, fs, path::PathBuf};
+
+use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::TimeoutConfiguration};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::{commands::Own, driver::Driver, program::DEADLINE};
+
+/// Where screenshots go, when they are wanted.
+const SHOTS: &str = "MATTERHOST_SHOTS";
+
+/// A wide window, as on a desk.
+pub(crate) const WIDE: (u32, u32) = (1400, 900);
+/// A narrow one, as on a telephone.
+pub(crate) const NARROW: (u32, u32) = (420, 800);
+
+/// Looks again and again in the page until `holds()` gives something, or the deadline is over; gives it, or what is shown.
+/// The body of `holds` stands before it: the page's policy lets no text become a function.
+const UNTIL: &str = "
+    const [deadline, done] = arguments;
+    const end = performance.now() + deadline;
+    (function look() {
+        let value;
+        try { value = holds(); } catch (error) { value = null; }
+        if (value) { done({ value }); }
+        else if (performance.now() > end) { done({ text: document.body.innerText }); }
+        else { setTimeout(look, 20); }
+    })();";
+
+/// A browser. Dropping it ends it.
+pub(crate) struct Browser {
+    client: Client,
+    _driver: Driver,
+}
+
+impl Browser {
+    /// Opens the page in a wide, light window.
+    pub(crate) async fn open(url: &str) -> Self {
+        let driver = Driver::start();
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(driver.capabilities());
+        let client = builder.connect(&driver.url()).await.unwrap();
+        // Longer than what waits in the page: that one says more when it gives up.
+        let patient = TimeoutConfiguration::new(Some(2 * DEADLINE), Some(2 * DEADLINE), None);
+        client.update_timeouts(patient).await.unwrap();
+        let browser = Self { client, _driver: driver };
+        browser.resize(WIDE).await;
+        browser.dark(false).await;
+        browser.goto(url).await;
+        browser
+    }
+
+    pub(crate) async fn goto(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.client.refresh().await.unwrap();
+    }
+
+    /// Runs the body of a function in the page.
+    pub(crate) async fn run(&self, body: &str) -> Value {
+        self.client.execute(body, Vec::new()).await.unwrap_or_else(|error| panic!("{body}: {error}"))
+    }
+
+    /// Runs the body of a function that calls its last argument with what it found.
+    pub(crate) async fn run_async(&self, body: &str, arguments: Vec<Value>) -> Value {
+        self.client.execute_async(body, arguments).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Waits until the body of a function gives something true, and gives it.
+    pub(crate) async fn until(&self, what: &str, body: &str) -> Value {
+        let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
+        let script = format!("const holds = () => {{ {body} }};\n{UNTIL}");
+        let mut said = self.run_async(&script, vec![json!(deadline)]).await;
+        if said["value"].is_null() {
+            let console = self.console().await;
+            panic!("{what} did not come; the page shows:\n{}\nthe console: {console:#?}", said["text"]);
+        }
+        said["value"].take()
+    }
+
+    /// Waits until an element's text holds these words, whatever stands between them.
+    pub(crate) async fn sees(&self, css: &str, words: &str) {
+        let (css, words) = (json!(css), json!(words));
+        let text = format!("document.querySelector({css}).innerText.replace(/\\s+/g, ' ')");
+        let body = format!("return {text}.includes({words})");
+        self.until(&format!("{words} in {css}"), &body).await;
+    }
+
+    /// Clicks as a person does: the element is waited for, in sight, and nothing lies over it.
+    pub(crate) async fn click(&self, css: &str) {
+        let element = self.client.wait().for_element(Locator::Css(css)).await.unwrap();
+        element.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    /// Types into a field.
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
+        let element = self.client.wait().for_element(Locator::Css(css)).await.unwrap();
+        element.clear().await.unwrap();
+        element.send_keys(text).await.unwrap();
+    }
+
+    /// Presses keys where the focus is.
+    pub(crate) async fn press(&self, key: Key) {
+        self.types(&char::from(key).to_string()).await;
+    }
+
+    /// Types where the focus is.
+    pub(crate) async fn types(&self, text: &str) {
+        self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// The window's size.
+    pub(crate) async fn resize(&self, (width, height): (u32, u32)) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.tools("Emulation.setDeviceMetricsOverride", &size).await;
+    }
+
+    /// What the system prefers.
+    pub(crate) async fn dark(&self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
+        self.tools("Emulation.setEmulatedMedia", &features).await;
+    }
+
+    async fn tools(&self, command: &str, parameters: &Value) {
+        self.client.issue_cmd(Own::tools(command, parameters)).await.unwrap();
+    }
+
+    /// What the console got since this was last asked for, but for hints.
+    pub(crate) async fn console(&self) -> Vec<String> {
+        let lines = self.client.issue_cmd(Own::log()).await.unwrap();
+        let lines = lines.as_array().unwrap().iter();
+        let bad = lines.filter(|line| line["level"] == "SEVERE" || line["level"] == "WARNING");
+        bad.map(|line| line["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Holds that the console stayed silent; a refused policy, a fault in a script, a file that is missing speak there.
+    pub(crate) async fn is_silent(&self) {
+        let console = self.console().await;
+        assert!(console.is_empty(), "{console:#?}");
+    }
+
+    /// Takes a picture, when pictures are wanted.
+    pub(crate) async fn shoot(&self, name: &str) {
+        let Some(folder) = env::var_os(SHOTS).map(PathBuf::from) else { return };
+        fs::create_dir_all(&folder).unwrap();
+        // What was changed a moment ago is drawn with the next frame but one.
+        self.run_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))", Vec::new()).await;
+        let picture = self.client.screenshot().await.unwrap();
+        fs::write(folder.join(format!("{name}.png")), picture).unwrap();
+    }
+}

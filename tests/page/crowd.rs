@@ -1,0 +1,99 @@
+//! Ten thousand accounts.
+
+use std::fmt::Write as _;
+
+use fantoccini::key::Key;
+
+use crate::{
+    browser::Browser,
+    program::{Dir, Running},
+    scene::{admin_section, await_listener, free_port},
+};
+
+/// So many accounts one host may have.
+const ACCOUNTS: usize = 10_000;
+
+/// What is in sight in a window of 900 points, and what lies right beside it.
+const MOST_ROWS: u64 = 60;
+
+const ROWS: &str = "return document.querySelectorAll('#spacer .row').length";
+
+/// Accounts on a server that is away: that is the night in which the page is looked at.
+fn config(port: u16) -> String {
+    let away = free_port();
+    let mut config =
+        format!("{}[servers.main]\nurl = \"http://127.0.0.1:{away}\"\n", admin_section(port, ""));
+    for n in 1..=ACCOUNTS {
+        writeln!(config, "[accounts.bot-{n}]\ntoken = \"token-{n}\"").unwrap();
+    }
+    config + "[log]\nformat = \"json\"\nlevel = \"error\"\n"
+}
+
+#[tokio::test]
+async fn only_the_rows_in_sight_are_in_the_document_and_each_can_be_reached() {
+    let port = free_port();
+    let dir = Dir::with(&config(port));
+    let _running = Running::start(dir.matterhost(&["run"]));
+    await_listener(port);
+    let browser = Browser::open(&format!("http://127.0.0.1:{port}/")).await;
+    browser.sees("#counts", "all 10,000").await;
+    browser.sees("#verdict", "10,000 of 10,000 ill").await;
+    browser.sees("#verdict", "10,000 main: the server does not answer").await;
+    browser.until("all rows", "return document.getElementById('grid').ariaRowCount === '10001'").await;
+    assert!(browser.run(ROWS).await.as_u64().unwrap() < MOST_ROWS);
+    browser.shoot("crowd").await;
+
+    browser.click("[data-name=bot-1] .name").await;
+    browser.press(Key::Escape).await;
+    browser.until("the row", "return document.activeElement.dataset.name === 'bot-1'").await;
+    browser.press(Key::End).await;
+    browser.until("the last row", "return document.activeElement.dataset.name === 'bot-10000'").await;
+    assert_eq!(browser.run("return document.activeElement.ariaRowIndex").await, "10001");
+    let in_sight = "
+        const row = document.activeElement.getBoundingClientRect();
+        const list = document.getElementById('scroller').getBoundingClientRect();
+        return row.top >= list.top && row.bottom <= list.bottom + 1";
+    assert_eq!(browser.run(in_sight).await, true);
+    assert!(browser.run(ROWS).await.as_u64().unwrap() < MOST_ROWS);
+    browser.press(Key::PageUp).await;
+    browser.press(Key::Up).await;
+    browser.until("another row", "return document.activeElement.dataset.name < 'bot-9999'").await;
+    browser.press(Key::Home).await;
+    browser.until("the first row", "return document.activeElement.ariaRowIndex === '2'").await;
+
+    browser.fill("#search", "bot-999").await;
+    browser.sees("#shown", "11 of 10,000 shown").await;
+    browser.is_silent().await;
+}
+
+#[tokio::test]
+async fn scrolled_anywhere_the_list_shows_what_belongs_there() {
+    let port = free_port();
+    let dir = Dir::with(&config(port));
+    let _running = Running::start(dir.matterhost(&["run"]));
+    await_listener(port);
+    let browser = Browser::open(&format!("http://127.0.0.1:{port}/#sort=name")).await;
+    browser.until("all rows", "return document.getElementById('grid').ariaRowCount === '10001'").await;
+    // Here and there, a frame each, as somebody who pulls the bar; then what lies in the middle is looked at.
+    let wander = "
+        const done = arguments[0];
+        const list = document.getElementById('scroller');
+        const wrong = [];
+        let step = 0;
+        (function frame() {
+            const box = list.getBoundingClientRect();
+            const middle = document.elementFromPoint(box.left + 200, box.top + box.height / 2);
+            const row = middle?.closest('[role=row]');
+            const place = Math.floor((list.scrollTop + box.height / 2) / 36) + 2;
+            if (step > 0 && Math.abs(Number(row?.ariaRowIndex) - place) > 1) { wrong.push([step, place, row?.ariaRowIndex]); }
+            if (row && row.dataset.name !== `bot-${row.ariaRowIndex - 1}`) { wrong.push([step, row.dataset.name]); }
+            if (step === 60) { done({ wrong, rows: document.querySelectorAll('#spacer .row').length }); return; }
+            step += 1;
+            list.scrollTop = (step * 61_463) % (list.scrollHeight - list.clientHeight);
+            requestAnimationFrame(() => requestAnimationFrame(frame));
+        })();";
+    let seen = browser.run_async(wander, Vec::new()).await;
+    assert_eq!(seen["wrong"], serde_json::json!([]));
+    assert!(seen["rows"].as_u64().unwrap() < MOST_ROWS, "{seen}");
+    browser.is_silent().await;
+}

@@ -1,0 +1,17 @@
+//! The web page in a real browser: the program itself with its admin API, the simulator, and Chromium by `WebDriver`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod access;
+mod accessible;
+mod browser;
+mod changes;
+mod commands;
+mod crowd;
+mod driver;
+mod night;
+#[path = "../service/program.rs"]
+#[expect(dead_code, reason = "the tests of the program use more of it")]
+mod program;
+mod scene;
+mod scripts;

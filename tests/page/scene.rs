@@ -1,0 +1,99 @@
+//! The program with its admin API, and a simulated server with bots on it.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use matterhost_simulator::Account;
+
+use crate::program::{DEADLINE, Dir, Running, World};
+
+/// The token that may do everything, and the one that may look.
+pub(crate) const FULL_TOKEN: &str = "full-token-of-the-tests";
+pub(crate) const READ_TOKEN: &str = "read-token-of-the-tests";
+
+/// Nobody waits in a test.
+const QUICK: &str = "[health]\nping_interval = \"1s\"\n[restart]\nmin_backoff = \"10ms\"\n";
+
+/// A program at work. Its page is at `url`.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    /// The bot of the account `oncall`.
+    pub(crate) oncall: Account,
+    pub(crate) url: String,
+    dir: Dir,
+    running: Option<Running>,
+}
+
+impl Scene {
+    /// Hosts `helpdesk` and `oncall`; there is no token.
+    pub(crate) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// The same with two tokens.
+    pub(crate) fn guarded() -> Self {
+        Self::with(&format!("token = \"{FULL_TOKEN}\"\nread_token = \"{READ_TOKEN}\"\n"))
+    }
+
+    fn with(admin: &str) -> Self {
+        let world = World::new();
+        let oncall = world.simulator.create_bot("oncall");
+        let more = format!("[accounts.oncall]\ntoken = \"{}\"\n", oncall.token);
+        let port = free_port();
+        let config = format!("{}{more}{QUICK}{}", world.config(), admin_section(port, admin));
+        let dir = Dir::with(&config);
+        let mut scene = Self { world, oncall, url: format!("http://127.0.0.1:{port}/"), dir, running: None };
+        scene.begin();
+        scene
+    }
+
+    /// Starts the program, and waits until both bots are ready.
+    pub(crate) fn begin(&mut self) {
+        let mut running = Running::start(self.dir.matterhost(&["run"]));
+        for _ in ["helpdesk", "oncall"] {
+            running.log.fact("ready");
+        }
+        self.running = Some(running);
+    }
+
+    /// Ends the program, as its service manager does.
+    pub(crate) fn end(&mut self) {
+        let running = self.running.take().unwrap();
+        running.signal("TERM");
+        let (status, log) = running.ended();
+        assert_eq!(status.code(), Some(0), "{log:#?}");
+    }
+}
+
+impl Drop for Scene {
+    /// A test that failed tells what the program said.
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take().filter(|_| thread::panicking()) {
+            running.signal("TERM");
+            let (status, log) = running.ended();
+            println!("the program ended with {status}; it said {log:#?}");
+        }
+    }
+}
+
+/// The section that opens the page's door.
+pub(crate) fn admin_section(port: u16, more: &str) -> String {
+    format!("[admin]\nbind = \"127.0.0.1:{port}\"\n{more}")
+}
+
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until somebody listens on the port.
+pub(crate) fn await_listener(port: u16) {
+    let end = Instant::now() + DEADLINE;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < end, "nobody listens on {port}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

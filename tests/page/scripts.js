@@ -1,0 +1,189 @@
+// The body of a function that the browser runs in the page; its argument is called with what did not hold.
+const done = arguments[0];
+const wrong = [];
+let held = 0;
+
+function is(what, found, expected) {
+  const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
+  if (a === b) {
+    held += 1;
+  } else {
+    wrong.push(`${what}: ${a} instead of ${b}`);
+  }
+}
+
+const NOW = Date.parse('2026-03-04T05:06:07.000Z');
+const AT = { now: NOW, down: new Set() };
+const LAB_DOWN = { now: NOW, down: new Set(['lab']) };
+const before = (ms) => new Date(NOW - ms).toISOString();
+
+const account = (name, state, more = {}) => ({
+  name,
+  server: 'main',
+  state,
+  since: before(60_000),
+  generation: 1,
+  events: 0,
+  restarts_in_window: 0,
+  budget_left: 5,
+  stalled_by: [],
+  queued: 0,
+  ...more,
+});
+
+const ending = (reason, cause, more = {}) => ({ at: before(1000), generation: 1, reason, cause, charged: false, ...more });
+
+function streams({ Parser }) {
+  const all = (text, size) => {
+    const parser = new Parser();
+    const events = [];
+    for (let at = 0; at < text.length; at += size) {
+      events.push(...parser.push(text.slice(at, at + size)));
+    }
+    return events;
+  };
+  const text = ': hello\nretry: 2000\n\nevent: rows\nid: a-1\ndata: {"x":\ndata: 1}\n\ndata:plain\r\n\r\nevent: none\n\ndata: cut';
+  const expected = [
+    { type: 'rows', id: 'a-1', data: '{"x":\n1}' },
+    { type: 'message', id: null, data: 'plain' },
+  ];
+  for (const size of [1, 2, 3, 7, 1000]) {
+    is(`a stream in pieces of ${size}`, all(text, size), expected);
+  }
+  const parser = new Parser();
+  const piece = 'x'.repeat(1 << 20);
+  let refused = null;
+  for (let n = 0; n < 100 && refused === null; n += 1) {
+    try {
+      parser.push(piece);
+    } catch (error) {
+      refused = n;
+    }
+  }
+  is('a line without an end is refused', refused, 64);
+}
+
+function waits({ waitMs }) {
+  is('the first wait', waitMs(1, 0), 500);
+  is('the next is twice as long', waitMs(2, 0), 1000);
+  is('the longest', waitMs(50, 0), 10_000);
+  is('spread', waitMs(50, 1), 7_000);
+}
+
+function words({ span, ago, cause, ending: ended, why, gist, standing, isIll, number }) {
+  const spans = [[3, '3 ms'], [412, '0.4 s'], [1000, '1 s'], [59_999, '59 s'], [60_000, '1 min'], [7_200_000, '2 h'], [2e8, '2 d']];
+  spans.forEach(([ms, expected]) => is(`${ms} ms`, span(ms), expected));
+  is('just now', ago(before(300), NOW), 'now');
+  is('a clock that is ahead', ago(before(-5000), NOW), 'now');
+  is('a while ago', ago(before(125_000), NOW), '2 min');
+  is('thousands', number(1234567), '1,234,567');
+  is('another account saw it', ended(ending('deaf', 'deaf: the ping was answered with x', { witnessed: true, back_after_ms: 412 }), 'helpdesk'),
+    'deaf: another account saw helpdesk change; back after 0.4 s');
+  is('a cause that names its reason', cause(ending('dropped', 'dropped: reset by peer'), 'a'), 'dropped: reset by peer');
+  is('a cause that does not', cause(ending('server_error', 'status 502'), 'a'), 'server error: status 502');
+  is('a cause that is a sentence', cause(ending('server_error', 'the server answered 502'), 'a'), 'the server answered 502');
+  is('no cause', cause(ending('hello_overdue', 'hello overdue'), 'a'), 'the server did not say hello in time');
+  is('a reason from a later version', cause(ending('new_thing', ''), 'a'), 'new thing');
+  const blocked = account('a', 'blocked', { last_ending: ending('unauthorized', 'unauthorized'), next_attempt: before(-9000) });
+  is('why it is blocked', why(blocked, AT), 'the token is refused (401): disabled, or revoked; again in 9 s');
+  is('the same in short', gist(blocked, AT), 'the token is refused (401): disabled, or revoked');
+  is('why it is stalled', why(account('a', 'stalled', { stalled_by: ['sink'], queued: 1 }), AT), 'its sink takes nothing; 1 event waits');
+  is('both stall', gist(account('a', 'stalled', { stalled_by: ['sink', 'store'] }), AT), 'the store cannot be used, and its sink takes nothing');
+  is('the first connection', why(account('a', 'connecting'), AT), 'for the first time');
+  is('a stop', isIll(account('a', 'stopped', { last_ending: ending('operator_stop', '') }), AT), false);
+  is('a stop that nobody asked for', isIll(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);
+  is('a state from a later version', standing(account('a', 'odd_one'), AT).word, 'odd one');
+  const young = account('a', 'connecting', { server: 'lab', since: before(1000) });
+  is('on its way', isIll(young, AT), false);
+  is('its server is away', [isIll(young, LAB_DOWN), why(young, LAB_DOWN)], [true, 'its server does not answer']);
+  is('kept from it', isIll(account('a', 'connecting', { since: before(31_000) }), AT), true);
+}
+
+const kindsOf = (troubles) => (all, at) => troubles(all, at).map(({ word, of, count, first }) => `${count} ${first.name} ${word}: ${of}`);
+
+function choices({ choose, count, matches, troubles }) {
+  const kinds = kindsOf(troubles);
+  const accounts = [
+    account('bot-10', 'ready'),
+    account('bot-9', 'ready', { since: before(10) }),
+    account('c', 'blocked', { since: before(9000), last_ending: ending('unauthorized', 'unauthorized') }),
+    account('d', 'blocked', { since: before(10), last_ending: ending('unauthorized', 'unauthorized') }),
+    account('e', 'tripped', { server: 'lab', last_ending: ending('protocol', 'protocol error: x') }),
+    account('f', 'connecting', { since: before(1000) }),
+    account('b', 'backoff', { last_ending: ending('timeout', 'timeout') }),
+  ];
+  const names = (wish) => {
+    const all = { query: '', states: new Set(), sort: 'state', reverse: false, ...wish };
+    return choose(accounts, all, AT, ({ name }) => name.length).map(({ name }) => name).join(' ');
+  };
+  is('ill ones first', names({}), 'e d c b f bot-9 bot-10');
+  is('the other way round', names({ reverse: true }), 'bot-10 bot-9 f b c d e');
+  is('by name, numbers as numbers', names({ sort: 'name' }), 'b bot-9 bot-10 c d e f');
+  is('by server', names({ sort: 'server' }), 'e b bot-9 bot-10 c d f');
+  is('by events', names({ sort: 'events' }), 'bot-10 bot-9 b c d e f');
+  is('an order that there is not', names({ sort: 'odd' }), 'e d c b f bot-9 bot-10');
+  is('one state', names({ states: new Set(['blocked']) }), 'd c');
+  is('the ill', names({ states: new Set(['ill']) }), 'e d c b');
+  is('every word counts', names({ query: ' REFUSED d ' }), 'd c');
+  is('by reason', names({ query: 'unauthorized' }), 'd c');
+  is('nothing is like that', names({ query: 'zzz' }), '');
+  is('the words of a state', matches(account('a', 'catching_up'), 'catching up', AT), true);
+  const { all, ill, blocked } = count(accounts, AT);
+  is('counts', [all, ill, blocked], [7, 4, 2]);
+  is('kinds of trouble', kinds(accounts, AT), ['1 e tripped: protocol error: x', '2 c blocked: the token is refused (401): disabled, or revoked',
+    '1 b backoff: the server did not answer in time']);
+  const waiting = ['backoff', 'connecting', 'ready'].map((state, n) => account(`l${n}`, state, { server: 'lab', since: before(10) }));
+  is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 lab: the server does not answer');
+}
+
+function stores({ Store }) {
+  const store = new Store();
+  const names = () => [...store.all()].map(({ name }) => name).join(' ');
+  is('first rows are no change', store.apply({ whole: true, accounts: [account('a', 'ready'), account('b', 'ready')] }), []);
+  is('more of them neither', store.apply({ accounts: [account('c', 'ready')] }), []);
+  const changes = store.apply({ accounts: [account('a', 'blocked')], removed: ['b'] });
+  is('a change', changes.map(({ was, is: now }) => `${was.state} ${now.state}`), ['ready blocked']);
+  is('what is left', names(), 'a c');
+  store.apply({ whole: true, accounts: [account('c', 'ready')] });
+  is('a list that begins anew takes nothing away at once', names(), 'a c');
+  is('but then', [store.sweep(), names(), store.sweep()], [true, 'c', false]);
+  store.setNow(new Date(Date.now() + 60_000).toISOString());
+  is('the time is the service\'s', Math.round((store.now() - Date.now()) / 1000), 60);
+  store.clear();
+  is('nothing is left', [store.size, store.spark('c')], [0, undefined]);
+}
+
+function sparks({ Spark }) {
+  const spark = new Spark(100, NOW);
+  is('nothing heard', [spark.aMinute(NOW), spark.path(NOW)], [0, '']);
+  spark.record(107, NOW + 1000);
+  spark.record(110, NOW + 6000);
+  is('in a minute', spark.aMinute(NOW + 7000), 10);
+  is('a line of 48 points', spark.path(NOW + 7000).split('L').length, 48);
+  is('after a minute', spark.aMinute(NOW + 68_000), 0);
+  spark.record(4, NOW + 69_000);
+  is('a counter that began anew', spark.aMinute(NOW + 69_000), 4);
+  is('after all the line shows', spark.path(NOW + 600_000), '');
+}
+
+function links({ words: banner }) {
+  const state = { heardAt: NOW - 12_000, retryAt: NOW + 3_000, problem: null };
+  is('the banner', banner(state, NOW), 'Not connected: last heard 12 s ago, trying again in 3 s.');
+  is('before anything was heard', banner({ ...state, heardAt: null, retryAt: NOW }, NOW), 'Not connected: nothing heard yet, trying again.');
+  const problem = { status: 429, message: 'too many listen already' };
+  is('with what it said', banner({ ...state, problem }, NOW), 'Not connected (too many listen already): last heard 12 s ago, trying again in 3 s.');
+}
+
+function notices({ sentence }) {
+  is('one', sentence([account('a', 'ready')], AT), 'a is ready');
+  const many = Array.from({ length: 5 }, (_, n) => account(`a${n}`, n < 4 ? 'tripped' : 'ready'));
+  is('many', sentence(many, AT), '4 accounts are ill now, 1 are well again');
+}
+
+const parts = { sse: streams, feed: waits, words, choose: choices, store: stores, spark: sparks, link: links, notice: notices };
+
+(async () => {
+  for (const [name, check] of Object.entries(parts)) {
+    check(await import(`/${name}.js`));
+  }
+})().then(() => done({ wrong, held }), (error) => done({ wrong: [...wrong, String(error)], held }));

@@ -1,0 +1,176 @@
+//! The commands that ask a running host.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::{
+    program::{Dir, Lines, Running, World, text},
+    secrets::Program,
+};
+
+const TOKEN: &str = "mustnotshow-0123456789abcdef";
+
+/// A host with its bot, listening at a socket in its directory, and with a token.
+struct Host {
+    world: World,
+    dir: Dir,
+    running: Running,
+}
+
+impl Host {
+    fn new() -> Self {
+        let world = World::new();
+        let admin = format!("[admin]\nunix = \"admin.sock\"\ntoken = \"{TOKEN}\"\n");
+        let dir = Dir::with(&(world.config() + &admin));
+        let running = Running::ready(&world, &dir);
+        Self { world, dir, running }
+    }
+
+    fn command(&self, args: &[&str]) -> Program {
+        self.dir.matterhost(args)
+    }
+
+    fn ask(&self, args: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        (status.code().unwrap(), text(&stdout), text(&stderr))
+    }
+
+    /// What is said when all goes well.
+    fn said(&self, args: &[&str]) -> String {
+        let (code, said, error) = self.ask(args);
+        assert_eq!((code, &*error), (0, ""), "{args:?} {said}");
+        said
+    }
+}
+
+#[test]
+fn status_shows_each_account_with_why_and_the_ill_ones_first() {
+    let mut host = Host::new();
+    let said = host.said(&["status"]);
+    assert!(said.contains("helpdesk") && said.contains("ready") && said.ends_with("1 ready\n"), "{said}");
+    host.world.simulator.disable(&host.world.bot.user_id);
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.fact("blocked");
+    let said = host.said(&["status"]);
+    assert!(said.contains("blocked") && said.contains("unauthorized; not back yet"), "{said}");
+    let only: Value = serde_json::from_str(&host.said(&["status", "--json", "--state", "ready"])).unwrap();
+    assert_eq!(only["accounts"], serde_json::json!([]));
+}
+
+#[test]
+fn status_of_one_account_shows_everything() {
+    let mut host = Host::new();
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.fact("ready");
+    let said = host.said(&["status", "helpdesk"]);
+    for part in [
+        "helpdesk on main",
+        "ready for",
+        "2 (1 restarts)",
+        "0 unacknowledged",
+        "operator restart; back after",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let json: Value = serde_json::from_str(&host.said(&["status", "helpdesk", "--json"])).unwrap();
+    assert_eq!((&json["generation"], &json["endings"][0]["reason"]), (&2.into(), &"operator_restart".into()));
+}
+
+#[test]
+fn status_is_shown_again_and_again() {
+    let mut host = Host::new();
+    let mut watch = Running::start(host.command(&["status", "--watch", "--json"]));
+    watch.events.json("ready", |seen| seen["accounts"][0]["state"] == "ready");
+    host.said(&["stop", "helpdesk"]);
+    host.running.log.fact("stopped");
+    watch.events.json("stopped", |seen| seen["accounts"][0]["state"] == "stopped");
+}
+
+#[test]
+fn accounts_are_stopped_started_reset_and_audited() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["stop", "helpdesk"]), "helpdesk: stopping\n");
+    host.running.log.fact("stopped");
+    let (code, _, error) = host.ask(&["audit", "helpdesk"]);
+    assert!(code == 1 && error.contains("is not ready"), "{error}");
+    assert_eq!(host.said(&["start", "helpdesk"]), "helpdesk: starting\n");
+    host.running.log.fact("ready");
+    host.said(&["reset", "helpdesk"]);
+    host.running.log.fact("budget_reset");
+    host.said(&["audit", "helpdesk"]);
+}
+
+#[test]
+fn of_several_names_each_is_tried() {
+    let mut host = Host::new();
+    let (code, said, error) = host.ask(&["restart", "nobody", "helpdesk"]);
+    assert_eq!(said, "nobody: not done: there is no account nobody\nhelpdesk: restarting\n");
+    assert!(code == 1 && error.contains("not all of it was done"), "{error}");
+    host.running.log.fact("closed");
+}
+
+#[test]
+fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
+    let host = Host::new();
+    let mut tail = Running::start(host.command(&["tail", "helpdesk", "--level", "debug", "--json"]));
+    tail.log.line("following");
+    host.running.signal("TERM");
+    tail.events.json("closed", |fact| fact["fact"] == "closed" && fact["account"] == "helpdesk");
+    tail.log.line("the host went away; asking again");
+    let mut again = Running::ready(&host.world, &host.dir);
+    tail.log.line("following");
+    host.said(&["restart", "helpdesk"]);
+    tail.events.json("restarted", |fact| fact["fact"] == "closed" && fact["reason"] == "operator_restart");
+    again.log.fact("ready");
+}
+
+#[test]
+fn what_is_logged_is_shown_and_changed() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["logs", "level"]), "info\n");
+    assert_eq!(host.said(&["logs", "level", "matterhost=debug,info"]), "matterhost=debug,info\n");
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.json("a fact at debug", |line| line["level"] == "DEBUG");
+    let (code, _, error) = host.ask(&["logs", "level", "loud"]);
+    assert!(code == 1 && error.contains("this is no level"), "{error}");
+}
+
+#[test]
+fn health_is_an_exit_code() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["health"]), "live\n");
+    assert!(host.said(&["health", "--ready"]).starts_with("ready: 1 of 1"));
+    host.said(&["stop", "helpdesk"]);
+    host.running.log.fact("stopped");
+    let (code, _, error) = host.ask(&["health", "--ready"]);
+    assert!(code == 1 && error.contains("not ready: 0 of 1"), "{error}");
+}
+
+#[test]
+fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
+    let host = Host::new();
+    let wrong = host.dir.write("wrong.token", "wrong-0123456789abcdef");
+    let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
+    let server = host.world.simulator.url();
+    for (args, part) in [
+        (vec!["status", "--admin", "127.0.0.1:1"], "is matterhost running there?"),
+        (vec!["status", "--admin", "unix:nowhere.sock"], "is matterhost running there?"),
+        (vec!["status", "--admin", "ftp://x"], "--admin is no address"),
+        (
+            vec!["status", "--admin", &socket, "--token-file", wrong.to_str().unwrap()],
+            "give --token-file FILE",
+        ),
+        (vec!["status", "--admin", &socket, "--token-file", "nowhere"], "nowhere cannot be read"),
+        (vec!["status", "--admin", &server], "is no matterhost"),
+        (vec!["status", "nobody"], "there is no account nobody"),
+        (vec!["tail", "--level", "loud"], "level is to be one of"),
+    ] {
+        let (code, said, error) = host.ask(&args);
+        assert_eq!((code, &*said), (1, ""), "{args:?} {error}");
+        assert!(error.contains(part), "{args:?}: {error}");
+        assert!(!error.contains("0123456789abcdef"), "{error}");
+    }
+    let mut lines = Lines::of(std::io::Cursor::new(host.said(&["status"])));
+    lines.line("1 ready");
+}
