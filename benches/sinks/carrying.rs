@@ -56,7 +56,7 @@ pub(crate) fn webhook(quick: bool) -> anyhow::Result<Readings> {
     let handler = Handler::start()?;
     let url = format!("url = \"http://127.0.0.1:{}/\"", handler.port);
     let sink = format!(
-        "type = \"webhook\"\n{url}\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\nconcurrency = 16\n"
+        "type = \"webhook\"\n{url}\nsecret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\nconcurrency = 16\n"
     );
     through(&sink, quick, ["webhook-cpu", "webhook-p50", "webhook-p99"])
 }

@@ -103,12 +103,16 @@ pub fn parse_level(text: &str) -> Result<Targets, Problem> {
     })
 }
 
+/// Every line that is logged is held against each part.
+const MOST_PARTS: usize = 64;
+
 /// A bare word that is no level would be taken for a module's name, and all else be silent.
 fn parse(text: &str) -> Option<Targets> {
+    let of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
+    let module = |name: &str| !name.is_empty() && name.trim().chars().all(of_names);
     let level = |word: &str| !word.is_empty() && word.trim().parse::<LevelFilter>().is_ok();
-    let part =
-        |part: &str| part.split_once('=').map_or(level(part), |(module, l)| !module.is_empty() && level(l));
-    if text.split(',').all(part) { text.parse().ok() } else { None }
+    let part = |part: &str| part.split_once('=').map_or(level(part), |(name, l)| module(name) && level(l));
+    if text.split(',').count() <= MOST_PARTS && text.split(',').all(part) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -120,8 +124,12 @@ mod tests {
         for good in ["info", "off", "WARN", "matterhost=debug,info", "warn,matterhost_actors::actors=trace"] {
             assert!(parse(good).is_some(), "{good}");
         }
-        for bad in ["", "loud", "matterhost", "info,", "matterhost=loud", "=info"] {
+        for bad in
+            ["", "loud", "matterhost", "info,", "matterhost=loud", "=info", " =info", "a\nb=info", "a b=info"]
+        {
             assert!(parse(bad).is_none(), "{bad}");
         }
+        assert!(parse(&"a=info,".repeat(64)).is_none() && parse(&vec!["a=info"; 64].join(",")).is_some());
+        assert!(parse(&vec!["a=info"; 65].join(",")).is_none());
     }
 }

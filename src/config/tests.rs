@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// Stands for a token wherever one is given; it must never be seen again.
-const SECRET: &str = "hxbtrjq1cfy7dqm4q6zj3h5s9e";
+const SECRET: &str = "mustnotshow7dqm4q6zj3h5s9e";
 
 struct Dir(TempDir);
 
@@ -54,7 +54,7 @@ fn refused_with(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
 }
 
 pub(super) const GOOD: &str =
-    "[servers.main]\nurl = 'http://chat.test'\n[accounts.a]\ntoken = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n";
+    "[servers.main]\nurl = 'http://chat.test'\n[accounts.a]\ntoken = 'mustnotshow7dqm4q6zj3h5s9e'\n";
 
 #[test]
 fn the_least_there_can_be_is_a_server_and_an_account() {
@@ -96,7 +96,7 @@ fn the_example_is_accepted_and_changes_no_default() {
 #[test]
 fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
     let environment =
-        environment(&[("HELPDESK_TOKEN", SECRET), ("HOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]);
+        environment(&[("HELPDESK_TOKEN", SECRET), ("HOOK_SECRET", "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw")]);
     let sinks = &EXAMPLE[EXAMPLE.find("# [sinks.").unwrap()..EXAMPLE.find("[dead_letter]").unwrap()];
     let with = |keep: fn(&str) -> bool| {
         let lines = sinks.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| keep(line));
@@ -145,7 +145,7 @@ fn the_example_names_every_key() {
 fn layers_lie_on_each_other() {
     let dir = Dir::new();
     let text = format!("{GOOD}[restart]\nmax_restarts = 7\ncooldown = '7m'\n[log]\nlevel = 'warn'\n");
-    let text = text.replace("[accounts.a]", "[accounts.Help-Desk]").replace("token = 'hxb", "# '");
+    let text = text.replace("[accounts.a]", "[accounts.Help-Desk]").replace("token = 'mus", "# '");
     let sources = Sources {
         environment: environment(&[
             ("MATTERHOST__RESTART__MAX_RESTARTS", "3"),
@@ -233,7 +233,7 @@ fn a_file_that_cannot_be_read_is_told() {
 
 #[test]
 fn a_proxy_in_the_environment_is_refused() {
-    let told = refused_with(GOOD, &[("HTTP_PROXY", "http://user:hxbtrjq1cfy7dqm4q6zj3h5s9e@proxy")]);
+    let told = refused_with(GOOD, &[("HTTP_PROXY", "http://user:mustnotshow7dqm4q6zj3h5s9e@proxy")]);
     assert!(told[0].starts_with("servers.main.url: HTTP_PROXY names a proxy"), "{told:?}");
 }
 
@@ -260,7 +260,7 @@ fn a_token_file_is_read_and_an_open_one_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = Dir::new();
     let file = dir.file("a.token", &format!("{SECRET}\n"));
-    let text = GOOD.replace("token = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'", "token_file = 'a.token'");
+    let text = GOOD.replace("token = 'mustnotshow7dqm4q6zj3h5s9e'", "token_file = 'a.token'");
     for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         let config = Config::load(&dir.sources(&text), None).unwrap();

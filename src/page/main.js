@@ -2,7 +2,7 @@
 
 import { act } from './actions.js';
 import { Problem, ask, keepToken, token } from './api.js';
-import { choose, count } from './choose.js';
+import { choose, count, troubles } from './choose.js';
 import { closeDialog, startDialog } from './dialog.js';
 import { byId, setText } from './dom.js';
 import { Feed } from './feed.js';
@@ -15,7 +15,7 @@ import { fillRow, makeRow } from './row.js';
 import { Store } from './store.js';
 import { Tail } from './tail.js';
 import { startTheme } from './theme.js';
-import { Counts, showVerdict, startServers } from './top.js';
+import { Counts, showServers, showVerdict, startServers } from './top.js';
 import { View } from './view.js';
 import { number } from './words.js';
 
@@ -42,7 +42,7 @@ const grid = new Grid(
       const account = store.get(name);
       if (account) {
         const open = panel.name === name;
-        fillRow(row, account, { now: store.now(), spark: store.spark(name), open, readOnly: instance?.read_only });
+        fillRow(row, account, { at: store.at, spark: store.spark(name), open, readOnly: instance?.read_only });
       }
     },
     open: ({ name }) => openPanel(name),
@@ -62,7 +62,11 @@ const panel = new Panel(store, {
 const tail = new Tail({ refused: () => askForToken(), names: () => store.all() });
 const link = new Link(() => feed.now());
 const counts = new Counts((kind) => view.press(kind));
-const refreshServers = startServers(store, () => link.isUp);
+const refreshServers = startServers(() => link.isUp && instance !== null, (servers) => {
+  store.setServers(servers);
+  showServers(servers, store.now());
+  showSoon();
+});
 
 const feed = new Feed('v1/watch', {
   event: (type, value) => (type === 'instance' ? begin(value) : type === 'rows' && takeRows(value)),
@@ -94,7 +98,7 @@ function begin(value) {
 }
 
 function takeRows(rows) {
-  tellChanges(store.apply(rows), store.now());
+  tellChanges(store.apply(rows), store.at);
   if (rows.whole) {
     clearTimeout(sweeping);
     sweeping = setTimeout(() => store.sweep() && showSoon(), SWEEP_MS);
@@ -115,18 +119,20 @@ function showSoon() {
 }
 
 function show() {
-  const rate = (account) => store.spark(account.name).aMinute(store.now());
-  const shown = view.hold(choose(store.all(), view.wish, rate));
+  const { at } = store;
+  const sums = count(store.all(), at);
+  const rate = (account) => store.spark(account.name).aMinute(at.now);
+  const shown = view.hold(choose(store.all(), view.wish, at, rate));
   grid.show(shown);
-  counts.show(count(store.all()), view.wish.states);
-  showVerdict(() => store.all(), pickTrouble);
+  counts.show(sums, view.wish.states);
+  showVerdict(sums, troubles(store.all(), at), pickTrouble);
   setText(byId('shown'), shown.length === store.size ? '' : `${number(shown.length)} of ${number(store.size)} shown`);
   byId('empty').hidden = shown.length > 0;
   setText(byId('empty'), store.size === 0 ? 'No account is hosted here.' : 'No account is like that.');
 }
 
 function pickTrouble(kind) {
-  if (kind.count === 1) {
+  if (kind.count === 1 && !kind.server) {
     openPanel(kind.first.name);
   } else {
     view.only(kind);

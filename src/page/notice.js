@@ -26,37 +26,37 @@ export function say(text) {
 }
 
 /** Reads out which accounts fell ill or got well, a moment after the first. */
-export function tellChanges(changes, now) {
+export function tellChanges(changes, at) {
   for (const { was, is } of changes) {
-    if (isIll(was) !== isIll(is)) {
+    if (isIll(was, at) !== isIll(is, at)) {
       gathered.set(is.name, is);
     }
   }
   if (gathered.size > 0 && gathering === null) {
-    gathering = setTimeout(() => readOut(now), GATHER_MS);
+    gathering = setTimeout(() => readOut(at), GATHER_MS);
   }
 }
 
-function readOut(now) {
+function readOut(at) {
   const accounts = [...gathered.values()];
   gathered = new Map();
   gathering = null;
-  setText(byId('changes'), sentence(accounts, now));
+  setText(byId('changes'), sentence(accounts, at));
 }
 
 /** Reads something out to who does not see it. */
 export const readOutNow = (text) => setText(byId('changes'), text);
 
 /** The changes as one sentence. */
-export function sentence(accounts, now) {
+export function sentence(accounts, at) {
   if (accounts.length <= NAMED) {
-    return accounts.map((account) => one(account, now)).join('. ');
+    return accounts.map((account) => one(account, at)).join('. ');
   }
-  const ill = accounts.filter(isIll).length;
+  const ill = accounts.filter((account) => isIll(account, at)).length;
   return `${number(ill)} accounts are ill now, ${number(accounts.length - ill)} are well again`;
 }
 
-function one(account, now) {
-  const { word } = standing(account);
-  return isIll(account) ? `${account.name} is ${word}: ${why(account, now)}` : `${account.name} is ${word}`;
+function one(account, at) {
+  const { word } = standing(account, at);
+  return isIll(account, at) ? `${account.name} is ${word}: ${why(account, at)}` : `${account.name} is ${word}`;
 }

@@ -132,17 +132,17 @@ export class Panel {
 
   #fill(account) {
     const parts = this.#parts;
-    const now = this.#store.now();
-    const { tone, word, means } = standing(account);
+    const { at } = this.#store;
+    const { tone, word, means } = standing(account, at);
     if (parts.state.dataset.tone !== tone || parts.state.textContent !== word) {
       parts.state.dataset.tone = tone;
       parts.state.replaceChildren(shape(tone), word);
     }
-    setText(parts.why, why(account, now));
+    setText(parts.why, why(account, at));
     setText(parts.means, means);
     this.#fillButtons(account);
-    parts.facts.fill(factsOf(account, now));
-    fillEndings(parts.endings, this.#detail?.endings, account.name, now);
+    parts.facts.fill(factsOf(account, at.now));
+    fillEndings(parts.endings, this.#detail?.endings, account.name, at.now);
   }
 
   /** Buttons are made anew only when others are offered: the focus stays on them. */

@@ -26,10 +26,11 @@ export function makeRow() {
 }
 
 /** Puts an account in a row. `spark` is what was seen of its events, `open` whether its details are open. */
-export function fillRow(row, account, { now, spark, open, readOnly }) {
+export function fillRow(row, account, { at, spark, open, readOnly }) {
   const { parts } = row;
-  const { tone, word, means } = standing(account);
-  const reason = why(account, now);
+  const { now } = at;
+  const { tone, word, means } = standing(account, at);
+  const reason = why(account, at);
   setAttribute(row, 'data-tone', tone);
   setAttribute(row, 'aria-selected', open);
   setAttribute(parts.use, 'href', `#shape-${tone}`);

@@ -7,11 +7,22 @@ export class Store {
   #accounts = new Map();
   #sparks = new Map();
   #doubtful = new Set();
+  #down = new Set();
   #behindMs = 0;
 
   /** The service's own time: that of the browser may differ. */
   now() {
     return Date.now() - this.#behindMs;
+  }
+
+  /** What decides, besides an account itself, whether it is well: the time, and which servers are away. */
+  get at() {
+    return { now: this.now(), down: this.#down };
+  }
+
+  /** Takes the servers as the service told them. */
+  setServers(servers) {
+    this.#down = new Set(servers.filter(({ up }) => !up).map(({ name }) => name));
   }
 
   /** Takes the service's time from what it just said. */
@@ -72,6 +83,7 @@ export class Store {
     this.#accounts = new Map();
     this.#sparks = new Map();
     this.#doubtful = new Set();
+    this.#down = new Set();
   }
 
   #record({ name, events }, now) {

@@ -1,22 +1,19 @@
 // What is said of all accounts at once: the verdict, the servers, the counts.
 
 import { ask } from './api.js';
-import { count, troubles } from './choose.js';
 import { byId, make, setAttribute, setText, shape } from './dom.js';
-import { STATES, gist, number, span } from './words.js';
+import { STATES, number, span } from './words.js';
 
 // Servers are not in the stream of rows.
-const SERVERS_EVERY_MS = 5_000;
+const SERVERS_EVERY_MS = 2_000;
 
 // Kinds of trouble that the verdict names; the list has them all.
-const NAMED = 3;
+const NAMED = 4;
 
 /** The verdict: how many are ill, and of what. `pick` is called with the kind of trouble that is pressed. */
-export function showVerdict(accounts, pick) {
-  const { all, ill } = count(accounts());
+export function showVerdict({ all, ill }, kinds, pick) {
   document.title = ill > 0 ? `(${number(ill)} ill) matterhost` : 'matterhost';
-  const kinds = troubles(accounts());
-  const key = `${all} ${kinds.map((kind) => `${kind.state}${kind.reason}${kind.count}${kind.first.name}`)}`;
+  const key = JSON.stringify([all, kinds.map((kind) => [kind.key, kind.count, kind.first.name])]);
   const verdict = byId('verdict');
   if (verdict.dataset.key === key) {
     return;
@@ -30,10 +27,10 @@ export function showVerdict(accounts, pick) {
 
 const allWell = (all) => (all === 0 ? 'no accounts' : `all ${number(all)} well`);
 
+/** Of one account the list right beneath says why; of many that have it in common it is said here. */
 function trouble(kind, pick) {
-  const single = kind.count === 1;
-  const of = gist(kind.first);
-  const text = `${single ? kind.first.name : number(kind.count)} ${kind.word}${of && ': '}${of}`;
+  const single = kind.count === 1 && !kind.server;
+  const text = single ? `${kind.first.name} ${kind.word}` : `${number(kind.count)} ${kind.word}${kind.of && ': '}${kind.of}`;
   const attributes = { type: 'button', class: single && 'single', 'data-tone': kind.tone, title: text };
   return make('button', { ...attributes, onclick: () => pick(kind) }, text);
 }
@@ -66,13 +63,13 @@ export class Counts {
   }
 }
 
-/** Asks for the servers now and then, while `isUp()`. */
-export function startServers(store, isUp) {
+/** Asks for the servers now and then, while `isUp()`; `took` is called with them. Gives what asks at once. */
+export function startServers(isUp, took) {
   const refresh = async () => {
-    if (isUp() && !document.hidden) {
+    if (isUp()) {
       const servers = await ask('v1/servers').then((answer) => answer.servers).catch(() => null);
-      if (servers) {
-        showServers(servers, store.now());
+      if (servers && isUp()) {
+        took(servers);
       }
     }
   };

@@ -49,9 +49,9 @@ export class View {
   }
 
   /** Shows one kind of trouble. */
-  only({ state, reason }) {
-    byId('search').value = reason;
-    this.#set({ states: new Set([state]), query: reason });
+  only({ states, query }) {
+    byId('search').value = query;
+    this.#set({ states: new Set(states), query });
   }
 
   /** Keeps accounts where they are while the pointer moves over them; what is new comes last meanwhile. */

@@ -40,18 +40,32 @@ export const STATES = {
 /** Endings that stop an account until somebody looks at it. */
 const STOPPED_ILL = new Set(['identity_changed']);
 
+// Who is still connecting after that time is kept from it.
+const SLOW_MS = 30_000;
+
 const UNKNOWN = { tone: 'warn', rank: 3, means: 'This page does not know that state.' };
 
-/** Tone, rank, word and meaning of an account's state. */
-export function standing(account) {
+/**
+ * Tone, rank, word and meaning of an account's state. `at` holds the time, `now`, and the names of the servers that are
+ * `down`: an account waits for its server as `connecting`, and is not well.
+ */
+export function standing(account, at) {
   const known = STATES[account.state] ?? { ...UNKNOWN, word: spaced(account.state) };
-  const ill = account.state === 'stopped' && STOPPED_ILL.has(account.last_ending?.reason);
-  return ill ? { ...known, tone: 'bad', rank: 1 } : known;
+  if (account.state === 'stopped' && STOPPED_ILL.has(account.last_ending?.reason)) {
+    return { ...known, tone: 'bad', rank: 1 };
+  }
+  return waitsForServer(account, at) || isSlow(account, at) ? { ...known, tone: 'warn' } : known;
 }
 
+const isSlow = ({ state, since }, at) => state === 'connecting' && at.now - Date.parse(since) > SLOW_MS;
+
+/** Whether it is only its server that keeps the account from being ready. */
+export const waitsForServer = ({ state, server }, at) =>
+  (state === 'connecting' || state === 'backoff') && at.down.has(server);
+
 /** Whether something is wrong with the account that it does not get over in a moment. */
-export function isIll(account) {
-  const { tone } = standing(account);
+export function isIll(account, at) {
+  const { tone } = standing(account, at);
   return tone === 'bad' || tone === 'warn';
 }
 
@@ -145,32 +159,45 @@ const again = (account, now) => {
 const events = (count) => (count === 1 ? '1 event waits' : `${count} events wait`);
 
 /** Why the account is in its state; for one that is well, how its last connection ended. */
-export function why(account, now) {
+export function why(account, at) {
+  const { now } = at;
   switch (account.state) {
     case 'tripped':
     case 'blocked':
     case 'misconfigured':
     case 'backoff':
-      return gist(account) + again(account, now);
+      return gist(account, at) + again(account, now);
     case 'stalled':
-      return `${gist(account)}; ${events(account.queued ?? 0)}`;
+      return `${gist(account, at)}; ${events(account.queued ?? 0)}`;
     case 'connecting':
-      return account.last_ending ? `after ${gist(account)}` : 'for the first time';
+      return connecting(account, at);
     case 'catching_up':
       return catchingUp(account.catching_up);
     case 'stopped':
-      return gist(account);
+      return gist(account, at);
     default:
       return account.last_ending ? ending(account.last_ending, account.name) : '';
   }
 }
 
 /** The same without what changes all the time: what accounts with the same trouble have in common. */
-export function gist(account) {
+export function gist(account, at) {
+  if (waitsForServer(account, at)) {
+    return 'its server does not answer';
+  }
   if (account.state === 'stalled') {
     return stalled(account.stalled_by ?? []);
   }
-  return account.last_ending ? cause(account.last_ending, account.name) : '';
+  const said = account.last_ending ? cause(account.last_ending, account.name) : '';
+  // The state has been said already.
+  return said.startsWith(`${account.state}: `) ? said.slice(account.state.length + 2) : said;
+}
+
+function connecting(account, at) {
+  if (waitsForServer(account, at)) {
+    return gist(account, at);
+  }
+  return account.last_ending ? `after ${gist(account, at)}` : 'for the first time';
 }
 
 function stalled(by) {

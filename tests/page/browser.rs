@@ -82,10 +82,11 @@ impl Browser {
         said["value"].take()
     }
 
-    /// Waits until an element's text holds these words.
+    /// Waits until an element's text holds these words, whatever stands between them.
     pub(crate) async fn sees(&self, css: &str, words: &str) {
         let (css, words) = (json!(css), json!(words));
-        let body = format!("return document.querySelector({css}).innerText.includes({words})");
+        let text = format!("document.querySelector({css}).innerText.replace(/\\s+/g, ' ')");
+        let body = format!("return {text}.includes({words})");
         self.until(&format!("{words} in {css}"), &body).await;
     }
 
@@ -147,6 +148,8 @@ impl Browser {
     pub(crate) async fn shoot(&self, name: &str) {
         let Some(folder) = env::var_os(SHOTS).map(PathBuf::from) else { return };
         fs::create_dir_all(&folder).unwrap();
+        // What was changed a moment ago is drawn with the next frame but one.
+        self.run_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))", Vec::new()).await;
         let picture = self.client.screenshot().await.unwrap();
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }

@@ -9,6 +9,7 @@ mod changes;
 mod commands;
 mod crowd;
 mod driver;
+mod night;
 #[path = "../service/program.rs"]
 #[expect(dead_code, reason = "the tests of the program use more of it")]
 mod program;

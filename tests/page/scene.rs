@@ -68,6 +68,17 @@ impl Scene {
     }
 }
 
+impl Drop for Scene {
+    /// A test that failed tells what the program said.
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take().filter(|_| thread::panicking()) {
+            running.signal("TERM");
+            let (status, log) = running.ended();
+            println!("the program ended with {status}; it said {log:#?}");
+        }
+    }
+}
+
 /// The section that opens the page's door.
 pub(crate) fn admin_section(port: u16, more: &str) -> String {
     format!("[admin]\nbind = \"127.0.0.1:{port}\"\n{more}")

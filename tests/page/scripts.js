@@ -13,6 +13,8 @@ function is(what, found, expected) {
 }
 
 const NOW = Date.parse('2026-03-04T05:06:07.000Z');
+const AT = { now: NOW, down: new Set() };
+const LAB_DOWN = { now: NOW, down: new Set(['lab']) };
 const before = (ms) => new Date(NOW - ms).toISOString();
 
 const account = (name, state, more = {}) => ({
@@ -83,29 +85,36 @@ function words({ span, ago, cause, ending: ended, why, gist, standing, isIll, nu
   is('no cause', cause(ending('hello_overdue', 'hello overdue'), 'a'), 'the server did not say hello in time');
   is('a reason from a later version', cause(ending('new_thing', ''), 'a'), 'new thing');
   const blocked = account('a', 'blocked', { last_ending: ending('unauthorized', 'unauthorized'), next_attempt: before(-9000) });
-  is('why it is blocked', why(blocked, NOW), 'the token is refused (401): disabled, or revoked; again in 9 s');
-  is('the same in short', gist(blocked), 'the token is refused (401): disabled, or revoked');
-  is('why it is stalled', why(account('a', 'stalled', { stalled_by: ['sink'], queued: 1 }), NOW), 'its sink takes nothing; 1 event waits');
-  is('both stall', gist(account('a', 'stalled', { stalled_by: ['sink', 'store'] })), 'the store cannot be used, and its sink takes nothing');
-  is('the first connection', why(account('a', 'connecting'), NOW), 'for the first time');
-  is('a stop', isIll(account('a', 'stopped', { last_ending: ending('operator_stop', '') })), false);
-  is('a stop that nobody asked for', isIll(account('a', 'stopped', { last_ending: ending('identity_changed', '') })), true);
-  is('a state from a later version', standing(account('a', 'odd_one')).word, 'odd one');
+  is('why it is blocked', why(blocked, AT), 'the token is refused (401): disabled, or revoked; again in 9 s');
+  is('the same in short', gist(blocked, AT), 'the token is refused (401): disabled, or revoked');
+  is('why it is stalled', why(account('a', 'stalled', { stalled_by: ['sink'], queued: 1 }), AT), 'its sink takes nothing; 1 event waits');
+  is('both stall', gist(account('a', 'stalled', { stalled_by: ['sink', 'store'] }), AT), 'the store cannot be used, and its sink takes nothing');
+  is('the first connection', why(account('a', 'connecting'), AT), 'for the first time');
+  is('a stop', isIll(account('a', 'stopped', { last_ending: ending('operator_stop', '') }), AT), false);
+  is('a stop that nobody asked for', isIll(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);
+  is('a state from a later version', standing(account('a', 'odd_one'), AT).word, 'odd one');
+  const young = account('a', 'connecting', { server: 'lab', since: before(1000) });
+  is('on its way', isIll(young, AT), false);
+  is('its server is away', [isIll(young, LAB_DOWN), why(young, LAB_DOWN)], [true, 'its server does not answer']);
+  is('kept from it', isIll(account('a', 'connecting', { since: before(31_000) }), AT), true);
 }
 
+const kindsOf = (troubles) => (all, at) => troubles(all, at).map(({ word, of, count, first }) => `${count} ${first.name} ${word}: ${of}`);
+
 function choices({ choose, count, matches, troubles }) {
+  const kinds = kindsOf(troubles);
   const accounts = [
     account('bot-10', 'ready'),
     account('bot-9', 'ready', { since: before(10) }),
     account('c', 'blocked', { since: before(9000), last_ending: ending('unauthorized', 'unauthorized') }),
     account('d', 'blocked', { since: before(10), last_ending: ending('unauthorized', 'unauthorized') }),
     account('e', 'tripped', { server: 'lab', last_ending: ending('protocol', 'protocol error: x') }),
-    account('f', 'connecting'),
+    account('f', 'connecting', { since: before(1000) }),
     account('b', 'backoff', { last_ending: ending('timeout', 'timeout') }),
   ];
   const names = (wish) => {
     const all = { query: '', states: new Set(), sort: 'state', reverse: false, ...wish };
-    return choose(accounts, all, ({ name }) => name.length).map(({ name }) => name).join(' ');
+    return choose(accounts, all, AT, ({ name }) => name.length).map(({ name }) => name).join(' ');
   };
   is('ill ones first', names({}), 'e d c b f bot-9 bot-10');
   is('the other way round', names({ reverse: true }), 'bot-10 bot-9 f b c d e');
@@ -118,10 +127,13 @@ function choices({ choose, count, matches, troubles }) {
   is('every word counts', names({ query: ' REFUSED d ' }), 'd c');
   is('by reason', names({ query: 'unauthorized' }), 'd c');
   is('nothing is like that', names({ query: 'zzz' }), '');
-  is('the words of a state', matches(account('a', 'catching_up'), 'catching up'), true);
-  const { all, ill, blocked } = count(accounts);
+  is('the words of a state', matches(account('a', 'catching_up'), 'catching up', AT), true);
+  const { all, ill, blocked } = count(accounts, AT);
   is('counts', [all, ill, blocked], [7, 4, 2]);
-  is('kinds of trouble', troubles(accounts).map(({ state, count: n }) => `${state} ${n}`), ['tripped 1', 'blocked 2', 'backoff 1']);
+  is('kinds of trouble', kinds(accounts, AT), ['1 e tripped: protocol error: x', '2 c blocked: the token is refused (401): disabled, or revoked',
+    '1 b backoff: the server did not answer in time']);
+  const waiting = ['backoff', 'connecting', 'ready'].map((state, n) => account(`l${n}`, state, { server: 'lab', since: before(10) }));
+  is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 lab: the server does not answer');
 }
 
 function stores({ Store }) {
@@ -163,9 +175,9 @@ function links({ words: banner }) {
 }
 
 function notices({ sentence }) {
-  is('one', sentence([account('a', 'ready')], NOW), 'a is ready');
+  is('one', sentence([account('a', 'ready')], AT), 'a is ready');
   const many = Array.from({ length: 5 }, (_, n) => account(`a${n}`, n < 4 ? 'tripped' : 'ready'));
-  is('many', sentence(many, NOW), '4 accounts are ill now, 1 are well again');
+  is('many', sentence(many, AT), '4 accounts are ill now, 1 are well again');
 }
 
 const parts = { sse: streams, feed: waits, words, choose: choices, store: stores, spark: sparks, link: links, notice: notices };

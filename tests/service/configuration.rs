@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::program::{Dir, output, text};
 
-const SECRET: &str = "hxbtrjq1cfy7dqm4q6zj3h5s9e";
+const SECRET: &str = "mustnotshow7dqm4q6zj3h5s9e";
 
 const GOOD: &str =
-    "[servers.main]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n";
+    "[servers.main]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'mustnotshow7dqm4q6zj3h5s9e'\n";
 
 #[test]
 fn all_that_is_wrong_is_said_and_the_code_is_78() {
@@ -15,7 +15,7 @@ fn all_that_is_wrong_is_said_and_the_code_is_78() {
         ("", &["servers: there is no server", "accounts: there is no account"]),
         ("[server.x]\nurl = 'a'\n", &["server: there is no such section; did you mean servers?"]),
         (
-            "[accounts.b]\ntoken = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n",
+            "[accounts.b]\ntoken = 'mustnotshow7dqm4q6zj3h5s9e'\n",
             &["accounts.b: it has the same token as account a"],
         ),
         (
@@ -27,10 +27,10 @@ fn all_that_is_wrong_is_said_and_the_code_is_78() {
             ],
         ),
         (
-            "[accounts.b]\ntoken_file = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n",
+            "[accounts.b]\ntoken_file = 'mustnotshow7dqm4q6zj3h5s9e'\n",
             &["accounts.b.token_file: there is no such file"],
         ),
-        ("token = 'hxbtrjq1cfy7dqm4q6zj3h5s9e", &["line 5"]),
+        ("token = 'mustnotshow7dqm4q6zj3h5s9e", &["line 5"]),
     ];
     for (more, expected) in cases {
         let config = if more.is_empty() { String::new() } else { format!("{GOOD}{more}") };

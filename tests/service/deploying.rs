@@ -75,7 +75,7 @@ fn the_configurations_are_taken_and_name_the_tokens_where_they_are_put() {
     ] {
         assert!(put_there.0.contains(put_there.1), "{}", put_there.1);
         let here = Dir::with(&config.replace(token, "here.token"));
-        here.write("here.token", "mustnotshowawordofdeploying");
+        here.write("here.token", &format!("{}ofdeployingit12", matterhost_simulator::TOKEN_MARK));
         let file = here.path().join("matterhost.toml");
         let environment = HashMap::from([("STATE_DIRECTORY".to_owned(), "/var/lib/matterhost".to_owned())]);
         let sources = Sources { file, environment, flags: Vec::new() };

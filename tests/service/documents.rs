@@ -8,6 +8,7 @@ use matterhost::{
     config::{Known, known_keys},
     exit::Exit,
 };
+use matterhost_actors::model::{AccountState, CloseReason};
 
 fn page(name: &str) -> String {
     fs::read_to_string(format!("docs/{name}")).unwrap()
@@ -99,4 +100,56 @@ fn the_page_of_the_command_line_has_each_member_of_a_line() {
     let table = &page[start..start + page[start..].find("\n\n").unwrap()];
     let told: BTreeSet<_> = rows(table).iter().map(|row| code(&row[0]).unwrap().to_owned()).collect();
     assert_eq!(told, event.as_object().unwrap().keys().cloned().collect());
+}
+
+/// The first cells of the rows below a heading.
+fn first_cells(page: &str, heading: &str) -> BTreeSet<String> {
+    let section = page.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let cells = |row: Vec<String>| {
+        assert!(row.len() == 3 && row[1].len() > 5 && row[2].len() > 3, "{row:?}");
+        code(&row[0]).unwrap().to_owned()
+    };
+    rows(section).into_iter().map(cells).collect()
+}
+
+/// From the one `match` that gives each its label: the compiler sees to it that none is left out there.
+fn labels_of_endings() -> BTreeSet<String> {
+    let code = fs::read_to_string("actors/src/model/close_reason.rs").unwrap();
+    let (_, code) = code.split_once("impl CloseReason {").unwrap();
+    let (_, code) = code.split_once("pub fn label(").unwrap();
+    let (function, _) = code.split_once("\n    }\n").unwrap();
+    let labels: BTreeSet<_> = function.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(labels.contains(CloseReason::ArbiterDied.label()), "{labels:?}");
+    labels
+}
+
+#[test]
+fn the_page_for_operators_has_each_state_and_each_ending_and_no_other() {
+    let page = page("OPERATIONS.md");
+    let states = AccountState::ALL.map(|state| state.label().to_owned());
+    assert_eq!(first_cells(&page, "States"), states.into());
+    assert_eq!(first_cells(&page, "Endings"), labels_of_endings());
+}
+
+/// The anchor that a heading has where pages are shown.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn the_page_for_operators_leads_to_places_that_there_are() {
+    let page = page("OPERATIONS.md");
+    let headings = page.lines().filter(|line| line.starts_with("##"));
+    let anchors: BTreeSet<_> = headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect();
+    for link in page.split("](#").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(anchors.contains(link), "#{link} is not in {anchors:#?}");
+    }
+    let rules = fs::read_to_string("docs/deploy/prometheus/rules.yml").unwrap_or_default();
+    let told: BTreeSet<_> =
+        page.lines().filter_map(|line| line.strip_prefix("### Alert ")).map(str::to_owned).collect();
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let missing: Vec<_> = alerts.filter(|alert| !told.contains(*alert)).collect();
+    assert!(missing.is_empty(), "alerts without a word on what to do: {missing:?}");
 }

@@ -16,7 +16,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::program::{DEADLINE, Dir, World};
+use crate::program::{DEADLINE, Dir, Lines, World};
 
 /// By its number on every Unix.
 const SIGTERM: i32 = 15;
@@ -38,19 +38,22 @@ struct Life {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: thread::JoinHandle<()>,
+    /// Read for secrets alone.
+    log: Lines,
 }
 
 impl Life {
     fn begin(dir: &Dir) -> Self {
         let mut command = dir.matterhost(&["run"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, lines) =
             (BufReader::new(child.stdout.take().unwrap()), Arc::<Mutex<Vec<String>>>::default());
+        let log = Lines::of(child.stderr.take().unwrap());
         let kept = Arc::clone(&lines);
         let reader = thread::spawn(move || {
             out.lines().map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
         });
-        Self { child, lines, reader }
+        Self { child, lines, reader, log }
     }
 
     fn posts(&self) -> Vec<Value> {
@@ -73,7 +76,7 @@ impl Life {
         assert!(killed || at_once || status.code() == Some(0), "{status}");
         let lines = Arc::clone(&self.lines);
         self.reader.join().unwrap();
-        Self::posts(&Self { child: self.child, lines, reader: thread::spawn(|| ()) })
+        Self::posts(&Self { child: self.child, lines, reader: thread::spawn(|| ()), log: self.log })
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod admin;
 mod answering;
 mod check;
 mod command_line;
@@ -18,6 +19,7 @@ mod program;
 mod promtool;
 mod remote;
 mod running;
+mod secrets;
 mod service_manager;
 mod sinks;
 mod state;

@@ -14,17 +14,22 @@ use matterhost_simulator::{Account, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::secrets::{Program, refuse_secrets};
+
 /// How long the program may take to say what is waited for: long, for a machine under load.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// What follows the death of a program may take: the system has what it said already.
+const LEFT_OVER: Duration = Duration::from_secs(5);
+
 /// The program with nothing in its environment.
-pub(crate) fn matterhost(args: &[&str]) -> Command {
+pub(crate) fn matterhost(args: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_matterhost"));
     command.args(args).env_clear();
-    command
+    Program(command)
 }
 
-/// Runs it to its end.
+/// Runs the program to its end.
 pub(crate) fn output(args: &[&str]) -> Output {
     matterhost(args).output().unwrap()
 }
@@ -55,7 +60,7 @@ impl Dir {
     }
 
     /// The program in this directory, where it keeps its state as well.
-    pub(crate) fn matterhost(&self, args: &[&str]) -> Command {
+    pub(crate) fn matterhost(&self, args: &[&str]) -> Program {
         let mut command = matterhost(args);
         command.current_dir(self.0.path()).env("XDG_STATE_HOME", self.0.path().join("state"));
         command
@@ -94,6 +99,11 @@ impl World {
             channel
         };
         (0..count).map(make).collect()
+    }
+
+    /// The team that the channel belongs to.
+    pub(crate) fn team(&self) -> &str {
+        &self.team
     }
 
     /// A configuration that hosts the bot.
@@ -143,14 +153,15 @@ pub(crate) struct Running {
     pub(crate) log: Lines,
 }
 
-/// The lines of a stream, as they come.
+/// The lines of a stream, as they come. One that shows a secret fails the test, also when nobody waits for it.
 pub(crate) struct Lines {
     lines: Receiver<String>,
     seen: Vec<String>,
 }
 
 impl Running {
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: impl Into<Command>) -> Self {
+        let mut command = command.into();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let events = Lines::of(child.stdout.take().unwrap());
         let log = Lines::of(child.stderr.take().unwrap());
@@ -158,7 +169,8 @@ impl Running {
     }
 
     /// Starts it with standard output as the command has it.
-    pub(crate) fn reading_log_only(mut command: Command) -> Self {
+    pub(crate) fn reading_log_only(command: impl Into<Command>) -> Self {
+        let mut command = command.into();
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Lines::of(child.stderr.take().unwrap());
         Self { child, events: Lines::of(std::io::empty()), log }
@@ -175,6 +187,11 @@ impl Running {
         running.log.fact("ready");
         assert_eq!(world.simulator.counters().open_sockets(&world.bot.user_id), 1);
         running
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name.
@@ -215,10 +232,16 @@ impl Lines {
         Self { lines, seen: Vec::new() }
     }
 
+    fn next(&mut self, end: Instant) -> Result<String, RecvTimeoutError> {
+        let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()))?;
+        refuse_secrets(&line);
+        Ok(line)
+    }
+
     /// Waits for a line of JSON for which that holds.
     pub(crate) fn json(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + DEADLINE;
-        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self.next(end) {
             let value: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
             self.seen.push(line);
             if holds(&value) {
@@ -231,7 +254,7 @@ impl Lines {
     /// Waits for a line that holds those words.
     pub(crate) fn line(&mut self, words: &str) {
         let end = Instant::now() + DEADLINE;
-        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self.next(end) {
             self.seen.push(line);
             if self.seen.last().is_some_and(|line| line.contains(words)) {
                 return;
@@ -256,11 +279,19 @@ impl Lines {
     pub(crate) fn rest(&mut self) {
         let end = Instant::now() + DEADLINE;
         loop {
-            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self.next(end) {
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => panic!("it did not end; it said {:#?}", self.seen),
             }
         }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let end = Instant::now() + LEFT_OVER;
+        // Two panics at once would end all the tests.
+        while !thread::panicking() && self.next(end).is_ok() {}
     }
 }

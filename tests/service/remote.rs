@@ -1,12 +1,15 @@
 //! The commands that ask a running host.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 
-use crate::program::{Dir, Lines, Running, World, text};
+use crate::{
+    program::{Dir, Lines, Running, World, text},
+    secrets::Program,
+};
 
-const TOKEN: &str = "remote-0123456789abcdef";
+const TOKEN: &str = "mustnotshow-0123456789abcdef";
 
 /// A host with its bot, listening at a socket in its directory, and with a token.
 struct Host {
@@ -24,7 +27,7 @@ impl Host {
         Self { world, dir, running }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    fn command(&self, args: &[&str]) -> Program {
         self.dir.matterhost(args)
     }
 
@@ -109,7 +112,7 @@ fn of_several_names_each_is_tried() {
 
 #[test]
 fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
-    let mut host = Host::new();
+    let host = Host::new();
     let mut tail = Running::start(host.command(&["tail", "helpdesk", "--level", "debug", "--json"]));
     tail.log.line("following");
     host.running.signal("TERM");

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::program::{DEADLINE, Dir, Lines, Running, World, text};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
+const OTHER: &str = "whsec_mustnotshowAAAAAAAAAAAAAAAAAAAAA";
 
 /// A handler at work.
 struct Handler {

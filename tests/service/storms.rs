@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     kills::{Hush, LATEST_MS, SCATTER, all_said, await_socket, begins, talk},
-    program::{DEADLINE, Dir, World},
+    program::{DEADLINE, Dir, Lines, World},
 };
 
 /// Lives of the host in one run.
@@ -72,13 +72,17 @@ server.serve_forever()
 "#;
 
 /// Ends a process when it is dropped.
-struct Ended(Child);
+struct Ended {
+    child: Child,
+    /// Read for secrets alone.
+    _log: Option<Lines>,
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
         // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -105,10 +109,10 @@ fn by_server(dir: &Dir, seed: u64) -> (String, Ended) {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let sink = format!(
         "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{}/\"\ntimeout = \"1s\"\n\
-         secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n",
+         secret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\n",
         port.trim()
     );
-    (sink, Ended(child))
+    (sink, Ended { child, _log: None })
 }
 
 /// What the handler has noted: channel, id, time.
@@ -124,7 +128,9 @@ fn heard(dir: &Dir) -> Vec<(String, String, i64)> {
 fn begin(dir: &Dir) -> Ended {
     let mut command = dir.matterhost(&["run"]);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = Lines::of(child.stderr.take().unwrap());
+    Ended { child, _log: Some(log) }
 }
 
 fn survives(world: &World, dir: &Dir, seed: u64) {

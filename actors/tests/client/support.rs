@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// A token that must never be seen anywhere but in its header.
-pub(crate) const SECRET: &str = "sekrit9x7q3token";
+pub(crate) const SECRET: &str = "mustnotshow9x7q3token";
 
 /// Runs a test as an Arbiter would, and fails it when it hangs.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {

@@ -13,7 +13,7 @@ fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
     report.problems.into_iter().map(|problem| (problem.key, problem.what)).collect()
 }
 
-const TOKEN: &str = "0123456789abcdef";
+const TOKEN: &str = "mustnotshowabcdef";
 
 #[test]
 fn nobody_else_may_reach_it_without_a_token_and_a_secret_way() {

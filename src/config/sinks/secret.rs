@@ -109,7 +109,7 @@ impl fmt::Debug for Secret {
 mod tests {
     use super::*;
 
-    const ONE: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const ONE: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 
     #[test]
     fn one_secret_is_taken_and_two_while_it_is_changed() {

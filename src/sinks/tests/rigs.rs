@@ -147,7 +147,7 @@ pub(in crate::sinks) fn config(server: &Server, batch: usize) -> WebhookConfig {
     WebhookConfig {
         client: ClientConfig::new(url, None, limits, "matterhost/test"),
         path: "/events?key=not-shown".into(),
-        secrets: Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap(),
+        secrets: Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap(),
         timeout: super::stage::DEADLINE,
         concurrency: 4,
         batch,

@@ -49,8 +49,8 @@ mod tests {
 
     #[test]
     fn two_secrets_give_two_signatures() {
-        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let secret = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
+        let other = "whsec_mustnotshowAAAAAAAAAAAAAAAAAAAAA";
         let both = Secrets::parse(&format!("{other} {secret}")).unwrap();
         let signed = signature(&both, "msg_1", "1", b"x");
         let alone = |text| signature(&Secrets::parse(text).unwrap(), "msg_1", "1", b"x");

@@ -26,4 +26,5 @@ pub use program::serve;
 pub use simulator::Simulator;
 pub use world::account::Account;
 pub use world::channel::ChannelKind;
+pub use world::ids::TOKEN_MARK;
 pub use world::post::{Post, PostOptions};

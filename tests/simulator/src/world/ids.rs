@@ -8,6 +8,15 @@ pub(crate) fn new_id(random: &mut fastrand::Rng) -> String {
     (0..LENGTH).map(|_| char::from(ALPHABET[random.usize(0..ALPHABET.len())])).collect()
 }
 
+/// Each token begins so, and nothing else that is written down holds it: a program that shows a token is found out.
+pub const TOKEN_MARK: &str = "mustnotshow";
+
+/// A fresh token: an id by its form, with the mark.
+pub(crate) fn new_token(random: &mut fastrand::Rng) -> String {
+    let id = new_id(random);
+    format!("{TOKEN_MARK}{}", id.get(TOKEN_MARK.len()..).unwrap_or_default())
+}
+
 /// Whether a text has the form of an id.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == LENGTH && text.bytes().all(|b| b.is_ascii_alphanumeric())

@@ -3,13 +3,13 @@
 use crate::state::State;
 use crate::world::World;
 use crate::world::account::Token;
-use crate::world::ids::new_id;
+use crate::world::ids::{new_id, new_token};
 
 impl State {
     /// Makes a token; gives its id and itself.
     pub(crate) fn create_token(&mut self, user_id: &str, description: &str) -> (String, String) {
         let id = new_id(&mut self.random);
-        let token = new_id(&mut self.random);
+        let token = new_token(&mut self.random);
         let row = Token {
             id: id.clone(),
             user_id: user_id.to_owned(),

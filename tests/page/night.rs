@@ -1,0 +1,128 @@
+//! A bad night: in each state an account, and many that are well.
+
+use std::fmt::Write as _;
+
+use matterhost_simulator::{Account, Fault, FaultKind};
+
+use crate::{
+    browser::{Browser, NARROW, WIDE},
+    program::{Dir, Running, World},
+    scene::{admin_section, free_port},
+};
+
+/// Accounts that are well.
+const WELL: [&str; 8] =
+    ["deploys", "github", "greeter", "jira-sync", "metrics", "release-notes", "standup", "translator"];
+
+/// Trips at the second fault.
+const SETTINGS: &str = "[restart]\nmax_restarts = 1\nmin_backoff = \"10ms\"\n[log]\nformat = \"json\"\n\
+     [sinks.out]\ntype = \"stdout\"\n";
+
+/// Of the handler that is not there.
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+
+/// A world in which it happens, and the program in it.
+struct Night {
+    world: World,
+    oncall: Account,
+    running: Running,
+    url: String,
+    _dir: Dir,
+}
+
+impl Night {
+    fn begin() -> Self {
+        let world = World::new();
+        let port = free_port();
+        let url = world.simulator.url().to_owned();
+        let servers = format!(
+            "[servers.main]\nurl = \"{url}\"\n[servers.lab]\nurl = \"{url}/elsewhere\"\n\
+             [servers.away]\nurl = \"http://127.0.0.1:{}\"\n",
+            free_port()
+        );
+        let hook = format!(
+            "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{}/events\"\nsecret = \"{SECRET}\"\n",
+            free_port()
+        );
+        let mut config = format!("{SETTINGS}{hook}{}{servers}", admin_section(port, ""));
+        account(&mut config, "helpdesk", "main", "out", &world.bot.token);
+        for name in WELL.into_iter().chain(["lunch"]) {
+            account(&mut config, name, "main", "out", &bot(&world, name).token);
+        }
+        let oncall = bot(&world, "oncall");
+        account(&mut config, "oncall", "main", "out", &oncall.token);
+        account(&mut config, "archive", "main", "hook", &bot(&world, "archive").token);
+        account(&mut config, "tester", "lab", "out", "a-token-of-the-lab");
+        account(&mut config, "faraway", "away", "out", "a-token-of-far-away");
+        let dir = Dir::with(&config);
+        let mut running = Running::start(dir.matterhost(&["run"]));
+        for _ in 0..WELL.len() + 4 {
+            running.log.fact("ready");
+        }
+        Self { world, oncall, running, url: format!("http://127.0.0.1:{port}/"), _dir: dir }
+    }
+
+    /// Everything that can be wrong, goes wrong.
+    fn falls(&mut self) {
+        let simulator = &self.world.simulator;
+        for then in ["ready", "tripped"] {
+            simulator.inject(Fault::new(FaultKind::GarbageFrame).user(&self.oncall.user_id).times(1));
+            self.running.log.json(then, |line| line["account"] == "oncall" && line["fact"] == then);
+        }
+        self.world.says("does anybody hear me?");
+        simulator.disable(&self.world.bot.user_id);
+    }
+}
+
+fn account(config: &mut String, name: &str, server: &str, sink: &str, token: &str) {
+    writeln!(config, "[accounts.{name}]\nserver = \"{server}\"\nsinks = [\"{sink}\"]\ntoken = \"{token}\"")
+        .unwrap();
+}
+
+/// A bot in the channel.
+fn bot(world: &World, name: &str) -> Account {
+    let bot = world.simulator.create_bot(name);
+    world.simulator.add_to_channel_quietly(&world.channel, &bot.user_id);
+    bot
+}
+
+#[tokio::test]
+async fn each_state_is_told_with_its_reason_the_worst_first() {
+    let mut night = Night::begin();
+    let browser = Browser::open(&night.url).await;
+    browser.sees("[data-name=lunch]", "ready").await;
+    browser.click("[data-name=lunch] .name").await;
+    browser.click("#panel [data-act=stop]").await;
+    browser.click("#dialog-go").await;
+    browser.sees("#panel .state", "stopped").await;
+    browser.click("#panel .panel-head button").await;
+    night.falls();
+    for (name, state, why) in [
+        ("oncall", "tripped", "protocol error"),
+        ("tester", "misconfigured", "there is no Mattermost API at this URL (404)"),
+        ("helpdesk", "blocked", "the token is refused (401)"),
+        ("archive", "stalled", "its sink takes nothing"),
+        ("faraway", "connecting", "its server does not answer"),
+        ("lunch", "stopped", "stopped by an operator"),
+    ] {
+        browser.sees(&format!("[data-name={name}] .state"), state).await;
+        browser.sees(&format!("[data-name={name}] .why"), why).await;
+    }
+    let names = "return [...document.querySelectorAll('#spacer .row')].slice(0, 6).map(row => row.dataset.name).join()
+        === 'oncall,tester,helpdesk,archive,faraway,lunch'";
+    browser.until("the worst first", names).await;
+    browser.sees("#verdict", "5 of 14 ill").await;
+    browser.sees("#verdict", "1 away: the server does not answer").await;
+    browser.sees("#servers", "away down").await;
+    for (dark, colours) in [(false, "light"), (true, "dark")] {
+        for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
+            browser.dark(dark).await;
+            browser.resize(size).await;
+            browser.shoot(&format!("night-{colours}-{width}")).await;
+        }
+    }
+    browser.resize(WIDE).await;
+    browser.click("#counts [data-kind=ill]").await;
+    browser.sees("#shown", "5 of 14 shown").await;
+    browser.is_silent().await;
+}

@@ -1,0 +1,246 @@
+//! Tokens and secrets are shown nowhere: in no log, answer, page, metric, error, panic or debug format.
+
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    fmt::Debug,
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
+    ops::{Deref, DerefMut},
+    panic,
+    path::Path,
+    process::{Command, Output},
+    sync::Arc,
+};
+
+use matterhost::config::{Config, SinkKind, Sources};
+use matterhost_actors::{
+    actors::{AccountSpec, AddAccount, AddServer, ServerSpec},
+    model::Event,
+    ports::{Delivered, EventSink, Mattermost, Outcome},
+};
+use matterhost_simulator::TOKEN_MARK;
+
+use crate::program::{DEADLINE, Dir, Lines, Running, World};
+
+/// Refuses what shows a token or a secret: each that a test makes up holds the simulator's mark.
+#[track_caller]
+pub(crate) fn refuse_secrets(said: &str) {
+    assert!(
+        !said.contains(TOKEN_MARK),
+        "a token or a secret is shown:\n{}",
+        said.replace(TOKEN_MARK, "[mark]")
+    );
+}
+
+/// A command that runs the program, and refuses secrets in what it says.
+pub(crate) struct Program(pub(crate) Command);
+
+impl Program {
+    pub(crate) fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub(crate) fn current_dir(&mut self, dir: impl AsRef<Path>) -> &mut Self {
+        self.0.current_dir(dir);
+        self
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn output(&mut self) -> io::Result<Output> {
+        let output = self.0.output()?;
+        for said in [&output.stdout, &output.stderr] {
+            refuse_secrets(&String::from_utf8_lossy(said));
+        }
+        Ok(output)
+    }
+}
+
+impl Deref for Program {
+    type Target = Command;
+
+    fn deref(&self) -> &Command {
+        &self.0
+    }
+}
+
+impl DerefMut for Program {
+    fn deref_mut(&mut self) -> &mut Command {
+        &mut self.0
+    }
+}
+
+impl From<Program> for Command {
+    fn from(program: Program) -> Self {
+        program.0
+    }
+}
+
+/// One secret for each place that takes one.
+const HOOK: &str = "whsec_mustnotshowCCCCCCCCCCCCCCCCCCCCC";
+
+/// A configuration with a secret in each place that takes one, by each way.
+fn full() -> (Dir, Sources) {
+    let dir = Dir::with(&format!(
+        "[servers.main]\nurl = 'http://127.0.0.1:1'\n\
+         [accounts.a]\ntoken = '{TOKEN_MARK}7dqm4q6zj3h5s9a'\nsinks = ['hook']\n\
+         [accounts.b]\ntoken_file = 'b.token'\nsinks = ['hook']\n\
+         [accounts.c]\ntoken_env = 'C_TOKEN'\nsinks = ['hook']\n\
+         [accounts.d]\nsinks = ['hook']\n\
+         [sinks.hook]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1/'\nsecret = '{HOOK}'\n\
+         [admin]\ntoken = '{TOKEN_MARK}fulladmintoken'\nread_token_env = 'READ_TOKEN'\n"
+    ));
+    dir.write("b.token", &format!("{TOKEN_MARK}7dqm4q6zj3h5s9b\n"));
+    let environment = HashMap::from([
+        ("C_TOKEN".to_owned(), format!("{TOKEN_MARK}7dqm4q6zj3h5s9c")),
+        ("READ_TOKEN".to_owned(), format!("{TOKEN_MARK}readadmintoken")),
+        ("STATE_DIRECTORY".to_owned(), dir.path().display().to_string()),
+    ]);
+    let file = dir.path().join("matterhost.toml");
+    let flags = vec![("accounts.d.token", format!("{TOKEN_MARK}7dqm4q6zj3h5s9d"), "--some-flag")];
+    (dir, Sources { file, environment, flags })
+}
+
+/// Refuses a secret in both debug formats.
+fn refuse_shown(value: &impl Debug) {
+    refuse_secrets(&format!("{value:?}\n{value:#?}"));
+}
+
+/// Refuses a secret in the panic of one who did not expect the value.
+fn refuse_in_panic(value: &impl Debug) {
+    let unexpected = panic::catch_unwind(panic::AssertUnwindSafe(|| Err::<(), _>(value).unwrap()));
+    refuse_secrets(unexpected.unwrap_err().downcast_ref::<String>().unwrap());
+}
+
+struct Nowhere;
+
+impl EventSink for Nowhere {
+    fn deliver(&self, _: &Arc<Event>) -> Delivered {
+        Delivered::Now(Outcome::Acknowledged)
+    }
+}
+
+#[test]
+fn no_debug_format_and_no_panic_shows_a_secret() {
+    let (_dir, sources) = full();
+    refuse_shown(&sources);
+    let config = Config::load(&sources, None).unwrap();
+    refuse_shown(&config);
+    refuse_in_panic(&config);
+    refuse_shown(&config.admin);
+    for account in config.accounts {
+        assert!(account.token.expose().starts_with(TOKEN_MARK));
+        refuse_shown(&account);
+        refuse_shown(&account.token);
+        let sink = Arc::new(Nowhere);
+        let spec = AccountSpec { name: account.name, server: account.server, token: account.token, sink };
+        refuse_shown(&spec);
+        refuse_shown(&AddAccount(spec));
+    }
+    for server in config.servers {
+        refuse_shown(&server);
+        let api = Arc::new(Mattermost::new(server.client));
+        let spec = ServerSpec { name: server.name, api, limits: server.limits };
+        refuse_shown(&spec);
+        refuse_shown(&AddServer(spec));
+    }
+    let SinkKind::Webhook(hook) = &config.sinks[0].kind else { panic!("no webhook") };
+    refuse_shown(&hook.secrets);
+    for secret in hook.secrets.iter() {
+        refuse_shown(secret);
+        // A key is bytes, which are printed as numbers.
+        let numbers = format!("{:?}", &secret.expose()[..4]);
+        let numbers = numbers.trim_matches(['[', ']']);
+        assert!(!format!("{hook:?}").contains(numbers) && !format!("{hook:#x?}").contains(numbers));
+    }
+}
+
+#[test]
+fn no_mistake_in_the_configuration_shows_a_secret() {
+    let mark = TOKEN_MARK;
+    let account = format!("[accounts.a]\ntoken = '{mark}7dqm4q6zj3h5s9a'\n");
+    let server = "[servers.main]\nurl = 'http://127.0.0.1:1'\n";
+    for config in [
+        format!("{server}{account}[accounts.b]\ntoken = '{mark}7dqm4q6zj3h5s9a'\n"),
+        format!("{server}[accounts.a]\ntoken_file = '{mark}7dqm4q6zj3h5s9a'\n"),
+        format!("{server}[accounts.a]\ntoken_env = '{mark}7dqm4q6zj3h5s9a'\n"),
+        format!("{server}[accounts.a]\ntoken = ['{mark}7dqm4q6zj3h5s9a']\n"),
+        format!("{server}[accounts.a]\ntoken = '{mark} 7dqm4q6zj3h5s9a'\n"),
+        format!("{server}[accounts.a]\ntoken = '{mark}7dqm4q6zj3h5s9a"),
+        format!("{server}{account}[admin]\ntoken = '{mark}'\n"),
+        format!("{server}{account}[admin]\ntoken = '{mark} 7dqm4q6zj3h5s9a'\n"),
+        format!("{server}{account}[sinks.h]\ntype = 'webhook'\nurl = 'http://h/'\nsecret = 'whsec_{mark}'\n"),
+        format!("[servers.main]\nurl = 'http://bot:{mark}@127.0.0.1:1'\n{account}"),
+        format!(
+            "{server}{account}[sinks.h]\ntype = 'webhook'\nurl = 'http://h:{mark}@h/'\nsecret = '{HOOK}'\n"
+        ),
+    ] {
+        let dir = Dir::with(&config);
+        let file = dir.path().join("matterhost.toml");
+        let sources = Sources { file, ..Sources::default() };
+        let error = Config::load(&sources, None).unwrap_err();
+        refuse_shown(&error);
+        refuse_secrets(&error.to_string());
+        for args in [&["check"][..], &["check", "--json"], &["run"]] {
+            assert_eq!(dir.matterhost(args).output().unwrap().status.code(), Some(78), "{config}");
+        }
+    }
+}
+
+/// What the admin API answers to a request, all of it.
+fn asked(address: &str, method: &str, path: &str, token: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
+    stream.write_all(format!("{head}Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn no_answer_of_the_admin_api_shows_a_secret() {
+    let world = World::new();
+    let (full, read) = (format!("{TOKEN_MARK}fulladmintoken"), format!("{TOKEN_MARK}readadmintoken"));
+    let admin = format!("[admin]\nbind = \"127.0.0.1:0\"\ntoken = \"{full}\"\nread_token = \"{read}\"\n");
+    let dir = Dir::with(&(world.config() + &admin));
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let told = running.log.json("the admin API", |line| line["message"] == "the admin API answers");
+    let address =
+        told["url"].as_str().unwrap().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    running.log.fact("ready");
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/livez"),
+        ("GET", "/readyz?verbose"),
+        ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
+        ("GET", "/v1/instance"),
+        ("GET", "/v1/accounts"),
+        ("GET", "/v1/accounts/helpdesk"),
+        ("GET", "/v1/servers"),
+        ("GET", "/v1/log-level"),
+        ("GET", "/v1/reload"),
+        ("POST", "/v1/accounts/helpdesk/restart"),
+        ("POST", "/v1/accounts/helpdesk/posts"),
+        ("GET", "/v1/accounts/nobody"),
+    ] {
+        for token in [&full, &read, &format!("{TOKEN_MARK}ofnobodyatall")] {
+            let answer = asked(&address, method, path, token);
+            assert!(answer.starts_with("HTTP/1.1 "), "{method} {path}: {answer}");
+            refuse_secrets(&answer);
+        }
+    }
+    // The host knows each of its callers' tokens now, and logs what it did for them.
+    running.signal("TERM");
+    assert_eq!(running.ended().0.code(), Some(0));
+}
+
+#[test]
+#[should_panic(expected = "a token or a secret is shown")]
+fn a_program_that_shows_a_token_fails_its_test() {
+    // Nobody waits for a line of it.
+    let said = format!("authorization: Bearer {TOKEN_MARK}7dqm4q6zj3h5s9a\n");
+    drop(Lines::of(io::Cursor::new(said)));
+}
