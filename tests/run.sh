@@ -29,7 +29,7 @@ Checks format, lints (clippy, every warning an error), dependencies (cargo deny)
 documentation, and that the demo runs. Stops at the first failure. What it needs and cannot find it installs or
 names.
 
-  --quick   leaves out what takes long: dependencies, doc tests, documentation, deployment, demo
+  --quick   leaves out what takes long: dependencies, OpenTelemetry, doc tests, documentation, deployment, demo
   --help    prints this
 END
 }
@@ -184,6 +184,12 @@ secrets() {
   fi
 }
 
+# What is compiled only when somebody wants it.
+open_telemetry() {
+  cargo clippy --locked --all-targets --features otlp -- -D warnings
+  tests --features otlp --test service otlp::
+}
+
 # One line with the sums of cargo's own, which stand above it.
 sums() {
   awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
@@ -227,8 +233,9 @@ main() {
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, doc tests, documentation, deployment, demo' '--quick'
+    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, deployment, demo' '--quick'
   else
+    step 'OpenTelemetry' open_telemetry
     step 'doc tests' tests --doc
     step documentation documentation
     step deployment deployment

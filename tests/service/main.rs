@@ -13,6 +13,8 @@ mod documents;
 mod kills;
 mod logging;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod program;
 mod promtool;
 mod remote;
