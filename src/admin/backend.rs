@@ -13,7 +13,7 @@ use matterhost_actors::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{board::Board, caller::Keys, facts::Facts, refusal::Refusal};
+use super::{board::Board, caller::Keys, facts::Facts, health::Pulse, refusal::Refusal};
 use crate::{
     api::{self, Finding},
     config::{AdminConfig, ReadyPolicy},
@@ -23,8 +23,10 @@ use crate::{
 /// How long the Supervisor may take to answer. It never waits for anything itself.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Requests a second, of everybody together: a page needs a dozen at once, and nobody reads faster.
+/// Requests a second, of all who are let in together: a page needs a dozen at once, and nobody reads faster.
 const REQUESTS_PER_SECOND: f64 = 200.0;
+/// Requests a second for what is open to all, of all together: a page is some dozen files.
+const STRANGERS_REQUESTS_PER_SECOND: f64 = 200.0;
 
 /// What the program does for the API beyond hosting.
 pub trait Operations: Send + Sync + 'static {
@@ -68,8 +70,27 @@ pub struct Backend {
     pub(super) board: Board,
     pub(super) streams: Arc<Semaphore>,
     pub(super) max_connections: usize,
+    pub(super) callers: Turnstile,
+    pub(super) strangers: Turnstile,
+    pub(super) pulse: Pulse,
     started: SystemTime,
-    pace: Arc<Mutex<Pace>>,
+}
+
+/// Lets so many through a second.
+#[derive(Clone)]
+pub(super) struct Turnstile(Arc<Mutex<Pace>>);
+
+impl Turnstile {
+    fn new(requests_per_second: f64) -> Self {
+        Self(Arc::new(Mutex::new(Pace::new(Instant::now(), requests_per_second))))
+    }
+
+    /// Takes leave for one request.
+    pub(super) fn take(&self) -> Result<(), Refusal> {
+        // A panic while it was held leaves a number that is whole.
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        taken.map_err(|wait| Refusal::too_many("too many requests", wait))
+    }
 }
 
 impl Backend {
@@ -92,7 +113,9 @@ impl Backend {
             streams: Arc::new(Semaphore::new(config.max_streams)),
             max_connections: config.max_connections,
             started: SystemTime::now(),
-            pace: Arc::new(Mutex::new(Pace::new(Instant::now(), REQUESTS_PER_SECOND))),
+            callers: Turnstile::new(REQUESTS_PER_SECOND),
+            strangers: Turnstile::new(STRANGERS_REQUESTS_PER_SECOND),
+            pulse: Pulse::default(),
         }
     }
 
@@ -112,12 +135,6 @@ impl Backend {
                 ASK_WITHIN.as_secs()
             ))),
         }
-    }
-
-    /// Takes leave for one request; else how long to wait.
-    pub(super) fn take_leave(&self) -> Result<(), Duration> {
-        // A panic while it was held leaves a number that is whole.
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
     }
 
     /// The process, as this caller sees it.

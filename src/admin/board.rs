@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -46,27 +47,17 @@ struct State {
     looking: bool,
 }
 
-/// What a watcher gets: all rows, and then what changes.
-pub(super) struct Watching {
-    pub(super) rows: Vec<Arc<Account>>,
-    pub(super) receiver: Receiver<Bytes>,
-}
-
 impl Board {
     pub(super) fn new(supervisor: Addr<Supervisor>) -> Self {
         Self(Arc::new(Inner { supervisor, state: Mutex::default(), sender: Sender::new(BACKLOG) }))
     }
 
-    /// Watches from now on.
-    pub(super) async fn watch(&self) -> Result<Watching, Refusal> {
-        let subscribe = |state: &State| Watching {
-            rows: state.rows.values().cloned().collect(),
-            receiver: self.0.sender.subscribe(),
-        };
+    /// Watches from now on: gives what changes. All rows are to be had by [`Board::rows`] meanwhile.
+    pub(super) async fn watch(&self) -> Result<Receiver<Bytes>, Refusal> {
         {
             let state = self.state();
             if state.looking {
-                return Ok(subscribe(&state));
+                return Ok(self.0.sender.subscribe());
             }
         }
         let rows = self.look().await.ok_or_else(|| Refusal::unavailable("the Supervisor does not answer"))?;
@@ -76,7 +67,20 @@ impl Board {
             state.looking = true;
             actix_rt::spawn(self.clone().keep_looking());
         }
-        Ok(subscribe(&state))
+        Ok(self.0.sender.subscribe())
+    }
+
+    /// Some rows, from that name on. They are taken one event at a time, so that a slow watcher keeps none; what changes
+    /// meanwhile is told afterwards, and has the last word.
+    pub(super) fn rows(&self, after: Option<&str>) -> Vec<Arc<Account>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state();
+        state
+            .rows
+            .range::<str, _>((from, Bound::Unbounded))
+            .take(ROWS_AT_ONCE)
+            .map(|(_, row)| row.clone())
+            .collect()
     }
 
     async fn keep_looking(self) {

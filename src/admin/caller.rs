@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use actix_web::http::{
+    Uri,
+    header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN},
+};
 use matterhost_actors::policy::Pace;
 
 use super::refusal::Refusal;
@@ -68,16 +71,21 @@ impl Keys {
         }
     }
 
-    /// Refuses what a page of somebody else's makes a browser ask: another site's origin, or a name of somebody else's
-    /// that was made to mean this machine (DNS rebinding). An address cannot be made to mean another.
-    pub(super) fn is_meant(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let name = without_port(host).to_ascii_lowercase();
+    /// Refuses a name of somebody else's that was made to mean this machine (DNS rebinding). An address cannot be made to
+    /// mean another.
+    pub(super) fn is_named(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        let name = without_port(host(uri, headers)).to_ascii_lowercase();
         if !(is_address(&name) || name == "localhost" || self.hosts.contains(&name)) {
             return Err(Refusal::misdirected(format!(
                 "{name:?} is no name of this host; call it by its address, or add the name to admin.hosts"
             )));
         }
+        Ok(())
+    }
+
+    /// Refuses what a page of another site makes a browser ask.
+    pub(super) fn is_of_this_site(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        let host = host(uri, headers);
         let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
         let foreign =
             headers.get(ORIGIN).is_some_and(|origin| !is_same(origin.to_str().unwrap_or_default(), host));
@@ -86,6 +94,12 @@ impl Keys {
         }
         Ok(())
     }
+}
+
+/// Whom a request is for. HTTP/2 says it beside the headers, and what a whole address says goes first in HTTP/1, too.
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    let header = || headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    uri.authority().map(|authority| authority.as_str()).or_else(header).unwrap_or_default()
 }
 
 /// What stands behind `Bearer`.
@@ -166,10 +180,36 @@ mod tests {
         assert_eq!(shown(&keys, &format!("Bearer {FULL}")), Ok((true, true)), "and nobody else has");
     }
 
+    fn meant(keys: &Keys, uri: &str, pairs: &[(&str, &str)]) -> Result<(), StatusCode> {
+        let (uri, headers) = (uri.parse().unwrap(), headers(pairs));
+        let named = keys.is_named(&uri, &headers);
+        named.and_then(|()| Keys::is_of_this_site(&uri, &headers)).map_err(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn what_an_address_says_goes_before_the_header() {
+        let keys = keys(None, None);
+        let origin = ("origin", "https://127.0.0.1:8466");
+        assert_eq!(meant(&keys, "https://127.0.0.1:8466/v1/accounts", &[origin]), Ok(()), "as HTTP/2 has it");
+        assert_eq!(meant(&keys, "https://127.0.0.1:9/", &[origin]), Err(StatusCode::FORBIDDEN));
+        let here = ("host", "127.0.0.1");
+        for uri in ["http://evil.example/", "http://evil.example:8466/"] {
+            assert_eq!(meant(&keys, uri, &[here]), Err(StatusCode::MISDIRECTED_REQUEST), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_nobody() {
+        let mut bytes = HeaderMap::new();
+        bytes.insert(HOST, HeaderValue::from_bytes(b"\xff").unwrap());
+        let refused = keys(None, None).is_named(&Uri::default(), &bytes).unwrap_err();
+        assert_eq!(refused.status, StatusCode::MISDIRECTED_REQUEST);
+    }
+
     #[test]
     fn only_names_of_this_host_are_answered_and_no_other_sites_pages() {
         let keys = keys(None, None);
-        let meant = |pairs: &[(&str, &str)]| keys.is_meant(&headers(pairs)).map_err(|refusal| refusal.status);
+        let meant = |pairs: &[(&str, &str)]| meant(&keys, "/", pairs);
         for host in
             ["127.0.0.1:8466", "[::1]:8466", "localhost:8466", "LOCALHOST", "10.0.0.7", "Ops.Example.com:80"]
         {

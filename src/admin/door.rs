@@ -3,8 +3,8 @@
 
 use actix_web::{
     Error, HttpMessage as _, ResponseError as _,
-    body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
     http::{
         Method,
         header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
@@ -13,7 +13,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{backend::Backend, body, files, refusal::Refusal};
+use super::{backend::Backend, body, caller::Keys, files, refusal::Refusal};
 use crate::page::CONTENT_SECURITY_POLICY;
 
 /// What every answer carries: nothing of it is for another site, a cache or a frame.
@@ -31,39 +31,53 @@ pub(super) async fn pass<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut response = match admit(&mut request).await {
-        Ok(()) => match next.call(request).await {
-            Ok(response) => response.map_into_boxed_body(),
-            // Every error on the way is a Refusal, or one of actix's own about the request.
-            Err(error) => return Err(error),
-        },
+    let only_head = request.method() == Method::HEAD;
+    let mut payload = request.take_payload();
+    let mut response = match admit(&mut request, &mut payload).await {
+        // Handlers and extractors answer with a Refusal themselves: an error here is none of theirs.
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(refusal) => request.into_response(refusal.error_response()),
     };
     dress(response.headers_mut());
-    Ok(response)
+    let response = if only_head { without_stream(response) } else { response };
+    Ok(response.map_body(|_, answer| body::holding(answer, payload)))
 }
 
-async fn admit(request: &mut ServiceRequest) -> Result<(), Refusal> {
+async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), Refusal> {
     let Some(backend) = request.app_data::<Data<Backend>>().cloned() else {
         return Err(Refusal::unavailable("the host is ending"));
     };
-    let open = is_open_to_all(request);
-    if !is_probe(request.path()) {
-        backend.keys.is_meant(request.headers())?;
-        backend.take_leave().map_err(|wait| Refusal::too_many("too many requests", wait))?;
-    }
-    if !open {
-        let caller = backend.keys.caller(request.headers())?;
-        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-        if changes && !caller.may_change {
-            return Err(Refusal::forbidden("this token may look, and change nothing; show the full one"));
+    let (open, probe) = (is_open_to_all(request), is_probe(request.path()));
+    if !probe {
+        backend.keys.is_named(request.uri(), request.headers())?;
+        // A link on another site may lead to the page, whose files tell nothing.
+        if !files::has(request.path()) {
+            Keys::is_of_this_site(request.uri(), request.headers())?;
         }
-        request.extensions_mut().insert(caller);
     }
+    if open {
+        return if probe { Ok(()) } else { backend.strangers.take() };
+    }
+    let caller = backend.keys.caller(request.headers())?;
+    // Whoever is not let in takes no leave from those who are.
+    backend.callers.take()?;
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if changes && !caller.may_change {
+        return Err(Refusal::forbidden("this token may look, and change nothing; show the full one"));
+    }
+    request.extensions_mut().insert(caller);
     if matches!(*request.method(), Method::POST | Method::PUT) {
-        body::read(request).await?;
+        body::read(request, payload).await?;
     }
     Ok(())
+}
+
+/// The head of an answer whose body never ends: else it would be waited for, and never come.
+fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    match response.response().body().size() {
+        BodySize::Stream => response.map_body(|_, _| BoxBody::new(())),
+        BodySize::None | BodySize::Sized(_) => response,
+    }
 }
 
 /// Whoever looks after processes has no token, and may know a process by any name.

@@ -7,7 +7,10 @@ use std::{
 
 use actix_web::web::Bytes;
 use matterhost_actors::model::{Fact, Observation, Subject};
-use tokio::sync::broadcast::{Receiver, Sender, error::RecvError};
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
 use tracing::Level;
 
 use crate::{
@@ -15,10 +18,9 @@ use crate::{
     observe::{self, Told},
 };
 
-/// Facts kept for those who come back (`Last-Event-ID`): what ten thousand accounts say in one second of a storm.
+/// Facts kept for those who come back (`Last-Event-ID`) and those who are slow: what ten thousand accounts say in one
+/// second of a storm.
 const KEPT: usize = 10_000;
-/// Facts that a slow listener may lag behind before it is told that it missed some.
-const BACKLOG: usize = 4_096;
 
 /// What happens, for whoever listens.
 #[derive(Clone)]
@@ -29,7 +31,8 @@ struct Inner {
     instance: Arc<str>,
     source: Mutex<Option<Receiver<Arc<Observation>>>>,
     kept: Mutex<Kept>,
-    sender: Sender<Arc<Line>>,
+    /// The number of the next, for those who wait for it.
+    news: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -53,13 +56,21 @@ struct Said {
     chunk: Bytes,
 }
 
-/// What a listener gets at first, and then.
+/// Somebody who listens. It keeps a number and no facts: however slow it is, it costs no more.
 pub(super) struct Listening {
-    /// What it missed, as far as it is kept.
-    pub(super) since: Vec<Arc<Line>>,
-    /// Whether some of it is not kept any more.
-    pub(super) gap: bool,
-    pub(super) receiver: Receiver<Arc<Line>>,
+    facts: Facts,
+    /// The number of the fact that it gets next.
+    next: u64,
+    /// Whether it was somewhere that is not known here.
+    lost: bool,
+    news: watch::Receiver<u64>,
+}
+
+/// What a listener hears.
+pub(super) enum Heard {
+    Line(Arc<Line>),
+    /// So many are not kept any more, at least; 0 when that is not known.
+    Missed(u64),
 }
 
 impl Facts {
@@ -68,7 +79,7 @@ impl Facts {
             instance,
             source: Mutex::new(Some(source)),
             kept: Mutex::default(),
-            sender: Sender::new(BACKLOG),
+            news: watch::Sender::new(0),
         }))
     }
 
@@ -97,29 +108,72 @@ impl Facts {
         if kept.lines.len() == KEPT {
             kept.lines.pop_front();
         }
-        kept.lines.push_back(Arc::clone(&line));
-        // An error says that nobody listens.
-        let _ = self.0.sender.send(line);
+        kept.lines.push_back(line);
+        self.0.news.send_replace(kept.next);
     }
 
-    /// Listens from now on, or from where a listener was.
+    /// Listens from now on, or from where a listener was. Where that was in another run, it begins with all that is kept.
     pub(super) fn listen(&self, last: Option<&str>) -> Listening {
         let kept = self.kept();
-        let receiver = self.0.sender.subscribe();
-        let Some(last) = last else { return Listening { since: Vec::new(), gap: false, receiver } };
-        let after = last.rsplit_once('-').filter(|(instance, _)| *instance == &*self.0.instance);
-        let after = after.and_then(|(_, n)| n.parse::<u64>().ok());
-        let since: Vec<_> =
-            kept.lines.iter().filter(|line| after.is_none_or(|after| line.n > after)).cloned().collect();
-        let first = since.first().map_or(kept.next, |line| line.n);
-        // What another run said is not known here.
-        let gap = after.is_none_or(|after| first > after.saturating_add(1));
-        Listening { since, gap, receiver }
+        let after = last.and_then(|last| self.number_of(last));
+        let next = match (last, after) {
+            (None, _) => kept.next,
+            (Some(_), Some(after)) => after.saturating_add(1).min(kept.next),
+            (Some(_), None) => kept.first(),
+        };
+        let lost = last.is_some() && after.is_none();
+        Listening { facts: self.clone(), next, lost, news: self.0.news.subscribe() }
+    }
+
+    /// The number in the id of a fact of this run.
+    fn number_of(&self, id: &str) -> Option<u64> {
+        let (instance, number) = id.rsplit_once('-')?;
+        if instance == &*self.0.instance { number.parse().ok() } else { None }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // A panic while it was held leaves a list that is whole.
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// The number of the first that is kept.
+    fn first(&self) -> u64 {
+        self.lines.front().map_or(self.next, |line| line.n)
+    }
+
+    fn line(&self, number: u64) -> Option<Arc<Line>> {
+        let at = usize::try_from(number.checked_sub(self.first())?).ok()?;
+        self.lines.get(at).cloned()
+    }
+}
+
+impl Listening {
+    /// Waits for the next; `None` when there will be none.
+    pub(super) async fn next(&mut self) -> Option<Heard> {
+        if std::mem::take(&mut self.lost) {
+            return Some(Heard::Missed(0));
+        }
+        loop {
+            if let Some(heard) = self.kept() {
+                return Some(heard);
+            }
+            self.news.changed().await.ok()?;
+        }
+    }
+
+    fn kept(&mut self) -> Option<Heard> {
+        let kept = self.facts.kept();
+        let first = kept.first();
+        if self.next < first {
+            let missed = first - self.next;
+            self.next = first;
+            return Some(Heard::Missed(missed));
+        }
+        let line = kept.line(self.next)?;
+        self.next += 1;
+        Some(Heard::Line(line))
     }
 }
 
@@ -201,3 +255,7 @@ impl Wanted {
         self.facts.is_empty() || self.facts.iter().any(|wanted| wanted == label)
     }
 }
+
+#[cfg(test)]
+#[path = "facts_tests.rs"]
+mod tests;

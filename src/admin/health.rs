@@ -1,6 +1,10 @@
 //! What looks after processes asks.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpResponse,
@@ -9,9 +13,10 @@ use actix_web::{
 };
 use matterhost_actors::{
     actors::{CountStates, List},
-    model::{AccountSnapshot, AccountState},
+    model::{AccountSnapshot, AccountState, StateCounts},
 };
 use serde::Deserialize;
+use tokio::sync::Mutex;
 use utoipa::IntoParams;
 
 use super::{backend::Backend, refusal::Refusal};
@@ -21,6 +26,27 @@ use crate::{
 };
 
 const TEXT: &str = "text/plain; charset=utf-8";
+
+/// How old an answer to a probe may be. Probes are asked for without a token: however many are, the Supervisor hears of ten
+/// a second.
+const FRESH_FOR: Duration = Duration::from_millis(100);
+
+/// How many accounts were in which state a moment ago, asked for once for all who probe.
+#[derive(Clone, Default)]
+pub(super) struct Pulse(Arc<Mutex<Option<(Instant, StateCounts)>>>);
+
+impl Backend {
+    async fn counts(&self) -> Result<StateCounts, Refusal> {
+        // Whoever comes meanwhile waits for the same answer.
+        let mut last = self.pulse.0.lock().await;
+        if let Some((_, counts)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
+            return Ok(counts.clone());
+        }
+        let counts = self.ask(CountStates).await?;
+        *last = Some((Instant::now(), counts.clone()));
+        Ok(counts)
+    }
+}
 
 /// How much to say.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -37,7 +63,7 @@ pub(super) struct HowMuch {
     responses((status = 200, description = "It does", body = String, content_type = "text/plain"),
         (status = 503, description = "It does not", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
-    backend.ask(CountStates).await?;
+    backend.counts().await?;
     Ok(HttpResponse::Ok().content_type(TEXT).body("live\n"))
 }
 
@@ -49,15 +75,23 @@ pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal
         (status = 503, description = "Too few are", body = String, content_type = "text/plain"),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> Result<HttpResponse, Refusal> {
-    let accounts = backend.ask(List).await?;
-    let (met, mut text) = sum(backend.ready, &accounts);
-    if how_much.verbose.is_some() {
-        for account in &accounts {
-            tell(account, &mut text);
+    let (met, text) = match how_much.verbose {
+        None => {
+            let counts = backend.counts().await?;
+            sum(backend.ready, counts.of(AccountState::Ready), counts.total())
         }
-    }
+        Some(_) => of_each(backend.ready, &backend.ask(List).await?),
+    };
     let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(HttpResponse::build(status).content_type(TEXT).body(text))
+}
+
+/// Whether enough are ready, and what is the matter with those that are not.
+fn of_each(policy: ReadyPolicy, accounts: &[AccountSnapshot]) -> (bool, String) {
+    let ready = accounts.iter().filter(|account| is_ready(account)).count();
+    let (met, mut text) = sum(policy, ready, accounts.len());
+    accounts.iter().for_each(|account| tell(account, &mut text));
+    (met, text)
 }
 
 fn is_ready(account: &AccountSnapshot) -> bool {
@@ -65,16 +99,15 @@ fn is_ready(account: &AccountSnapshot) -> bool {
 }
 
 /// Whether enough are ready, and how many are.
-fn sum(policy: ReadyPolicy, accounts: &[AccountSnapshot]) -> (bool, String) {
-    let ready = accounts.iter().filter(|account| is_ready(account)).count();
-    let met = policy.is_met(ready, accounts.len());
+fn sum(policy: ReadyPolicy, ready: usize, all: usize) -> (bool, String) {
+    let met = policy.is_met(ready, all);
     let wanted = match policy {
         ReadyPolicy::All => "all are".to_owned(),
         ReadyPolicy::Any => "one is".to_owned(),
         ReadyPolicy::Share(percent) => format!("{percent}% are"),
     };
     let word = if met { "ready" } else { "not ready" };
-    (met, format!("{word}: {ready} of {} accounts are ready; {wanted} to be\n", accounts.len()))
+    (met, format!("{word}: {ready} of {all} accounts are ready; {wanted} to be\n"))
 }
 
 /// A line as Kubernetes' own probes have them.

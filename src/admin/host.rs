@@ -81,6 +81,6 @@ pub(super) async fn metrics(backend: Data<Backend>, request: HttpRequest) -> Res
 /// This API as an OpenAPI document
 #[utoipa::path(get, path = "/openapi.json", tag = "host", security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
-pub(super) async fn document(_: HttpRequest) -> HttpResponse {
-    HttpResponse::Ok().json(openapi::document())
+pub(super) async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi::json())
 }

@@ -4,16 +4,29 @@ use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
     os::unix::{
-        fs::PermissionsExt as _,
+        fs::{FileTypeExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::{
+    io::{FdFlags, fcntl_setfd},
+    net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket, sockopt},
 };
 
 use crate::config::{AdminConfig, AdminTls, Listen};
 
 /// Who may open the socket: the user that the program runs as.
 const SOCKET_MODE: u32 = 0o600;
+
+/// Connections that wait to be taken: as many as the standard library lets wait at an address.
+const BACKLOG: i32 = 128;
+
+/// How long a client may take nothing of what it asked for, and how long one may be gone unnoticed: it holds a connection,
+/// a stream and what is to be sent. A page in a browser that sleeps comes back by itself.
+const TAKES_NOTHING_FOR: Duration = Duration::from_secs(20);
 
 /// An open door, before anybody answers there.
 #[derive(Debug)]
@@ -49,7 +62,7 @@ impl Listener {
     pub fn open(config: &AdminConfig) -> Result<Option<Self>, ListenError> {
         let Some(listen) = &config.listen else { return Ok(None) };
         let opened = match listen {
-            Listen::Tcp { address, .. } => TcpListener::bind(address).map(At::Tcp),
+            Listen::Tcp { address, .. } => tcp(*address).map(At::Tcp),
             Listen::Unix(path) => unix(path).map(At::Unix),
         };
         match opened {
@@ -72,6 +85,14 @@ impl Listener {
         }
     }
 
+    /// The socket in the file system, which is to be removed at the end.
+    pub(super) fn socket(&self) -> Option<PathBuf> {
+        match &self.at {
+            At::Tcp(_) => None,
+            At::Unix(listener) => Some(socket_path(listener)),
+        }
+    }
+
     /// How it is called.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -84,15 +105,40 @@ impl Listener {
 
 fn socket_path(listener: &UnixListener) -> PathBuf {
     let path = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
-    path.unwrap_or_default()
+    // Whoever reads it in the log may be elsewhere.
+    path.map(|path| path::absolute(&path).unwrap_or(path)).unwrap_or_default()
 }
 
-/// A socket that nobody answers at is left from a run that was killed.
+/// What is set here holds for every connection that is taken.
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    sockopt::set_socket_keepalive(&listener, true)?;
+    #[cfg(target_os = "linux")]
+    {
+        sockopt::set_tcp_keepidle(&listener, TAKES_NOTHING_FOR)?;
+        let millis = u32::try_from(TAKES_NOTHING_FOR.as_millis()).unwrap_or(u32::MAX);
+        sockopt::set_tcp_user_timeout(&listener, millis)?;
+    }
+    Ok(listener)
+}
+
 fn unix(path: &Path) -> io::Result<UnixListener> {
-    if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+    remove_left_over(path)?;
+    let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // Nobody comes in before it listens, and then only who may.
+    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket that nobody answers at is left from a run that was killed. What is no socket is somebody's file.
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && UnixStream::connect(path).is_err_and(|error| refused(&error)) {
         fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
-    Ok(listener)
+    Ok(())
 }

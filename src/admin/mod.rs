@@ -18,7 +18,7 @@ mod routes;
 mod servers;
 mod sse;
 
-use std::{io, sync::mpsc, thread, time::Duration};
+use std::{fs, io, path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use actix_web::dev::ServerHandle;
 
@@ -34,6 +34,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 pub struct Admin {
     server: ServerHandle,
     thread: thread::JoinHandle<()>,
+    socket: Option<PathBuf>,
 }
 
 impl Admin {
@@ -42,6 +43,7 @@ impl Admin {
     /// # Errors
     /// When there is no thread for it, or the listener cannot be used.
     pub fn start(listener: Listener, backend: Backend) -> io::Result<Self> {
+        let socket = listener.socket();
         let (told, tell) = mpsc::channel();
         let thread = thread::Builder::new().name("admin".into()).spawn(move || {
             let runner = actix_rt::System::new();
@@ -59,11 +61,15 @@ impl Admin {
             });
         })?;
         let server = tell.recv().unwrap_or_else(|_| Err(io::Error::other("its thread has died")))?;
-        Ok(Self { server, thread })
+        Ok(Self { server, thread, socket })
     }
 
     /// Ends it. Open connections are closed.
     pub async fn stop(self) {
+        // Before the door is shut: afterwards it could be another run's.
+        if let Some(Err(error)) = self.socket.as_deref().map(fs::remove_file) {
+            tracing::debug!(%error, "the socket of the admin API cannot be removed");
+        }
         if tokio::time::timeout(CLOSE_WITHIN, self.server.stop(false)).await.is_err()
             || !self.thread.is_finished()
         {

@@ -1,5 +1,8 @@
 //! The API as an OpenAPI document, made from the code that answers.
 
+use std::sync::OnceLock;
+
+use actix_web::web::Bytes;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -40,6 +43,13 @@ impl Modify for Token {
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
     }
+}
+
+/// The document as JSON, written once: everybody may ask for it, again and again.
+pub(super) fn json() -> Bytes {
+    static JSON: OnceLock<Bytes> = OnceLock::new();
+    // Texts cannot fail to be written.
+    JSON.get_or_init(|| document().to_json().unwrap_or_default().into()).clone()
 }
 
 /// The document.

@@ -13,6 +13,12 @@ use matterhost_actors::{actors::SupervisorError, model::ReplyError};
 
 use crate::api::{Finding, PROBLEM_TYPE, Problem};
 
+/// The longest explanation, in characters: it may quote what somebody sent, who is to see where it is wrong, not all of it.
+const LONGEST_DETAIL: usize = 600;
+
+/// When to ask again whose account has too much to do: a post takes a moment.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -30,7 +36,13 @@ impl Refusal {
     }
 
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, allow: None, problems: Vec::new() }
+        Self {
+            status,
+            detail: shortened(detail.into()),
+            retry_after: None,
+            allow: None,
+            problems: Vec::new(),
+        }
     }
 
     pub(super) fn bad(detail: impl Into<String>) -> Self {
@@ -73,6 +85,14 @@ impl Refusal {
     }
 }
 
+fn shortened(mut detail: String) -> String {
+    if let Some((end, _)) = detail.char_indices().nth(LONGEST_DETAIL) {
+        detail.truncate(end);
+        detail.push('…');
+    }
+    detail
+}
+
 impl From<SupervisorError> for Refusal {
     fn from(error: SupervisorError) -> Self {
         let status = match error {
@@ -88,12 +108,16 @@ impl From<ReplyError> for Refusal {
     fn from(error: ReplyError) -> Self {
         let status = match error {
             ReplyError::UnknownAccount(_) => StatusCode::NOT_FOUND,
-            ReplyError::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
-            ReplyError::Empty | ReplyError::NoChannel | ReplyError::TooLong { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
-            ReplyError::Stopped(_) => StatusCode::CONFLICT,
-            _ => StatusCode::BAD_GATEWAY,
+            ReplyError::Full { .. } => return Self::too_many(error.to_string(), FULL_FOR),
+            ReplyError::Empty
+            | ReplyError::NoChannel
+            | ReplyError::TooLong { .. }
+            | ReplyError::TooManyFiles { .. }
+            | ReplyError::FileTooLarge { .. }
+            | ReplyError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } => StatusCode::CONFLICT,
+            ReplyError::TooLate { .. } => StatusCode::GATEWAY_TIMEOUT,
+            ReplyError::Interrupted(_) => StatusCode::BAD_GATEWAY,
         };
         Self::new(status, error.to_string())
     }

@@ -6,7 +6,8 @@ use actix_web::{
     App, HttpServer, Resource, Route,
     dev::Server,
     error::{JsonPayloadError, PathError, QueryPayloadError},
-    http::StatusCode,
+    guard::{Any, Get, Head},
+    http::{KeepAlive, StatusCode},
     middleware::from_fn,
     web::{self, Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig},
 };
@@ -19,8 +20,6 @@ use crate::page::ASSETS;
 
 /// How long the head of a request may take to come.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// How long a connection may wait for its next request.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long a client may take to close its side.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -36,7 +35,8 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
         .max_connections(max_connections)
         .client_request_timeout(HEAD_WITHIN)
         .client_disconnect_timeout(CLOSED_WITHIN)
-        .keep_alive(KEEP_ALIVE)
+        // Only for the first request of a connection the server below has a limit of time: each has a connection of its own.
+        .keep_alive(KeepAlive::Disabled)
         .shutdown_timeout(1);
     let server = match (listener.at, listener.tls) {
         (At::Tcp(listener), Some(tls)) => server.listen_rustls_0_23(listener, tls.server_config())?,
@@ -46,38 +46,42 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
     Ok(server.run())
 }
 
+/// What a path takes that is only looked at.
+const GET: &str = "GET, HEAD";
+
+/// Whoever may GET may ask for the head alone.
+fn get() -> Route {
+    web::route().guard(Any(Get()).or(Head()))
+}
+
 fn routes(app: &mut ServiceConfig) {
     app.app_data(JsonConfig::default().limit(body::LARGEST).error_handler(|error, _| json(&error).into()))
         .app_data(PathConfig::default().error_handler(|error, _| path(&error).into()))
         .app_data(QueryConfig::default().error_handler(|error, _| query(&error).into()))
-        .service(only("/livez", "GET", [web::get().to(health::live)]))
-        .service(only("/readyz", "GET", [web::get().to(health::ready)]))
-        .service(only("/metrics", "GET", [web::get().to(host::metrics)]))
-        .service(only("/openapi.json", "GET", [web::get().to(host::document)]))
-        .service(only("/v1/instance", "GET", [web::get().to(host::instance)]))
-        .service(only("/v1/accounts", "GET", [web::get().to(accounts::list)]))
-        .service(only("/v1/accounts/{name}", "GET", [web::get().to(accounts::one)]))
+        .service(only("/livez", GET, [get().to(health::live)]))
+        .service(only("/readyz", GET, [get().to(health::ready)]))
+        .service(only("/metrics", GET, [get().to(host::metrics)]))
+        .service(only("/openapi.json", GET, [get().to(host::document)]))
+        .service(only("/v1/instance", GET, [get().to(host::instance)]))
+        .service(only("/v1/accounts", GET, [get().to(accounts::list)]))
+        .service(only("/v1/accounts/{name}", GET, [get().to(accounts::one)]))
         .service(only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
         .service(only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
-        .service(only("/v1/servers", "GET", [web::get().to(servers::list)]))
-        .service(only("/v1/events", "GET", [web::get().to(sse::events)]))
-        .service(only("/v1/watch", "GET", [web::get().to(sse::watch)]))
+        .service(only("/v1/servers", GET, [get().to(servers::list)]))
+        .service(only("/v1/events", GET, [get().to(sse::events)]))
+        .service(only("/v1/watch", GET, [get().to(sse::watch)]))
         .service(only(
             "/v1/log-level",
-            "GET, PUT",
-            [web::get().to(host::log_level), web::put().to(host::set_log_level)],
+            "GET, HEAD, PUT",
+            [get().to(host::log_level), web::put().to(host::set_log_level)],
         ))
         .service(only(
             "/v1/reload",
-            "GET, POST",
-            [web::get().to(host::preview), web::post().to(host::apply)],
+            "GET, HEAD, POST",
+            [get().to(host::preview), web::post().to(host::apply)],
         ));
     for asset in ASSETS {
-        app.service(only(
-            asset.path,
-            "GET",
-            [web::get().to(move |request| ready(files::serve(asset, &request)))],
-        ));
+        app.service(only(asset.path, GET, [get().to(move |request| ready(files::serve(asset, &request)))]));
     }
     app.default_service(web::to(|| async {
         Refusal::not_found("there is nothing here; see /openapi.json").refused()

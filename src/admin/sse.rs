@@ -1,6 +1,6 @@
 //! Streams of server-sent events.
 
-use std::{convert::Infallible, sync::Arc, time::Duration, vec};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -20,12 +20,12 @@ use utoipa::IntoParams;
 
 use super::{
     backend::Backend,
-    board::{self, ROWS_AT_ONCE, Watching},
+    board::{self, ROWS_AT_ONCE},
     caller::Caller,
-    facts::{Line, Listening, Wanted, gap},
+    facts::{Heard, Listening, Wanted, gap},
     refusal::Refusal,
 };
-use crate::api::{self, Account, Problem};
+use crate::api::{self, Problem};
 
 /// A quiet stream says something so often: whatever lies between would take it for dead.
 const QUIET: Duration = Duration::from_secs(15);
@@ -85,44 +85,41 @@ pub(super) async fn events(
     let permit = permit(&backend)?;
     let wanted = which.wanted()?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
-    let Listening { since, gap: missed, receiver } = backend.facts.listen(last);
-    let mut first = vec![Bytes::from_static(RETRY)];
-    first.extend(missed.then(|| gap(0)));
-    let state =
-        Tail { first: first.into_iter(), since: since.into_iter(), receiver, wanted, _permit: permit };
+    let state = Tail {
+        hello: Some(Bytes::from_static(RETRY)),
+        listening: backend.facts.listen(last),
+        wanted,
+        _permit: permit,
+    };
     Ok(answer(stream::unfold(state, |mut tail| async { Some((tail.next().await?, tail)) })))
 }
 
 /// A listener to facts.
 struct Tail {
-    first: vec::IntoIter<Bytes>,
-    since: vec::IntoIter<Arc<Line>>,
-    receiver: Receiver<Arc<Line>>,
+    hello: Option<Bytes>,
+    listening: Listening,
     wanted: Wanted,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Tail {
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(chunk) = self.first.next() {
-            return Some(chunk);
+        if let Some(hello) = self.hello.take() {
+            return Some(hello);
         }
+        // What is not wanted makes no sound, and does not put off the next comment either.
+        timeout(QUIET, self.wanted()).await.unwrap_or(Some(Bytes::from_static(COMMENT)))
+    }
+
+    async fn wanted(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(line) = self.since.next() {
-                match line.chunk(&self.wanted) {
-                    Some(chunk) => return Some(chunk),
-                    None => continue,
-                }
-            }
-            match timeout(QUIET, self.receiver.recv()).await {
-                Err(_) => return Some(Bytes::from_static(COMMENT)),
-                Ok(Ok(line)) => {
+            match self.listening.next().await? {
+                Heard::Missed(missed) => return Some(gap(missed)),
+                Heard::Line(line) => {
                     if let Some(chunk) = line.chunk(&self.wanted) {
                         return Some(chunk);
                     }
                 }
-                Ok(Err(RecvError::Lagged(missed))) => return Some(gap(missed)),
-                Ok(Err(RecvError::Closed)) => return None,
             }
         }
     }
@@ -136,64 +133,64 @@ impl Tail {
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn watch(backend: Data<Backend>, caller: ReqData<Caller>) -> Result<HttpResponse, Refusal> {
     let permit = permit(&backend)?;
-    let watching = backend.board.watch().await?;
+    let receiver = backend.board.watch().await?;
     // Texts and numbers cannot fail to be written.
     let instance = serde_json::to_string(&backend.instance_for(caller.into_inner())).unwrap_or_default();
     let hello = Some(format!("retry: 2000\nevent: instance\ndata: {instance}\n\n").into());
-    let state = Watcher {
-        backend,
-        hello,
-        begins: true,
-        rows: Vec::new().into_iter(),
-        receiver: watching.receiver.resubscribe(),
-        _permit: permit,
-    };
-    let state = state.anew(watching);
+    let state = Watcher { backend, hello, rows: Rows::First, receiver, _permit: permit };
     Ok(answer(stream::unfold(state, |mut watcher| async { Some((watcher.next().await?, watcher)) })))
+}
+
+/// Which rows are due.
+enum Rows {
+    /// The first of all.
+    First,
+    /// Those after this name.
+    After(String),
+    /// All are told: now what changes.
+    Told,
 }
 
 /// A watcher of the accounts.
 struct Watcher {
     backend: Data<Backend>,
     hello: Option<Bytes>,
-    /// Whether the next rows are the first of all.
-    begins: bool,
-    rows: vec::IntoIter<Arc<Account>>,
+    rows: Rows,
     receiver: Receiver<Bytes>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Watcher {
-    fn anew(mut self, watching: Watching) -> Self {
-        self.begin(watching);
-        self
-    }
-
-    fn begin(&mut self, watching: Watching) {
-        self.begins = true;
-        self.rows = watching.rows.into_iter();
-        self.receiver = watching.receiver;
-    }
-
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(hello) = self.hello.take() {
             return Some(hello);
         }
-        let rows: Vec<_> = self.rows.by_ref().take(ROWS_AT_ONCE).collect();
-        if self.begins || !rows.is_empty() {
-            let whole = std::mem::take(&mut self.begins);
-            return Some(board::chunk(whole, &rows, &[]));
+        if let Some(rows) = self.due() {
+            return Some(rows);
         }
         match timeout(QUIET, self.receiver.recv()).await {
             Err(_) => Some(Bytes::from_static(COMMENT)),
             Ok(Ok(chunk)) => Some(chunk),
             Ok(Err(RecvError::Lagged(_))) => {
-                let watching = self.backend.board.watch().await.ok()?;
-                self.begin(watching);
-                Some(Bytes::from_static(COMMENT))
+                self.receiver = self.receiver.resubscribe();
+                self.rows = Rows::First;
+                self.due()
             }
             Ok(Err(RecvError::Closed)) => None,
         }
+    }
+
+    /// The next of the rows, until all are told. Without any account that is an event, too.
+    fn due(&mut self) -> Option<Bytes> {
+        let (whole, after) = match &self.rows {
+            Rows::First => (true, None),
+            Rows::After(name) => (false, Some(name.as_str())),
+            Rows::Told => return None,
+        };
+        let rows = self.backend.board.rows(after);
+        let last = rows.last().filter(|_| rows.len() == ROWS_AT_ONCE);
+        self.rows = last.map_or(Rows::Told, |last| Rows::After(last.name.clone()));
+        (whole || !rows.is_empty()).then(|| board::chunk(whole, &rows, &[]))
     }
 }
 

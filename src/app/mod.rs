@@ -73,10 +73,12 @@ fn host(args: &RunArgs) -> Exit {
             return Exit::Config;
         }
     };
-    host::run((config, sources), store, level).unwrap_or_else(|error| {
+    let exit = host::run((config, sources), store, level).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Exit::Failed
-    })
+    });
+    logging::end();
+    exit
 }
 
 fn demo(args: &DemoArgs) -> Exit {

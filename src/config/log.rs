@@ -2,6 +2,7 @@
 
 use config::ValueKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use url::Url;
 
 use super::{problem::Problem, section::Section, setting::Setting};
 
@@ -15,6 +16,8 @@ pub struct LogConfig {
     pub level: Targets,
     /// How a line looks.
     pub format: LogFormat,
+    /// The address of an OpenTelemetry collector that gets it, too.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// How a line of the log looks.
@@ -29,7 +32,8 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: Targets::new().with_default(tracing::Level::INFO), format: LogFormat::default() }
+        let level = Targets::new().with_default(tracing::Level::INFO);
+        Self { level, format: LogFormat::default(), otlp_endpoint: None }
     }
 }
 
@@ -60,8 +64,32 @@ pub(super) fn read(mut section: Section<'_>) -> LogConfig {
         section.refuse("level", problem.what, problem.remedy);
         LogConfig::default().level
     });
+    let otlp_endpoint = otlp_endpoint(&mut section);
     section.finish();
-    LogConfig { level, format }
+    LogConfig { level, format, otlp_endpoint }
+}
+
+/// The address is not shown in errors: somebody may have put a password into it.
+fn otlp_endpoint(section: &mut Section<'_>) -> Option<String> {
+    const KEY: &str = "otlp_endpoint";
+    let text = section.optional::<String>(KEY)?;
+    if cfg!(not(feature = "otlp")) {
+        section.refuse(
+            KEY,
+            "this program was built without OpenTelemetry",
+            "leave it out, or build with --features otlp",
+        );
+    }
+    let url = Url::parse(&text).ok();
+    let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
+        section.refuse(KEY, "this is no address", "write it like http://127.0.0.1:4318");
+        return None;
+    };
+    if url.password().is_some() || !url.username().is_empty() || url.query().is_some() {
+        let remedy = "leave it out, and set the variable OTEL_EXPORTER_OTLP_HEADERS";
+        section.refuse(KEY, "there is a name, a password or a query in it", remedy);
+    }
+    Some(text)
 }
 
 /// Reads which levels of which modules are logged, such as `info` or `matterhost=debug,info`.
@@ -75,12 +103,16 @@ pub fn parse_level(text: &str) -> Result<Targets, Problem> {
     })
 }
 
+/// Every line that is logged is held against each part.
+const MOST_PARTS: usize = 64;
+
 /// A bare word that is no level would be taken for a module's name, and all else be silent.
 fn parse(text: &str) -> Option<Targets> {
+    let of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
+    let module = |name: &str| !name.is_empty() && name.trim().chars().all(of_names);
     let level = |word: &str| !word.is_empty() && word.trim().parse::<LevelFilter>().is_ok();
-    let part =
-        |part: &str| part.split_once('=').map_or(level(part), |(module, l)| !module.is_empty() && level(l));
-    if text.split(',').all(part) { text.parse().ok() } else { None }
+    let part = |part: &str| part.split_once('=').map_or(level(part), |(name, l)| module(name) && level(l));
+    if text.split(',').count() <= MOST_PARTS && text.split(',').all(part) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -92,8 +124,12 @@ mod tests {
         for good in ["info", "off", "WARN", "matterhost=debug,info", "warn,matterhost_actors::actors=trace"] {
             assert!(parse(good).is_some(), "{good}");
         }
-        for bad in ["", "loud", "matterhost", "info,", "matterhost=loud", "=info"] {
+        for bad in
+            ["", "loud", "matterhost", "info,", "matterhost=loud", "=info", " =info", "a\nb=info", "a b=info"]
+        {
             assert!(parse(bad).is_none(), "{bad}");
         }
+        assert!(parse(&"a=info,".repeat(64)).is_none() && parse(&vec!["a=info"; 64].join(",")).is_some());
+        assert!(parse(&vec!["a=info"; 65].join(",")).is_none());
     }
 }

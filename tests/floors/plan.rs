@@ -44,8 +44,8 @@ pub(crate) const SERVICE: Plan = Plan {
     package: "matterhost",
     rows: &[
         ("main", &["app", "cli"]),
-        ("admin", &["api", "config", "observe", "page"]),
-        ("api", &[]),
+        ("admin", &["api", "config", "metrics", "observe", "page"]),
+        ("remote", &["api", "cli", "config"]),
         ("check", &["config", "stores"]),
         ("state", &["stores"]),
         ("demo", &["admin", "config", "exit", "metrics"]),
@@ -54,6 +54,7 @@ pub(crate) const SERVICE: Plan = Plan {
         ("sinks", &["config", "cloud_event", "metrics"]),
         ("metrics", &[]),
         ("stores", &[]),
+        ("api", &[]),
         ("observe", &[]),
         ("page", &[]),
         ("cloud_event", &[]),

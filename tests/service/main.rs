@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod admin;
 mod answering;
 mod check;
 mod command_line;
@@ -12,6 +13,8 @@ mod documents;
 mod kills;
 mod logging;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod program;
 mod promtool;
 mod reload;

@@ -14,7 +14,11 @@ use matterhost_simulator::{Account, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::secrets::{Program, refuse_secrets};
+// Named by its path: other test binaries take this file in, too.
+#[path = "command.rs"]
+mod command;
+
+pub(crate) use command::{Program, refuse_secrets};
 
 /// How long the program may take to say what is waited for: long, for a machine under load.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -101,6 +105,11 @@ impl World {
         (0..count).map(make).collect()
     }
 
+    /// The team that the channel belongs to.
+    pub(crate) fn team(&self) -> &str {
+        &self.team
+    }
+
     /// A configuration that hosts the bot.
     pub(crate) fn config(&self) -> String {
         let (url, token) = (self.simulator.url(), &self.bot.token);
@@ -184,7 +193,7 @@ impl Running {
         running
     }
 
-    /// Its process.
+    /// The number of its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

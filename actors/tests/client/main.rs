@@ -12,6 +12,7 @@ mod rest;
 mod secrets;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tally;
 #[cfg(test)]
 mod tls;

@@ -1,0 +1,101 @@
+//! Accounts and servers are shown.
+
+use serde_json::Value;
+
+use super::host::{ANYWHERE, Host, sibling};
+use crate::program::World;
+
+fn names(answer: &Value) -> Vec<&str> {
+    answer["accounts"].as_array().unwrap().iter().map(|account| account["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
+    let world = World::new();
+    let (_, section) = sibling(&world, "alerts");
+    let nobody = "[accounts.zero]\nserver = \"main\"\ntoken = \"nobodys0token0nobodys0toke\"\n";
+    let host = Host::start(world, &format!("{section}{nobody}{ANYWHERE}"));
+    host.await_state("alerts", "ready");
+    host.await_state("helpdesk", "ready");
+    host.await_state("zero", "blocked");
+    for (query, expected) in [
+        ("", &["alerts", "helpdesk", "zero"][..]),
+        ("?state=ready", &["alerts", "helpdesk"]),
+        ("?state=blocked,%20tripped", &["zero"]),
+        ("?state=stopped", &[]),
+        ("?state=", &[]),
+        ("?server=main&name=e", &["alerts", "helpdesk", "zero"]),
+        ("?server=other", &[]),
+        ("?name=help", &["helpdesk"]),
+        ("?name=%2e%2e%2f", &[]),
+    ] {
+        let answer = host.get(&format!("/v1/accounts{query}"));
+        assert_eq!(answer.status, 200, "{query} {}", answer.text());
+        assert_eq!(names(&answer.json()), expected, "{query}");
+    }
+    let told = host.get("/v1/accounts?stat=ready").problem(400);
+    assert!(told.contains("stat") && told.contains("state"), "{told}");
+}
+
+#[test]
+fn one_account_is_told_of_with_all_that_is_known() {
+    let mut host = Host::ready("");
+    host.world.says("hello");
+    host.running.events.post("hello");
+    let account = host.await_account("helpdesk", "an event", |account| account["events"] != 0);
+    assert_eq!((&account["server"], &account["generation"]), (&"main".into(), &1.into()), "{account}");
+    assert_eq!(account["budget_left"], 5);
+    assert!(account["last_event"].as_str().unwrap().ends_with('Z'), "{account}");
+    assert_eq!(account["endings"], Value::Array(Vec::new()));
+    assert!(account["witnesses"].is_object() && account["cursor_lag_ms"].is_u64(), "{account}");
+    host.world.simulator.cycle(&host.world.bot.user_id);
+    let account = host.account("helpdesk");
+    assert!(!account.to_string().contains(&host.world.bot.token));
+}
+
+#[test]
+fn who_is_nobody_is_not_found() {
+    let host = Host::ready("");
+    let long = "x".repeat(10_000);
+    for name in
+        ["nobody", "..%2f..%2fetc%2fpasswd", "a%00b", "a%0Ab", "%FF%FE", "%20", "a%2Fb", long.as_str()]
+    {
+        for (method, path) in [("GET", ""), ("HEAD", ""), ("POST", "/restart"), ("POST", "/stop")] {
+            let answer = host.ask(method, &format!("/v1/accounts/{name}{path}"), &[], b"");
+            if method == "HEAD" {
+                assert_eq!((answer.status, answer.body.len()), (404, 0));
+                continue;
+            }
+            let told = answer.problem(404);
+            assert!(told.len() < 1_000 && !told.contains('\n') && !told.contains('\0'), "{told:?}");
+        }
+    }
+    // What a client has not tidied up is a path that there is not.
+    for path in ["/v1/accounts/../instance", "/v1/accounts/helpdesk/", "/v1//accounts", "/v1/accounts/a/b/c"]
+    {
+        let answer = host.get(path);
+        assert!(matches!(answer.status, 404 | 405), "{path} {}", answer.text());
+        answer.problem(answer.status);
+    }
+    assert_eq!(host.account("helpdesk")["generation"], 1);
+}
+
+#[test]
+fn servers_are_shown_with_where_they_are_and_how() {
+    let host = Host::ready("");
+    let servers = host.get("/v1/servers").json();
+    let server = &servers["servers"][0];
+    assert_eq!(
+        (&server["name"], &server["up"], &server["accounts"]),
+        (&"main".into(), &true.into(), &1.into())
+    );
+    assert_eq!(server["url"].as_str().unwrap().trim_end_matches('/'), host.world.simulator.url());
+    host.world.simulator.stop_server();
+    let mut stream = host.listen("/v1/events?server=main", &[]);
+    let down = || host.get("/v1/servers").json()["servers"][0]["up"] == false;
+    if !down() {
+        stream.fact("server_down");
+        assert!(down());
+    }
+    assert!(host.get("/v1/servers").json()["servers"][0]["down_since"].is_string());
+}

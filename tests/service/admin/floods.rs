@@ -1,0 +1,172 @@
+//! Many callers at once.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    host::{Api, Host},
+    http,
+    meanwhile::unaffected,
+    sse::Stream,
+};
+use crate::program::DEADLINE;
+
+/// How long a flood lasts.
+const FLOOD: Duration = Duration::from_secs(3);
+const THREADS: usize = 4;
+
+/// Asks as fast as it goes, from several threads. Gives how often each status came.
+fn flood(api: Api, path: &'static str, token: Option<&'static str>) -> BTreeMap<u16, usize> {
+    let one = move || {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let lines: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+        let stranger = Api { token: None, ..api };
+        let (end, mut counts) = (Instant::now() + FLOOD, BTreeMap::<u16, usize>::new());
+        while Instant::now() < end {
+            *counts.entry(stranger.ask("GET", path, &lines, b"").status).or_default() += 1;
+        }
+        counts
+    };
+    let threads: Vec<_> = (0..THREADS).map(|_| thread::spawn(one)).collect();
+    let mut all = BTreeMap::<u16, usize>::new();
+    for (status, count) in threads.into_iter().flat_map(|thread| thread.join().unwrap()) {
+        *all.entry(status).or_default() += count;
+    }
+    println!("{path}: {all:?} within {} s", FLOOD.as_secs());
+    all
+}
+
+/// Floods, while somebody who may asks now and then and is answered each time.
+fn nobody_else_waits(host: &Host, path: &'static str, token: Option<&'static str>) -> BTreeMap<u16, usize> {
+    let api = host.api;
+    let flooding = thread::spawn(move || flood(api, path, token));
+    let mut slowest = Duration::ZERO;
+    while !flooding.is_finished() {
+        let asked = Instant::now();
+        assert_eq!(host.get("/v1/accounts").status, 200);
+        slowest = slowest.max(asked.elapsed());
+        thread::sleep(Duration::from_millis(50));
+    }
+    println!("meanwhile the slowest answer to an operator took {} ms", slowest.as_millis());
+    flooding.join().unwrap()
+}
+
+#[test]
+fn strangers_and_guessers_hold_up_nobody() {
+    unaffected("", |host| {
+        let counts = nobody_else_waits(host, "/v1/accounts", None);
+        assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [401]);
+        let counts = nobody_else_waits(host, "/v1/accounts", Some("guess-0123456789abcdef"));
+        assert!(counts[&429] > 10 * counts.get(&401).copied().unwrap_or(0), "{counts:?}");
+        let counts = nobody_else_waits(host, "/openapi.json", None);
+        assert!(counts[&200] <= 200 * (FLOOD.as_secs() as usize + 2), "{counts:?}");
+    });
+}
+
+#[test]
+fn probes_are_answered_however_many_there_are() {
+    unaffected("", |host| {
+        for path in ["/livez", "/readyz"] {
+            let counts = nobody_else_waits(host, path, None);
+            assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [200]);
+        }
+    });
+}
+
+#[test]
+fn those_who_may_have_a_limit_too() {
+    unaffected("", |host| {
+        let counts = flood(host.api, "/v1/instance", host.token);
+        assert!(counts[&200] <= 200 * (FLOOD.as_secs() as usize + 2), "{counts:?}");
+        let answer = || host.get("/v1/instance");
+        let end = Instant::now() + DEADLINE;
+        while answer().status != 200 {
+            assert!(Instant::now() < end);
+        }
+    });
+}
+
+#[test]
+fn more_connections_than_there_may_be_wait_and_then_it_goes_on() {
+    unaffected("max_connections = 64\nmax_streams = 8\n", |host| {
+        let open = |_| TcpStream::connect_timeout(&host.address, Duration::from_millis(50)).ok();
+        let open: Vec<_> = (0..400).filter_map(open).collect();
+        let flooded = Instant::now();
+        println!("of 400 connections {} were open at once, where 64 are taken", open.len());
+        // Nobody says anything on these: they are let go, and whoever waits behind them gets an answer.
+        let mut patient = http::connect(host.address);
+        patient.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        assert_eq!(http::read(patient).unwrap().status, 200);
+        println!("/livez answered {} ms after the flood", flooded.elapsed().as_millis());
+    });
+}
+
+#[test]
+fn a_thousand_listeners_hear_everything() {
+    const LISTENERS: usize = 1_000;
+    unaffected("max_connections = 1200\nmax_streams = 1100\n", |host| {
+        let began = Instant::now();
+        let listen = |n: usize| host.listen(["/v1/events", "/v1/watch"][n % 2], &[]);
+        let mut streams: Vec<Stream> = (0..LISTENERS).map(within_the_rate(listen)).collect();
+        println!(
+            "{LISTENERS} listen after {} ms, with {} KiB",
+            began.elapsed().as_millis(),
+            host.memory_kib()
+        );
+        assert_eq!(host.post("/v1/accounts/helpdesk/reset").status, 202);
+        let asked = Instant::now();
+        for (n, stream) in streams.iter_mut().enumerate() {
+            match n % 2 {
+                0 => drop(stream.fact("budget_reset")),
+                _ => drop(stream.row("helpdesk", |_| true)),
+            }
+        }
+        println!("all heard it after {} ms", asked.elapsed().as_millis());
+        assert_eq!(host.get("/livez").status, 200);
+    });
+}
+
+/// Waits a moment between two: all together may ask 200 times a second.
+fn within_the_rate(listen: impl Fn(usize) -> Stream) -> impl FnMut(usize) -> Stream {
+    let began = Instant::now();
+    move |n| {
+        let due = began + Duration::from_millis(6) * u32::try_from(n).unwrap();
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        listen(n)
+    }
+}
+
+#[test]
+fn too_many_listeners_are_told_and_leave_room_for_others() {
+    unaffected("", |host| {
+        let mut open = Vec::new();
+        let refused = loop {
+            let reading = listen_or_not(host);
+            if reading.answer.status != 200 {
+                break reading.answer;
+            }
+            open.push(reading);
+        };
+        println!("{} listen by default, and the next is told {}", open.len(), refused.status);
+        assert_eq!((open.len(), refused.status), (256, 429));
+        assert!(refused.header("retry-after").is_some());
+        for path in ["/livez", "/readyz", "/v1/accounts"] {
+            assert_eq!(host.get(path).status, 200, "{path}");
+        }
+        drop(open);
+        let end = Instant::now() + DEADLINE;
+        while listen_or_not(host).answer.status != 200 {
+            assert!(Instant::now() < end, "their places are not free again");
+        }
+    });
+}
+
+fn listen_or_not(host: &Host) -> http::Reading {
+    thread::sleep(Duration::from_millis(6));
+    host.open("/v1/events", &[])
+}

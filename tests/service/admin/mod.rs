@@ -1,0 +1,16 @@
+//! The admin API of the program, over real sockets.
+
+mod accounts;
+mod acting;
+mod callers;
+mod description;
+mod floods;
+mod garbage;
+mod host;
+mod http;
+mod meanwhile;
+mod places;
+mod process;
+mod slow;
+mod sse;
+mod streams;

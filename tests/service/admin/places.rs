@@ -1,0 +1,224 @@
+//! Where the API is: an address, a socket in the file system, behind TLS; or where somebody else is.
+
+use std::{
+    fs,
+    io::Write as _,
+    net::TcpListener,
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+
+use super::{
+    host::{ANYWHERE, Host, answers},
+    http::{self, Answer},
+};
+use crate::program::{DEADLINE, Dir, Running, World};
+
+fn over_socket(path: &Path, request: &str) -> Answer {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    http::read(stream).unwrap()
+}
+
+fn at_socket(world: &World) -> (Dir, PathBuf) {
+    let dir = Dir::with(&format!("{}[admin]\nunix = \"admin.sock\"\n", world.config()));
+    let path = dir.path().join("admin.sock");
+    (dir, path)
+}
+
+fn run_at_socket(dir: &Dir) -> Running {
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let line = running.log.json("the admin API", |line| line["message"] == "the admin API answers");
+    assert!(line["url"].as_str().unwrap().ends_with("/admin.sock"), "{line}");
+    running
+}
+
+#[test]
+fn a_socket_is_for_its_user_alone_and_goes_with_the_host() {
+    let world = World::new();
+    let (dir, path) = at_socket(&world);
+    let running = run_at_socket(&dir);
+    let found = fs::metadata(&path).unwrap();
+    assert!(found.file_type().is_socket());
+    assert_eq!(found.permissions().mode() & 0o777, 0o600);
+    for request in [
+        "GET /v1/instance HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "GET /v1/accounts HTTP/1.0\r\n\r\n",
+    ] {
+        assert_eq!(over_socket(&path, request).status, 200, "{request}");
+    }
+    running.signal("TERM");
+    assert_eq!(running.ended().0.code(), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_socket_that_a_killed_run_left_is_taken_over() {
+    let world = World::new();
+    let (dir, path) = at_socket(&world);
+    let running = run_at_socket(&dir);
+    running.signal("KILL");
+    running.ended();
+    assert!(path.exists());
+    let _running = run_at_socket(&dir);
+    assert_eq!(over_socket(&path, "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").status, 200);
+}
+
+/// Runs it to its end, which is to be a failure, and gives what it said.
+fn refused(dir: &Dir) -> String {
+    let running = Running::start(dir.matterhost(&["run"]));
+    let (status, log) = running.ended();
+    assert_eq!(status.code(), Some(1), "{log:#?}");
+    log.concat()
+}
+
+#[test]
+fn a_path_that_is_taken_ends_the_host_and_stays_as_it_is() {
+    let world = World::new();
+    let (dir, path) = at_socket(&world);
+    let other = UnixListener::bind(&path).unwrap();
+    let told = refused(&dir);
+    assert!(told.contains("admin.sock") && told.contains("in use") && told.contains("admin."), "{told}");
+    drop(other);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "somebody's").unwrap();
+    let told = refused(&dir);
+    assert!(told.contains("admin.sock") && told.contains("in use"), "{told}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's");
+    fs::remove_file(&path).unwrap();
+    let dir = Dir::with(&format!("{}[admin]\nunix = \"no/where/a.sock\"\n", world.config()));
+    assert!(refused(&dir).contains("No such file"));
+}
+
+#[test]
+fn a_named_address_that_is_taken_ends_the_host() {
+    let world = World::new();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let dir = Dir::with(&format!("{}[admin]\nbind = \"{address}\"\n", world.config()));
+    let told = refused(&dir);
+    assert!(
+        told.contains(&address.to_string()) && told.contains("set admin.bind to a free address"),
+        "{told}"
+    );
+    assert_eq!(world.simulator.counters().hellos, 0);
+}
+
+/// Takes an address as soon as it is free: another run on this machine may have it.
+fn take(address: &str) -> TcpListener {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        match TcpListener::bind(address) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(Instant::now() < end, "{address} does not become free: {error}"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_usual_address_that_is_taken_is_warned_of_and_the_bots_go_on() {
+    let world = World::new();
+    let _other = take(matterhost::config::DEFAULT_BIND);
+    let dir = Dir::with(&world.config());
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let line = running.log.json("a warning", |line| line["level"] == "WARN");
+    let told = line["message"].as_str().unwrap();
+    assert!(told.contains("127.0.0.1:8466") && told.contains("admin.enabled = false"), "{told}");
+    running.log.fact("ready");
+}
+
+#[test]
+fn what_is_turned_off_is_not_there() {
+    let world = World::new();
+    let dir = Dir::with(&format!("{}[admin]\nenabled = false\nunix = \"admin.sock\"\n", world.config()));
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    running.log.fact("ready");
+    assert!(!dir.path().join("admin.sock").exists());
+    running.signal("TERM");
+    let (_, log) = running.ended();
+    assert!(log.iter().all(|line| !line.contains("admin API")), "{log:#?}");
+}
+
+/// A host behind TLS, and the certificate that it is known by.
+fn behind_tls() -> (Host, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let world = World::new();
+    let more = format!("{ANYWHERE}tls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"\n");
+    let dir = Dir::with(&format!("{}{more}", world.config()));
+    dir.write("cert.pem", &made.cert.pem());
+    dir.write("key.pem", &made.signing_key.serialize_pem());
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let address = answers(&mut running);
+    let api = super::host::Api { address, token: None };
+    (Host { running, api, dir, world }, made.cert.pem())
+}
+
+fn trusting(pem: &str, protocols: &[&[u8]]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    config
+}
+
+#[test]
+fn behind_tls_it_is_known_by_its_certificate() {
+    let (host, pem) = behind_tls();
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::new(trusting(&pem, &[])), name).unwrap();
+    let mut stream = StreamOwned::new(session, http::connect(host.address));
+    stream.write_all(b"GET /v1/instance HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert_eq!(http::read(stream).unwrap().status, 200);
+    // Whoever speaks in the clear is not understood, and nothing ends for it.
+    let mut plain = http::connect(host.address);
+    plain.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert!(http::is_closed(&mut plain, DEADLINE));
+    // Nor is whoever says nothing waited for.
+    let mut silent = http::connect(host.address);
+    assert!(http::is_closed(&mut silent, Duration::from_secs(10)), "a handshake that does not come");
+}
+
+#[test]
+fn over_http_2_the_same_holds() {
+    let (host, pem) = behind_tls();
+    let url = format!("https://{}", host.address);
+    let (protocol, statuses) = actix_rt::System::new().block_on(async {
+        let config = trusting(&pem, &[b"h2", b"http/1.1"]);
+        let connector = awc::Connector::new().rustls_0_23(Arc::new(config));
+        let client = awc::Client::builder().connector(connector).finish();
+        let mut statuses = Vec::new();
+        for (path, origin) in [
+            ("/v1/instance", None),
+            ("/v1/accounts", Some(url.as_str())),
+            ("/v1/accounts", Some("https://evil.example")),
+            ("/v1/accounts", Some("https://127.0.0.1:1")),
+        ] {
+            let mut request = client.get(format!("{url}{path}"));
+            if let Some(origin) = origin {
+                request = request.insert_header(("origin", origin));
+            }
+            let answer = request.send().await.unwrap();
+            statuses.push((answer.version(), answer.status().as_u16()));
+        }
+        let other = client.get(format!("{url}/v1/accounts")).insert_header(("host", "evil.example"));
+        statuses.push((awc::http::Version::HTTP_2, other.send().await.unwrap().status().as_u16()));
+        (statuses[0].0, statuses.into_iter().map(|(_, status)| status).collect::<Vec<_>>())
+    });
+    assert_eq!(protocol, awc::http::Version::HTTP_2);
+    assert_eq!(statuses[..4], [200, 200, 403, 403]);
+    println!("with another Host beside the address: {}", statuses[4]);
+}

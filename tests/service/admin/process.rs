@@ -1,0 +1,111 @@
+//! The process: what it is, what it logs, whether it is well.
+
+use serde_json::json;
+
+use super::host::{ANYWHERE, Host, READER, TOKEN, sibling};
+use crate::program::World;
+
+#[test]
+fn the_instance_tells_what_it_is_and_what_the_caller_may() {
+    let host = Host::ready("");
+    let instance = host.get("/v1/instance").json();
+    assert_eq!(instance["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!((&instance["read_only"], &instance["authenticated"]), (&false.into(), &false.into()));
+    assert!(instance["started"].as_str().unwrap() <= instance["now"].as_str().unwrap(), "{instance}");
+    let host = Host::ready(&format!("token = \"{TOKEN}\"\nread_token = \"{READER}\"\n"));
+    let instance = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        host.ask("GET", "/v1/instance", &[("authorization", bearer.as_str())], b"").json()
+    };
+    assert_eq!(instance(TOKEN)["read_only"], false);
+    let reader = instance(READER);
+    assert_eq!((&reader["read_only"], &reader["authenticated"]), (&true.into(), &true.into()));
+    assert_eq!(instance(TOKEN)["instance"], reader["instance"]);
+}
+
+#[test]
+fn what_is_logged_changes_at_once() {
+    let mut host = Host::ready("");
+    assert_eq!(host.get("/v1/log-level").json(), json!({ "level": "info" }));
+    let answer = host.send("PUT", "/v1/log-level", &json!({ "level": "matterhost=debug,info" }));
+    assert_eq!((answer.status, &answer.json()["level"]), (200, &"matterhost=debug,info".into()));
+    host.post("/v1/accounts/helpdesk/restart");
+    host.running
+        .log
+        .json("what was not logged before", |line| line["level"] == "DEBUG" && line["fact"] == "connecting");
+    for (body, told) in [
+        (json!({ "level": "loud" }), "write error, warn, info"),
+        (json!({ "level": "" }), "write error, warn, info"),
+        (json!({ "level": "a\nb=info" }), "write error, warn, info"),
+        (json!({ "levle": "info" }), "levle"),
+    ] {
+        let detail = host.send("PUT", "/v1/log-level", &body).problem(400);
+        assert!(detail.contains(told), "{detail}");
+    }
+    assert_eq!(host.get("/v1/log-level").json()["level"], "matterhost=debug,info");
+}
+
+/// Two accounts of three ready.
+fn two_of_three(policy: &str) -> Host {
+    let world = World::new();
+    let (_, section) = sibling(&world, "alerts");
+    let nobody = "[accounts.zero]\ntoken = \"nobodys0token0nobodys0toke\"\n";
+    let host = Host::start(world, &format!("{section}{nobody}{ANYWHERE}ready = \"{policy}\"\n"));
+    host.await_state("alerts", "ready");
+    host.await_state("helpdesk", "ready");
+    host.await_state("zero", "blocked");
+    host
+}
+
+#[test]
+fn the_host_is_ready_when_enough_accounts_are() {
+    for (policy, status, told) in [
+        ("all", 503, "not ready: 2 of 3 accounts are ready; all are to be\n"),
+        ("any", 200, "ready: 2 of 3 accounts are ready; one is to be\n"),
+        ("66%", 200, "ready: 2 of 3 accounts are ready; 66% are to be\n"),
+        ("67%", 503, "not ready: 2 of 3 accounts are ready; 67% are to be\n"),
+    ] {
+        let host = two_of_three(policy);
+        let answer = host.get("/readyz");
+        assert_eq!((answer.status, answer.text().as_str()), (status, told));
+        assert_eq!((host.get("/livez").status, host.get("/livez").text().as_str()), (200, "live\n"));
+    }
+}
+
+#[test]
+fn who_asks_for_more_is_told_of_each_account_and_why() {
+    let host = two_of_three("all");
+    for query in ["verbose", "verbose=", "verbose=1"] {
+        let told = host.get(&format!("/readyz?{query}")).text();
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines.len(), 4, "{told}");
+        assert!(lines[1].starts_with("[+]alerts ready since 2"), "{told}");
+        assert!(
+            lines[3].starts_with("[-]zero blocked since 2") && lines[3].ends_with(": unauthorized"),
+            "{told}"
+        );
+    }
+    let told = host.get("/readyz?verbos").problem(400);
+    assert!(told.contains("verbos"), "{told}");
+}
+
+#[test]
+fn a_head_is_the_same_without_the_body() {
+    let host = Host::ready("");
+    for path in [
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/v1/accounts",
+        "/v1/instance",
+        "/v1/events",
+        "/v1/watch",
+    ] {
+        let answer = host.ask("HEAD", path, &[("connection", "close")], b"");
+        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
+        let content_type = answer.header("content-type").unwrap().to_owned();
+        assert_eq!(content_type, host.open(path, &[]).answer.header("content-type").unwrap(), "{path}");
+    }
+    assert_eq!(host.ask("HEAD", "/v1/accounts/nobody", &[], b"").status, 404);
+}

@@ -1,0 +1,81 @@
+//! Listens to a stream of events.
+
+use std::io::{BufRead as _, BufReader, Read};
+
+use serde_json::Value;
+
+use super::http::{Answer, Reading};
+
+/// A stream of events.
+pub(crate) struct Stream {
+    pub(crate) head: Answer,
+    lines: BufReader<Box<dyn Read + Send>>,
+    /// The id of the last event.
+    pub(crate) last: Option<String>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) data: Value,
+}
+
+impl Stream {
+    pub(crate) fn of(Reading { answer, body }: Reading) -> Self {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+        Self { head: answer, lines: BufReader::new(body), last: None }
+    }
+
+    /// The next event; `None` when the stream has ended.
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        let mut event = Event { name: String::new(), data: Value::Null };
+        loop {
+            let line = self.line()?;
+            match line.split_once(": ") {
+                Some(("id", id)) => self.last = Some(id.to_owned()),
+                Some(("event", name)) => name.clone_into(&mut event.name),
+                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
+                None if line.is_empty() && !event.name.is_empty() => return Some(event),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next line, whatever it is.
+    pub(crate) fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        match self.lines.read_line(&mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(line.trim_end().to_owned()),
+            Err(error) => panic!("nothing comes: {error}"),
+        }
+    }
+
+    /// Waits for an event for which that holds.
+    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            let event = self.next().unwrap_or_else(|| panic!("it ended before {what}"));
+            if holds(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// Waits for that fact.
+    pub(crate) fn fact(&mut self, fact: &str) -> Value {
+        self.until(fact, |event| event.name == "fact" && event.data["fact"] == fact).data
+    }
+
+    /// Waits for a row of that account for which that holds.
+    pub(crate) fn row(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let rows = self.until(name, |event| event.name == "rows").data;
+            let row = rows["accounts"].as_array().unwrap().iter().find(|row| row["name"] == name);
+            if let Some(row) = row.filter(|row| holds(row)) {
+                return row.clone();
+            }
+        }
+    }
+}
