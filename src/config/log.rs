@@ -2,6 +2,7 @@
 
 use config::ValueKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use url::Url;
 
 use super::{problem::Problem, section::Section, setting::Setting};
 
@@ -15,6 +16,8 @@ pub struct LogConfig {
     pub level: Targets,
     /// How a line looks.
     pub format: LogFormat,
+    /// The address of an OpenTelemetry collector that gets it, too.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// How a line of the log looks.
@@ -29,7 +32,8 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: Targets::new().with_default(tracing::Level::INFO), format: LogFormat::default() }
+        let level = Targets::new().with_default(tracing::Level::INFO);
+        Self { level, format: LogFormat::default(), otlp_endpoint: None }
     }
 }
 
@@ -60,8 +64,32 @@ pub(super) fn read(mut section: Section<'_>) -> LogConfig {
         section.refuse("level", problem.what, problem.remedy);
         LogConfig::default().level
     });
+    let otlp_endpoint = otlp_endpoint(&mut section);
     section.finish();
-    LogConfig { level, format }
+    LogConfig { level, format, otlp_endpoint }
+}
+
+/// The address is not shown in errors: somebody may have put a password into it.
+fn otlp_endpoint(section: &mut Section<'_>) -> Option<String> {
+    const KEY: &str = "otlp_endpoint";
+    let text = section.optional::<String>(KEY)?;
+    if cfg!(not(feature = "otlp")) {
+        section.refuse(
+            KEY,
+            "this program was built without OpenTelemetry",
+            "leave it out, or build with --features otlp",
+        );
+    }
+    let url = Url::parse(&text).ok();
+    let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
+        section.refuse(KEY, "this is no address", "write it like http://127.0.0.1:4318");
+        return None;
+    };
+    if url.password().is_some() || !url.username().is_empty() || url.query().is_some() {
+        let remedy = "leave it out, and set the variable OTEL_EXPORTER_OTLP_HEADERS";
+        section.refuse(KEY, "there is a name, a password or a query in it", remedy);
+    }
+    Some(text)
 }
 
 /// Reads which levels of which modules are logged, such as `info` or `matterhost=debug,info`.

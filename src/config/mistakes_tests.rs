@@ -28,9 +28,25 @@ fn mistakes_in_settings() {
         ("[delivery]\nqueue = 0", "delivery.queue: 0 is out of bounds; take 1 to 65536"),
         ("[log]\nlevel = 'loud'", "log.level: this is no level"),
         ("[log]\nformat = 'xml'", "log.format: \"xml\" is no pretty or json; write pretty or json"),
+        (
+            "[log]\notlp_endpoint = 'collector:4318'",
+            "log.otlp_endpoint: this is no address; write it like http",
+        ),
+        (
+            "[log]\notlp_endpoint = 'http://a:b@c'",
+            "log.otlp_endpoint: there is a name, a password or a query in it",
+        ),
+        ("[metrics]\nper_account = 'some'", "metrics.per_account: \"some\" is no true or false"),
         ("token = 'mustnotshow7dqm4q6zj3h5s9e'", "the text cannot be parsed: TOML parse error at line 5"),
         ("[accounts.b]\ntoken = \"mustnotshow7dqm4q6zj3h5s9e", "line 6"),
     ]);
+}
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_collector_needs_a_program_that_can_send() {
+    let told = "log.otlp_endpoint: this program was built without OpenTelemetry; leave it out, or build with";
+    all_told(&[("[log]\notlp_endpoint = 'http://127.0.0.1:4318'", told)]);
 }
 
 #[test]

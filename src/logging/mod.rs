@@ -4,14 +4,18 @@
 mod journal;
 mod level;
 mod one_line;
+#[cfg(feature = "otlp")]
+mod otlp;
 
 use std::{
     io::{self, IsTerminal as _},
     sync::OnceLock,
 };
 
+use tracing::Subscriber;
 use tracing_subscriber::{
-    Layer, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+    Layer, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, reload,
+    util::SubscriberInitExt as _,
 };
 
 pub use self::level::LogLevel;
@@ -25,9 +29,37 @@ pub fn init(config: &LogConfig) -> LogLevel {
     LEVEL.get_or_init(|| begin(config)).clone()
 }
 
+/// Sends what was logged and has not gone out yet; the program ends.
+pub fn end() {
+    #[cfg(feature = "otlp")]
+    otlp::end();
+}
+
 fn begin(config: &LogConfig) -> LogLevel {
     let (level, handle) = reload::Layer::new(config.level.clone());
-    let writer: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
+    let log = Registry::default().with(level).with(writer(config.format));
+    // A log that somebody has set up before stays as it is.
+    #[cfg(not(feature = "otlp"))]
+    let _ = log.try_init();
+    #[cfg(feature = "otlp")]
+    match otlp::begin(config.otlp_endpoint.as_deref()).transpose() {
+        Ok(bridge) => {
+            let _ = log.with(bridge).try_init();
+        }
+        Err(error) => {
+            let _ = log.try_init();
+            tracing::warn!(error, "the log is not sent to the collector");
+        }
+    }
+    LogLevel::new(handle)
+}
+
+/// What writes the lines.
+fn writer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    match format {
         LogFormat::Pretty if journal::is_stderr() => {
             let format = OneLine::with_priority(fmt::format().compact().without_time().with_ansi(false));
             fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(format).boxed()
@@ -39,10 +71,7 @@ fn begin(config: &LogConfig) -> LogLevel {
         LogFormat::Json => {
             fmt::layer().with_writer(io::stderr).json().flatten_event(true).with_span_list(false).boxed()
         }
-    };
-    // A log that somebody has set up before stays as it is.
-    let _ = Registry::default().with(writer.with_filter(level)).try_init();
-    LogLevel::new(handle)
+    }
 }
 
 /// Colours are for terminals, and for those who have not said no (no-color.org).

@@ -13,8 +13,11 @@ mod documents;
 mod kills;
 mod logging;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod program;
 mod promtool;
+mod reload;
 mod remote;
 mod running;
 mod secrets;
