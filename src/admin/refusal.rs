@@ -113,10 +113,11 @@ impl From<ReplyError> for Refusal {
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
             | ReplyError::TooManyFiles { .. }
-            | ReplyError::FileTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            | ReplyError::FileTooLarge { .. }
+            | ReplyError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } => StatusCode::CONFLICT,
             ReplyError::TooLate { .. } => StatusCode::GATEWAY_TIMEOUT,
-            ReplyError::Refused { .. } | ReplyError::Interrupted(_) => StatusCode::BAD_GATEWAY,
+            ReplyError::Interrupted(_) => StatusCode::BAD_GATEWAY,
         };
         Self::new(status, error.to_string())
     }

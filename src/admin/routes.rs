@@ -9,7 +9,7 @@ use actix_web::{
     guard::{Any, Get, Head},
     http::{KeepAlive, StatusCode},
     middleware::from_fn,
-    web::{self, Data, JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig},
+    web::{self, Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig},
 };
 
 use super::{
@@ -55,8 +55,7 @@ fn get() -> Route {
 }
 
 fn routes(app: &mut ServiceConfig) {
-    app.app_data(PayloadConfig::new(body::LARGEST))
-        .app_data(JsonConfig::default().limit(body::LARGEST).error_handler(|error, _| json(&error).into()))
+    app.app_data(JsonConfig::default().limit(body::LARGEST).error_handler(|error, _| json(&error).into()))
         .app_data(PathConfig::default().error_handler(|error, _| path(&error).into()))
         .app_data(QueryConfig::default().error_handler(|error, _| query(&error).into()))
         .service(only("/livez", GET, [get().to(health::live)]))

@@ -1,24 +1,23 @@
 //! Hosts the accounts, until a signal comes or standard output ends.
 
-use std::{future, mem, sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use actix::{Actor as _, Addr, System};
 use anyhow::Context as _;
-use matterhost_actors::{
-    actors::{AccountSpec, AddAccount, AddServer, ServerSpec, Shutdown, Supervisor},
-    ports::Mattermost,
-};
+use matterhost_actors::actors::{Shutdown, Supervisor};
+use tokio::sync::watch;
 
 use super::{
     operations::Running,
     posting::Posting,
+    reload::{Around, Doors, FileWatch, Hosting, Reloader},
     service_manager::ServiceManager,
-    signals::{Asked, Signals},
+    signals::{Asked, Hangups, Signals},
     store::Store,
 };
 use crate::{
     admin::{Admin, Backend, Listener},
-    config::Config,
+    config::{Config, Sources},
     exit::Exit,
     logging::LogLevel,
     metrics::Metrics,
@@ -42,7 +41,7 @@ enum End {
 }
 
 /// Hosts the accounts.
-pub(super) fn run(config: Config, store: Store, level: LogLevel) -> anyhow::Result<Exit> {
+pub(super) fn run(config: (Config, Sources), store: Store, level: LogLevel) -> anyhow::Result<Exit> {
     let runner = System::new();
     let exit = runner.block_on(host(config, store, level));
     // To drop it would be to wait for name lookups under way, which can take half a minute.
@@ -50,10 +49,10 @@ pub(super) fn run(config: Config, store: Store, level: LogLevel) -> anyhow::Resu
     exit
 }
 
-async fn host(config: Config, store: Store, level: LogLevel) -> anyhow::Result<Exit> {
+async fn host((config, sources): (Config, Sources), store: Store, level: LogLevel) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let hangups = Hangups::listen().context("signals cannot be listened to")?;
     let manager = ServiceManager::of_environment();
-    let deadline = config.shutdown_deadline;
     let listener = listen(&config)?;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
@@ -64,19 +63,26 @@ async fn host(config: Config, store: Store, level: LogLevel) -> anyhow::Result<E
     actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();
-    let operations = Arc::new(Running::new(&config, level, metrics.clone(), supervisor.clone()));
-    let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations);
+    let (reloader, asks) = Reloader::new();
+    let operations = Arc::new(Running::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
+    let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
     let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
     let sinks = Sinks::start(&config, &answers, &metrics)?;
-    add(&supervisor, config, &sinks, &metrics).await?;
+    let output = sinks.output_ended();
+    let around =
+        Around { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
+    let mut hosting = Hosting::begin((config, sources), sinks, around).await?;
     let admin = listener.map(|listener| answer(listener, backend)).transpose()?;
     manager.ready();
     actix_rt::spawn(manager.clone().watch(supervisor.clone()));
+    let mut doors = Doors { asks, hangups, files: FileWatch::new() };
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),
-        ended = output_ended(&sinks) => End::Output(ended),
+        ended = output_ended(output) => End::Output(ended),
+        never = hosting.run(&mut doors) => match never {},
     };
-    let (deadline, exit) = tell(&end, deadline);
+    let Hosting { config, sinks, .. } = hosting;
+    let (deadline, exit) = tell(&end, config.shutdown_deadline);
     manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
     let stopped = async {
         stop(&supervisor, deadline).await;
@@ -116,35 +122,11 @@ fn answer(listener: Listener, backend: Backend) -> anyhow::Result<Admin> {
 }
 
 /// Waits for the end of standard output; for ever, when nothing goes there.
-async fn output_ended(sinks: &Sinks) -> Ended {
-    let Some(mut ended) = sinks.output_ended() else { return future::pending().await };
+async fn output_ended(mut ended: watch::Receiver<Option<Ended>>) -> Ended {
     match ended.wait_for(Option::is_some).await {
         Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
         Err(_) => Ended::Closed,
     }
-}
-
-async fn add(
-    supervisor: &Addr<Supervisor>,
-    config: Config,
-    sinks: &Sinks,
-    metrics: &Metrics,
-) -> anyhow::Result<()> {
-    tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
-    for server in config.servers {
-        let api = Arc::new(Mattermost::new(server.client).counted(metrics.tally(&server.name)));
-        supervisor.send(AddServer(ServerSpec { name: server.name, api, limits: server.limits })).await?;
-    }
-    for account in config.accounts {
-        let spec = AccountSpec {
-            name: account.name,
-            server: account.server,
-            token: account.token,
-            sink: sinks.of(&account.sinks),
-        };
-        supervisor.send(AddAccount(spec)).await??;
-    }
-    Ok(())
 }
 
 /// Says why the host ends; how long that may take, and how it will have ended.

@@ -4,6 +4,7 @@ mod dead_letter;
 mod host;
 mod operations;
 mod posting;
+mod reload;
 mod remote;
 pub mod service_manager;
 mod signals;
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+pub use self::reload::{ReloadError, Reloader};
 use self::store::Store;
 use crate::{
     api::Action,
@@ -52,8 +54,12 @@ pub fn run(cli: Cli) -> Exit {
 }
 
 fn host(args: &RunArgs) -> Exit {
-    let config = match load(&args.file, args.overrides()) {
-        Ok(config) => config,
+    let read = sources(&args.file, args.overrides()).and_then(|sources| {
+        let config = Config::load(&sources, config::raise_open_files())?;
+        Ok((config, sources))
+    });
+    let (config, sources) = match read {
+        Ok(read) => read,
         Err(error) => return refuse(&error),
     };
     let level = logging::init(&config.log);
@@ -67,7 +73,7 @@ fn host(args: &RunArgs) -> Exit {
             return Exit::Config;
         }
     };
-    let exit = host::run(config, store, level).unwrap_or_else(|error| {
+    let exit = host::run((config, sources), store, level).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Exit::Failed
     });
@@ -101,11 +107,15 @@ fn check(args: &CheckArgs) -> Exit {
 }
 
 fn load(file: &FileArg, flags: Vec<(&'static str, String, &'static str)>) -> Result<Config, ConfigError> {
+    Config::load(&sources(file, flags)?, config::raise_open_files())
+}
+
+/// Where a configuration comes from.
+fn sources(file: &FileArg, flags: Vec<(&'static str, String, &'static str)>) -> Result<Sources, ConfigError> {
     // What is no text cannot be meant for us.
     let environment =
         env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    let sources = Sources { file: file.find()?, environment: environment.collect(), flags };
-    Config::load(&sources, config::raise_open_files())
+    Ok(Sources { file: file.find()?, environment: environment.collect(), flags })
 }
 
 /// Says on standard error why a configuration cannot be used.

@@ -1,18 +1,24 @@
 //! What the program does for the admin API beyond hosting.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use actix::Addr;
 use futures_util::{
     FutureExt as _,
-    future::{BoxFuture, join, ready},
+    future::{BoxFuture, join},
 };
 use matterhost_actors::actors::{List, ListServers, Supervisor};
 use tokio::{task::spawn_blocking, time::timeout};
 
+use super::reload::{ReloadError, Reloader};
 use crate::{
     admin::{Operations, ReloadRefused},
-    config::Config,
+    api::Finding,
+    config::{Config, Problem, ServerConfig},
     logging::LogLevel,
     metrics::{Format, Metrics},
 };
@@ -22,28 +28,35 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the program does for the admin API.
 pub(super) struct Running {
-    urls: HashMap<String, String>,
+    /// The addresses of the servers that are hosted now.
+    urls: RwLock<HashMap<String, String>>,
     level: LogLevel,
     metrics: Metrics,
     supervisor: Addr<Supervisor>,
+    reloader: Reloader,
 }
 
 impl Running {
     pub(super) fn new(
-        config: &Config,
         level: LogLevel,
         metrics: Metrics,
         supervisor: Addr<Supervisor>,
+        reloader: Reloader,
     ) -> Self {
-        let url =
-            |server: &crate::config::ServerConfig| (server.name.to_string(), server.client.url().to_string());
-        Self { urls: config.servers.iter().map(url).collect(), level, metrics, supervisor }
+        Self { urls: RwLock::default(), level, metrics, supervisor, reloader }
+    }
+
+    /// That is hosted from now on.
+    pub(super) fn hosts(&self, config: &Config) {
+        let url = |server: &ServerConfig| (server.name.to_string(), server.client.url().to_string());
+        // A panic while it was held leaves a map that is whole.
+        *self.urls.write().unwrap_or_else(PoisonError::into_inner) = config.servers.iter().map(url).collect();
     }
 }
 
 impl Operations for Running {
     fn server_url(&self, server: &str) -> Option<String> {
-        self.urls.get(server).cloned()
+        self.urls.read().unwrap_or_else(PoisonError::into_inner).get(server).cloned()
     }
 
     fn metrics(&self, format: Format) -> BoxFuture<'static, Result<String, String>> {
@@ -70,7 +83,29 @@ impl Operations for Running {
         self.level.set(level).map_err(|problem| problem.to_string())
     }
 
-    fn reload(&self, _apply: bool) -> BoxFuture<'static, Result<serde_json::Value, ReloadRefused>> {
-        ready(Err(ReloadRefused { detail: "not yet".into(), problems: Vec::new() })).boxed()
+    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<serde_json::Value, ReloadRefused>> {
+        let reloader = self.reloader.clone();
+        async move {
+            let done = if apply { reloader.reload().await } else { reloader.preview().await };
+            let difference = done.map_err(refused)?;
+            serde_json::to_value(difference)
+                .map_err(|error| ReloadRefused { detail: error.to_string(), problems: Vec::new() })
+        }
+        .boxed()
     }
+}
+
+fn refused(error: ReloadError) -> ReloadRefused {
+    let problems = match &error {
+        ReloadError::Refused(refused) => refused.problems.clone(),
+        ReloadError::Ended => Vec::new(),
+    };
+    let finding = |Problem { key, what, remedy, .. }| Finding { key, what, remedy };
+    let detail = match error {
+        ReloadError::Refused(_) => {
+            "the configuration cannot be used; everything goes on as it was".to_owned()
+        }
+        ReloadError::Ended => error.to_string(),
+    };
+    ReloadRefused { detail, problems: problems.into_iter().map(finding).collect() }
 }

@@ -1,6 +1,6 @@
 //! Tells systemd, or another service manager that speaks its protocol, how the host is.
 //!
-//! The protocol is sd_notify(3): lines in a datagram to the socket that `NOTIFY_SOCKET` names. Without that variable
+//! The protocol is `sd_notify(3)`: lines in a datagram to the socket that `NOTIFY_SOCKET` names. Without that variable
 //! there is nobody to tell, and nothing is done.
 
 use std::{
@@ -14,7 +14,10 @@ use std::{
 };
 
 use actix::Addr;
-use matterhost_actors::actors::{CountStates, Supervisor};
+use matterhost_actors::{
+    actors::{CountStates, Supervisor},
+    model::StateCounts,
+};
 use sd_notify::NotifyState;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -89,18 +92,7 @@ impl ServiceManager {
         let mut shown: Option<(Instant, String)> = None;
         loop {
             let asked = Instant::now();
-            let mut answer = pin!(supervisor.send(CountStates));
-            let answer = match timeout(every, &mut answer).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    tracing::warn!(
-                        "the Supervisor does not answer; the service manager gets no sign of life"
-                    );
-                    // How long that may go on is for the service manager to say.
-                    answer.await
-                }
-            };
-            let Ok(counts) = answer else { return };
+            let Some(counts) = sign_of_life(&supervisor, every).await else { return };
             let status = Some(counts.to_string()).filter(|status| {
                 shown.as_ref().is_none_or(|(at, shown)| at.elapsed() >= STATUS_EVERY && shown != status)
             });
@@ -132,6 +124,17 @@ impl ServiceManager {
             }
         }
     }
+}
+
+/// Waits for the Supervisor's answer, and tells when that takes longer than `patience`; how long it may take at last is for
+/// the service manager to say. None when the Supervisor is gone.
+async fn sign_of_life(supervisor: &Addr<Supervisor>, patience: Duration) -> Option<StateCounts> {
+    let mut answer = pin!(supervisor.send(CountStates));
+    if let Ok(answer) = timeout(patience, &mut answer).await {
+        return answer.ok();
+    }
+    tracing::warn!("the Supervisor does not answer; the service manager gets no sign of life");
+    answer.await.ok()
 }
 
 impl fmt::Debug for ServiceManager {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, btree_map::BTreeMap},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -24,6 +25,8 @@ pub struct AccountConfig {
     pub server: ServerName,
     /// Its token.
     pub token: Token,
+    /// The file that it is from, if it is from one.
+    pub token_file: Option<PathBuf>,
     /// The names of its sinks, in the order given; at least one.
     pub sinks: Vec<Arc<str>>,
 }
@@ -42,10 +45,11 @@ pub(super) fn read(
     around: &Around<'_>,
 ) -> Option<AccountConfig> {
     let server = server(&mut section, &names.servers);
+    let token_file = token::file(&section, around);
     let token = token::read(&mut section, around);
     let sinks = sinks(&mut section, &names.sinks);
     section.finish();
-    Some(AccountConfig { name: name?, server: server?, token: token?, sinks: sinks? })
+    Some(AccountConfig { name: name?, server: server?, token: token?, token_file, sinks: sinks? })
 }
 
 /// The account's sinks. Several may be known, and then nobody but the operator can say which are meant.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{layers::read_text, section::Section, servers::Around};
 
 /// A token has 26 characters, a secret at most 94; a file as large as this holds something else.
-const LARGEST_FILE: u64 = 4096;
+pub(super) const LARGEST_FILE: u64 = 4096;
 
 /// What is sought, and under which keys.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,11 @@ impl Sought {
         // Asked for, so that they are known keys.
         self.given(section, around);
         None
+    }
+
+    /// The file that is given, if one is, as a whole path.
+    pub(super) fn file(self, section: &Section<'_>, around: &Around<'_>) -> Option<PathBuf> {
+        section.given::<PathBuf>(self.keys[0]).map(|file| around.directory.join(file))
     }
 
     /// The text, and the key that it came by.

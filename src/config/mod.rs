@@ -11,7 +11,9 @@ mod catch_up;
 mod confidential;
 mod dead_letter;
 mod delivery;
+mod difference;
 mod example;
+mod files;
 mod health;
 mod host;
 mod layers;
@@ -37,6 +39,7 @@ use matterhost_actors::actors::HostSettings;
 pub use accounts::AccountConfig;
 pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, Listen, ReadyPolicy};
 pub use dead_letter::DeadLetterConfig;
+pub use difference::{Change, Difference, Effect, How, What};
 pub use example::EXAMPLE;
 pub use layers::Sources;
 pub use log::{LogConfig, LogFormat, parse_level};
@@ -45,7 +48,7 @@ pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
 pub use section::Known;
-pub use servers::ServerConfig;
+pub use servers::{CaFile, ServerConfig};
 pub use sinks::{
     ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
 };

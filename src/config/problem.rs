@@ -2,10 +2,12 @@
 
 use std::{fmt, path::PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// One thing that is wrong, or unwise.
 ///
 /// No value that could be a token is ever part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The key, such as `accounts.helpdesk.token_file`; empty when it is about the whole.
     pub key: String,

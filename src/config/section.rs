@@ -110,6 +110,11 @@ impl<'a> Section<'a> {
         value
     }
 
+    /// The value of a key that somebody else reads, where it is good.
+    pub(super) fn given<T: Setting>(&self, key: &str) -> Option<T> {
+        T::read(&self.values.get(key)?.kind)
+    }
+
     /// Whether a key was given, well or badly.
     pub(super) fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)

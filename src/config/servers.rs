@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use matterhost_actors::{
-    mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, proxy},
+    mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, TlsError, proxy},
     model::ServerName,
     policy::GateLimits,
 };
@@ -41,8 +42,19 @@ pub struct ServerConfig {
     pub name: ServerName,
     /// Its address, whom to trust, and the bounds on time and memory.
     pub client: ClientConfig,
+    /// The authorities of its own that it trusts.
+    pub ca: Option<CaFile>,
     /// What all accounts of it share.
     pub limits: GateLimits,
+}
+
+/// A file with certificates of authorities, and what it held. Those are public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What it held, as PEM.
+    pub pem: Arc<str>,
 }
 
 /// What a server's reader looks at besides the table.
@@ -62,23 +74,34 @@ pub(super) fn read(
     let limits = gate_limits(&mut section);
     let client_limits = client_limits(&mut section);
     let tls = match &url {
-        Some(url) if url.is_tls() => tls(&mut section, ca_file.as_deref()),
+        Some(url) if url.is_tls() => tls(&mut section, ca_file).map(|(tls, ca)| (Some(tls), ca)),
         Some(_) if ca_file.is_some() => {
             section.warn(
                 "ca_file",
                 "the url begins with http, so no certificate is looked at",
                 "write https",
             );
-            Some(None)
+            Some((None, None))
         }
-        _ => Some(None),
+        _ => Some((None, None)),
     };
     section.finish();
+    let (tls, ca) = tls?;
     Some(ServerConfig {
         name: name?,
-        client: ClientConfig::new(url?, tls?, client_limits, USER_AGENT),
+        client: ClientConfig::new(url?, tls, client_limits, USER_AGENT),
+        ca,
         limits,
     })
+}
+
+impl ServerConfig {
+    /// The same with another authority.
+    pub(super) fn with_ca(&self, ca: CaFile, tls: Tls) -> Self {
+        let (url, limits) = (self.client.url().clone(), self.client.limits().clone());
+        let client = ClientConfig::new(url, Some(tls), limits, USER_AGENT);
+        Self { client, ca: Some(ca), ..self.clone() }
+    }
 }
 
 fn url(section: &mut Section<'_>, around: &Around<'_>) -> Option<ServerUrl> {
@@ -143,23 +166,37 @@ fn client_limits(section: &mut Section<'_>) -> ClientLimits {
     }
 }
 
-/// The roots of trust; the outer `None` when there are none.
-#[expect(clippy::option_option, reason = "what failed is told apart from what is not wanted")]
-pub(super) fn tls(section: &mut Section<'_>, ca_file: Option<&Path>) -> Option<Option<Tls>> {
-    let remedy = "give a PEM file with the authority's certificate";
-    let pem = match ca_file.map(|file| (file, read_text(file, LARGEST_CA_FILE))) {
-        None => None,
-        Some((_, Ok(pem))) => Some(pem),
-        Some((file, Err(what))) => {
-            section.refuse("ca_file", format!("{}: {what}", file.display()), remedy);
+/// The roots of trust, with those of a file; `None` when there are none.
+pub(super) fn tls(section: &mut Section<'_>, ca_file: Option<PathBuf>) -> Option<(Tls, Option<CaFile>)> {
+    let ca = match ca_file.map(CaFile::read).transpose() {
+        Ok(ca) => ca,
+        Err(what) => {
+            section.refuse("ca_file", what, CA_REMEDY);
             return None;
         }
     };
-    match Tls::load(pem.as_deref().map(str::as_bytes)) {
-        Ok(tls) => Some(Some(tls)),
+    match CaFile::tls(ca.as_ref()) {
+        Ok(tls) => Some((tls, ca)),
         Err(error) => {
-            section.refuse("ca_file", error.to_string(), remedy);
+            section.refuse("ca_file", error.to_string(), CA_REMEDY);
             None
         }
+    }
+}
+
+const CA_REMEDY: &str = "give a PEM file with the authority's certificate";
+
+impl CaFile {
+    /// Reads a file, if it is text of the size that such files have.
+    pub(super) fn read(path: PathBuf) -> Result<Self, String> {
+        match read_text(&path, LARGEST_CA_FILE) {
+            Ok(pem) => Ok(Self { path, pem: pem.into() }),
+            Err(what) => Err(format!("{}: {what}", path.display())),
+        }
+    }
+
+    /// Whom to trust with it, or without one.
+    pub(super) fn tls(ca: Option<&Self>) -> Result<Tls, TlsError> {
+        Tls::load(ca.map(|ca| ca.pem.as_bytes()))
     }
 }

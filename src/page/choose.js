@@ -90,9 +90,9 @@ export function troubles(accounts, at) {
 
 const ofServer = ({ server }) => ({
   key: `server ${server}`,
-  server,
-  word: server,
-  of: 'the server does not answer',
+  word: 'waiting',
+  of: `server ${server} does not answer`,
+  isServer: true,
   tone: 'bad',
   rank: -1,
   states: ['connecting', 'backoff'],

@@ -132,7 +132,7 @@ function show() {
 }
 
 function pickTrouble(kind) {
-  if (kind.count === 1 && !kind.server) {
+  if (kind.count === 1 && !kind.isServer) {
     openPanel(kind.first.name);
   } else {
     view.only(kind);

@@ -79,7 +79,6 @@ pub const ASSETS: &[Asset] = &[
 
 /// FNV-1a: it tells the files of one version from those of another, and protects nothing.
 const fn tag(bytes: &[u8]) -> Tag {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;
     while at < bytes.len() {
@@ -89,7 +88,9 @@ const fn tag(bytes: &[u8]) -> Tag {
     let mut tag = *b"\"0000000000000000\"";
     let mut digit = 0;
     while digit < 16 {
-        tag[16 - digit] = DIGITS[(hash >> (4 * digit)) as usize & 15];
+        let low = hash.to_le_bytes()[0] & 15;
+        tag[16 - digit] = if low < 10 { b'0' + low } else { b'a' - 10 + low };
+        hash >>= 4;
         digit += 1;
     }
     tag

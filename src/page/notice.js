@@ -17,10 +17,10 @@ let gathering = null;
 export function say(text) {
   const line = byId('said');
   setText(line, text);
-  line.classList.add('shown');
+  line.classList.add('visible');
   clearTimeout(fading);
   fading = setTimeout(() => {
-    line.classList.remove('shown');
+    line.classList.remove('visible');
     setText(line, '');
   }, SAID_FOR_MS);
 }

@@ -29,8 +29,9 @@ const allWell = (all) => (all === 0 ? 'no accounts' : `all ${number(all)} well`)
 
 /** Of one account the list right beneath says why; of many that have it in common it is said here. */
 function trouble(kind, pick) {
-  const single = kind.count === 1 && !kind.server;
-  const text = single ? `${kind.first.name} ${kind.word}` : `${number(kind.count)} ${kind.word}${kind.of && ': '}${kind.of}`;
+  const single = kind.count === 1 && !kind.isServer;
+  const who = kind.count === 1 ? kind.first.name : number(kind.count);
+  const text = single || !kind.of ? `${who} ${kind.word}` : `${who} ${kind.word}: ${kind.of}`;
   const attributes = { type: 'button', class: single && 'single', 'data-tone': kind.tone, title: text };
   return make('button', { ...attributes, onclick: () => pick(kind) }, text);
 }

@@ -57,6 +57,13 @@ impl BestEffort {
     }
 }
 
+impl BestEffort {
+    /// Waits until all that it was given is with the sink behind it, and answered.
+    pub(super) async fn idle(&self) {
+        self.queue.idle().await;
+    }
+}
+
 impl EventSink for BestEffort {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let bytes = event.body.data.len() + event.body.broadcast.len();

@@ -1,54 +1,61 @@
-//! Makes the sinks that a configuration names.
+//! The sinks that a configuration names, at work.
 
-use std::{collections::HashMap, io, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 
-use matterhost_actors::{policy::RestartPolicy, ports::EventSink};
+use matterhost_actors::{model::AccountName, policy::RestartPolicy, ports::EventSink};
 use tokio::sync::watch;
 
 use super::{
     Supplies,
     answers::Answers,
-    best_effort::BestEffort,
+    changing::Past,
     dead_letter::DeadLetters,
-    exec::Exec,
-    fan_out::FanOut,
-    file,
-    filter::{self, Filtered},
-    metered::{Counted, Timed},
+    fan_out::{FanOut, Open},
+    made::{Claim, Hold, Made, Means},
+    metered::Counted,
     stdout::{Ended, LineSink},
-    webhook::Webhook,
-    worker::{self, Worker},
+    turn::Turn,
+    worker,
 };
 use crate::{
-    config::{Config, SinkConfig, SinkKind},
+    config::{Config, DeadLetterConfig, SinkConfig},
     metrics::Metrics,
 };
 
 /// The sinks of a host, at work.
 pub struct Sinks {
-    by_name: HashMap<Arc<str>, Made>,
+    pub(super) by_name: HashMap<Arc<str>, Made>,
+    /// Those that were replaced or taken out and may not have ended yet.
+    pub(super) past: Vec<Past>,
+    /// What each account hands its events to.
+    of_accounts: HashMap<AccountName, OfAccount>,
     output: Option<LineSink>,
-    workers: Vec<Worker>,
-    /// The queues before some of them, which end before them.
-    queues: Vec<Worker>,
-    children: Vec<Exec>,
-    restart: RestartPolicy,
+    output_ended: watch::Sender<Option<Ended>>,
+    pub(super) restart: watch::Sender<RestartPolicy>,
+    pub(super) dead_letter: DeadLetterConfig,
+    answers: Arc<dyn Answers>,
     metrics: Metrics,
+    made: u64,
 }
 
-/// A sink with what the configuration says of it.
-struct Made {
-    config: SinkConfig,
+/// What an account hands its events to.
+struct OfAccount {
+    /// Its sinks by name, and which they are.
+    made_of: Vec<(Arc<str>, u64)>,
     sink: Arc<dyn EventSink>,
+    /// Which of several sinks have taken an event; kept when they change.
+    open: Option<Open>,
 }
 
 /// A sink cannot begin its work.
 #[derive(Debug, thiserror::Error)]
 #[error("sink {name} cannot be started: {cause}")]
 pub struct SinkError {
-    name: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Why.
     #[source]
-    cause: io::Error,
+    pub cause: io::Error,
 }
 
 impl Sinks {
@@ -59,105 +66,129 @@ impl Sinks {
     pub fn start(config: &Config, answers: &Arc<dyn Answers>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
+            past: Vec::new(),
+            of_accounts: HashMap::new(),
             output: None,
-            workers: Vec::new(),
-            queues: Vec::new(),
-            children: Vec::new(),
-            restart: config.host.restart,
+            output_ended: watch::Sender::new(None),
+            restart: watch::Sender::new(config.host.restart),
+            dead_letter: config.dead_letter.clone(),
+            answers: Arc::clone(answers),
             metrics: metrics.clone(),
+            made: 0,
         };
-        let named =
-            |sink: &&SinkConfig| config.accounts.iter().any(|account| account.sinks.contains(&sink.name));
-        for sink in config.sinks.iter().filter(named) {
-            let supplies = Supplies {
-                sink: Arc::clone(&sink.name),
-                answers: Arc::clone(answers),
-                dead_letters: Some(DeadLetters::of(&sink.name, &config.dead_letter)),
-            };
-            let made = sinks.make(sink, supplies).and_then(|made| sinks.with_queue(sink, made));
-            let made = made.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })?;
-            sinks.by_name.insert(Arc::clone(&sink.name), Made { config: sink.clone(), sink: made });
-        }
+        let prepared = sinks.prepare(config)?;
+        // There were none before.
+        drop(sinks.install(prepared, config));
         Ok(sinks)
     }
 
-    fn make(&mut self, sink: &SinkConfig, supplies: Supplies) -> io::Result<Arc<dyn EventSink>> {
-        Ok(match &sink.kind {
-            SinkKind::Stdout => Arc::new(self.output()?),
-            SinkKind::File(config) => Arc::new(file::start(&sink.name, config.clone())?),
-            SinkKind::Webhook(config) => {
-                let webhook = Webhook::start((**config).clone(), supplies)?;
-                self.workers.push(webhook.worker.clone());
-                Arc::new(webhook)
-            }
-            SinkKind::Exec(config) => {
-                let exec = Exec::start(config.clone(), self.restart, supplies)?;
-                self.workers.push(exec.worker.clone());
-                self.children.push(exec.clone());
-                Arc::new(exec)
-            }
-        })
+    pub(super) fn make(
+        &mut self,
+        sink: &SinkConfig,
+        dead_letter: &DeadLetterConfig,
+    ) -> Result<Made, SinkError> {
+        let supplies = Supplies {
+            sink: Arc::clone(&sink.name),
+            answers: Arc::clone(&self.answers),
+            dead_letters: Some(DeadLetters::of(&sink.name, dead_letter)),
+        };
+        let number = self.number();
+        let (restart, turn, meter) =
+            (self.restart.subscribe(), self.turn(sink), self.metrics.sink(&sink.name));
+        let means = Means { number, supplies, restart, turn, meter };
+        let made = Made::start(sink, means, || self.output());
+        made.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
     }
 
-    /// Its answers are measured, and what nobody is to wait for has a queue before it.
-    fn with_queue(&mut self, sink: &SinkConfig, made: Arc<dyn EventSink>) -> io::Result<Arc<dyn EventSink>> {
-        let meter = self.metrics.sink(&sink.name);
-        let made: Arc<dyn EventSink> = Arc::new(Timed::new(made, meter.clone()));
-        if !sink.best_effort {
-            return Ok(made);
-        }
-        let queue = BestEffort::start(&sink.name, made, meter)?;
-        self.queues.push(queue.worker.clone());
-        Ok(Arc::new(queue))
+    /// A number that no sink has had.
+    pub(super) fn number(&mut self) -> u64 {
+        self.made += 1;
+        self.made
     }
 
-    /// Standard output is one, however many sinks go there.
+    /// When a new sink may begin that claims what another has.
+    fn turn(&self, sink: &SinkConfig) -> Turn {
+        let Some(claim) = Claim::of(sink) else { return Turn::at_once() };
+        let now = self.by_name.values().find(|made| Claim::of(&made.config).as_ref() == Some(&claim));
+        let turn = now.map(Made::turn_after);
+        turn.or_else(|| self.last_with(&claim)).unwrap_or_else(Turn::at_once)
+    }
+
+    /// Standard output is one, however many sinks go there, and stays open for the host's whole life.
     fn output(&mut self) -> io::Result<LineSink> {
         match &self.output {
             Some(output) => Ok(output.clone()),
-            None => Ok(self.output.insert(LineSink::start(io::stdout())?).clone()),
+            None => {
+                let output = LineSink::telling(io::stdout(), self.output_ended.clone())?;
+                Ok(self.output.insert(output).clone())
+            }
         }
     }
 
-    /// What an account with sinks of these names hands its events to.
-    pub fn of(&self, names: &[Arc<str>]) -> Arc<dyn EventSink> {
-        let mut sinks: Vec<_> =
-            names.iter().filter_map(|name| self.by_name.get(name)).map(Made::sink).collect();
-        let together = match sinks.pop() {
-            Some(only) if sinks.is_empty() => only,
-            last => Arc::new(FanOut::new(sinks.into_iter().chain(last).collect())),
+    /// What an account hands its events to now.
+    pub fn now_of(&self, account: &AccountName) -> Option<&Arc<dyn EventSink>> {
+        self.of_accounts.get(account).map(|of_account| &of_account.sink)
+    }
+
+    /// What an account with sinks of these names hands its events to: the same as the last time, unless one of them
+    /// is another now.
+    pub fn of(&mut self, account: &AccountName, names: &[Arc<str>]) -> Arc<dyn EventSink> {
+        let made = names.iter().filter_map(|name| Some((Arc::clone(name), self.by_name.get(name)?)));
+        let made: Vec<_> = made.collect();
+        let made_of: Vec<_> = made.iter().map(|(name, made)| (Arc::clone(name), made.number)).collect();
+        let before = self.of_accounts.get(account);
+        if let Some(same) = before.filter(|before| before.made_of == made_of) {
+            return Arc::clone(&same.sink);
+        }
+        let open = before.and_then(|before| before.open.clone());
+        let open = open.or_else(|| (made.len() != 1).then(Open::default));
+        let mut sinks: Vec<_> = made.iter().map(|(name, made)| (Arc::clone(name), made.sink())).collect();
+        let together: Arc<dyn EventSink> = match (&open, sinks.pop()) {
+            (None, Some((_, only))) => only,
+            (_, last) => {
+                let sinks = sinks.into_iter().chain(last).collect();
+                Arc::new(FanOut::new(sinks, open.clone().unwrap_or_default()))
+            }
         };
-        Arc::new(Counted::new(together, self.metrics.clone()))
+        let sink: Arc<dyn EventSink> = Arc::new(Counted::new(together, self.metrics.clone()));
+        let of_account = OfAccount { made_of, sink: Arc::clone(&sink), open };
+        self.of_accounts.insert(account.clone(), of_account);
+        sink
+    }
+
+    /// An account is hosted no more.
+    pub fn forget(&mut self, account: &AccountName) {
+        self.of_accounts.remove(account);
     }
 
     /// Ends the work of all of them, in at most so long. What they hold unacknowledged comes again another time.
     pub async fn close(&self, within: Duration) {
+        let holds: Vec<_> = self.holds().collect();
+        let of =
+            |place: usize| holds.iter().filter_map(|hold| hold.workers[place].clone()).collect::<Vec<_>>();
         let all = async {
-            worker::end(&self.queues).await;
-            worker::end(&self.workers).await;
+            worker::end(&of(0)).await;
+            worker::end(&of(1)).await;
         };
         if tokio::time::timeout(within, all).await.is_err() {
             tracing::warn!("not every sink ended in time");
         }
     }
 
-    /// Tells when standard output ended, and why; `None` when nothing goes there.
-    pub fn output_ended(&self) -> Option<watch::Receiver<Option<Ended>>> {
-        self.output.as_ref().map(LineSink::ended)
+    /// Tells when standard output ended, and why.
+    pub fn output_ended(&self) -> watch::Receiver<Option<Ended>> {
+        self.output_ended.subscribe()
     }
-}
 
-impl Made {
-    fn sink(&self) -> Arc<dyn EventSink> {
-        let sink = Arc::clone(&self.sink);
-        let filter = self.config.filter.clone();
-        if filter::takes_all(&filter) { sink } else { Arc::new(Filtered { filter, sink }) }
+    fn holds(&self) -> impl Iterator<Item = Cow<'_, Hold>> {
+        let now = self.by_name.values().map(|made| Cow::Owned(made.work.hold()));
+        now.chain(self.past.iter().map(|past| Cow::Borrowed(&past.hold)))
     }
 }
 
 impl Drop for Sinks {
     /// No child outlives the host, also when there was no time for a good end.
     fn drop(&mut self) {
-        self.children.iter().for_each(Exec::kill);
+        self.holds().for_each(|hold| hold.kill());
     }
 }

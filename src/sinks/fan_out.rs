@@ -14,19 +14,23 @@ use matterhost_actors::{
 
 /// Hands each event to several sinks. One that has taken an event is not asked again when another has to be.
 pub(super) struct FanOut {
-    sinks: Arc<[Arc<dyn EventSink>]>,
+    sinks: Vec<Named>,
     open: Open,
 }
 
-/// The events that not all have answered for good: one a channel, for so does an account hand them over.
+/// A sink by its name: whoever comes in its place has its name, and what it had taken.
+pub(super) type Named = (Arc<str>, Arc<dyn EventSink>);
+
+/// The events that not all have answered for good: one a channel, for so does an account hand them over. It outlives
+/// the sinks that an account has at the moment.
 #[derive(Clone, Default)]
-struct Open(Arc<Mutex<HashMap<ChannelId, Partly>>>);
+pub(super) struct Open(Arc<Mutex<HashMap<ChannelId, Partly>>>);
 
 /// Which sinks have taken an event.
 struct Partly {
     /// Kept, so that no other event comes to lie where it lay and is taken for it.
     event: Weak<Event>,
-    taken: Vec<bool>,
+    taken: Vec<Arc<str>>,
     /// Why one of them refused it for good.
     rejected: Option<String>,
 }
@@ -39,19 +43,22 @@ struct Answers {
 }
 
 impl FanOut {
-    pub(super) fn new(sinks: Vec<Arc<dyn EventSink>>) -> Self {
-        Self { sinks: sinks.into(), open: Open::default() }
+    pub(super) fn new(sinks: Vec<Named>, open: Open) -> Self {
+        Self { sinks, open }
     }
 }
 
 impl EventSink for FanOut {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let mut answers = Answers::default();
-        let later = FuturesUnordered::<BoxFuture<'static, (usize, Outcome)>>::new();
-        for at in self.open.missing(event, self.sinks.len()) {
-            match self.sinks[at].deliver(event) {
-                Delivered::Now(outcome) => answers.note(&self.open, event, at, outcome),
-                Delivered::Later(outcome) => later.push(outcome.map(move |outcome| (at, outcome)).boxed()),
+        let later = FuturesUnordered::<BoxFuture<'static, (Arc<str>, Outcome)>>::new();
+        for (name, sink) in self.open.missing(event, &self.sinks) {
+            match sink.deliver(event) {
+                Delivered::Now(outcome) => answers.note(&self.open, event, name, outcome),
+                Delivered::Later(outcome) => {
+                    let name = Arc::clone(name);
+                    later.push(outcome.map(move |outcome| (name, outcome)).boxed());
+                }
             }
         }
         if later.is_empty() {
@@ -63,22 +70,22 @@ impl EventSink for FanOut {
 }
 
 async fn wait(
-    mut later: FuturesUnordered<BoxFuture<'static, (usize, Outcome)>>,
+    mut later: FuturesUnordered<BoxFuture<'static, (Arc<str>, Outcome)>>,
     mut answers: Answers,
     open: Open,
     event: Arc<Event>,
 ) -> Outcome {
-    while let Some((at, outcome)) = later.next().await {
-        answers.note(&open, &event, at, outcome);
+    while let Some((name, outcome)) = later.next().await {
+        answers.note(&open, &event, &name, outcome);
     }
     answers.conclude(&open, &event)
 }
 
 impl Answers {
-    fn note(&mut self, open: &Open, event: &Arc<Event>, at: usize, outcome: Outcome) {
+    fn note(&mut self, open: &Open, event: &Arc<Event>, name: &Arc<str>, outcome: Outcome) {
         match outcome {
-            Outcome::Acknowledged => open.taken(event, at, None),
-            Outcome::Rejected { cause } => open.taken(event, at, Some(cause)),
+            Outcome::Acknowledged => open.taken(event, name, None),
+            Outcome::Rejected { cause } => open.taken(event, name, Some(cause)),
             Outcome::Retry { after, cause } => {
                 if self.retry.as_ref().is_none_or(|(longest, _)| *longest < after) {
                     self.retry = Some((after, cause));
@@ -103,21 +110,21 @@ impl Answers {
 
 impl Open {
     /// The sinks that have not taken it yet.
-    fn missing(&self, event: &Arc<Event>, sinks: usize) -> Vec<usize> {
+    fn missing<'a>(&self, event: &Arc<Event>, sinks: &'a [Named]) -> Vec<&'a Named> {
         let mut open = self.lock();
-        let fresh = || Partly { event: Arc::downgrade(event), taken: vec![false; sinks], rejected: None };
+        let fresh = || Partly { event: Arc::downgrade(event), taken: Vec::new(), rejected: None };
         let partly = open.entry(event.body.channel_id.clone()).or_insert_with(fresh);
         if !partly.is(event) {
             // The one before it was given up by whoever offered it.
             *partly = fresh();
         }
-        (0..sinks).filter(|at| !partly.taken[*at]).collect()
+        sinks.iter().filter(|(name, _)| !partly.taken.contains(name)).collect()
     }
 
-    fn taken(&self, event: &Arc<Event>, at: usize, rejected: Option<String>) {
+    fn taken(&self, event: &Arc<Event>, name: &Arc<str>, rejected: Option<String>) {
         let mut open = self.lock();
         if let Some(partly) = open.get_mut(&event.body.channel_id).filter(|partly| partly.is(event)) {
-            partly.taken[at] = true;
+            partly.taken.push(Arc::clone(name));
             partly.rejected = partly.rejected.take().or(rejected);
         }
     }

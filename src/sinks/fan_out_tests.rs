@@ -3,8 +3,15 @@ use super::{
     *,
 };
 
+/// Named by their places.
+fn named(sinks: &[&Arc<Told>]) -> Vec<Named> {
+    let name =
+        |(at, sink): (usize, &&Arc<Told>)| (at.to_string().into(), Arc::clone(sink) as Arc<dyn EventSink>);
+    sinks.iter().enumerate().map(name).collect()
+}
+
 fn of(sinks: &[&Arc<Told>]) -> FanOut {
-    FanOut::new(sinks.iter().map(|sink| Arc::clone(sink) as Arc<dyn EventSink>).collect())
+    FanOut::new(named(sinks), Open::default())
 }
 
 #[tokio::test]
@@ -84,4 +91,27 @@ async fn what_was_taken_before_a_wait_was_given_up_stays_taken() {
     drop(sinks.deliver(&event));
     assert_eq!(outcome(sinks.deliver(&event)).await, Outcome::Acknowledged);
     assert_eq!((a.given().len(), b.given().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn who_comes_in_the_place_of_one_that_has_taken_it_is_not_asked_for_it() {
+    let (a, b, instead) = (Arc::<Told>::default(), Arc::<Told>::default(), Arc::<Told>::default());
+    let open = Open::default();
+    let event = post("c", "1");
+    b.says(retry(10));
+    let before = FanOut::new(named(&[&a, &b]), open.clone());
+    assert_eq!(outcome(before.deliver(&event)).await, retry(10));
+    // The first has another address now, and a third one comes.
+    let third = Arc::<Told>::default();
+    let after = FanOut::new(named(&[&instead, &b, &third]), open.clone());
+    assert_eq!(outcome(after.deliver(&event)).await, Outcome::Acknowledged);
+    assert_eq!((instead.given().len(), b.given().len(), third.given().len()), (0, 2, 1));
+    assert!(open.lock().is_empty());
+    // One that is left alone has it already.
+    b.says(retry(10));
+    let event = post("c", "2");
+    assert_eq!(outcome(before.deliver(&event)).await, retry(10));
+    let alone = FanOut::new(named(&[&a]), open);
+    assert_eq!(outcome(alone.deliver(&event)).await, Outcome::Acknowledged);
+    assert_eq!(a.given(), ["1", "2"]);
 }

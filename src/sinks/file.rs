@@ -14,20 +14,29 @@ use std::{
 use super::{
     lines::{After, LineSink, Out},
     rotate,
+    turn::Turn,
 };
+use tokio::sync::watch;
+
 use crate::config::FileConfig;
 
 /// A full disk is seldom empty sooner; each try costs next to nothing.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Starts the thread that writes a sink's files.
+/// Starts the thread that writes a sink's files when its turn comes.
 ///
 /// # Errors
 /// When the file cannot be opened, or no thread can be started.
-pub(super) fn start(name: &str, config: FileConfig) -> io::Result<LineSink> {
-    let files =
-        Files { current: Some(Current::open(&config.path)?), failing: false, name: name.into(), config };
-    LineSink::spawn(&format!("sink {name}"), files)
+pub(super) fn start(name: &str, config: FileConfig, turn: Turn) -> io::Result<LineSink> {
+    let current = if turn.is_now() {
+        Some(Current::open(&config.path)?)
+    } else {
+        // Another writes it still. Whether it can be opened is known all the same.
+        OpenOptions::new().create(true).append(true).read(true).open(&config.path)?;
+        None
+    };
+    let files = Files { current, failing: false, name: name.into(), config };
+    LineSink::spawn(&format!("sink {name}"), files, turn, watch::Sender::new(None))
 }
 
 /// The file that is written, and how it is put aside.

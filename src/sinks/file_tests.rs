@@ -31,7 +31,7 @@ impl Here {
     }
 
     fn start(&self) -> LineSink {
-        start("archive", self.config.clone()).unwrap()
+        start("archive", self.config.clone(), Turn::at_once()).unwrap()
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -153,5 +153,5 @@ fn what_was_written_and_not_committed_is_cut_off_again() {
 fn a_file_that_cannot_be_opened_is_told_at_the_start() {
     let mut here = Here::new();
     here.config.path = here.config.path.join("no").join("such");
-    assert_eq!(start("archive", here.config).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(start("archive", here.config, Turn::at_once()).unwrap_err().kind(), io::ErrorKind::NotFound);
 }

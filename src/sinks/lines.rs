@@ -13,7 +13,10 @@ use matterhost_actors::{
 };
 use tokio::sync::{oneshot, watch};
 
-use super::queue::{Job, Jobs, Queue, Refused, WAIT_AT_MOST};
+use super::{
+    queue::{Job, Jobs, Queue, Refused, WAIT_AT_MOST},
+    turn::Turn,
+};
 use crate::cloud_event;
 
 /// Lines written before a commit even when more are waiting: each waits for its answer until then.
@@ -61,16 +64,34 @@ pub struct LineSink {
 }
 
 impl LineSink {
-    /// Starts the thread that writes; `what` it writes to is what it is called.
-    pub(super) fn spawn(what: &str, out: impl Out) -> io::Result<Self> {
+    /// Starts the thread that writes when its turn comes, and tells its end there; `what` it writes to is what it is
+    /// called.
+    pub(super) fn spawn(
+        what: &str,
+        out: impl Out,
+        turn: Turn,
+        tell_ended: watch::Sender<Option<Ended>>,
+    ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
-        let (tell_ended, ended) = watch::channel(None);
+        let ended = tell_ended.subscribe();
         let writer = Writer { out, jobs };
+        let turn = turn.for_a_thread();
         thread::Builder::new().name(what.into()).spawn(move || {
+            if let Some(turn) = turn {
+                // It comes by being dropped.
+                let _ = turn.blocking_recv();
+            }
             // The receivers may be gone when the host has ended already.
             let _ = tell_ended.send(writer.run());
         })?;
         Ok(Self { queue, ended, what: what.into() })
+    }
+
+    /// Waits until its thread has ended: nobody else must have a clone of it.
+    pub(super) async fn end(self) {
+        let Self { queue, mut ended, .. } = self;
+        drop(queue);
+        while ended.changed().await.is_ok() {}
     }
 
     /// Tells when the output ended, and why.

@@ -4,12 +4,14 @@ pub mod again;
 pub mod answers;
 mod best_effort;
 mod build;
+mod changing;
 pub mod dead_letter;
 mod exec;
 mod fan_out;
 mod file;
 mod filter;
 mod lines;
+mod made;
 mod message;
 mod metered;
 mod pause;
@@ -18,6 +20,7 @@ mod rotate;
 pub mod stdout;
 mod supplies;
 mod trouble;
+mod turn;
 mod webhook;
 mod worker;
 
@@ -27,3 +30,4 @@ mod tests;
 use supplies::Supplies;
 
 pub use build::{SinkError, Sinks};
+pub use changing::{Leaving, Prepared};

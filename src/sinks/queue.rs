@@ -1,6 +1,7 @@
 //! The way from the accounts' threads to a sink's own: bounded, with an answer for each.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use matterhost_actors::ports::Outcome;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::Instant,
 };
 
@@ -54,6 +55,8 @@ pub(super) enum Refused {
 struct Waiting {
     events: AtomicUsize,
     bytes: AtomicUsize,
+    /// Told when the last one goes.
+    idle: Notify,
 }
 
 /// The room that one takes, given back when it goes.
@@ -72,7 +75,7 @@ impl<T> Queue<T> {
 
     /// Whether there is no room. To be asked before the item is made: making it is the dear part.
     pub(super) fn is_full(&self) -> bool {
-        let Waiting { events, bytes } = &*self.waiting;
+        let Waiting { events, bytes, .. } = &*self.waiting;
         events.load(Ordering::Acquire) >= QUEUE_EVENTS || bytes.load(Ordering::Acquire) >= QUEUE_BYTES
     }
 
@@ -85,6 +88,18 @@ impl<T> Queue<T> {
             mpsc::error::TrySendError::Full(_) => Refused::Full,
             mpsc::error::TrySendError::Closed(_) => Refused::Gone,
         })
+    }
+
+    /// Waits until all that was put in is answered.
+    pub(super) async fn idle(&self) {
+        loop {
+            let mut told = pin!(self.waiting.idle.notified());
+            told.as_mut().enable();
+            if self.waiting.events.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            told.await;
+        }
     }
 
     /// How many are in the queue itself, not yet taken out of it.
@@ -122,8 +137,10 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.waiting.events.fetch_sub(1, Ordering::AcqRel);
         self.waiting.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        if self.waiting.events.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.waiting.idle.notify_waiters();
+        }
     }
 }
 

@@ -2,8 +2,13 @@
 
 use std::io::{self, BufWriter, Write};
 
-use super::lines::{After, Out};
+use tokio::sync::watch;
+
 pub use super::lines::{Ended, LineSink};
+use super::{
+    lines::{After, Out},
+    turn::Turn,
+};
 
 /// A stream with one reader, who may go away.
 struct Stream<W: Write>(Option<BufWriter<W>>);
@@ -14,7 +19,16 @@ impl LineSink {
     /// # Errors
     /// When no thread can be started.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        Self::spawn("standard output", Stream(Some(BufWriter::new(out))))
+        Self::telling(out, watch::Sender::new(None))
+    }
+
+    /// The same, with its end told there.
+    pub(super) fn telling(
+        out: impl Write + Send + 'static,
+        tell_ended: watch::Sender<Option<Ended>>,
+    ) -> io::Result<Self> {
+        let stream = Stream(Some(BufWriter::new(out)));
+        Self::spawn("standard output", stream, Turn::at_once(), tell_ended)
     }
 }
 

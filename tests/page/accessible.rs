@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     browser::{Browser, NARROW, WIDE},
-    scene::{FULL_TOKEN, Scene},
+    scene::{Scene, full_token},
 };
 
 /// Gives what axe holds against the page: the rule, why, and where.
@@ -40,7 +40,7 @@ async fn walk(scene: &Scene, browser: &Browser, axe: &str, name: &str) {
     browser.fill("#token", "wrong-token-of-the-tests\n").await;
     browser.sees("#login-error", "wrong").await;
     holds(browser, axe, &format!("login-{name}")).await;
-    browser.fill("#token", &format!("{FULL_TOKEN}\n")).await;
+    browser.fill("#token", &format!("{}\n", full_token())).await;
     browser.sees("[data-name=oncall]", "blocked").await;
     holds(browser, axe, &format!("list-{name}")).await;
     browser.click("[data-name=oncall] .name").await;

@@ -1,6 +1,7 @@
 //! The web page in a real browser: the program itself with its admin API, the simulator, and Chromium by `WebDriver`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "a test that failed tells what the program said")]
 
 mod access;
 mod accessible;

@@ -6,13 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost_simulator::Account;
+use matterhost_simulator::{Account, TOKEN_MARK};
 
 use crate::program::{DEADLINE, Dir, Running, World};
 
-/// The token that may do everything, and the one that may look.
-pub(crate) const FULL_TOKEN: &str = "full-token-of-the-tests";
-pub(crate) const READ_TOKEN: &str = "read-token-of-the-tests";
+/// The token that may do everything.
+pub(crate) fn full_token() -> String {
+    format!("{TOKEN_MARK}-may-do-all")
+}
+
+/// The token that may look.
+pub(crate) fn read_token() -> String {
+    format!("{TOKEN_MARK}-may-look-only")
+}
 
 /// Nobody waits in a test.
 const QUICK: &str = "[health]\nping_interval = \"1s\"\n[restart]\nmin_backoff = \"10ms\"\n";
@@ -35,7 +41,7 @@ impl Scene {
 
     /// The same with two tokens.
     pub(crate) fn guarded() -> Self {
-        Self::with(&format!("token = \"{FULL_TOKEN}\"\nread_token = \"{READ_TOKEN}\"\n"))
+        Self::with(&format!("token = \"{}\"\nread_token = \"{}\"\n", full_token(), read_token()))
     }
 
     fn with(admin: &str) -> Self {

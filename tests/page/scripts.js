@@ -133,7 +133,7 @@ function choices({ choose, count, matches, troubles }) {
   is('kinds of trouble', kinds(accounts, AT), ['1 e tripped: protocol error: x', '2 c blocked: the token is refused (401): disabled, or revoked',
     '1 b backoff: the server did not answer in time']);
   const waiting = ['backoff', 'connecting', 'ready'].map((state, n) => account(`l${n}`, state, { server: 'lab', since: before(10) }));
-  is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 lab: the server does not answer');
+  is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 waiting: server lab does not answer');
 }
 
 function stores({ Store }) {

@@ -44,7 +44,7 @@ fn the_script_makes_bots_whose_tokens_work() {
     assert!(dir.path().join("secrets/deploys").exists());
 }
 
-/// The configuration within the ConfigMap.
+/// The configuration within the `ConfigMap`.
 fn in_config_map() -> String {
     let manifest = page("kubernetes/matterhost.yaml");
     let block = manifest.split("matterhost.toml: |\n").nth(1).unwrap();

@@ -17,6 +17,7 @@ mod metrics;
 mod otlp;
 mod program;
 mod promtool;
+mod reload;
 mod remote;
 mod running;
 mod secrets;

@@ -14,7 +14,11 @@ use matterhost_simulator::{Account, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::secrets::{Program, refuse_secrets};
+// Named by its path: other test binaries take this file in, too.
+#[path = "command.rs"]
+mod command;
+
+pub(crate) use command::{Program, refuse_secrets};
 
 /// How long the program may take to say what is waited for: long, for a machine under load.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);

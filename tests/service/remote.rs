@@ -4,10 +4,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::{
-    program::{Dir, Lines, Running, World, text},
-    secrets::Program,
-};
+use crate::program::{Dir, Lines, Program, Running, World, text};
 
 const TOKEN: &str = "mustnotshow-0123456789abcdef";
 

@@ -2,14 +2,10 @@
 
 use std::{
     collections::HashMap,
-    ffi::OsStr,
     fmt::Debug,
     io::{self, Read as _, Write as _},
     net::TcpStream,
-    ops::{Deref, DerefMut},
     panic,
-    path::Path,
-    process::{Command, Output},
     sync::Arc,
 };
 
@@ -21,61 +17,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::TOKEN_MARK;
 
-use crate::program::{DEADLINE, Dir, Lines, Running, World};
-
-/// Refuses what shows a token or a secret: each that a test makes up holds the simulator's mark.
-#[track_caller]
-pub(crate) fn refuse_secrets(said: &str) {
-    assert!(
-        !said.contains(TOKEN_MARK),
-        "a token or a secret is shown:\n{}",
-        said.replace(TOKEN_MARK, "[mark]")
-    );
-}
-
-/// A command that runs the program, and refuses secrets in what it says.
-pub(crate) struct Program(pub(crate) Command);
-
-impl Program {
-    pub(crate) fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
-        self.0.env(name, value);
-        self
-    }
-
-    pub(crate) fn current_dir(&mut self, dir: impl AsRef<Path>) -> &mut Self {
-        self.0.current_dir(dir);
-        self
-    }
-
-    /// Runs it to its end.
-    pub(crate) fn output(&mut self) -> io::Result<Output> {
-        let output = self.0.output()?;
-        for said in [&output.stdout, &output.stderr] {
-            refuse_secrets(&String::from_utf8_lossy(said));
-        }
-        Ok(output)
-    }
-}
-
-impl Deref for Program {
-    type Target = Command;
-
-    fn deref(&self) -> &Command {
-        &self.0
-    }
-}
-
-impl DerefMut for Program {
-    fn deref_mut(&mut self) -> &mut Command {
-        &mut self.0
-    }
-}
-
-impl From<Program> for Command {
-    fn from(program: Program) -> Self {
-        program.0
-    }
-}
+use crate::program::{DEADLINE, Dir, Lines, Running, World, refuse_secrets};
 
 /// One secret for each place that takes one.
 const HOOK: &str = "whsec_mustnotshowCCCCCCCCCCCCCCCCCCCCC";
@@ -109,7 +51,7 @@ fn refuse_shown(value: &impl Debug) {
 
 /// Refuses a secret in the panic of one who did not expect the value.
 fn refuse_in_panic(value: &impl Debug) {
-    let unexpected = panic::catch_unwind(panic::AssertUnwindSafe(|| Err::<(), _>(value).unwrap()));
+    let unexpected = panic::catch_unwind(panic::AssertUnwindSafe(|| panic!("not expected: {value:?}")));
     refuse_secrets(unexpected.unwrap_err().downcast_ref::<String>().unwrap());
 }
 

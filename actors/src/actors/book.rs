@@ -18,7 +18,6 @@ pub(super) struct SharedBook(Arc<Inner>);
 
 struct Inner {
     book: Mutex<Book>,
-    settings: BookSettings,
     /// Where it is kept, if anywhere.
     store: Option<Arc<dyn CursorStore>>,
     is_loaded: AtomicBool,
@@ -27,7 +26,7 @@ struct Inner {
 impl SharedBook {
     pub(super) fn new(settings: BookSettings, store: Option<Arc<dyn CursorStore>>) -> Self {
         let is_loaded = AtomicBool::new(store.is_none());
-        Self(Arc::new(Inner { book: Mutex::new(Book::new(settings)), settings, store, is_loaded }))
+        Self(Arc::new(Inner { book: Mutex::new(Book::new(settings)), store, is_loaded }))
     }
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut Book) -> T) -> T {
@@ -45,7 +44,7 @@ impl SharedBook {
             return Ok(());
         };
         let records = store.load(account).await?;
-        self.with(|book| *book = Book::kept(self.0.settings, records));
+        self.with(|book| *book = Book::kept(*book.settings(), records));
         self.0.is_loaded.store(true, Ordering::Release);
         Ok(())
     }

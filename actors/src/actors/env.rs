@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use actix::Addr;
+use actix::{Addr, Message};
 use tokio::sync::watch;
 
 use super::{
@@ -24,7 +24,9 @@ use crate::{
     ports::ApiFactory,
 };
 
-/// What all actors of one account have in common, wherever they live.
+/// What all actors of one account have in common, wherever they live. It is a value: what an operator changes makes a
+/// new one, which those that run are told of.
+#[derive(Clone)]
 pub(super) struct Env {
     pub(super) account: AccountName,
     pub(super) server: ServerName,
@@ -45,6 +47,11 @@ impl Env {
         self.observer.account(&self.account, &self.server, generation, fact);
     }
 }
+
+/// The operator changed something: the account's things are these from now on.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub(super) struct Renew(pub(super) Arc<Env>);
 
 /// Now, by the clock that paused time moves.
 pub(super) fn now() -> Instant {

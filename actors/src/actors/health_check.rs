@@ -9,7 +9,7 @@ use actix::{
 
 use super::{
     connection::{Baseline, Connection, HealthCheckStopped, Terminate},
-    env::{Env, now},
+    env::{Env, Renew, now},
 };
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},
@@ -28,6 +28,8 @@ pub(super) struct HealthCheck {
     etag: Option<Etag>,
     /// The timer for the next poll.
     timer: Option<SpawnHandle>,
+    /// A 401 is asked again in a moment: nothing puts that off.
+    in_doubt: bool,
     /// One is on its way: polls never overlap.
     polling: bool,
     /// Somebody asked for a poll while one was on its way: what that one finds may be older than the question.
@@ -73,6 +75,7 @@ impl HealthCheck {
             health,
             etag,
             timer: None,
+            in_doubt: false,
             polling: false,
             again: false,
             planned: false,
@@ -94,7 +97,7 @@ impl HealthCheck {
     }
 
     fn poll(&mut self, ctx: &mut Context<Self>) {
-        self.polling = true;
+        (self.polling, self.in_doubt) = (true, false);
         let poll = poll(self.env.clone(), self.api.clone(), self.etag.clone());
         ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
     }
@@ -112,7 +115,10 @@ impl HealthCheck {
             Verdict::Terminate(reason) => {
                 self.connection.do_send(Terminate { generation: self.generation, reason });
             }
-            Verdict::AskAgain(wait) => self.poll_after(wait, ctx),
+            Verdict::AskAgain(wait) => {
+                self.in_doubt = true;
+                self.poll_after(wait, ctx);
+            }
             Verdict::Good | Verdict::Nothing if std::mem::take(&mut self.again) => self.poll(ctx),
             Verdict::Good => {
                 self.etag = poll.etag.or_else(|| self.etag.take());
@@ -207,6 +213,26 @@ impl Handler<PollNow> for HealthCheck {
             ctx.cancel_future(timer);
         }
         self.poll(ctx);
+    }
+}
+
+impl Handler<Renew> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, Renew(env): Renew, ctx: &mut Self::Context) {
+        let before = std::mem::replace(&mut self.env, env).settings.health;
+        let now = self.env.settings.health;
+        if self.polling
+            || self.in_doubt
+            || (before.poll, before.poll_interval) == (now.poll, now.poll_interval)
+        {
+            // What is on its way goes on as it is set then.
+            return;
+        }
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.poll_again(first_poll_after(&self.env.account, now.poll_interval), ctx);
     }
 }
 

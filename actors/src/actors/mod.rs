@@ -27,7 +27,8 @@ pub use settings::{
     AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings, ReplySettings,
 };
 pub use supervisor::{
-    AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, List, ListServers, Look, RemoveAccount,
-    ResetAccount, RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
+    CountStates, List, ListServers, Look, Released, RemoveAccount, RemoveServer, ResetAccount,
+    RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor,
+    SupervisorError,
 };

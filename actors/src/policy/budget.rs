@@ -63,6 +63,14 @@ impl Budget {
         }
     }
 
+    /// The operator set other limits. What was charged stays charged, and a rest that has begun keeps its length.
+    pub fn configure(&mut self, settings: &RestartSettings) {
+        self.max_restarts = settings.max_restarts;
+        self.within = settings.within;
+        self.cooldown = settings.cooldown;
+        self.max_cooldown = settings.max_cooldown;
+    }
+
     /// Where the breaker stands.
     pub fn phase(&self) -> Phase {
         self.phase

@@ -53,6 +53,11 @@ impl Cursor {
         Self { anchor, since: since.into_iter().collect(), overlap_ms }
     }
 
+    /// Another overlap holds from the next acknowledgement on.
+    pub fn set_overlap(&mut self, overlap_ms: i64) {
+        self.overlap_ms = overlap_ms;
+    }
+
     /// Posts acknowledged since the anchor, each with its time.
     pub fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
         self.since.iter()

@@ -36,6 +36,11 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         }
     }
 
+    /// From now on so many items may be out at once. What is out beyond it stays out.
+    pub fn set_in_flight(&mut self, in_flight: usize) {
+        self.in_flight = in_flight.max(1);
+    }
+
     /// Puts an item at the end of its lane.
     pub fn push(&mut self, key: K, item: T) {
         self.waiting += 1;

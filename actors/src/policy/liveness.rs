@@ -61,6 +61,12 @@ impl Liveness {
         Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
     }
 
+    /// The operator set other limits. The next ping comes no later than by them; one that is on its way keeps its time.
+    pub fn configure(&mut self, now: Instant, limits: PulseLimits) {
+        self.limits = limits;
+        self.next_ping = self.next_ping.min(now + limits.interval);
+    }
+
     /// What to do now.
     pub fn step(&mut self, now: Instant) -> Pulse {
         if self.paused_since.is_some() {

@@ -60,6 +60,13 @@ impl RestartTracker {
         Self { policy, budget, backoff, recycling, asking: Backoff::new(ASKING) }
     }
 
+    /// The operator set another policy: what was charged stays charged, and delays begin anew.
+    pub fn configure(&mut self, policy: RestartPolicy) {
+        self.budget.configure(policy.settings());
+        [self.backoff, self.recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
+        self.policy = policy;
+    }
+
     /// Takes note of an ending and says what to do.
     pub fn ended(&mut self, now: Instant, reason: &CloseReason, run: Run) -> Next {
         if run.ready_for.is_some_and(|ready| ready >= self.policy.settings().reset_after) {

@@ -6,6 +6,7 @@
 mod auditing;
 mod bots;
 mod catching_up;
+mod changing;
 mod channels;
 mod contract;
 mod costs;

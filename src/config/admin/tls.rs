@@ -12,9 +12,14 @@ const LARGEST_FILE: u64 = 1 << 20;
 
 /// A certificate with its key, ready for use.
 #[derive(Clone)]
-pub struct AdminTls(Arc<ServerConfig>);
+pub struct AdminTls(Arc<ServerConfig>, Arc<[CertificateDer<'static>]>);
 
 impl AdminTls {
+    /// Whether both have the same certificates; a key belongs to one alone.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.1 == other.1
+    }
+
     /// What a TLS server is made from.
     pub fn server_config(&self) -> ServerConfig {
         (*self.0).clone()
@@ -51,12 +56,13 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Adm
     let private =
         pem(section, "tls_key_file", &key, |text| PrivateKeyDer::from_pem_slice(text.as_bytes()).ok());
     let (chain, private) = chain.zip(private)?;
+    let certificates = chain.clone().into();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let made = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private));
     match made {
-        Ok(config) => Some(AdminTls(Arc::new(config))),
+        Ok(config) => Some(AdminTls(Arc::new(config), certificates)),
         Err(error) => {
             let remedy = "give a certificate and the key that belongs to it";
             section.refuse("tls_cert_file", error.to_string(), remedy);

@@ -16,7 +16,7 @@ const SOONEST: Duration = Duration::from_millis(100);
 const LATEST: Duration = Duration::from_secs(3600);
 
 /// A child process that reads events as lines and answers them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecConfig {
     /// The program and its arguments; at least the program.
     pub command: Vec<String>,

@@ -43,7 +43,7 @@ pub struct SinkConfig {
 }
 
 /// What a sink is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SinkKind {
     /// Lines on standard output.
     Stdout,
@@ -53,6 +53,26 @@ pub enum SinkKind {
     Exec(ExecConfig),
     /// Lines in files.
     File(FileConfig),
+}
+
+impl SinkKind {
+    /// Whether its handler may refuse an event for good.
+    pub fn keeps_dead_letters(&self) -> bool {
+        match self {
+            Self::Webhook(_) | Self::Exec(_) => true,
+            Self::Stdout | Self::File(_) => false,
+        }
+    }
+
+    /// What stands behind `type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Webhook(_) => "webhook",
+            Self::Exec(_) => "exec",
+            Self::File(_) => "file",
+        }
+    }
 }
 
 /// What can stand behind `type`.
@@ -72,6 +92,11 @@ impl SinkConfig {
     pub(super) fn standard_output() -> Self {
         let filter = FilterConfig::default();
         Self { name: STANDARD_OUTPUT.into(), kind: SinkKind::Stdout, filter, best_effort: false }
+    }
+
+    /// Whether it works as the other does, whatever each of them takes.
+    pub fn works_as(&self, other: &Self) -> bool {
+        (&self.name, &self.kind, self.best_effort) == (&other.name, &other.kind, other.best_effort)
     }
 
     /// How many files it may have open at once.

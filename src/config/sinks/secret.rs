@@ -1,6 +1,6 @@
 //! The secrets that sign a webhook's requests, in the form of Standard Webhooks.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroizing};
@@ -45,6 +45,11 @@ pub enum SecretError {
     Length(usize),
 }
 
+/// The file that they are in, if they are in one.
+pub(super) fn file(section: &Section<'_>, around: &Around<'_>) -> Option<PathBuf> {
+    SOUGHT.file(section, around)
+}
+
 pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Secrets> {
     let (key, text) = SOUGHT.read(section, around)?;
     match Secrets::parse(&Zeroizing::new(text)) {
@@ -70,6 +75,11 @@ impl Secrets {
             1..=MOST => Ok(Self(secrets)),
             _ => Err(SecretError::TooMany),
         }
+    }
+
+    /// Whether both are the same, in the same order.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.0.iter().map(Secret::expose).eq(other.0.iter().map(Secret::expose))
     }
 
     /// Each of them, the new one first.

@@ -1,18 +1,14 @@
 //! `type = "webhook"`.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, UrlError, proxy};
+use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, UrlError, proxy};
 use url::Url;
 
 use super::{
     super::{
         section::Section,
-        servers::{Around, USER_AGENT, tls},
+        servers::{Around, CaFile, USER_AGENT, tls},
     },
     secret::{self, Secrets},
 };
@@ -43,8 +39,12 @@ pub struct WebhookConfig {
     pub client: ClientConfig,
     /// The path and the query of its URL. They may hold a secret, and are not shown.
     pub path: Box<str>,
+    /// The authorities of its own that it trusts.
+    pub ca: Option<CaFile>,
     /// What signs the requests.
     pub secrets: Secrets,
+    /// The file that those are from, if they are from one.
+    pub secret_file: Option<PathBuf>,
     /// Time for a whole request, the answer's body included.
     pub timeout: Duration,
     /// Requests under way at once.
@@ -55,6 +55,7 @@ pub struct WebhookConfig {
 
 pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<WebhookConfig> {
     let address = address(section, around);
+    let secret_file = secret::file(section, around);
     let secrets = secret::read(section, around);
     let ca_file = section.optional::<PathBuf>("ca_file").map(|file| around.directory.join(file));
     let timeout = section.within("timeout", TIMEOUT, SHORTEST..=LONGEST);
@@ -62,7 +63,7 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Web
     let concurrency = section.within("concurrency", CONCURRENCY, 1..=MOST_CONCURRENCY);
     let batch = section.within("batch", BATCH, 1..=LARGEST_BATCH);
     let (server, path) = address?;
-    let tls = roots(section, &server, ca_file.as_deref())?;
+    let (tls, ca) = roots(section, &server, ca_file)?;
     let limits = ClientLimits {
         connect_timeout,
         request_timeout: timeout,
@@ -71,24 +72,55 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Web
         ..ClientLimits::default()
     };
     let client = ClientConfig::new(server, tls, limits, USER_AGENT);
-    Some(WebhookConfig { client, path, secrets: secrets?, timeout, concurrency, batch })
+    let secrets = secrets?;
+    Some(WebhookConfig { client, path, ca, secrets, secret_file, timeout, concurrency, batch })
 }
 
-/// The roots of trust; the outer `None` when there are none.
-#[expect(clippy::option_option, reason = "what failed is told apart from what is not wanted")]
+impl PartialEq for WebhookConfig {
+    fn eq(&self, other: &Self) -> bool {
+        self.difference(other).is_empty()
+    }
+}
+
+impl WebhookConfig {
+    /// The keys in which they differ.
+    pub(in crate::config) fn difference(&self, other: &Self) -> Vec<&'static str> {
+        let timeouts = |config: &Self| config.client.limits().connect_timeout;
+        let same = [
+            ("url", self.client.url() == other.client.url() && self.path == other.path),
+            ("secret", self.secrets.same_as(&other.secrets)),
+            ("ca_file", self.ca == other.ca),
+            ("timeout", self.timeout == other.timeout),
+            ("connect_timeout", timeouts(self) == timeouts(other)),
+            ("concurrency", self.concurrency == other.concurrency),
+            ("batch", self.batch == other.batch),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+
+    /// The same with another authority.
+    pub(in crate::config) fn with_ca(&self, ca: CaFile, tls: Tls) -> Self {
+        let (url, limits) = (self.client.url().clone(), self.client.limits().clone());
+        let client = ClientConfig::new(url, Some(tls), limits, USER_AGENT);
+        Self { client, ca: Some(ca), ..self.clone() }
+    }
+}
+
+/// The roots of trust; `None` when there are none.
 fn roots(
     section: &mut Section<'_>,
     server: &ServerUrl,
-    ca_file: Option<&Path>,
-) -> Option<Option<matterhost_actors::mattermost::Tls>> {
+    ca_file: Option<PathBuf>,
+) -> Option<(Option<Tls>, Option<CaFile>)> {
     if server.is_tls() {
-        return tls(section, ca_file);
+        let (tls, ca) = tls(section, ca_file)?;
+        return Some((Some(tls), ca));
     }
     if ca_file.is_some() {
         let what = "the url begins with http, so no certificate is looked at";
         section.warn("ca_file", what, "write https");
     }
-    Some(None)
+    Some((None, None))
 }
 
 /// The handler's server, and the path and query on it.

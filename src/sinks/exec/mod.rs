@@ -20,7 +20,7 @@ use matterhost_actors::{
     policy::RestartPolicy,
     ports::{Delivered, EventSink, Outcome},
 };
-use tokio::time::sleep_until;
+use tokio::{sync::watch, time::sleep_until};
 
 use self::{
     life::{End, Life},
@@ -33,6 +33,7 @@ use super::{
     pause::Pause,
     queue::{Jobs, Queue},
     trouble::Trouble,
+    turn::Turn,
     worker::{self, Closing, Worker},
 };
 use crate::config::ExecConfig;
@@ -63,6 +64,16 @@ struct Keeper {
 impl Exec {
     /// Starts the thread, and the child.
     pub(super) fn start(config: ExecConfig, policy: RestartPolicy, supplies: Supplies) -> io::Result<Self> {
+        Self::start_after(config, watch::Sender::new(policy).subscribe(), supplies, Turn::at_once())
+    }
+
+    /// The same, with the child when its turn comes, and a policy that may change.
+    pub(super) fn start_after(
+        config: ExecConfig,
+        policy: watch::Receiver<RestartPolicy>,
+        supplies: Supplies,
+        turn: Turn,
+    ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
         let (down, group) = (Arc::<Pause>::default(), Group::default());
         let name = Arc::clone(&supplies.sink);
@@ -74,13 +85,18 @@ impl Exec {
             config,
             supplies,
         };
-        let worker = Worker::start(&name, move |closing| keeper.run(jobs, closing))?;
+        let worker = Worker::start(&name, move |closing| keeper.run(jobs, closing, turn))?;
         Ok(Self { queue, down, group, worker })
     }
 
     /// Kills the child with its whole group, at once.
     pub(super) fn kill(&self) {
         self.group.kill();
+    }
+
+    /// Waits until all that it was given is answered.
+    pub(super) async fn idle(&self) {
+        self.queue.idle().await;
     }
 
     /// Hands a message over.
@@ -116,7 +132,11 @@ fn away(left: Duration) -> Outcome {
 
 impl Keeper {
     /// Keeps a child running, until told to end.
-    async fn run(mut self, mut jobs: Jobs<Message>, mut closing: Closing) {
+    async fn run(mut self, mut jobs: Jobs<Message>, mut closing: Closing, mut turn: Turn) {
+        tokio::select! {
+            () = worker::told(&mut closing) => return,
+            () = turn.comes() => {}
+        }
         loop {
             self.restarts.begin();
             let began = Instant::now();

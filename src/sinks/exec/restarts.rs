@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use matterhost_actors::policy::{Backoff, Budget, Charged, RestartPolicy};
+use tokio::sync::watch;
 
 /// The memory that a child's restarts are decided from.
 #[derive(Debug)]
 pub(super) struct Restarts {
+    /// What the operator has set, which may change.
+    set: watch::Receiver<RestartPolicy>,
     policy: RestartPolicy,
     budget: Budget,
     backoff: Backoff,
@@ -22,9 +25,19 @@ pub(super) enum Next {
 }
 
 impl Restarts {
-    pub(super) fn new(policy: RestartPolicy) -> Self {
+    pub(super) fn new(mut set: watch::Receiver<RestartPolicy>) -> Self {
+        let policy = *set.borrow_and_update();
         let (budget, backoff) = (Budget::new(policy.settings()), Backoff::new(policy.delays()));
-        Self { policy, budget, backoff }
+        Self { set, policy, budget, backoff }
+    }
+
+    fn take_up_what_is_set(&mut self) {
+        // Whoever set it may have gone; then it stays as it is.
+        if self.set.has_changed().unwrap_or(false) {
+            self.policy = *self.set.borrow_and_update();
+            self.budget.configure(self.policy.settings());
+            self.backoff = Backoff::new(self.policy.delays());
+        }
     }
 
     /// A child begins: if the budget was spent, it is on trial.
@@ -34,6 +47,7 @@ impl Restarts {
 
     /// A child ended that had run for so long. Every ending is charged: it is to live as long as the sink.
     pub(super) fn ended(&mut self, now: Instant, ran: Duration) -> Next {
+        self.take_up_what_is_set();
         if ran >= self.policy.settings().reset_after {
             self.budget.settled();
             self.backoff.reset();
@@ -54,7 +68,8 @@ mod tests {
     #[test]
     fn a_child_that_always_fails_rests_longer_and_longer_and_one_that_ran_well_begins_anew() {
         let settings = RestartSettings { max_restarts: 2, random_factor: 0.0, ..RestartSettings::default() };
-        let mut restarts = Restarts::new(RestartPolicy::new(settings).unwrap());
+        let mut restarts =
+            Restarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());
         let start = Instant::now();
         let mut end = |at: u64, ran: u64| {
             restarts.begin();

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     config::{FileConfig, Secrets, WebhookConfig},
-    sinks::{file, stdout::LineSink, webhook::Webhook, worker::Worker},
+    sinks::{file, stdout::LineSink, turn::Turn, webhook::Webhook, worker::Worker},
 };
 
 /// A sink, and the means to see and to trouble its far side.
@@ -89,7 +89,7 @@ fn files() -> Rig {
         keep: 1_000,
         fsync: false,
     };
-    let sink = file::start("archive", config.clone()).unwrap();
+    let sink = file::start("archive", config.clone(), Turn::at_once()).unwrap();
     let heard = move || {
         let _here = &dir;
         let files = crate::sinks::rotate::all(&config.path, config.keep);
@@ -147,6 +147,8 @@ pub(in crate::sinks) fn config(server: &Server, batch: usize) -> WebhookConfig {
     WebhookConfig {
         client: ClientConfig::new(url, None, limits, "matterhost/test"),
         path: "/events?key=not-shown".into(),
+        ca: None,
+        secret_file: None,
         secrets: Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap(),
         timeout: super::stage::DEADLINE,
         concurrency: 4,

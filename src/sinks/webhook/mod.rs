@@ -72,6 +72,11 @@ impl Webhook {
         Ok(Self { queue, pause, worker })
     }
 
+    /// Waits until all that it was given is answered.
+    pub(super) async fn idle(&self) {
+        self.queue.idle().await;
+    }
+
     /// Hands a message over.
     pub(super) fn carry(&self, message: Message) -> Delivered {
         self.worker.carry(&self.queue, message, full())

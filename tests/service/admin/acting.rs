@@ -128,8 +128,8 @@ fn what_cannot_be_posted_is_told() {
         (with("key", "k".repeat(257).into()), 400, "257"),
         (with("message", "".into()), 422, "nothing to post"),
         (with("message", "x".repeat(250_000).into()), 422, "at most"),
-        (with("channel_id", "nowhere".into()), 502, "the server refuses"),
-        (with("channel_id", "../../users/me".into()), 502, "the server refuses"),
+        (with("channel_id", "nowhere".into()), 422, "the server refuses"),
+        (with("channel_id", "../../users/me".into()), 422, "the server refuses"),
     ] {
         let detail = host.send("POST", posts, &body).problem(status);
         assert!(detail.contains(told), "{told}: {detail}");

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     fs,
-    sync::mpsc::{RecvTimeoutError, channel},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{RecvTimeoutError, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -14,6 +17,12 @@ use crate::program::{DEADLINE, World};
 /// How often people post.
 const EVERY: Duration = Duration::from_millis(20);
 
+/// All together may ask 200 times a second: harm that is done in no time is done again after a while.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// Fewer posts would not show that nothing happens to them.
+const AT_LEAST: usize = 50;
+
 /// What the process may keep when all is over: what the allocator does not give back, and what the posts of the test's
 /// own need. A thousand clients of whom something is kept are far more.
 const KEEPS_KIB: u64 = 48 * 1_024;
@@ -23,29 +32,16 @@ const END: &str = "the end";
 
 const ACCOUNTS: [&str; 2] = ["alerts", "helpdesk"];
 
-/// Hosts two accounts, with a token and these keys of `[admin]`. People post all the time, somebody does harm, and each
-/// post comes out once for each account, over the socket that it had before. At the end nothing is left of it.
-pub(crate) fn unaffected(keys: &str, harm: impl FnOnce(&Host)) {
+/// Hosts two accounts, with a token and these keys of `[admin]`. People post all the time while somebody does harm, again
+/// and again until enough was posted; each post comes out once for each account, over the socket that it had before. At the
+/// end nothing is left of it.
+pub(crate) fn unaffected(keys: &str, harm: impl Fn(&Host)) {
     let world = World::new();
     let (bot, section) = sibling(&world, "alerts");
     let mut host = Host::start(world, &format!("{section}{ANYWHERE}token = \"{TOKEN}\"\n{keys}"));
     ACCOUNTS.iter().for_each(|name| drop(host.await_state(name, "ready")));
     let (memory, files) = (host.memory_kib(), open_files(&host));
-    let (stop, stopped) = channel::<()>();
-    let posted = thread::scope(|scope| {
-        let world = &host.world;
-        let talking = scope.spawn(move || {
-            let mut posted = 0;
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                world.says(&format!("post {posted}"));
-                posted += 1;
-            }
-            posted
-        });
-        harm(&host);
-        drop(stop);
-        talking.join().unwrap()
-    });
+    let posted = posted_meanwhile(&host, harm);
     host.world.says(END);
     heard(&mut host, posted);
     for name in ACCOUNTS {
@@ -55,8 +51,28 @@ pub(crate) fn unaffected(keys: &str, harm: impl FnOnce(&Host)) {
     for id in [&bot.user_id, &host.world.bot.user_id] {
         assert_eq!(host.world.simulator.counters().opened_sockets(id), 1);
     }
-    println!("{posted} posts came out once for each of {} accounts", ACCOUNTS.len());
+    println!("{posted} posts meanwhile came out once for each of {} accounts", ACCOUNTS.len());
     nothing_is_left(&host, memory, files);
+}
+
+/// Gives how many posts were made while harm was done.
+fn posted_meanwhile(host: &Host, harm: impl Fn(&Host)) -> usize {
+    let (posted, (stop, stopped)) = (AtomicUsize::new(0), channel::<()>());
+    thread::scope(|scope| {
+        let (world, posted) = (&host.world, &posted);
+        scope.spawn(move || {
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                world.says(&format!("post {}", posted.fetch_add(1, Ordering::Relaxed)));
+            }
+        });
+        harm(host);
+        while posted.load(Ordering::Relaxed) < AT_LEAST {
+            thread::sleep(BETWEEN);
+            harm(host);
+        }
+        drop(stop);
+    });
+    posted.into_inner()
 }
 
 /// Every post comes out once for each account.

@@ -3,6 +3,7 @@
 mod accounts;
 mod acting;
 mod callers;
+mod description;
 mod floods;
 mod garbage;
 mod host;

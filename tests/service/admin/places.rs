@@ -53,7 +53,7 @@ fn a_socket_is_for_its_user_alone_and_goes_with_the_host() {
     assert_eq!(found.permissions().mode() & 0o777, 0o600);
     for request in [
         "GET /v1/instance HTTP/1.1\r\nhost: localhost\r\n\r\n",
-        "GET /livez HTTP/1.1\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n",
         "GET /v1/accounts HTTP/1.0\r\n\r\n",
     ] {
         assert_eq!(over_socket(&path, request).status, 200, "{request}");
@@ -72,7 +72,7 @@ fn a_socket_that_a_killed_run_left_is_taken_over() {
     running.ended();
     assert!(path.exists());
     let _running = run_at_socket(&dir);
-    assert_eq!(over_socket(&path, "GET /livez HTTP/1.1\r\n\r\n").status, 200);
+    assert_eq!(over_socket(&path, "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").status, 200);
 }
 
 /// Runs it to its end, which is to be a failure, and gives what it said.
@@ -185,7 +185,7 @@ fn behind_tls_it_is_known_by_its_certificate() {
     assert_eq!(http::read(stream).unwrap().status, 200);
     // Whoever speaks in the clear is not understood, and nothing ends for it.
     let mut plain = http::connect(host.address);
-    plain.write_all(b"GET /livez HTTP/1.1\r\n\r\n").unwrap();
+    plain.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     assert!(http::is_closed(&mut plain, DEADLINE));
     // Nor is whoever says nothing waited for.
     let mut silent = http::connect(host.address);

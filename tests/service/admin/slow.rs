@@ -20,12 +20,16 @@ use crate::program::DEADLINE;
 const NOW_AND_THEN: Duration = Duration::from_millis(500);
 const MANY: usize = 200;
 
+/// All together may ask 200 times a second.
+const WITHIN_THE_RATE: Duration = Duration::from_millis(6);
+
 /// Sends a byte now and then on each of many connections until all are closed by the other side; gives how long that took.
 fn drip(host: &Host, begin: &str, byte: &[u8]) -> Duration {
     let began = Instant::now();
     let start = |_| {
         let mut stream = http::connect(host.address);
         stream.write_all(begin.as_bytes()).unwrap();
+        thread::sleep(WITHIN_THE_RATE);
         stream
     };
     let mut open: Vec<TcpStream> = (0..MANY).map(start).collect();
@@ -68,7 +72,6 @@ fn a_body_that_does_not_come_is_not_waited_for() {
         )
     };
     unaffected("", |host| {
-        // Slower than the rate: else they are told to come later, not to hurry.
         let one = |line: &str, begin: &str| {
             let mut stream = http::connect(host.address);
             stream.write_all(format!("{}{begin}", head(line)).as_bytes()).unwrap();
@@ -80,7 +83,12 @@ fn a_body_that_does_not_come_is_not_waited_for() {
         one("content-length: 1000", "{");
         one("transfer-encoding: chunked", "1\r\n{\r\n");
         drip(host, &head("content-length: 1000"), b" ");
-        drip(host, &head("transfer-encoding: chunked"), b"1\r\n \r\n");
+        let chunks = "transfer-encoding: chunked";
+        drip(host, &head(chunks), b"1\r\n \r\n");
+        println!("and of those who may not even ask, or need no body:");
+        drip(host, &head(chunks).replace(TOKEN, "0123456789abcdef"), b"1\r\n \r\n");
+        drip(host, &head(chunks).replace("POST", "GET"), b"1\r\n \r\n");
+        drip(host, &format!("GET /livez HTTP/1.1\r\nhost: a\r\n{chunks}\r\n\r\n"), b"1\r\n \r\n");
         assert_eq!(host.world.posts_of_the_bot(), [""; 0]);
     });
 }
@@ -108,13 +116,13 @@ fn whoever_takes_nothing_of_what_comes_is_let_go() {
         for path in ["/openapi.json", "/v1/events?level=debug", "/v1/watch"] {
             for _ in 0..EACH {
                 open.push(tiny(host.api, path));
-                thread::sleep(Duration::from_millis(6));
+                thread::sleep(WITHIN_THE_RATE);
             }
         }
         // Enough happens that the listeners have something to take.
         for _ in 0..100 {
             host.post("/v1/accounts/helpdesk/reset");
-            thread::sleep(Duration::from_millis(6));
+            thread::sleep(WITHIN_THE_RATE);
         }
         let began = Instant::now();
         println!("{} more files are open, with {} KiB", open_files(host) - files, host.memory_kib());

@@ -40,8 +40,14 @@ impl Connection {
     /// Looks for the first time: a while after ready, and not all accounts at once.
     pub(super) fn audit_first(&mut self, ctx: &mut Context<Self>) {
         let audit = self.env.settings.audit;
-        if audit.enabled {
-            self.audit_after(audit.grace + first_poll_after(&self.env.account, audit.interval), ctx);
+        self.audit_after(audit.grace + first_poll_after(&self.env.account, audit.interval), ctx);
+    }
+
+    fn audit_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        let enabled = self.env.settings.audit.enabled;
+        let timer = enabled.then(|| ctx.run_later(wait, Self::audit));
+        if let Some(old) = std::mem::replace(&mut self.next_audit, timer) {
+            ctx.cancel_future(old);
         }
     }
 
@@ -61,10 +67,6 @@ impl Connection {
         let began = now();
         self.auditing = true;
         ctx.spawn(looking.into_actor(self).map(move |found, act, ctx| act.audited(found, began, ctx)));
-    }
-
-    fn audit_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        self.next_audit = Some(ctx.run_later(wait, Self::audit));
     }
 
     fn audited(&mut self, found: Found, began: Instant, ctx: &mut Context<Self>) {
@@ -87,10 +89,7 @@ impl Connection {
                 self.observe(Fact::ProbeFailed { cause });
             }
         }
-        let audit = self.env.settings.audit;
-        if audit.enabled {
-            self.audit_after(audit.interval, ctx);
-        }
+        self.audit_after(self.env.settings.audit.interval, ctx);
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod catch_up;
 mod changes;
+mod changing;
 mod connect;
 mod ending;
 mod fetch;
@@ -69,6 +70,8 @@ pub(super) struct Connection {
     auditing: bool,
     /// A sibling saw a change before there was a HealthCheck to ask.
     prompted: bool,
+    /// The timer for being settled.
+    settling: Option<SpawnHandle>,
     reason: Option<CloseReason>,
 }
 
@@ -152,6 +155,7 @@ impl Connection {
             next_audit: None,
             auditing: false,
             prompted: false,
+            settling: None,
             reason: None,
         }
     }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     actors::{
+        HealthSettings,
         delivery::BeginRound,
         health_check::HealthCheck,
         supervisor::{ChildConnected, ChildReady, ChildSettled},
@@ -79,7 +80,7 @@ impl Connection {
         let Some(baseline) = &self.baseline else { return };
         let account = self.env.account.clone();
         self.env.supervisor.do_send(ChildConnected { account, connection: ctx.address() });
-        if self.env.settings.health.poll || self.env.settings.health.witness {
+        if checks(&self.env.settings.health) {
             let check = HealthCheck::new(self.env.clone(), api, self.generation, ctx.address(), baseline);
             self.health = Some(check.start());
         }
@@ -148,7 +149,8 @@ impl Connection {
     }
 
     /// Tells the Supervisor when it has been ready for `reset_after`, its own pauses left out.
-    fn settle(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn settle(&mut self, ctx: &mut Context<Self>) {
+        self.settling = None;
         let reset_after = self.env.settings.restart.settings().reset_after;
         let Some(ready_for) = self.ready_for() else { return };
         if ready_for >= reset_after {
@@ -158,7 +160,12 @@ impl Connection {
             let left = reset_after.saturating_sub(ready_for);
             // While reading is paused nothing is gained, and there is no hurry.
             let wait = if self.is_behind() { left.max(SETTLE_STEP) } else { left };
-            ctx.run_later(wait, Self::settle);
+            self.settling = Some(ctx.run_later(wait, Self::settle));
         }
     }
+}
+
+/// Whether there is anything to ask `/users/me` for.
+pub(super) fn checks(health: &HealthSettings) -> bool {
+    health.poll || health.witness
 }

@@ -1,24 +1,26 @@
 //! The Delivery: between an account's sockets and its sink, for as long as the account lives.
 
+mod changing;
 mod looking;
 mod permits;
 mod rounds;
 mod saving;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
-    WrapFuture as _,
+    SpawnHandle, WrapFuture as _,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+pub(super) use changing::{ChangeQueue, ChangeSink};
 pub(super) use looking::LookInto;
 pub(super) use permits::Permits;
 pub(super) use rounds::{BeginRound, FinishRound, Leaves, Recovered, ShowListing};
 pub(super) use saving::Part;
 
-use self::{rounds::Round, saving::Saving};
+use self::{changing::Tenure, rounds::Round, saving::Saving};
 
 use super::{
     connection::{Connection, Terminate},
@@ -38,14 +40,16 @@ const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::
 pub(super) struct Delivery {
     env: Arc<Env>,
     sink: Arc<dyn EventSink>,
+    /// Held by the sink's work until its last event is answered.
+    tenure: Tenure,
     lanes: Lanes<ChannelId, Queued>,
     /// Events that the sink has and has not answered.
     out: Vec<Arc<Event>>,
     round: Round,
     saving: Saving,
     connection: Option<(Generation, Addr<Connection>)>,
-    /// Channels whose head is waiting to be handed over again.
-    retrying: usize,
+    /// Channels whose head is waiting to be handed over again, and the timers for them.
+    retrying: HashMap<ChannelId, SpawnHandle>,
     /// Whether it was told that the sink takes nothing.
     stalled: bool,
     /// The sink said that it is broken: nothing is handed over until a new Connection comes.
@@ -99,8 +103,9 @@ impl Delivery {
             lanes: Lanes::new(env.settings.delivery.in_flight),
             env,
             sink,
+            tenure: Tenure::default(),
             connection: None,
-            retrying: 0,
+            retrying: HashMap::new(),
             stalled: false,
             broken: false,
             draining: Vec::new(),
@@ -127,7 +132,9 @@ impl Delivery {
                 Delivered::Now(outcome) => self.settle(lane, queued, outcome, ctx),
                 Delivered::Later(outcome) => {
                     self.out.push(queued.event.clone());
+                    let tenure = self.tenure.clone();
                     ctx.spawn(outcome.into_actor(self).map(move |outcome, act, ctx| {
+                        drop(tenure);
                         act.out.retain(|event| !Arc::ptr_eq(event, &queued.event));
                         act.settle(lane, queued, outcome, ctx);
                         act.pump(ctx);
@@ -166,7 +173,7 @@ impl Delivery {
 
     fn acknowledged(&mut self, lane: &ChannelId, queued: &Queued) {
         self.lanes.done(lane);
-        if self.retrying == 0 {
+        if self.retrying.is_empty() {
             self.tell_stalled(false);
         }
         if let Some(change) = &queued.event.body.change {
@@ -175,15 +182,16 @@ impl Delivery {
     }
 
     fn retry(&mut self, lane: ChannelId, queued: Queued, after: Duration, ctx: &mut Context<Self>) {
-        self.retrying += 1;
         self.tell_stalled(true);
         self.lanes.park(&lane, queued);
         let (shortest, longest) = RETRY_AFTER;
-        ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
-            act.retrying -= 1;
-            act.lanes.unpark(&lane);
+        let key = lane.clone();
+        let timer = ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
+            act.retrying.remove(&key);
+            act.lanes.unpark(&key);
             act.pump(ctx);
         });
+        self.retrying.insert(lane, timer);
     }
 
     fn break_down(&mut self, cause: String) {

@@ -24,6 +24,11 @@ impl Permits {
         Self { semaphore, total: u32::try_from(total).unwrap_or(u32::MAX) }
     }
 
+    /// Whether there are as many as so large a queue has.
+    pub(in crate::actors) fn are_of(&self, queue: usize) -> bool {
+        self.total == Self::new(queue).total
+    }
+
     /// The share that live events may hold while what was missed is fetched: the rest is for what is fetched, or each
     /// would wait for the other.
     pub(super) fn to_hold(&self) -> usize {

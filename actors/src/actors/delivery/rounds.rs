@@ -81,6 +81,11 @@ impl Round {
         None
     }
 
+    /// Live events may hold so many permits from now on.
+    pub(super) fn set_most(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// What is held.
     pub(super) fn held(&self) -> impl Iterator<Item = &Queued> {
         self.held.iter()

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use actix::Addr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{super::env::now, Accounts, Acquire, Configure, Learned, Look, ServerGate};
+use super::{
+    super::env::now, Accounts, Acquire, ChangePolls, Configure, Learned, Look, ServerGate, changing::Stop,
+};
 use crate::{
     mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind, Tally},
     model::{AccountName, ServerSnapshot},
@@ -107,5 +109,14 @@ impl GateHandle {
 
     pub(in crate::actors) fn configure(&self, new: Configure) {
         self.gate.do_send(new);
+    }
+
+    pub(in crate::actors) fn change_polls(&self, interval: Duration) {
+        self.gate.do_send(ChangePolls(interval));
+    }
+
+    /// Ends the gate: whoever waits at it learns that it is closed.
+    pub(in crate::actors) fn stop(&self) {
+        self.gate.do_send(Stop);
     }
 }

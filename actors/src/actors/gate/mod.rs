@@ -1,5 +1,6 @@
 //! The ServerGate: everything the accounts of one server share.
 
+mod changing;
 mod handle;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
@@ -10,6 +11,7 @@ use actix::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
+pub(super) use changing::{ChangePolls, Configure};
 pub(super) use handle::{GateHandle, Permit};
 
 use super::{
@@ -41,6 +43,8 @@ pub(super) struct ServerGate {
     supervisor: Addr<Supervisor>,
     /// The timer for the next grant.
     timer: Option<SpawnHandle>,
+    /// A knock on its way, or the timer for the next: there is one at most.
+    knock: Option<SpawnHandle>,
     /// The interval last told, to tell it once.
     told_interval: Duration,
 }
@@ -95,6 +99,7 @@ impl ServerGate {
             observer,
             supervisor,
             timer: None,
+            knock: None,
             told_interval: poll_interval,
         };
         GateHandle::new(Actor::start(gate), slots, spec.api.tally())
@@ -143,13 +148,14 @@ impl ServerGate {
     fn knock(&mut self, ctx: &mut Context<Self>) {
         let api = self.api.get_or_insert_with(|| self.factory.api()).clone();
         let answer = async move { api.system_ping().await };
-        ctx.spawn(answer.into_actor(self).map(|answer, gate, ctx| {
+        self.knock = Some(ctx.spawn(answer.into_actor(self).map(|answer, gate, ctx| {
+            gate.knock = None;
             if is_answer(answer.as_ref().err()) {
                 gate.answered(ctx);
             } else {
                 gate.unanswered(ctx);
             }
-        }));
+        })));
     }
 
     fn answered(&mut self, ctx: &mut Context<Self>) {
@@ -167,10 +173,10 @@ impl ServerGate {
             self.supervisor
                 .do_send(ServerWeather { server: self.name.clone(), down_since: self.knocking.since() });
         }
-        ctx.run_later(wait, |gate, ctx| {
+        self.knock = Some(ctx.run_later(wait, |gate, ctx| {
             gate.knocking.knocks();
             gate.knock(ctx);
-        });
+        }));
     }
 }
 
@@ -234,33 +240,6 @@ impl Handler<Accounts> for ServerGate {
 
     fn handle(&mut self, accounts: Accounts, _: &mut Self::Context) {
         self.accounts = accounts.0;
-    }
-}
-
-/// The operator changed what is set about the server.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Configure {
-    pub(super) factory: Arc<dyn ApiFactory>,
-    pub(super) limits: GateLimits,
-}
-
-impl Handler<Configure> for ServerGate {
-    type Result = ();
-
-    fn handle(&mut self, new: Configure, ctx: &mut Self::Context) {
-        self.factory = new.factory;
-        self.api = None;
-        self.pace.configure(new.limits.requests_per_second);
-        let slots = slots_of(new.limits);
-        if slots > self.dial_slots {
-            self.slots.add_permits(slots - self.dial_slots);
-            self.dial_slots = slots;
-        } else {
-            // Slots that are taken now cannot be forgotten: they stay beyond the new limit until the next change.
-            self.dial_slots -= self.slots.forget_permits(self.dial_slots - slots);
-        }
-        self.pump(ctx);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
@@ -26,12 +26,10 @@ pub(super) struct Desk {
     /// This Arbiter's client, and what it was made from.
     api: RefCell<(Arc<dyn ApiFactory>, Rc<dyn Api>)>,
     /// Requests on their way at once.
-    slots: Semaphore,
+    slots: RefCell<Arc<Semaphore>>,
     pub(super) sent: RefCell<Sent>,
     /// How large a file may be, once it was asked.
     pub(super) max_file_size: Cell<Option<u64>>,
-    /// How long an order may take, to tell it.
-    patience: std::time::Duration,
 }
 
 /// A request that was not answered as it should be.
@@ -45,15 +43,14 @@ pub(super) struct Failed {
 
 impl Desk {
     pub(super) fn new(env: Arc<Env>) -> Self {
-        let (factory, api, settings) = (env.api.clone(), env.api.api(), env.settings.replies);
+        let (factory, api, slots) = (env.api.clone(), env.api.api(), slots(&env));
         Self {
             env: RefCell::new(env),
             generation: Cell::default(),
             api: RefCell::new((factory, api)),
-            slots: Semaphore::new(settings.in_flight.clamp(1, Semaphore::MAX_PERMITS)),
+            slots: RefCell::new(slots),
             sent: RefCell::default(),
             max_file_size: Cell::default(),
-            patience: settings.deadline,
         }
     }
 
@@ -61,13 +58,21 @@ impl Desk {
         self.env.borrow().clone()
     }
 
-    /// The gate or the client may be new.
-    pub(super) fn renew(&self, env: Arc<Env>, generation: Generation) {
+    /// Another generation runs for the account.
+    pub(super) fn goes_on(&self, generation: Generation) {
+        self.generation.set(generation);
+    }
+
+    /// The gate, the client, the token or the settings may be new.
+    pub(super) fn renew(&self, env: Arc<Env>) {
         if !Arc::ptr_eq(&env.api, &self.api.borrow().0) {
             *self.api.borrow_mut() = (env.api.clone(), env.api.api());
             self.max_file_size.set(None);
         }
-        self.generation.set(generation);
+        if env.settings.replies.in_flight != self.env().settings.replies.in_flight {
+            // Requests under way hold slots of the old ones, and end soon.
+            *self.slots.borrow_mut() = slots(&env);
+        }
         *self.env.borrow_mut() = env;
     }
 
@@ -96,12 +101,13 @@ impl Desk {
         }
     }
 
-    async fn leave(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Failed> {
-        let env = self.env();
-        if env.vitals.until_decided().await == Standing::Stopped {
+    async fn leave(&self) -> Result<OwnedSemaphorePermit, Failed> {
+        if self.env().vitals.until_decided().await == Standing::Stopped {
             return Err(Failed { stopped: true, ..Failed::not_done("the account is stopped") });
         }
-        let slot = self.slots.acquire().await.map_err(|error| Failed::not_done(&error))?;
+        let slots = self.slots.borrow().clone();
+        let slot = slots.acquire_owned().await.map_err(|error| Failed::not_done(&error))?;
+        let env = self.env();
         let permit = env.gate.permit(RequestClass::Reply, &env.account).await;
         permit.map(|_| slot).map_err(|error| Failed::not_done(&error))
     }
@@ -131,11 +137,15 @@ impl Desk {
             _ if failed.stopped => ReplyError::Stopped(account),
             GaveUp::Refused => ReplyError::Refused { cause: failed.cause },
             GaveUp::TooLate { unsure } => {
-                let (state, waited) = (env.vitals.state(), self.patience);
+                let (state, waited) = (env.vitals.state(), env.settings.replies.deadline);
                 ReplyError::TooLate { account, state, waited, cause: failed.cause, unsure }
             }
         }
     }
+}
+
+fn slots(env: &Env) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(env.settings.replies.in_flight.clamp(1, Semaphore::MAX_PERMITS)))
 }
 
 impl Failed {

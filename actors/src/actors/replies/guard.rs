@@ -26,6 +26,10 @@ impl SharedLoopGuard {
         Self(Arc::new(Inner { guard: Mutex::new(LoopGuard::new(limit)), counting: AtomicUsize::new(0) }))
     }
 
+    pub(in crate::actors) fn set_limit(&self, limit: u32) {
+        self.with(|guard| guard.set_limit(limit));
+    }
+
     pub(super) fn limit(&self) -> u32 {
         self.with(|guard| guard.limit())
     }

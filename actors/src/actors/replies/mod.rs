@@ -17,7 +17,7 @@ use tokio::{sync::oneshot, time::Instant};
 pub(super) use guard::SharedLoopGuard;
 
 use self::{carry_out::carry_out, desk::Desk};
-use super::env::Env;
+use super::env::{Env, Renew};
 use crate::{
     model::{ChannelId, Generation, Order, PostId, Posted, ReplyError},
     policy::Lanes,
@@ -183,7 +183,8 @@ impl Handler<Submit> for Replies {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        self.desk.renew(submit.env, submit.generation);
+        self.desk.renew(submit.env);
+        self.desk.goes_on(submit.generation);
         match submit.order {
             Order::Typing { channel, root_id } => self.type_now(channel, root_id, submit.done, ctx),
             order => {
@@ -191,6 +192,14 @@ impl Handler<Submit> for Replies {
                 self.pump(ctx);
             }
         }
+    }
+}
+
+impl Handler<Renew> for Replies {
+    type Result = ();
+
+    fn handle(&mut self, Renew(env): Renew, _: &mut Self::Context) {
+        self.desk.renew(env);
     }
 }
 

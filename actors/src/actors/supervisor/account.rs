@@ -7,6 +7,7 @@ use std::{
 };
 
 use actix::{Addr, SpawnHandle};
+use tokio::sync::oneshot;
 
 use super::{AccountSpec, pool::Place};
 use crate::{
@@ -51,8 +52,12 @@ pub(super) struct Account {
     /// A sibling saw the account change while it was being asked: what that brings may be older.
     pub(super) prompted: bool,
     pub(super) removing: bool,
+    /// Dropped when it is forgotten: whoever asked for that waits for it.
+    pub(super) removed: Vec<oneshot::Sender<()>>,
     /// To be started again when it has stopped.
     pub(super) start_again: bool,
+    /// What its Connection began with has changed: the next begins at once, whatever ends this one.
+    pub(super) changed: bool,
     /// How the last Connections ended, oldest first.
     pub(super) endings: VecDeque<Arc<Ending>>,
     pub(super) restarts: u64,
@@ -89,7 +94,9 @@ impl Account {
             stalls: Stalls::default(),
             prompted: false,
             removing: false,
+            removed: Vec::new(),
             start_again: false,
+            changed: false,
             endings: VecDeque::new(),
             restarts: 0,
             deafness: Deafness::default(),

@@ -1,13 +1,12 @@
 //! What operators ask for.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, WrapFuture as _};
-use tokio::{sync::oneshot, time::timeout};
+use actix::{AsyncContext as _, Context, Handler};
 
 use super::{
-    AddAccount, AddServer, ChildStopped, RemoveAccount, ResetAccount, RestartAccount, Server, StartAccount,
-    StopAccount, Supervisor, SupervisorError, account::Account,
+    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, Server, StartAccount, StopAccount,
+    Supervisor, SupervisorError, account::Account,
 };
 use crate::{
     actors::{
@@ -16,7 +15,7 @@ use crate::{
         delivery,
         env::{Env, SharedWitness, Vitals},
         gate::{Configure, ServerGate},
-        replies::{self, SharedLoopGuard},
+        replies::SharedLoopGuard,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
     policy::{CommonCause, Run},
@@ -62,8 +61,7 @@ impl Handler<AddAccount> for Supervisor {
         let Some(server) = self.servers.get_mut(&spec.server) else {
             return Err(SupervisorError::UnknownServer { account: spec.name, server: spec.server });
         };
-        server.accounts += 1;
-        server.gate.accounts(server.accounts);
+        server.gains();
         let env = Arc::new(Env {
             account: spec.name.clone(),
             server: spec.server.clone(),
@@ -102,16 +100,6 @@ impl Handler<StopAccount> for Supervisor {
     fn handle(&mut self, StopAccount(name): StopAccount, ctx: &mut Self::Context) -> Self::Result {
         self.known(&name)?.start_again = false;
         self.stop(&name, CloseReason::OperatorStop, ctx);
-        Ok(())
-    }
-}
-
-impl Handler<RemoveAccount> for Supervisor {
-    type Result = Result<(), SupervisorError>;
-
-    fn handle(&mut self, RemoveAccount(name): RemoveAccount, ctx: &mut Self::Context) -> Self::Result {
-        self.known(&name)?.removing = true;
-        self.stop(&name, CloseReason::Removed, ctx);
         Ok(())
     }
 }
@@ -170,7 +158,7 @@ impl Supervisor {
     }
 
     /// Tells the Connection to end, and has patience until the deadline.
-    fn terminate(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+    pub(super) fn terminate(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         let deadline = self.settings.stop_deadline;
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(connection) = &account.connection else { return };
@@ -196,37 +184,5 @@ impl Supervisor {
         let (account, reason) = (name.clone(), Some(reason));
         let child = ChildStopped { account, connection, reason, run: Run::default(), resume: None };
         self.ended(child, ctx);
-    }
-
-    /// Forgets an account that has stopped, once its sink has what it heard.
-    pub(super) fn remove(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
-        let Some(account) = self.accounts.get_mut(name) else { return };
-        let (done, drained) = oneshot::channel();
-        let (kept, is_kept) = oneshot::channel();
-        if let Some(home) = &account.home {
-            home.delivery.do_send(delivery::Drain(done));
-            home.delivery.do_send(delivery::Part { resume: None, done: kept });
-        }
-        let drained = async move { (drained.await, is_kept.await) };
-        let drained = timeout(self.settings.stop_deadline.max(Duration::from_millis(1)), drained);
-        let name = name.clone();
-        ctx.spawn(drained.into_actor(self).map(move |_, act, _| act.forget(&name)));
-    }
-
-    fn forget(&mut self, name: &AccountName) {
-        let Some(account) = self.accounts.remove(name) else { return };
-        account.observe(Fact::Removed);
-        if let Some((_, replies)) = account.replies {
-            replies.do_send(replies::Stop);
-        }
-        if let Some(home) = account.home {
-            home.delivery.do_send(delivery::Stop);
-            self.pool.leave(home.place);
-        }
-        if let Some(server) = self.servers.get_mut(&account.spec.server) {
-            server.accounts = server.accounts.saturating_sub(1);
-            server.gate.accounts(server.accounts);
-            server.witness.forget(name);
-        }
     }
 }

@@ -52,7 +52,11 @@ impl Supervisor {
         }
         // Whatever ended it: one that was told to stop has stopped, and owes nothing.
         let stopping = account.state == AccountState::Stopping;
-        let decided = if stopping { &CloseReason::OperatorStop } else { &reason };
+        let decided = match std::mem::take(&mut account.changed) {
+            _ if stopping => &CloseReason::OperatorStop,
+            true => &CloseReason::ConfigChanged,
+            false => &reason,
+        };
         let next = account.tracker.ended(now, decided, child.run);
         let ready_for = child.run.ready_for;
         let witnessed = account.prompted && matches!(reason.class(), Class::Recycle | Class::Blocked);

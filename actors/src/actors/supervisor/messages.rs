@@ -44,10 +44,16 @@ pub struct AddServer(pub ServerSpec);
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct AddAccount(pub AccountSpec);
 
-/// Stops an account and forgets it.
+/// Stops an account and forgets it. Answered when its sink has what it heard, or after the stop deadline: then nothing
+/// of it is left but what its store keeps, and an account of that name goes on from there.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct RemoveAccount(pub AccountName);
+
+/// Forgets a server that no account is on.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), SupervisorError>")]
+pub struct RemoveServer(pub ServerName);
 
 /// Starts an account that is stopped, tripped, or waiting; one that runs goes on.
 #[derive(Debug, Message)]
@@ -119,6 +125,17 @@ pub enum SupervisorError {
         account: AccountName,
         /// The server it names.
         server: ServerName,
+    },
+    /// No such server.
+    #[error("there is no server {0}")]
+    NoServer(ServerName),
+    /// Accounts are on the server.
+    #[error("{accounts} accounts are on server {server}; remove them first")]
+    ServerInUse {
+        /// The server.
+        server: ServerName,
+        /// How many are on it.
+        accounts: usize,
     },
     /// The name is taken.
     #[error("there is an account {0} already; remove it first")]

@@ -3,6 +3,7 @@
 //! It is our own actor: `actix::Supervisor` restarts at once, without limit, and not after a panic.
 
 mod account;
+mod changing;
 mod children;
 mod commands;
 mod counts;
@@ -10,6 +11,7 @@ mod endings;
 mod looking;
 mod messages;
 mod pool;
+mod removing;
 mod replies;
 mod shutdown;
 mod starting;
@@ -21,10 +23,12 @@ use std::{
 
 use actix::{Actor, Context};
 
+pub use changing::{ChangeAccount, ChangeServer, ChangeSettings, Released};
 pub use counts::CountStates;
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, AuditAccount, List, ListServers, Look, RemoveAccount, ResetAccount,
-    RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, List, ListServers, Look, RemoveAccount, RemoveServer,
+    ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount,
+    SupervisorError,
 };
 
 pub use replies::SendReply;

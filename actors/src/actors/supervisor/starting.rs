@@ -9,7 +9,7 @@ use crate::{
     actors::{
         connection::Connection,
         delivery::{self, Delivery, Permits},
-        env::{Env, now},
+        env::now,
         gate::ServerGate,
     },
     model::{AccountName, AccountState, Fact, Stalls},
@@ -40,6 +40,7 @@ impl Supervisor {
         }
         self.renew_gate(name, ctx);
         self.make_home(name);
+        self.size_queue(name);
         let Some(account) = self.accounts.get_mut(name) else {
             return;
         };
@@ -57,7 +58,7 @@ impl Supervisor {
                 AccountState::Connecting
             });
         }
-        account.prompted = false;
+        (account.prompted, account.changed) = (false, false);
         let Some(home) = &account.home else { return };
         let (env, generation, resume) = (account.env.clone(), account.generation, account.resume.take());
         let (delivery, permits) = (home.delivery.clone(), home.permits.clone());
@@ -89,6 +90,17 @@ impl Supervisor {
         account.home = Some(Home { place, delivery, permits, dead: false });
     }
 
+    /// The next Connection reads with as many permits as are set now.
+    fn size_queue(&mut self, name: &AccountName) {
+        let Some(home) = self.accounts.get_mut(name).and_then(|account| account.home.as_mut()) else {
+            return;
+        };
+        if !home.permits.are_of(self.settings.delivery.queue) {
+            home.permits = Permits::new(self.settings.delivery.queue);
+            home.delivery.do_send(delivery::ChangeQueue(home.permits.clone()));
+        }
+    }
+
     /// A gate that died is replaced, for this account and those that come after it.
     fn renew_gate(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
@@ -104,22 +116,8 @@ impl Supervisor {
             // The new gate finds out for itself.
             server.cause.server_up();
         }
-        let old = &account.env;
-        if !old.gate.is_open() || !Arc::ptr_eq(&old.api, &server.spec.api) {
-            account.env = Arc::new(Env {
-                account: old.account.clone(),
-                server: old.server.clone(),
-                token: account.spec.token.clone(),
-                api: server.spec.api.clone(),
-                gate: server.gate.clone(),
-                witness: server.witness.clone(),
-                guard: server.guard.clone(),
-                settings: old.settings.clone(),
-                observer: old.observer.clone(),
-                vitals: old.vitals.clone(),
-                book: old.book.clone(),
-                supervisor: old.supervisor.clone(),
-            });
+        if !account.env.gate.is_open() || !Arc::ptr_eq(&account.env.api, &server.spec.api) {
+            self.take_up(name);
         }
     }
 }

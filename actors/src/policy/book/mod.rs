@@ -67,6 +67,17 @@ impl Book {
         }
     }
 
+    /// What it goes by.
+    pub fn settings(&self) -> &BookSettings {
+        &self.settings
+    }
+
+    /// The operator set something else: it holds for what is heard, fetched and begun from now on.
+    pub fn configure(&mut self, settings: BookSettings) {
+        self.settings = settings;
+        self.channels.values_mut().for_each(|page| page.set_overlap(settings.overlap_ms));
+    }
+
     /// The account itself.
     pub fn account(&self) -> &AccountRecord {
         &self.account

@@ -92,6 +92,11 @@ impl Page {
         Self { heard, ..Self::new(cursor, edits, record.seen_until, stay) }
     }
 
+    /// Another overlap holds from now on.
+    pub(super) fn set_overlap(&mut self, overlap_ms: i64) {
+        self.cursor.set_overlap(overlap_ms);
+    }
+
     /// What is kept of it.
     pub(super) fn record(&self) -> ChannelRecord {
         let anchor = match self.cursor.anchor() {

@@ -47,6 +47,11 @@ impl LoopGuard {
         self.limit
     }
 
+    /// The operator set another limit. What was counted stays counted.
+    pub fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
     /// A hosted bot is about to post.
     pub fn posts(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> Streak {
         if self.limit == 0 {

@@ -1,0 +1,185 @@
+//! What is hosted, and how it comes to change.
+
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
+
+use actix::Addr;
+use matterhost_actors::{
+    actors::{AccountSpec, AddAccount, AddServer, ServerSpec, Supervisor},
+    model::ServerName,
+    ports::Mattermost,
+};
+use tokio::{sync::mpsc, task::spawn_blocking};
+
+use super::{
+    super::{operations::Running, service_manager::ServiceManager, signals::Hangups},
+    Ask, FileWatch, ReloadError,
+};
+use crate::{
+    config::{self, AccountConfig, Config, ConfigError, Difference, Problem, ServerConfig, Sources},
+    logging::LogLevel,
+    metrics::Metrics,
+    sinks::Sinks,
+};
+
+/// What is hosted now.
+pub(in crate::app) struct Hosting {
+    pub(in crate::app) config: Config,
+    /// Where the configuration is read from again.
+    sources: Sources,
+    pub(in crate::app) sinks: Sinks,
+    /// How each server is spoken to.
+    pub(super) apis: HashMap<ServerName, Arc<Mattermost>>,
+    pub(super) around: Around,
+    /// What was told of files that cannot be used: once, until it changes.
+    told: Vec<Problem>,
+}
+
+/// What a host stands on.
+pub(in crate::app) struct Around {
+    pub(in crate::app) supervisor: Addr<Supervisor>,
+    pub(in crate::app) operations: Arc<Running>,
+    pub(in crate::app) level: LogLevel,
+    pub(in crate::app) metrics: Metrics,
+    pub(in crate::app) manager: ServiceManager,
+}
+
+/// The ways by which changes are asked for, or noticed.
+pub(in crate::app) struct Doors {
+    pub(in crate::app) asks: mpsc::Receiver<Ask>,
+    pub(in crate::app) hangups: Hangups,
+    pub(in crate::app) files: FileWatch,
+}
+
+impl Hosting {
+    /// Adds all that the configuration has to a Supervisor.
+    pub(in crate::app) async fn begin(
+        (config, sources): (Config, Sources),
+        sinks: Sinks,
+        around: Around,
+    ) -> anyhow::Result<Self> {
+        tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
+        around.operations.hosts(&config);
+        let mut hosting = Self { config, sources, sinks, apis: HashMap::new(), around, told: Vec::new() };
+        for server in hosting.config.servers.clone() {
+            hosting.add_server(&server).await?;
+        }
+        for account in hosting.config.accounts.clone() {
+            let spec = hosting.spec(&account);
+            hosting.around.supervisor.send(AddAccount(spec)).await??;
+        }
+        Ok(hosting)
+    }
+
+    /// How a server is spoken to, with its requests counted.
+    pub(super) fn api(&self, server: &ServerConfig) -> Arc<Mattermost> {
+        Arc::new(Mattermost::new(server.client.clone()).counted(self.around.metrics.tally(&server.name)))
+    }
+
+    pub(super) async fn add_server(&mut self, server: &ServerConfig) -> Result<(), actix::MailboxError> {
+        let api = self.api(server);
+        self.apis.insert(server.name.clone(), Arc::clone(&api));
+        let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
+        self.around.supervisor.send(AddServer(spec)).await
+    }
+
+    pub(super) fn spec(&mut self, account: &AccountConfig) -> AccountSpec {
+        AccountSpec {
+            name: account.name.clone(),
+            server: account.server.clone(),
+            token: account.token.clone(),
+            sink: self.sinks.of(&account.name, &account.sinks),
+        }
+    }
+
+    /// Takes up changes, one after the other, for as long as the host runs.
+    pub(in crate::app) async fn run(&mut self, doors: &mut Doors) -> Infallible {
+        loop {
+            // First: what changed before anybody watched is seen by the first look.
+            doors.files.follow(&self.config.files());
+            self.look_into_files().await;
+            tokio::select! {
+                () = doors.hangups.next() => {
+                    // It is in the log; nobody waits for more.
+                    let _ = self.reload().await;
+                }
+                Some(Ask { apply, answer }) = doors.asks.recv() => {
+                    let told = if apply { self.reload().await } else { self.preview().await };
+                    // Whoever asked may have gone.
+                    let _ = answer.send(told);
+                }
+                () = doors.files.stir() => {}
+            }
+        }
+    }
+
+    /// Reads the configuration again and takes it up. This is the one place through which a reload goes.
+    async fn reload(&mut self) -> Result<Difference, ReloadError> {
+        self.around.manager.reloading();
+        let done = match self.read().await {
+            Ok(config) => self.take_up(config).await,
+            Err(error) => Err(error.into()),
+        };
+        match &done {
+            Ok(difference) => tell_reload(difference, &self.config.warnings),
+            Err(error) => tell_refusal(error),
+        }
+        self.around.manager.ready();
+        done
+    }
+
+    async fn preview(&self) -> Result<Difference, ReloadError> {
+        Ok(Difference::between(&self.config, &self.read().await?))
+    }
+
+    async fn read(&self) -> Result<Config, ConfigError> {
+        let sources = self.sources.clone();
+        let read = spawn_blocking(move || Config::load(&sources, config::raise_open_files())).await;
+        read.unwrap_or_else(|error| {
+            let remedy = "see the log, and report it";
+            let problem = Problem::new("", format!("reading it broke off ({error})"), remedy);
+            Err(ConfigError { file: Some(self.sources.file.clone()), problems: vec![problem] })
+        })
+    }
+
+    /// Takes up what the files with tokens, secrets and authorities hold now.
+    async fn look_into_files(&mut self) {
+        let config = self.config.clone();
+        let Ok((config, problems)) = spawn_blocking(move || config.with_files_read()).await else { return };
+        for problem in problems.iter().filter(|problem| !self.told.contains(problem)) {
+            tracing::warn!(key = problem.key, "{}; {}", problem.what, problem.remedy);
+        }
+        self.told = problems;
+        if Difference::between(&self.config, &config).is_empty() {
+            return;
+        }
+        match self.take_up(config).await {
+            Ok(difference) => {
+                difference.changes.iter().for_each(|change| tracing::info!("a file changed; {change}"))
+            }
+            Err(error) => tell_refusal(&error),
+        }
+    }
+}
+
+fn tell_reload(difference: &Difference, warnings: &[Problem]) {
+    for warning in warnings {
+        tracing::warn!(key = warning.key, "{}; {}", warning.what, warning.remedy);
+    }
+    for change in &difference.changes {
+        tracing::info!("{change}");
+    }
+    tracing::info!(changes = difference.changes.len(), "the configuration was read again");
+}
+
+fn tell_refusal(error: &ReloadError) {
+    let ReloadError::Refused(refused) = error else {
+        return tracing::warn!("nothing is changed any more: {error}");
+    };
+    for problem in &refused.problems {
+        tracing::error!(key = problem.key, "{}; {}", problem.what, problem.remedy);
+    }
+    tracing::error!(
+        errors = refused.problems.len(),
+        "the configuration cannot be used; everything goes on as it was"
+    );
+}

@@ -1,0 +1,47 @@
+//! When a sink may begin that uses what another one before it used: a file, or the place of its child.
+
+use tokio::sync::{oneshot, watch};
+
+/// When a sink may begin.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turn {
+    /// Its sender goes when the one before has ended. That takes bounded time.
+    before: Option<watch::Receiver<()>>,
+}
+
+impl Turn {
+    /// Nobody is before it.
+    pub(super) fn at_once() -> Self {
+        Self::default()
+    }
+
+    /// When whoever holds the sender has ended.
+    pub(super) fn after(before: watch::Receiver<()>) -> Self {
+        Self { before: Some(before) }
+    }
+
+    /// Whether it has come.
+    pub(super) fn is_now(&self) -> bool {
+        self.before.as_ref().is_none_or(|before| before.has_changed().is_err())
+    }
+
+    /// Waits until it comes.
+    pub(super) async fn comes(&mut self) {
+        if let Some(before) = &mut self.before {
+            while before.changed().await.is_ok() {}
+        }
+    }
+
+    /// The same for a thread without a runtime: it comes when the sender is dropped. `None` when it has come.
+    pub(super) fn for_a_thread(mut self) -> Option<oneshot::Receiver<()>> {
+        if self.is_now() {
+            return None;
+        }
+        let (tell, told) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            self.comes().await;
+            drop(tell);
+        });
+        Some(told)
+    }
+}
