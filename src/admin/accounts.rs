@@ -89,7 +89,11 @@ pub(super) async fn post(
     post: Json<NewPost>,
 ) -> Result<HttpResponse, Refusal> {
     let account = account(&name)?;
-    let draft = post.into_inner().into_draft().map_err(|error| Refusal::bad(format!("key: {error}")))?;
+    let post = post.into_inner();
+    if post.key.as_ref().is_some_and(|key| !key.is_ascii()) {
+        return Err(Refusal::bad("key: a key is 1 to 256 visible characters of ASCII"));
+    }
+    let draft = post.into_draft().map_err(|error| Refusal::bad(format!("key: {error}")))?;
     if draft.channel.as_str().is_empty() {
         return Err(Refusal::bad("channel_id is empty; name a channel"));
     }

@@ -113,9 +113,11 @@ impl From<ReplyError> for Refusal {
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
             | ReplyError::TooManyFiles { .. }
-            | ReplyError::FileTooLarge { .. }
-            | ReplyError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } => StatusCode::CONFLICT,
+            | ReplyError::FileTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            // The request is well made; how things are stands against it.
+            ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => {
+                StatusCode::CONFLICT
+            }
             ReplyError::TooLate { .. } => StatusCode::GATEWAY_TIMEOUT,
             ReplyError::Interrupted(_) => StatusCode::BAD_GATEWAY,
         };

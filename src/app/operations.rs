@@ -87,7 +87,7 @@ impl Operations for Running {
         let reloader = self.reloader.clone();
         async move {
             let done = if apply { reloader.reload().await } else { reloader.preview().await };
-            let difference = done.map_err(refused)?;
+            let difference = done.map_err(|error| refused(&error))?;
             serde_json::to_value(difference)
                 .map_err(|error| ReloadRefused { detail: error.to_string(), problems: Vec::new() })
         }
@@ -95,8 +95,8 @@ impl Operations for Running {
     }
 }
 
-fn refused(error: ReloadError) -> ReloadRefused {
-    let problems = match &error {
+fn refused(error: &ReloadError) -> ReloadRefused {
+    let problems = match error {
         ReloadError::Refused(refused) => refused.problems.clone(),
         ReloadError::Ended => Vec::new(),
     };

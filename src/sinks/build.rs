@@ -116,13 +116,11 @@ impl Sinks {
 
     /// Standard output is one, however many sinks go there, and stays open for the host's whole life.
     fn output(&mut self) -> io::Result<LineSink> {
-        match &self.output {
-            Some(output) => Ok(output.clone()),
-            None => {
-                let output = LineSink::telling(io::stdout(), self.output_ended.clone())?;
-                Ok(self.output.insert(output).clone())
-            }
+        if let Some(output) = &self.output {
+            return Ok(output.clone());
         }
+        let output = LineSink::telling(io::stdout(), self.output_ended.clone())?;
+        Ok(self.output.insert(output).clone())
     }
 
     /// What an account hands its events to now.

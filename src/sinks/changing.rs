@@ -114,3 +114,7 @@ impl Leaving {
         join_all(self.0.into_iter().map(|made| made.end(deadline))).await;
     }
 }
+
+#[cfg(test)]
+#[path = "changing_tests.rs"]
+mod tests;

@@ -28,8 +28,8 @@ pub(super) struct HealthCheck {
     etag: Option<Etag>,
     /// The timer for the next poll.
     timer: Option<SpawnHandle>,
-    /// A 401 is asked again in a moment: nothing puts that off.
-    in_doubt: bool,
+    /// The timer by which a 401 is asked again in a moment: no setting puts that off.
+    in_doubt: Option<SpawnHandle>,
     /// One is on its way: polls never overlap.
     polling: bool,
     /// Somebody asked for a poll while one was on its way: what that one finds may be older than the question.
@@ -75,7 +75,7 @@ impl HealthCheck {
             health,
             etag,
             timer: None,
-            in_doubt: false,
+            in_doubt: None,
             polling: false,
             again: false,
             planned: false,
@@ -83,10 +83,7 @@ impl HealthCheck {
     }
 
     fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        self.timer = Some(ctx.run_later(wait, |act, ctx| {
-            act.timer = None;
-            act.poll(ctx);
-        }));
+        self.timer = Some(ctx.run_later(wait, Self::poll));
     }
 
     /// Where polling is turned off it polls only when it is prompted.
@@ -97,7 +94,10 @@ impl HealthCheck {
     }
 
     fn poll(&mut self, ctx: &mut Context<Self>) {
-        (self.polling, self.in_doubt) = (true, false);
+        self.polling = true;
+        for timer in self.timer.take().into_iter().chain(self.in_doubt.take()) {
+            ctx.cancel_future(timer);
+        }
         let poll = poll(self.env.clone(), self.api.clone(), self.etag.clone());
         ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
     }
@@ -116,8 +116,7 @@ impl HealthCheck {
                 self.connection.do_send(Terminate { generation: self.generation, reason });
             }
             Verdict::AskAgain(wait) => {
-                self.in_doubt = true;
-                self.poll_after(wait, ctx);
+                self.in_doubt = Some(ctx.run_later(wait, Self::poll));
             }
             Verdict::Good | Verdict::Nothing if std::mem::take(&mut self.again) => self.poll(ctx),
             Verdict::Good => {
@@ -209,9 +208,6 @@ impl Handler<PollNow> for HealthCheck {
             self.again = true;
             return;
         }
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
         self.poll(ctx);
     }
 }
@@ -223,7 +219,7 @@ impl Handler<Renew> for HealthCheck {
         let before = std::mem::replace(&mut self.env, env).settings.health;
         let now = self.env.settings.health;
         if self.polling
-            || self.in_doubt
+            || self.in_doubt.is_some()
             || (before.poll, before.poll_interval) == (now.poll, now.poll_interval)
         {
             // What is on its way goes on as it is set then.

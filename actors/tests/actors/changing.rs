@@ -269,7 +269,7 @@ fn an_account_moves_to_another_server_and_only_that_one_counts_it() {
 #[test]
 fn a_removed_account_goes_on_where_it_was_when_it_comes_again() {
     run(async || {
-        let mut scene = Scene::with_one_bot().await;
+        let scene = Scene::with_one_bot().await;
         scene.host.sink.behave(Manner::After(Duration::from_millis(50)));
         let first = scene.post("first");
         scene.host.sink.until_posts(1).await;

@@ -154,7 +154,9 @@ impl Hosting {
         }
         match self.take_up(config).await {
             Ok(difference) => {
-                difference.changes.iter().for_each(|change| tracing::info!("a file changed; {change}"))
+                for change in &difference.changes {
+                    tracing::info!("a file changed; {change}");
+                }
             }
             Err(error) => tell_refusal(&error),
         }

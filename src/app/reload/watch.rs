@@ -48,7 +48,9 @@ impl FileWatch {
     /// Watches these files, and no others. What a link on the way points to may be another than the last time.
     pub(super) fn follow(&mut self, files: &BTreeSet<PathBuf>) {
         let mut places = Places::new();
-        files.iter().for_each(|file| places::add(file, &mut places));
+        for file in files {
+            places::add(file, &mut places);
+        }
         let wanted: BTreeSet<_> = places.keys().cloned().collect();
         *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
         for gone in self.watched.difference(&wanted) {
@@ -105,7 +107,7 @@ fn watcher(stirs: watch::Sender<u64>, places: Arc<RwLock<Places>>) -> notify::Re
     notify::recommended_watcher(move |event: notify::Result<Event>| {
         // What was missed may have mattered.
         let matters = event.map_or(true, |event| {
-            is_change(&event.kind) && matters(&event, &places.read().unwrap_or_else(PoisonError::into_inner))
+            is_change(event.kind) && matters(&event, &places.read().unwrap_or_else(PoisonError::into_inner))
         });
         if matters {
             stirs.send_modify(|stir| *stir += 1);
@@ -114,8 +116,8 @@ fn watcher(stirs: watch::Sender<u64>, places: Arc<RwLock<Places>>) -> notify::Re
 }
 
 /// To look into a file is no change of it.
-fn is_change(kind: &EventKind) -> bool {
-    !matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write))
+fn is_change(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
 /// Others may write beside what is watched, and often.

@@ -1,6 +1,6 @@
 //! What is set for all: a function a section, a line a key.
 
-use matterhost_actors::actors::HostSettings;
+use matterhost_actors::{actors::HostSettings, policy::RestartSettings};
 
 use super::{
     super::{AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, MetricsConfig, StateConfig},
@@ -35,22 +35,21 @@ pub(super) fn settings(old: &Config, new: &Config) -> Vec<(&'static str, Keys)> 
         ("host", host(old, new)),
         ("state", state(&old.state, &new.state)),
         ("admin", admin(&old.admin, &new.admin)),
-        ("metrics", metrics(&old.metrics, &new.metrics)),
+        ("metrics", metrics(old.metrics, new.metrics)),
     ]
 }
 
 fn restart(a: &HostSettings, b: &HostSettings) -> Keys {
     let (a, b) = (a.restart.settings(), b.restart.settings());
-    type S = matterhost_actors::policy::RestartSettings;
     compare!(a, b;
-        "max_restarts": |s: &S| s.max_restarts => AtOnce,
-        "within": |s: &S| s.within => AtOnce,
-        "min_backoff": |s: &S| s.min_backoff => AtOnce,
-        "max_backoff": |s: &S| s.max_backoff => AtOnce,
-        "random_factor": |s: &S| s.random_factor.to_bits() => AtOnce,
-        "reset_after": |s: &S| s.reset_after => AtOnce,
-        "cooldown": |s: &S| s.cooldown => AtOnce,
-        "max_cooldown": |s: &S| s.max_cooldown => AtOnce,
+        "max_restarts": |s: &RestartSettings| s.max_restarts => AtOnce,
+        "within": |s: &RestartSettings| s.within => AtOnce,
+        "min_backoff": |s: &RestartSettings| s.min_backoff => AtOnce,
+        "max_backoff": |s: &RestartSettings| s.max_backoff => AtOnce,
+        "random_factor": |s: &RestartSettings| s.random_factor.to_bits() => AtOnce,
+        "reset_after": |s: &RestartSettings| s.reset_after => AtOnce,
+        "cooldown": |s: &RestartSettings| s.cooldown => AtOnce,
+        "max_cooldown": |s: &RestartSettings| s.max_cooldown => AtOnce,
     )
 }
 
@@ -139,8 +138,8 @@ fn state(a: &StateConfig, b: &StateConfig) -> Keys {
     ]
 }
 
-fn metrics(a: &MetricsConfig, b: &MetricsConfig) -> Keys {
-    compare!(a, b; "per_account": |s: &MetricsConfig| s.per_account => NextStart)
+fn metrics(a: MetricsConfig, b: MetricsConfig) -> Keys {
+    compare!(a, b; "per_account": |s: MetricsConfig| s.per_account => NextStart)
 }
 
 fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
