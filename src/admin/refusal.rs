@@ -75,6 +75,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
+    /// What is asked for cannot be had just now.
+    pub(super) fn busy(detail: impl Into<String>, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..Self::unavailable(detail) }
+    }
+
     pub(super) fn too_many(detail: impl Into<String>, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }

@@ -44,7 +44,7 @@ fn change(
             plan.bots.entry(bot.to_owned()).or_insert_with(|| whole.bots[bot].clone());
         }
         2 => with(plan, bot, |plan| {
-            plan.token = format!("token = \"{}\"", random.choice(&tokens[bot]).unwrap())
+            plan.token = format!("token = \"{}\"", random.choice(&tokens[bot]).unwrap());
         }),
         3 => with(plan, bot, |plan| plan.server = (*random.choice(&["main", "door"]).unwrap()).into()),
         4 => {
