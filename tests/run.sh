@@ -29,7 +29,7 @@ Checks format, lints (clippy, every warning an error), dependencies (cargo deny)
 documentation, and that the demo runs. Stops at the first failure. What it needs and cannot find it installs or
 names.
 
-  --quick   leaves out what takes long: dependencies, OpenTelemetry, doc tests, documentation, deployment, demo
+  --quick   leaves out what takes long: dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo
   --help    prints this
 END
 }
@@ -206,6 +206,30 @@ deployment() {
   bash tests/deploy/check.sh "$TOOLS" "$BUILT/debug/matterhost"
 }
 
+# Asks the API what it says of itself, and whether it keeps to that.
+api_tool() {
+  local tool=$TOOLS/schemathesis
+  # Again only when the list has changed.
+  if ! cmp -s tests/requirements.txt "$tool/requirements.txt"; then
+    say 'Installing schemathesis.'
+    rm -rf "$tool"
+    python3 -m venv "$tool"
+    "$tool/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+      --requirement tests/requirements.txt
+    cp tests/requirements.txt "$tool/requirements.txt"
+  fi
+  "$tool/bin/schemathesis" --version
+}
+
+api() {
+  # Named whole, so that it is this one that was run, and not none.
+  MATTERHOST_SCHEMATHESIS=$TOOLS/schemathesis/bin/schemathesis cargo test --locked --package matterhost --test service \
+    -- --ignored --exact --show-output admin::description::the_api_is_as_it_describes_itself 2>&1 |
+    tee "$BUILT/api.log"
+  cat "$BUILT/api.log" >>"$LOG"
+  grep -q '^test result: ok. 1 passed' "$BUILT/api.log"
+}
+
 demo() {
   timeout "$DEMO_HUNG_SECONDS" cargo run --locked --quiet -- demo --seconds "$DEMO_SECONDS" 2>&1 | tee -a "$LOG"
 }
@@ -233,12 +257,14 @@ main() {
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests
   if $quick; then
-    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, deployment, demo' '--quick'
+    leave_out 'dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo' '--quick'
   else
     step 'OpenTelemetry' open_telemetry
     step 'doc tests' tests --doc
     step documentation documentation
     step deployment deployment
+    step 'install schemathesis' api_tool
+    step 'API against its own description' api
     step demo demo
   fi
   step secrets secrets

@@ -32,7 +32,8 @@ class Handler(BaseHTTPRequestHandler):
         if not is_signed(self.headers, body):
             return self.answer(401, {"error": "the signature is wrong"})
         event = json.loads(body)
-        print("heard", event["id"], flush=True)
+        # In one piece: each request has a thread of its own.
+        print(f"heard {event['id']}\n", end="", flush=True)
         if event["type"] != "com.mattermost.posted" or event["own"]:
             return self.answer(200, {})
         self.answer(200, {"text": "You said: " + event["data"]["post"]["message"], "in_thread": True})

@@ -11,7 +11,7 @@ use matterhost_actors::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{backend::Backend, refusal::Refusal};
+use super::{backend::Backend, body::holding, refusal::Refusal};
 use crate::api::{Account, AccountDetail, Accounts, Action, Done, NewPost, Posted, Problem};
 
 /// Which accounts.
@@ -38,16 +38,20 @@ impl Which {
 
 /// Accounts, by name
 #[utoipa::path(get, path = "/v1/accounts", tag = "accounts", params(Which),
-    responses((status = 200, body = Accounts), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<Json<Accounts>, Refusal> {
+    responses((status = 200, body = Accounts), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<HttpResponse, Refusal> {
+    let place = backend.place()?;
     let all = backend.ask(List).await?;
     let accounts = all.iter().filter(|account| which.takes(account)).map(Account::from).collect();
-    Ok(Json(Accounts { accounts }))
+    let answer = HttpResponse::Ok().json(Accounts { accounts });
+    Ok(answer.map_body(|_, accounts| holding(accounts, place)))
 }
 
 /// Everything that is known of one account
 #[utoipa::path(get, path = "/v1/accounts/{name}", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
-    responses((status = 200, body = AccountDetail), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = AccountDetail), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Json<AccountDetail>, Refusal> {
     let detail = backend.ask(Look(account(&name)?)).await??;
     Ok(Json((&detail).into()))
@@ -57,7 +61,8 @@ pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Js
 #[utoipa::path(post, path = "/v1/accounts/{name}/{action}", tag = "accounts",
     params(("name" = String, Path, description = "The account's name"), ("action" = Action, Path, description = "What to do")),
     responses((status = 202, description = "It is under way", body = Done),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn act(
     backend: Data<Backend>,
     path: Path<(String, Action)>,
@@ -89,7 +94,11 @@ pub(super) async fn post(
     post: Json<NewPost>,
 ) -> Result<HttpResponse, Refusal> {
     let account = account(&name)?;
-    let draft = post.into_inner().into_draft().map_err(|error| Refusal::bad(format!("key: {error}")))?;
+    let post = post.into_inner();
+    if post.key.as_ref().is_some_and(|key| !key.is_ascii()) {
+        return Err(Refusal::bad("key: a key is 1 to 256 visible characters of ASCII"));
+    }
+    let draft = post.into_draft().map_err(|error| Refusal::bad(format!("key: {error}")))?;
     if draft.channel.as_str().is_empty() {
         return Err(Refusal::bad("channel_id is empty; name a channel"));
     }

@@ -11,7 +11,10 @@ use matterhost_actors::{
     actors::{Observer, Supervisor},
     policy::Pace,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::{board::Board, caller::Keys, facts::Facts, health::Pulse, refusal::Refusal};
 use crate::{
@@ -27,6 +30,11 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 const REQUESTS_PER_SECOND: f64 = 200.0;
 /// Requests a second for what is open to all, of all together: a page is some dozen files.
 const STRANGERS_REQUESTS_PER_SECOND: f64 = 200.0;
+
+/// Answers at once that tell of all accounts: of ten thousand each is some ten MB until it is sent.
+const LARGE_ANSWERS: usize = 16;
+/// When to ask again for one: most take less.
+const LARGE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the program does for the API beyond hosting.
 pub trait Operations: Send + Sync + 'static {
@@ -73,6 +81,7 @@ pub struct Backend {
     pub(super) callers: Turnstile,
     pub(super) strangers: Turnstile,
     pub(super) pulse: Pulse,
+    large: Arc<Semaphore>,
     started: SystemTime,
 }
 
@@ -116,6 +125,7 @@ impl Backend {
             callers: Turnstile::new(REQUESTS_PER_SECOND),
             strangers: Turnstile::new(STRANGERS_REQUESTS_PER_SECOND),
             pulse: Pulse::default(),
+            large: Arc::new(Semaphore::new(LARGE_ANSWERS)),
         }
     }
 
@@ -135,6 +145,12 @@ impl Backend {
                 ASK_WITHIN.as_secs()
             ))),
         }
+    }
+
+    /// A place for an answer that tells of all accounts, to be held until it is sent.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let full = |_| Refusal::busy("many large answers are on their way already", LARGE_AGAIN);
+        Arc::clone(&self.large).try_acquire_owned().map_err(full)
     }
 
     /// The process, as this caller sees it.

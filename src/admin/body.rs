@@ -55,22 +55,26 @@ fn too_large() -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {LARGEST} bytes here"))
 }
 
-/// An answer that holds the request's body until it is sent. The server below goes on reading a body in chunks that nobody
-/// holds, for as long as somebody sends it; one that is held and was not read ends the connection.
-struct Holding {
-    answer: BoxBody,
-    _request: Payload,
-}
-
-/// Holds what was not read of the request until the answer is sent.
-pub(super) fn holding(answer: BoxBody, request: Payload) -> BoxBody {
+/// Holds what was not read of a request until its answer is sent. The server below goes on reading a body in chunks that
+/// nobody holds, for as long as somebody sends it; one that is held and was not read ends the connection.
+pub(super) fn holding_request(answer: BoxBody, request: Payload) -> BoxBody {
     match request {
         Payload::None => answer,
-        request => BoxBody::new(Holding { answer, _request: request }),
+        request => holding(answer, request),
     }
 }
 
-impl MessageBody for Holding {
+/// An answer that holds something until it is sent, or nobody wants it any more.
+pub(super) fn holding<T: Unpin + 'static>(answer: BoxBody, held: T) -> BoxBody {
+    BoxBody::new(Holding { answer, _held: held })
+}
+
+struct Holding<T> {
+    answer: BoxBody,
+    _held: T,
+}
+
+impl<T: Unpin + 'static> MessageBody for Holding<T> {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -82,5 +86,30 @@ impl MessageBody for Holding {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Pin::new(&mut self.answer).poll_next(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::body::to_bytes;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn a_place_is_free_again_when_the_answer_is_sent_or_dropped() {
+        let places = Arc::new(Semaphore::new(1));
+        let answer = || {
+            let place = Arc::clone(&places).try_acquire_owned().unwrap();
+            holding(BoxBody::new("all of it"), place)
+        };
+        let body = answer();
+        assert_eq!((body.size(), places.available_permits()), (BodySize::Sized(9), 0));
+        assert_eq!(to_bytes(body).await.unwrap(), "all of it");
+        assert_eq!(places.available_permits(), 1);
+        drop(answer());
+        assert_eq!(places.available_permits(), 1);
     }
 }

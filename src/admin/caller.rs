@@ -15,8 +15,9 @@ use matterhost_actors::policy::Pace;
 use super::refusal::Refusal;
 use crate::config::{AdminConfig, AdminToken};
 
-/// Wrong tokens a second, of everybody together: whoever mistypes one waits for nothing, and nobody guesses.
-const WRONG_TOKENS_PER_SECOND: f64 = 5.0;
+/// Wrong tokens a second, of everybody together, that are told so: as many tools may show an old one. More are told to
+/// wait, but the right one is taken at any time: what keeps out who guesses is the length of a token.
+const WRONG_TOKENS_PER_SECOND: f64 = 25.0;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

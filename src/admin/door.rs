@@ -40,7 +40,7 @@ pub(super) async fn pass<B: MessageBody + 'static>(
     };
     dress(response.headers_mut());
     let response = if only_head { without_stream(response) } else { response };
-    Ok(response.map_body(|_, answer| body::holding(answer, payload)))
+    Ok(response.map_body(|_, answer| body::holding_request(answer, payload)))
 }
 
 async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), Refusal> {

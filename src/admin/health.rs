@@ -72,7 +72,8 @@ pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal
 /// `?verbose` says it of each account, and needs a token where one is set.
 #[utoipa::path(get, path = "/readyz", tag = "health", params(HowMuch),
     responses((status = 200, description = "Enough are", body = String, content_type = "text/plain"),
-        (status = 503, description = "Too few are", body = String, content_type = "text/plain"),
+        (status = 503, description = "Too few are; or the Supervisor does not answer",
+            content((String = "text/plain"), (Problem = "application/problem+json"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> Result<HttpResponse, Refusal> {
     let (met, text) = match how_much.verbose {

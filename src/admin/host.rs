@@ -8,6 +8,7 @@ use actix_web::{
 
 use super::{
     backend::{Backend, ReloadRefused},
+    body::holding,
     caller::Caller,
     openapi,
     refusal::Refusal,
@@ -19,21 +20,24 @@ use crate::{
 
 /// The process that answers
 #[utoipa::path(get, path = "/v1/instance", tag = "host",
-    responses((status = 200, body = Instance), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Instance), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn instance(backend: Data<Backend>, caller: ReqData<Caller>) -> Json<Instance> {
     Json(backend.instance_for(caller.into_inner()))
 }
 
 /// What is logged
 #[utoipa::path(get, path = "/v1/log-level", tag = "host",
-    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn log_level(backend: Data<Backend>) -> Json<LogLevel> {
     Json(LogLevel { level: backend.operations.log_level() })
 }
 
 /// Change what is logged, until the next reload or start
 #[utoipa::path(put, path = "/v1/log-level", tag = "host", request_body = LogLevel,
-    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn set_log_level(
     backend: Data<Backend>,
     new: Json<LogLevel>,
@@ -46,7 +50,8 @@ pub(super) async fn set_log_level(
 /// What a reload of the configuration would change
 #[utoipa::path(get, path = "/v1/reload", tag = "host",
     responses((status = 200, description = "The difference", body = Object),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn preview(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
     reload(&backend, false).await
 }
@@ -54,7 +59,8 @@ pub(super) async fn preview(backend: Data<Backend>) -> Result<HttpResponse, Refu
 /// Read the configuration again and apply the difference
 #[utoipa::path(post, path = "/v1/reload", tag = "host",
     responses((status = 200, description = "What was changed", body = Object),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn apply(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
     reload(&backend, true).await
 }
@@ -70,12 +76,15 @@ async fn reload(backend: &Backend, apply: bool) -> Result<HttpResponse, Refusal>
 #[utoipa::path(get, path = "/metrics", tag = "host",
     responses((status = 200, description = "Text: Prometheus' own, or OpenMetrics where it is accepted",
             content((String = "text/plain"), (String = "application/openmetrics-text"))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn metrics(backend: Data<Backend>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let place = backend.place()?;
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = accept.map_or_else(Format::default, Format::accepted);
     let text = backend.operations.metrics(format).await.map_err(Refusal::unavailable)?;
-    Ok(HttpResponse::Ok().content_type(format.content_type()).body(text))
+    let answer = HttpResponse::Ok().content_type(format.content_type()).body(text);
+    Ok(answer.map_body(|_, text| holding(text, place)))
 }
 
 /// This API as an OpenAPI document

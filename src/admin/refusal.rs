@@ -75,6 +75,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
+    /// What is asked for cannot be had just now.
+    pub(super) fn busy(detail: impl Into<String>, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..Self::unavailable(detail) }
+    }
+
     pub(super) fn too_many(detail: impl Into<String>, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
@@ -113,9 +118,11 @@ impl From<ReplyError> for Refusal {
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
             | ReplyError::TooManyFiles { .. }
-            | ReplyError::FileTooLarge { .. }
-            | ReplyError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } => StatusCode::CONFLICT,
+            | ReplyError::FileTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            // The request is well made; how things are stands against it.
+            ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => {
+                StatusCode::CONFLICT
+            }
             ReplyError::TooLate { .. } => StatusCode::GATEWAY_TIMEOUT,
             ReplyError::Interrupted(_) => StatusCode::BAD_GATEWAY,
         };

@@ -8,7 +8,8 @@ use crate::api::{Problem, Server, Servers};
 
 /// Servers, by name
 #[utoipa::path(get, path = "/v1/servers", tag = "servers",
-    responses((status = 200, body = Servers), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Servers), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(backend: Data<Backend>) -> Result<Json<Servers>, Refusal> {
     let all = backend.ask(ListServers).await?;
     let url = |name: &str| backend.operations.server_url(name);

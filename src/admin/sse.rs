@@ -76,7 +76,8 @@ impl Which {
 #[utoipa::path(get, path = "/v1/events", tag = "streams",
     params(Which, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
     responses((status = 200, description = "A stream of `fact` and `gap`", body = api::Fact, content_type = "text/event-stream"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn events(
     backend: Data<Backend>,
     which: Query<Which>,
@@ -130,7 +131,8 @@ impl Tail {
 /// Server-sent events: `instance` with an Instance, then `rows` with Rows. Where one has `whole`, it begins anew.
 #[utoipa::path(get, path = "/v1/watch", tag = "streams",
     responses((status = 200, description = "A stream of `instance` and `rows`", body = api::Rows, content_type = "text/event-stream"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn watch(backend: Data<Backend>, caller: ReqData<Caller>) -> Result<HttpResponse, Refusal> {
     let permit = permit(&backend)?;
     let receiver = backend.board.watch().await?;

@@ -50,8 +50,10 @@ pub struct Done {
 #[serde(deny_unknown_fields)]
 pub struct NewPost {
     /// The channel.
+    #[schema(min_length = 1)]
     pub channel_id: String,
     /// The text, in Markdown; one that is too long is cut into several posts.
+    #[schema(min_length = 1, max_length = 163_830)]
     pub message: String,
     /// The post that begins the thread to answer in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -60,7 +62,8 @@ pub struct NewPost {
     #[serde(skip_serializing_if = "serde_json::Map::is_empty", default)]
     #[schema(value_type = Object)]
     pub props: serde_json::Map<String, serde_json::Value>,
-    /// The same key makes the same post once, however often it is asked for.
+    /// The same key makes the same post once, however often it is asked for: 1 to 256 visible characters of ASCII.
+    #[schema(pattern = "^[!-~]{1,256}$")]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
 }
@@ -77,6 +80,9 @@ pub struct Posted {
 #[serde(deny_unknown_fields)]
 pub struct LogLevel {
     /// A level, or modules with levels like `matterhost=debug,info`.
+    #[schema(
+        pattern = "^([A-Za-z0-9_:-]+=)?(off|error|warn|info|debug|trace)(,([A-Za-z0-9_:-]+=)?(off|error|warn|info|debug|trace)){0,63}$"
+    )]
     pub level: String,
 }
 

@@ -8,6 +8,7 @@ use super::print;
 use crate::{
     api::Action,
     cli::{ActArgs, AdminArgs, HealthArgs, LogsCommand, ReloadArgs, StatusArgs, TailArgs},
+    config::Difference,
     exit::Exit,
     remote::{self, Choice, Client, Place, RemoteError, Tail},
 };
@@ -55,11 +56,10 @@ pub(super) fn health(args: &HealthArgs) -> Exit {
     ask(&args.admin, async |client| Ok(print(remote::health(&client, args.ready).await?.as_bytes())))
 }
 
-fn show(difference: &serde_json::Value, json: bool) -> Exit {
-    if json {
-        return print(format!("{difference:#}\n").as_bytes());
-    }
-    print(format!("{difference:#}\n").as_bytes())
+fn show(difference: &Difference, json: bool) -> Exit {
+    // Names and keys cannot fail to be written.
+    let json = json.then(|| serde_json::to_string_pretty(difference).unwrap_or_default());
+    print(format!("{}\n", json.unwrap_or_else(|| difference.to_string())).as_bytes())
 }
 
 /// Asks the host that the command line means, and says what went wrong.

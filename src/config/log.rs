@@ -109,8 +109,9 @@ const MOST_PARTS: usize = 64;
 /// A bare word that is no level would be taken for a module's name, and all else be silent.
 fn parse(text: &str) -> Option<Targets> {
     let of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
-    let module = |name: &str| !name.is_empty() && name.trim().chars().all(of_names);
-    let level = |word: &str| !word.is_empty() && word.trim().parse::<LevelFilter>().is_ok();
+    let module = |name: &str| !name.trim().is_empty() && name.trim().chars().all(of_names);
+    // Levels have numbers, too, which nobody would know.
+    let level = |word: &str| word.contains(char::is_alphabetic) && word.trim().parse::<LevelFilter>().is_ok();
     let part = |part: &str| part.split_once('=').map_or(level(part), |(name, l)| module(name) && level(l));
     if text.split(',').count() <= MOST_PARTS && text.split(',').all(part) { text.parse().ok() } else { None }
 }
@@ -124,9 +125,20 @@ mod tests {
         for good in ["info", "off", "WARN", "matterhost=debug,info", "warn,matterhost_actors::actors=trace"] {
             assert!(parse(good).is_some(), "{good}");
         }
-        for bad in
-            ["", "loud", "matterhost", "info,", "matterhost=loud", "=info", " =info", "a\nb=info", "a b=info"]
-        {
+        for bad in [
+            "",
+            "loud",
+            "matterhost",
+            "info,",
+            "matterhost=loud",
+            "=info",
+            " =info",
+            "a\nb=info",
+            "a b=info",
+            " ",
+            "0",
+            "a=5",
+        ] {
             assert!(parse(bad).is_none(), "{bad}");
         }
         assert!(parse(&"a=info,".repeat(64)).is_none() && parse(&vec!["a=info"; 64].join(",")).is_some());

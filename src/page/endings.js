@@ -1,7 +1,7 @@
 // The last endings of an account, newest first.
 
 import { make } from './dom.js';
-import { ago, cause, exact, span } from './words.js';
+import { TOUCHED, ago, cause, exact, span } from './words.js';
 
 /** Shows them; made anew only when another one came, or its account is back. */
 export function fillEndings(element, endings, name, now) {
@@ -39,7 +39,7 @@ function item(ending, name, now) {
     ending.ready_for_ms === undefined || ending.ready_for_ms === null ? 'never ready' : `was ready for ${span(ending.ready_for_ms)}`,
     ending.back_after_ms === undefined || ending.back_after_ms === null ? null : `back after ${span(ending.back_after_ms)}`,
     ending.charged ? 'charged to the budget' : null,
-    ending.reason === 'stale' ? ending.cause : null,
+    TOUCHED[ending.reason] ? ending.cause : null,
   ];
   return make('li', {}, time, make('p', { class: 'cause', title: ending.cause }, cause(ending, name)), make('p', { class: 'note' }, facts.filter(Boolean).join(' · ')));
 }

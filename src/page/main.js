@@ -184,6 +184,11 @@ async function start() {
 startTheme();
 startDialog();
 startLogin(enter);
+byId('scroller').addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') {
+    panel.close();
+  }
+});
 byId('logout').addEventListener('click', () => {
   leave();
   showLogin('You are logged out.');

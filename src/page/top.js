@@ -31,7 +31,8 @@ const allWell = (all) => (all === 0 ? 'no accounts' : `all ${number(all)} well`)
 function trouble(kind, pick) {
   const single = kind.count === 1 && !kind.isServer;
   const who = kind.count === 1 ? kind.first.name : number(kind.count);
-  const text = single || !kind.of ? `${who} ${kind.word}` : `${who} ${kind.word}: ${kind.of}`;
+  const parts = single ? [`${who} ${kind.word}`] : [`${who} ${kind.word}`, kind.of].filter(Boolean);
+  const text = (kind.isServer ? parts.reverse() : parts).join(': ');
   const attributes = { type: 'button', class: single && 'single', 'data-tone': kind.tone, title: text };
   return make('button', { ...attributes, onclick: () => pick(kind) }, text);
 }

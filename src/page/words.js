@@ -108,12 +108,8 @@ export function exact(time, now) {
 /** The cause of an ending of that account's connection: its reason, and what the service says of it. */
 export function cause(ending, name) {
   const reason = spaced(ending.reason);
-  if (TOUCHED.has(ending.reason) && ending.witnessed) {
-    return `${reason}: another account saw ${name} change`;
-  }
-  if (ending.reason === 'stale') {
-    // The service says from which millisecond to which; the details show it.
-    return 'stale: the account was changed on the server';
+  if (TOUCHED[ending.reason]) {
+    return `${reason}: ${ending.witnessed ? `another account saw ${name} change` : TOUCHED[ending.reason]}`;
   }
   const said = (ending.cause ?? '').trim();
   if (said === '' || said.toLowerCase() === reason) {
@@ -123,8 +119,11 @@ export function cause(ending, name) {
   return whole ? said : `${reason}: ${said}`;
 }
 
-/** Endings that a change of the account on the server brings about. */
-const TOUCHED = new Set(['stale', 'deaf']);
+/** Endings that a change of the account on the server brings about. What the service says of them the details show. */
+export const TOUCHED = {
+  stale: 'the account was changed on the server',
+  deaf: 'its socket heard nothing any more',
+};
 
 /** What a reason means that comes without a cause. */
 const REASONS = {

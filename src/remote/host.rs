@@ -1,7 +1,7 @@
 //! The process itself: whether it is well, what it logs, its configuration.
 
 use super::{Client, RemoteError};
-use crate::api::LogLevel;
+use crate::{api::LogLevel, config::Difference};
 
 /// Whether the host lives, or is ready; gives back what it said.
 ///
@@ -27,7 +27,7 @@ pub async fn log_level(client: &Client, level: Option<String>) -> Result<String,
 ///
 /// # Errors
 /// When the configuration is wrong, or the host cannot be asked.
-pub async fn difference(client: &Client) -> Result<serde_json::Value, RemoteError> {
+pub async fn difference(client: &Client) -> Result<Difference, RemoteError> {
     client.get("/v1/reload").await
 }
 
@@ -35,6 +35,6 @@ pub async fn difference(client: &Client) -> Result<serde_json::Value, RemoteErro
 ///
 /// # Errors
 /// When the configuration is wrong and nothing was changed, or the host cannot be asked.
-pub async fn reload(client: &Client) -> Result<serde_json::Value, RemoteError> {
+pub async fn reload(client: &Client) -> Result<Difference, RemoteError> {
     client.post("/v1/reload").await
 }

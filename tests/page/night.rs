@@ -112,7 +112,7 @@ async fn each_state_is_told_with_its_reason_the_worst_first() {
         === 'oncall,tester,helpdesk,archive,faraway,lunch'";
     browser.until("the worst first", names).await;
     browser.sees("#verdict", "5 of 14 ill").await;
-    browser.sees("#verdict", "faraway waiting: server away does not answer").await;
+    browser.sees("#verdict", "server away does not answer: faraway waiting").await;
     browser.sees("#servers", "away down").await;
     for (dark, colours) in [(false, "light"), (true, "dark")] {
         for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
@@ -121,6 +121,9 @@ async fn each_state_is_told_with_its_reason_the_worst_first() {
             browser.shoot(&format!("night-{colours}-{width}")).await;
         }
     }
+    browser.dark(false).await;
+    browser.resize((1200, 640)).await;
+    browser.shoot("page").await;
     browser.resize(WIDE).await;
     browser.click("#counts [data-kind=ill]").await;
     browser.sees("#shown", "5 of 14 shown").await;

@@ -79,6 +79,8 @@ function words({ span, ago, cause, ending: ended, why, gist, standing, isIll, nu
   is('thousands', number(1234567), '1,234,567');
   is('another account saw it', ended(ending('deaf', 'deaf: the ping was answered with x', { witnessed: true, back_after_ms: 412 }), 'helpdesk'),
     'deaf: another account saw helpdesk change; back after 0.4 s');
+  is('nobody saw it', cause(ending('stale', 'stale: update_at moved from 1 to 2', { witnessed: false }), 'a'),
+    'stale: the account was changed on the server');
   is('a cause that names its reason', cause(ending('dropped', 'dropped: reset by peer'), 'a'), 'dropped: reset by peer');
   is('a cause that does not', cause(ending('server_error', 'status 502'), 'a'), 'server error: status 502');
   is('a cause that is a sentence', cause(ending('server_error', 'the server answered 502'), 'a'), 'the server answered 502');
@@ -180,10 +182,26 @@ function notices({ sentence }) {
   is('many', sentence(many, AT), '4 accounts are ill now, 1 are well again');
 }
 
+/** What comes from a server, or from who writes to it, is shown as it is, and is never markup. */
+function strangers({ make }, { makeRow, fillRow }, { fillEndings }, { Spark }) {
+  const markup = '<img src=x onerror="document.title=1"><b>bold</b>';
+  const last = ending('dropped', `dropped: ${markup}`);
+  const row = makeRow();
+  const odd = account(markup, 'backoff', { server: markup, last_ending: last });
+  fillRow(row, odd, { at: AT, spark: new Spark(0, NOW), open: false, readOnly: false });
+  const element = make('div');
+  fillEndings(element, [last], markup, NOW);
+  is('no markup in a row', row.querySelectorAll('img, b').length, 0);
+  is('but its text', [row.querySelector('.name').textContent, row.querySelector('.why').textContent], [markup, `dropped: ${markup}`]);
+  is('no markup in endings', element.querySelectorAll('img, b').length, 0);
+  is('but its text, too', element.querySelector('.cause').textContent, `dropped: ${markup}`);
+}
+
 const parts = { sse: streams, feed: waits, words, choose: choices, store: stores, spark: sparks, link: links, notice: notices };
 
 (async () => {
   for (const [name, check] of Object.entries(parts)) {
     check(await import(`/${name}.js`));
   }
+  strangers(...(await Promise.all(['dom', 'row', 'endings', 'spark'].map((name) => import(`/${name}.js`)))));
 })().then(() => done({ wrong, held }), (error) => done({ wrong: [...wrong, String(error)], held }));

@@ -1,10 +1,10 @@
 //! The commands that ask a running host.
 
-use std::process::Output;
+use std::{process::Output, time::Instant};
 
 use serde_json::Value;
 
-use crate::program::{Dir, Lines, Program, Running, World, text};
+use crate::program::{DEADLINE, Dir, Lines, Program, Running, World, text};
 
 const TOKEN: &str = "mustnotshow-0123456789abcdef";
 
@@ -140,8 +140,16 @@ fn health_is_an_exit_code() {
     assert!(host.said(&["health", "--ready"]).starts_with("ready: 1 of 1"));
     host.said(&["stop", "helpdesk"]);
     host.running.log.fact("stopped");
-    let (code, _, error) = host.ask(&["health", "--ready"]);
-    assert!(code == 1 && error.contains("not ready: 0 of 1"), "{error}");
+    // Probes are answered from what was known a tenth of a second ago.
+    let end = Instant::now() + DEADLINE;
+    let error = loop {
+        let (code, _, error) = host.ask(&["health", "--ready"]);
+        assert!(Instant::now() < end, "{error}");
+        if code == 1 {
+            break error;
+        }
+    };
+    assert!(error.contains("not ready: 0 of 1"), "{error}");
 }
 
 #[test]
@@ -170,4 +178,24 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
     }
     let mut lines = Lines::of(std::io::Cursor::new(host.said(&["status"])));
     lines.line("1 ready");
+}
+
+#[test]
+fn a_reload_says_what_it_changed_and_check_says_it_beforehand() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["check", "--diff"]), "nothing has changed\n");
+    let config = std::fs::read_to_string(host.dir.path().join("matterhost.toml")).unwrap();
+    host.dir.write("matterhost.toml", &(config.clone() + "[health]\npoll_interval = \"20s\"\n"));
+    let told = host.said(&["check", "--diff"]);
+    assert!(told.starts_with("[health]: poll_interval changed"), "{told}");
+    assert_eq!(host.said(&["reload"]), told);
+    assert_eq!(host.said(&["check", "--diff"]), "nothing has changed\n");
+    host.dir.write("matterhost.toml", &(config + "[helth]\n[restart]\nmax_restarts = 0.5\n"));
+    for args in [&["check", "--diff"][..], &["reload"]] {
+        let (code, said, error) = host.ask(args);
+        assert_eq!((code, &*said), (78, ""), "{error}");
+        assert!(error.contains("did you mean health?") && error.contains("restart.max_restarts"), "{error}");
+    }
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.fact("ready");
 }

@@ -44,11 +44,11 @@ fn without_a_token_only_what_tells_nothing_is_told() {
 #[test]
 fn a_wrong_token_is_told_and_whoever_guesses_waits_while_others_do_not() {
     let mut host = guarded();
-    for wrong in ["Bearer ", "Basic dXNlcjpwYXNz", TOKEN, "Bearer full-9f86d081884c7d659a2g", "Bearer \u{fc}"]
+    for wrong in ["Bearer ", "Basic dXNlcjpwYXNz", TOKEN, "Bearer wrongtoken-full-9f86d081", "Bearer \u{fc}"]
     {
         let answer = host.ask("GET", "/v1/accounts", &[("authorization", wrong)], b"");
         assert!(matches!(answer.status, 401 | 429), "{wrong}: {answer:?}");
-        assert!(!format!("{answer:?}{}", answer.text()).contains("9f86d081884c7d65"), "{wrong}");
+        assert!(!format!("{answer:?}{}", answer.text()).contains("full-9f86d081"), "{wrong}");
     }
     let mut refused = [0, 0];
     for guess in 0..200 {
@@ -130,6 +130,11 @@ fn other_names_and_other_sites_are_refused() {
         let probed = if status == 400 { 400 } else { 200 };
         assert_eq!(host.ask("GET", "/livez", lines, b"").status, probed, "{lines:?}");
     }
+    // A link may lead to the page from anywhere.
+    for (path, status) in [("/", 200), ("/v1/accounts", 403)] {
+        let from = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        assert_eq!(host.ask("GET", path, &from, b"").status, status, "{path}");
+    }
     let asked = [("origin", "http://evil.example"), ("access-control-request-method", "POST")];
     host.ask("OPTIONS", "/v1/accounts/helpdesk/stop", &asked, b"").problem(403);
     let told = host.ask("POST", "/v1/accounts/helpdesk/stop", &[("origin", "http://evil.example")], b"");
@@ -140,7 +145,7 @@ fn other_names_and_other_sites_are_refused() {
 #[test]
 fn every_answer_is_for_nobody_elses_page_cache_or_frame() {
     let host = guarded();
-    let wrong = [("authorization", "Bearer wrong-9f86d081884c7d65")];
+    let wrong = [("authorization", "Bearer wrong-full-9f86d081")];
     for (path, lines) in [
         ("/livez", &[][..]),
         ("/v1/accounts", &[]),

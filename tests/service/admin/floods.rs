@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    host::{Api, Host},
+    host::{Api, Host, WITHIN_THE_RATE},
     http,
     meanwhile::unaffected,
     sse::Stream,
@@ -135,7 +135,7 @@ fn a_thousand_listeners_hear_everything() {
 fn within_the_rate(listen: impl Fn(usize) -> Stream) -> impl FnMut(usize) -> Stream {
     let began = Instant::now();
     move |n| {
-        let due = began + Duration::from_millis(6) * u32::try_from(n).unwrap();
+        let due = began + WITHIN_THE_RATE * u32::try_from(n).unwrap();
         thread::sleep(due.saturating_duration_since(Instant::now()));
         listen(n)
     }
@@ -167,6 +167,6 @@ fn too_many_listeners_are_told_and_leave_room_for_others() {
 }
 
 fn listen_or_not(host: &Host) -> http::Reading {
-    thread::sleep(Duration::from_millis(6));
+    thread::sleep(WITHIN_THE_RATE);
     host.open("/v1/events", &[])
 }

@@ -10,7 +10,7 @@ use std::{
 use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 
 use super::{
-    host::{Api, Host, TOKEN},
+    host::{Api, Host, TOKEN, WITHIN_THE_RATE},
     http,
     meanwhile::{open_files, unaffected},
 };
@@ -19,9 +19,6 @@ use crate::program::DEADLINE;
 /// How often a slow client sends a byte.
 const NOW_AND_THEN: Duration = Duration::from_millis(500);
 const MANY: usize = 200;
-
-/// All together may ask 200 times a second.
-const WITHIN_THE_RATE: Duration = Duration::from_millis(6);
 
 /// Sends a byte now and then on each of many connections until all are closed by the other side; gives how long that took.
 fn drip(host: &Host, begin: &str, byte: &[u8]) -> Duration {
