@@ -130,6 +130,11 @@ fn other_names_and_other_sites_are_refused() {
         let probed = if status == 400 { 400 } else { 200 };
         assert_eq!(host.ask("GET", "/livez", lines, b"").status, probed, "{lines:?}");
     }
+    // A link may lead to the page from anywhere.
+    for (path, status) in [("/", 200), ("/v1/accounts", 403)] {
+        let from = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        assert_eq!(host.ask("GET", path, &from, b"").status, status, "{path}");
+    }
     let asked = [("origin", "http://evil.example"), ("access-control-request-method", "POST")];
     host.ask("OPTIONS", "/v1/accounts/helpdesk/stop", &asked, b"").problem(403);
     let told = host.ask("POST", "/v1/accounts/helpdesk/stop", &[("origin", "http://evil.example")], b"");
