@@ -1,17 +1,22 @@
 //! Logs what the Supervisor observes: each fact once, with a message that a person can read and fields that a
 //! program can.
 
+mod repeats;
+
 use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::model::{CatchUpProgress, Class, CloseReason, Fact, Observation, Subject};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::Level;
 
+use self::repeats::Repeats;
+
 /// Logs until the Supervisor is gone.
 pub async fn log(mut observations: Receiver<Arc<Observation>>) {
+    let mut repeats = Repeats::default();
     loop {
         match observations.recv().await {
-            Ok(observation) => write(&observation),
+            Ok(observation) => write(&observation, &mut repeats),
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "the log could not keep up; observations are missing here");
             }
@@ -39,8 +44,9 @@ pub(crate) struct Fields {
     pub(crate) resumed: Option<bool>,
 }
 
-fn write(observation: &Observation) {
+fn write(observation: &Observation, repeats: &mut Repeats) {
     let Told { level, message, fields } = told(&observation.fact);
+    let level = repeats.level(observation, level);
     let Fields { reason, charged, delay_ms, took_ms, ready_ms, resumed } = fields;
     let (account, generation, server) = match &observation.subject {
         Subject::Account(account, generation) => (Some(account.as_str()), Some(generation.0), None),

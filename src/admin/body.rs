@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    #[actix_rt::test]
+    #[tokio::test]
     async fn a_place_is_free_again_when_the_answer_is_sent_or_dropped() {
         let places = Arc::new(Semaphore::new(1));
         let answer = || {

@@ -109,7 +109,7 @@ const MOST_PARTS: usize = 64;
 /// A bare word that is no level would be taken for a module's name, and all else be silent.
 fn parse(text: &str) -> Option<Targets> {
     let of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
-    let module = |name: &str| !name.is_empty() && name.trim().chars().all(of_names);
+    let module = |name: &str| !name.trim().is_empty() && name.trim().chars().all(of_names);
     // Levels have numbers, too, which nobody would know.
     let level = |word: &str| word.contains(char::is_alphabetic) && word.trim().parse::<LevelFilter>().is_ok();
     let part = |part: &str| part.split_once('=').map_or(level(part), |(name, l)| module(name) && level(l));

@@ -14,8 +14,7 @@ use std::{
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    Layer, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, reload,
-    util::SubscriberInitExt as _,
+    Layer, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
 };
 
 pub use self::level::LogLevel;
@@ -36,8 +35,8 @@ pub fn end() {
 }
 
 fn begin(config: &LogConfig) -> LogLevel {
-    let (level, handle) = reload::Layer::new(config.level.clone());
-    let log = Registry::default().with(level).with(writer(config.format));
+    let (filter, level) = LogLevel::new(&config.level);
+    let log = Registry::default().with(filter).with(writer(config.format));
     // A log that somebody has set up before stays as it is.
     #[cfg(not(feature = "otlp"))]
     let _ = log.try_init();
@@ -51,7 +50,7 @@ fn begin(config: &LogConfig) -> LogLevel {
             tracing::warn!(error, "the log is not sent to the collector");
         }
     }
-    LogLevel::new(handle)
+    level
 }
 
 /// What writes the lines.

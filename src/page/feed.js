@@ -80,7 +80,7 @@ export class Feed {
     const silent = new AbortController();
     let watch = setTimeout(() => silent.abort(), SILENT_AFTER_MS);
     const heard = () => {
-      this.#heardAt = Date.now();
+      this.#heard(stopped);
       clearTimeout(watch);
       watch = setTimeout(() => silent.abort(), SILENT_AFTER_MS);
     };
@@ -100,14 +100,18 @@ export class Feed {
     if (stopped.aborted) {
       return;
     }
-    const value = JSON.parse(data);
     this.#lastId = id ?? this.#lastId;
-    if (!this.#up) {
+    this.#on.event(type, JSON.parse(data));
+  }
+
+  // The service says something at once: from then on nothing is missed.
+  #heard(stopped) {
+    this.#heardAt = Date.now();
+    if (!this.#up && !stopped.aborted) {
       this.#up = true;
       this.#failures = 0;
       this.#on.state({ up: true, heardAt: this.#heardAt, retryAt: null, problem: null });
     }
-    this.#on.event(type, value);
   }
 
   #sleep(ms) {

@@ -93,7 +93,7 @@ export class Tail {
     if (account) {
       query.set('account', account);
     }
-    this.#said('waiting for facts');
+    this.#said('connecting');
     this.#feed = new Feed(`v1/events?${query}`, {
       event: (type, value) => this.#take(type, value),
       state: ({ up, problem }) => this.#said(up ? '' : `not connected: ${problem?.message ?? 'the stream ended'}`),

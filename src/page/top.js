@@ -79,9 +79,11 @@ export function startServers(isUp, took) {
   return refresh;
 }
 
-/** One piece a server: is it up, and how much is asked of it. */
+/** One piece a server, those in trouble first: where there are many, others may have no room. */
 export function showServers(servers, now) {
-  byId('servers').replaceChildren(...servers.map((server) => item(server, now)));
+  const weight = ({ up, paused_until: paused }) => (up ? (paused ? 1 : 2) : 0);
+  const ordered = [...servers].sort((a, b) => weight(a) - weight(b));
+  byId('servers').replaceChildren(...ordered.map((server) => item(server, now)));
 }
 
 function item(server, now) {

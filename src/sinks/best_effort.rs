@@ -40,6 +40,7 @@ type Answered = (Lane, Job<Arc<Event>>, Outcome);
 
 /// The thread's own part.
 struct Carrier {
+    name: Arc<str>,
     sink: Arc<dyn EventSink>,
     lanes: Lanes<Lane, Job<Arc<Event>>>,
     answers: FuturesUnordered<BoxFuture<'static, Answered>>,
@@ -50,7 +51,8 @@ impl BestEffort {
     /// Starts the thread that empties the queue.
     pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>, meter: SinkMeter) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
-        let work = move |closing| Carrier::new(sink).run(jobs, closing);
+        let carrier = Carrier::new(Arc::clone(name), sink);
+        let work = move |closing| carrier.run(jobs, closing);
         let worker = Worker::start(name, work)?;
         let lost = Trouble::new(name, "the sink does not keep up, and misses events (best_effort)");
         Ok(Self { queue, lost: Arc::new(lost), meter, worker })
@@ -76,9 +78,9 @@ impl EventSink for BestEffort {
 }
 
 impl Carrier {
-    fn new(sink: Arc<dyn EventSink>) -> Self {
+    fn new(name: Arc<str>, sink: Arc<dyn EventSink>) -> Self {
         let (answers, resting) = (FuturesUnordered::new(), FuturesUnordered::new());
-        Self { sink, lanes: Lanes::new(IN_FLIGHT), answers, resting }
+        Self { name, sink, lanes: Lanes::new(IN_FLIGHT), answers, resting }
     }
 
     async fn run(mut self, mut jobs: Jobs<Arc<Event>>, mut closing: Closing) {
@@ -129,7 +131,8 @@ impl Carrier {
             Outcome::Acknowledged => return self.lanes.done(&lane),
             Outcome::Rejected { cause } => {
                 // Nobody else hears of it.
-                tracing::warn!(account = job.item.account.as_str(), "an event was refused for good: {cause}");
+                let (account, sink) = (job.item.account.as_str(), &*self.name);
+                tracing::warn!(account, sink, "an event was refused for good: {cause}");
                 return self.lanes.done(&lane);
             }
             Outcome::Retry { after, .. } => *after,

@@ -83,18 +83,25 @@ async fn a_file_has_one_writer_at_a_time() {
     let after = config(dir.path(), &file("x.jsonl", "fsync = true"));
     let prepared = sinks.prepare(&after).unwrap();
     let leaving = sinks.install(prepared, &after);
-    let mut second = later(of(&mut sinks, &after).deliver(&post("c", "2"))).boxed();
-    assert_eq!(later(old.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
-    assert!((&mut second).now_or_never().is_none(), "the first has it");
+    let second = later(of(&mut sinks, &after).deliver(&post("c", "last")));
+    let earlier: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+    for id in &earlier {
+        assert_eq!(later(old.deliver(&post("c", id))).await, Outcome::Acknowledged);
+    }
+    assert_eq!(ids(dir.path()), earlier, "the first has it, and nobody else");
     drop(old);
     leaving.end(ready(())).await;
     assert_eq!(second.await, Outcome::Acknowledged);
-    let text = fs::read_to_string(dir.path().join("x.jsonl")).unwrap();
-    let ids: Vec<_> = text
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].clone())
-        .collect();
-    assert_eq!(ids, ["1", "2"]);
+    assert_eq!(ids(dir.path()), [earlier, vec!["last".into()]].concat());
+}
+
+/// The events in the file.
+fn ids(dir: &Path) -> Vec<String> {
+    let text = fs::read_to_string(dir.join("x.jsonl")).unwrap();
+    let id = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    text.lines().map(id).collect()
 }
 
 #[tokio::test]

@@ -8,13 +8,14 @@ use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{message::Message, rotate};
+use super::{message::Message, rotate, trouble::Trouble};
 use crate::config::DeadLetterConfig;
 
 /// What people said is for the operator alone.
@@ -31,6 +32,7 @@ pub struct DeadLetters {
     sink: Box<str>,
     max_size: u64,
     keep: usize,
+    trouble: Arc<Trouble>,
 }
 
 /// An event that was refused.
@@ -66,7 +68,16 @@ impl DeadLetters {
             sink: sink.into(),
             max_size: config.max_size,
             keep: config.keep,
+            trouble: Arc::new(Trouble::new(
+                &sink.into(),
+                "an event was refused and cannot be kept; trying again",
+            )),
         }
+    }
+
+    /// Tells when they cannot be kept.
+    pub(super) fn trouble(&self) -> &Trouble {
+        &self.trouble
     }
 
     /// Keeps one more. It is on the disk when this returns.

@@ -27,10 +27,12 @@ impl Supplies {
         let Some(letters) = &self.dead_letters else { return Outcome::Rejected { cause: cause.to_owned() } };
         let sink = &*self.sink;
         match letters.add(event, cause) {
-            Ok(()) => Outcome::Rejected { cause: format!("sink {sink}: {cause} (event {})", event.id) },
+            Ok(()) => {
+                letters.trouble().works();
+                Outcome::Rejected { cause: format!("sink {sink}: {cause} (event {})", event.id) }
+            }
             Err(error) => {
-                let account = event.account.as_str();
-                tracing::error!(sink, account, %error, "an event was refused and cannot be kept; trying again");
+                letters.trouble().failed(Some(&event.account), &error.to_string());
                 let cause = format!("the dead letter cannot be written: {error}");
                 Outcome::Retry { after: KEEP_AGAIN_AFTER, cause }
             }

@@ -279,6 +279,16 @@ impl Lines {
         })
     }
 
+    /// Takes what has come, and waits for nothing.
+    pub(crate) fn rest_so_far(&mut self) {
+        self.seen.extend(self.lines.try_iter());
+    }
+
+    /// The last lines that were seen.
+    pub(crate) fn last(&self, count: usize) -> &[String] {
+        &self.seen[self.seen.len().saturating_sub(count)..]
+    }
+
     /// Waits until the stream ends.
     pub(crate) fn rest(&mut self) {
         let end = Instant::now() + DEADLINE;

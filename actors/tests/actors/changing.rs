@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use matterhost_actors::{
     actors::{
         AccountSpec, AddServer, ChangeAccount, ChangeServer, ChangeSettings, HealthSettings, HostSettings,
-        Released, RemoveAccount, RemoveServer, ServerSpec, StopAccount, SupervisorError,
+        Released, RemoveAccount, RemoveServer, ServerSpec, StopAccount, Supervisor, SupervisorError,
     },
     model::{AccountState, CloseReason, Fact, Generation, ServerName, Token},
     policy::{GateLimits, RestartSettings},
@@ -104,9 +104,10 @@ fn an_account_that_its_sink_broke_begins_with_the_new_one_at_once() {
         stage.sink.behave(Manner::Broken);
         stage.world.peer("bot").post("c1", "p1");
         stage.until("bot", |fact| matches!(fact, Fact::Tripped { .. })).await;
-        let new = Arc::new(Collector::default());
+        let (new, since) = (Arc::new(Collector::default()), tokio::time::Instant::now());
         change_sink(stage, "bot", new.clone()).await;
         stage.until_ready("bot").await;
+        assert!(since.elapsed() < SECOND, "it did not rest to the end: {:?}", since.elapsed());
         assert_eq!(new.until_posts(1).await, ["p1"]);
     });
 }
@@ -367,4 +368,56 @@ fn another_address_of_a_real_server_is_used() {
         scene.host.until_ready("bot").await;
         scene.hears(1).await;
     });
+}
+
+/// The old token is revoked and the new one comes at about the same moment: the Connection may be on its way down already.
+#[test]
+fn whatever_ends_a_connection_that_has_changed_the_next_begins_at_once() {
+    play(settings(), wide_open(), async |stage| {
+        stage.ready("bot").await;
+        stage.world.add_user("somebody");
+        stage.world.peer("bot").cut();
+        stage.world.disable("bot");
+        let sink = stage.sink.clone();
+        // Sent before the Supervisor hears of the end.
+        stage.supervisor.do_send(ChangeAccount(spec("bot", "somebody", "test", sink.clone())));
+        stage.supervisor.do_send(ChangeAccount(spec("bot", "bot", "test", sink)));
+        stage.until_closed("bot").await;
+        let (wait, resume) = stage.until_scheduled("bot").await;
+        assert_eq!((wait, resume), (Duration::ZERO, false));
+        assert_eq!(stage.snapshot("bot").await.restarts_in_window, 0, "it owes nothing");
+    });
+}
+
+/// Its next Connection is due in the very moment in which it is to go: it must not begin, for nobody would end it.
+#[test]
+fn an_account_that_is_removed_as_its_next_connection_is_due_leaves_no_socket() {
+    play(settings(), wide_open(), async |stage| {
+        for before in [true, false] {
+            stage.ready("bot").await;
+            let due = tokio::time::Instant::now() + SECOND;
+            // Whichever of the two is woken first.
+            if before {
+                actix::spawn(remove_at(stage.supervisor.clone(), due));
+                tokio::task::yield_now().await;
+            }
+            stage.world.peer("bot").cut();
+            assert_eq!(stage.until_scheduled("bot").await.0, SECOND);
+            if !before {
+                actix::spawn(remove_at(stage.supervisor.clone(), due));
+            }
+            stage.until("bot", |fact| *fact == Fact::Removed).await;
+            let seen = stage.seen.len();
+            stage.pass(60 * SECOND).await;
+            assert_eq!(
+                stage.seen[seen..].iter().map(|seen| &seen.fact).collect::<Vec<_>>(),
+                [&Fact::Stopped; 0]
+            );
+        }
+    });
+}
+
+async fn remove_at(supervisor: actix::Addr<Supervisor>, due: tokio::time::Instant) {
+    tokio::time::sleep_until(due).await;
+    supervisor.do_send(RemoveAccount(name("bot")));
 }

@@ -109,6 +109,7 @@ fn log(a: &LogConfig, b: &LogConfig) -> Keys {
     compare!(a, b;
         "level": |s: &LogConfig| s.level.clone() => AtOnce,
         "format": |s: &LogConfig| s.format => NextStart,
+        "otlp_endpoint": |s: &LogConfig| s.otlp_endpoint.clone() => NextStart,
     )
 }
 

@@ -44,7 +44,7 @@ fn change(
             plan.bots.entry(bot.to_owned()).or_insert_with(|| whole.bots[bot].clone());
         }
         2 => with(plan, bot, |plan| {
-            plan.token = format!("token = \"{}\"", random.choice(&tokens[bot]).unwrap())
+            plan.token = format!("token = \"{}\"", random.choice(&tokens[bot]).unwrap());
         }),
         3 => with(plan, bot, |plan| plan.server = (*random.choice(&["main", "door"]).unwrap()).into()),
         4 => {
@@ -141,7 +141,7 @@ fn survives(seed: u64) {
     check(&town, &dir, seed);
     held.await_no_more(running.id());
     await_children(running.id(), 1);
-    few_connections(&town, seed);
+    few_connections(&town, &mut running, seed);
     ends_well(running, seed);
 }
 
@@ -182,13 +182,18 @@ fn check(town: &Town, dir: &Dir, seed: u64) {
 }
 
 /// Each bot has one socket, and what is open besides is kept for the next question.
-fn few_connections(town: &Town, seed: u64) {
+fn few_connections(town: &Town, running: &mut Running, seed: u64) {
     let bots = town.bots.len();
     let few = |seen: &matterhost_simulator::Counters| {
-        seen.all_open_sockets() == bots && seen.connections_open <= bots + 2 * REST
+        town.bots.values().all(|bot| seen.open_sockets(&bot.user_id) == 1)
+            && seen.connections_open <= bots + 2 * REST
     };
-    let seen = town.simulator.wait_for(few, DEADLINE);
-    assert!(seen, "seed {seed}: {} connections", town.simulator.counters().connections_open);
+    if !town.simulator.wait_for(few, DEADLINE) {
+        let sockets: Vec<_> = town.bots.keys().map(|bot| (bot, town.sockets(bot))).collect();
+        let connections = town.simulator.counters().connections_open;
+        running.log.rest_so_far();
+        panic!("seed {seed}: {connections} connections, {sockets:?}, {:#?}", running.log.last(60));
+    }
 }
 
 fn ends_well(running: Running, seed: u64) {

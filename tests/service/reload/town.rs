@@ -111,10 +111,12 @@ impl Plan {
 
     pub(super) fn write(&self, dir: &Dir) {
         let section = |(name, keys): (&String, &String)| format!("[{name}]\n{keys}\n");
-        let mut text: String = self.sections.iter().map(section).collect();
-        for (bot, BotPlan { server, token, sinks }) in &self.bots {
-            text += &format!("[accounts.{bot}]\nserver = \"{server}\"\n{token}\nsinks = {sinks:?}\n");
-        }
+        let bot = |(bot, plan): (&String, &BotPlan)| {
+            let BotPlan { server, token, sinks } = plan;
+            format!("[accounts.{bot}]\nserver = \"{server}\"\n{token}\nsinks = {sinks:?}\n")
+        };
+        let parts: Vec<_> = self.sections.iter().map(section).chain(self.bots.iter().map(bot)).collect();
+        let text = parts.concat();
         dir.write("matterhost.toml", &text);
     }
 

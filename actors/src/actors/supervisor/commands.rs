@@ -175,6 +175,10 @@ impl Supervisor {
     fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(connection) = account.connection.clone() else { return };
+        if account.patience.take().is_none() {
+            // It ended as its time was up.
+            return;
+        }
         account.observe(Fact::Abandoned);
         if let Some(home) = account.home.take() {
             home.delivery.do_send(delivery::Stop);

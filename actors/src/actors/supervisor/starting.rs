@@ -25,9 +25,18 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let key = name.clone();
         let after = after.min(LONGEST_WAIT);
-        let timer = ctx.run_later(after, move |act, ctx| act.start_connection(&key, ctx));
+        let timer = ctx.run_later(after, move |act, ctx| act.start_if_due(&key, ctx));
         if let Some((_, old)) = account.next_start.replace((now() + after, timer)) {
             ctx.cancel_future(old);
+        }
+    }
+
+    /// The time of a scheduled Connection has come. A timer that is cancelled when it is due already still fires: then
+    /// nothing is scheduled any more, or something later.
+    fn start_if_due(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        let next_start = self.accounts.get(name).and_then(|account| account.next_start.as_ref());
+        if next_start.is_some_and(|(at, _)| *at <= now()) {
+            self.start_connection(name, ctx);
         }
     }
 
