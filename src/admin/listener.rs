@@ -50,7 +50,7 @@ pub struct ListenError {
     pub place: String,
     /// Whether the operator named the place.
     pub named: bool,
-    #[source]
+    // Not a source: it is told already.
     cause: io::Error,
 }
 

@@ -1,10 +1,14 @@
 //! Listens to a stream of events.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    time::Instant,
+};
 
 use serde_json::Value;
 
 use super::http::{Answer, Reading};
+use crate::program::DEADLINE;
 
 /// A stream of events.
 pub(crate) struct Stream {
@@ -30,9 +34,15 @@ impl Stream {
 
     /// The next event; `None` when the stream has ended.
     pub(crate) fn next(&mut self) -> Option<Event> {
+        self.next_before(Instant::now() + DEADLINE)
+    }
+
+    fn next_before(&mut self, end: Instant) -> Option<Event> {
         let mut event = Event { name: String::new(), data: Value::Null };
         loop {
             let line = self.line()?;
+            // Comments come all the time.
+            assert!(Instant::now() < end, "what is waited for does not come");
             match line.split_once(": ") {
                 Some(("id", id)) => self.last = Some(id.to_owned()),
                 Some(("event", name)) => name.clone_into(&mut event.name),
@@ -55,8 +65,12 @@ impl Stream {
 
     /// Waits for an event for which that holds.
     pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Event) -> bool) -> Event {
+        self.until_before(Instant::now() + DEADLINE, what, holds)
+    }
+
+    fn until_before(&mut self, end: Instant, what: &str, holds: impl Fn(&Event) -> bool) -> Event {
         loop {
-            let event = self.next().unwrap_or_else(|| panic!("it ended before {what}"));
+            let event = self.next_before(end).unwrap_or_else(|| panic!("it ended before {what}"));
             if holds(&event) {
                 return event;
             }
@@ -70,8 +84,9 @@ impl Stream {
 
     /// Waits for a row of that account for which that holds.
     pub(crate) fn row(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + DEADLINE;
         loop {
-            let rows = self.until(name, |event| event.name == "rows").data;
+            let rows = self.until_before(end, name, |event| event.name == "rows").data;
             let row = rows["accounts"].as_array().unwrap().iter().find(|row| row["name"] == name);
             if let Some(row) = row.filter(|row| holds(row)) {
                 return row.clone();
