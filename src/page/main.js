@@ -57,6 +57,10 @@ const panel = new Panel(store, {
     grid.focus(name);
   },
   tail: (name) => tail.open(name),
+  fresh: (account) => {
+    tellChanges(store.apply({ accounts: [account] }), store.at);
+    showSoon();
+  },
 });
 
 const tail = new Tail({ refused: () => askForToken(), names: () => store.all() });
@@ -99,6 +103,7 @@ function begin(value) {
 
 function takeRows(rows) {
   tellChanges(store.apply(rows), store.at);
+  panel.changed(rows.accounts);
   if (rows.whole) {
     clearTimeout(sweeping);
     sweeping = setTimeout(() => store.sweep() && showSoon(), SWEEP_MS);

@@ -11,7 +11,10 @@ import { standing, why } from './words.js';
 const SOONEST_MS = 1_000;
 const LATEST_MS = 5_000;
 
-/** The details. `closed` is called when they are closed, `tail(name)` for the tail of the account. */
+/**
+ * The details. `closed` is called when they are closed, `tail(name)` for the tail of the account, and `fresh(account)` with
+ * an account that was just asked for.
+ */
 export class Panel {
   #store;
   #on;
@@ -20,6 +23,7 @@ export class Panel {
   #parts = null;
   #askedAt = 0;
   #asking = false;
+  #changed = false;
   #readOnly = false;
 
   constructor(store, on) {
@@ -30,7 +34,7 @@ export class Panel {
         this.close();
       }
     });
-    setInterval(() => this.#refresh(LATEST_MS), SOONEST_MS);
+    setInterval(() => this.#refresh(this.#changed ? SOONEST_MS : LATEST_MS), SOONEST_MS);
   }
 
   /** The account whose details are open, or null. */
@@ -51,6 +55,7 @@ export class Panel {
     this.#parts = this.#make(panel);
     panel.hidden = false;
     this.update();
+    this.#refresh(0);
     if (focus) {
       this.#parts.name.focus();
     }
@@ -68,7 +73,12 @@ export class Panel {
     }
   }
 
-  /** Shows what the store has now, and asks for the rest. */
+  /** Takes note that these accounts changed: the rest of what is shown is asked for again soon. */
+  changed(accounts) {
+    this.#changed ||= accounts.some(({ name }) => name === this.#name);
+  }
+
+  /** Shows what the store has now. */
   update() {
     if (this.#name === null) {
       return;
@@ -80,7 +90,6 @@ export class Panel {
       setText(this.#parts.why, 'This account is not hosted here any more.');
       this.#parts.buttons.replaceChildren();
     }
-    this.#refresh(SOONEST_MS);
   }
 
   async #refresh(after) {
@@ -90,6 +99,7 @@ export class Panel {
       return;
     }
     this.#asking = true;
+    this.#changed = false;
     this.#askedAt = now;
     const { detail, problem } = await ask(accountPath(name))
       .then((answer) => ({ detail: answer, problem: '' }))
@@ -98,7 +108,11 @@ export class Panel {
     if (name === this.#name) {
       this.#detail = detail ?? this.#detail;
       setText(this.#parts.problem, problem);
-      this.#fill({ ...this.#detail, ...this.#store.get(name) });
+      if (detail) {
+        // It is newer than the row: the two must not contradict each other.
+        this.#on.fresh(detail);
+      }
+      this.update();
     }
   }
 

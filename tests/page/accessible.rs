@@ -51,6 +51,7 @@ async fn walk(scene: &Scene, browser: &Browser, axe: &str, name: &str) {
     holds(browser, axe, &format!("dialog-{name}")).await;
     browser.click("#dialog-cancel").await;
     browser.click("#tail-toggle").await;
+    browser.until("the stream", "return document.getElementById('tail-said').textContent === ''").await;
     scene.world.simulator.cycle(&scene.world.bot.user_id);
     browser.sees("#tail-lines", "ready after").await;
     holds(browser, axe, &format!("tail-{name}")).await;

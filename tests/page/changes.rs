@@ -126,12 +126,13 @@ async fn the_tail_tells_what_happens_and_can_be_held() {
     let browser = Browser::open(&scene.url).await;
     browser.sees("[data-name=oncall]", "ready").await;
     browser.click("#tail-toggle").await;
-    browser
-        .until("the stream", "return document.getElementById('tail-said').textContent !== 'not connected'")
-        .await;
     browser.fill("#tail-account", "oncall").await;
     browser.press(Key::Enter).await;
+    browser.until("the stream", "return document.getElementById('tail-said').textContent === ''").await;
 
+    // What happens to another is left out.
+    scene.world.simulator.cycle(&scene.world.bot.user_id);
+    browser.sees("[data-name=helpdesk] .why", "back after").await;
     scene.world.simulator.disable(&scene.oncall.user_id);
     browser.sees("#tail-lines", "the connection ended").await;
     browser.click("#tail-pause").await;

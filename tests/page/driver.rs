@@ -17,7 +17,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(20);
 const LISTENS: &str = "started successfully on port ";
 
 /// As the tests run it: without a screen, without what asks the network for anything.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +27,8 @@ const FLAGS: [&str; 9] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    // With a mouse, which a browser without a screen has not: buttons hide until they are pointed at.
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 ];
 
 /// A chromedriver on a free port. Dropping it ends it, and its browser.

@@ -49,9 +49,6 @@ impl Hosting {
             self.around.supervisor.send(ChangeSettings(config.host.clone())).await?;
             self.sinks.set_restart(config.host.restart);
         }
-        if let Err(problem) = self.around.level.set(&config.log.level.to_string()) {
-            tracing::warn!(key = problem.key, "{}; {}", problem.what, problem.remedy);
-        }
         let leaving = self.sinks.install(prepared, &config);
         let released = self.take_up_accounts(&config).await?;
         self.remove_servers(&config).await?;

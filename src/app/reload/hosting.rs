@@ -120,11 +120,21 @@ impl Hosting {
             Err(error) => Err(error.into()),
         };
         match &done {
-            Ok(difference) => tell_reload(difference, &self.config.warnings),
+            Ok(difference) => {
+                self.log_as_set();
+                tell_reload(difference, &self.config.warnings);
+            }
             Err(error) => tell_refusal(error),
         }
         self.around.manager.ready();
         done
+    }
+
+    /// What an operator had set meanwhile is over: the configuration says what is logged.
+    fn log_as_set(&self) {
+        if let Err(problem) = self.around.level.set(&self.config.log.level.to_string()) {
+            tracing::warn!(key = problem.key, "{}; {}", problem.what, problem.remedy);
+        }
     }
 
     async fn preview(&self) -> Result<Difference, ReloadError> {

@@ -20,7 +20,7 @@ pub enum Listen {
     Tcp {
         /// The address.
         address: SocketAddr,
-        /// Whether the operator named it: one that is taken then ends the host at its start.
+        /// Whether the operator named another than the usual one: one that is taken then ends the host at its start.
         named: bool,
     },
     /// At a socket in the file system; who may open it may do everything that no token is asked for.
@@ -44,7 +44,7 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Lis
         }
         Some(path) => Some(Listen::Unix(path)),
         None if section.has("unix") => None,
-        None => address(section, &bind).map(|address| Listen::Tcp { address, named }),
+        None => address(section, &bind).map(|address| Listen::Tcp { address, named: bind != DEFAULT_BIND }),
     }
 }
 
