@@ -9,6 +9,7 @@ use std::{
 use actix_web::http::{
     Uri,
     header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN},
+    uri::Authority,
 };
 use matterhost_actors::policy::Pace;
 
@@ -100,7 +101,7 @@ impl Keys {
 /// Whom a request is for. HTTP/2 says it beside the headers, and what a whole address says goes first in HTTP/1, too.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let header = || headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
-    uri.authority().map(|authority| authority.as_str()).or_else(header).unwrap_or_default()
+    uri.authority().map(Authority::as_str).or_else(header).unwrap_or_default()
 }
 
 /// What stands behind `Bearer`.

@@ -62,7 +62,7 @@ pub(super) struct Listening {
     /// The number of the fact that it gets next.
     next: u64,
     /// Whether it was somewhere that is not known here.
-    lost: bool,
+    unknown: bool,
     news: watch::Receiver<u64>,
 }
 
@@ -121,8 +121,8 @@ impl Facts {
             (Some(_), Some(after)) => after.saturating_add(1).min(kept.next),
             (Some(_), None) => kept.first(),
         };
-        let lost = last.is_some() && after.is_none();
-        Listening { facts: self.clone(), next, lost, news: self.0.news.subscribe() }
+        let unknown = last.is_some() && after.is_none();
+        Listening { facts: self.clone(), next, unknown, news: self.0.news.subscribe() }
     }
 
     /// The number in the id of a fact of this run.
@@ -152,7 +152,7 @@ impl Kept {
 impl Listening {
     /// Waits for the next; `None` when there will be none.
     pub(super) async fn next(&mut self) -> Option<Heard> {
-        if std::mem::take(&mut self.lost) {
+        if std::mem::take(&mut self.unknown) {
             return Some(Heard::Missed(0));
         }
         loop {

@@ -91,7 +91,9 @@ pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> R
 fn of_each(policy: ReadyPolicy, accounts: &[AccountSnapshot]) -> (bool, String) {
     let ready = accounts.iter().filter(|account| is_ready(account)).count();
     let (met, mut text) = sum(policy, ready, accounts.len());
-    accounts.iter().for_each(|account| tell(account, &mut text));
+    for account in accounts {
+        tell(account, &mut text);
+    }
     (met, text)
 }
 

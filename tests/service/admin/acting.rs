@@ -162,7 +162,7 @@ fn a_token_is_told_to_nobody() {
         ("/v1/accounts", &[("host", "evil.example")]),
     ] {
         let answer = host.ask("GET", path, lines, b"");
-        told += &format!("{answer:?}{}", answer.text());
+        told.extend([format!("{answer:?}"), answer.text()]);
     }
     done(&host, "restart");
     host.await_account("helpdesk", "again", |account| {

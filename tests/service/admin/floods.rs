@@ -19,6 +19,8 @@ use crate::program::DEADLINE;
 /// How long a flood lasts.
 const FLOOD: Duration = Duration::from_secs(3);
 const THREADS: usize = 4;
+/// What is let through meanwhile at 200 a second, and in two seconds more for a machine under load.
+const MOST: usize = 1_000;
 
 /// Asks as fast as it goes, from several threads. Gives how often each status came.
 fn flood(api: Api, path: &'static str, token: Option<&'static str>) -> BTreeMap<u16, usize> {
@@ -64,7 +66,7 @@ fn strangers_and_guessers_hold_up_nobody() {
         let counts = nobody_else_waits(host, "/v1/accounts", Some("guess-0123456789abcdef"));
         assert!(counts[&429] > 10 * counts.get(&401).copied().unwrap_or(0), "{counts:?}");
         let counts = nobody_else_waits(host, "/openapi.json", None);
-        assert!(counts[&200] <= 200 * (FLOOD.as_secs() as usize + 2), "{counts:?}");
+        assert!(counts[&200] <= MOST, "{counts:?}");
     });
 }
 
@@ -82,7 +84,7 @@ fn probes_are_answered_however_many_there_are() {
 fn those_who_may_have_a_limit_too() {
     unaffected("", |host| {
         let counts = flood(host.api, "/v1/instance", host.token);
-        assert!(counts[&200] <= 200 * (FLOOD.as_secs() as usize + 2), "{counts:?}");
+        assert!(counts[&200] <= MOST, "{counts:?}");
         let answer = || host.get("/v1/instance");
         let end = Instant::now() + DEADLINE;
         while answer().status != 200 {
@@ -111,8 +113,12 @@ fn a_thousand_listeners_hear_everything() {
     const LISTENERS: usize = 1_000;
     unaffected("max_connections = 1200\nmax_streams = 1100\n", |host| {
         let began = Instant::now();
-        let listen = |n: usize| host.listen(["/v1/events", "/v1/watch"][n % 2], &[]);
-        let mut streams: Vec<Stream> = (0..LISTENERS).map(within_the_rate(listen)).collect();
+        let listen = |n: usize| {
+            // Not by the clock: what a loaded machine has missed would come at once, and be too many.
+            thread::sleep(WITHIN_THE_RATE);
+            host.listen(["/v1/events", "/v1/watch"][n % 2], &[])
+        };
+        let mut streams: Vec<Stream> = (0..LISTENERS).map(listen).collect();
         println!(
             "{LISTENERS} listen after {} ms, with {} KiB",
             began.elapsed().as_millis(),
@@ -129,16 +135,6 @@ fn a_thousand_listeners_hear_everything() {
         println!("all heard it after {} ms", asked.elapsed().as_millis());
         assert_eq!(host.get("/livez").status, 200);
     });
-}
-
-/// Waits a moment between two: all together may ask 200 times a second.
-fn within_the_rate(listen: impl Fn(usize) -> Stream) -> impl FnMut(usize) -> Stream {
-    let began = Instant::now();
-    move |n| {
-        let due = began + WITHIN_THE_RATE * u32::try_from(n).unwrap();
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        listen(n)
-    }
 }
 
 #[test]

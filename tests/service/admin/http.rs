@@ -53,8 +53,11 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 
 /// The head of a request, with these lines.
 pub(crate) fn head(method: &str, path: &str, lines: &[(&str, &str)]) -> String {
-    let lines: String = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!("{method} {path} HTTP/1.1\r\n{lines}\r\n")
+    let mut head = format!("{method} {path} HTTP/1.1\r\n");
+    for (name, value) in lines {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    head + "\r\n"
 }
 
 /// An answer, as far as it has been read: its head.

@@ -39,7 +39,9 @@ pub(crate) fn unaffected(keys: &str, harm: impl Fn(&Host)) {
     let world = World::new();
     let (bot, section) = sibling(&world, "alerts");
     let mut host = Host::start(world, &format!("{section}{ANYWHERE}token = \"{TOKEN}\"\n{keys}"));
-    ACCOUNTS.iter().for_each(|name| drop(host.await_state(name, "ready")));
+    for name in ACCOUNTS {
+        host.await_state(name, "ready");
+    }
     let (memory, files) = (host.memory_kib(), open_files(&host));
     let posted = posted_meanwhile(&host, harm);
     host.world.says(END);

@@ -112,6 +112,7 @@ fn a_named_address_that_is_taken_ends_the_host() {
         told.contains(&address.to_string()) && told.contains("set admin.bind to a free address"),
         "{told}"
     );
+    assert_eq!(told.matches("in use").count(), 1, "{told}");
     assert_eq!(world.simulator.counters().hellos, 0);
 }
 

@@ -21,11 +21,11 @@ const NOW_AND_THEN: Duration = Duration::from_millis(500);
 const MANY: usize = 200;
 
 /// Sends a byte now and then on each of many connections until all are closed by the other side; gives how long that took.
-fn drip(host: &Host, begin: &str, byte: &[u8]) -> Duration {
+fn drip(host: &Host, first: &str, byte: &[u8]) -> Duration {
     let began = Instant::now();
     let start = |_| {
         let mut stream = http::connect(host.address);
-        stream.write_all(begin.as_bytes()).unwrap();
+        stream.write_all(first.as_bytes()).unwrap();
         thread::sleep(WITHIN_THE_RATE);
         stream
     };

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use super::host::{ANYWHERE, Host, sibling};
 use crate::program::World;
 
@@ -135,4 +137,23 @@ fn a_watcher_gets_all_rows_and_then_what_changes() {
     for stream in [&mut stream, &mut other] {
         stream.row("alerts", |row| row["state"] == "stopped");
     }
+}
+
+#[test]
+fn a_watcher_hears_of_accounts_that_come_and_go() {
+    let host = two();
+    let mut stream = host.listen("/v1/watch", &[]);
+    stream.row("alerts", |_| true);
+    let file = "matterhost.toml";
+    let both = std::fs::read_to_string(host.dir.path().join(file)).unwrap();
+    let start = both.find("[accounts.alerts]").unwrap();
+    let end = start + both[start..].find(ANYWHERE).unwrap();
+    host.dir.write(file, &format!("{}{}", &both[..start], &both[end..]));
+    let answer = host.post("/v1/reload");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let gone = |rows: &Value| rows["removed"].as_array().unwrap().contains(&"alerts".into());
+    stream.until("that it is gone", |event| event.name == "rows" && gone(&event.data));
+    host.dir.write(file, &both);
+    assert_eq!(host.post("/v1/reload").status, 200);
+    stream.row("alerts", |row| row["state"] == "ready");
 }
