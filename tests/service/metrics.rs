@@ -1,6 +1,7 @@
 //! The metrics: what a scraper gets, and that the page about them tells the truth.
 
 pub(crate) mod full;
+mod missing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

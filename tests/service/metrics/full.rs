@@ -31,8 +31,11 @@ impl Full {
         metrics.events_of(&name("bot"), &server()).settled(&event("bot", "posted"));
         asked(&metrics);
         let mut stalled = account("stalled", 1);
-        stalled.stalls = Stalls { sink: true, store: true };
-        Self { metrics, accounts: vec![account("bot", 5), stalled], servers: vec![a_server()] }
+        (stalled.state, stalled.stalls) = (AccountState::Stalled, Stalls { sink: true, store: true });
+        let mut unproven = account("bot", 5);
+        unproven.since -= 600 * SECOND;
+        unproven.last_good_probe = Some(unproven.since);
+        Self { metrics, accounts: vec![unproven, stalled], servers: vec![a_server()] }
     }
 
     pub(crate) fn render(&self, format: Format) -> String {
