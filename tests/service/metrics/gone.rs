@@ -1,6 +1,9 @@
 //! What was taken out of the configuration leaves no series behind.
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use matterhost::metrics::{Format, Metrics};
 use matterhost_actors::{
@@ -8,7 +11,11 @@ use matterhost_actors::{
     ports::Outcome,
 };
 
-use super::full::{a_server, observation};
+use super::{
+    full::{a_server, observation},
+    get, scrape_with,
+};
+use crate::program::{DEADLINE, Dir, Running, World};
 
 /// The series with this label.
 fn with_label(metrics: &Metrics, label: &str, servers: &[ServerSnapshot]) -> Vec<String> {
@@ -63,4 +70,42 @@ fn what_a_server_had_goes_with_it_and_what_comes_late_is_not_kept() {
     assert_eq!(told(&[]), Vec::<String>::new());
     metrics.observe(&ready());
     assert_eq!(told(&[]), Vec::<String>::new());
+}
+
+/// What hosts the bot, and another account on a server with a sink of its own, all of which may be left out.
+fn config(world: &World, with_spare: bool) -> String {
+    let (url, token) = (world.simulator.url(), &world.person.token);
+    let spare = format!(
+        "[servers.spare]\nurl = \"{url}\"\n[sinks.archive]\ntype = \"file\"\npath = \"archive.jsonl\"\n\
+         [accounts.spare]\nserver = \"spare\"\ntoken = \"{token}\"\nsinks = [\"archive\"]\n"
+    );
+    let stays = world.config().replace("helpdesk]\n", "helpdesk]\nserver = \"main\"\nsinks = [\"stdout\"]\n");
+    let rest = "[sinks.stdout]\ntype = \"stdout\"\n[admin]\nbind = \"127.0.0.1:0\"\n";
+    format!("{stays}{rest}{}", if with_spare { &spare } else { "" })
+}
+
+#[test]
+fn what_a_reload_takes_out_is_scraped_no_more() {
+    let world = World::new();
+    let dir = Dir::with(&config(&world, true));
+    let mut running = Running::start(dir.matterhost(&["run"]));
+    let admin = running.log.json("the admin API", |line| line["message"] == "the admin API answers");
+    let address = admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/');
+    let begun = "matterhost_connect_seconds_count{server=\"spare\"} 1\n";
+    scrape_with(address, &[begun, "matterhost_sink_seconds_count{sink=\"archive\""]);
+    dir.write("matterhost.toml", &config(&world, false));
+    running.signal("HUP");
+    running.log.line("the configuration was read again");
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let answer = get(address, "*/*");
+        let left: Vec<_> =
+            answer.lines().filter(|line| line.contains("spare") || line.contains("archive")).collect();
+        if left.is_empty() {
+            assert!(answer.contains("matterhost_sink_seconds_count{sink=\"stdout\""), "{answer}");
+            return;
+        }
+        assert!(Instant::now() < end, "{left:#?}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
