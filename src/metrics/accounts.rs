@@ -182,8 +182,8 @@ fn gauges(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     });
     // Ten thousand accounts of which none is stalled need no twenty thousand zeros.
     STALLED.all(encoder, stalled.filter(|(_, accounts)| *accounts > 0))?;
-    some(encoder, NOT_READY, rows, |row| row.not_ready)?;
-    some(encoder, UNPROVEN, rows, |row| row.unproven)?;
+    some(encoder, &NOT_READY, rows, |row| row.not_ready)?;
+    some(encoder, &UNPROVEN, rows, |row| row.unproven)?;
     let at = |at: Option<SystemTime>| at.map(timestamp);
     LAST_EVENT.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_event)?))))?;
     LAST_PROBE.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_good_probe)?))))
@@ -192,7 +192,7 @@ fn gauges(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
 /// Only where there are some.
 fn some(
     encoder: &mut DescriptorEncoder<'_>,
-    family: Family,
+    family: &Family,
     rows: &[Row],
     accounts: fn(&Row) -> usize,
 ) -> fmt::Result {

@@ -145,7 +145,9 @@ impl Inner {
             tallies.keys().chain(counted).filter(|server| !is_known.contains(*server)).cloned().collect();
         tallies.retain(|server, _| !gone.contains(server));
         facts.retain(|(server, _), _| !gone.contains(server));
-        gone.iter().for_each(|server| self.timings.forget(server));
+        for server in &gone {
+            self.timings.forget(server);
+        }
     }
 }
 
