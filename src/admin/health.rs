@@ -33,18 +33,21 @@ const FRESH_FOR: Duration = Duration::from_millis(100);
 
 /// How many accounts were in which state a moment ago, asked for once for all who probe.
 #[derive(Clone, Default)]
-pub(super) struct Pulse(Arc<Mutex<Option<(Instant, StateCounts)>>>);
+pub(super) struct Pulse(Arc<Mutex<Option<Asked>>>);
+
+/// When, and what the Supervisor said, or that it said nothing: whoever waited need not wait for that again.
+type Asked = (Instant, Result<StateCounts, Refusal>);
 
 impl Backend {
     async fn counts(&self) -> Result<StateCounts, Refusal> {
         // Whoever comes meanwhile waits for the same answer.
         let mut last = self.pulse.0.lock().await;
         if let Some((_, counts)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
-            return Ok(counts.clone());
+            return counts.clone();
         }
-        let counts = self.ask(CountStates).await?;
+        let counts = self.ask(CountStates).await;
         *last = Some((Instant::now(), counts.clone()));
-        Ok(counts)
+        counts
     }
 }
 
