@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use utoipa::IntoParams;
 
-use super::{backend::Backend, refusal::Refusal};
+use super::{backend::Backend, body::holding, refusal::Refusal};
 use crate::{
     api::{self, Problem},
     config::ReadyPolicy,
@@ -79,15 +79,17 @@ pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal
             content((String = "text/plain"), (Problem = "application/problem+json"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> Result<HttpResponse, Refusal> {
-    let (met, text) = match how_much.verbose {
-        None => {
-            let counts = backend.counts().await?;
-            sum(backend.ready, counts.of(AccountState::Ready), counts.total())
-        }
-        Some(_) => of_each(backend.ready, &backend.ask(List).await?),
+    let answer = |(met, text)| {
+        let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        HttpResponse::build(status).content_type(TEXT).body(text)
     };
-    let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(HttpResponse::build(status).content_type(TEXT).body(text))
+    if how_much.verbose.is_none() {
+        let counts = backend.counts().await?;
+        return Ok(answer(sum(backend.ready, counts.of(AccountState::Ready), counts.total())));
+    }
+    let place = backend.place()?;
+    let answer = answer(of_each(backend.ready, &backend.ask(List).await?));
+    Ok(answer.map_body(|_, text| holding(text, place)))
 }
 
 /// Whether enough are ready, and what is the matter with those that are not.
