@@ -79,6 +79,7 @@ fn status_of_one_account_shows_everything() {
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }
+    assert!(!said.contains("not back yet"), "{said}");
     let json: Value = serde_json::from_str(&host.said(&["status", "helpdesk", "--json"])).unwrap();
     assert_eq!((&json["generation"], &json["endings"][0]["reason"]), (&2.into(), &"operator_restart".into()));
 }
