@@ -27,6 +27,17 @@ pub enum RemoteError {
         /// What the network said.
         cause: String,
     },
+    /// Something answers there, but not in time.
+    #[error(
+        "{place} was asked and gave no answer within {within_s} s; what was asked for may still be done: \
+             its log and `matterhost status` tell"
+    )]
+    Late {
+        /// Where.
+        place: String,
+        /// How long it was waited for, in seconds.
+        within_s: u64,
+    },
     /// The token is missing or wrong.
     #[error("{place} wants another token: {}; give --token-file FILE, or set {}", .problem.detail, crate::cli::TOKEN_VARIABLE)]
     Unauthorized {
