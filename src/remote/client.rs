@@ -24,6 +24,9 @@ use crate::api::{PROBLEM_TYPE, Problem};
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// How long an answer may take. A host answers at once, or says within seconds that it is busy.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a reload may take: it waits for the accounts that it takes away, each as long as `host.stop_deadline`
+/// allows, and for the reloads that came before it. Whoever has waited enough presses Ctrl-C; the host goes on.
+const RELOAD_WITHIN: Duration = Duration::from_secs(25 * 60);
 /// How this program calls itself.
 const USER_AGENT: &str = concat!("matterhost-cli/", env!("CARGO_PKG_VERSION"));
 
@@ -74,6 +77,11 @@ impl Client {
         self.read(&self.ask(Method::POST, path, None).await?)
     }
 
+    /// Has the configuration read again.
+    pub(super) async fn reload<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
+        self.read(&self.ask_within(RELOAD_WITHIN, Method::POST, path, None).await?)
+    }
+
     /// Sets something.
     pub(super) async fn put<T: DeserializeOwned>(
         &self,
@@ -92,7 +100,7 @@ impl Client {
             request = request.insert_header(("last-event-id", last));
         }
         let response = timeout(ANSWER_WITHIN, request.send()).await;
-        let mut response = response.map_err(|_| self.silent())?.map_err(|error| self.unreachable(&error))?;
+        let mut response = response.map_err(|_| self.late(ANSWER_WITHIN))?.map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {
             let body = self.body(&mut response).await?;
             return Err(self.refused(response.status(), response.headers().get(header::CONTENT_TYPE), &body));
@@ -101,6 +109,16 @@ impl Client {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Vec<u8>, RemoteError> {
+        self.ask_within(ANSWER_WITHIN, method, path, body).await
+    }
+
+    async fn ask_within(
+        &self,
+        within: Duration,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Vec<u8>, RemoteError> {
         let request = self.request(method, path);
         let asked = async {
             let sent = match body {
@@ -117,7 +135,7 @@ impl Client {
             Err(self.refused(response.status(), response.headers().get(header::CONTENT_TYPE), &body))
         };
         // A large future, which is made once a question.
-        timeout(ANSWER_WITHIN, Box::pin(asked)).await.map_err(|_| self.silent())?
+        timeout(within, Box::pin(asked)).await.map_err(|_| self.late(within))?
     }
 
     fn request(&self, method: Method, path: &str) -> ClientRequest {
@@ -163,8 +181,8 @@ impl Client {
         }
     }
 
-    fn silent(&self) -> RemoteError {
-        self.unreachable(&format!("no answer within {} s", ANSWER_WITHIN.as_secs()))
+    fn late(&self, within: Duration) -> RemoteError {
+        RemoteError::Late { place: self.place.to_string(), within_s: within.as_secs() }
     }
 
     fn unreachable(&self, cause: &impl ToString) -> RemoteError {
@@ -173,5 +191,20 @@ impl Client {
 
     fn foreign(&self, cause: &str) -> RemoteError {
         RemoteError::Foreign { place: self.place.to_string(), cause: cause.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix::test]
+    async fn an_answer_that_is_late_is_no_host_that_is_away() {
+        // It lets everybody in, and says nothing.
+        let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", mute.local_addr().unwrap()).parse().unwrap();
+        let client = Client::new(Place { at: At::Tcp { url, tls: None }, token: None });
+        let asked = client.ask_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
+        assert!(matches!(asked, Err(RemoteError::Late { within_s: 0, .. })), "{asked:?}");
     }
 }

@@ -36,5 +36,5 @@ pub async fn difference(client: &Client) -> Result<Difference, RemoteError> {
 /// # Errors
 /// When the configuration is wrong and nothing was changed, or the host cannot be asked.
 pub async fn reload(client: &Client) -> Result<Difference, RemoteError> {
-    client.post("/v1/reload").await
+    client.reload("/v1/reload").await
 }

@@ -39,7 +39,10 @@ impl Place {
     /// # Errors
     /// When one of these cannot be used.
     pub fn find(args: &AdminArgs) -> Result<Self, RemoteError> {
-        let environment: HashMap<String, String> = env::vars().collect();
+        // What is no text cannot be meant for us.
+        let environment: HashMap<String, String> = env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         let config = configured(args, &environment)?;
         let address = match (&args.admin, &config) {
             (Some(address), _) => address.clone(),

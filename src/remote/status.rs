@@ -75,7 +75,7 @@ pub async fn watch(client: &Client, choice: &Choice) -> Result<(), RemoteError> 
     loop {
         match picture(client, choice, rows(terminal)).await {
             Ok(picture) => shown = picture,
-            Err(error @ RemoteError::Unreachable { .. }) if !shown.is_empty() => {
+            Err(error) if error.passes() && !shown.is_empty() => {
                 // The last picture stays, and says so.
                 show(terminal, &format!("{shown}! {error}\n"))?;
                 sleep(LOOK_EVERY).await;

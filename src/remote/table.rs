@@ -51,9 +51,9 @@ fn rank(state: &str) -> usize {
 }
 
 fn row(account: &Account, now: SystemTime, colours: bool) -> Vec<Cell> {
-    let ill = account.state != "ready";
+    let ill = !is_ready(account);
     let doing = words::now(account, now);
-    let last = account.last_ending.as_ref().map(words::ending);
+    let last = account.last_ending.as_ref().map(|ending| words::ending(ending, ill));
     let why = match (doing, last) {
         (Some(doing), Some(last)) if ill => format!("{last}; {doing}"),
         (Some(doing), None) => doing,
@@ -69,6 +69,10 @@ fn row(account: &Account, now: SystemTime, colours: bool) -> Vec<Cell> {
         Cell::new(account.budget_left),
         Cell::new(why),
     ]
+}
+
+fn is_ready(account: &Account) -> bool {
+    account.state == "ready"
 }
 
 fn state(state: &str, colours: bool) -> Cell {
@@ -124,8 +128,9 @@ pub(super) fn detail(detail: &AccountDetail, colours: bool) -> String {
     line("prompted", ago(detail.witnesses.last_prompt.as_ref(), now));
     let mut text = table.trim_fmt();
     text.push('\n');
-    for ending in &detail.endings {
-        told(ending, &mut text);
+    // The newest comes first.
+    for (n, ending) in detail.endings.iter().enumerate() {
+        told(ending, n == 0 && !is_ready(account), &mut text);
     }
     text
 }
@@ -150,7 +155,7 @@ fn probe(probe: Option<&Probe>, now: SystemTime) -> String {
     format!("{said} ({} ago, in {} ms)", words::ago(&probe.at, now), probe.took_ms)
 }
 
-fn told(ending: &Ending, text: &mut String) {
+fn told(ending: &Ending, open: bool, text: &mut String) {
     // Texts cannot fail to be written.
-    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, words::ending(ending));
+    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, words::ending(ending, open));
 }

@@ -56,7 +56,7 @@ pub async fn tail(client: &Client, what: &Tail) -> Result<(), RemoteError> {
     loop {
         let mut pieces = match client.listen(&what.path(), last.as_deref()).await {
             Ok(pieces) => pieces,
-            Err(RemoteError::Unreachable { .. }) if began => {
+            Err(error) if began && error.passes() => {
                 sleep(AGAIN_AFTER).await;
                 continue;
             }

@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::api::{Account, Ending};
 
-/// Why an account ended last, and whether it is back.
-pub(super) fn ending(ending: &Ending) -> String {
+/// Why a Connection ended, and how long the account was away. One that is `open` keeps it away to this moment: it is
+/// the newest of an account that is not ready.
+pub(super) fn ending(ending: &Ending, open: bool) -> String {
     let why = match &*ending.reason {
         "stale" | "deaf" | "unauthorized" if ending.witnessed => {
             format!("{}: another account saw it change", ending.reason)
@@ -15,7 +16,9 @@ pub(super) fn ending(ending: &Ending) -> String {
     let charged = if ending.charged { ", charged" } else { "" };
     match ending.back_after_ms {
         Some(ms) => format!("{why}{charged}; back after {}", time(Duration::from_millis(ms))),
-        None => format!("{why}{charged}; not back yet"),
+        None if open => format!("{why}{charged}; not back yet"),
+        // Another ending came before the account was ready, or the host did not learn when it was.
+        None => format!("{why}{charged}"),
     }
 }
 
@@ -80,10 +83,11 @@ mod tests {
             (an_ending("deaf", false, Some(61_000)), "deaf: in words; back after 1 min 1 s"),
             (an_ending("dropped", true, None), "dropped: in words; not back yet"),
         ] {
-            assert_eq!(ending(&given), said);
+            assert_eq!(ending(&given, true), said);
         }
+        assert_eq!(ending(&an_ending("dropped", true, None), false), "dropped: in words");
         let charged = Ending { charged: true, ..an_ending("protocol", false, None) };
-        assert_eq!(ending(&charged), "protocol: in words, charged; not back yet");
+        assert_eq!(ending(&charged, true), "protocol: in words, charged; not back yet");
     }
 
     #[test]

@@ -56,6 +56,15 @@ fn status_shows_each_account_with_why_and_the_ill_ones_first() {
 }
 
 #[test]
+fn a_variable_that_is_no_text_is_no_matter() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let host = Host::new();
+    let mut command = host.command(&["status"]);
+    command.env("NO_TEXT", OsStr::from_bytes(b"\xff"));
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+}
+
+#[test]
 fn status_of_one_account_shows_everything() {
     let mut host = Host::new();
     host.said(&["restart", "helpdesk"]);
@@ -70,6 +79,7 @@ fn status_of_one_account_shows_everything() {
     ] {
         assert!(said.contains(part), "{part} in {said}");
     }
+    assert!(!said.contains("not back yet"), "{said}");
     let json: Value = serde_json::from_str(&host.said(&["status", "helpdesk", "--json"])).unwrap();
     assert_eq!((&json["generation"], &json["endings"][0]["reason"]), (&2.into(), &"operator_restart".into()));
 }
