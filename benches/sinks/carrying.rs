@@ -79,7 +79,7 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
     let mut sinks = Sinks::start(&config, &answers, &Metrics::new(true))?;
     let account = &config.accounts[0];
-    measure(&*sinks.of(&account.name, &account.sinks), quick, names)
+    measure(&*sinks.of(account), quick, names)
 }
 
 fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyhow::Result<Readings> {

@@ -126,6 +126,18 @@ impl SinkConfig {
 
 /// Two accounts with one token would be one account, heard twice: the one whose token is new keeps its old one.
 fn take_back_doubles(before: &[AccountConfig], now: &mut [AccountConfig]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // What is taken back may be what another one has now. Each time one more has its old token at least.
+    loop {
+        let taken_back = take_back_once(before, now);
+        if taken_back.is_empty() {
+            return problems;
+        }
+        problems.extend(taken_back);
+    }
+}
+
+fn take_back_once(before: &[AccountConfig], now: &mut [AccountConfig]) -> Vec<Problem> {
     let mut times: HashMap<u64, usize> = HashMap::new();
     for account in now.iter() {
         *times.entry(account.token.fingerprint()).or_default() += 1;

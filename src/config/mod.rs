@@ -82,6 +82,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// The same, with the keys that hold from the next start of the process on as they are in the one that runs.
+    #[must_use]
+    pub fn with_next_start_of(mut self, running: &Self) -> Self {
+        self.admin = running.admin.clone();
+        self.state = running.state.clone();
+        self.metrics = running.metrics;
+        self.log.format = running.log.format;
+        self.log.otlp_endpoint.clone_from(&running.log.otlp_endpoint);
+        self.host.arbiters = running.host.arbiters;
+        self
+    }
+
     /// Reads and checks a configuration. `open_files` is how many this process may open, where that is known.
     ///
     /// # Errors

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 
-use matterhost_actors::{model::AccountName, policy::RestartPolicy, ports::EventSink};
+use matterhost_actors::{
+    model::{AccountName, ServerName},
+    policy::RestartPolicy,
+    ports::EventSink,
+};
 use tokio::sync::watch;
 
 use super::{
@@ -18,7 +22,7 @@ use super::{
     worker,
 };
 use crate::{
-    config::{Config, DeadLetterConfig, SinkConfig},
+    config::{AccountConfig, Config, DeadLetterConfig, SinkConfig},
     metrics::Metrics,
 };
 
@@ -42,6 +46,8 @@ pub struct Sinks {
 struct OfAccount {
     /// Its sinks by name, and which they are.
     made_of: Vec<(Arc<str>, u64)>,
+    /// The server by which its events are counted.
+    server: ServerName,
     sink: Arc<dyn EventSink>,
     /// Which of several sinks have taken an event; kept when they change.
     open: Option<Open>,
@@ -128,14 +134,15 @@ impl Sinks {
         self.of_accounts.get(account).map(|of_account| &of_account.sink)
     }
 
-    /// What an account with sinks of these names hands its events to: the same as the last time, unless one of them
-    /// is another now.
-    pub fn of(&mut self, account: &AccountName, names: &[Arc<str>]) -> Arc<dyn EventSink> {
+    /// What an account hands its events to: the same as the last time, unless its server or one of its sinks is another
+    /// now.
+    pub fn of(&mut self, account: &AccountConfig) -> Arc<dyn EventSink> {
+        let (account, server, names) = (&account.name, &account.server, &account.sinks);
         let made = names.iter().filter_map(|name| Some((Arc::clone(name), self.by_name.get(name)?)));
         let made: Vec<_> = made.collect();
         let made_of: Vec<_> = made.iter().map(|(name, made)| (Arc::clone(name), made.number)).collect();
         let before = self.of_accounts.get(account);
-        if let Some(same) = before.filter(|before| before.made_of == made_of) {
+        if let Some(same) = before.filter(|before| before.made_of == made_of && before.server == *server) {
             return Arc::clone(&same.sink);
         }
         let open = before.and_then(|before| before.open.clone());
@@ -149,7 +156,7 @@ impl Sinks {
             }
         };
         let sink: Arc<dyn EventSink> = Arc::new(Counted::new(together, self.metrics.clone()));
-        let of_account = OfAccount { made_of, sink: Arc::clone(&sink), open };
+        let of_account = OfAccount { made_of, server: server.clone(), sink: Arc::clone(&sink), open };
         self.of_accounts.insert(account.clone(), of_account);
         sink
     }

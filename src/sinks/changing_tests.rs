@@ -34,7 +34,7 @@ fn start(config: &Config) -> Sinks {
 
 fn of(sinks: &mut Sinks, config: &Config) -> Arc<dyn EventSink> {
     let account = &config.accounts[0];
-    sinks.of(&account.name, &account.sinks)
+    sinks.of(account)
 }
 
 fn later(delivered: Delivered) -> impl Future<Output = Outcome> {
@@ -135,4 +135,37 @@ async fn another_filter_needs_no_other_sink_and_nothing_new_changes_nothing() {
     assert_eq!(fs::read_to_string(dir.path().join("x.jsonl")).unwrap(), "", "it is left out");
     sinks.forget(&AccountName::new("a").unwrap());
     assert!(sinks.now_of(&AccountName::new("a").unwrap()).is_none());
+}
+
+/// How many threads of this process have that name.
+fn threads(name: &str) -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    tasks
+        .filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name))
+        .count()
+}
+
+#[tokio::test]
+async fn what_was_prepared_in_vain_leaves_no_thread_behind() {
+    let dir = TempDir::new().unwrap();
+    let with = |keep: u8, path: &str| {
+        let file = dir.path().join("matterhost.toml");
+        let text = format!(
+            "[servers.s]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'x'\nsinks = ['a-in-vain', 'b']\n\
+             [state]\nstore = 'memory'\n[sinks.a-in-vain]\ntype = 'file'\npath = 'lines'\nrotate_keep = {keep}\n\
+             [sinks.b]\ntype = 'file'\npath = '{path}'\n"
+        );
+        fs::write(&file, text).unwrap();
+        Config::load(&Sources { file, ..Sources::default() }, None).unwrap()
+    };
+    let mut sinks = start(&with(1, "others"));
+    for _ in 0..5 {
+        assert!(sinks.prepare(&with(2, "away/others")).is_err());
+    }
+    let end = Instant::now() + Duration::from_secs(30);
+    while threads("sink a-in-vain") > 1 {
+        assert!(Instant::now() < end, "{} threads", threads("sink a-in-vain"));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(threads("sink a-in-vain"), 1, "the one that is at work");
 }

@@ -59,6 +59,8 @@ pub enum Ended {
 pub struct LineSink {
     pub(super) queue: Queue<String>,
     ended: watch::Receiver<Option<Ended>>,
+    /// Goes with the last clone: a thread whose turn has not come waits no longer then.
+    wanted: Arc<watch::Sender<()>>,
     /// What it is called in causes.
     what: Arc<str>,
 }
@@ -75,23 +77,26 @@ impl LineSink {
         let (queue, jobs) = Queue::new();
         let ended = tell_ended.subscribe();
         let writer = Writer { out, jobs };
-        let turn = turn.for_a_thread();
+        let (wanted, is_wanted) = watch::channel(());
+        let turn = turn.for_a_thread(is_wanted);
         thread::Builder::new().name(what.into()).spawn(move || {
-            if let Some(turn) = turn {
-                // It comes by being dropped.
-                let _ = turn.blocking_recv();
+            if turn.is_some_and(|turn| turn.blocking_recv().is_ok()) {
+                // Nobody wants it, and nothing was begun.
+                return;
             }
             // The receivers may be gone when the host has ended already.
             let _ = tell_ended.send(writer.run());
         })?;
-        Ok(Self { queue, ended, what: what.into() })
+        Ok(Self { queue, ended, wanted: Arc::new(wanted), what: what.into() })
     }
 
     /// Waits until its thread has ended: nobody else must have a clone of it.
     pub(super) async fn end(self) {
-        let Self { queue, mut ended, .. } = self;
+        // What it has is written first, also when its turn has yet to come.
+        let Self { queue, mut ended, wanted, .. } = self;
         drop(queue);
         while ended.changed().await.is_ok() {}
+        drop(wanted);
     }
 
     /// Tells when the output ended, and why.

@@ -32,15 +32,19 @@ impl Turn {
         }
     }
 
-    /// The same for a thread without a runtime: it comes when the sender is dropped. `None` when it has come.
-    pub(super) fn for_a_thread(mut self) -> Option<oneshot::Receiver<()>> {
+    /// The same for a thread without a runtime: it comes when the sender is dropped, and never when something is sent: then
+    /// whoever held the sender of `wanted` has gone. `None` when it has come.
+    pub(super) fn for_a_thread(mut self, mut wanted: watch::Receiver<()>) -> Option<oneshot::Receiver<()>> {
         if self.is_now() {
             return None;
         }
         let (tell, told) = oneshot::channel::<()>();
         tokio::spawn(async move {
-            self.comes().await;
-            drop(tell);
+            tokio::select! {
+                () = self.comes() => drop(tell),
+                // The thread may have gone as well.
+                Err(_) = wanted.changed() => drop(tell.send(())),
+            }
         });
         Some(told)
     }

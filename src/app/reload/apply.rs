@@ -2,7 +2,10 @@
 //!
 //! What can fail comes first: reading the configuration, and starting its sinks. From then on all of it is carried out.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use futures_util::future::join_all;
 use matterhost_actors::{
@@ -14,27 +17,7 @@ use matterhost_actors::{
 };
 
 use super::{Hosting, ReloadError};
-use crate::{
-    config::{
-        AccountConfig, Change, Config, ConfigError, Difference, Effect, How, Problem, ServerConfig, What,
-    },
-    sinks::SinkError,
-};
-
-impl From<actix::MailboxError> for ReloadError {
-    /// A Supervisor without a mailbox has ended.
-    fn from(_: actix::MailboxError) -> Self {
-        Self::Ended
-    }
-}
-
-impl From<SinkError> for ReloadError {
-    fn from(error: SinkError) -> Self {
-        let what = format!("it cannot be started: {}", error.cause);
-        let problem = Problem::new(format!("sinks.{}", error.name), what, "mend that, and reload again");
-        Self::Refused(ConfigError { file: None, problems: vec![problem] })
-    }
-}
+use crate::config::{AccountConfig, Change, Config, Difference, Effect, How, ServerConfig, What};
 
 impl Hosting {
     /// Makes the host as the configuration says. Says what differed.
@@ -53,7 +36,7 @@ impl Hosting {
         let released = self.take_up_accounts(&config).await?;
         self.remove_servers(&config).await?;
         self.around.operations.hosts(&config);
-        self.config = config;
+        self.config = config.with_next_start_of(&self.config);
         actix_rt::spawn(leaving.end(async {
             join_all(released.into_iter().map(Released::wait)).await;
         }));
@@ -87,10 +70,12 @@ impl Hosting {
     /// Those that stay are changed at once; those that come wait until those that go have gone, whose tokens and names
     /// they may have.
     async fn take_up_accounts(&mut self, config: &Config) -> Result<Vec<Released>, ReloadError> {
-        let before: HashSet<AccountName> = names(&self.config);
+        let before = names(&self.config);
+        let is_as_before: HashSet<AccountName> = self.unchanged(config);
         let mut released = Vec::new();
         for account in config.accounts.iter().filter(|account| before.contains(&account.name)) {
-            released.extend(self.change_account(account).await?);
+            let same = is_as_before.contains(&account.name);
+            released.extend(self.change_account(account, same).await?);
         }
         let after = names(config);
         let gone = before.iter().filter(|name| !after.contains(*name));
@@ -106,17 +91,26 @@ impl Hosting {
         Ok(released)
     }
 
+    /// Those whose server and token are as they were.
+    fn unchanged(&self, config: &Config) -> HashSet<AccountName> {
+        let now: HashMap<_, _> = config.accounts.iter().map(|account| (&account.name, account)).collect();
+        let same = |before: &&AccountConfig| {
+            let now = now.get(&before.name);
+            now.is_some_and(|now| before.server == now.server && before.token.same_as(&now.token))
+        };
+        self.config.accounts.iter().filter(same).map(|account| account.name.clone()).collect()
+    }
+
     /// Changes an account that stays, if anything of it did.
-    async fn change_account(&mut self, account: &AccountConfig) -> Result<Option<Released>, ReloadError> {
+    async fn change_account(
+        &mut self,
+        account: &AccountConfig,
+        is_as_before: bool,
+    ) -> Result<Option<Released>, ReloadError> {
         let sink_before = self.sinks.now_of(&account.name).cloned();
         let spec = self.spec(account);
         let same_sink = sink_before.is_some_and(|before| Arc::ptr_eq(&before, &spec.sink));
-        let is_same = |before: &&AccountConfig| {
-            before.name == account.name
-                && before.server == account.server
-                && before.token.same_as(&account.token)
-        };
-        if same_sink && self.config.accounts.iter().any(|before| is_same(&before)) {
+        if same_sink && is_as_before {
             return Ok(None);
         }
         match self.around.supervisor.send(ChangeAccount(spec)).await? {

@@ -87,7 +87,7 @@ impl Hosting {
             name: account.name.clone(),
             server: account.server.clone(),
             token: account.token.clone(),
-            sink: self.sinks.of(&account.name, &account.sinks),
+            sink: self.sinks.of(account),
         }
     }
 
@@ -95,7 +95,7 @@ impl Hosting {
     pub(in crate::app) async fn run(&mut self, doors: &mut Doors) -> Infallible {
         loop {
             // First: what changed before anybody watched is seen by the first look.
-            doors.files.follow(&self.config.files());
+            doors.files.follow(self.config.files()).await;
             self.look_into_files().await;
             tokio::select! {
                 () = doors.hangups.next() => {
@@ -153,13 +153,18 @@ impl Hosting {
 
     /// Takes up what the files with tokens, secrets and authorities hold now.
     async fn look_into_files(&mut self) {
-        let config = self.config.clone();
-        let Ok((config, problems)) = spawn_blocking(move || config.with_files_read()).await else { return };
+        let before = self.config.clone();
+        let read = spawn_blocking(move || {
+            let (config, problems) = before.with_files_read();
+            let differs = !Difference::between(&before, &config).is_empty();
+            (config, problems, differs)
+        });
+        let Ok((config, problems, differs)) = read.await else { return };
         for problem in problems.iter().filter(|problem| !self.told.contains(problem)) {
             tracing::warn!(key = problem.key, "{}; {}", problem.what, problem.remedy);
         }
         self.told = problems;
-        if Difference::between(&self.config, &config).is_empty() {
+        if !differs {
             return;
         }
         match self.take_up(config).await {

@@ -11,7 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) use hosting::{Around, Doors, Hosting};
 pub(super) use watch::FileWatch;
 
-use crate::config::{ConfigError, Difference};
+use crate::{
+    config::{ConfigError, Difference, Problem},
+    sinks::SinkError,
+};
 
 /// Those who may wait for their turn before others have to wait to ask: one operator, or a few scripts.
 const MOST_WAITING: usize = 8;
@@ -29,6 +32,21 @@ pub enum ReloadError {
     /// The host ends.
     #[error("the host ends")]
     Ended,
+}
+
+impl From<actix::MailboxError> for ReloadError {
+    /// A Supervisor without a mailbox has ended.
+    fn from(_: actix::MailboxError) -> Self {
+        Self::Ended
+    }
+}
+
+impl From<SinkError> for ReloadError {
+    fn from(error: SinkError) -> Self {
+        let what = format!("it cannot be started: {}", error.cause);
+        let problem = Problem::new(format!("sinks.{}", error.name), what, "mend that, and reload again");
+        Self::Refused(ConfigError { file: None, problems: vec![problem] })
+    }
 }
 
 /// The answer to a question: what was changed, or would be.

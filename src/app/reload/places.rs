@@ -13,9 +13,18 @@ pub(super) type Places = BTreeMap<PathBuf, BTreeSet<OsString>>;
 /// As many links as a system follows.
 const MOST_LINKS: usize = 40;
 
+/// The places of files.
+pub(super) fn of(files: &BTreeSet<PathBuf>) -> Places {
+    let mut places = Places::new();
+    for file in files {
+        add(file, &mut places);
+    }
+    places
+}
+
 /// Adds the places of a file. Kubernetes swaps a link beside the file, others one to a whole directory: each link on the
 /// way is one of the places, and so is the file itself.
-pub(super) fn add(file: &Path, places: &mut Places) {
+fn add(file: &Path, places: &mut Places) {
     // Where there is no current directory the path is taken as it is.
     let whole = path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let mut steps: VecDeque<PathBuf> = steps(&whole).collect();

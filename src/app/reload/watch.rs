@@ -13,6 +13,7 @@ use notify::{
 };
 use tokio::{
     sync::watch,
+    task::spawn_blocking,
     time::{Instant, timeout, timeout_at},
 };
 
@@ -46,11 +47,9 @@ impl FileWatch {
     }
 
     /// Watches these files, and no others. What a link on the way points to may be another than the last time.
-    pub(super) fn follow(&mut self, files: &BTreeSet<PathBuf>) {
-        let mut places = Places::new();
-        for file in files {
-            places::add(file, &mut places);
-        }
+    pub(super) async fn follow(&mut self, files: BTreeSet<PathBuf>) {
+        // Beside this thread: there are many, and a file system that hangs is to hold nothing else.
+        let Ok(places) = spawn_blocking(move || places::of(&files)).await else { return };
         let wanted: BTreeSet<_> = places.keys().cloned().collect();
         *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
         for gone in self.watched.difference(&wanted) {

@@ -1,5 +1,7 @@
 //! What has a name: servers, sinks, accounts.
 
+use std::collections::HashMap;
+
 use super::{
     super::{AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind},
     Change, Compared,
@@ -15,17 +17,22 @@ fn by_name<T>(
     name: impl Fn(&T) -> &str,
     compare: impl Fn(&T, &T) -> Vec<Compared>,
 ) -> Vec<Change> {
-    let find = |list: &'_ [T], wanted: &str| list.iter().position(|it| name(it) == wanted);
+    let (olds, news) = (of_names(old, &name), of_names(new, &name));
     let change = |it: &T, how| Change { what, name: name(it).into(), how, keys: Vec::new(), effect: AtOnce };
-    let gone = old.iter().filter(|it| find(new, name(it)).is_none()).map(|it| change(it, How::Removed));
+    let gone = old.iter().filter(|it| !news.contains_key(name(it))).map(|it| change(it, How::Removed));
     let mut changes: Vec<_> = gone.collect();
     for it in new {
-        match find(old, name(it)) {
+        match olds.get(name(it)) {
             None => changes.push(change(it, How::Added)),
-            Some(before) => changes.extend(changed(what, name(it), &compare(&old[before], it))),
+            Some(before) => changes.extend(changed(what, name(it), &compare(before, it))),
         }
     }
     changes
+}
+
+/// Ten thousand accounts are not looked for one by one.
+fn of_names<T>(list: &[T], name: impl Fn(&T) -> &str) -> HashMap<&str, &T> {
+    list.iter().map(|it| (name(it), it)).collect()
 }
 
 fn compared(keys: Vec<(&'static str, bool, Effect)>) -> Vec<Compared> {

@@ -17,6 +17,8 @@ use crate::{
 pub(in crate::actors) struct Configure {
     pub(in crate::actors) factory: Arc<dyn ApiFactory>,
     pub(in crate::actors) limits: GateLimits,
+    /// Whether it is somewhere else: what was learned of the server may not hold there.
+    pub(in crate::actors) moved: bool,
 }
 
 /// The operator changed from one poll of an account to the next.
@@ -30,9 +32,8 @@ pub(in crate::actors) struct ChangePolls(pub(in crate::actors) Duration);
 pub(super) struct Stop;
 
 impl ServerGate {
-    /// What was learned of the server may not hold of where it is now.
+    /// Forgets what was learned of the server.
     fn look_anew(&mut self, limits: GateLimits, ctx: &mut Context<Self>) {
-        self.api = None;
         self.pace = Pace::new(now(), limits.requests_per_second);
         if let Some(knock) = self.knock.take() {
             ctx.cancel_future(knock);
@@ -62,11 +63,14 @@ impl Handler<Configure> for ServerGate {
     type Result = ();
 
     fn handle(&mut self, new: Configure, ctx: &mut Self::Context) {
-        if Arc::ptr_eq(&self.factory, &new.factory) {
-            self.pace.configure(new.limits.requests_per_second);
-        } else {
+        if !Arc::ptr_eq(&self.factory, &new.factory) {
             self.factory = new.factory;
+            self.api = None;
+        }
+        if new.moved {
             self.look_anew(new.limits, ctx);
+        } else {
+            self.pace.configure(new.limits.requests_per_second);
         }
         self.set_slots(new.limits);
         self.pump(ctx);

@@ -93,7 +93,7 @@ impl Handler<ChangeServer> for Supervisor {
         let ChangeServer { spec, restart } = change;
         let name = spec.name.clone();
         let Some(server) = self.servers.get_mut(&name) else { return Err(SupervisorError::NoServer(name)) };
-        server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits });
+        server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved: restart });
         server.spec = spec;
         if restart {
             for account in self.accounts_on(&name) {

@@ -26,7 +26,9 @@ impl Handler<AddServer> for Supervisor {
 
     fn handle(&mut self, AddServer(spec): AddServer, ctx: &mut Self::Context) {
         if let Some(server) = self.servers.get_mut(&spec.name) {
-            server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits });
+            // Whether it is another place is not said: it may be.
+            let moved = !Arc::ptr_eq(&server.spec.api, &spec.api);
+            server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved });
             server.spec = spec;
             return;
         }
