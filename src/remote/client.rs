@@ -100,7 +100,8 @@ impl Client {
             request = request.insert_header(("last-event-id", last));
         }
         let response = timeout(ANSWER_WITHIN, request.send()).await;
-        let mut response = response.map_err(|_| self.late(ANSWER_WITHIN))?.map_err(|error| self.unreachable(&error))?;
+        let mut response =
+            response.map_err(|_| self.late(ANSWER_WITHIN))?.map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {
             let body = self.body(&mut response).await?;
             return Err(self.refused(response.status(), response.headers().get(header::CONTENT_TYPE), &body));
