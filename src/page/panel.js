@@ -89,6 +89,8 @@ export class Panel {
     } else {
       setText(this.#parts.why, 'This account is not hosted here any more.');
       this.#parts.buttons.replaceChildren();
+      // It may come back, and wants its buttons then.
+      delete this.#parts.buttons.dataset.key;
     }
   }
 
