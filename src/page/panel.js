@@ -111,7 +111,7 @@ export class Panel {
       this.#detail = detail ?? this.#detail;
       setText(this.#parts.problem, problem);
       if (detail) {
-        // It is newer than the row: the two must not contradict each other.
+        // When it is newer than the row, the two must not contradict each other.
         this.#on.fresh(detail);
       }
       this.update();
