@@ -219,6 +219,32 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_the_same_however_it_is_written() {
+        let is = |one, other| at(one, None).unwrap().is(&at(other, None).unwrap());
+        assert!(is("127.0.0.1:1", "http://localhost:1/") && is("unix:/a", "unix:///a"));
+        for other in ["127.0.0.1:2", "https://127.0.0.1:1", "[::1]:1", "unix:/a"] {
+            assert!(!is("127.0.0.1:1", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn no_token_goes_to_another_machine_in_the_clear() {
+        let open = |address| refuse_open_way(&at(address, None).unwrap()).is_ok();
+        for (address, is_open) in [
+            ("127.0.0.2:1", true),
+            ("localhost:1", true),
+            ("[::1]:1", true),
+            ("unix:/a", true),
+            ("https://ops.example.com", true),
+            ("ops.example.com:1", false),
+            ("localhost.example.com:1", false),
+            ("10.0.0.1:1", false),
+        ] {
+            assert_eq!(open(address), is_open, "{address}");
+        }
+    }
+
+    #[test]
     fn what_listens_everywhere_is_asked_here() {
         for (bound, asked) in
             [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.1:3", "10.0.0.1:3")]

@@ -208,14 +208,14 @@ fn the_token_of_the_configuration_is_for_its_own_address() {
     assert!(host.said(&["status", "--admin", &socket]).ends_with("1 ready\n"));
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
-    let (heard, head) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let lines = BufReader::new(other.accept().unwrap().0).lines();
         let head: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-        heard.send(head.join("\n").to_lowercase()).unwrap();
+        tell.send(head.join("\n").to_lowercase()).unwrap();
     });
     let (code, _, _) = host.ask(&["status", "--admin", &address]);
-    let head = head.recv_timeout(DEADLINE).unwrap();
+    let head = told.recv_timeout(DEADLINE).unwrap();
     assert!(code == 1 && head.contains("get /v1/accounts") && !head.contains("authorization"), "{head}");
 }
 
