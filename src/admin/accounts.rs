@@ -6,12 +6,16 @@ use actix_web::{
 };
 use matterhost_actors::{
     actors::{AuditAccount, List, Look, ResetAccount, RestartAccount, SendReply, StartAccount, StopAccount},
-    model::{AccountName, AccountSnapshot, Order},
+    model::{AccountName, AccountSnapshot, AccountState, Order},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{backend::Backend, body::holding, refusal::Refusal};
+use super::{
+    backend::Backend,
+    body::holding,
+    refusal::{Refusal, known},
+};
 use crate::api::{Account, AccountDetail, Accounts, Action, Done, NewPost, Posted, Problem};
 
 /// Which accounts.
@@ -28,9 +32,17 @@ pub(super) struct Which {
 }
 
 impl Which {
-    fn takes(&self, account: &AccountSnapshot) -> bool {
-        let any = |list: &String, label: &str| list.split(',').any(|wanted| wanted.trim() == label);
-        self.state.as_ref().is_none_or(|states| any(states, account.state.label()))
+    /// The states that are wanted; all when there is none.
+    fn states(&self) -> Result<Vec<String>, Refusal> {
+        let list = self.state.as_deref().unwrap_or_default().split(',').map(str::trim);
+        let states: Vec<_> = list.filter(|state| !state.is_empty()).map(str::to_owned).collect();
+        known("state", &states, &AccountState::ALL.map(AccountState::label))?;
+        Ok(states)
+    }
+
+    fn takes(&self, states: &[String], account: &AccountSnapshot) -> bool {
+        let label = account.state.label();
+        (states.is_empty() || states.iter().any(|state| state == label))
             && self.server.as_ref().is_none_or(|server| account.server.as_str() == server)
             && self.name.as_ref().is_none_or(|part| account.account.as_str().contains(part.as_str()))
     }
@@ -41,9 +53,10 @@ impl Which {
     responses((status = 200, body = Accounts), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<HttpResponse, Refusal> {
+    let states = which.states()?;
     let place = backend.place()?;
     let all = backend.ask(List).await?;
-    let accounts = all.iter().filter(|account| which.takes(account)).map(Account::from).collect();
+    let accounts = all.iter().filter(|account| which.takes(&states, account)).map(Account::from).collect();
     let answer = HttpResponse::Ok().json(Accounts { accounts });
     Ok(answer.map_body(|_, accounts| holding(accounts, place)))
 }

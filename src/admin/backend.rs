@@ -19,7 +19,7 @@ use tokio::{
 use super::{board::Board, caller::Keys, facts::Facts, health::Pulse, refusal::Refusal};
 use crate::{
     api::{self, Finding},
-    config::{AdminConfig, ReadyPolicy},
+    config::{AdminConfig, Difference, ReadyPolicy},
     metrics::Format,
 };
 
@@ -54,7 +54,7 @@ pub trait Operations: Send + Sync + 'static {
     fn set_log_level(&self, level: &str) -> Result<(), String>;
 
     /// What a reload would do; with `apply` it does it.
-    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<serde_json::Value, ReloadRefused>>;
+    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<Difference, ReloadRefused>>;
 }
 
 /// Why a reload changed nothing.

@@ -98,7 +98,7 @@ impl Keys {
     }
 }
 
-/// Whom a request is for. HTTP/2 says it beside the headers, and what a whole address says goes first in HTTP/1, too.
+/// Whom a request is for: what a whole address says goes before the header.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let header = || headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
     uri.authority().map(Authority::as_str).or_else(header).unwrap_or_default()
@@ -192,7 +192,7 @@ mod tests {
     fn what_an_address_says_goes_before_the_header() {
         let keys = keys(None, None);
         let origin = ("origin", "https://127.0.0.1:8466");
-        assert_eq!(meant(&keys, "https://127.0.0.1:8466/v1/accounts", &[origin]), Ok(()), "as HTTP/2 has it");
+        assert_eq!(meant(&keys, "https://127.0.0.1:8466/v1/accounts", &[origin]), Ok(()), "a whole address");
         assert_eq!(meant(&keys, "https://127.0.0.1:9/", &[origin]), Err(StatusCode::FORBIDDEN));
         let here = ("host", "127.0.0.1");
         for uri in ["http://evil.example/", "http://evil.example:8466/"] {

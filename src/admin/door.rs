@@ -47,7 +47,9 @@ async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<()
     let Some(backend) = request.app_data::<Data<Backend>>().cloned() else {
         return Err(Refusal::unavailable("the host is ending"));
     };
-    let (open, probe) = (is_open_to_all(request), is_probe(request.path()));
+    let open = is_open_to_all(request);
+    // With a query it tells of the accounts, and is a question like any other.
+    let probe = open && is_probe(request.path());
     if !probe {
         backend.keys.is_named(request.uri(), request.headers())?;
         // A link on another site may lead to the page, whose files tell nothing.

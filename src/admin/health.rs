@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use utoipa::IntoParams;
 
-use super::{backend::Backend, refusal::Refusal};
+use super::{backend::Backend, body::holding, refusal::Refusal};
 use crate::{
     api::{self, Problem},
     config::ReadyPolicy,
@@ -33,18 +33,21 @@ const FRESH_FOR: Duration = Duration::from_millis(100);
 
 /// How many accounts were in which state a moment ago, asked for once for all who probe.
 #[derive(Clone, Default)]
-pub(super) struct Pulse(Arc<Mutex<Option<(Instant, StateCounts)>>>);
+pub(super) struct Pulse(Arc<Mutex<Option<Asked>>>);
+
+/// When, and what the Supervisor said, or that it said nothing: whoever waited need not wait for that again.
+type Asked = (Instant, Result<StateCounts, Refusal>);
 
 impl Backend {
     async fn counts(&self) -> Result<StateCounts, Refusal> {
         // Whoever comes meanwhile waits for the same answer.
         let mut last = self.pulse.0.lock().await;
         if let Some((_, counts)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
-            return Ok(counts.clone());
+            return counts.clone();
         }
-        let counts = self.ask(CountStates).await?;
+        let counts = self.ask(CountStates).await;
         *last = Some((Instant::now(), counts.clone()));
-        Ok(counts)
+        counts
     }
 }
 
@@ -76,15 +79,17 @@ pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal
             content((String = "text/plain"), (Problem = "application/problem+json"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> Result<HttpResponse, Refusal> {
-    let (met, text) = match how_much.verbose {
-        None => {
-            let counts = backend.counts().await?;
-            sum(backend.ready, counts.of(AccountState::Ready), counts.total())
-        }
-        Some(_) => of_each(backend.ready, &backend.ask(List).await?),
+    let answer = |(met, text)| {
+        let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        HttpResponse::build(status).content_type(TEXT).body(text)
     };
-    let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(HttpResponse::build(status).content_type(TEXT).body(text))
+    if how_much.verbose.is_none() {
+        let counts = backend.counts().await?;
+        return Ok(answer(sum(backend.ready, counts.of(AccountState::Ready), counts.total())));
+    }
+    let place = backend.place()?;
+    let answer = answer(of_each(backend.ready, &backend.ask(List).await?));
+    Ok(answer.map_body(|_, text| holding(text, place)))
 }
 
 /// Whether enough are ready, and what is the matter with those that are not.

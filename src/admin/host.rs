@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     api::{Instance, LogLevel, Problem},
+    config::Difference,
     metrics::Format,
 };
 
@@ -49,27 +50,26 @@ pub(super) async fn set_log_level(
 
 /// What a reload of the configuration would change
 #[utoipa::path(get, path = "/v1/reload", tag = "host",
-    responses((status = 200, description = "The difference", body = Object),
+    responses((status = 200, description = "The difference", body = Difference),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn preview(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn preview(backend: Data<Backend>) -> Result<Json<Difference>, Refusal> {
     reload(&backend, false).await
 }
 
 /// Read the configuration again and apply the difference
 #[utoipa::path(post, path = "/v1/reload", tag = "host",
-    responses((status = 200, description = "What was changed", body = Object),
+    responses((status = 200, description = "What was changed", body = Difference),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn apply(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn apply(backend: Data<Backend>) -> Result<Json<Difference>, Refusal> {
     reload(&backend, true).await
 }
 
-async fn reload(backend: &Backend, apply: bool) -> Result<HttpResponse, Refusal> {
+async fn reload(backend: &Backend, apply: bool) -> Result<Json<Difference>, Refusal> {
     let refused =
         |ReloadRefused { detail, problems }: ReloadRefused| Refusal::configuration(detail, problems);
-    let difference = backend.operations.reload(apply).await.map_err(refused)?;
-    Ok(HttpResponse::Ok().json(difference))
+    Ok(Json(backend.operations.reload(apply).await.map_err(refused)?))
 }
 
 /// Metrics, as Prometheus reads them

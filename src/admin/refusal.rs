@@ -98,6 +98,16 @@ fn shortened(mut detail: String) -> String {
     detail
 }
 
+/// Refuses words that nobody could mean: they would match nothing, and say so to nobody.
+pub(super) fn known(what: &str, words: &[String], there_are: &[&str]) -> Result<(), Refusal> {
+    match words.iter().find(|word| !there_are.contains(&word.as_str())) {
+        None => Ok(()),
+        Some(word) => {
+            Err(Refusal::bad(format!("there is no {what} {word:?}; there are {}", there_are.join(", "))))
+        }
+    }
+}
+
 impl From<SupervisorError> for Refusal {
     fn from(error: SupervisorError) -> Self {
         let status = match error {

@@ -1,10 +1,14 @@
 //! Which path is answered by what.
 
-use std::{future::ready, io, time::Duration};
+use std::{future::ready, io, net::TcpListener, time::Duration};
 
+use actix_http::HttpService;
+use actix_server::ServerBuilder;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
 use actix_web::{
-    App, HttpServer, Resource, Route,
-    dev::Server,
+    App, Error, HttpServer, Resource, Route,
+    body::BoxBody,
+    dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse},
     error::{JsonPayloadError, PathError, QueryPayloadError},
     guard::{Any, Get, Head},
     http::{KeepAlive, StatusCode},
@@ -16,34 +20,82 @@ use super::{
     Backend, Listener, accounts, body, door, files, health, host, listener::At, refusal::Refusal, servers,
     sse,
 };
-use crate::page::ASSETS;
+use crate::{config::AdminTls, page::ASSETS};
 
 /// How long the head of a request may take to come.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client may take to close its side.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long an open request may take when the server ends, in seconds.
+const ENDS_WITHIN_S: u64 = 1;
+/// Only for the first request of a connection the server below has a limit of time: each has a connection of its own.
+const KEEP_ALIVE: KeepAlive = KeepAlive::Disabled;
+
 /// The server, ready to run.
 pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server> {
     backend.facts.follow();
     let max_connections = backend.max_connections;
     let backend = Data::new(backend);
-    let app = move || App::new().app_data(backend.clone()).wrap(from_fn(door::pass)).configure(routes);
-    let server = HttpServer::new(app)
+    let listener = match (listener.at, listener.tls) {
+        (At::Tcp(listener), Some(tls)) => return over_tls(listener, &tls, max_connections, backend),
+        (at, _) => at,
+    };
+    let server = HttpServer::new(move || app(backend.clone()))
         .workers(1)
         .disable_signals()
         .max_connections(max_connections)
         .client_request_timeout(HEAD_WITHIN)
         .client_disconnect_timeout(CLOSED_WITHIN)
-        // Only for the first request of a connection the server below has a limit of time: each has a connection of its own.
-        .keep_alive(KeepAlive::Disabled)
-        .shutdown_timeout(1);
-    let server = match (listener.at, listener.tls) {
-        (At::Tcp(listener), Some(tls)) => server.listen_rustls_0_23(listener, tls.server_config())?,
-        (At::Tcp(listener), None) => server.listen(listener)?,
-        (At::Unix(listener), _) => server.listen_uds(listener)?,
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(ENDS_WITHIN_S);
+    let server = match listener {
+        At::Tcp(listener) => server.listen(listener)?,
+        At::Unix(listener) => server.listen_uds(listener)?,
     };
     Ok(server.run())
+}
+
+/// The same behind TLS, put together from the parts of `HttpServer`, which would offer HTTP/2 there: a connection over that may
+/// be idle for ever, and has as many requests at once as it likes.
+fn over_tls(
+    listener: TcpListener,
+    tls: &AdminTls,
+    max_connections: usize,
+    backend: Data<Backend>,
+) -> io::Result<Server> {
+    let mut tls = tls.server_config();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let server = ServerBuilder::new()
+        .workers(1)
+        .disable_signals()
+        .max_concurrent_connections(max_connections)
+        .shutdown_timeout(ENDS_WITHIN_S);
+    let service = move || {
+        let app = app(backend.clone()).into_factory().map_err(|error| error.error_response());
+        HttpService::build()
+            .client_request_timeout(HEAD_WITHIN)
+            .client_disconnect_timeout(CLOSED_WITHIN)
+            .keep_alive(KEEP_ALIVE)
+            .h1(map_config(app, |()| AppConfig::default()))
+            .rustls_0_23(tls.clone())
+    };
+    Ok(server.listen("admin", listener, service)?.run())
+}
+
+/// What answers.
+fn app(
+    backend: Data<Backend>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new().app_data(backend).wrap(from_fn(door::pass)).configure(routes)
 }
 
 /// What a path takes that is only looked at.

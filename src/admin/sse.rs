@@ -7,6 +7,7 @@ use actix_web::{
     web::{Bytes, Data, Query, ReqData},
 };
 use futures_util::{Stream, stream};
+use matterhost_actors::model::Fact;
 use serde::Deserialize;
 use tokio::{
     sync::{
@@ -23,7 +24,7 @@ use super::{
     board::{self, ROWS_AT_ONCE},
     caller::Caller,
     facts::{Heard, Listening, Wanted, gap},
-    refusal::Refusal,
+    refusal::{Refusal, known},
 };
 use crate::api::{self, Problem};
 
@@ -42,7 +43,7 @@ pub(super) struct Which {
     account: Option<String>,
     /// Only those of these servers themselves, with commas between.
     server: Option<String>,
-    /// Only these facts, with commas between.
+    /// Only these facts, with commas between. `probe_good` is in no stream.
     fact: Option<String>,
     /// Nothing that matters less than `error`, `warn`, `info` or `debug`; `info` unless it is given.
     level: Option<String>,
@@ -60,12 +61,9 @@ impl Which {
                 .parse()
                 .map_err(|_| Refusal::bad("level is to be one of error, warn, info and debug"))?,
         };
-        Ok(Wanted {
-            accounts: words(&self.account),
-            servers: words(&self.server),
-            facts: words(&self.fact),
-            level,
-        })
+        let facts = words(&self.fact);
+        known("fact", &facts, &Fact::LABELS)?;
+        Ok(Wanted { accounts: words(&self.account), servers: words(&self.server), facts, level })
     }
 }
 

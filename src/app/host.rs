@@ -86,7 +86,9 @@ async fn host((config, sources): (Config, Sources), store: Store, level: LogLeve
     manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
     let stopped = async {
         stop(&supervisor, deadline).await;
+        manager.alive();
         sinks.close(SINKS_CLOSE_WITHIN).await;
+        manager.alive();
         store.close().await;
         if let Some(admin) = admin {
             admin.stop().await;

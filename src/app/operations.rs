@@ -18,7 +18,7 @@ use super::reload::{ReloadError, Reloader};
 use crate::{
     admin::{Operations, ReloadRefused},
     api::Finding,
-    config::{Config, Problem, ServerConfig},
+    config::{Config, Difference, Problem, ServerConfig},
     logging::LogLevel,
     metrics::{Format, Metrics},
 };
@@ -83,13 +83,11 @@ impl Operations for Running {
         self.level.set(level).map_err(|problem| problem.to_string())
     }
 
-    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<serde_json::Value, ReloadRefused>> {
+    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<Difference, ReloadRefused>> {
         let reloader = self.reloader.clone();
         async move {
             let done = if apply { reloader.reload().await } else { reloader.preview().await };
-            let difference = done.map_err(|error| refused(&error))?;
-            serde_json::to_value(difference)
-                .map_err(|error| ReloadRefused { detail: error.to_string(), problems: Vec::new() })
+            done.map_err(|error| refused(&error))
         }
         .boxed()
     }

@@ -80,6 +80,13 @@ impl ServiceManager {
         let within = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
         let status = NotifyState::Status("handing over what was heard");
         self.tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(within), status]);
+        self.alive();
+    }
+
+    /// A sign of life between the steps of the end, when the Supervisor is gone, whose answers give it else. It is given by
+    /// hand, so a step that hangs gives none.
+    pub fn alive(&self) {
+        self.pulse(None);
     }
 
     /// Shows how many accounts are in which state, and feeds the watchdog: only when the Supervisor has answered, and

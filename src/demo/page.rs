@@ -10,7 +10,7 @@ use futures_util::{
 use super::scene::Scene;
 use crate::{
     admin::{Admin, Backend, Listener, Operations, ReloadRefused},
-    config::AdminConfig,
+    config::{AdminConfig, Difference},
     metrics::{Format, Metrics},
 };
 
@@ -46,7 +46,7 @@ impl Operations for Played {
         Err("a demo logs nothing".into())
     }
 
-    fn reload(&self, _: bool) -> BoxFuture<'static, Result<serde_json::Value, ReloadRefused>> {
+    fn reload(&self, _: bool) -> BoxFuture<'static, Result<Difference, ReloadRefused>> {
         let refused = ReloadRefused { detail: "a demo has no configuration".into(), problems: Vec::new() };
         ready(Err(refused)).boxed()
     }

@@ -3,10 +3,10 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use matterhost_actors::model::{AccountSnapshot, AccountState, ServerName};
+use matterhost_actors::model::{AccountSnapshot, AccountState, CloseReason, ServerName};
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::{
@@ -31,6 +31,14 @@ const BUDGET: Family =
 const QUEUED: Family =
     Family::gauge("queued_frames", "Frames that no sink has acknowledged; long ones count as several");
 const STALLED: Family = Family::gauge("stalled_accounts", "Accounts whose sink or store takes nothing");
+const NOT_READY: Family = Family::gauge(
+    "not_ready_accounts",
+    "Accounts that are to hear and are not ready; those that somebody stopped are left out",
+);
+const UNPROVEN: Family = Family::gauge(
+    "unproven_accounts",
+    "Accounts that are ready, and of which no probe has said for 3 minutes that all is well",
+);
 const LAST_EVENT: Family =
     Family::seconds("last_event_timestamp", Kind::Gauge, "When the last event was heard, since 1970");
 const LAST_PROBE: Family = Family::seconds(
@@ -45,6 +53,9 @@ const TRUNCATIONS: Family =
     Family::counter("catch_up_truncations", "Channels that a catch-up did not fetch whole");
 const ENDINGS: Family = Family::counter("endings", "Connections that ended, and why");
 
+/// Polls and pings come every 30 s each as a rule: by then six of them in a row said nothing good.
+const UNPROVEN_AFTER: Duration = Duration::from_secs(180);
+
 /// What the accounts of one server have in common, or one account has.
 struct Row {
     who: Who,
@@ -52,18 +63,22 @@ struct Row {
     queued: usize,
     stalled_by_sink: usize,
     stalled_by_store: usize,
+    not_ready: usize,
+    unproven: usize,
     last_event: Option<SystemTime>,
     last_good_probe: Option<SystemTime>,
 }
 
 impl Row {
-    fn of(who: Who, account: &AccountSnapshot) -> Self {
+    fn of(who: Who, account: &AccountSnapshot, now: SystemTime) -> Self {
         Self {
             who,
             budget_left: account.budget_left,
             queued: account.queued,
             stalled_by_sink: account.stalls.sink.into(),
             stalled_by_store: account.stalls.store.into(),
+            not_ready: is_missing(account).into(),
+            unproven: is_unproven(account, now).into(),
             last_event: account.last_event,
             last_good_probe: account.last_good_probe,
         }
@@ -78,7 +93,28 @@ impl Row {
         self.queued += other.queued;
         self.stalled_by_sink += other.stalled_by_sink;
         self.stalled_by_store += other.stalled_by_store;
+        self.not_ready += other.not_ready;
+        self.unproven += other.unproven;
     }
+}
+
+/// Whether it is to hear and is not ready. One that stopped by itself, for its token names another user, is to hear.
+fn is_missing(account: &AccountSnapshot) -> bool {
+    let last = account.last_ending.as_ref().map(|ending| &ending.reason);
+    match account.state {
+        AccountState::Ready => false,
+        AccountState::Stopped => matches!(last, Some(CloseReason::IdentityChanged { .. })),
+        _ => true,
+    }
+}
+
+/// Whether nobody knows if it hears. A probe from before it was ready says nothing of that; nor is its lack held against
+/// one that has just become so.
+fn is_unproven(account: &AccountSnapshot, now: SystemTime) -> bool {
+    let proven = account.last_good_probe.map_or(account.since, |probe| probe.max(account.since));
+    // A clock that was set back proves nothing either way: the next probe will.
+    let ago = now.duration_since(proven).unwrap_or_default();
+    account.state == AccountState::Ready && ago > UNPROVEN_AFTER
 }
 
 pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -119,9 +155,9 @@ fn of(account: &AccountSnapshot) -> Labels<'_> {
 }
 
 fn rows(scrape: &Scrape) -> Vec<Row> {
-    let book = &scrape.metrics.book;
-    let each =
-        scrape.accounts.iter().map(|account| Row::of(book.who(&account.account, &account.server), account));
+    let (book, now) = (&scrape.metrics.book, SystemTime::now());
+    let row = |account: &AccountSnapshot| Row::of(book.who(&account.account, &account.server), account, now);
+    let each = scrape.accounts.iter().map(row);
     if book.per_account {
         return each.collect();
     }
@@ -146,9 +182,22 @@ fn gauges(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     });
     // Ten thousand accounts of which none is stalled need no twenty thousand zeros.
     STALLED.all(encoder, stalled.filter(|(_, accounts)| *accounts > 0))?;
+    some(encoder, &NOT_READY, rows, |row| row.not_ready)?;
+    some(encoder, &UNPROVEN, rows, |row| row.unproven)?;
     let at = |at: Option<SystemTime>| at.map(timestamp);
     LAST_EVENT.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_event)?))))?;
     LAST_PROBE.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_good_probe)?))))
+}
+
+/// Only where there are some.
+fn some(
+    encoder: &mut DescriptorEncoder<'_>,
+    family: &Family,
+    rows: &[Row],
+    accounts: fn(&Row) -> usize,
+) -> fmt::Result {
+    let counts = rows.iter().map(|row| (row.who.labels(), accounts(row)));
+    family.all(encoder, counts.filter(|(_, accounts)| *accounts > 0))
 }
 
 fn counters(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

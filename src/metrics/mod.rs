@@ -1,7 +1,8 @@
 //! What is counted and measured, for Prometheus. `docs/METRICS.md` lists it.
 //!
 //! Gauges are read when somebody looks, from the Supervisor's snapshots; counters come from the stream of observations,
-//! from the sinks' meters and from the servers' tallies. What an account has of its own goes with the account.
+//! from the sinks' meters and from the servers' tallies. What an account, a sink or a server has of its own goes with it, when
+//! somebody looks.
 
 mod accounts;
 mod counts;
@@ -15,7 +16,7 @@ mod sinks;
 mod timings;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
@@ -79,8 +80,9 @@ impl Metrics {
     /// Counts one observation.
     pub fn observe(&self, observation: &Observation) {
         let Observation { server, subject, fact, .. } = observation;
-        self.0.count_fact(server, fact.label());
+        // In this order: whoever forgets the facts of a server forgets its times too.
         self.0.timings.observe(server, fact);
+        self.0.count_fact(server, fact.label());
         if let Subject::Account(account, _) = subject {
             // Most facts are probes: they are not looked up.
             match fact {
@@ -105,8 +107,8 @@ impl Metrics {
 
     /// Counts what is asked of a server; the same for the same server, so that nothing is lost when its client changes.
     pub fn tally(&self, server: &ServerName) -> Arc<Tally> {
-        self.0.timings.begin(server);
         let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.timings.begin(server);
         Arc::clone(tallies.entry(server.clone()).or_default())
     }
 
@@ -118,6 +120,8 @@ impl Metrics {
         servers: Vec<ServerSnapshot>,
     ) -> String {
         self.0.book.keep(&accounts);
+        self.0.sinks.keep_measured();
+        self.0.keep_servers(&servers);
         format.write(Scrape { metrics: Arc::clone(&self.0), accounts, servers })
     }
 }
@@ -126,6 +130,24 @@ impl Inner {
     fn count_fact(&self, server: &ServerName, fact: &'static str) {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         *facts.entry((server.clone(), fact)).or_default() += 1;
+    }
+
+    /// Forgets servers that are no more, and what is told of them behind their end.
+    fn keep_servers(&self, servers: &[ServerSnapshot]) {
+        let mut is_known: BTreeSet<_> = servers.iter().map(|server| server.server.clone()).collect();
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        // One whose tally is in use is about to be hosted, or has its last requests under way.
+        let in_use = tallies.iter().filter(|(_, tally)| Arc::strong_count(tally) > 1);
+        is_known.extend(in_use.map(|(server, _)| server.clone()));
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = facts.keys().map(|(server, _)| server);
+        let gone: BTreeSet<_> =
+            tallies.keys().chain(counted).filter(|server| !is_known.contains(*server)).cloned().collect();
+        tallies.retain(|server, _| !gone.contains(server));
+        facts.retain(|(server, _), _| !gone.contains(server));
+        for server in &gone {
+            self.timings.forget(server);
+        }
     }
 }
 

@@ -56,24 +56,39 @@ impl Default for Sinks {
 
 impl Sinks {
     pub(super) fn meter(&self, name: &str) -> SinkMeter {
-        let labels = |outcome: &str| [("sink", name.to_owned()), ("outcome", outcome.to_owned())];
-        let times = OUTCOMES.map(|outcome| self.times.get_or_create(&labels(outcome)).clone());
-        SinkMeter { times, load: self.load(name) }
+        // Held to the end: nobody forgets a half of it meanwhile.
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = OUTCOMES.map(|outcome| self.times.get_or_create(&labels(name, outcome)).clone());
+        let known = loads.iter().find(|(known, _)| known == name).map(|(_, load)| Arc::clone(load));
+        let load = known.unwrap_or_else(|| {
+            let load = Arc::<Load>::default();
+            loads.push((name.to_owned(), Arc::clone(&load)));
+            load
+        });
+        SinkMeter { times, load }
     }
 
-    fn load(&self, name: &str) -> Arc<Load> {
+    /// Forgets sinks that are no more: nobody measures them, and none of their events is under way.
+    pub(super) fn keep_measured(&self) {
         let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, load)) = loads.iter().find(|(known, _)| known == name) {
-            return Arc::clone(load);
-        }
-        let load = Arc::<Load>::default();
-        loads.push((name.to_owned(), Arc::clone(&load)));
-        load
+        loads.retain(|(name, load)| {
+            let is_measured = Arc::strong_count(load) > 1;
+            if !is_measured {
+                for outcome in OUTCOMES {
+                    self.times.remove(&labels(name, outcome));
+                }
+            }
+            is_measured
+        });
     }
 
     pub(super) fn loads(&self) -> Vec<(String, Arc<Load>)> {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn labels(name: &str, outcome: &str) -> [(&'static str, String); 2] {
+    [("sink", name.to_owned()), ("outcome", outcome.to_owned())]
 }
 
 impl Load {

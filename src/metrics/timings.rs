@@ -46,6 +46,13 @@ impl Timings {
         }
     }
 
+    /// A server is no more.
+    pub(super) fn forget(&self, server: &ServerName) {
+        for times in [&self.connect, &self.catch_up, &self.probe, &self.deaf] {
+            times.remove(&of(server));
+        }
+    }
+
     pub(super) fn observe(&self, server: &ServerName, fact: &Fact) {
         let (times, took) = match fact {
             Fact::Ready { after } => (&self.connect, after),

@@ -1,6 +1,8 @@
 //! The metrics: what a scraper gets, and that the page about them tells the truth.
 
 pub(crate) mod full;
+mod gone;
+mod missing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +17,7 @@ use std::{
 use matterhost::metrics::{Format, Metrics};
 use matterhost_actors::model::{AccountName, Fact, ServerName};
 
-use self::full::{Full, account, observation};
+use self::full::{Full, a_server, account, observation};
 use crate::{
     program::{DEADLINE, Dir, Running, World, text},
     promtool::promtool,
@@ -111,10 +113,10 @@ fn what_an_account_had_goes_with_it_and_what_its_server_had_stays() {
         let truncated = |name| observation(name, full::truncated());
         metrics.observe(&truncated("gone"));
         metrics.observe(&truncated("stays"));
-        let before = metrics.render(Format::Prometheus, vec![gone, stays.clone()], Vec::new());
+        let before = metrics.render(Format::Prometheus, vec![gone, stays.clone()], vec![a_server()]);
         assert_eq!(before.contains("account=\"gone\""), per_account);
         metrics.observe(&observation("gone", Fact::Removed));
-        let after = metrics.render(Format::Prometheus, vec![stays], Vec::new());
+        let after = metrics.render(Format::Prometheus, vec![stays], vec![a_server()]);
         assert!(!after.contains("account=\"gone\""), "{after}");
         let left =
             if per_account { "{account=\"stays\",server=\"main\"} 1\n" } else { "{server=\"main\"} 2\n" };
@@ -145,7 +147,7 @@ async fn what_came_too_fast_is_counted_as_missed() {
     }
     drop(sender);
     metrics.clone().watch(receiver).await;
-    let text = metrics.render(Format::Prometheus, Vec::new(), Vec::new());
+    let text = metrics.render(Format::Prometheus, Vec::new(), vec![a_server()]);
     assert!(text.contains("matterhost_facts_missed_total 3\n"), "{text}");
     assert!(text.contains("matterhost_facts_total{server=\"main\",fact=\"connecting\"} 2\n"), "{text}");
 }

@@ -46,6 +46,17 @@ impl Manager {
         std::str::from_utf8(&datagram[..length]).unwrap().lines().map(str::to_owned).collect()
     }
 
+    /// The lines that a program which has ended left unread.
+    fn rest(&self) -> Vec<String> {
+        self.0.set_nonblocking(true).unwrap();
+        let mut lines = Vec::new();
+        let mut datagram = [0; DATAGRAM_BYTES];
+        while let Ok(length) = self.0.recv(&mut datagram) {
+            lines.extend(std::str::from_utf8(&datagram[..length]).unwrap().lines().map(str::to_owned));
+        }
+        lines
+    }
+
     /// Waits for a line that begins so, and gives back its datagram.
     fn line(&self, begin: &str) -> Vec<String> {
         let end = Instant::now() + DEADLINE;
@@ -74,6 +85,9 @@ fn systemd_hears_of_the_beginning_the_life_and_the_end() {
     // 30 s for the accounts, and what sinks and the store may take.
     assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=50000000", "STATUS=handing over what was heard"]);
     assert_eq!(running.ended().0.code(), Some(0));
+    // As it begins to end, before the sinks are closed, and before the store is.
+    let signs = manager.rest().into_iter().filter(|line| line == "WATCHDOG=1").count();
+    assert!(signs >= 3, "{signs}");
 }
 
 #[test]

@@ -94,7 +94,10 @@ impl HealthCheck {
     }
 
     fn poll(&mut self, ctx: &mut Context<Self>) {
-        self.polling = true;
+        // A timer that is cancelled when it is due already still fires.
+        if std::mem::replace(&mut self.polling, true) {
+            return;
+        }
         for timer in self.timer.take().into_iter().chain(self.in_doubt.take()) {
             ctx.cancel_future(timer);
         }

@@ -219,6 +219,47 @@ impl fmt::Display for Truncation {
 }
 
 impl Fact {
+    /// Every label there is.
+    pub const LABELS: [&'static str; 37] = [
+        "connecting",
+        "connected",
+        "resume_lost",
+        "ready",
+        "hears_again",
+        "catching_up",
+        "caught_up",
+        "catch_up_truncated",
+        "channel_skipped",
+        "audited",
+        "settled",
+        "closed",
+        "refunded",
+        "restart_scheduled",
+        "blocked",
+        "misconfigured",
+        "tripped",
+        "half_open",
+        "budget_reset",
+        "stalled",
+        "unstalled",
+        "rejected",
+        "store_failed",
+        "store_recovered",
+        "loop_stopped",
+        "prompted",
+        "probe_good",
+        "probe_failed",
+        "sequence_gap",
+        "unreadable",
+        "stopped",
+        "abandoned",
+        "removed",
+        "server_down",
+        "server_up",
+        "rate_paused",
+        "polls_stretched",
+    ];
+
     /// The fact in one word, for logs and metrics.
     pub fn label(&self) -> &'static str {
         match self {
@@ -269,5 +310,19 @@ impl fmt::Display for Subject {
             Self::Account(name, generation) => write!(f, "{name}#{generation}"),
             Self::Server(name) => write!(f, "server {name}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_is_in_the_list() {
+        let source = include_str!("observation.rs");
+        let function = &source[source.find("pub fn label").unwrap()..];
+        let function = &function[..function.find("\n    }\n}").unwrap()];
+        let labels: Vec<_> = function.split('"').skip(1).step_by(2).collect();
+        assert_eq!(labels, Fact::LABELS);
     }
 }

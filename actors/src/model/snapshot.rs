@@ -121,9 +121,9 @@ pub struct Waiting {
 pub struct ServerSnapshot {
     /// The server.
     pub server: ServerName,
-    /// Whether it answers, as far as is known.
+    /// Whether it answers, as far as is known; false also when its gate does not say.
     pub up: bool,
-    /// For how long it has not answered.
+    /// For how long it has not answered, if its gate says so.
     pub down_for: Option<Duration>,
     /// Accounts that are on it.
     pub accounts: usize,

@@ -1,5 +1,6 @@
 //! What an operator changes while accounts run: what ends for it, and what does not.
 
+mod leftovers;
 mod settings;
 
 use std::{sync::Arc, time::Duration};

@@ -1,7 +1,7 @@
 //! What is shown to whoever asks.
 
 use matterhost_actors::{
-    actors::{AuditAccount, ListServers, Look, StopAccount, SupervisorError},
+    actors::{AuditAccount, AuditSettings, HostSettings, ListServers, Look, StopAccount, SupervisorError},
     model::{CloseReason, Fact, Generation, Waiting},
 };
 
@@ -133,5 +133,18 @@ fn the_time_in_which_an_account_was_ready_is_told_over_all_its_connections() {
         stage.pass(10 * SECOND).await;
         let after = stage.snapshot("bot").await.ready_for;
         assert!(after >= before + 10 * SECOND && after < before + 11 * SECOND, "{after:?}");
+    });
+}
+
+#[test]
+fn an_audit_that_was_asked_for_comes_where_none_is_set_and_as_soon_as_it_can_tell() {
+    let audit = AuditSettings { enabled: false, ..AuditSettings::default() };
+    play(HostSettings { audit, ..settings() }, wide_open(), async |stage| {
+        stage.world.add_channel("c", &["bot"]);
+        stage.ready("bot").await;
+        stage.ask(AuditAccount(name("bot"))).await.unwrap();
+        stage.until("bot", |fact| matches!(fact, Fact::Audited { .. })).await;
+        stage.pass(3_600 * SECOND).await;
+        assert_eq!(stage.count("bot", "audited"), 1, "once");
     });
 }

@@ -23,7 +23,7 @@ fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
         ("?state=ready", &["alerts", "helpdesk"]),
         ("?state=blocked,%20tripped", &["zero"]),
         ("?state=stopped", &[]),
-        ("?state=", &[]),
+        ("?state=", &["alerts", "helpdesk", "zero"]),
         ("?server=main&name=e", &["alerts", "helpdesk", "zero"]),
         ("?server=other", &[]),
         ("?name=help", &["helpdesk"]),
@@ -33,6 +33,10 @@ fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
         assert_eq!(answer.status, 200, "{query} {}", answer.text());
         assert_eq!(names(&answer.json()), expected, "{query}");
     }
+    let told = host.get("/v1/accounts?state=ready,blokked").problem(400);
+    assert!(told.contains("blokked") && told.contains("blocked"), "{told}");
+    let told = host.get("/v1/events?fact=closd").problem(400);
+    assert!(told.contains("closd") && told.contains("closed"), "{told}");
     let told = host.get("/v1/accounts?stat=ready").problem(400);
     assert!(told.contains("stat") && told.contains("state"), "{told}");
 }

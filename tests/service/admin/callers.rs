@@ -121,7 +121,7 @@ fn other_names_and_other_sites_are_refused() {
         (&[("host", "[::1]:8466")], 200),
         (&[("origin", own.as_str()), ("sec-fetch-site", "same-origin")], 200),
     ] {
-        for path in ["/v1/accounts", "/v1/events?level=error"] {
+        for path in ["/v1/accounts", "/v1/events?level=error", "/readyz?verbose"] {
             let answer = host.open(path, lines).answer;
             assert_eq!(answer.status, status, "{path} {lines:?}");
             assert!(answer.header("access-control-allow-origin").is_none());

@@ -52,6 +52,18 @@ fn table(page: &str) -> Routes {
 }
 
 #[test]
+fn what_a_reload_answers_is_described_by_name() {
+    let document = serde_json::to_value(matterhost::admin::openapi()).unwrap();
+    for method in ["get", "post"] {
+        let answer = &document["paths"]["/v1/reload"][method]["responses"]["200"];
+        let schema = &answer["content"]["application/json"]["schema"]["$ref"];
+        assert_eq!(schema, "#/components/schemas/Difference", "{answer}");
+    }
+    let effects = &document["components"]["schemas"]["Effect"];
+    assert!(effects.to_string().contains("begins_anew"), "{effects}");
+}
+
+#[test]
 fn every_route_is_described_and_every_description_is_of_a_route() {
     let document = serde_json::to_value(matterhost::admin::openapi()).unwrap();
     assert_eq!(document["openapi"].as_str().unwrap(), "3.1.0");

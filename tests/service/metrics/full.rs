@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use matterhost::metrics::{Format, Metrics};
+use matterhost::metrics::{Format, Metrics, SinkMeter};
 use matterhost_actors::{
     mattermost::{Client, ClientConfig, ClientLimits},
     model::{
@@ -17,6 +17,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Two accounts of one server, one of them stalled.
 pub(crate) struct Full {
     metrics: Metrics,
+    /// A sink without one is no more.
+    _sink: SinkMeter,
     accounts: Vec<AccountSnapshot>,
     servers: Vec<ServerSnapshot>,
 }
@@ -31,8 +33,11 @@ impl Full {
         metrics.events_of(&name("bot"), &server()).settled(&event("bot", "posted"));
         asked(&metrics);
         let mut stalled = account("stalled", 1);
-        stalled.stalls = Stalls { sink: true, store: true };
-        Self { metrics, accounts: vec![account("bot", 5), stalled], servers: vec![a_server()] }
+        (stalled.state, stalled.stalls) = (AccountState::Stalled, Stalls { sink: true, store: true });
+        let mut unproven = account("bot", 5);
+        unproven.since -= 600 * SECOND;
+        unproven.last_good_probe = Some(unproven.since);
+        Self { metrics, accounts: vec![unproven, stalled], servers: vec![a_server()], _sink: sink }
     }
 
     pub(crate) fn render(&self, format: Format) -> String {
@@ -96,7 +101,7 @@ pub(crate) fn account(account: &str, budget_left: u32) -> AccountSnapshot {
     }
 }
 
-fn a_server() -> ServerSnapshot {
+pub(crate) fn a_server() -> ServerSnapshot {
     ServerSnapshot {
         server: server(),
         up: true,

@@ -44,8 +44,8 @@ impl Connection {
     }
 
     fn audit_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        let enabled = self.env.settings.audit.enabled;
-        let timer = enabled.then(|| ctx.run_later(wait, Self::audit));
+        let wanted = self.env.settings.audit.enabled || self.audit_asked;
+        let timer = wanted.then(|| ctx.run_later(wait, Self::audit));
         if let Some(old) = std::mem::replace(&mut self.next_audit, timer) {
             ctx.cancel_future(old);
         }
@@ -53,6 +53,10 @@ impl Connection {
 
     fn audit(&mut self, ctx: &mut Context<Self>) {
         self.next_audit = None;
+        // A timer that is cancelled when it is due already still fires.
+        if self.auditing {
+            return;
+        }
         let Phase::Ready { since, .. } = self.phase else { return };
         let policy = Audit {
             grace: self.env.settings.audit.grace,
@@ -89,6 +93,7 @@ impl Connection {
                 self.observe(Fact::ProbeFailed { cause });
             }
         }
+        self.audit_asked = false;
         self.audit_after(self.env.settings.audit.interval, ctx);
     }
 }
@@ -104,6 +109,7 @@ impl Handler<AuditNow> for Connection {
         if self.auditing {
             return true;
         }
+        self.audit_asked = true;
         if let Some(timer) = self.next_audit.take() {
             ctx.cancel_future(timer);
         }

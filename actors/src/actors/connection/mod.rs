@@ -68,6 +68,8 @@ pub(super) struct Connection {
     next_audit: Option<SpawnHandle>,
     /// An audit is on its way: they never overlap.
     auditing: bool,
+    /// Somebody asked for the next one: it comes whatever is set.
+    audit_asked: bool,
     /// A sibling saw a change before there was a HealthCheck to ask.
     prompted: bool,
     /// The timer for being settled.
@@ -154,6 +156,7 @@ impl Connection {
             catching_up: CatchingUp::No,
             next_audit: None,
             auditing: false,
+            audit_asked: false,
             prompted: false,
             settling: None,
             reason: None,

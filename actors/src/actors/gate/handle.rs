@@ -35,7 +35,7 @@ pub(in crate::actors) struct Permit {
 pub(in crate::actors) struct GateClosed;
 
 impl GateHandle {
-    pub(super) fn new(gate: Addr<ServerGate>, slots: Arc<Semaphore>, tally: Arc<Tally>) -> Self {
+    pub(in crate::actors) fn new(gate: Addr<ServerGate>, slots: Arc<Semaphore>, tally: Arc<Tally>) -> Self {
         Self { gate, slots, tally }
     }
 

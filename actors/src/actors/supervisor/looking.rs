@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::{AuditAccount, List, ListServers, Look, Supervisor, SupervisorError, account::Account};
 use crate::{
-    actors::{connection::AuditNow, delivery::LookInto},
-    model::{AccountDetail, AccountSnapshot, ServerSnapshot},
+    actors::{connection::AuditNow, delivery::LookInto, gate::GateHandle},
+    model::{AccountDetail, AccountSnapshot, ServerName, ServerSnapshot},
 };
 
 /// How long a child may take to say how it is: one that hangs must not hide the rest.
@@ -48,15 +48,31 @@ impl Handler<ListServers> for Supervisor {
     type Result = ResponseFuture<Vec<ServerSnapshot>>;
 
     fn handle(&mut self, _: ListServers, _: &mut Self::Context) -> Self::Result {
-        let gates: Vec<_> = self.servers.values().map(|server| server.gate.clone()).collect();
+        let servers = self.servers.values();
+        let asked: Vec<_> = servers.map(|s| look(s.gate.clone(), s.spec.name.clone(), s.accounts)).collect();
         async move {
-            let asked = join_all(gates.iter().map(|gate| timeout(CHILD_ANSWERS_WITHIN, gate.look()))).await;
-            let mut servers: Vec<_> = asked.into_iter().filter_map(|look| look.ok().flatten()).collect();
+            let mut servers = join_all(asked).await;
             servers.sort_by(|a, b| a.server.cmp(&b.server));
             servers
         }
         .boxed_local()
     }
+}
+
+/// How a server is, by its gate. One that does not answer in time must not hide its server, just when somebody looks for
+/// what is wrong: nothing being known of it, the server counts as down.
+async fn look(gate: GateHandle, server: ServerName, accounts: usize) -> ServerSnapshot {
+    let unknown = ServerSnapshot {
+        server,
+        up: false,
+        down_for: None,
+        accounts,
+        requests_per_second: 0.0,
+        waiting: 0,
+        dials: 0,
+        paused_for: None,
+    };
+    timeout(CHILD_ANSWERS_WITHIN, gate.look()).await.ok().flatten().unwrap_or(unknown)
 }
 
 impl Handler<AuditAccount> for Supervisor {
@@ -74,5 +90,27 @@ impl Handler<AuditAccount> for Supervisor {
             Err(SupervisorError::NotReady(name))
         }
         .boxed_local()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix::{AsyncContext as _, Context};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_whose_gate_does_not_answer_is_there_and_counts_as_down() {
+        // Nobody runs it, so its mailbox is open and it never answers.
+        let hangs = Context::new();
+        let handle = |address| GateHandle::new(address, Arc::new(Semaphore::new(1)), Arc::default());
+        let gone = Context::new().address();
+        for gate in [hangs.address(), gone] {
+            let told = look(handle(gate), ServerName::new("main").unwrap(), 7).await;
+            assert_eq!((told.server.as_str(), told.up, told.accounts), ("main", false, 7));
+        }
     }
 }

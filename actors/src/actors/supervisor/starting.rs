@@ -25,8 +25,10 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let key = name.clone();
         let after = after.min(LONGEST_WAIT);
+        // Before the timer is set, so that it never fires before this time.
+        let at = now() + after;
         let timer = ctx.run_later(after, move |act, ctx| act.start_if_due(&key, ctx));
-        if let Some((_, old)) = account.next_start.replace((now() + after, timer)) {
+        if let Some((_, old)) = account.next_start.replace((at, timer)) {
             ctx.cancel_future(old);
         }
     }
