@@ -190,6 +190,7 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
             "would travel to http://192.0.2.1:1 in the clear; say https:// or unix:",
         ),
         (vec!["status", "nobody"], "there is no account nobody"),
+        (vec!["status", "--state", "blokked"], "blokked"),
         (vec!["tail", "--level", "loud"], "level is to be one of"),
     ] {
         let (code, said, error) = host.ask(&args);
