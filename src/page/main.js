@@ -58,7 +58,7 @@ const panel = new Panel(store, {
   },
   tail: (name) => tail.open(name),
   fresh: (account) => {
-    tellChanges(store.apply({ accounts: [account] }), store.at);
+    tellChanges(store.refresh(account), store.at);
     showSoon();
   },
 });

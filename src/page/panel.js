@@ -89,6 +89,8 @@ export class Panel {
     } else {
       setText(this.#parts.why, 'This account is not hosted here any more.');
       this.#parts.buttons.replaceChildren();
+      // It may come back, and wants its buttons then.
+      delete this.#parts.buttons.dataset.key;
     }
   }
 
@@ -109,7 +111,7 @@ export class Panel {
       this.#detail = detail ?? this.#detail;
       setText(this.#parts.problem, problem);
       if (detail) {
-        // It is newer than the row: the two must not contradict each other.
+        // When it is newer than the row, the two must not contradict each other.
         this.#on.fresh(detail);
       }
       this.update();

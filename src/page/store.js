@@ -2,6 +2,16 @@
 
 import { Spark } from './spark.js';
 
+/** Whether that is what an account was before: by its connection, then its state, then what it heard. */
+function isOlder(account, than) {
+  const differences = [
+    account.generation - than.generation,
+    Date.parse(account.since) - Date.parse(than.since),
+    account.events - than.events,
+  ];
+  return (differences.find((difference) => difference !== 0) ?? 0) < 0;
+}
+
 /** The accounts of the service that the page is connected to. */
 export class Store {
   #accounts = new Map();
@@ -68,6 +78,12 @@ export class Store {
     }
     removed.forEach((name) => this.#forget(name));
     return changes;
+  }
+
+  /** Takes an account that was asked for by itself, unless what came meanwhile is newer, or took the account away. */
+  refresh(account) {
+    const known = this.#accounts.get(account.name);
+    return known && !isOlder(account, known) ? this.apply({ accounts: [account] }) : [];
   }
 
   /** Forgets what a list that began anew did not bring again; tells whether there was anything. */

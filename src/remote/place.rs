@@ -36,26 +36,72 @@ impl Place {
     /// The one that the command line means: what it says itself, else what a variable says, else what the configuration
     /// says, else the usual place.
     ///
+    /// A token of the configuration is for the host of the configuration alone: another address does not get it.
+    ///
     /// # Errors
-    /// When one of these cannot be used.
+    /// When one of these cannot be used, or a token would travel in the clear.
     pub fn find(args: &AdminArgs) -> Result<Self, RemoteError> {
         // What is no text cannot be meant for us.
         let environment: HashMap<String, String> = env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let config = configured(args, &environment)?;
-        let address = match (&args.admin, &config) {
-            (Some(address), _) => address.clone(),
-            (None, Some(config)) => of(config)?,
-            (None, None) => DEFAULT_BIND.to_owned(),
+        let ca_file = args.ca_file.as_deref();
+        let own = config.as_ref().map(|config| at(&of(config)?, ca_file));
+        let (at, is_own) = match (&args.admin, own) {
+            (Some(address), own) => {
+                let named = at(address, ca_file)?;
+                let is_own = own.is_some_and(|own| own.is_ok_and(|own| own.is(&named)));
+                (named, is_own)
+            }
+            (None, Some(own)) => (own?, true),
+            (None, None) => (at(DEFAULT_BIND, ca_file)?, false),
         };
         let token = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
             (Some(file), _) => Some(token(&read(file)?, &file.display().to_string())?),
             (None, Some(text)) => Some(token(text, TOKEN_VARIABLE)?),
-            (None, None) => config.and_then(|config| config.token.or(config.read_token)),
+            (None, None) => config.filter(|_| is_own).and_then(|config| config.token.or(config.read_token)),
         };
-        Ok(Self { at: at(&address, args.ca_file.as_deref())?, token })
+        // Of its own address the configuration has said that the way there is secret.
+        if token.is_some() && !is_own {
+            refuse_open_way(&at)?;
+        }
+        Ok(Self { at, token })
     }
+}
+
+impl At {
+    /// Whether both are the same place.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp { url, .. }, Self::Tcp { url: other, .. }) => {
+                (url.is_tls(), host(url), url.port()) == (other.is_tls(), host(other), other.port())
+            }
+            (Self::Unix(path), Self::Unix(other)) => {
+                path == other
+                    || path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|o| o == path))
+            }
+            (Self::Tcp { .. }, Self::Unix(_)) | (Self::Unix(_), Self::Tcp { .. }) => false,
+        }
+    }
+}
+
+/// A host by its address, where it is this machine.
+fn host(url: &ServerUrl) -> &str {
+    if url.host() == "localhost" { "127.0.0.1" } else { url.host() }
+}
+
+/// Whoever is on the way would read a token, and could use it.
+fn refuse_open_way(at: &At) -> Result<(), RemoteError> {
+    let At::Tcp { url, .. } = at else { return Ok(()) };
+    let is_here = host(url).parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    if url.is_tls() || is_here {
+        return Ok(());
+    }
+    Err(argument(
+        &format!("the token would travel to {url} in the clear"),
+        "say https:// or unix:; where the way is secret, name that host by its configuration with --config FILE alone",
+    ))
 }
 
 impl std::fmt::Display for Place {
@@ -169,6 +215,32 @@ mod tests {
         }
         for bad in ["", "ftp://a", "http://user:pass@a", "a b"] {
             assert!(shown(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_the_same_however_it_is_written() {
+        let is = |one, other| at(one, None).unwrap().is(&at(other, None).unwrap());
+        assert!(is("127.0.0.1:1", "http://localhost:1/") && is("unix:/a", "unix:///a"));
+        for other in ["127.0.0.1:2", "https://127.0.0.1:1", "[::1]:1", "unix:/a"] {
+            assert!(!is("127.0.0.1:1", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn no_token_goes_to_another_machine_in_the_clear() {
+        let open = |address| refuse_open_way(&at(address, None).unwrap()).is_ok();
+        for (address, is_open) in [
+            ("127.0.0.2:1", true),
+            ("localhost:1", true),
+            ("[::1]:1", true),
+            ("unix:/a", true),
+            ("https://ops.example.com", true),
+            ("ops.example.com:1", false),
+            ("localhost.example.com:1", false),
+            ("10.0.0.1:1", false),
+        ] {
+            assert_eq!(open(address), is_open, "{address}");
         }
     }
 

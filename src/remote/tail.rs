@@ -5,18 +5,23 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use url::form_urlencoded;
 
 use super::{
     Client, RemoteError,
+    client::Pieces,
     sse::{Event, Parser},
 };
 use crate::api::{Fact, Gap};
 
 /// How soon to ask a host again that went away: a restart of it takes seconds.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a host may say nothing: one that lives says something every 15 s, so three of these are missing then.
+const SILENT_FOR: Duration = Duration::from_secs(45);
 
 /// What to follow.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +70,7 @@ pub async fn tail(client: &Client, what: &Tail) -> Result<(), RemoteError> {
         began = true;
         say(&format!("following {client}"));
         let mut parser = Parser::default();
-        while let Some(Ok(piece)) = pieces.next().await {
+        while let Some(piece) = next(&mut pieces, SILENT_FOR).await {
             // One that never ends is another connection's matter.
             let Ok(events) = parser.take(&piece) else { break };
             for event in events {
@@ -76,6 +81,11 @@ pub async fn tail(client: &Client, what: &Tail) -> Result<(), RemoteError> {
         say("the host went away; asking again");
         sleep(AGAIN_AFTER).await;
     }
+}
+
+/// The next piece; none when the stream ended, broke, or was silent for that long.
+async fn next(pieces: &mut Pieces, silent_for: Duration) -> Option<Bytes> {
+    timeout(silent_for, pieces.next()).await.ok()??.ok()
 }
 
 fn print(event: &Event, json: bool) -> io::Result<()> {
@@ -110,4 +120,21 @@ fn told(fact: &Fact) -> String {
         _ => String::new(),
     };
     format!("{} {:5} {who}: {}", fact.at, fact.level.to_uppercase(), fact.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_host_is_left() {
+        let said = stream::iter([Ok(Bytes::from_static(b":"))]);
+        let mut pieces = said.chain(stream::pending()).boxed_local();
+        assert_eq!(next(&mut pieces, SILENT_FOR).await.as_deref(), Some(&b":"[..]));
+        // Without a limit nothing would ever wake it.
+        let left = timeout(2 * SILENT_FOR, next(&mut pieces, SILENT_FOR)).await;
+        assert_eq!(left, Ok(None));
+    }
 }

@@ -149,6 +149,13 @@ function stores({ Store }) {
   store.apply({ whole: true, accounts: [account('c', 'ready')] });
   is('a list that begins anew takes nothing away at once', names(), 'a c');
   is('but then', [store.sweep(), names(), store.sweep()], [true, 'c', false]);
+  store.apply({ accounts: [account('c', 'ready', { generation: 2, events: 5 })] });
+  const asked = (name, state, more) => [store.refresh(account(name, state, more)).length, store.get(name)?.state];
+  is('details of the connection before', asked('c', 'blocked', { generation: 1, events: 9, since: before(0) }), [0, 'ready']);
+  is('of the state before', asked('c', 'connecting', { generation: 2, events: 9, since: before(61_000) }), [0, 'ready']);
+  is('with fewer events', asked('c', 'stalled', { generation: 2, events: 4 }), [0, 'ready']);
+  is('that are newer', asked('c', 'blocked', { generation: 2, events: 5, since: before(1_000) }), [1, 'blocked']);
+  is('of one that is gone', asked('a', 'ready'), [0, undefined]);
   store.setNow(new Date(Date.now() + 60_000).toISOString());
   is('the time is the service\'s', Math.round((store.now() - Date.now()) / 1000), 60);
   store.clear();

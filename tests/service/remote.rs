@@ -1,6 +1,13 @@
 //! The commands that ask a running host.
 
-use std::{process::Output, time::Instant};
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::Output,
+    sync::mpsc,
+    thread,
+    time::Instant,
+};
 
 use serde_json::Value;
 
@@ -178,7 +185,12 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
         ),
         (vec!["status", "--admin", &socket, "--token-file", "nowhere"], "nowhere cannot be read"),
         (vec!["status", "--admin", &server], "is no matterhost"),
+        (
+            vec!["status", "--admin", "192.0.2.1:1", "--token-file", wrong.to_str().unwrap()],
+            "would travel to http://192.0.2.1:1 in the clear; say https:// or unix:",
+        ),
         (vec!["status", "nobody"], "there is no account nobody"),
+        (vec!["status", "--state", "blokked"], "blokked"),
         (vec!["tail", "--level", "loud"], "level is to be one of"),
     ] {
         let (code, said, error) = host.ask(&args);
@@ -188,6 +200,24 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
     }
     let mut lines = Lines::of(std::io::Cursor::new(host.said(&["status"])));
     lines.line("1 ready");
+}
+
+#[test]
+fn the_token_of_the_configuration_is_for_its_own_address() {
+    let host = Host::new();
+    let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
+    assert!(host.said(&["status", "--admin", &socket]).ends_with("1 ready\n"));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(other.accept().unwrap().0).lines();
+        let head: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        tell.send(head.join("\n").to_lowercase()).unwrap();
+    });
+    let (code, _, _) = host.ask(&["status", "--admin", &address]);
+    let head = told.recv_timeout(DEADLINE).unwrap();
+    assert!(code == 1 && head.contains("get /v1/accounts") && !head.contains("authorization"), "{head}");
 }
 
 #[test]
