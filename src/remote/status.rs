@@ -76,8 +76,7 @@ pub async fn watch(client: &Client, choice: &Choice) -> Result<(), RemoteError> 
         match picture(client, choice, rows(terminal)).await {
             Ok(picture) => shown = picture,
             Err(error) if error.passes() && !shown.is_empty() => {
-                // The last picture stays, and says so.
-                show(terminal, &format!("{shown}! {error}\n"))?;
+                say(terminal, &shown, &error)?;
                 sleep(LOOK_EVERY).await;
                 continue;
             }
@@ -86,6 +85,16 @@ pub async fn watch(client: &Client, choice: &Choice) -> Result<(), RemoteError> 
         show(terminal, &shown)?;
         sleep(LOOK_EVERY).await;
     }
+}
+
+/// On a terminal the last picture stays, with what went wrong; elsewhere only what was asked for is on standard output.
+fn say(terminal: bool, shown: &str, error: &RemoteError) -> io::Result<()> {
+    if terminal {
+        return show(terminal, &format!("{shown}! {error}\n"));
+    }
+    // When even standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "matterhost: {error}");
+    Ok(())
 }
 
 async fn picture(client: &Client, choice: &Choice, most: usize) -> Result<String, RemoteError> {

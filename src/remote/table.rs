@@ -118,7 +118,7 @@ pub(super) fn detail(detail: &AccountDetail, colours: bool) -> String {
     line("state", format!("{} for {}", account.state, words::ago(&account.since, now)));
     line("now", words::now(account, now).unwrap_or_default());
     line("generation", format!("{} ({} restarts)", account.generation, account.restarts));
-    line("events", format!("{}, the last {} ago", account.events, ago(account.last_event.as_ref(), now)));
+    line("events", format!("{}, the last {}", account.events, ago(account.last_event.as_ref(), now)));
     line("recovered", account.recovered.to_string());
     line("budget", format!("{} left, {} used", account.budget_left, account.restarts_in_window));
     line("queue", queue(detail));
@@ -136,7 +136,7 @@ pub(super) fn detail(detail: &AccountDetail, colours: bool) -> String {
 }
 
 fn ago(at: Option<&String>, now: SystemTime) -> String {
-    at.map_or("never".to_owned(), |at| words::ago(at, now))
+    at.map_or("never".to_owned(), |at| format!("{} ago", words::ago(at, now)))
 }
 
 fn queue(detail: &AccountDetail) -> String {
