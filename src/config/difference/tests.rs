@@ -133,6 +133,23 @@ fn settings_are_told_by_section_and_what_waits_for_a_start_too() {
     }
 }
 
+#[test]
+fn what_waits_for_a_start_is_told_until_then() {
+    let text = "[host]\narbiters = 250\nstop_deadline = '1s'\n[state]\ndir = '/elsewhere'\n[admin]\nready = 'any'\n\
+                [log]\nlevel = 'warn'\nformat = 'json'\n[metrics]\nper_account = false\n";
+    let dir = TempDir::new().unwrap();
+    let (old, new) = (load(dir.path(), &base()), load(dir.path(), &(base() + text)));
+    let runs = new.clone().with_next_start_of(&old);
+    let waiting = |a: &Config, b: &Config| {
+        let changes = Difference::between(a, b).changes.into_iter();
+        changes.partition::<Vec<_>, _>(|change| change.effect == Effect::NextStart)
+    };
+    assert_eq!(waiting(&old, &runs).0, [], "none of them holds yet");
+    let (told, held) = waiting(&runs, &new);
+    assert_eq!((told.len(), held.len()), (5, 0), "{told:#?}");
+    assert_eq!(told, waiting(&old, &new).0);
+}
+
 /// A key that is compared nowhere would be passed over in silence.
 #[test]
 fn every_setting_is_compared() {

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     leftovers::{Held, await_children},
-    town::{BotPlan, Plan, Town, file, posts, reload, words},
+    town::{BotPlan, Plan, Town, file, posts, reload, said_until, words},
 };
 use crate::{
     kills::Hush,
@@ -18,6 +18,8 @@ use crate::{
 
 /// Reloads of one run.
 const RELOADS: usize = 100;
+/// So often a reload is refused before.
+const REFUSED_ONE_IN: u32 = 10;
 /// Bots that no reload touches, and those that it may.
 const UNTOUCHED: [&str; 2] = ["anna", "bert"];
 const TOUCHED: [&str; 4] = ["carl", "dora", "emil", "fred"];
@@ -36,7 +38,7 @@ fn change(
 ) {
     let bot = *random.choice(&TOUCHED).unwrap();
     let size = 64 + random.u32(..8);
-    match random.u32(..9) {
+    match random.u32(..11) {
         0 => {
             plan.bots.remove(bot);
         }
@@ -55,6 +57,8 @@ fn change(
         5 => plan.section("sinks.archive", &format!("{}\nrotate_size = \"{size}MiB\"", file("archive"))),
         6 => plan.section("sinks.one", &format!("{}\nrotate_size = \"{size}MiB\"", file("one"))),
         7 => plan.section("sinks.two", &child(size)),
+        8 => come_or_go(plan, "servers.spare", &door(town, 1_000)),
+        9 => third_sink(plan, bot),
         _ => {
             let rate = 500 + random.u32(..500);
             plan.section("servers.door", &door(town, rate));
@@ -62,6 +66,34 @@ fn change(
             plan.section("delivery", &format!("in_flight = {}", 1 + random.u32(..16)));
         }
     }
+}
+
+fn come_or_go(plan: &mut Plan, section: &str, text: &str) {
+    if plan.sections.remove(section).is_none() {
+        plan.section(section, text);
+    }
+}
+
+/// A sink that comes for one bot, and goes from all.
+fn third_sink(plan: &mut Plan, bot: &str) {
+    come_or_go(plan, "sinks.three", &file("three"));
+    let is_there = plan.sections.contains_key("sinks.three");
+    for plan in plan.bots.values_mut() {
+        plan.sinks.retain(|sink| sink != "three");
+    }
+    if is_there {
+        with(plan, bot, |plan| plan.sinks.push("three".into()));
+    }
+}
+
+/// A reload that is refused when one of its sinks has been started already.
+fn refused(plan: &Plan, dir: &Dir, running: &mut Running) {
+    let mut broken = plan.clone();
+    broken.section("sinks.archive", &format!("{}\nrotate_size = \"999MiB\"", file("archive")));
+    broken.section("sinks.one", "type = \"file\"\npath = \"away/one.jsonl\"");
+    broken.write(dir);
+    running.signal("HUP");
+    said_until(running, "the configuration cannot be used");
 }
 
 fn with(plan: &mut Plan, bot: &str, change: impl FnOnce(&mut BotPlan)) {
@@ -129,6 +161,9 @@ fn survives(seed: u64) {
         for _ in 0..RELOADS {
             for _ in 0..=random.u32(..3) {
                 change(&mut plan, &whole, &town, &tokens, &mut random);
+            }
+            if random.u32(..REFUSED_ONE_IN) == 0 {
+                refused(&plan, &dir, &mut running);
             }
             plan.write(&dir);
             let said = reload(&mut running);
