@@ -24,6 +24,9 @@ use crate::api::{Account, AccountDetail, Accounts, Action, Done, NewPost, Posted
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Only those in one of these states, with commas between.
+    #[param(
+        pattern = "^((ready|connecting|catching_up|stalled|backoff|blocked|misconfigured|tripped|stopping|stopped)(,(ready|connecting|catching_up|stalled|backoff|blocked|misconfigured|tripped|stopping|stopped))*)?$"
+    )]
     state: Option<String>,
     /// Only those on this server.
     server: Option<String>,
@@ -34,8 +37,8 @@ pub(super) struct Which {
 impl Which {
     /// The states that are wanted; all when there is none.
     fn states(&self) -> Result<Vec<String>, Refusal> {
-        let list = self.state.as_deref().unwrap_or_default().split(',').map(str::trim);
-        let states: Vec<_> = list.filter(|state| !state.is_empty()).map(str::to_owned).collect();
+        let Some(list) = self.state.as_deref().filter(|list| !list.is_empty()) else { return Ok(Vec::new()) };
+        let states: Vec<_> = list.split(',').map(str::to_owned).collect();
         known("state", &states, &AccountState::ALL.map(AccountState::label))?;
         Ok(states)
     }
@@ -124,4 +127,18 @@ pub(super) async fn post(
 fn account(name: &str) -> Result<AccountName, Refusal> {
     // What is no name is no account's.
     AccountName::new(name).map_err(|error| Refusal::not_found(format!("there is no such account: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_states_of_the_description_are_those_there_are() {
+        let document = serde_json::to_value(super::super::openapi()).unwrap();
+        let parameters = document["paths"]["/v1/accounts"]["get"]["parameters"].as_array().unwrap();
+        let state = parameters.iter().find(|parameter| parameter["name"] == "state").unwrap();
+        let states = AccountState::ALL.map(AccountState::label).join("|");
+        assert_eq!(state["schema"]["pattern"], format!("^(({states})(,({states}))*)?$"));
+    }
 }
