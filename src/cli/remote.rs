@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use matterhost_actors::model::AccountName;
+use matterhost_actors::model::{AccountName, AccountState};
 
 use super::FileArg;
 
@@ -46,7 +46,7 @@ pub struct StatusArgs {
     #[arg(long)]
     pub json: bool,
     /// Only accounts in one of these states, with commas between
-    #[arg(long, value_name = "STATES", conflicts_with = "account")]
+    #[arg(long, value_name = "STATES", value_parser = states, conflicts_with = "account")]
     pub state: Option<String>,
     /// Only accounts on this server
     #[arg(long, value_name = "NAME", conflicts_with = "account")]
@@ -121,4 +121,13 @@ pub struct HealthArgs {
     /// Ask whether enough accounts are ready (admin.ready), instead of whether the host lives
     #[arg(long)]
     pub ready: bool,
+}
+
+/// States that there are, with commas between: others would match nothing, and nobody would know.
+fn states(text: &str) -> Result<String, String> {
+    let there_are = AccountState::ALL.map(AccountState::label);
+    match text.split(',').find(|state| !there_are.contains(state)) {
+        None => Ok(text.to_owned()),
+        Some(state) => Err(format!("there is no state {state:?}; there are {}", there_are.join(", "))),
+    }
 }

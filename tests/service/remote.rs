@@ -190,7 +190,6 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
             "would travel to http://192.0.2.1:1 in the clear; say https:// or unix:",
         ),
         (vec!["status", "nobody"], "there is no account nobody"),
-        (vec!["status", "--state", "blokked"], "blokked"),
         (vec!["tail", "--level", "loud"], "level is to be one of"),
     ] {
         let (code, said, error) = host.ask(&args);
@@ -198,6 +197,8 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
         assert!(error.contains(part), "{args:?}: {error}");
         assert!(!error.contains("0123456789abcdef"), "{error}");
     }
+    let (code, _, error) = host.ask(&["status", "--state", "ready,blokked"]);
+    assert!(code == 2 && error.contains("blokked") && error.contains("blocked"), "{error}");
     let mut lines = Lines::of(std::io::Cursor::new(host.said(&["status"])));
     lines.line("1 ready");
 }
