@@ -6,6 +6,7 @@ pub mod app;
 pub mod check;
 pub mod cli;
 pub mod cloud_event;
+pub mod colours;
 pub mod config;
 pub mod demo;
 pub mod exit;

@@ -12,7 +12,6 @@ mod state;
 mod store;
 
 use std::{
-    env,
     io::{self, IsTerminal as _, Write as _},
     time::Duration,
 };
@@ -112,10 +111,7 @@ fn load(file: &FileArg, flags: Vec<(&'static str, String, &'static str)>) -> Res
 
 /// Where a configuration comes from.
 fn sources(file: &FileArg, flags: Vec<(&'static str, String, &'static str)>) -> Result<Sources, ConfigError> {
-    // What is no text cannot be meant for us.
-    let environment =
-        env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    Ok(Sources { file: file.find()?, environment: environment.collect(), flags })
+    Ok(Sources { file: file.find()?, environment: config::environment(), flags })
 }
 
 /// Says on standard error why a configuration cannot be used.

@@ -70,10 +70,11 @@ fn ask(admin: &AdminArgs, question: impl AsyncFnOnce(Client) -> Result<Exit, Rem
 }
 
 fn refuse(error: &RemoteError) -> Exit {
-    match error {
+    if let RemoteError::Output(error) = error
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
         // Whoever reads has heard enough.
-        RemoteError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Done,
-        _ => {}
+        return Exit::Done;
     }
     // When even standard error is closed, the exit code still tells.
     let _ = writeln!(io::stderr().lock(), "matterhost: {error}");

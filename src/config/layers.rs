@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    fmt,
+    env, fmt,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -33,6 +33,13 @@ pub struct Sources {
 /// Values from somewhere else than a file, by path. They may be tokens: it has no telling `Debug`.
 #[derive(Clone)]
 struct Values(Vec<(Vec<String>, Value)>);
+
+/// The process's environment. What is no text cannot be meant for us.
+pub fn environment() -> HashMap<String, String> {
+    env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
 
 impl Sources {
     /// Reads the file and puts everything together.

@@ -41,7 +41,7 @@ pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, Listen, ReadyPo
 pub use dead_letter::DeadLetterConfig;
 pub use difference::{Change, Difference, Effect, How, What};
 pub use example::EXAMPLE;
-pub use layers::Sources;
+pub use layers::{Sources, environment};
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};

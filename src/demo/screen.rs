@@ -18,6 +18,7 @@ use super::{
     scene::Scene,
     tally::{Fate, Tally},
 };
+use crate::colours;
 
 /// Lines of news under the table.
 const NEWS: usize = 8;
@@ -33,8 +34,7 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(terminal: bool) -> Self {
-        // NO_COLOR is honoured whatever it says (https://no-color.org).
-        let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        let colours = colours::wanted(&io::stdout());
         Self { live: terminal, colours, news: VecDeque::new(), drawn: 0 }
     }
 

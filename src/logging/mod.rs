@@ -7,10 +7,7 @@ mod one_line;
 #[cfg(feature = "otlp")]
 mod otlp;
 
-use std::{
-    io::{self, IsTerminal as _},
-    sync::OnceLock,
-};
+use std::{io, sync::OnceLock};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
@@ -19,7 +16,10 @@ use tracing_subscriber::{
 
 pub use self::level::LogLevel;
 use self::one_line::OneLine;
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    colours,
+    config::{LogConfig, LogFormat},
+};
 
 /// Begins to log, and gives what changes the level meanwhile. A process does it once; later calls change nothing, and
 /// give what the first one gave.
@@ -64,31 +64,11 @@ where
             fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(format).boxed()
         }
         LogFormat::Pretty => {
-            let format = OneLine::new(fmt::format().compact().with_ansi(colours()));
+            let format = OneLine::new(fmt::format().compact().with_ansi(colours::wanted(&io::stderr())));
             fmt::layer().with_writer(io::stderr).event_format(format).boxed()
         }
         LogFormat::Json => {
             fmt::layer().with_writer(io::stderr).json().flatten_event(true).with_span_list(false).boxed()
         }
-    }
-}
-
-/// Colours are for terminals, and for those who have not said no (no-color.org).
-fn colours() -> bool {
-    wanted(io::stderr().is_terminal(), std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()))
-}
-
-fn wanted(terminal: bool, no_color: bool) -> bool {
-    terminal && !no_color
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_are_for_terminals_only() {
-        assert!(wanted(true, false));
-        assert!(!wanted(true, true) && !wanted(false, false) && !wanted(false, true));
     }
 }

@@ -17,5 +17,5 @@ pub use client::Client;
 pub use error::RemoteError;
 pub use host::{difference, health, log_level, reload};
 pub use place::Place;
-pub use status::{Choice, detail, status, watch};
+pub use status::{Choice, status, watch};
 pub use tail::{Tail, tail};

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    env,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -12,7 +11,7 @@ use matterhost_actors::mattermost::{ServerUrl, Tls};
 use super::RemoteError;
 use crate::{
     cli::{AdminArgs, DEFAULT_FILE, TOKEN_VARIABLE},
-    config::{AdminConfig, AdminToken, DEFAULT_BIND, Listen, Sources},
+    config::{self, AdminConfig, AdminToken, DEFAULT_BIND, Listen, Sources},
 };
 
 /// A token takes a hundredth, a certificate a tenth of it.
@@ -41,10 +40,7 @@ impl Place {
     /// # Errors
     /// When one of these cannot be used, or a token would travel in the clear.
     pub fn find(args: &AdminArgs) -> Result<Self, RemoteError> {
-        // What is no text cannot be meant for us.
-        let environment: HashMap<String, String> = env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = config::environment();
         let config = configured(args, &environment)?;
         let ca_file = args.ca_file.as_deref();
         let own = config.as_ref().map(|config| at(&of(config)?, ca_file));

@@ -15,7 +15,10 @@ use tokio::time::sleep;
 use url::form_urlencoded;
 
 use super::{Client, RemoteError, act::encoded, table};
-use crate::api::{AccountDetail, Accounts};
+use crate::{
+    api::{AccountDetail, Accounts},
+    colours,
+};
 
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -57,14 +60,6 @@ pub async fn status(client: &Client, choice: &Choice) -> Result<String, RemoteEr
     picture(client, choice, usize::MAX).await
 }
 
-/// Everything that is known of an account.
-///
-/// # Errors
-/// When the host cannot be asked, or has no such account.
-pub async fn detail(client: &Client, account: &AccountName) -> Result<AccountDetail, RemoteError> {
-    client.get(&format!("/v1/accounts/{}", encoded(account))).await
-}
-
 /// Shows it again and again, until standard output ends.
 ///
 /// # Errors
@@ -103,7 +98,7 @@ async fn picture(client: &Client, choice: &Choice, most: usize) -> Result<String
         let value: serde_json::Value = client.get(&path).await?;
         return Ok(format!("{value}\n"));
     }
-    let colours = colours();
+    let colours = colours::wanted(&io::stdout());
     if choice.account.is_some() {
         let detail: AccountDetail = client.get(&path).await?;
         return Ok(table::detail(&detail, colours));
@@ -127,9 +122,4 @@ fn rows(terminal: bool) -> usize {
     }
     let height = terminal::size().map_or(USUAL_ROWS, |(_, height)| height);
     usize::from(height.saturating_sub(OTHER_LINES).max(1))
-}
-
-/// Colours are for terminals, and for those who have not said no (no-color.org).
-fn colours() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::api::{Account, Ending};
+use crate::api::{Account, Ending, millis};
 
 /// Why a Connection ended, and how long the account was away. One that is `open` keeps it away to this moment: it is
 /// the newest of an account that is not ready.
@@ -46,7 +46,7 @@ pub(super) fn ago(time_of: &str, at: SystemTime) -> String {
 
 /// A length of time, in its two largest units.
 pub(super) fn time(time: Duration) -> String {
-    let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let ms = millis(time);
     let seconds = ms / 1_000;
     match seconds {
         0 if ms < 100 => format!("{ms} ms"),
