@@ -8,7 +8,7 @@ use std::{
 };
 
 use criterion::{BatchSize, Criterion, Throughput};
-use matterhost::cloud_event;
+use matterhost::sinks::cloud_event;
 use matterhost_actors::{
     mattermost::{Incoming, parse},
     model::{

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use matterhost::{app, cli::Cli};
+use matterhost::cli::{Cli, dispatch};
 
 fn main() -> ExitCode {
-    app::run(Cli::parse()).into()
+    dispatch::run(Cli::parse()).into()
 }

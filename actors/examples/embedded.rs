@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use matterhost_actors::{
-    actors::{
+    hosting::{
         AccountSpec, AddAccount, AddServer, HostSettings, List, SendReply, ServerSpec, Shutdown, StopAccount,
         Supervisor,
     },

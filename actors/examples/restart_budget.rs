@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use actix::Actor as _;
 use matterhost_actors::{
-    actors::{AccountSpec, AddAccount, AddServer, HostSettings, List, ServerSpec, Shutdown, Supervisor},
+    hosting::{AccountSpec, AddAccount, AddServer, HostSettings, List, ServerSpec, Shutdown, Supervisor},
     mattermost::{ClientConfig, ClientLimits},
     model::{AccountName, Event, Fact, ServerName, Subject, Token},
     policy::{GateLimits, RestartPolicy, RestartSettings},

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-pub mod actors;
 pub mod bots;
+pub mod hosting;
 pub mod mattermost;
 pub mod model;
 pub mod policy;

@@ -3,7 +3,7 @@
 use std::{thread::sleep, time::Duration};
 
 use matterhost_actors::{
-    actors::HostSettings,
+    hosting::HostSettings,
     model::{CloseReason, Fact},
 };
 

@@ -10,7 +10,7 @@ use std::{
 use actix::{Actor as _, Addr, System};
 use anyhow::{Context as _, anyhow};
 use matterhost_actors::{
-    actors::{AccountSpec, AddAccount, AddServer, HostSettings, ServerSpec, Shutdown, Supervisor},
+    hosting::{AccountSpec, AddAccount, AddServer, HostSettings, ServerSpec, Shutdown, Supervisor},
     model::{AccountName, Fact, Observation, ServerName, Subject, Token},
     policy::GateLimits,
     ports::Mattermost,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matterhost_actors::actors::HostSettings;
+use matterhost_actors::hosting::HostSettings;
 
 use crate::{
     bare::{Bare, Does},

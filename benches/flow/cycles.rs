@@ -6,7 +6,7 @@ use std::{
 };
 
 use matterhost_actors::{
-    actors::{HostSettings, RestartAccount},
+    hosting::{HostSettings, RestartAccount},
     model::{AccountName, Fact},
 };
 

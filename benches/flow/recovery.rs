@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use matterhost_actors::{actors::HostSettings, model::Fact};
+use matterhost_actors::{hosting::HostSettings, model::Fact};
 
 use crate::{counter::Counter, host::Host, program::Readings, server::Server};
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use matterhost_actors::actors::{HostSettings, RestartAccount};
+use matterhost_actors::hosting::{HostSettings, RestartAccount};
 
 use crate::{counter::Counter, host::Host, program::Readings, server::Server};
 

@@ -13,12 +13,12 @@ use anyhow::{Context as _, anyhow, bail};
 use futures_util::future::try_join_all;
 use matterhost::{
     config::{Config, Sources},
-    metrics::Metrics,
     sinks::{
         Sinks,
-        answers::{Answers, NotPosted},
-        stdout::LineSink,
+        lines::stdout::LineSink,
+        reply::{Answers, NotPosted},
     },
+    telemetry::metrics::Metrics,
 };
 use matterhost_actors::{
     model::{AccountName, AccountUser, Change, Event, EventBody, Generation, PostKey, ServerName},

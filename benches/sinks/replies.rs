@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::anyhow;
 use futures_util::future::try_join_all;
 use matterhost_actors::{
-    actors::{HostSettings, SendReply},
+    hosting::{HostSettings, SendReply},
     model::{Draft, Order},
 };
 

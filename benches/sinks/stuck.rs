@@ -5,7 +5,7 @@ use std::{sync::Arc, thread::sleep, time::Duration};
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    actors::{AccountSpec, AddAccount, HostSettings},
+    hosting::{AccountSpec, AddAccount, HostSettings},
     model::{AccountName, Event, ServerName, Token},
     ports::{Delivered, EventSink},
 };

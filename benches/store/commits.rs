@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use matterhost::stores::{DiskSettings, DiskStore};
+use matterhost::store::{DiskSettings, DiskStore};
 use matterhost_actors::{
     model::{AccountName, ChannelRecord, Records},
     ports::{CursorStore as _, StoreError},

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::FileArg;
+use crate::config::FileArg;
 
 /// What handlers refused for good.
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use matterhost_actors::model::AccountName;
 
-use super::FileArg;
+use crate::config::FileArg;
 
 /// What is kept between runs.
 #[derive(Debug, Subcommand)]

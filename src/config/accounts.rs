@@ -10,10 +10,10 @@ use matterhost_actors::model::{AccountName, ServerName, Token};
 
 use super::{
     problem::{Problem, did_you_mean, shown},
-    section::Section,
     servers::Around,
-    setting::Words,
+    table::Section,
     token,
+    value::Words,
 };
 
 /// A bot account to host.

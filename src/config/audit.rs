@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use matterhost_actors::actors::AuditSettings;
+use matterhost_actors::hosting::AuditSettings;
 
-use super::section::Section;
+use super::table::Section;
 
 /// Each audit lists all channels of an account: more often would be most of a server's work.
 const OFTEN: Duration = Duration::from_secs(10);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use matterhost_actors::actors::CatchUpSettings;
+use matterhost_actors::hosting::CatchUpSettings;
 
-use super::section::Section;
+use super::table::Section;
 
 /// Beyond this each catch-up would fetch most of a busy day again.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(3600);

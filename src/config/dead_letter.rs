@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{section::Section, servers::Around, setting::Bytes};
+use super::{servers::Around, table::Section, value::Bytes};
 
 /// Where the files are, unless told otherwise: beside the configuration.
 const DIR: &str = "dead-letter";

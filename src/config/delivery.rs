@@ -1,8 +1,8 @@
 //! `[delivery]`: the queue between an account's socket and its sinks.
 
-use matterhost_actors::actors::DeliverySettings;
+use matterhost_actors::hosting::DeliverySettings;
 
-use super::section::Section;
+use super::table::Section;
 
 /// Beyond this an account's queue would be most of the memory.
 const LARGEST_QUEUE: usize = 65_536;

@@ -11,7 +11,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::{
     AccountConfig, CaFile, Config, Problem, Secrets, ServerConfig, SinkConfig, SinkKind,
-    confidential::LARGEST_FILE, layers::read_text,
+    secret_source::LARGEST_FILE, sources::read_text,
 };
 
 /// What is told of a file that cannot be used.
@@ -155,5 +155,4 @@ fn take_back_once(before: &[AccountConfig], now: &mut [AccountConfig]) -> Vec<Pr
 }
 
 #[cfg(test)]
-#[path = "files_tests.rs"]
 mod tests;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use matterhost_actors::{actors::HealthSettings, policy::PulseLimits};
+use matterhost_actors::{hosting::HealthSettings, policy::PulseLimits};
 
-use super::section::Section;
+use super::table::Section;
 
 /// More often than once a second would be most of a server's work.
 const OFTEN: Duration = Duration::from_secs(1);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use matterhost_actors::actors::HostSettings;
+use matterhost_actors::hosting::HostSettings;
 
-use super::section::Section;
+use super::table::Section;
 
 /// An operator who stops the host waits about as long as systemd (90 s) does, and no longer than half of it.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use config::ValueKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
-use super::{problem::Problem, section::Section, setting::Setting};
+use super::{problem::Problem, table::Section, value::Setting};
 
 /// What is logged, unless told otherwise: each change of each account, and nothing of single events.
 const LEVEL: &str = "info";

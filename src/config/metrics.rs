@@ -1,6 +1,6 @@
 //! `[metrics]`: what is counted and measured.
 
-use super::section::Section;
+use super::table::Section;
 
 /// Whether each account has series of its own.
 ///

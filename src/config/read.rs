@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use config::{Map, Value};
 use matterhost_actors::{
-    actors::HostSettings,
+    hosting::HostSettings,
     model::{AccountName, NameError, ServerName},
 };
 
@@ -12,9 +12,9 @@ use super::{
     AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, Names},
     admin, audit, catch_up, dead_letter, delivery, health, host, log, metrics, open_files, replies, restart,
-    section::{Report, Section, unknown},
     servers::{self, Around},
     sinks, state,
+    table::{Report, Section, unknown},
 };
 
 /// The sections there are.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use matterhost_actors::actors::ReplySettings;
+use matterhost_actors::hosting::ReplySettings;
 
-use super::section::Section;
+use super::table::Section;
 
 /// A shorter time does not outlast one request.
 const SHORTEST: Duration = Duration::from_secs(1);

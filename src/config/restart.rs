@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::policy::{RestartPolicy, RestartSettings};
 
-use super::section::Section;
+use super::table::Section;
 
 pub(super) fn read(mut section: Section<'_>) -> RestartPolicy {
     let default = RestartSettings::default();

@@ -13,7 +13,7 @@ use matterhost_actors::{
     policy::GateLimits,
 };
 
-use super::{layers::read_text, section::Section, setting::Bytes};
+use super::{sources::read_text, table::Section, value::Bytes};
 
 /// Faster than this no server of one machine answers.
 const FASTEST: f64 = 10_000.0;

@@ -7,7 +7,7 @@ use std::{
 
 use config::ValueKind;
 
-use super::{section::Section, servers::Around, setting::Setting};
+use super::{servers::Around, table::Section, value::Setting};
 
 /// Where cursors are kept between runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Whole configurations: what is taken, and what is said of what is not.
 
+mod mistakes;
+
 use std::{collections::HashMap, fs, path::PathBuf};
 
 use proptest::prelude::*;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use matterhost_actors::model::Token;
 
-use super::{confidential::Sought, section::Section, servers::Around};
+use super::{secret_source::Sought, servers::Around, table::Section};
 
 const SOUGHT: Sought = Sought { noun: "token", of: "bot's", keys: ["token_file", "token_env", "token"] };
 

@@ -12,12 +12,12 @@ use matterhost_actors::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
+    handler::Trouble,
     message::Lane,
     queue::{Job, Jobs, Queue},
-    trouble::Trouble,
     worker::{self, Closing, Worker},
 };
-use crate::metrics::SinkMeter;
+use crate::telemetry::metrics::SinkMeter;
 
 /// As many events as the sink may have at once: it has bounds of its own, and of each channel there is one.
 const IN_FLIGHT: usize = 64;
@@ -155,5 +155,4 @@ impl Carrier {
 }
 
 #[cfg(test)]
-#[path = "best_effort_tests.rs"]
 mod tests;

@@ -2,6 +2,7 @@
 //!
 //! A running host writes, and `matterhost dead-letter retry` takes away, from another process: each holds the lock
 //! of a file beside while it does.
+pub mod retry;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -15,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{message::Message, rotate, trouble::Trouble};
+use super::{handler::Trouble, lines::rotate, message::Message};
 use crate::config::DeadLetterConfig;
 
 /// What people said is for the operator alone.
@@ -213,5 +214,4 @@ fn read(path: &Path, letters: &mut Vec<DeadLetter>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "dead_letter_tests.rs"]
 mod tests;

@@ -149,5 +149,4 @@ impl Partly {
 }
 
 #[cfg(test)]
-#[path = "fan_out_tests.rs"]
 mod tests;

@@ -123,5 +123,4 @@ fn text_mentions(post: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "filter_tests.rs"]
 mod tests;

@@ -3,6 +3,9 @@
 //!
 //! A line is acknowledged once it is committed. When writing is slow the queue fills, the sink says *retry*, and
 //! the accounts stop reading.
+pub(crate) mod file;
+pub(crate) mod rotate;
+pub mod stdout;
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -13,11 +16,11 @@ use matterhost_actors::{
 };
 use tokio::sync::{oneshot, watch};
 
+use super::cloud_event;
 use super::{
     queue::{Job, Jobs, Queue, Refused, WAIT_AT_MOST},
-    turn::Turn,
+    start_gate::Turn,
 };
-use crate::cloud_event;
 
 /// Lines written before a commit even when more are waiting: each waits for its answer until then.
 pub(super) const COMMIT_EVERY: usize = 256;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use matterhost_actors::model::{AccountName, ChannelId, Event, PostId, UserId};
 use serde::Deserialize;
 
-use crate::cloud_event;
+use super::cloud_event;
 
 /// An event as handlers get it, with what a sink must know of it.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use matterhost_actors::{
     ports::{Delivered, EventSink, Outcome},
 };
 
-use crate::metrics::{EventMeter, Metrics, SinkMeter};
+use crate::telemetry::metrics::{EventMeter, Metrics, SinkMeter};
 
 /// One sink, whose answers are measured.
 pub(super) struct Timed {
@@ -76,5 +76,4 @@ fn count(meter: &EventMeter, event: &Event, outcome: &Outcome) {
 }
 
 #[cfg(test)]
-#[path = "metered_tests.rs"]
 mod tests;

@@ -36,7 +36,7 @@ fn upward(plan: &Plan, sources: &[Source]) -> Vec<String> {
 fn the_actors_import_downwards_only() {
     none(
         &upward(&ACTORS, &program(ACTORS.root)),
-        "Imports go actors → ports → mattermost → policy → model. Move what is shared to the lower floor, or hand \
+        "Imports go bots → hosting → ports → mattermost → policy → model. Move what is shared to the lower floor, or hand \
          it down as an argument.",
     );
 }
@@ -45,7 +45,7 @@ fn the_actors_import_downwards_only() {
 fn the_service_imports_downwards_only() {
     none(
         &upward(&SERVICE, &program(SERVICE.root)),
-        "Imports go main → app → the other modules, each to those that its row in tests/floors/plan.rs names. A \
+        "Imports go main → cli → host → the other modules, each to those that its row in tests/floors/plan.rs names. A \
          new module gets a row there.",
     );
 }

@@ -10,7 +10,7 @@ use crate::{
 pub(crate) const SIMULATOR: &str = "matterhost_simulator";
 
 /// The one place in the service that may name it.
-pub(crate) const SIMULATOR_IS_FOR: &str = "src/demo";
+pub(crate) const SIMULATOR_IS_FOR: &str = "src/cli/demo";
 
 /// The floors of one package.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub(crate) const ACTORS: Plan = Plan {
     root: "actors/src",
     package: "matterhost_actors",
     rows: &[
-        ("bots", &["actors", "ports", "mattermost", "policy", "model"]),
-        ("actors", &["ports", "mattermost", "policy", "model"]),
+        ("bots", &["hosting", "ports", "mattermost", "policy", "model"]),
+        ("hosting", &["ports", "mattermost", "policy", "model"]),
         ("ports", &["mattermost", "policy", "model"]),
         ("mattermost", &["policy", "model"]),
         ("policy", &["model"]),
@@ -43,26 +43,15 @@ pub(crate) const SERVICE: Plan = Plan {
     root: "src",
     package: "matterhost",
     rows: &[
-        ("main", &["app", "cli"]),
-        ("admin", &["api", "config", "metrics", "observe", "page"]),
-        ("remote", &["api", "cli", "colours", "config"]),
-        ("check", &["config", "stores"]),
-        ("state", &["stores"]),
-        ("demo", &["admin", "colours", "config", "exit", "metrics"]),
-        ("cli", &["config"]),
-        ("logging", &["colours", "config"]),
-        ("sinks", &["config", "cloud_event", "metrics"]),
-        ("metrics", &[]),
-        ("stores", &[]),
-        ("api", &[]),
-        ("observe", &[]),
-        ("page", &[]),
-        ("cloud_event", &[]),
-        ("colours", &[]),
+        ("main", &["cli"]),
+        ("host", &["admin", "config", "sinks", "store", "telemetry"]),
+        ("admin", &["config", "telemetry"]),
+        ("sinks", &["config", "telemetry"]),
+        ("telemetry", &["config"]),
+        ("store", &[]),
         ("config", &[]),
-        ("exit", &[]),
     ],
-    top: "app",
+    top: "cli",
 };
 
 impl Plan {

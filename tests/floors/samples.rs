@@ -18,13 +18,15 @@ fn named(root: &str, text: &str) -> Vec<(usize, String)> {
 
 #[test]
 fn an_upward_import_is_told_with_file_and_line() {
-    let policy = source("actors/src/policy/budget.rs", "use std::fmt;\nuse crate::actors::Supervisor;\n");
-    let offence = "actors/src/policy/budget.rs:2: `policy` names `actors`, which is not below it";
+    let policy =
+        source("actors/src/policy/supervision/budget.rs", "use std::fmt;\nuse crate::hosting::Supervisor;\n");
+    let offence =
+        "actors/src/policy/supervision/budget.rs:2: `policy` names `hosting`, which is not below it";
     assert_eq!(ACTORS.offences(&policy), [offence]);
-    let sink = source("src/sinks/stdout.rs", "use super::super::app;\n");
+    let sink = source("src/sinks/lines/stdout.rs", "use super::super::super::host;\n");
     assert_eq!(
         SERVICE.offences(&sink),
-        ["src/sinks/stdout.rs:1: `sinks` names `app`, which is not below it"]
+        ["src/sinks/lines/stdout.rs:1: `sinks` names `host`, which is not below it"]
     );
 }
 
@@ -32,12 +34,12 @@ fn an_upward_import_is_told_with_file_and_line() {
 fn downward_imports_and_those_of_the_top_are_fine() {
     let text = "use crate::{model::Event, policy::Backoff};\nuse super::super::mattermost;\n";
     assert!(ACTORS.offences(&source("actors/src/ports/api/fake.rs", text)).is_empty());
-    assert!(SERVICE.offences(&source("src/app/host.rs", "use crate::{sinks, observe};")).is_empty());
-    assert!(SERVICE.offences(&source("src/main.rs", "use matterhost::{app, cli::Cli};")).is_empty());
+    assert!(SERVICE.offences(&source("src/host.rs", "use crate::{sinks, telemetry};")).is_empty());
+    assert!(SERVICE.offences(&source("src/main.rs", "use matterhost::cli::{Cli, dispatch};")).is_empty());
 }
 
 #[test]
-fn main_goes_through_the_app_and_a_new_module_needs_a_row() {
+fn main_goes_through_the_command_line_and_a_new_module_needs_a_row() {
     assert_eq!(SERVICE.offences(&source("src/main.rs", "use matterhost::sinks;")).len(), 1);
     assert_eq!(
         SERVICE.offences(&source("src/novelty.rs", "")),
@@ -76,7 +78,7 @@ fn what_is_for_tests_may_look_anywhere() {
     let named: Vec<_> =
         beneath("crate", &code).into_iter().map(|import| (import.line, import.module)).collect();
     assert_eq!(named, [(11, "seen".to_owned())]);
-    assert!(source("src/config/mistakes_tests.rs", "").is_test());
+    assert!(source("src/config/files/tests.rs", "").is_test());
     assert!(!source("src/config/testing.rs", "").is_test());
 }
 

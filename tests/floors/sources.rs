@@ -15,9 +15,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Whether it is compiled for tests alone: `tests.rs`, `name_tests.rs`, or below a folder `tests`.
+    /// True when the file is compiled for tests only: `tests.rs`, or anything below a folder `tests`.
     pub(crate) fn is_test(&self) -> bool {
-        self.path.split('/').any(|part| matches!(part, "tests" | "tests.rs") || part.ends_with("_tests.rs"))
+        self.path.split('/').any(|part| matches!(part, "tests" | "tests.rs"))
     }
 
     /// Where the program names this package.

@@ -6,7 +6,7 @@ use clap::{Command, CommandFactory as _};
 use matterhost::{
     cli::Cli,
     config::{Known, known_keys},
-    exit::Exit,
+    host::Exit,
 };
 use matterhost_actors::model::{AccountState, CloseReason};
 

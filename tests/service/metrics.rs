@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost::metrics::{Format, Metrics};
+use matterhost::telemetry::metrics::{Format, Metrics};
 use matterhost_actors::model::{AccountName, Fact, ServerName};
 
 use self::full::{Full, a_server, account, observation};

@@ -11,7 +11,7 @@ use std::{
 
 use matterhost::config::{Config, SinkKind, Sources};
 use matterhost_actors::{
-    actors::{AccountSpec, AddAccount, AddServer, ServerSpec},
+    hosting::{AccountSpec, AddAccount, AddServer, ServerSpec},
     model::Event,
     ports::{Delivered, EventSink, Mattermost, Outcome},
 };

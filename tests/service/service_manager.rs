@@ -7,8 +7,8 @@ use std::{
 };
 
 use actix::{Actor as _, Arbiter, System};
-use matterhost::app::service_manager::ServiceManager;
-use matterhost_actors::actors::{HostSettings, Supervisor};
+use matterhost::host::systemd::ServiceManager;
+use matterhost_actors::hosting::{HostSettings, Supervisor};
 use tokio::{
     sync::{
         mpsc::{UnboundedReceiver, unbounded_channel},

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use matterhost::metrics::Format;
+use matterhost::telemetry::metrics::Format;
 use serde_json::Value;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use matterhost::stores::{DiskErrorKind, DiskStore, forget};
+use matterhost::store::{DiskErrorKind, DiskStore, forget};
 use redb::TableDefinition;
 
 use crate::shelf::{Shelf, name, records, seed};

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost::stores::{DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_NAME, Look, look};
+use matterhost::store::{DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_NAME, Look, look};
 use matterhost_actors::ports::CursorStore as _;
 
 use crate::{

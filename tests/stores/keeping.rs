@@ -5,7 +5,7 @@ mod contract;
 
 use std::sync::Arc;
 
-use matterhost::stores::{DiskErrorKind, DiskSettings, DiskStore, Look, forget, list, look};
+use matterhost::store::{DiskErrorKind, DiskSettings, DiskStore, Look, forget, list, look};
 use matterhost_actors::model::Records;
 
 use crate::shelf::{Shelf, name, records};

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use matterhost::stores::{DiskSettings, DiskStore};
+use matterhost::store::{DiskSettings, DiskStore};
 use matterhost_actors::ports::CursorStore as _;
 
 use crate::{

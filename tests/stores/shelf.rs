@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use matterhost::stores::{DiskError, DiskSettings, DiskStore, FILE_NAME};
+use matterhost::store::{DiskError, DiskSettings, DiskStore, FILE_NAME};
 use matterhost_actors::{
     model::{AccountName, AccountRecord, ChannelRecord, Records},
     ports::{CursorStore as _, StoreError},

@@ -6,7 +6,7 @@ use tokio::sync::broadcast;
 
 use super::{Bot, BotSink, Running, running};
 use crate::{
-    actors::{AccountSpec, HostSettings, Observer, ServerSpec, ShutdownReport},
+    hosting::{AccountSpec, HostSettings, Observer, ServerSpec, ShutdownReport},
     mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls},
     model::{AccountName, Observation, ServerName, Token},
     policy::GateLimits,

@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::{HostError, host::Plan};
 use crate::{
-    actors::{AddAccount, AddServer, Observer, Shutdown, ShutdownReport, Supervisor},
+    hosting::{AddAccount, AddServer, Observer, Shutdown, ShutdownReport, Supervisor},
     model::Observation,
     ports::Voice,
 };

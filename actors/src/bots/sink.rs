@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::future::FutureExt as _;
 use tokio::time::timeout;
 
-use super::{Bot, BotError, BotResult, Context, heard::Heard};
+use super::{Bot, BotError, BotResult, Context, event::Heard};
 use crate::{
     model::{Event, Remedy, ReplyError},
     ports::{Delivered, EventSink, Outcome, Voice},

@@ -280,5 +280,4 @@ impl fmt::Debug for Attachment {
 }
 
 #[cfg(test)]
-#[path = "reply_tests.rs"]
 mod tests;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use matterhost_actors::{
-    actors::{AuditSettings, CatchUpSettings, HealthSettings, HostSettings},
+    hosting::{AuditSettings, CatchUpSettings, HealthSettings, HostSettings},
     mattermost::RestErrorKind,
     model::{CloseReason, Fact},
     policy::PulseLimits,

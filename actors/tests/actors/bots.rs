@@ -13,8 +13,8 @@ use std::{
 };
 
 use matterhost_actors::{
-    actors::{HostSettings, Shutdown, StartAccount, StopAccount},
     bots::{Bot, BotResult, BotSink, Context, Post},
+    hosting::{HostSettings, Shutdown, StartAccount, StopAccount},
     mattermost::RestErrorKind,
     model::{AccountState, CloseReason, Fact},
 };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use matterhost_actors::{
-    actors::{CatchUpSettings, DeliverySettings, HostSettings},
+    hosting::{CatchUpSettings, DeliverySettings, HostSettings},
     mattermost::ClientLimits,
     model::{Change, Fact, PostId, Truncation},
     policy::Beginning,

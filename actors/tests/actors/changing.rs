@@ -6,7 +6,7 @@ mod settings;
 use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    actors::{
+    hosting::{
         AccountSpec, AddServer, ChangeAccount, ChangeServer, Released, RemoveAccount, RemoveServer,
         ServerSpec, StopAccount, Supervisor, SupervisorError,
     },
@@ -195,7 +195,7 @@ fn limits_of_a_server_hold_at_once_and_another_address_restarts_its_accounts_alo
         other.add_user("far-bot");
         let sink = stage.sink.clone();
         let far_bot = spec("far-bot", "far-bot", "far", sink);
-        stage.ask(matterhost_actors::actors::AddAccount(far_bot)).await.unwrap();
+        stage.ask(matterhost_actors::hosting::AddAccount(far_bot)).await.unwrap();
         stage.until_ready("far-bot").await;
         let slower = GateLimits { requests_per_second: 0.1, dial_slots: 1 };
         let change =

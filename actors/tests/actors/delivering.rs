@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
-    actors::{DeliverySettings, HostSettings},
+    hosting::{DeliverySettings, HostSettings},
     model::{AccountState, Event, Fact},
     ports::{Delivered, EventSink, Outcome},
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use matterhost_actors::{
-    actors::{RestartAccount, StopAccount},
+    hosting::{RestartAccount, StopAccount},
     mattermost::{DialErrorKind, RestErrorKind},
     model::{AccountState, CloseReason, Fact, Misconfiguration, ResumePoint},
     policy::RestartSettings,
@@ -28,7 +28,7 @@ fn an_operators_stop_rests_until_somebody_starts_it() {
         assert_eq!(stage.world.peer("bot").heard(), ["close 1000"]);
         stage.pass(3_600 * SECOND).await;
         assert_eq!(stage.state("bot").await, AccountState::Stopped);
-        stage.ask(matterhost_actors::actors::StartAccount(name("bot"))).await.unwrap();
+        stage.ask(matterhost_actors::hosting::StartAccount(name("bot"))).await.unwrap();
         stage.until_ready("bot").await;
     });
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use matterhost_actors::{
-    actors::{ResetAccount, RestartAccount},
+    hosting::{ResetAccount, RestartAccount},
     model::{CloseReason, Event, Fact},
     policy::RestartSettings,
     ports::{Delivered, EventSink},
@@ -71,7 +71,7 @@ async fn trip(stage: &mut Stage) {
     stage.until("bot", |fact| matches!(fact, Fact::Tripped { .. })).await;
 }
 
-fn no_budget() -> matterhost_actors::actors::HostSettings {
+fn no_budget() -> matterhost_actors::hosting::HostSettings {
     with_restart(RestartSettings { max_restarts: 0, ..Default::default() })
 }
 

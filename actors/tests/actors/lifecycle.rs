@@ -1,7 +1,7 @@
 //! Adding, removing, listing and shutting down while things run.
 
 use matterhost_actors::{
-    actors::{List, RemoveAccount, RestartAccount, Shutdown, ShutdownReport, SupervisorError},
+    hosting::{List, RemoveAccount, RestartAccount, Shutdown, ShutdownReport, SupervisorError},
     model::{AccountState, CloseReason, Fact, Generation},
 };
 

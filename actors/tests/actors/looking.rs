@@ -1,7 +1,7 @@
 //! What is shown to whoever asks.
 
 use matterhost_actors::{
-    actors::{AuditAccount, AuditSettings, HostSettings, ListServers, Look, StopAccount, SupervisorError},
+    hosting::{AuditAccount, AuditSettings, HostSettings, ListServers, Look, StopAccount, SupervisorError},
     model::{CloseReason, Fact, Generation, Waiting},
 };
 

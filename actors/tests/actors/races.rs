@@ -11,7 +11,7 @@ use std::{
 
 use actix::Addr;
 use matterhost_actors::{
-    actors::{List, RemoveAccount, RestartAccount, StartAccount, StopAccount, Supervisor},
+    hosting::{List, RemoveAccount, RestartAccount, StartAccount, StopAccount, Supervisor},
     mattermost::RestErrorKind,
     model::{AccountState, CloseReason, Event, Fact},
     policy::GateLimits,

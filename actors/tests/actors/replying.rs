@@ -5,7 +5,7 @@ mod live;
 mod once;
 
 use matterhost_actors::{
-    actors::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},
+    hosting::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},
     model::{AccountState, ChannelId, Draft, Fact, Order, PostId, Posted, ReplyError, ReplyKey},
 };
 use tokio::{sync::oneshot, task::JoinHandle};

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    actors::{HealthSettings, HostSettings, Shutdown},
+    hosting::{HealthSettings, HostSettings, Shutdown},
     mattermost::{ClientConfig, ClientLimits, Tls},
     model::{Fact, PostId},
     policy::{PulseLimits, RestartSettings},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use matterhost_actors::{
-    actors::RestartAccount,
+    hosting::RestartAccount,
     mattermost::{ClientConfig, ClientLimits, Tls},
     model::{AccountState, CloseReason, Fact},
     ports::Mattermost,

@@ -1,7 +1,7 @@
 //! How a deaf or touched account is noticed.
 
 use matterhost_actors::{
-    actors::{HealthSettings, HostSettings},
+    hosting::{HealthSettings, HostSettings},
     mattermost::RestErrorKind,
     model::{AccountState, CloseReason, Fact},
     policy::RestartSettings,

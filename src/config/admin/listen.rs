@@ -5,10 +5,8 @@ use std::{
     path::PathBuf,
 };
 
-use super::{
-    super::{section::Section, servers::Around},
-    DEFAULT_BIND,
-};
+use super::DEFAULT_BIND;
+use crate::config::{servers::Around, table::Section};
 
 /// A path of a socket has at most so many bytes (`sun_path`, less the NUL).
 const LONGEST_SOCKET_PATH: usize = 107;

@@ -2,7 +2,7 @@
 
 use config::ValueKind;
 
-use super::super::setting::Setting;
+use crate::config::value::Setting;
 
 /// When the host as a whole counts as ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,8 @@ use std::{collections::HashMap, path::Path};
 
 use config::{Map, Value};
 
-use super::{super::section::Report, *};
+use super::*;
+use crate::config::table::Report;
 
 /// Reads the section from these keys. Gives back what is wrong, by key.
 fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use super::super::{layers::read_text, section::Section, servers::Around};
+use crate::config::{servers::Around, sources::read_text, table::Section};
 
 /// A chain of certificates, or a key, takes a hundredth of it.
 const LARGEST_FILE: u64 = 1 << 20;

@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use super::super::{confidential::Sought, section::Section, servers::Around};
+use crate::config::{secret_source::Sought, servers::Around, table::Section};
 
 /// Shorter ones can be guessed.
 const SHORTEST: usize = 16;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::super::{section::Section, servers::Around, setting::Words};
+use crate::config::{servers::Around, table::Section, value::Words};
 
 /// As many as four accounts hold at once.
 const IN_FLIGHT: usize = 64;

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::super::{section::Section, servers::Around, setting::Bytes};
+use crate::config::{servers::Around, table::Section, value::Bytes};
 
 /// A day of a busy host, and a size that an editor still opens.
 const ROTATE_SIZE: Bytes = Bytes(64 << 20);

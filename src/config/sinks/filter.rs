@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{
+use crate::config::{
     problem::{did_you_mean, shown},
-    section::Section,
-    setting::Words,
+    table::Section,
+    value::Words,
 };
 
 /// Which events a sink takes: those for which all of it holds.

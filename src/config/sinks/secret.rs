@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroizing};
 
-use super::super::{confidential::Sought, section::Section, servers::Around};
+use crate::config::{secret_source::Sought, servers::Around, table::Section};
 
 const SOUGHT: Sought =
     Sought { noun: "secret", of: "webhook's", keys: ["secret_file", "secret_env", "secret"] };

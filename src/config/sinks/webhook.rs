@@ -5,12 +5,10 @@ use std::{fmt, path::PathBuf, time::Duration};
 use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, UrlError, proxy};
 use url::Url;
 
-use super::{
-    super::{
-        section::Section,
-        servers::{Around, CaFile, USER_AGENT, tls},
-    },
-    secret::{self, Secrets},
+use super::secret::{self, Secrets};
+use crate::config::{
+    servers::{Around, CaFile, USER_AGENT, tls},
+    table::Section,
 };
 
 /// A handler that calls another service takes seconds; people wait for the answer.

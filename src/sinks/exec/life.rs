@@ -13,17 +13,17 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
-    super::{
-        Supplies,
-        message::Message,
-        queue::{Job, Jobs},
-        trouble::Trouble,
-        worker::{self, Closing},
-    },
     open::Open,
     process::{END_BY_ITSELF, END_WHEN_TOLD, Group, Pipes, Process, log},
 };
 use crate::config::ExecConfig;
+use crate::sinks::{
+    Supplies,
+    handler::Trouble,
+    message::Message,
+    queue::{Job, Jobs},
+    worker::{self, Closing},
+};
 
 /// The longest line that a child may write: a post of the greatest length, with props, is a tenth of it.
 const LONGEST_LINE: usize = 1024 * 1024;

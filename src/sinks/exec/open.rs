@@ -6,14 +6,12 @@ use futures_util::future::{BoxFuture, join_all};
 use matterhost_actors::ports::Outcome;
 use tokio::time::Instant;
 
-use super::{
-    super::{
-        Supplies,
-        answers::{AnswerError, Given},
-        message::Message,
-        queue::Job,
-    },
-    protocol::{Line, Named},
+use super::protocol::{Line, Named};
+use crate::sinks::{
+    Supplies,
+    message::Message,
+    queue::Job,
+    reply::{AnswerError, Given},
 };
 
 /// The events that a child has and has not answered, oldest first.

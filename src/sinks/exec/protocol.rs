@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::{answers::Given, message::Message};
+use crate::sinks::{message::Message, reply::Given};
 
 /// When a child wants an event again and does not say when.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);

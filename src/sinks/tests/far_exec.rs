@@ -10,11 +10,9 @@ use std::{
 use matterhost_actors::policy::{RestartPolicy, RestartSettings};
 use tempfile::TempDir;
 
-use super::{
-    super::exec::Exec,
-    stage::{DEADLINE, supplies},
-};
-use crate::{config::ExecConfig, sinks::answers::Answers};
+use super::stage::{DEADLINE, supplies};
+use crate::sinks::exec::Exec;
+use crate::{config::ExecConfig, sinks::reply::Answers};
 
 /// Does what the message of a post says: `ack` by default, `retry-once`, `reject`, `die-once`, `hang-once`, and so
 /// on. While there is a file `hold` it answers nothing. What it has taken is in the file `heard`.

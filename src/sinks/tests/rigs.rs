@@ -25,7 +25,12 @@ use super::{
 };
 use crate::{
     config::{FileConfig, Secrets, WebhookConfig},
-    sinks::{file, stdout::LineSink, turn::Turn, webhook::Webhook, worker::Worker},
+    sinks::{
+        lines::{file, stdout::LineSink},
+        start_gate::Turn,
+        webhook::Webhook,
+        worker::Worker,
+    },
 };
 
 /// A sink, and the means to see and to trouble its far side.
@@ -92,7 +97,7 @@ fn files() -> Rig {
     let sink = file::start("archive", config.clone(), Turn::at_once()).unwrap();
     let heard = move || {
         let _here = &dir;
-        let files = crate::sinks::rotate::all(&config.path, config.keep);
+        let files = crate::sinks::lines::rotate::all(&config.path, config.keep);
         let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         text.lines().map(id).collect()
     };

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::sinks::{
     Supplies,
-    answers::{Answers, Reply},
+    reply::{Answers, Reply},
 };
 
 /// How long anything may take: long, for a machine under load.

@@ -18,14 +18,14 @@ use matterhost_actors::mattermost::http_client;
 use tokio::time::timeout;
 
 use super::{
-    super::{
-        answers::{self, AnswerError},
-        message::Message,
-    },
     sign,
     verdict::{Verdict, of_status},
 };
 use crate::config::WebhookConfig;
+use crate::sinks::{
+    message::Message,
+    reply::{self, AnswerError},
+};
 
 /// The longest answer that is read: a post of the greatest length, with props, is a tenth of it.
 pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
@@ -104,7 +104,7 @@ impl Handler {
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = if status == StatusCode::NO_CONTENT { Ok(Vec::new()) } else { body };
-        Verdict::Taken(body.and_then(|body| answers::read(&body, kind, events, &self.sink)))
+        Verdict::Taken(body.and_then(|body| reply::read(&body, kind, events, &self.sink)))
     }
 
     /// Where the handler is, without what may hold a secret.

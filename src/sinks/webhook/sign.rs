@@ -6,8 +6,8 @@ use base64::{
 };
 use ring::{digest, hmac};
 
-use super::super::message::Message;
 use crate::config::Secrets;
+use crate::sinks::message::Message;
 
 /// The id of a request: the same whenever the same events are sent. A dot would end it in what is signed, which
 /// is why it is not made of names.

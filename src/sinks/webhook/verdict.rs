@@ -7,7 +7,7 @@ use awc::http::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use super::super::answers::{AnswerError, Reply};
+use crate::sinks::reply::{AnswerError, Reply};
 
 /// A handler that wants a longer pause than this is asked all the same: it may have come back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);

@@ -28,7 +28,7 @@ fn described(document: &Value) -> Routes {
 
 /// What the source answers.
 fn answered() -> Routes {
-    let source = fs::read_to_string("src/admin/routes.rs").unwrap();
+    let source = fs::read_to_string("src/admin/server/routes.rs").unwrap();
     let parts = source.split("only(").skip(1).filter_map(|part| {
         let path = part.trim_start().strip_prefix('"')?.split('"').next()?;
         let words = [("get().to(", "GET"), ("web::post()", "POST"), ("web::put()", "PUT")];
@@ -53,7 +53,7 @@ fn table(page: &str) -> Routes {
 
 #[test]
 fn what_a_reload_answers_is_described_by_name() {
-    let document = serde_json::to_value(matterhost::admin::openapi()).unwrap();
+    let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
     for method in ["get", "post"] {
         let answer = &document["paths"]["/v1/reload"][method]["responses"]["200"];
         let schema = &answer["content"]["application/json"]["schema"]["$ref"];
@@ -65,7 +65,7 @@ fn what_a_reload_answers_is_described_by_name() {
 
 #[test]
 fn every_route_is_described_and_every_description_is_of_a_route() {
-    let document = serde_json::to_value(matterhost::admin::openapi()).unwrap();
+    let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
     assert_eq!(document["openapi"].as_str().unwrap(), "3.1.0");
     let described = described(&document);
     assert!(described.len() > 10);
@@ -77,7 +77,7 @@ fn every_route_is_described_and_every_description_is_of_a_route() {
 fn a_method_that_is_not_described_is_refused_with_those_that_are() {
     let host = Host::ready("");
     let document = host.get("/openapi.json").json();
-    assert_eq!(document, serde_json::to_value(matterhost::admin::openapi()).unwrap());
+    assert_eq!(document, serde_json::to_value(matterhost::admin::server::openapi()).unwrap());
     for (path, methods) in described(&document) {
         let path = path.replace("{name}", "helpdesk").replace("{action}", "audit");
         for method in METHODS.iter().filter(|method| !methods.contains(**method)) {
@@ -96,7 +96,7 @@ fn a_method_that_is_not_described_is_refused_with_those_that_are() {
 
 #[test]
 fn what_is_refused_is_described_as_a_problem() {
-    let document = serde_json::to_value(matterhost::admin::openapi()).unwrap();
+    let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
     for (path, methods) in described(&document) {
         for method in methods {
             let operation = &document["paths"][&path][method.to_lowercase()];

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use matterhost::metrics::{Format, Metrics, SinkMeter};
+use matterhost::telemetry::metrics::{Format, Metrics, SinkMeter};
 use matterhost_actors::{
     mattermost::{Client, ClientConfig, ClientLimits},
     model::{

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost::metrics::{Format, Metrics};
+use matterhost::telemetry::metrics::{Format, Metrics};
 use matterhost_actors::{
     model::{Fact, ServerName, ServerSnapshot},
     ports::Outcome,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use matterhost::metrics::{Format, Metrics};
+use matterhost::telemetry::metrics::{Format, Metrics};
 use matterhost_actors::model::{AccountSnapshot, AccountState, CloseReason, Ending, Generation};
 
 use super::full::account;

@@ -12,7 +12,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{super::ClientConfig, stream::ServerStream};
+use super::stream::ServerStream;
+use crate::mattermost::ClientConfig;
 
 /// Opens streams to the server of its configuration, **whatever address it is asked for**: no token
 /// can go anywhere else.

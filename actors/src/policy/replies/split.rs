@@ -100,5 +100,4 @@ fn fits(text: &str, room: usize) -> bool {
 }
 
 #[cfg(test)]
-#[path = "split_tests.rs"]
 mod tests;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use matterhost_actors::{
-    actors::{HostSettings, List, ReplySettings},
     bots::{Bot, BotResult, Context, Host, Post},
+    hosting::{HostSettings, List, ReplySettings},
     model::{AccountState, Fact, Observation},
     policy::Beginning,
     ports::MemoryStore,

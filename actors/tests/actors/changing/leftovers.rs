@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use matterhost_actors::{
-    actors::{
+    hosting::{
         AddAccount, AddServer, AuditAccount, ChangeAccount, RemoveAccount, RemoveServer, RestartAccount,
         StopAccount,
     },

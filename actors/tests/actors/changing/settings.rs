@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use matterhost_actors::{
-    actors::{ChangeSettings, HealthSettings, HostSettings},
+    hosting::{ChangeSettings, HealthSettings, HostSettings},
     model::{CloseReason, Fact, Generation},
     policy::RestartSettings,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use matterhost_actors::{
-    actors::{HostSettings, ReplySettings, SendReply},
+    hosting::{HostSettings, ReplySettings, SendReply},
     mattermost::RestErrorKind,
     model::{Attachment, Draft, Fact, Order, ReplyError, ReplyKey},
     policy::LONGEST_TEXT,

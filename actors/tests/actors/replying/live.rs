@@ -7,7 +7,7 @@ use std::{
 };
 
 use matterhost_actors::{
-    actors::{HostSettings, ReplySettings, SendReply},
+    hosting::{HostSettings, ReplySettings, SendReply},
     model::{Attachment, Draft, Order, Posted, ReplyError, ReplyKey},
     ports::Mattermost,
 };

@@ -1,0 +1,172 @@
+//! Catching up: the channels are listed, and those with news are read, before a Connection is ready.
+pub(crate) mod channel;
+pub(crate) mod page;
+pub(crate) mod synthesize;
+
+use std::{
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::Addr;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use self::{
+    channel::Reading,
+    page::{Fetch, Unread},
+};
+use super::context::now;
+use super::delivery::{Delivery, FinishRound, Leaves, Permits, ShowListing};
+use crate::{
+    mattermost::{Channel, ChannelKind},
+    model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Fact, Generation},
+    policy::{Listed, News, NewsKind},
+};
+
+/// Channels of one account that are read at the same time: the gate shares the requests out anyway.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Rounds after which a catch-up gives up: each overflowed with live events, and the sink is no match for the server.
+const MOST_ROUNDS: usize = 50;
+
+/// How often a long catch-up says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// What one catch-up of one Connection works with.
+pub(in crate::hosting) struct CatchUp {
+    pub(in crate::hosting) fetch: Fetch,
+    pub(in crate::hosting) delivery: Addr<Delivery>,
+    pub(in crate::hosting) permits: Permits,
+    pub(in crate::hosting) generation: Generation,
+    pub(in crate::hosting) connection_id: Arc<str>,
+    /// The account's own user.
+    pub(in crate::hosting) me: AccountUser,
+    /// It is this late at least, by the server's clock: when the account was last touched.
+    pub(in crate::hosting) server_time: i64,
+    /// Older posts are left out, in server milliseconds.
+    pub(in crate::hosting) oldest: Option<i64>,
+    pub(in crate::hosting) progress: Cell<CatchUpProgress>,
+    /// When the progress was last told.
+    pub(in crate::hosting) told: Cell<Instant>,
+}
+
+impl CatchUp {
+    /// Fetches what was missed, until a round ends with all that came live meanwhile kept.
+    pub(in crate::hosting) async fn run(mut self) -> Result<(), CloseReason> {
+        let began = now();
+        for _ in 0..MOST_ROUNDS {
+            let skipped = self.round().await?;
+            let finished = self.delivery.send(FinishRound { skipped }).await;
+            if finished.map_err(|_| CloseReason::DeliveryDied)? {
+                let CatchUpProgress { channels, recovered, .. } = self.progress.get();
+                self.fetch.env.vitals.catches_up(None);
+                let took = now().saturating_duration_since(began);
+                self.observe(Fact::CaughtUp { channels, recovered, took });
+                return Ok(());
+            }
+        }
+        Err(CloseReason::CatchUpFailed { cause: format!("live events overflowed {MOST_ROUNDS} rounds") })
+    }
+
+    /// One listing, and all channels with news. Gives back those that could not be read.
+    async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
+        let channels = self.fetch.channels().await?;
+        let listing = channels.iter().map(listed).collect();
+        let shown = ShowListing { listing, server_time: self.server_time };
+        let news = self.delivery.send(shown).await.map_err(|_| CloseReason::DeliveryDied)?;
+        self.oldest = self.oldest_wanted();
+        self.progress(|progress| progress.channels += news.len());
+        let this = &*self;
+        let skipped: Vec<Option<ChannelId>> = stream::iter(&news)
+            .map(|news| this.channel(news, channels.iter().find(|channel| channel.id == news.channel)))
+            .buffer_unordered(SIDE_BY_SIDE)
+            .try_collect()
+            .await?;
+        Ok(skipped.into_iter().flatten().collect())
+    }
+
+    fn oldest_wanted(&self) -> Option<i64> {
+        let env = &self.fetch.env;
+        let server_time = env.book.with(|book| book.account().server_time);
+        env.settings.catch_up.max_age_ms().map(|age| server_time.saturating_sub(age))
+    }
+
+    /// One channel. One that refuses is left out, and does not stop the others.
+    async fn channel(
+        &self,
+        news: &News,
+        channel: Option<&Channel>,
+    ) -> Result<Option<ChannelId>, CloseReason> {
+        let result = match news.kind {
+            NewsKind::Known | NewsKind::Joining => self.reading(news, channel).run().await,
+            NewsKind::Unlisted => match self.fetch.channel(&news.channel).await {
+                Ok(channel) => self.reading(news, Some(&channel)).run().await,
+                Err(error) => Err(error),
+            },
+        };
+        self.progress(|progress| progress.done += 1);
+        match result {
+            Ok(()) => Ok(None),
+            Err(Unread::Ended(reason)) => Err(reason),
+            Err(Unread::Refused(error)) => {
+                self.refused(news, error.to_string()).await?;
+                Ok(Some(news.channel.clone()))
+            }
+        }
+    }
+
+    fn reading<'a>(&'a self, news: &'a News, channel: Option<&'a Channel>) -> Reading<'a> {
+        Reading { up: self, news, channel, is_member: true }
+    }
+
+    /// A channel that cannot be read is told once. One that the list lacks as well is none of the account's any more.
+    async fn refused(&self, news: &News, cause: String) -> Result<(), CloseReason> {
+        let channel = news.channel.clone();
+        if self.fetch.env.book.with(|book| book.refuses_anew(&channel)) {
+            self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });
+        }
+        if news.kind == NewsKind::Unlisted {
+            self.delivery.send(Leaves(channel)).await.map_err(|_| CloseReason::DeliveryDied)?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::hosting) fn limit(&self) -> usize {
+        self.fetch.env.settings.catch_up.max_posts_per_channel
+    }
+
+    pub(in crate::hosting) fn observe(&self, fact: Fact) {
+        self.fetch.env.observe(self.generation, fact);
+    }
+
+    pub(in crate::hosting) fn recovered_one(&self) {
+        self.fetch.env.vitals.recovered();
+        self.progress(|progress| progress.recovered += 1);
+    }
+
+    fn progress(&self, change: impl FnOnce(&mut CatchUpProgress)) {
+        let mut progress = self.progress.get();
+        change(&mut progress);
+        self.progress.set(progress);
+        self.fetch.env.vitals.catches_up(Some(progress));
+    }
+
+    /// Says how far it is, if it has not for a while.
+    pub(in crate::hosting) fn tell_progress(&self) {
+        if now().saturating_duration_since(self.told.get()) >= TELL_EVERY {
+            self.told.set(now());
+            self.observe(Fact::CatchingUp(self.progress.get()));
+        }
+    }
+}
+
+pub(in crate::hosting) fn listed(channel: &Channel) -> Listed {
+    Listed {
+        channel: channel.id.clone(),
+        create_at: channel.create_at,
+        // A list always has it; a channel without is looked at as soon as it has.
+        last_post_at: channel.last_post_at.unwrap_or_default(),
+        is_direct: matches!(channel.kind, ChannelKind::Direct | ChannelKind::Group),
+    }
+}

@@ -1,0 +1,180 @@
+//! What was fetched, told as the server would have told it live.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::CatchUp;
+use crate::{
+    mattermost::{Channel, ChannelKind, Post},
+    model::{Change, ChannelId, CloseReason, Event, EventBody, PostKey, UserId},
+};
+
+/// How an account comes into a channel, and out of it, as a post says (fact 28).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hosting) enum Moved {
+    In,
+    Out,
+}
+
+impl CatchUp {
+    /// The event of a change, as far as it can be known of a fetched post.
+    pub(in crate::hosting) fn event(
+        &self,
+        change: Change,
+        post: &Post,
+        channel: Option<&Channel>,
+    ) -> Result<Event, CloseReason> {
+        let unreadable = |error: serde_json::Error| CloseReason::CatchUpFailed { cause: error.to_string() };
+        let (event, data) = match &change {
+            Change::Posted(_) => ("posted", posted(post, channel)),
+            Change::Edited { .. } => ("post_edited", touched(post)),
+            Change::Deleted { .. } | Change::Left => ("post_deleted", touched(post)),
+        };
+        let env = &self.fetch.env;
+        Ok(Event {
+            account: env.account.clone(),
+            server: env.server.clone(),
+            user: self.me.clone(),
+            generation: self.generation,
+            connection_id: self.connection_id.clone(),
+            received_at: SystemTime::now(),
+            recovered: true,
+            own: post.user_id == self.me.id,
+            body: EventBody {
+                event: event.into(),
+                channel_id: post.channel_id.clone(),
+                change: Some(change),
+                seq: 0,
+                data: data.map_err(unreadable)?.get().into(),
+                broadcast: broadcast(&post.channel_id).map_err(unreadable)?.get().into(),
+            },
+        })
+    }
+}
+
+/// A post as a change.
+pub(in crate::hosting) fn new_post(post: &Post) -> Change {
+    Change::Posted(PostKey { create_at: post.create_at, id: post.id.clone() })
+}
+
+/// What a row of `since` says was done later than that, and when: an edit, a deletion, or neither. A row of a post's history
+/// looks like a deletion and is none (fact 25).
+pub(in crate::hosting) fn change_since(post: &Post, since: i64) -> Option<(i64, Change)> {
+    let id = post.id.clone();
+    if post.original_id.is_some() {
+        None
+    } else if post.delete_at > since {
+        Some((post.delete_at, Change::Deleted { id }))
+    } else if post.delete_at == 0 && post.edit_at > since {
+        Some((post.edit_at, Change::Edited { id, edit_at: post.edit_at }))
+    } else {
+        None
+    }
+}
+
+/// Whether a post says that this user came or went.
+pub(in crate::hosting) fn moved(post: &Post, me: &UserId) -> Option<Moved> {
+    #[derive(Deserialize, Default)]
+    struct Props {
+        #[serde(default, rename = "addedUserId")]
+        added: UserId,
+        #[serde(default, rename = "removedUserId")]
+        removed: UserId,
+    }
+    #[derive(Deserialize)]
+    struct Whole {
+        #[serde(default)]
+        props: Props,
+    }
+    let props =
+        || serde_json::from_str::<Whole>(post.json.get()).map(|whole| whole.props).unwrap_or_default();
+    let (direction, who) = match &*post.kind {
+        "system_join_channel" | "system_join_team" => (Moved::In, post.user_id.clone()),
+        "system_add_to_channel" | "system_add_to_team" => (Moved::In, props().added),
+        "system_leave_channel" | "system_leave_team" => (Moved::Out, post.user_id.clone()),
+        "system_remove_from_channel" | "system_remove_from_team" => (Moved::Out, props().removed),
+        _ => return None,
+    };
+    (who == *me).then_some(direction)
+}
+
+/// The members of a live `posted` event that can be known of a fetched post.
+fn posted(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box<RawValue>> {
+    let channel = channel.map(|channel| (&*channel.display_name, &*channel.name, letter(&channel.kind)));
+    let (display_name, name, kind) = channel.unwrap_or_default();
+    to_raw_value(&serde_json::json!({
+        "channel_display_name": display_name,
+        "channel_name": name,
+        "channel_type": kind,
+        "post": post.json.get(),
+    }))
+}
+
+/// The same of a live `post_edited` or `post_deleted`, which have the post alone.
+fn touched(post: &Post) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(&serde_json::json!({ "post": post.json.get() }))
+}
+
+/// A kind as the server spells it.
+fn letter(kind: &ChannelKind) -> &str {
+    match kind {
+        ChannelKind::Open => "O",
+        ChannelKind::Private => "P",
+        ChannelKind::Direct => "D",
+        ChannelKind::Group => "G",
+        ChannelKind::Other(letter) => letter,
+    }
+}
+
+fn broadcast(channel: &ChannelId) -> serde_json::Result<Box<RawValue>> {
+    to_raw_value(&serde_json::json!({ "channel_id": channel.as_str() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn post(with: &serde_json::Value) -> Post {
+        let mut post =
+            json!({ "id": "p", "create_at": 10, "user_id": "me", "channel_id": "c", "message": "" });
+        post.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        Post::read(RawValue::from_string(post.to_string()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_row_is_an_edit_a_deletion_or_neither() {
+        let id = || "p".into();
+        for (row, change) in [
+            (json!({ "edit_at": 20 }), Some((20, Change::Edited { id: id(), edit_at: 20 }))),
+            (json!({ "edit_at": 15 }), None),
+            (json!({ "update_at": 20 }), None),
+            (json!({ "delete_at": 20, "edit_at": 18 }), Some((20, Change::Deleted { id: id() }))),
+            (json!({ "delete_at": 15, "edit_at": 20 }), None),
+            (json!({ "delete_at": 20, "original_id": "x" }), None),
+        ] {
+            assert_eq!(change_since(&post(&row), 15), change, "fact 25: {row}");
+        }
+    }
+
+    #[test]
+    fn a_post_says_who_came_and_went() {
+        for (row, way) in [
+            (json!({ "type": "system_join_channel" }), Some(Moved::In)),
+            (json!({ "type": "system_join_channel", "user_id": "other" }), None),
+            (json!({ "type": "system_add_to_channel", "props": { "addedUserId": "me" } }), Some(Moved::In)),
+            (json!({ "type": "system_add_to_channel", "props": { "addedUserId": "other" } }), None),
+            (
+                json!({ "type": "system_remove_from_channel", "props": { "removedUserId": "me" } }),
+                Some(Moved::Out),
+            ),
+            (json!({ "type": "system_leave_team" }), Some(Moved::Out)),
+            (json!({ "type": "" }), None),
+        ] {
+            assert_eq!(moved(&post(&row), &"me".into()), way, "fact 28: {row}");
+        }
+    }
+}

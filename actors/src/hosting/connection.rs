@@ -1,0 +1,283 @@
+//! The Connection: one socket from its baseline to its end, never used again.
+
+mod audit;
+pub(super) mod connect;
+mod ending;
+mod frames;
+mod opening;
+mod permitted_frames;
+mod ping;
+mod post_change;
+mod reconfigure;
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use actix::{
+    Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, SpawnHandle,
+    WrapFuture as _,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use self::connect::Connected;
+pub(super) use self::{audit::AuditNow, connect::Baseline};
+use super::{
+    context::{Env, now},
+    delivery::{Attach, Delivery, Permits},
+    health_check::{self, HealthCheck},
+    supervisor::ChildStopped,
+};
+use crate::{
+    mattermost::{Requests, SocketWriter},
+    model::{CloseReason, Fact, Generation, ResumePoint},
+    policy::{Liveness, Run, Sequence},
+    ports::Api,
+};
+
+/// One incarnation of an account's connection.
+///
+/// ```text
+/// connecting ──▶ opening ──▶ catching up ──▶ ready ──▶ ending
+///     │             └──▶ explaining ◀┘                   ▲
+///     │                      └───────────────────────────┤
+///     └──────────────────────────────────────────────────┘
+/// ```
+pub(super) struct Connection {
+    env: Arc<Env>,
+    /// This Arbiter's client, kept for as long as the Connection lives: its REST connections stay open for the next
+    /// poll.
+    api: Option<Rc<dyn Api>>,
+    generation: Generation,
+    delivery: Addr<Delivery>,
+    permits: Permits,
+    /// Where the last socket may be taken up again.
+    resume: Option<ResumePoint>,
+    phase: Phase,
+    started: Instant,
+    baseline: Option<Baseline>,
+    socket: Option<OpenSocket>,
+    health: Option<Addr<HealthCheck>>,
+    catching_up: CatchingUp,
+    next_audit: Option<SpawnHandle>,
+    /// An audit is on its way: they never overlap.
+    auditing: bool,
+    /// Somebody asked for the next one: it comes whatever is set.
+    audit_asked: bool,
+    /// A sibling saw a change before there was a HealthCheck to ask.
+    prompted: bool,
+    /// The timer for being settled.
+    settling: Option<SpawnHandle>,
+    reason: Option<CloseReason>,
+}
+
+/// Whether a catch-up is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CatchingUp {
+    No,
+    Yes,
+    /// Something was lost meanwhile: another follows.
+    Again,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Fetching the baseline, waiting for a dial slot, dialing.
+    Connecting,
+    /// The socket is open; hello, or the answer to the first ping of a resume, is due. The slot is given back early when
+    /// our own reading is paused.
+    Opening { slot: Option<OwnedSemaphorePermit>, resumed: bool },
+    /// What was missed is being fetched; what comes live waits behind it.
+    CatchingUp,
+    /// The socket ended before it was ready; REST is asked why.
+    Explaining,
+    /// Events flow.
+    Ready { since: Instant, paused: Duration },
+    /// The reason is known; the socket is being closed.
+    Ending { ready_for: Option<Duration>, behind: bool },
+}
+
+/// What belongs to the open socket.
+struct OpenSocket {
+    writer: SocketWriter,
+    requests: Requests,
+    liveness: Liveness,
+    sequence: Sequence,
+    connection_id: Arc<str>,
+    timer: Option<SpawnHandle>,
+}
+
+/// Ends the Connection. Sent by its HealthCheck, its Delivery and the Supervisor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Terminate {
+    /// The generation that is meant; another drops it.
+    pub(super) generation: Generation,
+    /// Why.
+    pub(super) reason: CloseReason,
+}
+
+/// A sibling saw the account change: poll at once.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Prompted;
+
+/// The HealthCheck ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct HealthCheckStopped;
+
+impl Connection {
+    pub(super) fn new(
+        env: Arc<Env>,
+        generation: Generation,
+        delivery: Addr<Delivery>,
+        permits: Permits,
+        resume: Option<ResumePoint>,
+    ) -> Self {
+        Self {
+            env,
+            api: None,
+            generation,
+            delivery,
+            permits,
+            resume,
+            phase: Phase::Connecting,
+            started: now(),
+            baseline: None,
+            socket: None,
+            health: None,
+            catching_up: CatchingUp::No,
+            next_audit: None,
+            auditing: false,
+            audit_asked: false,
+            prompted: false,
+            settling: None,
+            reason: None,
+        }
+    }
+
+    /// The client of the Arbiter that the Connection runs on.
+    fn api(&mut self) -> Rc<dyn Api> {
+        self.api.get_or_insert_with(|| self.env.api.api()).clone()
+    }
+
+    fn observe(&self, fact: Fact) {
+        self.env.observe(self.generation, fact);
+    }
+
+    fn poll_now(&self) {
+        if let Some(health) = &self.health {
+            health.do_send(health_check::PollNow);
+        }
+    }
+
+    fn deliver_to_me(&self, ctx: &Context<Self>) {
+        self.delivery.do_send(Attach { generation: self.generation, connection: ctx.address() });
+    }
+}
+
+impl Actor for Connection {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.started = now();
+        self.observe(Fact::Connecting);
+        self.deliver_to_me(ctx);
+        let (env, api, permits) = (self.env.clone(), self.api(), self.permits.clone());
+        let connecting = connect::connect(env, api, permits, self.generation, self.resume.take());
+        ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.connected(result, ctx)));
+    }
+
+    /// Runs also when a handler panicked: then nobody has set a reason.
+    fn stopped(&mut self, ctx: &mut Self::Context) {
+        if let Some(health) = self.health.take() {
+            health.do_send(health_check::Stop);
+        }
+        self.env.vitals.catches_up(None);
+        let stopped = ChildStopped {
+            account: self.env.account.clone(),
+            connection: ctx.address(),
+            reason: self.reason.take(),
+            run: self.run(),
+            resume: self.resume_point(),
+        };
+        self.env.supervisor.do_send(stopped);
+    }
+}
+
+impl Connection {
+    /// How it fared.
+    fn run(&self) -> Run {
+        match self.phase {
+            Phase::Ending { ready_for, behind } => {
+                Run { ready_for, reading_paused: behind, common_cause: false }
+            }
+            Phase::Ready { .. } => {
+                Run { ready_for: self.ready_for(), reading_paused: self.is_behind(), common_cause: false }
+            }
+            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp | Phase::Explaining => {
+                Run::default()
+            }
+        }
+    }
+
+    fn ready_for(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Ready { since, paused } => {
+                let pause = self.socket.as_ref().and_then(|socket| socket.liveness.paused_for(now()));
+                let paused = paused + pause.unwrap_or_default();
+                Some(now().saturating_duration_since(since).saturating_sub(paused))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.liveness.is_behind(now()))
+    }
+
+    /// Where the next generation may go on.
+    fn resume_point(&self) -> Option<ResumePoint> {
+        let socket = self.socket.as_ref().filter(|socket| !socket.connection_id.is_empty())?;
+        let connection_id = (&*socket.connection_id).into();
+        Some(ResumePoint { connection_id, next_seq: socket.sequence.next() })
+    }
+}
+
+impl Handler<Terminate> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, terminate: Terminate, ctx: &mut Self::Context) {
+        if terminate.generation == self.generation {
+            self.end(terminate.reason, ctx);
+        }
+    }
+}
+
+impl Handler<Prompted> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Prompted, _: &mut Self::Context) {
+        if self.health.is_some() {
+            self.poll_now();
+        } else {
+            self.prompted = true;
+        }
+    }
+}
+
+impl Handler<HealthCheckStopped> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: HealthCheckStopped, ctx: &mut Self::Context) {
+        self.end(CloseReason::HealthCheckDied, ctx);
+    }
+}
+
+/// Wall-clock time, for what people read.
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,179 @@
+//! What the socket says, frame by frame.
+
+use actix::{Context, StreamHandler};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Connection, Phase, connect::Baseline, now, permitted_frames::Heard, post_change, wall_clock};
+use crate::{
+    hosting::{delivery::Deliver, supervisor::Touched},
+    mattermost::{self, EventEnvelope, Frame, Incoming, Reply},
+    model::{CloseReason, Event, EventBody, Fact},
+    policy::{Prompt, Sequence, Step},
+};
+
+const STATUS_UNAUTHORIZED: u16 = 401;
+
+impl StreamHandler<Heard> for Connection {
+    fn handle(&mut self, heard: Heard, ctx: &mut Self::Context) {
+        match heard {
+            Heard::Frame(frame, permit) => self.frame(frame, permit, ctx),
+            Heard::Broken(error) => self.broken(&error, ctx),
+            Heard::Paused => self.paused(),
+            Heard::Resumed => self.resumed(ctx),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        self.lost("the server closed the connection without a close frame".into(), ctx);
+    }
+}
+
+impl Connection {
+    fn frame(&mut self, frame: Frame, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+        let Some(socket) = &mut self.socket else { return };
+        socket.liveness.heard(now());
+        match frame {
+            Frame::Text(text) => self.text(&text, permit, ctx),
+            Frame::Ping(payload) => {
+                if let Err(error) = socket.writer.send_pong(&payload) {
+                    self.lost(error.to_string(), ctx);
+                }
+            }
+            Frame::Pong(_) | Frame::Binary(_) => {}
+            Frame::Close(close) => self.gone(CloseReason::Closed { code: close.map(|(code, _)| code) }, ctx),
+        }
+    }
+
+    fn text(&mut self, text: &str, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+        match mattermost::parse(text) {
+            Ok(Incoming::Event(envelope)) => self.event(&envelope, permit, ctx),
+            Ok(Incoming::Reply(reply)) => self.reply(&reply, ctx),
+            Err(error) => self.observe(Fact::Unreadable { cause: error.to_string() }),
+        }
+    }
+
+    fn event(&mut self, envelope: &EventEnvelope<'_>, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+        if envelope.event == "hello" {
+            self.hello(envelope, ctx);
+        }
+        let Some(socket) = &mut self.socket else { return };
+        if let Step::Gap { expected } = socket.sequence.saw(envelope.seq) {
+            self.observe(Fact::SequenceGap { expected, got: envelope.seq });
+            self.catch_up_again(ctx);
+        }
+        if envelope.event == "user_updated" {
+            self.witness(envelope);
+        }
+        self.deliver(envelope, permit);
+    }
+
+    fn deliver(&self, envelope: &EventEnvelope<'_>, permit: OwnedSemaphorePermit) {
+        let Some(socket) = &self.socket else { return };
+        let received_at = wall_clock();
+        let heard = post_change::heard(envelope, self.baseline.as_ref().map(|baseline| &baseline.user));
+        let user = self.baseline.as_ref().map(Baseline::account_user).unwrap_or_default();
+        self.env.vitals.heard_event(received_at);
+        let event = Event {
+            account: self.env.account.clone(),
+            server: self.env.server.clone(),
+            user,
+            generation: self.generation,
+            connection_id: socket.connection_id.clone(),
+            received_at,
+            recovered: false,
+            own: heard.own,
+            body: EventBody {
+                event: envelope.event.as_ref().into(),
+                channel_id: heard.channel.unwrap_or_else(|| envelope.channel_id()),
+                change: heard.change,
+                seq: envelope.seq,
+                data: envelope.data.get().into(),
+                broadcast: envelope.broadcast.get().into(),
+            },
+        };
+        self.delivery.do_send(Deliver { event, permit });
+    }
+
+    /// The server says hello: at the start, or in place of a resume that did not work (fact 10).
+    fn hello(&mut self, envelope: &EventEnvelope<'_>, ctx: &mut Context<Self>) {
+        let connection_id = match envelope.hello() {
+            Ok(hello) => hello.connection_id.unwrap_or_default(),
+            Err(error) => return self.end(CloseReason::Protocol { cause: format!("hello: {error}") }, ctx),
+        };
+        let Some(socket) = &mut self.socket else { return };
+        let lost = !socket.connection_id.is_empty() && *socket.connection_id != *connection_id;
+        if lost || socket.connection_id.is_empty() {
+            socket.connection_id = connection_id.into();
+            // A new connection counts from here; after an odd resume that need not be 0.
+            socket.sequence = Sequence::starting_at(envelope.seq);
+        }
+        if lost {
+            self.observe(Fact::ResumeLost);
+        }
+        if matches!(self.phase, Phase::Opening { .. }) {
+            self.welcomed(false, ctx);
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply<'_>, ctx: &mut Context<Self>) {
+        let Some(socket) = &mut self.socket else { return };
+        let took = reply.seq_reply.and_then(|seq| socket.liveness.replied(now(), seq));
+        if !reply.ok && (took.is_some() || reply.is_unauthorized()) {
+            let error =
+                reply.error.as_ref().map_or_else(|| reply.status.to_string(), |error| error.id.to_string());
+            self.env.vitals.pinged(took.unwrap_or_default(), Some(&error));
+            return self.end(CloseReason::Deaf { error }, ctx);
+        }
+        let Some(took) = took else { return };
+        self.env.vitals.pinged(took, None);
+        self.env.vitals.good_probe();
+        self.observe(Fact::ProbeGood { took });
+        if matches!(self.phase, Phase::Opening { resumed: true, .. }) {
+            self.welcomed(true, ctx);
+        } else {
+            self.beat(ctx);
+        }
+    }
+
+    /// Another user changed: if it is hosted here, have it looked at. A guest does not see all users.
+    fn witness(&self, envelope: &EventEnvelope<'_>) {
+        if !self.env.settings.health.witness
+            || self.baseline.as_ref().is_none_or(|baseline| baseline.is_guest)
+        {
+            return;
+        }
+        let Ok(updated) = envelope.user_updated() else { return };
+        let (account, after) = match self.env.witness.saw(now(), &updated.id, updated.update_at) {
+            Prompt::No => return,
+            Prompt::Now(account) => (account, std::time::Duration::ZERO),
+            Prompt::After(account, after) => (account, after),
+        };
+        self.env.supervisor.do_send(Touched { account, after });
+    }
+
+    fn paused(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.liveness.paused(now());
+        }
+        if let Phase::Opening { slot, .. } = &mut self.phase {
+            // Others need not wait for our sink.
+            *slot = None;
+        }
+    }
+
+    fn resumed(&mut self, ctx: &mut Context<Self>) {
+        let Some(socket) = &mut self.socket else { return };
+        let stood_still = socket.liveness.resumed(now());
+        if let Phase::Ready { paused, .. } = &mut self.phase {
+            *paused += stood_still;
+        }
+        self.beat(ctx);
+    }
+}
+
+impl Reply<'_> {
+    /// Whether the server no longer knows who we are, whatever the error's id (fact 20).
+    fn is_unauthorized(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.status_code == STATUS_UNAUTHORIZED)
+    }
+}

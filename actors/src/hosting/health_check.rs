@@ -1,0 +1,245 @@
+//! The HealthCheck: polls `/users/me` for as long as its Connection lives, and ends it on drift.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
+    SpawnHandle, WrapFuture as _,
+};
+
+use super::{
+    connection::{Baseline, Connection, HealthCheckStopped, Terminate},
+    context::{Env, Renew, now},
+};
+use crate::{
+    mattermost::{Etag, Me, RestError, RestErrorKind},
+    model::{Fact, Generation},
+    policy::{Health, Polled, RequestClass, Verdict, first_poll_after},
+    ports::Api,
+};
+
+/// A child of one Connection: it knows that one's baseline and can end no other.
+pub(super) struct HealthCheck {
+    env: Arc<Env>,
+    api: Rc<dyn Api>,
+    generation: Generation,
+    connection: Addr<Connection>,
+    health: Health,
+    etag: Option<Etag>,
+    /// The timer for the next poll.
+    timer: Option<SpawnHandle>,
+    /// The timer by which a 401 is asked again in a moment: no setting puts that off.
+    in_doubt: Option<SpawnHandle>,
+    /// One is on its way: polls never overlap.
+    polling: bool,
+    /// Somebody asked for a poll while one was on its way: what that one finds may be older than the question.
+    again: bool,
+    planned: bool,
+}
+
+/// Poll now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct PollNow;
+
+/// The Connection ended.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+/// What a poll brought: its finding, and when to poll next.
+struct Poll {
+    found: Polled,
+    etag: Option<Etag>,
+    interval: Option<Duration>,
+    took: Duration,
+    /// Why there was no answer.
+    failed: Option<String>,
+}
+
+impl HealthCheck {
+    pub(super) fn new(
+        env: Arc<Env>,
+        api: Rc<dyn Api>,
+        generation: Generation,
+        connection: Addr<Connection>,
+        baseline: &Baseline,
+    ) -> Self {
+        let health = Health::new(baseline.user.clone(), baseline.update_at);
+        let etag = baseline.etag.clone();
+        Self {
+            env,
+            api,
+            generation,
+            connection,
+            health,
+            etag,
+            timer: None,
+            in_doubt: None,
+            polling: false,
+            again: false,
+            planned: false,
+        }
+    }
+
+    fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.timer = Some(ctx.run_later(wait, Self::poll));
+    }
+
+    /// Where polling is turned off it polls only when it is prompted.
+    fn poll_again(&mut self, interval: Duration, ctx: &mut Context<Self>) {
+        if self.env.settings.health.poll {
+            self.poll_after(interval, ctx);
+        }
+    }
+
+    fn poll(&mut self, ctx: &mut Context<Self>) {
+        // A timer that is cancelled when it is due already still fires.
+        if std::mem::replace(&mut self.polling, true) {
+            return;
+        }
+        for timer in self.timer.take().into_iter().chain(self.in_doubt.take()) {
+            ctx.cancel_future(timer);
+        }
+        let poll = poll(self.env.clone(), self.api.clone(), self.etag.clone());
+        ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
+    }
+
+    fn polled(&mut self, poll: Poll, ctx: &mut Context<Self>) {
+        if !self.env.gate.is_open() {
+            // It could never look again. Its Connection ends, and the next one gets a gate that works.
+            return ctx.stop();
+        }
+        self.polling = false;
+        let verdict = self.health.polled(&poll.found);
+        self.tell(&verdict, poll.took, poll.failed);
+        let interval = poll.interval.unwrap_or(self.env.settings.health.poll_interval);
+        match verdict {
+            Verdict::Terminate(reason) => {
+                self.connection.do_send(Terminate { generation: self.generation, reason });
+            }
+            Verdict::AskAgain(wait) => {
+                self.in_doubt = Some(ctx.run_later(wait, Self::poll));
+            }
+            Verdict::Good | Verdict::Nothing if std::mem::take(&mut self.again) => self.poll(ctx),
+            Verdict::Good => {
+                self.etag = poll.etag.or_else(|| self.etag.take());
+                self.poll_again(interval, ctx);
+            }
+            Verdict::Nothing => self.poll_again(interval, ctx),
+        }
+    }
+
+    /// Tells what a poll said: well, ill, or nothing.
+    fn tell(&self, verdict: &Verdict, took: Duration, failed: Option<String>) {
+        let vitals = &self.env.vitals;
+        if let Some(cause) = failed {
+            vitals.polled(took, Some(&cause));
+            return self.env.observe(self.generation, Fact::ProbeFailed { cause });
+        }
+        match verdict {
+            Verdict::Good => {
+                vitals.polled(took, None);
+                vitals.good_probe();
+                self.env.observe(self.generation, Fact::ProbeGood { took });
+            }
+            Verdict::Terminate(reason) => vitals.polled(took, Some(&reason.to_string())),
+            Verdict::AskAgain(_) | Verdict::Nothing => {}
+        }
+    }
+}
+
+/// One poll, when the gate gives leave.
+async fn poll(env: Arc<Env>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
+    let permit = match env.gate.permit(RequestClass::Health, &env.account).await {
+        Ok(permit) => permit,
+        Err(closed) => {
+            return Poll {
+                found: Polled::Failed,
+                etag: None,
+                interval: None,
+                took: Duration::ZERO,
+                failed: Some(closed.to_string()),
+            };
+        }
+    };
+    let asked = now();
+    let answer = api.me(&env.token, etag.as_ref()).await;
+    let took = now().saturating_duration_since(asked);
+    let interval = Some(permit.poll_interval);
+    match answer {
+        Ok(answer) => {
+            env.gate.answered(answer.rate);
+            let (found, etag) = match answer.value {
+                Me::Unmodified => (Polled::Unmodified, None),
+                Me::User { user, etag } => (Polled::User { id: user.id, update_at: user.update_at }, etag),
+            };
+            Poll { found, etag, interval, took, failed: None }
+        }
+        Err(error) => {
+            env.gate.failed(&error);
+            let failed = Some(error.to_string());
+            Poll { found: finding(&error), etag: None, interval, took, failed }
+        }
+    }
+}
+
+fn finding(error: &RestError) -> Polled {
+    if error.kind == RestErrorKind::Unauthorized { Polled::Unauthorized } else { Polled::Failed }
+}
+
+impl Actor for HealthCheck {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let interval = self.env.settings.health.poll_interval;
+        self.poll_again(first_poll_after(&self.env.account, interval), ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if !self.planned {
+            self.connection.do_send(HealthCheckStopped);
+        }
+    }
+}
+
+impl Handler<PollNow> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, _: PollNow, ctx: &mut Self::Context) {
+        if self.polling {
+            self.again = true;
+            return;
+        }
+        self.poll(ctx);
+    }
+}
+
+impl Handler<Renew> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, Renew(env): Renew, ctx: &mut Self::Context) {
+        let before = std::mem::replace(&mut self.env, env).settings.health;
+        let now = self.env.settings.health;
+        if self.polling
+            || self.in_doubt.is_some()
+            || (before.poll, before.poll_interval) == (now.poll, now.poll_interval)
+        {
+            // What is on its way goes on as it is set then.
+            return;
+        }
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.poll_again(first_poll_after(&self.env.account, now.poll_interval), ctx);
+    }
+}
+
+impl Handler<Stop> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.planned = true;
+        ctx.stop();
+    }
+}

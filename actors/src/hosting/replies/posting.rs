@@ -1,0 +1,232 @@
+//! A post, in as many parts as it takes, each of them once.
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    client::{Desk, Failed},
+    find_posted::{KEY, Look, MARGIN_MS},
+};
+use crate::{
+    mattermost::{FileId, NewFile, NewPost},
+    model::{Attachment, ChannelId, Draft, Fact, PostId, Posted, ReplyError, ReplyKey, UserId},
+    policy::{Attempt, GaveUp, LONGEST_TEXT, ReplyStep, Streak, split},
+};
+
+/// The most files of one post: the server takes no more.
+const MOST_FILES: usize = 10;
+
+/// The length of a key that is made: as long as an id, and as unlikely to come twice.
+const KEY_LENGTH: usize = 26;
+
+/// One post of a reply.
+struct Part<'a> {
+    desk: &'a Desk,
+    post: NewPost,
+    files: &'a [Attachment],
+    key: String,
+    /// No post with the key is older, in server milliseconds.
+    oldest: Option<i64>,
+    /// Whether the key was given: then it may have been posted before.
+    given: bool,
+    /// Whether the loop guard counts it: a text in many parts is one reply.
+    counts: bool,
+    is_answer: bool,
+    me: UserId,
+    deadline: Instant,
+}
+
+/// Why a step failed.
+enum Setback {
+    Failed(Failed),
+    Error(ReplyError),
+}
+
+impl From<Failed> for Setback {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+/// Posts a draft.
+pub(super) async fn post(desk: &Desk, draft: Draft, deadline: Instant) -> Result<Posted, ReplyError> {
+    let texts = checked(&draft)?;
+    let me =
+        desk.me(deadline).await.map_err(|failed| desk.error(GaveUp::TooLate { unsure: false }, failed))?;
+    let (key, given) = match &draft.key {
+        Some(key) => (key.as_str().to_owned(), true),
+        None => (std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect(), false),
+    };
+    let oldest = match &draft.key {
+        Some(key) => key.oldest(),
+        None => newest_time(desk),
+    };
+    let mut ids = Vec::with_capacity(texts.len());
+    let last = texts.len() - 1;
+    for (n, text) in texts.into_iter().enumerate() {
+        let part = Part {
+            desk,
+            key: if n == 0 { key.clone() } else { format!("{key}/{}", n + 1) },
+            post: NewPost {
+                channel_id: draft.channel.clone(),
+                message: text,
+                root_id: draft.root_id.clone(),
+                props: draft.props.clone(),
+                ..NewPost::default()
+            },
+            files: if n == last { &draft.files } else { &[] },
+            oldest,
+            given,
+            counts: n == 0,
+            is_answer: draft.key.as_ref().is_some_and(ReplyKey::is_answer),
+            me: me.clone(),
+            deadline,
+        };
+        ids.push(part.post_once().await?);
+    }
+    Ok(Posted { ids })
+}
+
+/// The texts of the parts, if it can be posted at all.
+fn checked(draft: &Draft) -> Result<Vec<String>, ReplyError> {
+    let attachments = draft.props.contains_key("attachments");
+    if draft.text.trim().is_empty() && draft.files.is_empty() && !attachments {
+        return Err(ReplyError::Empty);
+    }
+    if draft.files.len() > MOST_FILES {
+        return Err(ReplyError::TooManyFiles { files: draft.files.len(), limit: MOST_FILES });
+    }
+    let too_long = |characters| ReplyError::TooLong { characters, limit: LONGEST_TEXT };
+    split(&draft.text).map_err(|long| too_long(long.characters))
+}
+
+/// What is posted from now on is not older than the newest that was seen.
+fn newest_time(desk: &Desk) -> Option<i64> {
+    let time = desk.env().book.with(|book| book.account().server_time);
+    (time > 0).then(|| time.saturating_sub(MARGIN_MS))
+}
+
+impl Part<'_> {
+    fn channel(&self) -> &ChannelId {
+        &self.post.channel_id
+    }
+
+    fn known(&self) -> Option<PostId> {
+        self.desk.sent.borrow().find(&self.key).cloned()
+    }
+
+    /// Posts it, unless that was done before.
+    async fn post_once(mut self) -> Result<PostId, ReplyError> {
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        self.post.pending_post_id = format!("{}:{}", self.me, self.key);
+        self.post.props.insert(KEY.into(), self.key.clone().into());
+        let before = self.given && self.desk.sent.borrow().may_have(self.channel(), self.oldest);
+        let mut attempt = Attempt::once(self.deadline.into_std(), before);
+        let mut counted = false;
+        let result = self.until_done(&mut attempt, &mut counted).await;
+        if counted && matches!(&result, Err(error) if !is_unsure(error)) {
+            self.desk.env().guard.did_not(self.channel());
+        }
+        result
+    }
+
+    async fn until_done(&mut self, attempt: &mut Attempt, counted: &mut bool) -> Result<PostId, ReplyError> {
+        loop {
+            let step = attempt.next();
+            let done = match step {
+                ReplyStep::Look => self.look().await,
+                ReplyStep::Send => self.send(counted).await.map(Some),
+            };
+            match done {
+                Ok(Some(id)) => return Ok(id),
+                Ok(None) => attempt.not_found(),
+                Err(Setback::Error(error)) => return Err(error),
+                Err(Setback::Failed(failed)) => wait(self.desk, attempt, step, failed).await?,
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<Option<PostId>, Setback> {
+        let (desk, channel, me) = (self.desk, self.channel(), &self.me);
+        Look { desk, channel, me, oldest: self.oldest, deadline: self.deadline }.run().await?;
+        Ok(self.known())
+    }
+
+    async fn send(&mut self, counted: &mut bool) -> Result<PostId, Setback> {
+        if self.counts && !*counted {
+            self.count()?;
+            *counted = true;
+        }
+        if self.post.file_ids.len() < self.files.len() {
+            self.upload().await?;
+        }
+        let post = &self.post;
+        let made =
+            self.desk.ask(self.deadline, async |api, token| api.create_post(token, post).await).await?;
+        self.desk.sent.borrow_mut().posted(self.channel(), &self.key, made.id.clone());
+        Ok(made.id)
+    }
+
+    fn count(&self) -> Result<(), Setback> {
+        let env = self.desk.env();
+        let Streak::Ends { first } = env.guard.posts(self.channel(), &self.me, self.is_answer) else {
+            return Ok(());
+        };
+        let (channel, limit) = (self.channel().clone(), env.guard.limit());
+        if first {
+            self.desk.observe(Fact::LoopStopped { channel: channel.clone(), limit });
+        }
+        Err(Setback::Error(ReplyError::LoopGuard { channel, limit }))
+    }
+
+    /// Takes the files to the server. What was taken before a setback is not taken again.
+    async fn upload(&mut self) -> Result<(), Setback> {
+        let limit = self.max_file_size().await?;
+        if let Some(file) = self.files.iter().find(|file| file.bytes.len() as u64 > limit) {
+            let (name, bytes) = (file.name.clone(), file.bytes.len());
+            return Err(Setback::Error(ReplyError::FileTooLarge { name, bytes, limit }));
+        }
+        while let Some(file) = self.files.get(self.post.file_ids.len()) {
+            let new = NewFile { channel: self.channel(), name: &file.name, bytes: &file.bytes };
+            let id: Result<FileId, Failed> =
+                self.desk.ask(self.deadline, async |api, token| api.upload_file(token, new).await).await;
+            // A file that no post names is nobody's: it may be taken twice.
+            self.post.file_ids.push(id.map_err(Failed::harmless)?);
+        }
+        Ok(())
+    }
+
+    async fn max_file_size(&self) -> Result<u64, Failed> {
+        if let Some(limit) = self.desk.max_file_size.get() {
+            return Ok(limit);
+        }
+        let asked = self.desk.ask(self.deadline, async |api, token| api.max_file_size(token).await);
+        let limit = asked.await.map_err(Failed::harmless)?;
+        self.desk.max_file_size.set(Some(limit));
+        Ok(limit)
+    }
+}
+
+fn is_unsure(error: &ReplyError) -> bool {
+    matches!(error, ReplyError::TooLate { unsure: true, .. })
+}
+
+/// Waits for the next step after one that failed, if there is one.
+pub(super) async fn wait(
+    desk: &Desk,
+    attempt: &mut Attempt,
+    step: ReplyStep,
+    failed: Failed,
+) -> Result<(), ReplyError> {
+    if failed.is_final() {
+        return Err(desk.error(attempt.too_late(), failed));
+    }
+    match attempt.failed(Instant::now().into_std(), step, failed.trouble) {
+        Ok(after) => {
+            sleep(after).await;
+            Ok(())
+        }
+        Err(gave_up) => Err(desk.error(gave_up, failed)),
+    }
+}

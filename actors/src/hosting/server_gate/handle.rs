@@ -1,0 +1,121 @@
+//! How the other actors speak to a ServerGate.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::Addr;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::{Accounts, Acquire, ChangePolls, Configure, Learned, Look, ServerGate, reconfigure::Stop};
+use crate::hosting::context::now;
+use crate::{
+    mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind, Tally},
+    model::{AccountName, ServerSnapshot},
+    policy::{RateSeen, RequestClass},
+};
+
+/// The way to one server's gate, from any Arbiter.
+#[derive(Clone)]
+pub(in crate::hosting) struct GateHandle {
+    gate: Addr<ServerGate>,
+    slots: Arc<Semaphore>,
+    tally: Arc<Tally>,
+}
+
+/// Leave for one request.
+#[derive(Debug)]
+pub(in crate::hosting) struct Permit {
+    /// How long polls are to wait for each other at the moment.
+    pub(in crate::hosting) poll_interval: Duration,
+}
+
+/// The gate is gone, or too many wait.
+#[derive(Debug, thiserror::Error)]
+#[error("the server's gate is closed, or too many requests wait")]
+pub(in crate::hosting) struct GateClosed;
+
+impl GateHandle {
+    pub(in crate::hosting) fn new(gate: Addr<ServerGate>, slots: Arc<Semaphore>, tally: Arc<Tally>) -> Self {
+        Self { gate, slots, tally }
+    }
+
+    /// Waits for leave to make one request: for the pace, for a pause to end, and while the server is down.
+    pub(in crate::hosting) async fn permit(
+        &self,
+        class: RequestClass,
+        account: &AccountName,
+    ) -> Result<Permit, GateClosed> {
+        let (grant, granted) = oneshot::channel();
+        let asked = now();
+        self.gate.do_send(Acquire { class, account: account.clone(), grant });
+        let permit = granted.await.map_err(|_| GateClosed)?;
+        self.tally.waited(class, now().saturating_duration_since(asked));
+        Ok(permit)
+    }
+
+    /// Waits for a dial slot, to be held from the dial to the hello.
+    pub(in crate::hosting) async fn dial_slot(&self) -> Result<OwnedSemaphorePermit, GateClosed> {
+        self.slots.clone().acquire_owned().await.map_err(|_| GateClosed)
+    }
+
+    /// Learns from the answer to a request.
+    pub(in crate::hosting) fn answered(&self, rate: Option<RateHeaders>) {
+        if let Some(rate) = rate {
+            let reset_seconds = rate.reset.as_secs();
+            let (limit, remaining) = (rate.limit.into(), rate.remaining.into());
+            self.gate.do_send(Learned::Rate(RateSeen { limit, remaining, reset_seconds }));
+        }
+    }
+
+    /// Learns from a request that failed.
+    pub(in crate::hosting) fn failed(&self, error: &RestError) {
+        match &error.kind {
+            RestErrorKind::RateLimited { retry_after } => self.gate.do_send(Learned::Limited(*retry_after)),
+            RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => self.lost(),
+            _ => {}
+        }
+    }
+
+    /// Learns from a dial that failed.
+    pub(in crate::hosting) fn dial_failed(&self, error: &DialError) {
+        match &error.kind {
+            DialErrorKind::Refused { status: 429, retry_after } => {
+                self.gate.do_send(Learned::Limited(*retry_after));
+            }
+            DialErrorKind::Unreachable | DialErrorKind::Timeout => self.lost(),
+            DialErrorKind::Refused { status: 500.., .. } => self.lost(),
+            _ => {}
+        }
+    }
+
+    /// A socket was lost, which may mean that the server is down.
+    pub(in crate::hosting) fn lost(&self) {
+        self.gate.do_send(Learned::Failed);
+    }
+
+    /// Tells how many accounts are on the server.
+    pub(in crate::hosting) fn accounts(&self, accounts: usize) {
+        self.gate.do_send(Accounts(accounts));
+    }
+
+    /// What is known of the server; none when the gate is gone.
+    pub(in crate::hosting) async fn look(&self) -> Option<ServerSnapshot> {
+        self.gate.send(Look).await.ok()
+    }
+
+    pub(in crate::hosting) fn is_open(&self) -> bool {
+        self.gate.connected()
+    }
+
+    pub(in crate::hosting) fn configure(&self, new: Configure) {
+        self.gate.do_send(new);
+    }
+
+    pub(in crate::hosting) fn change_polls(&self, interval: Duration) {
+        self.gate.do_send(ChangePolls(interval));
+    }
+
+    /// Ends the gate: whoever waits at it learns that it is closed.
+    pub(in crate::hosting) fn stop(&self) {
+        self.gate.do_send(Stop);
+    }
+}

@@ -1,0 +1,95 @@
+//! What an operator changes about a server while its accounts run, and its end.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{ActorContext as _, AsyncContext as _, Context, Handler, Message};
+
+use super::{ServerGate, slots_of};
+use crate::{
+    hosting::context::now,
+    policy::{GateLimits, Pace, Weather},
+    ports::ApiFactory,
+};
+
+/// The operator changed what is set about the server.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct Configure {
+    pub(in crate::hosting) factory: Arc<dyn ApiFactory>,
+    pub(in crate::hosting) limits: GateLimits,
+    /// Whether it is somewhere else: what was learned of the server may not hold there.
+    pub(in crate::hosting) moved: bool,
+}
+
+/// The operator changed from one poll of an account to the next.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct ChangePolls(pub(in crate::hosting) Duration);
+
+/// The server is hosted no more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+impl ServerGate {
+    /// Forgets what was learned of the server.
+    fn look_anew(&mut self, limits: GateLimits, ctx: &mut Context<Self>) {
+        self.pace = Pace::new(now(), limits.requests_per_second);
+        if let Some(knock) = self.knock.take() {
+            ctx.cancel_future(knock);
+        }
+        if self.knocking.weather() == Weather::Down {
+            self.knocking.knocks();
+            self.knock(ctx);
+        } else {
+            // A knock that was on its way is none any more.
+            self.knocking.answered(now());
+        }
+    }
+
+    fn set_slots(&mut self, limits: GateLimits) {
+        let slots = slots_of(limits);
+        if slots > self.dial_slots {
+            self.slots.add_permits(slots - self.dial_slots);
+            self.dial_slots = slots;
+        } else {
+            // Slots that are taken now cannot be forgotten: they stay beyond the new limit until the next change.
+            self.dial_slots -= self.slots.forget_permits(self.dial_slots - slots);
+        }
+    }
+}
+
+impl Handler<Configure> for ServerGate {
+    type Result = ();
+
+    fn handle(&mut self, new: Configure, ctx: &mut Self::Context) {
+        if !Arc::ptr_eq(&self.factory, &new.factory) {
+            self.factory = new.factory;
+            self.api = None;
+        }
+        if new.moved {
+            self.look_anew(new.limits, ctx);
+        } else {
+            self.pace.configure(new.limits.requests_per_second);
+        }
+        self.set_slots(new.limits);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<ChangePolls> for ServerGate {
+    type Result = ();
+
+    fn handle(&mut self, ChangePolls(interval): ChangePolls, _: &mut Self::Context) {
+        self.poll_interval = interval;
+        self.told_interval = interval;
+    }
+}
+
+impl Handler<Stop> for ServerGate {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}

@@ -1,0 +1,205 @@
+//! What children and gates tell the Supervisor: facts, in the past tense.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use actix::{Addr, AsyncContext as _, Context, Handler, Message};
+
+use super::{Supervisor, account::Account};
+use crate::{
+    hosting::{
+        connection::{Connection, Prompted},
+        delivery::Delivery,
+    },
+    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, Stall},
+    policy::Run,
+};
+
+/// A Connection was welcomed by the server.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct ChildConnected {
+    pub(in crate::hosting) account: AccountName,
+    pub(in crate::hosting) connection: Addr<Connection>,
+}
+
+/// A Connection was ready for `reset_after`, its own pauses left out.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct ChildSettled {
+    pub(in crate::hosting) account: AccountName,
+    pub(in crate::hosting) connection: Addr<Connection>,
+}
+
+/// A Connection is ready.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct ChildReady {
+    pub(in crate::hosting) account: AccountName,
+    pub(in crate::hosting) connection: Addr<Connection>,
+    /// From the start of the Connection.
+    pub(in crate::hosting) after: Duration,
+    /// `update_at` as it was when the Connection was born.
+    pub(in crate::hosting) touched_at: i64,
+}
+
+/// A Connection ended; told exactly once, also after a panic.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct ChildStopped {
+    pub(in crate::hosting) account: AccountName,
+    pub(in crate::hosting) connection: Addr<Connection>,
+    /// None when nobody had set one: it panicked, or its Arbiter died.
+    pub(in crate::hosting) reason: Option<CloseReason>,
+    pub(in crate::hosting) run: Run,
+    /// Where its socket may be taken up again.
+    pub(in crate::hosting) resume: Option<ResumePoint>,
+}
+
+/// A Delivery died.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct DeliveryStopped {
+    pub(in crate::hosting) account: AccountName,
+    pub(in crate::hosting) delivery: Addr<Delivery>,
+}
+
+/// A sink or the store takes nothing for the moment, or does again.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct Stalled {
+    pub(in crate::hosting) account: AccountName,
+    pub(in crate::hosting) by: Stall,
+    pub(in crate::hosting) on: bool,
+}
+
+/// A sibling saw an account change.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct Touched {
+    pub(in crate::hosting) account: AccountName,
+    /// When to look: prompts for one account are at least a second apart.
+    pub(in crate::hosting) after: Duration,
+}
+
+/// A gate found out whether its server is up.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct ServerWeather {
+    pub(in crate::hosting) server: ServerName,
+    /// Since when it has not answered; `None` when it answers again.
+    pub(in crate::hosting) down_since: Option<Instant>,
+}
+
+impl Handler<ChildConnected> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, told: ChildConnected, _: &mut Self::Context) {
+        let Some(account) = self.current(&told.account, &told.connection) else { return };
+        if account.state != AccountState::Stopping {
+            account.enter(AccountState::CatchingUp);
+        }
+    }
+}
+
+impl Handler<ChildReady> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, told: ChildReady, _: &mut Self::Context) {
+        let Some(account) = self.current(&told.account, &told.connection) else { return };
+        if account.state == AccountState::Stopping {
+            return;
+        }
+        account.enter(if account.stalls.any() { AccountState::Stalled } else { AccountState::Ready });
+        account.was_ready = true;
+        account.is_back();
+        account.observe(Fact::Ready { after: told.after });
+        if let Some(after) = account.deafness.ready(SystemTime::now(), told.touched_at) {
+            account.observe(Fact::HearsAgain { after });
+        }
+        let server = account.spec.server.clone();
+        if let Some(server) = self.servers.get_mut(&server) {
+            server.cause.ready(told.account);
+        }
+    }
+}
+
+impl Handler<ChildSettled> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, told: ChildSettled, _: &mut Self::Context) {
+        if let Some(account) = self.current(&told.account, &told.connection) {
+            account.tracker.settled();
+            account.observe(Fact::Settled);
+        }
+    }
+}
+
+impl Supervisor {
+    /// The account, if the message is from the Connection that runs for it now: addresses are never used again.
+    pub(super) fn current(
+        &mut self,
+        name: &AccountName,
+        connection: &Addr<Connection>,
+    ) -> Option<&mut Account> {
+        self.accounts.get_mut(name).filter(|account| account.connection.as_ref() == Some(connection))
+    }
+
+    fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        account.observe(Fact::Prompted);
+        account.env.vitals.prompted();
+        match &account.connection {
+            Some(connection) => {
+                // If it is just being told 401, that is older than what the sibling saw.
+                account.prompted = true;
+                connection.do_send(Prompted);
+            }
+            None if account.state == AccountState::Blocked => self.start_connection(name, ctx),
+            None => {}
+        }
+    }
+}
+
+impl Handler<Touched> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, touched: Touched, ctx: &mut Self::Context) {
+        if touched.after.is_zero() {
+            self.prompt(&touched.account, ctx);
+        } else {
+            ctx.run_later(touched.after, move |act, ctx| act.prompt(&touched.account, ctx));
+        }
+    }
+}
+
+impl Handler<Stalled> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, told: Stalled, _: &mut Self::Context) {
+        let Some(account) = self.accounts.get_mut(&told.account) else { return };
+        account.stalls.note(told.by, told.on);
+        match (account.stalls.any(), account.state) {
+            (true, AccountState::Connecting | AccountState::CatchingUp | AccountState::Ready) => {
+                account.enter(AccountState::Stalled);
+            }
+            (false, AccountState::Stalled) if account.was_ready => account.enter(AccountState::Ready),
+            (false, AccountState::Stalled) => account.enter(AccountState::Connecting),
+            _ => {}
+        }
+    }
+}
+
+impl Handler<ServerWeather> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, told: ServerWeather, ctx: &mut Self::Context) {
+        let Some(server) = self.servers.get_mut(&told.server) else { return };
+        match told.down_since {
+            None => server.cause.server_up(),
+            Some(since) => {
+                let excused = server.cause.server_down(since);
+                self.refund(excused, ctx);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What operators ask for.
+
+use std::sync::Arc;
+
+use actix::{AsyncContext as _, Context, Handler};
+
+use super::{
+    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, Server, StartAccount, StopAccount,
+    Supervisor, SupervisorError, account::Account,
+};
+use crate::{
+    hosting::{
+        connection::Terminate,
+        context::{Env, SharedWitness, Vitals},
+        delivery,
+        replies::SharedLoopGuard,
+        server_gate::{Configure, ServerGate},
+        shared_replay::SharedBook,
+    },
+    model::{AccountName, AccountState, CloseReason, Fact},
+    policy::{CommonCause, Run},
+};
+
+impl Handler<AddServer> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, AddServer(spec): AddServer, ctx: &mut Self::Context) {
+        if let Some(server) = self.servers.get_mut(&spec.name) {
+            // Whether it is another place is not said: it may be.
+            let moved = !Arc::ptr_eq(&server.spec.api, &spec.api);
+            server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved });
+            server.spec = spec;
+            return;
+        }
+        let gate = ServerGate::start(
+            &spec,
+            self.settings.health.poll_interval,
+            self.observer.clone(),
+            ctx.address(),
+        );
+        let server = Server {
+            gate,
+            witness: SharedWitness::default(),
+            guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
+            cause: CommonCause::default(),
+            accounts: 0,
+            spec,
+        };
+        self.servers.insert(server.spec.name.clone(), server);
+    }
+}
+
+impl Handler<AddAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, AddAccount(spec): AddAccount, ctx: &mut Self::Context) -> Self::Result {
+        if self.shutting_down.is_some() {
+            return Err(SupervisorError::ShuttingDown);
+        }
+        if self.accounts.contains_key(&spec.name) {
+            return Err(SupervisorError::Exists(spec.name));
+        }
+        let Some(server) = self.servers.get_mut(&spec.server) else {
+            return Err(SupervisorError::UnknownServer { account: spec.name, server: spec.server });
+        };
+        server.gains();
+        let env = Arc::new(Env {
+            account: spec.name.clone(),
+            server: spec.server.clone(),
+            token: spec.token.clone(),
+            api: server.spec.api.clone(),
+            gate: server.gate.clone(),
+            witness: server.witness.clone(),
+            guard: server.guard.clone(),
+            settings: self.settings.clone(),
+            observer: self.observer.clone(),
+            vitals: Arc::new(Vitals::default()),
+            book: SharedBook::new(self.settings.catch_up.book(), self.store.clone()),
+            supervisor: ctx.address(),
+        });
+        let name = spec.name.clone();
+        self.accounts.insert(name.clone(), Account::new(spec, env));
+        self.start_connection(&name, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<StartAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, StartAccount(name): StartAccount, ctx: &mut Self::Context) -> Self::Result {
+        let account = self.known(&name)?;
+        account.start_again = account.state == AccountState::Stopping;
+        self.start_connection(&name, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<StopAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, StopAccount(name): StopAccount, ctx: &mut Self::Context) -> Self::Result {
+        self.known(&name)?.start_again = false;
+        self.stop(&name, CloseReason::OperatorStop, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<RestartAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, RestartAccount(name): RestartAccount, ctx: &mut Self::Context) -> Self::Result {
+        let account = self.known(&name)?;
+        account.start_again = account.state == AccountState::Stopping;
+        if account.connection.is_some() {
+            self.terminate(&name, CloseReason::OperatorRestart, ctx);
+        } else {
+            self.start_connection(&name, ctx);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<ResetAccount> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, ResetAccount(name): ResetAccount, ctx: &mut Self::Context) -> Self::Result {
+        let account = self.known(&name)?;
+        account.tracker.reset();
+        account.observe(Fact::BudgetReset);
+        if account.state == AccountState::Tripped {
+            self.start_connection(&name, ctx);
+        }
+        Ok(())
+    }
+}
+
+impl Supervisor {
+    /// The account, unless it is being removed.
+    pub(super) fn known(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
+        let account = self.accounts.get_mut(name).filter(|account| !account.removing);
+        account.ok_or_else(|| SupervisorError::UnknownAccount(name.clone()))
+    }
+
+    /// Stops an account, whatever it is doing.
+    pub(super) fn stop(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+        self.cancel_start(name, ctx);
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        if account.connection.is_some() {
+            account.enter(AccountState::Stopping);
+            return self.terminate(name, reason, ctx);
+        }
+        if account.state != AccountState::Stopped {
+            account.enter(AccountState::Stopped);
+            account.observe(Fact::Stopped);
+        }
+        if account.removing {
+            self.remove(name, ctx);
+        }
+    }
+
+    /// Tells the Connection to end, and has patience until the deadline.
+    pub(super) fn terminate(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+        let deadline = self.settings.stop_deadline;
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let Some(connection) = &account.connection else { return };
+        connection.do_send(Terminate { generation: account.generation, reason: reason.clone() });
+        let key = name.clone();
+        let timer = ctx.run_later(deadline, move |act, ctx| act.abandon(&key, reason, ctx));
+        if let Some(old) = account.patience.replace(timer) {
+            ctx.cancel_future(old);
+        }
+    }
+
+    /// It did not end in time. It is left where it is, together with the Delivery beside it, and the account goes
+    /// on as if it had ended.
+    fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let Some(connection) = account.connection.clone() else { return };
+        if account.patience.take().is_none() {
+            // It ended as its time was up.
+            return;
+        }
+        account.observe(Fact::Abandoned);
+        if let Some(home) = account.home.take() {
+            home.delivery.do_send(delivery::Stop);
+            // Its thread hangs: nobody is to be put there again.
+            self.pool.condemn(home.place);
+        }
+        let (account, reason) = (name.clone(), Some(reason));
+        let child = ChildStopped { account, connection, reason, run: Run::default(), resume: None };
+        self.ended(child, ctx);
+    }
+}

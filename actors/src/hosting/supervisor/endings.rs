@@ -1,0 +1,162 @@
+//! What the Supervisor does when a child has ended: the table of endings, carried out.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use actix::{AsyncContext as _, Context, Handler};
+
+use super::{ChildStopped, DeliveryStopped, Supervisor};
+use crate::{
+    hosting::{connection::Terminate, context::now},
+    model::{AccountName, AccountState, Class, CloseReason, Ending, Fact},
+    policy::Next,
+};
+
+impl Handler<ChildStopped> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, child: ChildStopped, ctx: &mut Self::Context) {
+        // One that was abandoned, and ends after all.
+        if self.current(&child.account, &child.connection).is_some() {
+            self.ended(child, ctx);
+        }
+    }
+}
+
+impl Handler<DeliveryStopped> for Supervisor {
+    type Result = ();
+
+    /// Both restart: the Connection ends for it, and the next one gets a fresh Delivery.
+    fn handle(&mut self, died: DeliveryStopped, _: &mut Self::Context) {
+        let Some(account) = self.accounts.get_mut(&died.account) else { return };
+        let Some(home) = account.home.as_mut().filter(|home| home.delivery == died.delivery) else { return };
+        home.dead = true;
+        if let Some(connection) = &account.connection {
+            connection
+                .do_send(Terminate { generation: account.generation, reason: CloseReason::DeliveryDied });
+        }
+    }
+}
+
+impl Supervisor {
+    /// A Connection ended: takes note, and does what follows.
+    pub(super) fn ended(&mut self, mut child: ChildStopped, ctx: &mut Context<Self>) {
+        let reason = child.reason.take().unwrap_or_else(|| self.silent_end(&child.account));
+        let now = now();
+        let excused = self.dropped_with_others(&child, &reason, now);
+        child.run.common_cause = excused.iter().any(|(who, _)| *who == child.account);
+        let Some(account) = self.accounts.get_mut(&child.account) else { return };
+        account.connection = None;
+        account.was_ready = false;
+        if let Some(timer) = account.patience.take() {
+            ctx.cancel_future(timer);
+        }
+        // Whatever ended it: one that was told to stop has stopped, and owes nothing.
+        let stopping = account.state == AccountState::Stopping;
+        let decided = match std::mem::take(&mut account.changed) {
+            _ if stopping => &CloseReason::OperatorStop,
+            true => &CloseReason::ConfigChanged,
+            false => &reason,
+        };
+        let next = account.tracker.ended(now, decided, child.run);
+        let ready_for = child.run.ready_for;
+        let witnessed = account.prompted && matches!(reason.class(), Class::Recycle | Class::Blocked);
+        let charged = matches!(next, Next::Trip { .. } | Next::Start { charged: Some(_), .. });
+        account.observe(Fact::Closed { reason: reason.clone(), ready_for, charged });
+        account.resume = child.resume;
+        account.remember(Ending {
+            at: SystemTime::now(),
+            generation: account.generation,
+            reason,
+            charged,
+            witnessed,
+            ready_for,
+            back_after: None,
+        });
+        self.carry_out(&child.account, next, ctx);
+        self.refund(excused, ctx);
+        self.is_it_quiet();
+    }
+
+    /// Nobody set a reason: its Arbiter died under it, or it panicked.
+    fn silent_end(&self, name: &AccountName) -> CloseReason {
+        let home = self.accounts.get(name).and_then(|account| account.home.as_ref());
+        if home.is_some_and(|home| !self.pool.is_alive(home.place)) {
+            CloseReason::ArbiterDied
+        } else {
+            CloseReason::Panicked
+        }
+    }
+
+    /// Counts the ending of a ready Connection, and gives back the drops that have a common cause with it.
+    fn dropped_with_others(
+        &mut self,
+        child: &ChildStopped,
+        reason: &CloseReason,
+        now: Instant,
+    ) -> Vec<(AccountName, Instant)> {
+        let Some(account) = self.accounts.get(&child.account) else { return Vec::new() };
+        let Some(server) = self.servers.get_mut(&account.spec.server) else { return Vec::new() };
+        let dropped =
+            matches!(reason, CloseReason::Dropped { .. } | CloseReason::Closed { .. } | CloseReason::Silent);
+        if account.was_ready && dropped {
+            return server.cause.dropped(now, child.account.clone());
+        }
+        server.cause.ended(&child.account);
+        Vec::new()
+    }
+
+    fn carry_out(&mut self, name: &AccountName, next: Next, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        let at_once = std::mem::take(&mut account.prompted);
+        // A host that ends keeps it for the next one.
+        let parting = self.shutting_down.is_some() && account.ended_by(&CloseReason::Shutdown);
+        if !parting && !matches!(next, Next::Start { resume: true, .. }) {
+            account.resume = None;
+        }
+        let (state, fact, after) = match next {
+            Next::Stop => return self.stopped(name, ctx),
+            Next::Move => (AccountState::Connecting, None, Duration::ZERO),
+            Next::Start { after, .. } => (AccountState::Backoff, None, after),
+            Next::AskBlocked(_) if at_once => (AccountState::Blocked, Some(Fact::Blocked), Duration::ZERO),
+            Next::AskBlocked(after) => (AccountState::Blocked, Some(Fact::Blocked), after),
+            Next::AskMisconfigured(after) => (AccountState::Misconfigured, Some(Fact::Misconfigured), after),
+            Next::Trip { cooldown, .. } => {
+                (AccountState::Tripped, Some(Fact::Tripped { cooldown }), cooldown)
+            }
+        };
+        // A fact is told when the account comes into its state, not at every question.
+        if let Some(fact) = fact.filter(|_| account.state != state) {
+            account.observe(fact);
+        }
+        account.enter(state);
+        let resume = account.resume.is_some();
+        account.observe(Fact::RestartScheduled { after, resume });
+        self.start_after(name, after, ctx);
+    }
+
+    /// The account rests until somebody starts it.
+    fn stopped(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+        let Some(account) = self.accounts.get_mut(name) else { return };
+        account.enter(AccountState::Stopped);
+        account.observe(Fact::Stopped);
+        if account.removing {
+            self.remove(name, ctx);
+        } else if std::mem::take(&mut account.start_again) {
+            self.start_connection(name, ctx);
+        }
+    }
+
+    /// Takes charges back, and starts again whoever tripped for them.
+    pub(super) fn refund(&mut self, excused: Vec<(AccountName, Instant)>, ctx: &mut Context<Self>) {
+        for (name, at) in excused {
+            let Some(account) = self.accounts.get_mut(&name) else { continue };
+            let Some(after) = account.tracker.refund(at) else { continue };
+            account.observe(Fact::Refunded);
+            if account.state == AccountState::Tripped {
+                account.enter(AccountState::Backoff);
+                account.observe(Fact::RestartScheduled { after, resume: account.resume.is_some() });
+                self.start_after(&name, after, ctx);
+            }
+        }
+    }
+}

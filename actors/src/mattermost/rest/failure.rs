@@ -1,0 +1,97 @@
+//! Why no answer came: the HTTP client's errors, sorted.
+
+use std::io;
+
+use actix_http::error::ParseError;
+use awc::error::{ConnectError, PayloadError, SendRequestError};
+
+/// What stood in the way before there was an answer.
+#[derive(Debug)]
+pub(in crate::mattermost) struct Failure {
+    pub(in crate::mattermost) kind: FailureKind,
+    pub(in crate::mattermost) message: String,
+    /// The error of the operating system or of TLS beneath, which, unlike the HTTP client's own
+    /// errors, can be sent between threads.
+    pub(in crate::mattermost) source: Option<io::Error>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::mattermost) enum FailureKind {
+    /// No connection, or it broke before the answer.
+    Unreachable,
+    /// It took too long.
+    Timeout,
+    /// TLS or the certificate was refused, by either side.
+    Tls,
+    /// What came back is no HTTP.
+    NotHttp,
+}
+
+impl Failure {
+    fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub(in crate::mattermost) fn timeout() -> Self {
+        Self::new(FailureKind::Timeout, "the time for the request is over")
+    }
+
+    fn io(what: &str, error: io::Error) -> Self {
+        let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+        let kind = match error.kind() {
+            _ if tls => FailureKind::Tls,
+            io::ErrorKind::TimedOut => FailureKind::Timeout,
+            _ => FailureKind::Unreachable,
+        };
+        Self { kind, message: format!("{what}: {error}"), source: Some(error) }
+    }
+}
+
+impl From<SendRequestError> for Failure {
+    fn from(error: SendRequestError) -> Self {
+        use FailureKind::{NotHttp, Timeout, Unreachable};
+        match error {
+            SendRequestError::Connect(error) => error.into(),
+            SendRequestError::Send(error) => Self::io("the request could not be sent", error),
+            SendRequestError::Response(ParseError::Io(error)) => Self::io("no answer", error),
+            SendRequestError::Response(ParseError::Timeout) | SendRequestError::Timeout => {
+                Self::new(Timeout, "no answer in time")
+            }
+            SendRequestError::Response(ParseError::Incomplete) => {
+                Self::new(Unreachable, "the connection was closed amid the answer")
+            }
+            SendRequestError::Response(error) => Self::new(NotHttp, format!("no HTTP answer: {error}")),
+            error => Self::new(NotHttp, error.to_string()),
+        }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        use FailureKind::{Timeout, Unreachable};
+        match error {
+            ConnectError::Io(error) => Self::io("no connection", error),
+            ConnectError::Timeout => Self::new(Timeout, "no connection in time"),
+            ConnectError::Resolver(error) => {
+                Self::new(Unreachable, format!("the host's address could not be looked up: {error}"))
+            }
+            ConnectError::NoRecords => Self::new(Unreachable, "the host has no address"),
+            ConnectError::Disconnected => {
+                Self::new(Unreachable, "the connection was closed before an answer")
+            }
+            error => Self::new(Unreachable, error.to_string()),
+        }
+    }
+}
+
+impl From<PayloadError> for Failure {
+    fn from(error: PayloadError) -> Self {
+        match error {
+            PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => {
+                Self::io("the answer broke off", error)
+            }
+            PayloadError::Incomplete(None) => Self::new(FailureKind::Unreachable, "the answer broke off"),
+            error => Self::new(FailureKind::NotHttp, error.to_string()),
+        }
+    }
+}

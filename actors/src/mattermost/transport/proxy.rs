@@ -1,0 +1,137 @@
+//! Proxies are refused rather than ignored.
+//!
+//! The HTTP client knows no proxy: with one configured it would silently go around it, and fail far
+//! from the cause where only the proxy has a way out.
+
+use std::net::IpAddr;
+
+use crate::mattermost::ServerUrl;
+
+/// The variables that name a proxy for `https` servers, in the order in which programs look.
+const FOR_HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// The same for `http`.
+const FOR_HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// The variables that name what goes around the proxy.
+const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// The environment wants a proxy for this server. The variable's value is left out: it may hold a
+/// password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{variable} names a proxy, and proxies are not supported; if {host} can be reached directly, \
+     add it to NO_PROXY"
+)]
+pub struct ProxyError {
+    /// The variable that names the proxy.
+    pub variable: &'static str,
+    /// The server's host.
+    pub host: Box<str>,
+}
+
+/// Looks into the environment, which `lookup` reads, for a proxy that this server would go through.
+///
+/// Hosts in `NO_PROXY` and loopback go around it, as with other programs.
+///
+/// # Errors
+///
+/// When a variable names one.
+pub fn refuse(url: &ServerUrl, lookup: impl Fn(&str) -> Option<String>) -> Result<(), ProxyError> {
+    let variables = if url.is_tls() { FOR_HTTPS } else { FOR_HTTP };
+    let set = |name: &&'static str| lookup(name).is_some_and(|value| !value.trim().is_empty());
+    let Some(variable) = variables.into_iter().find(set) else {
+        return Ok(());
+    };
+    let exceptions = EXCEPTIONS.into_iter().find_map(&lookup).unwrap_or_default();
+    if is_loopback(url.host()) || exceptions.split([',', ' ']).any(|entry| covers(entry.trim(), url)) {
+        return Ok(());
+    }
+    Err(ProxyError { variable, host: url.host().into() })
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// Whether an entry of `NO_PROXY` means this server: `*`, a name with all below it, an address, or a
+/// network, each but the last with or without the port.
+fn covers(entry: &str, url: &ServerUrl) -> bool {
+    let entry = entry.to_ascii_lowercase();
+    if let (Some((network, bits)), Ok(address)) = (entry.split_once('/'), url.host().parse()) {
+        return within(network, bits, address);
+    }
+    let bare = entry.strip_suffix(&format!(":{}", url.port())).unwrap_or(&entry);
+    let bare = bare.trim_start_matches('[').trim_end_matches(']');
+    let name = bare.trim_start_matches("*.").trim_start_matches('.');
+    if bare == "*" || name == url.host() {
+        return true;
+    }
+    !name.is_empty() && url.host().strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
+}
+
+fn within(network: &str, bits: &str, address: IpAddr) -> bool {
+    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
+        return false;
+    };
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let shift = 32u32.saturating_sub(bits);
+            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let shift = 128u32.saturating_sub(bits);
+            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(url: &str, env: &[(&str, &str)]) -> Option<&'static str> {
+        let lookup = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
+        refuse(&url.parse().unwrap(), lookup).err().map(|error| error.variable)
+    }
+
+    #[test]
+    fn a_proxy_is_refused_by_its_variable() {
+        let p = "http://user:hidden@proxy:3128";
+        assert_eq!(asked("https://chat.test", &[]), None);
+        assert_eq!(asked("https://chat.test", &[("HTTPS_PROXY", p)]), Some("HTTPS_PROXY"));
+        assert_eq!(asked("https://chat.test", &[("https_proxy", p)]), Some("https_proxy"));
+        assert_eq!(asked("https://chat.test", &[("ALL_PROXY", p)]), Some("ALL_PROXY"));
+        assert_eq!(asked("https://chat.test", &[("HTTP_PROXY", p)]), None);
+        assert_eq!(asked("http://chat.test", &[("HTTP_PROXY", p)]), Some("HTTP_PROXY"));
+        assert_eq!(asked("http://chat.test", &[("HTTP_PROXY", "")]), None);
+    }
+
+    #[test]
+    fn exceptions_go_around_it() {
+        let around = |url: &str, no: &str| asked(url, &[("ALL_PROXY", "p"), ("NO_PROXY", no)]).is_none();
+        for no in
+            ["*", "chat.test", ".test", "*.test", "test", "a.b, chat.test", "chat.test:443", "CHAT.test"]
+        {
+            assert!(around("https://chat.test", no), "{no}");
+        }
+        for no in ["", "at.test", "other.test", "chat.test:80", "chat"] {
+            assert!(!around("https://chat.test", no), "{no}");
+        }
+        assert!(around("https://10.1.2.3", "10.0.0.0/8") && !around("https://11.1.2.3", "10.0.0.0/8"));
+        assert!(around("https://[fd00::1]", "fd00::/8") && !around("https://[fe00::1]", "fd00::/8"));
+        assert!(around("https://10.1.2.3", "0.0.0.0/0") && around("https://[fd00::1]", "fd00::1"));
+        for url in ["http://localhost:8065", "http://127.0.0.1", "http://[::1]:8065"] {
+            assert!(around(url, ""), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_message_helps_and_hides_the_value() {
+        let lookup = |name: &str| (name == "ALL_PROXY").then(|| "http://u:hidden@p".to_owned());
+        let error = refuse(&"https://chat.test".parse().unwrap(), lookup).unwrap_err().to_string();
+        assert!(error.contains("ALL_PROXY") && error.contains("NO_PROXY") && error.contains("chat.test"));
+        assert!(!error.contains("hidden"));
+    }
+}

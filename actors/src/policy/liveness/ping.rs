@@ -1,0 +1,189 @@
+//! The in-band ping: is the socket alive, and does it hear? (facts 3, 4, 22)
+
+use std::time::{Duration, Instant};
+
+/// How often to ping, and how long to wait for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PulseLimits {
+    /// From one ping to the next.
+    pub interval: Duration,
+    /// From a ping, or the last frame heard after it, until the socket counts as silent.
+    pub timeout: Duration,
+}
+
+impl Default for PulseLimits {
+    fn default() -> Self {
+        Self {
+            // A deaf bot is noticed within half a minute, for one small frame.
+            interval: Duration::from_secs(30),
+            // An answer that takes longer is of no use to anybody who waits for the bot.
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pulse {
+    /// Nothing until then.
+    Wait(Instant),
+    /// Nothing until reading goes on.
+    Paused,
+    /// Send a ping, and tell [`Liveness::pinged`].
+    Ping,
+    /// The socket is silent.
+    Silent,
+}
+
+/// The pulse of one socket. Time in which our own reading is paused counts neither as silence nor as waiting.
+#[derive(Debug)]
+pub struct Liveness {
+    limits: PulseLimits,
+    next_ping: Instant,
+    /// The ping that is on its way.
+    open: Option<Open>,
+    paused_since: Option<Instant>,
+    resumed_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    seq: u64,
+    sent: Instant,
+    deadline: Instant,
+    /// Whether anything at all was heard since.
+    heard: bool,
+}
+
+impl Liveness {
+    /// A socket that was just opened.
+    pub fn new(now: Instant, limits: PulseLimits) -> Self {
+        Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
+    }
+
+    /// The operator set other limits. The next ping comes no later than by them; one that is on its way keeps its time.
+    pub fn configure(&mut self, now: Instant, limits: PulseLimits) {
+        self.limits = limits;
+        self.next_ping = self.next_ping.min(now + limits.interval);
+    }
+
+    /// What to do now.
+    pub fn step(&mut self, now: Instant) -> Pulse {
+        if self.paused_since.is_some() {
+            return Pulse::Paused;
+        }
+        match self.open {
+            Some(open) if now < open.deadline => Pulse::Wait(open.deadline),
+            Some(open) if !open.heard => Pulse::Silent,
+            // The answer is missing though the socket talks: ask again.
+            Some(_) => {
+                self.open = None;
+                Pulse::Ping
+            }
+            None if now < self.next_ping => Pulse::Wait(self.next_ping),
+            None => Pulse::Ping,
+        }
+    }
+
+    /// A ping was sent with this number.
+    pub fn pinged(&mut self, now: Instant, seq: u64) {
+        self.next_ping = now + self.limits.interval;
+        self.open = Some(Open { seq, sent: now, deadline: now + self.limits.timeout, heard: false });
+    }
+
+    /// Something was heard.
+    pub fn heard(&mut self, now: Instant) {
+        if let Some(open) = &mut self.open {
+            open.heard = true;
+            open.deadline = open.deadline.max(now + self.limits.timeout);
+        }
+    }
+
+    /// A reply came. When it answers the open ping: how long it took.
+    pub fn replied(&mut self, now: Instant, seq: u64) -> Option<Duration> {
+        let open = self.open.filter(|open| open.seq == seq)?;
+        self.open = None;
+        Some(now.saturating_duration_since(open.sent))
+    }
+
+    /// Our own reading stops.
+    pub fn paused(&mut self, now: Instant) {
+        self.paused_since.get_or_insert(now);
+    }
+
+    /// Our own reading goes on: all deadlines move by the time it stood still. Gives back that time.
+    pub fn resumed(&mut self, now: Instant) -> Duration {
+        let Some(since) = self.paused_since.take() else { return Duration::ZERO };
+        let stood_still = now.saturating_duration_since(since);
+        self.resumed_at = Some(now);
+        self.next_ping += stood_still;
+        if let Some(open) = &mut self.open {
+            open.deadline += stood_still;
+        }
+        stood_still
+    }
+
+    /// For how long our own reading has been paused now.
+    pub fn paused_for(&self, now: Instant) -> Option<Duration> {
+        self.paused_since.map(|since| now.saturating_duration_since(since))
+    }
+
+    /// Whether our own reading is paused, or was until so recently that a loss noticed now may come from it: a
+    /// server that lost patience meanwhile is found gone only when what it had sent has been read.
+    pub fn is_behind(&self, now: Instant) -> bool {
+        let recently = |at: Instant| now.saturating_duration_since(at) < self.limits.timeout;
+        self.paused_since.is_some() || self.resumed_at.is_some_and(recently)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn fresh() -> (Instant, Liveness) {
+        let now = Instant::now();
+        (now, Liveness::new(now, PulseLimits::default()))
+    }
+
+    #[test]
+    fn a_ping_every_interval_and_silence_after_the_timeout() {
+        let (start, mut pulse) = fresh();
+        assert_eq!(pulse.step(start), Pulse::Wait(start + 30 * SECOND));
+        let first = start + 30 * SECOND;
+        assert_eq!(pulse.step(first), Pulse::Ping);
+        pulse.pinged(first, 1);
+        assert_eq!(pulse.step(first), Pulse::Wait(first + 10 * SECOND));
+        assert_eq!(pulse.replied(first + SECOND, 7), None, "another reply");
+        assert_eq!(pulse.replied(first + SECOND, 1), Some(SECOND));
+        let second = start + 60 * SECOND;
+        assert_eq!(pulse.step(second), Pulse::Ping);
+        pulse.pinged(second, 2);
+        assert_eq!(pulse.step(second + 10 * SECOND), Pulse::Silent);
+    }
+
+    #[test]
+    fn a_socket_that_talks_is_not_silent_but_asked_again() {
+        let (start, mut pulse) = fresh();
+        let ping = start + 30 * SECOND;
+        pulse.pinged(ping, 1);
+        pulse.heard(ping + 9 * SECOND);
+        assert_eq!(pulse.step(ping + 10 * SECOND), Pulse::Wait(ping + 19 * SECOND));
+        assert_eq!(pulse.step(ping + 19 * SECOND), Pulse::Ping);
+    }
+
+    #[test]
+    fn minutes_of_paused_reading_are_no_silence() {
+        let (start, mut pulse) = fresh();
+        let ping = start + 30 * SECOND;
+        pulse.pinged(ping, 1);
+        pulse.paused(ping + 4 * SECOND);
+        pulse.paused(ping + 5 * SECOND);
+        assert_eq!(pulse.step(ping + 300 * SECOND), Pulse::Paused);
+        assert_eq!(pulse.resumed(ping + 304 * SECOND), 300 * SECOND);
+        assert!(pulse.is_behind(ping + 313 * SECOND) && !pulse.is_behind(ping + 314 * SECOND));
+        assert_eq!(pulse.step(ping + 309 * SECOND), Pulse::Wait(ping + 310 * SECOND));
+        assert_eq!(pulse.step(ping + 310 * SECOND), Pulse::Silent);
+    }
+}

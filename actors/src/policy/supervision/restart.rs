@@ -1,0 +1,172 @@
+//! What to do after each ending of one account's Connections: budget, delays and slow asking together.
+
+use std::time::{Duration, Instant};
+
+use crate::model::CloseReason;
+use crate::policy::{
+    Backoff, Budget, Charge, Charged, Consequence, Delays, Phase, RestartPolicy, Run, consequence,
+    gate::LONGEST_PAUSE,
+};
+
+/// How slowly a server is asked whether a blocked or misconfigured account may connect again.
+const ASKING: Delays =
+    Delays { min: Duration::from_secs(5), max: Duration::from_secs(300), random_factor: 0.2 };
+
+/// What to do after an ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until somebody starts the account.
+    Stop,
+    /// A new Connection after the delay.
+    Start {
+        /// The delay.
+        after: Duration,
+        /// Whether it may resume.
+        resume: bool,
+        /// Whether the ending was charged, at this moment.
+        charged: Option<Instant>,
+    },
+    /// A new Connection at once, on another Arbiter.
+    Move,
+    /// Blocked: ask again after the delay.
+    AskBlocked(Duration),
+    /// Misconfigured: ask again after the delay.
+    AskMisconfigured(Duration),
+    /// The budget is spent: rest for so long, then try half-open.
+    Trip {
+        /// The rest.
+        cooldown: Duration,
+        /// When the ending was charged.
+        charged: Instant,
+    },
+}
+
+/// The memory that one account's restarts are decided from.
+#[derive(Debug)]
+pub struct RestartTracker {
+    policy: RestartPolicy,
+    budget: Budget,
+    backoff: Backoff,
+    /// Delays of recycles that follow each other.
+    recycling: Backoff,
+    asking: Backoff,
+}
+
+impl RestartTracker {
+    /// A tracker with a whole budget.
+    pub fn new(policy: RestartPolicy) -> Self {
+        let budget = Budget::new(policy.settings());
+        let [backoff, recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
+        Self { policy, budget, backoff, recycling, asking: Backoff::new(ASKING) }
+    }
+
+    /// The operator set another policy: what was charged stays charged, and delays begin anew.
+    pub fn configure(&mut self, policy: RestartPolicy) {
+        self.budget.configure(policy.settings());
+        [self.backoff, self.recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
+        self.policy = policy;
+    }
+
+    /// Takes note of an ending and says what to do.
+    pub fn ended(&mut self, now: Instant, reason: &CloseReason, run: Run) -> Next {
+        if run.ready_for.is_some_and(|ready| ready >= self.policy.settings().reset_after) {
+            self.settled();
+        }
+        if run.ready_for.is_some() {
+            self.asking.reset();
+        }
+        let next = consequence(reason, run);
+        self.forget_other_series(next);
+        match next {
+            Consequence::Stop => Next::Stop,
+            Consequence::RestartNow => Self::start(Duration::ZERO, false),
+            Consequence::Move => Next::Move,
+            Consequence::Recycle => {
+                let after = self.recycling.next_delay();
+                Self::start(after, false)
+            }
+            Consequence::AskBlocked => Next::AskBlocked(self.asking.next_delay()),
+            Consequence::AskMisconfigured => Next::AskMisconfigured(self.asking.next_delay()),
+            Consequence::Backoff { charge, resume, at_least } => {
+                let charge = self.is_charged(charge, run);
+                self.back_off(now, charge, resume, at_least.unwrap_or_default())
+            }
+        }
+    }
+
+    /// A Connection was ready for `reset_after`: delays begin anew, a half-open budget is whole again.
+    pub fn settled(&mut self) {
+        self.budget.settled();
+        self.backoff.reset();
+        self.recycling.reset();
+    }
+
+    /// The rest of a tripped account is over.
+    pub fn cooled_down(&mut self) {
+        self.budget.cooled_down();
+    }
+
+    /// Takes a charge back. `Some` when that undid a trip: the account starts again after the delay.
+    pub fn refund(&mut self, charged_at: Instant) -> Option<Duration> {
+        self.budget.refund(charged_at).then(|| self.backoff.next_delay())
+    }
+
+    /// Gives the whole budget back, and begins the delays anew.
+    pub fn reset(&mut self) {
+        self.budget.reset();
+        self.backoff.reset();
+        self.recycling.reset();
+        self.asking.reset();
+    }
+
+    /// The restart budget.
+    pub fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
+    }
+
+    /// How long a Connection must be ready to settle.
+    pub fn reset_after(&self) -> Duration {
+        self.policy.settings().reset_after
+    }
+
+    /// Whether the account is resting or on trial.
+    pub fn phase(&self) -> Phase {
+        self.budget.phase()
+    }
+
+    fn start(after: Duration, resume: bool) -> Next {
+        Next::Start { after, resume, charged: None }
+    }
+
+    fn is_charged(&self, charge: Charge, run: Run) -> bool {
+        match charge {
+            Charge::No => false,
+            Charge::Yes => true,
+            Charge::IfFlapping => {
+                run.ready_for.is_none_or(|ready| ready < self.policy.settings().reset_after)
+            }
+        }
+    }
+
+    fn back_off(&mut self, now: Instant, charge: bool, resume: bool, at_least: Duration) -> Next {
+        if charge && let Charged::Tripped(cooldown) = self.budget.charge(now) {
+            return Next::Trip { cooldown, charged: now };
+        }
+        let after = self.backoff.next_delay().max(at_least.min(LONGEST_PAUSE));
+        Next::Start { after, resume, charged: charge.then_some(now) }
+    }
+
+    /// A series goes on only while its own kind of ending follows itself. The backoff alone is kept through
+    /// everything but a run that settled.
+    fn forget_other_series(&mut self, next: Consequence) {
+        if next != Consequence::Recycle {
+            self.recycling.reset();
+        }
+        if !matches!(next, Consequence::AskBlocked | Consequence::AskMisconfigured) {
+            self.asking.reset();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! A running host, seen and steered from the command line: the client of its admin API.
+
+mod actions;
+mod args;
+mod endpoint;
+mod error;
+mod format;
+mod http_client;
+mod process;
+mod sse;
+mod status;
+mod table;
+mod tail;
+mod unix;
+
+pub use actions::act;
+pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
+pub use endpoint::Place;
+pub use error::RemoteError;
+pub use http_client::Client;
+pub use process::{difference, health, log_level, reload};
+pub use status::{Choice, status, watch};
+pub use tail::{Tail, tail};

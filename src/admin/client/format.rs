@@ -1,0 +1,108 @@
+//! What is known of an account, in the words of a person.
+
+use std::time::{Duration, SystemTime};
+
+use crate::admin::dto::{Account, Ending, millis};
+
+/// Why a Connection ended, and how long the account was away. One that is `open` keeps it away to this moment: it is
+/// the newest of an account that is not ready.
+pub(super) fn ending(ending: &Ending, open: bool) -> String {
+    let why = match &*ending.reason {
+        "stale" | "deaf" | "unauthorized" if ending.witnessed => {
+            format!("{}: another account saw it change", ending.reason)
+        }
+        _ => ending.cause.clone(),
+    };
+    let charged = if ending.charged { ", charged" } else { "" };
+    match ending.back_after_ms {
+        Some(ms) => format!("{why}{charged}; back after {}", time(Duration::from_millis(ms))),
+        None if open => format!("{why}{charged}; not back yet"),
+        // Another ending came before the account was ready, or the host did not learn when it was.
+        None => format!("{why}{charged}"),
+    }
+}
+
+/// What an account is about at the moment, beyond its state.
+pub(super) fn now(account: &Account, at: SystemTime) -> Option<String> {
+    if let Some(progress) = account.catching_up.filter(|_| account.state == "catching_up") {
+        return Some(format!(
+            "{} of {} channels, {} recovered",
+            progress.done, progress.channels, progress.recovered
+        ));
+    }
+    if !account.stalled_by.is_empty() {
+        return Some(format!("the {} takes nothing", account.stalled_by.join(" and the ")));
+    }
+    let next = account.next_attempt.as_deref()?;
+    let wait = humantime::parse_rfc3339(next).ok()?.duration_since(at).unwrap_or_default();
+    Some(format!("again in {}", time(wait)))
+}
+
+/// How long ago that was.
+pub(super) fn ago(time_of: &str, at: SystemTime) -> String {
+    let since = humantime::parse_rfc3339(time_of).ok().and_then(|since| at.duration_since(since).ok());
+    time(since.unwrap_or_default())
+}
+
+/// A length of time, in its two largest units.
+pub(super) fn time(time: Duration) -> String {
+    let ms = millis(time);
+    let seconds = ms / 1_000;
+    match seconds {
+        0 if ms < 100 => format!("{ms} ms"),
+        0..=9 => format!("{}.{} s", seconds, ms % 1_000 / 100),
+        10..=59 => format!("{seconds} s"),
+        60..=3_599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..=86_399 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn an_ending(reason: &str, witnessed: bool, back_after_ms: Option<u64>) -> Ending {
+        Ending {
+            at: String::new(),
+            generation: 1,
+            reason: reason.into(),
+            class: "recycle".into(),
+            cause: format!("{reason}: in words"),
+            charged: false,
+            witnessed,
+            ready_for_ms: None,
+            back_after_ms,
+        }
+    }
+
+    #[test]
+    fn an_ending_says_why_and_whether_it_is_over() {
+        for (given, said) in [
+            (an_ending("stale", true, Some(412)), "stale: another account saw it change; back after 0.4 s"),
+            (an_ending("deaf", false, Some(61_000)), "deaf: in words; back after 1 min 1 s"),
+            (an_ending("dropped", true, None), "dropped: in words; not back yet"),
+        ] {
+            assert_eq!(ending(&given, true), said);
+        }
+        assert_eq!(ending(&an_ending("dropped", true, None), false), "dropped: in words");
+        let charged = Ending { charged: true, ..an_ending("protocol", false, None) };
+        assert_eq!(ending(&charged, true), "protocol: in words, charged; not back yet");
+    }
+
+    #[test]
+    fn times_are_short() {
+        for (ms, said) in [
+            (0, "0 ms"),
+            (49, "49 ms"),
+            (412, "0.4 s"),
+            (9_999, "9.9 s"),
+            (59_999, "59 s"),
+            (3_599_000, "59 min 59 s"),
+            (3_600_000, "1 h 0 min"),
+            (90_000_000, "1 d 1 h"),
+        ] {
+            assert_eq!(time(Duration::from_millis(ms)), said);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Accounts as a table, the ill ones first.
+
+use std::{fmt::Write as _, time::SystemTime};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
+
+use super::format;
+use crate::admin::dto::{Account, AccountDetail, Ending, Probe};
+
+/// States, those that want somebody first.
+const ORDER: [&str; 10] = [
+    "tripped",
+    "misconfigured",
+    "blocked",
+    "stalled",
+    "backoff",
+    "connecting",
+    "catching_up",
+    "stopping",
+    "stopped",
+    "ready",
+];
+
+/// A table of accounts, with what there is of them in a line beneath. At most so many rows.
+pub(super) fn table(accounts: &[Account], most: usize, colours: bool) -> String {
+    let now = SystemTime::now();
+    let mut sorted: Vec<_> = accounts.iter().collect();
+    sorted.sort_by_key(|account| (rank(&account.state), account.name.clone()));
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    let header = ["account", "server", "state", "since", "#", "events", "budget", "why"];
+    table.set_header(header.iter().map(|name| bold(name, colours)));
+    // On a terminal a row is a line: what does not fit is in `status NAME`.
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.add_rows(sorted.iter().take(most).map(|account| {
+        let mut row = Row::from(row(account, now, colours));
+        row.max_height(1);
+        row
+    }));
+    let mut text = table.trim_fmt();
+    text.push('\n');
+    if sorted.len() > most {
+        // Texts cannot fail to be written.
+        let _ = writeln!(text, "… and {} more", sorted.len() - most);
+    }
+    text + &sum(accounts)
+}
+
+fn rank(state: &str) -> usize {
+    ORDER.iter().position(|known| *known == state).unwrap_or(0)
+}
+
+fn row(account: &Account, now: SystemTime, colours: bool) -> Vec<Cell> {
+    let ill = !is_ready(account);
+    let doing = format::now(account, now);
+    let last = account.last_ending.as_ref().map(|ending| format::ending(ending, ill));
+    let why = match (doing, last) {
+        (Some(doing), Some(last)) if ill => format!("{last}; {doing}"),
+        (Some(doing), None) => doing,
+        (_, last) => last.unwrap_or_default(),
+    };
+    vec![
+        Cell::new(&account.name),
+        Cell::new(&account.server),
+        state(&account.state, colours),
+        Cell::new(format::ago(&account.since, now)),
+        Cell::new(account.generation),
+        Cell::new(account.events),
+        Cell::new(account.budget_left),
+        Cell::new(why),
+    ]
+}
+
+fn is_ready(account: &Account) -> bool {
+    account.state == "ready"
+}
+
+fn state(state: &str, colours: bool) -> Cell {
+    let cell = Cell::new(state);
+    if !colours {
+        return cell;
+    }
+    match state {
+        "ready" => cell.fg(Color::Green),
+        "connecting" | "catching_up" | "backoff" | "stalled" => cell.fg(Color::Yellow),
+        "stopped" | "stopping" => cell.fg(Color::DarkGrey),
+        _ => cell.fg(Color::Red).add_attribute(Attribute::Bold),
+    }
+}
+
+fn bold(text: &str, colours: bool) -> Cell {
+    let cell = Cell::new(text);
+    if colours { cell.add_attribute(Attribute::Bold) } else { cell }
+}
+
+/// How many are in which state.
+fn sum(accounts: &[Account]) -> String {
+    if accounts.is_empty() {
+        return "There are no such accounts.\n".into();
+    }
+    let counts = ORDER.iter().rev().filter_map(|state| {
+        let count = accounts.iter().filter(|account| account.state == *state).count();
+        (count > 0).then(|| format!("{count} {state}"))
+    });
+    format!("{}\n", counts.collect::<Vec<_>>().join(", "))
+}
+
+/// Everything that is known of one account.
+pub(super) fn detail(detail: &AccountDetail, colours: bool) -> String {
+    let now = SystemTime::now();
+    let account = &detail.account;
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    let mut line = |key: &str, value: String| {
+        table.add_row([bold(key, colours), Cell::new(value)]);
+    };
+    line("account", format!("{} on {}", account.name, account.server));
+    line("state", format!("{} for {}", account.state, format::ago(&account.since, now)));
+    line("now", format::now(account, now).unwrap_or_default());
+    line("generation", format!("{} ({} restarts)", account.generation, account.restarts));
+    line("events", format!("{}, the last {}", account.events, ago(account.last_event.as_ref(), now)));
+    line("recovered", account.recovered.to_string());
+    line("budget", format!("{} left, {} used", account.budget_left, account.restarts_in_window));
+    line("queue", queue(detail));
+    line("poll", probe(detail.witnesses.last_poll.as_ref(), now));
+    line("ping", probe(detail.witnesses.last_ping.as_ref(), now));
+    line("audit", probe(detail.witnesses.last_audit.as_ref(), now));
+    line("prompted", ago(detail.witnesses.last_prompt.as_ref(), now));
+    let mut text = table.trim_fmt();
+    text.push('\n');
+    // The newest comes first.
+    for (n, ending) in detail.endings.iter().enumerate() {
+        told(ending, n == 0 && !is_ready(account), &mut text);
+    }
+    text
+}
+
+fn ago(at: Option<&String>, now: SystemTime) -> String {
+    at.map_or("never".to_owned(), |at| format!("{} ago", format::ago(at, now)))
+}
+
+fn queue(detail: &AccountDetail) -> String {
+    match (detail.waiting, detail.unacknowledged, detail.cursor_lag_ms) {
+        (Some(waiting), Some(out), Some(lag)) => {
+            let lag = format::time(std::time::Duration::from_millis(lag));
+            format!("{waiting} waiting, {out} unacknowledged, cursors {lag} behind")
+        }
+        _ => "its thread does not answer".to_owned(),
+    }
+}
+
+fn probe(probe: Option<&Probe>, now: SystemTime) -> String {
+    let Some(probe) = probe else { return "never".to_owned() };
+    let said = probe.cause.as_deref().unwrap_or("all is well");
+    format!("{said} ({} ago, in {} ms)", format::ago(&probe.at, now), probe.took_ms)
+}
+
+fn told(ending: &Ending, open: bool, text: &mut String) {
+    // Texts cannot fail to be written.
+    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, format::ending(ending, open));
+}

@@ -1,0 +1,114 @@
+//! Accounts: shown, steered, spoken through.
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json, Path, Query},
+};
+use matterhost_actors::{
+    hosting::{AuditAccount, List, Look, ResetAccount, RestartAccount, SendReply, StartAccount, StopAccount},
+    model::{AccountName, AccountSnapshot, Order},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{api_error::Refusal, backend::Backend, body::holding};
+use crate::admin::dto::{Account, AccountDetail, Accounts, Action, Done, NewPost, Posted, Problem};
+
+/// Which accounts.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Only those in one of these states, with commas between; what is no state matches nothing.
+    state: Option<String>,
+    /// Only those on this server.
+    server: Option<String>,
+    /// Only those whose name holds this.
+    name: Option<String>,
+}
+
+impl Which {
+    fn takes(&self, account: &AccountSnapshot) -> bool {
+        let any = |list: &String, label: &str| list.split(',').any(|wanted| wanted.trim() == label);
+        self.state.as_ref().is_none_or(|states| any(states, account.state.label()))
+            && self.server.as_ref().is_none_or(|server| account.server.as_str() == server)
+            && self.name.as_ref().is_none_or(|part| account.account.as_str().contains(part.as_str()))
+    }
+}
+
+/// Accounts, by name
+#[utoipa::path(get, path = "/v1/accounts", tag = "accounts", params(Which),
+    responses((status = 200, body = Accounts), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<HttpResponse, Refusal> {
+    let place = backend.place()?;
+    let all = backend.ask(List).await?;
+    let accounts = all.iter().filter(|account| which.takes(account)).map(Account::from).collect();
+    let answer = HttpResponse::Ok().json(Accounts { accounts });
+    Ok(answer.map_body(|_, accounts| holding(accounts, place)))
+}
+
+/// Everything that is known of one account
+#[utoipa::path(get, path = "/v1/accounts/{name}", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
+    responses((status = 200, body = AccountDetail), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Json<AccountDetail>, Refusal> {
+    let detail = backend.ask(Look(account(&name)?)).await??;
+    Ok(Json((&detail).into()))
+}
+
+/// Restart, stop, start, reset the restart budget of, or audit one account
+#[utoipa::path(post, path = "/v1/accounts/{name}/{action}", tag = "accounts",
+    params(("name" = String, Path, description = "The account's name"), ("action" = Action, Path, description = "What to do")),
+    responses((status = 202, description = "It is under way", body = Done),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn act(
+    backend: Data<Backend>,
+    path: Path<(String, Action)>,
+) -> Result<HttpResponse, Refusal> {
+    let (name, action) = path.into_inner();
+    let name = account(&name)?;
+    match action {
+        Action::Restart => backend.ask(RestartAccount(name.clone())).await??,
+        Action::Stop => backend.ask(StopAccount(name.clone())).await??,
+        Action::Start => backend.ask(StartAccount(name.clone())).await??,
+        Action::Reset => backend.ask(ResetAccount(name.clone())).await??,
+        Action::Audit => backend.ask(AuditAccount(name.clone())).await??,
+    }
+    tracing::info!(account = name.as_str(), action = action.label(), "asked for by an operator");
+    Ok(HttpResponse::Accepted().json(Done { account: name.to_string(), action }))
+}
+
+/// Post as an account
+///
+/// Answered when the post is made, which can take as long as `replies.deadline` while the account is away.
+#[utoipa::path(post, path = "/v1/accounts/{name}/posts", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
+    request_body = NewPost,
+    responses((status = 201, description = "It is posted", body = Posted),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn post(
+    backend: Data<Backend>,
+    name: Path<String>,
+    post: Json<NewPost>,
+) -> Result<HttpResponse, Refusal> {
+    let account = account(&name)?;
+    let post = post.into_inner();
+    if post.key.as_ref().is_some_and(|key| !key.is_ascii()) {
+        return Err(Refusal::bad("key: a key is 1 to 256 visible characters of ASCII"));
+    }
+    let draft = post.into_draft().map_err(|error| Refusal::bad(format!("key: {error}")))?;
+    if draft.channel.as_str().is_empty() {
+        return Err(Refusal::bad("channel_id is empty; name a channel"));
+    }
+    let asked = backend.supervisor.send(SendReply { account, order: Order::Post(draft) }).await;
+    let posted = asked.map_err(|_| Refusal::unavailable("the host is ending"))??;
+    let ids = posted.ids.iter().map(ToString::to_string).collect();
+    Ok(HttpResponse::Created().json(Posted { ids }))
+}
+
+fn account(name: &str) -> Result<AccountName, Refusal> {
+    // What is no name is no account's.
+    AccountName::new(name).map_err(|error| Refusal::not_found(format!("there is no such account: {error}")))
+}

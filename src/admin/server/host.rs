@@ -1,0 +1,95 @@
+//! The process itself: what it is, what it logs, its metrics, its configuration.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{Data, Json, ReqData},
+};
+
+use super::{
+    api_error::Refusal,
+    authenticator::Caller,
+    backend::{Backend, ReloadRefused},
+    body::holding,
+    openapi,
+};
+use crate::{
+    admin::dto::{Instance, LogLevel, Problem},
+    config::Difference,
+    telemetry::metrics::Format,
+};
+
+/// The process that answers
+#[utoipa::path(get, path = "/v1/instance", tag = "host",
+    responses((status = 200, body = Instance), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn instance(backend: Data<Backend>, caller: ReqData<Caller>) -> Json<Instance> {
+    Json(backend.instance_for(caller.into_inner()))
+}
+
+/// What is logged
+#[utoipa::path(get, path = "/v1/log-level", tag = "host",
+    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn log_level(backend: Data<Backend>) -> Json<LogLevel> {
+    Json(LogLevel { level: backend.operations.log_level() })
+}
+
+/// Change what is logged, until the next reload or start
+#[utoipa::path(put, path = "/v1/log-level", tag = "host", request_body = LogLevel,
+    responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn set_log_level(
+    backend: Data<Backend>,
+    new: Json<LogLevel>,
+) -> Result<Json<LogLevel>, Refusal> {
+    backend.operations.set_log_level(&new.level).map_err(Refusal::bad)?;
+    tracing::info!(level = new.level, "what is logged was changed by an operator");
+    Ok(Json(LogLevel { level: backend.operations.log_level() }))
+}
+
+/// What a reload of the configuration would change
+#[utoipa::path(get, path = "/v1/reload", tag = "host",
+    responses((status = 200, description = "The difference", body = Difference),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn preview(backend: Data<Backend>) -> Result<Json<Difference>, Refusal> {
+    reload(&backend, false).await
+}
+
+/// Read the configuration again and apply the difference
+#[utoipa::path(post, path = "/v1/reload", tag = "host",
+    responses((status = 200, description = "What was changed", body = Difference),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn apply(backend: Data<Backend>) -> Result<Json<Difference>, Refusal> {
+    reload(&backend, true).await
+}
+
+async fn reload(backend: &Backend, apply: bool) -> Result<Json<Difference>, Refusal> {
+    let refused =
+        |ReloadRefused { detail, problems }: ReloadRefused| Refusal::configuration(detail, problems);
+    Ok(Json(backend.operations.reload(apply).await.map_err(refused)?))
+}
+
+/// Metrics, as Prometheus reads them
+#[utoipa::path(get, path = "/metrics", tag = "host",
+    responses((status = 200, description = "Text: Prometheus' own, or OpenMetrics where it is accepted",
+            content((String = "text/plain"), (String = "application/openmetrics-text"))),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn metrics(backend: Data<Backend>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let place = backend.place()?;
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = accept.map_or_else(Format::default, Format::accepted);
+    let text = backend.operations.metrics(format).await.map_err(Refusal::unavailable)?;
+    let answer = HttpResponse::Ok().content_type(format.content_type()).body(text);
+    Ok(answer.map_body(|_, text| holding(text, place)))
+}
+
+/// This API as an OpenAPI document
+#[utoipa::path(get, path = "/openapi.json", tag = "host", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub(super) async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi::json())
+}

@@ -1,0 +1,108 @@
+//! The web page: its files, as they are served. It holds no data: what it shows it asks the admin API for.
+//!
+//! Plain HTML, CSS and JavaScript modules, each with one concern, without a build step and without anything from
+//! outside. `docs/page.md` says what it shows.
+
+/// What the page needs of a browser, and all that it may do: files and answers from its own origin. No script or style
+/// stands in the markup, and text never becomes markup (trusted types: no policy may be made).
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// A file of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asset {
+    /// Where it is served, from the root.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// What is in it.
+    pub bytes: &'static str,
+    /// Its tag with its quotes, another for other bytes: a browser that has it need not be sent it.
+    pub etag: &'static str,
+}
+
+/// The tag of a file: 16 hexadecimal digits in quotes.
+type Tag = [u8; 18];
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! asset {
+    ($path:expr, $file:literal, $content_type:expr) => {{
+        const BYTES: &str = include_str!(concat!("ui/", $file));
+        const TAG: Tag = tag(BYTES.as_bytes());
+        Asset { path: $path, content_type: $content_type, bytes: BYTES, etag: text(&TAG) }
+    }};
+}
+
+macro_rules! script {
+    ($name:literal) => {
+        asset!(concat!("/", $name), $name, SCRIPT)
+    };
+}
+
+/// All files of the page.
+pub const ASSETS: &[Asset] = &[
+    asset!("/", "index.html", HTML),
+    asset!("/page.css", "page.css", CSS),
+    asset!("/top.css", "top.css", CSS),
+    asset!("/list.css", "list.css", CSS),
+    asset!("/panel.css", "panel.css", CSS),
+    asset!("/icon.svg", "icon.svg", SVG),
+    script!("main.js"),
+    script!("actions.js"),
+    script!("api.js"),
+    script!("choose.js"),
+    script!("dialog.js"),
+    script!("dom.js"),
+    script!("endings.js"),
+    script!("facts.js"),
+    script!("feed.js"),
+    script!("grid.js"),
+    script!("link.js"),
+    script!("login.js"),
+    script!("notice.js"),
+    script!("panel.js"),
+    script!("row.js"),
+    script!("spark.js"),
+    script!("sse.js"),
+    script!("store.js"),
+    script!("tail.js"),
+    script!("theme.js"),
+    script!("top.js"),
+    script!("view.js"),
+    script!("words.js"),
+];
+
+/// FNV-1a: it tells the files of one version from those of another, and protects nothing.
+const fn tag(bytes: &[u8]) -> Tag {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    let mut tag = *b"\"0000000000000000\"";
+    let mut digit = 0;
+    while digit < 16 {
+        let low = hash.to_le_bytes()[0] & 15;
+        tag[16 - digit] = if low < 10 { b'0' + low } else { b'a' - 10 + low };
+        hash >>= 4;
+        digit += 1;
+    }
+    tag
+}
+
+/// A tag is plain text.
+const fn text(tag: &'static Tag) -> &'static str {
+    match str::from_utf8(tag) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests;

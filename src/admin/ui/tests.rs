@@ -1,0 +1,91 @@
+//! The files are whole, name each other rightly, and hold nothing that the policy forbids.
+
+use std::{collections::HashSet, fs, path::Path};
+
+use super::{ASSETS, Asset, SCRIPT, tag};
+
+/// What stands between two marks, each time they occur.
+fn between<'a>(text: &'a str, start: &str, end: char) -> Vec<&'a str> {
+    text.split(start).skip(1).filter_map(|rest| rest.split(end).next()).collect()
+}
+
+fn is_served(name: &str) -> bool {
+    let path = format!("/{}", name.trim_start_matches("./"));
+    ASSETS.iter().any(|asset| asset.path == path)
+}
+
+fn scripts() -> impl Iterator<Item = &'static Asset> {
+    ASSETS.iter().filter(|asset| asset.content_type == SCRIPT)
+}
+
+#[test]
+fn every_file_of_the_folder_is_served() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/ui");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = paths.filter(|path| path.extension().is_none_or(|kind| kind != "rs")).collect();
+    assert_eq!(files.len(), ASSETS.len());
+    for name in files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()) {
+        assert!(name == "index.html" || is_served(name), "{name} is not served");
+    }
+}
+
+#[test]
+fn what_a_file_names_is_served() {
+    for script in scripts() {
+        for name in between(script.bytes, "from '", '\'') {
+            assert!(name.starts_with("./") && is_served(name), "{} imports {name}", script.path);
+        }
+    }
+    let index = ASSETS[0].bytes;
+    for name in [between(index, "href=\"", '"'), between(index, "src=\"", '"')].concat() {
+        assert!(is_served(name), "the page names {name}");
+    }
+}
+
+#[test]
+fn every_script_is_imported() {
+    let imported: HashSet<&str> =
+        scripts().flat_map(|script| between(script.bytes, "from './", '\'')).chain(["main.js"]).collect();
+    let idle: Vec<_> = scripts().filter(|script| !imported.contains(&script.path[1..])).collect();
+    assert!(idle.is_empty(), "{idle:?}");
+}
+
+#[test]
+fn no_markup_is_made_of_text_and_nothing_comes_from_elsewhere() {
+    let makes_markup =
+        ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"];
+    for script in scripts() {
+        for word in makes_markup {
+            assert!(!script.bytes.contains(word), "{} has {word}", script.path);
+        }
+    }
+    for asset in ASSETS {
+        // The name of a language, not an address.
+        let text = asset.bytes.replace("http://www.w3.org/2000/svg", "");
+        assert!(
+            !text.contains("http://") && !text.contains("https://"),
+            "{} names another place",
+            asset.path
+        );
+    }
+    let index = ASSETS[0].bytes;
+    let inline = ["style=", "<style", "onclick=", "onload=", "onerror=", "onsubmit=", "javascript:"];
+    assert!(inline.iter().all(|word| !index.contains(word)), "script or style stands in the markup");
+}
+
+#[test]
+fn files_are_short() {
+    for asset in ASSETS {
+        let lines = asset.bytes.lines().count();
+        assert!(lines <= 260, "{} has {lines} lines: split it along what it does", asset.path);
+    }
+}
+
+#[test]
+fn a_tag_is_another_for_other_bytes() {
+    // The published values of FNV-1a with 64 bits.
+    assert_eq!(&tag(b""), b"\"cbf29ce484222325\"");
+    assert_eq!(&tag(b"foobar"), b"\"85944171f73967e8\"");
+    let tags: HashSet<&str> = ASSETS.iter().map(|asset| asset.etag).collect();
+    assert_eq!(tags.len(), ASSETS.len());
+}

@@ -1,0 +1,138 @@
+//! What has a name: servers, sinks, accounts.
+
+use std::collections::HashMap;
+
+use super::{
+    Change, Compared,
+    Effect::{self, AtOnce, BeginsAnew, NextConnection},
+    How, What, changed,
+};
+use crate::config::{
+    AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
+};
+
+/// Compares two lists by the names of what is in them.
+fn by_name<T>(
+    what: What,
+    old: &[T],
+    new: &[T],
+    name: impl Fn(&T) -> &str,
+    compare: impl Fn(&T, &T) -> Vec<Compared>,
+) -> Vec<Change> {
+    let (olds, news) = (of_names(old, &name), of_names(new, &name));
+    let change = |it: &T, how| Change { what, name: name(it).into(), how, keys: Vec::new(), effect: AtOnce };
+    let gone = old.iter().filter(|it| !news.contains_key(name(it))).map(|it| change(it, How::Removed));
+    let mut changes: Vec<_> = gone.collect();
+    for it in new {
+        match olds.get(name(it)) {
+            None => changes.push(change(it, How::Added)),
+            Some(before) => changes.extend(changed(what, name(it), &compare(before, it))),
+        }
+    }
+    changes
+}
+
+/// Ten thousand accounts are not looked for one by one.
+fn of_names<T>(list: &[T], name: impl Fn(&T) -> &str) -> HashMap<&str, &T> {
+    list.iter().map(|it| (name(it), it)).collect()
+}
+
+fn compared(keys: Vec<(&'static str, bool, Effect)>) -> Vec<Compared> {
+    keys.into_iter().map(|(key, same, effect)| Compared { key, same, effect }).collect()
+}
+
+pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change> {
+    by_name(
+        What::Server,
+        old,
+        new,
+        |server| server.name.as_str(),
+        |a, b| {
+            let (a_limits, b_limits) = (a.client.limits(), b.client.limits());
+            let (rate, slots) = (a.limits.requests_per_second, a.limits.dial_slots);
+            compared(vec![
+                ("url", a.client.url() == b.client.url(), BeginsAnew),
+                ("ca_file", a.ca == b.ca, BeginsAnew),
+                ("requests_per_second", rate.total_cmp(&b.limits.requests_per_second).is_eq(), AtOnce),
+                ("dial_slots", slots == b.limits.dial_slots, AtOnce),
+                ("max_frame", a_limits.max_frame_bytes == b_limits.max_frame_bytes, NextConnection),
+                ("connect_timeout", a_limits.connect_timeout == b_limits.connect_timeout, NextConnection),
+                ("request_timeout", a_limits.request_timeout == b_limits.request_timeout, NextConnection),
+            ])
+        },
+    )
+}
+
+pub(super) fn accounts(old: &[AccountConfig], new: &[AccountConfig]) -> Vec<Change> {
+    by_name(
+        What::Account,
+        old,
+        new,
+        |account| account.name.as_str(),
+        |a, b| {
+            compared(vec![
+                ("server", a.server == b.server, BeginsAnew),
+                ("token", a.token.same_as(&b.token), BeginsAnew),
+                ("sinks", a.sinks == b.sinks, AtOnce),
+            ])
+        },
+    )
+}
+
+pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
+    by_name(
+        What::Sink,
+        old,
+        new,
+        |sink| &*sink.name,
+        |a, b| {
+            let mut keys = kinds(&a.kind, &b.kind);
+            keys.push(("best_effort", a.best_effort == b.best_effort, BeginsAnew));
+            keys.extend(filters(&a.filter, &b.filter));
+            compared(keys)
+        },
+    )
+}
+
+fn filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 4] {
+    [
+        ("events", a.events == b.events, AtOnce),
+        ("channel_types", a.channel_types == b.channel_types, AtOnce),
+        ("mentions_only", a.mentions_only == b.mentions_only, AtOnce),
+        ("skip_own", a.skip_own == b.skip_own, AtOnce),
+    ]
+}
+
+fn kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)> {
+    match (a, b) {
+        (SinkKind::Stdout, SinkKind::Stdout) => Vec::new(),
+        (SinkKind::Webhook(a), SinkKind::Webhook(b)) => {
+            a.difference(b).into_iter().map(|key| (key, false, BeginsAnew)).collect()
+        }
+        (SinkKind::Exec(a), SinkKind::Exec(b)) => execs(a, b).into(),
+        (SinkKind::File(a), SinkKind::File(b)) => files(a, b).into(),
+        (SinkKind::Stdout | SinkKind::Webhook(_) | SinkKind::Exec(_) | SinkKind::File(_), _) => {
+            vec![("type", false, BeginsAnew)]
+        }
+    }
+}
+
+fn execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
+    [
+        ("command", a.command == b.command, BeginsAnew),
+        ("dir", a.dir == b.dir, BeginsAnew),
+        ("pass_env", a.pass_env == b.pass_env, BeginsAnew),
+        ("in_flight", a.in_flight == b.in_flight, BeginsAnew),
+        ("answer_timeout", a.timeout == b.timeout, BeginsAnew),
+    ]
+}
+
+fn files(a: &FileConfig, b: &FileConfig) -> [(&'static str, bool, Effect); 5] {
+    [
+        ("path", a.path == b.path, BeginsAnew),
+        ("rotate_size", a.rotate_size == b.rotate_size, BeginsAnew),
+        ("rotate_after", a.rotate_after == b.rotate_after, BeginsAnew),
+        ("rotate_keep", a.keep == b.keep, BeginsAnew),
+        ("fsync", a.fsync == b.fsync, BeginsAnew),
+    ]
+}

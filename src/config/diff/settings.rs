@@ -1,0 +1,171 @@
+//! What is set for all: a function a section, a line a key.
+
+use matterhost_actors::{hosting::HostSettings, policy::RestartSettings};
+
+use super::{
+    Compared,
+    Effect::{AtOnce, BeginsAnew, NextConnection, NextStart},
+};
+use crate::config::{
+    AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, MetricsConfig, StateConfig,
+};
+
+type Keys = Vec<Compared>;
+
+/// Compares two values and says what follows where they differ.
+macro_rules! compare {
+    ($a:expr, $b:expr; $($key:literal: $field:expr => $effect:ident),+ $(,)?) => {
+        vec![$({
+            let field = $field;
+            Compared { key: $key, same: field($a) == field($b), effect: $effect }
+        }),+]
+    };
+}
+
+/// Every key of every section that has no names in it.
+pub(super) fn settings(old: &Config, new: &Config) -> Vec<(&'static str, Keys)> {
+    let (a, b) = (&old.host, &new.host);
+    vec![
+        ("restart", restart(a, b)),
+        ("health", health(a, b)),
+        ("delivery", delivery(a, b)),
+        ("catch_up", catch_up(a, b)),
+        ("audit", audit(a, b)),
+        ("replies", replies(a, b)),
+        ("dead_letter", dead_letter(&old.dead_letter, &new.dead_letter)),
+        ("log", log(&old.log, &new.log)),
+        ("host", host(old, new)),
+        ("state", state(&old.state, &new.state)),
+        ("admin", admin(&old.admin, &new.admin)),
+        ("metrics", metrics(old.metrics, new.metrics)),
+    ]
+}
+
+fn restart(a: &HostSettings, b: &HostSettings) -> Keys {
+    let (a, b) = (a.restart.settings(), b.restart.settings());
+    compare!(a, b;
+        "max_restarts": |s: &RestartSettings| s.max_restarts => AtOnce,
+        "within": |s: &RestartSettings| s.within => AtOnce,
+        "min_backoff": |s: &RestartSettings| s.min_backoff => AtOnce,
+        "max_backoff": |s: &RestartSettings| s.max_backoff => AtOnce,
+        "random_factor": |s: &RestartSettings| s.random_factor.to_bits() => AtOnce,
+        "reset_after": |s: &RestartSettings| s.reset_after => AtOnce,
+        "cooldown": |s: &RestartSettings| s.cooldown => AtOnce,
+        "max_cooldown": |s: &RestartSettings| s.max_cooldown => AtOnce,
+    )
+}
+
+fn health(a: &HostSettings, b: &HostSettings) -> Keys {
+    compare!(a, b;
+        "poll": |s: &HostSettings| s.health.poll => AtOnce,
+        "poll_interval": |s: &HostSettings| s.health.poll_interval => AtOnce,
+        "ping": |s: &HostSettings| s.health.ping => AtOnce,
+        "ping_interval": |s: &HostSettings| s.health.pulse.interval => AtOnce,
+        "ping_timeout": |s: &HostSettings| s.health.pulse.timeout => AtOnce,
+        "witness": |s: &HostSettings| s.health.witness => AtOnce,
+    )
+}
+
+fn delivery(a: &HostSettings, b: &HostSettings) -> Keys {
+    compare!(a, b;
+        "queue": |s: &HostSettings| s.delivery.queue => NextConnection,
+        "in_flight": |s: &HostSettings| s.delivery.in_flight => AtOnce,
+        "skip_own": |s: &HostSettings| s.delivery.skip_own => AtOnce,
+    )
+}
+
+fn catch_up(a: &HostSettings, b: &HostSettings) -> Keys {
+    compare!(a, b;
+        "overlap": |s: &HostSettings| s.catch_up.overlap => AtOnce,
+        "max_posts_per_channel": |s: &HostSettings| s.catch_up.max_posts_per_channel => AtOnce,
+        "max_age": |s: &HostSettings| s.catch_up.max_age => AtOnce,
+        "from": |s: &HostSettings| s.catch_up.from => AtOnce,
+    )
+}
+
+fn audit(a: &HostSettings, b: &HostSettings) -> Keys {
+    compare!(a, b;
+        "enabled": |s: &HostSettings| s.audit.enabled => AtOnce,
+        "interval": |s: &HostSettings| s.audit.interval => AtOnce,
+        "grace": |s: &HostSettings| s.audit.grace => AtOnce,
+    )
+}
+
+fn replies(a: &HostSettings, b: &HostSettings) -> Keys {
+    compare!(a, b;
+        "deadline": |s: &HostSettings| s.replies.deadline => AtOnce,
+        "in_flight": |s: &HostSettings| s.replies.in_flight => AtOnce,
+        "loop_limit": |s: &HostSettings| s.replies.loop_limit => AtOnce,
+    )
+}
+
+fn dead_letter(a: &DeadLetterConfig, b: &DeadLetterConfig) -> Keys {
+    compare!(a, b;
+        "dir": |s: &DeadLetterConfig| s.dir.clone() => BeginsAnew,
+        "max_size": |s: &DeadLetterConfig| s.max_size => BeginsAnew,
+        "keep": |s: &DeadLetterConfig| s.keep => BeginsAnew,
+    )
+}
+
+fn log(a: &LogConfig, b: &LogConfig) -> Keys {
+    compare!(a, b;
+        "level": |s: &LogConfig| s.level.clone() => AtOnce,
+        "format": |s: &LogConfig| s.format => NextStart,
+        "otlp_endpoint": |s: &LogConfig| s.otlp_endpoint.clone() => NextStart,
+    )
+}
+
+fn host(a: &Config, b: &Config) -> Keys {
+    compare!(a, b;
+        "arbiters": |s: &Config| s.host.arbiters => NextStart,
+        "hello_timeout": |s: &Config| s.host.hello_timeout => NextConnection,
+        "stop_deadline": |s: &Config| s.host.stop_deadline => AtOnce,
+        "shutdown_deadline": |s: &Config| s.shutdown_deadline => AtOnce,
+    )
+}
+
+fn state(a: &StateConfig, b: &StateConfig) -> Keys {
+    let disk = |state: &StateConfig| match state {
+        StateConfig::Memory => None,
+        StateConfig::Disk { dir, fsync } => Some((dir.clone(), *fsync)),
+    };
+    // Where one is in memory the other keys say nothing.
+    let both = disk(a).zip(disk(b));
+    let of = |same: fn(&(std::path::PathBuf, bool), &(std::path::PathBuf, bool)) -> bool| {
+        both.as_ref().is_none_or(|(a, b)| same(a, b))
+    };
+    vec![
+        Compared { key: "store", same: disk(a).is_some() == disk(b).is_some(), effect: NextStart },
+        Compared { key: "dir", same: of(|a, b| a.0 == b.0), effect: NextStart },
+        Compared { key: "fsync", same: of(|a, b| a.1 == b.1), effect: NextStart },
+    ]
+}
+
+fn metrics(a: MetricsConfig, b: MetricsConfig) -> Keys {
+    compare!(a, b; "per_account": |s: MetricsConfig| s.per_account => NextStart)
+}
+
+fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
+    let same_token = |a: Option<&AdminToken>, b: Option<&AdminToken>| match (a, b) {
+        (Some(a), Some(b)) => a.is(b.expose()),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    let mut keys = compare!(a, b;
+        "bind": |s: &AdminConfig| s.listen.clone() => NextStart,
+        "hosts": |s: &AdminConfig| s.hosts.clone() => NextStart,
+        "ready": |s: &AdminConfig| s.ready => NextStart,
+        "max_connections": |s: &AdminConfig| s.max_connections => NextStart,
+        "max_streams": |s: &AdminConfig| s.max_streams => NextStart,
+    );
+    let mut also = |key, same| keys.push(Compared { key, same, effect: NextStart });
+    also("token", same_token(a.token.as_ref(), b.token.as_ref()));
+    also("read_token", same_token(a.read_token.as_ref(), b.read_token.as_ref()));
+    let same_tls = match (&a.tls, &b.tls) {
+        (Some(a), Some(b)) => a.same_as(b),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    also("tls_cert_file", same_tls);
+    keys
+}

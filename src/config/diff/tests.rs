@@ -1,0 +1,181 @@
+//! What is told of two configurations.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::Sources;
+use crate::config::known_keys;
+
+const SERVER: &str = "[servers.main]\nurl = 'http://chat.test'\n";
+const ACCOUNT: &str = "[accounts.a]\ntoken = 'hxbtrjq1cfy7dqm4q6zj3h5s9e'\n";
+const OTHER: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkk";
+const HOOK: &str = "[sinks.hook]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1/x'\n\
+                    secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
+
+fn load(dir: &Path, text: &str) -> Config {
+    let file = dir.join("matterhost.toml");
+    fs::write(&file, text).unwrap();
+    let environment = [("HOME".to_owned(), "/nonexistent".to_owned())].into();
+    Config::load(&Sources { file, environment, flags: Vec::new() }, None).unwrap()
+}
+
+fn base() -> String {
+    format!("{SERVER}{ACCOUNT}{HOOK}")
+}
+
+/// What is told, a line each.
+fn told(old: &str, new: &str) -> Vec<String> {
+    let dir = TempDir::new().unwrap();
+    let difference = Difference::between(&load(dir.path(), old), &load(dir.path(), new));
+    let json = serde_json::to_string(&difference).unwrap();
+    assert_eq!(serde_json::from_str::<Difference>(&json).unwrap(), difference);
+    let text = format!("{difference}{difference:?}{json}");
+    for secret in ["hxbtrjq1cfy7dqm4q6zj3h5s9e", OTHER, "whsec_", "chat.test", "127.0.0.1"] {
+        assert!(!text.contains(secret), "{secret} is shown: {text}");
+    }
+    difference.changes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_same_is_no_difference() {
+    assert_eq!(told(&base(), &base()), [""; 0]);
+    assert_eq!(
+        told(&base(), &base().replace("url = 'http://chat.test'", "url = \"http://chat.test/\"")),
+        [""; 0]
+    );
+    assert_eq!(Difference::default().to_string(), "nothing has changed");
+}
+
+#[test]
+fn each_change_is_told_with_what_it_costs() {
+    let begins_anew = "; it begins anew, once it has answered what it has";
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("hxbtrjq1cfy7dqm4q6zj3h5s9e", OTHER, &["account a: token changed; its connection begins anew"]),
+        ("[accounts.a]", "[accounts.b]", &["account a is removed", "account b is added"]),
+        (
+            "http://chat.test",
+            "http://other.test",
+            &["server main: url changed; the connections of its accounts begin anew"],
+        ),
+        (
+            "chat.test'\n",
+            "chat.test'\ndial_slots = 3\nrequests_per_second = 7\n",
+            &["server main: requests_per_second, dial_slots changed"],
+        ),
+        (
+            "chat.test'\n",
+            "chat.test'\nmax_frame = '1MiB'\n",
+            &["server main: max_frame changed; it holds from each account's next connection on"],
+        ),
+        ("127.0.0.1:1/x", "127.0.0.1:1/y", &[&format!("sink hook: url changed{begins_anew}")]),
+        ("MfKQ", "AAAA", &[&format!("sink hook: secret changed{begins_anew}")]),
+        (
+            "type = 'webhook'",
+            "type = 'webhook'\nskip_own = true\nmentions_only = true",
+            &["sink hook: mentions_only, skip_own changed"],
+        ),
+        (
+            "type = 'webhook'",
+            "type = 'webhook'\nbest_effort = true\nbatch = 2\ntimeout = '1s'",
+            &[&format!("sink hook: timeout, batch, best_effort changed{begins_anew}")],
+        ),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(told(&base(), &base().replace(from, to)), *expected, "{to}");
+    }
+}
+
+#[test]
+fn sinks_and_servers_come_and_go() {
+    let more = "[sinks.out]\ntype = 'stdout'\n[servers.other]\nurl = 'http://127.0.0.1:9'\n";
+    let named = |text: &str| text.replace("token =", "sinks = ['hook']\nserver = 'main'\ntoken =");
+    let (few, many) = (named(&base()), named(&base()) + more);
+    assert_eq!(told(&few, &many), ["server other is added", "sink out is added"]);
+    assert_eq!(told(&many, &few), ["server other is removed", "sink out is removed"]);
+    let moved = many.replace("['hook']", "['hook', 'out']").replace("'main'\ntoken", "'other'\ntoken");
+    assert_eq!(
+        told(&many, &moved),
+        ["account a: sinks changed", "account a: server changed; its connection begins anew",]
+    );
+    let file = many.replace("type = 'stdout'", "type = 'file'\npath = 'x.jsonl'");
+    assert_eq!(
+        told(&many, &file),
+        ["sink out: type changed; it begins anew, once it has answered what it has"]
+    );
+}
+
+#[test]
+fn settings_are_told_by_section_and_what_waits_for_a_start_too() {
+    let next_start = "; it holds from the next start of the process on";
+    let next_connection = "; it holds from each account's next connection on";
+    let cases: &[(&str, &[&str])] = &[
+        ("[restart]\nmax_restarts = 3\ncooldown = '1m'\n", &["[restart]: max_restarts, cooldown changed"]),
+        ("[health]\nping_timeout = '3s'\n", &["[health]: ping_timeout changed"]),
+        (
+            "[delivery]\nqueue = 9\nin_flight = 3\n",
+            &["[delivery]: in_flight changed", &format!("[delivery]: queue changed{next_connection}")],
+        ),
+        (
+            "[host]\narbiters = 250\nstop_deadline = '1s'\n",
+            &["[host]: stop_deadline changed", &format!("[host]: arbiters changed{next_start}")],
+        ),
+        ("[state]\ndir = '/elsewhere'\n", &[&format!("[state]: dir changed{next_start}")]),
+        ("[admin]\nbind = '127.0.0.1:9'\n", &[&format!("[admin]: bind changed{next_start}")]),
+        (
+            "[log]\nlevel = 'warn'\nformat = 'json'\n",
+            &["[log]: level changed", &format!("[log]: format changed{next_start}")],
+        ),
+        ("[dead_letter]\nkeep = 7\n", &["[dead_letter]: keep changed; the sinks that it is for begin anew"]),
+    ];
+    for (section, expected) in cases {
+        assert_eq!(told(&base(), &(base() + section)), *expected, "{section}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_start_is_told_until_then() {
+    let text = "[host]\narbiters = 250\nstop_deadline = '1s'\n[state]\ndir = '/elsewhere'\n[admin]\nready = 'any'\n\
+                [log]\nlevel = 'warn'\nformat = 'json'\n[metrics]\nper_account = false\n";
+    let dir = TempDir::new().unwrap();
+    let (old, new) = (load(dir.path(), &base()), load(dir.path(), &(base() + text)));
+    let runs = new.clone().with_next_start_of(&old);
+    let waiting = |a: &Config, b: &Config| {
+        let changes = Difference::between(a, b).changes.into_iter();
+        changes.partition::<Vec<_>, _>(|change| change.effect == Effect::NextStart)
+    };
+    assert_eq!(waiting(&old, &runs).0, [], "none of them holds yet");
+    let (told, held) = waiting(&runs, &new);
+    assert_eq!((told.len(), held.len()), (5, 0), "{told:#?}");
+    assert_eq!(told, waiting(&old, &new).0);
+}
+
+/// A key that is compared nowhere would be passed over in silence.
+#[test]
+fn every_setting_is_compared() {
+    let dir = TempDir::new().unwrap();
+    let config = load(dir.path(), &base());
+    let compared: BTreeSet<String> = settings::settings(&config, &config)
+        .into_iter()
+        .flat_map(|(section, keys)| {
+            keys.into_iter().map(move |compared| format!("{section}.{}", compared.key))
+        })
+        .collect();
+    // Several keys say where it listens, or where a token is from; one says how the configuration is checked.
+    let as_one = [
+        ("admin.enabled", "admin.bind"),
+        ("admin.unix", "admin.bind"),
+        ("admin.allow_plaintext", "admin.bind"),
+        ("admin.token_file", "admin.token"),
+        ("admin.token_env", "admin.token"),
+        ("admin.read_token_file", "admin.read_token"),
+        ("admin.read_token_env", "admin.read_token"),
+        ("admin.tls_key_file", "admin.tls_cert_file"),
+    ];
+    let known = known_keys().into_iter().map(|known| known.key).filter(|key| !key.contains("NAME"));
+    let as_compared = |key: String| {
+        as_one.iter().find(|(one, _)| *one == key).map_or(key.clone(), |(_, other)| (*other).to_owned())
+    };
+    assert_eq!(known.map(as_compared).collect::<BTreeSet<_>>(), compared);
+}

@@ -1,0 +1,170 @@
+//! Hosts the accounts, until a signal comes or standard output ends.
+mod accounts;
+mod exit;
+mod operations;
+mod poster;
+mod reload;
+mod signals;
+pub(crate) mod store;
+pub mod systemd;
+
+pub use self::exit::Exit;
+pub use self::reload::{ReloadError, Reloader};
+
+use std::{mem, sync::Arc, time::Duration};
+
+use actix::{Actor as _, Addr, System};
+use anyhow::Context as _;
+use matterhost_actors::hosting::{Shutdown, Supervisor};
+use tokio::sync::watch;
+
+use self::{
+    operations::Running,
+    poster::Posting,
+    reload::{Around, Doors, FileWatch, Hosting},
+    signals::{Asked, Hangups, Signals},
+    store::Store,
+    systemd::ServiceManager,
+};
+use crate::{
+    admin::server::{Admin, Backend, Listener},
+    config::{Config, Sources},
+    sinks::{Sinks, lines::stdout::Ended, reply::Answers},
+    telemetry::{describe, logging::LogLevel, metrics::Metrics},
+};
+
+/// When standard output is gone nothing can be handed over any more: only the sockets are closed.
+const NOTHING_TO_HAND_OVER: Duration = Duration::from_secs(1);
+
+/// A handler that is told to end gets a few seconds, and is killed then.
+const SINKS_CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the last commits, and closing the store, may take on a slow disk.
+const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why the host ends.
+enum End {
+    Signal(Asked),
+    Output(Ended),
+}
+
+/// Hosts the accounts.
+pub(crate) fn run(config: (Config, Sources), store: Store, level: LogLevel) -> anyhow::Result<Exit> {
+    let runner = System::new();
+    let exit = runner.block_on(host(config, store, level));
+    // To drop it would be to wait for name lookups under way, which can take half a minute.
+    mem::forget(runner);
+    exit
+}
+
+async fn host((config, sources): (Config, Sources), store: Store, level: LogLevel) -> anyhow::Result<Exit> {
+    let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let hangups = Hangups::listen().context("signals cannot be listened to")?;
+    let manager = ServiceManager::of_environment();
+    let listener = listen(&config)?;
+    let mut supervisor = Supervisor::new(config.host.clone());
+    if let Some(cursors) = store.cursors() {
+        supervisor = supervisor.with_store(cursors);
+    }
+    let metrics = Metrics::new(config.metrics.per_account);
+    actix_rt::spawn(describe::log(supervisor.observer().subscribe()));
+    actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
+    let observer = supervisor.observer();
+    let supervisor = supervisor.start();
+    let (reloader, asks) = Reloader::new();
+    let operations = Arc::new(Running::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
+    let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
+    let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
+    let sinks = Sinks::start(&config, &answers, &metrics)?;
+    let output = sinks.output_ended();
+    let around =
+        Around { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
+    let mut hosting = Hosting::begin((config, sources), sinks, around).await?;
+    let admin = listener.map(|listener| answer(listener, backend)).transpose()?;
+    manager.ready();
+    actix_rt::spawn(manager.clone().watch(supervisor.clone()));
+    let mut doors = Doors { asks, hangups, files: FileWatch::new() };
+    let end = tokio::select! {
+        asked = signals.next() => End::Signal(asked),
+        ended = output_ended(output) => End::Output(ended),
+        never = hosting.run(&mut doors) => match never {},
+    };
+    let Hosting { config, sinks, .. } = hosting;
+    let (deadline, exit) = tell(&end, config.shutdown_deadline);
+    manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
+    let stopped = async {
+        stop(&supervisor, deadline).await;
+        manager.alive();
+        sinks.close(SINKS_CLOSE_WITHIN).await;
+        manager.alive();
+        store.close().await;
+        if let Some(admin) = admin {
+            admin.stop().await;
+        }
+    };
+    tokio::select! {
+        () = stopped => Ok(exit),
+        asked = signals.next() => {
+            tracing::warn!(signal = asked.name(), "ending at once; what was not handed over is lost here");
+            Ok(asked.at_once())
+        }
+    }
+}
+
+/// Opens the door of the admin API. A usual place that is taken is no reason to leave bots alone.
+fn listen(config: &Config) -> anyhow::Result<Option<Listener>> {
+    match Listener::open(&config.admin) {
+        Ok(listener) => Ok(listener),
+        Err(error) if !error.named => {
+            let remedy = "set admin.bind to a free address, or admin.enabled = false";
+            tracing::warn!("the admin API is left out: {error}; {remedy}");
+            Ok(None)
+        }
+        Err(error) => Err(error).context("the admin API cannot be reached; set admin.bind to a free address"),
+    }
+}
+
+fn answer(listener: Listener, backend: Backend) -> anyhow::Result<Admin> {
+    let url = listener.url();
+    let admin = Admin::start(listener, backend).context("the admin API cannot be started")?;
+    tracing::info!(url, "the admin API answers");
+    Ok(admin)
+}
+
+/// Waits for the end of standard output; for ever, when nothing goes there.
+async fn output_ended(mut ended: watch::Receiver<Option<Ended>>) -> Ended {
+    match ended.wait_for(Option::is_some).await {
+        Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
+        Err(_) => Ended::Closed,
+    }
+}
+
+/// Says why the host ends; how long that may take, and how it will have ended.
+fn tell(end: &End, deadline: Duration) -> (Duration, Exit) {
+    match end {
+        End::Signal(asked) => {
+            let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(signal = asked.name(), deadline_ms, "handing over what was heard, then ending");
+            (deadline, Exit::Done)
+        }
+        End::Output(Ended::Closed) => {
+            tracing::info!("standard output was closed; ending");
+            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Done)
+        }
+        End::Output(Ended::Failed(cause)) => {
+            tracing::error!(cause, "standard output cannot be written; ending");
+            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Failed)
+        }
+    }
+}
+
+async fn stop(supervisor: &Addr<Supervisor>, deadline: Duration) {
+    match supervisor.send(Shutdown { deadline }).await {
+        Ok(report) if report.abandoned.is_empty() => tracing::info!("all is handed over"),
+        Ok(report) => {
+            let accounts = report.abandoned.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            tracing::warn!(accounts, "not all could be handed over in time");
+        }
+        Err(error) => tracing::error!(%error, "the Supervisor is gone"),
+    }
+}

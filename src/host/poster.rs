@@ -1,0 +1,57 @@
+//! What handlers answer is posted by the account that heard the event.
+
+use actix::Addr;
+use futures_util::{FutureExt as _, future::BoxFuture};
+use matterhost_actors::{
+    hosting::Supervisor,
+    model::{Draft, KeyError, Order, ReplyKey},
+    ports::Voice as _,
+};
+
+use crate::sinks::reply::{Answers, Reply, SeenBy};
+
+/// Posts through the account's own actor: once, in order within a channel, and given up at a deadline.
+pub(super) struct Posting(pub(super) Addr<Supervisor>);
+
+impl Answers for Posting {
+    fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
+        let (account, sink, event) = (reply.account.clone(), reply.sink.clone(), reply.event.clone());
+        let asked = order(reply).map(|order| self.0.speak(&account, order));
+        async move {
+            let failed = match asked {
+                Ok(asked) => asked.await.err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = failed {
+                let (account, sink) = (account.as_str(), &*sink);
+                tracing::warn!(account, sink, %event, error, "a reply could not be posted and is given up");
+            }
+        }
+        .boxed()
+    }
+}
+
+fn order(reply: Reply) -> Result<Order, KeyError> {
+    let key = key(&reply)?;
+    let draft = Draft {
+        channel: reply.channel,
+        text: reply.text,
+        root_id: reply.thread,
+        props: reply.props,
+        key: Some(key),
+        ..Draft::default()
+    };
+    Ok(match reply.seen_by {
+        SeenBy::Channel => Order::Post(draft),
+        SeenBy::Author(user) => Order::Ephemeral { user, draft },
+    })
+}
+
+/// The same when the event comes again, after a kill too: the event, the sink, and which of its answers it is.
+fn key(reply: &Reply) -> Result<ReplyKey, KeyError> {
+    let key = ReplyKey::new(&format!("{}#{}#{}", reply.event, reply.sink, reply.n))?.answering();
+    Ok(match reply.since {
+        Some(since) => key.since(since),
+        None => key,
+    })
+}

@@ -1,0 +1,27 @@
+//! Where events go: implementations of [`matterhost_actors::ports::EventSink`].
+
+mod best_effort;
+pub mod cloud_event;
+pub mod dead_letter;
+mod exec;
+mod fan_out;
+mod filter;
+mod handler;
+pub mod lines;
+mod message;
+mod metered;
+mod queue;
+mod registry;
+pub mod reply;
+mod running_sink;
+mod start_gate;
+mod webhook;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use handler::Supplies;
+
+pub use registry::replace::{Leaving, Prepared};
+pub use registry::{SinkError, Sinks};

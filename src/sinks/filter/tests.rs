@@ -1,0 +1,89 @@
+use matterhost_actors::model::UserId;
+
+use super::*;
+use crate::sinks::tests::stage::{Told, event, outcome};
+
+fn filter(change: impl FnOnce(&mut FilterConfig)) -> FilterConfig {
+    let mut filter = FilterConfig::default();
+    change(&mut filter);
+    filter
+}
+
+fn data(kind: &str, mentions: Option<&str>, text: &str) -> String {
+    let post = serde_json::json!({ "id": "p", "message": text }).to_string();
+    let mut data = serde_json::json!({ "channel_type": kind, "post": post });
+    if let Some(mentions) = mentions {
+        data["mentions"] = mentions.into();
+    }
+    data.to_string()
+}
+
+fn of(name: &str, data: &str) -> Event {
+    let user = AccountUser { id: UserId::from("bot"), name: "helper.bot".into() };
+    Event { user, ..event("helpdesk", name, "c", "p", data) }
+}
+
+#[test]
+fn events_are_chosen_by_name() {
+    let posts = filter(|filter| filter.events = ["posted".to_owned()].into());
+    assert!(takes(&posts, &of("posted", "{}")) && !takes(&posts, &of("typing", "{}")));
+    assert!(takes(&FilterConfig::default(), &of("typing", "no JSON")));
+    assert!(takes_all(&FilterConfig::default()) && !takes_all(&posts));
+}
+
+#[test]
+fn channels_are_chosen_by_kind_and_what_does_not_tell_is_taken() {
+    let quiet = filter(|filter| filter.channel_types = [ChannelType::Private, ChannelType::Direct].into());
+    let takes = |kind: &str| takes(&quiet, &of("posted", &data(kind, None, "")));
+    assert!(takes("P") && takes("D") && !takes("O") && !takes("G"));
+    assert!(takes("X") && self::takes(&quiet, &of("reaction_added", "{}")));
+}
+
+#[test]
+fn the_bots_own_are_left_out_where_asked() {
+    let others = filter(|filter| filter.skip_own = true);
+    let own = Event { own: true, ..of("posted", "{}") };
+    assert!(!takes(&others, &own) && takes(&others, &of("posted", "{}")));
+    assert!(takes(&FilterConfig::default(), &own));
+}
+
+#[test]
+fn a_mention_is_what_the_server_says_it_is() {
+    let mentions = filter(|filter| filter.mentions_only = true);
+    let takes = |kind: &str, ids| takes(&mentions, &of("posted", &data(kind, Some(ids), "@helper.bot")));
+    assert!(takes("O", r#"["ann","bot"]"#) && !takes("O", r#"["ann"]"#) && !takes("O", "no list"));
+    assert!(takes("D", "[]"), "what is said to it alone is for it");
+    assert!(!self::takes(&mentions, &of("typing", "{}")));
+}
+
+#[test]
+fn where_the_server_does_not_say_the_text_does() {
+    let mentions = filter(|filter| filter.mentions_only = true);
+    let takes = |text: &str| takes(&mentions, &of("posted", &data("O", None, text)));
+    for text in [
+        "@helper.bot",
+        "(@Helper.Bot)",
+        "well, @helper.bot.",
+        "hi @ann and @helper.bot-",
+        "@all: now",
+        "@HERE",
+    ] {
+        assert!(takes(text), "{text}");
+    }
+    for text in ["", "helper.bot", "ann@helper.bot", "@helper.bot2", "@helper", "@ helper.bot", "@allow", "@"]
+    {
+        assert!(!takes(text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_acknowledged_and_not_handed_over() {
+    let told = Arc::<Told>::default();
+    let sink: Arc<dyn EventSink> = Arc::clone(&told) as _;
+    let posts = filter(|filter| filter.events = ["posted".to_owned()].into());
+    let filtered = Filtered { filter: posts, sink };
+    for name in ["typing", "posted"] {
+        assert_eq!(outcome(filtered.deliver(&Arc::new(of(name, "{}")))).await, Outcome::Acknowledged);
+    }
+    assert_eq!(told.given().len(), 1);
+}

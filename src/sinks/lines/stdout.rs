@@ -1,0 +1,61 @@
+//! Events as lines on standard output. When the reader is gone the sink is broken, and the host is told to end.
+
+use std::io::{self, BufWriter, Write};
+
+use tokio::sync::watch;
+
+use super::{After, Out};
+pub use super::{Ended, LineSink};
+use crate::sinks::start_gate::Turn;
+
+/// A stream with one reader, who may go away.
+struct Stream<W: Write>(Option<BufWriter<W>>);
+
+impl LineSink {
+    /// Starts the thread that writes to `out`, which is standard output as a rule.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+        Self::telling(out, watch::Sender::new(None))
+    }
+
+    /// The same, with its end told there.
+    pub(in crate::sinks) fn telling(
+        out: impl Write + Send + 'static,
+        tell_ended: watch::Sender<Option<Ended>>,
+    ) -> io::Result<Self> {
+        let stream = Stream(Some(BufWriter::new(out)));
+        Self::spawn("standard output", stream, Turn::at_once(), tell_ended)
+    }
+}
+
+impl<W: Write> Stream<W> {
+    fn out(&mut self) -> io::Result<&mut BufWriter<W>> {
+        self.0.as_mut().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl<W: Write + Send + 'static> Out for Stream<W> {
+    fn write_line(&mut self, line: &str) -> io::Result<()> {
+        self.out()?.write_all(line.as_bytes())
+    }
+
+    fn commit(&mut self) -> io::Result<()> {
+        self.out()?.flush()
+    }
+
+    fn failed(&mut self, error: &io::Error) -> After {
+        // What is left in the buffer must not be tried again when it is dropped.
+        if let Some(out) = self.0.take() {
+            drop(out.into_parts());
+        }
+        After::End(match error.kind() {
+            io::ErrorKind::BrokenPipe => Ended::Closed,
+            _ => Ended::Failed(error.to_string()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

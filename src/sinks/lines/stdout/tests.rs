@@ -1,0 +1,183 @@
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, SystemTime},
+};
+
+use futures_util::FutureExt as _;
+use matterhost_actors::{
+    model::{AccountName, AccountUser, ChannelId, Event, EventBody, Generation, ServerName},
+    ports::{Delivered, EventSink as _, Outcome},
+};
+
+use super::*;
+use crate::sinks::{
+    lines::COMMIT_EVERY,
+    queue::{QUEUE_BYTES, QUEUE_EVENTS},
+};
+
+/// How long the writer's thread may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn event(seq: u64, size: usize) -> Arc<Event> {
+    Arc::new(Event {
+        account: AccountName::new("a").unwrap(),
+        server: ServerName::new("s").unwrap(),
+        user: AccountUser::default(),
+        generation: Generation(1),
+        connection_id: "c".into(),
+        received_at: SystemTime::now(),
+        recovered: false,
+        own: false,
+        body: EventBody {
+            event: "x".into(),
+            channel_id: ChannelId::default(),
+            change: None,
+            seq,
+            data: format!("{{\"fill\":\"{}\"}}", "x".repeat(size)).into(),
+            broadcast: "null".into(),
+        },
+    })
+}
+
+/// Writes what it may: each flush waits for a leave. An end of leaves is an error of the kind given.
+struct Gated {
+    leaves: mpsc::Receiver<()>,
+    text: Arc<Mutex<Vec<u8>>>,
+    then: io::ErrorKind,
+}
+
+impl Write for Gated {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.leaves.recv().map_err(|_| io::Error::from(self.then))
+    }
+}
+
+struct Reader {
+    leaves: mpsc::Sender<()>,
+    text: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Reader {
+    fn seqs(&self) -> Vec<u64> {
+        let text = String::from_utf8(self.text.lock().unwrap().clone()).unwrap();
+        let seq = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["id"].as_str().unwrap().strip_prefix("c/").unwrap().parse().unwrap()
+        };
+        text.lines().map(seq).collect()
+    }
+}
+
+fn gated(then: io::ErrorKind) -> (LineSink, Reader) {
+    let (leaves, wait) = mpsc::channel();
+    let text = Arc::new(Mutex::new(Vec::new()));
+    let sink = LineSink::start(Gated { leaves: wait, text: Arc::clone(&text), then }).unwrap();
+    (sink, Reader { leaves, text })
+}
+
+async fn outcome(delivered: Delivered) -> Outcome {
+    match delivered {
+        Delivered::Now(outcome) => outcome,
+        Delivered::Later(later) => later.await,
+    }
+}
+
+/// Why the output ended, once it has.
+async fn end_of(sink: &LineSink) -> Option<Ended> {
+    let mut ended = sink.ended();
+    tokio::time::timeout(DEADLINE, ended.wait_for(Option::is_some)).await.unwrap().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_line_is_acknowledged_only_when_it_is_flushed() {
+    let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
+    let Delivered::Later(mut first) = sink.deliver(&event(1, 0)) else { panic!("at once") };
+    assert_eq!((&mut first).now_or_never(), None);
+    reader.leaves.send(()).unwrap();
+    assert_eq!(first.await, Outcome::Acknowledged);
+    assert_eq!(reader.seqs(), [1]);
+}
+
+#[tokio::test]
+async fn many_lines_come_whole_and_in_order() {
+    let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
+    for _ in 0..2_000 {
+        reader.leaves.send(()).unwrap();
+    }
+    let mut answers = Vec::new();
+    for seq in 0..1_000 {
+        answers.push(sink.deliver(&event(seq, 100)));
+    }
+    for answer in answers {
+        assert_eq!(outcome(answer).await, Outcome::Acknowledged);
+    }
+    assert_eq!(reader.seqs(), (0..1_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_full_queue_says_retry_and_holds_no_more() {
+    for size in [0, QUEUE_BYTES / 4] {
+        let (sink, _reader) = gated(io::ErrorKind::BrokenPipe);
+        let mut kept = Vec::new();
+        let refused = loop {
+            match sink.deliver(&event(1, size)) {
+                Delivered::Later(later) => kept.push(later),
+                Delivered::Now(outcome) => break outcome,
+            }
+            assert!(kept.len() <= QUEUE_EVENTS + COMMIT_EVERY);
+        };
+        assert!(matches!(refused, Outcome::Retry { .. }), "{refused:?}");
+        assert!(sink.queue.waiting().1 <= QUEUE_BYTES + QUEUE_BYTES / 4 + 1_000);
+    }
+}
+
+#[tokio::test]
+async fn a_closed_reader_breaks_the_sink_and_is_told() {
+    let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
+    let first = sink.deliver(&event(1, 0));
+    drop(reader);
+    let broken = Outcome::Broken { cause: "standard output was closed".into() };
+    assert_eq!(outcome(first).await, broken);
+    assert_eq!(end_of(&sink).await, Some(Ended::Closed));
+    assert_eq!(outcome(sink.deliver(&event(2, 0))).await, broken);
+}
+
+#[tokio::test]
+async fn another_failure_is_told_with_its_cause() {
+    let (sink, reader) = gated(io::ErrorKind::StorageFull);
+    let first = sink.deliver(&event(1, 0));
+    drop(reader);
+    assert_eq!(end_of(&sink).await, Some(Ended::Failed("no storage space".into())));
+    assert!(matches!(outcome(first).await, Outcome::Broken { .. }));
+    assert!(
+        matches!(outcome(sink.deliver(&event(2, 0))).await, Outcome::Broken { cause } if cause == "no storage space")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_offered_again_and_not_written_twice() {
+    let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
+    let writing = sink.deliver(&event(1, 0));
+    let end = std::time::Instant::now() + DEADLINE;
+    while sink.queue.waiting().0 > 0 {
+        assert!(std::time::Instant::now() < end, "the writer takes nothing");
+        std::thread::yield_now();
+    }
+    // The writer waits in its flush; this one is behind it in the queue.
+    let behind = sink.deliver(&event(2, 0));
+    assert!(matches!(outcome(behind).await, Outcome::Retry { .. }));
+    // From here on a thread is waited for, which a paused clock does not know of.
+    tokio::time::resume();
+    let again = sink.deliver(&event(2, 0));
+    for _ in 0..3 {
+        reader.leaves.send(()).unwrap();
+    }
+    assert_eq!(outcome(writing).await, Outcome::Acknowledged);
+    assert_eq!(outcome(again).await, Outcome::Acknowledged);
+    assert_eq!(reader.seqs(), [1, 2]);
+}

@@ -1,0 +1,67 @@
+use super::*;
+use crate::sinks::tests::stage::{Told, event, outcome, post, retry};
+use crate::telemetry::metrics::Format;
+
+fn series(metrics: &Metrics, begin: &str) -> Vec<String> {
+    let text = metrics.render(Format::Prometheus, Vec::new(), Vec::new());
+    text.lines().filter(|line| line.starts_with(begin)).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
+    let (told, metrics) = (Arc::<Told>::default(), Metrics::new(true));
+    let sink = Timed::new(told.clone(), metrics.sink("hook"));
+    told.says(retry(1));
+    assert_eq!(outcome(sink.deliver(&post("c", "1"))).await, retry(1));
+    let later = told.says_later();
+    let Delivered::Later(waiting) = sink.deliver(&post("c", "1")) else { panic!("at once") };
+    assert_eq!(
+        series(&metrics, "matterhost_sink_unanswered"),
+        ["matterhost_sink_unanswered_events{sink=\"hook\"} 1"]
+    );
+    later.send(Outcome::Acknowledged).unwrap();
+    waiting.await;
+    let _later = told.says_later();
+    let Delivered::Later(given_up) = sink.deliver(&post("c", "2")) else { panic!("at once") };
+    drop(given_up);
+    assert_eq!(
+        series(&metrics, "matterhost_sink_unanswered"),
+        ["matterhost_sink_unanswered_events{sink=\"hook\"} 0"]
+    );
+    let mut counts = series(&metrics, "matterhost_sink_seconds_count");
+    counts.sort();
+    let count =
+        |outcome, n| format!("matterhost_sink_seconds_count{{sink=\"hook\",outcome=\"{outcome}\"}} {n}");
+    assert_eq!(
+        counts,
+        [count("acknowledged", 1), count("broken", 0), count("rejected", 0), count("retry", 1)]
+    );
+}
+
+#[tokio::test]
+async fn an_event_counts_once_and_by_its_type() {
+    let (told, metrics) = (Arc::<Told>::default(), Metrics::new(true));
+    let sink = Counted::new(told.clone(), metrics.clone());
+    told.says(retry(1));
+    told.says(Outcome::Acknowledged);
+    told.says(Outcome::Rejected { cause: "no".into() });
+    for _ in 0..2 {
+        outcome(sink.deliver(&post("c", "1"))).await;
+    }
+    outcome(sink.deliver(&post("c", "2"))).await;
+    let mut odd = event("helpdesk", "custom_of_a_plugin", "c", "3", "{}");
+    odd.recovered = true;
+    outcome(sink.deliver(&Arc::new(odd))).await;
+    let whose = "account=\"helpdesk\",server=\"main\"";
+    assert_eq!(
+        series(&metrics, "matterhost_events"),
+        [
+            format!("matterhost_events_total{{{whose},type=\"posted\"}} 2"),
+            format!("matterhost_events_total{{{whose},type=\"other\"}} 1")
+        ]
+    );
+    assert_eq!(
+        series(&metrics, "matterhost_recovered"),
+        [format!("matterhost_recovered_events_total{{{whose}}} 1")]
+    );
+}

@@ -1,0 +1,169 @@
+use std::{fs, future::ready, path::Path, sync::Arc};
+
+use futures_util::FutureExt as _;
+use matterhost_actors::{
+    model::AccountName,
+    ports::{Delivered, EventSink, Outcome},
+};
+use tempfile::TempDir;
+
+use super::*;
+use crate::sinks::{
+    reply::NotPosted,
+    tests::{
+        http::{Server, ok},
+        stage::post,
+    },
+};
+use crate::{config::Sources, telemetry::metrics::Metrics};
+
+fn config(dir: &Path, sinks: &str) -> Config {
+    let file = dir.join("matterhost.toml");
+    let rest = "[servers.s]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'x'\nsinks = ['one']\n\
+                [state]\nstore = 'memory'\n";
+    fs::write(&file, format!("{rest}{sinks}")).unwrap();
+    Config::load(&Sources { file, ..Sources::default() }, None).unwrap()
+}
+
+fn start(config: &Config) -> Sinks {
+    let answers: Arc<dyn crate::sinks::reply::Answers> = Arc::new(NotPosted::default());
+    Sinks::start(config, &answers, &Metrics::new(false)).unwrap()
+}
+
+fn of(sinks: &mut Sinks, config: &Config) -> Arc<dyn EventSink> {
+    let account = &config.accounts[0];
+    sinks.of(account)
+}
+
+fn later(delivered: Delivered) -> impl Future<Output = Outcome> {
+    match delivered {
+        Delivered::Later(outcome) => outcome,
+        Delivered::Now(outcome) => ready(outcome).boxed(),
+    }
+}
+
+fn hook(server: &Server, more: &str) -> String {
+    let url = server.url();
+    format!(
+        "[sinks.one]\ntype = 'webhook'\nurl = '{url}'\nsecret = 'whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw'\n{more}\n"
+    )
+}
+
+fn file(path: &str, more: &str) -> String {
+    format!("[sinks.one]\ntype = 'file'\npath = '{path}'\n{more}\n")
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_replaced_answers_what_it_has() {
+    let (dir, server) = (TempDir::new().unwrap(), Server::start(|_| ok()));
+    let before = config(dir.path(), &hook(&server, ""));
+    let mut sinks = start(&before);
+    server.hold(true);
+    let under_way = later(of(&mut sinks, &before).deliver(&post("c", "1")));
+    let after = config(dir.path(), &hook(&server, "batch = 7"));
+    let prepared = sinks.prepare(&after).unwrap();
+    let leaving = sinks.install(prepared, &after);
+    let mut ended = tokio::spawn(leaving.end(ready(())));
+    let beside = later(of(&mut sinks, &after).deliver(&post("d", "2")));
+    assert!((&mut ended).now_or_never().is_none(), "it has not answered yet");
+    server.hold(false);
+    assert_eq!((under_way.await, beside.await), (Outcome::Acknowledged, Outcome::Acknowledged));
+    ended.await.unwrap();
+    assert_eq!(server.requests().len(), 2, "each was asked for once");
+}
+
+#[tokio::test]
+async fn a_file_has_one_writer_at_a_time() {
+    let dir = TempDir::new().unwrap();
+    let before = config(dir.path(), &file("x.jsonl", "fsync = false"));
+    let mut sinks = start(&before);
+    let old = of(&mut sinks, &before);
+    let after = config(dir.path(), &file("x.jsonl", "fsync = true"));
+    let prepared = sinks.prepare(&after).unwrap();
+    let leaving = sinks.install(prepared, &after);
+    let second = later(of(&mut sinks, &after).deliver(&post("c", "last")));
+    let earlier: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+    for id in &earlier {
+        assert_eq!(later(old.deliver(&post("c", id))).await, Outcome::Acknowledged);
+    }
+    assert_eq!(ids(dir.path()), earlier, "the first has it, and nobody else");
+    drop(old);
+    leaving.end(ready(())).await;
+    assert_eq!(second.await, Outcome::Acknowledged);
+    assert_eq!(ids(dir.path()), [earlier, vec!["last".into()]].concat());
+}
+
+/// The events in the file.
+fn ids(dir: &Path) -> Vec<String> {
+    let text = fs::read_to_string(dir.join("x.jsonl")).unwrap();
+    let id = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    text.lines().map(id).collect()
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_leaves_all_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let before = config(dir.path(), &file("x.jsonl", ""));
+    let mut sinks = start(&before);
+    let old = of(&mut sinks, &before);
+    let error = sinks.prepare(&config(dir.path(), &file("away/x.jsonl", ""))).err().unwrap();
+    assert_eq!(&*error.name, "one");
+    assert!(Arc::ptr_eq(&old, &of(&mut sinks, &before)));
+    assert_eq!(later(old.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
+}
+
+#[tokio::test]
+async fn another_filter_needs_no_other_sink_and_nothing_new_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let before = config(dir.path(), &file("x.jsonl", ""));
+    let mut sinks = start(&before);
+    let old = of(&mut sinks, &before);
+    let same = config(dir.path(), &file("x.jsonl", "rotate_keep = 7"));
+    let prepared = sinks.prepare(&same).unwrap();
+    assert!(sinks.install(prepared, &same).0.is_empty());
+    assert!(Arc::ptr_eq(&old, &of(&mut sinks, &same)));
+    let filtered = config(dir.path(), &file("x.jsonl", "events = ['reaction_added']"));
+    let prepared = sinks.prepare(&filtered).unwrap();
+    assert!(prepared.0.is_empty() && sinks.install(prepared, &filtered).0.is_empty());
+    let new = of(&mut sinks, &filtered);
+    assert!(!Arc::ptr_eq(&old, &new));
+    assert_eq!(later(new.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
+    assert_eq!(fs::read_to_string(dir.path().join("x.jsonl")).unwrap(), "", "it is left out");
+    sinks.forget(&AccountName::new("a").unwrap());
+    assert!(sinks.now_of(&AccountName::new("a").unwrap()).is_none());
+}
+
+/// How many threads of this process have that name.
+fn threads(name: &str) -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    tasks
+        .filter(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name))
+        .count()
+}
+
+#[tokio::test]
+async fn what_was_prepared_in_vain_leaves_no_thread_behind() {
+    let dir = TempDir::new().unwrap();
+    let with = |keep: u8, path: &str| {
+        let file = dir.path().join("matterhost.toml");
+        let text = format!(
+            "[servers.s]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'x'\nsinks = ['a-in-vain', 'b']\n\
+             [state]\nstore = 'memory'\n[sinks.a-in-vain]\ntype = 'file'\npath = 'lines'\nrotate_keep = {keep}\n\
+             [sinks.b]\ntype = 'file'\npath = '{path}'\n"
+        );
+        fs::write(&file, text).unwrap();
+        Config::load(&Sources { file, ..Sources::default() }, None).unwrap()
+    };
+    let mut sinks = start(&with(1, "others"));
+    for _ in 0..5 {
+        assert!(sinks.prepare(&with(2, "away/others")).is_err());
+    }
+    let end = Instant::now() + Duration::from_secs(30);
+    while threads("sink a-in-vain") > 1 {
+        assert!(Instant::now() < end, "{} threads", threads("sink a-in-vain"));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(threads("sink a-in-vain"), 1, "the one that is at work");
+}

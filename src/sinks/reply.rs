@@ -1,0 +1,219 @@
+//! What handlers answer: a reply that is to be posted as the bot.
+
+use std::{
+    str,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use matterhost_actors::model::{AccountName, ChannelId, PostId, UserId};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::message::Message;
+
+/// Posts what handlers answer.
+pub trait Answers: Send + Sync + 'static {
+    /// Posts a reply. The future ends once it is posted, kept where a kill cannot take it, or given up and told,
+    /// and it ends in bounded time: only then is the event acknowledged that it answers.
+    fn post(&self, reply: Reply) -> BoxFuture<'static, ()>;
+}
+
+/// A post that a handler wants made as the bot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The account that it is posted by.
+    pub account: AccountName,
+    /// The sink whose handler answered.
+    pub sink: Arc<str>,
+    /// The id of the event that it answers: the same when the event comes again.
+    pub event: Box<str>,
+    /// Which of the answers to that event it is, from 0.
+    pub n: usize,
+    /// When the post was made that the event is about, in server milliseconds: no answer to it is older.
+    pub since: Option<i64>,
+    /// The channel: the event's own.
+    pub channel: ChannelId,
+    /// The thread that it belongs to, where the handler wants one.
+    pub thread: Option<PostId>,
+    /// Who sees it.
+    pub seen_by: SeenBy,
+    /// The text; not empty, unless there are props.
+    pub text: String,
+    /// The post's props.
+    pub props: Map<String, Value>,
+}
+
+/// Who sees a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeenBy {
+    /// All in the channel.
+    Channel,
+    /// The author of what it answers, until they load the page again.
+    Author(UserId),
+}
+
+/// Why an answer is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// It is longer than is read.
+    #[error("the answer is longer than {0} bytes")]
+    TooLarge(usize),
+    /// It came halfway.
+    #[error("the answer broke off")]
+    BrokenOff,
+    /// It is text in another charset.
+    #[error("the answer is not in UTF-8")]
+    Charset,
+    /// It is no JSON, or not of the form of an answer.
+    #[error("the answer is no JSON object with \"text\": {0}")]
+    Form(String),
+    /// It names another channel than that of the event.
+    #[error("the answer names another channel; a reply goes where the event came from")]
+    AnotherChannel,
+    /// It does not say which of several events it answers, or names one that is not open.
+    #[error("the answer must name the id of the event that it answers in \"to\"")]
+    ToNone,
+    /// Only an author can see it, and the event has none.
+    #[error("an ephemeral answer needs an event with an author")]
+    NoAuthor,
+}
+
+/// An answer as a handler writes it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Given {
+    to: Option<String>,
+    source: Option<String>,
+    text: Option<String>,
+    props: Option<Map<String, Value>>,
+    response_type: Option<ResponseType>,
+    in_thread: bool,
+    channel: Option<String>,
+    channel_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ResponseType {
+    InChannel,
+    Ephemeral,
+}
+
+/// Reads the body of an answer to one or more events. Nothing, `null` and an object without text are no reply.
+pub(super) fn read(
+    body: &[u8],
+    content_type: Option<&str>,
+    events: &[&Message],
+    sink: &Arc<str>,
+) -> Result<Vec<Reply>, AnswerError> {
+    if !is_utf8(content_type) {
+        return Err(AnswerError::Charset);
+    }
+    let text = str::from_utf8(body).map_err(|_| AnswerError::Charset)?.trim();
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let form = |error: serde_json::Error| AnswerError::Form(error.to_string());
+    let given: Vec<Given> = if text.starts_with('[') {
+        serde_json::from_str(text).map_err(form)?
+    } else {
+        serde_json::from_str::<Option<Given>>(text).map_err(form)?.into_iter().collect()
+    };
+    let mut answered = vec![0; events.len()];
+    let reply = |given: Given| {
+        let reply = given.among(events).and_then(|place| {
+            let reply = given.reply(events[place], sink, answered[place])?;
+            answered[place] += usize::from(reply.is_some());
+            Ok(reply)
+        });
+        reply.transpose()
+    };
+    given.into_iter().filter_map(reply).collect()
+}
+
+/// Whether a content type is silent about the charset, or names UTF-8 or a part of it.
+fn is_utf8(content_type: Option<&str>) -> bool {
+    let parameters = content_type.unwrap_or_default().split(';').skip(1);
+    let charset = parameters.filter_map(|parameter| parameter.trim().split_once('='));
+    let mut charset = charset.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charset.all(|(_, value)| {
+        let value = value.trim().trim_matches('"').to_ascii_lowercase();
+        matches!(value.as_str(), "utf-8" | "utf8" | "us-ascii")
+    })
+}
+
+impl Given {
+    /// The place of the event that it answers, among those that it may.
+    pub(super) fn among(&self, events: &[&Message]) -> Result<usize, AnswerError> {
+        match (&self.to, events) {
+            (None, [_only]) => Ok(0),
+            (None, _) => Err(AnswerError::ToNone),
+            (Some(to), events) => {
+                events.iter().position(|event| self.names(to, event)).ok_or(AnswerError::ToNone)
+            }
+        }
+    }
+
+    fn names(&self, to: &str, event: &Message) -> bool {
+        *event.id == *to && self.source.as_ref().is_none_or(|source| *event.source == **source)
+    }
+
+    /// What is to be posted, as the `n`th answer; nothing where there is no text and are no props.
+    pub(super) fn reply(
+        self,
+        event: &Message,
+        sink: &Arc<str>,
+        n: usize,
+    ) -> Result<Option<Reply>, AnswerError> {
+        let channel = event.channel.as_str();
+        let named = [&self.channel, &self.channel_id];
+        if named.into_iter().flatten().any(|named| named != channel) {
+            return Err(AnswerError::AnotherChannel);
+        }
+        let (text, props) = (self.text.unwrap_or_default(), self.props.unwrap_or_default());
+        if text.trim().is_empty() && props.is_empty() {
+            return Ok(None);
+        }
+        let about = event.about();
+        let seen_by = match self.response_type {
+            None | Some(ResponseType::InChannel) => SeenBy::Channel,
+            Some(ResponseType::Ephemeral) => SeenBy::Author(about.user_id.ok_or(AnswerError::NoAuthor)?),
+        };
+        let root = about.root_id.filter(|root| !root.as_str().is_empty()).or(about.id);
+        Ok(Some(Reply {
+            account: event.account.clone(),
+            sink: Arc::clone(sink),
+            event: event.id.clone(),
+            n,
+            since: about.create_at,
+            channel: event.channel.clone(),
+            thread: root.filter(|_| self.in_thread),
+            seen_by,
+            text,
+            props,
+        }))
+    }
+}
+
+/// Posts nothing: for events that are tried again by hand, long after what they were about.
+#[derive(Debug, Default)]
+pub struct NotPosted {
+    told: AtomicBool,
+}
+
+impl Answers for NotPosted {
+    fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let (account, sink) = (reply.account.as_str(), &*reply.sink);
+            tracing::warn!(account, sink, "a handler answered with a reply; here none is posted");
+        }
+        std::future::ready(()).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+use std::sync::Mutex;
+
+use super::{request::LARGEST_ANSWER, *};
+use crate::config::{DeadLetterConfig, Secrets};
+use crate::sinks::{
+    dead_letter::DeadLetters,
+    reply::{AnswerError, Reply, SeenBy},
+    tests::{
+        http::{Does, Request, Server, ok},
+        rigs::config,
+        stage::{Posted, delivered, outcome, post, post_of, supplies},
+    },
+};
+
+const JSON: &str = "content-type: application/json\r\n";
+
+fn start(server: &Server, change: impl FnOnce(&mut WebhookConfig)) -> Webhook {
+    let mut config = config(server, 1);
+    change(&mut config);
+    Webhook::start(config, supplies("hook")).unwrap()
+}
+
+/// A server that does one thing after the other, and then is a good handler.
+fn server(does: Vec<Does>) -> Server {
+    let does = Mutex::new(does.into_iter());
+    Server::start(move |_| does.lock().unwrap().next().unwrap_or_else(ok))
+}
+
+fn says(status: u16, headers: &'static str) -> Does {
+    Does::Says(status, headers, Vec::new())
+}
+
+fn cause(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Retry { cause, .. } => cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Checks a request as a handler does that knows the convention and nothing of us.
+fn is_signed(request: &Request, secret: &str) -> bool {
+    let [id, timestamp, given] =
+        ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| request.headers[name].as_str());
+    let secrets = Secrets::parse(secret).unwrap();
+    let expected = sign::signature(&secrets, id, timestamp, &request.body);
+    given.split(' ').any(|given| given == expected)
+}
+
+#[tokio::test]
+async fn a_request_is_one_cloud_event_signed() {
+    let server = server(Vec::new());
+    let hook = start(&server, |_| {});
+    assert_eq!(delivered(&hook, &post("c", "1")).await, Outcome::Acknowledged);
+    let request = &server.requests()[0];
+    assert_eq!(request.target, "/events?key=not-shown");
+    assert_eq!(request.headers["host"], server.address.to_string());
+    assert_eq!(request.headers["content-type"], "application/cloudevents+json; charset=utf-8");
+    assert_eq!(request.headers["user-agent"], "matterhost/test");
+    assert_eq!(request.events()[0]["data"]["post"]["message"], "this is 1");
+    assert!(is_signed(request, "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw"));
+    let sent: u64 = request.headers["webhook-timestamp"].parse().unwrap();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!(now.abs_diff(sent) < 60);
+}
+
+#[tokio::test]
+async fn while_a_secret_is_changed_either_will_do() {
+    let (new, old) = ("whsec_mustnotshowAAAAAAAAAAAAAAAAAAAAA", "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw");
+    let server = server(Vec::new());
+    let hook = start(&server, |config| config.secrets = Secrets::parse(&format!("{new} {old}")).unwrap());
+    delivered(&hook, &post("c", "1")).await;
+    let request = &server.requests()[0];
+    assert!(is_signed(request, new) && is_signed(request, old));
+    assert!(!is_signed(request, "whsec_mustnotshowBBBBBBBBBBBBBBBBBBBBB"));
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_under_the_same_id() {
+    let tries = [says(408, ""), says(500, ""), says(503, ""), Does::Closes, Does::Raw(b"HTTP/1.1 2".into())];
+    let count = tries.len() + 1;
+    let server = server(tries.into());
+    let hook = start(&server, |_| {});
+    assert_eq!(delivered(&hook, &post("c", "1")).await, Outcome::Acknowledged);
+    let requests = server.requests();
+    assert_eq!(requests.len(), count);
+    assert!(
+        requests.iter().all(|request| request.headers["webhook-id"] == requests[0].headers["webhook-id"])
+    );
+    assert!(requests.iter().all(|request| is_signed(request, "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw")));
+}
+
+#[tokio::test]
+async fn delays_grow_for_the_channel_that_fails_and_begin_anew() {
+    let server = Server::start(|request| if request.ids() == ["bad"] { says(500, "") } else { ok() });
+    let hook = start(&server, |_| {});
+    let delay = |outcome| match outcome {
+        Outcome::Retry { after, .. } => after,
+        other => panic!("{other:?}"),
+    };
+    let bad = post("c", "bad");
+    let mut last = Duration::ZERO;
+    for _ in 0..4 {
+        let after = delay(outcome(hook.deliver(&bad)).await);
+        // Twice as long, with a fifth of jitter either way.
+        assert!(after > last && after >= RETRY.min.mul_f64(0.8), "{after:?} after {last:?}");
+        last = after;
+        assert_eq!(delivered(&hook, &post("d", "good")).await, Outcome::Acknowledged);
+    }
+    assert_eq!(delivered(&hook, &post("c", "good")).await, Outcome::Acknowledged);
+    assert!(delay(outcome(hook.deliver(&bad)).await) <= RETRY.min.mul_f64(1.2) + Duration::from_millis(1));
+}
+
+#[tokio::test]
+async fn a_handler_that_wants_a_pause_gets_it_from_all_channels() {
+    let server = server(vec![says(429, "retry-after: 60\r\n")]);
+    let hook = start(&server, |_| {});
+    for event in [post("c", "1"), post("c", "1"), post("d", "2")] {
+        let Outcome::Retry { after, .. } = outcome(hook.deliver(&event)).await else { panic!("not again") };
+        assert!(after > Duration::from_secs(50) && after <= Duration::from_secs(60), "{after:?}");
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_told() {
+    let elsewhere = server(Vec::new());
+    let location = Box::leak(format!("location: {}\r\n", elsewhere.url()).into_boxed_str());
+    let server = server(vec![says(302, location), says(308, location)]);
+    let hook = start(&server, |_| {});
+    for _ in 0..2 {
+        let cause = cause(outcome(hook.deliver(&post("c", "1"))).await);
+        assert!(cause.contains("redirects are not followed: let url name the place itself"), "{cause}");
+    }
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_reached_or_hangs_is_told_without_the_path() {
+    let server = server(vec![Does::Hangs]);
+    let hook = start(&server, |config| config.timeout = Duration::from_millis(200));
+    let hung = cause(outcome(hook.deliver(&post("c", "1"))).await);
+    assert!(hung.contains("did not answer within 200ms"), "{hung}");
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (url, expected) in [
+        (format!("http://{address}"), "refused"),
+        ("http://no-such-host.invalid".into(), "no-such-host.invalid cannot be asked: Failed to connect"),
+    ] {
+        let hook = start(&server, |config| {
+            let limits = matterhost_actors::mattermost::ClientLimits::default();
+            config.client =
+                matterhost_actors::mattermost::ClientConfig::new(url.parse().unwrap(), None, limits, "x");
+        });
+        let told = cause(outcome(hook.deliver(&post("c", "1"))).await);
+        assert!(told.contains(expected), "{told}");
+        assert!(!told.contains("not-shown"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_in_the_dead_letters_before_it_is_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let letters = DeadLetters::of(
+        "hook",
+        &DeadLetterConfig { dir: dir.path().join("letters"), max_size: 1 << 20, keep: 2 },
+    );
+    let server = server(vec![says(400, ""), says(410, "")]);
+    let supplies = Supplies { dead_letters: Some(letters.clone()), ..supplies("hook") };
+    let hook = Webhook::start(config(&server, 1), supplies).unwrap();
+    for id in ["1", "2"] {
+        let Outcome::Rejected { cause } = delivered(&hook, &post("c", id)).await else { panic!("taken") };
+        assert!(cause.starts_with("sink hook: the handler answered 4"), "{cause}");
+    }
+    let kept = letters.list().unwrap();
+    let ids: Vec<_> = kept.iter().map(|letter| Message::read(letter.event.get()).unwrap().id).collect();
+    assert_eq!(ids, ["1".into(), "2".into()]);
+    assert_eq!(&*kept[0].cause, "the handler answered 400 Bad Request");
+    // Where they cannot be written the event is not passed over.
+    std::fs::remove_dir_all(dir.path().join("letters")).unwrap();
+    std::fs::write(dir.path().join("letters"), "in the way").unwrap();
+    let server = self::server(vec![says(400, "")]);
+    let again = Supplies { dead_letters: Some(letters), ..super::super::tests::stage::supplies("hook") };
+    let hook = Webhook::start(config(&server, 1), again).unwrap();
+    let told = cause(outcome(hook.deliver(&post("c", "3"))).await);
+    assert!(told.contains("the dead letter cannot be written"), "{told}");
+}
+
+#[tokio::test]
+async fn at_most_so_many_requests_are_under_way_and_connections_are_kept() {
+    let server = server(Vec::new());
+    server.hold(true);
+    let hook = start(&server, |_| {});
+    let waiting: Vec<_> = (0..40).map(|n| hook.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
+    server.came(4).await;
+    server.hold(false);
+    for given in waiting {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+    assert_eq!(server.most_under_way(), 4);
+    for n in 0..20 {
+        delivered(&hook, &post("c", &n.to_string())).await;
+    }
+    assert!(server.connections() <= 4, "{} connections", server.connections());
+}
+
+#[tokio::test]
+async fn what_was_given_up_before_its_turn_is_not_sent() {
+    let server = server(Vec::new());
+    server.hold(true);
+    let hook = start(&server, |config| config.concurrency = 1);
+    let first = hook.deliver(&post("a", "first"));
+    server.came(1).await;
+    drop(hook.deliver(&post("b", "given-up")));
+    let last = hook.deliver(&post("c", "last"));
+    server.hold(false);
+    for given in [first, last] {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+    let ids: Vec<_> = server.requests().iter().flat_map(Request::ids).collect();
+    assert_eq!(ids, ["first", "last"]);
+}
+
+#[tokio::test]
+async fn a_batch_is_a_list_of_what_waits_and_no_longer_than_asked_for() {
+    let server = server(Vec::new());
+    server.hold(true);
+    let hook = start(&server, |config| (config.batch, config.concurrency) = (5, 1));
+    let first = hook.deliver(&post("c", "first"));
+    server.came(1).await;
+    let waiting: Vec<_> = (0..12).map(|n| hook.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
+    server.hold(false);
+    for given in waiting.into_iter().chain([first]) {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+    let requests = server.requests();
+    let sizes: Vec<_> = requests.iter().map(|request| request.events().len()).collect();
+    assert_eq!(sizes, [1, 5, 5, 2]);
+    for request in requests {
+        assert!(request.body.starts_with(b"["));
+        assert_eq!(request.headers["content-type"], "application/cloudevents-batch+json; charset=utf-8");
+        assert!(is_signed(&request, "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw"));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_is_taken_apart() {
+    let server =
+        Server::start(|request| if request.ids().contains(&"bad".into()) { says(400, "") } else { ok() });
+    server.hold(true);
+    let hook = start(&server, |config| (config.batch, config.concurrency) = (5, 1));
+    let first = hook.deliver(&post("c", "first"));
+    server.came(1).await;
+    let waiting: Vec<_> = ["1", "bad", "2"].map(|id| hook.deliver(&post(&format!("c{id}"), id))).into();
+    server.hold(false);
+    assert_eq!(outcome(first).await, Outcome::Acknowledged);
+    let mut outcomes = Vec::new();
+    for given in waiting {
+        outcomes.push(outcome(given).await);
+    }
+    assert!(matches!(
+        &outcomes[..],
+        [Outcome::Acknowledged, Outcome::Rejected { .. }, Outcome::Acknowledged]
+    ));
+}
+
+/// The replies to one event, whose handler answers so.
+async fn replies(does: Does) -> (Outcome, Vec<Reply>) {
+    let posted = Arc::<Posted>::default();
+    let server = server(vec![does]);
+    let supplies = Supplies { answers: Arc::clone(&posted) as _, ..supplies("hook") };
+    let hook = Webhook::start(config(&server, 1), supplies).unwrap();
+    let outcome = delivered(&hook, &post("c", "1")).await;
+    (outcome, posted.replies())
+}
+
+#[tokio::test]
+async fn an_answer_is_a_reply() {
+    let body =
+        br#"{"text":"hi","response_type":"ephemeral","in_thread":true,"props":{"a":1},"username":"x"}"#;
+    let (outcome, replies) = replies(Does::Says(200, JSON, body.into())).await;
+    assert_eq!(outcome, Outcome::Acknowledged);
+    let [reply] = &replies[..] else { panic!("{replies:?}") };
+    assert_eq!((reply.account.as_str(), reply.channel.as_str(), &*reply.sink), ("helpdesk", "c", "hook"));
+    assert_eq!((&*reply.event, &*reply.text), ("1", "hi"));
+    assert_eq!(reply.thread.as_ref().unwrap().as_str(), "1");
+    assert_eq!(reply.seen_by, SeenBy::Author("ann".into()));
+    assert_eq!(reply.props["a"], 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_used_loses_nothing() {
+    let long = vec![b' '; LARGEST_ANSWER + 1];
+    let endless =
+        [b"HTTP/1.0 200 X\r\ncontent-type: application/json\r\n\r\n".to_vec(), long.clone()].concat();
+    let cut = b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{\"text\":".to_vec();
+    for does in [
+        Does::Says(200, "content-type: text/plain\r\n", b"ok".into()),
+        Does::Says(200, JSON, long),
+        Does::Raw(endless),
+        Does::Raw(cut),
+        Does::Says(200, "content-type: application/json; charset=iso-8859-1\r\n", b"{}".into()),
+        Does::Says(200, JSON, b"{\"text\":\"\xe4\"}".into()),
+        Does::Says(200, JSON, br#"{"text":"hi","channel_id":"another"}"#.into()),
+        Does::Says(204, "", Vec::new()),
+        Does::Says(200, JSON, b"{}".into()),
+    ] {
+        assert_eq!(replies(does).await, (Outcome::Acknowledged, Vec::new()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_answer_is_said() {
+    let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; LARGEST_ANSWER + 1]].concat();
+    let cases = [
+        (Does::Says(200, JSON, vec![b' '; LARGEST_ANSWER + 1]), AnswerError::TooLarge(LARGEST_ANSWER)),
+        (Does::Raw(endless), AnswerError::TooLarge(LARGEST_ANSWER)),
+        (Does::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{".into()), AnswerError::BrokenOff),
+        (Does::Says(200, "content-type: a; charset=x\r\n", Vec::new()), AnswerError::Charset),
+        (Does::Says(200, JSON, br#"{"text":"a","channel":"x"}"#.into()), AnswerError::AnotherChannel),
+    ];
+    let asking = async {
+        for (does, expected) in cases {
+            let server = server(vec![does]);
+            let handler = Handler::new(&"hook".into(), config(&server, 1));
+            let event = Message::of(&post("c", "1"));
+            assert_eq!(handler.ask(&[&event]).await, Verdict::Taken(Err(expected)));
+        }
+    };
+    tokio::task::LocalSet::new().run_until(asking).await;
+}
+
+#[tokio::test]
+async fn two_accounts_that_hear_the_same_are_told_apart() {
+    let server = server(Vec::new());
+    let hook = start(&server, |_| {});
+    for account in ["a", "b"] {
+        delivered(&hook, &post_of(account, "c", "1")).await;
+    }
+    let ids: Vec<_> = server.requests().iter().map(|request| request.headers["webhook-id"].clone()).collect();
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_webhook_shows_no_secret_and_no_path() {
+    let server = server(Vec::new());
+    let shown = format!("{:?}", config(&server, 1));
+    assert!(!shown.contains("not-shown") && !shown.contains("MfKQ9"), "{shown}");
+}
