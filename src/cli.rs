@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use dead_letter::{DeadLetterArgs, DeadLetterCommand, DeadLetterListArgs};
-pub use remote::{ActArgs, HealthArgs, LogsCommand, ReloadArgs, StatusArgs, TailArgs};
+pub use remote::{ActionArgs, HealthArgs, LogsCommand, ReloadArgs, StatusArgs, TailArgs};
 pub use state::{StateArgs, StateCommand};
 
 use crate::{
@@ -62,19 +62,19 @@ pub enum Command {
     Status(StatusArgs),
     /// End the connections of accounts and start the next at once; start those that are stopped
     #[command(after_help = "Example:\n  matterhost restart helpdesk")]
-    Restart(ActArgs),
+    Restart(ActionArgs),
     /// Stop accounts until they are started again
     #[command(after_help = "Example:\n  matterhost stop helpdesk")]
-    Stop(ActArgs),
+    Stop(ActionArgs),
     /// Start accounts that are stopped, tripped, or waiting
     #[command(after_help = "Example:\n  matterhost start helpdesk")]
-    Start(ActArgs),
+    Start(ActionArgs),
     /// Give accounts their whole restart budget back; start those that were tripped
     #[command(after_help = "Example:\n  matterhost reset helpdesk")]
-    Reset(ActArgs),
+    Reset(ActionArgs),
     /// Compare what the server has with what was received, now
     #[command(after_help = "Example:\n  matterhost audit helpdesk && matterhost tail helpdesk --level debug")]
-    Audit(ActArgs),
+    Audit(ActionArgs),
     /// Follow what happens to the accounts of a running host
     #[command(after_help = "Example:\n  matterhost tail helpdesk --level debug")]
     Tail(TailArgs),

@@ -38,9 +38,9 @@ use std::time::Duration;
 use matterhost_actors::hosting::HostSettings;
 
 pub use accounts::AccountConfig;
-pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, Listen, ReadyPolicy};
+pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, ListenAddress, ReadyPolicy};
 pub use dead_letter::DeadLetterConfig;
-pub use diff::{Change, Difference, Effect, How, What};
+pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use example::EXAMPLE;
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
 pub use log::{LogConfig, LogFormat, parse_level};
@@ -54,7 +54,7 @@ pub use sinks::{
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;
-pub use table::Known;
+pub use table::KnownKey;
 
 /// A configuration that was checked.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ pub struct Config {
 impl Config {
     /// The same, with the keys that hold from the next start of the process on as they are in the one that runs.
     #[must_use]
-    pub fn with_next_start_of(mut self, running: &Self) -> Self {
+    pub fn keeping_next_start_keys(mut self, running: &Self) -> Self {
         self.admin = running.admin.clone();
         self.state = running.state.clone();
         self.metrics = running.metrics;

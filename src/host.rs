@@ -19,18 +19,18 @@ use matterhost_actors::hosting::{Shutdown, Supervisor};
 use tokio::sync::watch;
 
 use self::{
-    operations::Running,
-    poster::Posting,
-    reload::{Around, Doors, FileWatch, Hosting},
-    signals::{Asked, Hangups, Signals},
+    operations::HostOperations,
+    poster::SupervisorPoster,
+    reload::{FileWatch, HostDeps, HostState, ReloadTriggers},
+    signals::{HangupSignals, Signals, StopSignal},
     store::Store,
     systemd::ServiceManager,
 };
 use crate::{
-    admin::server::{Admin, Backend, Listener},
+    admin::server::{AdminServer, Backend, Listener},
     config::{Config, Sources},
     sinks::{Sinks, lines::stdout::Ended, reply::Answers},
-    telemetry::{describe, logging::LogLevel, metrics::Metrics},
+    telemetry::{describe, logging::LogLevelHandle, metrics::Metrics},
 };
 
 /// When standard output is gone nothing can be handed over any more: only the sockets are closed.
@@ -44,12 +44,12 @@ const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the host ends.
 enum End {
-    Signal(Asked),
+    Signal(StopSignal),
     Output(Ended),
 }
 
 /// Hosts the accounts.
-pub(crate) fn run(config: (Config, Sources), store: Store, level: LogLevel) -> anyhow::Result<Exit> {
+pub(crate) fn run(config: (Config, Sources), store: Store, level: LogLevelHandle) -> anyhow::Result<Exit> {
     let runner = System::new();
     let exit = runner.block_on(host(config, store, level));
     // To drop it would be to wait for name lookups under way, which can take half a minute.
@@ -57,10 +57,14 @@ pub(crate) fn run(config: (Config, Sources), store: Store, level: LogLevel) -> a
     exit
 }
 
-async fn host((config, sources): (Config, Sources), store: Store, level: LogLevel) -> anyhow::Result<Exit> {
+async fn host(
+    (config, sources): (Config, Sources),
+    store: Store,
+    level: LogLevelHandle,
+) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let hangups = Hangups::listen().context("signals cannot be listened to")?;
-    let manager = ServiceManager::of_environment();
+    let hangups = HangupSignals::listen().context("signals cannot be listened to")?;
+    let manager = ServiceManager::from_env();
     let listener = listen(&config)?;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
@@ -71,32 +75,33 @@ async fn host((config, sources): (Config, Sources), store: Store, level: LogLeve
     actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();
-    let (reloader, asks) = Reloader::new();
-    let operations = Arc::new(Running::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
+    let (reloader, requests) = Reloader::new();
+    let operations =
+        Arc::new(HostOperations::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
     let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
-    let answers: Arc<dyn Answers> = Arc::new(Posting(supervisor.clone()));
+    let answers: Arc<dyn Answers> = Arc::new(SupervisorPoster(supervisor.clone()));
     let sinks = Sinks::start(&config, &answers, &metrics)?;
     let output = sinks.output_ended();
-    let around =
-        Around { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
-    let mut hosting = Hosting::begin((config, sources), sinks, around).await?;
+    let deps =
+        HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
+    let mut hosting = HostState::start((config, sources), sinks, deps).await?;
     let admin = listener.map(|listener| answer(listener, backend)).transpose()?;
     manager.ready();
     actix_rt::spawn(manager.clone().watch(supervisor.clone()));
-    let mut doors = Doors { asks, hangups, files: FileWatch::new() };
+    let mut triggers = ReloadTriggers { requests, hangups, files: FileWatch::new() };
     let end = tokio::select! {
         asked = signals.next() => End::Signal(asked),
         ended = output_ended(output) => End::Output(ended),
-        never = hosting.run(&mut doors) => match never {},
+        never = hosting.run(&mut triggers) => match never {},
     };
-    let Hosting { config, sinks, .. } = hosting;
+    let HostState { config, sinks, .. } = hosting;
     let (deadline, exit) = tell(&end, config.shutdown_deadline);
     manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
     let stopped = async {
         stop(&supervisor, deadline).await;
-        manager.alive();
+        manager.feed_watchdog();
         sinks.close(SINKS_CLOSE_WITHIN).await;
-        manager.alive();
+        manager.feed_watchdog();
         store.close().await;
         if let Some(admin) = admin {
             admin.stop().await;
@@ -106,16 +111,16 @@ async fn host((config, sources): (Config, Sources), store: Store, level: LogLeve
         () = stopped => Ok(exit),
         asked = signals.next() => {
             tracing::warn!(signal = asked.name(), "ending at once; what was not handed over is lost here");
-            Ok(asked.at_once())
+            Ok(asked.forced_exit())
         }
     }
 }
 
 /// Opens the door of the admin API. A usual place that is taken is no reason to leave bots alone.
 fn listen(config: &Config) -> anyhow::Result<Option<Listener>> {
-    match Listener::open(&config.admin) {
+    match Listener::bind(&config.admin) {
         Ok(listener) => Ok(listener),
-        Err(error) if !error.named => {
+        Err(error) if !error.explicit => {
             let remedy = "set admin.bind to a free address, or admin.enabled = false";
             tracing::warn!("the admin API is left out: {error}; {remedy}");
             Ok(None)
@@ -124,9 +129,9 @@ fn listen(config: &Config) -> anyhow::Result<Option<Listener>> {
     }
 }
 
-fn answer(listener: Listener, backend: Backend) -> anyhow::Result<Admin> {
+fn answer(listener: Listener, backend: Backend) -> anyhow::Result<AdminServer> {
     let url = listener.url();
-    let admin = Admin::start(listener, backend).context("the admin API cannot be started")?;
+    let admin = AdminServer::start(listener, backend).context("the admin API cannot be started")?;
     tracing::info!(url, "the admin API answers");
     Ok(admin)
 }
@@ -145,11 +150,11 @@ fn tell(end: &End, deadline: Duration) -> (Duration, Exit) {
         End::Signal(asked) => {
             let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(signal = asked.name(), deadline_ms, "handing over what was heard, then ending");
-            (deadline, Exit::Done)
+            (deadline, Exit::Success)
         }
         End::Output(Ended::Closed) => {
             tracing::info!("standard output was closed; ending");
-            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Done)
+            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Success)
         }
         End::Output(Ended::Failed(cause)) => {
             tracing::error!(cause, "standard output cannot be written; ending");

@@ -13,11 +13,11 @@ mod table;
 mod tail;
 mod unix;
 
-pub use actions::act;
+pub use actions::apply_action;
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
-pub use endpoint::Place;
+pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use http_client::Client;
-pub use process::{difference, health, log_level, reload};
-pub use status::{Choice, status, watch};
-pub use tail::{Tail, tail};
+pub use process::{health, log_level, preview_reload, reload};
+pub use status::{StatusQuery, status, watch};
+pub use tail::{TailOptions, tail};

@@ -10,18 +10,18 @@ mod instance;
 mod problem;
 mod server;
 
-pub use account::{Account, Accounts, CatchingUp, Ending, Rows};
-pub use action::{Action, Done, LogLevel, NewPost, Posted};
-pub use detail::{AccountDetail, Probe, Witnesses};
+pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending};
+pub use action::{Action, ActionAccepted, LogLevel, NewPost, PostCreated};
+pub use detail::{AccountDetail, Liveness, Probe};
 pub use fact::{Fact, Gap};
 pub use instance::Instance;
-pub use problem::{Finding, Problem, TYPE as PROBLEM_TYPE};
+pub use problem::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
 pub use server::{Server, Servers};
 
 use std::time::{Duration, SystemTime};
 
 /// A time as the API tells it.
-pub fn time(at: SystemTime) -> String {
+pub fn format_time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 

@@ -31,19 +31,19 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The admin API at work.
 #[derive(Debug)]
-pub struct Admin {
+pub struct AdminServer {
     server: ServerHandle,
     thread: thread::JoinHandle<()>,
     socket: Option<PathBuf>,
 }
 
-impl Admin {
+impl AdminServer {
     /// Starts its threads. From then on it answers.
     ///
     /// # Errors
     /// When there is no thread for it, or the listener cannot be used.
     pub fn start(listener: Listener, backend: Backend) -> io::Result<Self> {
-        let socket = listener.socket();
+        let socket = listener.socket_path();
         let (told, tell) = mpsc::channel();
         let thread = thread::Builder::new().name("admin".into()).spawn(move || {
             let runner = actix_rt::System::new();

@@ -10,9 +10,9 @@ use actix::System;
 
 use crate::config::{Config, ConfigError};
 
-pub use report::{AccountRow, Finding, Report, ServerRow, StateRow, refused};
+pub use report::{AccountRow, CheckReport, CheckResult, ServerRow, StateRow, config_error_json};
 
 /// Asks all servers and tokens.
-pub fn run(config: &Config) -> Report {
-    System::new().block_on(ask::all(config))
+pub fn run(config: &Config) -> CheckReport {
+    System::new().block_on(ask::run_checks(config))
 }

@@ -91,7 +91,7 @@ fn table(letters: &[DeadLetter]) -> String {
 
 fn retry(sinks: &[&SinkConfig], config: &Config) -> Result<Exit, Failed> {
     let runner = System::new();
-    let mut exit = Exit::Done;
+    let mut exit = Exit::Success;
     for sink in sinks {
         let tally = runner.block_on(try_again(sink, config)).map_err(failed(sink))?;
         if tally.refused + tally.left > 0 {

@@ -23,7 +23,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-use self::{scene::Scene, screen::Screen, script::Script, tally::Tally};
+use self::{scene::Scene, screen::Screen, script::Script, tally::DemoStats};
 use crate::host::Exit;
 
 /// From one picture to the next: quick enough to look alive, slow enough to read.
@@ -42,9 +42,9 @@ pub fn run(length: Option<Duration>) -> anyhow::Result<Exit> {
 }
 
 async fn play(length: Duration) -> anyhow::Result<Exit> {
-    let scene = Scene::set().await?;
+    let scene = Scene::start().await?;
     let mut screen = Screen::new(io::stdout().is_terminal());
-    let mut tally = Tally::new(scene.bots.iter().map(|bot| bot.name.clone()));
+    let mut tally = DemoStats::new(scene.bots.iter().map(|bot| bot.name.clone()));
     let mut observations = scene.observer.subscribe();
     let page = page::serve(&scene);
     if let Some((_, url)) = &page {
@@ -60,14 +60,14 @@ async fn play(length: Duration) -> anyhow::Result<Exit> {
     if let Some((page, _)) = page {
         page.stop().await;
     }
-    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if wrong.is_empty() { Exit::Success } else { Exit::Failed })
 }
 
 /// Shows what happens until the time is over or somebody presses Ctrl-C.
 async fn watch(
     scene: &Scene,
     script: &mut Script,
-    tally: &mut Tally,
+    tally: &mut DemoStats,
     screen: &mut Screen,
     observations: &mut Receiver<std::sync::Arc<Observation>>,
     length: Duration,
@@ -85,10 +85,10 @@ async fn watch(
             signal = &mut interrupted => return signal.context("cannot listen for Ctrl-C"),
             _ = pictures.tick() => {
                 let snapshots: Vec<AccountSnapshot> = scene.supervisor.send(List).await?;
-                screen.picture(scene, tally, &snapshots)?;
+                screen.draw(scene, tally, &snapshots)?;
             }
-            blow = script.blow() => if let Some(blow) = blow {
-                screen.line(&tally.blow(&blow))?;
+            fault = script.next_fault() => if let Some(fault) = fault {
+                screen.line(&tally.record_fault(&fault))?;
             },
             observation = observations.recv() => if let Some(line) = note(tally, observation) {
                 screen.line(&line)?;
@@ -97,22 +97,25 @@ async fn watch(
     }
 }
 
-fn note(tally: &mut Tally, observation: Result<std::sync::Arc<Observation>, RecvError>) -> Option<String> {
+fn note(
+    tally: &mut DemoStats,
+    observation: Result<std::sync::Arc<Observation>, RecvError>,
+) -> Option<String> {
     observation.ok().and_then(|observation| tally.observe(&observation))
 }
 
 /// After the last blow: everybody is to come back, and to have heard every post, once. Gives back who has not.
 async fn last_words(
     scene: &Scene,
-    tally: &mut Tally,
+    tally: &mut DemoStats,
     observations: &mut Receiver<std::sync::Arc<Observation>>,
 ) -> anyhow::Result<Vec<String>> {
     let deadline = Instant::now() + GRACE;
-    scene.make_whole()?;
-    scene.say_last_word();
+    scene.restore_server()?;
+    scene.post_final_message();
     let made = scene.posts_made();
     for bot in &scene.bots {
-        bot.ears.hear(made, deadline).await;
+        bot.ears.wait_for_posts(made, deadline).await;
     }
     while Instant::now() < deadline && !scene.all_ready().await? {
         if let Ok(observation) = timeout(PICTURE_EVERY, observations.recv()).await {

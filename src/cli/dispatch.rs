@@ -19,7 +19,7 @@ use crate::{
 pub fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Run(args) => host(&args),
-        Command::Check(args) if args.diff => super::remote_run::difference(&args.admin, args.json),
+        Command::Check(args) if args.diff => super::remote_run::preview_reload(&args.admin, args.json),
         Command::Check(args) => check(&args),
         Command::Status(args) => super::remote_run::status(args),
         Command::Restart(args) => super::remote_run::act(Action::Restart, &args),
@@ -50,7 +50,7 @@ fn host(args: &RunArgs) -> Exit {
     };
     let level = logging::init(&config.log);
     for warning in &config.warnings {
-        tracing::warn!(key = warning.key, "{}; {}", warning.what, warning.remedy);
+        tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
     }
     let store = match Store::open(&config.state) {
         Ok(store) => store,
@@ -63,7 +63,7 @@ fn host(args: &RunArgs) -> Exit {
         tracing::error!("{error:#}");
         Exit::Failed
     });
-    logging::end();
+    logging::flush();
     exit
 }
 
@@ -79,7 +79,7 @@ fn check(args: &CheckArgs) -> Exit {
     let config = match load(&args.admin.file, Vec::new()) {
         Ok(config) => config,
         Err(error) if args.json => {
-            print(check::refused(&error).as_bytes());
+            print(check::config_error_json(&error).as_bytes());
             return Exit::Config;
         }
         Err(error) => return refuse(&error),
@@ -87,7 +87,7 @@ fn check(args: &CheckArgs) -> Exit {
     let report = check::run(&config);
     let text = if args.json { report.json() } else { report.table(io::stdout().is_terminal()) };
     match print(text.as_bytes()) {
-        Exit::Done if !report.ok => Exit::Failed,
+        Exit::Success if !report.ok => Exit::Failed,
         exit => exit,
     }
 }
@@ -115,8 +115,8 @@ pub(super) fn refuse(error: &ConfigError) -> Exit {
 pub(super) fn print(text: &[u8]) -> Exit {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
-        Ok(()) => Exit::Done,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Ok(()) => Exit::Success,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
         Err(_) => Exit::Failed,
     }
 }

@@ -30,7 +30,7 @@ pub struct StatusArgs {
 
 /// What `restart`, `stop`, `start`, `reset` and `audit` take.
 #[derive(Debug, Args)]
-pub struct ActArgs {
+pub struct ActionArgs {
     /// The accounts
     #[arg(value_name = "NAME", value_parser = AccountName::new, required = true)]
     pub accounts: Vec<AccountName>,

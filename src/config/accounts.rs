@@ -10,10 +10,10 @@ use matterhost_actors::model::{AccountName, ServerName, Token};
 
 use super::{
     problem::{Problem, did_you_mean, shown},
-    servers::Around,
-    table::Section,
+    servers::ReadContext,
+    table::TableReader,
     token,
-    value::Words,
+    value::StringList,
 };
 
 /// A bot account to host.
@@ -32,7 +32,7 @@ pub struct AccountConfig {
 }
 
 /// The names that an account may give, also of what is wrong in itself.
-pub(super) struct Names {
+pub(super) struct KnownNames {
     pub(super) servers: Vec<String>,
     pub(super) sinks: Vec<String>,
 }
@@ -40,21 +40,21 @@ pub(super) struct Names {
 /// Reads one account.
 pub(super) fn read(
     name: Option<AccountName>,
-    mut section: Section<'_>,
-    names: &Names,
-    around: &Around<'_>,
+    mut section: TableReader<'_>,
+    names: &KnownNames,
+    context: &ReadContext<'_>,
 ) -> Option<AccountConfig> {
     let server = server(&mut section, &names.servers);
-    let token_file = token::file(&section, around);
-    let token = token::read(&mut section, around);
+    let token_file = token::file(&section, context);
+    let token = token::read(&mut section, context);
     let sinks = sinks(&mut section, &names.sinks);
     section.finish();
     Some(AccountConfig { name: name?, server: server?, token: token?, token_file, sinks: sinks? })
 }
 
 /// The account's sinks. Several may be known, and then nobody but the operator can say which are meant.
-fn sinks(section: &mut Section<'_>, known: &[String]) -> Option<Vec<Arc<str>>> {
-    let given = section.optional::<Words>("sinks");
+fn sinks(section: &mut TableReader<'_>, known: &[String]) -> Option<Vec<Arc<str>>> {
+    let given = section.optional::<StringList>("sinks");
     let names = match (given, known) {
         (None, _) if section.has("sinks") => return None,
         (None, [only]) => vec![only.clone()],
@@ -63,7 +63,7 @@ fn sinks(section: &mut Section<'_>, known: &[String]) -> Option<Vec<Arc<str>>> {
             section.refuse("sinks", "it is missing", remedy);
             return None;
         }
-        (Some(Words(names)), _) => names,
+        (Some(StringList(names)), _) => names,
     };
     let mut problems: Vec<_> = names
         .iter()
@@ -97,7 +97,7 @@ fn unknown_sink(name: &str, known: &[String]) -> Option<(String, String)> {
     Some((format!("there is no sink {}", shown(name)), remedy))
 }
 
-fn server(section: &mut Section<'_>, servers: &[String]) -> Option<ServerName> {
+fn server(section: &mut TableReader<'_>, servers: &[String]) -> Option<ServerName> {
     let given = section.optional::<String>("server");
     let name = match (given, servers) {
         (None, _) if section.has("server") => return None,
@@ -122,7 +122,7 @@ fn server(section: &mut Section<'_>, servers: &[String]) -> Option<ServerName> {
 }
 
 /// Refuses accounts that share a token: they would be one account, heard twice. The token is not shown.
-pub(super) fn duplicates(accounts: &[AccountConfig]) -> Vec<Problem> {
+pub(super) fn duplicate_tokens(accounts: &[AccountConfig]) -> Vec<Problem> {
     let mut seen: HashMap<u64, Vec<&AccountConfig>> = HashMap::new();
     let mut problems = BTreeMap::new();
     for account in accounts {

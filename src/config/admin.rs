@@ -8,12 +8,12 @@ mod token;
 
 use std::net::SocketAddr;
 
-pub use listen::Listen;
+pub use listen::ListenAddress;
 pub use ready::ReadyPolicy;
 pub use tls::AdminTls;
 pub use token::AdminToken;
 
-use super::{servers::Around, table::Section, value::Words};
+use super::{servers::ReadContext, table::TableReader, value::StringList};
 
 /// Where an operator on the same machine finds it.
 pub const DEFAULT_BIND: &str = "127.0.0.1:8466";
@@ -29,7 +29,7 @@ const STREAMS: usize = 256;
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
     /// Where it listens; nowhere when it is turned off.
-    pub listen: Option<Listen>,
+    pub listen: Option<ListenAddress>,
     /// The token that may do everything.
     pub token: Option<AdminToken>,
     /// The token that may look.
@@ -47,13 +47,13 @@ pub struct AdminConfig {
 }
 
 /// Reads the section.
-pub(super) fn read(mut section: Section<'_>, around: &Around<'_>) -> AdminConfig {
+pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> AdminConfig {
     let enabled = section.read("enabled", true);
-    let listen = listen::read(&mut section, around);
-    let token = token::read(&mut section, &token::FULL, around);
-    let read_token = token::read(&mut section, &token::READ, around);
-    let Words(hosts) = section.read("hosts", Words::default());
-    let tls = tls::read(&mut section, around);
+    let listen = listen::read(&mut section, context);
+    let token = token::read(&mut section, &token::FULL, context);
+    let read_token = token::read(&mut section, &token::READ, context);
+    let StringList(hosts) = section.read("hosts", StringList::default());
+    let tls = tls::read(&mut section, context);
     let allow_plaintext = section.read("allow_plaintext", false);
     let ready = section.read("ready", ReadyPolicy::All);
     let max_connections = section.within("max_connections", CONNECTIONS, 16..=MOST_CONNECTIONS);
@@ -78,12 +78,12 @@ struct Guards {
 }
 
 /// Whoever reaches it from elsewhere must show a token, and nobody on the way may read it.
-fn refuse_open_door(section: &mut Section<'_>, listen: Option<&Listen>, guards: &Guards) {
-    let Some(Listen::Tcp { address, .. }) = listen else { return };
+fn refuse_open_door(section: &mut TableReader<'_>, listen: Option<&ListenAddress>, guards: &Guards) {
+    let Some(ListenAddress::Tcp { address, .. }) = listen else { return };
     if address.ip().is_loopback() {
         return;
     }
-    if !token::FULL.is_given(section) {
+    if !token::FULL.is_set(section) {
         let what = format!("{address} can be reached from other machines, and there is no token");
         section.refuse(
             "bind",
@@ -104,9 +104,9 @@ impl Default for AdminConfig {
     /// The usual place on this machine, and nothing else.
     fn default() -> Self {
         Self {
-            listen: Some(Listen::Tcp {
+            listen: Some(ListenAddress::Tcp {
                 address: SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)),
-                named: false,
+                explicit: false,
             }),
             token: None,
             read_token: None,
@@ -123,8 +123,8 @@ impl AdminConfig {
     /// Where it listens over TCP, if it does.
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self.listen {
-            Some(Listen::Tcp { address, .. }) => Some(address),
-            Some(Listen::Unix(_)) | None => None,
+            Some(ListenAddress::Tcp { address, .. }) => Some(address),
+            Some(ListenAddress::Unix(_)) | None => None,
         }
     }
 

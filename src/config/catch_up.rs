@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::hosting::CatchUpSettings;
 
-use super::table::Section;
+use super::table::TableReader;
 
 /// Beyond this each catch-up would fetch most of a busy day again.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(3600);
@@ -15,7 +15,7 @@ const SHORTEST_AGE: Duration = Duration::from_secs(60);
 /// Longer than servers keep posts for bots to answer.
 const LONGEST_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 
-pub(super) fn read(mut section: Section<'_>) -> CatchUpSettings {
+pub(super) fn read(mut section: TableReader<'_>) -> CatchUpSettings {
     let default = CatchUpSettings::default();
     let catch_up = CatchUpSettings {
         overlap: section.within("overlap", default.overlap, Duration::ZERO..=LONGEST_OVERLAP),

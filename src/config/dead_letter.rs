@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::{servers::Around, table::Section, value::Bytes};
+use super::{servers::ReadContext, table::TableReader, value::ByteSize};
 
 /// Where the files are, unless told otherwise: beside the configuration.
 const DIR: &str = "dead-letter";
 /// Ten thousand ordinary posts.
-const MAX_SIZE: Bytes = Bytes(16 << 20);
+const MAX_SIZE: ByteSize = ByteSize(16 << 20);
 /// With the file that is written, 80 MiB a sink: more than anybody reads, and no full disk.
 const KEEP: usize = 4;
 /// Smaller files would not hold one event of the largest size.
-const SMALLEST: Bytes = Bytes(64 << 10);
+const SMALLEST: ByteSize = ByteSize(64 << 10);
 /// A larger file is none that an editor opens.
-const LARGEST: Bytes = Bytes(4 << 30);
+const LARGEST: ByteSize = ByteSize(4 << 30);
 /// More files than this nobody looks through.
 const MOST_KEPT: usize = 1_000;
 
@@ -28,10 +28,10 @@ pub struct DeadLetterConfig {
     pub keep: usize,
 }
 
-pub(super) fn read(mut section: Section<'_>, around: &Around<'_>) -> DeadLetterConfig {
+pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> DeadLetterConfig {
     let dir = section.read("dir", PathBuf::from(DIR));
     let max_size = section.within("max_size", MAX_SIZE, SMALLEST..=LARGEST);
     let keep = section.within("keep", KEEP, 1..=MOST_KEPT);
     section.finish();
-    DeadLetterConfig { dir: around.directory.join(dir), max_size: max_size.0 as u64, keep }
+    DeadLetterConfig { dir: context.directory.join(dir), max_size: max_size.0 as u64, keep }
 }

@@ -2,12 +2,12 @@
 
 use matterhost_actors::hosting::DeliverySettings;
 
-use super::table::Section;
+use super::table::TableReader;
 
 /// Beyond this an account's queue would be most of the memory.
 const LARGEST_QUEUE: usize = 65_536;
 
-pub(super) fn read(mut section: Section<'_>) -> DeliverySettings {
+pub(super) fn read(mut section: TableReader<'_>) -> DeliverySettings {
     let default = DeliverySettings::default();
     let delivery = DeliverySettings {
         queue: section.within("queue", default.queue, 1..=LARGEST_QUEUE),

@@ -16,7 +16,7 @@ use super::Config;
 
 /// What differs between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Difference {
+pub struct ConfigDiff {
     /// Each change, in the order in which they are told.
     pub changes: Vec<Change>,
 }
@@ -25,11 +25,11 @@ pub struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// What it is about.
-    pub what: What,
+    pub kind: ItemKind,
     /// Its name; of settings the section's.
     pub name: String,
     /// What becomes of it.
-    pub how: How,
+    pub status: ChangeStatus,
     /// The keys that differ, where it changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Change {
 /// What a change is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum ItemKind {
     /// A server.
     Server,
     /// A sink.
@@ -54,7 +54,7 @@ pub enum What {
 /// What becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub enum ChangeStatus {
     /// It is there for the first time.
     Added,
     /// It is there no more.
@@ -68,9 +68,9 @@ pub enum How {
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// At once, and nothing ends for it.
-    AtOnce,
+    Immediate,
     /// At once: connections, or the sink, begin anew.
-    BeginsAnew,
+    Restart,
     /// From each account's next connection on; none ends for it.
     NextConnection,
     /// From the next start of the process on.
@@ -84,7 +84,7 @@ struct Compared {
     effect: Effect,
 }
 
-impl Difference {
+impl ConfigDiff {
     /// What has to change for a host with the one to be as the other says.
     pub fn between(old: &Config, new: &Config) -> Self {
         let mut changes = named::servers(&old.servers, &new.servers);
@@ -93,7 +93,7 @@ impl Difference {
         changes.extend(
             settings::settings(old, new)
                 .into_iter()
-                .flat_map(|(section, compared)| changed(What::Settings, section, &compared)),
+                .flat_map(|(section, compared)| changed(ItemKind::Settings, section, &compared)),
         );
         Self { changes }
     }
@@ -105,17 +105,23 @@ impl Difference {
 }
 
 /// The keys that differ, a change for each effect that they have.
-fn changed(what: What, name: &str, compared: &[Compared]) -> Vec<Change> {
-    let effects = [Effect::AtOnce, Effect::BeginsAnew, Effect::NextConnection, Effect::NextStart];
+fn changed(kind: ItemKind, name: &str, compared: &[Compared]) -> Vec<Change> {
+    let effects = [Effect::Immediate, Effect::Restart, Effect::NextConnection, Effect::NextStart];
     let with = |effect: Effect| {
         let differ = compared.iter().filter(|compared| !compared.same && compared.effect == effect);
         let keys: Vec<_> = differ.map(|compared| compared.key.to_owned()).collect();
-        (!keys.is_empty()).then(|| Change { what, name: name.to_owned(), how: How::Changed, keys, effect })
+        (!keys.is_empty()).then(|| Change {
+            kind,
+            name: name.to_owned(),
+            status: ChangeStatus::Changed,
+            keys,
+            effect,
+        })
     };
     effects.into_iter().filter_map(with).collect()
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for ConfigDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.write_str("nothing has changed");
@@ -130,24 +136,24 @@ impl fmt::Display for Difference {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, name, how, keys, effect } = self;
-        match what {
-            What::Server => write!(f, "server {name}")?,
-            What::Sink => write!(f, "sink {name}")?,
-            What::Account => write!(f, "account {name}")?,
-            What::Settings => write!(f, "[{name}]")?,
+        let Self { kind, name, status, keys, effect } = self;
+        match kind {
+            ItemKind::Server => write!(f, "server {name}")?,
+            ItemKind::Sink => write!(f, "sink {name}")?,
+            ItemKind::Account => write!(f, "account {name}")?,
+            ItemKind::Settings => write!(f, "[{name}]")?,
         }
-        match how {
-            How::Added => return f.write_str(" is added"),
-            How::Removed => return f.write_str(" is removed"),
-            How::Changed => write!(f, ": {} changed", keys.join(", "))?,
+        match status {
+            ChangeStatus::Added => return f.write_str(" is added"),
+            ChangeStatus::Removed => return f.write_str(" is removed"),
+            ChangeStatus::Changed => write!(f, ": {} changed", keys.join(", "))?,
         }
-        f.write_str(match (effect, what) {
-            (Effect::AtOnce, _) => "",
-            (Effect::BeginsAnew, What::Server) => "; the connections of its accounts begin anew",
-            (Effect::BeginsAnew, What::Account) => "; its connection begins anew",
-            (Effect::BeginsAnew, What::Sink) => "; it begins anew, once it has answered what it has",
-            (Effect::BeginsAnew, What::Settings) => "; the sinks that it is for begin anew",
+        f.write_str(match (effect, kind) {
+            (Effect::Immediate, _) => "",
+            (Effect::Restart, ItemKind::Server) => "; the connections of its accounts begin anew",
+            (Effect::Restart, ItemKind::Account) => "; its connection begins anew",
+            (Effect::Restart, ItemKind::Sink) => "; it begins anew, once it has answered what it has",
+            (Effect::Restart, ItemKind::Settings) => "; the sinks that it is for begin anew",
             (Effect::NextConnection, _) => "; it holds from each account's next connection on",
             (Effect::NextStart, _) => "; it holds from the next start of the process on",
         })

@@ -34,7 +34,7 @@ impl Config {
 
     /// The same with what those files hold now. What cannot be used is left as it was, and told.
     #[must_use]
-    pub fn with_files_read(&self) -> (Self, Vec<Problem>) {
+    pub fn reread_files(&self) -> (Self, Vec<Problem>) {
         let (mut config, mut problems) = (self.clone(), Vec::new());
         for account in &mut config.accounts {
             note(account.read_token_file(), &mut problems);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::{hosting::HealthSettings, policy::PulseLimits};
 
-use super::table::Section;
+use super::table::TableReader;
 
 /// More often than once a second would be most of a server's work.
 const OFTEN: Duration = Duration::from_secs(1);
@@ -13,7 +13,7 @@ const SELDOM: Duration = Duration::from_secs(3600);
 /// No answer over a network can be expected sooner.
 const SOON: Duration = Duration::from_millis(100);
 
-pub(super) fn read(mut section: Section<'_>) -> HealthSettings {
+pub(super) fn read(mut section: TableReader<'_>) -> HealthSettings {
     let default = HealthSettings::default();
     let health = HealthSettings {
         poll: section.read("poll", default.poll),

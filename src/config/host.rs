@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::hosting::HostSettings;
 
-use super::table::Section;
+use super::table::TableReader;
 
 /// An operator who stops the host waits about as long as systemd (90 s) does, and no longer than half of it.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ pub(super) struct Host {
     pub(super) shutdown_deadline: Duration,
 }
 
-pub(super) fn read(mut section: Section<'_>) -> Host {
+pub(super) fn read(mut section: TableReader<'_>) -> Host {
     let default = HostSettings::default();
     // 0 stands for one a core: the documentation's default must not depend on the machine.
     let arbiters = match section.within("arbiters", 0, 0..=MOST_ARBITERS) {

@@ -4,7 +4,7 @@ use config::ValueKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
-use super::{problem::Problem, table::Section, value::Setting};
+use super::{problem::Problem, table::TableReader, value::ConfigValue};
 
 /// What is logged, unless told otherwise: each change of each account, and nothing of single events.
 const LEVEL: &str = "info";
@@ -37,9 +37,9 @@ impl Default for LogConfig {
     }
 }
 
-impl Setting for LogFormat {
+impl ConfigValue for LogFormat {
     const KIND: &'static str = "pretty or json";
-    const LIKE: &'static str = "write pretty or json";
+    const HINT: &'static str = "write pretty or json";
 
     fn read(value: &ValueKind) -> Option<Self> {
         match String::read(value)?.as_str() {
@@ -57,11 +57,11 @@ impl Setting for LogFormat {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>) -> LogConfig {
+pub(super) fn read(mut section: TableReader<'_>) -> LogConfig {
     let level = section.read("level", LEVEL.to_owned());
     let format = section.read("format", LogFormat::default());
     let level = parse_level(&level).unwrap_or_else(|problem| {
-        section.refuse("level", problem.what, problem.remedy);
+        section.refuse("level", problem.message, problem.remedy);
         LogConfig::default().level
     });
     let otlp_endpoint = otlp_endpoint(&mut section);
@@ -70,7 +70,7 @@ pub(super) fn read(mut section: Section<'_>) -> LogConfig {
 }
 
 /// The address is not shown in errors: somebody may have put a password into it.
-fn otlp_endpoint(section: &mut Section<'_>) -> Option<String> {
+fn otlp_endpoint(section: &mut TableReader<'_>) -> Option<String> {
     const KEY: &str = "otlp_endpoint";
     let text = section.optional::<String>(KEY)?;
     if cfg!(not(feature = "otlp")) {

@@ -1,6 +1,6 @@
 //! `[metrics]`: what is counted and measured.
 
-use super::table::Section;
+use super::table::TableReader;
 
 /// Whether each account has series of its own.
 ///
@@ -20,7 +20,7 @@ impl Default for MetricsConfig {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>) -> MetricsConfig {
+pub(super) fn read(mut section: TableReader<'_>) -> MetricsConfig {
     let per_account = section.read("per_account", PER_ACCOUNT);
     section.finish();
     MetricsConfig { per_account }

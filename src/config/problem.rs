@@ -14,7 +14,7 @@ pub struct Problem {
     /// Where the value came from, when that was not the file.
     pub origin: Option<String>,
     /// What is wrong.
-    pub what: String,
+    pub message: String,
     /// How to mend it.
     pub remedy: String,
 }
@@ -30,8 +30,8 @@ pub struct ConfigError {
 
 impl Problem {
     /// A problem of the key's value.
-    pub fn new(key: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { key: key.into(), origin: None, what: what.into(), remedy: remedy.into() }
+    pub fn new(key: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { key: key.into(), origin: None, message: message.into(), remedy: remedy.into() }
     }
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Problem {
             (key, None) => write!(f, "{key}: ")?,
             (key, Some(origin)) => write!(f, "{key} (from {origin}): ")?,
         }
-        write!(f, "{}; {}", self.what, self.remedy)
+        write!(f, "{}; {}", self.message, self.remedy)
     }
 }
 

@@ -9,12 +9,12 @@ use matterhost_actors::{
 };
 
 use super::{
-    AccountConfig, Config, Known, Problem, ServerConfig, SinkConfig, Sources,
-    accounts::{self, Names},
+    AccountConfig, Config, KnownKey, Problem, ServerConfig, SinkConfig, Sources,
+    accounts::{self, KnownNames},
     admin, audit, catch_up, dead_letter, delivery, health, host, log, metrics, open_files, replies, restart,
-    servers::{self, Around},
+    servers::{self, ReadContext},
     sinks, state,
-    table::{Report, Section, unknown},
+    table::{Diagnostics, TableReader, unknown},
 };
 
 /// The sections there are.
@@ -45,9 +45,9 @@ type Named<T> = Vec<(String, Option<T>, Value)>;
 pub(super) fn config(sources: &Sources, open_files: Option<u64>) -> Result<Config, Vec<Problem>> {
     let tree = Tree(sources.collect().map_err(|problem| vec![problem])?.into_iter().collect());
     let directory = sources.file.parent().unwrap_or(Path::new(""));
-    let around = Around { directory, environment: &sources.environment };
-    let mut report = Report::default();
-    let config = read(tree, &around, open_files, &mut report);
+    let context = ReadContext { directory, environment: &sources.environment };
+    let mut report = Diagnostics::default();
+    let config = read(tree, &context, open_files, &mut report);
     if report.problems.is_empty() {
         Ok(Config { warnings: report.warnings, ..config })
     } else {
@@ -56,7 +56,7 @@ pub(super) fn config(sources: &Sources, open_files: Option<u64>) -> Result<Confi
 }
 
 /// Every key there is, as the readers themselves ask for them.
-pub fn known_keys() -> Vec<Known> {
+pub fn known_keys() -> Vec<KnownKey> {
     let named = |name: &str| -> Value {
         Map::from([(name.to_owned(), Value::from(Map::<String, Value>::new()))]).into()
     };
@@ -65,28 +65,34 @@ pub fn known_keys() -> Vec<Known> {
         ("accounts".to_owned(), named("a")),
         ("sinks".to_owned(), sinks::one_of_each()),
     ];
-    let around = Around { directory: Path::new(""), environment: &std::collections::HashMap::default() };
-    let mut report = Report::default();
-    read(Tree(tree.into()), &around, None, &mut report);
+    let context =
+        ReadContext { directory: Path::new(""), environment: &std::collections::HashMap::default() };
+    let mut report = Diagnostics::default();
+    read(Tree(tree.into()), &context, None, &mut report);
     report.known
 }
 
-fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &mut Report) -> Config {
+fn read(
+    mut tree: Tree,
+    context: &ReadContext<'_>,
+    open_files: Option<u64>,
+    report: &mut Diagnostics,
+) -> Config {
     tree.refuse_unknown(report);
-    let (servers, server_names) = read_servers(&mut tree, around, report);
+    let (servers, server_names) = read_servers(&mut tree, context, report);
     let restart = restart::read(tree.section("restart", report));
-    let (sinks, sink_names) = read_sinks(&mut tree, around, report);
-    let names = Names { servers: server_names, sinks: sink_names };
-    let accounts = read_accounts(&mut tree, &names, around, report);
-    sinks::unwise(&sinks, &accounts, report);
-    let dead_letter = dead_letter::read(tree.section("dead_letter", report), around);
+    let (sinks, sink_names) = read_sinks(&mut tree, context, report);
+    let names = KnownNames { servers: server_names, sinks: sink_names };
+    let accounts = read_accounts(&mut tree, &names, context, report);
+    sinks::warn_unused(&sinks, &accounts, report);
+    let dead_letter = dead_letter::read(tree.section("dead_letter", report), context);
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
     let catch_up = catch_up::read(tree.section("catch_up", report));
     let audit = audit::read(tree.section("audit", report));
     let replies = replies::read(tree.section("replies", report));
-    let state = state::read(tree.section("state", report), around);
-    let admin = admin::read(tree.section("admin", report), around);
+    let state = state::read(tree.section("state", report), context);
+    let admin = admin::read(tree.section("admin", report), context);
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));
@@ -123,8 +129,8 @@ fn read(mut tree: Tree, around: &Around<'_>, open_files: Option<u64>, report: &m
 
 fn read_servers(
     tree: &mut Tree,
-    around: &Around<'_>,
-    report: &mut Report,
+    context: &ReadContext<'_>,
+    report: &mut Diagnostics,
 ) -> (Vec<ServerConfig>, Vec<String>) {
     let tables = tree.named("servers", ServerName::new, report);
     if tables.is_empty() {
@@ -133,22 +139,26 @@ fn read_servers(
     }
     let names = tables.iter().map(|(name, ..)| name.clone()).collect();
     let read = |(name, checked, value): (String, Option<ServerName>, Value)| {
-        let section = Section::new(format!("servers.{name}"), "servers.NAME", Some(value), report);
-        servers::read(checked, section, around)
+        let section = TableReader::new(format!("servers.{name}"), "servers.NAME", Some(value), report);
+        servers::read(checked, section, context)
     };
     (tables.into_iter().filter_map(read).collect(), names)
 }
 
-fn read_sinks(tree: &mut Tree, around: &Around<'_>, report: &mut Report) -> (Vec<SinkConfig>, Vec<String>) {
+fn read_sinks(
+    tree: &mut Tree,
+    context: &ReadContext<'_>,
+    report: &mut Diagnostics,
+) -> (Vec<SinkConfig>, Vec<String>) {
     let tables = tree.named("sinks", |name| AccountName::new(name).map(|_| name.into()), report);
     if tables.is_empty() {
-        let output = SinkConfig::standard_output();
+        let output = SinkConfig::default_stdout();
         return (vec![output.clone()], vec![output.name.as_ref().into()]);
     }
     let names = tables.iter().map(|(name, ..)| name.clone()).collect();
     let read = |(name, checked, value): (String, Option<Arc<str>>, Value)| {
-        let section = Section::new(format!("sinks.{name}"), "sinks.NAME", Some(value), report);
-        sinks::read(checked, section, around)
+        let section = TableReader::new(format!("sinks.{name}"), "sinks.NAME", Some(value), report);
+        sinks::read(checked, section, context)
     };
     let sinks: Vec<_> = tables.into_iter().filter_map(read).collect();
     report.problems.extend(sinks::shared_files(&sinks));
@@ -157,9 +167,9 @@ fn read_sinks(tree: &mut Tree, around: &Around<'_>, report: &mut Report) -> (Vec
 
 fn read_accounts(
     tree: &mut Tree,
-    names: &Names,
-    around: &Around<'_>,
-    report: &mut Report,
+    names: &KnownNames,
+    context: &ReadContext<'_>,
+    report: &mut Diagnostics,
 ) -> Vec<AccountConfig> {
     let tables = tree.named("accounts", AccountName::new, report);
     if tables.is_empty() {
@@ -167,17 +177,17 @@ fn read_accounts(
         report.problems.push(Problem::new("accounts", "there is no account", remedy));
     }
     let read = |(name, checked, value): (String, Option<AccountName>, Value)| {
-        let section = Section::new(format!("accounts.{name}"), "accounts.NAME", Some(value), report);
-        accounts::read(checked, section, names, around)
+        let section = TableReader::new(format!("accounts.{name}"), "accounts.NAME", Some(value), report);
+        accounts::read(checked, section, names, context)
     };
     let accounts: Vec<_> = tables.into_iter().filter_map(read).collect();
-    report.problems.extend(accounts::duplicates(&accounts));
+    report.problems.extend(accounts::duplicate_tokens(&accounts));
     accounts
 }
 
 impl Tree {
-    fn section<'a>(&mut self, name: &'static str, report: &'a mut Report) -> Section<'a> {
-        Section::new(name.into(), name, self.0.remove(name), report)
+    fn section<'a>(&mut self, name: &'static str, report: &'a mut Diagnostics) -> TableReader<'a> {
+        TableReader::new(name.into(), name, self.0.remove(name), report)
     }
 
     /// The tables in a section whose keys are names.
@@ -185,9 +195,9 @@ impl Tree {
         &mut self,
         section: &'static str,
         check: impl Fn(&str) -> Result<T, NameError>,
-        report: &mut Report,
+        report: &mut Diagnostics,
     ) -> Named<T> {
-        let tables = Section::new(section.into(), section, self.0.remove(section), report).into_values();
+        let tables = TableReader::new(section.into(), section, self.0.remove(section), report).into_values();
         let take = |(name, value): (String, Value)| {
             let checked = check(&name);
             if let Err(error) = &checked {
@@ -200,7 +210,7 @@ impl Tree {
         tables.into_iter().map(take).collect()
     }
 
-    fn refuse_unknown(&self, report: &mut Report) {
+    fn refuse_unknown(&self, report: &mut Diagnostics) {
         for (key, value) in &self.0 {
             if !SECTIONS.contains(&key.as_str()) {
                 report.problems.push(unknown(key.clone(), key, value, "there is no such section", &SECTIONS));

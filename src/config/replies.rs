@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::hosting::ReplySettings;
 
-use super::table::Section;
+use super::table::TableReader;
 
 /// A shorter time does not outlast one request.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -15,7 +15,7 @@ const MOST_IN_FLIGHT: usize = 64;
 /// Beyond this nobody would call it a limit.
 const HIGHEST_LOOP: u32 = 10_000;
 
-pub(super) fn read(mut section: Section<'_>) -> ReplySettings {
+pub(super) fn read(mut section: TableReader<'_>) -> ReplySettings {
     let default = ReplySettings::default();
     let replies = ReplySettings {
         deadline: section.within("deadline", default.deadline, SHORTEST..=LONGEST),

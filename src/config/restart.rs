@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use matterhost_actors::policy::{RestartPolicy, RestartSettings};
 
-use super::table::Section;
+use super::table::TableReader;
 
-pub(super) fn read(mut section: Section<'_>) -> RestartPolicy {
+pub(super) fn read(mut section: TableReader<'_>) -> RestartPolicy {
     let default = RestartSettings::default();
     let settings = RestartSettings {
         max_restarts: section.read("max_restarts", default.max_restarts),

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{servers::Around, sources::read_text, table::Section};
+use super::{servers::ReadContext, sources::read_text, table::TableReader};
 
 /// A token has 26 characters, a secret at most 94; a file as large as this holds something else.
 pub(super) const LARGEST_FILE: u64 = 4096;
 
 /// What is sought, and under which keys.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sought {
+pub(super) struct SecretSource {
     /// What it is called.
     pub(super) noun: &'static str,
     /// Whose it is.
@@ -18,73 +18,74 @@ pub(super) struct Sought {
     pub(super) keys: [&'static str; 3],
 }
 
-impl Sought {
+impl SecretSource {
     /// Whether it is given, well or badly.
-    pub(super) fn is_given(self, section: &Section<'_>) -> bool {
+    pub(super) fn is_set(self, section: &TableReader<'_>) -> bool {
         self.keys.into_iter().any(|key| section.has(key))
     }
 
     /// The same as [`read`](Self::read), for what may be left out.
     pub(super) fn read_optional(
         self,
-        section: &mut Section<'_>,
-        around: &Around<'_>,
+        section: &mut TableReader<'_>,
+        context: &ReadContext<'_>,
     ) -> Option<(&'static str, String)> {
-        if self.is_given(section) {
-            return self.read(section, around);
+        if self.is_set(section) {
+            return self.read(section, context);
         }
         // Asked for, so that they are known keys.
-        self.given(section, around);
+        self.given(section, context);
         None
     }
 
     /// The file that is given, if one is, as a whole path.
-    pub(super) fn file(self, section: &Section<'_>, around: &Around<'_>) -> Option<PathBuf> {
-        section.given::<PathBuf>(self.keys[0]).map(|file| around.directory.join(file))
+    pub(super) fn file(self, section: &TableReader<'_>, context: &ReadContext<'_>) -> Option<PathBuf> {
+        section.peek::<PathBuf>(self.keys[0]).map(|file| context.directory.join(file))
     }
 
     /// The text, and the key that it came by.
     pub(super) fn read(
         self,
-        section: &mut Section<'_>,
-        around: &Around<'_>,
+        section: &mut TableReader<'_>,
+        context: &ReadContext<'_>,
     ) -> Option<(&'static str, String)> {
-        let found = self.given(section, around);
+        let found = self.given(section, context);
         let given: Vec<_> = self.keys.into_iter().filter(|key| section.has(key)).collect();
         match given[..] {
-            [key] => Some((key, self.take(section, found?, around)?)),
+            [key] => Some((key, self.take(section, found?, context)?)),
             [] => {
                 let [by_file, by_variable, by_itself] = self.keys;
                 let remedy = format!("give {by_file}, {by_variable} or {by_itself}");
-                section.refuse_all(format!("there is no {}", self.noun), remedy);
+                section.refuse_table(format!("there is no {}", self.noun), remedy);
                 None
             }
             [..] => {
-                section.refuse_all(format!("{} are given together", given.join(" and ")), "keep one of them");
+                section
+                    .refuse_table(format!("{} are given together", given.join(" and ")), "keep one of them");
                 None
             }
         }
     }
 
     /// What stands under one of the keys.
-    fn given(self, section: &mut Section<'_>, around: &Around<'_>) -> Option<Given> {
+    fn given(self, section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Given> {
         let [by_file, by_variable, by_itself] = self.keys;
         let file = section.optional::<PathBuf>(by_file);
-        let file = file.map(|file| Given::File(around.directory.join(&file), file));
+        let file = file.map(|file| Given::File(context.directory.join(&file), file));
         let variable = section.optional::<String>(by_variable).map(Given::Variable);
         let here = section.optional::<String>(by_itself).map(Given::Here);
         file.or(variable).or(here)
     }
 
-    fn take(self, section: &mut Section<'_>, given: Given, around: &Around<'_>) -> Option<String> {
+    fn take(self, section: &mut TableReader<'_>, given: Given, context: &ReadContext<'_>) -> Option<String> {
         match given {
             Given::File(path, as_given) => self.in_file(section, &path, &as_given),
-            Given::Variable(name) => self.in_variable(section, &name, around),
+            Given::Variable(name) => self.in_variable(section, &name, context),
             Given::Here(text) => Some(text),
         }
     }
 
-    fn in_file(self, section: &mut Section<'_>, path: &Path, as_given: &Path) -> Option<String> {
+    fn in_file(self, section: &mut TableReader<'_>, path: &Path, as_given: &Path) -> Option<String> {
         let (key, noun) = (self.keys[0], self.noun);
         match read_text(path, LARGEST_FILE) {
             Ok(text) => {
@@ -110,8 +111,13 @@ impl Sought {
         }
     }
 
-    fn in_variable(self, section: &mut Section<'_>, name: &str, around: &Around<'_>) -> Option<String> {
-        if let Some(value) = around.environment.get(name) {
+    fn in_variable(
+        self,
+        section: &mut TableReader<'_>,
+        name: &str,
+        context: &ReadContext<'_>,
+    ) -> Option<String> {
+        if let Some(value) = context.environment.get(name) {
             return Some(value.clone());
         }
         // A token in the wrong place has small letters, a variable's name as a rule has none.

@@ -13,7 +13,7 @@ use matterhost_actors::{
     policy::GateLimits,
 };
 
-use super::{sources::read_text, table::Section, value::Bytes};
+use super::{sources::read_text, table::TableReader, value::ByteSize};
 
 /// Faster than this no server of one machine answers.
 const FASTEST: f64 = 10_000.0;
@@ -22,9 +22,9 @@ const SLOWEST: f64 = 0.1;
 /// More connections in the making than this would be an attack.
 const MOST_DIAL_SLOTS: usize = 1_000;
 /// Smaller frames than this would not hold an ordinary post.
-const SMALLEST_FRAME: Bytes = Bytes(64 << 10);
+const SMALLEST_FRAME: ByteSize = ByteSize(64 << 10);
 /// A larger frame than this is no post.
-const LARGEST_FRAME: Bytes = Bytes(256 << 20);
+const LARGEST_FRAME: ByteSize = ByteSize(256 << 20);
 /// A network answers no sooner.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// A poll that is answered later comes after the next one.
@@ -58,7 +58,7 @@ pub struct CaFile {
 }
 
 /// What a server's reader looks at besides the table.
-pub(super) struct Around<'a> {
+pub(super) struct ReadContext<'a> {
     /// Where relative paths begin.
     pub(super) directory: &'a Path,
     pub(super) environment: &'a HashMap<String, String>,
@@ -66,11 +66,11 @@ pub(super) struct Around<'a> {
 
 pub(super) fn read(
     name: Option<ServerName>,
-    mut section: Section<'_>,
-    around: &Around<'_>,
+    mut section: TableReader<'_>,
+    context: &ReadContext<'_>,
 ) -> Option<ServerConfig> {
-    let url = url(&mut section, around);
-    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| around.directory.join(file));
+    let url = url(&mut section, context);
+    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| context.directory.join(file));
     let limits = gate_limits(&mut section);
     let client_limits = client_limits(&mut section);
     let tls = match &url {
@@ -104,7 +104,7 @@ impl ServerConfig {
     }
 }
 
-fn url(section: &mut Section<'_>, around: &Around<'_>) -> Option<ServerUrl> {
+fn url(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ServerUrl> {
     let Some(text) = section.optional::<String>("url") else {
         if !section.has("url") {
             section.refuse(
@@ -127,7 +127,7 @@ fn url(section: &mut Section<'_>, around: &Around<'_>) -> Option<ServerUrl> {
             return None;
         }
     };
-    let lookup = |name: &str| around.environment.get(name).cloned();
+    let lookup = |name: &str| context.environment.get(name).cloned();
     if let Err(error) = proxy::refuse(&url, lookup) {
         let remedy = format!(
             "unset {}, or add {} to NO_PROXY if it can be reached directly",
@@ -142,7 +142,7 @@ fn url(section: &mut Section<'_>, around: &Around<'_>) -> Option<ServerUrl> {
     Some(url)
 }
 
-fn gate_limits(section: &mut Section<'_>) -> GateLimits {
+fn gate_limits(section: &mut TableReader<'_>) -> GateLimits {
     let default = GateLimits::default();
     GateLimits {
         requests_per_second: section.within(
@@ -154,10 +154,10 @@ fn gate_limits(section: &mut Section<'_>) -> GateLimits {
     }
 }
 
-fn client_limits(section: &mut Section<'_>) -> ClientLimits {
+fn client_limits(section: &mut TableReader<'_>) -> ClientLimits {
     let default = ClientLimits::default();
     let max_frame =
-        section.within("max_frame", Bytes(default.max_frame_bytes), SMALLEST_FRAME..=LARGEST_FRAME);
+        section.within("max_frame", ByteSize(default.max_frame_bytes), SMALLEST_FRAME..=LARGEST_FRAME);
     ClientLimits {
         max_frame_bytes: max_frame.0,
         connect_timeout: section.within("connect_timeout", default.connect_timeout, SHORTEST..=LONGEST),
@@ -167,7 +167,7 @@ fn client_limits(section: &mut Section<'_>) -> ClientLimits {
 }
 
 /// The roots of trust, with those of a file; `None` when there are none.
-pub(super) fn tls(section: &mut Section<'_>, ca_file: Option<PathBuf>) -> Option<(Tls, Option<CaFile>)> {
+pub(super) fn tls(section: &mut TableReader<'_>, ca_file: Option<PathBuf>) -> Option<(Tls, Option<CaFile>)> {
     let ca = match ca_file.map(CaFile::read).transpose() {
         Ok(ca) => ca,
         Err(what) => {

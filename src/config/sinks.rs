@@ -15,9 +15,9 @@ use config::{Map, Value, ValueKind};
 
 use super::{
     AccountConfig, Problem,
-    servers::Around,
-    table::{Report, Section},
-    value::Setting,
+    servers::ReadContext,
+    table::{Diagnostics, TableReader},
+    value::ConfigValue,
 };
 
 pub use exec::ExecConfig;
@@ -89,13 +89,13 @@ const TYPES: [(&str, Type); 4] =
 
 impl SinkConfig {
     /// The sink that there is when none is configured.
-    pub(super) fn standard_output() -> Self {
+    pub(super) fn default_stdout() -> Self {
         let filter = FilterConfig::default();
         Self { name: STANDARD_OUTPUT.into(), kind: SinkKind::Stdout, filter, best_effort: false }
     }
 
     /// Whether it works as the other does, whatever each of them takes.
-    pub fn works_as(&self, other: &Self) -> bool {
+    pub fn same_worker_as(&self, other: &Self) -> bool {
         (&self.name, &self.kind, self.best_effort) == (&other.name, &other.kind, other.best_effort)
     }
 
@@ -116,19 +116,19 @@ impl SinkConfig {
 /// Reads one sink.
 pub(super) fn read(
     name: Option<Arc<str>>,
-    mut section: Section<'_>,
-    around: &Around<'_>,
+    mut section: TableReader<'_>,
+    context: &ReadContext<'_>,
 ) -> Option<SinkConfig> {
     let kind = match section.optional::<Type>("type") {
         Some(Type::Stdout) => Some(SinkKind::Stdout),
         Some(Type::Webhook) => {
-            webhook::read(&mut section, around).map(|webhook| SinkKind::Webhook(webhook.into()))
+            webhook::read(&mut section, context).map(|webhook| SinkKind::Webhook(webhook.into()))
         }
-        Some(Type::Exec) => exec::read(&mut section, around).map(SinkKind::Exec),
-        Some(Type::File) => file::read(&mut section, around).map(SinkKind::File),
+        Some(Type::Exec) => exec::read(&mut section, context).map(SinkKind::Exec),
+        Some(Type::File) => file::read(&mut section, context).map(SinkKind::File),
         None => {
             if !section.has("type") {
-                section.refuse("type", "it is missing", Type::LIKE);
+                section.refuse("type", "it is missing", Type::HINT);
             }
             // Which keys there may be is not known.
             return None;
@@ -155,7 +155,7 @@ pub(super) fn shared_files(sinks: &[SinkConfig]) -> Vec<Problem> {
 }
 
 /// What is not wrong but cannot be meant: a sink without events, and events that nobody must take.
-pub(super) fn unwise(sinks: &[SinkConfig], accounts: &[AccountConfig], report: &mut Report) {
+pub(super) fn warn_unused(sinks: &[SinkConfig], accounts: &[AccountConfig], report: &mut Diagnostics) {
     let named: HashSet<_> = accounts.iter().flat_map(|account| &account.sinks).collect();
     for sink in sinks.iter().filter(|sink| !named.contains(&sink.name) && !accounts.is_empty()) {
         let key = format!("sinks.{}", sink.name);
@@ -178,9 +178,9 @@ pub(super) fn one_of_each() -> Value {
     TYPES.into_iter().map(sink).collect::<Map<_, _>>().into()
 }
 
-impl Setting for Type {
+impl ConfigValue for Type {
     const KIND: &'static str = "stdout, webhook, exec or file";
-    const LIKE: &'static str = "write stdout, webhook, exec or file";
+    const HINT: &'static str = "write stdout, webhook, exec or file";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let name = String::read(value)?;

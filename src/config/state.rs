@@ -7,7 +7,7 @@ use std::{
 
 use config::ValueKind;
 
-use super::{servers::Around, table::Section, value::Setting};
+use super::{servers::ReadContext, table::TableReader, value::ConfigValue};
 
 /// Where cursors are kept between runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +29,9 @@ enum Kind {
     Memory,
 }
 
-impl Setting for Kind {
+impl ConfigValue for Kind {
     const KIND: &'static str = "disk or memory";
-    const LIKE: &'static str = "write disk or memory";
+    const HINT: &'static str = "write disk or memory";
 
     fn read(value: &ValueKind) -> Option<Self> {
         match String::read(value)?.as_str() {
@@ -49,13 +49,13 @@ impl Setting for Kind {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>, around: &Around<'_>) -> StateConfig {
+pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> StateConfig {
     let kind = section.read("store", Kind::Disk);
-    let given = section.optional::<PathBuf>("dir").map(|dir| around.directory.join(dir));
+    let given = section.optional::<PathBuf>("dir").map(|dir| context.directory.join(dir));
     // It costs some milliseconds a commit, and then a power cut damages nothing.
     let fsync = section.read("fsync", true);
     let bad = section.has("dir") && given.is_none();
-    let dir = given.or_else(|| usual(around.environment));
+    let dir = given.or_else(|| usual(context.environment));
     let state = match (kind, dir) {
         (Kind::Memory, _) => StateConfig::Memory,
         (Kind::Disk, Some(dir)) => StateConfig::Disk { dir, fsync },

@@ -9,20 +9,20 @@ use config::{Value, ValueKind};
 
 use super::{
     problem::{Problem, did_you_mean, shown},
-    value::Setting,
+    value::ConfigValue,
 };
 
 /// What the readers found: everything wrong, everything unwise, and every key they know.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct Diagnostics {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
-    pub(super) known: Vec<Known>,
+    pub(super) known: Vec<KnownKey>,
 }
 
 /// A key that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Known {
+pub struct KnownKey {
     /// The key, with `NAME` for what an operator chooses.
     pub key: String,
     /// The kind of its value.
@@ -32,21 +32,21 @@ pub struct Known {
 }
 
 /// One table that is being read. It holds tokens: it has no `Debug`.
-pub(super) struct Section<'a> {
+pub(super) struct TableReader<'a> {
     path: String,
     shape: &'static str,
     values: BTreeMap<String, Value>,
     asked: Vec<&'static str>,
-    report: &'a mut Report,
+    report: &'a mut Diagnostics,
 }
 
-impl<'a> Section<'a> {
+impl<'a> TableReader<'a> {
     /// Begins to read the table at `path`; `shape` is the path with `NAME` for what an operator chooses.
     pub(super) fn new(
         path: String,
         shape: &'static str,
         value: Option<Value>,
-        report: &'a mut Report,
+        report: &'a mut Diagnostics,
     ) -> Self {
         let values = match value.map(|value| value.kind) {
             None | Some(ValueKind::Nil) => BTreeMap::new(),
@@ -66,13 +66,13 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key, or its default.
-    pub(super) fn read<T: Setting>(&mut self, key: &'static str, default: T) -> T {
+    pub(super) fn read<T: ConfigValue>(&mut self, key: &'static str, default: T) -> T {
         self.know::<T>(key, Some(default.show()));
         self.take(key).unwrap_or(default)
     }
 
     /// The value of a key that has bounds, or its default.
-    pub(super) fn within<T: Setting + PartialOrd>(
+    pub(super) fn within<T: ConfigValue + PartialOrd>(
         &mut self,
         key: &'static str,
         default: T,
@@ -83,7 +83,7 @@ impl<'a> Section<'a> {
         value
     }
 
-    fn hold_within<T: Setting + PartialOrd>(&mut self, key: &str, value: &T, bounds: &RangeInclusive<T>) {
+    fn hold_within<T: ConfigValue + PartialOrd>(&mut self, key: &str, value: &T, bounds: &RangeInclusive<T>) {
         if !bounds.contains(value) {
             let what = format!("{} is out of bounds", value.show());
             let remedy = format!("take {} to {}", bounds.start().show(), bounds.end().show());
@@ -92,13 +92,13 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that may be left out.
-    pub(super) fn optional<T: Setting>(&mut self, key: &'static str) -> Option<T> {
+    pub(super) fn optional<T: ConfigValue>(&mut self, key: &'static str) -> Option<T> {
         self.know::<T>(key, None);
         self.take(key)
     }
 
     /// The value of a key that has bounds and may be left out.
-    pub(super) fn optional_within<T: Setting + PartialOrd>(
+    pub(super) fn optional_within<T: ConfigValue + PartialOrd>(
         &mut self,
         key: &'static str,
         bounds: RangeInclusive<T>,
@@ -111,7 +111,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that somebody else reads, where it is good.
-    pub(super) fn given<T: Setting>(&self, key: &str) -> Option<T> {
+    pub(super) fn peek<T: ConfigValue>(&self, key: &str) -> Option<T> {
         T::read(&self.values.get(key)?.kind)
     }
 
@@ -138,7 +138,7 @@ impl<'a> Section<'a> {
     }
 
     /// Takes note that the table as a whole is wrong.
-    pub(super) fn refuse_all(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn refuse_table(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
         self.report.problems.push(Problem::new(&self.path, what, remedy));
     }
 
@@ -158,15 +158,15 @@ impl<'a> Section<'a> {
         Problem { origin, ..Problem::new(self.key(key), what, remedy) }
     }
 
-    fn know<T: Setting>(&mut self, key: &'static str, default: Option<String>) {
+    fn know<T: ConfigValue>(&mut self, key: &'static str, default: Option<String>) {
         self.asked.push(key);
         let key = format!("{}.{key}", self.shape);
         if !self.report.known.iter().any(|known| known.key == key) {
-            self.report.known.push(Known { key, kind: T::KIND, default });
+            self.report.known.push(KnownKey { key, kind: T::KIND, default });
         }
     }
 
-    fn take<T: Setting>(&mut self, key: &str) -> Option<T> {
+    fn take<T: ConfigValue>(&mut self, key: &str) -> Option<T> {
         let value = &self.values.get(key)?.kind;
         let read = T::read(value);
         if read.is_none() {
@@ -177,7 +177,7 @@ impl<'a> Section<'a> {
                 }
                 _ => format!("this is no {}", T::KIND),
             };
-            self.refuse(key, what, T::LIKE);
+            self.refuse(key, what, T::HINT);
         }
         read
     }

@@ -128,7 +128,7 @@ fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
 fn is_default(section: &str, line: &str) -> bool {
     let key = line.split(" = ").next().unwrap_or_default();
     let (start, end) = (format!("{section}."), format!(".{key}"));
-    let is_it = |known: &Known| known.key.starts_with(&start) && known.key.ends_with(&end);
+    let is_it = |known: &KnownKey| known.key.starts_with(&start) && known.key.ends_with(&end);
     known_keys().iter().any(|known| known.default.is_some() && is_it(known))
 }
 

@@ -4,17 +4,18 @@ use std::path::PathBuf;
 
 use matterhost_actors::model::Token;
 
-use super::{secret_source::Sought, servers::Around, table::Section};
+use super::{secret_source::SecretSource, servers::ReadContext, table::TableReader};
 
-const SOUGHT: Sought = Sought { noun: "token", of: "bot's", keys: ["token_file", "token_env", "token"] };
+const SOURCE: SecretSource =
+    SecretSource { noun: "token", of: "bot's", keys: ["token_file", "token_env", "token"] };
 
 /// The file that it is in, if it is in one.
-pub(super) fn file(section: &Section<'_>, around: &Around<'_>) -> Option<PathBuf> {
-    SOUGHT.file(section, around)
+pub(super) fn file(section: &TableReader<'_>, context: &ReadContext<'_>) -> Option<PathBuf> {
+    SOURCE.file(section, context)
 }
 
-pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Token> {
-    let (key, text) = SOUGHT.read(section, around)?;
+pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Token> {
+    let (key, text) = SOURCE.read(section, context)?;
     match Token::new(text) {
         Ok(token) => Some(token),
         Err(error) => {

@@ -12,11 +12,11 @@ use matterhost_actors::policy::Beginning;
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A kind of value that a key can have.
-pub(super) trait Setting: Sized {
+pub(super) trait ConfigValue: Sized {
     /// The kind's name in the documentation.
     const KIND: &'static str;
     /// How such a value is written.
-    const LIKE: &'static str;
+    const HINT: &'static str;
 
     /// Reads a value, as a file or a variable holds it: in a variable everything is text.
     fn read(value: &ValueKind) -> Option<Self>;
@@ -27,17 +27,17 @@ pub(super) trait Setting: Sized {
 
 /// A size in bytes, written as a number or like `4MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Bytes(pub(super) usize);
+pub(super) struct ByteSize(pub(super) usize);
 
 /// Some words: a list of texts, or in a variable one text with commas.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Words(pub(super) Vec<String>);
+pub(super) struct StringList(pub(super) Vec<String>);
 
 const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
-impl Setting for bool {
+impl ConfigValue for bool {
     const KIND: &'static str = "true or false";
-    const LIKE: &'static str = "write true or false";
+    const HINT: &'static str = "write true or false";
 
     fn read(value: &ValueKind) -> Option<Self> {
         match value {
@@ -52,9 +52,9 @@ impl Setting for bool {
     }
 }
 
-impl Setting for u32 {
+impl ConfigValue for u32 {
     const KIND: &'static str = "number";
-    const LIKE: &'static str = "write a whole number such as 5";
+    const HINT: &'static str = "write a whole number such as 5";
 
     fn read(value: &ValueKind) -> Option<Self> {
         whole(value)?.try_into().ok()
@@ -65,9 +65,9 @@ impl Setting for u32 {
     }
 }
 
-impl Setting for usize {
+impl ConfigValue for usize {
     const KIND: &'static str = "number";
-    const LIKE: &'static str = "write a whole number such as 64";
+    const HINT: &'static str = "write a whole number such as 64";
 
     fn read(value: &ValueKind) -> Option<Self> {
         whole(value)?.try_into().ok()
@@ -78,9 +78,9 @@ impl Setting for usize {
     }
 }
 
-impl Setting for f64 {
+impl ConfigValue for f64 {
     const KIND: &'static str = "decimal";
-    const LIKE: &'static str = "write a number such as 0.2";
+    const HINT: &'static str = "write a number such as 0.2";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let number = match value {
@@ -96,9 +96,9 @@ impl Setting for f64 {
     }
 }
 
-impl Setting for Duration {
+impl ConfigValue for Duration {
     const KIND: &'static str = "duration";
-    const LIKE: &'static str = "write a time such as 30s, 5m or 1h 30m (a year at most)";
+    const HINT: &'static str = "write a time such as 30s, 5m or 1h 30m (a year at most)";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let ValueKind::String(text) = value else { return None };
@@ -110,9 +110,9 @@ impl Setting for Duration {
     }
 }
 
-impl Setting for Beginning {
+impl ConfigValue for Beginning {
     const KIND: &'static str = "beginning";
-    const LIKE: &'static str = "write \"now\", \"all\", or a time such as \"2026-11-02T08:00:00Z\"";
+    const HINT: &'static str = "write \"now\", \"all\", or a time such as \"2026-11-02T08:00:00Z\"";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let ValueKind::String(text) = value else { return None };
@@ -138,9 +138,9 @@ impl Setting for Beginning {
     }
 }
 
-impl Setting for String {
+impl ConfigValue for String {
     const KIND: &'static str = "text";
-    const LIKE: &'static str = "write a text in quotes";
+    const HINT: &'static str = "write a text in quotes";
 
     fn read(value: &ValueKind) -> Option<Self> {
         match value {
@@ -154,9 +154,9 @@ impl Setting for String {
     }
 }
 
-impl Setting for PathBuf {
+impl ConfigValue for PathBuf {
     const KIND: &'static str = "path";
-    const LIKE: &'static str =
+    const HINT: &'static str =
         "write a path in quotes; one that is not absolute begins at this file's directory";
 
     fn read(value: &ValueKind) -> Option<Self> {
@@ -168,9 +168,9 @@ impl Setting for PathBuf {
     }
 }
 
-impl Setting for Bytes {
+impl ConfigValue for ByteSize {
     const KIND: &'static str = "size";
-    const LIKE: &'static str = "write a size such as 4MiB or 512KiB";
+    const HINT: &'static str = "write a size such as 4MiB or 512KiB";
 
     fn read(value: &ValueKind) -> Option<Self> {
         if let ValueKind::String(text) = value
@@ -188,9 +188,9 @@ impl Setting for Bytes {
     }
 }
 
-impl Setting for Words {
+impl ConfigValue for StringList {
     const KIND: &'static str = "list of texts";
-    const LIKE: &'static str = "write a list such as [\"one\", \"two\"]";
+    const HINT: &'static str = "write a list such as [\"one\", \"two\"]";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let words: Vec<String> = match value {
@@ -223,7 +223,7 @@ fn whole(value: &ValueKind) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn text<T: Setting>(text: &str) -> Option<T> {
+    fn text<T: ConfigValue>(text: &str) -> Option<T> {
         T::read(&ValueKind::String(text.into()))
     }
 
@@ -237,10 +237,10 @@ mod tests {
             assert_eq!(text(&time.show()), Some(time));
         }
         for size in [0, 1, 1023, 1024, 1536, 4 << 20, 3 << 30] {
-            assert_eq!(text(&Bytes(size).show()), Some(Bytes(size)), "{size}");
+            assert_eq!(text(&ByteSize(size).show()), Some(ByteSize(size)), "{size}");
         }
-        assert_eq!(Bytes(4 << 20).show(), "4MiB");
-        assert_eq!(text("a, b,"), Some(Words(vec!["a".into(), "b".into()])));
+        assert_eq!(ByteSize(4 << 20).show(), "4MiB");
+        assert_eq!(text("a, b,"), Some(StringList(vec!["a".into(), "b".into()])));
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
             assert_eq!(text::<f64>(bad), None, "{bad:?}");
         }
         for bad in ["4 MB", "MiB", "-1KiB", "99999999999999GiB"] {
-            assert_eq!(text::<Bytes>(bad), None, "{bad:?}");
+            assert_eq!(text::<ByteSize>(bad), None, "{bad:?}");
         }
         assert_eq!(Duration::read(&ValueKind::I64(30)), None, "a number without a unit means nothing");
         assert_eq!(u32::read(&ValueKind::I64(-1)), None);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// All went well: also after a signal, and when the reader of standard output has heard enough.
-    Done,
+    Success,
     /// Something failed: a check, standard output, or a dead letter that is left.
     Failed,
     /// The command line cannot be understood.
@@ -22,12 +22,12 @@ pub enum Exit {
 impl Exit {
     /// All of them.
     pub const ALL: [Self; 6] =
-        [Self::Done, Self::Failed, Self::Usage, Self::Config, Self::Interrupted, Self::Terminated];
+        [Self::Success, Self::Failed, Self::Usage, Self::Config, Self::Interrupted, Self::Terminated];
 
     /// What the caller sees.
     pub fn code(self) -> u8 {
         match self {
-            Self::Done => 0,
+            Self::Success => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Config => 78,

@@ -17,12 +17,12 @@ use tokio::{task::spawn_blocking, time::timeout};
 use super::reload::{ReloadError, Reloader};
 use crate::{
     admin::{
-        dto::Finding,
+        dto::ConfigProblem,
         server::{Operations, ReloadRefused},
     },
-    config::{Config, Difference, Problem, ServerConfig},
+    config::{Config, ConfigDiff, Problem, ServerConfig},
     telemetry::{
-        logging::LogLevel,
+        logging::LogLevelHandle,
         metrics::{Format, Metrics},
     },
 };
@@ -31,18 +31,18 @@ use crate::{
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the program does for the admin API.
-pub(super) struct Running {
+pub(super) struct HostOperations {
     /// The addresses of the servers that are hosted now.
     urls: RwLock<HashMap<String, String>>,
-    level: LogLevel,
+    level: LogLevelHandle,
     metrics: Metrics,
     supervisor: Addr<Supervisor>,
     reloader: Reloader,
 }
 
-impl Running {
+impl HostOperations {
     pub(super) fn new(
-        level: LogLevel,
+        level: LogLevelHandle,
         metrics: Metrics,
         supervisor: Addr<Supervisor>,
         reloader: Reloader,
@@ -51,14 +51,14 @@ impl Running {
     }
 
     /// That is hosted from now on.
-    pub(super) fn hosts(&self, config: &Config) {
+    pub(super) fn set_config(&self, config: &Config) {
         let url = |server: &ServerConfig| (server.name.to_string(), server.client.url().to_string());
         // A panic while it was held leaves a map that is whole.
         *self.urls.write().unwrap_or_else(PoisonError::into_inner) = config.servers.iter().map(url).collect();
     }
 }
 
-impl Operations for Running {
+impl Operations for HostOperations {
     fn server_url(&self, server: &str) -> Option<String> {
         self.urls.read().unwrap_or_else(PoisonError::into_inner).get(server).cloned()
     }
@@ -87,7 +87,7 @@ impl Operations for Running {
         self.level.set(level).map_err(|problem| problem.to_string())
     }
 
-    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<Difference, ReloadRefused>> {
+    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>> {
         let reloader = self.reloader.clone();
         async move {
             let done = if apply { reloader.reload().await } else { reloader.preview().await };
@@ -99,15 +99,15 @@ impl Operations for Running {
 
 fn refused(error: &ReloadError) -> ReloadRefused {
     let problems = match error {
-        ReloadError::Refused(refused) => refused.problems.clone(),
-        ReloadError::Ended => Vec::new(),
+        ReloadError::InvalidConfig(refused) => refused.problems.clone(),
+        ReloadError::ShuttingDown => Vec::new(),
     };
-    let finding = |Problem { key, what, remedy, .. }| Finding { key, what, remedy };
+    let finding = |Problem { key, message, remedy, .. }| ConfigProblem { key, problem: message, remedy };
     let detail = match error {
-        ReloadError::Refused(_) => {
+        ReloadError::InvalidConfig(_) => {
             "the configuration cannot be used; everything goes on as it was".to_owned()
         }
-        ReloadError::Ended => error.to_string(),
+        ReloadError::ShuttingDown => error.to_string(),
     };
     ReloadRefused { detail, problems: problems.into_iter().map(finding).collect() }
 }

@@ -11,9 +11,9 @@ use matterhost_actors::{
 use crate::sinks::reply::{Answers, Reply, SeenBy};
 
 /// Posts through the account's own actor: once, in order within a channel, and given up at a deadline.
-pub(super) struct Posting(pub(super) Addr<Supervisor>);
+pub(super) struct SupervisorPoster(pub(super) Addr<Supervisor>);
 
-impl Answers for Posting {
+impl Answers for SupervisorPoster {
     fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
         let (account, sink, event) = (reply.account.clone(), reply.sink.clone(), reply.event.clone());
         let asked = order(reply).map(|order| self.0.speak(&account, order));

@@ -7,11 +7,11 @@ mod watched_paths;
 
 use tokio::sync::{mpsc, oneshot};
 
-pub(super) use super::accounts::{Around, Doors, Hosting};
+pub(super) use super::accounts::{HostDeps, HostState, ReloadTriggers};
 pub(super) use file_watch::FileWatch;
 
 use crate::{
-    config::{ConfigError, Difference, Problem},
+    config::{ConfigDiff, ConfigError, Problem},
     sinks::SinkError,
 };
 
@@ -20,23 +20,23 @@ const MOST_WAITING: usize = 8;
 
 /// Asks the host to read its configuration again. Clones ask the same host, from any thread.
 #[derive(Debug, Clone)]
-pub struct Reloader(mpsc::Sender<Ask>);
+pub struct Reloader(mpsc::Sender<ReloadRequest>);
 
 /// Why nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReloadError {
     /// The configuration cannot be used.
     #[error(transparent)]
-    Refused(#[from] ConfigError),
+    InvalidConfig(#[from] ConfigError),
     /// The host ends.
     #[error("the host ends")]
-    Ended,
+    ShuttingDown,
 }
 
 impl From<actix::MailboxError> for ReloadError {
     /// A Supervisor without a mailbox has ended.
     fn from(_: actix::MailboxError) -> Self {
-        Self::Ended
+        Self::ShuttingDown
     }
 }
 
@@ -44,16 +44,16 @@ impl From<SinkError> for ReloadError {
     fn from(error: SinkError) -> Self {
         let what = format!("it cannot be started: {}", error.cause);
         let problem = Problem::new(format!("sinks.{}", error.name), what, "mend that, and reload again");
-        Self::Refused(ConfigError { file: None, problems: vec![problem] })
+        Self::InvalidConfig(ConfigError { file: None, problems: vec![problem] })
     }
 }
 
 /// The answer to a question: what was changed, or would be.
-type Answer = oneshot::Sender<Result<Difference, ReloadError>>;
+type Answer = oneshot::Sender<Result<ConfigDiff, ReloadError>>;
 
 /// What the host is asked.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct ReloadRequest {
     /// Whether it is to be done, or only to be told.
     pub(super) apply: bool,
     pub(super) answer: Answer,
@@ -61,9 +61,9 @@ pub(super) struct Ask {
 
 impl Reloader {
     /// A way to ask, and the host's end of it.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Ask>) {
-        let (sender, asks) = mpsc::channel(MOST_WAITING);
-        (Self(sender), asks)
+    pub(super) fn new() -> (Self, mpsc::Receiver<ReloadRequest>) {
+        let (sender, requests) = mpsc::channel(MOST_WAITING);
+        (Self(sender), requests)
     }
 
     /// Reads the configuration again, and takes up what differs; says what that was. One reload is under way at a time.
@@ -71,7 +71,7 @@ impl Reloader {
     ///
     /// # Errors
     /// All that is wrong with the configuration, and nothing is changed; or that the host ends.
-    pub async fn reload(&self) -> Result<Difference, ReloadError> {
+    pub async fn reload(&self) -> Result<ConfigDiff, ReloadError> {
         self.ask(true).await
     }
 
@@ -79,13 +79,13 @@ impl Reloader {
     ///
     /// # Errors
     /// As [`Reloader::reload`].
-    pub async fn preview(&self) -> Result<Difference, ReloadError> {
+    pub async fn preview(&self) -> Result<ConfigDiff, ReloadError> {
         self.ask(false).await
     }
 
-    async fn ask(&self, apply: bool) -> Result<Difference, ReloadError> {
+    async fn ask(&self, apply: bool) -> Result<ConfigDiff, ReloadError> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Ask { apply, answer }).await.map_err(|_| ReloadError::Ended)?;
-        answered.await.unwrap_or(Err(ReloadError::Ended))
+        self.0.send(ReloadRequest { apply, answer }).await.map_err(|_| ReloadError::ShuttingDown)?;
+        answered.await.unwrap_or(Err(ReloadError::ShuttingDown))
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Signals {
 
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum StopSignal {
     /// SIGINT, as Ctrl-C sends it.
     Interrupt,
     /// SIGTERM, as service managers send it.
@@ -29,19 +29,19 @@ impl Signals {
     }
 
     /// The next one.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => Asked::Interrupt,
-            _ = self.terminate.recv() => Asked::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
         }
     }
 }
 
 /// Waits for SIGHUP, by which a host is asked to read its configuration again.
 #[derive(Debug)]
-pub(super) struct Hangups(Signal);
+pub(super) struct HangupSignals(Signal);
 
-impl Hangups {
+impl HangupSignals {
     /// Listens from now on.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self(signal(SignalKind::hangup())?))
@@ -53,9 +53,9 @@ impl Hangups {
     }
 }
 
-impl Asked {
+impl StopSignal {
     /// How the process ends when it is not given the time to hand things over.
-    pub(super) fn at_once(self) -> Exit {
+    pub(super) fn forced_exit(self) -> Exit {
         match self {
             Self::Interrupt => Exit::Interrupted,
             Self::Terminate => Exit::Terminated,

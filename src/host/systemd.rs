@@ -44,7 +44,7 @@ pub struct ServiceManager {
 
 impl ServiceManager {
     /// The one that the environment names, with the watchdog that it asks for (`WATCHDOG_USEC`).
-    pub fn of_environment() -> Self {
+    pub fn from_env() -> Self {
         match env::var_os(SOCKET) {
             Some(_) => Self::new(sd_notify::notify, sd_notify::watchdog_enabled()),
             None => Self { send: None, watchdog: None, mute: Arc::default() },
@@ -80,12 +80,12 @@ impl ServiceManager {
         let within = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
         let status = NotifyState::Status("handing over what was heard");
         self.tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(within), status]);
-        self.alive();
+        self.feed_watchdog();
     }
 
     /// A sign of life between the steps of the end, when the Supervisor is gone, whose answers give it else. It is given by
     /// hand, so a step that hangs gives none.
-    pub fn alive(&self) {
+    pub fn feed_watchdog(&self) {
         self.pulse(None);
     }
 

@@ -70,7 +70,7 @@ impl EventSink for BestEffort {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let bytes = event.body.data.len() + event.body.broadcast.len();
         if self.queue.is_full() || self.queue.put(Arc::clone(event), bytes).is_err() {
-            self.meter.lost();
+            self.meter.record_lost();
             self.lost.failed(Some(&event.account), "its queue is full");
         }
         Delivered::Now(Outcome::Acknowledged)

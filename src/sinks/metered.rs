@@ -32,14 +32,14 @@ impl Timed {
 
 impl EventSink for Timed {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let answering = self.meter.begins();
+        let timer = self.meter.start();
         match self.sink.deliver(event) {
             Delivered::Now(outcome) => {
-                answering.answered(&outcome);
+                timer.finish(&outcome);
                 Delivered::Now(outcome)
             }
             Delivered::Later(outcome) => {
-                Delivered::Later(outcome.inspect(|outcome| answering.answered(outcome)).boxed())
+                Delivered::Later(outcome.inspect(|outcome| timer.finish(outcome)).boxed())
             }
         }
     }
@@ -53,7 +53,7 @@ impl Counted {
 
 impl EventSink for Counted {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let meter = self.meter.get_or_init(|| self.metrics.events_of(&event.account, &event.server));
+        let meter = self.meter.get_or_init(|| self.metrics.event_meter(&event.account, &event.server));
         match self.sink.deliver(event) {
             Delivered::Now(outcome) => {
                 count(meter, event, &outcome);
@@ -70,7 +70,7 @@ impl EventSink for Counted {
 /// One that comes again is counted when it is done with.
 fn count(meter: &EventMeter, event: &Event, outcome: &Outcome) {
     match outcome {
-        Outcome::Acknowledged | Outcome::Rejected { .. } => meter.settled(event),
+        Outcome::Acknowledged | Outcome::Rejected { .. } => meter.record(event),
         Outcome::Retry { .. } | Outcome::Broken { .. } => {}
     }
 }

@@ -101,7 +101,7 @@ impl Sinks {
         };
         let number = self.number();
         let (restart, turn, meter) =
-            (self.restart.subscribe(), self.turn(sink), self.metrics.sink(&sink.name));
+            (self.restart.subscribe(), self.turn(sink), self.metrics.sink_meter(&sink.name));
         let means = Means { number, supplies, restart, turn, meter };
         let made = Made::start(sink, means, || self.output());
         made.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })

@@ -3,7 +3,7 @@
 use std::{env, io::IsTerminal};
 
 /// Whether what is written there may have colours.
-pub fn wanted(stream: &impl IsTerminal) -> bool {
+pub fn is_enabled(stream: &impl IsTerminal) -> bool {
     may(stream.is_terminal(), env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()))
 }
 

@@ -9,11 +9,11 @@ use matterhost_actors::model::{CatchUpProgress, Class, CloseReason, Fact, Observ
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::Level;
 
-use self::repeats::Repeats;
+use self::repeats::RepeatFilter;
 
 /// Logs until the Supervisor is gone.
 pub async fn log(mut observations: Receiver<Arc<Observation>>) {
-    let mut repeats = Repeats::default();
+    let mut repeats = RepeatFilter::default();
     loop {
         match observations.recv().await {
             Ok(observation) => write(&observation, &mut repeats),
@@ -27,7 +27,7 @@ pub async fn log(mut observations: Receiver<Arc<Observation>>) {
 
 /// What is told of a fact besides its subject.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Told {
+pub(crate) struct Description {
     pub(crate) level: Level,
     pub(crate) message: String,
     pub(crate) fields: Fields,
@@ -44,8 +44,8 @@ pub(crate) struct Fields {
     pub(crate) resumed: Option<bool>,
 }
 
-fn write(observation: &Observation, repeats: &mut Repeats) {
-    let Told { level, message, fields } = told(&observation.fact);
+fn write(observation: &Observation, repeats: &mut RepeatFilter) {
+    let Description { level, message, fields } = describe(&observation.fact);
     let level = repeats.level(observation, level);
     let Fields { reason, charged, delay_ms, took_ms, ready_ms, resumed } = fields;
     let (account, generation, server) = match &observation.subject {
@@ -82,7 +82,7 @@ fn write(observation: &Observation, repeats: &mut Repeats) {
 }
 
 /// Puts a fact into words.
-pub(crate) fn told(fact: &Fact) -> Told {
+pub(crate) fn describe(fact: &Fact) -> Description {
     let fields = fields(fact);
     let (level, message) = match fact {
         Fact::Closed { reason, .. } => (closed_level(reason), format!("the connection ended: {reason}")),
@@ -135,7 +135,7 @@ pub(crate) fn told(fact: &Fact) -> Told {
         }
         plain => plain_entry(plain),
     };
-    Told { level, message, fields }
+    Description { level, message, fields }
 }
 
 /// Facts that say all by themselves.

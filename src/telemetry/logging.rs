@@ -12,32 +12,32 @@ use tracing_subscriber::{
     Layer, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
 };
 
-pub use self::level::LogLevel;
+pub use self::level::LogLevelHandle;
 use self::one_line::OneLine;
 use super::color;
 use crate::config::{LogConfig, LogFormat};
 
 /// Begins to log, and gives what changes the level meanwhile. A process does it once; later calls change nothing, and
 /// give what the first one gave.
-pub fn init(config: &LogConfig) -> LogLevel {
-    static LEVEL: OnceLock<LogLevel> = OnceLock::new();
+pub fn init(config: &LogConfig) -> LogLevelHandle {
+    static LEVEL: OnceLock<LogLevelHandle> = OnceLock::new();
     LEVEL.get_or_init(|| begin(config)).clone()
 }
 
 /// Sends what was logged and has not gone out yet; the program ends.
-pub fn end() {
+pub fn flush() {
     #[cfg(feature = "otlp")]
-    super::otlp::end();
+    super::otlp::flush();
 }
 
-fn begin(config: &LogConfig) -> LogLevel {
-    let (filter, level) = LogLevel::new(&config.level);
+fn begin(config: &LogConfig) -> LogLevelHandle {
+    let (filter, level) = LogLevelHandle::new(&config.level);
     let log = Registry::default().with(filter).with(writer(config.format));
     // A log that somebody has set up before stays as it is.
     #[cfg(not(feature = "otlp"))]
     let _ = log.try_init();
     #[cfg(feature = "otlp")]
-    match super::otlp::begin(config.otlp_endpoint.as_deref()).transpose() {
+    match super::otlp::start(config.otlp_endpoint.as_deref()).transpose() {
         Ok(bridge) => {
             let _ = log.with(bridge).try_init();
         }
@@ -60,7 +60,7 @@ where
             fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(format).boxed()
         }
         LogFormat::Pretty => {
-            let format = OneLine::new(fmt::format().compact().with_ansi(color::wanted(&io::stderr())));
+            let format = OneLine::new(fmt::format().compact().with_ansi(color::is_enabled(&io::stderr())));
             fmt::layer().with_writer(io::stderr).event_format(format).boxed()
         }
         LogFormat::Json => {

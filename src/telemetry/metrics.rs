@@ -26,11 +26,11 @@ use matterhost_actors::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use self::{counts::Book, labels::Who, scrape::Scrape, sinks::Sinks, timings::Timings};
+use self::{counts::AccountCounts, labels::CountsKey, scrape::Scrape, sinks::Sinks, timings::Timings};
 pub use self::{
     counts::EventMeter,
     format::Format,
-    sinks::{Answering, SinkMeter},
+    sinks::{DeliveryTimer, SinkMeter},
 };
 
 /// All that is counted and measured. Clones share it.
@@ -39,7 +39,7 @@ pub struct Metrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    book: Book,
+    account_counts: AccountCounts,
     timings: Timings,
     sinks: Sinks,
     tallies: Mutex<BTreeMap<ServerName, Arc<Tally>>>,
@@ -54,7 +54,7 @@ impl Metrics {
     /// theirs.
     pub fn new(per_account: bool) -> Self {
         Self(Arc::new(Inner {
-            book: Book::new(per_account),
+            account_counts: AccountCounts::new(per_account),
             timings: Timings::default(),
             sinks: Sinks::default(),
             tallies: Mutex::default(),
@@ -87,28 +87,33 @@ impl Metrics {
             // Most facts are probes: they are not looked up.
             match fact {
                 Fact::Closed { reason, charged, .. } => {
-                    self.0.book.of(account, server).ended(reason.label(), *charged);
+                    self.0
+                        .account_counts
+                        .get_or_create(account, server)
+                        .record_ending(reason.label(), *charged);
                 }
-                Fact::CatchUpTruncated { .. } => self.0.book.of(account, server).truncated(),
+                Fact::CatchUpTruncated { .. } => {
+                    self.0.account_counts.get_or_create(account, server).record_truncation()
+                }
                 _ => {}
             }
         }
     }
 
     /// Counts the events of an account.
-    pub fn events_of(&self, account: &AccountName, server: &ServerName) -> EventMeter {
-        EventMeter::new(self.0.book.of(account, server))
+    pub fn event_meter(&self, account: &AccountName, server: &ServerName) -> EventMeter {
+        EventMeter::new(self.0.account_counts.get_or_create(account, server))
     }
 
     /// Measures how a sink answers.
-    pub fn sink(&self, name: &str) -> SinkMeter {
+    pub fn sink_meter(&self, name: &str) -> SinkMeter {
         self.0.sinks.meter(name)
     }
 
     /// Counts what is asked of a server; the same for the same server, so that nothing is lost when its client changes.
-    pub fn tally(&self, server: &ServerName) -> Arc<Tally> {
+    pub fn request_stats(&self, server: &ServerName) -> Arc<Tally> {
         let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.timings.begin(server);
+        self.0.timings.add_server(server);
         Arc::clone(tallies.entry(server.clone()).or_default())
     }
 
@@ -119,8 +124,8 @@ impl Metrics {
         accounts: Vec<AccountSnapshot>,
         servers: Vec<ServerSnapshot>,
     ) -> String {
-        self.0.book.keep(&accounts);
-        self.0.sinks.keep_measured();
+        self.0.account_counts.retain_hosted(&accounts);
+        self.0.sinks.retain_measured();
         self.0.keep_servers(&servers);
         format.write(Scrape { metrics: Arc::clone(&self.0), accounts, servers })
     }
@@ -146,7 +151,7 @@ impl Inner {
         tallies.retain(|server, _| !gone.contains(server));
         facts.retain(|(server, _), _| !gone.contains(server));
         for server in &gone {
-            self.timings.forget(server);
+            self.timings.remove_server(server);
         }
     }
 }

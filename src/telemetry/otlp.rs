@@ -39,7 +39,7 @@ pub(in crate::telemetry) type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvi
 ///
 /// # Errors
 /// When the address or one of the variables cannot be used.
-pub(in crate::telemetry) fn begin(endpoint: Option<&str>) -> Option<Result<Bridge, String>> {
+pub(in crate::telemetry) fn start(endpoint: Option<&str>) -> Option<Result<Bridge, String>> {
     let named = [OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT].into_iter().any(is_set);
     (endpoint.is_some() || named).then(|| start(endpoint).map_err(|error| error.to_string()))
 }
@@ -69,7 +69,7 @@ fn start(endpoint: Option<&str>) -> Result<Bridge, Box<dyn std::error::Error>> {
 }
 
 /// Sends what was logged and not sent.
-pub(in crate::telemetry) fn end() {
+pub(in crate::telemetry) fn flush() {
     if let Some(provider) = PROVIDER.get()
         && let Err(error) = provider.shutdown_with_timeout(END_WITHIN)
     {

@@ -77,9 +77,9 @@ function words({ span, ago, cause, ending: ended, why, gist, standing, isIll, nu
   is('a clock that is ahead', ago(before(-5000), NOW), 'now');
   is('a while ago', ago(before(125_000), NOW), '2 min');
   is('thousands', number(1234567), '1,234,567');
-  is('another account saw it', ended(ending('deaf', 'deaf: the ping was answered with x', { witnessed: true, back_after_ms: 412 }), 'helpdesk'),
+  is('another account saw it', ended(ending('deaf', 'deaf: the ping was answered with x', { seen_by_sibling: true, back_after_ms: 412 }), 'helpdesk'),
     'deaf: another account saw helpdesk change; back after 0.4 s');
-  is('nobody saw it', cause(ending('stale', 'stale: update_at moved from 1 to 2', { witnessed: false }), 'a'),
+  is('nobody saw it', cause(ending('stale', 'stale: update_at moved from 1 to 2', { seen_by_sibling: false }), 'a'),
     'stale: the account was changed on the server');
   is('a cause that names its reason', cause(ending('dropped', 'dropped: reset by peer'), 'a'), 'dropped: reset by peer');
   is('a cause that does not', cause(ending('server_error', 'status 502'), 'a'), 'server error: status 502');
@@ -141,12 +141,12 @@ function choices({ choose, count, matches, troubles }) {
 function stores({ Store }) {
   const store = new Store();
   const names = () => [...store.all()].map(({ name }) => name).join(' ');
-  is('first rows are no change', store.apply({ whole: true, accounts: [account('a', 'ready'), account('b', 'ready')] }), []);
+  is('first rows are no change', store.apply({ snapshot: true, accounts: [account('a', 'ready'), account('b', 'ready')] }), []);
   is('more of them neither', store.apply({ accounts: [account('c', 'ready')] }), []);
   const changes = store.apply({ accounts: [account('a', 'blocked')], removed: ['b'] });
   is('a change', changes.map(({ was, is: now }) => `${was.state} ${now.state}`), ['ready blocked']);
   is('what is left', names(), 'a c');
-  store.apply({ whole: true, accounts: [account('c', 'ready')] });
+  store.apply({ snapshot: true, accounts: [account('c', 'ready')] });
   is('a list that begins anew takes nothing away at once', names(), 'a c');
   is('but then', [store.sweep(), names(), store.sweep()], [true, 'c', false]);
   store.apply({ accounts: [account('c', 'ready', { generation: 2, events: 5 })] });

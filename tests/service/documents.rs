@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use clap::{Command, CommandFactory as _};
 use matterhost::{
     cli::Cli,
-    config::{Known, known_keys},
+    config::{KnownKey, known_keys},
     host::Exit,
 };
 use matterhost_actors::model::{AccountState, CloseReason};
@@ -35,7 +35,7 @@ fn the_page_of_the_configuration_has_each_key_with_kind_and_default() {
         .collect();
     let known: BTreeSet<_> = known_keys()
         .into_iter()
-        .map(|Known { key, kind, default }| (key, kind.to_owned(), default))
+        .map(|KnownKey { key, kind, default }| (key, kind.to_owned(), default))
         .collect();
     assert_eq!(told, known);
 }

@@ -129,10 +129,10 @@ fn what_an_account_had_goes_with_it_and_what_its_server_had_stays() {
 fn an_account_that_is_added_is_counted_before_anybody_sees_it() {
     let metrics = Metrics::new(true);
     let (name, server) = (AccountName::new("new").unwrap(), ServerName::new("main").unwrap());
-    let meter = metrics.events_of(&name, &server);
+    let meter = metrics.event_meter(&name, &server);
     // Somebody looks before the Supervisor has it.
     metrics.render(Format::Prometheus, Vec::new(), Vec::new());
-    meter.settled(&full::event("new", "posted"));
+    meter.record(&full::event("new", "posted"));
     let text = metrics.render(Format::Prometheus, vec![account("new", 5)], Vec::new());
     let series = "matterhost_events_total{account=\"new\",server=\"main\",type=\"posted\"} 1\n";
     assert!(text.contains(series), "{text}");

@@ -9,26 +9,26 @@ use std::{
 use matterhost_actors::mattermost::{ServerUrl, Tls};
 
 use super::{AdminArgs, RemoteError, TOKEN_VARIABLE};
-use crate::config::{self, AdminConfig, AdminToken, DEFAULT_BIND, DEFAULT_FILE, Listen, Sources};
+use crate::config::{self, AdminConfig, AdminToken, DEFAULT_BIND, DEFAULT_FILE, ListenAddress, Sources};
 
 /// A token takes a hundredth, a certificate a tenth of it.
 const LARGEST_FILE: u64 = 64 * 1024;
 
 /// Where a running host is, and what opens its door.
 #[derive(Debug)]
-pub struct Place {
-    pub(super) at: At,
+pub struct Endpoint {
+    pub(super) transport: Transport,
     pub(super) token: Option<AdminToken>,
 }
 
 /// How it is reached.
 #[derive(Debug)]
-pub(super) enum At {
+pub(super) enum Transport {
     Tcp { url: ServerUrl, tls: Option<Tls> },
     Unix(PathBuf),
 }
 
-impl Place {
+impl Endpoint {
     /// The one that the command line means: what it says itself, else what a variable says, else what the configuration
     /// says, else the usual place.
     ///
@@ -36,19 +36,19 @@ impl Place {
     ///
     /// # Errors
     /// When one of these cannot be used, or a token would travel in the clear.
-    pub fn find(args: &AdminArgs) -> Result<Self, RemoteError> {
+    pub fn resolve(args: &AdminArgs) -> Result<Self, RemoteError> {
         let environment = config::environment();
         let config = configured(args, &environment)?;
         let ca_file = args.ca_file.as_deref();
-        let own = config.as_ref().map(|config| at(&of(config)?, ca_file));
-        let (at, is_own) = match (&args.admin, own) {
+        let own = config.as_ref().map(|config| parse(&of(config)?, ca_file));
+        let (transport, is_own) = match (&args.admin, own) {
             (Some(address), own) => {
-                let named = at(address, ca_file)?;
-                let is_own = own.is_some_and(|own| own.is_ok_and(|own| own.is(&named)));
+                let named = parse(address, ca_file)?;
+                let is_own = own.is_some_and(|own| own.is_ok_and(|own| own.same_as(&named)));
                 (named, is_own)
             }
             (None, Some(own)) => (own?, true),
-            (None, None) => (at(DEFAULT_BIND, ca_file)?, false),
+            (None, None) => (parse(DEFAULT_BIND, ca_file)?, false),
         };
         let token = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
             (Some(file), _) => Some(token(&read(file)?, &file.display().to_string())?),
@@ -57,15 +57,15 @@ impl Place {
         };
         // Of its own address the configuration has said that the way there is secret.
         if token.is_some() && !is_own {
-            refuse_open_way(&at)?;
+            refuse_open_way(&transport)?;
         }
-        Ok(Self { at, token })
+        Ok(Self { transport, token })
     }
 }
 
-impl At {
+impl Transport {
     /// Whether both are the same place.
-    fn is(&self, other: &Self) -> bool {
+    fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp { url, .. }, Self::Tcp { url: other, .. }) => {
                 (url.is_tls(), host(url), url.port()) == (other.is_tls(), host(other), other.port())
@@ -85,8 +85,8 @@ fn host(url: &ServerUrl) -> &str {
 }
 
 /// Whoever is on the way would read a token, and could use it.
-fn refuse_open_way(at: &At) -> Result<(), RemoteError> {
-    let At::Tcp { url, .. } = at else { return Ok(()) };
+fn refuse_open_way(transport: &Transport) -> Result<(), RemoteError> {
+    let Transport::Tcp { url, .. } = transport else { return Ok(()) };
     let is_here = host(url).parse().is_ok_and(|address: IpAddr| address.is_loopback());
     if url.is_tls() || is_here {
         return Ok(());
@@ -97,11 +97,11 @@ fn refuse_open_way(at: &At) -> Result<(), RemoteError> {
     ))
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.at {
-            At::Tcp { url, .. } => url.fmt(f),
-            At::Unix(path) => write!(f, "unix:{}", path.display()),
+        match &self.transport {
+            Transport::Tcp { url, .. } => url.fmt(f),
+            Transport::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -126,12 +126,12 @@ fn configured(
 fn of(config: &AdminConfig) -> Result<String, RemoteError> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     match &config.listen {
-        Some(Listen::Unix(path)) => Ok(format!("unix:{}", path.display())),
-        Some(Listen::Tcp { address, .. }) if address.port() == 0 => Err(argument(
+        Some(ListenAddress::Unix(path)) => Ok(format!("unix:{}", path.display())),
+        Some(ListenAddress::Tcp { address, .. }) if address.port() == 0 => Err(argument(
             "admin.bind lets the system choose a port",
             "give --admin ADDRESS; the log of the host tells it",
         )),
-        Some(Listen::Tcp { address, .. }) => Ok(format!("{scheme}://{}", here(*address))),
+        Some(ListenAddress::Tcp { address, .. }) => Ok(format!("{scheme}://{}", here(*address))),
         None => Err(argument(
             "the configuration turns the admin API off",
             "set admin.enabled = true and restart the host",
@@ -149,9 +149,9 @@ fn here(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn at(address: &str, ca_file: Option<&Path>) -> Result<At, RemoteError> {
+fn parse(address: &str, ca_file: Option<&Path>) -> Result<Transport, RemoteError> {
     if let Some(path) = address.strip_prefix("unix:") {
-        return Ok(At::Unix(path.trim_start_matches("//").into()));
+        return Ok(Transport::Unix(path.trim_start_matches("//").into()));
     }
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let url: ServerUrl = url.parse().map_err(|_| {
@@ -161,7 +161,7 @@ fn at(address: &str, ca_file: Option<&Path>) -> Result<At, RemoteError> {
         )
     })?;
     let tls = if url.is_tls() { Some(tls(ca_file)?) } else { None };
-    Ok(At::Tcp { url, tls })
+    Ok(Transport::Tcp { url, tls })
 }
 
 fn tls(ca_file: Option<&Path>) -> Result<Tls, RemoteError> {
@@ -186,8 +186,8 @@ fn read(file: &Path) -> Result<String, RemoteError> {
     Ok(text)
 }
 
-fn argument(what: &str, remedy: &str) -> RemoteError {
-    RemoteError::Argument { what: what.into(), remedy: remedy.into() }
+fn argument(message: &str, remedy: &str) -> RemoteError {
+    RemoteError::Argument { message: message.into(), remedy: remedy.into() }
 }
 
 #[cfg(test)]
@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn addresses_are_taken_as_people_write_them() {
-        let shown = |address: &str| at(address, None).map(|at| Place { at, token: None }.to_string());
+        let shown = |address: &str| {
+            parse(address, None).map(|transport| Endpoint { transport, token: None }.to_string())
+        };
         for (given, meant) in [
             ("127.0.0.1:8466", "http://127.0.0.1:8466"),
             ("http://[::1]:1", "http://[::1]:1"),
@@ -213,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_place_is_the_same_however_it_is_written() {
-        let is = |one, other| at(one, None).unwrap().is(&at(other, None).unwrap());
+        let is = |one, other| parse(one, None).unwrap().same_as(&parse(other, None).unwrap());
         assert!(is("127.0.0.1:1", "http://localhost:1/") && is("unix:/a", "unix:///a"));
         for other in ["127.0.0.1:2", "https://127.0.0.1:1", "[::1]:1", "unix:/a"] {
             assert!(!is("127.0.0.1:1", other), "{other}");
@@ -222,7 +224,7 @@ mod tests {
 
     #[test]
     fn no_token_goes_to_another_machine_in_the_clear() {
-        let open = |address| refuse_open_way(&at(address, None).unwrap()).is_ok();
+        let open = |address| refuse_open_way(&parse(address, None).unwrap()).is_ok();
         for (address, is_open) in [
             ("127.0.0.2:1", true),
             ("localhost:1", true),

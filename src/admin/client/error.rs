@@ -12,40 +12,40 @@ pub enum RemoteError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Something that was given on the command line, or in a variable, cannot be used.
-    #[error("{what}; {remedy}")]
+    #[error("{message}; {remedy}")]
     Argument {
         /// What is wrong.
-        what: String,
+        message: String,
         /// How to mend it.
         remedy: String,
     },
     /// Nobody answers.
     #[error(
-        "nothing answers at {place} ({cause}); is matterhost running there? \
+        "nothing answers at {endpoint} ({cause}); is matterhost running there? \
              Say where with --admin ADDRESS, or name its configuration with --config FILE"
     )]
     Unreachable {
         /// Where.
-        place: String,
+        endpoint: String,
         /// What the network said.
         cause: String,
     },
     /// Something answers there, but not in time.
     #[error(
-        "{place} was asked and gave no answer within {within_s} s; what was asked for may still be done: \
+        "{endpoint} was asked and gave no answer within {within_s} s; what was asked for may still be done: \
              its log and `matterhost status` tell"
     )]
-    Late {
+    Timeout {
         /// Where.
-        place: String,
+        endpoint: String,
         /// How long it was waited for, in seconds.
         within_s: u64,
     },
     /// The token is missing or wrong.
-    #[error("{place} wants another token: {}; give --token-file FILE, or set {}", .problem.detail, super::TOKEN_VARIABLE)]
+    #[error("{endpoint} wants another token: {}; give --token-file FILE, or set {}", .problem.detail, super::TOKEN_VARIABLE)]
     Unauthorized {
         /// Where.
-        place: String,
+        endpoint: String,
         /// What it said.
         problem: Box<Problem>,
     },
@@ -57,12 +57,12 @@ pub enum RemoteError {
     },
     /// It is not well.
     #[error("{0}")]
-    Unwell(String),
+    Unhealthy(String),
     /// What answers is something else.
-    #[error("what answers at {place} is no matterhost ({cause}); say where it is with --admin ADDRESS")]
-    Foreign {
+    #[error("what answers at {endpoint} is no matterhost ({cause}); say where it is with --admin ADDRESS")]
+    NotMatterhost {
         /// Where.
-        place: String,
+        endpoint: String,
         /// What was odd.
         cause: String,
     },
@@ -73,14 +73,14 @@ pub enum RemoteError {
 
 impl RemoteError {
     /// Whether asking again later may help: the host is away, busy or not well, which passes.
-    pub(super) fn passes(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Late { .. } | Self::Unwell(_) => true,
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unhealthy(_) => true,
             Self::Refused { problem } => PASSING.contains(&problem.status),
             Self::Config(_)
             | Self::Argument { .. }
             | Self::Unauthorized { .. }
-            | Self::Foreign { .. }
+            | Self::NotMatterhost { .. }
             | Self::Output(_) => false,
         }
     }
@@ -89,7 +89,7 @@ impl RemoteError {
 /// What a host said, with all that is wrong with its configuration.
 fn said(problem: &Problem) -> String {
     problem.problems.iter().fold(problem.detail.clone(), |text, finding| {
-        format!("{text}\n  {}: {}; {}", finding.key, finding.what, finding.remedy)
+        format!("{text}\n  {}: {}; {}", finding.key, finding.problem, finding.remedy)
     })
 }
 
@@ -109,9 +109,9 @@ mod tests {
             };
             RemoteError::Refused { problem: problem.into() }
         };
-        let passing = [400, 404, 409, 429, 503].map(|status| refused(status).passes());
+        let passing = [400, 404, 409, 429, 503].map(|status| refused(status).is_transient());
         assert_eq!(passing, [false, false, false, true, true]);
-        assert!(RemoteError::Unwell("not ready".into()).passes());
-        assert!(!RemoteError::Foreign { place: String::new(), cause: String::new() }.passes());
+        assert!(RemoteError::Unhealthy("not ready".into()).is_transient());
+        assert!(!RemoteError::NotMatterhost { endpoint: String::new(), cause: String::new() }.is_transient());
     }
 }

@@ -8,7 +8,7 @@ use crate::admin::dto::{Account, Ending, millis};
 /// the newest of an account that is not ready.
 pub(super) fn ending(ending: &Ending, open: bool) -> String {
     let why = match &*ending.reason {
-        "stale" | "deaf" | "unauthorized" if ending.witnessed => {
+        "stale" | "deaf" | "unauthorized" if ending.seen_by_sibling => {
             format!("{}: another account saw it change", ending.reason)
         }
         _ => ending.cause.clone(),
@@ -23,7 +23,7 @@ pub(super) fn ending(ending: &Ending, open: bool) -> String {
 }
 
 /// What an account is about at the moment, beyond its state.
-pub(super) fn now(account: &Account, at: SystemTime) -> Option<String> {
+pub(super) fn activity(account: &Account, at: SystemTime) -> Option<String> {
     if let Some(progress) = account.catching_up.filter(|_| account.state == "catching_up") {
         return Some(format!(
             "{} of {} channels, {} recovered",
@@ -62,7 +62,7 @@ pub(super) fn time(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn an_ending(reason: &str, witnessed: bool, back_after_ms: Option<u64>) -> Ending {
+    fn an_ending(reason: &str, seen_by_sibling: bool, back_after_ms: Option<u64>) -> Ending {
         Ending {
             at: String::new(),
             generation: 1,
@@ -70,7 +70,7 @@ mod tests {
             class: "recycle".into(),
             cause: format!("{reason}: in words"),
             charged: false,
-            witnessed,
+            seen_by_sibling,
             ready_for_ms: None,
             back_after_ms,
         }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::{
     RemoteError,
-    endpoint::{At, Place},
+    endpoint::{Endpoint, Transport},
     unix,
 };
 use crate::admin::dto::{PROBLEM_TYPE, Problem};
@@ -32,34 +32,34 @@ const USER_AGENT: &str = concat!("matterhost-cli/", env!("CARGO_PKG_VERSION"));
 
 /// A client of one running host. It belongs to the thread that made it.
 pub struct Client {
-    place: Place,
+    endpoint: Endpoint,
     http: awc::Client,
     base: String,
 }
 
 /// A stream of server-sent events, in pieces.
-pub(super) type Pieces = LocalBoxStream<'static, Result<Bytes, String>>;
+pub(super) type ByteChunks = LocalBoxStream<'static, Result<Bytes, String>>;
 
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.place.fmt(f)
+        self.endpoint.fmt(f)
     }
 }
 
 impl Client {
     /// A client of the host there.
-    pub fn new(place: Place) -> Self {
-        let (http, base) = match &place.at {
-            At::Tcp { url, tls } => {
+    pub fn new(endpoint: Endpoint) -> Self {
+        let (http, base) = match &endpoint.transport {
+            Transport::Tcp { url, tls } => {
                 let shown = url.to_string();
                 let plain = shown.split_once("://").map_or(&*shown, |(_, rest)| rest);
                 let config = ClientConfig::new(url.clone(), tls.clone(), ClientLimits::default(), USER_AGENT);
                 // TLS is beneath.
                 (http_client(&config), format!("http://{plain}"))
             }
-            At::Unix(path) => (unix::http_client(path), "http://localhost".to_owned()),
+            Transport::Unix(path) => (unix::http_client(path), "http://localhost".to_owned()),
         };
-        Self { place, http, base }
+        Self { endpoint, http, base }
     }
 
     /// Asks for something.
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Listens to a stream.
-    pub(super) async fn listen(&self, path: &str, last: Option<&str>) -> Result<Pieces, RemoteError> {
+    pub(super) async fn listen(&self, path: &str, last: Option<&str>) -> Result<ByteChunks, RemoteError> {
         let mut request = self.request(Method::GET, path);
         if let Some(last) = last {
             request = request.insert_header(("last-event-id", last));
@@ -141,7 +141,7 @@ impl Client {
 
     fn request(&self, method: Method, path: &str) -> ClientRequest {
         let request = self.http.request(method, format!("{}{path}", self.base));
-        match &self.place.token {
+        match &self.endpoint.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
         }
@@ -172,26 +172,26 @@ impl Client {
         let problem = is_problem.then(|| serde_json::from_slice::<Problem>(body).ok()).flatten();
         match problem {
             Some(problem) if status == StatusCode::UNAUTHORIZED => {
-                RemoteError::Unauthorized { place: self.place.to_string(), problem: problem.into() }
+                RemoteError::Unauthorized { endpoint: self.endpoint.to_string(), problem: problem.into() }
             }
             Some(problem) => RemoteError::Refused { problem: problem.into() },
             None if status == StatusCode::SERVICE_UNAVAILABLE => {
-                RemoteError::Unwell(String::from_utf8_lossy(body).trim_end().to_owned())
+                RemoteError::Unhealthy(String::from_utf8_lossy(body).trim_end().to_owned())
             }
             None => self.foreign(&format!("it answers {status}")),
         }
     }
 
     fn late(&self, within: Duration) -> RemoteError {
-        RemoteError::Late { place: self.place.to_string(), within_s: within.as_secs() }
+        RemoteError::Timeout { endpoint: self.endpoint.to_string(), within_s: within.as_secs() }
     }
 
     fn unreachable(&self, cause: &impl ToString) -> RemoteError {
-        RemoteError::Unreachable { place: self.place.to_string(), cause: cause.to_string() }
+        RemoteError::Unreachable { endpoint: self.endpoint.to_string(), cause: cause.to_string() }
     }
 
     fn foreign(&self, cause: &str) -> RemoteError {
-        RemoteError::Foreign { place: self.place.to_string(), cause: cause.into() }
+        RemoteError::NotMatterhost { endpoint: self.endpoint.to_string(), cause: cause.into() }
     }
 }
 
@@ -204,8 +204,8 @@ mod tests {
         // It lets everybody in, and says nothing.
         let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", mute.local_addr().unwrap()).parse().unwrap();
-        let client = Client::new(Place { at: At::Tcp { url, tls: None }, token: None });
+        let client = Client::new(Endpoint { transport: Transport::Tcp { url, tls: None }, token: None });
         let asked = client.ask_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
-        assert!(matches!(asked, Err(RemoteError::Late { within_s: 0, .. })), "{asked:?}");
+        assert!(matches!(asked, Err(RemoteError::Timeout { within_s: 0, .. })), "{asked:?}");
     }
 }

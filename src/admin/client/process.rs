@@ -1,7 +1,7 @@
 //! The process itself: whether it is well, what it logs, its configuration.
 
 use super::{Client, RemoteError};
-use crate::{admin::dto::LogLevel, config::Difference};
+use crate::{admin::dto::LogLevel, config::ConfigDiff};
 
 /// Whether the host lives, or is ready; gives back what it said.
 ///
@@ -27,7 +27,7 @@ pub async fn log_level(client: &Client, level: Option<String>) -> Result<String,
 ///
 /// # Errors
 /// When the configuration is wrong, or the host cannot be asked.
-pub async fn difference(client: &Client) -> Result<Difference, RemoteError> {
+pub async fn preview_reload(client: &Client) -> Result<ConfigDiff, RemoteError> {
     client.get("/v1/reload").await
 }
 
@@ -35,6 +35,6 @@ pub async fn difference(client: &Client) -> Result<Difference, RemoteError> {
 ///
 /// # Errors
 /// When the configuration is wrong and nothing was changed, or the host cannot be asked.
-pub async fn reload(client: &Client) -> Result<Difference, RemoteError> {
+pub async fn reload(client: &Client) -> Result<ConfigDiff, RemoteError> {
     client.reload("/v1/reload").await
 }

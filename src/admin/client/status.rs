@@ -14,7 +14,7 @@ use matterhost_actors::model::AccountName;
 use tokio::time::sleep;
 use url::form_urlencoded;
 
-use super::{Client, RemoteError, actions::encoded, table};
+use super::{Client, RemoteError, actions::encode_path_segment, table};
 use crate::{
     admin::dto::{AccountDetail, Accounts},
     telemetry::color,
@@ -29,7 +29,7 @@ const OTHER_LINES: u16 = 6;
 
 /// Which accounts, and how they are shown.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub struct StatusQuery {
     /// Everything of one.
     pub account: Option<AccountName>,
     /// Only those in these states.
@@ -40,10 +40,10 @@ pub struct Choice {
     pub json: bool,
 }
 
-impl Choice {
+impl StatusQuery {
     fn path(&self) -> String {
         if let Some(account) = &self.account {
-            return format!("/v1/accounts/{}", encoded(account));
+            return format!("/v1/accounts/{}", encode_path_segment(account));
         }
         let pairs = [("state", &self.state), ("server", &self.server)];
         let given = pairs.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)));
@@ -56,7 +56,7 @@ impl Choice {
 ///
 /// # Errors
 /// When the host cannot be asked.
-pub async fn status(client: &Client, choice: &Choice) -> Result<String, RemoteError> {
+pub async fn status(client: &Client, choice: &StatusQuery) -> Result<String, RemoteError> {
     picture(client, choice, usize::MAX).await
 }
 
@@ -64,13 +64,13 @@ pub async fn status(client: &Client, choice: &Choice) -> Result<String, RemoteEr
 ///
 /// # Errors
 /// When the host cannot be asked at first, or standard output cannot be written. Later it is asked again.
-pub async fn watch(client: &Client, choice: &Choice) -> Result<(), RemoteError> {
+pub async fn watch(client: &Client, choice: &StatusQuery) -> Result<(), RemoteError> {
     let terminal = io::stdout().is_terminal() && !choice.json;
     let mut shown = String::new();
     loop {
         match picture(client, choice, rows(terminal)).await {
             Ok(picture) => shown = picture,
-            Err(error) if error.passes() && !shown.is_empty() => {
+            Err(error) if error.is_transient() && !shown.is_empty() => {
                 say(terminal, &shown, &error)?;
                 sleep(LOOK_EVERY).await;
                 continue;
@@ -92,13 +92,13 @@ fn say(terminal: bool, shown: &str, error: &RemoteError) -> io::Result<()> {
     Ok(())
 }
 
-async fn picture(client: &Client, choice: &Choice, most: usize) -> Result<String, RemoteError> {
+async fn picture(client: &Client, choice: &StatusQuery, most: usize) -> Result<String, RemoteError> {
     let path = choice.path();
     if choice.json {
         let value: serde_json::Value = client.get(&path).await?;
         return Ok(format!("{value}\n"));
     }
-    let colours = color::wanted(&io::stdout());
+    let colours = color::is_enabled(&io::stdout());
     if choice.account.is_some() {
         let detail: AccountDetail = client.get(&path).await?;
         return Ok(table::detail(&detail, colours));

@@ -52,7 +52,7 @@ fn rank(state: &str) -> usize {
 
 fn row(account: &Account, now: SystemTime, colours: bool) -> Vec<Cell> {
     let ill = !is_ready(account);
-    let doing = format::now(account, now);
+    let doing = format::activity(account, now);
     let last = account.last_ending.as_ref().map(|ending| format::ending(ending, ill));
     let why = match (doing, last) {
         (Some(doing), Some(last)) if ill => format!("{last}; {doing}"),
@@ -116,16 +116,16 @@ pub(super) fn detail(detail: &AccountDetail, colours: bool) -> String {
     };
     line("account", format!("{} on {}", account.name, account.server));
     line("state", format!("{} for {}", account.state, format::ago(&account.since, now)));
-    line("now", format::now(account, now).unwrap_or_default());
+    line("now", format::activity(account, now).unwrap_or_default());
     line("generation", format!("{} ({} restarts)", account.generation, account.restarts));
     line("events", format!("{}, the last {}", account.events, ago(account.last_event.as_ref(), now)));
     line("recovered", account.recovered.to_string());
     line("budget", format!("{} left, {} used", account.budget_left, account.restarts_in_window));
     line("queue", queue(detail));
-    line("poll", probe(detail.witnesses.last_poll.as_ref(), now));
-    line("ping", probe(detail.witnesses.last_ping.as_ref(), now));
-    line("audit", probe(detail.witnesses.last_audit.as_ref(), now));
-    line("prompted", ago(detail.witnesses.last_prompt.as_ref(), now));
+    line("poll", probe(detail.liveness.last_poll.as_ref(), now));
+    line("ping", probe(detail.liveness.last_ping.as_ref(), now));
+    line("audit", probe(detail.liveness.last_audit.as_ref(), now));
+    line("prompted", ago(detail.liveness.last_sibling_report.as_ref(), now));
     let mut text = table.trim_fmt();
     text.push('\n');
     // The newest comes first.

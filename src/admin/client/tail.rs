@@ -12,7 +12,7 @@ use url::form_urlencoded;
 
 use super::{
     Client, RemoteError,
-    http_client::Pieces,
+    http_client::ByteChunks,
     sse::{Event, Parser},
 };
 use crate::admin::dto::{Fact, Gap};
@@ -25,7 +25,7 @@ const SILENT_FOR: Duration = Duration::from_secs(45);
 
 /// What to follow.
 #[derive(Debug, Clone, Default)]
-pub struct Tail {
+pub struct TailOptions {
     /// Only these accounts.
     pub accounts: Vec<String>,
     /// Only these servers themselves, with commas between.
@@ -38,7 +38,7 @@ pub struct Tail {
     pub json: bool,
 }
 
-impl Tail {
+impl TailOptions {
     fn path(&self) -> String {
         let accounts = Some(self.accounts.join(",")).filter(|list| !list.is_empty());
         let pairs =
@@ -55,13 +55,13 @@ impl Tail {
 ///
 /// # Errors
 /// When the host cannot be asked at first or refuses, or standard output cannot be written.
-pub async fn tail(client: &Client, what: &Tail) -> Result<(), RemoteError> {
+pub async fn tail(client: &Client, what: &TailOptions) -> Result<(), RemoteError> {
     let mut last: Option<String> = None;
     let mut began = false;
     loop {
         let mut pieces = match client.listen(&what.path(), last.as_deref()).await {
             Ok(pieces) => pieces,
-            Err(error) if began && error.passes() => {
+            Err(error) if began && error.is_transient() => {
                 sleep(AGAIN_AFTER).await;
                 continue;
             }
@@ -84,7 +84,7 @@ pub async fn tail(client: &Client, what: &Tail) -> Result<(), RemoteError> {
 }
 
 /// The next piece; none when the stream ended, broke, or was silent for that long.
-async fn next(pieces: &mut Pieces, silent_for: Duration) -> Option<Bytes> {
+async fn next(pieces: &mut ByteChunks, silent_for: Duration) -> Option<Bytes> {
     timeout(silent_for, pieces.next()).await.ok()??.ok()
 }
 

@@ -6,7 +6,7 @@ use matterhost_actors::model::{self, AccountSnapshot, CatchUpProgress};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{millis, time};
+use super::{format_time, millis};
 
 /// An account at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -80,7 +80,7 @@ pub struct Ending {
     /// Whether it was charged to the restart budget.
     pub charged: bool,
     /// Whether another account's socket told of the change that ended it.
-    pub witnessed: bool,
+    pub seen_by_sibling: bool,
     /// For how long it had been ready, if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ready_for_ms: Option<u64>,
@@ -98,9 +98,9 @@ pub struct Accounts {
 
 /// What changed among the accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Rows {
+pub struct AccountChanges {
     /// Whether these are all there are, in place of what was told before.
-    pub whole: bool,
+    pub snapshot: bool,
     /// Those that are new or changed.
     pub accounts: Vec<Account>,
     /// The names of those that are gone.
@@ -114,16 +114,16 @@ impl From<&AccountSnapshot> for Account {
             name: of.account.to_string(),
             server: of.server.to_string(),
             state: of.state.label().into(),
-            since: time(of.since),
+            since: format_time(of.since),
             generation: of.generation.0,
             events: of.events,
-            last_event: of.last_event.map(time),
-            last_good_probe: of.last_good_probe.map(time),
+            last_event: of.last_event.map(format_time),
+            last_good_probe: of.last_good_probe.map(format_time),
             recovered: of.recovered,
             restarts: of.restarts,
             restarts_in_window: of.restarts_in_window,
             budget_left: of.budget_left,
-            next_attempt: of.next_attempt_in.map(|wait| time(whole_second(SystemTime::now() + wait))),
+            next_attempt: of.next_attempt_in.map(|wait| format_time(whole_second(SystemTime::now() + wait))),
             catching_up: of.catching_up.map(Into::into),
             stalled_by: stalled_by.iter().filter(|(on, _)| *on).map(|(_, by)| (*by).into()).collect(),
             queued: of.queued,
@@ -148,13 +148,13 @@ impl From<CatchUpProgress> for CatchingUp {
 impl From<&model::Ending> for Ending {
     fn from(of: &model::Ending) -> Self {
         Self {
-            at: time(of.at),
+            at: format_time(of.at),
             generation: of.generation.0,
             reason: of.reason.label().into(),
             class: of.reason.class().label().into(),
             cause: of.reason.to_string(),
             charged: of.charged,
-            witnessed: of.witnessed,
+            seen_by_sibling: of.witnessed,
             ready_for_ms: of.ready_for.map(millis),
             back_after_ms: of.back_after.map(millis),
         }

@@ -38,7 +38,7 @@ impl Action {
 
 /// What was asked for is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Done {
+pub struct ActionAccepted {
     /// The account.
     pub account: String,
     /// What was asked for.
@@ -70,7 +70,7 @@ pub struct NewPost {
 
 /// A post that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Posted {
+pub struct PostCreated {
     /// The ids of the post's parts: one, unless it was cut.
     pub ids: Vec<String>,
 }

@@ -6,7 +6,7 @@ use matterhost_actors::model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Account, Ending, millis, time};
+use super::{Account, Ending, format_time, millis};
 
 /// Everything that is known of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -17,7 +17,7 @@ pub struct AccountDetail {
     /// How its last Connections ended, newest first.
     pub endings: Vec<Ending>,
     /// What its witnesses said last.
-    pub witnesses: Witnesses,
+    pub liveness: Liveness,
     /// Events that its sink has and has not answered; left out when the account's thread did not say in time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unacknowledged: Option<usize>,
@@ -31,7 +31,7 @@ pub struct AccountDetail {
 
 /// What the witnesses of deafness said last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Witnesses {
+pub struct Liveness {
     /// The poll of `/users/me`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_poll: Option<Probe>,
@@ -40,7 +40,7 @@ pub struct Witnesses {
     pub last_ping: Option<Probe>,
     /// When another account's socket last told of a change.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub last_prompt: Option<String>,
+    pub last_sibling_report: Option<String>,
     /// The comparison of posts with what was received.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_audit: Option<Probe>,
@@ -52,7 +52,7 @@ pub struct Probe {
     /// When the answer came.
     pub at: String,
     /// Whether all was well.
-    pub good: bool,
+    pub ok: bool,
     /// What was wrong.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
@@ -66,7 +66,7 @@ impl From<&model::AccountDetail> for AccountDetail {
         Self {
             account: (&of.snapshot).into(),
             endings: of.endings.iter().map(|ending| (&**ending).into()).collect(),
-            witnesses: (&of.witnesses).into(),
+            liveness: (&of.witnesses).into(),
             unacknowledged: of.waiting.map(|waiting| waiting.unacknowledged),
             waiting: of.waiting.map(|waiting| waiting.waiting),
             cursor_lag_ms: of.waiting.map(|waiting| waiting.oldest.map_or(0, lag)),
@@ -74,12 +74,12 @@ impl From<&model::AccountDetail> for AccountDetail {
     }
 }
 
-impl From<&model::Witnesses> for Witnesses {
+impl From<&model::Witnesses> for Liveness {
     fn from(of: &model::Witnesses) -> Self {
         Self {
             last_poll: of.poll.as_ref().map(Into::into),
             last_ping: of.ping.as_ref().map(Into::into),
-            last_prompt: of.prompted.map(time),
+            last_sibling_report: of.prompted.map(format_time),
             last_audit: of.audit.as_ref().map(Into::into),
         }
     }
@@ -88,6 +88,6 @@ impl From<&model::Witnesses> for Witnesses {
 impl From<&model::Probe> for Probe {
     fn from(of: &model::Probe) -> Self {
         let cause = of.cause.as_deref().map(str::to_owned);
-        Self { at: time(of.at), good: cause.is_none(), cause, took_ms: millis(of.took) }
+        Self { at: format_time(of.at), ok: cause.is_none(), cause, took_ms: millis(of.took) }
     }
 }

@@ -19,16 +19,16 @@ pub struct Problem {
     pub detail: String,
     /// Everything that is wrong with a configuration.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub problems: Vec<Finding>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Finding {
+pub struct ConfigProblem {
     /// The key.
     pub key: String,
     /// What is wrong.
-    pub what: String,
+    pub problem: String,
     /// How to mend it.
     pub remedy: String,
 }

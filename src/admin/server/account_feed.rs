@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::api_error::Refusal;
+use super::api_error::ApiError;
 use crate::admin::dto::Account;
 
 /// How often to look: as soon as a person can see a change, and for ten thousand accounts half as often.
@@ -26,13 +26,13 @@ const ACCOUNTS_A_SECOND: u32 = 10_000;
 /// How long the Supervisor may take.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 /// Rows in one event: some 100 KiB, which is what a slow watcher costs.
-pub(super) const ROWS_AT_ONCE: usize = 250;
+pub(super) const ROWS_PER_EVENT: usize = 250;
 /// Events that a slow watcher may lag behind before it begins anew: those of two looks at ten thousand accounts.
 const BACKLOG: usize = 128;
 
 /// The accounts as they were a moment ago.
 #[derive(Clone)]
-pub(super) struct Board(Arc<Inner>);
+pub(super) struct AccountFeed(Arc<Inner>);
 
 struct Inner {
     supervisor: Addr<Supervisor>,
@@ -47,20 +47,21 @@ struct State {
     looking: bool,
 }
 
-impl Board {
+impl AccountFeed {
     pub(super) fn new(supervisor: Addr<Supervisor>) -> Self {
         Self(Arc::new(Inner { supervisor, state: Mutex::default(), sender: Sender::new(BACKLOG) }))
     }
 
-    /// Watches from now on: gives what changes. All rows are to be had by [`Board::rows`] meanwhile.
-    pub(super) async fn watch(&self) -> Result<Receiver<Bytes>, Refusal> {
+    /// Watches from now on: gives what changes. All rows are to be had by [`AccountFeed::rows`] meanwhile.
+    pub(super) async fn watch(&self) -> Result<Receiver<Bytes>, ApiError> {
         {
             let state = self.state();
             if state.looking {
                 return Ok(self.0.sender.subscribe());
             }
         }
-        let rows = self.look().await.ok_or_else(|| Refusal::unavailable("the Supervisor does not answer"))?;
+        let rows =
+            self.look().await.ok_or_else(|| ApiError::unavailable("the Supervisor does not answer"))?;
         let mut state = self.state();
         if !state.looking {
             state.rows = rows;
@@ -78,7 +79,7 @@ impl Board {
         state
             .rows
             .range::<str, _>((from, Bound::Unbounded))
-            .take(ROWS_AT_ONCE)
+            .take(ROWS_PER_EVENT)
             .map(|(_, row)| row.clone())
             .collect()
     }
@@ -115,23 +116,23 @@ impl Board {
     }
 }
 
-/// The same as [`crate::admin::dto::Rows`], without a copy of each.
+/// The same as [`crate::admin::dto::AccountChanges`], without a copy of each.
 #[derive(Serialize)]
 struct Rows<'a> {
-    whole: bool,
+    snapshot: bool,
     accounts: Vec<&'a Account>,
     removed: &'a [&'a str],
 }
 
-/// The event that tells rows; `whole` says that they are the first of all there are.
-pub(super) fn chunk<'a>(
-    whole: bool,
+/// The event that tells rows; `snapshot` says that they are the first of all there are.
+pub(super) fn rows_event<'a>(
+    snapshot: bool,
     accounts: impl IntoIterator<Item = &'a Arc<Account>>,
     removed: &'a [&'a str],
 ) -> Bytes {
     let accounts = accounts.into_iter().map(|account| &**account).collect();
     // Texts and numbers cannot fail to be written.
-    let json = serde_json::to_string(&Rows { whole, accounts, removed }).unwrap_or_default();
+    let json = serde_json::to_string(&Rows { snapshot, accounts, removed }).unwrap_or_default();
     format!("event: rows\ndata: {json}\n\n").into()
 }
 
@@ -140,9 +141,9 @@ fn changes(old: &BTreeMap<String, Arc<Account>>, new: &BTreeMap<String, Arc<Acco
     let changed: Vec<_> = new.values().filter(|row| old.get(&row.name) != Some(row)).collect();
     let removed: Vec<_> = old.keys().filter(|name| !new.contains_key(*name)).map(String::as_str).collect();
     let mut chunks: Vec<_> =
-        changed.chunks(ROWS_AT_ONCE).map(|rows| chunk(false, rows.iter().copied(), &[])).collect();
+        changed.chunks(ROWS_PER_EVENT).map(|rows| rows_event(false, rows.iter().copied(), &[])).collect();
     if !removed.is_empty() {
-        chunks.push(chunk(false, [], &removed));
+        chunks.push(rows_event(false, [], &removed));
     }
     chunks
 }

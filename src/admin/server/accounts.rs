@@ -11,8 +11,10 @@ use matterhost_actors::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{api_error::Refusal, backend::Backend, body::holding};
-use crate::admin::dto::{Account, AccountDetail, Accounts, Action, Done, NewPost, Posted, Problem};
+use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
+use crate::admin::dto::{
+    Account, AccountDetail, Accounts, Action, ActionAccepted, NewPost, PostCreated, Problem,
+};
 
 /// Which accounts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -40,19 +42,19 @@ impl Which {
 #[utoipa::path(get, path = "/v1/accounts", tag = "accounts", params(Which),
     responses((status = 200, body = Accounts), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<HttpResponse, Refusal> {
-    let place = backend.place()?;
+pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<HttpResponse, ApiError> {
+    let permit = backend.large_answer_permit()?;
     let all = backend.ask(List).await?;
     let accounts = all.iter().filter(|account| which.takes(account)).map(Account::from).collect();
     let answer = HttpResponse::Ok().json(Accounts { accounts });
-    Ok(answer.map_body(|_, accounts| holding(accounts, place)))
+    Ok(answer.map_body(|_, accounts| hold_until_sent(accounts, permit)))
 }
 
 /// Everything that is known of one account
 #[utoipa::path(get, path = "/v1/accounts/{name}", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
     responses((status = 200, body = AccountDetail), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Json<AccountDetail>, Refusal> {
+pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Json<AccountDetail>, ApiError> {
     let detail = backend.ask(Look(account(&name)?)).await??;
     Ok(Json((&detail).into()))
 }
@@ -60,13 +62,13 @@ pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Js
 /// Restart, stop, start, reset the restart budget of, or audit one account
 #[utoipa::path(post, path = "/v1/accounts/{name}/{action}", tag = "accounts",
     params(("name" = String, Path, description = "The account's name"), ("action" = Action, Path, description = "What to do")),
-    responses((status = 202, description = "It is under way", body = Done),
+    responses((status = 202, description = "It is under way", body = ActionAccepted),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn act(
     backend: Data<Backend>,
     path: Path<(String, Action)>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let (name, action) = path.into_inner();
     let name = account(&name)?;
     match action {
@@ -77,7 +79,7 @@ pub(super) async fn act(
         Action::Audit => backend.ask(AuditAccount(name.clone())).await??,
     }
     tracing::info!(account = name.as_str(), action = action.label(), "asked for by an operator");
-    Ok(HttpResponse::Accepted().json(Done { account: name.to_string(), action }))
+    Ok(HttpResponse::Accepted().json(ActionAccepted { account: name.to_string(), action }))
 }
 
 /// Post as an account
@@ -85,30 +87,30 @@ pub(super) async fn act(
 /// Answered when the post is made, which can take as long as `replies.deadline` while the account is away.
 #[utoipa::path(post, path = "/v1/accounts/{name}/posts", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
     request_body = NewPost,
-    responses((status = 201, description = "It is posted", body = Posted),
+    responses((status = 201, description = "It is posted", body = PostCreated),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn post(
     backend: Data<Backend>,
     name: Path<String>,
     post: Json<NewPost>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let account = account(&name)?;
     let post = post.into_inner();
     if post.key.as_ref().is_some_and(|key| !key.is_ascii()) {
-        return Err(Refusal::bad("key: a key is 1 to 256 visible characters of ASCII"));
+        return Err(ApiError::bad_request("key: a key is 1 to 256 visible characters of ASCII"));
     }
-    let draft = post.into_draft().map_err(|error| Refusal::bad(format!("key: {error}")))?;
+    let draft = post.into_draft().map_err(|error| ApiError::bad_request(format!("key: {error}")))?;
     if draft.channel.as_str().is_empty() {
-        return Err(Refusal::bad("channel_id is empty; name a channel"));
+        return Err(ApiError::bad_request("channel_id is empty; name a channel"));
     }
     let asked = backend.supervisor.send(SendReply { account, order: Order::Post(draft) }).await;
-    let posted = asked.map_err(|_| Refusal::unavailable("the host is ending"))??;
+    let posted = asked.map_err(|_| ApiError::unavailable("the host is ending"))??;
     let ids = posted.ids.iter().map(ToString::to_string).collect();
-    Ok(HttpResponse::Created().json(Posted { ids }))
+    Ok(HttpResponse::Created().json(PostCreated { ids }))
 }
 
-fn account(name: &str) -> Result<AccountName, Refusal> {
+fn account(name: &str) -> Result<AccountName, ApiError> {
     // What is no name is no account's.
-    AccountName::new(name).map_err(|error| Refusal::not_found(format!("there is no such account: {error}")))
+    AccountName::new(name).map_err(|error| ApiError::not_found(format!("there is no such account: {error}")))
 }

@@ -11,7 +11,7 @@ use actix_web::{
 };
 use matterhost_actors::{hosting::SupervisorError, model::ReplyError};
 
-use crate::admin::dto::{Finding, PROBLEM_TYPE, Problem};
+use crate::admin::dto::{ConfigProblem, PROBLEM_TYPE, Problem};
 
 /// The longest explanation, in characters: it may quote what somebody sent, who is to see where it is wrong, not all of it.
 const LONGEST_DETAIL: usize = 600;
@@ -21,17 +21,17 @@ const FULL_FOR: Duration = Duration::from_secs(1);
 
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     pub(super) status: StatusCode,
     detail: String,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
-    problems: Vec<Finding>,
+    problems: Vec<ConfigProblem>,
 }
 
-impl Refusal {
+impl ApiError {
     /// As the answer of a handler that never has another.
-    pub(super) fn refused(self) -> Result<HttpResponse, Self> {
+    pub(super) fn into_result(self) -> Result<HttpResponse, Self> {
         Err(self)
     }
 
@@ -45,7 +45,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn bad(detail: impl Into<String>) -> Self {
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
@@ -62,7 +62,7 @@ impl Refusal {
     }
 
     /// There is such a path, but not for this method.
-    pub(super) fn method(allow: &'static str) -> Self {
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {allow}"));
         Self { allow: Some(allow), ..refusal }
     }
@@ -80,12 +80,12 @@ impl Refusal {
         Self { retry_after: Some(wait), ..Self::unavailable(detail) }
     }
 
-    pub(super) fn too_many(detail: impl Into<String>, wait: Duration) -> Self {
+    pub(super) fn too_many_requests(detail: impl Into<String>, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// A configuration is wrong.
-    pub(super) fn configuration(detail: impl Into<String>, problems: Vec<Finding>) -> Self {
+    pub(super) fn invalid_configuration(detail: impl Into<String>, problems: Vec<ConfigProblem>) -> Self {
         Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 }
@@ -99,16 +99,17 @@ fn shortened(mut detail: String) -> String {
 }
 
 /// Refuses words that nobody could mean: they would match nothing, and say so to nobody.
-pub(super) fn known(what: &str, words: &[String], there_are: &[&str]) -> Result<(), Refusal> {
+pub(super) fn check_known(what: &str, words: &[String], there_are: &[&str]) -> Result<(), ApiError> {
     match words.iter().find(|word| !there_are.contains(&word.as_str())) {
         None => Ok(()),
-        Some(word) => {
-            Err(Refusal::bad(format!("there is no {what} {word:?}; there are {}", there_are.join(", "))))
-        }
+        Some(word) => Err(ApiError::bad_request(format!(
+            "there is no {what} {word:?}; there are {}",
+            there_are.join(", ")
+        ))),
     }
 }
 
-impl From<SupervisorError> for Refusal {
+impl From<SupervisorError> for ApiError {
     fn from(error: SupervisorError) -> Self {
         let status = match error {
             SupervisorError::UnknownAccount(_) => StatusCode::NOT_FOUND,
@@ -119,11 +120,11 @@ impl From<SupervisorError> for Refusal {
     }
 }
 
-impl From<ReplyError> for Refusal {
+impl From<ReplyError> for ApiError {
     fn from(error: ReplyError) -> Self {
         let status = match error {
             ReplyError::UnknownAccount(_) => StatusCode::NOT_FOUND,
-            ReplyError::Full { .. } => return Self::too_many(error.to_string(), FULL_FOR),
+            ReplyError::Full { .. } => return Self::too_many_requests(error.to_string(), FULL_FOR),
             ReplyError::Empty
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
@@ -140,7 +141,7 @@ impl From<ReplyError> for Refusal {
     }
 }
 
-impl ResponseError for Refusal {
+impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.status
     }
@@ -170,7 +171,7 @@ impl ResponseError for Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
     }

@@ -13,7 +13,7 @@ use actix_web::http::{
 };
 use matterhost_actors::policy::Pace;
 
-use super::api_error::Refusal;
+use super::api_error::ApiError;
 use crate::config::{AdminConfig, AdminToken};
 
 /// Wrong tokens a second, of everybody together, that are told so: as many tools may show an old one. More are told to
@@ -31,14 +31,14 @@ pub(super) struct Caller {
 
 /// What is asked of callers.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct Authenticator {
     full: Option<AdminToken>,
     read: Option<AdminToken>,
     hosts: Vec<String>,
     wrong: Mutex<Pace>,
 }
 
-impl Keys {
+impl Authenticator {
     pub(super) fn new(config: &AdminConfig) -> Self {
         Self {
             full: config.token.clone(),
@@ -49,15 +49,15 @@ impl Keys {
     }
 
     /// Who shows this header. Without any token in the configuration everybody who gets here may do everything.
-    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         if self.full.is_none() && self.read.is_none() {
             return Ok(Caller { may_change: true, authenticated: false });
         }
         let Some(shown) = headers.get(AUTHORIZATION) else {
-            return Err(Refusal::unauthorized("show a token: Authorization: Bearer …"));
+            return Err(ApiError::unauthorized("show a token: Authorization: Bearer …"));
         };
         let shown = shown.to_str().ok().and_then(bearer).unwrap_or_default();
-        let is = |token: &Option<AdminToken>| token.as_ref().is_some_and(|token| token.is(shown));
+        let is = |token: &Option<AdminToken>| token.as_ref().is_some_and(|token| token.matches(shown));
         // Both are compared: which of them it is shows in no time.
         match (is(&self.full), is(&self.read)) {
             (true, _) => Ok(Caller { may_change: true, authenticated: true }),
@@ -66,19 +66,21 @@ impl Keys {
         }
     }
 
-    fn wrong_token(&self) -> Refusal {
+    fn wrong_token(&self) -> ApiError {
         match self.wrong.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()) {
-            Ok(()) => Refusal::unauthorized("this token is not known here"),
-            Err(wait) => Refusal::too_many("too many wrong tokens", wait.max(Duration::from_secs(1))),
+            Ok(()) => ApiError::unauthorized("this token is not known here"),
+            Err(wait) => {
+                ApiError::too_many_requests("too many wrong tokens", wait.max(Duration::from_secs(1)))
+            }
         }
     }
 
     /// Refuses a name of somebody else's that was made to mean this machine (DNS rebinding). An address cannot be made to
     /// mean another.
-    pub(super) fn is_named(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(super) fn check_host_name(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         let name = without_port(host(uri, headers)).to_ascii_lowercase();
         if !(is_address(&name) || name == "localhost" || self.hosts.contains(&name)) {
-            return Err(Refusal::misdirected(format!(
+            return Err(ApiError::misdirected(format!(
                 "{name:?} is no name of this host; call it by its address, or add the name to admin.hosts"
             )));
         }
@@ -86,13 +88,13 @@ impl Keys {
     }
 
     /// Refuses what a page of another site makes a browser ask.
-    pub(super) fn is_of_this_site(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(super) fn check_same_site(uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
         let host = host(uri, headers);
         let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
         let foreign =
             headers.get(ORIGIN).is_some_and(|origin| !is_same(origin.to_str().unwrap_or_default(), host));
         if foreign || matches!(site, Some("cross-site" | "same-site")) {
-            return Err(Refusal::forbidden("pages of other sites may ask nothing here"));
+            return Err(ApiError::forbidden("pages of other sites may ask nothing here"));
         }
         Ok(())
     }
@@ -139,10 +141,15 @@ mod tests {
     const FULL: &str = "full-0123456789abcdef";
     const READ: &str = "read-0123456789abcdef";
 
-    fn keys(full: Option<&str>, read: Option<&str>) -> Keys {
+    fn keys(full: Option<&str>, read: Option<&str>) -> Authenticator {
         let token = |text: &str| AdminToken::new(text).unwrap();
         let wrong = Mutex::new(Pace::new(Instant::now(), WRONG_TOKENS_PER_SECOND));
-        Keys { full: full.map(token), read: read.map(token), hosts: vec!["ops.example.com".into()], wrong }
+        Authenticator {
+            full: full.map(token),
+            read: read.map(token),
+            hosts: vec!["ops.example.com".into()],
+            wrong,
+        }
     }
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -152,8 +159,8 @@ mod tests {
         pairs.iter().map(header).collect()
     }
 
-    fn shown(keys: &Keys, authorization: &str) -> Result<(bool, bool), StatusCode> {
-        let caller = keys.caller(&headers(&[("authorization", authorization)]));
+    fn shown(keys: &Authenticator, authorization: &str) -> Result<(bool, bool), StatusCode> {
+        let caller = keys.authenticate(&headers(&[("authorization", authorization)]));
         caller.map(|caller| (caller.may_change, caller.authenticated)).map_err(|refusal| refusal.status)
     }
 
@@ -162,14 +169,14 @@ mod tests {
         let both = keys(Some(FULL), Some(READ));
         assert_eq!(shown(&both, &format!("Bearer {FULL}")), Ok((true, true)));
         assert_eq!(shown(&both, &format!("bearer  {READ}")), Ok((false, true)));
-        assert_eq!(both.caller(&headers(&[])).unwrap_err().status, StatusCode::UNAUTHORIZED);
+        assert_eq!(both.authenticate(&headers(&[])).unwrap_err().status, StatusCode::UNAUTHORIZED);
         for wrong in ["", "Bearer", "Bearer wrong", FULL, &format!("Basic {FULL}")] {
             assert!(shown(&both, wrong).is_err(), "{wrong}");
         }
         let looking = keys(None, Some(READ));
         assert_eq!(shown(&looking, &format!("Bearer {READ}")), Ok((false, true)));
-        assert!(looking.caller(&headers(&[])).is_err(), "nobody may change anything");
-        let open = keys(None, None).caller(&headers(&[])).unwrap();
+        assert!(looking.authenticate(&headers(&[])).is_err(), "nobody may change anything");
+        let open = keys(None, None).authenticate(&headers(&[])).unwrap();
         assert_eq!((open.may_change, open.authenticated), (true, false));
     }
 
@@ -182,10 +189,10 @@ mod tests {
         assert_eq!(shown(&keys, &format!("Bearer {FULL}")), Ok((true, true)), "and nobody else has");
     }
 
-    fn meant(keys: &Keys, uri: &str, pairs: &[(&str, &str)]) -> Result<(), StatusCode> {
+    fn meant(keys: &Authenticator, uri: &str, pairs: &[(&str, &str)]) -> Result<(), StatusCode> {
         let (uri, headers) = (uri.parse().unwrap(), headers(pairs));
-        let named = keys.is_named(&uri, &headers);
-        named.and_then(|()| Keys::is_of_this_site(&uri, &headers)).map_err(|refusal| refusal.status)
+        let named = keys.check_host_name(&uri, &headers);
+        named.and_then(|()| Authenticator::check_same_site(&uri, &headers)).map_err(|refusal| refusal.status)
     }
 
     #[test]
@@ -204,7 +211,7 @@ mod tests {
     fn what_is_no_text_is_nobody() {
         let mut bytes = HeaderMap::new();
         bytes.insert(HOST, HeaderValue::from_bytes(b"\xff").unwrap());
-        let refused = keys(None, None).is_named(&Uri::default(), &bytes).unwrap_err();
+        let refused = keys(None, None).check_host_name(&Uri::default(), &bytes).unwrap_err();
         assert_eq!(refused.status, StatusCode::MISDIRECTED_REQUEST);
     }
 

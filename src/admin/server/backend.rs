@@ -16,10 +16,13 @@ use tokio::{
     time::timeout,
 };
 
-use super::{account_feed::Board, api_error::Refusal, authenticator::Keys, event_log::Facts, health::Pulse};
+use super::{
+    account_feed::AccountFeed, api_error::ApiError, authenticator::Authenticator, event_log::EventLog,
+    health::StateCountsCache,
+};
 use crate::{
-    admin::dto::{self, Finding},
-    config::{AdminConfig, Difference, ReadyPolicy},
+    admin::dto::{self, ConfigProblem},
+    config::{AdminConfig, ConfigDiff, ReadyPolicy},
     telemetry::metrics::Format,
 };
 
@@ -29,7 +32,7 @@ const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// Requests a second, of all who are let in together: a page needs a dozen at once, and nobody reads faster.
 const REQUESTS_PER_SECOND: f64 = 200.0;
 /// Requests a second for what is open to all, of all together: a page is some dozen files.
-const STRANGERS_REQUESTS_PER_SECOND: f64 = 200.0;
+const ANONYMOUS_REQUESTS_PER_SECOND: f64 = 200.0;
 
 /// Answers at once that tell of all accounts: of ten thousand each is some ten MB until it is sent.
 const LARGE_ANSWERS: usize = 16;
@@ -54,7 +57,7 @@ pub trait Operations: Send + Sync + 'static {
     fn set_log_level(&self, level: &str) -> Result<(), String>;
 
     /// What a reload would do; with `apply` it does it.
-    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<Difference, ReloadRefused>>;
+    fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>>;
 }
 
 /// Why a reload changed nothing.
@@ -63,7 +66,7 @@ pub struct ReloadRefused {
     /// In a sentence.
     pub detail: String,
     /// Everything that is wrong with the configuration.
-    pub problems: Vec<Finding>,
+    pub problems: Vec<ConfigProblem>,
 }
 
 /// What the API stands on.
@@ -71,34 +74,34 @@ pub struct ReloadRefused {
 pub struct Backend {
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) operations: Arc<dyn Operations>,
-    pub(super) keys: Arc<Keys>,
+    pub(super) authenticator: Arc<Authenticator>,
     pub(super) ready: ReadyPolicy,
     pub(super) instance: Arc<str>,
-    pub(super) facts: Facts,
-    pub(super) board: Board,
+    pub(super) event_log: EventLog,
+    pub(super) account_feed: AccountFeed,
     pub(super) streams: Arc<Semaphore>,
     pub(super) max_connections: usize,
-    pub(super) callers: Turnstile,
-    pub(super) strangers: Turnstile,
-    pub(super) pulse: Pulse,
+    pub(super) authenticated_rate: RateLimit,
+    pub(super) anonymous_rate: RateLimit,
+    pub(super) state_counts: StateCountsCache,
     large: Arc<Semaphore>,
     started: SystemTime,
 }
 
 /// Lets so many through a second.
 #[derive(Clone)]
-pub(super) struct Turnstile(Arc<Mutex<Pace>>);
+pub(super) struct RateLimit(Arc<Mutex<Pace>>);
 
-impl Turnstile {
+impl RateLimit {
     fn new(requests_per_second: f64) -> Self {
         Self(Arc::new(Mutex::new(Pace::new(Instant::now(), requests_per_second))))
     }
 
     /// Takes leave for one request.
-    pub(super) fn take(&self) -> Result<(), Refusal> {
+    pub(super) fn take(&self) -> Result<(), ApiError> {
         // A panic while it was held leaves a number that is whole.
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
-        taken.map_err(|wait| Refusal::too_many("too many requests", wait))
+        taken.map_err(|wait| ApiError::too_many_requests("too many requests", wait))
     }
 }
 
@@ -112,25 +115,25 @@ impl Backend {
     ) -> Self {
         let instance: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
         Self {
-            board: Board::new(supervisor.clone()),
+            account_feed: AccountFeed::new(supervisor.clone()),
             supervisor,
             operations,
-            keys: Arc::new(Keys::new(config)),
+            authenticator: Arc::new(Authenticator::new(config)),
             ready: config.ready,
-            facts: Facts::new(Arc::clone(&instance), observer.subscribe()),
+            event_log: EventLog::new(Arc::clone(&instance), observer.subscribe()),
             instance,
             streams: Arc::new(Semaphore::new(config.max_streams)),
             max_connections: config.max_connections,
             started: SystemTime::now(),
-            callers: Turnstile::new(REQUESTS_PER_SECOND),
-            strangers: Turnstile::new(STRANGERS_REQUESTS_PER_SECOND),
-            pulse: Pulse::default(),
+            authenticated_rate: RateLimit::new(REQUESTS_PER_SECOND),
+            anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
+            state_counts: StateCountsCache::default(),
             large: Arc::new(Semaphore::new(LARGE_ANSWERS)),
         }
     }
 
     /// Asks the Supervisor, and waits for so long.
-    pub(super) async fn ask<M>(&self, message: M) -> Result<M::Result, Refusal>
+    pub(super) async fn ask<M>(&self, message: M) -> Result<M::Result, ApiError>
     where
         M: Message + Send + 'static,
         M::Result: Send,
@@ -139,8 +142,8 @@ impl Backend {
     {
         match timeout(ASK_WITHIN, self.supervisor.send(message)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(Refusal::unavailable("the host is ending")),
-            Err(_) => Err(Refusal::unavailable(format!(
+            Ok(Err(_)) => Err(ApiError::unavailable("the host is ending")),
+            Err(_) => Err(ApiError::unavailable(format!(
                 "the Supervisor did not answer within {} s",
                 ASK_WITHIN.as_secs()
             ))),
@@ -148,8 +151,8 @@ impl Backend {
     }
 
     /// A place for an answer that tells of all accounts, to be held until it is sent.
-    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let full = |_| Refusal::busy("many large answers are on their way already", LARGE_AGAIN);
+    pub(super) fn large_answer_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let full = |_| ApiError::busy("many large answers are on their way already", LARGE_AGAIN);
         Arc::clone(&self.large).try_acquire_owned().map_err(full)
     }
 
@@ -158,8 +161,8 @@ impl Backend {
         dto::Instance {
             version: env!("CARGO_PKG_VERSION").into(),
             instance: self.instance.to_string(),
-            started: dto::time(self.started),
-            now: dto::time(SystemTime::now()),
+            started: dto::format_time(self.started),
+            now: dto::format_time(SystemTime::now()),
             read_only: !caller.may_change,
             authenticated: caller.authenticated,
         }

@@ -16,22 +16,22 @@ use actix_web::{
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::api_error::Refusal;
+use super::api_error::ApiError;
 
 /// The largest body: many times the longest post.
-pub(super) const LARGEST: usize = 256 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long a body may take to come; whoever sends a byte a second holds a connection no longer.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads the body, and puts it where whoever takes it apart will look.
-pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), Refusal> {
+pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > LARGEST) {
+    if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
         return Err(too_large());
     }
     let Ok(read) = timeout(WITHIN, whole(payload)).await else {
         let detail = format!("the body did not come within {} s", WITHIN.as_secs());
-        return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, detail));
+        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, detail));
     };
     let (_, mut body) = h1::Payload::create(true);
     body.unread_data(read?);
@@ -39,11 +39,12 @@ pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) ->
     Ok(())
 }
 
-async fn whole(payload: &mut Payload) -> Result<Bytes, Refusal> {
+async fn whole(payload: &mut Payload) -> Result<Bytes, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| Refusal::bad(format!("the body cannot be read: {error}")))?;
-        if body.len() + chunk.len() > LARGEST {
+        let chunk =
+            chunk.map_err(|error| ApiError::bad_request(format!("the body cannot be read: {error}")))?;
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
@@ -51,21 +52,21 @@ async fn whole(payload: &mut Payload) -> Result<Bytes, Refusal> {
     Ok(body.freeze())
 }
 
-fn too_large() -> Refusal {
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {LARGEST} bytes here"))
+fn too_large() -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {MAX_BODY_BYTES} bytes here"))
 }
 
 /// Holds what was not read of a request until its answer is sent. The server below goes on reading a body in chunks that
 /// nobody holds, for as long as somebody sends it; one that is held and was not read ends the connection.
-pub(super) fn holding_request(answer: BoxBody, request: Payload) -> BoxBody {
+pub(super) fn hold_request(answer: BoxBody, request: Payload) -> BoxBody {
     match request {
         Payload::None => answer,
-        request => holding(answer, request),
+        request => hold_until_sent(answer, request),
     }
 }
 
 /// An answer that holds something until it is sent, or nobody wants it any more.
-pub(super) fn holding<T: Unpin + 'static>(answer: BoxBody, held: T) -> BoxBody {
+pub(super) fn hold_until_sent<T: Unpin + 'static>(answer: BoxBody, held: T) -> BoxBody {
     BoxBody::new(Holding { answer, _held: held })
 }
 
@@ -103,7 +104,7 @@ mod tests {
         let places = Arc::new(Semaphore::new(1));
         let answer = || {
             let place = Arc::clone(&places).try_acquire_owned().unwrap();
-            holding(BoxBody::new("all of it"), place)
+            hold_until_sent(BoxBody::new("all of it"), place)
         };
         let body = answer();
         assert_eq!((body.size(), places.available_permits()), (BodySize::Sized(9), 0));

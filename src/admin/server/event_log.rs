@@ -15,7 +15,7 @@ use tracing::Level;
 
 use crate::{
     admin::dto,
-    telemetry::describe::{self, Told},
+    telemetry::describe::{self, Description},
 };
 
 /// Facts kept for those who come back (`Last-Event-ID`) and those who are slow: what ten thousand accounts say in one
@@ -24,7 +24,7 @@ const KEPT: usize = 10_000;
 
 /// What happens, for whoever listens.
 #[derive(Clone)]
-pub(super) struct Facts(Arc<Inner>);
+pub(super) struct EventLog(Arc<Inner>);
 
 struct Inner {
     /// Tells this run's facts from those of another.
@@ -37,13 +37,13 @@ struct Inner {
 
 #[derive(Default)]
 struct Kept {
-    lines: VecDeque<Arc<Line>>,
+    lines: VecDeque<Arc<LogEntry>>,
     /// The number of the next.
     next: u64,
 }
 
 /// A fact and its number. It is put into words when the first listener wants it.
-pub(super) struct Line {
+pub(super) struct LogEntry {
     instance: Arc<str>,
     n: u64,
     observation: Option<Arc<Observation>>,
@@ -57,8 +57,8 @@ struct Said {
 }
 
 /// Somebody who listens. It keeps a number and no facts: however slow it is, it costs no more.
-pub(super) struct Listening {
-    facts: Facts,
+pub(super) struct EventLogReader {
+    log: EventLog,
     /// The number of the fact that it gets next.
     next: u64,
     /// Whether it was somewhere that is not known here.
@@ -67,13 +67,13 @@ pub(super) struct Listening {
 }
 
 /// What a listener hears.
-pub(super) enum Heard {
-    Line(Arc<Line>),
+pub(super) enum EventLogItem {
+    Entry(Arc<LogEntry>),
     /// So many are not kept any more, at least; 0 when that is not known.
     Missed(u64),
 }
 
-impl Facts {
+impl EventLog {
     pub(super) fn new(instance: Arc<str>, source: Receiver<Arc<Observation>>) -> Self {
         Self(Arc::new(Inner {
             instance,
@@ -103,7 +103,7 @@ impl Facts {
     fn add(&self, observation: Option<Arc<Observation>>, missed: u64) {
         let mut kept = self.kept();
         let instance = Arc::clone(&self.0.instance);
-        let line = Arc::new(Line { instance, n: kept.next, observation, missed, said: OnceLock::new() });
+        let line = Arc::new(LogEntry { instance, n: kept.next, observation, missed, said: OnceLock::new() });
         kept.next += 1;
         if kept.lines.len() == KEPT {
             kept.lines.pop_front();
@@ -113,7 +113,7 @@ impl Facts {
     }
 
     /// Listens from now on, or from where a listener was. Where that was in another run, it begins with all that is kept.
-    pub(super) fn listen(&self, last: Option<&str>) -> Listening {
+    pub(super) fn listen(&self, last: Option<&str>) -> EventLogReader {
         let kept = self.kept();
         let after = last.and_then(|last| self.number_of(last));
         let next = match (last, after) {
@@ -122,7 +122,7 @@ impl Facts {
             (Some(_), None) => kept.first(),
         };
         let unknown = last.is_some() && after.is_none();
-        Listening { facts: self.clone(), next, unknown, news: self.0.news.subscribe() }
+        EventLogReader { log: self.clone(), next, unknown, news: self.0.news.subscribe() }
     }
 
     /// The number in the id of a fact of this run.
@@ -143,17 +143,17 @@ impl Kept {
         self.lines.front().map_or(self.next, |line| line.n)
     }
 
-    fn line(&self, number: u64) -> Option<Arc<Line>> {
+    fn line(&self, number: u64) -> Option<Arc<LogEntry>> {
         let at = usize::try_from(number.checked_sub(self.first())?).ok()?;
         self.lines.get(at).cloned()
     }
 }
 
-impl Listening {
+impl EventLogReader {
     /// Waits for the next; `None` when there will be none.
-    pub(super) async fn next(&mut self) -> Option<Heard> {
+    pub(super) async fn next(&mut self) -> Option<EventLogItem> {
         if std::mem::take(&mut self.unknown) {
-            return Some(Heard::Missed(0));
+            return Some(EventLogItem::Missed(0));
         }
         loop {
             if let Some(heard) = self.kept() {
@@ -163,24 +163,24 @@ impl Listening {
         }
     }
 
-    fn kept(&mut self) -> Option<Heard> {
-        let kept = self.facts.kept();
+    fn kept(&mut self) -> Option<EventLogItem> {
+        let kept = self.log.kept();
         let first = kept.first();
         if self.next < first {
             let missed = first - self.next;
             self.next = first;
-            return Some(Heard::Missed(missed));
+            return Some(EventLogItem::Missed(missed));
         }
         let line = kept.line(self.next)?;
         self.next += 1;
-        Some(Heard::Line(line))
+        Some(EventLogItem::Entry(line))
     }
 }
 
-impl Line {
+impl LogEntry {
     /// The event of the stream, if the listener wants it.
-    pub(super) fn chunk(&self, wanted: &Wanted) -> Option<Bytes> {
-        let Some(observation) = &self.observation else { return Some(gap(self.missed)) };
+    pub(super) fn chunk(&self, wanted: &EventFilter) -> Option<Bytes> {
+        let Some(observation) = &self.observation else { return Some(gap_event(self.missed)) };
         if !wanted.subject(&observation.subject) || !wanted.fact(observation.fact.label()) {
             return None;
         }
@@ -189,7 +189,7 @@ impl Line {
     }
 
     fn say(&self, observation: &Observation) -> Said {
-        let told = describe::told(&observation.fact);
+        let told = describe::describe(&observation.fact);
         let level = told.level;
         // Texts and numbers cannot fail to be written.
         let json = serde_json::to_string(&fact(observation, told)).unwrap_or_default();
@@ -199,19 +199,19 @@ impl Line {
 }
 
 /// The event that says that some were left out.
-pub(super) fn gap(missed: u64) -> Bytes {
+pub(super) fn gap_event(missed: u64) -> Bytes {
     let json = serde_json::to_string(&dto::Gap { missed }).unwrap_or_default();
     format!("event: gap\ndata: {json}\n\n").into()
 }
 
-fn fact(observation: &Observation, told: Told) -> dto::Fact {
+fn fact(observation: &Observation, told: Description) -> dto::Fact {
     let (account, generation, server) = match &observation.subject {
         Subject::Account(account, generation) => (Some(account.to_string()), Some(generation.0), None),
         Subject::Server(server) => (None, None, Some(server.to_string())),
     };
     let fields = told.fields;
     dto::Fact {
-        at: dto::time(observation.at),
+        at: dto::format_time(observation.at),
         account,
         generation,
         server,
@@ -229,7 +229,7 @@ fn fact(observation: &Observation, told: Told) -> dto::Fact {
 
 /// What a listener wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct EventFilter {
     /// Only these accounts; all when there is none.
     pub(super) accounts: Vec<String>,
     /// Only these servers' own facts; all when there is none.
@@ -240,7 +240,7 @@ pub(super) struct Wanted {
     pub(super) level: Level,
 }
 
-impl Wanted {
+impl EventFilter {
     fn subject(&self, subject: &Subject) -> bool {
         if self.accounts.is_empty() && self.servers.is_empty() {
             return true;

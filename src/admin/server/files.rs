@@ -8,7 +8,7 @@ use actix_web::{
 use crate::admin::ui::{ASSETS, Asset};
 
 /// Whether a path is one of theirs.
-pub(super) fn has(path: &str) -> bool {
+pub(super) fn is_asset(path: &str) -> bool {
     ASSETS.iter().any(|asset| asset.path == path)
 }
 

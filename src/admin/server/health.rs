@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use utoipa::IntoParams;
 
-use super::{api_error::Refusal, backend::Backend, body::holding};
+use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
 use crate::{
     admin::dto::{self, Problem},
     config::ReadyPolicy,
@@ -33,15 +33,15 @@ const FRESH_FOR: Duration = Duration::from_millis(100);
 
 /// How many accounts were in which state a moment ago, asked for once for all who probe.
 #[derive(Clone, Default)]
-pub(super) struct Pulse(Arc<Mutex<Option<Asked>>>);
+pub(super) struct StateCountsCache(Arc<Mutex<Option<Asked>>>);
 
 /// When, and what the Supervisor said, or that it said nothing: whoever waited need not wait for that again.
-type Asked = (Instant, Result<StateCounts, Refusal>);
+type Asked = (Instant, Result<StateCounts, ApiError>);
 
 impl Backend {
-    async fn counts(&self) -> Result<StateCounts, Refusal> {
+    async fn counts(&self) -> Result<StateCounts, ApiError> {
         // Whoever comes meanwhile waits for the same answer.
-        let mut last = self.pulse.0.lock().await;
+        let mut last = self.state_counts.0.lock().await;
         if let Some((_, counts)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
             return counts.clone();
         }
@@ -65,7 +65,7 @@ pub(super) struct HowMuch {
 #[utoipa::path(get, path = "/livez", tag = "health", security(()),
     responses((status = 200, description = "It does", body = String, content_type = "text/plain"),
         (status = 503, description = "It does not", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, ApiError> {
     backend.counts().await?;
     Ok(HttpResponse::Ok().content_type(TEXT).body("live\n"))
 }
@@ -78,7 +78,10 @@ pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, Refusal
         (status = 503, description = "Too few are; or the Supervisor does not answer",
             content((String = "text/plain"), (Problem = "application/problem+json"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn ready(
+    backend: Data<Backend>,
+    how_much: Query<HowMuch>,
+) -> Result<HttpResponse, ApiError> {
     let answer = |(met, text)| {
         let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         HttpResponse::build(status).content_type(TEXT).body(text)
@@ -87,9 +90,9 @@ pub(super) async fn ready(backend: Data<Backend>, how_much: Query<HowMuch>) -> R
         let counts = backend.counts().await?;
         return Ok(answer(sum(backend.ready, counts.of(AccountState::Ready), counts.total())));
     }
-    let place = backend.place()?;
+    let permit = backend.large_answer_permit()?;
     let answer = answer(of_each(backend.ready, &backend.ask(List).await?));
-    Ok(answer.map_body(|_, text| holding(text, place)))
+    Ok(answer.map_body(|_, text| hold_until_sent(text, permit)))
 }
 
 /// Whether enough are ready, and what is the matter with those that are not.
@@ -122,7 +125,13 @@ fn sum(policy: ReadyPolicy, ready: usize, all: usize) -> (bool, String) {
 fn tell(account: &AccountSnapshot, text: &mut String) {
     let sign = if is_ready(account) { '+' } else { '-' };
     // Texts cannot fail to be written.
-    let _ = write!(text, "[{sign}]{} {} since {}", account.account, account.state, dto::time(account.since));
+    let _ = write!(
+        text,
+        "[{sign}]{} {} since {}",
+        account.account,
+        account.state,
+        dto::format_time(account.since)
+    );
     if let Some(ending) = account.last_ending.as_ref().filter(|_| !is_ready(account)) {
         let _ = write!(text, ": {}", ending.reason);
     }

@@ -7,15 +7,15 @@ use actix_web::{
 };
 
 use super::{
-    api_error::Refusal,
+    api_error::ApiError,
     authenticator::Caller,
     backend::{Backend, ReloadRefused},
-    body::holding,
+    body::hold_until_sent,
     openapi,
 };
 use crate::{
     admin::dto::{Instance, LogLevel, Problem},
-    config::Difference,
+    config::ConfigDiff,
     telemetry::metrics::Format,
 };
 
@@ -42,33 +42,33 @@ pub(super) async fn log_level(backend: Data<Backend>) -> Json<LogLevel> {
 pub(super) async fn set_log_level(
     backend: Data<Backend>,
     new: Json<LogLevel>,
-) -> Result<Json<LogLevel>, Refusal> {
-    backend.operations.set_log_level(&new.level).map_err(Refusal::bad)?;
+) -> Result<Json<LogLevel>, ApiError> {
+    backend.operations.set_log_level(&new.level).map_err(ApiError::bad_request)?;
     tracing::info!(level = new.level, "what is logged was changed by an operator");
     Ok(Json(LogLevel { level: backend.operations.log_level() }))
 }
 
 /// What a reload of the configuration would change
 #[utoipa::path(get, path = "/v1/reload", tag = "host",
-    responses((status = 200, description = "The difference", body = Difference),
+    responses((status = 200, description = "The difference", body = ConfigDiff),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn preview(backend: Data<Backend>) -> Result<Json<Difference>, Refusal> {
+pub(super) async fn preview(backend: Data<Backend>) -> Result<Json<ConfigDiff>, ApiError> {
     reload(&backend, false).await
 }
 
 /// Read the configuration again and apply the difference
 #[utoipa::path(post, path = "/v1/reload", tag = "host",
-    responses((status = 200, description = "What was changed", body = Difference),
+    responses((status = 200, description = "What was changed", body = ConfigDiff),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn apply(backend: Data<Backend>) -> Result<Json<Difference>, Refusal> {
+pub(super) async fn apply(backend: Data<Backend>) -> Result<Json<ConfigDiff>, ApiError> {
     reload(&backend, true).await
 }
 
-async fn reload(backend: &Backend, apply: bool) -> Result<Json<Difference>, Refusal> {
+async fn reload(backend: &Backend, apply: bool) -> Result<Json<ConfigDiff>, ApiError> {
     let refused =
-        |ReloadRefused { detail, problems }: ReloadRefused| Refusal::configuration(detail, problems);
+        |ReloadRefused { detail, problems }: ReloadRefused| ApiError::invalid_configuration(detail, problems);
     Ok(Json(backend.operations.reload(apply).await.map_err(refused)?))
 }
 
@@ -78,13 +78,13 @@ async fn reload(backend: &Backend, apply: bool) -> Result<Json<Difference>, Refu
             content((String = "text/plain"), (String = "application/openmetrics-text"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn metrics(backend: Data<Backend>, request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    let place = backend.place()?;
+pub(super) async fn metrics(backend: Data<Backend>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let permit = backend.large_answer_permit()?;
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = accept.map_or_else(Format::default, Format::accepted);
-    let text = backend.operations.metrics(format).await.map_err(Refusal::unavailable)?;
+    let text = backend.operations.metrics(format).await.map_err(ApiError::unavailable)?;
     let answer = HttpResponse::Ok().content_type(format.content_type()).body(text);
-    Ok(answer.map_body(|_, text| holding(text, place)))
+    Ok(answer.map_body(|_, text| hold_until_sent(text, permit)))
 }
 
 /// This API as an OpenAPI document

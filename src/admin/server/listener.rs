@@ -16,7 +16,7 @@ use rustix::{
     net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket, sockopt},
 };
 
-use crate::config::{AdminConfig, AdminTls, Listen};
+use crate::config::{AdminConfig, AdminTls, ListenAddress};
 
 /// Who may open the socket: the user that the program runs as.
 const SOCKET_MODE: u32 = 0o600;
@@ -31,25 +31,25 @@ const TAKES_NOTHING_FOR: Duration = Duration::from_secs(20);
 /// An open door, before anybody answers there.
 #[derive(Debug)]
 pub struct Listener {
-    pub(super) at: At,
+    pub(super) socket: ListenSocket,
     pub(super) tls: Option<AdminTls>,
 }
 
 /// What is listened on.
 #[derive(Debug)]
-pub(super) enum At {
+pub(super) enum ListenSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 /// Nobody can listen there.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing can listen at {place}: {cause}")]
+#[error("nothing can listen at {address}: {cause}")]
 pub struct ListenError {
     /// Where.
-    pub place: String,
+    pub address: String,
     /// Whether the operator named the place.
-    pub named: bool,
+    pub explicit: bool,
     // Not a source: it is told already.
     cause: io::Error,
 }
@@ -59,46 +59,48 @@ impl Listener {
     ///
     /// # Errors
     /// When somebody else is there, or the place cannot be had.
-    pub fn open(config: &AdminConfig) -> Result<Option<Self>, ListenError> {
+    pub fn bind(config: &AdminConfig) -> Result<Option<Self>, ListenError> {
         let Some(listen) = &config.listen else { return Ok(None) };
         let opened = match listen {
-            Listen::Tcp { address, .. } => tcp(*address).map(At::Tcp),
-            Listen::Unix(path) => unix(path).map(At::Unix),
+            ListenAddress::Tcp { address, .. } => tcp(*address).map(ListenSocket::Tcp),
+            ListenAddress::Unix(path) => unix(path).map(ListenSocket::Unix),
         };
         match opened {
-            Ok(at) => Ok(Some(Self { at, tls: config.tls.clone() })),
+            Ok(socket) => Ok(Some(Self { socket, tls: config.tls.clone() })),
             Err(cause) => {
-                let (place, named) = match listen {
-                    Listen::Tcp { address, named } => (address.to_string(), *named),
-                    Listen::Unix(path) => (path.display().to_string(), true),
+                let (address, explicit) = match listen {
+                    ListenAddress::Tcp { address, explicit } => (address.to_string(), *explicit),
+                    ListenAddress::Unix(path) => (path.display().to_string(), true),
                 };
-                Err(ListenError { place, named, cause })
+                Err(ListenError { address, explicit, cause })
             }
         }
     }
 
     /// The address, where the system chose the port too.
     pub fn address(&self) -> Option<SocketAddr> {
-        match &self.at {
-            At::Tcp(listener) => listener.local_addr().ok(),
-            At::Unix(_) => None,
+        match &self.socket {
+            ListenSocket::Tcp(listener) => listener.local_addr().ok(),
+            ListenSocket::Unix(_) => None,
         }
     }
 
     /// The socket in the file system, which is to be removed at the end.
-    pub(super) fn socket(&self) -> Option<PathBuf> {
-        match &self.at {
-            At::Tcp(_) => None,
-            At::Unix(listener) => Some(socket_path(listener)),
+    pub(super) fn socket_path(&self) -> Option<PathBuf> {
+        match &self.socket {
+            ListenSocket::Tcp(_) => None,
+            ListenSocket::Unix(listener) => Some(socket_path(listener)),
         }
     }
 
     /// How it is called.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        match &self.at {
-            At::Tcp(_) => self.address().map(|address| format!("{scheme}://{address}")).unwrap_or_default(),
-            At::Unix(listener) => format!("unix:{}", socket_path(listener).display()),
+        match &self.socket {
+            ListenSocket::Tcp(_) => {
+                self.address().map(|address| format!("{scheme}://{address}")).unwrap_or_default()
+            }
+            ListenSocket::Unix(listener) => format!("unix:{}", socket_path(listener).display()),
         }
     }
 }

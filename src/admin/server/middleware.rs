@@ -13,7 +13,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{api_error::Refusal, authenticator::Keys, backend::Backend, body, files};
+use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body, files};
 use crate::admin::ui::CONTENT_SECURITY_POLICY;
 
 /// What every answer carries: nothing of it is for another site, a cache or a frame.
@@ -27,7 +27,7 @@ const HEADERS: [(&str, &str); 6] = [
 ];
 
 /// Lets a request in, or says why not.
-pub(super) async fn pass<B: MessageBody + 'static>(
+pub(super) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -38,34 +38,34 @@ pub(super) async fn pass<B: MessageBody + 'static>(
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(refusal) => request.into_response(refusal.error_response()),
     };
-    dress(response.headers_mut());
+    add_security_headers(response.headers_mut());
     let response = if only_head { without_stream(response) } else { response };
-    Ok(response.map_body(|_, answer| body::holding_request(answer, payload)))
+    Ok(response.map_body(|_, answer| body::hold_request(answer, payload)))
 }
 
-async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), Refusal> {
+async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
     let Some(backend) = request.app_data::<Data<Backend>>().cloned() else {
-        return Err(Refusal::unavailable("the host is ending"));
+        return Err(ApiError::unavailable("the host is ending"));
     };
     let open = is_open_to_all(request);
     // With a query it tells of the accounts, and is a question like any other.
     let probe = open && is_probe(request.path());
     if !probe {
-        backend.keys.is_named(request.uri(), request.headers())?;
+        backend.authenticator.check_host_name(request.uri(), request.headers())?;
         // A link on another site may lead to the page, whose files tell nothing.
-        if !files::has(request.path()) {
-            Keys::is_of_this_site(request.uri(), request.headers())?;
+        if !files::is_asset(request.path()) {
+            Authenticator::check_same_site(request.uri(), request.headers())?;
         }
     }
     if open {
-        return if probe { Ok(()) } else { backend.strangers.take() };
+        return if probe { Ok(()) } else { backend.anonymous_rate.take() };
     }
-    let caller = backend.keys.caller(request.headers())?;
+    let caller = backend.authenticator.authenticate(request.headers())?;
     // Whoever is not let in takes no leave from those who are.
-    backend.callers.take()?;
+    backend.authenticated_rate.take()?;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !caller.may_change {
-        return Err(Refusal::forbidden("this token may look, and change nothing; show the full one"));
+        return Err(ApiError::forbidden("this token may look, and change nothing; show the full one"));
     }
     request.extensions_mut().insert(caller);
     if matches!(*request.method(), Method::POST | Method::PUT) {
@@ -93,11 +93,11 @@ fn is_open_to_all(request: &ServiceRequest) -> bool {
     match path {
         "/livez" | "/openapi.json" => true,
         "/readyz" => request.query_string().is_empty(),
-        path => files::has(path),
+        path => files::is_asset(path),
     }
 }
 
-fn dress(headers: &mut HeaderMap) {
+fn add_security_headers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

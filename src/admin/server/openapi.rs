@@ -22,7 +22,7 @@ use crate::admin::dto;
     servers((url = "/")),
     security(("token" = [])),
     modifiers(&Token),
-    components(schemas(dto::Gap, dto::Rows)),
+    components(schemas(dto::Gap, dto::AccountChanges)),
     paths(
         accounts::list, accounts::one, accounts::act, accounts::post, servers::list, sse::events, sse::watch,
         health::live, health::ready, host::metrics, host::instance, host::log_level, host::set_log_level,

@@ -17,8 +17,8 @@ use actix_web::{
 };
 
 use super::{
-    Backend, Listener, accounts, api_error::Refusal, body, files, health, host, listener::At, middleware,
-    servers, sse,
+    Backend, Listener, accounts, api_error::ApiError, body, files, health, host, listener::ListenSocket,
+    middleware, servers, sse,
 };
 use crate::{admin::ui::ASSETS, config::AdminTls};
 
@@ -34,11 +34,13 @@ const KEEP_ALIVE: KeepAlive = KeepAlive::Disabled;
 
 /// The server, ready to run.
 pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server> {
-    backend.facts.follow();
+    backend.event_log.follow();
     let max_connections = backend.max_connections;
     let backend = Data::new(backend);
-    let listener = match (listener.at, listener.tls) {
-        (At::Tcp(listener), Some(tls)) => return over_tls(listener, &tls, max_connections, backend),
+    let listener = match (listener.socket, listener.tls) {
+        (ListenSocket::Tcp(listener), Some(tls)) => {
+            return over_tls(listener, &tls, max_connections, backend);
+        }
         (at, _) => at,
     };
     let server = HttpServer::new(move || app(backend.clone()))
@@ -50,8 +52,8 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(ENDS_WITHIN_S);
     let server = match listener {
-        At::Tcp(listener) => server.listen(listener)?,
-        At::Unix(listener) => server.listen_uds(listener)?,
+        ListenSocket::Tcp(listener) => server.listen(listener)?,
+        ListenSocket::Unix(listener) => server.listen_uds(listener)?,
     };
     Ok(server.run())
 }
@@ -95,7 +97,7 @@ fn app(
         InitError = (),
     >,
 > {
-    App::new().app_data(backend).wrap(from_fn(middleware::pass)).configure(routes)
+    App::new().app_data(backend).wrap(from_fn(middleware::guard)).configure(routes)
 }
 
 /// What a path takes that is only looked at.
@@ -107,62 +109,65 @@ fn get() -> Route {
 }
 
 fn routes(app: &mut ServiceConfig) {
-    app.app_data(JsonConfig::default().limit(body::LARGEST).error_handler(|error, _| json(&error).into()))
-        .app_data(PathConfig::default().error_handler(|error, _| path(&error).into()))
-        .app_data(QueryConfig::default().error_handler(|error, _| query(&error).into()))
-        .service(only("/livez", GET, [get().to(health::live)]))
-        .service(only("/readyz", GET, [get().to(health::ready)]))
-        .service(only("/metrics", GET, [get().to(host::metrics)]))
-        .service(only("/openapi.json", GET, [get().to(host::document)]))
-        .service(only("/v1/instance", GET, [get().to(host::instance)]))
-        .service(only("/v1/accounts", GET, [get().to(accounts::list)]))
-        .service(only("/v1/accounts/{name}", GET, [get().to(accounts::one)]))
-        .service(only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
-        .service(only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
-        .service(only("/v1/servers", GET, [get().to(servers::list)]))
-        .service(only("/v1/events", GET, [get().to(sse::events)]))
-        .service(only("/v1/watch", GET, [get().to(sse::watch)]))
-        .service(only(
-            "/v1/log-level",
-            "GET, HEAD, PUT",
-            [get().to(host::log_level), web::put().to(host::set_log_level)],
-        ))
-        .service(only(
-            "/v1/reload",
-            "GET, HEAD, POST",
-            [get().to(host::preview), web::post().to(host::apply)],
-        ));
+    app.app_data(
+        JsonConfig::default().limit(body::MAX_BODY_BYTES).error_handler(|error, _| json(&error).into()),
+    )
+    .app_data(PathConfig::default().error_handler(|error, _| path(&error).into()))
+    .app_data(QueryConfig::default().error_handler(|error, _| query(&error).into()))
+    .service(only("/livez", GET, [get().to(health::live)]))
+    .service(only("/readyz", GET, [get().to(health::ready)]))
+    .service(only("/metrics", GET, [get().to(host::metrics)]))
+    .service(only("/openapi.json", GET, [get().to(host::document)]))
+    .service(only("/v1/instance", GET, [get().to(host::instance)]))
+    .service(only("/v1/accounts", GET, [get().to(accounts::list)]))
+    .service(only("/v1/accounts/{name}", GET, [get().to(accounts::one)]))
+    .service(only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
+    .service(only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
+    .service(only("/v1/servers", GET, [get().to(servers::list)]))
+    .service(only("/v1/events", GET, [get().to(sse::events)]))
+    .service(only("/v1/watch", GET, [get().to(sse::watch)]))
+    .service(only(
+        "/v1/log-level",
+        "GET, HEAD, PUT",
+        [get().to(host::log_level), web::put().to(host::set_log_level)],
+    ))
+    .service(only(
+        "/v1/reload",
+        "GET, HEAD, POST",
+        [get().to(host::preview), web::post().to(host::apply)],
+    ));
     for asset in ASSETS {
         app.service(only(asset.path, GET, [get().to(move |request| ready(files::serve(asset, &request)))]));
     }
     app.default_service(web::to(|| async {
-        Refusal::not_found("there is nothing here; see /openapi.json").refused()
+        ApiError::not_found("there is nothing here; see /openapi.json").into_result()
     }));
 }
 
 /// A path with its methods; another one is told which there are.
 fn only<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {
     let resource = routes.into_iter().fold(web::resource(path), Resource::route);
-    resource.default_service(web::to(move || async move { Refusal::method(allow).refused() }))
+    resource
+        .default_service(web::to(move || async move { ApiError::method_not_allowed(allow).into_result() }))
 }
 
-fn json(error: &JsonPayloadError) -> Refusal {
+fn json(error: &JsonPayloadError) -> ApiError {
     match error {
-        JsonPayloadError::ContentType => Refusal::new(
+        JsonPayloadError::ContentType => ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body is to be JSON; say Content-Type: application/json",
         ),
         JsonPayloadError::Deserialize(error) => {
-            Refusal::bad(format!("the body is not what is expected here: {error}"))
+            ApiError::bad_request(format!("the body is not what is expected here: {error}"))
         }
-        error => Refusal::bad(error.to_string()),
+        error => ApiError::bad_request(error.to_string()),
     }
 }
 
-fn path(error: &PathError) -> Refusal {
-    Refusal::not_found(format!("there is nothing here: {error}"))
+fn path(error: &PathError) -> ApiError {
+    ApiError::not_found(format!("there is nothing here: {error}"))
 }
 
-fn query(error: &QueryPayloadError) -> Refusal {
-    Refusal::bad(format!("the query is not what is expected here: {error}"))
+fn query(error: &QueryPayloadError) -> ApiError {
+    ApiError::bad_request(format!("the query is not what is expected here: {error}"))
 }

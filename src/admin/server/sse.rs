@@ -20,11 +20,11 @@ use tracing::Level;
 use utoipa::IntoParams;
 
 use super::{
-    account_feed::{self, ROWS_AT_ONCE},
-    api_error::{Refusal, known},
+    account_feed::{self, ROWS_PER_EVENT},
+    api_error::{ApiError, check_known},
     authenticator::Caller,
     backend::Backend,
-    event_log::{Heard, Listening, Wanted, gap},
+    event_log::{EventFilter, EventLogItem, EventLogReader, gap_event},
 };
 use crate::admin::dto::{self, Problem};
 
@@ -50,7 +50,7 @@ pub(super) struct Which {
 }
 
 impl Which {
-    fn wanted(&self) -> Result<Wanted, Refusal> {
+    fn wanted(&self) -> Result<EventFilter, ApiError> {
         let words = |list: &Option<String>| -> Vec<String> {
             let list = list.as_deref().unwrap_or_default().split(',').map(str::trim);
             list.filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -59,11 +59,11 @@ impl Which {
             None => Level::INFO,
             Some(level) => level
                 .parse()
-                .map_err(|_| Refusal::bad("level is to be one of error, warn, info and debug"))?,
+                .map_err(|_| ApiError::bad_request("level is to be one of error, warn, info and debug"))?,
         };
         let facts = words(&self.fact);
-        known("fact", &facts, &Fact::LABELS)?;
-        Ok(Wanted { accounts: words(&self.account), servers: words(&self.server), facts, level })
+        check_known("fact", &facts, &Fact::LABELS)?;
+        Ok(EventFilter { accounts: words(&self.account), servers: words(&self.server), facts, level })
     }
 }
 
@@ -80,13 +80,13 @@ pub(super) async fn events(
     backend: Data<Backend>,
     which: Query<Which>,
     request: HttpRequest,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<HttpResponse, ApiError> {
     let permit = permit(&backend)?;
     let wanted = which.wanted()?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
     let state = Tail {
         hello: Some(Bytes::from_static(RETRY)),
-        listening: backend.facts.listen(last),
+        listening: backend.event_log.listen(last),
         wanted,
         _permit: permit,
     };
@@ -96,8 +96,8 @@ pub(super) async fn events(
 /// A listener to facts.
 struct Tail {
     hello: Option<Bytes>,
-    listening: Listening,
-    wanted: Wanted,
+    listening: EventLogReader,
+    wanted: EventFilter,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -113,8 +113,8 @@ impl Tail {
     async fn wanted(&mut self) -> Option<Bytes> {
         loop {
             match self.listening.next().await? {
-                Heard::Missed(missed) => return Some(gap(missed)),
-                Heard::Line(line) => {
+                EventLogItem::Missed(missed) => return Some(gap_event(missed)),
+                EventLogItem::Entry(line) => {
                     if let Some(chunk) = line.chunk(&self.wanted) {
                         return Some(chunk);
                     }
@@ -126,14 +126,14 @@ impl Tail {
 
 /// The accounts, and what changes of them, at most once a second
 ///
-/// Server-sent events: `instance` with an Instance, then `rows` with Rows. Where one has `whole`, it begins anew.
+/// Server-sent events: `instance` with an Instance, then `rows` with AccountChanges. Where one has `snapshot`, it begins anew.
 #[utoipa::path(get, path = "/v1/watch", tag = "streams",
-    responses((status = 200, description = "A stream of `instance` and `rows`", body = dto::Rows, content_type = "text/event-stream"),
+    responses((status = 200, description = "A stream of `instance` and `rows`", body = dto::AccountChanges, content_type = "text/event-stream"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn watch(backend: Data<Backend>, caller: ReqData<Caller>) -> Result<HttpResponse, Refusal> {
+pub(super) async fn watch(backend: Data<Backend>, caller: ReqData<Caller>) -> Result<HttpResponse, ApiError> {
     let permit = permit(&backend)?;
-    let receiver = backend.board.watch().await?;
+    let receiver = backend.account_feed.watch().await?;
     // Texts and numbers cannot fail to be written.
     let instance = serde_json::to_string(&backend.instance_for(caller.into_inner())).unwrap_or_default();
     let hello = Some(format!("retry: 2000\nevent: instance\ndata: {instance}\n\n").into());
@@ -182,20 +182,20 @@ impl Watcher {
 
     /// The next of the rows, until all are told. Without any account that is an event, too.
     fn due(&mut self) -> Option<Bytes> {
-        let (whole, after) = match &self.rows {
+        let (snapshot, after) = match &self.rows {
             Rows::First => (true, None),
             Rows::After(name) => (false, Some(name.as_str())),
             Rows::Told => return None,
         };
-        let rows = self.backend.board.rows(after);
-        let last = rows.last().filter(|_| rows.len() == ROWS_AT_ONCE);
+        let rows = self.backend.account_feed.rows(after);
+        let last = rows.last().filter(|_| rows.len() == ROWS_PER_EVENT);
         self.rows = last.map_or(Rows::Told, |last| Rows::After(last.name.clone()));
-        (whole || !rows.is_empty()).then(|| account_feed::chunk(whole, &rows, &[]))
+        (snapshot || !rows.is_empty()).then(|| account_feed::rows_event(snapshot, &rows, &[]))
     }
 }
 
-fn permit(backend: &Backend) -> Result<OwnedSemaphorePermit, Refusal> {
-    let full = || Refusal::too_many("too many listen already (admin.max_streams)", QUIET);
+fn permit(backend: &Backend) -> Result<OwnedSemaphorePermit, ApiError> {
+    let full = || ApiError::too_many_requests("too many listen already (admin.max_streams)", QUIET);
     Arc::clone(&backend.streams).try_acquire_owned().map_err(|_| full())
 }
 

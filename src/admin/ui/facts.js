@@ -37,7 +37,7 @@ export function makeFacts() {
 
 /** An account's facts, in their order. */
 export function factsOf(account, now) {
-  return [...connection(account, now), ...witnesses(account.witnesses, now), ...budget(account, now), ...onTheWay(account)];
+  return [...connection(account, now), ...witnesses(account.liveness, now), ...budget(account, now), ...onTheWay(account)];
 }
 
 const NONE = '–';
@@ -70,7 +70,7 @@ function witnesses(seen, now) {
   return [
     probe(group, 'Poll of update_at', seen?.last_poll, now),
     probe(group, 'Ping on the socket', seen?.last_ping, now),
-    time(group, 'Another account saw a change', seen?.last_prompt, now),
+    time(group, 'Another account saw a change', seen?.last_sibling_report, now),
     probe(group, 'Audit of the posts', seen?.last_audit, now),
   ];
 }
@@ -80,8 +80,8 @@ function probe(group, term, it, now) {
     return { group, term, text: NONE };
   }
   const took = it.took_ms === undefined || it.took_ms === null ? '' : `, took ${span(it.took_ms)}`;
-  const how = it.good ? `good${took}` : `failed: ${it.cause ?? 'no cause was given'}`;
-  return { group, term, text: `${how}; ${agoWords(it.at, now)}`, title: exact(it.at, now), tone: it.good ? 'good' : 'bad' };
+  const how = it.ok ? `good${took}` : `failed: ${it.cause ?? 'no cause was given'}`;
+  return { group, term, text: `${how}; ${agoWords(it.at, now)}`, title: exact(it.at, now), tone: it.ok ? 'good' : 'bad' };
 }
 
 function budget(account, now) {

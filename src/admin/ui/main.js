@@ -104,7 +104,7 @@ function begin(value) {
 function takeRows(rows) {
   tellChanges(store.apply(rows), store.at);
   panel.changed(rows.accounts);
-  if (rows.whole) {
+  if (rows.snapshot) {
     clearTimeout(sweeping);
     sweeping = setTimeout(() => store.sweep() && showSoon(), SWEEP_MS);
   }

@@ -58,11 +58,11 @@ export class Store {
   }
 
   /**
-   * Takes what came. A list that is `whole` begins anew, in pieces of which the first says so: what was known stays
+   * Takes what came. A list that is `snapshot` begins anew, in pieces of which the first says so: what was known stays
    * until `sweep`, so that nothing flickers. Gives each change of a known account's state as `{was, is}`.
    */
-  apply({ whole = false, accounts = [], removed = [] }) {
-    if (whole) {
+  apply({ snapshot = false, accounts = [], removed = [] }) {
+    if (snapshot) {
       this.#doubtful = new Set(this.#accounts.keys());
     }
     const now = this.now();

@@ -109,7 +109,7 @@ export function exact(time, now) {
 export function cause(ending, name) {
   const reason = spaced(ending.reason);
   if (TOUCHED[ending.reason]) {
-    return `${reason}: ${ending.witnessed ? `another account saw ${name} change` : TOUCHED[ending.reason]}`;
+    return `${reason}: ${ending.seen_by_sibling ? `another account saw ${name} change` : TOUCHED[ending.reason]}`;
   }
   const said = (ending.cause ?? '').trim();
   if (said === '' || said.toLowerCase() === reason) {

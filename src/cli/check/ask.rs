@@ -15,7 +15,7 @@ use matterhost_actors::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{AccountRow, Finding, Report, ServerRow, remedy, state};
+use super::{AccountRow, CheckReport, CheckResult, ServerRow, remedy, state};
 use crate::config::{AccountConfig, Config, ServerConfig};
 
 /// Questions under way at once: enough for thousands of accounts, few enough for any server.
@@ -29,23 +29,22 @@ struct Server<'a> {
 }
 
 /// Asks everything.
-pub(super) async fn all(config: &Config) -> Report {
+pub(super) async fn run_checks(config: &Config) -> CheckReport {
     let servers: HashMap<ServerName, Server<'_>> =
         config.servers.iter().map(|server| (server.name.clone(), Server::new(server))).collect();
     let known = config.servers.iter().filter_map(|server| servers.get(&server.name));
     let server_rows: Vec<ServerRow> = stream::iter(known.map(Server::ask)).buffered(AT_ONCE).collect().await;
     let hello_timeout = config.host.hello_timeout;
     let asked = config.accounts.iter().filter_map(|account| {
-        let up = server_rows.iter().any(|row| row.server == account.server.as_str() && row.is_well());
+        let up = server_rows.iter().any(|row| row.server == account.server.as_str() && row.is_ok());
         Some(servers.get(&account.server)?.ask_account(account, up, hello_timeout))
     });
     let accounts: Vec<AccountRow> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-    let state = state::look_at(&config.state);
-    let ok = state.is_well()
-        && server_rows.iter().all(ServerRow::is_well)
-        && accounts.iter().all(AccountRow::is_well);
+    let state = state::inspect_store(&config.state);
+    let ok =
+        state.is_ok() && server_rows.iter().all(ServerRow::is_ok) && accounts.iter().all(AccountRow::is_ok);
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
-    Report { ok, servers: server_rows, accounts, state, warnings }
+    CheckReport { ok, servers: server_rows, accounts, state, warnings }
 }
 
 impl<'a> Server<'a> {
@@ -59,7 +58,7 @@ impl<'a> Server<'a> {
         let (answer, took_ms) = timed(self.client.system_ping()).await;
         let (version, reachable) = match answer {
             Ok(ping) => (ping.value.server_version.map(|version| plain(&version)), good(took_ms)),
-            Err(error) => (None, remedy::of_rest(&error)),
+            Err(error) => (None, remedy::explain_rest_error(&error)),
         };
         let url = self.config.client.url().to_string();
         ServerRow { server: self.config.name.to_string(), url, version, reachable }
@@ -70,8 +69,8 @@ impl<'a> Server<'a> {
             account: account.name.to_string(),
             server: account.server.to_string(),
             user: None,
-            token: Finding::default(),
-            hello: Finding::default(),
+            token: CheckResult::default(),
+            hello: CheckResult::default(),
         };
         if !up {
             return row;
@@ -83,7 +82,7 @@ impl<'a> Server<'a> {
             // Only an answer to an ETag, and none was sent.
             Ok(Me::Unmodified) => {}
             Err(error) => {
-                row.token = remedy::of_rest(&error);
+                row.token = remedy::explain_rest_error(&error);
                 return row;
             }
         }
@@ -92,14 +91,18 @@ impl<'a> Server<'a> {
         row
     }
 
-    async fn ask_hello(&self, account: &AccountConfig, hello_timeout: Duration) -> Finding {
+    async fn ask_hello(&self, account: &AccountConfig, hello_timeout: Duration) -> CheckResult {
         self.turn().await;
         let (outcome, took_ms) = timed(async {
-            let dialed =
-                self.client.dial(&account.token, None).await.map_err(|error| remedy::of_dial(&error))?;
+            let dialed = self
+                .client
+                .dial(&account.token, None)
+                .await
+                .map_err(|error| remedy::explain_dial_error(&error))?;
             let (_writer, mut reader) = dialed.socket.split();
             let said = timeout(hello_timeout, hello(&mut reader)).await;
-            said.unwrap_or_else(|_| Err("no hello came in time".into())).map_err(remedy::of_silence)
+            said.unwrap_or_else(|_| Err("no hello came in time".into()))
+                .map_err(remedy::explain_missing_hello)
         })
         .await;
         outcome.map_or_else(|finding| finding, |()| good(took_ms))
@@ -133,19 +136,19 @@ async fn hello(reader: &mut SocketReader) -> Result<(), String> {
 }
 
 impl ServerRow {
-    fn is_well(&self) -> bool {
+    fn is_ok(&self) -> bool {
         self.reachable.ok == Some(true)
     }
 }
 
 impl AccountRow {
-    fn is_well(&self) -> bool {
+    fn is_ok(&self) -> bool {
         self.token.ok == Some(true) && self.hello.ok == Some(true)
     }
 }
 
-fn good(took_ms: u64) -> Finding {
-    Finding { ok: Some(true), took_ms: Some(took_ms), problem: None, remedy: None }
+fn good(took_ms: u64) -> CheckResult {
+    CheckResult { ok: Some(true), took_ms: Some(took_ms), problem: None, remedy: None }
 }
 
 /// `5.37.0..521f…` has the build and the licence behind the version.

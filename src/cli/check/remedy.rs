@@ -2,10 +2,10 @@
 
 use matterhost_actors::mattermost::{DialError, DialErrorKind, RestError, RestErrorKind};
 
-use super::Finding;
+use super::CheckResult;
 
 /// What is wrong when a REST question fails.
-pub(super) fn of_rest(error: &RestError) -> Finding {
+pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
     let remedy = match error.kind {
         RestErrorKind::Unreachable => {
             "is the address right, and does the server run? is a firewall in between?"
@@ -31,7 +31,7 @@ pub(super) fn of_rest(error: &RestError) -> Finding {
 }
 
 /// What is wrong when a WebSocket cannot be opened.
-pub(super) fn of_dial(error: &DialError) -> Finding {
+pub(super) fn explain_dial_error(error: &DialError) -> CheckResult {
     let remedy = match error.kind {
         DialErrorKind::Unreachable => {
             "REST works and the socket does not: look at firewalls and proxies in between"
@@ -50,10 +50,10 @@ pub(super) fn of_dial(error: &DialError) -> Finding {
 }
 
 /// What is wrong when the socket opens and does not speak.
-pub(super) fn of_silence(problem: String) -> Finding {
+pub(super) fn explain_missing_hello(problem: String) -> CheckResult {
     failed(problem, "a proxy before the server must pass WebSocket frames on; or the server took no token")
 }
 
-fn failed(problem: String, remedy: &str) -> Finding {
-    Finding { ok: Some(false), problem: Some(problem), remedy: Some(remedy.into()), took_ms: None }
+fn failed(problem: String, remedy: &str) -> CheckResult {
+    CheckResult { ok: Some(false), problem: Some(problem), remedy: Some(remedy.into()), took_ms: None }
 }

@@ -8,7 +8,7 @@ use crate::config::Problem;
 
 /// What a check found.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     /// Whether everything works.
     pub ok: bool,
     /// The servers, by name.
@@ -31,7 +31,7 @@ pub struct ServerRow {
     /// Its version, as far as it says.
     pub version: Option<String>,
     /// Whether it answers.
-    pub reachable: Finding,
+    pub reachable: CheckResult,
 }
 
 /// What was found of an account.
@@ -44,9 +44,9 @@ pub struct AccountRow {
     /// The user that the token names.
     pub user: Option<String>,
     /// Whether the server takes the token.
-    pub token: Finding,
+    pub token: CheckResult,
     /// Whether the WebSocket says hello.
-    pub hello: Finding,
+    pub hello: CheckResult,
 }
 
 /// What was found of the place where cursors are kept.
@@ -57,14 +57,14 @@ pub struct StateRow {
     /// The file, where there is one.
     pub file: Option<String>,
     /// Whether it can be used.
-    pub usable: Finding,
+    pub usable: CheckResult,
     /// What else there is to say of it.
     pub note: &'static str,
 }
 
 /// One question and its answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckResult {
     /// Whether it was as it should be; `None` when it was not asked because of another failure.
     pub ok: Option<bool>,
     /// How long the answer took.
@@ -75,7 +75,7 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
-impl Report {
+impl CheckReport {
     /// The report as one JSON object and a line end.
     pub fn json(&self) -> String {
         // Texts, numbers and bools cannot fail to be written.
@@ -84,10 +84,10 @@ impl Report {
 }
 
 /// What `check --json` prints of a configuration that cannot be used.
-pub fn refused(error: &ConfigError) -> String {
+pub fn config_error_json(error: &ConfigError) -> String {
     let problem = |problem: &Problem| {
         json!({
-            "key": problem.key, "origin": problem.origin, "problem": problem.what, "remedy": problem.remedy,
+            "key": problem.key, "origin": problem.origin, "problem": problem.message, "remedy": problem.remedy,
         })
     };
     let problems: Vec<_> = error.problems.iter().map(problem).collect();

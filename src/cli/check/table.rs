@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, Table, presets};
 
-use super::{AccountRow, Finding, Report, ServerRow, StateRow};
+use super::{AccountRow, CheckReport, CheckResult, ServerRow, StateRow};
 
-impl Report {
+impl CheckReport {
     /// The report as tables; `colours` are for a terminal.
     pub fn table(&self, colours: bool) -> String {
         let mut text = String::new();
@@ -34,7 +34,7 @@ impl Report {
         text + &self.summary()
     }
 
-    fn failures(&self) -> Vec<(&str, &Finding)> {
+    fn failures(&self) -> Vec<(&str, &CheckResult)> {
         let servers = self.servers.iter().map(|row| (&*row.server, &row.reachable));
         let accounts =
             self.accounts.iter().flat_map(|row| [(&*row.account, &row.token), (&*row.account, &row.hello)]);
@@ -75,7 +75,7 @@ impl StateRow {
     }
 }
 
-impl Finding {
+impl CheckResult {
     fn cell(&self, colours: bool) -> Cell {
         self.cell_with("", colours)
     }

@@ -9,31 +9,31 @@ use matterhost_actors::{
 use tokio::{sync::watch, time::timeout_at};
 
 /// A sink that counts posts.
-pub(super) struct Ears {
+pub(super) struct CountingSink {
     posts: watch::Sender<usize>,
 }
 
-impl Default for Ears {
+impl Default for CountingSink {
     fn default() -> Self {
         Self { posts: watch::Sender::new(0) }
     }
 }
 
-impl Ears {
+impl CountingSink {
     /// Posts heard so far, each as often as it came.
     pub(super) fn posts(&self) -> usize {
         *self.posts.borrow()
     }
 
     /// Waits until so many posts were heard, or until the deadline.
-    pub(super) async fn hear(&self, posts: usize, deadline: Instant) {
+    pub(super) async fn wait_for_posts(&self, posts: usize, deadline: Instant) {
         let mut heard = self.posts.subscribe();
         // Whether it was in time is read from the count.
         let _ = timeout_at(deadline.into(), heard.wait_for(|heard| *heard >= posts)).await;
     }
 }
 
-impl EventSink for Ears {
+impl EventSink for CountingSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if event.body.post().is_some() {
             self.posts.send_modify(|posts| *posts += 1);

@@ -9,19 +9,19 @@ use futures_util::{
 
 use super::scene::Scene;
 use crate::{
-    admin::server::{Admin, Backend, Listener, Operations, ReloadRefused},
-    config::{AdminConfig, Difference},
+    admin::server::{AdminServer, Backend, Listener, Operations, ReloadRefused},
+    config::{AdminConfig, ConfigDiff},
     telemetry::metrics::{Format, Metrics},
 };
 
 /// Serves the page at the usual place, and gives back where that is; `None` when it is taken, or cannot be had.
-pub(super) fn serve(scene: &Scene) -> Option<(Admin, String)> {
+pub(super) fn serve(scene: &Scene) -> Option<(AdminServer, String)> {
     let config = AdminConfig::default();
-    let listener = Listener::open(&config).ok().flatten()?;
+    let listener = Listener::bind(&config).ok().flatten()?;
     let url = listener.url();
     let played = Arc::new(Played { url: scene.simulator.url().to_owned() });
     let backend = Backend::new(&config, scene.supervisor.clone(), &scene.observer, played);
-    Some((Admin::start(listener, backend).ok()?, url))
+    Some((AdminServer::start(listener, backend).ok()?, url))
 }
 
 /// What a demo has to say beyond its bots: it has no configuration and no log.
@@ -46,7 +46,7 @@ impl Operations for Played {
         Err("a demo logs nothing".into())
     }
 
-    fn reload(&self, _: bool) -> BoxFuture<'static, Result<Difference, ReloadRefused>> {
+    fn reload(&self, _: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>> {
         let refused = ReloadRefused { detail: "a demo has no configuration".into(), problems: Vec::new() };
         ready(Err(refused)).boxed()
     }

@@ -16,7 +16,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, Simulator};
 
-use super::counting_sink::Ears;
+use super::counting_sink::CountingSink;
 
 /// The bots, by what they might be for.
 const BOTS: [&str; 3] = ["helpdesk", "deploys", "oncall"];
@@ -40,12 +40,12 @@ pub(super) struct Scene {
 pub(super) struct Bot {
     pub(super) name: String,
     pub(super) user_id: String,
-    pub(super) ears: Arc<Ears>,
+    pub(super) ears: Arc<CountingSink>,
 }
 
 impl Scene {
     /// Starts a server and a Supervisor, and hosts the bots.
-    pub(super) async fn set() -> anyhow::Result<Self> {
+    pub(super) async fn start() -> anyhow::Result<Self> {
         let simulator = Simulator::start().context("cannot start the simulated server")?;
         let team = simulator.create_team("company");
         let channel = simulator.create_channel(&team, "town-square");
@@ -78,7 +78,7 @@ impl Scene {
             let account = self.simulator.create_bot(bot);
             self.simulator.add_to_team(team, &account.user_id);
             self.simulator.add_to_channel_quietly(&self.channel, &account.user_id);
-            let ears = Arc::new(Ears::default());
+            let ears = Arc::new(CountingSink::default());
             let token = Token::new(account.token.as_str())?;
             let spec =
                 AccountSpec { name: AccountName::new(bot)?, server: name.clone(), token, sink: ears.clone() };
@@ -96,7 +96,7 @@ impl Scene {
 
     /// Starts the server when the script could not. Nobody is enabled here: that moves `update_at` and ends the
     /// connection of a bot that was well.
-    pub(super) fn make_whole(&self) -> anyhow::Result<()> {
+    pub(super) fn restore_server(&self) -> anyhow::Result<()> {
         if !self.simulator.is_listening() {
             self.simulator.start_server().context("cannot start the simulated server again")?;
         }
@@ -109,7 +109,7 @@ impl Scene {
     }
 
     /// One more post after the last blow.
-    pub(super) fn say_last_word(&self) {
+    pub(super) fn post_final_message(&self) {
         if let Some(person) = self.people.first() {
             self.simulator.post(&person.user_id, &self.channel, "Good night, bots.");
         }

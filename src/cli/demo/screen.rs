@@ -16,7 +16,7 @@ use matterhost_actors::model::{AccountSnapshot, AccountState};
 
 use super::{
     scene::Scene,
-    tally::{Fate, Tally},
+    tally::{BotStats, DemoStats},
 };
 use crate::telemetry::color;
 
@@ -34,7 +34,7 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(terminal: bool) -> Self {
-        let colours = color::wanted(&io::stdout());
+        let colours = color::is_enabled(&io::stdout());
         Self { live: terminal, colours, news: VecDeque::new(), drawn: 0 }
     }
 
@@ -51,10 +51,10 @@ impl Screen {
     }
 
     /// Draws the table over the last one.
-    pub(super) fn picture(
+    pub(super) fn draw(
         &mut self,
         scene: &Scene,
-        tally: &Tally,
+        tally: &DemoStats,
         accounts: &[AccountSnapshot],
     ) -> io::Result<()> {
         if !self.live {
@@ -81,7 +81,7 @@ impl Screen {
     pub(super) fn summary(
         &self,
         scene: &Scene,
-        tally: &Tally,
+        tally: &DemoStats,
         accounts: &[AccountSnapshot],
         wrong: &[String],
     ) -> io::Result<()> {
@@ -89,7 +89,7 @@ impl Screen {
         let made = scene.posts_made();
         writeln!(out, "\n{}\n", self.table(scene, tally, accounts))?;
         for bot in &scene.bots {
-            let endings = tally.fate(&bot.name).map_or_else(String::new, endings);
+            let endings = tally.stats(&bot.name).map_or_else(String::new, endings);
             writeln!(out, "{}: {made} posts made, {} heard; {endings}", bot.name, bot.ears.posts())?;
         }
         if wrong.is_empty() {
@@ -99,7 +99,7 @@ impl Screen {
         }
     }
 
-    fn table(&self, scene: &Scene, tally: &Tally, accounts: &[AccountSnapshot]) -> Table {
+    fn table(&self, scene: &Scene, tally: &DemoStats, accounts: &[AccountSnapshot]) -> Table {
         let mut table = Table::new();
         table.load_preset(UTF8_HORIZONTAL_ONLY);
         let heads = [
@@ -115,7 +115,7 @@ impl Screen {
         for account in accounts {
             let name = account.account.as_str();
             let heard = scene.bots.iter().find(|bot| bot.name == name).map_or(0, |bot| bot.ears.posts());
-            let back = tally.fate(name).map_or_else(String::new, |fate| back_after(&fate.back_after));
+            let back = tally.stats(name).map_or_else(String::new, |stats| back_after(&stats.back_after));
             let number = |value: u64| Cell::new(value).set_alignment(CellAlignment::Right);
             table.add_row([
                 Cell::new(name),
@@ -159,9 +159,9 @@ fn back_after(times: &[Duration]) -> String {
 }
 
 /// Why the Connections ended, each kind with its number.
-fn endings(fate: &Fate) -> String {
+fn endings(stats: &BotStats) -> String {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
-    for ending in &fate.endings {
+    for ending in &stats.endings {
         match kinds.iter_mut().find(|(kind, _)| kind == ending) {
             Some((_, count)) => *count += 1,
             None => kinds.push((ending, 1)),
@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn endings_are_counted_by_kind() {
-        let fate = Fate { endings: ["stale", "deaf", "stale"].map(Into::into).into(), ..Fate::default() };
-        assert_eq!(endings(&fate), "stale × 2, deaf × 1");
+        let stats =
+            BotStats { endings: ["stale", "deaf", "stale"].map(Into::into).into(), ..BotStats::default() };
+        assert_eq!(endings(&stats), "stale × 2, deaf × 1");
     }
 }

@@ -17,7 +17,7 @@ use super::scene::Scene;
 /// From one post to the next.
 const POST_EVERY: Duration = Duration::from_millis(300);
 /// From one blow to the next: time enough to see that all is well again.
-const BLOW_EVERY: Duration = Duration::from_secs(5);
+const FAULT_EVERY: Duration = Duration::from_secs(5);
 /// How long a bot is disabled, and how long the server is away.
 const AWAY: Duration = Duration::from_millis(1_500);
 
@@ -34,15 +34,15 @@ const TALK: [&str; 5] = [
 
 /// Something that was done to a bot or to the server.
 #[derive(Debug, Clone)]
-pub(super) struct Blow {
-    pub(super) what: What,
+pub(super) struct Fault {
+    pub(super) kind: FaultKind,
     /// The bot, or nobody when the server itself was struck.
     pub(super) bot: Option<String>,
     pub(super) at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum FaultKind {
     Disabled,
     Enabled,
     Cycled,
@@ -55,7 +55,7 @@ pub(super) enum What {
 /// The script under way. It ends when it is stopped or dropped.
 pub(super) struct Script {
     stop: Sender<()>,
-    blows: tokio_mpsc::Receiver<Blow>,
+    faults: tokio_mpsc::Receiver<Fault>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -64,11 +64,11 @@ struct Stagehand {
     channel: String,
     people: Vec<String>,
     bots: Vec<(String, String)>,
-    told: tokio_mpsc::Sender<Blow>,
+    told: tokio_mpsc::Sender<Fault>,
     /// What is to be undone, and when.
     undo: Option<(Instant, Undo)>,
     posts: usize,
-    blows: usize,
+    faults: usize,
 }
 
 enum Undo {
@@ -79,7 +79,7 @@ enum Undo {
 impl Script {
     pub(super) fn start(scene: &Scene) -> Self {
         let (stop, stopped) = mpsc::channel();
-        let (told, blows) = tokio_mpsc::channel(UNTOLD);
+        let (told, faults) = tokio_mpsc::channel(UNTOLD);
         let mut stagehand = Stagehand {
             simulator: scene.simulator.clone(),
             channel: scene.channel.clone(),
@@ -88,20 +88,20 @@ impl Script {
             told,
             undo: None,
             posts: 0,
-            blows: 0,
+            faults: 0,
         };
         let thread = thread::spawn(move || stagehand.play(&stopped));
-        Self { stop, blows, thread: Some(thread) }
+        Self { stop, faults, thread: Some(thread) }
     }
 
     /// Waits for the next blow.
-    pub(super) async fn blow(&mut self) -> Option<Blow> {
-        self.blows.recv().await
+    pub(super) async fn next_fault(&mut self) -> Option<Fault> {
+        self.faults.recv().await
     }
 
     /// Ends it, and waits until nothing more can fall.
     pub(super) fn stop(mut self) {
-        self.blows.close();
+        self.faults.close();
         // It may have ended by itself.
         let _ = self.stop.send(());
         if let Some(thread) = self.thread.take() {
@@ -112,15 +112,15 @@ impl Script {
 
 impl Stagehand {
     fn play(&mut self, stopped: &Receiver<()>) {
-        let mut next_blow = Instant::now() + BLOW_EVERY;
+        let mut next_fault_at = Instant::now() + FAULT_EVERY;
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(POST_EVERY) {
             self.chat();
             if self.undo.as_ref().is_some_and(|(at, _)| Instant::now() >= *at) {
                 self.undo();
             }
-            if Instant::now() >= next_blow {
+            if Instant::now() >= next_fault_at {
                 self.strike();
-                next_blow += BLOW_EVERY;
+                next_fault_at += FAULT_EVERY;
             }
         }
         self.undo();
@@ -136,43 +136,43 @@ impl Stagehand {
 
     /// Each blow falls on the next bot, and after all five kinds it begins anew.
     fn strike(&mut self) {
-        let (bot, user_id) = self.bots[self.blows % self.bots.len()].clone();
+        let (bot, user_id) = self.bots[self.faults % self.bots.len()].clone();
         let undo_at = Instant::now() + AWAY;
-        match self.blows % 5 {
+        match self.faults % 5 {
             0 => {
-                self.tell(What::Disabled, Some(&bot));
+                self.tell(FaultKind::Disabled, Some(&bot));
                 self.simulator.disable(&user_id);
                 self.undo = Some((undo_at, Undo::Enable { bot, user_id }));
             }
             1 => {
-                self.tell(What::Cycled, Some(&bot));
+                self.tell(FaultKind::Cycled, Some(&bot));
                 self.simulator.cycle(&user_id);
             }
             2 => {
-                self.tell(What::Reset, Some(&bot));
+                self.tell(FaultKind::Reset, Some(&bot));
                 self.simulator.reset(&user_id);
             }
             3 => {
-                self.tell(What::ServerStopped, None);
+                self.tell(FaultKind::ServerStopped, None);
                 self.simulator.stop_server();
                 self.undo = Some((undo_at, Undo::StartServer));
             }
             _ => {
-                self.tell(What::TokenToggled, Some(&bot));
+                self.tell(FaultKind::TokenToggled, Some(&bot));
                 self.simulator.deafen(&user_id);
             }
         }
-        self.blows += 1;
+        self.faults += 1;
     }
 
     fn undo(&mut self) {
         match self.undo.take() {
             Some((_, Undo::Enable { bot, user_id })) => {
-                self.tell(What::Enabled, Some(&bot));
+                self.tell(FaultKind::Enabled, Some(&bot));
                 self.simulator.enable(&user_id);
             }
             Some((_, Undo::StartServer)) if self.simulator.start_server().is_ok() => {
-                self.tell(What::ServerStarted, None);
+                self.tell(FaultKind::ServerStarted, None);
             }
             // The port was taken meanwhile: tried again with the next post.
             Some((at, Undo::StartServer)) => self.undo = Some((at, Undo::StartServer)),
@@ -180,9 +180,9 @@ impl Stagehand {
         }
     }
 
-    fn tell(&self, what: What, bot: Option<&str>) {
+    fn tell(&self, kind: FaultKind, bot: Option<&str>) {
         let bot = bot.map(str::to_owned);
         // Nobody listens any more at the very end.
-        let _ = self.told.blocking_send(Blow { what, bot, at: Instant::now() });
+        let _ = self.told.blocking_send(Fault { kind, bot, at: Instant::now() });
     }
 }

@@ -7,11 +7,11 @@ use std::{
 
 use matterhost_actors::model::{Fact, Observation, Subject};
 
-use super::script::{Blow, What};
+use super::script::{Fault, FaultKind};
 
 /// What happened to one bot.
 #[derive(Debug, Default)]
-pub(super) struct Fate {
+pub(super) struct BotStats {
     /// Since when it could hear again if only it noticed.
     pub(super) deaf_since: Option<Instant>,
     /// How soon it was back, each time.
@@ -24,41 +24,49 @@ pub(super) struct Fate {
 
 /// What happened to all bots.
 #[derive(Debug)]
-pub(super) struct Tally {
-    fates: BTreeMap<String, Fate>,
+pub(super) struct DemoStats {
+    bots: BTreeMap<String, BotStats>,
     started: Instant,
 }
 
-impl Tally {
+impl DemoStats {
     pub(super) fn new(bots: impl Iterator<Item = String>) -> Self {
-        Self { fates: bots.map(|bot| (bot, Fate::default())).collect(), started: Instant::now() }
+        Self { bots: bots.map(|bot| (bot, BotStats::default())).collect(), started: Instant::now() }
     }
 
-    pub(super) fn fate(&self, bot: &str) -> Option<&Fate> {
-        self.fates.get(bot)
+    pub(super) fn stats(&self, bot: &str) -> Option<&BotStats> {
+        self.bots.get(bot)
     }
 
     /// Takes note of a blow, and says it in words.
-    pub(super) fn blow(&mut self, blow: &Blow) -> String {
+    pub(super) fn record_fault(&mut self, fault: &Fault) -> String {
         let struck =
-            self.fates.iter_mut().filter(|(bot, _)| blow.bot.as_ref().is_none_or(|struck| struck == *bot));
-        for (_, fate) in struck {
-            match blow.what {
-                What::Disabled | What::ServerStopped => fate.deaf_since = None,
-                What::Enabled | What::Cycled | What::TokenToggled | What::Reset | What::ServerStarted => {
-                    fate.deaf_since = Some(blow.at);
+            self.bots.iter_mut().filter(|(bot, _)| fault.bot.as_ref().is_none_or(|struck| struck == *bot));
+        for (_, stats) in struck {
+            match fault.kind {
+                FaultKind::Disabled | FaultKind::ServerStopped => stats.deaf_since = None,
+                FaultKind::Enabled
+                | FaultKind::Cycled
+                | FaultKind::TokenToggled
+                | FaultKind::Reset
+                | FaultKind::ServerStarted => {
+                    stats.deaf_since = Some(fault.at);
                 }
             }
         }
-        let who = blow.bot.as_deref().unwrap_or_default();
-        let words = match blow.what {
-            What::Disabled => format!("{who} is disabled"),
-            What::Enabled => format!("{who} is enabled again; its old socket would be deaf for ever"),
-            What::Cycled => format!("{who} is disabled and enabled at once; its socket is open and deaf"),
-            What::TokenToggled => format!("{who}'s token is disabled and enabled; only the ping can tell"),
-            What::Reset => format!("{who}'s connection is reset"),
-            What::ServerStopped => "the server stops".into(),
-            What::ServerStarted => "the server is up again".into(),
+        let who = fault.bot.as_deref().unwrap_or_default();
+        let words = match fault.kind {
+            FaultKind::Disabled => format!("{who} is disabled"),
+            FaultKind::Enabled => format!("{who} is enabled again; its old socket would be deaf for ever"),
+            FaultKind::Cycled => {
+                format!("{who} is disabled and enabled at once; its socket is open and deaf")
+            }
+            FaultKind::TokenToggled => {
+                format!("{who}'s token is disabled and enabled; only the ping can tell")
+            }
+            FaultKind::Reset => format!("{who}'s connection is reset"),
+            FaultKind::ServerStopped => "the server stops".into(),
+            FaultKind::ServerStarted => "the server is up again".into(),
         };
         self.stamp(&words)
     }
@@ -66,23 +74,23 @@ impl Tally {
     /// Takes note of an observation. What a person wants to read is said in words.
     pub(super) fn observe(&mut self, seen: &Observation) -> Option<String> {
         let Subject::Account(account, generation) = &seen.subject else { return None };
-        let fate = self.fates.get_mut(account.as_str())?;
+        let stats = self.bots.get_mut(account.as_str())?;
         match &seen.fact {
             Fact::CaughtUp { recovered, .. } => {
-                fate.recovered = *recovered;
+                stats.recovered = *recovered;
                 None
             }
             Fact::Ready { .. } => {
-                let back = fate.deaf_since.take().map(|since| since.elapsed());
-                fate.back_after.extend(back);
-                let posts = std::mem::take(&mut fate.recovered);
+                let back = stats.deaf_since.take().map(|since| since.elapsed());
+                stats.back_after.extend(back);
+                let posts = std::mem::take(&mut stats.recovered);
                 let back = back.map_or_else(String::new, |back| {
                     format!(", back after {} ms; {posts} posts from meanwhile are fetched", back.as_millis())
                 });
                 Some(self.stamp(&format!("{account} is ready in generation {generation}{back}")))
             }
             Fact::Closed { reason, .. } => {
-                fate.endings.push(reason.label().into());
+                stats.endings.push(reason.label().into());
                 Some(self.stamp(&format!("{account}: {reason}")))
             }
             _ => None,
@@ -108,28 +116,28 @@ mod tests {
         Observation { at, server, subject, fact: Fact::Ready { after: Duration::ZERO } }
     }
 
-    fn blow(what: What, bot: Option<&str>) -> Blow {
-        Blow { what, bot: bot.map(Into::into), at: Instant::now() }
+    fn fault(kind: FaultKind, bot: Option<&str>) -> Fault {
+        Fault { kind, bot: bot.map(Into::into), at: Instant::now() }
     }
 
     #[test]
     fn a_bot_is_back_when_it_is_ready_after_the_last_blow() {
-        let mut tally = Tally::new(["a".into(), "b".into()].into_iter());
-        tally.blow(&blow(What::Disabled, Some("a")));
+        let mut tally = DemoStats::new(["a".into(), "b".into()].into_iter());
+        tally.record_fault(&fault(FaultKind::Disabled, Some("a")));
         tally.observe(&ready("b"));
-        tally.blow(&blow(What::Enabled, Some("a")));
+        tally.record_fault(&fault(FaultKind::Enabled, Some("a")));
         tally.observe(&ready("a"));
         tally.observe(&ready("a"));
-        assert_eq!(tally.fate("a").unwrap().back_after.len(), 1, "once for one blow");
-        assert!(tally.fate("b").unwrap().back_after.is_empty(), "nothing had happened to it");
+        assert_eq!(tally.stats("a").unwrap().back_after.len(), 1, "once for one blow");
+        assert!(tally.stats("b").unwrap().back_after.is_empty(), "nothing had happened to it");
     }
 
     #[test]
     fn a_restart_of_the_server_strikes_all() {
-        let mut tally = Tally::new(["a".into(), "b".into()].into_iter());
-        tally.blow(&blow(What::ServerStarted, None));
+        let mut tally = DemoStats::new(["a".into(), "b".into()].into_iter());
+        tally.record_fault(&fault(FaultKind::ServerStarted, None));
         tally.observe(&ready("a"));
         tally.observe(&ready("b"));
-        assert!(["a", "b"].iter().all(|bot| tally.fate(bot).unwrap().back_after.len() == 1));
+        assert!(["a", "b"].iter().all(|bot| tally.stats(bot).unwrap().back_after.len() == 1));
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::AdminConfig;
 use crate::config::{
     ConfigError, Sources,
-    servers::Around,
-    table::{Report, Section},
+    servers::ReadContext,
+    table::{Diagnostics, TableReader},
 };
 
 impl AdminConfig {
@@ -19,10 +19,12 @@ impl AdminConfig {
         let refuse = |problems| ConfigError { file: Some(sources.file.clone()), problems };
         let mut tree = sources.collect().map_err(|problem| refuse(vec![problem]))?;
         let directory = sources.file.parent().unwrap_or(Path::new(""));
-        let around = Around { directory, environment: &sources.environment };
-        let mut report = Report::default();
-        let config =
-            super::read(Section::new("admin".into(), "admin", tree.remove("admin"), &mut report), &around);
+        let context = ReadContext { directory, environment: &sources.environment };
+        let mut report = Diagnostics::default();
+        let config = super::read(
+            TableReader::new("admin".into(), "admin", tree.remove("admin"), &mut report),
+            &context,
+        );
         if report.problems.is_empty() { Ok(config) } else { Err(refuse(report.problems)) }
     }
 }

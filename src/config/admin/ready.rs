@@ -2,7 +2,7 @@
 
 use config::ValueKind;
 
-use crate::config::value::Setting;
+use crate::config::value::ConfigValue;
 
 /// When the host as a whole counts as ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +26,9 @@ impl ReadyPolicy {
     }
 }
 
-impl Setting for ReadyPolicy {
+impl ConfigValue for ReadyPolicy {
     const KIND: &'static str = "all, any or a share";
-    const LIKE: &'static str = "write all, any, or a share of the accounts such as 80%";
+    const HINT: &'static str = "write all, any, or a share of the accounts such as 80%";
 
     fn read(value: &ValueKind) -> Option<Self> {
         let text = String::read(value)?;

@@ -3,15 +3,15 @@ use std::{collections::HashMap, path::Path};
 use config::{Map, Value};
 
 use super::*;
-use crate::config::table::Report;
+use crate::config::table::Diagnostics;
 
 /// Reads the section from these keys. Gives back what is wrong, by key.
 fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
-    let mut report = Report::default();
+    let mut report = Diagnostics::default();
     let values: Map<String, Value> = keys.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
-    let around = Around { directory: Path::new("/nowhere"), environment: &HashMap::new() };
-    read(Section::new("admin".into(), "admin", Some(values.into()), &mut report), &around);
-    report.problems.into_iter().map(|problem| (problem.key, problem.what)).collect()
+    let context = ReadContext { directory: Path::new("/nowhere"), environment: &HashMap::new() };
+    read(TableReader::new("admin".into(), "admin", Some(values.into()), &mut report), &context);
+    report.problems.into_iter().map(|problem| (problem.key, problem.message)).collect()
 }
 
 const TOKEN: &str = "mustnotshowabcdef";

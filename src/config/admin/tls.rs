@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use crate::config::{servers::Around, sources::read_text, table::Section};
+use crate::config::{servers::ReadContext, sources::read_text, table::TableReader};
 
 /// A chain of certificates, or a key, takes a hundredth of it.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -33,9 +33,9 @@ impl fmt::Debug for AdminTls {
 }
 
 /// Reads `tls_cert_file` and `tls_key_file`, if they are given.
-pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<AdminTls> {
+pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<AdminTls> {
     let mut file =
-        |key: &'static str| section.optional::<PathBuf>(key).map(|file| around.directory.join(file));
+        |key: &'static str| section.optional::<PathBuf>(key).map(|file| context.directory.join(file));
     let (cert, key) = (file("tls_cert_file"), file("tls_key_file"));
     let (cert, key) = match (cert, key) {
         (None, None) => return None,
@@ -73,7 +73,7 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Adm
 
 /// Reads a file of one kind of PEM. What a key file holds is never part of a message.
 fn pem<T>(
-    section: &mut Section<'_>,
+    section: &mut TableReader<'_>,
     key: &str,
     file: &std::path::Path,
     parse: impl Fn(&str) -> Option<T>,

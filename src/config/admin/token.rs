@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::{secret_source::Sought, servers::Around, table::Section};
+use crate::config::{secret_source::SecretSource, servers::ReadContext, table::TableReader};
 
 /// Shorter ones can be guessed.
 const SHORTEST: usize = 16;
@@ -13,11 +13,11 @@ const SHORTEST: usize = 16;
 const LONGEST: usize = 512;
 
 /// The token that may do everything.
-pub(super) const FULL: Sought =
-    Sought { noun: "token", of: "admin's", keys: ["token_file", "token_env", "token"] };
+pub(super) const FULL: SecretSource =
+    SecretSource { noun: "token", of: "admin's", keys: ["token_file", "token_env", "token"] };
 /// The token that may look.
-pub(super) const READ: Sought =
-    Sought { noun: "token", of: "admin's", keys: ["read_token_file", "read_token_env", "read_token"] };
+pub(super) const READ: SecretSource =
+    SecretSource { noun: "token", of: "admin's", keys: ["read_token_file", "read_token_env", "read_token"] };
 
 /// A token of the API. It cannot be printed, and is wiped from memory when it goes.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl AdminToken {
     }
 
     /// Whether somebody showed this token. How long it takes tells nothing but the length.
-    pub fn is(&self, shown: &str) -> bool {
+    pub fn matches(&self, shown: &str) -> bool {
         self.0.expose_secret().as_bytes().ct_eq(shown.as_bytes()).into()
     }
 
@@ -68,8 +68,12 @@ impl fmt::Debug for AdminToken {
 }
 
 /// Reads one of the two, if it is given.
-pub(super) fn read(section: &mut Section<'_>, sought: &Sought, around: &Around<'_>) -> Option<AdminToken> {
-    let (key, text) = sought.read_optional(section, around)?;
+pub(super) fn read(
+    section: &mut TableReader<'_>,
+    source: &SecretSource,
+    context: &ReadContext<'_>,
+) -> Option<AdminToken> {
+    let (key, text) = source.read_optional(section, context)?;
     match AdminToken::new(&text) {
         Ok(token) => Some(token),
         Err(error) => {
@@ -88,9 +92,9 @@ mod tests {
     #[test]
     fn a_token_is_known_and_never_shown() {
         let token = AdminToken::new(" 0123456789abcdef\n").unwrap();
-        assert!(token.is("0123456789abcdef"));
+        assert!(token.matches("0123456789abcdef"));
         for other in ["", "0123456789abcdeX", "0123456789abcde", "0123456789abcdef0"] {
-            assert!(!token.is(other), "{other}");
+            assert!(!token.matches(other), "{other}");
         }
         assert_eq!(format!("{token:?}"), "AdminToken(redacted)");
     }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    Change, Compared,
-    Effect::{self, AtOnce, BeginsAnew, NextConnection},
-    How, What, changed,
+    Change, ChangeStatus, Compared,
+    Effect::{self, Immediate, NextConnection, Restart},
+    ItemKind, changed,
 };
 use crate::config::{
     AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
@@ -13,20 +13,22 @@ use crate::config::{
 
 /// Compares two lists by the names of what is in them.
 fn by_name<T>(
-    what: What,
+    kind: ItemKind,
     old: &[T],
     new: &[T],
     name: impl Fn(&T) -> &str,
     compare: impl Fn(&T, &T) -> Vec<Compared>,
 ) -> Vec<Change> {
     let (olds, news) = (of_names(old, &name), of_names(new, &name));
-    let change = |it: &T, how| Change { what, name: name(it).into(), how, keys: Vec::new(), effect: AtOnce };
-    let gone = old.iter().filter(|it| !news.contains_key(name(it))).map(|it| change(it, How::Removed));
+    let change =
+        |it: &T, status| Change { kind, name: name(it).into(), status, keys: Vec::new(), effect: Immediate };
+    let gone =
+        old.iter().filter(|it| !news.contains_key(name(it))).map(|it| change(it, ChangeStatus::Removed));
     let mut changes: Vec<_> = gone.collect();
     for it in new {
         match olds.get(name(it)) {
-            None => changes.push(change(it, How::Added)),
-            Some(before) => changes.extend(changed(what, name(it), &compare(before, it))),
+            None => changes.push(change(it, ChangeStatus::Added)),
+            Some(before) => changes.extend(changed(kind, name(it), &compare(before, it))),
         }
     }
     changes
@@ -43,7 +45,7 @@ fn compared(keys: Vec<(&'static str, bool, Effect)>) -> Vec<Compared> {
 
 pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change> {
     by_name(
-        What::Server,
+        ItemKind::Server,
         old,
         new,
         |server| server.name.as_str(),
@@ -51,10 +53,10 @@ pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change>
             let (a_limits, b_limits) = (a.client.limits(), b.client.limits());
             let (rate, slots) = (a.limits.requests_per_second, a.limits.dial_slots);
             compared(vec![
-                ("url", a.client.url() == b.client.url(), BeginsAnew),
-                ("ca_file", a.ca == b.ca, BeginsAnew),
-                ("requests_per_second", rate.total_cmp(&b.limits.requests_per_second).is_eq(), AtOnce),
-                ("dial_slots", slots == b.limits.dial_slots, AtOnce),
+                ("url", a.client.url() == b.client.url(), Restart),
+                ("ca_file", a.ca == b.ca, Restart),
+                ("requests_per_second", rate.total_cmp(&b.limits.requests_per_second).is_eq(), Immediate),
+                ("dial_slots", slots == b.limits.dial_slots, Immediate),
                 ("max_frame", a_limits.max_frame_bytes == b_limits.max_frame_bytes, NextConnection),
                 ("connect_timeout", a_limits.connect_timeout == b_limits.connect_timeout, NextConnection),
                 ("request_timeout", a_limits.request_timeout == b_limits.request_timeout, NextConnection),
@@ -65,15 +67,15 @@ pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change>
 
 pub(super) fn accounts(old: &[AccountConfig], new: &[AccountConfig]) -> Vec<Change> {
     by_name(
-        What::Account,
+        ItemKind::Account,
         old,
         new,
         |account| account.name.as_str(),
         |a, b| {
             compared(vec![
-                ("server", a.server == b.server, BeginsAnew),
-                ("token", a.token.same_as(&b.token), BeginsAnew),
-                ("sinks", a.sinks == b.sinks, AtOnce),
+                ("server", a.server == b.server, Restart),
+                ("token", a.token.same_as(&b.token), Restart),
+                ("sinks", a.sinks == b.sinks, Immediate),
             ])
         },
     )
@@ -81,13 +83,13 @@ pub(super) fn accounts(old: &[AccountConfig], new: &[AccountConfig]) -> Vec<Chan
 
 pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
     by_name(
-        What::Sink,
+        ItemKind::Sink,
         old,
         new,
         |sink| &*sink.name,
         |a, b| {
             let mut keys = kinds(&a.kind, &b.kind);
-            keys.push(("best_effort", a.best_effort == b.best_effort, BeginsAnew));
+            keys.push(("best_effort", a.best_effort == b.best_effort, Restart));
             keys.extend(filters(&a.filter, &b.filter));
             compared(keys)
         },
@@ -96,10 +98,10 @@ pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
 
 fn filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 4] {
     [
-        ("events", a.events == b.events, AtOnce),
-        ("channel_types", a.channel_types == b.channel_types, AtOnce),
-        ("mentions_only", a.mentions_only == b.mentions_only, AtOnce),
-        ("skip_own", a.skip_own == b.skip_own, AtOnce),
+        ("events", a.events == b.events, Immediate),
+        ("channel_types", a.channel_types == b.channel_types, Immediate),
+        ("mentions_only", a.mentions_only == b.mentions_only, Immediate),
+        ("skip_own", a.skip_own == b.skip_own, Immediate),
     ]
 }
 
@@ -107,32 +109,32 @@ fn kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)> {
     match (a, b) {
         (SinkKind::Stdout, SinkKind::Stdout) => Vec::new(),
         (SinkKind::Webhook(a), SinkKind::Webhook(b)) => {
-            a.difference(b).into_iter().map(|key| (key, false, BeginsAnew)).collect()
+            a.changed_keys(b).into_iter().map(|key| (key, false, Restart)).collect()
         }
         (SinkKind::Exec(a), SinkKind::Exec(b)) => execs(a, b).into(),
         (SinkKind::File(a), SinkKind::File(b)) => files(a, b).into(),
         (SinkKind::Stdout | SinkKind::Webhook(_) | SinkKind::Exec(_) | SinkKind::File(_), _) => {
-            vec![("type", false, BeginsAnew)]
+            vec![("type", false, Restart)]
         }
     }
 }
 
 fn execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
     [
-        ("command", a.command == b.command, BeginsAnew),
-        ("dir", a.dir == b.dir, BeginsAnew),
-        ("pass_env", a.pass_env == b.pass_env, BeginsAnew),
-        ("in_flight", a.in_flight == b.in_flight, BeginsAnew),
-        ("answer_timeout", a.timeout == b.timeout, BeginsAnew),
+        ("command", a.command == b.command, Restart),
+        ("dir", a.dir == b.dir, Restart),
+        ("pass_env", a.pass_env == b.pass_env, Restart),
+        ("in_flight", a.in_flight == b.in_flight, Restart),
+        ("answer_timeout", a.timeout == b.timeout, Restart),
     ]
 }
 
 fn files(a: &FileConfig, b: &FileConfig) -> [(&'static str, bool, Effect); 5] {
     [
-        ("path", a.path == b.path, BeginsAnew),
-        ("rotate_size", a.rotate_size == b.rotate_size, BeginsAnew),
-        ("rotate_after", a.rotate_after == b.rotate_after, BeginsAnew),
-        ("rotate_keep", a.keep == b.keep, BeginsAnew),
-        ("fsync", a.fsync == b.fsync, BeginsAnew),
+        ("path", a.path == b.path, Restart),
+        ("rotate_size", a.rotate_size == b.rotate_size, Restart),
+        ("rotate_after", a.rotate_after == b.rotate_after, Restart),
+        ("rotate_keep", a.keep == b.keep, Restart),
+        ("fsync", a.fsync == b.fsync, Restart),
     ]
 }

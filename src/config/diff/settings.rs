@@ -4,7 +4,7 @@ use matterhost_actors::{hosting::HostSettings, policy::RestartSettings};
 
 use super::{
     Compared,
-    Effect::{AtOnce, BeginsAnew, NextConnection, NextStart},
+    Effect::{Immediate, NextConnection, NextStart, Restart},
 };
 use crate::config::{
     AdminConfig, AdminToken, Config, DeadLetterConfig, LogConfig, MetricsConfig, StateConfig,
@@ -44,72 +44,72 @@ pub(super) fn settings(old: &Config, new: &Config) -> Vec<(&'static str, Keys)> 
 fn restart(a: &HostSettings, b: &HostSettings) -> Keys {
     let (a, b) = (a.restart.settings(), b.restart.settings());
     compare!(a, b;
-        "max_restarts": |s: &RestartSettings| s.max_restarts => AtOnce,
-        "within": |s: &RestartSettings| s.within => AtOnce,
-        "min_backoff": |s: &RestartSettings| s.min_backoff => AtOnce,
-        "max_backoff": |s: &RestartSettings| s.max_backoff => AtOnce,
-        "random_factor": |s: &RestartSettings| s.random_factor.to_bits() => AtOnce,
-        "reset_after": |s: &RestartSettings| s.reset_after => AtOnce,
-        "cooldown": |s: &RestartSettings| s.cooldown => AtOnce,
-        "max_cooldown": |s: &RestartSettings| s.max_cooldown => AtOnce,
+        "max_restarts": |s: &RestartSettings| s.max_restarts => Immediate,
+        "within": |s: &RestartSettings| s.within => Immediate,
+        "min_backoff": |s: &RestartSettings| s.min_backoff => Immediate,
+        "max_backoff": |s: &RestartSettings| s.max_backoff => Immediate,
+        "random_factor": |s: &RestartSettings| s.random_factor.to_bits() => Immediate,
+        "reset_after": |s: &RestartSettings| s.reset_after => Immediate,
+        "cooldown": |s: &RestartSettings| s.cooldown => Immediate,
+        "max_cooldown": |s: &RestartSettings| s.max_cooldown => Immediate,
     )
 }
 
 fn health(a: &HostSettings, b: &HostSettings) -> Keys {
     compare!(a, b;
-        "poll": |s: &HostSettings| s.health.poll => AtOnce,
-        "poll_interval": |s: &HostSettings| s.health.poll_interval => AtOnce,
-        "ping": |s: &HostSettings| s.health.ping => AtOnce,
-        "ping_interval": |s: &HostSettings| s.health.pulse.interval => AtOnce,
-        "ping_timeout": |s: &HostSettings| s.health.pulse.timeout => AtOnce,
-        "witness": |s: &HostSettings| s.health.witness => AtOnce,
+        "poll": |s: &HostSettings| s.health.poll => Immediate,
+        "poll_interval": |s: &HostSettings| s.health.poll_interval => Immediate,
+        "ping": |s: &HostSettings| s.health.ping => Immediate,
+        "ping_interval": |s: &HostSettings| s.health.pulse.interval => Immediate,
+        "ping_timeout": |s: &HostSettings| s.health.pulse.timeout => Immediate,
+        "witness": |s: &HostSettings| s.health.witness => Immediate,
     )
 }
 
 fn delivery(a: &HostSettings, b: &HostSettings) -> Keys {
     compare!(a, b;
         "queue": |s: &HostSettings| s.delivery.queue => NextConnection,
-        "in_flight": |s: &HostSettings| s.delivery.in_flight => AtOnce,
-        "skip_own": |s: &HostSettings| s.delivery.skip_own => AtOnce,
+        "in_flight": |s: &HostSettings| s.delivery.in_flight => Immediate,
+        "skip_own": |s: &HostSettings| s.delivery.skip_own => Immediate,
     )
 }
 
 fn catch_up(a: &HostSettings, b: &HostSettings) -> Keys {
     compare!(a, b;
-        "overlap": |s: &HostSettings| s.catch_up.overlap => AtOnce,
-        "max_posts_per_channel": |s: &HostSettings| s.catch_up.max_posts_per_channel => AtOnce,
-        "max_age": |s: &HostSettings| s.catch_up.max_age => AtOnce,
-        "from": |s: &HostSettings| s.catch_up.from => AtOnce,
+        "overlap": |s: &HostSettings| s.catch_up.overlap => Immediate,
+        "max_posts_per_channel": |s: &HostSettings| s.catch_up.max_posts_per_channel => Immediate,
+        "max_age": |s: &HostSettings| s.catch_up.max_age => Immediate,
+        "from": |s: &HostSettings| s.catch_up.from => Immediate,
     )
 }
 
 fn audit(a: &HostSettings, b: &HostSettings) -> Keys {
     compare!(a, b;
-        "enabled": |s: &HostSettings| s.audit.enabled => AtOnce,
-        "interval": |s: &HostSettings| s.audit.interval => AtOnce,
-        "grace": |s: &HostSettings| s.audit.grace => AtOnce,
+        "enabled": |s: &HostSettings| s.audit.enabled => Immediate,
+        "interval": |s: &HostSettings| s.audit.interval => Immediate,
+        "grace": |s: &HostSettings| s.audit.grace => Immediate,
     )
 }
 
 fn replies(a: &HostSettings, b: &HostSettings) -> Keys {
     compare!(a, b;
-        "deadline": |s: &HostSettings| s.replies.deadline => AtOnce,
-        "in_flight": |s: &HostSettings| s.replies.in_flight => AtOnce,
-        "loop_limit": |s: &HostSettings| s.replies.loop_limit => AtOnce,
+        "deadline": |s: &HostSettings| s.replies.deadline => Immediate,
+        "in_flight": |s: &HostSettings| s.replies.in_flight => Immediate,
+        "loop_limit": |s: &HostSettings| s.replies.loop_limit => Immediate,
     )
 }
 
 fn dead_letter(a: &DeadLetterConfig, b: &DeadLetterConfig) -> Keys {
     compare!(a, b;
-        "dir": |s: &DeadLetterConfig| s.dir.clone() => BeginsAnew,
-        "max_size": |s: &DeadLetterConfig| s.max_size => BeginsAnew,
-        "keep": |s: &DeadLetterConfig| s.keep => BeginsAnew,
+        "dir": |s: &DeadLetterConfig| s.dir.clone() => Restart,
+        "max_size": |s: &DeadLetterConfig| s.max_size => Restart,
+        "keep": |s: &DeadLetterConfig| s.keep => Restart,
     )
 }
 
 fn log(a: &LogConfig, b: &LogConfig) -> Keys {
     compare!(a, b;
-        "level": |s: &LogConfig| s.level.clone() => AtOnce,
+        "level": |s: &LogConfig| s.level.clone() => Immediate,
         "format": |s: &LogConfig| s.format => NextStart,
         "otlp_endpoint": |s: &LogConfig| s.otlp_endpoint.clone() => NextStart,
     )
@@ -119,8 +119,8 @@ fn host(a: &Config, b: &Config) -> Keys {
     compare!(a, b;
         "arbiters": |s: &Config| s.host.arbiters => NextStart,
         "hello_timeout": |s: &Config| s.host.hello_timeout => NextConnection,
-        "stop_deadline": |s: &Config| s.host.stop_deadline => AtOnce,
-        "shutdown_deadline": |s: &Config| s.shutdown_deadline => AtOnce,
+        "stop_deadline": |s: &Config| s.host.stop_deadline => Immediate,
+        "shutdown_deadline": |s: &Config| s.shutdown_deadline => Immediate,
     )
 }
 
@@ -147,7 +147,7 @@ fn metrics(a: MetricsConfig, b: MetricsConfig) -> Keys {
 
 fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
     let same_token = |a: Option<&AdminToken>, b: Option<&AdminToken>| match (a, b) {
-        (Some(a), Some(b)) => a.is(b.expose()),
+        (Some(a), Some(b)) => a.matches(b.expose()),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     };

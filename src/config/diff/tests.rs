@@ -28,9 +28,9 @@ fn base() -> String {
 /// What is told, a line each.
 fn told(old: &str, new: &str) -> Vec<String> {
     let dir = TempDir::new().unwrap();
-    let difference = Difference::between(&load(dir.path(), old), &load(dir.path(), new));
+    let difference = ConfigDiff::between(&load(dir.path(), old), &load(dir.path(), new));
     let json = serde_json::to_string(&difference).unwrap();
-    assert_eq!(serde_json::from_str::<Difference>(&json).unwrap(), difference);
+    assert_eq!(serde_json::from_str::<ConfigDiff>(&json).unwrap(), difference);
     let text = format!("{difference}{difference:?}{json}");
     for secret in ["hxbtrjq1cfy7dqm4q6zj3h5s9e", OTHER, "whsec_", "chat.test", "127.0.0.1"] {
         assert!(!text.contains(secret), "{secret} is shown: {text}");
@@ -45,7 +45,7 @@ fn the_same_is_no_difference() {
         told(&base(), &base().replace("url = 'http://chat.test'", "url = \"http://chat.test/\"")),
         [""; 0]
     );
-    assert_eq!(Difference::default().to_string(), "nothing has changed");
+    assert_eq!(ConfigDiff::default().to_string(), "nothing has changed");
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn what_waits_for_a_start_is_told_until_then() {
                 [log]\nlevel = 'warn'\nformat = 'json'\n[metrics]\nper_account = false\n";
     let dir = TempDir::new().unwrap();
     let (old, new) = (load(dir.path(), &base()), load(dir.path(), &(base() + text)));
-    let runs = new.clone().with_next_start_of(&old);
+    let runs = new.clone().keeping_next_start_keys(&old);
     let waiting = |a: &Config, b: &Config| {
-        let changes = Difference::between(a, b).changes.into_iter();
+        let changes = ConfigDiff::between(a, b).changes.into_iter();
         changes.partition::<Vec<_>, _>(|change| change.effect == Effect::NextStart)
     };
     assert_eq!(waiting(&old, &runs).0, [], "none of them holds yet");

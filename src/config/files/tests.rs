@@ -34,7 +34,7 @@ fn authority() -> String {
 }
 
 fn changed(before: &Config, now: &Config) -> Vec<String> {
-    let difference = crate::config::Difference::between(before, now);
+    let difference = crate::config::ConfigDiff::between(before, now);
     difference
         .changes
         .into_iter()
@@ -47,12 +47,12 @@ fn what_files_hold_now_is_taken_of_those_that_changed() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path());
     assert_eq!(before.files().len(), 4);
-    let (same, problems) = before.with_files_read();
+    let (same, problems) = before.reread_files();
     assert_eq!((changed(&before, &same), problems), (Vec::new(), Vec::new()));
     write(dir.path(), "two.token", &format!("{}\n", TOKENS[2]));
     write(dir.path(), "secret", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     write(dir.path(), "ca.pem", &authority());
-    let (now, problems) = before.with_files_read();
+    let (now, problems) = before.reread_files();
     assert_eq!(
         (changed(&before, &now), problems),
         (
@@ -79,10 +79,10 @@ fn what_cannot_be_used_stays_as_it_was_and_is_told() {
         let dir = TempDir::new().unwrap();
         let before = config(dir.path());
         write(dir.path(), file, text);
-        let (now, problems) = before.with_files_read();
+        let (now, problems) = before.reread_files();
         assert_eq!(changed(&before, &now), [""; 0], "{file}");
         let told = &problems[0];
-        assert!(told.key == key && told.what.contains(what), "{told}");
+        assert!(told.key == key && told.message.contains(what), "{told}");
         assert!(problems.iter().all(|told| !TOKENS.iter().any(|token| told.to_string().contains(token))));
     }
     let dir = TempDir::new().unwrap();
@@ -90,9 +90,9 @@ fn what_cannot_be_used_stays_as_it_was_and_is_told() {
     for file in before.files() {
         fs::remove_file(file).unwrap();
     }
-    let (now, problems) = before.with_files_read();
+    let (now, problems) = before.reread_files();
     assert_eq!((changed(&before, &now).len(), problems.len()), (0, 5), "{problems:#?}");
-    assert!(problems.iter().all(|told| told.what.contains("it cannot be read")), "{problems:#?}");
+    assert!(problems.iter().all(|told| told.message.contains("it cannot be read")), "{problems:#?}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn two_accounts_may_change_their_tokens_with_each_other() {
     let before = config(dir.path());
     write(dir.path(), "one.token", TOKENS[1]);
     write(dir.path(), "two.token", TOKENS[0]);
-    let (now, problems) = before.with_files_read();
+    let (now, problems) = before.reread_files();
     assert_eq!(
         (changed(&before, &now), problems),
         (vec!["one.token".to_owned(), "two.token".to_owned()], Vec::new())

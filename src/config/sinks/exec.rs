@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{servers::Around, table::Section, value::Words};
+use crate::config::{servers::ReadContext, table::TableReader, value::StringList};
 
 /// As many as four accounts hold at once.
 const IN_FLIGHT: usize = 64;
@@ -30,13 +30,13 @@ pub struct ExecConfig {
     pub timeout: Duration,
 }
 
-pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<ExecConfig> {
+pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ExecConfig> {
     let command = command(section);
-    let dir = section.optional::<PathBuf>("dir").map(|path| around.directory.join(path));
-    let pass_env = section.read("pass_env", Words::default()).0;
+    let dir = section.optional::<PathBuf>("dir").map(|path| context.directory.join(path));
+    let pass_env = section.read("pass_env", StringList::default()).0;
     let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
     let timeout = section.within("answer_timeout", TIMEOUT, SOONEST..=LATEST);
-    let dir = dir.unwrap_or_else(|| around.directory.to_owned());
+    let dir = dir.unwrap_or_else(|| context.directory.to_owned());
     if !dir.as_os_str().is_empty() && !dir.is_dir() {
         let what = format!("{} is no directory", dir.display());
         section.refuse("dir", what, "name one that is there");
@@ -45,9 +45,9 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Exe
     Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout })
 }
 
-fn command(section: &mut Section<'_>) -> Option<Vec<String>> {
+fn command(section: &mut TableReader<'_>) -> Option<Vec<String>> {
     let remedy = "name the program and its arguments, such as [\"python3\", \"handler.py\"]";
-    let Words(command) = match section.optional::<Words>("command") {
+    let StringList(command) = match section.optional::<StringList>("command") {
         Some(command) => command,
         None if section.has("command") => return None,
         None => {

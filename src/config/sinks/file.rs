@@ -2,18 +2,18 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{servers::Around, table::Section, value::Bytes};
+use crate::config::{servers::ReadContext, table::TableReader, value::ByteSize};
 
 /// A day of a busy host, and a size that an editor still opens.
-const ROTATE_SIZE: Bytes = Bytes(64 << 20);
+const ROTATE_SIZE: ByteSize = ByteSize(64 << 20);
 /// Files that begin at a known time are found again.
 const ROTATE_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// A week of days.
 const KEEP: usize = 7;
 /// A smaller file would be put aside at every few posts.
-const SMALLEST: Bytes = Bytes(64 << 10);
+const SMALLEST: ByteSize = ByteSize(64 << 10);
 /// A file system's own bounds are not far.
-const LARGEST: Bytes = Bytes(1 << 40);
+const LARGEST: ByteSize = ByteSize(1 << 40);
 /// More often than this would be a file for every few events.
 const SOONEST: Duration = Duration::from_secs(60);
 /// Later than this is never.
@@ -36,7 +36,7 @@ pub struct FileConfig {
     pub fsync: bool,
 }
 
-pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<FileConfig> {
+pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<FileConfig> {
     let path = section.optional::<PathBuf>("path");
     if path.is_none() && !section.has("path") {
         section.refuse(
@@ -49,7 +49,7 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Fil
     let rotate_after = section.within("rotate_after", ROTATE_AFTER, SOONEST..=LATEST);
     let keep = section.within("rotate_keep", KEEP, 1..=MOST_KEPT);
     let fsync = section.read("fsync", true);
-    let path = around.directory.join(path?);
+    let path = context.directory.join(path?);
     if path.is_dir() {
         section.refuse("path", format!("{} is a directory", path.display()), "name a file in it");
         return None;

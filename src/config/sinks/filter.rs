@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::config::{
     problem::{did_you_mean, shown},
-    table::Section,
-    value::Words,
+    table::TableReader,
+    value::StringList,
 };
 
 /// Which events a sink takes: those for which all of it holds.
@@ -41,9 +41,9 @@ const CHANNEL_TYPES: [(&str, ChannelType); 4] = [
     ("group", ChannelType::Group),
 ];
 
-pub(super) fn read(section: &mut Section<'_>) -> Option<FilterConfig> {
-    let events = section.read("events", Words::default()).0;
-    let types = section.read("channel_types", Words::default()).0;
+pub(super) fn read(section: &mut TableReader<'_>) -> Option<FilterConfig> {
+    let events = section.read("events", StringList::default()).0;
+    let types = section.read("channel_types", StringList::default()).0;
     let mentions_only = section.read("mentions_only", false);
     let skip_own = section.read("skip_own", false);
     let (events, types) = (event_names(section, events), channel_types(section, &types));
@@ -51,7 +51,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<FilterConfig> {
 }
 
 /// A server may have events that nobody here knows yet, but their names have one form.
-fn event_names(section: &mut Section<'_>, names: Vec<String>) -> Option<BTreeSet<String>> {
+fn event_names(section: &mut TableReader<'_>, names: Vec<String>) -> Option<BTreeSet<String>> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let fits = |name: &String| !name.is_empty() && name.bytes().all(fits);
     let Some(wrong) = names.iter().find(|name| !fits(name)) else { return Some(names.into_iter().collect()) };
@@ -60,7 +60,7 @@ fn event_names(section: &mut Section<'_>, names: Vec<String>) -> Option<BTreeSet
     None
 }
 
-fn channel_types(section: &mut Section<'_>, names: &[String]) -> Option<BTreeSet<ChannelType>> {
+fn channel_types(section: &mut TableReader<'_>, names: &[String]) -> Option<BTreeSet<ChannelType>> {
     let mut types = BTreeSet::new();
     for name in names {
         let Some((_, kind)) = CHANNEL_TYPES.iter().find(|(known, _)| known == name) else {

@@ -5,10 +5,10 @@ use std::{fmt, path::PathBuf};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroizing};
 
-use crate::config::{secret_source::Sought, servers::Around, table::Section};
+use crate::config::{secret_source::SecretSource, servers::ReadContext, table::TableReader};
 
-const SOUGHT: Sought =
-    Sought { noun: "secret", of: "webhook's", keys: ["secret_file", "secret_env", "secret"] };
+const SOURCE: SecretSource =
+    SecretSource { noun: "secret", of: "webhook's", keys: ["secret_file", "secret_env", "secret"] };
 
 /// What every secret begins with.
 const PREFIX: &str = "whsec_";
@@ -46,12 +46,12 @@ pub enum SecretError {
 }
 
 /// The file that they are in, if they are in one.
-pub(super) fn file(section: &Section<'_>, around: &Around<'_>) -> Option<PathBuf> {
-    SOUGHT.file(section, around)
+pub(super) fn file(section: &TableReader<'_>, context: &ReadContext<'_>) -> Option<PathBuf> {
+    SOURCE.file(section, context)
 }
 
-pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Secrets> {
-    let (key, text) = SOUGHT.read(section, around)?;
+pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Secrets> {
+    let (key, text) = SOURCE.read(section, context)?;
     match Secrets::parse(&Zeroizing::new(text)) {
         Ok(secrets) => Some(secrets),
         Err(error) => {

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::secret::{self, Secrets};
 use crate::config::{
-    servers::{Around, CaFile, USER_AGENT, tls},
-    table::Section,
+    servers::{CaFile, ReadContext, USER_AGENT, tls},
+    table::TableReader,
 };
 
 /// A handler that calls another service takes seconds; people wait for the answer.
@@ -51,11 +51,11 @@ pub struct WebhookConfig {
     pub batch: usize,
 }
 
-pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<WebhookConfig> {
-    let address = address(section, around);
-    let secret_file = secret::file(section, around);
-    let secrets = secret::read(section, around);
-    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| around.directory.join(file));
+pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<WebhookConfig> {
+    let address = address(section, context);
+    let secret_file = secret::file(section, context);
+    let secrets = secret::read(section, context);
+    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| context.directory.join(file));
     let timeout = section.within("timeout", TIMEOUT, SHORTEST..=LONGEST);
     let connect_timeout = section.within("connect_timeout", CONNECT_TIMEOUT, SHORTEST..=LONGEST);
     let concurrency = section.within("concurrency", CONCURRENCY, 1..=MOST_CONCURRENCY);
@@ -76,13 +76,13 @@ pub(super) fn read(section: &mut Section<'_>, around: &Around<'_>) -> Option<Web
 
 impl PartialEq for WebhookConfig {
     fn eq(&self, other: &Self) -> bool {
-        self.difference(other).is_empty()
+        self.changed_keys(other).is_empty()
     }
 }
 
 impl WebhookConfig {
     /// The keys in which they differ.
-    pub(in crate::config) fn difference(&self, other: &Self) -> Vec<&'static str> {
+    pub(in crate::config) fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
         let timeouts = |config: &Self| config.client.limits().connect_timeout;
         let same = [
             ("url", self.client.url() == other.client.url() && self.path == other.path),
@@ -106,7 +106,7 @@ impl WebhookConfig {
 
 /// The roots of trust; `None` when there are none.
 fn roots(
-    section: &mut Section<'_>,
+    section: &mut TableReader<'_>,
     server: &ServerUrl,
     ca_file: Option<PathBuf>,
 ) -> Option<(Option<Tls>, Option<CaFile>)> {
@@ -122,7 +122,7 @@ fn roots(
 }
 
 /// The handler's server, and the path and query on it.
-fn address(section: &mut Section<'_>, around: &Around<'_>) -> Option<(ServerUrl, Box<str>)> {
+fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(ServerUrl, Box<str>)> {
     let Some(text) = section.optional::<String>("url") else {
         if !section.has("url") {
             section.refuse(
@@ -135,7 +135,7 @@ fn address(section: &mut Section<'_>, around: &Around<'_>) -> Option<(ServerUrl,
     };
     match split(text.trim()) {
         Ok((server, path)) => {
-            let lookup = |name: &str| around.environment.get(name).cloned();
+            let lookup = |name: &str| context.environment.get(name).cloned();
             if let Err(error) = proxy::refuse(&server, lookup) {
                 let what = format!("{} names a proxy, and proxies are not supported", error.variable);
                 let remedy = format!(

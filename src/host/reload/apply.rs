@@ -16,38 +16,41 @@ use matterhost_actors::{
     model::{AccountName, ServerName},
 };
 
-use super::{Hosting, ReloadError};
-use crate::config::{AccountConfig, Change, Config, Difference, Effect, How, ServerConfig, What};
+use super::{HostState, ReloadError};
+use crate::config::{
+    AccountConfig, Change, ChangeStatus, Config, ConfigDiff, Effect, ItemKind, ServerConfig,
+};
 
-impl Hosting {
+impl HostState {
     /// Makes the host as the configuration says. Says what differed.
     ///
     /// # Errors
     /// When a sink cannot be started: then nothing has changed.
-    pub(in crate::host) async fn take_up(&mut self, config: Config) -> Result<Difference, ReloadError> {
-        let difference = Difference::between(&self.config, &config);
+    pub(in crate::host) async fn apply(&mut self, config: Config) -> Result<ConfigDiff, ReloadError> {
+        let difference = ConfigDiff::between(&self.config, &config);
         let prepared = self.sinks.prepare(&config)?;
-        self.take_up_servers(&config, &difference).await?;
+        self.apply_servers(&config, &difference).await?;
         if config.host != self.config.host {
-            self.around.supervisor.send(ChangeSettings(config.host.clone())).await?;
+            self.deps.supervisor.send(ChangeSettings(config.host.clone())).await?;
             self.sinks.set_restart(config.host.restart);
         }
         let leaving = self.sinks.install(prepared, &config);
-        let released = self.take_up_accounts(&config).await?;
+        let released = self.apply_accounts(&config).await?;
         self.remove_servers(&config).await?;
-        self.around.operations.hosts(&config);
-        self.config = config.with_next_start_of(&self.config);
+        self.deps.operations.set_config(&config);
+        self.config = config.keeping_next_start_keys(&self.config);
         actix_rt::spawn(leaving.end(async {
             join_all(released.into_iter().map(Released::wait)).await;
         }));
         Ok(difference)
     }
 
-    async fn take_up_servers(&mut self, config: &Config, difference: &Difference) -> Result<(), ReloadError> {
+    async fn apply_servers(&mut self, config: &Config, difference: &ConfigDiff) -> Result<(), ReloadError> {
         for server in &config.servers {
-            let about = |change: &&Change| change.what == What::Server && change.name == server.name.as_str();
+            let about =
+                |change: &&Change| change.kind == ItemKind::Server && change.name == server.name.as_str();
             let changes: Vec<_> = difference.changes.iter().filter(about).collect();
-            if changes.iter().any(|change| change.how == How::Added) {
+            if changes.iter().any(|change| change.status == ChangeStatus::Added) {
                 self.add_server(server).await?;
             } else if !changes.is_empty() {
                 let effects: Vec<_> = changes.iter().map(|change| change.effect).collect();
@@ -58,18 +61,18 @@ impl Hosting {
     }
 
     async fn change_server(&mut self, server: &ServerConfig, effects: &[Effect]) -> Result<(), ReloadError> {
-        let restart = effects.contains(&Effect::BeginsAnew);
+        let restart = effects.contains(&Effect::Restart);
         let new_client = restart || effects.contains(&Effect::NextConnection);
         let before = self.apis.get(&server.name).filter(|_| !new_client).map(Arc::clone);
         let api = before.unwrap_or_else(|| self.api(server));
         self.apis.insert(server.name.clone(), Arc::clone(&api));
         let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
-        note(self.around.supervisor.send(ChangeServer { spec, restart }).await?)
+        note(self.deps.supervisor.send(ChangeServer { spec, restart }).await?)
     }
 
     /// Those that stay are changed at once; those that come wait until those that go have gone, whose tokens and names
     /// they may have.
-    async fn take_up_accounts(&mut self, config: &Config) -> Result<Vec<Released>, ReloadError> {
+    async fn apply_accounts(&mut self, config: &Config) -> Result<Vec<Released>, ReloadError> {
         let before = names(&self.config);
         let is_as_before: HashSet<AccountName> = self.unchanged(config);
         let mut released = Vec::new();
@@ -79,14 +82,14 @@ impl Hosting {
         }
         let after = names(config);
         let gone = before.iter().filter(|name| !after.contains(*name));
-        let removals = gone.clone().map(|name| self.around.supervisor.send(RemoveAccount(name.clone())));
+        let removals = gone.clone().map(|name| self.deps.supervisor.send(RemoveAccount(name.clone())));
         for removed in join_all(removals).await {
             note(removed?)?;
         }
         gone.for_each(|name| self.sinks.forget(name));
         for account in config.accounts.iter().filter(|account| !before.contains(&account.name)) {
             let spec = self.spec(account);
-            note(self.around.supervisor.send(AddAccount(spec)).await?)?;
+            note(self.deps.supervisor.send(AddAccount(spec)).await?)?;
         }
         Ok(released)
     }
@@ -113,7 +116,7 @@ impl Hosting {
         if same_sink && is_as_before {
             return Ok(None);
         }
-        match self.around.supervisor.send(ChangeAccount(spec)).await? {
+        match self.deps.supervisor.send(ChangeAccount(spec)).await? {
             Ok(released) => Ok(Some(released)),
             Err(error) => note(Err(error)).map(|()| None),
         }
@@ -124,7 +127,7 @@ impl Hosting {
         let gone: Vec<_> = self.apis.keys().filter(|name| !stay(name)).cloned().collect();
         for name in gone {
             self.apis.remove(&name);
-            note(self.around.supervisor.send(RemoveServer(name)).await?)?;
+            note(self.deps.supervisor.send(RemoveServer(name)).await?)?;
         }
         Ok(())
     }
@@ -139,7 +142,7 @@ fn names(config: &Config) -> HashSet<AccountName> {
 fn note(answer: Result<(), SupervisorError>) -> Result<(), ReloadError> {
     match answer {
         Ok(()) => Ok(()),
-        Err(SupervisorError::ShuttingDown) => Err(ReloadError::Ended),
+        Err(SupervisorError::ShuttingDown) => Err(ReloadError::ShuttingDown),
         Err(error) => {
             tracing::error!(%error, "a change could not be made");
             Ok(())

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::watched_paths::{self, Places};
+use super::watched_paths::{self, WatchedPaths};
 
 /// A file that was written is looked into when nothing has stirred for so long: then it is written to its end.
 const SETTLES_AFTER: Duration = Duration::from_millis(200);
@@ -30,7 +30,7 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(60);
 /// Notices that files change.
 pub(in crate::host) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
-    places: Arc<RwLock<Places>>,
+    places: Arc<RwLock<WatchedPaths>>,
     watched: BTreeSet<PathBuf>,
     stirs: watch::Sender<u64>,
     /// The last stir that was looked into.
@@ -47,9 +47,9 @@ impl FileWatch {
     }
 
     /// Watches these files, and no others. What a link on the way points to may be another than the last time.
-    pub(in crate::host) async fn follow(&mut self, files: BTreeSet<PathBuf>) {
+    pub(in crate::host) async fn watch_files(&mut self, files: BTreeSet<PathBuf>) {
         // Beside this thread: there are many, and a file system that hangs is to hold nothing else.
-        let Ok(places) = spawn_blocking(move || watched_paths::of(&files)).await else { return };
+        let Ok(places) = spawn_blocking(move || watched_paths::resolve(&files)).await else { return };
         let wanted: BTreeSet<_> = places.keys().cloned().collect();
         *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
         for gone in self.watched.difference(&wanted) {
@@ -82,7 +82,7 @@ impl FileWatch {
 
     /// Waits until something has stirred and settled, or it is time to look anyway. When it is dropped before, nothing is
     /// forgotten.
-    pub(in crate::host) async fn stir(&mut self) {
+    pub(in crate::host) async fn changed(&mut self) {
         let mut stirs = self.stirs.subscribe();
         let seen = self.seen;
         // Its sender is here: it cannot fail.
@@ -102,7 +102,10 @@ impl FileWatch {
 }
 
 /// Counts what stirs where it matters.
-fn watcher(stirs: watch::Sender<u64>, places: Arc<RwLock<Places>>) -> notify::Result<RecommendedWatcher> {
+fn watcher(
+    stirs: watch::Sender<u64>,
+    places: Arc<RwLock<WatchedPaths>>,
+) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: notify::Result<Event>| {
         // What was missed may have mattered.
         let matters = event.map_or(true, |event| {
@@ -120,7 +123,7 @@ fn is_change(kind: EventKind) -> bool {
 }
 
 /// Others may write beside what is watched, and often.
-fn matters(event: &Event, places: &Places) -> bool {
+fn matters(event: &Event, places: &WatchedPaths) -> bool {
     let is_watched = |path: &PathBuf| {
         // A directory that goes tells of itself.
         let place = path.parent().and_then(|parent| places.get(parent)).zip(path.file_name());

@@ -8,14 +8,14 @@ use std::{
 };
 
 /// The names in directories that decide what a file holds.
-pub(in crate::host) type Places = BTreeMap<PathBuf, BTreeSet<OsString>>;
+pub(in crate::host) type WatchedPaths = BTreeMap<PathBuf, BTreeSet<OsString>>;
 
 /// As many links as a system follows.
 const MOST_LINKS: usize = 40;
 
 /// The places of files.
-pub(in crate::host) fn of(files: &BTreeSet<PathBuf>) -> Places {
-    let mut places = Places::new();
+pub(in crate::host) fn resolve(files: &BTreeSet<PathBuf>) -> WatchedPaths {
+    let mut places = WatchedPaths::new();
     for file in files {
         add(file, &mut places);
     }
@@ -24,7 +24,7 @@ pub(in crate::host) fn of(files: &BTreeSet<PathBuf>) -> Places {
 
 /// Adds the places of a file. Kubernetes swaps a link beside the file, others one to a whole directory: each link on the
 /// way is one of the places, and so is the file itself.
-fn add(file: &Path, places: &mut Places) {
+fn add(file: &Path, places: &mut WatchedPaths) {
     // Where there is no current directory the path is taken as it is.
     let whole = path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let mut steps: VecDeque<PathBuf> = steps(&whole).collect();
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn of(file: &Path) -> Vec<(PathBuf, Vec<OsString>)> {
-        let mut places = Places::new();
+        let mut places = WatchedPaths::new();
         add(file, &mut places);
         places.into_iter().map(|(dir, names)| (dir, names.into_iter().collect())).collect()
     }

@@ -10,7 +10,8 @@ fn start(told: &Arc<Told>) -> BestEffort {
 }
 
 fn start_with(told: &Arc<Told>, metrics: &Metrics) -> BestEffort {
-    BestEffort::start(&"spare".into(), Arc::clone(told) as Arc<dyn EventSink>, metrics.sink("spare")).unwrap()
+    BestEffort::start(&"spare".into(), Arc::clone(told) as Arc<dyn EventSink>, metrics.sink_meter("spare"))
+        .unwrap()
 }
 
 /// Waits until the sink was given so many.

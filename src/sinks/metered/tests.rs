@@ -10,7 +10,7 @@ fn series(metrics: &Metrics, begin: &str) -> Vec<String> {
 #[tokio::test]
 async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
     let (told, metrics) = (Arc::<Told>::default(), Metrics::new(true));
-    let sink = Timed::new(told.clone(), metrics.sink("hook"));
+    let sink = Timed::new(told.clone(), metrics.sink_meter("hook"));
     told.says(retry(1));
     assert_eq!(outcome(sink.deliver(&post("c", "1"))).await, retry(1));
     let later = told.says_later();

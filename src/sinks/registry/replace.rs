@@ -53,7 +53,7 @@ impl Sinks {
     /// Whether a sink is at work as it is wanted, but for its filter.
     fn runs(&self, sink: &SinkConfig, config: &Config) -> bool {
         let letters_stay = self.dead_letter == config.dead_letter || !sink.kind.keeps_dead_letters();
-        letters_stay && self.by_name.get(&sink.name).is_some_and(|made| made.config.works_as(sink))
+        letters_stay && self.by_name.get(&sink.name).is_some_and(|made| made.config.same_worker_as(sink))
     }
 
     /// Puts those that were started in their places. [`Sinks::of`] gives them from now on.

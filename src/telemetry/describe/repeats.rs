@@ -8,7 +8,7 @@ use tracing::Level;
 
 /// What was told of each account last. As many as are hosted.
 #[derive(Debug, Default)]
-pub(super) struct Repeats(HashMap<AccountName, Last>);
+pub(super) struct RepeatFilter(HashMap<AccountName, Last>);
 
 #[derive(Debug, Default)]
 struct Last {
@@ -20,7 +20,7 @@ struct Last {
     poll_failed: bool,
 }
 
-impl Repeats {
+impl RepeatFilter {
     /// The level at which it is told.
     pub(super) fn level(&mut self, observation: &Observation, level: Level) -> Level {
         let Subject::Account(account, _) = &observation.subject else { return level };
@@ -80,13 +80,13 @@ mod tests {
         Fact::Closed { reason, ready_for: None, charged }
     }
 
-    fn level(repeats: &mut Repeats, fact: Fact) -> Level {
+    fn level(repeats: &mut RepeatFilter, fact: Fact) -> Level {
         repeats.level(&observed("bot", fact), Level::WARN)
     }
 
     #[test]
     fn an_ending_that_goes_on_is_told_once_with_what_follows() {
-        let mut repeats = Repeats::default();
+        let mut repeats = RepeatFilter::default();
         let scheduled = || Fact::RestartScheduled { after: Duration::ZERO, resume: false };
         let blocked = || closed(CloseReason::Unauthorized, false);
         for expected in [Level::WARN, Level::DEBUG, Level::DEBUG] {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_is_charged_is_told_each_time() {
-        let mut repeats = Repeats::default();
+        let mut repeats = RepeatFilter::default();
         for _ in 0..3 {
             assert_eq!(level(&mut repeats, closed(CloseReason::Panicked, true)), Level::WARN);
         }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn polls_that_fail_are_told_once_until_one_is_good() {
-        let mut repeats = Repeats::default();
+        let mut repeats = RepeatFilter::default();
         let failed = || Fact::ProbeFailed { cause: "so".into() };
         assert_eq!(level(&mut repeats, failed()), Level::WARN);
         assert_eq!(level(&mut repeats, failed()), Level::DEBUG);
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn an_account_that_is_removed_is_forgotten() {
-        let mut repeats = Repeats::default();
+        let mut repeats = RepeatFilter::default();
         level(&mut repeats, closed(CloseReason::Timeout, false));
         level(&mut repeats, Fact::Removed);
         assert!(repeats.0.is_empty());

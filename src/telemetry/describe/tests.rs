@@ -100,13 +100,13 @@ fn facts_with_values_are_told_with_them() {
         Fact::PollsStretched { interval: wait },
         Fact::RestartScheduled { after: wait, resume: true },
     ] {
-        assert!(told(&fact).message.contains("1m 30s"), "{fact:?}");
+        assert!(describe(&fact).message.contains("1m 30s"), "{fact:?}");
     }
     for fact in [
         Fact::Rejected { cause: "so".into() },
         Fact::ProbeFailed { cause: "so".into() },
         Fact::Unreadable { cause: "so".into() },
     ] {
-        assert!(told(&fact).message.ends_with(": so"), "{fact:?}");
+        assert!(describe(&fact).message.ends_with(": so"), "{fact:?}");
     }
 }

@@ -16,13 +16,13 @@ const HOUSEKEEPER: &str = "actix_server";
 
 /// Says what is logged, and changes it at once, until the program ends or it is changed again.
 #[derive(Debug, Clone)]
-pub struct LogLevel {
+pub struct LogLevelHandle {
     handle: Handle<Targets, Registry>,
     /// As it was given.
     given: Arc<Mutex<Targets>>,
 }
 
-impl LogLevel {
+impl LogLevelHandle {
     /// The filter, and what changes it.
     pub(super) fn new(given: &Targets) -> (reload::Layer<Targets, Registry>, Self) {
         let (layer, handle) = reload::Layer::new(without_housekeeping(given));
@@ -69,8 +69,8 @@ mod tests {
 
     use super::*;
 
-    fn at_info() -> (impl tracing::Subscriber + Send + Sync, LogLevel) {
-        let (layer, level) = LogLevel::new(&parse_level("info").unwrap());
+    fn at_info() -> (impl tracing::Subscriber + Send + Sync, LogLevelHandle) {
+        let (layer, level) = LogLevelHandle::new(&parse_level("info").unwrap());
         (Registry::default().with(layer), level)
     }
 

@@ -10,7 +10,7 @@ use matterhost_actors::model::{AccountSnapshot, AccountState, CloseReason, Serve
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::{
-    Who,
+    CountsKey,
     labels::Labels,
     scrape::{Family, Kind, Scrape},
 };
@@ -58,7 +58,7 @@ const UNPROVEN_AFTER: Duration = Duration::from_secs(180);
 
 /// What the accounts of one server have in common, or one account has.
 struct Row {
-    who: Who,
+    who: CountsKey,
     budget_left: u32,
     queued: usize,
     stalled_by_sink: usize,
@@ -70,7 +70,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(who: Who, account: &AccountSnapshot, now: SystemTime) -> Self {
+    fn of(who: CountsKey, account: &AccountSnapshot, now: SystemTime) -> Self {
         Self {
             who,
             budget_left: account.budget_left,
@@ -119,7 +119,7 @@ fn is_unproven(account: &AccountSnapshot, now: SystemTime) -> bool {
 
 pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     states(scrape, encoder)?;
-    if scrape.metrics.book.per_account {
+    if scrape.metrics.account_counts.per_account {
         one_by_one(scrape, encoder)?;
     }
     gauges(&rows(scrape), encoder)?;
@@ -155,10 +155,12 @@ fn of(account: &AccountSnapshot) -> Labels<'_> {
 }
 
 fn rows(scrape: &Scrape) -> Vec<Row> {
-    let (book, now) = (&scrape.metrics.book, SystemTime::now());
-    let row = |account: &AccountSnapshot| Row::of(book.who(&account.account, &account.server), account, now);
+    let (account_counts, now) = (&scrape.metrics.account_counts, SystemTime::now());
+    let row = |account: &AccountSnapshot| {
+        Row::of(account_counts.who(&account.account, &account.server), account, now)
+    };
     let each = scrape.accounts.iter().map(row);
-    if book.per_account {
+    if account_counts.per_account {
         return each.collect();
     }
     let mut servers: BTreeMap<ServerName, Row> = BTreeMap::new();
@@ -201,7 +203,7 @@ fn some(
 }
 
 fn counters(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let counts = scrape.metrics.book.all();
+    let counts = scrape.metrics.account_counts.all();
     let events = counts.iter().flat_map(|(who, counts)| {
         counts.events().into_iter().map(move |(event, times)| ((who.labels(), [("type", event)]), times))
     });

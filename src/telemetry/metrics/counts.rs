@@ -10,13 +10,13 @@ use std::{
 
 use matterhost_actors::model::{AccountName, AccountSnapshot, Event, ServerName};
 
-use super::{Who, event_types};
+use super::{CountsKey, event_types};
 
 /// The counts of all.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct AccountCounts {
     pub(super) per_account: bool,
-    counts: RwLock<BTreeMap<Who, Arc<Counts>>>,
+    counts: RwLock<BTreeMap<CountsKey, Arc<Counts>>>,
 }
 
 /// What is counted.
@@ -34,18 +34,18 @@ pub(super) struct Counts {
 #[derive(Debug, Clone)]
 pub struct EventMeter(Arc<Counts>);
 
-impl Book {
+impl AccountCounts {
     pub(super) fn new(per_account: bool) -> Self {
         Self { per_account, counts: RwLock::default() }
     }
 
     /// Whose counts an account's are.
-    pub(super) fn who(&self, account: &AccountName, server: &ServerName) -> Who {
-        Who { account: self.per_account.then(|| account.clone()), server: server.clone() }
+    pub(super) fn who(&self, account: &AccountName, server: &ServerName) -> CountsKey {
+        CountsKey { account: self.per_account.then(|| account.clone()), server: server.clone() }
     }
 
     /// The counts of an account.
-    pub(super) fn of(&self, account: &AccountName, server: &ServerName) -> Arc<Counts> {
+    pub(super) fn get_or_create(&self, account: &AccountName, server: &ServerName) -> Arc<Counts> {
         let who = self.who(account, server);
         if let Some(counts) = self.counts.read().unwrap_or_else(PoisonError::into_inner).get(&who) {
             return Arc::clone(counts);
@@ -55,7 +55,7 @@ impl Book {
     }
 
     /// Forgets accounts that are no more; those of a server together never go back.
-    pub(super) fn keep(&self, accounts: &[AccountSnapshot]) {
+    pub(super) fn retain_hosted(&self, accounts: &[AccountSnapshot]) {
         if !self.per_account {
             return;
         }
@@ -68,19 +68,19 @@ impl Book {
         });
     }
 
-    pub(super) fn all(&self) -> Vec<(Who, Arc<Counts>)> {
+    pub(super) fn all(&self) -> Vec<(CountsKey, Arc<Counts>)> {
         let counts = self.counts.read().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(who, counts)| (who.clone(), Arc::clone(counts))).collect()
     }
 }
 
 impl Counts {
-    pub(super) fn ended(&self, reason: &'static str, charged: bool) {
+    pub(super) fn record_ending(&self, reason: &'static str, charged: bool) {
         let mut endings = self.endings.lock().unwrap_or_else(PoisonError::into_inner);
         *endings.entry((reason, charged)).or_default() += 1;
     }
 
-    pub(super) fn truncated(&self) {
+    pub(super) fn record_truncation(&self) {
         self.truncations.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -108,7 +108,7 @@ impl EventMeter {
     }
 
     /// Counts an event that the account's sinks have answered for good.
-    pub fn settled(&self, event: &Event) {
+    pub fn record(&self, event: &Event) {
         let label = event_types::label(&event.body.event);
         let mut events = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         match events.iter_mut().find(|(known, _)| *known == label) {

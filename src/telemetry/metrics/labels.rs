@@ -7,7 +7,7 @@ use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEnco
 
 /// An account, or all accounts of a server together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Who {
+pub(super) struct CountsKey {
     pub(super) account: Option<AccountName>,
     pub(super) server: ServerName,
 }
@@ -19,7 +19,7 @@ pub(super) struct Labels<'a> {
     pub(super) server: &'a str,
 }
 
-impl Who {
+impl CountsKey {
     pub(super) fn labels(&self) -> Labels<'_> {
         Labels { account: self.account.as_ref().map(AccountName::as_str), server: self.server.as_str() }
     }

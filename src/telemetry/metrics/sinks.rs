@@ -43,7 +43,7 @@ pub struct SinkMeter {
 
 /// A sink has an event, and has not answered. Dropped, it counts as given up.
 #[derive(Debug)]
-pub struct Answering {
+pub struct DeliveryTimer {
     since: Instant,
     meter: SinkMeter,
 }
@@ -69,7 +69,7 @@ impl Sinks {
     }
 
     /// Forgets sinks that are no more: nobody measures them, and none of their events is under way.
-    pub(super) fn keep_measured(&self) {
+    pub(super) fn retain_measured(&self) {
         let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
         loads.retain(|(name, load)| {
             let is_measured = Arc::strong_count(load) > 1;
@@ -104,20 +104,20 @@ impl Load {
 
 impl SinkMeter {
     /// The sink is given an event.
-    pub fn begins(&self) -> Answering {
+    pub fn start(&self) -> DeliveryTimer {
         self.load.unanswered.fetch_add(1, Ordering::Relaxed);
-        Answering { since: Instant::now(), meter: self.clone() }
+        DeliveryTimer { since: Instant::now(), meter: self.clone() }
     }
 
     /// An event went past the sink, which does not keep up (`best_effort`).
-    pub fn lost(&self) {
+    pub fn record_lost(&self) {
         self.load.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Answering {
+impl DeliveryTimer {
     /// The sink has answered.
-    pub fn answered(self, outcome: &Outcome) {
+    pub fn finish(self, outcome: &Outcome) {
         let at = match outcome {
             Outcome::Acknowledged => 0,
             Outcome::Retry { .. } => 1,
@@ -128,7 +128,7 @@ impl Answering {
     }
 }
 
-impl Drop for Answering {
+impl Drop for DeliveryTimer {
     fn drop(&mut self) {
         self.meter.load.unanswered.fetch_sub(1, Ordering::Relaxed);
     }

@@ -40,14 +40,14 @@ fn of(server: &ServerName) -> [(&'static str, String); 1] {
 
 impl Timings {
     /// A server is added: its series begin at zero, so that the first time counts as a rise.
-    pub(super) fn begin(&self, server: &ServerName) {
+    pub(super) fn add_server(&self, server: &ServerName) {
         for times in [&self.connect, &self.catch_up, &self.probe, &self.deaf] {
             drop(times.get_or_create(&of(server)));
         }
     }
 
     /// A server is no more.
-    pub(super) fn forget(&self, server: &ServerName) {
+    pub(super) fn remove_server(&self, server: &ServerName) {
         for times in [&self.connect, &self.catch_up, &self.probe, &self.deaf] {
             times.remove(&of(server));
         }

@@ -50,7 +50,7 @@ fn one_account_is_told_of_with_all_that_is_known() {
     assert_eq!(account["budget_left"], 5);
     assert!(account["last_event"].as_str().unwrap().ends_with('Z'), "{account}");
     assert_eq!(account["endings"], Value::Array(Vec::new()));
-    assert!(account["witnesses"].is_object() && account["cursor_lag_ms"].is_u64(), "{account}");
+    assert!(account["liveness"].is_object() && account["cursor_lag_ms"].is_u64(), "{account}");
     host.world.simulator.cycle(&host.world.bot.user_id);
     let account = host.account("helpdesk");
     assert!(!account.to_string().contains(&host.world.bot.token));

@@ -82,9 +82,9 @@ fn a_reset_gives_a_tripped_one_its_budget_back() {
 #[test]
 fn an_audit_is_made_when_it_is_asked_for() {
     let host = Host::ready("[audit]\ninterval = \"1h\"\ngrace = \"1s\"\n");
-    assert!(host.account("helpdesk")["witnesses"]["last_audit"].is_null());
+    assert!(host.account("helpdesk")["liveness"]["last_audit"].is_null());
     done(&host, "audit");
-    let audited = |account: &Value| account["witnesses"]["last_audit"]["good"] == true;
+    let audited = |account: &Value| account["liveness"]["last_audit"]["ok"] == true;
     host.await_account("helpdesk", "the audit", audited);
     host.post("/v1/accounts/helpdesk/destroy").problem(404);
     assert_eq!(host.account("helpdesk")["generation"], 1);

@@ -57,10 +57,10 @@ fn what_a_reload_answers_is_described_by_name() {
     for method in ["get", "post"] {
         let answer = &document["paths"]["/v1/reload"][method]["responses"]["200"];
         let schema = &answer["content"]["application/json"]["schema"]["$ref"];
-        assert_eq!(schema, "#/components/schemas/Difference", "{answer}");
+        assert_eq!(schema, "#/components/schemas/ConfigDiff", "{answer}");
     }
     let effects = &document["components"]["schemas"]["Effect"];
-    assert!(effects.to_string().contains("begins_anew"), "{effects}");
+    assert!(effects.to_string().contains("restart"), "{effects}");
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn a_watcher_gets_all_rows_and_then_what_changes() {
     assert_eq!(instance.name, "instance");
     assert_eq!(instance.data["instance"], host.get("/v1/instance").json()["instance"]);
     let rows = stream.next().unwrap().data;
-    assert_eq!(rows["whole"], true);
+    assert_eq!(rows["snapshot"], true);
     assert_eq!(rows["accounts"].as_array().unwrap().len(), 2, "{rows}");
     restart(&host, "alerts");
     let row = stream.row("alerts", |row| row["generation"] == 2);

@@ -27,10 +27,10 @@ impl Full {
     pub(crate) fn new(per_account: bool) -> Self {
         let metrics = Metrics::new(per_account);
         facts(&metrics);
-        let sink = metrics.sink("hook");
-        sink.begins().answered(&Outcome::Acknowledged);
-        sink.lost();
-        metrics.events_of(&name("bot"), &server()).settled(&event("bot", "posted"));
+        let sink = metrics.sink_meter("hook");
+        sink.start().finish(&Outcome::Acknowledged);
+        sink.record_lost();
+        metrics.event_meter(&name("bot"), &server()).record(&event("bot", "posted"));
         asked(&metrics);
         let mut stalled = account("stalled", 1);
         (stalled.state, stalled.stalls) = (AccountState::Stalled, Stalls { sink: true, store: true });
@@ -63,7 +63,7 @@ fn asked(metrics: &Metrics) {
     let config =
         ClientConfig::new("http://127.0.0.1:1".parse().unwrap(), None, ClientLimits::default(), "test");
     actix_rt::System::new().block_on(async {
-        let client = Client::counted(&config, metrics.tally(&server()));
+        let client = Client::counted(&config, metrics.request_stats(&server()));
         client.system_ping().await.unwrap_err();
         client.dial(&Token::new("a-token").unwrap(), None).await.unwrap_err();
     });

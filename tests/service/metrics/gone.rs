@@ -28,14 +28,14 @@ fn what_a_sink_had_goes_with_it_and_its_last_event() {
     let metrics = Metrics::new(true);
     let told = || with_label(&metrics, "sink=\"hook\"", &[]);
     let unanswered = |events: u8| format!("matterhost_sink_unanswered_events{{sink=\"hook\"}} {events}");
-    let sink = metrics.sink("hook");
-    sink.lost();
-    let answering = sink.begins();
+    let sink = metrics.sink_meter("hook");
+    sink.record_lost();
+    let timer = sink.start();
     drop(sink);
     assert!(told().contains(&unanswered(1)), "{:?}", told());
-    answering.answered(&Outcome::Acknowledged);
+    timer.finish(&Outcome::Acknowledged);
     assert_eq!(told(), Vec::<String>::new());
-    let _another = metrics.sink("hook");
+    let _another = metrics.sink_meter("hook");
     let lost = "matterhost_sink_lost_events_total{sink=\"hook\"} 0".to_owned();
     assert!(told().contains(&unanswered(0)) && told().contains(&lost), "{:?}", told());
 }
@@ -43,20 +43,20 @@ fn what_a_sink_had_goes_with_it_and_its_last_event() {
 #[test]
 fn a_sink_that_takes_the_place_of_another_goes_on_counting() {
     let metrics = Metrics::new(true);
-    let before = metrics.sink("hook");
-    before.lost();
-    let after = metrics.sink("hook");
+    let before = metrics.sink_meter("hook");
+    before.record_lost();
+    let after = metrics.sink_meter("hook");
     drop(before);
     let lost = || with_label(&metrics, "lost_events_total{sink=\"hook\"}", &[]);
     assert_eq!(lost(), ["matterhost_sink_lost_events_total{sink=\"hook\"} 1"]);
-    after.lost();
+    after.record_lost();
     assert_eq!(lost(), ["matterhost_sink_lost_events_total{sink=\"hook\"} 2"]);
 }
 
 #[test]
 fn what_a_server_had_goes_with_it_and_what_comes_late_is_not_kept() {
     let metrics = Metrics::new(true);
-    let tally = metrics.tally(&ServerName::new("main").unwrap());
+    let tally = metrics.request_stats(&ServerName::new("main").unwrap());
     let ready = || observation("bot", Fact::Ready { after: Duration::from_secs(1) });
     metrics.observe(&ready());
     let told = |servers: &[ServerSnapshot]| with_label(&metrics, "server=\"main\"", servers);

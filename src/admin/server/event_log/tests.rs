@@ -8,8 +8,8 @@ use matterhost_actors::{
 
 use super::*;
 
-fn facts() -> Facts {
-    Facts::new("run".into(), Observer::default().subscribe())
+fn facts() -> EventLog {
+    EventLog::new("run".into(), Observer::default().subscribe())
 }
 
 fn fact(account: &str, fact: Fact) -> Arc<Observation> {
@@ -19,15 +19,15 @@ fn fact(account: &str, fact: Fact) -> Arc<Observation> {
     Arc::new(Observation { at: SystemTime::now(), server, subject, fact })
 }
 
-fn add(facts: &Facts, count: usize) {
+fn add(facts: &EventLog, count: usize) {
     (0..count).for_each(|_| facts.add(Some(fact("a", Fact::Stopped)), 0));
 }
 
 /// What it hears without waiting: the number of a fact, or how many are missing.
-fn heard(listening: &mut Listening) -> Option<Result<u64, u64>> {
+fn heard(listening: &mut EventLogReader) -> Option<Result<u64, u64>> {
     listening.next().now_or_never().map(|heard| match heard.unwrap() {
-        Heard::Line(line) => Ok(line.n),
-        Heard::Missed(missed) => Err(missed),
+        EventLogItem::Entry(line) => Ok(line.n),
+        EventLogItem::Missed(missed) => Err(missed),
     })
 }
 
@@ -84,9 +84,9 @@ fn whoever_is_too_slow_is_told_how_many_are_missing_and_nothing_grows() {
 fn a_listener_gets_what_it_wants() {
     let wanted = |accounts: &[&str], servers: &[&str], facts: &[&str], level| {
         let words = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-        Wanted { accounts: words(accounts), servers: words(servers), facts: words(facts), level }
+        EventFilter { accounts: words(accounts), servers: words(servers), facts: words(facts), level }
     };
-    let line = |observation| Line {
+    let line = |observation| LogEntry {
         instance: "run".into(),
         n: 5,
         observation: Some(observation),
@@ -103,7 +103,7 @@ fn a_listener_gets_what_it_wants() {
     let chunk = connecting.chunk(&wanted(&[], &[], &[], Level::DEBUG)).unwrap();
     let text = std::str::from_utf8(&chunk).unwrap();
     assert!(text.starts_with("id: run-5\nevent: fact\ndata: {") && text.ends_with("}\n\n"), "{text}");
-    let missing = Line { observation: None, missed: 3, ..line(fact("a", Fact::Connecting)) };
+    let missing = LogEntry { observation: None, missed: 3, ..line(fact("a", Fact::Connecting)) };
     let told = missing.chunk(&wanted(&["b"], &[], &["ready"], Level::ERROR)).unwrap();
-    assert_eq!(told, gap(3), "whoever misses facts is told, whatever they were");
+    assert_eq!(told, gap_event(3), "whoever misses facts is told, whatever they were");
 }
