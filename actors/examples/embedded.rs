@@ -6,8 +6,8 @@ use std::{error::Error, sync::Arc, time::Duration};
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use matterhost_actors::{
     hosting::{
-        AccountSpec, AddAccount, AddServer, HostSettings, List, SendReply, ServerSpec, Shutdown, StopAccount,
-        Supervisor,
+        AccountSpec, AddAccount, AddServer, HostSettings, ListAccounts, SendReply, ServerSpec, Shutdown,
+        StopAccount, Supervisor,
     },
     mattermost::{ClientConfig, ClientLimits},
     model::{AccountName, Draft, Event, Fact, Order, ReplyKey, ServerName, Token},
@@ -53,7 +53,7 @@ impl Handler<Alarm> for Alarms {
         Box::pin(async move {
             let key = Some(ReplyKey::new(&format!("alarm-{}", alarm.number))?);
             let order = Order::Post(Draft { channel, text: alarm.text.into(), key, ..Draft::default() });
-            Ok(supervisor.send(SendReply { account, order }).await??.ids.len())
+            Ok(supervisor.send(SendReply { account, action: order }).await??.ids.len())
         })
     }
 }
@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         while news.recv().await?.fact != Fact::Stopped {}
         let told = alarms.send(Alarm { number: 3, text: "Nobody hears this." }).await?;
         println!("{}", told.map_or_else(|error| error.to_string(), |posts| format!("{posts} posts")));
-        for account in supervisor.send(List).await? {
+        for account in supervisor.send(ListAccounts).await? {
             println!("{}: {}", account.account, account.state);
         }
         supervisor.send(Shutdown { deadline: Duration::from_secs(5) }).await?;

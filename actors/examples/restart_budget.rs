@@ -5,7 +5,9 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use actix::Actor as _;
 use matterhost_actors::{
-    hosting::{AccountSpec, AddAccount, AddServer, HostSettings, List, ServerSpec, Shutdown, Supervisor},
+    hosting::{
+        AccountSpec, AddAccount, AddServer, HostSettings, ListAccounts, ServerSpec, Shutdown, Supervisor,
+    },
     mattermost::{ClientConfig, ClientLimits},
     model::{AccountName, Event, Fact, ServerName, Subject, Token},
     policy::{GateLimits, RestartPolicy, RestartSettings},
@@ -77,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 _ => {}
             }
         }
-        for account in supervisor.send(List).await? {
+        for account in supervisor.send(ListAccounts).await? {
             println!("{}: {}, {} left of its budget", account.account, account.state, account.budget_left);
         }
         supervisor.send(Shutdown { deadline: Duration::from_secs(5) }).await?;

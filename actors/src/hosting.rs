@@ -29,7 +29,7 @@ pub use settings::{
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
-    CountStates, List, ListServers, Look, Released, RemoveAccount, RemoveServer, ResetAccount,
-    RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount, Supervisor,
-    SupervisorError,
+    CountStates, GetAccount, ListAccounts, ListServers, RemoveAccount, RemoveServer, ResetAccount,
+    RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased, StartAccount, StopAccount,
+    Supervisor, SupervisorError,
 };

@@ -25,7 +25,7 @@ pub(crate) fn a_second(quick: bool) -> anyhow::Result<Readings> {
         let text = format!("answer {n}");
         let order =
             Order::Post(Draft { channel: server.world.channel.as_str().into(), text, ..Draft::default() });
-        let asked = host.supervisor.send(SendReply { account, order });
+        let asked = host.supervisor.send(SendReply { account, action: order });
         async move { asked.await?.map_err(|error| anyhow!("{error}")) }
     });
     let posted = runtime.block_on(try_join_all(posted))?.len();

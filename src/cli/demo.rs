@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Context as _;
 use matterhost_actors::{
-    hosting::{List, Shutdown},
+    hosting::{ListAccounts, Shutdown},
     model::{AccountSnapshot, Observation},
 };
 use tokio::{
@@ -54,7 +54,7 @@ async fn play(length: Duration) -> anyhow::Result<Exit> {
     watch(&scene, &mut script, &mut tally, &mut screen, &mut observations, length).await?;
     script.stop();
     let wrong = last_words(&scene, &mut tally, &mut observations).await?;
-    let snapshots = scene.supervisor.send(List).await.context("the Supervisor is gone")?;
+    let snapshots = scene.supervisor.send(ListAccounts).await.context("the Supervisor is gone")?;
     screen.summary(&scene, &tally, &snapshots, &wrong)?;
     scene.supervisor.send(Shutdown { deadline: GRACE }).await.context("the Supervisor is gone")?;
     if let Some((page, _)) = page {
@@ -84,7 +84,7 @@ async fn watch(
             () = sleep_until(end) => return Ok(()),
             signal = &mut interrupted => return signal.context("cannot listen for Ctrl-C"),
             _ = pictures.tick() => {
-                let snapshots: Vec<AccountSnapshot> = scene.supervisor.send(List).await?;
+                let snapshots: Vec<AccountSnapshot> = scene.supervisor.send(ListAccounts).await?;
                 screen.draw(scene, tally, &snapshots)?;
             }
             fault = script.next_fault() => if let Some(fault) = fault {

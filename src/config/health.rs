@@ -19,9 +19,9 @@ pub(super) fn read(mut section: TableReader<'_>) -> HealthSettings {
         poll: section.read("poll", default.poll),
         poll_interval: section.within("poll_interval", default.poll_interval, OFTEN..=SELDOM),
         ping: section.read("ping", default.ping),
-        pulse: PulseLimits {
-            interval: section.within("ping_interval", default.pulse.interval, OFTEN..=SELDOM),
-            timeout: section.within("ping_timeout", default.pulse.timeout, SOON..=SELDOM),
+        ping_limits: PulseLimits {
+            interval: section.within("ping_interval", default.ping_limits.interval, OFTEN..=SELDOM),
+            timeout: section.within("ping_timeout", default.ping_limits.timeout, SOON..=SELDOM),
         },
         witness: section.read("witness", default.witness),
     };

@@ -11,7 +11,7 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, join},
 };
-use matterhost_actors::hosting::{List, ListServers, Supervisor};
+use matterhost_actors::hosting::{ListAccounts, ListServers, Supervisor};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::reload::{ReloadError, Reloader};
@@ -67,7 +67,7 @@ impl Operations for HostOperations {
         let (metrics, supervisor) = (self.metrics.clone(), self.supervisor.clone());
         async move {
             let (accounts, servers) =
-                timeout(ASK_WITHIN, join(supervisor.send(List), supervisor.send(ListServers)))
+                timeout(ASK_WITHIN, join(supervisor.send(ListAccounts), supervisor.send(ListServers)))
                     .await
                     .map_err(|_| "the Supervisor does not answer".to_owned())?;
             let gone = |_| "the Supervisor is gone".to_owned();

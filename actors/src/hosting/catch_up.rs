@@ -13,11 +13,11 @@ use actix::Addr;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::{
-    channel::Reading,
-    page::{Fetch, Unread},
+    channel::ChannelCatchUp,
+    page::{CatchUpClient, ChannelReadError},
 };
 use super::context::now;
-use super::delivery::{Delivery, FinishRound, Leaves, Permits, ShowListing};
+use super::delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing};
 use crate::{
     mattermost::{Channel, ChannelKind},
     model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Fact, Generation},
@@ -31,11 +31,11 @@ const SIDE_BY_SIDE: usize = 4;
 const MOST_ROUNDS: usize = 50;
 
 /// How often a long catch-up says how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// What one catch-up of one Connection works with.
 pub(in crate::hosting) struct CatchUp {
-    pub(in crate::hosting) fetch: Fetch,
+    pub(in crate::hosting) client: CatchUpClient,
     pub(in crate::hosting) delivery: Addr<Delivery>,
     pub(in crate::hosting) permits: Permits,
     pub(in crate::hosting) generation: Generation,
@@ -48,7 +48,7 @@ pub(in crate::hosting) struct CatchUp {
     pub(in crate::hosting) oldest: Option<i64>,
     pub(in crate::hosting) progress: Cell<CatchUpProgress>,
     /// When the progress was last told.
-    pub(in crate::hosting) told: Cell<Instant>,
+    pub(in crate::hosting) reported_at: Cell<Instant>,
 }
 
 impl CatchUp {
@@ -60,7 +60,7 @@ impl CatchUp {
             let finished = self.delivery.send(FinishRound { skipped }).await;
             if finished.map_err(|_| CloseReason::DeliveryDied)? {
                 let CatchUpProgress { channels, recovered, .. } = self.progress.get();
-                self.fetch.env.vitals.catches_up(None);
+                self.client.context.stats.set_catch_up_progress(None);
                 let took = now().saturating_duration_since(began);
                 self.observe(Fact::CaughtUp { channels, recovered, took });
                 return Ok(());
@@ -71,9 +71,9 @@ impl CatchUp {
 
     /// One listing, and all channels with news. Gives back those that could not be read.
     async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
-        let channels = self.fetch.channels().await?;
-        let listing = channels.iter().map(listed).collect();
-        let shown = ShowListing { listing, server_time: self.server_time };
+        let channels = self.client.channels().await?;
+        let listing = channels.iter().map(listing_entry).collect();
+        let shown = SubmitListing { listing, server_time: self.server_time };
         let news = self.delivery.send(shown).await.map_err(|_| CloseReason::DeliveryDied)?;
         self.oldest = self.oldest_wanted();
         self.progress(|progress| progress.channels += news.len());
@@ -87,9 +87,9 @@ impl CatchUp {
     }
 
     fn oldest_wanted(&self) -> Option<i64> {
-        let env = &self.fetch.env;
-        let server_time = env.book.with(|book| book.account().server_time);
-        env.settings.catch_up.max_age_ms().map(|age| server_time.saturating_sub(age))
+        let context = &self.client.context;
+        let server_time = context.replay.with(|replay| replay.account().server_time);
+        context.settings.catch_up.max_age_ms().map(|age| server_time.saturating_sub(age))
     }
 
     /// One channel. One that refuses is left out, and does not stop the others.
@@ -99,49 +99,49 @@ impl CatchUp {
         channel: Option<&Channel>,
     ) -> Result<Option<ChannelId>, CloseReason> {
         let result = match news.kind {
-            NewsKind::Known | NewsKind::Joining => self.reading(news, channel).run().await,
-            NewsKind::Unlisted => match self.fetch.channel(&news.channel).await {
-                Ok(channel) => self.reading(news, Some(&channel)).run().await,
+            NewsKind::Known | NewsKind::Joining => self.channel_catch_up(news, channel).run().await,
+            NewsKind::Unlisted => match self.client.channel(&news.channel).await {
+                Ok(channel) => self.channel_catch_up(news, Some(&channel)).run().await,
                 Err(error) => Err(error),
             },
         };
         self.progress(|progress| progress.done += 1);
         match result {
             Ok(()) => Ok(None),
-            Err(Unread::Ended(reason)) => Err(reason),
-            Err(Unread::Refused(error)) => {
+            Err(ChannelReadError::EndConnection(reason)) => Err(reason),
+            Err(ChannelReadError::Refused(error)) => {
                 self.refused(news, error.to_string()).await?;
                 Ok(Some(news.channel.clone()))
             }
         }
     }
 
-    fn reading<'a>(&'a self, news: &'a News, channel: Option<&'a Channel>) -> Reading<'a> {
-        Reading { up: self, news, channel, is_member: true }
+    fn channel_catch_up<'a>(&'a self, news: &'a News, channel: Option<&'a Channel>) -> ChannelCatchUp<'a> {
+        ChannelCatchUp { catch_up: self, news, channel, is_member: true }
     }
 
     /// A channel that cannot be read is told once. One that the list lacks as well is none of the account's any more.
     async fn refused(&self, news: &News, cause: String) -> Result<(), CloseReason> {
         let channel = news.channel.clone();
-        if self.fetch.env.book.with(|book| book.refuses_anew(&channel)) {
+        if self.client.context.replay.with(|replay| replay.refuses_anew(&channel)) {
             self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });
         }
         if news.kind == NewsKind::Unlisted {
-            self.delivery.send(Leaves(channel)).await.map_err(|_| CloseReason::DeliveryDied)?;
+            self.delivery.send(LeftChannel(channel)).await.map_err(|_| CloseReason::DeliveryDied)?;
         }
         Ok(())
     }
 
     pub(in crate::hosting) fn limit(&self) -> usize {
-        self.fetch.env.settings.catch_up.max_posts_per_channel
+        self.client.context.settings.catch_up.max_posts_per_channel
     }
 
     pub(in crate::hosting) fn observe(&self, fact: Fact) {
-        self.fetch.env.observe(self.generation, fact);
+        self.client.context.observe(self.generation, fact);
     }
 
-    pub(in crate::hosting) fn recovered_one(&self) {
-        self.fetch.env.vitals.recovered();
+    pub(in crate::hosting) fn count_recovered(&self) {
+        self.client.context.stats.count_recovered();
         self.progress(|progress| progress.recovered += 1);
     }
 
@@ -149,19 +149,19 @@ impl CatchUp {
         let mut progress = self.progress.get();
         change(&mut progress);
         self.progress.set(progress);
-        self.fetch.env.vitals.catches_up(Some(progress));
+        self.client.context.stats.set_catch_up_progress(Some(progress));
     }
 
     /// Says how far it is, if it has not for a while.
-    pub(in crate::hosting) fn tell_progress(&self) {
-        if now().saturating_duration_since(self.told.get()) >= TELL_EVERY {
-            self.told.set(now());
+    pub(in crate::hosting) fn report_progress(&self) {
+        if now().saturating_duration_since(self.reported_at.get()) >= REPORT_EVERY {
+            self.reported_at.set(now());
             self.observe(Fact::CatchingUp(self.progress.get()));
         }
     }
 }
 
-pub(in crate::hosting) fn listed(channel: &Channel) -> Listed {
+pub(in crate::hosting) fn listing_entry(channel: &Channel) -> Listed {
     Listed {
         channel: channel.id.clone(),
         create_at: channel.create_at,

@@ -25,8 +25,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::connect::Connected;
 pub(super) use self::{audit::AuditNow, connect::Baseline};
 use super::{
-    context::{Env, now},
-    delivery::{Attach, Delivery, Permits},
+    context::{AccountContext, now},
+    delivery::{AttachConnection, Delivery, Permits},
     health_check::{self, HealthCheck},
     supervisor::ChildStopped,
 };
@@ -46,7 +46,7 @@ use crate::{
 ///     └──────────────────────────────────────────────────┘
 /// ```
 pub(super) struct Connection {
-    env: Arc<Env>,
+    context: Arc<AccountContext>,
     /// This Arbiter's client, kept for as long as the Connection lives: its REST connections stay open for the next
     /// poll.
     api: Option<Rc<dyn Api>>,
@@ -59,17 +59,17 @@ pub(super) struct Connection {
     started: Instant,
     baseline: Option<Baseline>,
     socket: Option<OpenSocket>,
-    health: Option<Addr<HealthCheck>>,
+    health_check: Option<Addr<HealthCheck>>,
     catching_up: CatchingUp,
-    next_audit: Option<SpawnHandle>,
+    audit_timer: Option<SpawnHandle>,
     /// An audit is on its way: they never overlap.
     auditing: bool,
     /// Somebody asked for the next one: it comes whatever is set.
-    audit_asked: bool,
+    audit_requested: bool,
     /// A sibling saw a change before there was a HealthCheck to ask.
-    prompted: bool,
+    poll_pending: bool,
     /// The timer for being settled.
-    settling: Option<SpawnHandle>,
+    settle_timer: Option<SpawnHandle>,
     reason: Option<CloseReason>,
 }
 
@@ -106,7 +106,7 @@ struct OpenSocket {
     liveness: Liveness,
     sequence: Sequence,
     connection_id: Arc<str>,
-    timer: Option<SpawnHandle>,
+    ping_timer: Option<SpawnHandle>,
 }
 
 /// Ends the Connection. Sent by its HealthCheck, its Delivery and the Supervisor.
@@ -122,7 +122,7 @@ pub(super) struct Terminate {
 /// A sibling saw the account change: poll at once.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Prompted;
+pub(super) struct PollSoon;
 
 /// The HealthCheck ended.
 #[derive(Debug, Message)]
@@ -131,14 +131,14 @@ pub(super) struct HealthCheckStopped;
 
 impl Connection {
     pub(super) fn new(
-        env: Arc<Env>,
+        context: Arc<AccountContext>,
         generation: Generation,
         delivery: Addr<Delivery>,
         permits: Permits,
         resume: Option<ResumePoint>,
     ) -> Self {
         Self {
-            env,
+            context,
             api: None,
             generation,
             delivery,
@@ -148,34 +148,34 @@ impl Connection {
             started: now(),
             baseline: None,
             socket: None,
-            health: None,
+            health_check: None,
             catching_up: CatchingUp::No,
-            next_audit: None,
+            audit_timer: None,
             auditing: false,
-            audit_asked: false,
-            prompted: false,
-            settling: None,
+            audit_requested: false,
+            poll_pending: false,
+            settle_timer: None,
             reason: None,
         }
     }
 
     /// The client of the Arbiter that the Connection runs on.
     fn api(&mut self) -> Rc<dyn Api> {
-        self.api.get_or_insert_with(|| self.env.api.api()).clone()
+        self.api.get_or_insert_with(|| self.context.api.api()).clone()
     }
 
     fn observe(&self, fact: Fact) {
-        self.env.observe(self.generation, fact);
+        self.context.observe(self.generation, fact);
     }
 
     fn poll_now(&self) {
-        if let Some(health) = &self.health {
+        if let Some(health) = &self.health_check {
             health.do_send(health_check::PollNow);
         }
     }
 
     fn deliver_to_me(&self, ctx: &Context<Self>) {
-        self.delivery.do_send(Attach { generation: self.generation, connection: ctx.address() });
+        self.delivery.do_send(AttachConnection { generation: self.generation, connection: ctx.address() });
     }
 }
 
@@ -186,25 +186,25 @@ impl Actor for Connection {
         self.started = now();
         self.observe(Fact::Connecting);
         self.deliver_to_me(ctx);
-        let (env, api, permits) = (self.env.clone(), self.api(), self.permits.clone());
-        let connecting = connect::connect(env, api, permits, self.generation, self.resume.take());
-        ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.connected(result, ctx)));
+        let (context, api, permits) = (self.context.clone(), self.api(), self.permits.clone());
+        let connecting = connect::connect(context, api, permits, self.generation, self.resume.take());
+        ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.on_connected(result, ctx)));
     }
 
     /// Runs also when a handler panicked: then nobody has set a reason.
     fn stopped(&mut self, ctx: &mut Self::Context) {
-        if let Some(health) = self.health.take() {
+        if let Some(health) = self.health_check.take() {
             health.do_send(health_check::Stop);
         }
-        self.env.vitals.catches_up(None);
+        self.context.stats.set_catch_up_progress(None);
         let stopped = ChildStopped {
-            account: self.env.account.clone(),
+            account: self.context.account.clone(),
             connection: ctx.address(),
             reason: self.reason.take(),
             run: self.run(),
             resume: self.resume_point(),
         };
-        self.env.supervisor.do_send(stopped);
+        self.context.supervisor.do_send(stopped);
     }
 }
 
@@ -257,14 +257,14 @@ impl Handler<Terminate> for Connection {
     }
 }
 
-impl Handler<Prompted> for Connection {
+impl Handler<PollSoon> for Connection {
     type Result = ();
 
-    fn handle(&mut self, _: Prompted, _: &mut Self::Context) {
-        if self.health.is_some() {
+    fn handle(&mut self, _: PollSoon, _: &mut Self::Context) {
+        if self.health_check.is_some() {
             self.poll_now();
         } else {
-            self.prompted = true;
+            self.poll_pending = true;
         }
     }
 }

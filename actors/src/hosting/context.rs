@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     Observer, Supervisor, replies::SharedLoopGuard, server_gate::GateHandle, settings::HostSettings,
-    shared_replay::SharedBook,
+    shared_replay::SharedReplay,
 };
 use crate::{
     model::{
@@ -27,31 +27,31 @@ use crate::{
 /// What all actors of one account have in common, wherever they live. It is a value: what an operator changes makes a
 /// new one, which those that run are told of.
 #[derive(Clone)]
-pub(super) struct Env {
+pub(super) struct AccountContext {
     pub(super) account: AccountName,
     pub(super) server: ServerName,
     pub(super) token: Token,
     pub(super) api: Arc<dyn ApiFactory>,
     pub(super) gate: GateHandle,
-    pub(super) witness: SharedWitness,
-    pub(super) guard: SharedLoopGuard,
+    pub(super) sibling_watch: SharedSiblingWatch,
+    pub(super) loop_guard: SharedLoopGuard,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
-    pub(super) vitals: Arc<Vitals>,
-    pub(super) book: SharedBook,
+    pub(super) stats: Arc<AccountStats>,
+    pub(super) replay: SharedReplay,
     pub(super) supervisor: Addr<Supervisor>,
 }
 
-impl Env {
+impl AccountContext {
     pub(super) fn observe(&self, generation: Generation, fact: Fact) {
-        self.observer.account(&self.account, &self.server, generation, fact);
+        self.observer.publish_account(&self.account, &self.server, generation, fact);
     }
 }
 
 /// The operator changed something: the account's things are these from now on.
 #[derive(Clone, Message)]
 #[rtype(result = "()")]
-pub(super) struct Renew(pub(super) Arc<Env>);
+pub(super) struct UpdateContext(pub(super) Arc<AccountContext>);
 
 /// Now, by the clock that paused time moves.
 pub(super) fn now() -> Instant {
@@ -60,19 +60,19 @@ pub(super) fn now() -> Instant {
 
 /// The witness of one server, between all Connections of it. The lock is held for a look-up, never across a wait.
 #[derive(Clone, Default)]
-pub(super) struct SharedWitness(Arc<Mutex<Witness<AccountName>>>);
+pub(super) struct SharedSiblingWatch(Arc<Mutex<Witness<AccountName>>>);
 
-impl SharedWitness {
-    pub(super) fn baseline(&self, user: &UserId, account: &AccountName, update_at: i64) {
-        self.with(|witness| witness.baseline(user, account, update_at));
+impl SharedSiblingWatch {
+    pub(super) fn set_baseline(&self, user: &UserId, account: &AccountName, update_at: i64) {
+        self.with(|sibling_watch| sibling_watch.baseline(user, account, update_at));
     }
 
-    pub(super) fn saw(&self, now: Instant, user: &UserId, update_at: i64) -> Prompt<AccountName> {
-        self.with(|witness| witness.saw(now, user, update_at))
+    pub(super) fn on_user_updated(&self, now: Instant, user: &UserId, update_at: i64) -> Prompt<AccountName> {
+        self.with(|sibling_watch| sibling_watch.saw(now, user, update_at))
     }
 
     pub(super) fn forget(&self, account: &AccountName) {
-        self.with(|witness| witness.forget(account));
+        self.with(|sibling_watch| sibling_watch.forget(account));
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Witness<AccountName>) -> T) -> T {
@@ -83,7 +83,7 @@ impl SharedWitness {
 
 /// What is counted at every event, readable from any thread without a message.
 #[derive(Debug)]
-pub(super) struct Vitals {
+pub(super) struct AccountStats {
     events: AtomicU64,
     last_event_ms: AtomicU64,
     last_good_probe_ms: AtomicU64,
@@ -94,7 +94,7 @@ pub(super) struct Vitals {
     state: watch::Sender<(AccountState, bool)>,
 }
 
-impl Default for Vitals {
+impl Default for AccountStats {
     fn default() -> Self {
         Self {
             events: AtomicU64::default(),
@@ -108,51 +108,51 @@ impl Default for Vitals {
     }
 }
 
-impl Vitals {
-    pub(super) fn heard_event(&self, at: SystemTime) {
+impl AccountStats {
+    pub(super) fn record_event(&self, at: SystemTime) {
         self.events.fetch_add(1, Ordering::Relaxed);
         self.last_event_ms.store(unix_ms(at), Ordering::Relaxed);
     }
 
-    pub(super) fn good_probe(&self) {
+    pub(super) fn record_good_probe(&self) {
         self.last_good_probe_ms.store(unix_ms(SystemTime::now()), Ordering::Relaxed);
     }
 
-    pub(super) fn recovered(&self) {
+    pub(super) fn count_recovered(&self) {
         self.recovered.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn recovered_so_far(&self) -> u64 {
+    pub(super) fn recovered_count(&self) -> u64 {
         self.recovered.load(Ordering::Relaxed)
     }
 
     /// How far a catch-up is; none when there is none.
-    pub(super) fn catches_up(&self, progress: Option<CatchUpProgress>) {
+    pub(super) fn set_catch_up_progress(&self, progress: Option<CatchUpProgress>) {
         *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 
-    pub(super) fn catching_up(&self) -> Option<CatchUpProgress> {
+    pub(super) fn catch_up_progress(&self) -> Option<CatchUpProgress> {
         *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A poll was answered, or failed for a cause.
-    pub(super) fn polled(&self, took: Duration, cause: Option<&str>) {
-        self.saw(|said| said.poll = Some(probe(took, cause)));
+    pub(super) fn record_poll(&self, took: Duration, cause: Option<&str>) {
+        self.saw(|witnesses| witnesses.poll = Some(probe(took, cause)));
     }
 
     /// An in-band ping was answered.
-    pub(super) fn pinged(&self, took: Duration, cause: Option<&str>) {
-        self.saw(|said| said.ping = Some(probe(took, cause)));
+    pub(super) fn record_ping(&self, took: Duration, cause: Option<&str>) {
+        self.saw(|witnesses| witnesses.ping = Some(probe(took, cause)));
     }
 
     /// An audit could tell.
-    pub(super) fn audited(&self, took: Duration, cause: Option<&str>) {
-        self.saw(|said| said.audit = Some(probe(took, cause)));
+    pub(super) fn record_audit(&self, took: Duration, cause: Option<&str>) {
+        self.saw(|witnesses| witnesses.audit = Some(probe(took, cause)));
     }
 
     /// Another account's socket told of a change.
-    pub(super) fn prompted(&self) {
-        self.saw(|said| said.prompted = Some(SystemTime::now()));
+    pub(super) fn record_prompt(&self) {
+        self.saw(|witnesses| witnesses.prompted = Some(SystemTime::now()));
     }
 
     /// What the witnesses said last.
@@ -164,12 +164,12 @@ impl Vitals {
         note(&mut self.witnesses.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(super) fn enters(&self, state: AccountState) {
+    pub(super) fn set_state(&self, state: AccountState) {
         self.state.send_modify(|now| now.0 = state);
     }
 
     /// The host ends: what was heard is still answered, also when the account has stopped.
-    pub(super) fn parts(&self) {
+    pub(super) fn begin_drain(&self) {
         self.state.send_modify(|now| now.1 = true);
     }
 
@@ -178,9 +178,10 @@ impl Vitals {
     }
 
     /// Waits until it is decided whether the account may speak.
-    pub(super) async fn until_decided(&self) -> Standing {
+    pub(super) async fn wait_for_send_permission(&self) -> Standing {
         let mut seen = self.state.subscribe();
-        let decided = seen.wait_for(|(state, parting)| standing(*state, *parting) != Standing::Waits).await;
+        let decided =
+            seen.wait_for(|(state, is_draining)| standing(*state, *is_draining) != Standing::Waits).await;
         // The sender is here: it cannot be gone.
         decided.map_or(Standing::Stopped, |now| standing(now.0, now.1))
     }

@@ -15,17 +15,17 @@ use actix::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(super) use permits::Permits;
-pub(super) use persistence::Part;
-pub(super) use query::LookInto;
-pub(super) use reconfigure::{ChangeQueue, ChangeSink};
-pub(super) use rounds::{BeginRound, FinishRound, Leaves, Recovered, ShowListing};
+pub(super) use persistence::PersistFinalState;
+pub(super) use query::GetWaiting;
+pub(super) use reconfigure::{ChangePermits, ChangeSink};
+pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, SubmitListing};
 
-use self::{persistence::Saving, reconfigure::Tenure, rounds::Round};
+use self::{persistence::Persistence, reconfigure::InFlightGuard, rounds::Round};
 
 use super::{
     connection::{Connection, Terminate},
-    context::Env,
-    supervisor::{DeliveryStopped, Stalled},
+    context::AccountContext,
+    supervisor::{DeliveryStopped, StallChanged},
 };
 use crate::{
     model::{ChannelId, CloseReason, Event, Fact, Generation, Stall},
@@ -38,22 +38,22 @@ const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::
 
 /// Hands an account's events to its sink: in order within a channel, at most so many at once.
 pub(super) struct Delivery {
-    env: Arc<Env>,
+    context: Arc<AccountContext>,
     sink: Arc<dyn EventSink>,
     /// Held by the sink's work until its last event is answered.
-    tenure: Tenure,
-    lanes: Lanes<ChannelId, Queued>,
+    in_flight_guard: InFlightGuard,
+    queue: Lanes<ChannelId, Queued>,
     /// Events that the sink has and has not answered.
-    out: Vec<Arc<Event>>,
+    in_flight: Vec<Arc<Event>>,
     round: Round,
-    saving: Saving,
+    persistence: Persistence,
     connection: Option<(Generation, Addr<Connection>)>,
     /// Channels whose head is waiting to be handed over again, and the timers for them.
     retrying: HashMap<ChannelId, SpawnHandle>,
     /// Whether it was told that the sink takes nothing.
     stalled: bool,
     /// The sink said that it is broken: nothing is handed over until a new Connection comes.
-    broken: bool,
+    sink_broken: bool,
     /// Nothing more comes: told when all is handed over.
     draining: Vec<oneshot::Sender<()>>,
     planned: bool,
@@ -77,7 +77,7 @@ pub(super) struct Deliver {
 /// A new Connection feeds the Delivery.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Attach {
+pub(super) struct AttachConnection {
     pub(super) generation: Generation,
     pub(super) connection: Addr<Connection>,
 }
@@ -93,21 +93,21 @@ pub(super) struct Drain(pub(super) oneshot::Sender<()>);
 pub(super) struct Stop;
 
 impl Delivery {
-    pub(super) fn new(env: Arc<Env>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
+    pub(super) fn new(context: Arc<AccountContext>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
         // What the Delivery before this one took and did not hand over is to come again.
-        env.book.with(Book::forget_open);
+        context.replay.with(Book::forget_open);
         Self {
-            out: Vec::new(),
-            round: Round::new(permits.to_hold()),
-            saving: Saving::default(),
-            lanes: Lanes::new(env.settings.delivery.in_flight),
-            env,
+            in_flight: Vec::new(),
+            round: Round::new(permits.live_limit()),
+            persistence: Persistence::default(),
+            queue: Lanes::new(context.settings.delivery.in_flight),
+            context,
             sink,
-            tenure: Tenure::default(),
+            in_flight_guard: InFlightGuard::default(),
             connection: None,
             retrying: HashMap::new(),
             stalled: false,
-            broken: false,
+            sink_broken: false,
             draining: Vec::new(),
             planned: false,
         }
@@ -119,31 +119,31 @@ impl Delivery {
 
     /// Hands over all that may be handed over now.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        while !self.broken
-            && !self.saving.failed
-            && let Some((lane, queued)) = self.lanes.take()
+        while !self.sink_broken
+            && !self.persistence.failed
+            && let Some((channel, queued)) = self.queue.take()
         {
             if self.skips(&queued.event) {
-                self.settle(lane, queued, Outcome::Acknowledged, ctx);
+                self.settle(channel, queued, Outcome::Acknowledged, ctx);
                 continue;
             }
-            self.env.guard.hands_over(&queued.event);
+            self.context.loop_guard.observe_delivery(&queued.event);
             match self.sink.deliver(&queued.event) {
-                Delivered::Now(outcome) => self.settle(lane, queued, outcome, ctx),
+                Delivered::Now(outcome) => self.settle(channel, queued, outcome, ctx),
                 Delivered::Later(outcome) => {
-                    self.out.push(queued.event.clone());
-                    let tenure = self.tenure.clone();
+                    self.in_flight.push(queued.event.clone());
+                    let in_flight_guard = self.in_flight_guard.clone();
                     ctx.spawn(outcome.into_actor(self).map(move |outcome, act, ctx| {
-                        drop(tenure);
-                        act.out.retain(|event| !Arc::ptr_eq(event, &queued.event));
-                        act.settle(lane, queued, outcome, ctx);
+                        drop(in_flight_guard);
+                        act.in_flight.retain(|event| !Arc::ptr_eq(event, &queued.event));
+                        act.settle(channel, queued, outcome, ctx);
                         act.pump(ctx);
                     }));
                 }
             }
         }
         self.save(ctx);
-        if self.lanes.is_empty() {
+        if self.queue.is_empty() {
             for waiting in self.draining.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());
@@ -153,49 +153,49 @@ impl Delivery {
 
     /// Whether an event is passed over. In its lane it counts as acknowledged like any other.
     fn skips(&self, event: &Event) -> bool {
-        event.own && self.env.settings.delivery.skip_own
+        event.own && self.context.settings.delivery.skip_own
     }
 
-    fn settle(&mut self, lane: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
+    fn settle(&mut self, channel: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
         match outcome {
-            Outcome::Acknowledged => self.acknowledged(&lane, &queued),
+            Outcome::Acknowledged => self.acknowledged(&channel, &queued),
             Outcome::Rejected { cause } => {
-                self.env.observe(queued.event.generation, Fact::Rejected { cause });
-                self.acknowledged(&lane, &queued);
+                self.context.observe(queued.event.generation, Fact::Rejected { cause });
+                self.acknowledged(&channel, &queued);
             }
-            Outcome::Retry { after, cause: _ } => self.retry(lane, queued, after, ctx),
+            Outcome::Retry { after, cause: _ } => self.retry(channel, queued, after, ctx),
             Outcome::Broken { cause } => {
-                self.lanes.back(&lane, queued);
+                self.queue.back(&channel, queued);
                 self.break_down(cause);
             }
         }
     }
 
-    fn acknowledged(&mut self, lane: &ChannelId, queued: &Queued) {
-        self.lanes.done(lane);
+    fn acknowledged(&mut self, channel: &ChannelId, queued: &Queued) {
+        self.queue.done(channel);
         if self.retrying.is_empty() {
-            self.tell_stalled(false);
+            self.report_stalled(false);
         }
         if let Some(change) = &queued.event.body.change {
-            self.env.book.with(|book| book.acknowledged(lane, change.clone()));
+            self.context.replay.with(|replay| replay.acknowledged(channel, change.clone()));
         }
     }
 
-    fn retry(&mut self, lane: ChannelId, queued: Queued, after: Duration, ctx: &mut Context<Self>) {
-        self.tell_stalled(true);
-        self.lanes.park(&lane, queued);
+    fn retry(&mut self, channel: ChannelId, queued: Queued, after: Duration, ctx: &mut Context<Self>) {
+        self.report_stalled(true);
+        self.queue.park(&channel, queued);
         let (shortest, longest) = RETRY_AFTER;
-        let key = lane.clone();
+        let key = channel.clone();
         let timer = ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
             act.retrying.remove(&key);
-            act.lanes.unpark(&key);
+            act.queue.unpark(&key);
             act.pump(ctx);
         });
-        self.retrying.insert(lane, timer);
+        self.retrying.insert(channel, timer);
     }
 
     fn break_down(&mut self, cause: String) {
-        if std::mem::replace(&mut self.broken, true) {
+        if std::mem::replace(&mut self.sink_broken, true) {
             return;
         }
         self.draining.clear();
@@ -205,14 +205,14 @@ impl Delivery {
         }
     }
 
-    fn tell_stalled(&mut self, stalled: bool) {
+    fn report_stalled(&mut self, stalled: bool) {
         if std::mem::replace(&mut self.stalled, stalled) == stalled {
             return;
         }
         let fact = if stalled { Fact::Stalled } else { Fact::Unstalled };
-        self.env.observe(self.generation(), fact);
-        let account = self.env.account.clone();
-        self.env.supervisor.do_send(Stalled { account, by: Stall::Sink, on: stalled });
+        self.context.observe(self.generation(), fact);
+        let account = self.context.account.clone();
+        self.context.supervisor.do_send(StallChanged { account, cause: Stall::Sink, is_stalled: stalled });
     }
 }
 
@@ -221,8 +221,8 @@ impl Actor for Delivery {
 
     fn stopped(&mut self, ctx: &mut Self::Context) {
         if !self.planned {
-            let died = DeliveryStopped { account: self.env.account.clone(), delivery: ctx.address() };
-            self.env.supervisor.do_send(died);
+            let died = DeliveryStopped { account: self.context.account.clone(), delivery: ctx.address() };
+            self.context.supervisor.do_send(died);
         }
     }
 }
@@ -234,18 +234,18 @@ impl Handler<Deliver> for Delivery {
         let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit };
         // While what was missed is being fetched, what comes live waits behind it.
         if let Some(queued) = self.round.hold(queued) {
-            self.queue(queued);
+            self.enqueue(queued);
             self.pump(ctx);
         }
     }
 }
 
-impl Handler<Attach> for Delivery {
+impl Handler<AttachConnection> for Delivery {
     type Result = ();
 
-    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) {
+    fn handle(&mut self, attach: AttachConnection, ctx: &mut Self::Context) {
         self.connection = Some((attach.generation, attach.connection));
-        self.broken = false;
+        self.sink_broken = false;
         self.pump(ctx);
     }
 }
@@ -255,7 +255,7 @@ impl Handler<Drain> for Delivery {
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
         // A broken sink takes nothing: whoever waits learns at once that it was not drained.
-        if !self.broken {
+        if !self.sink_broken {
             self.draining.push(drain.0);
             self.pump(ctx);
         }

@@ -9,7 +9,7 @@ use actix::{
 
 use super::{
     connection::{Baseline, Connection, HealthCheckStopped, Terminate},
-    context::{Env, Renew, now},
+    context::{AccountContext, UpdateContext, now},
 };
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},
@@ -20,7 +20,7 @@ use crate::{
 
 /// A child of one Connection: it knows that one's baseline and can end no other.
 pub(super) struct HealthCheck {
-    env: Arc<Env>,
+    context: Arc<AccountContext>,
     api: Rc<dyn Api>,
     generation: Generation,
     connection: Addr<Connection>,
@@ -59,7 +59,7 @@ struct Poll {
 
 impl HealthCheck {
     pub(super) fn new(
-        env: Arc<Env>,
+        context: Arc<AccountContext>,
         api: Rc<dyn Api>,
         generation: Generation,
         connection: Addr<Connection>,
@@ -68,7 +68,7 @@ impl HealthCheck {
         let health = Health::new(baseline.user.clone(), baseline.update_at);
         let etag = baseline.etag.clone();
         Self {
-            env,
+            context,
             api,
             generation,
             connection,
@@ -88,7 +88,7 @@ impl HealthCheck {
 
     /// Where polling is turned off it polls only when it is prompted.
     fn poll_again(&mut self, interval: Duration, ctx: &mut Context<Self>) {
-        if self.env.settings.health.poll {
+        if self.context.settings.health.poll {
             self.poll_after(interval, ctx);
         }
     }
@@ -101,19 +101,19 @@ impl HealthCheck {
         for timer in self.timer.take().into_iter().chain(self.in_doubt.take()) {
             ctx.cancel_future(timer);
         }
-        let poll = poll(self.env.clone(), self.api.clone(), self.etag.clone());
+        let poll = poll(self.context.clone(), self.api.clone(), self.etag.clone());
         ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
     }
 
     fn polled(&mut self, poll: Poll, ctx: &mut Context<Self>) {
-        if !self.env.gate.is_open() {
+        if !self.context.gate.is_open() {
             // It could never look again. Its Connection ends, and the next one gets a gate that works.
             return ctx.stop();
         }
         self.polling = false;
         let verdict = self.health.polled(&poll.found);
         self.tell(&verdict, poll.took, poll.failed);
-        let interval = poll.interval.unwrap_or(self.env.settings.health.poll_interval);
+        let interval = poll.interval.unwrap_or(self.context.settings.health.poll_interval);
         match verdict {
             Verdict::Terminate(reason) => {
                 self.connection.do_send(Terminate { generation: self.generation, reason });
@@ -132,26 +132,26 @@ impl HealthCheck {
 
     /// Tells what a poll said: well, ill, or nothing.
     fn tell(&self, verdict: &Verdict, took: Duration, failed: Option<String>) {
-        let vitals = &self.env.vitals;
+        let stats = &self.context.stats;
         if let Some(cause) = failed {
-            vitals.polled(took, Some(&cause));
-            return self.env.observe(self.generation, Fact::ProbeFailed { cause });
+            stats.record_poll(took, Some(&cause));
+            return self.context.observe(self.generation, Fact::ProbeFailed { cause });
         }
         match verdict {
             Verdict::Good => {
-                vitals.polled(took, None);
-                vitals.good_probe();
-                self.env.observe(self.generation, Fact::ProbeGood { took });
+                stats.record_poll(took, None);
+                stats.record_good_probe();
+                self.context.observe(self.generation, Fact::ProbeGood { took });
             }
-            Verdict::Terminate(reason) => vitals.polled(took, Some(&reason.to_string())),
+            Verdict::Terminate(reason) => stats.record_poll(took, Some(&reason.to_string())),
             Verdict::AskAgain(_) | Verdict::Nothing => {}
         }
     }
 }
 
 /// One poll, when the gate gives leave.
-async fn poll(env: Arc<Env>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
-    let permit = match env.gate.permit(RequestClass::Health, &env.account).await {
+async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
+    let permit = match context.gate.acquire_permit(RequestClass::Health, &context.account).await {
         Ok(permit) => permit,
         Err(closed) => {
             return Poll {
@@ -164,12 +164,12 @@ async fn poll(env: Arc<Env>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
         }
     };
     let asked = now();
-    let answer = api.me(&env.token, etag.as_ref()).await;
+    let answer = api.me(&context.token, etag.as_ref()).await;
     let took = now().saturating_duration_since(asked);
     let interval = Some(permit.poll_interval);
     match answer {
         Ok(answer) => {
-            env.gate.answered(answer.rate);
+            context.gate.report_answer(answer.rate);
             let (found, etag) = match answer.value {
                 Me::Unmodified => (Polled::Unmodified, None),
                 Me::User { user, etag } => (Polled::User { id: user.id, update_at: user.update_at }, etag),
@@ -177,7 +177,7 @@ async fn poll(env: Arc<Env>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
             Poll { found, etag, interval, took, failed: None }
         }
         Err(error) => {
-            env.gate.failed(&error);
+            context.gate.report_failure(&error);
             let failed = Some(error.to_string());
             Poll { found: finding(&error), etag: None, interval, took, failed }
         }
@@ -192,8 +192,8 @@ impl Actor for HealthCheck {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let interval = self.env.settings.health.poll_interval;
-        self.poll_again(first_poll_after(&self.env.account, interval), ctx);
+        let interval = self.context.settings.health.poll_interval;
+        self.poll_again(first_poll_after(&self.context.account, interval), ctx);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -215,12 +215,12 @@ impl Handler<PollNow> for HealthCheck {
     }
 }
 
-impl Handler<Renew> for HealthCheck {
+impl Handler<UpdateContext> for HealthCheck {
     type Result = ();
 
-    fn handle(&mut self, Renew(env): Renew, ctx: &mut Self::Context) {
-        let before = std::mem::replace(&mut self.env, env).settings.health;
-        let now = self.env.settings.health;
+    fn handle(&mut self, UpdateContext(context): UpdateContext, ctx: &mut Self::Context) {
+        let before = std::mem::replace(&mut self.context, context).settings.health;
+        let now = self.context.settings.health;
         if self.polling
             || self.in_doubt.is_some()
             || (before.poll, before.poll_interval) == (now.poll, now.poll_interval)
@@ -231,7 +231,7 @@ impl Handler<Renew> for HealthCheck {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        self.poll_again(first_poll_after(&self.env.account, now.poll_interval), ctx);
+        self.poll_again(first_poll_after(&self.context.account, now.poll_interval), ctx);
     }
 }
 

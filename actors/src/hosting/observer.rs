@@ -29,21 +29,21 @@ impl Observer {
         self.sender.subscribe()
     }
 
-    pub(super) fn account(
+    pub(super) fn publish_account(
         &self,
         account: &AccountName,
         server: &ServerName,
         generation: Generation,
         fact: Fact,
     ) {
-        self.tell(server, || Subject::Account(account.clone(), generation), fact);
+        self.publish(server, || Subject::Account(account.clone(), generation), fact);
     }
 
-    pub(super) fn server(&self, server: &ServerName, fact: Fact) {
-        self.tell(server, || Subject::Server(server.clone()), fact);
+    pub(super) fn publish_server(&self, server: &ServerName, fact: Fact) {
+        self.publish(server, || Subject::Server(server.clone()), fact);
     }
 
-    fn tell(&self, server: &ServerName, subject: impl FnOnce() -> Subject, fact: Fact) {
+    fn publish(&self, server: &ServerName, subject: impl FnOnce() -> Subject, fact: Fact) {
         if self.sender.receiver_count() > 0 {
             let (at, server, subject) = (SystemTime::now(), server.clone(), subject());
             // An error says that the last listener has just gone.

@@ -12,7 +12,7 @@ use crate::{
 impl Voice for Addr<Supervisor> {
     fn speak(&self, account: &AccountName, order: Order) -> BoxFuture<'static, Result<Posted, ReplyError>> {
         let account = account.clone();
-        let asked = self.send(SendReply { account: account.clone(), order });
+        let asked = self.send(SendReply { account: account.clone(), action: order });
         // Its mailbox closes when the host has ended.
         async move { asked.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
     }

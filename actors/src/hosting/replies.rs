@@ -16,8 +16,8 @@ use tokio::{sync::oneshot, time::Instant};
 
 pub(super) use guard::SharedLoopGuard;
 
-use self::{client::Desk, execute::carry_out};
-use super::context::{Env, Renew};
+use self::{client::ReplyClient, execute::execute_action};
+use super::context::{AccountContext, UpdateContext};
 use crate::{
     model::{ChannelId, Generation, Order, PostId, Posted, ReplyError},
     policy::Lanes,
@@ -35,8 +35,8 @@ const MOST_TYPING: usize = 8;
 
 /// Says what one account is asked to say. It lives from the first time on, for as long as the account's Arbiter.
 pub(super) struct Replies {
-    desk: Rc<Desk>,
-    lanes: Lanes<Lane, Job>,
+    client: Rc<ReplyClient>,
+    queue: Lanes<OrderingKey, Job>,
     bytes: usize,
     typing: usize,
     /// Told when nothing waits.
@@ -45,7 +45,7 @@ pub(super) struct Replies {
 
 /// What keeps its order: posts of one channel, and changes of one post.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Lane {
+enum OrderingKey {
     Channel(ChannelId),
     Post(PostId),
 }
@@ -55,7 +55,7 @@ pub(super) type Done = oneshot::Sender<Result<Posted, ReplyError>>;
 
 /// One order on its way.
 struct Job {
-    order: Order,
+    action: Order,
     deadline: Instant,
     bytes: usize,
     done: Done,
@@ -66,9 +66,9 @@ struct Job {
 #[rtype(result = "()")]
 pub(super) struct Submit {
     /// The account's actors' things, as they are now.
-    pub(super) env: Arc<Env>,
+    pub(super) context: Arc<AccountContext>,
     pub(super) generation: Generation,
-    pub(super) order: Order,
+    pub(super) action: Order,
     pub(super) done: Done,
 }
 
@@ -83,19 +83,20 @@ pub(super) struct Drain(pub(super) oneshot::Sender<()>);
 pub(super) struct Stop;
 
 impl Replies {
-    pub(super) fn new(env: Arc<Env>) -> Self {
+    pub(super) fn new(context: Arc<AccountContext>) -> Self {
         Self {
-            desk: Rc::new(Desk::new(env)),
-            lanes: Lanes::new(MOST_WAITING),
+            client: Rc::new(ReplyClient::new(context)),
+            queue: Lanes::new(MOST_WAITING),
             bytes: 0,
             typing: 0,
             draining: Vec::new(),
         }
     }
 
-    fn queue(&mut self, order: Order, done: Done) {
-        let (bytes, deadline) = (size(&order), Instant::now() + self.desk.env().settings.replies.deadline);
-        let full = if self.lanes.len() >= MOST_WAITING {
+    fn enqueue(&mut self, action: Order, done: Done) {
+        let (bytes, deadline) =
+            (size(&action), Instant::now() + self.client.context().settings.replies.deadline);
+        let full = if self.queue.len() >= MOST_WAITING {
             Some("1,000 replies")
         } else if self.bytes > 0 && self.bytes + bytes > MOST_BYTES {
             Some("16 MiB")
@@ -103,25 +104,25 @@ impl Replies {
             None
         };
         if let Some(limit) = full {
-            let account = self.desk.env().account.clone();
+            let account = self.client.context().account.clone();
             return answer(done, Err(ReplyError::Full { account, limit }));
         }
         self.bytes += bytes;
-        self.lanes.push(lane(&order), Job { order, deadline, bytes, done });
+        self.queue.push(ordering_key(&action), Job { action, deadline, bytes, done });
     }
 
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        while let Some((lane, job)) = self.lanes.take() {
-            let Job { order, deadline, bytes, done } = job;
-            let work = carry_out(self.desk.clone(), order, deadline).into_actor(self);
+        while let Some((ordering_key, job)) = self.queue.take() {
+            let Job { action, deadline, bytes, done } = job;
+            let work = execute_action(self.client.clone(), action, deadline).into_actor(self);
             ctx.spawn(work.map(move |result, act, ctx| {
-                act.lanes.done(&lane);
+                act.queue.done(&ordering_key);
                 act.bytes -= bytes;
                 answer(done, result);
                 act.pump(ctx);
             }));
         }
-        if self.lanes.is_empty() {
+        if self.queue.is_empty() {
             for waiting in self.draining.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());
@@ -135,7 +136,7 @@ impl Replies {
             return answer(done, Ok(Posted::default()));
         }
         self.typing += 1;
-        let showing = execute::typing(self.desk.clone(), channel, root_id).into_actor(self);
+        let showing = execute::send_typing(self.client.clone(), channel, root_id).into_actor(self);
         ctx.spawn(showing.map(move |result, act, _| {
             act.typing -= 1;
             answer(done, result);
@@ -148,17 +149,17 @@ fn answer(done: Done, result: Result<Posted, ReplyError>) {
     let _ = done.send(result);
 }
 
-fn lane(order: &Order) -> Lane {
-    match order {
-        Order::Post(draft) | Order::Ephemeral { draft, .. } => Lane::Channel(draft.channel.clone()),
-        Order::Typing { channel, .. } => Lane::Channel(channel.clone()),
-        Order::Edit { post, .. } | Order::React { post, .. } => Lane::Post(post.clone()),
+fn ordering_key(action: &Order) -> OrderingKey {
+    match action {
+        Order::Post(draft) | Order::Ephemeral { draft, .. } => OrderingKey::Channel(draft.channel.clone()),
+        Order::Typing { channel, .. } => OrderingKey::Channel(channel.clone()),
+        Order::Edit { post, .. } | Order::React { post, .. } => OrderingKey::Post(post.clone()),
     }
 }
 
 /// What an order holds in memory, about.
-fn size(order: &Order) -> usize {
-    match order {
+fn size(action: &Order) -> usize {
+    match action {
         Order::Post(draft) | Order::Ephemeral { draft, .. } => {
             let files: usize = draft.files.iter().map(|file| file.bytes.len()).sum();
             let props: usize =
@@ -183,23 +184,23 @@ impl Handler<Submit> for Replies {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, ctx: &mut Self::Context) {
-        self.desk.renew(submit.env);
-        self.desk.goes_on(submit.generation);
-        match submit.order {
+        self.client.update_context(submit.context);
+        self.client.set_generation(submit.generation);
+        match submit.action {
             Order::Typing { channel, root_id } => self.type_now(channel, root_id, submit.done, ctx),
-            order => {
-                self.queue(order, submit.done);
+            action => {
+                self.enqueue(action, submit.done);
                 self.pump(ctx);
             }
         }
     }
 }
 
-impl Handler<Renew> for Replies {
+impl Handler<UpdateContext> for Replies {
     type Result = ();
 
-    fn handle(&mut self, Renew(env): Renew, _: &mut Self::Context) {
-        self.desk.renew(env);
+    fn handle(&mut self, UpdateContext(context): UpdateContext, _: &mut Self::Context) {
+        self.client.update_context(context);
     }
 }
 

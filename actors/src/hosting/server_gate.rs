@@ -11,13 +11,13 @@ use actix::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
-pub(super) use handle::{GateHandle, Permit};
-pub(super) use reconfigure::{ChangePolls, Configure};
+pub(super) use handle::{GateHandle, RequestPermit};
+pub(super) use reconfigure::{ChangePollInterval, Configure};
 
 use super::{
     Observer, Supervisor,
     context::now,
-    supervisor::{ServerSpec, ServerWeather},
+    supervisor::{ServerSpec, ServerStatusChanged},
 };
 use crate::{
     mattermost::{RestError, RestErrorKind},
@@ -34,9 +34,9 @@ pub(super) struct ServerGate {
     api: Option<Rc<dyn Api>>,
     poll_interval: Duration,
     accounts: usize,
-    pace: Pace,
-    shares: Shares<AccountName, oneshot::Sender<Permit>>,
-    knocking: Knocking,
+    bucket: Pace,
+    queue: Shares<AccountName, oneshot::Sender<RequestPermit>>,
+    probe: Knocking,
     slots: Arc<Semaphore>,
     dial_slots: usize,
     observer: Observer,
@@ -44,9 +44,9 @@ pub(super) struct ServerGate {
     /// The timer for the next grant.
     timer: Option<SpawnHandle>,
     /// A knock on its way, or the timer for the next: there is one at most.
-    knock: Option<SpawnHandle>,
+    probe_handle: Option<SpawnHandle>,
     /// The interval last told, to tell it once.
-    told_interval: Duration,
+    reported_interval: Duration,
 }
 
 /// Asks for one request.
@@ -55,13 +55,13 @@ pub(super) struct ServerGate {
 struct Acquire {
     class: RequestClass,
     account: AccountName,
-    grant: oneshot::Sender<Permit>,
+    grant: oneshot::Sender<RequestPermit>,
 }
 
 /// What a caller learned about the server.
 #[derive(Message)]
 #[rtype(result = "()")]
-enum Learned {
+enum ServerReport {
     /// It could not be reached, or answered with a 5xx.
     Failed,
     /// It answered 429.
@@ -73,7 +73,7 @@ enum Learned {
 /// How many accounts are on the server now.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Accounts(pub(super) usize);
+pub(super) struct SetAccountCount(pub(super) usize);
 
 impl ServerGate {
     pub(super) fn start(
@@ -91,16 +91,16 @@ impl ServerGate {
             api: None,
             poll_interval,
             accounts: 0,
-            pace: Pace::new(now(), limits.requests_per_second),
-            shares: Shares::default(),
-            knocking: Knocking::default(),
+            bucket: Pace::new(now(), limits.requests_per_second),
+            queue: Shares::default(),
+            probe: Knocking::default(),
             slots: slots.clone(),
             dial_slots,
             observer,
             supervisor,
             timer: None,
-            knock: None,
-            told_interval: poll_interval,
+            probe_handle: None,
+            reported_interval: poll_interval,
         };
         GateHandle::new(Actor::start(gate), slots, spec.api.tally())
     }
@@ -110,9 +110,9 @@ impl ServerGate {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let up = self.knocking.weather() == Weather::Up;
-        while self.shares.has_work(up) {
-            if let Err(wait) = self.pace.take(now()) {
+        let up = self.probe.weather() == Weather::Up;
+        while self.queue.has_work(up) {
+            if let Err(wait) = self.bucket.take(now()) {
                 self.timer = Some(ctx.run_later(wait, |gate, ctx| {
                     gate.timer = None;
                     gate.pump(ctx);
@@ -125,31 +125,31 @@ impl ServerGate {
 
     /// Grants to the first whose asker still waits: a Connection that ended leaves its place to the next.
     fn grant_one(&mut self, up: bool) {
-        while let Some(grant) = self.shares.next(up) {
-            let permit = Permit { poll_interval: self.stretched_interval() };
+        while let Some(grant) = self.queue.next(up) {
+            let permit = RequestPermit { poll_interval: self.stretched_interval() };
             if grant.ticket.send(permit).is_ok() {
                 return;
             }
         }
-        self.pace.give_back();
+        self.bucket.give_back();
     }
 
     fn stretched_interval(&mut self) -> Duration {
-        let interval = stretched(self.poll_interval, self.accounts, self.pace.rate());
+        let interval = stretched(self.poll_interval, self.accounts, self.bucket.rate());
         // Told when it changes by more than a tenth: rates that are learned waver.
-        let told = self.told_interval.as_secs_f64();
-        if (interval.as_secs_f64() - told).abs() > told / 10.0 {
-            self.told_interval = interval;
-            self.observer.server(&self.name, Fact::PollsStretched { interval });
+        let reported = self.reported_interval.as_secs_f64();
+        if (interval.as_secs_f64() - reported).abs() > reported / 10.0 {
+            self.reported_interval = interval;
+            self.observer.publish_server(&self.name, Fact::PollsStretched { interval });
         }
         interval
     }
 
-    fn knock(&mut self, ctx: &mut Context<Self>) {
+    fn send_probe(&mut self, ctx: &mut Context<Self>) {
         let api = self.api.get_or_insert_with(|| self.factory.api()).clone();
         let answer = async move { api.system_ping().await };
-        self.knock = Some(ctx.spawn(answer.into_actor(self).map(|answer, gate, ctx| {
-            gate.knock = None;
+        self.probe_handle = Some(ctx.spawn(answer.into_actor(self).map(|answer, gate, ctx| {
+            gate.probe_handle = None;
             if is_answer(answer.as_ref().err()) {
                 gate.answered(ctx);
             } else {
@@ -159,23 +159,23 @@ impl ServerGate {
     }
 
     fn answered(&mut self, ctx: &mut Context<Self>) {
-        if self.knocking.answered(now()) {
-            self.observer.server(&self.name, Fact::ServerUp);
-            self.supervisor.do_send(ServerWeather { server: self.name.clone(), down_since: None });
+        if self.probe.answered(now()) {
+            self.observer.publish_server(&self.name, Fact::ServerUp);
+            self.supervisor.do_send(ServerStatusChanged { server: self.name.clone(), down_since: None });
         }
         self.pump(ctx);
     }
 
     fn unanswered(&mut self, ctx: &mut Context<Self>) {
-        let (wait, news) = self.knocking.unanswered();
+        let (wait, news) = self.probe.unanswered();
         if news {
-            self.observer.server(&self.name, Fact::ServerDown);
+            self.observer.publish_server(&self.name, Fact::ServerDown);
             self.supervisor
-                .do_send(ServerWeather { server: self.name.clone(), down_since: self.knocking.since() });
+                .do_send(ServerStatusChanged { server: self.name.clone(), down_since: self.probe.since() });
         }
-        self.knock = Some(ctx.run_later(wait, |gate, ctx| {
-            gate.knocking.knocks();
-            gate.knock(ctx);
+        self.probe_handle = Some(ctx.run_later(wait, |gate, ctx| {
+            gate.probe.knocks();
+            gate.send_probe(ctx);
         }));
     }
 }
@@ -193,7 +193,7 @@ impl Actor for ServerGate {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // Every account has at most a poll, a connect and a report on its way.
-        ctx.set_mailbox_capacity(super::supervisor::MAILBOX);
+        ctx.set_mailbox_capacity(super::supervisor::MAILBOX_CAPACITY);
     }
 }
 
@@ -202,30 +202,30 @@ impl Handler<Acquire> for ServerGate {
 
     fn handle(&mut self, ask: Acquire, ctx: &mut Self::Context) {
         // When the queue is full the asker finds its grant dropped, and says so.
-        let _ = self.shares.push(ask.class, ask.account, ask.grant);
+        let _ = self.queue.push(ask.class, ask.account, ask.grant);
         if self.timer.is_none() {
             self.pump(ctx);
         }
     }
 }
 
-impl Handler<Learned> for ServerGate {
+impl Handler<ServerReport> for ServerGate {
     type Result = ();
 
-    fn handle(&mut self, learned: Learned, ctx: &mut Self::Context) {
-        match learned {
-            Learned::Failed => {
-                if self.knocking.failed(now()) {
-                    self.knock(ctx);
+    fn handle(&mut self, report: ServerReport, ctx: &mut Self::Context) {
+        match report {
+            ServerReport::Failed => {
+                if self.probe.failed(now()) {
+                    self.send_probe(ctx);
                 }
             }
-            Learned::Limited(retry_after) => {
-                let wait = self.pace.limited(now(), retry_after);
-                self.observer.server(&self.name, Fact::RatePaused { wait });
+            ServerReport::Limited(retry_after) => {
+                let wait = self.bucket.limited(now(), retry_after);
+                self.observer.publish_server(&self.name, Fact::RatePaused { wait });
                 self.pump(ctx);
             }
-            Learned::Rate(seen) => {
-                self.pace.learn(now(), seen);
+            ServerReport::Rate(seen) => {
+                self.bucket.learn(now(), seen);
                 // A timer that was set at a slower pace is set anew.
                 if self.timer.is_some() {
                     self.pump(ctx);
@@ -235,10 +235,10 @@ impl Handler<Learned> for ServerGate {
     }
 }
 
-impl Handler<Accounts> for ServerGate {
+impl Handler<SetAccountCount> for ServerGate {
     type Result = ();
 
-    fn handle(&mut self, accounts: Accounts, _: &mut Self::Context) {
+    fn handle(&mut self, accounts: SetAccountCount, _: &mut Self::Context) {
         self.accounts = accounts.0;
     }
 }
@@ -246,23 +246,23 @@ impl Handler<Accounts> for ServerGate {
 /// Asks what is known of the server.
 #[derive(Message)]
 #[rtype(result = "ServerSnapshot")]
-struct Look;
+struct GetSnapshot;
 
-impl Handler<Look> for ServerGate {
-    type Result = MessageResult<Look>;
+impl Handler<GetSnapshot> for ServerGate {
+    type Result = MessageResult<GetSnapshot>;
 
-    fn handle(&mut self, _: Look, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: GetSnapshot, _: &mut Self::Context) -> Self::Result {
         let now = now();
-        let up = self.knocking.weather() == Weather::Up;
+        let up = self.probe.weather() == Weather::Up;
         MessageResult(ServerSnapshot {
             server: self.name.clone(),
             up,
-            down_for: self.knocking.since().filter(|_| !up).map(|since| now.saturating_duration_since(since)),
+            down_for: self.probe.since().filter(|_| !up).map(|since| now.saturating_duration_since(since)),
             accounts: self.accounts,
-            requests_per_second: self.pace.rate(),
-            waiting: self.shares.len(),
+            requests_per_second: self.bucket.rate(),
+            waiting: self.queue.len(),
             dials: self.dial_slots.saturating_sub(self.slots.available_permits()),
-            paused_for: self.pace.paused_for(now),
+            paused_for: self.bucket.paused_for(now),
         })
     }
 }

@@ -37,7 +37,7 @@ pub struct HealthSettings {
     /// Ping in-band.
     pub ping: bool,
     /// How often to ping, and how long to wait for the answer.
-    pub pulse: PulseLimits,
+    pub ping_limits: PulseLimits,
     /// Heed what other hosted accounts hear about an account.
     pub witness: bool,
 }
@@ -94,7 +94,7 @@ pub struct ReplySettings {
 
 impl CatchUpSettings {
     /// What a book goes by.
-    pub fn book(&self) -> BookSettings {
+    pub fn replay_settings(&self) -> BookSettings {
         BookSettings { overlap_ms: ms(self.overlap), from: self.from }
     }
 
@@ -172,7 +172,7 @@ impl Default for HealthSettings {
             // One empty 304 in half a minute; a lone account is heard again within that.
             poll_interval: Duration::from_secs(30),
             ping: true,
-            pulse: PulseLimits::default(),
+            ping_limits: PulseLimits::default(),
             witness: true,
         }
     }

@@ -14,24 +14,24 @@ use crate::{
 /// The memory of one account. It outlives its Connections and a Delivery that dies, and by its store the process. The
 /// lock is held for a look-up, never across a wait.
 #[derive(Clone)]
-pub(super) struct SharedBook(Arc<Inner>);
+pub(super) struct SharedReplay(Arc<Inner>);
 
 struct Inner {
-    book: Mutex<Book>,
+    replay: Mutex<Book>,
     /// Where it is kept, if anywhere.
     store: Option<Arc<dyn CursorStore>>,
     is_loaded: AtomicBool,
 }
 
-impl SharedBook {
+impl SharedReplay {
     pub(super) fn new(settings: BookSettings, store: Option<Arc<dyn CursorStore>>) -> Self {
         let is_loaded = AtomicBool::new(store.is_none());
-        Self(Arc::new(Inner { book: Mutex::new(Book::new(settings)), store, is_loaded }))
+        Self(Arc::new(Inner { replay: Mutex::new(Book::new(settings)), store, is_loaded }))
     }
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut Book) -> T) -> T {
         // A panic while it was held leaves a book that is whole.
-        f(&mut self.0.book.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.replay.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn store(&self) -> Option<&Arc<dyn CursorStore>> {
@@ -44,7 +44,7 @@ impl SharedBook {
             return Ok(());
         };
         let records = store.load(account).await?;
-        self.with(|book| *book = Book::kept(*book.settings(), records));
+        self.with(|replay| *replay = Book::kept(*replay.settings(), records));
         self.0.is_loaded.store(true, Ordering::Release);
         Ok(())
     }

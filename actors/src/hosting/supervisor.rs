@@ -25,21 +25,22 @@ use actix::{Actor, Context};
 
 pub use counts::CountStates;
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, AuditAccount, List, ListServers, Look, RemoveAccount, RemoveServer,
-    ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount, StopAccount,
-    SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, GetAccount, ListAccounts, ListServers, RemoveAccount,
+    RemoveServer, ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount,
+    StopAccount, SupervisorError,
 };
-pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, Released};
+pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};
 
 pub use replies::SendReply;
 
 pub(super) use child_events::{
-    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerWeather, Stalled, Touched,
+    ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerStatusChanged,
+    SiblingSawChange, StallChanged,
 };
 
-use self::{account::Account, arbiter_pool::Pool, shutdown::ShuttingDown};
+use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    context::SharedWitness, observer::Observer, replies::SharedLoopGuard, server_gate::GateHandle,
+    context::SharedSiblingWatch, observer::Observer, replies::SharedLoopGuard, server_gate::GateHandle,
     settings::HostSettings,
 };
 use crate::{
@@ -50,13 +51,13 @@ use crate::{
 
 /// Messages that may wait for the Supervisor or a gate before senders that ask (`send`) have to wait too. What
 /// actors tell each other is bounded by their number: each account has a handful on its way at most.
-pub(super) const MAILBOX: usize = 1_024;
+pub(super) const MAILBOX_CAPACITY: usize = 1_024;
 
 /// Hosts accounts: starts, stops, restarts and remembers.
 pub struct Supervisor {
     settings: Arc<HostSettings>,
     observer: Observer,
-    pool: Pool,
+    pool: ArbiterPool,
     servers: HashMap<ServerName, Server>,
     accounts: BTreeMap<AccountName, Account>,
     store: Option<Arc<dyn CursorStore>>,
@@ -67,9 +68,9 @@ pub struct Supervisor {
 struct Server {
     spec: ServerSpec,
     gate: GateHandle,
-    witness: SharedWitness,
-    guard: SharedLoopGuard,
-    cause: CommonCause<AccountName>,
+    sibling_watch: SharedSiblingWatch,
+    loop_guard: SharedLoopGuard,
+    common_cause: CommonCause<AccountName>,
     /// Accounts that are on it.
     accounts: usize,
 }
@@ -78,7 +79,7 @@ impl Supervisor {
     /// A Supervisor without accounts; start it with [`Actor::start`].
     pub fn new(settings: HostSettings) -> Self {
         Self {
-            pool: Pool::new(settings.arbiters),
+            pool: ArbiterPool::new(settings.arbiters),
             settings: Arc::new(settings),
             observer: Observer::default(),
             servers: HashMap::new(),
@@ -113,6 +114,6 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
     }
 }

@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
     hosting::{
-        AccountSpec, AddServer, ChangeAccount, ChangeServer, Released, RemoveAccount, RemoveServer,
-        ServerSpec, StopAccount, Supervisor, SupervisorError,
+        AccountSpec, AddServer, ChangeAccount, ChangeServer, RemoveAccount, RemoveServer, ServerSpec,
+        SinkReleased, StopAccount, Supervisor, SupervisorError,
     },
     model::{AccountState, CloseReason, Fact, Generation, ServerName, Token},
     policy::GateLimits,
@@ -29,7 +29,7 @@ fn spec(account: &str, token: &str, on: &str, sink: Arc<dyn EventSink>) -> Accou
 }
 
 /// Another sink for an account of the stage.
-async fn change_sink(stage: &Stage, account: &str, sink: Arc<dyn EventSink>) -> Released {
+async fn change_sink(stage: &Stage, account: &str, sink: Arc<dyn EventSink>) -> SinkReleased {
     stage.ask(ChangeAccount(spec(account, account, "test", sink))).await.unwrap()
 }
 
@@ -242,14 +242,14 @@ fn a_server_is_removed_when_nobody_is_on_it_and_its_gate_ends() {
         stage.ask(RemoveServer(server("test"))).await.unwrap();
         assert_eq!(
             stage.ask(RemoveServer(server("test"))).await,
-            Err(SupervisorError::NoServer(server("test")))
+            Err(SupervisorError::UnknownServer(server("test")))
         );
         let knocks = stage.world.knocks();
         stage.pass(600 * SECOND).await;
         assert_eq!(stage.world.knocks(), knocks, "nobody asks any more");
         // The factory is the gate's, the Supervisor's and ours: nobody else holds the world.
         let refused = stage.host_with("bot", stage.sink.clone()).await;
-        assert!(matches!(refused, Err(SupervisorError::UnknownServer { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(SupervisorError::ServerNotAdded { .. })), "{refused:?}");
     });
 }
 

@@ -1,7 +1,7 @@
 //! Adding, removing, listing and shutting down while things run.
 
 use matterhost_actors::{
-    hosting::{List, RemoveAccount, RestartAccount, Shutdown, ShutdownReport, SupervisorError},
+    hosting::{ListAccounts, RemoveAccount, RestartAccount, Shutdown, ShutdownReport, SupervisorError},
     model::{AccountState, CloseReason, Fact, Generation},
 };
 
@@ -15,7 +15,8 @@ fn accounts_come_and_go_while_others_run() {
         stage.ask(RemoveAccount(name("a"))).await.unwrap();
         assert_eq!(stage.until_closed("a").await, (CloseReason::Removed, false));
         stage.until("a", |fact| *fact == Fact::Removed).await;
-        let left: Vec<_> = stage.ask(List).await.into_iter().map(|snapshot| snapshot.account).collect();
+        let left: Vec<_> =
+            stage.ask(ListAccounts).await.into_iter().map(|snapshot| snapshot.account).collect();
         assert_eq!(left, [name("b")]);
         stage.ready("a").await;
         assert_eq!(stage.count("b", "closed"), 0);
@@ -27,7 +28,7 @@ fn names_are_checked() {
     play(settings(), wide_open(), async |stage| {
         stage.ready("a").await;
         let again = stage.host_with("a", stage.sink.clone()).await;
-        assert_eq!(again, Err(SupervisorError::Exists(name("a"))));
+        assert_eq!(again, Err(SupervisorError::AccountExists(name("a"))));
         let unknown = stage.ask(RestartAccount(name("x"))).await;
         assert_eq!(unknown, Err(SupervisorError::UnknownAccount(name("x"))));
     });

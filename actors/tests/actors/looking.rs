@@ -1,7 +1,9 @@
 //! What is shown to whoever asks.
 
 use matterhost_actors::{
-    hosting::{AuditAccount, AuditSettings, HostSettings, ListServers, Look, StopAccount, SupervisorError},
+    hosting::{
+        AuditAccount, AuditSettings, GetAccount, HostSettings, ListServers, StopAccount, SupervisorError,
+    },
     model::{CloseReason, Fact, Generation, Waiting},
 };
 
@@ -18,7 +20,7 @@ fn the_last_endings_are_told_newest_first_with_how_long_it_was_away() {
         stage.pass(120 * SECOND).await;
         stage.world.peer("bot").cut();
         stage.until_closed("bot").await;
-        let detail = stage.ask(Look(name("bot"))).await.unwrap();
+        let detail = stage.ask(GetAccount(name("bot"))).await.unwrap();
         let [dropped, stale] = &detail.endings[..] else { panic!("{:?}", detail.endings) };
         assert!(matches!(dropped.reason, CloseReason::Dropped { .. }), "{dropped:?}");
         assert_eq!((dropped.generation, dropped.witnessed, dropped.back_after), (Generation(2), false, None));
@@ -38,7 +40,7 @@ fn no_more_than_ten_endings_are_remembered() {
             stage.until_closed("bot").await;
             stage.until_ready("bot").await;
         }
-        let detail = stage.ask(Look(name("bot"))).await.unwrap();
+        let detail = stage.ask(GetAccount(name("bot"))).await.unwrap();
         let generations: Vec<_> = detail.endings.iter().map(|ending| ending.generation.0).collect();
         assert_eq!(generations, (3..=12).rev().collect::<Vec<_>>());
     });
@@ -49,13 +51,13 @@ fn each_witness_tells_what_it_said_last() {
     play(settings(), wide_open(), async |stage| {
         stage.ready("bot").await;
         stage.pass(65 * SECOND).await;
-        let witnesses = stage.ask(Look(name("bot"))).await.unwrap().witnesses;
+        let witnesses = stage.ask(GetAccount(name("bot"))).await.unwrap().witnesses;
         assert!(witnesses.poll.as_ref().is_some_and(|poll| poll.cause.is_none()), "{witnesses:?}");
         assert!(witnesses.ping.as_ref().is_some_and(|ping| ping.cause.is_none()), "{witnesses:?}");
         assert_eq!(witnesses.prompted, None);
         stage.world.peer("bot").deafen();
         stage.until_closed("bot").await;
-        let ping = stage.ask(Look(name("bot"))).await.unwrap().witnesses.ping.unwrap();
+        let ping = stage.ask(GetAccount(name("bot"))).await.unwrap().witnesses.ping.unwrap();
         assert!(ping.cause.is_some(), "{ping:?}");
     });
 }
@@ -64,14 +66,14 @@ fn each_witness_tells_what_it_said_last() {
 fn what_a_sink_holds_and_what_waits_behind_it_is_told() {
     play(settings(), wide_open(), async |stage| {
         stage.ready("bot").await;
-        let quiet = stage.ask(Look(name("bot"))).await.unwrap();
+        let quiet = stage.ask(GetAccount(name("bot"))).await.unwrap();
         assert_eq!(quiet.waiting.map(|waiting| waiting.unacknowledged), Some(0));
         stage.sink.behave(Manner::After(60 * SECOND));
         for post in ["p1", "p2", "p3"] {
             stage.world.peer("bot").post("c", post);
         }
         stage.pass(SECOND).await;
-        let detail = stage.ask(Look(name("bot"))).await.unwrap();
+        let detail = stage.ask(GetAccount(name("bot"))).await.unwrap();
         let Some(Waiting { unacknowledged: 1, waiting: 2, oldest: Some(_) }) = detail.waiting else {
             panic!("{:?}", detail.waiting)
         };
@@ -105,7 +107,7 @@ fn an_audit_can_be_asked_for_while_the_account_is_ready() {
         stage.ask(AuditAccount(name("bot"))).await.unwrap();
         stage.until("bot", |fact| matches!(fact, Fact::Audited { .. })).await;
         assert_eq!(before, 0, "its own would have come much later");
-        let audit = stage.ask(Look(name("bot"))).await.unwrap().witnesses.audit;
+        let audit = stage.ask(GetAccount(name("bot"))).await.unwrap().witnesses.audit;
         assert!(audit.is_some_and(|audit| audit.cause.is_none()));
         stage.ask(StopAccount(name("bot"))).await.unwrap();
         stage.until("bot", |fact| *fact == Fact::Stopped).await;

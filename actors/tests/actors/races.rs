@@ -11,7 +11,7 @@ use std::{
 
 use actix::Addr;
 use matterhost_actors::{
-    hosting::{List, RemoveAccount, RestartAccount, StartAccount, StopAccount, Supervisor},
+    hosting::{ListAccounts, RemoveAccount, RestartAccount, StartAccount, StopAccount, Supervisor},
     mattermost::RestErrorKind,
     model::{AccountState, CloseReason, Event, Fact},
     policy::GateLimits,
@@ -65,7 +65,7 @@ fn an_account_that_is_removed_as_it_ends_is_gone() {
         stage.until_ready("bot").await;
         stage.world.peer("bot").post("c1", "p1");
         stage.pass(600 * SECOND).await;
-        assert!(stage.ask(List).await.is_empty());
+        assert!(stage.ask(ListAccounts).await.is_empty());
     });
 }
 

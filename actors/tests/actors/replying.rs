@@ -24,7 +24,7 @@ type Said = Result<Posted, ReplyError>;
 
 /// Has an account say something, and does not wait for it.
 fn says(host: &Host, order: Order) -> JoinHandle<Said> {
-    let asked = host.supervisor.send(SendReply { account: name("bot"), order });
+    let asked = host.supervisor.send(SendReply { account: name("bot"), action: order });
     actix::spawn(async move { asked.await.unwrap() })
 }
 
@@ -76,7 +76,7 @@ fn what_the_server_refuses_is_told_at_once() {
         let refused = post(stage, draft("private", "hello")).await.unwrap_err();
         assert!(matches!(&refused, ReplyError::Refused { cause } if cause.contains("403")), "{refused}");
         assert_eq!(stage.world.asked_for("post"), 1);
-        let unknown = SendReply { account: name("nobody"), order: Order::Post(draft("town", "x")) };
+        let unknown = SendReply { account: name("nobody"), action: Order::Post(draft("town", "x")) };
         assert_eq!(stage.ask(unknown).await, Err(ReplyError::UnknownAccount(name("nobody"))));
     });
 }

@@ -33,9 +33,13 @@ pub(crate) fn hurried() -> HostSettings {
         reset_after: Duration::from_millis(200),
         ..RestartSettings::default()
     };
-    let pulse = PulseLimits { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
-    let health =
-        HealthSettings { poll_interval: Duration::from_millis(300), pulse, ..HealthSettings::default() };
+    let ping_limits =
+        PulseLimits { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
+    let health = HealthSettings {
+        poll_interval: Duration::from_millis(300),
+        ping_limits,
+        ..HealthSettings::default()
+    };
     HostSettings { health, hello_timeout: Duration::from_millis(500), arbiters: 2, ..with_restart(restart) }
 }
 

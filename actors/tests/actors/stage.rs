@@ -18,7 +18,8 @@ use std::{
 use actix::{Actor as _, Addr, Message, dev::ToEnvelope};
 use matterhost_actors::{
     hosting::{
-        AccountSpec, AddAccount, AddServer, HostSettings, List, ServerSpec, Supervisor, SupervisorError,
+        AccountSpec, AddAccount, AddServer, HostSettings, ListAccounts, ServerSpec, Supervisor,
+        SupervisorError,
     },
     model::{
         AccountName, AccountSnapshot, AccountState, CloseReason, Fact, Observation, ServerName, Subject,
@@ -192,7 +193,7 @@ impl Host {
     }
 
     pub(crate) async fn snapshot(&self, account: &str) -> AccountSnapshot {
-        let list = self.ask(List).await;
+        let list = self.ask(ListAccounts).await;
         list.into_iter().find(|snapshot| snapshot.account.as_str() == account).unwrap()
     }
 

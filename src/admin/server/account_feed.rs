@@ -10,7 +10,7 @@ use std::{
 
 use actix::Addr;
 use actix_web::web::Bytes;
-use matterhost_actors::hosting::{List, Supervisor};
+use matterhost_actors::hosting::{ListAccounts, Supervisor};
 use serde::Serialize;
 use tokio::{
     sync::broadcast::{Receiver, Sender},
@@ -105,7 +105,7 @@ impl AccountFeed {
     }
 
     async fn look(&self) -> Option<BTreeMap<String, Arc<Account>>> {
-        let all = timeout(LOOK_WITHIN, self.0.supervisor.send(List)).await.ok()?.ok()?;
+        let all = timeout(LOOK_WITHIN, self.0.supervisor.send(ListAccounts)).await.ok()?.ok()?;
         let row = |account: Account| (account.name.clone(), Arc::new(account));
         Some(all.iter().map(Account::from).map(row).collect())
     }

@@ -5,7 +5,10 @@ use actix_web::{
     web::{Data, Json, Path, Query},
 };
 use matterhost_actors::{
-    hosting::{AuditAccount, List, Look, ResetAccount, RestartAccount, SendReply, StartAccount, StopAccount},
+    hosting::{
+        AuditAccount, GetAccount, ListAccounts, ResetAccount, RestartAccount, SendReply, StartAccount,
+        StopAccount,
+    },
     model::{AccountName, AccountSnapshot, Order},
 };
 use serde::Deserialize;
@@ -44,7 +47,7 @@ impl Which {
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<HttpResponse, ApiError> {
     let permit = backend.large_answer_permit()?;
-    let all = backend.ask(List).await?;
+    let all = backend.ask(ListAccounts).await?;
     let accounts = all.iter().filter(|account| which.takes(account)).map(Account::from).collect();
     let answer = HttpResponse::Ok().json(Accounts { accounts });
     Ok(answer.map_body(|_, accounts| hold_until_sent(accounts, permit)))
@@ -55,7 +58,7 @@ pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<
     responses((status = 200, body = AccountDetail), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Json<AccountDetail>, ApiError> {
-    let detail = backend.ask(Look(account(&name)?)).await??;
+    let detail = backend.ask(GetAccount(account(&name)?)).await??;
     Ok(Json((&detail).into()))
 }
 
@@ -104,7 +107,7 @@ pub(super) async fn post(
     if draft.channel.as_str().is_empty() {
         return Err(ApiError::bad_request("channel_id is empty; name a channel"));
     }
-    let asked = backend.supervisor.send(SendReply { account, order: Order::Post(draft) }).await;
+    let asked = backend.supervisor.send(SendReply { account, action: Order::Post(draft) }).await;
     let posted = asked.map_err(|_| ApiError::unavailable("the host is ending"))??;
     let ids = posted.ids.iter().map(ToString::to_string).collect();
     Ok(HttpResponse::Created().json(PostCreated { ids }))

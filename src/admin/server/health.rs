@@ -12,7 +12,7 @@ use actix_web::{
     web::{Data, Query},
 };
 use matterhost_actors::{
-    hosting::{CountStates, List},
+    hosting::{CountStates, ListAccounts},
     model::{AccountSnapshot, AccountState, StateCounts},
 };
 use serde::Deserialize;
@@ -91,7 +91,7 @@ pub(super) async fn ready(
         return Ok(answer(sum(backend.ready, counts.of(AccountState::Ready), counts.total())));
     }
     let permit = backend.large_answer_permit()?;
-    let answer = answer(of_each(backend.ready, &backend.ask(List).await?));
+    let answer = answer(of_each(backend.ready, &backend.ask(ListAccounts).await?));
     Ok(answer.map_body(|_, text| hold_until_sent(text, permit)))
 }
 

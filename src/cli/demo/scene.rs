@@ -6,7 +6,7 @@ use actix::{Actor as _, Addr};
 use anyhow::Context as _;
 use matterhost_actors::{
     hosting::{
-        AccountSpec, AddAccount, AddServer, HealthSettings, HostSettings, List, Observer, ServerSpec,
+        AccountSpec, AddAccount, AddServer, HealthSettings, HostSettings, ListAccounts, Observer, ServerSpec,
         Supervisor,
     },
     mattermost::{ClientConfig, ClientLimits},
@@ -24,7 +24,8 @@ const PEOPLE: [&str; 2] = ["ana", "ben"];
 /// A demo is short: it polls more often than a host in the field.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// And pings more often, too.
-const PULSE: PulseLimits = PulseLimits { interval: Duration::from_secs(3), timeout: Duration::from_secs(2) };
+const PING_LIMITS: PulseLimits =
+    PulseLimits { interval: Duration::from_secs(3), timeout: Duration::from_secs(2) };
 
 /// Everything that the demo plays with.
 pub(super) struct Scene {
@@ -54,8 +55,11 @@ impl Scene {
             simulator.add_to_team(&team, &person.user_id);
             simulator.add_to_channel_quietly(&channel, &person.user_id);
         }
-        let health =
-            HealthSettings { poll_interval: POLL_INTERVAL, pulse: PULSE, ..HealthSettings::default() };
+        let health = HealthSettings {
+            poll_interval: POLL_INTERVAL,
+            ping_limits: PING_LIMITS,
+            ..HealthSettings::default()
+        };
         let supervisor = Supervisor::new(HostSettings { health, ..HostSettings::default() });
         let observer = supervisor.observer();
         let supervisor = supervisor.start();
@@ -90,7 +94,7 @@ impl Scene {
 
     /// Whether all bots are ready now.
     pub(super) async fn all_ready(&self) -> anyhow::Result<bool> {
-        let accounts = self.supervisor.send(List).await.context("the Supervisor is gone")?;
+        let accounts = self.supervisor.send(ListAccounts).await.context("the Supervisor is gone")?;
         Ok(accounts.iter().all(|account| account.state == AccountState::Ready))
     }
 

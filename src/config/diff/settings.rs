@@ -60,8 +60,8 @@ fn health(a: &HostSettings, b: &HostSettings) -> Keys {
         "poll": |s: &HostSettings| s.health.poll => Immediate,
         "poll_interval": |s: &HostSettings| s.health.poll_interval => Immediate,
         "ping": |s: &HostSettings| s.health.ping => Immediate,
-        "ping_interval": |s: &HostSettings| s.health.pulse.interval => Immediate,
-        "ping_timeout": |s: &HostSettings| s.health.pulse.timeout => Immediate,
+        "ping_interval": |s: &HostSettings| s.health.ping_limits.interval => Immediate,
+        "ping_timeout": |s: &HostSettings| s.health.ping_limits.timeout => Immediate,
         "witness": |s: &HostSettings| s.health.witness => Immediate,
     )
 }

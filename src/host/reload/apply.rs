@@ -10,8 +10,8 @@ use std::{
 use futures_util::future::join_all;
 use matterhost_actors::{
     hosting::{
-        AddAccount, ChangeAccount, ChangeServer, ChangeSettings, Released, RemoveAccount, RemoveServer,
-        ServerSpec, SupervisorError,
+        AddAccount, ChangeAccount, ChangeServer, ChangeSettings, RemoveAccount, RemoveServer, ServerSpec,
+        SinkReleased, SupervisorError,
     },
     model::{AccountName, ServerName},
 };
@@ -40,7 +40,7 @@ impl HostState {
         self.deps.operations.set_config(&config);
         self.config = config.keeping_next_start_keys(&self.config);
         actix_rt::spawn(leaving.end(async {
-            join_all(released.into_iter().map(Released::wait)).await;
+            join_all(released.into_iter().map(SinkReleased::wait)).await;
         }));
         Ok(difference)
     }
@@ -72,7 +72,7 @@ impl HostState {
 
     /// Those that stay are changed at once; those that come wait until those that go have gone, whose tokens and names
     /// they may have.
-    async fn apply_accounts(&mut self, config: &Config) -> Result<Vec<Released>, ReloadError> {
+    async fn apply_accounts(&mut self, config: &Config) -> Result<Vec<SinkReleased>, ReloadError> {
         let before = names(&self.config);
         let is_as_before: HashSet<AccountName> = self.unchanged(config);
         let mut released = Vec::new();
@@ -109,7 +109,7 @@ impl HostState {
         &mut self,
         account: &AccountConfig,
         is_as_before: bool,
-    ) -> Result<Option<Released>, ReloadError> {
+    ) -> Result<Option<SinkReleased>, ReloadError> {
         let sink_before = self.sinks.now_of(&account.name).cloned();
         let spec = self.spec(account);
         let same_sink = sink_before.is_some_and(|before| Arc::ptr_eq(&before, &spec.sink));

@@ -2,9 +2,9 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use crate::hosting::connection::connect::rest_reason;
+use crate::hosting::connection::connect::rest_close_reason;
 use crate::{
-    hosting::context::Env,
+    hosting::context::AccountContext,
     mattermost::{Answer, Channel, Cut, PER_PAGE, Post, RestError, RestErrorKind, Since, Span},
     model::{ChannelId, CloseReason, PostId},
     policy::RequestClass,
@@ -17,22 +17,22 @@ const SIZES: [usize; 3] = [PER_PAGE, 20, 2];
 
 /// Asks for what one account may read.
 #[derive(Clone)]
-pub(in crate::hosting) struct Fetch {
-    pub(in crate::hosting) env: Arc<Env>,
+pub(in crate::hosting) struct CatchUpClient {
+    pub(in crate::hosting) context: Arc<AccountContext>,
     pub(in crate::hosting) api: Rc<dyn Api>,
 }
 
 /// Why a channel was not read to its end.
-pub(in crate::hosting) enum Unread {
+pub(in crate::hosting) enum ChannelReadError {
     /// The Connection is to end.
-    Ended(CloseReason),
+    EndConnection(CloseReason),
     /// The channel refuses to be read.
     Refused(RestError),
 }
 
 /// Where a page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::hosting) struct Place {
+pub(in crate::hosting) struct PageCursor {
     from: From,
     /// The number of the page: other than 0 only within what shares one time.
     page: usize,
@@ -48,34 +48,41 @@ enum From {
 }
 
 /// One page, the oldest post first, and where the next begins, if there may be one.
-pub(in crate::hosting) struct Leaf {
+pub(in crate::hosting) struct PostPage {
     pub(in crate::hosting) posts: Vec<Post>,
-    pub(in crate::hosting) next: Option<Place>,
+    pub(in crate::hosting) next: Option<PageCursor>,
 }
 
-impl Fetch {
+impl CatchUpClient {
     /// All channels of the account.
     pub(in crate::hosting) async fn channels(&self) -> Result<Vec<Channel>, CloseReason> {
-        self.leave().await?;
-        self.told(self.api.channels(&self.env.token).await).map_err(|error| rest_reason(&error))
+        self.acquire_permit().await?;
+        self.report_to_gate(self.api.channels(&self.context.token).await)
+            .map_err(|error| rest_close_reason(&error))
     }
 
     /// One channel, which need not be in the list.
-    pub(in crate::hosting) async fn channel(&self, id: &ChannelId) -> Result<Channel, Unread> {
-        self.leave().await?;
-        Ok(self.told(self.api.channel(&self.env.token, id).await)?)
+    pub(in crate::hosting) async fn channel(&self, id: &ChannelId) -> Result<Channel, ChannelReadError> {
+        self.acquire_permit().await?;
+        Ok(self.report_to_gate(self.api.channel(&self.context.token, id).await)?)
     }
 
     /// One page. Where the longest posts make it larger than a body may be, it is asked for in smaller ones.
-    pub(in crate::hosting) async fn page(&self, channel: &ChannelId, place: &Place) -> Result<Leaf, Unread> {
-        let mut place = place.clone();
+    pub(in crate::hosting) async fn page(
+        &self,
+        channel: &ChannelId,
+        cursor: &PageCursor,
+    ) -> Result<PostPage, ChannelReadError> {
+        let mut cursor = cursor.clone();
         loop {
-            self.leave().await?;
-            let cut = Cut { page: place.page, per_page: SIZES[place.size] };
-            match self.told(self.api.posts(&self.env.token, channel, place.span(), cut).await) {
-                Ok(page) => return Ok(Leaf { next: place.next(&page.posts), posts: page.posts }),
+            self.acquire_permit().await?;
+            let cut = Cut { page: cursor.page, per_page: SIZES[cursor.size] };
+            match self.report_to_gate(self.api.posts(&self.context.token, channel, cursor.span(), cut).await)
+            {
+                Ok(page) => return Ok(PostPage { next: cursor.next(&page.posts), posts: page.posts }),
                 Err(error) if error.kind == RestErrorKind::TooLarge => {
-                    place = place.smaller().ok_or_else(|| Unread::Ended(failed(&error)))?;
+                    cursor =
+                        cursor.smaller().ok_or_else(|| ChannelReadError::EndConnection(failed(&error)))?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -87,29 +94,29 @@ impl Fetch {
         &self,
         channel: &ChannelId,
         time: i64,
-    ) -> Result<Option<Since>, Unread> {
-        self.leave().await?;
-        match self.told(self.api.posts_since(&self.env.token, channel, time).await) {
+    ) -> Result<Option<Since>, ChannelReadError> {
+        self.acquire_permit().await?;
+        match self.report_to_gate(self.api.posts_since(&self.context.token, channel, time).await) {
             Ok(since) => Ok(Some(since)),
             Err(error) if error.kind == RestErrorKind::TooLarge => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn leave(&self) -> Result<(), CloseReason> {
-        let permit = self.env.gate.permit(RequestClass::CatchUp, &self.env.account).await;
+    async fn acquire_permit(&self) -> Result<(), CloseReason> {
+        let permit = self.context.gate.acquire_permit(RequestClass::CatchUp, &self.context.account).await;
         permit.map(|_| ()).map_err(|error| failed(&error))
     }
 
     /// Tells the gate what an answer says about the server.
-    fn told<T>(&self, answer: Result<Answer<T>, RestError>) -> Result<T, RestError> {
+    fn report_to_gate<T>(&self, answer: Result<Answer<T>, RestError>) -> Result<T, RestError> {
         match answer {
             Ok(answer) => {
-                self.env.gate.answered(answer.rate);
+                self.context.gate.report_answer(answer.rate);
                 Ok(answer.value)
             }
             Err(error) => {
-                self.env.gate.failed(&error);
+                self.context.gate.report_failure(&error);
                 Err(error)
             }
         }
@@ -120,22 +127,22 @@ fn failed(error: &dyn std::error::Error) -> CloseReason {
     CloseReason::CatchUpFailed { cause: error.to_string() }
 }
 
-impl std::convert::From<CloseReason> for Unread {
+impl std::convert::From<CloseReason> for ChannelReadError {
     fn from(reason: CloseReason) -> Self {
-        Self::Ended(reason)
+        Self::EndConnection(reason)
     }
 }
 
-impl std::convert::From<RestError> for Unread {
+impl std::convert::From<RestError> for ChannelReadError {
     fn from(error: RestError) -> Self {
         match error.kind {
             RestErrorKind::Refused(403) | RestErrorKind::NotFound => Self::Refused(error),
-            _ => Self::Ended(rest_reason(&error)),
+            _ => Self::EndConnection(rest_close_reason(&error)),
         }
     }
 }
 
-impl Place {
+impl PageCursor {
     pub(in crate::hosting) fn newest() -> Self {
         Self { from: From::Newest, page: 0, size: 0 }
     }
@@ -208,15 +215,15 @@ mod tests {
         times.into_iter().enumerate().map(post).collect()
     }
 
-    fn small(from: From, page: usize) -> Place {
-        Place { from, page, size: 2 }
+    fn small(from: From, page: usize) -> PageCursor {
+        PageCursor { from, page, size: 2 }
     }
 
     #[test]
     fn the_next_page_keeps_what_shares_a_time_together() {
         let after = |id: &str| From::After(id.into());
         let before = |id: &str| From::Before(id.into());
-        for (place, times, next) in [
+        for (cursor, times, next) in [
             (small(after("x"), 0), vec![1, 2], Some(small(after("p0"), 0))),
             (small(after("x"), 0), vec![2, 2], Some(small(after("x"), 1))),
             (small(after("x"), 3), vec![2, 3], Some(small(after("p0"), 0))),
@@ -224,21 +231,21 @@ mod tests {
             (small(From::Newest, 0), vec![1, 2], Some(small(before("p1"), 0))),
             (small(before("x"), 0), vec![2, 2], Some(small(before("x"), 1))),
         ] {
-            assert_eq!(place.next(&posts(times)), next, "{place:?}");
+            assert_eq!(cursor.next(&posts(times)), next, "{cursor:?}");
         }
     }
 
     #[test]
     fn a_smaller_page_begins_where_the_larger_one_did() {
-        let place = Place { from: From::Newest, page: 3, size: 0 };
-        assert_eq!(place.smaller(), Some(Place { from: From::Newest, page: 30, size: 1 }));
+        let cursor = PageCursor { from: From::Newest, page: 3, size: 0 };
+        assert_eq!(cursor.smaller(), Some(PageCursor { from: From::Newest, page: 30, size: 1 }));
         assert_eq!(small(From::Newest, 1).smaller(), None);
     }
 
     #[test]
     fn a_distance_is_told_in_pages() {
         for (posts, size, page) in [(100_000, 0, 500), (200, 0, 1), (150, 1, 7), (5, 2, 2), (1, 2, 1)] {
-            assert_eq!(Place::back(posts), Place { from: From::Newest, page, size }, "{posts}");
+            assert_eq!(PageCursor::back(posts), PageCursor { from: From::Newest, page, size }, "{posts}");
         }
     }
 }

@@ -13,14 +13,14 @@ use crate::{
 
 /// How an account comes into a channel, and out of it, as a post says (fact 28).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::hosting) enum Moved {
-    In,
-    Out,
+pub(in crate::hosting) enum MembershipChange {
+    Joined,
+    Left,
 }
 
 impl CatchUp {
     /// The event of a change, as far as it can be known of a fetched post.
-    pub(in crate::hosting) fn event(
+    pub(in crate::hosting) fn synthesize_event(
         &self,
         change: Change,
         post: &Post,
@@ -32,10 +32,10 @@ impl CatchUp {
             Change::Edited { .. } => ("post_edited", touched(post)),
             Change::Deleted { .. } | Change::Left => ("post_deleted", touched(post)),
         };
-        let env = &self.fetch.env;
+        let context = &self.client.context;
         Ok(Event {
-            account: env.account.clone(),
-            server: env.server.clone(),
+            account: context.account.clone(),
+            server: context.server.clone(),
             user: self.me.clone(),
             generation: self.generation,
             connection_id: self.connection_id.clone(),
@@ -55,7 +55,7 @@ impl CatchUp {
 }
 
 /// A post as a change.
-pub(in crate::hosting) fn new_post(post: &Post) -> Change {
+pub(in crate::hosting) fn posted_change(post: &Post) -> Change {
     Change::Posted(PostKey { create_at: post.create_at, id: post.id.clone() })
 }
 
@@ -75,7 +75,7 @@ pub(in crate::hosting) fn change_since(post: &Post, since: i64) -> Option<(i64, 
 }
 
 /// Whether a post says that this user came or went.
-pub(in crate::hosting) fn moved(post: &Post, me: &UserId) -> Option<Moved> {
+pub(in crate::hosting) fn membership_change(post: &Post, me: &UserId) -> Option<MembershipChange> {
     #[derive(Deserialize, Default)]
     struct Props {
         #[serde(default, rename = "addedUserId")]
@@ -91,10 +91,10 @@ pub(in crate::hosting) fn moved(post: &Post, me: &UserId) -> Option<Moved> {
     let props =
         || serde_json::from_str::<Whole>(post.json.get()).map(|whole| whole.props).unwrap_or_default();
     let (direction, who) = match &*post.kind {
-        "system_join_channel" | "system_join_team" => (Moved::In, post.user_id.clone()),
-        "system_add_to_channel" | "system_add_to_team" => (Moved::In, props().added),
-        "system_leave_channel" | "system_leave_team" => (Moved::Out, post.user_id.clone()),
-        "system_remove_from_channel" | "system_remove_from_team" => (Moved::Out, props().removed),
+        "system_join_channel" | "system_join_team" => (MembershipChange::Joined, post.user_id.clone()),
+        "system_add_to_channel" | "system_add_to_team" => (MembershipChange::Joined, props().added),
+        "system_leave_channel" | "system_leave_team" => (MembershipChange::Left, post.user_id.clone()),
+        "system_remove_from_channel" | "system_remove_from_team" => (MembershipChange::Left, props().removed),
         _ => return None,
     };
     (who == *me).then_some(direction)
@@ -163,18 +163,21 @@ mod tests {
     #[test]
     fn a_post_says_who_came_and_went() {
         for (row, way) in [
-            (json!({ "type": "system_join_channel" }), Some(Moved::In)),
+            (json!({ "type": "system_join_channel" }), Some(MembershipChange::Joined)),
             (json!({ "type": "system_join_channel", "user_id": "other" }), None),
-            (json!({ "type": "system_add_to_channel", "props": { "addedUserId": "me" } }), Some(Moved::In)),
+            (
+                json!({ "type": "system_add_to_channel", "props": { "addedUserId": "me" } }),
+                Some(MembershipChange::Joined),
+            ),
             (json!({ "type": "system_add_to_channel", "props": { "addedUserId": "other" } }), None),
             (
                 json!({ "type": "system_remove_from_channel", "props": { "removedUserId": "me" } }),
-                Some(Moved::Out),
+                Some(MembershipChange::Left),
             ),
-            (json!({ "type": "system_leave_team" }), Some(Moved::Out)),
+            (json!({ "type": "system_leave_team" }), Some(MembershipChange::Left)),
             (json!({ "type": "" }), None),
         ] {
-            assert_eq!(moved(&post(&row), &"me".into()), way, "fact 28: {row}");
+            assert_eq!(membership_change(&post(&row), &"me".into()), way, "fact 28: {row}");
         }
     }
 }

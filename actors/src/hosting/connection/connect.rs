@@ -5,9 +5,9 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::hosting::{
-    context::{Env, now},
+    context::{AccountContext, now},
     delivery::Permits,
-    supervisor::Stalled,
+    supervisor::StallChanged,
 };
 use crate::{
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
@@ -49,70 +49,74 @@ impl Baseline {
 
 /// Takes a permit to read with, reads the baseline, waits for a dial slot, and dials.
 pub(super) async fn connect(
-    env: Arc<Env>,
+    context: Arc<AccountContext>,
     api: Rc<dyn Api>,
     permits: Permits,
     generation: Generation,
     resume: Option<ResumePoint>,
 ) -> Result<Connected, CloseReason> {
-    remember(&env, generation).await;
+    remember(&context, generation).await;
     // Without a permit the hello could not be read: a stalled account waits here, and holds nobody up.
-    let permit = permits.take(0).await.ok_or(CloseReason::DeliveryDied)?;
-    let baseline = baseline(&env, &*api).await?;
-    let known = env.book.with(|book| book.account().clone());
+    let permit = permits.acquire(0).await.ok_or(CloseReason::DeliveryDied)?;
+    let baseline = baseline(&context, &*api).await?;
+    let known = context.replay.with(|replay| replay.account().clone());
     if let Some(was) = known.user.filter(|was| *was != baseline.user) {
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
     }
-    env.book.with(|book| book.connected(&baseline.user, baseline.update_at));
-    env.witness.baseline(&baseline.user, &env.account, baseline.update_at);
+    context.replay.with(|replay| replay.connected(&baseline.user, baseline.update_at));
+    context.sibling_watch.set_baseline(&baseline.user, &context.account, baseline.update_at);
     // What a graceful stop of the last process left is for the first Connection of this one. If the account was touched
     // while we were away, the old connection may be deaf (fact 5).
     let resume = resume.or(known.resume).filter(|_| known.baseline == Some(baseline.update_at));
-    leave_to(&env).await?;
-    let slot = env.gate.dial_slot().await.map_err(|error| unreachable(&error))?;
-    let dialed = api.dial(&env.token, resume.as_ref()).await.map_err(|error| {
-        env.gate.dial_failed(&error);
-        dial_reason(&error)
+    acquire_permit(&context).await?;
+    let slot = context.gate.acquire_dial_slot().await.map_err(|error| unreachable(&error))?;
+    let dialed = api.dial(&context.token, resume.as_ref()).await.map_err(|error| {
+        context.gate.report_dial_failure(&error);
+        dial_close_reason(&error)
     })?;
-    env.gate.answered(dialed.rate);
+    context.gate.report_answer(dialed.rate);
     Ok(Connected { baseline, socket: dialed.socket, slot, permit, resume })
 }
 
 /// Reads what was kept of the account, as often as it takes: to go on without it would be to lose what is in it.
-async fn remember(env: &Env, generation: Generation) {
+async fn remember(context: &AccountContext, generation: Generation) {
     let stalled = |stalled| {
-        let account = env.account.clone();
-        env.supervisor.do_send(Stalled { account, by: Stall::Store, on: stalled });
+        let account = context.account.clone();
+        context.supervisor.do_send(StallChanged { account, cause: Stall::Store, is_stalled: stalled });
     };
-    let mut told = false;
-    while let Err(error) = env.book.load(&env.account).await {
-        if !std::mem::replace(&mut told, true) {
-            env.observe(generation, Fact::StoreFailed { cause: error.message });
+    let mut reported = false;
+    while let Err(error) = context.replay.load(&context.account).await {
+        if !std::mem::replace(&mut reported, true) {
+            context.observe(generation, Fact::StoreFailed { cause: error.message });
             stalled(true);
         }
         tokio::time::sleep_until((now() + LOAD_AGAIN).into()).await;
     }
-    if told {
-        env.observe(generation, Fact::StoreRecovered);
+    if reported {
+        context.observe(generation, Fact::StoreRecovered);
         stalled(false);
     }
 }
 
 /// Asks REST why a socket ended before it was ready: the handshake says nothing (fact 1).
-pub(super) async fn explain(env: Arc<Env>, api: Rc<dyn Api>, otherwise: CloseReason) -> CloseReason {
-    match baseline(&env, &*api).await {
+pub(super) async fn explain(
+    context: Arc<AccountContext>,
+    api: Rc<dyn Api>,
+    otherwise: CloseReason,
+) -> CloseReason {
+    match baseline(&context, &*api).await {
         Ok(_) => otherwise,
         Err(reason) => reason,
     }
 }
 
-async fn baseline(env: &Env, api: &dyn Api) -> Result<Baseline, CloseReason> {
-    leave_to(env).await?;
-    let answer = api.me(&env.token, None).await.map_err(|error| {
-        env.gate.failed(&error);
-        rest_reason(&error)
+async fn baseline(context: &AccountContext, api: &dyn Api) -> Result<Baseline, CloseReason> {
+    acquire_permit(context).await?;
+    let answer = api.me(&context.token, None).await.map_err(|error| {
+        context.gate.report_failure(&error);
+        rest_close_reason(&error)
     })?;
-    env.gate.answered(answer.rate);
+    context.gate.report_answer(answer.rate);
     match answer.value {
         Me::User { user: User { id, username, update_at, is_guest, .. }, etag } => {
             Ok(Baseline { user: id, name: username.into(), update_at, is_guest, etag })
@@ -124,8 +128,8 @@ async fn baseline(env: &Env, api: &dyn Api) -> Result<Baseline, CloseReason> {
     }
 }
 
-async fn leave_to(env: &Env) -> Result<(), CloseReason> {
-    let permit = env.gate.permit(RequestClass::Connect, &env.account).await;
+async fn acquire_permit(context: &AccountContext) -> Result<(), CloseReason> {
+    let permit = context.gate.acquire_permit(RequestClass::Connect, &context.account).await;
     permit.map(|_| ()).map_err(|error| unreachable(&error))
 }
 
@@ -134,7 +138,7 @@ fn unreachable(error: &dyn std::error::Error) -> CloseReason {
 }
 
 /// What a failed request says about the Connection.
-pub(in crate::hosting) fn rest_reason(error: &RestError) -> CloseReason {
+pub(in crate::hosting) fn rest_close_reason(error: &RestError) -> CloseReason {
     use RestErrorKind as K;
     match error.kind {
         K::Unreachable => unreachable(error),
@@ -151,7 +155,7 @@ pub(in crate::hosting) fn rest_reason(error: &RestError) -> CloseReason {
 }
 
 /// What a failed dial says about the Connection.
-fn dial_reason(error: &DialError) -> CloseReason {
+fn dial_close_reason(error: &DialError) -> CloseReason {
     use DialErrorKind as K;
     match error.kind {
         K::Unreachable => unreachable(error),

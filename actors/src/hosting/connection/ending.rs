@@ -28,12 +28,12 @@ impl Connection {
     }
 
     /// The socket broke.
-    pub(super) fn broken(&mut self, error: &SocketError, ctx: &mut Context<Self>) {
+    pub(super) fn on_socket_error(&mut self, error: &SocketError, ctx: &mut Context<Self>) {
         match error {
             SocketError::FrameTooLarge { limit, .. } => {
                 self.end(CloseReason::Oversized { limit: *limit }, ctx);
             }
-            SocketError::Io(error) => self.lost(error.to_string(), ctx),
+            SocketError::Io(error) => self.on_socket_lost(error.to_string(), ctx),
             SocketError::Protocol(_) | SocketError::Compressed => {
                 self.end(CloseReason::Protocol { cause: error.to_string() }, ctx);
             }
@@ -41,16 +41,16 @@ impl Connection {
     }
 
     /// The socket ended without a close frame.
-    pub(super) fn lost(&mut self, cause: String, ctx: &mut Context<Self>) {
-        self.gone(CloseReason::Dropped { cause }, ctx);
+    pub(super) fn on_socket_lost(&mut self, cause: String, ctx: &mut Context<Self>) {
+        self.on_socket_closed(CloseReason::Dropped { cause }, ctx);
     }
 
     /// The socket is gone: after ready that is the reason, before it REST is asked for the true one.
-    pub(super) fn gone(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
+    pub(super) fn on_socket_closed(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
         match self.phase {
             Phase::Opening { .. } | Phase::CatchingUp => self.explain(CloseReason::DroppedBeforeReady, ctx),
             Phase::Ready { .. } => {
-                self.env.gate.lost();
+                self.context.gate.report_lost_socket();
                 self.end(reason, ctx);
             }
             Phase::Connecting | Phase::Explaining | Phase::Ending { .. } => {}
@@ -60,7 +60,7 @@ impl Connection {
     /// Asks REST why there is no hello, and ends with what it says.
     pub(super) fn explain(&mut self, otherwise: CloseReason, ctx: &mut Context<Self>) {
         self.phase = Phase::Explaining;
-        let explaining = connect::explain(self.env.clone(), self.api(), otherwise);
+        let explaining = connect::explain(self.context.clone(), self.api(), otherwise);
         ctx.spawn(explaining.into_actor(self).map(|reason, act, ctx| act.end(reason, ctx)));
     }
 }

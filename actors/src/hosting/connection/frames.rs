@@ -3,9 +3,11 @@
 use actix::{Context, StreamHandler};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Connection, Phase, connect::Baseline, now, permitted_frames::Heard, post_change, wall_clock};
+use super::{
+    Connection, Phase, connect::Baseline, now, permitted_frames::FrameEvent, post_change, wall_clock,
+};
 use crate::{
-    hosting::{delivery::Deliver, supervisor::Touched},
+    hosting::{delivery::Deliver, supervisor::SiblingSawChange},
     mattermost::{self, EventEnvelope, Frame, Incoming, Reply},
     model::{CloseReason, Event, EventBody, Fact},
     policy::{Prompt, Sequence, Step},
@@ -13,18 +15,18 @@ use crate::{
 
 const STATUS_UNAUTHORIZED: u16 = 401;
 
-impl StreamHandler<Heard> for Connection {
-    fn handle(&mut self, heard: Heard, ctx: &mut Self::Context) {
-        match heard {
-            Heard::Frame(frame, permit) => self.frame(frame, permit, ctx),
-            Heard::Broken(error) => self.broken(&error, ctx),
-            Heard::Paused => self.paused(),
-            Heard::Resumed => self.resumed(ctx),
+impl StreamHandler<FrameEvent> for Connection {
+    fn handle(&mut self, event: FrameEvent, ctx: &mut Self::Context) {
+        match event {
+            FrameEvent::Frame(frame, permit) => self.frame(frame, permit, ctx),
+            FrameEvent::Broken(error) => self.on_socket_error(&error, ctx),
+            FrameEvent::Paused => self.paused(),
+            FrameEvent::Resumed => self.resumed(ctx),
         }
     }
 
     fn finished(&mut self, ctx: &mut Self::Context) {
-        self.lost("the server closed the connection without a close frame".into(), ctx);
+        self.on_socket_lost("the server closed the connection without a close frame".into(), ctx);
     }
 }
 
@@ -36,11 +38,13 @@ impl Connection {
             Frame::Text(text) => self.text(&text, permit, ctx),
             Frame::Ping(payload) => {
                 if let Err(error) = socket.writer.send_pong(&payload) {
-                    self.lost(error.to_string(), ctx);
+                    self.on_socket_lost(error.to_string(), ctx);
                 }
             }
             Frame::Pong(_) | Frame::Binary(_) => {}
-            Frame::Close(close) => self.gone(CloseReason::Closed { code: close.map(|(code, _)| code) }, ctx),
+            Frame::Close(close) => {
+                self.on_socket_closed(CloseReason::Closed { code: close.map(|(code, _)| code) }, ctx)
+            }
         }
     }
 
@@ -70,22 +74,23 @@ impl Connection {
     fn deliver(&self, envelope: &EventEnvelope<'_>, permit: OwnedSemaphorePermit) {
         let Some(socket) = &self.socket else { return };
         let received_at = wall_clock();
-        let heard = post_change::heard(envelope, self.baseline.as_ref().map(|baseline| &baseline.user));
+        let post_change =
+            post_change::parse_post_change(envelope, self.baseline.as_ref().map(|baseline| &baseline.user));
         let user = self.baseline.as_ref().map(Baseline::account_user).unwrap_or_default();
-        self.env.vitals.heard_event(received_at);
+        self.context.stats.record_event(received_at);
         let event = Event {
-            account: self.env.account.clone(),
-            server: self.env.server.clone(),
+            account: self.context.account.clone(),
+            server: self.context.server.clone(),
             user,
             generation: self.generation,
             connection_id: socket.connection_id.clone(),
             received_at,
             recovered: false,
-            own: heard.own,
+            own: post_change.own,
             body: EventBody {
                 event: envelope.event.as_ref().into(),
-                channel_id: heard.channel.unwrap_or_else(|| envelope.channel_id()),
-                change: heard.change,
+                channel_id: post_change.channel.unwrap_or_else(|| envelope.channel_id()),
+                change: post_change.change,
                 seq: envelope.seq,
                 data: envelope.data.get().into(),
                 broadcast: envelope.broadcast.get().into(),
@@ -111,7 +116,7 @@ impl Connection {
             self.observe(Fact::ResumeLost);
         }
         if matches!(self.phase, Phase::Opening { .. }) {
-            self.welcomed(false, ctx);
+            self.on_hello(false, ctx);
         }
     }
 
@@ -121,34 +126,35 @@ impl Connection {
         if !reply.ok && (took.is_some() || reply.is_unauthorized()) {
             let error =
                 reply.error.as_ref().map_or_else(|| reply.status.to_string(), |error| error.id.to_string());
-            self.env.vitals.pinged(took.unwrap_or_default(), Some(&error));
+            self.context.stats.record_ping(took.unwrap_or_default(), Some(&error));
             return self.end(CloseReason::Deaf { error }, ctx);
         }
         let Some(took) = took else { return };
-        self.env.vitals.pinged(took, None);
-        self.env.vitals.good_probe();
+        self.context.stats.record_ping(took, None);
+        self.context.stats.record_good_probe();
         self.observe(Fact::ProbeGood { took });
         if matches!(self.phase, Phase::Opening { resumed: true, .. }) {
-            self.welcomed(true, ctx);
+            self.on_hello(true, ctx);
         } else {
-            self.beat(ctx);
+            self.drive_ping(ctx);
         }
     }
 
     /// Another user changed: if it is hosted here, have it looked at. A guest does not see all users.
     fn witness(&self, envelope: &EventEnvelope<'_>) {
-        if !self.env.settings.health.witness
+        if !self.context.settings.health.witness
             || self.baseline.as_ref().is_none_or(|baseline| baseline.is_guest)
         {
             return;
         }
         let Ok(updated) = envelope.user_updated() else { return };
-        let (account, after) = match self.env.witness.saw(now(), &updated.id, updated.update_at) {
-            Prompt::No => return,
-            Prompt::Now(account) => (account, std::time::Duration::ZERO),
-            Prompt::After(account, after) => (account, after),
-        };
-        self.env.supervisor.do_send(Touched { account, after });
+        let (account, after) =
+            match self.context.sibling_watch.on_user_updated(now(), &updated.id, updated.update_at) {
+                Prompt::No => return,
+                Prompt::Now(account) => (account, std::time::Duration::ZERO),
+                Prompt::After(account, after) => (account, after),
+            };
+        self.context.supervisor.do_send(SiblingSawChange { account, after });
     }
 
     fn paused(&mut self) {
@@ -167,7 +173,7 @@ impl Connection {
         if let Phase::Ready { paused, .. } = &mut self.phase {
             *paused += stood_still;
         }
-        self.beat(ctx);
+        self.drive_ping(ctx);
     }
 }
 

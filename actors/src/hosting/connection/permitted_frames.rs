@@ -12,7 +12,7 @@ use crate::hosting::delivery::Permits;
 use crate::mattermost::{Frame, SocketError, SocketReader};
 
 /// What the reader tells its Connection.
-pub(super) enum Heard {
+pub(super) enum FrameEvent {
     /// A frame, and its permits.
     Frame(Frame, OwnedSemaphorePermit),
     /// The socket broke.
@@ -30,7 +30,7 @@ const AT_ONCE: u32 = 8;
 type Acquiring = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>>>>;
 
 /// Reads a socket as fast as its permits allow.
-pub(super) struct Reader {
+pub(super) struct PermittedFrames {
     frames: SocketReader,
     permits: Permits,
     state: State,
@@ -47,14 +47,14 @@ enum State {
     /// A permit is held, a frame is awaited.
     Reading(OwnedSemaphorePermit),
     /// Permits are awaited; a large frame may be there already.
-    Waiting { acquiring: Acquiring, held: Held, told: bool },
+    Waiting { acquiring: Acquiring, held: Held, reported: bool },
     /// Permits came after a pause.
     Back { permit: OwnedSemaphorePermit, held: Held },
     /// The socket ended.
     Ended,
 }
 
-impl Reader {
+impl PermittedFrames {
     /// Reads with the permit that was taken before the dial.
     pub(super) fn new(frames: SocketReader, permits: Permits, first: OwnedSemaphorePermit) -> Self {
         Self { frames, permits, state: State::Reading(first), at_once: 0 }
@@ -64,22 +64,22 @@ impl Reader {
     fn begin(&self) -> State {
         match self.acquire(1) {
             Ok(permit) => State::Reading(permit),
-            Err(acquiring) => State::Waiting { acquiring, held: None, told: false },
+            Err(acquiring) => State::Waiting { acquiring, held: None, reported: false },
         }
     }
 
     /// A frame came: it goes on when it has all its permits.
-    fn came(&self, frame: Frame, mut permit: OwnedSemaphorePermit) -> Result<Heard, State> {
-        let more = self.permits.beyond_first(bytes_of(&frame));
+    fn came(&self, frame: Frame, mut permit: OwnedSemaphorePermit) -> Result<FrameEvent, State> {
+        let more = self.permits.extra_for(bytes_of(&frame));
         if more == 0 {
-            return Ok(Heard::Frame(frame, permit));
+            return Ok(FrameEvent::Frame(frame, permit));
         }
         match self.acquire(more) {
             Ok(rest) => {
                 permit.merge(rest);
-                Ok(Heard::Frame(frame, permit))
+                Ok(FrameEvent::Frame(frame, permit))
             }
-            Err(acquiring) => Err(State::Waiting { acquiring, held: Some((frame, permit)), told: false }),
+            Err(acquiring) => Err(State::Waiting { acquiring, held: Some((frame, permit)), reported: false }),
         }
     }
 
@@ -98,10 +98,10 @@ fn bytes_of(frame: &Frame) -> usize {
     }
 }
 
-impl Stream for Reader {
-    type Item = Heard;
+impl Stream for PermittedFrames {
+    type Item = FrameEvent;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Heard>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FrameEvent>> {
         if self.at_once >= AT_ONCE {
             self.at_once = 0;
             cx.waker().wake_by_ref();
@@ -117,37 +117,37 @@ impl Stream for Reader {
                         return Poll::Pending;
                     }
                     Poll::Ready(Some(Ok(frame))) => match self.came(frame, permit) {
-                        Ok(heard) => {
+                        Ok(event) => {
                             self.at_once += 1;
                             self.state = State::Idle;
-                            return Poll::Ready(Some(heard));
+                            return Poll::Ready(Some(event));
                         }
                         Err(waiting) => self.state = waiting,
                     },
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Heard::Broken(error))),
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(FrameEvent::Broken(error))),
                     Poll::Ready(None) => return Poll::Ready(None),
                 },
-                State::Waiting { acquiring, held, told: false } => {
-                    self.state = State::Waiting { acquiring, held, told: true };
-                    return Poll::Ready(Some(Heard::Paused));
+                State::Waiting { acquiring, held, reported: false } => {
+                    self.state = State::Waiting { acquiring, held, reported: true };
+                    return Poll::Ready(Some(FrameEvent::Paused));
                 }
-                State::Waiting { mut acquiring, held, told: true } => match acquiring.as_mut().poll(cx) {
+                State::Waiting { mut acquiring, held, reported: true } => match acquiring.as_mut().poll(cx) {
                     Poll::Pending => {
-                        self.state = State::Waiting { acquiring, held, told: true };
+                        self.state = State::Waiting { acquiring, held, reported: true };
                         return Poll::Pending;
                     }
                     // Nobody closes the semaphore; if somebody did there would be nothing to read for.
                     Poll::Ready(Err(_)) => return Poll::Ready(None),
                     Poll::Ready(Ok(permit)) => {
                         self.state = State::Back { permit, held };
-                        return Poll::Ready(Some(Heard::Resumed));
+                        return Poll::Ready(Some(FrameEvent::Resumed));
                     }
                 },
                 State::Back { permit, held: None } => self.state = State::Reading(permit),
                 State::Back { permit, held: Some((frame, mut all)) } => {
                     all.merge(permit);
                     self.state = State::Idle;
-                    return Poll::Ready(Some(Heard::Frame(frame, all)));
+                    return Poll::Ready(Some(FrameEvent::Frame(frame, all)));
                 }
                 State::Ended => return Poll::Ready(None),
             }

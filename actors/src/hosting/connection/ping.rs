@@ -7,34 +7,36 @@ use crate::{model::CloseReason, policy::Pulse};
 
 impl Connection {
     /// Does what the pulse says, and comes back when it says so.
-    pub(super) fn beat(&mut self, ctx: &mut Context<Self>) {
-        if !self.env.settings.health.ping || !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. }) {
+    pub(super) fn drive_ping(&mut self, ctx: &mut Context<Self>) {
+        if !self.context.settings.health.ping
+            || !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. })
+        {
             return;
         }
         let Some(socket) = &mut self.socket else { return };
-        if let Some(timer) = socket.timer.take() {
+        if let Some(timer) = socket.ping_timer.take() {
             ctx.cancel_future(timer);
         }
         match socket.liveness.step(now()) {
             Pulse::Wait(until) => {
                 let wait = until.saturating_duration_since(now());
-                socket.timer = Some(ctx.run_later(wait, Self::beat));
+                socket.ping_timer = Some(ctx.run_later(wait, Self::drive_ping));
             }
             Pulse::Paused => {}
             Pulse::Ping => {
-                self.ping(ctx);
-                self.beat(ctx);
+                self.send_ping(ctx);
+                self.drive_ping(ctx);
             }
-            Pulse::Silent => self.gone(CloseReason::Silent, ctx),
+            Pulse::Silent => self.on_socket_closed(CloseReason::Silent, ctx),
         }
     }
 
-    pub(super) fn ping(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn send_ping(&mut self, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
         let (seq, text) = socket.requests.ping();
         socket.liveness.pinged(now(), seq);
         if let Err(error) = socket.writer.send_text(&text) {
-            self.lost(error.to_string(), ctx);
+            self.on_socket_lost(error.to_string(), ctx);
         }
     }
 }

@@ -13,7 +13,7 @@ const SAME_TOUCH_MS: i64 = 250;
 
 /// What an event says of a channel's posts.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct PostChange {
     /// Where.
     pub(super) channel: Option<ChannelId>,
     /// What it changes.
@@ -32,18 +32,18 @@ struct Removed {
 }
 
 /// Reads what an event changes, for the account of that user.
-pub(super) fn heard(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Heard {
+pub(super) fn parse_post_change(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> PostChange {
     match &*envelope.event {
         "posted" | "post_edited" | "post_deleted" => of_post(envelope, me).unwrap_or_default(),
         "user_removed" => left(envelope, me).unwrap_or_default(),
-        _ => Heard::default(),
+        _ => PostChange::default(),
     }
 }
 
-fn of_post(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<Heard> {
+fn of_post(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<PostChange> {
     let posted = envelope.posted().ok()?;
     let head = posted.head().ok()?;
-    Some(Heard {
+    Some(PostChange {
         channel: Some((&*head.channel_id).into()),
         change: change(&envelope.event, &head),
         own: me.is_some_and(|me| me.as_str() == head.user_id),
@@ -64,7 +64,7 @@ fn is_edit(head: &PostHead<'_>) -> bool {
 }
 
 /// The account's own leaving. Others come and go without a change.
-fn left(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<Heard> {
+fn left(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<PostChange> {
     let removed: Removed = serde_json::from_str(envelope.data.get()).ok()?;
     let to: Removed = serde_json::from_str(envelope.broadcast.get()).ok()?;
     let either = |a: UserId, b: UserId| if a.as_str().is_empty() { b } else { a };
@@ -72,7 +72,7 @@ fn left(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<Heard> {
         return None;
     }
     let channel = Some(removed.channel_id).filter(|id| !id.as_str().is_empty()).unwrap_or(to.channel_id);
-    Some(Heard { channel: Some(channel), change: Some(Change::Left), own: false })
+    Some(PostChange { channel: Some(channel), change: Some(Change::Left), own: false })
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
     const ME: &str = "5i7zwettkbfhfcner868ext35r";
 
     /// What of the recording of all events was heard by the bot, by name.
-    fn recorded(event: &str) -> Vec<Heard> {
+    fn recorded(event: &str) -> Vec<PostChange> {
         let text = include_str!("../../../../tests/fixtures/wire/events.jsonl");
         let frames = text.lines().filter_map(|line| {
             let step: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -91,7 +91,9 @@ mod tests {
         });
         let me = UserId::from(ME);
         let read = |frame: String| match mattermost::parse(&frame).unwrap() {
-            Incoming::Event(envelope) if envelope.event == event => Some(heard(&envelope, Some(&me))),
+            Incoming::Event(envelope) if envelope.event == event => {
+                Some(parse_post_change(&envelope, Some(&me)))
+            }
             _ => None,
         };
         frames.filter_map(read).collect()
@@ -101,20 +103,20 @@ mod tests {
     fn a_recorded_edit_a_deletion_and_a_leaving_are_changes() {
         let id = || "qnnmewwssi86dx8wwy1xejsy6c".into();
         let changes =
-            |event| recorded(event).into_iter().filter_map(|heard| heard.change).collect::<Vec<_>>();
+            |event| recorded(event).into_iter().filter_map(|parsed| parsed.change).collect::<Vec<_>>();
         assert_eq!(changes("post_edited")[0], Change::Edited { id: id(), edit_at: 1_795_354_129_936 });
         assert_eq!(changes("post_deleted"), [Change::Deleted { id: id() }]);
         let left = recorded("user_removed");
         assert_eq!(left[0].channel, Some("faozfi9fq7nwbqroxsnmkxae5o".into()));
         assert_eq!(left[0].change, Some(Change::Left));
-        assert!(recorded("posted").iter().all(|heard| matches!(heard.change, Some(Change::Posted(_)))));
+        assert!(recorded("posted").iter().all(|parsed| matches!(parsed.change, Some(Change::Posted(_)))));
     }
 
-    fn told(event: &str, data: &serde_json::Value) -> Heard {
+    fn parse(event: &str, data: &serde_json::Value) -> PostChange {
         let broadcast = serde_json::json!({ "user_id": "", "channel_id": "c" });
         let frame = serde_json::json!({ "event": event, "data": data, "broadcast": broadcast, "seq": 1 });
         match mattermost::parse(&frame.to_string()).unwrap() {
-            Incoming::Event(envelope) => heard(&envelope, Some(&ME.into())),
+            Incoming::Event(envelope) => parse_post_change(&envelope, Some(&ME.into())),
             Incoming::Reply(_) => panic!("no event"),
         }
     }
@@ -127,12 +129,12 @@ mod tests {
             });
             serde_json::json!({ "post": post.to_string() })
         };
-        assert!(told("post_edited", &post(5, 5)).change.is_some());
-        assert!(told("post_edited", &post(5, 5 + SAME_TOUCH_MS + 1)).change.is_none());
-        assert!(told("post_edited", &post(0, 5)).change.is_none());
-        assert!(told("posted", &post(0, 1)).own);
-        assert_eq!(told("user_removed", &serde_json::json!({ "user_id": "other" })), Heard::default());
-        let mine = told("user_removed", &serde_json::json!({ "user_id": ME }));
+        assert!(parse("post_edited", &post(5, 5)).change.is_some());
+        assert!(parse("post_edited", &post(5, 5 + SAME_TOUCH_MS + 1)).change.is_none());
+        assert!(parse("post_edited", &post(0, 5)).change.is_none());
+        assert!(parse("posted", &post(0, 1)).own);
+        assert_eq!(parse("user_removed", &serde_json::json!({ "user_id": "other" })), PostChange::default());
+        let mine = parse("user_removed", &serde_json::json!({ "user_id": ME }));
         assert_eq!((mine.channel, mine.change), (Some("c".into()), Some(Change::Left)));
     }
 }

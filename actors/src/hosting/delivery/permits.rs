@@ -25,34 +25,34 @@ impl Permits {
     }
 
     /// Whether there are as many as so large a queue has.
-    pub(in crate::hosting) fn are_of(&self, queue: usize) -> bool {
+    pub(in crate::hosting) fn are_sized_for(&self, queue: usize) -> bool {
         self.total == Self::new(queue).total
     }
 
     /// The share that live events may hold while what was missed is fetched: the rest is for what is fetched, or each
     /// would wait for the other.
-    pub(super) fn to_hold(&self) -> usize {
+    pub(super) fn live_limit(&self) -> usize {
         self.total as usize / 2
     }
 
     /// Waits for the permits of something that was fetched. `None` when there will never be any.
-    pub(in crate::hosting) async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let count = (1 + self.beyond_first(bytes)).min(self.total - self.total / 2);
+    pub(in crate::hosting) async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let count = (1 + self.extra_for(bytes)).min(self.total - self.total / 2);
         self.semaphore.clone().acquire_many_owned(count).await.ok()
     }
 
     /// How many are taken.
-    pub(in crate::hosting) fn taken(&self) -> usize {
+    pub(in crate::hosting) fn in_use(&self) -> usize {
         (self.total as usize).saturating_sub(self.semaphore.available_permits())
     }
 
     /// Whether all are taken: the socket is not read.
-    pub(in crate::hosting) fn are_used_up(&self) -> bool {
+    pub(in crate::hosting) fn are_exhausted(&self) -> bool {
         self.semaphore.available_permits() == 0
     }
 
     /// How many permits a frame of that size takes beyond its first: never more than there are.
-    pub(in crate::hosting) fn beyond_first(&self, bytes: usize) -> u32 {
+    pub(in crate::hosting) fn extra_for(&self, bytes: usize) -> u32 {
         let more = bytes.saturating_sub(1) / BYTES_PER_PERMIT;
         u32::try_from(more).unwrap_or(u32::MAX).min(self.total - 1)
     }
@@ -66,8 +66,8 @@ mod tests {
     fn a_large_frame_takes_more_but_never_more_than_all() {
         let permits = Permits::new(256);
         for (bytes, more) in [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (1 << 20, 63), (1 << 30, 255)] {
-            assert_eq!(permits.beyond_first(bytes), more, "{bytes} bytes");
+            assert_eq!(permits.extra_for(bytes), more, "{bytes} bytes");
         }
-        assert_eq!(Permits::new(0).beyond_first(1 << 30), 1, "there are always two");
+        assert_eq!(Permits::new(0).extra_for(1 << 30), 1, "there are always two");
     }
 }

@@ -7,7 +7,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::Delivery;
 use crate::{
-    hosting::supervisor::Stalled,
+    hosting::supervisor::StallChanged,
     model::{Fact, Records, ResumePoint, Stall},
     ports::StoreError,
 };
@@ -21,7 +21,7 @@ const COMMIT_AGAIN: Duration = Duration::from_secs(2);
 
 /// Where the keeping of an account stands.
 #[derive(Default)]
-pub(super) struct Saving {
+pub(super) struct Persistence {
     /// A commit is on its way, or one is due at a set time.
     under_way: bool,
     /// When the last commit began.
@@ -35,7 +35,7 @@ pub(super) struct Saving {
 /// The account rests: keep all, with where its connection may be taken up again. Answered when it is done.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::hosting) struct Part {
+pub(in crate::hosting) struct PersistFinalState {
     pub(in crate::hosting) resume: Option<ResumePoint>,
     pub(in crate::hosting) done: oneshot::Sender<()>,
 }
@@ -43,20 +43,21 @@ pub(in crate::hosting) struct Part {
 impl Delivery {
     /// Keeps what has changed, now or as soon as it may.
     pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
-        if self.saving.under_way || self.env.book.store().is_none() {
+        if self.persistence.under_way || self.context.replay.store().is_none() {
             return;
         }
-        let next = self.saving.began.map(|began| began + COMMIT_EVERY).filter(|next| *next > Instant::now());
-        match next.filter(|_| self.saving.waiting.is_empty()) {
+        let next =
+            self.persistence.began.map(|began| began + COMMIT_EVERY).filter(|next| *next > Instant::now());
+        match next.filter(|_| self.persistence.waiting.is_empty()) {
             Some(next) => self.save_later(next - Instant::now(), ctx),
             None => self.commit(ctx),
         }
     }
 
     /// Tells when all that has been acknowledged until now is kept.
-    pub(super) fn save_all(&mut self, done: oneshot::Sender<()>, ctx: &mut Context<Self>) {
-        if self.env.book.store().is_some() {
-            self.saving.waiting.push(done);
+    pub(super) fn save_then_notify(&mut self, done: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        if self.context.replay.store().is_some() {
+            self.persistence.waiting.push(done);
             self.save(ctx);
         } else {
             // Nobody may wait any more.
@@ -65,74 +66,74 @@ impl Delivery {
     }
 
     fn save_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        self.saving.under_way = true;
+        self.persistence.under_way = true;
         ctx.run_later(wait, |act, ctx| {
-            act.saving.under_way = false;
+            act.persistence.under_way = false;
             act.commit(ctx);
         });
     }
 
     fn commit(&mut self, ctx: &mut Context<Self>) {
-        let Some(store) = self.env.book.store() else { return };
-        let changes = self.env.book.with(crate::policy::Book::changes);
+        let Some(store) = self.context.replay.store() else { return };
+        let changes = self.context.replay.with(crate::policy::Book::changes);
         if changes.is_empty() {
-            for done in self.saving.waiting.drain(..) {
+            for done in self.persistence.waiting.drain(..) {
                 // Nobody may wait any more.
                 let _ = done.send(());
             }
             return;
         }
-        self.saving.under_way = true;
-        self.saving.began = Some(Instant::now());
-        let commit = store.commit(&self.env.account, changes.clone());
+        self.persistence.under_way = true;
+        self.persistence.began = Some(Instant::now());
+        let commit = store.commit(&self.context.account, changes.clone());
         ctx.spawn(commit.into_actor(self).map(|result, act, ctx| act.committed(result, changes, ctx)));
     }
 
     fn committed(&mut self, result: Result<(), StoreError>, changes: Records, ctx: &mut Context<Self>) {
-        self.saving.under_way = false;
+        self.persistence.under_way = false;
         match result {
             Ok(()) => {
-                if std::mem::take(&mut self.saving.failed) {
-                    self.tell_store(None);
+                if std::mem::take(&mut self.persistence.failed) {
+                    self.report_store(None);
                     self.pump(ctx);
                 }
                 self.save(ctx);
             }
             Err(error) => {
-                self.env.book.with(|book| book.not_kept(changes));
-                if !std::mem::replace(&mut self.saving.failed, true) {
-                    self.tell_store(Some(error));
+                self.context.replay.with(|replay| replay.not_kept(changes));
+                if !std::mem::replace(&mut self.persistence.failed, true) {
+                    self.report_store(Some(error));
                 }
                 self.save_later(COMMIT_AGAIN, ctx);
             }
         }
     }
 
-    fn tell_store(&self, error: Option<StoreError>) {
+    fn report_store(&self, error: Option<StoreError>) {
         let stalled = error.is_some();
         let fact = error.map_or(Fact::StoreRecovered, |error| Fact::StoreFailed { cause: error.message });
-        self.env.observe(self.generation(), fact);
-        let account = self.env.account.clone();
-        self.env.supervisor.do_send(Stalled { account, by: Stall::Store, on: stalled });
+        self.context.observe(self.generation(), fact);
+        let account = self.context.account.clone();
+        self.context.supervisor.do_send(StallChanged { account, cause: Stall::Store, is_stalled: stalled });
     }
 
     /// The lowest number of a connection's events that is not acknowledged.
     fn lowest_open(&self, connection_id: &str) -> Option<u64> {
-        let waiting = self.lanes.waiting().chain(self.round.held()).map(|queued| &queued.event);
-        let open = waiting.chain(&self.out).filter(|event| !event.recovered);
+        let waiting = self.queue.waiting().chain(self.round.held()).map(|queued| &queued.event);
+        let open = waiting.chain(&self.in_flight).filter(|event| !event.recovered);
         open.filter(|event| *event.connection_id == *connection_id).map(|event| event.body.seq).min()
     }
 }
 
-impl Handler<Part> for Delivery {
+impl Handler<PersistFinalState> for Delivery {
     type Result = ();
 
-    fn handle(&mut self, part: Part, ctx: &mut Self::Context) {
+    fn handle(&mut self, part: PersistFinalState, ctx: &mut Self::Context) {
         let resume = part.resume.map(|point| {
             let open = self.lowest_open(&point.connection_id);
             ResumePoint { next_seq: open.map_or(point.next_seq, |open| open.min(point.next_seq)), ..point }
         });
-        self.env.book.with(|book| book.parted(resume));
-        self.save_all(part.done, ctx);
+        self.context.replay.with(|replay| replay.parted(resume));
+        self.save_then_notify(part.done, ctx);
     }
 }

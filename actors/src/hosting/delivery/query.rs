@@ -8,17 +8,17 @@ use crate::model::Waiting;
 /// Asks what waits for the sink.
 #[derive(Debug, Message)]
 #[rtype(result = "Waiting")]
-pub(in crate::hosting) struct LookInto;
+pub(in crate::hosting) struct GetWaiting;
 
-impl Handler<LookInto> for Delivery {
-    type Result = MessageResult<LookInto>;
+impl Handler<GetWaiting> for Delivery {
+    type Result = MessageResult<GetWaiting>;
 
-    fn handle(&mut self, _: LookInto, _: &mut Self::Context) -> Self::Result {
-        let out = self.out.iter().map(|event| event.received_at);
-        let waiting = self.lanes.waiting().map(|queued| queued.event.received_at);
+    fn handle(&mut self, _: GetWaiting, _: &mut Self::Context) -> Self::Result {
+        let out = self.in_flight.iter().map(|event| event.received_at);
+        let waiting = self.queue.waiting().map(|queued| queued.event.received_at);
         MessageResult(Waiting {
-            unacknowledged: self.out.len(),
-            waiting: self.lanes.len().saturating_sub(self.lanes.out()),
+            unacknowledged: self.in_flight.len(),
+            waiting: self.queue.len().saturating_sub(self.queue.out()),
             oldest: out.chain(waiting).min(),
         })
     }

@@ -6,7 +6,7 @@ use actix::{AsyncContext as _, Context, Handler, Message};
 use tokio::sync::oneshot;
 
 use super::{Delivery, Permits};
-use crate::{hosting::context::Renew, ports::EventSink};
+use crate::{hosting::context::UpdateContext, ports::EventSink};
 
 /// The account's events go to another sink from now on. What the old one has it still answers, and the next of a
 /// channel goes to the new one when the last of it is answered: the order stays.
@@ -21,19 +21,19 @@ pub(in crate::hosting) struct ChangeSink {
 /// The next Connection reads with these permits. What was read with others keeps them until it is acknowledged.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::hosting) struct ChangeQueue(pub(in crate::hosting) Permits);
+pub(in crate::hosting) struct ChangePermits(pub(in crate::hosting) Permits);
 
 /// Held for each event that a sink has: when the last is let go, whoever waits for that learns it.
-pub(super) type Tenure = Rc<Cell<Option<oneshot::Sender<()>>>>;
+pub(super) type InFlightGuard = Rc<Cell<Option<oneshot::Sender<()>>>>;
 
 impl Delivery {
     /// What waits to be offered again need not wait any longer.
     fn offer_again(&mut self, ctx: &mut Context<Self>) {
-        for (lane, timer) in self.retrying.drain() {
+        for (channel, timer) in self.retrying.drain() {
             ctx.cancel_future(timer);
-            self.lanes.unpark(&lane);
+            self.queue.unpark(&channel);
         }
-        self.broken = false;
+        self.sink_broken = false;
         self.pump(ctx);
     }
 }
@@ -44,25 +44,25 @@ impl Handler<ChangeSink> for Delivery {
     fn handle(&mut self, change: ChangeSink, ctx: &mut Self::Context) {
         self.sink = change.sink;
         // Let go here, it is held by the old sink's events alone.
-        std::mem::take(&mut self.tenure).set(Some(change.released));
+        std::mem::take(&mut self.in_flight_guard).set(Some(change.released));
         self.offer_again(ctx);
     }
 }
 
-impl Handler<ChangeQueue> for Delivery {
+impl Handler<ChangePermits> for Delivery {
     type Result = ();
 
-    fn handle(&mut self, ChangeQueue(permits): ChangeQueue, _: &mut Self::Context) {
-        self.round.set_most(permits.to_hold());
+    fn handle(&mut self, ChangePermits(permits): ChangePermits, _: &mut Self::Context) {
+        self.round.set_limit(permits.live_limit());
     }
 }
 
-impl Handler<Renew> for Delivery {
+impl Handler<UpdateContext> for Delivery {
     type Result = ();
 
-    fn handle(&mut self, Renew(env): Renew, ctx: &mut Self::Context) {
-        self.lanes.set_in_flight(env.settings.delivery.in_flight);
-        self.env = env;
+    fn handle(&mut self, UpdateContext(context): UpdateContext, ctx: &mut Self::Context) {
+        self.queue.set_in_flight(context.settings.delivery.in_flight);
+        self.context = context;
         self.pump(ctx);
     }
 }

@@ -35,7 +35,7 @@ pub(in crate::hosting) struct BeginRound;
 /// The channels as the server lists them; answered with those that have news.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<News>")]
-pub(in crate::hosting) struct ShowListing {
+pub(in crate::hosting) struct SubmitListing {
     pub(in crate::hosting) listing: Vec<Listed>,
     /// It is this late at least, by the server's clock.
     pub(in crate::hosting) server_time: i64,
@@ -44,7 +44,7 @@ pub(in crate::hosting) struct ShowListing {
 /// A change that was fetched. Answered with whether it is handed over: one that was heard already is not.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
-pub(in crate::hosting) struct Recovered {
+pub(in crate::hosting) struct DeliverRecovered {
     pub(in crate::hosting) event: Event,
     pub(in crate::hosting) permit: OwnedSemaphorePermit,
 }
@@ -52,7 +52,7 @@ pub(in crate::hosting) struct Recovered {
 /// The account is out of a channel, as soon as what was fetched of it is acknowledged.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::hosting) struct Leaves(pub(in crate::hosting) ChannelId);
+pub(in crate::hosting) struct LeftChannel(pub(in crate::hosting) ChannelId);
 
 /// All is fetched. Answered with whether everything held was kept: if not, another round is due.
 #[derive(Debug, Message)]
@@ -82,7 +82,7 @@ impl Round {
     }
 
     /// Live events may hold so many permits from now on.
-    pub(super) fn set_most(&mut self, most: usize) {
+    pub(super) fn set_limit(&mut self, most: usize) {
         self.most = most;
     }
 
@@ -108,17 +108,17 @@ impl Round {
 
 impl Delivery {
     /// Puts an event in its lane, unless what it changes was taken before.
-    pub(super) fn queue(&mut self, queued: Queued) -> bool {
+    pub(super) fn enqueue(&mut self, queued: Queued) -> bool {
         let body = &queued.event.body;
         let taken = match &body.change {
             Some(change) if queued.event.recovered => {
-                self.env.book.with(|book| book.take_fetched(&body.channel_id, change))
+                self.context.replay.with(|replay| replay.take_fetched(&body.channel_id, change))
             }
-            Some(change) => self.env.book.with(|book| book.take(&body.channel_id, change)),
+            Some(change) => self.context.replay.with(|replay| replay.take(&body.channel_id, change)),
             None => true,
         };
         if taken {
-            self.lanes.push(body.channel_id.clone(), queued);
+            self.queue.push(body.channel_id.clone(), queued);
         }
         taken
     }
@@ -134,21 +134,21 @@ impl Handler<BeginRound> for Delivery {
     }
 }
 
-impl Handler<ShowListing> for Delivery {
-    type Result = MessageResult<ShowListing>;
+impl Handler<SubmitListing> for Delivery {
+    type Result = MessageResult<SubmitListing>;
 
-    fn handle(&mut self, shown: ShowListing, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, shown: SubmitListing, _: &mut Context<Self>) -> Self::Result {
         (self.round.again, self.round.overflown) = (false, false);
-        MessageResult(self.env.book.with(|book| book.listed(&shown.listing, shown.server_time)))
+        MessageResult(self.context.replay.with(|replay| replay.listed(&shown.listing, shown.server_time)))
     }
 }
 
-impl Handler<Recovered> for Delivery {
+impl Handler<DeliverRecovered> for Delivery {
     type Result = bool;
 
-    fn handle(&mut self, recovered: Recovered, ctx: &mut Context<Self>) -> bool {
+    fn handle(&mut self, recovered: DeliverRecovered, ctx: &mut Context<Self>) -> bool {
         let event = Arc::new(recovered.event);
-        let taken = self.queue(Queued { event: event.clone(), permit: recovered.permit });
+        let taken = self.enqueue(Queued { event: event.clone(), permit: recovered.permit });
         // What was not taken is told apart by its id when the held one is let go: none is dropped for its time.
         if let Some(change) = event.body.change.as_ref().filter(|_| taken) {
             self.round.fetched(change);
@@ -158,11 +158,11 @@ impl Handler<Recovered> for Delivery {
     }
 }
 
-impl Handler<Leaves> for Delivery {
+impl Handler<LeftChannel> for Delivery {
     type Result = ();
 
-    fn handle(&mut self, Leaves(channel): Leaves, _: &mut Context<Self>) {
-        self.env.book.with(|book| book.leaves(&channel));
+    fn handle(&mut self, LeftChannel(channel): LeftChannel, _: &mut Context<Self>) {
+        self.context.replay.with(|replay| replay.leaves(&channel));
     }
 }
 
@@ -171,16 +171,16 @@ impl Handler<FinishRound> for Delivery {
 
     fn handle(&mut self, finish: FinishRound, ctx: &mut Context<Self>) -> Self::Result {
         let (done, begun) = oneshot::channel();
-        let is_new = self.env.book.with(|book| {
-            let is_new = book.is_new();
-            book.fetched(&finish.skipped);
+        let is_new = self.context.replay.with(|replay| {
+            let is_new = replay.is_new();
+            replay.fetched(&finish.skipped);
             is_new
         });
         if is_new && !self.is_another_due() {
             // Where an account begins is kept before it is ready, with what came meanwhile: from then on a kill loses
             // nothing.
             self.queue_held();
-            self.save_all(done, ctx);
+            self.save_then_notify(done, ctx);
         }
         Box::pin(begun.into_actor(self).map(|_, act, ctx| act.let_go(ctx)))
     }
@@ -204,7 +204,7 @@ impl Delivery {
 
     fn queue_held(&mut self) {
         for queued in self.round.take() {
-            self.queue(queued);
+            self.enqueue(queued);
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    hosting::context::Env,
+    hosting::context::AccountContext,
     mattermost::{Answer, Me, RestError, RestErrorKind},
     model::{Fact, Generation, ReplyError, Token, UserId},
     policy::{GaveUp, RequestClass, Sent, Standing, Trouble},
@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// What every request of one account needs.
-pub(super) struct Desk {
-    env: RefCell<Arc<Env>>,
+pub(super) struct ReplyClient {
+    context: RefCell<Arc<AccountContext>>,
     generation: Cell<Generation>,
     /// This Arbiter's client, and what it was made from.
     api: RefCell<(Arc<dyn ApiFactory>, Rc<dyn Api>)>,
@@ -34,18 +34,18 @@ pub(super) struct Desk {
 
 /// A request that was not answered as it should be.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) trouble: Trouble,
+pub(super) struct FailedRequest {
+    pub(super) failure: Trouble,
     pub(super) cause: String,
     /// The account is stopped.
     stopped: bool,
 }
 
-impl Desk {
-    pub(super) fn new(env: Arc<Env>) -> Self {
-        let (factory, api, slots) = (env.api.clone(), env.api.api(), slots(&env));
+impl ReplyClient {
+    pub(super) fn new(context: Arc<AccountContext>) -> Self {
+        let (factory, api, slots) = (context.api.clone(), context.api.api(), slots(&context));
         Self {
-            env: RefCell::new(env),
+            context: RefCell::new(context),
             generation: Cell::default(),
             api: RefCell::new((factory, api)),
             slots: RefCell::new(slots),
@@ -54,104 +54,104 @@ impl Desk {
         }
     }
 
-    pub(super) fn env(&self) -> Arc<Env> {
-        self.env.borrow().clone()
+    pub(super) fn context(&self) -> Arc<AccountContext> {
+        self.context.borrow().clone()
     }
 
     /// Another generation runs for the account.
-    pub(super) fn goes_on(&self, generation: Generation) {
+    pub(super) fn set_generation(&self, generation: Generation) {
         self.generation.set(generation);
     }
 
     /// The gate, the client, the token or the settings may be new.
-    pub(super) fn renew(&self, env: Arc<Env>) {
-        if !Arc::ptr_eq(&env.api, &self.api.borrow().0) {
-            *self.api.borrow_mut() = (env.api.clone(), env.api.api());
+    pub(super) fn update_context(&self, context: Arc<AccountContext>) {
+        if !Arc::ptr_eq(&context.api, &self.api.borrow().0) {
+            *self.api.borrow_mut() = (context.api.clone(), context.api.api());
             self.max_file_size.set(None);
         }
-        if env.settings.replies.in_flight != self.env().settings.replies.in_flight {
+        if context.settings.replies.in_flight != self.context().settings.replies.in_flight {
             // Requests under way hold slots of the old ones, and end soon.
-            *self.slots.borrow_mut() = slots(&env);
+            *self.slots.borrow_mut() = slots(&context);
         }
-        *self.env.borrow_mut() = env;
+        *self.context.borrow_mut() = context;
     }
 
     pub(super) fn observe(&self, fact: Fact) {
-        self.env.borrow().observe(self.generation.get(), fact);
+        self.context.borrow().observe(self.generation.get(), fact);
     }
 
     /// Makes one request as soon as the account may speak and the gate gives leave.
-    pub(super) async fn ask<T>(
+    pub(super) async fn request<T>(
         &self,
         deadline: Instant,
         ask: impl AsyncFnOnce(&dyn Api, &Token) -> Result<Answer<T>, RestError>,
-    ) -> Result<T, Failed> {
-        let leave = timeout_at(deadline, self.leave()).await;
-        let _slot = leave.unwrap_or_else(|_| Err(self.no_leave()))?;
-        let (env, api) = (self.env(), self.api.borrow().1.clone());
-        match ask(&*api, &env.token).await {
+    ) -> Result<T, FailedRequest> {
+        let acquired = timeout_at(deadline, self.acquire_permit()).await;
+        let _slot = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
+        let (context, api) = (self.context(), self.api.borrow().1.clone());
+        match ask(&*api, &context.token).await {
             Ok(answer) => {
-                env.gate.answered(answer.rate);
+                context.gate.report_answer(answer.rate);
                 Ok(answer.value)
             }
             Err(error) => {
-                env.gate.failed(&error);
-                Err(Failed { trouble: trouble(error.kind), cause: error.to_string(), stopped: false })
+                context.gate.report_failure(&error);
+                Err(FailedRequest { failure: failure(error.kind), cause: error.to_string(), stopped: false })
             }
         }
     }
 
-    async fn leave(&self) -> Result<OwnedSemaphorePermit, Failed> {
-        if self.env().vitals.until_decided().await == Standing::Stopped {
-            return Err(Failed { stopped: true, ..Failed::not_done("the account is stopped") });
+    async fn acquire_permit(&self) -> Result<OwnedSemaphorePermit, FailedRequest> {
+        if self.context().stats.wait_for_send_permission().await == Standing::Stopped {
+            return Err(FailedRequest { stopped: true, ..FailedRequest::not_done("the account is stopped") });
         }
         let slots = self.slots.borrow().clone();
-        let slot = slots.acquire_owned().await.map_err(|error| Failed::not_done(&error))?;
-        let env = self.env();
-        let permit = env.gate.permit(RequestClass::Reply, &env.account).await;
-        permit.map(|_| slot).map_err(|error| Failed::not_done(&error))
+        let slot = slots.acquire_owned().await.map_err(|error| FailedRequest::not_done(&error))?;
+        let context = self.context();
+        let permit = context.gate.acquire_permit(RequestClass::Reply, &context.account).await;
+        permit.map(|_| slot).map_err(|error| FailedRequest::not_done(&error))
     }
 
     /// Why there was no leave in time.
-    fn no_leave(&self) -> Failed {
-        let state = self.env().vitals.state();
-        Failed::not_done(&format_args!("no request could be made, the account being {state}"))
+    fn permit_timeout_error(&self) -> FailedRequest {
+        let state = self.context().stats.state();
+        FailedRequest::not_done(&format_args!("no request could be made, the account being {state}"))
     }
 
     /// The account's own user.
-    pub(super) async fn me(&self, deadline: Instant) -> Result<UserId, Failed> {
-        if let Some(user) = self.env().book.with(|book| book.account().user.clone()) {
+    pub(super) async fn own_user_id(&self, deadline: Instant) -> Result<UserId, FailedRequest> {
+        if let Some(user) = self.context().replay.with(|replay| replay.account().user.clone()) {
             return Ok(user);
         }
-        match self.ask(deadline, async |api, token| api.me(token, None).await).await? {
+        match self.request(deadline, async |api, token| api.me(token, None).await).await? {
             Me::User { user, .. } => Ok(user.id),
-            Me::Unmodified => Err(Failed::not_done("304 to a question without an ETag")),
+            Me::Unmodified => Err(FailedRequest::not_done("304 to a question without an ETag")),
         }
     }
 
     /// What is told when it is not tried any more.
-    pub(super) fn error(&self, gave_up: GaveUp, failed: Failed) -> ReplyError {
-        let env = self.env();
-        let account = env.account.clone();
+    pub(super) fn reply_error(&self, gave_up: GaveUp, failed: FailedRequest) -> ReplyError {
+        let context = self.context();
+        let account = context.account.clone();
         match gave_up {
             _ if failed.stopped => ReplyError::Stopped(account),
             GaveUp::Refused => ReplyError::Refused { cause: failed.cause },
             GaveUp::TooLate { unsure } => {
-                let (state, waited) = (env.vitals.state(), env.settings.replies.deadline);
+                let (state, waited) = (context.stats.state(), context.settings.replies.deadline);
                 ReplyError::TooLate { account, state, waited, cause: failed.cause, unsure }
             }
         }
     }
 }
 
-fn slots(env: &Env) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(env.settings.replies.in_flight.clamp(1, Semaphore::MAX_PERMITS)))
+fn slots(context: &AccountContext) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(context.settings.replies.in_flight.clamp(1, Semaphore::MAX_PERMITS)))
 }
 
-impl Failed {
+impl FailedRequest {
     pub(super) fn not_done(cause: &(impl std::fmt::Display + ?Sized)) -> Self {
-        let trouble = Trouble::NotDone { retry_after: None };
-        Self { trouble, cause: cause.to_string(), stopped: false }
+        let failure = Trouble::NotDone { retry_after: None };
+        Self { failure, cause: cause.to_string(), stopped: false }
     }
 
     /// What cannot be mended by waiting.
@@ -160,16 +160,16 @@ impl Failed {
     }
 
     /// The same for a request that changes nothing that matters.
-    pub(super) fn harmless(self) -> Self {
-        match self.trouble {
-            Trouble::Unsure => Self { trouble: Trouble::NotDone { retry_after: None }, ..self },
+    pub(super) fn into_retryable(self) -> Self {
+        match self.failure {
+            Trouble::Unsure => Self { failure: Trouble::NotDone { retry_after: None }, ..self },
             Trouble::Refused | Trouble::NotDone { .. } => self,
         }
     }
 }
 
 /// What an error says about what was asked for.
-fn trouble(kind: RestErrorKind) -> Trouble {
+fn failure(kind: RestErrorKind) -> Trouble {
     use RestErrorKind as K;
     match kind {
         K::RateLimited { retry_after } => Trouble::NotDone { retry_after },
@@ -213,7 +213,7 @@ mod tests {
             (RestErrorKind::BadBody, Trouble::Unsure),
             (RestErrorKind::TooLarge, Trouble::Unsure),
         ] {
-            assert_eq!(trouble(kind), expected, "{kind:?}");
+            assert_eq!(failure(kind), expected, "{kind:?}");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use tokio::time::Instant;
 
 use super::{
-    client::{Desk, Failed},
-    posting::{self, wait},
+    client::{FailedRequest, ReplyClient},
+    posting::{self, wait_before_retry},
 };
 use crate::{
     mattermost::{Answer, EphemeralPost, Reaction, RestError},
@@ -16,41 +16,45 @@ use crate::{
 };
 
 /// Carries an order out, until the deadline.
-pub(super) async fn carry_out(desk: Rc<Desk>, order: Order, deadline: Instant) -> Result<Posted, ReplyError> {
-    let desk = &*desk;
-    match order {
-        Order::Post(draft) => posting::post(desk, draft, deadline).await,
-        Order::Ephemeral { user, draft } => ephemeral(desk, user, draft, deadline).await,
-        Order::Edit { post, text } => edit(desk, post, text, deadline).await,
-        Order::React { post, emoji } => react(desk, post, emoji, deadline).await,
-        Order::Typing { channel, root_id } => show_typing(desk, &channel, root_id.as_ref(), deadline).await,
+pub(super) async fn execute_action(
+    client: Rc<ReplyClient>,
+    action: Order,
+    deadline: Instant,
+) -> Result<Posted, ReplyError> {
+    let client = &*client;
+    match action {
+        Order::Post(draft) => posting::post(client, draft, deadline).await,
+        Order::Ephemeral { user, draft } => ephemeral(client, user, draft, deadline).await,
+        Order::Edit { post, text } => edit(client, post, text, deadline).await,
+        Order::React { post, emoji } => react(client, post, emoji, deadline).await,
+        Order::Typing { channel, root_id } => show_typing(client, &channel, root_id.as_ref(), deadline).await,
     }
 }
 
 /// Shows that the account types, if it can be shown now.
-pub(super) async fn typing(
-    desk: Rc<Desk>,
+pub(super) async fn send_typing(
+    client: Rc<ReplyClient>,
     channel: ChannelId,
     root_id: Option<PostId>,
 ) -> Result<Posted, ReplyError> {
-    let env = desk.env();
-    if standing(env.vitals.state(), false) != Standing::May {
+    let context = client.context();
+    if standing(context.stats.state(), false) != Standing::May {
         return Ok(Posted::default());
     }
-    let deadline = Instant::now() + env.settings.replies.deadline;
-    show_typing(&desk, &channel, root_id.as_ref(), deadline).await
+    let deadline = Instant::now() + context.settings.replies.deadline;
+    show_typing(&client, &channel, root_id.as_ref(), deadline).await
 }
 
 async fn show_typing(
-    desk: &Desk,
+    client: &ReplyClient,
     channel: &ChannelId,
     root_id: Option<&PostId>,
     deadline: Instant,
 ) -> Result<Posted, ReplyError> {
-    let asked = desk.ask(deadline, async |api, token| api.typing(token, channel, root_id).await);
+    let asked = client.request(deadline, async |api, token| api.typing(token, channel, root_id).await);
     match asked.await {
-        Err(failed) if failed.trouble == crate::policy::Trouble::Refused => {
-            Err(desk.error(GaveUp::Refused, failed))
+        Err(failed) if failed.failure == crate::policy::Trouble::Refused => {
+            Err(client.reply_error(GaveUp::Refused, failed))
         }
         // What cannot be shown now need not be shown later.
         Ok(()) | Err(_) => Ok(Posted::default()),
@@ -58,7 +62,7 @@ async fn show_typing(
 }
 
 async fn ephemeral(
-    desk: &Desk,
+    client: &ReplyClient,
     user_id: UserId,
     draft: Draft,
     deadline: Instant,
@@ -66,21 +70,31 @@ async fn ephemeral(
     fits(&draft.text)?;
     let Draft { channel: channel_id, text: message, root_id, props, .. } = draft;
     let post = EphemeralPost { user_id, channel_id, message, root_id, props };
-    repeat(desk, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
+    repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
     Ok(Posted::default())
 }
 
-async fn edit(desk: &Desk, post: PostId, text: String, deadline: Instant) -> Result<Posted, ReplyError> {
+async fn edit(
+    client: &ReplyClient,
+    post: PostId,
+    text: String,
+    deadline: Instant,
+) -> Result<Posted, ReplyError> {
     fits(&text)?;
-    repeat(desk, deadline, async |api, token| api.edit_post(token, &post, &text).await).await?;
+    repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text).await).await?;
     Ok(Posted { ids: vec![post] })
 }
 
-async fn react(desk: &Desk, post: PostId, emoji: String, deadline: Instant) -> Result<Posted, ReplyError> {
-    let late = |failed: Failed| desk.error(GaveUp::TooLate { unsure: false }, failed);
-    let user_id = desk.me(deadline).await.map_err(late)?;
+async fn react(
+    client: &ReplyClient,
+    post: PostId,
+    emoji: String,
+    deadline: Instant,
+) -> Result<Posted, ReplyError> {
+    let late = |failed: FailedRequest| client.reply_error(GaveUp::TooLate { unsure: false }, failed);
+    let user_id = client.own_user_id(deadline).await.map_err(late)?;
     let reaction = Reaction { user_id, post_id: post, emoji_name: emoji };
-    repeat(desk, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
+    repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
     Ok(Posted::default())
 }
 
@@ -98,15 +112,15 @@ fn fits(text: &str) -> Result<(), ReplyError> {
 
 /// Asks until it is done: doing it twice is as doing it once.
 async fn repeat<T>(
-    desk: &Desk,
+    client: &ReplyClient,
     deadline: Instant,
     ask: impl AsyncFn(&dyn Api, &Token) -> Result<Answer<T>, RestError>,
 ) -> Result<T, ReplyError> {
     let mut attempt = Attempt::repeatable(deadline.into_std());
     loop {
-        match desk.ask(deadline, async |api, token| ask(api, token).await).await {
+        match client.request(deadline, async |api, token| ask(api, token).await).await {
             Ok(done) => return Ok(done),
-            Err(failed) => wait(desk, &mut attempt, ReplyStep::Send, failed).await?,
+            Err(failed) => wait_before_retry(client, &mut attempt, ReplyStep::Send, failed).await?,
         }
     }
 }

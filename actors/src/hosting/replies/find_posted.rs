@@ -2,14 +2,14 @@
 
 use tokio::time::Instant;
 
-use super::client::{Desk, Failed};
+use super::client::{FailedRequest, ReplyClient};
 use crate::{
     mattermost::{Cut, PER_PAGE, Post, RestErrorKind, Span},
     model::{ChannelId, PostId, UserId},
 };
 
 /// The property of a post that holds its key.
-pub(super) const KEY: &str = "matterhost_key";
+pub(super) const KEY_PROP: &str = "matterhost_key";
 
 /// The most pages of one look: the newest 4,000 posts of a channel. What was posted before more than those is not
 /// found, and is posted again.
@@ -23,11 +23,11 @@ const LEAST_PER_PAGE: usize = 2;
 
 /// How much older than the time given a post may be, in milliseconds: the clocks of a server's nodes differ, and posts
 /// become visible out of order (fact 23).
-pub(super) const MARGIN_MS: i64 = 10_000;
+pub(super) const CLOCK_MARGIN_MS: i64 = 10_000;
 
 /// One look at a channel's posts, from the newest back.
-pub(super) struct Look<'a> {
-    pub(super) desk: &'a Desk,
+pub(super) struct PostedSearch<'a> {
+    pub(super) client: &'a ReplyClient,
     pub(super) channel: &'a ChannelId,
     pub(super) me: &'a UserId,
     /// No post that is looked for is older, in server milliseconds.
@@ -35,9 +35,9 @@ pub(super) struct Look<'a> {
     pub(super) deadline: Instant,
 }
 
-impl Look<'_> {
+impl PostedSearch<'_> {
     /// Looks, and remembers all keys that it sees.
-    pub(super) async fn run(self) -> Result<(), Failed> {
+    pub(super) async fn run(self) -> Result<(), FailedRequest> {
         let mut found = Vec::new();
         let (mut before, mut page): (Option<PostId>, usize) = (None, 0);
         let pages = if self.oldest.is_some() { MOST_PAGES } else { PAGES_WITHOUT_TIME };
@@ -53,7 +53,7 @@ impl Look<'_> {
                 }
             };
             from = from.min(oldest);
-            if self.oldest.is_some_and(|wanted| oldest < wanted.saturating_sub(MARGIN_MS)) {
+            if self.oldest.is_some_and(|wanted| oldest < wanted.saturating_sub(CLOCK_MARGIN_MS)) {
                 break;
             }
             // Posts of one time may lie on both sides of the cut: the next page begins before the first later one.
@@ -62,18 +62,18 @@ impl Look<'_> {
                 _ => page += 1,
             }
         }
-        let from = if from == i64::MIN { from } else { from.saturating_add(MARGIN_MS) };
-        self.desk.sent.borrow_mut().looked(self.channel, from, found);
+        let from = if from == i64::MIN { from } else { from.saturating_add(CLOCK_MARGIN_MS) };
+        self.client.sent.borrow_mut().looked(self.channel, from, found);
         Ok(())
     }
 
     /// One page, a smaller one where it is too large; and whether it is the channel's last: one that is not full is.
-    async fn page(&self, before: Option<&PostId>, page: usize) -> Result<(Vec<Post>, bool), Failed> {
+    async fn page(&self, before: Option<&PostId>, page: usize) -> Result<(Vec<Post>, bool), FailedRequest> {
         let span = before.map_or(Span::Newest, Span::Before);
         let mut per_page = PER_PAGE;
         loop {
             let mut too_large = false;
-            let asked = self.desk.ask(self.deadline, async |api, token| {
+            let asked = self.client.request(self.deadline, async |api, token| {
                 let answer = api.posts(token, self.channel, span, Cut { page, per_page }).await;
                 too_large = answer.as_ref().is_err_and(|error| error.kind == RestErrorKind::TooLarge);
                 answer
@@ -85,12 +85,12 @@ impl Look<'_> {
                 }
                 // The number of a page is that of pages of one size.
                 Err(_) if too_large && page == 0 && per_page > LEAST_PER_PAGE => per_page /= 10,
-                Err(failed) => return Err(failed.harmless()),
+                Err(failed) => return Err(failed.into_retryable()),
             }
         }
     }
 }
 
 fn keyed(post: &Post) -> Option<(String, PostId)> {
-    Some((post.prop(KEY)?, post.id.clone()))
+    Some((post.prop(KEY_PROP)?, post.id.clone()))
 }

@@ -34,17 +34,17 @@ impl SharedLoopGuard {
         self.with(|guard| guard.limit())
     }
 
-    pub(super) fn posts(&self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> Streak {
+    pub(super) fn count_post(&self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> Streak {
         self.with(|guard| guard.posts(channel, bot, is_answer))
     }
 
-    pub(super) fn did_not(&self, channel: &ChannelId) {
+    pub(super) fn undo_post(&self, channel: &ChannelId) {
         self.with(|guard| guard.did_not(channel));
     }
 
     /// An event is handed over. A post by somebody else ends a row; it counts from here, not from when it was heard, so
     /// that answers to what waited are no row.
-    pub(in crate::hosting) fn hands_over(&self, event: &Event) {
+    pub(in crate::hosting) fn observe_delivery(&self, event: &Event) {
         if self.0.counting.load(Ordering::Relaxed) == 0 || event.body.post().is_none() {
             return;
         }

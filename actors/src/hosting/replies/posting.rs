@@ -3,8 +3,8 @@
 use tokio::time::{Instant, sleep};
 
 use super::{
-    client::{Desk, Failed},
-    find_posted::{KEY, Look, MARGIN_MS},
+    client::{FailedRequest, ReplyClient},
+    find_posted::{CLOCK_MARGIN_MS, KEY_PROP, PostedSearch},
 };
 use crate::{
     mattermost::{FileId, NewFile, NewPost},
@@ -20,7 +20,7 @@ const KEY_LENGTH: usize = 26;
 
 /// One post of a reply.
 struct Part<'a> {
-    desk: &'a Desk,
+    client: &'a ReplyClient,
     post: NewPost,
     files: &'a [Attachment],
     key: String,
@@ -36,35 +36,41 @@ struct Part<'a> {
 }
 
 /// Why a step failed.
-enum Setback {
-    Failed(Failed),
+enum StepError {
+    FailedRequest(FailedRequest),
     Error(ReplyError),
 }
 
-impl From<Failed> for Setback {
-    fn from(failed: Failed) -> Self {
-        Self::Failed(failed)
+impl From<FailedRequest> for StepError {
+    fn from(failed: FailedRequest) -> Self {
+        Self::FailedRequest(failed)
     }
 }
 
 /// Posts a draft.
-pub(super) async fn post(desk: &Desk, draft: Draft, deadline: Instant) -> Result<Posted, ReplyError> {
+pub(super) async fn post(
+    client: &ReplyClient,
+    draft: Draft,
+    deadline: Instant,
+) -> Result<Posted, ReplyError> {
     let texts = checked(&draft)?;
-    let me =
-        desk.me(deadline).await.map_err(|failed| desk.error(GaveUp::TooLate { unsure: false }, failed))?;
+    let me = client
+        .own_user_id(deadline)
+        .await
+        .map_err(|failed| client.reply_error(GaveUp::TooLate { unsure: false }, failed))?;
     let (key, given) = match &draft.key {
         Some(key) => (key.as_str().to_owned(), true),
         None => (std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect(), false),
     };
     let oldest = match &draft.key {
         Some(key) => key.oldest(),
-        None => newest_time(desk),
+        None => newest_time(client),
     };
     let mut ids = Vec::with_capacity(texts.len());
     let last = texts.len() - 1;
     for (n, text) in texts.into_iter().enumerate() {
         let part = Part {
-            desk,
+            client,
             key: if n == 0 { key.clone() } else { format!("{key}/{}", n + 1) },
             post: NewPost {
                 channel_id: draft.channel.clone(),
@@ -100,9 +106,9 @@ fn checked(draft: &Draft) -> Result<Vec<String>, ReplyError> {
 }
 
 /// What is posted from now on is not older than the newest that was seen.
-fn newest_time(desk: &Desk) -> Option<i64> {
-    let time = desk.env().book.with(|book| book.account().server_time);
-    (time > 0).then(|| time.saturating_sub(MARGIN_MS))
+fn newest_time(client: &ReplyClient) -> Option<i64> {
+    let time = client.context().replay.with(|replay| replay.account().server_time);
+    (time > 0).then(|| time.saturating_sub(CLOCK_MARGIN_MS))
 }
 
 impl Part<'_> {
@@ -111,7 +117,7 @@ impl Part<'_> {
     }
 
     fn known(&self) -> Option<PostId> {
-        self.desk.sent.borrow().find(&self.key).cloned()
+        self.client.sent.borrow().find(&self.key).cloned()
     }
 
     /// Posts it, unless that was done before.
@@ -120,13 +126,13 @@ impl Part<'_> {
             return Ok(known);
         }
         self.post.pending_post_id = format!("{}:{}", self.me, self.key);
-        self.post.props.insert(KEY.into(), self.key.clone().into());
-        let before = self.given && self.desk.sent.borrow().may_have(self.channel(), self.oldest);
+        self.post.props.insert(KEY_PROP.into(), self.key.clone().into());
+        let before = self.given && self.client.sent.borrow().may_have(self.channel(), self.oldest);
         let mut attempt = Attempt::once(self.deadline.into_std(), before);
         let mut counted = false;
         let result = self.until_done(&mut attempt, &mut counted).await;
         if counted && matches!(&result, Err(error) if !is_unsure(error)) {
-            self.desk.env().guard.did_not(self.channel());
+            self.client.context().loop_guard.undo_post(self.channel());
         }
         result
     }
@@ -135,25 +141,27 @@ impl Part<'_> {
         loop {
             let step = attempt.next();
             let done = match step {
-                ReplyStep::Look => self.look().await,
+                ReplyStep::Look => self.search().await,
                 ReplyStep::Send => self.send(counted).await.map(Some),
             };
             match done {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) => attempt.not_found(),
-                Err(Setback::Error(error)) => return Err(error),
-                Err(Setback::Failed(failed)) => wait(self.desk, attempt, step, failed).await?,
+                Err(StepError::Error(error)) => return Err(error),
+                Err(StepError::FailedRequest(failed)) => {
+                    wait_before_retry(self.client, attempt, step, failed).await?
+                }
             }
         }
     }
 
-    async fn look(&self) -> Result<Option<PostId>, Setback> {
-        let (desk, channel, me) = (self.desk, self.channel(), &self.me);
-        Look { desk, channel, me, oldest: self.oldest, deadline: self.deadline }.run().await?;
+    async fn search(&self) -> Result<Option<PostId>, StepError> {
+        let (client, channel, me) = (self.client, self.channel(), &self.me);
+        PostedSearch { client, channel, me, oldest: self.oldest, deadline: self.deadline }.run().await?;
         Ok(self.known())
     }
 
-    async fn send(&mut self, counted: &mut bool) -> Result<PostId, Setback> {
+    async fn send(&mut self, counted: &mut bool) -> Result<PostId, StepError> {
         if self.counts && !*counted {
             self.count()?;
             *counted = true;
@@ -163,47 +171,50 @@ impl Part<'_> {
         }
         let post = &self.post;
         let made =
-            self.desk.ask(self.deadline, async |api, token| api.create_post(token, post).await).await?;
-        self.desk.sent.borrow_mut().posted(self.channel(), &self.key, made.id.clone());
+            self.client.request(self.deadline, async |api, token| api.create_post(token, post).await).await?;
+        self.client.sent.borrow_mut().posted(self.channel(), &self.key, made.id.clone());
         Ok(made.id)
     }
 
-    fn count(&self) -> Result<(), Setback> {
-        let env = self.desk.env();
-        let Streak::Ends { first } = env.guard.posts(self.channel(), &self.me, self.is_answer) else {
+    fn count(&self) -> Result<(), StepError> {
+        let context = self.client.context();
+        let Streak::Ends { first } = context.loop_guard.count_post(self.channel(), &self.me, self.is_answer)
+        else {
             return Ok(());
         };
-        let (channel, limit) = (self.channel().clone(), env.guard.limit());
+        let (channel, limit) = (self.channel().clone(), context.loop_guard.limit());
         if first {
-            self.desk.observe(Fact::LoopStopped { channel: channel.clone(), limit });
+            self.client.observe(Fact::LoopStopped { channel: channel.clone(), limit });
         }
-        Err(Setback::Error(ReplyError::LoopGuard { channel, limit }))
+        Err(StepError::Error(ReplyError::LoopGuard { channel, limit }))
     }
 
     /// Takes the files to the server. What was taken before a setback is not taken again.
-    async fn upload(&mut self) -> Result<(), Setback> {
+    async fn upload(&mut self) -> Result<(), StepError> {
         let limit = self.max_file_size().await?;
         if let Some(file) = self.files.iter().find(|file| file.bytes.len() as u64 > limit) {
             let (name, bytes) = (file.name.clone(), file.bytes.len());
-            return Err(Setback::Error(ReplyError::FileTooLarge { name, bytes, limit }));
+            return Err(StepError::Error(ReplyError::FileTooLarge { name, bytes, limit }));
         }
         while let Some(file) = self.files.get(self.post.file_ids.len()) {
             let new = NewFile { channel: self.channel(), name: &file.name, bytes: &file.bytes };
-            let id: Result<FileId, Failed> =
-                self.desk.ask(self.deadline, async |api, token| api.upload_file(token, new).await).await;
+            let id: Result<FileId, FailedRequest> = self
+                .client
+                .request(self.deadline, async |api, token| api.upload_file(token, new).await)
+                .await;
             // A file that no post names is nobody's: it may be taken twice.
-            self.post.file_ids.push(id.map_err(Failed::harmless)?);
+            self.post.file_ids.push(id.map_err(FailedRequest::into_retryable)?);
         }
         Ok(())
     }
 
-    async fn max_file_size(&self) -> Result<u64, Failed> {
-        if let Some(limit) = self.desk.max_file_size.get() {
+    async fn max_file_size(&self) -> Result<u64, FailedRequest> {
+        if let Some(limit) = self.client.max_file_size.get() {
             return Ok(limit);
         }
-        let asked = self.desk.ask(self.deadline, async |api, token| api.max_file_size(token).await);
-        let limit = asked.await.map_err(Failed::harmless)?;
-        self.desk.max_file_size.set(Some(limit));
+        let asked = self.client.request(self.deadline, async |api, token| api.max_file_size(token).await);
+        let limit = asked.await.map_err(FailedRequest::into_retryable)?;
+        self.client.max_file_size.set(Some(limit));
         Ok(limit)
     }
 }
@@ -213,20 +224,20 @@ fn is_unsure(error: &ReplyError) -> bool {
 }
 
 /// Waits for the next step after one that failed, if there is one.
-pub(super) async fn wait(
-    desk: &Desk,
+pub(super) async fn wait_before_retry(
+    client: &ReplyClient,
     attempt: &mut Attempt,
     step: ReplyStep,
-    failed: Failed,
+    failed: FailedRequest,
 ) -> Result<(), ReplyError> {
     if failed.is_final() {
-        return Err(desk.error(attempt.too_late(), failed));
+        return Err(client.reply_error(attempt.too_late(), failed));
     }
-    match attempt.failed(Instant::now().into_std(), step, failed.trouble) {
+    match attempt.failed(Instant::now().into_std(), step, failed.failure) {
         Ok(after) => {
             sleep(after).await;
             Ok(())
         }
-        Err(gave_up) => Err(desk.error(gave_up, failed)),
+        Err(gave_up) => Err(client.reply_error(gave_up, failed)),
     }
 }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use actix::Addr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{Accounts, Acquire, ChangePolls, Configure, Learned, Look, ServerGate, reconfigure::Stop};
+use super::{
+    Acquire, ChangePollInterval, Configure, GetSnapshot, ServerGate, ServerReport, SetAccountCount,
+    reconfigure::Stop,
+};
 use crate::hosting::context::now;
 use crate::{
     mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind, Tally},
@@ -23,7 +26,7 @@ pub(in crate::hosting) struct GateHandle {
 
 /// Leave for one request.
 #[derive(Debug)]
-pub(in crate::hosting) struct Permit {
+pub(in crate::hosting) struct RequestPermit {
     /// How long polls are to wait for each other at the moment.
     pub(in crate::hosting) poll_interval: Duration,
 }
@@ -39,11 +42,11 @@ impl GateHandle {
     }
 
     /// Waits for leave to make one request: for the pace, for a pause to end, and while the server is down.
-    pub(in crate::hosting) async fn permit(
+    pub(in crate::hosting) async fn acquire_permit(
         &self,
         class: RequestClass,
         account: &AccountName,
-    ) -> Result<Permit, GateClosed> {
+    ) -> Result<RequestPermit, GateClosed> {
         let (grant, granted) = oneshot::channel();
         let asked = now();
         self.gate.do_send(Acquire { class, account: account.clone(), grant });
@@ -53,53 +56,57 @@ impl GateHandle {
     }
 
     /// Waits for a dial slot, to be held from the dial to the hello.
-    pub(in crate::hosting) async fn dial_slot(&self) -> Result<OwnedSemaphorePermit, GateClosed> {
+    pub(in crate::hosting) async fn acquire_dial_slot(&self) -> Result<OwnedSemaphorePermit, GateClosed> {
         self.slots.clone().acquire_owned().await.map_err(|_| GateClosed)
     }
 
     /// Learns from the answer to a request.
-    pub(in crate::hosting) fn answered(&self, rate: Option<RateHeaders>) {
+    pub(in crate::hosting) fn report_answer(&self, rate: Option<RateHeaders>) {
         if let Some(rate) = rate {
             let reset_seconds = rate.reset.as_secs();
             let (limit, remaining) = (rate.limit.into(), rate.remaining.into());
-            self.gate.do_send(Learned::Rate(RateSeen { limit, remaining, reset_seconds }));
+            self.gate.do_send(ServerReport::Rate(RateSeen { limit, remaining, reset_seconds }));
         }
     }
 
     /// Learns from a request that failed.
-    pub(in crate::hosting) fn failed(&self, error: &RestError) {
+    pub(in crate::hosting) fn report_failure(&self, error: &RestError) {
         match &error.kind {
-            RestErrorKind::RateLimited { retry_after } => self.gate.do_send(Learned::Limited(*retry_after)),
-            RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => self.lost(),
+            RestErrorKind::RateLimited { retry_after } => {
+                self.gate.do_send(ServerReport::Limited(*retry_after))
+            }
+            RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => {
+                self.report_lost_socket()
+            }
             _ => {}
         }
     }
 
     /// Learns from a dial that failed.
-    pub(in crate::hosting) fn dial_failed(&self, error: &DialError) {
+    pub(in crate::hosting) fn report_dial_failure(&self, error: &DialError) {
         match &error.kind {
             DialErrorKind::Refused { status: 429, retry_after } => {
-                self.gate.do_send(Learned::Limited(*retry_after));
+                self.gate.do_send(ServerReport::Limited(*retry_after));
             }
-            DialErrorKind::Unreachable | DialErrorKind::Timeout => self.lost(),
-            DialErrorKind::Refused { status: 500.., .. } => self.lost(),
+            DialErrorKind::Unreachable | DialErrorKind::Timeout => self.report_lost_socket(),
+            DialErrorKind::Refused { status: 500.., .. } => self.report_lost_socket(),
             _ => {}
         }
     }
 
     /// A socket was lost, which may mean that the server is down.
-    pub(in crate::hosting) fn lost(&self) {
-        self.gate.do_send(Learned::Failed);
+    pub(in crate::hosting) fn report_lost_socket(&self) {
+        self.gate.do_send(ServerReport::Failed);
     }
 
     /// Tells how many accounts are on the server.
-    pub(in crate::hosting) fn accounts(&self, accounts: usize) {
-        self.gate.do_send(Accounts(accounts));
+    pub(in crate::hosting) fn set_account_count(&self, accounts: usize) {
+        self.gate.do_send(SetAccountCount(accounts));
     }
 
     /// What is known of the server; none when the gate is gone.
-    pub(in crate::hosting) async fn look(&self) -> Option<ServerSnapshot> {
-        self.gate.send(Look).await.ok()
+    pub(in crate::hosting) async fn snapshot(&self) -> Option<ServerSnapshot> {
+        self.gate.send(GetSnapshot).await.ok()
     }
 
     pub(in crate::hosting) fn is_open(&self) -> bool {
@@ -110,8 +117,8 @@ impl GateHandle {
         self.gate.do_send(new);
     }
 
-    pub(in crate::hosting) fn change_polls(&self, interval: Duration) {
-        self.gate.do_send(ChangePolls(interval));
+    pub(in crate::hosting) fn change_poll_interval(&self, interval: Duration) {
+        self.gate.do_send(ChangePollInterval(interval));
     }
 
     /// Ends the gate: whoever waits at it learns that it is closed.

@@ -24,7 +24,7 @@ pub(in crate::hosting) struct Configure {
 /// The operator changed from one poll of an account to the next.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(in crate::hosting) struct ChangePolls(pub(in crate::hosting) Duration);
+pub(in crate::hosting) struct ChangePollInterval(pub(in crate::hosting) Duration);
 
 /// The server is hosted no more.
 #[derive(Message)]
@@ -33,17 +33,17 @@ pub(super) struct Stop;
 
 impl ServerGate {
     /// Forgets what was learned of the server.
-    fn look_anew(&mut self, limits: GateLimits, ctx: &mut Context<Self>) {
-        self.pace = Pace::new(now(), limits.requests_per_second);
-        if let Some(knock) = self.knock.take() {
-            ctx.cancel_future(knock);
+    fn forget_server(&mut self, limits: GateLimits, ctx: &mut Context<Self>) {
+        self.bucket = Pace::new(now(), limits.requests_per_second);
+        if let Some(probe_handle) = self.probe_handle.take() {
+            ctx.cancel_future(probe_handle);
         }
-        if self.knocking.weather() == Weather::Down {
-            self.knocking.knocks();
-            self.knock(ctx);
+        if self.probe.weather() == Weather::Down {
+            self.probe.knocks();
+            self.send_probe(ctx);
         } else {
             // A knock that was on its way is none any more.
-            self.knocking.answered(now());
+            self.probe.answered(now());
         }
     }
 
@@ -68,21 +68,21 @@ impl Handler<Configure> for ServerGate {
             self.api = None;
         }
         if new.moved {
-            self.look_anew(new.limits, ctx);
+            self.forget_server(new.limits, ctx);
         } else {
-            self.pace.configure(new.limits.requests_per_second);
+            self.bucket.configure(new.limits.requests_per_second);
         }
         self.set_slots(new.limits);
         self.pump(ctx);
     }
 }
 
-impl Handler<ChangePolls> for ServerGate {
+impl Handler<ChangePollInterval> for ServerGate {
     type Result = ();
 
-    fn handle(&mut self, ChangePolls(interval): ChangePolls, _: &mut Self::Context) {
+    fn handle(&mut self, ChangePollInterval(interval): ChangePollInterval, _: &mut Self::Context) {
         self.poll_interval = interval;
-        self.told_interval = interval;
+        self.reported_interval = interval;
     }
 }
 

@@ -9,11 +9,11 @@ use std::{
 use actix::{Addr, SpawnHandle};
 use tokio::sync::oneshot;
 
-use super::{AccountSpec, arbiter_pool::Place};
+use super::{AccountSpec, arbiter_pool::ArbiterSlot};
 use crate::{
     hosting::{
         connection::Connection,
-        context::{Env, now},
+        context::{AccountContext, now},
         delivery::{Delivery, Permits},
         replies::Replies,
     },
@@ -31,33 +31,33 @@ const MOST_ENDINGS: usize = 10;
 #[expect(clippy::struct_excessive_bools, reason = "facts that any state can go along with")]
 pub(super) struct Account {
     pub(super) spec: AccountSpec,
-    pub(super) env: Arc<Env>,
+    pub(super) context: Arc<AccountContext>,
     pub(super) tracker: RestartTracker,
     pub(super) state: AccountState,
     pub(super) since: SystemTime,
     pub(super) generation: Generation,
-    pub(super) home: Option<Home>,
+    pub(super) placement: Option<Placement>,
     pub(super) connection: Option<Addr<Connection>>,
     /// Where the last socket may be taken up again, if its ending allows it.
     pub(super) resume: Option<ResumePoint>,
     /// When the next Connection starts, and the timer for it.
     pub(super) next_start: Option<(Instant, SpawnHandle)>,
     /// Ends the wait for a Connection that was told to stop.
-    pub(super) patience: Option<SpawnHandle>,
+    pub(super) stop_timer: Option<SpawnHandle>,
     /// Whether the Connection that runs has been ready.
     pub(super) was_ready: bool,
     /// What posts for it, once it was asked to.
-    pub(super) replies: Option<(Place, Addr<Replies>)>,
+    pub(super) replies: Option<(ArbiterSlot, Addr<Replies>)>,
     pub(super) stalls: Stalls,
     /// A sibling saw the account change while it was being asked: what that brings may be older.
-    pub(super) prompted: bool,
+    pub(super) seen_by_sibling: bool,
     pub(super) removing: bool,
     /// Dropped when it is forgotten: whoever asked for that waits for it.
-    pub(super) removed: Vec<oneshot::Sender<()>>,
+    pub(super) removal_waiters: Vec<oneshot::Sender<()>>,
     /// To be started again when it has stopped.
-    pub(super) start_again: bool,
+    pub(super) restart_after_stop: bool,
     /// What its Connection began with has changed: the next begins at once, whatever ends this one.
-    pub(super) changed: bool,
+    pub(super) config_changed: bool,
     /// How the last Connections ended, oldest first.
     pub(super) endings: VecDeque<Arc<Ending>>,
     pub(super) restarts: u64,
@@ -67,36 +67,36 @@ pub(super) struct Account {
 }
 
 /// Where an account's children live.
-pub(super) struct Home {
-    pub(super) place: Place,
+pub(super) struct Placement {
+    pub(super) slot: ArbiterSlot,
     pub(super) delivery: Addr<Delivery>,
     pub(super) permits: Permits,
     /// The Delivery said that it died: its mailbox may look alive for a moment.
-    pub(super) dead: bool,
+    pub(super) delivery_died: bool,
 }
 
 impl Account {
-    pub(super) fn new(spec: AccountSpec, env: Arc<Env>) -> Self {
+    pub(super) fn new(spec: AccountSpec, context: Arc<AccountContext>) -> Self {
         Self {
-            tracker: RestartTracker::new(env.settings.restart),
+            tracker: RestartTracker::new(context.settings.restart),
             spec,
-            env,
+            context,
             state: AccountState::Stopped,
             since: SystemTime::now(),
             generation: Generation::default(),
-            home: None,
+            placement: None,
             connection: None,
             resume: None,
             next_start: None,
-            patience: None,
+            stop_timer: None,
             was_ready: false,
             replies: None,
             stalls: Stalls::default(),
-            prompted: false,
+            seen_by_sibling: false,
             removing: false,
-            removed: Vec::new(),
-            start_again: false,
-            changed: false,
+            removal_waiters: Vec::new(),
+            restart_after_stop: false,
+            config_changed: false,
             endings: VecDeque::new(),
             restarts: 0,
             deafness: Deafness::default(),
@@ -104,33 +104,33 @@ impl Account {
         }
     }
 
-    pub(super) fn enter(&mut self, state: AccountState) {
+    pub(super) fn set_state(&mut self, state: AccountState) {
         if self.state != state {
             self.state = state;
             self.since = SystemTime::now();
             self.ready = (self.ready_for(), (state == AccountState::Ready).then(now));
-            self.env.vitals.enters(state);
+            self.context.stats.set_state(state);
         }
     }
 
     pub(super) fn observe(&self, fact: Fact) {
-        self.env.observe(self.generation, fact);
+        self.context.observe(self.generation, fact);
     }
 
     pub(super) fn snapshot(&mut self) -> AccountSnapshot {
         let now = now();
-        let vitals = &self.env.vitals;
+        let stats = &self.context.stats;
         AccountSnapshot {
             account: self.spec.name.clone(),
             server: self.spec.server.clone(),
             state: self.state,
             since: self.since,
             generation: self.generation,
-            events: vitals.events(),
-            last_event: vitals.last_event(),
-            last_good_probe: vitals.last_good_probe(),
-            recovered: vitals.recovered_so_far(),
-            catching_up: vitals.catching_up(),
+            events: stats.events(),
+            last_event: stats.last_event(),
+            last_good_probe: stats.last_good_probe(),
+            recovered: stats.recovered_count(),
+            catching_up: stats.catch_up_progress(),
             ready_for: self.ready_for(),
             restarts: self.restarts,
             restarts_in_window: self.tracker.budget().used(now),
@@ -143,7 +143,7 @@ impl Account {
     }
 
     fn queued(&self) -> usize {
-        let taken = self.home.as_ref().map_or(0, |home| home.permits.taken());
+        let taken = self.placement.as_ref().map_or(0, |placement| placement.permits.in_use());
         // The socket is read with one in hand.
         taken.saturating_sub(usize::from(self.connection.is_some()))
     }
@@ -153,13 +153,13 @@ impl Account {
         AccountDetail {
             snapshot: self.snapshot(),
             endings: self.endings.iter().rev().cloned().collect(),
-            witnesses: self.env.vitals.witnesses(),
+            witnesses: self.context.stats.witnesses(),
             waiting: None,
         }
     }
 
     /// Takes note of an ending.
-    pub(super) fn remember(&mut self, ending: Ending) {
+    pub(super) fn record_ending(&mut self, ending: Ending) {
         self.deafness.ended(ending.at, &ending.reason);
         if self.endings.len() == MOST_ENDINGS {
             self.endings.pop_front();
@@ -168,7 +168,7 @@ impl Account {
     }
 
     /// The account is ready again: the last ending is over.
-    pub(super) fn is_back(&mut self) {
+    pub(super) fn record_recovery(&mut self) {
         if let Some(last) = self.endings.back_mut().filter(|last| last.back_after.is_none()) {
             let back_after = SystemTime::now().duration_since(last.at).unwrap_or_default();
             Arc::make_mut(last).back_after = Some(back_after);
@@ -176,7 +176,7 @@ impl Account {
     }
 
     /// Whether the last Connection ended for that reason.
-    pub(super) fn ended_by(&self, reason: &CloseReason) -> bool {
+    pub(super) fn last_ended_with(&self, reason: &CloseReason) -> bool {
         self.endings.back().is_some_and(|last| last.reason == *reason)
     }
 

@@ -4,12 +4,12 @@ use actix::{Actor, Addr, Arbiter, Context};
 
 /// A fixed number of Arbiters; none means the Supervisor's own.
 #[derive(Debug)]
-pub(super) struct Pool {
-    arbiters: Vec<Slot>,
+pub(super) struct ArbiterPool {
+    arbiters: Vec<PooledArbiter>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct PooledArbiter {
     arbiter: Arbiter,
     accounts: usize,
     /// Which Arbiter of this slot it is: a place on an earlier one is not a place on this one.
@@ -18,82 +18,82 @@ struct Slot {
 
 /// Which Arbiter an account lives on; `None` is the Supervisor's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place(Option<(usize, u64)>);
+pub(super) struct ArbiterSlot(Option<(usize, u64)>);
 
-impl Pool {
+impl ArbiterPool {
     pub(super) fn new(arbiters: usize) -> Self {
         Self {
             arbiters: (0..arbiters)
-                .map(|_| Slot { arbiter: Arbiter::new(), accounts: 0, epoch: 0 })
+                .map(|_| PooledArbiter { arbiter: Arbiter::new(), accounts: 0, epoch: 0 })
                 .collect(),
         }
     }
 
     /// Takes a place on the Arbiter with the fewest accounts. One that died is replaced first.
-    pub(super) fn take(&mut self) -> Place {
-        for slot in &mut self.arbiters {
-            if !is_alive(&slot.arbiter) {
-                slot.renew();
+    pub(super) fn assign(&mut self) -> ArbiterSlot {
+        for entry in &mut self.arbiters {
+            if !is_alive(&entry.arbiter) {
+                entry.replace();
             }
         }
-        let fewest = self.arbiters.iter_mut().enumerate().min_by_key(|(_, slot)| slot.accounts);
-        Place(fewest.map(|(index, slot)| {
-            slot.accounts += 1;
-            (index, slot.epoch)
+        let fewest = self.arbiters.iter_mut().enumerate().min_by_key(|(_, entry)| entry.accounts);
+        ArbiterSlot(fewest.map(|(index, entry)| {
+            entry.accounts += 1;
+            (index, entry.epoch)
         }))
     }
 
     /// Gives a place back.
-    pub(super) fn leave(&mut self, place: Place) {
-        if let Some(slot) = self.slot_mut(place) {
-            slot.accounts = slot.accounts.saturating_sub(1);
+    pub(super) fn release(&mut self, slot: ArbiterSlot) {
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.accounts = entry.accounts.saturating_sub(1);
         }
     }
 
     /// Puts a fresh Arbiter in the place of one that hangs. What lives on the old one stays there until it moves.
-    pub(super) fn condemn(&mut self, place: Place) {
-        if let Some(slot) = self.slot_mut(place) {
-            slot.renew();
+    pub(super) fn replace_hung(&mut self, slot: ArbiterSlot) {
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.replace();
         }
     }
 
     /// Whether what lives there can live.
-    pub(super) fn is_alive(&self, place: Place) -> bool {
-        place.0.is_none() || self.slot(place).is_some_and(|slot| is_alive(&slot.arbiter))
+    pub(super) fn is_alive(&self, slot: ArbiterSlot) -> bool {
+        slot.0.is_none() || self.entry(slot).is_some_and(|entry| is_alive(&entry.arbiter))
     }
 
-    fn slot(&self, place: Place) -> Option<&Slot> {
-        let (index, epoch) = place.0?;
-        self.arbiters.get(index).filter(|slot| slot.epoch == epoch)
+    fn entry(&self, slot: ArbiterSlot) -> Option<&PooledArbiter> {
+        let (index, epoch) = slot.0?;
+        self.arbiters.get(index).filter(|entry| entry.epoch == epoch)
     }
 
-    fn slot_mut(&mut self, place: Place) -> Option<&mut Slot> {
-        let (index, epoch) = place.0?;
-        self.arbiters.get_mut(index).filter(|slot| slot.epoch == epoch)
+    fn entry_mut(&mut self, slot: ArbiterSlot) -> Option<&mut PooledArbiter> {
+        let (index, epoch) = slot.0?;
+        self.arbiters.get_mut(index).filter(|entry| entry.epoch == epoch)
     }
 
     /// Starts an actor there.
     pub(super) fn start<A: Actor<Context = Context<A>>>(
         &self,
-        place: Place,
+        slot: ArbiterSlot,
         make: impl FnOnce() -> A + Send + 'static,
     ) -> Addr<A> {
-        match self.slot(place) {
-            Some(slot) => A::start_in_arbiter(&slot.arbiter.handle(), move |_| make()),
+        match self.entry(slot) {
+            Some(entry) => A::start_in_arbiter(&entry.arbiter.handle(), move |_| make()),
             None => make().start(),
         }
     }
 
     /// Ends all Arbiters.
     pub(super) fn stop(&self) {
-        for slot in &self.arbiters {
-            slot.arbiter.stop();
+        for entry in &self.arbiters {
+            entry.arbiter.stop();
         }
     }
 }
 
-impl Slot {
-    fn renew(&mut self) {
+impl PooledArbiter {
+    fn replace(&mut self) {
         *self = Self { arbiter: Arbiter::new(), accounts: 0, epoch: self.epoch + 1 };
     }
 }

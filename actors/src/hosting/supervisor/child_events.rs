@@ -7,7 +7,7 @@ use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 use super::{Supervisor, account::Account};
 use crate::{
     hosting::{
-        connection::{Connection, Prompted},
+        connection::{Connection, PollSoon},
         delivery::Delivery,
     },
     model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, Stall},
@@ -39,7 +39,7 @@ pub(in crate::hosting) struct ChildReady {
     /// From the start of the Connection.
     pub(in crate::hosting) after: Duration,
     /// `update_at` as it was when the Connection was born.
-    pub(in crate::hosting) touched_at: i64,
+    pub(in crate::hosting) baseline_update_at: i64,
 }
 
 /// A Connection ended; told exactly once, also after a panic.
@@ -66,16 +66,16 @@ pub(in crate::hosting) struct DeliveryStopped {
 /// A sink or the store takes nothing for the moment, or does again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::hosting) struct Stalled {
+pub(in crate::hosting) struct StallChanged {
     pub(in crate::hosting) account: AccountName,
-    pub(in crate::hosting) by: Stall,
-    pub(in crate::hosting) on: bool,
+    pub(in crate::hosting) cause: Stall,
+    pub(in crate::hosting) is_stalled: bool,
 }
 
 /// A sibling saw an account change.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::hosting) struct Touched {
+pub(in crate::hosting) struct SiblingSawChange {
     pub(in crate::hosting) account: AccountName,
     /// When to look: prompts for one account are at least a second apart.
     pub(in crate::hosting) after: Duration,
@@ -84,7 +84,7 @@ pub(in crate::hosting) struct Touched {
 /// A gate found out whether its server is up.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(in crate::hosting) struct ServerWeather {
+pub(in crate::hosting) struct ServerStatusChanged {
     pub(in crate::hosting) server: ServerName,
     /// Since when it has not answered; `None` when it answers again.
     pub(in crate::hosting) down_since: Option<Instant>,
@@ -93,10 +93,10 @@ pub(in crate::hosting) struct ServerWeather {
 impl Handler<ChildConnected> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, told: ChildConnected, _: &mut Self::Context) {
-        let Some(account) = self.current(&told.account, &told.connection) else { return };
+    fn handle(&mut self, event: ChildConnected, _: &mut Self::Context) {
+        let Some(account) = self.current(&event.account, &event.connection) else { return };
         if account.state != AccountState::Stopping {
-            account.enter(AccountState::CatchingUp);
+            account.set_state(AccountState::CatchingUp);
         }
     }
 }
@@ -104,21 +104,21 @@ impl Handler<ChildConnected> for Supervisor {
 impl Handler<ChildReady> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, told: ChildReady, _: &mut Self::Context) {
-        let Some(account) = self.current(&told.account, &told.connection) else { return };
+    fn handle(&mut self, event: ChildReady, _: &mut Self::Context) {
+        let Some(account) = self.current(&event.account, &event.connection) else { return };
         if account.state == AccountState::Stopping {
             return;
         }
-        account.enter(if account.stalls.any() { AccountState::Stalled } else { AccountState::Ready });
+        account.set_state(if account.stalls.any() { AccountState::Stalled } else { AccountState::Ready });
         account.was_ready = true;
-        account.is_back();
-        account.observe(Fact::Ready { after: told.after });
-        if let Some(after) = account.deafness.ready(SystemTime::now(), told.touched_at) {
+        account.record_recovery();
+        account.observe(Fact::Ready { after: event.after });
+        if let Some(after) = account.deafness.ready(SystemTime::now(), event.baseline_update_at) {
             account.observe(Fact::HearsAgain { after });
         }
         let server = account.spec.server.clone();
         if let Some(server) = self.servers.get_mut(&server) {
-            server.cause.ready(told.account);
+            server.common_cause.ready(event.account);
         }
     }
 }
@@ -126,8 +126,8 @@ impl Handler<ChildReady> for Supervisor {
 impl Handler<ChildSettled> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, told: ChildSettled, _: &mut Self::Context) {
-        if let Some(account) = self.current(&told.account, &told.connection) {
+    fn handle(&mut self, event: ChildSettled, _: &mut Self::Context) {
+        if let Some(account) = self.current(&event.account, &event.connection) {
             account.tracker.settled();
             account.observe(Fact::Settled);
         }
@@ -147,12 +147,12 @@ impl Supervisor {
     fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         account.observe(Fact::Prompted);
-        account.env.vitals.prompted();
+        account.context.stats.record_prompt();
         match &account.connection {
             Some(connection) => {
                 // If it is just being told 401, that is older than what the sibling saw.
-                account.prompted = true;
-                connection.do_send(Prompted);
+                account.seen_by_sibling = true;
+                connection.do_send(PollSoon);
             }
             None if account.state == AccountState::Blocked => self.start_connection(name, ctx),
             None => {}
@@ -160,10 +160,10 @@ impl Supervisor {
     }
 }
 
-impl Handler<Touched> for Supervisor {
+impl Handler<SiblingSawChange> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, touched: Touched, ctx: &mut Self::Context) {
+    fn handle(&mut self, touched: SiblingSawChange, ctx: &mut Self::Context) {
         if touched.after.is_zero() {
             self.prompt(&touched.account, ctx);
         } else {
@@ -172,32 +172,32 @@ impl Handler<Touched> for Supervisor {
     }
 }
 
-impl Handler<Stalled> for Supervisor {
+impl Handler<StallChanged> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, told: Stalled, _: &mut Self::Context) {
-        let Some(account) = self.accounts.get_mut(&told.account) else { return };
-        account.stalls.note(told.by, told.on);
+    fn handle(&mut self, event: StallChanged, _: &mut Self::Context) {
+        let Some(account) = self.accounts.get_mut(&event.account) else { return };
+        account.stalls.note(event.cause, event.is_stalled);
         match (account.stalls.any(), account.state) {
             (true, AccountState::Connecting | AccountState::CatchingUp | AccountState::Ready) => {
-                account.enter(AccountState::Stalled);
+                account.set_state(AccountState::Stalled);
             }
-            (false, AccountState::Stalled) if account.was_ready => account.enter(AccountState::Ready),
-            (false, AccountState::Stalled) => account.enter(AccountState::Connecting),
+            (false, AccountState::Stalled) if account.was_ready => account.set_state(AccountState::Ready),
+            (false, AccountState::Stalled) => account.set_state(AccountState::Connecting),
             _ => {}
         }
     }
 }
 
-impl Handler<ServerWeather> for Supervisor {
+impl Handler<ServerStatusChanged> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, told: ServerWeather, ctx: &mut Self::Context) {
-        let Some(server) = self.servers.get_mut(&told.server) else { return };
-        match told.down_since {
-            None => server.cause.server_up(),
+    fn handle(&mut self, event: ServerStatusChanged, ctx: &mut Self::Context) {
+        let Some(server) = self.servers.get_mut(&event.server) else { return };
+        match event.down_since {
+            None => server.common_cause.server_up(),
             Some(since) => {
-                let excused = server.cause.server_down(since);
+                let excused = server.common_cause.server_down(since);
                 self.refund(excused, ctx);
             }
         }

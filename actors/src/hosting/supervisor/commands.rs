@@ -11,11 +11,11 @@ use super::{
 use crate::{
     hosting::{
         connection::Terminate,
-        context::{Env, SharedWitness, Vitals},
+        context::{AccountContext, AccountStats, SharedSiblingWatch},
         delivery,
         replies::SharedLoopGuard,
         server_gate::{Configure, ServerGate},
-        shared_replay::SharedBook,
+        shared_replay::SharedReplay,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
     policy::{CommonCause, Run},
@@ -40,9 +40,9 @@ impl Handler<AddServer> for Supervisor {
         );
         let server = Server {
             gate,
-            witness: SharedWitness::default(),
-            guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
-            cause: CommonCause::default(),
+            sibling_watch: SharedSiblingWatch::default(),
+            loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
+            common_cause: CommonCause::default(),
             accounts: 0,
             spec,
         };
@@ -58,28 +58,28 @@ impl Handler<AddAccount> for Supervisor {
             return Err(SupervisorError::ShuttingDown);
         }
         if self.accounts.contains_key(&spec.name) {
-            return Err(SupervisorError::Exists(spec.name));
+            return Err(SupervisorError::AccountExists(spec.name));
         }
         let Some(server) = self.servers.get_mut(&spec.server) else {
-            return Err(SupervisorError::UnknownServer { account: spec.name, server: spec.server });
+            return Err(SupervisorError::ServerNotAdded { account: spec.name, server: spec.server });
         };
-        server.gains();
-        let env = Arc::new(Env {
+        server.account_added();
+        let context = Arc::new(AccountContext {
             account: spec.name.clone(),
             server: spec.server.clone(),
             token: spec.token.clone(),
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
-            witness: server.witness.clone(),
-            guard: server.guard.clone(),
+            sibling_watch: server.sibling_watch.clone(),
+            loop_guard: server.loop_guard.clone(),
             settings: self.settings.clone(),
             observer: self.observer.clone(),
-            vitals: Arc::new(Vitals::default()),
-            book: SharedBook::new(self.settings.catch_up.book(), self.store.clone()),
+            stats: Arc::new(AccountStats::default()),
+            replay: SharedReplay::new(self.settings.catch_up.replay_settings(), self.store.clone()),
             supervisor: ctx.address(),
         });
         let name = spec.name.clone();
-        self.accounts.insert(name.clone(), Account::new(spec, env));
+        self.accounts.insert(name.clone(), Account::new(spec, context));
         self.start_connection(&name, ctx);
         Ok(())
     }
@@ -89,8 +89,8 @@ impl Handler<StartAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, StartAccount(name): StartAccount, ctx: &mut Self::Context) -> Self::Result {
-        let account = self.known(&name)?;
-        account.start_again = account.state == AccountState::Stopping;
+        let account = self.find_account(&name)?;
+        account.restart_after_stop = account.state == AccountState::Stopping;
         self.start_connection(&name, ctx);
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Handler<StopAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, StopAccount(name): StopAccount, ctx: &mut Self::Context) -> Self::Result {
-        self.known(&name)?.start_again = false;
+        self.find_account(&name)?.restart_after_stop = false;
         self.stop(&name, CloseReason::OperatorStop, ctx);
         Ok(())
     }
@@ -110,8 +110,8 @@ impl Handler<RestartAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, RestartAccount(name): RestartAccount, ctx: &mut Self::Context) -> Self::Result {
-        let account = self.known(&name)?;
-        account.start_again = account.state == AccountState::Stopping;
+        let account = self.find_account(&name)?;
+        account.restart_after_stop = account.state == AccountState::Stopping;
         if account.connection.is_some() {
             self.terminate(&name, CloseReason::OperatorRestart, ctx);
         } else {
@@ -125,7 +125,7 @@ impl Handler<ResetAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, ResetAccount(name): ResetAccount, ctx: &mut Self::Context) -> Self::Result {
-        let account = self.known(&name)?;
+        let account = self.find_account(&name)?;
         account.tracker.reset();
         account.observe(Fact::BudgetReset);
         if account.state == AccountState::Tripped {
@@ -137,7 +137,7 @@ impl Handler<ResetAccount> for Supervisor {
 
 impl Supervisor {
     /// The account, unless it is being removed.
-    pub(super) fn known(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
+    pub(super) fn find_account(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
         let account = self.accounts.get_mut(name).filter(|account| !account.removing);
         account.ok_or_else(|| SupervisorError::UnknownAccount(name.clone()))
     }
@@ -147,11 +147,11 @@ impl Supervisor {
         self.cancel_start(name, ctx);
         let Some(account) = self.accounts.get_mut(name) else { return };
         if account.connection.is_some() {
-            account.enter(AccountState::Stopping);
+            account.set_state(AccountState::Stopping);
             return self.terminate(name, reason, ctx);
         }
         if account.state != AccountState::Stopped {
-            account.enter(AccountState::Stopped);
+            account.set_state(AccountState::Stopped);
             account.observe(Fact::Stopped);
         }
         if account.removing {
@@ -167,7 +167,7 @@ impl Supervisor {
         connection.do_send(Terminate { generation: account.generation, reason: reason.clone() });
         let key = name.clone();
         let timer = ctx.run_later(deadline, move |act, ctx| act.abandon(&key, reason, ctx));
-        if let Some(old) = account.patience.replace(timer) {
+        if let Some(old) = account.stop_timer.replace(timer) {
             ctx.cancel_future(old);
         }
     }
@@ -177,18 +177,18 @@ impl Supervisor {
     fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(connection) = account.connection.clone() else { return };
-        if account.patience.take().is_none() {
+        if account.stop_timer.take().is_none() {
             // It ended as its time was up.
             return;
         }
         account.observe(Fact::Abandoned);
-        if let Some(home) = account.home.take() {
-            home.delivery.do_send(delivery::Stop);
+        if let Some(placement) = account.placement.take() {
+            placement.delivery.do_send(delivery::Stop);
             // Its thread hangs: nobody is to be put there again.
-            self.pool.condemn(home.place);
+            self.pool.replace_hung(placement.slot);
         }
         let (account, reason) = (name.clone(), Some(reason));
         let child = ChildStopped { account, connection, reason, run: Run::default(), resume: None };
-        self.ended(child, ctx);
+        self.on_connection_ended(child, ctx);
     }
 }

@@ -7,7 +7,7 @@ use crate::model::StateCounts;
 
 /// Asks how many accounts are in which state. Whoever gets an answer knows as well that the Supervisor works.
 ///
-/// It looks at one field of each account and copies nothing: [`crate::hosting::supervisor::List`] costs far more.
+/// It looks at one field of each account and copies nothing: [`crate::hosting::supervisor::ListAccounts`] costs far more.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "StateCounts")]
 pub struct CountStates;

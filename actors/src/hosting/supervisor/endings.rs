@@ -17,7 +17,7 @@ impl Handler<ChildStopped> for Supervisor {
     fn handle(&mut self, child: ChildStopped, ctx: &mut Self::Context) {
         // One that was abandoned, and ends after all.
         if self.current(&child.account, &child.connection).is_some() {
-            self.ended(child, ctx);
+            self.on_connection_ended(child, ctx);
         }
     }
 }
@@ -28,8 +28,12 @@ impl Handler<DeliveryStopped> for Supervisor {
     /// Both restart: the Connection ends for it, and the next one gets a fresh Delivery.
     fn handle(&mut self, died: DeliveryStopped, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&died.account) else { return };
-        let Some(home) = account.home.as_mut().filter(|home| home.delivery == died.delivery) else { return };
-        home.dead = true;
+        let Some(placement) =
+            account.placement.as_mut().filter(|placement| placement.delivery == died.delivery)
+        else {
+            return;
+        };
+        placement.delivery_died = true;
         if let Some(connection) = &account.connection {
             connection
                 .do_send(Terminate { generation: account.generation, reason: CloseReason::DeliveryDied });
@@ -39,7 +43,7 @@ impl Handler<DeliveryStopped> for Supervisor {
 
 impl Supervisor {
     /// A Connection ended: takes note, and does what follows.
-    pub(super) fn ended(&mut self, mut child: ChildStopped, ctx: &mut Context<Self>) {
+    pub(super) fn on_connection_ended(&mut self, mut child: ChildStopped, ctx: &mut Context<Self>) {
         let reason = child.reason.take().unwrap_or_else(|| self.silent_end(&child.account));
         let now = now();
         let excused = self.dropped_with_others(&child, &reason, now);
@@ -47,23 +51,23 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(&child.account) else { return };
         account.connection = None;
         account.was_ready = false;
-        if let Some(timer) = account.patience.take() {
+        if let Some(timer) = account.stop_timer.take() {
             ctx.cancel_future(timer);
         }
         // Whatever ended it: one that was told to stop has stopped, and owes nothing.
         let stopping = account.state == AccountState::Stopping;
-        let decided = match std::mem::take(&mut account.changed) {
+        let decided = match std::mem::take(&mut account.config_changed) {
             _ if stopping => &CloseReason::OperatorStop,
             true => &CloseReason::ConfigChanged,
             false => &reason,
         };
         let next = account.tracker.ended(now, decided, child.run);
         let ready_for = child.run.ready_for;
-        let witnessed = account.prompted && matches!(reason.class(), Class::Recycle | Class::Blocked);
+        let witnessed = account.seen_by_sibling && matches!(reason.class(), Class::Recycle | Class::Blocked);
         let charged = matches!(next, Next::Trip { .. } | Next::Start { charged: Some(_), .. });
         account.observe(Fact::Closed { reason: reason.clone(), ready_for, charged });
         account.resume = child.resume;
-        account.remember(Ending {
+        account.record_ending(Ending {
             at: SystemTime::now(),
             generation: account.generation,
             reason,
@@ -74,13 +78,13 @@ impl Supervisor {
         });
         self.carry_out(&child.account, next, ctx);
         self.refund(excused, ctx);
-        self.is_it_quiet();
+        self.notify_if_idle();
     }
 
     /// Nobody set a reason: its Arbiter died under it, or it panicked.
     fn silent_end(&self, name: &AccountName) -> CloseReason {
-        let home = self.accounts.get(name).and_then(|account| account.home.as_ref());
-        if home.is_some_and(|home| !self.pool.is_alive(home.place)) {
+        let placement = self.accounts.get(name).and_then(|account| account.placement.as_ref());
+        if placement.is_some_and(|placement| !self.pool.is_alive(placement.slot)) {
             CloseReason::ArbiterDied
         } else {
             CloseReason::Panicked
@@ -99,18 +103,19 @@ impl Supervisor {
         let dropped =
             matches!(reason, CloseReason::Dropped { .. } | CloseReason::Closed { .. } | CloseReason::Silent);
         if account.was_ready && dropped {
-            return server.cause.dropped(now, child.account.clone());
+            return server.common_cause.dropped(now, child.account.clone());
         }
-        server.cause.ended(&child.account);
+        server.common_cause.ended(&child.account);
         Vec::new()
     }
 
     fn carry_out(&mut self, name: &AccountName, next: Next, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        let at_once = std::mem::take(&mut account.prompted);
+        let at_once = std::mem::take(&mut account.seen_by_sibling);
         // A host that ends keeps it for the next one.
-        let parting = self.shutting_down.is_some() && account.ended_by(&CloseReason::Shutdown);
-        if !parting && !matches!(next, Next::Start { resume: true, .. }) {
+        let is_shutting_down =
+            self.shutting_down.is_some() && account.last_ended_with(&CloseReason::Shutdown);
+        if !is_shutting_down && !matches!(next, Next::Start { resume: true, .. }) {
             account.resume = None;
         }
         let (state, fact, after) = match next {
@@ -128,7 +133,7 @@ impl Supervisor {
         if let Some(fact) = fact.filter(|_| account.state != state) {
             account.observe(fact);
         }
-        account.enter(state);
+        account.set_state(state);
         let resume = account.resume.is_some();
         account.observe(Fact::RestartScheduled { after, resume });
         self.start_after(name, after, ctx);
@@ -137,11 +142,11 @@ impl Supervisor {
     /// The account rests until somebody starts it.
     fn stopped(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        account.enter(AccountState::Stopped);
+        account.set_state(AccountState::Stopped);
         account.observe(Fact::Stopped);
         if account.removing {
             self.remove(name, ctx);
-        } else if std::mem::take(&mut account.start_again) {
+        } else if std::mem::take(&mut account.restart_after_stop) {
             self.start_connection(name, ctx);
         }
     }
@@ -153,7 +158,7 @@ impl Supervisor {
             let Some(after) = account.tracker.refund(at) else { continue };
             account.observe(Fact::Refunded);
             if account.state == AccountState::Tripped {
-                account.enter(AccountState::Backoff);
+                account.set_state(AccountState::Backoff);
                 account.observe(Fact::RestartScheduled { after, resume: account.resume.is_some() });
                 self.start_after(&name, after, ctx);
             }

@@ -79,12 +79,12 @@ pub struct ResetAccount(pub AccountName);
 /// Asks for a snapshot of every account, by name.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<AccountSnapshot>")]
-pub struct List;
+pub struct ListAccounts;
 
 /// Asks for everything that is known of one account.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<AccountDetail, SupervisorError>")]
-pub struct Look(pub AccountName);
+pub struct GetAccount(pub AccountName);
 
 /// Asks for a snapshot of every server, by name.
 #[derive(Debug, Message)]
@@ -120,7 +120,7 @@ pub enum SupervisorError {
     UnknownAccount(AccountName),
     /// No such server.
     #[error("account {account} is on server {server}, which was not added")]
-    UnknownServer {
+    ServerNotAdded {
         /// The account.
         account: AccountName,
         /// The server it names.
@@ -128,7 +128,7 @@ pub enum SupervisorError {
     },
     /// No such server.
     #[error("there is no server {0}")]
-    NoServer(ServerName),
+    UnknownServer(ServerName),
     /// Accounts are on the server.
     #[error("{accounts} accounts are on server {server}; remove them first")]
     ServerInUse {
@@ -139,7 +139,7 @@ pub enum SupervisorError {
     },
     /// The name is taken.
     #[error("there is an account {0} already; remove it first")]
-    Exists(AccountName),
+    AccountExists(AccountName),
     /// Only an account that is ready can be audited.
     #[error("account {0} is not ready, so nothing can be said to be missing; audit it when it is")]
     NotReady(AccountName),

@@ -6,36 +6,38 @@ use actix::{Handler, ResponseFuture};
 use futures_util::future::{FutureExt as _, join_all};
 use tokio::time::timeout;
 
-use super::{AuditAccount, List, ListServers, Look, Supervisor, SupervisorError, account::Account};
+use super::{
+    AuditAccount, GetAccount, ListAccounts, ListServers, Supervisor, SupervisorError, account::Account,
+};
 use crate::{
-    hosting::{connection::AuditNow, delivery::LookInto, server_gate::GateHandle},
+    hosting::{connection::AuditNow, delivery::GetWaiting, server_gate::GateHandle},
     model::{AccountDetail, AccountSnapshot, ServerName, ServerSnapshot},
 };
 
 /// How long a child may take to say how it is: one that hangs must not hide the rest.
 const CHILD_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
-impl Handler<List> for Supervisor {
+impl Handler<ListAccounts> for Supervisor {
     type Result = Vec<AccountSnapshot>;
 
-    fn handle(&mut self, _: List, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: ListAccounts, _: &mut Self::Context) -> Self::Result {
         self.accounts.values_mut().map(Account::snapshot).collect()
     }
 }
 
-impl Handler<Look> for Supervisor {
+impl Handler<GetAccount> for Supervisor {
     type Result = ResponseFuture<Result<AccountDetail, SupervisorError>>;
 
-    fn handle(&mut self, Look(name): Look, _: &mut Self::Context) -> Self::Result {
-        let account = self.known(&name);
-        let looked = account.map(|account| {
-            let delivery = account.home.as_ref().map(|home| home.delivery.clone());
+    fn handle(&mut self, GetAccount(name): GetAccount, _: &mut Self::Context) -> Self::Result {
+        let account = self.find_account(&name);
+        let found = account.map(|account| {
+            let delivery = account.placement.as_ref().map(|placement| placement.delivery.clone());
             (account.detail(), delivery)
         });
         async move {
-            let (mut detail, delivery) = looked?;
+            let (mut detail, delivery) = found?;
             if let Some(delivery) = delivery {
-                let asked = timeout(CHILD_ANSWERS_WITHIN, delivery.send(LookInto)).await;
+                let asked = timeout(CHILD_ANSWERS_WITHIN, delivery.send(GetWaiting)).await;
                 detail.waiting = asked.ok().and_then(Result::ok);
             }
             Ok(detail)
@@ -49,7 +51,8 @@ impl Handler<ListServers> for Supervisor {
 
     fn handle(&mut self, _: ListServers, _: &mut Self::Context) -> Self::Result {
         let servers = self.servers.values();
-        let asked: Vec<_> = servers.map(|s| look(s.gate.clone(), s.spec.name.clone(), s.accounts)).collect();
+        let asked: Vec<_> =
+            servers.map(|s| server_snapshot(s.gate.clone(), s.spec.name.clone(), s.accounts)).collect();
         async move {
             let mut servers = join_all(asked).await;
             servers.sort_by(|a, b| a.server.cmp(&b.server));
@@ -61,7 +64,7 @@ impl Handler<ListServers> for Supervisor {
 
 /// How a server is, by its gate. One that does not answer in time must not hide its server, just when somebody looks for
 /// what is wrong: nothing being known of it, the server counts as down.
-async fn look(gate: GateHandle, server: ServerName, accounts: usize) -> ServerSnapshot {
+async fn server_snapshot(gate: GateHandle, server: ServerName, accounts: usize) -> ServerSnapshot {
     let unknown = ServerSnapshot {
         server,
         up: false,
@@ -72,14 +75,14 @@ async fn look(gate: GateHandle, server: ServerName, accounts: usize) -> ServerSn
         dials: 0,
         paused_for: None,
     };
-    timeout(CHILD_ANSWERS_WITHIN, gate.look()).await.ok().flatten().unwrap_or(unknown)
+    timeout(CHILD_ANSWERS_WITHIN, gate.snapshot()).await.ok().flatten().unwrap_or(unknown)
 }
 
 impl Handler<AuditAccount> for Supervisor {
     type Result = ResponseFuture<Result<(), SupervisorError>>;
 
     fn handle(&mut self, AuditAccount(name): AuditAccount, _: &mut Self::Context) -> Self::Result {
-        let connection = self.known(&name).map(|account| account.connection.clone());
+        let connection = self.find_account(&name).map(|account| account.connection.clone());
         async move {
             if let Some(connection) = connection? {
                 let asked = timeout(CHILD_ANSWERS_WITHIN, connection.send(AuditNow)).await;
@@ -109,8 +112,8 @@ mod tests {
         let handle = |address| GateHandle::new(address, Arc::new(Semaphore::new(1)), Arc::default());
         let gone = Context::new().address();
         for gate in [hangs.address(), gone] {
-            let told = look(handle(gate), ServerName::new("main").unwrap(), 7).await;
-            assert_eq!((told.server.as_str(), told.up, told.accounts), ("main", false, 7));
+            let snapshot = server_snapshot(handle(gate), ServerName::new("main").unwrap(), 7).await;
+            assert_eq!((snapshot.server.as_str(), snapshot.up, snapshot.accounts), ("main", false, 7));
         }
     }
 }

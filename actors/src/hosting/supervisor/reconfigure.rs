@@ -10,7 +10,7 @@ use super::{AccountSpec, Server, ServerSpec, Supervisor, SupervisorError, accoun
 use crate::{
     hosting::{
         HostSettings,
-        context::{Env, Renew},
+        context::{AccountContext, UpdateContext},
         delivery::ChangeSink,
         server_gate::Configure,
     },
@@ -21,7 +21,7 @@ use crate::{
 /// events. Another token or server ends its socket as *config changed*; another sink alone does not. One that waits to
 /// connect tries at once; one that an operator stopped stays so.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Released, SupervisorError>")]
+#[rtype(result = "Result<SinkReleased, SupervisorError>")]
 pub struct ChangeAccount(pub AccountSpec);
 
 /// Changes a server that was added. Its limits hold at once; another client (`ServerSpec::api`) is taken up by each
@@ -42,9 +42,9 @@ pub struct ChangeServer {
 pub struct ChangeSettings(pub HostSettings);
 
 /// The end of an account's old sink: it answers what it has, and then is not used any more.
-pub struct Released(oneshot::Receiver<()>);
+pub struct SinkReleased(oneshot::Receiver<()>);
 
-impl Released {
+impl SinkReleased {
     /// Waits until the old sink has answered all that the account had handed to it. At once where the sink is the same.
     pub async fn wait(self) {
         // It is dropped, not sent.
@@ -52,14 +52,14 @@ impl Released {
     }
 }
 
-impl fmt::Debug for Released {
+impl fmt::Debug for SinkReleased {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Released")
+        f.write_str("SinkReleased")
     }
 }
 
 impl Handler<ChangeAccount> for Supervisor {
-    type Result = Result<Released, SupervisorError>;
+    type Result = Result<SinkReleased, SupervisorError>;
 
     fn handle(&mut self, ChangeAccount(spec): ChangeAccount, ctx: &mut Self::Context) -> Self::Result {
         if self.shutting_down.is_some() {
@@ -67,19 +67,19 @@ impl Handler<ChangeAccount> for Supervisor {
         }
         let name = spec.name.clone();
         if !self.servers.contains_key(&spec.server) {
-            return Err(SupervisorError::UnknownServer { account: name, server: spec.server });
+            return Err(SupervisorError::ServerNotAdded { account: name, server: spec.server });
         }
-        let account = self.known(&name)?;
+        let account = self.find_account(&name)?;
         let released = account.change_sink(&spec);
         let was = std::mem::replace(&mut account.spec, spec);
         let moved = was.server != account.spec.server;
         if moved {
             self.move_account(&name, &was.server);
         }
-        if moved || !was.token.same_as(&self.known(&name)?.spec.token) {
-            self.take_up(&name);
-            self.begin_anew(&name, ctx);
-        } else if self.known(&name)?.waits_for_its_sink() {
+        if moved || !was.token.same_as(&self.find_account(&name)?.spec.token) {
+            self.refresh_context(&name);
+            self.restart_connection(&name, ctx);
+        } else if self.find_account(&name)?.waits_for_its_sink() {
             self.start_connection(&name, ctx);
         }
         Ok(released)
@@ -92,13 +92,15 @@ impl Handler<ChangeServer> for Supervisor {
     fn handle(&mut self, change: ChangeServer, ctx: &mut Self::Context) -> Self::Result {
         let ChangeServer { spec, restart } = change;
         let name = spec.name.clone();
-        let Some(server) = self.servers.get_mut(&name) else { return Err(SupervisorError::NoServer(name)) };
+        let Some(server) = self.servers.get_mut(&name) else {
+            return Err(SupervisorError::UnknownServer(name));
+        };
         server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved: restart });
         server.spec = spec;
         if restart {
             for account in self.accounts_on(&name) {
-                self.take_up(&account);
-                self.begin_anew(&account, ctx);
+                self.refresh_context(&account);
+                self.restart_connection(&account, ctx);
             }
         }
         Ok(())
@@ -112,9 +114,9 @@ impl Handler<ChangeSettings> for Supervisor {
         // The pool stays as it is.
         let settings = Arc::new(HostSettings { arbiters: self.settings.arbiters, ..settings });
         for server in self.servers.values() {
-            server.guard.set_limit(settings.replies.loop_limit);
+            server.loop_guard.set_limit(settings.replies.loop_limit);
             if settings.health.poll_interval != self.settings.health.poll_interval {
-                server.gate.change_polls(settings.health.poll_interval);
+                server.gate.change_poll_interval(settings.health.poll_interval);
             }
         }
         for account in self.accounts.values_mut() {
@@ -135,37 +137,37 @@ impl Supervisor {
         // How its Connection ends says nothing about the server that it goes to.
         account.was_ready = false;
         if let Some(server) = self.servers.get_mut(from) {
-            server.loses(name);
+            server.account_removed(name);
         }
         if let Some(server) = self.servers.get_mut(&account.spec.server) {
-            server.gains();
+            server.account_added();
         }
     }
 
     /// The account's own actors go by its specification and its server's, as they are now; its Connection is left alone.
-    pub(super) fn take_up(&mut self, name: &AccountName) {
+    pub(super) fn refresh_context(&mut self, name: &AccountName) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(server) = self.servers.get(&account.spec.server) else { return };
-        let env = Env {
+        let context = AccountContext {
             server: server.spec.name.clone(),
             token: account.spec.token.clone(),
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
-            witness: server.witness.clone(),
-            guard: server.guard.clone(),
-            ..(*account.env).clone()
+            sibling_watch: server.sibling_watch.clone(),
+            loop_guard: server.loop_guard.clone(),
+            ..(*account.context).clone()
         };
-        account.renew(env);
+        account.update_context(context);
     }
 
     /// A fresh Connection with what has changed, unless an operator wants none.
-    fn begin_anew(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+    fn restart_connection(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         match account.state {
             AccountState::Stopping => {}
             AccountState::Stopped if !account.was_somebody_else() => {}
             _ if account.connection.is_some() => {
-                account.changed = true;
+                account.config_changed = true;
                 self.terminate(name, CloseReason::ConfigChanged, ctx);
             }
             _ => self.start_connection(name, ctx),
@@ -175,13 +177,13 @@ impl Supervisor {
 
 impl Account {
     /// What its Delivery and its Replies go by from now on.
-    fn renew(&mut self, env: Env) {
-        self.env = Arc::new(env);
-        if let Some(home) = &self.home {
-            home.delivery.do_send(Renew(self.env.clone()));
+    fn update_context(&mut self, context: AccountContext) {
+        self.context = Arc::new(context);
+        if let Some(placement) = &self.placement {
+            placement.delivery.do_send(UpdateContext(self.context.clone()));
         }
         if let Some((_, replies)) = &self.replies {
-            replies.do_send(Renew(self.env.clone()));
+            replies.do_send(UpdateContext(self.context.clone()));
         }
     }
 
@@ -189,21 +191,21 @@ impl Account {
         if before.restart != settings.restart {
             self.tracker.configure(settings.restart);
         }
-        self.env.book.with(|book| book.configure(settings.catch_up.book()));
-        self.renew(Env { settings: settings.clone(), ..(*self.env).clone() });
+        self.context.replay.with(|replay| replay.configure(settings.catch_up.replay_settings()));
+        self.update_context(AccountContext { settings: settings.clone(), ..(*self.context).clone() });
         if let Some(connection) = &self.connection {
-            connection.do_send(Renew(self.env.clone()));
+            connection.do_send(UpdateContext(self.context.clone()));
         }
     }
 
     /// Has its Delivery hand over to the new sink.
-    fn change_sink(&self, spec: &AccountSpec) -> Released {
+    fn change_sink(&self, spec: &AccountSpec) -> SinkReleased {
         let (released, is_released) = oneshot::channel();
-        let home = self.home.as_ref().filter(|_| !Arc::ptr_eq(&self.spec.sink, &spec.sink));
-        if let Some(home) = home {
-            home.delivery.do_send(ChangeSink { sink: spec.sink.clone(), released });
+        let placement = self.placement.as_ref().filter(|_| !Arc::ptr_eq(&self.spec.sink, &spec.sink));
+        if let Some(placement) = placement {
+            placement.delivery.do_send(ChangeSink { sink: spec.sink.clone(), released });
         }
-        Released(is_released)
+        SinkReleased(is_released)
     }
 
     fn last_reason(&self) -> Option<&CloseReason> {
@@ -224,16 +226,16 @@ impl Account {
 
 impl Server {
     /// An account is on it.
-    pub(super) fn gains(&mut self) {
+    pub(super) fn account_added(&mut self) {
         self.accounts += 1;
-        self.gate.accounts(self.accounts);
+        self.gate.set_account_count(self.accounts);
     }
 
     /// An account is on it no more.
-    pub(super) fn loses(&mut self, account: &AccountName) {
+    pub(super) fn account_removed(&mut self, account: &AccountName) {
         self.accounts = self.accounts.saturating_sub(1);
-        self.gate.accounts(self.accounts);
-        self.witness.forget(account);
-        self.cause.ended(account);
+        self.gate.set_account_count(self.accounts);
+        self.sibling_watch.forget(account);
+        self.common_cause.ended(account);
     }
 }

@@ -22,12 +22,12 @@ impl Handler<RemoveAccount> for Supervisor {
 
     fn handle(&mut self, RemoveAccount(name): RemoveAccount, ctx: &mut Self::Context) -> Self::Result {
         let (forgotten, is_forgotten) = oneshot::channel();
-        match self.known(&name) {
+        match self.find_account(&name) {
             Ok(account) => {
                 account.removing = true;
-                account.removed.push(forgotten);
+                account.removal_waiters.push(forgotten);
                 // What it heard is still answered.
-                account.env.vitals.parts();
+                account.context.stats.begin_drain();
             }
             Err(error) => return std::future::ready(Err(error)).boxed_local(),
         }
@@ -40,7 +40,7 @@ impl Handler<RemoveServer> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, RemoveServer(name): RemoveServer, _: &mut Self::Context) -> Self::Result {
-        let Some(server) = self.servers.get(&name) else { return Err(SupervisorError::NoServer(name)) };
+        let Some(server) = self.servers.get(&name) else { return Err(SupervisorError::UnknownServer(name)) };
         if server.accounts > 0 {
             return Err(SupervisorError::ServerInUse { server: name, accounts: server.accounts });
         }
@@ -54,12 +54,12 @@ impl Supervisor {
     /// Forgets an account that has stopped, once its sink has what it heard and that is kept.
     pub(super) fn remove(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        let delivery = account.home.as_ref().map(|home| home.delivery.clone());
+        let delivery = account.placement.as_ref().map(|placement| placement.delivery.clone());
         let replies = account.replies.as_ref().map(|(_, replies)| replies.clone());
         let within = self.settings.stop_deadline.max(Duration::from_millis(1));
-        let parted = timeout(within, part(delivery, replies));
+        let drained_account = timeout(within, drain(delivery, replies));
         let name = name.clone();
-        ctx.spawn(parted.into_actor(self).map(move |_, act, _| act.forget(&name)));
+        ctx.spawn(drained_account.into_actor(self).map(move |_, act, _| act.forget(&name)));
     }
 
     fn forget(&mut self, name: &AccountName) {
@@ -68,18 +68,18 @@ impl Supervisor {
         if let Some((_, replies)) = account.replies {
             replies.do_send(replies::Stop);
         }
-        if let Some(home) = account.home {
-            home.delivery.do_send(delivery::Stop);
-            self.pool.leave(home.place);
+        if let Some(placement) = account.placement {
+            placement.delivery.do_send(delivery::Stop);
+            self.pool.release(placement.slot);
         }
         if let Some(server) = self.servers.get_mut(&account.spec.server) {
-            server.loses(name);
+            server.account_removed(name);
         }
     }
 }
 
 /// Waits until all that was heard is handed over, answered and kept.
-async fn part(delivery: Option<Addr<Delivery>>, replies: Option<Addr<Replies>>) {
+async fn drain(delivery: Option<Addr<Delivery>>, replies: Option<Addr<Replies>>) {
     let Some(delivery) = delivery else { return };
     // Each answer is an error where it cannot be had: then there is nothing to wait for.
     let (done, drained) = oneshot::channel();
@@ -91,6 +91,6 @@ async fn part(delivery: Option<Addr<Delivery>>, replies: Option<Addr<Replies>>) 
         let _ = said.await;
     }
     let (done, is_kept) = oneshot::channel();
-    delivery.do_send(delivery::Part { resume: None, done });
+    delivery.do_send(delivery::PersistFinalState { resume: None, done });
     let _ = is_kept.await;
 }

@@ -30,18 +30,18 @@ pub struct SendReply {
     /// The account.
     pub account: AccountName,
     /// What it is to do.
-    pub order: Order,
+    pub action: Order,
 }
 
 impl Handler<SendReply> for Supervisor {
     type Result = ResponseFuture<Result<Posted, ReplyError>>;
 
-    fn handle(&mut self, SendReply { account, order }: SendReply, _: &mut Self::Context) -> Self::Result {
-        let result = self.submit(&account, order);
-        let patience = self.settings.replies.deadline + GRACE;
+    fn handle(&mut self, SendReply { account, action }: SendReply, _: &mut Self::Context) -> Self::Result {
+        let result = self.submit(&account, action);
+        let wait_limit = self.settings.replies.deadline + GRACE;
         async move {
             let interrupted = || Err(ReplyError::Interrupted(account));
-            match timeout(patience, result?).await {
+            match timeout(wait_limit, result?).await {
                 Ok(result) => result.unwrap_or_else(|_| interrupted()),
                 Err(_) => interrupted(),
             }
@@ -51,13 +51,14 @@ impl Handler<SendReply> for Supervisor {
 }
 
 impl Supervisor {
-    fn submit(&mut self, name: &AccountName, order: Order) -> Result<Submitted, ReplyError> {
+    fn submit(&mut self, name: &AccountName, action: Order) -> Result<Submitted, ReplyError> {
         let replies = self.replies_of(name);
         let Some((replies, account)) = replies.zip(self.accounts.get(name)) else {
             return Err(ReplyError::UnknownAccount(name.clone()));
         };
         let (done, result) = oneshot::channel();
-        let submit = Submit { env: account.env.clone(), generation: account.generation, order, done };
+        let submit =
+            Submit { context: account.context.clone(), generation: account.generation, action, done };
         match replies.try_send(submit) {
             Ok(()) => Ok(result),
             Err(SendError::Full(_)) => {
@@ -70,17 +71,17 @@ impl Supervisor {
     /// What posts for an account. It is started where the account lives, and anew when it or its Arbiter died.
     fn replies_of(&mut self, name: &AccountName) -> Option<Addr<Replies>> {
         let account = self.accounts.get(name)?;
-        if let Some((place, replies)) = &account.replies
-            && self.pool.is_alive(*place)
+        if let Some((slot, replies)) = &account.replies
+            && self.pool.is_alive(*slot)
             && replies.connected()
         {
             return Some(replies.clone());
         }
-        self.make_home(name);
+        self.ensure_placement(name);
         let account = self.accounts.get_mut(name)?;
-        let (place, env) = (account.home.as_ref()?.place, account.env.clone());
-        let replies = self.pool.start(place, move || Replies::new(env));
-        if let Some((_, old)) = account.replies.replace((place, replies.clone())) {
+        let (slot, context) = (account.placement.as_ref()?.slot, account.context.clone());
+        let replies = self.pool.start(slot, move || Replies::new(context));
+        if let Some((_, old)) = account.replies.replace((slot, replies.clone())) {
             // If it hangs it is not to go on when it comes to itself.
             old.do_send(Stop);
         }

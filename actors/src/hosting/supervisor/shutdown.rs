@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// How long a Delivery may take to keep its last changes, once it is known what they are: many times what a disk takes.
-const PART_WITHIN: Duration = Duration::from_secs(5);
+const PERSIST_WITHIN: Duration = Duration::from_secs(5);
 
 /// A shutdown under way.
 #[derive(Default)]
 pub(super) struct ShuttingDown {
     /// Told when no Connection is left; more than one when it was asked for more than once.
-    quiet: Vec<oneshot::Sender<()>>,
+    idle_waiters: Vec<oneshot::Sender<()>>,
     /// The first by name that had a Connection at the last look. Nothing starts any more, so those before it have
     /// none: ten thousand endings do not each look at ten thousand accounts.
     first: Option<AccountName>,
@@ -35,26 +35,26 @@ impl Handler<Shutdown> for Supervisor {
 
     fn handle(&mut self, shutdown: Shutdown, ctx: &mut Self::Context) -> Self::Result {
         let deadline = Instant::now() + shutdown.deadline;
-        let (quiet, is_quiet) = oneshot::channel();
-        self.shutting_down.get_or_insert_default().quiet.push(quiet);
-        self.accounts.values().for_each(|account| account.env.vitals.parts());
+        let (idle, is_idle) = oneshot::channel();
+        self.shutting_down.get_or_insert_default().idle_waiters.push(idle);
+        self.accounts.values().for_each(|account| account.context.stats.begin_drain());
         let names: Vec<AccountName> = self.accounts.keys().cloned().collect();
         for name in &names {
             self.stop(name, CloseReason::Shutdown, ctx);
         }
-        self.is_it_quiet();
-        let waiting = timeout_at(deadline, is_quiet).into_actor(self);
-        let parted = waiting.then(move |_, act, _| {
+        self.notify_if_idle();
+        let waiting = timeout_at(deadline, is_idle).into_actor(self);
+        let drained = waiting.then(move |_, act, _| {
             let (deliveries, replies) = (act.deliveries(), act.all_replies());
             async move {
                 let mut late = drain(&deliveries, deadline).await;
                 late.extend(replies::drain(replies, deadline).await);
-                late.extend(part(deliveries).await);
+                late.extend(persist(deliveries).await);
                 late
             }
             .into_actor(act)
         });
-        Box::pin(parted.map(|late, act, ctx| {
+        Box::pin(drained.map(|late, act, ctx| {
             let abandoned = act.finish(late);
             ctx.stop();
             ShutdownReport { abandoned }
@@ -64,25 +64,25 @@ impl Handler<Shutdown> for Supervisor {
 
 impl Supervisor {
     /// Tells a shutdown that no Connection is left.
-    pub(super) fn is_it_quiet(&mut self) {
+    pub(super) fn notify_if_idle(&mut self) {
         let Some(shutdown) = &mut self.shutting_down else { return };
         let from = shutdown.first.as_ref().map_or(Bound::Unbounded, Bound::Included);
         let mut left = self.accounts.range::<AccountName, _>((from, Bound::Unbounded));
         shutdown.first = left.find(|(_, account)| account.connection.is_some()).map(|(name, _)| name.clone());
         if shutdown.first.is_none() {
-            for quiet in shutdown.quiet.drain(..) {
+            for idle in shutdown.idle_waiters.drain(..) {
                 // Nobody waits any more when the deadline has passed.
-                let _ = quiet.send(());
+                let _ = idle.send(());
             }
         }
     }
 
-    fn deliveries(&self) -> Vec<Parting> {
-        let parting = self.accounts.iter().filter_map(|(name, account)| {
-            let delivery = account.home.as_ref()?.delivery.clone();
-            Some(Parting { account: name.clone(), delivery, resume: account.resume.clone() })
+    fn deliveries(&self) -> Vec<DrainingAccount> {
+        let draining = self.accounts.iter().filter_map(|(name, account)| {
+            let delivery = account.placement.as_ref()?.delivery.clone();
+            Some(DrainingAccount { account: name.clone(), delivery, resume: account.resume.clone() })
         });
-        parting.collect()
+        draining.collect()
     }
 
     /// Stops what is left, and says which accounts did not end as they should.
@@ -94,8 +94,8 @@ impl Supervisor {
             if let Some((_, replies)) = account.replies.take() {
                 replies.do_send(Stop);
             }
-            if let Some(home) = account.home.take() {
-                home.delivery.do_send(delivery::Stop);
+            if let Some(placement) = account.placement.take() {
+                placement.delivery.do_send(delivery::Stop);
             }
         }
         self.pool.stop();
@@ -106,39 +106,39 @@ impl Supervisor {
 }
 
 /// An account at its end.
-struct Parting {
+struct DrainingAccount {
     account: AccountName,
     delivery: Addr<Delivery>,
     resume: Option<ResumePoint>,
 }
 
 /// Waits until every sink has what its account heard. Gives back those whose sink has not.
-async fn drain(deliveries: &[Parting], deadline: Instant) -> Vec<AccountName> {
+async fn drain(deliveries: &[DrainingAccount], deadline: Instant) -> Vec<AccountName> {
     // What is there already counts even when the deadline is over.
     let deadline = deadline.max(Instant::now() + Duration::from_millis(1));
-    each(deliveries, deadline, |parting, done| parting.delivery.do_send(delivery::Drain(done))).await
+    each(deliveries, deadline, |draining, done| draining.delivery.do_send(delivery::Drain(done))).await
 }
 
 /// Has every account keep where it stands. Gives back those that could not.
-async fn part(deliveries: Vec<Parting>) -> Vec<AccountName> {
-    each(&deliveries, Instant::now() + PART_WITHIN, |Parting { delivery, resume, .. }, done| {
-        delivery.do_send(delivery::Part { resume: resume.clone(), done });
+async fn persist(deliveries: Vec<DrainingAccount>) -> Vec<AccountName> {
+    each(&deliveries, Instant::now() + PERSIST_WITHIN, |DrainingAccount { delivery, resume, .. }, done| {
+        delivery.do_send(delivery::PersistFinalState { resume: resume.clone(), done });
     })
     .await
 }
 
 /// Asks all at once, and waits for their answers. Gives back those that did not answer.
 async fn each(
-    deliveries: &[Parting],
+    deliveries: &[DrainingAccount],
     deadline: Instant,
-    ask: impl Fn(&Parting, oneshot::Sender<()>),
+    ask: impl Fn(&DrainingAccount, oneshot::Sender<()>),
 ) -> Vec<AccountName> {
     let asked: Vec<_> = deliveries
         .iter()
-        .map(|parting| {
+        .map(|draining| {
             let (done, is_done) = oneshot::channel();
-            ask(parting, done);
-            (&parting.account, is_done)
+            ask(draining, done);
+            (&draining.account, is_done)
         })
         .collect();
     let mut late = Vec::new();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{AsyncContext as _, Context};
 
-use super::{Supervisor, account::Home};
+use super::{Supervisor, account::Placement};
 use crate::{
     hosting::{
         connection::Connection,
@@ -50,31 +50,32 @@ impl Supervisor {
             return;
         }
         self.renew_gate(name, ctx);
-        self.make_home(name);
+        self.ensure_placement(name);
         self.size_queue(name);
         let Some(account) = self.accounts.get_mut(name) else {
             return;
         };
         if let Phase::Tripped { .. } = account.tracker.phase() {
             account.tracker.cooled_down();
-            account.env.observe(account.generation, Fact::HalfOpen);
+            account.context.observe(account.generation, Fact::HalfOpen);
         }
         account.generation = account.generation.next();
         account.restarts += u64::from(account.generation.0 > 1);
         // While it is asked slowly it stays what it is until the server welcomes it.
         if !matches!(account.state, AccountState::Blocked | AccountState::Misconfigured) {
-            account.enter(if account.stalls.any() {
+            account.set_state(if account.stalls.any() {
                 AccountState::Stalled
             } else {
                 AccountState::Connecting
             });
         }
-        (account.prompted, account.changed) = (false, false);
-        let Some(home) = &account.home else { return };
-        let (env, generation, resume) = (account.env.clone(), account.generation, account.resume.take());
-        let (delivery, permits) = (home.delivery.clone(), home.permits.clone());
-        let make = move || Connection::new(env, generation, delivery, permits, resume);
-        account.connection = Some(self.pool.start(home.place, make));
+        (account.seen_by_sibling, account.config_changed) = (false, false);
+        let Some(placement) = &account.placement else { return };
+        let (context, generation, resume) =
+            (account.context.clone(), account.generation, account.resume.take());
+        let (delivery, permits) = (placement.delivery.clone(), placement.permits.clone());
+        let make = move || Connection::new(context, generation, delivery, permits, resume);
+        account.connection = Some(self.pool.start(placement.slot, make));
     }
 
     pub(super) fn cancel_start(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
@@ -84,31 +85,32 @@ impl Supervisor {
     }
 
     /// Gives the account a Delivery on an Arbiter that lives.
-    pub(super) fn make_home(&mut self, name: &AccountName) {
+    pub(super) fn ensure_placement(&mut self, name: &AccountName) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        if let Some(home) = &account.home {
-            if self.pool.is_alive(home.place) && !home.dead {
+        if let Some(placement) = &account.placement {
+            if self.pool.is_alive(placement.slot) && !placement.delivery_died {
                 return;
             }
-            home.delivery.do_send(delivery::Stop);
-            self.pool.leave(home.place);
+            placement.delivery.do_send(delivery::Stop);
+            self.pool.release(placement.slot);
         }
-        let place = self.pool.take();
+        let slot = self.pool.assign();
         let permits = Permits::new(self.settings.delivery.queue);
-        let (env, sink, shared) = (account.env.clone(), account.spec.sink.clone(), permits.clone());
-        let delivery = self.pool.start(place, move || Delivery::new(env, sink, &shared));
+        let (context, sink, shared) = (account.context.clone(), account.spec.sink.clone(), permits.clone());
+        let delivery = self.pool.start(slot, move || Delivery::new(context, sink, &shared));
         account.stalls = Stalls::default();
-        account.home = Some(Home { place, delivery, permits, dead: false });
+        account.placement = Some(Placement { slot, delivery, permits, delivery_died: false });
     }
 
     /// The next Connection reads with as many permits as are set now.
     fn size_queue(&mut self, name: &AccountName) {
-        let Some(home) = self.accounts.get_mut(name).and_then(|account| account.home.as_mut()) else {
+        let Some(placement) = self.accounts.get_mut(name).and_then(|account| account.placement.as_mut())
+        else {
             return;
         };
-        if !home.permits.are_of(self.settings.delivery.queue) {
-            home.permits = Permits::new(self.settings.delivery.queue);
-            home.delivery.do_send(delivery::ChangeQueue(home.permits.clone()));
+        if !placement.permits.are_sized_for(self.settings.delivery.queue) {
+            placement.permits = Permits::new(self.settings.delivery.queue);
+            placement.delivery.do_send(delivery::ChangePermits(placement.permits.clone()));
         }
     }
 
@@ -123,12 +125,12 @@ impl Supervisor {
                 self.observer.clone(),
                 ctx.address(),
             );
-            server.gate.accounts(server.accounts);
+            server.gate.set_account_count(server.accounts);
             // The new gate finds out for itself.
-            server.cause.server_up();
+            server.common_cause.server_up();
         }
-        if !account.env.gate.is_open() || !Arc::ptr_eq(&account.env.api, &server.spec.api) {
-            self.take_up(name);
+        if !account.context.gate.is_open() || !Arc::ptr_eq(&account.context.api, &server.spec.api) {
+            self.refresh_context(name);
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use matterhost_actors::{
     bots::{Bot, BotResult, Context, Host, Post},
-    hosting::{HostSettings, List, ReplySettings},
+    hosting::{HostSettings, ListAccounts, ReplySettings},
     model::{AccountState, Fact, Observation},
     policy::Beginning,
     ports::MemoryStore,
@@ -69,7 +69,7 @@ async fn echoes() {
     until(&mut news, |fact| matches!(fact, Fact::Ready { .. })).await;
     simulator.post(&ana.user_id, &channel, "hello");
     tokio::time::timeout(REAL_PATIENCE, echoed.notified()).await.unwrap();
-    let list = running.supervisor().send(List).await.unwrap();
+    let list = running.supervisor().send(ListAccounts).await.unwrap();
     assert_eq!(list[0].state, AccountState::Ready);
     assert_eq!(running.shutdown(Duration::from_secs(5)).await.abandoned, []);
     assert_eq!(simulator.posts_in(&channel).len(), 2);

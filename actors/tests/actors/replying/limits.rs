@@ -103,7 +103,7 @@ fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
         post(stage, answer(0)).await.unwrap();
         post(stage, draft("town", "news")).await.unwrap();
         stage.ready("twin").await;
-        let twin = SendReply { account: name("twin"), order: Order::Post(draft("town", "me too")) };
+        let twin = SendReply { account: name("twin"), action: Order::Post(draft("town", "me too")) };
         stage.ask(twin).await.unwrap();
         let peer = stage.world.peer("bot");
         peer.event("posted", "town", &posted_data("town", "p1", "id-twin"));

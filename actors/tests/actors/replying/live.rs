@@ -22,7 +22,7 @@ use crate::{
 async fn post(host: &Host, scene: &Scene, text: &str, key: Option<&str>) -> Result<Posted, ReplyError> {
     let key = key.map(|key| ReplyKey::new(key).unwrap());
     let draft = Draft { channel: scene.channel.as_str().into(), text: text.into(), key, ..Draft::default() };
-    host.ask(SendReply { account: name("bot"), order: Order::Post(draft) }).await
+    host.ask(SendReply { account: name("bot"), action: Order::Post(draft) }).await
 }
 
 fn made(scene: &Scene, text: &str) -> usize {
@@ -87,7 +87,7 @@ fn files_and_long_texts_arrive() {
         let files = vec![Attachment { name: "a b.txt".into(), bytes: vec![b'x'; 100_000].into() }];
         let channel = scene.channel.as_str().into();
         let order = Order::Post(Draft { channel, text, files, ..Draft::default() });
-        let posted = scene.host.ask(SendReply { account: name("bot"), order }).await.unwrap();
+        let posted = scene.host.ask(SendReply { account: name("bot"), action: order }).await.unwrap();
         let posts = scene.simulator.posts_in(&scene.channel);
         assert_eq!(posted.ids.len(), 2);
         assert!(
