@@ -10,14 +10,14 @@ use std::{
 use criterion::{BatchSize, Criterion, Throughput};
 use matterhost::sinks::cloud_event;
 use matterhost_actors::{
-    mattermost::{Incoming, parse},
+    mattermost::{Incoming, parse_frame},
     model::{
         AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, PostId, PostKey,
         ServerName, UserId,
     },
     policy::{
-        Beginning, Book, BookSettings, Budget, CommonCause, Lanes, Pace, RequestClass, RestartSettings,
-        Shares, Witness,
+        Budget, CommonCause, FairQueue, KeyedQueue, ReplaySettings, ReplayState, RequestClass,
+        RestartSettings, SiblingWatch, StartFrom, TokenBucket,
     },
 };
 
@@ -30,7 +30,7 @@ fn main() {
     gate(&mut criterion);
     lanes(&mut criterion);
     cursors(&mut criterion);
-    witness(&mut criterion);
+    siblings(&mut criterion);
     wire(&mut criterion);
     criterion.final_summary();
 }
@@ -68,7 +68,7 @@ fn fallen(now: Instant) -> CommonCause<usize> {
 
 /// What cursors add to an event: taken, and acknowledged. A busy channel, a post a millisecond.
 fn cursors(criterion: &mut Criterion) {
-    let mut book = Book::new(BookSettings { overlap_ms: 10_000, from: Beginning::Now });
+    let mut replay = ReplayState::new(ReplaySettings { overlap_ms: 10_000, from: StartFrom::Now });
     let channel = ChannelId::from("channel");
     let mut create_at = 1_700_000_000_000_i64;
     criterion.bench_function("book: take and acknowledge a post", |bencher| {
@@ -76,40 +76,40 @@ fn cursors(criterion: &mut Criterion) {
             create_at += 1;
             let id = PostId::from(format!("post{create_at:022}").as_str());
             let change = Change::Posted(PostKey { create_at, id });
-            black_box(book.take(&channel, &change));
-            book.acknowledged(&channel, change);
+            black_box(replay.admit(&channel, &change));
+            replay.acknowledge(&channel, change);
         });
     });
     criterion.bench_function("book: the record of a channel with a post a millisecond", |bencher| {
         bencher.iter(|| {
             create_at += 1;
             let id = PostId::from(format!("post{create_at:022}").as_str());
-            book.acknowledged(&channel, Change::Posted(PostKey { create_at, id }));
-            black_box(book.changes())
+            replay.acknowledge(&channel, Change::Posted(PostKey { create_at, id }));
+            black_box(replay.take_changes())
         });
     });
 }
 
 fn gate(criterion: &mut Criterion) {
     let mut now = Instant::now();
-    let mut pace = Pace::new(now, 50.0);
+    let mut bucket = TokenBucket::new(now, 50.0);
     criterion.bench_function("pace: take", |bencher| {
         bencher.iter(|| {
             now += Duration::from_millis(15);
-            black_box(pace.take(now))
+            black_box(bucket.take(now))
         });
     });
-    let mut shares = Shares::default();
+    let mut queue = FairQueue::default();
     let classes = [RequestClass::Health, RequestClass::Connect, RequestClass::CatchUp, RequestClass::Reply];
     for (account, class) in (0..ACCOUNTS).zip(classes.into_iter().cycle()) {
-        shares.push(class, account, ()).unwrap();
+        queue.push(class, account, ()).unwrap();
     }
     let mut account = ACCOUNTS;
     criterion.bench_function("shares: push and next, 10,000 waiting", |bencher| {
         bencher.iter(|| {
             account += 1;
-            shares.push(classes[account % classes.len()], account, ()).unwrap();
-            black_box(shares.next(true))
+            queue.push(classes[account % classes.len()], account, ()).unwrap();
+            black_box(queue.next(true))
         });
     });
 }
@@ -117,33 +117,33 @@ fn gate(criterion: &mut Criterion) {
 fn lanes(criterion: &mut Criterion) {
     let channels: Vec<ChannelId> =
         (0..64).map(|n| ChannelId::from(format!("channel-{n}").as_str())).collect();
-    let mut lanes = Lanes::new(16);
+    let mut lanes = KeyedQueue::new(16);
     let mut next = channels.iter().cycle();
     criterion.bench_function("lanes: push, take and done", |bencher| {
         bencher.iter(|| {
             lanes.push(next.next().unwrap().clone(), ());
             let (lane, ()) = lanes.take().unwrap();
-            lanes.done(black_box(&lane));
+            lanes.complete(black_box(&lane));
         });
     });
 }
 
-fn witness(criterion: &mut Criterion) {
+fn siblings(criterion: &mut Criterion) {
     let users: Vec<UserId> = (0..ACCOUNTS).map(|n| UserId::from(format!("user-{n}").as_str())).collect();
-    let mut witness = Witness::default();
+    let mut siblings = SiblingWatch::default();
     for (account, user) in users.iter().enumerate() {
-        witness.baseline(user, &account, 1);
+        siblings.set_baseline(user, &account, 1);
     }
     let now = Instant::now();
     let mut user = users.iter().cycle();
     criterion.bench_function("witness: saw what another told before", |bencher| {
-        bencher.iter(|| black_box(witness.saw(now, user.next().unwrap(), 1)));
+        bencher.iter(|| black_box(siblings.observe(now, user.next().unwrap(), 1)));
     });
     let mut update_at = 1;
     criterion.bench_function("witness: saw news", |bencher| {
         bencher.iter(|| {
             update_at += 1;
-            black_box(witness.saw(now, user.next().unwrap(), update_at))
+            black_box(siblings.observe(now, user.next().unwrap(), update_at))
         });
     });
 }
@@ -153,7 +153,7 @@ fn wire(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wire");
     group.throughput(Throughput::Bytes(frames.iter().map(|frame| frame.len() as u64).sum()));
     group.bench_function(format!("envelopes of the {} recorded frames", frames.len()), |bencher| {
-        bencher.iter(|| frames.iter().filter(|frame| black_box(parse(frame)).is_ok()).count());
+        bencher.iter(|| frames.iter().filter(|frame| black_box(parse_frame(frame)).is_ok()).count());
     });
     let post =
         frames.iter().filter(|frame| frame.contains(r#""event":"posted""#)).max_by_key(|post| post.len());
@@ -161,10 +161,10 @@ fn wire(criterion: &mut Criterion) {
     let event = event(post);
     group.throughput(Throughput::Bytes(post.len() as u64));
     group.bench_function("the envelope of the longest recorded post", |bencher| {
-        bencher.iter(|| black_box(parse(post)).is_ok());
+        bencher.iter(|| black_box(parse_frame(post)).is_ok());
     });
     group.bench_function("the head of that post", |bencher| {
-        bencher.iter(|| match parse(post).unwrap() {
+        bencher.iter(|| match parse_frame(post).unwrap() {
             Incoming::Event(envelope) => black_box(envelope.posted().unwrap().head()).is_ok(),
             Incoming::Reply(_) => false,
         });
@@ -183,7 +183,7 @@ fn recorded() -> Vec<String> {
 }
 
 fn event(frame: &str) -> Event {
-    let Incoming::Event(envelope) = parse(frame).unwrap() else { return event(&recorded()[0]) };
+    let Incoming::Event(envelope) = parse_frame(frame).unwrap() else { return event(&recorded()[0]) };
     Event {
         account: AccountName::new("helpdesk").unwrap(),
         server: ServerName::new("main").unwrap(),

@@ -10,9 +10,9 @@ use matterhost_actors::{
         StopAccount, Supervisor,
     },
     mattermost::{ClientConfig, ClientLimits},
-    model::{AccountName, Draft, Event, Fact, Order, ReplyKey, ServerName, Token},
+    model::{AccountName, Draft, Event, Fact, OutgoingAction, ReplyKey, ServerName, Token},
     policy::GateLimits,
-    ports::{Delivered, EventSink, Mattermost, Outcome},
+    ports::{Delivered, EventSink, HttpApi, Outcome},
 };
 use matterhost_simulator::Simulator;
 
@@ -52,7 +52,8 @@ impl Handler<Alarm> for Alarms {
         let channel = self.channel.as_str().into();
         Box::pin(async move {
             let key = Some(ReplyKey::new(&format!("alarm-{}", alarm.number))?);
-            let order = Order::Post(Draft { channel, text: alarm.text.into(), key, ..Draft::default() });
+            let order =
+                OutgoingAction::Post(Draft { channel, text: alarm.text.into(), key, ..Draft::default() });
             Ok(supervisor.send(SendReply { account, action: order }).await??.ids.len())
         })
     }
@@ -71,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let supervisor = supervisor.start();
         let (server, name) = (ServerName::new("simulator")?, AccountName::new("alarms")?);
         let client = ClientConfig::new(simulator.url().parse()?, None, ClientLimits::default(), "example");
-        let api = Arc::new(Mattermost::new(client));
+        let api = Arc::new(HttpApi::new(client));
         supervisor
             .send(AddServer(ServerSpec { name: server.clone(), api, limits: GateLimits::default() }))
             .await?;

@@ -8,7 +8,7 @@ use matterhost_actors::{
     mattermost::{ClientConfig, ClientLimits},
     model::{AccountName, Event, Fact, ServerName, Token},
     policy::GateLimits,
-    ports::{Delivered, EventSink, Mattermost, Outcome},
+    ports::{Delivered, EventSink, HttpApi, Outcome},
 };
 use matterhost_simulator::Simulator;
 use tokio::sync::Notify;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut news = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         let name = ServerName::new("simulator")?;
-        let api = Arc::new(Mattermost::new(client));
+        let api = Arc::new(HttpApi::new(client));
         supervisor
             .send(AddServer(ServerSpec { name: name.clone(), api, limits: GateLimits::default() }))
             .await?;

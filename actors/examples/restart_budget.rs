@@ -11,7 +11,7 @@ use matterhost_actors::{
     mattermost::{ClientConfig, ClientLimits},
     model::{AccountName, Event, Fact, ServerName, Subject, Token},
     policy::{GateLimits, RestartPolicy, RestartSettings},
-    ports::{Delivered, EventSink, Mattermost, Outcome},
+    ports::{Delivered, EventSink, HttpApi, Outcome},
 };
 use matterhost_simulator::Simulator;
 
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let supervisor = supervisor.start();
         let client = ClientConfig::new(simulator.url().parse()?, None, ClientLimits::default(), "example");
         let server = ServerName::new("simulator")?;
-        let api = Arc::new(Mattermost::new(client));
+        let api = Arc::new(HttpApi::new(client));
         supervisor
             .send(AddServer(ServerSpec { name: server.clone(), api, limits: GateLimits::default() }))
             .await?;

@@ -16,16 +16,20 @@ mod state;
 mod token;
 mod witnesses;
 
-pub use close_reason::{Class, CloseReason, Misconfiguration};
+pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
 pub use counts::StateCounts;
 pub use ending::Ending;
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
 pub use observation::{Fact, Observation, Subject, Truncation};
 pub use record::{AccountRecord, ChannelRecord, Records};
-pub use reply::{Attachment, Draft, KeyError, Order, Posted, Remedy, ReplyError, ReplyKey};
+pub use reply::{
+    Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError, Retryability,
+};
 pub use resume_point::ResumePoint;
-pub use snapshot::{AccountDetail, AccountSnapshot, CatchUpProgress, ServerSnapshot, Stall, Stalls, Waiting};
+pub use snapshot::{
+    AccountDetail, AccountSnapshot, CatchUpProgress, DeliveryQueueStats, ServerSnapshot, StallCause, Stalls,
+};
 pub use state::AccountState;
 pub use token::Token;
 pub use witnesses::{Probe, Witnesses};

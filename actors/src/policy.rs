@@ -9,20 +9,22 @@ mod replies;
 mod supervision;
 
 pub use gate::{
-    Class as RequestClass, GateFull, GateLimits, Grant, Knocking, Pace, RateSeen, Shares, Weather,
+    FairQueue, GateFull, GateLimits, Grant, RateLimitStatus, RequestClass, ServerProbe, ServerStatus,
+    TokenBucket,
 };
 pub use liveness::{
-    Audit, Health, Liveness, Polled, Prompt, Pulse, PulseLimits, Verdict, Witness, first_poll_after,
-    stretched,
+    AuditReadiness, HealthPoll, PingAction, PingMonitor, PingSettings, PollResult, PollTiming, PollVerdict,
+    SiblingWatch, spread_delay, stretched_interval,
 };
 pub use replay::{
-    Anchor, Beginning, Book, BookSettings, Cursor, Edits, Listed, News, NewsKind, Sequence, Step,
+    Anchor, BacklogKind, ChannelBacklog, Cursor, EditCursor, ListedChannel, ReplaySettings, ReplayState,
+    Sequence, SequenceCheck, StartFrom,
 };
 pub use replies::{
-    Attempt, GaveUp, LONGEST_POST, LONGEST_TEXT, Lanes, LoopGuard, Sent, Standing, Step as ReplyStep, Streak,
-    TooLong, Trouble, split, standing,
+    GiveUpReason, KeyedQueue, LoopGuard, LoopVerdict, MAX_POST_CHARS, MAX_TEXT_CHARS, ReplyStep,
+    RequestFailure, RequestRetry, SendPermission, SentKeys, TextTooLong, send_permission, split_text,
 };
 pub use supervision::{
-    Backoff, Budget, Charge, Charged, CommonCause, Consequence, Deafness, Delays, Next, Phase, RestartPolicy,
-    RestartSettings, RestartTracker, Run, SettingsError, consequence,
+    Backoff, BreakerState, Budget, ChargeOutcome, ChargeRule, CommonCause, Consequence, DeafTimer, Delays,
+    RestartDecision, RestartPolicy, RestartSettings, RestartTracker, RunSummary, SettingsError, consequence,
 };

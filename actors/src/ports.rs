@@ -6,8 +6,8 @@ mod store;
 mod voice;
 mod writing;
 
-pub use api::{Api, ApiFactory, Mattermost};
+pub use api::{Api, ApiFactory, HttpApi};
 pub use sink::{Delivered, EventSink, Outcome};
 pub use store::{CursorStore, MemoryStore, StoreError};
-pub use voice::Voice;
-pub use writing::{Asked, Writing};
+pub use voice::Poster;
+pub use writing::{ApiFuture, WriteApi};

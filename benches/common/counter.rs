@@ -10,7 +10,7 @@ use std::{
 };
 
 use matterhost_actors::{
-    mattermost::Posted,
+    mattermost::PostedEvent,
     model::Event,
     ports::{Delivered, EventSink, Outcome},
 };
@@ -51,7 +51,7 @@ impl EventSink for Counter {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if &*event.body.event == "posted" {
             if self.reads_posts
-                && let Ok(posted) = serde_json::from_str::<Posted<'_>>(&event.body.data)
+                && let Ok(posted) = serde_json::from_str::<PostedEvent<'_>>(&event.body.data)
             {
                 let _ = black_box(posted.head());
             }

@@ -13,7 +13,7 @@ use matterhost_actors::{
     hosting::{AccountSpec, AddAccount, AddServer, HostSettings, ServerSpec, Shutdown, Supervisor},
     model::{AccountName, Fact, Observation, ServerName, Subject, Token},
     policy::GateLimits,
-    ports::Mattermost,
+    ports::HttpApi,
 };
 use tokio::sync::{broadcast::Receiver, oneshot};
 
@@ -39,7 +39,7 @@ impl Host {
     /// Starts one without accounts.
     pub(crate) fn start(settings: HostSettings, server: &Server, counter: Counter) -> anyhow::Result<Self> {
         let name = ServerName::new("bench")?;
-        let api = Arc::new(Mattermost::new(server.client()?));
+        let api = Arc::new(HttpApi::new(server.client()?));
         let spec = ServerSpec { name: name.clone(), api, limits: WIDE_OPEN };
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();

@@ -4,7 +4,7 @@ use std::{hint::black_box, sync::Arc};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
-use matterhost_actors::mattermost::{Incoming, parse};
+use matterhost_actors::mattermost::{Incoming, parse_frame};
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
@@ -91,7 +91,7 @@ async fn listen(
 }
 
 fn hear(text: &str) -> anyhow::Result<()> {
-    if let Incoming::Event(envelope) = parse(text)? {
+    if let Incoming::Event(envelope) = parse_frame(text)? {
         black_box(envelope.channel_id());
         if envelope.event == "posted" {
             let _ = black_box(envelope.posted()?.head());

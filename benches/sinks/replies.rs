@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use futures_util::future::try_join_all;
 use matterhost_actors::{
     hosting::{HostSettings, SendReply},
-    model::{Draft, Order},
+    model::{Draft, OutgoingAction},
 };
 
 use crate::{counter::Counter, host::Host, program::Readings, server::Server};
@@ -23,8 +23,11 @@ pub(crate) fn a_second(quick: bool) -> anyhow::Result<Readings> {
     let orders = names.iter().flat_map(|account| (0..each).map(move |n| (account.clone(), n)));
     let posted = orders.map(|(account, n)| {
         let text = format!("answer {n}");
-        let order =
-            Order::Post(Draft { channel: server.world.channel.as_str().into(), text, ..Draft::default() });
+        let order = OutgoingAction::Post(Draft {
+            channel: server.world.channel.as_str().into(),
+            text,
+            ..Draft::default()
+        });
         let asked = host.supervisor.send(SendReply { account, action: order });
         async move { asked.await?.map_err(|error| anyhow!("{error}")) }
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matterhost_actors::{hosting::HealthSettings, policy::PulseLimits};
+use matterhost_actors::{hosting::HealthSettings, policy::PingSettings};
 
 use super::table::TableReader;
 
@@ -19,7 +19,7 @@ pub(super) fn read(mut section: TableReader<'_>) -> HealthSettings {
         poll: section.read("poll", default.poll),
         poll_interval: section.within("poll_interval", default.poll_interval, OFTEN..=SELDOM),
         ping: section.read("ping", default.ping),
-        ping_limits: PulseLimits {
+        ping_limits: PingSettings {
             interval: section.within("ping_interval", default.ping_limits.interval, OFTEN..=SELDOM),
             timeout: section.within("ping_timeout", default.ping_limits.timeout, SOON..=SELDOM),
         },

@@ -128,7 +128,7 @@ fn url(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Serve
         }
     };
     let lookup = |name: &str| context.environment.get(name).cloned();
-    if let Err(error) = proxy::refuse(&url, lookup) {
+    if let Err(error) = proxy::ensure_direct(&url, lookup) {
         let remedy = format!(
             "unset {}, or add {} to NO_PROXY if it can be reached directly",
             error.variable, error.host

@@ -6,7 +6,7 @@ use std::{
 };
 
 use config::ValueKind;
-use matterhost_actors::policy::Beginning;
+use matterhost_actors::policy::StartFrom;
 
 /// The longest time that a setting may name: longer is a slip, and sums of times must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -110,7 +110,7 @@ impl ConfigValue for Duration {
     }
 }
 
-impl ConfigValue for Beginning {
+impl ConfigValue for StartFrom {
     const KIND: &'static str = "beginning";
     const HINT: &'static str = "write \"now\", \"all\", or a time such as \"2026-11-02T08:00:00Z\"";
 

@@ -6,7 +6,7 @@ use actix::Addr;
 use matterhost_actors::{
     hosting::{AccountSpec, AddAccount, AddServer, ServerSpec, Supervisor},
     model::ServerName,
-    ports::Mattermost,
+    ports::HttpApi,
 };
 use tokio::{sync::mpsc, task::spawn_blocking};
 
@@ -29,7 +29,7 @@ pub(in crate::host) struct HostState {
     sources: Sources,
     pub(in crate::host) sinks: Sinks,
     /// How each server is spoken to.
-    pub(super) apis: HashMap<ServerName, Arc<Mattermost>>,
+    pub(super) apis: HashMap<ServerName, Arc<HttpApi>>,
     pub(super) deps: HostDeps,
     /// What was told of files that cannot be used: once, until it changes.
     reported_problems: Vec<Problem>,
@@ -73,9 +73,9 @@ impl HostState {
     }
 
     /// How a server is spoken to, with its requests counted.
-    pub(super) fn api(&self, server: &ServerConfig) -> Arc<Mattermost> {
+    pub(super) fn api(&self, server: &ServerConfig) -> Arc<HttpApi> {
         Arc::new(
-            Mattermost::new(server.client.clone()).counted(self.deps.metrics.request_stats(&server.name)),
+            HttpApi::new(server.client.clone()).with_stats(self.deps.metrics.request_stats(&server.name)),
         )
     }
 

@@ -4,8 +4,8 @@ use actix::Addr;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     hosting::Supervisor,
-    model::{Draft, KeyError, Order, ReplyKey},
-    ports::Voice as _,
+    model::{Draft, OutgoingAction, ReplyKey, ReplyKeyError},
+    ports::Poster as _,
 };
 
 use crate::sinks::reply::{Answers, Reply, SeenBy};
@@ -16,7 +16,7 @@ pub(super) struct SupervisorPoster(pub(super) Addr<Supervisor>);
 impl Answers for SupervisorPoster {
     fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
         let (account, sink, event) = (reply.account.clone(), reply.sink.clone(), reply.event.clone());
-        let asked = order(reply).map(|order| self.0.speak(&account, order));
+        let asked = order(reply).map(|order| self.0.post(&account, order));
         async move {
             let failed = match asked {
                 Ok(asked) => asked.await.err().map(|error| error.to_string()),
@@ -31,7 +31,7 @@ impl Answers for SupervisorPoster {
     }
 }
 
-fn order(reply: Reply) -> Result<Order, KeyError> {
+fn order(reply: Reply) -> Result<OutgoingAction, ReplyKeyError> {
     let key = key(&reply)?;
     let draft = Draft {
         channel: reply.channel,
@@ -42,16 +42,16 @@ fn order(reply: Reply) -> Result<Order, KeyError> {
         ..Draft::default()
     };
     Ok(match reply.seen_by {
-        SeenBy::Channel => Order::Post(draft),
-        SeenBy::Author(user) => Order::Ephemeral { user, draft },
+        SeenBy::Channel => OutgoingAction::Post(draft),
+        SeenBy::Author(user) => OutgoingAction::Ephemeral { user, draft },
     })
 }
 
 /// The same when the event comes again, after a kill too: the event, the sink, and which of its answers it is.
-fn key(reply: &Reply) -> Result<ReplyKey, KeyError> {
-    let key = ReplyKey::new(&format!("{}#{}#{}", reply.event, reply.sink, reply.n))?.answering();
+fn key(reply: &Reply) -> Result<ReplyKey, ReplyKeyError> {
+    let key = ReplyKey::new(&format!("{}#{}#{}", reply.event, reply.sink, reply.n))?.into_answer();
     Ok(match reply.since {
-        Some(since) => key.since(since),
+        Some(since) => key.with_earliest(since),
         None => key,
     })
 }

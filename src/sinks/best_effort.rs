@@ -6,7 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use matterhost_actors::{
     model::Event,
-    policy::Lanes,
+    policy::KeyedQueue,
     ports::{Delivered, EventSink, Outcome},
 };
 use tokio::time::{Instant, sleep, sleep_until};
@@ -42,7 +42,7 @@ type Answered = (Lane, Job<Arc<Event>>, Outcome);
 struct Carrier {
     name: Arc<str>,
     sink: Arc<dyn EventSink>,
-    lanes: Lanes<Lane, Job<Arc<Event>>>,
+    lanes: KeyedQueue<Lane, Job<Arc<Event>>>,
     answers: FuturesUnordered<BoxFuture<'static, Answered>>,
     resting: FuturesUnordered<BoxFuture<'static, Lane>>,
 }
@@ -80,7 +80,7 @@ impl EventSink for BestEffort {
 impl Carrier {
     fn new(name: Arc<str>, sink: Arc<dyn EventSink>) -> Self {
         let (answers, resting) = (FuturesUnordered::new(), FuturesUnordered::new());
-        Self { name, sink, lanes: Lanes::new(IN_FLIGHT), answers, resting }
+        Self { name, sink, lanes: KeyedQueue::new(IN_FLIGHT), answers, resting }
     }
 
     async fn run(mut self, mut jobs: Jobs<Arc<Event>>, mut closing: Closing) {
@@ -121,24 +121,24 @@ impl Carrier {
     async fn step(&mut self) {
         tokio::select! {
             Some((lane, job, outcome)) = self.answers.next() => self.settle(lane, job, &outcome),
-            Some(lane) = self.resting.next() => self.lanes.unpark(&lane),
+            Some(lane) = self.resting.next() => self.lanes.resume(&lane),
             else => std::future::pending().await,
         }
     }
 
     fn settle(&mut self, lane: Lane, job: Job<Arc<Event>>, outcome: &Outcome) {
         let after = match outcome {
-            Outcome::Acknowledged => return self.lanes.done(&lane),
+            Outcome::Acknowledged => return self.lanes.complete(&lane),
             Outcome::Rejected { cause } => {
                 // Nobody else hears of it.
                 let (account, sink) = (job.item.account.as_str(), &*self.name);
                 tracing::warn!(account, sink, "an event was refused for good: {cause}");
-                return self.lanes.done(&lane);
+                return self.lanes.complete(&lane);
             }
             Outcome::Retry { after, .. } => *after,
             Outcome::Broken { .. } => BROKEN_RETRY,
         };
-        self.lanes.park(&lane, job);
+        self.lanes.pause(&lane, job);
         self.resting.push(sleep(after).map(move |()| lane).boxed());
     }
 

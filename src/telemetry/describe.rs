@@ -5,7 +5,7 @@ mod repeats;
 
 use std::{sync::Arc, time::Duration};
 
-use matterhost_actors::model::{CatchUpProgress, Class, CloseReason, Fact, Observation, Subject};
+use matterhost_actors::model::{CatchUpProgress, CloseClass, CloseReason, Fact, Observation, Subject};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::Level;
 
@@ -195,9 +195,11 @@ fn fields(fact: &Fact) -> Fields {
 /// How much an ending should trouble whoever reads the log.
 fn closed_level(reason: &CloseReason) -> Level {
     match reason.class() {
-        Class::Planned => Level::INFO,
-        Class::Recycle | Class::Blocked | Class::Transient => Level::WARN,
-        Class::Misconfigured | Class::Identity | Class::Fault | Class::Arbiter => Level::ERROR,
+        CloseClass::Planned => Level::INFO,
+        CloseClass::Recycle | CloseClass::Blocked | CloseClass::Transient => Level::WARN,
+        CloseClass::Misconfigured | CloseClass::Identity | CloseClass::Fault | CloseClass::Arbiter => {
+            Level::ERROR
+        }
     }
 }
 

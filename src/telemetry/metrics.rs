@@ -21,7 +21,7 @@ use std::{
 };
 
 use matterhost_actors::{
-    mattermost::Tally,
+    mattermost::RequestStats,
     model::{AccountName, AccountSnapshot, Fact, Observation, ServerName, ServerSnapshot, Subject},
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -42,7 +42,7 @@ struct Inner {
     account_counts: AccountCounts,
     timings: Timings,
     sinks: Sinks,
-    tallies: Mutex<BTreeMap<ServerName, Arc<Tally>>>,
+    tallies: Mutex<BTreeMap<ServerName, Arc<RequestStats>>>,
     /// Facts of each server and its accounts.
     facts: Mutex<BTreeMap<(ServerName, &'static str), u64>>,
     /// Observations that came too fast to be counted.
@@ -111,7 +111,7 @@ impl Metrics {
     }
 
     /// Counts what is asked of a server; the same for the same server, so that nothing is lost when its client changes.
-    pub fn request_stats(&self, server: &ServerName) -> Arc<Tally> {
+    pub fn request_stats(&self, server: &ServerName) -> Arc<RequestStats> {
         let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.timings.add_server(server);
         Arc::clone(tallies.entry(server.clone()).or_default())
@@ -141,8 +141,8 @@ impl Inner {
     fn keep_servers(&self, servers: &[ServerSnapshot]) {
         let mut is_known: BTreeSet<_> = servers.iter().map(|server| server.server.clone()).collect();
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        // One whose tally is in use is about to be hosted, or has its last requests under way.
-        let in_use = tallies.iter().filter(|(_, tally)| Arc::strong_count(tally) > 1);
+        // One whose request_stats is in use is about to be hosted, or has its last requests under way.
+        let in_use = tallies.iter().filter(|(_, request_stats)| Arc::strong_count(request_stats) > 1);
         is_known.extend(in_use.map(|(server, _)| server.clone()));
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = facts.keys().map(|(server, _)| server);

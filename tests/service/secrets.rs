@@ -13,7 +13,7 @@ use matterhost::config::{Config, SinkKind, Sources};
 use matterhost_actors::{
     hosting::{AccountSpec, AddAccount, AddServer, ServerSpec},
     model::Event,
-    ports::{Delivered, EventSink, Mattermost, Outcome},
+    ports::{Delivered, EventSink, HttpApi, Outcome},
 };
 use matterhost_simulator::TOKEN_MARK;
 
@@ -82,7 +82,7 @@ fn no_debug_format_and_no_panic_shows_a_secret() {
     }
     for server in config.servers {
         refuse_shown(&server);
-        let api = Arc::new(Mattermost::new(server.client));
+        let api = Arc::new(HttpApi::new(server.client));
         let spec = ServerSpec { name: server.name, api, limits: server.limits };
         refuse_shown(&spec);
         refuse_shown(&AddServer(spec));

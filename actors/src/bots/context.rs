@@ -7,9 +7,10 @@ use std::sync::{
 
 use crate::{
     model::{
-        AccountName, ChannelId, Draft, Event, Order, PostId, Posted, ReplyError, ReplyKey, ServerName, UserId,
+        AccountName, ChannelId, Draft, Event, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
+        ServerName, UserId,
     },
-    ports::Voice,
+    ports::Poster,
 };
 
 /// What a handler has besides what was heard.
@@ -19,7 +20,7 @@ use crate::{
 /// across a kill of the process. Where the order may differ, give a [`Draft`] a key of your own.
 pub struct Context {
     event: Arc<Event>,
-    voice: Arc<dyn Voice>,
+    poster: Arc<dyn Poster>,
     post: Option<PostId>,
     thread: Option<PostId>,
     answers: AtomicUsize,
@@ -28,10 +29,10 @@ pub struct Context {
 impl Context {
     pub(super) fn new(
         event: Arc<Event>,
-        voice: Arc<dyn Voice>,
+        poster: Arc<dyn Poster>,
         (post, thread): (Option<PostId>, Option<PostId>),
     ) -> Self {
-        Self { event, voice, post, thread, answers: AtomicUsize::new(0) }
+        Self { event, poster, post, thread, answers: AtomicUsize::new(0) }
     }
 
     /// The account that heard it.
@@ -73,7 +74,7 @@ impl Context {
     ///
     /// # Errors
     /// When it is not posted, or not known to be; see [`ReplyError`].
-    pub async fn reply(&self, text: impl Into<String>) -> Result<Posted, ReplyError> {
+    pub async fn reply(&self, text: impl Into<String>) -> Result<PostedIds, ReplyError> {
         self.post(Draft { text: text.into(), ..Draft::default() }).await
     }
 
@@ -81,7 +82,7 @@ impl Context {
     ///
     /// # Errors
     /// As [`reply`](Self::reply).
-    pub async fn reply_in_thread(&self, text: impl Into<String>) -> Result<Posted, ReplyError> {
+    pub async fn reply_in_thread(&self, text: impl Into<String>) -> Result<PostedIds, ReplyError> {
         let root_id = self.thread.clone();
         self.post(Draft { text: text.into(), root_id, ..Draft::default() }).await
     }
@@ -90,13 +91,12 @@ impl Context {
     ///
     /// # Errors
     /// As [`reply`](Self::reply).
-    pub async fn post(&self, draft: Draft) -> Result<Posted, ReplyError> {
-        let key = draft
-            .key
-            .clone()
-            .unwrap_or_else(|| ReplyKey::of_event(&self.event, self.answers.fetch_add(1, Ordering::Relaxed)));
+    pub async fn post(&self, draft: Draft) -> Result<PostedIds, ReplyError> {
+        let key = draft.key.clone().unwrap_or_else(|| {
+            ReplyKey::for_event(&self.event, self.answers.fetch_add(1, Ordering::Relaxed))
+        });
         let draft = self.placed(Draft { key: Some(key), ..draft })?;
-        self.speak(Order::Post(draft)).await
+        self.speak(OutgoingAction::Post(draft)).await
     }
 
     /// Shows a text to one user alone. It needs a permission, and may be shown twice.
@@ -105,7 +105,7 @@ impl Context {
     /// As [`reply`](Self::reply).
     pub async fn whisper(&self, user: &UserId, text: impl Into<String>) -> Result<(), ReplyError> {
         let draft = self.placed(Draft { text: text.into(), ..Draft::default() })?;
-        self.speak(Order::Ephemeral { user: user.clone(), draft }).await.map(|_| ())
+        self.speak(OutgoingAction::Ephemeral { user: user.clone(), draft }).await.map(|_| ())
     }
 
     /// Gives a post of the account's own another text.
@@ -113,7 +113,7 @@ impl Context {
     /// # Errors
     /// As [`reply`](Self::reply).
     pub async fn edit(&self, post: &PostId, text: impl Into<String>) -> Result<(), ReplyError> {
-        self.speak(Order::Edit { post: post.clone(), text: text.into() }).await.map(|_| ())
+        self.speak(OutgoingAction::Edit { post: post.clone(), text: text.into() }).await.map(|_| ())
     }
 
     /// Reacts to the post that the event is about.
@@ -122,7 +122,7 @@ impl Context {
     /// As [`reply`](Self::reply); an event that is about no post is [`ReplyError::NoChannel`].
     pub async fn react(&self, emoji: impl Into<String>) -> Result<(), ReplyError> {
         let post = self.post.clone().ok_or(ReplyError::NoChannel)?;
-        self.speak(Order::React { post, emoji: emoji.into() }).await.map(|_| ())
+        self.speak(OutgoingAction::React { post, emoji: emoji.into() }).await.map(|_| ())
     }
 
     /// Shows that the account types, if it can be shown at once.
@@ -131,7 +131,7 @@ impl Context {
     /// When the server refuses it.
     pub async fn typing(&self) -> Result<(), ReplyError> {
         let Draft { channel, .. } = self.placed(Draft::default())?;
-        self.speak(Order::Typing { channel, root_id: None }).await.map(|_| ())
+        self.speak(OutgoingAction::Typing { channel, root_id: None }).await.map(|_| ())
     }
 
     fn placed(&self, mut draft: Draft) -> Result<Draft, ReplyError> {
@@ -141,8 +141,8 @@ impl Context {
         if draft.channel.as_str().is_empty() { Err(ReplyError::NoChannel) } else { Ok(draft) }
     }
 
-    async fn speak(&self, order: Order) -> Result<Posted, ReplyError> {
-        self.voice.speak(self.account(), order).await
+    async fn speak(&self, order: OutgoingAction) -> Result<PostedIds, ReplyError> {
+        self.poster.post(self.account(), order).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls},
     model::{AccountName, Observation, ServerName, Token},
     policy::GateLimits,
-    ports::{CursorStore, EventSink, Mattermost, Voice},
+    ports::{CursorStore, EventSink, HttpApi, Poster},
 };
 
 /// How long the end may take: about as long as whoever stops a process waits.
@@ -24,7 +24,7 @@ const USER_AGENT: &str = concat!("matterhost-actors/", env!("CARGO_PKG_VERSION")
 pub struct Host;
 
 /// Makes the sink of an account, once there is a voice to speak by.
-type MakeSink = Box<dyn FnOnce(Arc<dyn Voice>) -> Arc<dyn EventSink> + Send>;
+type MakeSink = Box<dyn FnOnce(Arc<dyn Poster>) -> Arc<dyn EventSink> + Send>;
 
 /// An account whose sink is still to be made.
 pub(super) struct Account {
@@ -35,8 +35,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn spec(self, voice: Arc<dyn Voice>) -> AccountSpec {
-        AccountSpec { name: self.name, server: self.server, token: self.token, sink: (self.sink)(voice) }
+    pub(super) fn spec(self, poster: Arc<dyn Poster>) -> AccountSpec {
+        AccountSpec { name: self.name, server: self.server, token: self.token, sink: (self.sink)(poster) }
     }
 }
 
@@ -110,7 +110,7 @@ impl HostBuilder {
         let name = format!("server-{}", self.plan.servers.len() + 1);
         match ServerName::new(&name) {
             Ok(name) => {
-                let api = Arc::new(Mattermost::new(config));
+                let api = Arc::new(HttpApi::new(config));
                 self.plan.servers.push(ServerSpec { name, api, limits });
                 self
             }
@@ -122,7 +122,7 @@ impl HostBuilder {
     pub fn account(self, name: &str, token: impl Into<String>, bot: impl Bot) -> Self {
         let deadline = self.bot_deadline;
         let sink =
-            move |voice| Arc::new(BotSink::new(bot, voice).with_deadline(deadline)) as Arc<dyn EventSink>;
+            move |poster| Arc::new(BotSink::new(bot, poster).with_deadline(deadline)) as Arc<dyn EventSink>;
         self.add(name, token.into(), Box::new(sink))
     }
 

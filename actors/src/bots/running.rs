@@ -9,7 +9,7 @@ use super::{HostError, host::Plan};
 use crate::{
     hosting::{AddAccount, AddServer, Observer, Shutdown, ShutdownReport, Supervisor},
     model::Observation,
-    ports::Voice,
+    ports::Poster,
 };
 
 /// A host that runs. Dropped without [`shutdown`](Self::shutdown) it goes on where it is on a thread of actix, and ends
@@ -76,13 +76,13 @@ async fn start_here(plan: Plan, own: Option<OwnSystem>) -> Result<Running, HostE
         None => supervisor,
     };
     let supervisor = supervisor.start();
-    let voice: Arc<dyn Voice> = Arc::new(supervisor.clone());
+    let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
     let mut problems = Vec::new();
     for server in plan.servers {
         problems.extend(supervisor.send(AddServer(server)).await.err().map(|error| error.to_string()));
     }
     for account in plan.accounts {
-        match supervisor.send(AddAccount(account.spec(voice.clone()))).await {
+        match supervisor.send(AddAccount(account.spec(poster.clone()))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => problems.push(error.to_string()),
             Err(error) => problems.push(error.to_string()),

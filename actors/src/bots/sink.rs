@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use super::{Bot, BotError, BotResult, Context, event::Heard};
 use crate::{
-    model::{Event, Remedy, ReplyError},
-    ports::{Delivered, EventSink, Outcome, Voice},
+    model::{Event, ReplyError, Retryability},
+    ports::{Delivered, EventSink, Outcome, Poster},
 };
 
 /// How long until an event is handed over again whose answer could not be made: by then what stood in the way may have
@@ -18,7 +18,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Hands an account's events to a bot.
 pub struct BotSink<B> {
     bot: Arc<B>,
-    voice: Arc<dyn Voice>,
+    poster: Arc<dyn Poster>,
     deadline: Duration,
 }
 
@@ -28,8 +28,8 @@ impl<B: Bot> BotSink<B> {
     pub const DEADLINE: Duration = Duration::from_secs(300);
 
     /// A sink for one account's bot, which speaks by a voice.
-    pub fn new(bot: B, voice: Arc<dyn Voice>) -> Self {
-        Self { bot: Arc::new(bot), voice, deadline: Self::DEADLINE }
+    pub fn new(bot: B, poster: Arc<dyn Poster>) -> Self {
+        Self { bot: Arc::new(bot), poster, deadline: Self::DEADLINE }
     }
 
     /// How long a handler may take; beyond it, it is a fault of the account.
@@ -48,9 +48,9 @@ impl<B: Bot> EventSink for BotSink<B> {
                 return Delivered::Now(Outcome::Rejected { cause });
             }
         };
-        let (bot, voice, event) = (self.bot.clone(), self.voice.clone(), event.clone());
+        let (bot, poster, event) = (self.bot.clone(), self.poster.clone(), event.clone());
         let handling = async move {
-            let context = Context::new(event, voice, heard.about());
+            let context = Context::new(event, poster, heard.about());
             handle(&*bot, &context, &heard).await
         };
         let (handling, deadline) = (AssertUnwindSafe(handling).catch_unwind(), self.deadline);
@@ -78,9 +78,9 @@ async fn handle<B: Bot>(bot: &B, context: &Context, heard: &Heard) -> BotResult 
 
 fn outcome(result: BotResult) -> Outcome {
     let Err(error) = result else { return Outcome::Acknowledged };
-    match error.downcast_ref::<ReplyError>().map(ReplyError::remedy) {
-        Some(Remedy::AskAgain) => Outcome::Retry { after: AGAIN_AFTER, cause: error.to_string() },
-        Some(Remedy::GiveUp) => Outcome::Rejected { cause: error.to_string() },
+    match error.downcast_ref::<ReplyError>().map(ReplyError::retryability) {
+        Some(Retryability::Retryable) => Outcome::Retry { after: AGAIN_AFTER, cause: error.to_string() },
+        Some(Retryability::Permanent) => Outcome::Rejected { cause: error.to_string() },
         None => broken(format!("the bot failed: {}", chain(&error))),
     }
 }

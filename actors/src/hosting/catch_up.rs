@@ -21,7 +21,7 @@ use super::delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing
 use crate::{
     mattermost::{Channel, ChannelKind},
     model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Fact, Generation},
-    policy::{Listed, News, NewsKind},
+    policy::{BacklogKind, ChannelBacklog, ListedChannel},
 };
 
 /// Channels of one account that are read at the same time: the gate shares the requests out anyway.
@@ -95,12 +95,12 @@ impl CatchUp {
     /// One channel. One that refuses is left out, and does not stop the others.
     async fn channel(
         &self,
-        news: &News,
+        news: &ChannelBacklog,
         channel: Option<&Channel>,
     ) -> Result<Option<ChannelId>, CloseReason> {
         let result = match news.kind {
-            NewsKind::Known | NewsKind::Joining => self.channel_catch_up(news, channel).run().await,
-            NewsKind::Unlisted => match self.client.channel(&news.channel).await {
+            BacklogKind::Known | BacklogKind::Joining => self.channel_catch_up(news, channel).run().await,
+            BacklogKind::Unlisted => match self.client.channel(&news.channel).await {
                 Ok(channel) => self.channel_catch_up(news, Some(&channel)).run().await,
                 Err(error) => Err(error),
             },
@@ -116,17 +116,21 @@ impl CatchUp {
         }
     }
 
-    fn channel_catch_up<'a>(&'a self, news: &'a News, channel: Option<&'a Channel>) -> ChannelCatchUp<'a> {
+    fn channel_catch_up<'a>(
+        &'a self,
+        news: &'a ChannelBacklog,
+        channel: Option<&'a Channel>,
+    ) -> ChannelCatchUp<'a> {
         ChannelCatchUp { catch_up: self, news, channel, is_member: true }
     }
 
     /// A channel that cannot be read is told once. One that the list lacks as well is none of the account's any more.
-    async fn refused(&self, news: &News, cause: String) -> Result<(), CloseReason> {
+    async fn refused(&self, news: &ChannelBacklog, cause: String) -> Result<(), CloseReason> {
         let channel = news.channel.clone();
-        if self.client.context.replay.with(|replay| replay.refuses_anew(&channel)) {
+        if self.client.context.replay.with(|replay| replay.is_newly_refused(&channel)) {
             self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });
         }
-        if news.kind == NewsKind::Unlisted {
+        if news.kind == BacklogKind::Unlisted {
             self.delivery.send(LeftChannel(channel)).await.map_err(|_| CloseReason::DeliveryDied)?;
         }
         Ok(())
@@ -161,8 +165,8 @@ impl CatchUp {
     }
 }
 
-pub(in crate::hosting) fn listing_entry(channel: &Channel) -> Listed {
-    Listed {
+pub(in crate::hosting) fn listing_entry(channel: &Channel) -> ListedChannel {
+    ListedChannel {
         channel: channel.id.clone(),
         create_at: channel.create_at,
         // A list always has it; a channel without is looked at as soon as it has.

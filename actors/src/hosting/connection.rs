@@ -31,9 +31,9 @@ use super::{
     supervisor::ChildStopped,
 };
 use crate::{
-    mattermost::{Requests, SocketWriter},
+    mattermost::{SocketRequests, SocketWriter},
     model::{CloseReason, Fact, Generation, ResumePoint},
-    policy::{Liveness, Run, Sequence},
+    policy::{PingMonitor, RunSummary, Sequence},
     ports::Api,
 };
 
@@ -102,8 +102,8 @@ enum Phase {
 /// What belongs to the open socket.
 struct OpenSocket {
     writer: SocketWriter,
-    requests: Requests,
-    liveness: Liveness,
+    requests: SocketRequests,
+    ping_monitor: PingMonitor,
     sequence: Sequence,
     connection_id: Arc<str>,
     ping_timer: Option<SpawnHandle>,
@@ -210,16 +210,18 @@ impl Actor for Connection {
 
 impl Connection {
     /// How it fared.
-    fn run(&self) -> Run {
+    fn run(&self) -> RunSummary {
         match self.phase {
             Phase::Ending { ready_for, behind } => {
-                Run { ready_for, reading_paused: behind, common_cause: false }
+                RunSummary { ready_for, reading_paused: behind, common_cause: false }
             }
-            Phase::Ready { .. } => {
-                Run { ready_for: self.ready_for(), reading_paused: self.is_behind(), common_cause: false }
-            }
+            Phase::Ready { .. } => RunSummary {
+                ready_for: self.ready_for(),
+                reading_paused: self.is_behind(),
+                common_cause: false,
+            },
             Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp | Phase::Explaining => {
-                Run::default()
+                RunSummary::default()
             }
         }
     }
@@ -227,7 +229,7 @@ impl Connection {
     fn ready_for(&self) -> Option<Duration> {
         match self.phase {
             Phase::Ready { since, paused } => {
-                let pause = self.socket.as_ref().and_then(|socket| socket.liveness.paused_for(now()));
+                let pause = self.socket.as_ref().and_then(|socket| socket.ping_monitor.paused_for(now()));
                 let paused = paused + pause.unwrap_or_default();
                 Some(now().saturating_duration_since(since).saturating_sub(paused))
             }
@@ -236,7 +238,7 @@ impl Connection {
     }
 
     fn is_behind(&self) -> bool {
-        self.socket.as_ref().is_some_and(|socket| socket.liveness.is_behind(now()))
+        self.socket.as_ref().is_some_and(|socket| socket.ping_monitor.is_behind(now()))
     }
 
     /// Where the next generation may go on.

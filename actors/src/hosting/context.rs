@@ -20,7 +20,7 @@ use crate::{
         AccountName, AccountState, CatchUpProgress, Fact, Generation, Probe, ServerName, Token, UserId,
         Witnesses,
     },
-    policy::{Prompt, Standing, Witness, standing},
+    policy::{PollTiming, SendPermission, SiblingWatch, send_permission},
     ports::ApiFactory,
 };
 
@@ -60,22 +60,27 @@ pub(super) fn now() -> Instant {
 
 /// The witness of one server, between all Connections of it. The lock is held for a look-up, never across a wait.
 #[derive(Clone, Default)]
-pub(super) struct SharedSiblingWatch(Arc<Mutex<Witness<AccountName>>>);
+pub(super) struct SharedSiblingWatch(Arc<Mutex<SiblingWatch<AccountName>>>);
 
 impl SharedSiblingWatch {
     pub(super) fn set_baseline(&self, user: &UserId, account: &AccountName, update_at: i64) {
-        self.with(|sibling_watch| sibling_watch.baseline(user, account, update_at));
+        self.with(|sibling_watch| sibling_watch.set_baseline(user, account, update_at));
     }
 
-    pub(super) fn on_user_updated(&self, now: Instant, user: &UserId, update_at: i64) -> Prompt<AccountName> {
-        self.with(|sibling_watch| sibling_watch.saw(now, user, update_at))
+    pub(super) fn on_user_updated(
+        &self,
+        now: Instant,
+        user: &UserId,
+        update_at: i64,
+    ) -> PollTiming<AccountName> {
+        self.with(|sibling_watch| sibling_watch.observe(now, user, update_at))
     }
 
     pub(super) fn forget(&self, account: &AccountName) {
         self.with(|sibling_watch| sibling_watch.forget(account));
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Witness<AccountName>) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut SiblingWatch<AccountName>) -> T) -> T {
         // A panic while it was held leaves a map that is whole.
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -178,12 +183,13 @@ impl AccountStats {
     }
 
     /// Waits until it is decided whether the account may speak.
-    pub(super) async fn wait_for_send_permission(&self) -> Standing {
+    pub(super) async fn wait_for_send_permission(&self) -> SendPermission {
         let mut seen = self.state.subscribe();
-        let decided =
-            seen.wait_for(|(state, is_draining)| standing(*state, *is_draining) != Standing::Waits).await;
+        let decided = seen
+            .wait_for(|(state, is_draining)| send_permission(*state, *is_draining) != SendPermission::Pending)
+            .await;
         // The sender is here: it cannot be gone.
-        decided.map_or(Standing::Stopped, |now| standing(now.0, now.1))
+        decided.map_or(SendPermission::Denied, |now| send_permission(now.0, now.1))
     }
 
     pub(super) fn events(&self) -> u64 {

@@ -28,8 +28,8 @@ use super::{
     supervisor::{DeliveryStopped, StallChanged},
 };
 use crate::{
-    model::{ChannelId, CloseReason, Event, Fact, Generation, Stall},
-    policy::{Book, Lanes},
+    model::{ChannelId, CloseReason, Event, Fact, Generation, StallCause},
+    policy::{KeyedQueue, ReplayState},
     ports::{Delivered, EventSink, Outcome},
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Delivery {
     sink: Arc<dyn EventSink>,
     /// Held by the sink's work until its last event is answered.
     in_flight_guard: InFlightGuard,
-    queue: Lanes<ChannelId, Queued>,
+    queue: KeyedQueue<ChannelId, Queued>,
     /// Events that the sink has and has not answered.
     in_flight: Vec<Arc<Event>>,
     round: Round,
@@ -95,12 +95,12 @@ pub(super) struct Stop;
 impl Delivery {
     pub(super) fn new(context: Arc<AccountContext>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
         // What the Delivery before this one took and did not hand over is to come again.
-        context.replay.with(Book::forget_open);
+        context.replay.with(ReplayState::forget_unacknowledged);
         Self {
             in_flight: Vec::new(),
             round: Round::new(permits.live_limit()),
             persistence: Persistence::default(),
-            queue: Lanes::new(context.settings.delivery.in_flight),
+            queue: KeyedQueue::new(context.settings.delivery.in_flight),
             context,
             sink,
             in_flight_guard: InFlightGuard::default(),
@@ -165,30 +165,30 @@ impl Delivery {
             }
             Outcome::Retry { after, cause: _ } => self.retry(channel, queued, after, ctx),
             Outcome::Broken { cause } => {
-                self.queue.back(&channel, queued);
+                self.queue.requeue(&channel, queued);
                 self.break_down(cause);
             }
         }
     }
 
     fn acknowledged(&mut self, channel: &ChannelId, queued: &Queued) {
-        self.queue.done(channel);
+        self.queue.complete(channel);
         if self.retrying.is_empty() {
             self.report_stalled(false);
         }
         if let Some(change) = &queued.event.body.change {
-            self.context.replay.with(|replay| replay.acknowledged(channel, change.clone()));
+            self.context.replay.with(|replay| replay.acknowledge(channel, change.clone()));
         }
     }
 
     fn retry(&mut self, channel: ChannelId, queued: Queued, after: Duration, ctx: &mut Context<Self>) {
         self.report_stalled(true);
-        self.queue.park(&channel, queued);
+        self.queue.pause(&channel, queued);
         let (shortest, longest) = RETRY_AFTER;
         let key = channel.clone();
         let timer = ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
             act.retrying.remove(&key);
-            act.queue.unpark(&key);
+            act.queue.resume(&key);
             act.pump(ctx);
         });
         self.retrying.insert(channel, timer);
@@ -212,7 +212,11 @@ impl Delivery {
         let fact = if stalled { Fact::Stalled } else { Fact::Unstalled };
         self.context.observe(self.generation(), fact);
         let account = self.context.account.clone();
-        self.context.supervisor.do_send(StallChanged { account, cause: Stall::Sink, is_stalled: stalled });
+        self.context.supervisor.do_send(StallChanged {
+            account,
+            cause: StallCause::Sink,
+            is_stalled: stalled,
+        });
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},
     model::{Fact, Generation},
-    policy::{Health, Polled, RequestClass, Verdict, first_poll_after},
+    policy::{HealthPoll, PollResult, PollVerdict, RequestClass, spread_delay},
     ports::Api,
 };
 
@@ -24,7 +24,7 @@ pub(super) struct HealthCheck {
     api: Rc<dyn Api>,
     generation: Generation,
     connection: Addr<Connection>,
-    health: Health,
+    health: HealthPoll,
     etag: Option<Etag>,
     /// The timer for the next poll.
     timer: Option<SpawnHandle>,
@@ -49,7 +49,7 @@ pub(super) struct Stop;
 
 /// What a poll brought: its finding, and when to poll next.
 struct Poll {
-    found: Polled,
+    found: PollResult,
     etag: Option<Etag>,
     interval: Option<Duration>,
     took: Duration,
@@ -65,7 +65,7 @@ impl HealthCheck {
         connection: Addr<Connection>,
         baseline: &Baseline,
     ) -> Self {
-        let health = Health::new(baseline.user.clone(), baseline.update_at);
+        let health = HealthPoll::new(baseline.user.clone(), baseline.update_at);
         let etag = baseline.etag.clone();
         Self {
             context,
@@ -111,40 +111,42 @@ impl HealthCheck {
             return ctx.stop();
         }
         self.polling = false;
-        let verdict = self.health.polled(&poll.found);
+        let verdict = self.health.judge(&poll.found);
         self.tell(&verdict, poll.took, poll.failed);
         let interval = poll.interval.unwrap_or(self.context.settings.health.poll_interval);
         match verdict {
-            Verdict::Terminate(reason) => {
+            PollVerdict::Terminate(reason) => {
                 self.connection.do_send(Terminate { generation: self.generation, reason });
             }
-            Verdict::AskAgain(wait) => {
+            PollVerdict::Recheck(wait) => {
                 self.in_doubt = Some(ctx.run_later(wait, Self::poll));
             }
-            Verdict::Good | Verdict::Nothing if std::mem::take(&mut self.again) => self.poll(ctx),
-            Verdict::Good => {
+            PollVerdict::Healthy | PollVerdict::Inconclusive if std::mem::take(&mut self.again) => {
+                self.poll(ctx)
+            }
+            PollVerdict::Healthy => {
                 self.etag = poll.etag.or_else(|| self.etag.take());
                 self.poll_again(interval, ctx);
             }
-            Verdict::Nothing => self.poll_again(interval, ctx),
+            PollVerdict::Inconclusive => self.poll_again(interval, ctx),
         }
     }
 
     /// Tells what a poll said: well, ill, or nothing.
-    fn tell(&self, verdict: &Verdict, took: Duration, failed: Option<String>) {
+    fn tell(&self, verdict: &PollVerdict, took: Duration, failed: Option<String>) {
         let stats = &self.context.stats;
         if let Some(cause) = failed {
             stats.record_poll(took, Some(&cause));
             return self.context.observe(self.generation, Fact::ProbeFailed { cause });
         }
         match verdict {
-            Verdict::Good => {
+            PollVerdict::Healthy => {
                 stats.record_poll(took, None);
                 stats.record_good_probe();
                 self.context.observe(self.generation, Fact::ProbeGood { took });
             }
-            Verdict::Terminate(reason) => stats.record_poll(took, Some(&reason.to_string())),
-            Verdict::AskAgain(_) | Verdict::Nothing => {}
+            PollVerdict::Terminate(reason) => stats.record_poll(took, Some(&reason.to_string())),
+            PollVerdict::Recheck(_) | PollVerdict::Inconclusive => {}
         }
     }
 }
@@ -155,7 +157,7 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
         Ok(permit) => permit,
         Err(closed) => {
             return Poll {
-                found: Polled::Failed,
+                found: PollResult::Failed,
                 etag: None,
                 interval: None,
                 took: Duration::ZERO,
@@ -171,8 +173,10 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
         Ok(answer) => {
             context.gate.report_answer(answer.rate);
             let (found, etag) = match answer.value {
-                Me::Unmodified => (Polled::Unmodified, None),
-                Me::User { user, etag } => (Polled::User { id: user.id, update_at: user.update_at }, etag),
+                Me::Unmodified => (PollResult::Unmodified, None),
+                Me::User { user, etag } => {
+                    (PollResult::User { id: user.id, update_at: user.update_at }, etag)
+                }
             };
             Poll { found, etag, interval, took, failed: None }
         }
@@ -184,8 +188,8 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
     }
 }
 
-fn finding(error: &RestError) -> Polled {
-    if error.kind == RestErrorKind::Unauthorized { Polled::Unauthorized } else { Polled::Failed }
+fn finding(error: &RestError) -> PollResult {
+    if error.kind == RestErrorKind::Unauthorized { PollResult::Unauthorized } else { PollResult::Failed }
 }
 
 impl Actor for HealthCheck {
@@ -193,7 +197,7 @@ impl Actor for HealthCheck {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let interval = self.context.settings.health.poll_interval;
-        self.poll_again(first_poll_after(&self.context.account, interval), ctx);
+        self.poll_again(spread_delay(&self.context.account, interval), ctx);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -231,7 +235,7 @@ impl Handler<UpdateContext> for HealthCheck {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        self.poll_again(first_poll_after(&self.context.account, now.poll_interval), ctx);
+        self.poll_again(spread_delay(&self.context.account, now.poll_interval), ctx);
     }
 }
 

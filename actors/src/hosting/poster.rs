@@ -5,12 +5,16 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::{SendReply, Supervisor};
 use crate::{
-    model::{AccountName, Order, Posted, ReplyError},
-    ports::Voice,
+    model::{AccountName, OutgoingAction, PostedIds, ReplyError},
+    ports::Poster,
 };
 
-impl Voice for Addr<Supervisor> {
-    fn speak(&self, account: &AccountName, order: Order) -> BoxFuture<'static, Result<Posted, ReplyError>> {
+impl Poster for Addr<Supervisor> {
+    fn post(
+        &self,
+        account: &AccountName,
+        order: OutgoingAction,
+    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
         let account = account.clone();
         let asked = self.send(SendReply { account: account.clone(), action: order });
         // Its mailbox closes when the host has ended.

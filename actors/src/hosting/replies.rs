@@ -19,8 +19,8 @@ pub(super) use guard::SharedLoopGuard;
 use self::{client::ReplyClient, execute::execute_action};
 use super::context::{AccountContext, UpdateContext};
 use crate::{
-    model::{ChannelId, Generation, Order, PostId, Posted, ReplyError},
-    policy::Lanes,
+    model::{ChannelId, Generation, OutgoingAction, PostId, PostedIds, ReplyError},
+    policy::KeyedQueue,
 };
 
 /// The most that may wait for one account: minutes of work at the pace that a server allows.
@@ -36,7 +36,7 @@ const MOST_TYPING: usize = 8;
 /// Says what one account is asked to say. It lives from the first time on, for as long as the account's Arbiter.
 pub(super) struct Replies {
     client: Rc<ReplyClient>,
-    queue: Lanes<OrderingKey, Job>,
+    queue: KeyedQueue<OrderingKey, Job>,
     bytes: usize,
     typing: usize,
     /// Told when nothing waits.
@@ -51,11 +51,11 @@ enum OrderingKey {
 }
 
 /// Where the result goes.
-pub(super) type Done = oneshot::Sender<Result<Posted, ReplyError>>;
+pub(super) type Done = oneshot::Sender<Result<PostedIds, ReplyError>>;
 
 /// One order on its way.
 struct Job {
-    action: Order,
+    action: OutgoingAction,
     deadline: Instant,
     bytes: usize,
     done: Done,
@@ -68,7 +68,7 @@ pub(super) struct Submit {
     /// The account's actors' things, as they are now.
     pub(super) context: Arc<AccountContext>,
     pub(super) generation: Generation,
-    pub(super) action: Order,
+    pub(super) action: OutgoingAction,
     pub(super) done: Done,
 }
 
@@ -86,14 +86,14 @@ impl Replies {
     pub(super) fn new(context: Arc<AccountContext>) -> Self {
         Self {
             client: Rc::new(ReplyClient::new(context)),
-            queue: Lanes::new(MOST_WAITING),
+            queue: KeyedQueue::new(MOST_WAITING),
             bytes: 0,
             typing: 0,
             draining: Vec::new(),
         }
     }
 
-    fn enqueue(&mut self, action: Order, done: Done) {
+    fn enqueue(&mut self, action: OutgoingAction, done: Done) {
         let (bytes, deadline) =
             (size(&action), Instant::now() + self.client.context().settings.replies.deadline);
         let full = if self.queue.len() >= MOST_WAITING {
@@ -105,7 +105,7 @@ impl Replies {
         };
         if let Some(limit) = full {
             let account = self.client.context().account.clone();
-            return answer(done, Err(ReplyError::Full { account, limit }));
+            return answer(done, Err(ReplyError::QueueFull { account, limit }));
         }
         self.bytes += bytes;
         self.queue.push(ordering_key(&action), Job { action, deadline, bytes, done });
@@ -116,7 +116,7 @@ impl Replies {
             let Job { action, deadline, bytes, done } = job;
             let work = execute_action(self.client.clone(), action, deadline).into_actor(self);
             ctx.spawn(work.map(move |result, act, ctx| {
-                act.queue.done(&ordering_key);
+                act.queue.complete(&ordering_key);
                 act.bytes -= bytes;
                 answer(done, result);
                 act.pump(ctx);
@@ -133,7 +133,7 @@ impl Replies {
     /// It is tried once, beside everything else, and nothing waits for it.
     fn type_now(&mut self, channel: ChannelId, root_id: Option<PostId>, done: Done, ctx: &mut Context<Self>) {
         if self.typing >= MOST_TYPING {
-            return answer(done, Ok(Posted::default()));
+            return answer(done, Ok(PostedIds::default()));
         }
         self.typing += 1;
         let showing = execute::send_typing(self.client.clone(), channel, root_id).into_actor(self);
@@ -144,31 +144,35 @@ impl Replies {
     }
 }
 
-fn answer(done: Done, result: Result<Posted, ReplyError>) {
+fn answer(done: Done, result: Result<PostedIds, ReplyError>) {
     // Whoever asked may have stopped waiting.
     let _ = done.send(result);
 }
 
-fn ordering_key(action: &Order) -> OrderingKey {
+fn ordering_key(action: &OutgoingAction) -> OrderingKey {
     match action {
-        Order::Post(draft) | Order::Ephemeral { draft, .. } => OrderingKey::Channel(draft.channel.clone()),
-        Order::Typing { channel, .. } => OrderingKey::Channel(channel.clone()),
-        Order::Edit { post, .. } | Order::React { post, .. } => OrderingKey::Post(post.clone()),
+        OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
+            OrderingKey::Channel(draft.channel.clone())
+        }
+        OutgoingAction::Typing { channel, .. } => OrderingKey::Channel(channel.clone()),
+        OutgoingAction::Edit { post, .. } | OutgoingAction::React { post, .. } => {
+            OrderingKey::Post(post.clone())
+        }
     }
 }
 
 /// What an order holds in memory, about.
-fn size(action: &Order) -> usize {
+fn size(action: &OutgoingAction) -> usize {
     match action {
-        Order::Post(draft) | Order::Ephemeral { draft, .. } => {
+        OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
             let files: usize = draft.files.iter().map(|file| file.bytes.len()).sum();
             let props: usize =
                 draft.props.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
             draft.text.len() + props + files
         }
-        Order::Edit { text, .. } => text.len(),
-        Order::React { emoji, .. } => emoji.len(),
-        Order::Typing { .. } => 0,
+        OutgoingAction::Edit { text, .. } => text.len(),
+        OutgoingAction::React { emoji, .. } => emoji.len(),
+        OutgoingAction::Typing { .. } => 0,
     }
 }
 
@@ -187,7 +191,7 @@ impl Handler<Submit> for Replies {
         self.client.update_context(submit.context);
         self.client.set_generation(submit.generation);
         match submit.action {
-            Order::Typing { channel, root_id } => self.type_now(channel, root_id, submit.done, ctx),
+            OutgoingAction::Typing { channel, root_id } => self.type_now(channel, root_id, submit.done, ctx),
             action => {
                 self.enqueue(action, submit.done);
                 self.pump(ctx);

@@ -22,7 +22,10 @@ use super::{
 use crate::{
     mattermost::{RestError, RestErrorKind},
     model::{AccountName, Fact, ServerName, ServerSnapshot},
-    policy::{GateLimits, Knocking, Pace, RateSeen, RequestClass, Shares, Weather, stretched},
+    policy::{
+        FairQueue, GateLimits, RateLimitStatus, RequestClass, ServerProbe, ServerStatus, TokenBucket,
+        stretched_interval,
+    },
     ports::{Api, ApiFactory},
 };
 
@@ -34,9 +37,9 @@ pub(super) struct ServerGate {
     api: Option<Rc<dyn Api>>,
     poll_interval: Duration,
     accounts: usize,
-    bucket: Pace,
-    queue: Shares<AccountName, oneshot::Sender<RequestPermit>>,
-    probe: Knocking,
+    bucket: TokenBucket,
+    queue: FairQueue<AccountName, oneshot::Sender<RequestPermit>>,
+    probe: ServerProbe,
     slots: Arc<Semaphore>,
     dial_slots: usize,
     observer: Observer,
@@ -67,7 +70,7 @@ enum ServerReport {
     /// It answered 429.
     Limited(Option<Duration>),
     /// Its headers.
-    Rate(RateSeen),
+    Rate(RateLimitStatus),
 }
 
 /// How many accounts are on the server now.
@@ -91,9 +94,9 @@ impl ServerGate {
             api: None,
             poll_interval,
             accounts: 0,
-            bucket: Pace::new(now(), limits.requests_per_second),
-            queue: Shares::default(),
-            probe: Knocking::default(),
+            bucket: TokenBucket::new(now(), limits.requests_per_second),
+            queue: FairQueue::default(),
+            probe: ServerProbe::default(),
             slots: slots.clone(),
             dial_slots,
             observer,
@@ -102,7 +105,7 @@ impl ServerGate {
             probe_handle: None,
             reported_interval: poll_interval,
         };
-        GateHandle::new(Actor::start(gate), slots, spec.api.tally())
+        GateHandle::new(Actor::start(gate), slots, spec.api.request_stats())
     }
 
     /// Grants all that may go now, and sets a timer for the next.
@@ -110,7 +113,7 @@ impl ServerGate {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let up = self.probe.weather() == Weather::Up;
+        let up = self.probe.status() == ServerStatus::Up;
         while self.queue.has_work(up) {
             if let Err(wait) = self.bucket.take(now()) {
                 self.timer = Some(ctx.run_later(wait, |gate, ctx| {
@@ -131,11 +134,11 @@ impl ServerGate {
                 return;
             }
         }
-        self.bucket.give_back();
+        self.bucket.return_token();
     }
 
     fn stretched_interval(&mut self) -> Duration {
-        let interval = stretched(self.poll_interval, self.accounts, self.bucket.rate());
+        let interval = stretched_interval(self.poll_interval, self.accounts, self.bucket.rate());
         // Told when it changes by more than a tenth: rates that are learned waver.
         let reported = self.reported_interval.as_secs_f64();
         if (interval.as_secs_f64() - reported).abs() > reported / 10.0 {
@@ -159,7 +162,7 @@ impl ServerGate {
     }
 
     fn answered(&mut self, ctx: &mut Context<Self>) {
-        if self.probe.answered(now()) {
+        if self.probe.probe_answered(now()) {
             self.observer.publish_server(&self.name, Fact::ServerUp);
             self.supervisor.do_send(ServerStatusChanged { server: self.name.clone(), down_since: None });
         }
@@ -167,14 +170,16 @@ impl ServerGate {
     }
 
     fn unanswered(&mut self, ctx: &mut Context<Self>) {
-        let (wait, news) = self.probe.unanswered();
+        let (wait, news) = self.probe.probe_failed();
         if news {
             self.observer.publish_server(&self.name, Fact::ServerDown);
-            self.supervisor
-                .do_send(ServerStatusChanged { server: self.name.clone(), down_since: self.probe.since() });
+            self.supervisor.do_send(ServerStatusChanged {
+                server: self.name.clone(),
+                down_since: self.probe.down_since(),
+            });
         }
         self.probe_handle = Some(ctx.run_later(wait, |gate, ctx| {
-            gate.probe.knocks();
+            gate.probe.probe_started();
             gate.send_probe(ctx);
         }));
     }
@@ -215,17 +220,17 @@ impl Handler<ServerReport> for ServerGate {
     fn handle(&mut self, report: ServerReport, ctx: &mut Self::Context) {
         match report {
             ServerReport::Failed => {
-                if self.probe.failed(now()) {
+                if self.probe.request_failed(now()) {
                     self.send_probe(ctx);
                 }
             }
             ServerReport::Limited(retry_after) => {
-                let wait = self.bucket.limited(now(), retry_after);
+                let wait = self.bucket.rate_limited(now(), retry_after);
                 self.observer.publish_server(&self.name, Fact::RatePaused { wait });
                 self.pump(ctx);
             }
             ServerReport::Rate(seen) => {
-                self.bucket.learn(now(), seen);
+                self.bucket.adapt(now(), seen);
                 // A timer that was set at a slower pace is set anew.
                 if self.timer.is_some() {
                     self.pump(ctx);
@@ -253,11 +258,15 @@ impl Handler<GetSnapshot> for ServerGate {
 
     fn handle(&mut self, _: GetSnapshot, _: &mut Self::Context) -> Self::Result {
         let now = now();
-        let up = self.probe.weather() == Weather::Up;
+        let up = self.probe.status() == ServerStatus::Up;
         MessageResult(ServerSnapshot {
             server: self.name.clone(),
             up,
-            down_for: self.probe.since().filter(|_| !up).map(|since| now.saturating_duration_since(since)),
+            down_for: self
+                .probe
+                .down_since()
+                .filter(|_| !up)
+                .map(|since| now.saturating_duration_since(since)),
             accounts: self.accounts,
             requests_per_second: self.bucket.rate(),
             waiting: self.queue.len(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::policy::{Beginning, BookSettings, PulseLimits, RestartPolicy};
+use crate::policy::{PingSettings, ReplaySettings, RestartPolicy, StartFrom};
 
 /// What an operator may set for all accounts of a host.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +37,7 @@ pub struct HealthSettings {
     /// Ping in-band.
     pub ping: bool,
     /// How often to ping, and how long to wait for the answer.
-    pub ping_limits: PulseLimits,
+    pub ping_limits: PingSettings,
     /// Heed what other hosted accounts hear about an account.
     pub witness: bool,
 }
@@ -65,7 +65,7 @@ pub struct CatchUpSettings {
     /// Posts that are older than this, in server time, are left out, and that is told; none is a limit.
     pub max_age: Option<Duration>,
     /// Where an account begins that nothing is known of.
-    pub from: Beginning,
+    pub from: StartFrom,
 }
 
 /// Looking for what was never received, whatever the cause.
@@ -94,8 +94,8 @@ pub struct ReplySettings {
 
 impl CatchUpSettings {
     /// What a book goes by.
-    pub fn replay_settings(&self) -> BookSettings {
-        BookSettings { overlap_ms: ms(self.overlap), from: self.from }
+    pub fn replay_settings(&self) -> ReplaySettings {
+        ReplaySettings { overlap_ms: ms(self.overlap), from: self.from }
     }
 
     /// The greatest age in milliseconds, as the server counts.
@@ -142,7 +142,7 @@ impl Default for CatchUpSettings {
             max_posts_per_channel: 100_000,
             // Nothing is lost for its age unless somebody wants that.
             max_age: None,
-            from: Beginning::Now,
+            from: StartFrom::Now,
         }
     }
 }
@@ -172,7 +172,7 @@ impl Default for HealthSettings {
             // One empty 304 in half a minute; a lone account is heard again within that.
             poll_interval: Duration::from_secs(30),
             ping: true,
-            ping_limits: PulseLimits::default(),
+            ping_limits: PingSettings::default(),
             witness: true,
         }
     }

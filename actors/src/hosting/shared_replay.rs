@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     model::AccountName,
-    policy::{Book, BookSettings},
+    policy::{ReplaySettings, ReplayState},
     ports::{CursorStore, StoreError},
 };
 
@@ -17,19 +17,19 @@ use crate::{
 pub(super) struct SharedReplay(Arc<Inner>);
 
 struct Inner {
-    replay: Mutex<Book>,
+    replay: Mutex<ReplayState>,
     /// Where it is kept, if anywhere.
     store: Option<Arc<dyn CursorStore>>,
     is_loaded: AtomicBool,
 }
 
 impl SharedReplay {
-    pub(super) fn new(settings: BookSettings, store: Option<Arc<dyn CursorStore>>) -> Self {
+    pub(super) fn new(settings: ReplaySettings, store: Option<Arc<dyn CursorStore>>) -> Self {
         let is_loaded = AtomicBool::new(store.is_none());
-        Self(Arc::new(Inner { replay: Mutex::new(Book::new(settings)), store, is_loaded }))
+        Self(Arc::new(Inner { replay: Mutex::new(ReplayState::new(settings)), store, is_loaded }))
     }
 
-    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Book) -> T) -> T {
+    pub(super) fn with<T>(&self, f: impl FnOnce(&mut ReplayState) -> T) -> T {
         // A panic while it was held leaves a book that is whole.
         f(&mut self.0.replay.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -44,7 +44,7 @@ impl SharedReplay {
             return Ok(());
         };
         let records = store.load(account).await?;
-        self.with(|replay| *replay = Book::kept(*replay.settings(), records));
+        self.with(|replay| *replay = ReplayState::restore(*replay.settings(), records));
         self.0.is_loaded.store(true, Ordering::Release);
         Ok(())
     }

@@ -31,17 +31,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::shared::Shared;
 use super::ClientLimits;
 
-pub use dial::Dialed;
+pub use dial::DialedSocket;
 pub use dial_error::{DialError, DialErrorKind};
-pub use envelope::{EnvelopeError, EventEnvelope, Incoming, Reply, ReplyError, parse};
+pub use envelope::{EnvelopeError, EventEnvelope, Incoming, SocketReply, SocketReplyError, parse_frame};
 pub use error::{SendError, SocketError};
-pub use events::{Hello, PostHead, Posted, UserUpdated, author};
+pub use events::{Hello, PostHead, PostedEvent, UserUpdated, post_author};
 pub(super) use shared::ByteStream;
 
 /// A message from the server. Its bytes are its own: keeping it keeps nothing else alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// An envelope; see [`parse`](super::parse).
+    /// An envelope; see [`parse_frame`](super::parse_frame).
     Text(ByteString),
     /// Mattermost sends none; nothing is to be concluded from one.
     Binary(Bytes),
@@ -75,11 +75,11 @@ pub struct SocketWriter(Rc<RefCell<Shared>>);
 
 impl Socket {
     /// Speaks WebSocket, as the client, over a stream on which the handshake is done.
-    pub fn over(io: impl AsyncRead + AsyncWrite + Unpin + 'static, limits: &ClientLimits) -> Self {
+    pub fn from_stream(io: impl AsyncRead + AsyncWrite + Unpin + 'static, limits: &ClientLimits) -> Self {
         Self::opened(Box::new(io), &[], limits)
     }
 
-    /// As [`Socket::over`], with the bytes that came along with the handshake's answer.
+    /// As [`Socket::from_stream`], with the bytes that came along with the handshake's answer.
     pub(super) fn opened(io: Box<dyn ByteStream>, received: &[u8], limits: &ClientLimits) -> Self {
         let shared = Shared::new(io, received, limits.max_frame_bytes);
         Self(Rc::new(RefCell::new(shared)))

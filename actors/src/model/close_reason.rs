@@ -128,7 +128,7 @@ pub enum Misconfiguration {
 
 /// The kinds of endings that share a consequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
+pub enum CloseClass {
     /// Asked for by the operator.
     Planned,
     /// The socket is of no use, the account is well: a fresh socket mends it.
@@ -147,7 +147,7 @@ pub enum Class {
     Arbiter,
 }
 
-impl Class {
+impl CloseClass {
     /// The class in one word, for the API and metrics.
     pub fn label(self) -> &'static str {
         match self {
@@ -165,16 +165,16 @@ impl Class {
 
 impl CloseReason {
     /// The class that the reason belongs to.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> CloseClass {
         use CloseReason as R;
         match self {
             R::OperatorStop | R::Removed | R::Shutdown | R::ConfigChanged | R::OperatorRestart => {
-                Class::Planned
+                CloseClass::Planned
             }
-            R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => Class::Recycle,
-            R::Unauthorized => Class::Blocked,
-            R::Misconfigured(_) => Class::Misconfigured,
-            R::IdentityChanged { .. } => Class::Identity,
+            R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => CloseClass::Recycle,
+            R::Unauthorized => CloseClass::Blocked,
+            R::Misconfigured(_) => CloseClass::Misconfigured,
+            R::IdentityChanged { .. } => CloseClass::Identity,
             R::Unreachable { .. }
             | R::Timeout
             | R::ServerError { .. }
@@ -185,13 +185,13 @@ impl CloseReason {
             | R::Dropped { .. }
             | R::Closed { .. }
             | R::Silent
-            | R::Oversized { .. } => Class::Transient,
+            | R::Oversized { .. } => CloseClass::Transient,
             R::Protocol { .. }
             | R::Panicked
             | R::HealthCheckDied
             | R::SinkBroken { .. }
-            | R::DeliveryDied => Class::Fault,
-            R::ArbiterDied => Class::Arbiter,
+            | R::DeliveryDied => CloseClass::Fault,
+            R::ArbiterDied => CloseClass::Arbiter,
         }
     }
 

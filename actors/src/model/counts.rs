@@ -10,8 +10,8 @@ pub struct StateCounts([usize; AccountState::ALL.len()]);
 
 impl StateCounts {
     /// Accounts in that state.
-    pub fn of(&self, state: AccountState) -> usize {
-        self.each().filter(|(other, _)| *other == state).map(|(_, count)| count).sum()
+    pub fn count(&self, state: AccountState) -> usize {
+        self.per_state().filter(|(other, _)| *other == state).map(|(_, count)| count).sum()
     }
 
     /// All accounts.
@@ -20,7 +20,7 @@ impl StateCounts {
     }
 
     /// Each state with its number of accounts, those without any too.
-    pub fn each(&self) -> impl Iterator<Item = (AccountState, usize)> {
+    pub fn per_state(&self) -> impl Iterator<Item = (AccountState, usize)> {
         AccountState::ALL.into_iter().zip(self.0)
     }
 }
@@ -42,7 +42,7 @@ impl fmt::Display for StateCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.total();
         write!(f, "{total} account{}", if total == 1 { "" } else { "s" })?;
-        let some = self.each().filter(|(_, count)| *count > 0);
+        let some = self.per_state().filter(|(_, count)| *count > 0);
         for (at, (state, count)) in some.enumerate() {
             let between = if at == 0 { ": " } else { ", " };
             write!(f, "{between}{count} {}", state.label().replace('_', " "))?;
@@ -71,6 +71,6 @@ mod tests {
     fn each_state_is_counted() {
         let counts: StateCounts = AccountState::ALL.into_iter().collect();
         assert_eq!(counts.total(), AccountState::ALL.len());
-        assert!(AccountState::ALL.into_iter().all(|state| counts.of(state) == 1));
+        assert!(AccountState::ALL.into_iter().all(|state| counts.count(state) == 1));
     }
 }

@@ -13,7 +13,7 @@ const MAX_KEY_BYTES: usize = 256;
 
 /// One thing that an account is to do.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Order {
+pub enum OutgoingAction {
     /// Post.
     Post(Draft),
     /// Post what one user alone sees and nobody keeps. The server wants a permission for it.
@@ -85,7 +85,7 @@ pub struct ReplyKey {
 #[error(
     "a key is 1 to {MAX_KEY_BYTES} bytes without white space, such as an event's id; this one has {bytes}"
 )]
-pub struct KeyError {
+pub struct ReplyKeyError {
     bytes: usize,
 }
 
@@ -94,19 +94,19 @@ impl ReplyKey {
     ///
     /// # Errors
     /// When it is empty, too long, or holds white space or control characters.
-    pub fn new(text: &str) -> Result<Self, KeyError> {
+    pub fn new(text: &str) -> Result<Self, ReplyKeyError> {
         let visible = !text.contains(|c: char| c.is_whitespace() || c.is_control());
         let is_key = visible && (1..=MAX_KEY_BYTES).contains(&text.len());
         if is_key {
             Ok(Self { text: text.into(), since: None, answers: false })
         } else {
-            Err(KeyError { bytes: text.len() })
+            Err(ReplyKeyError { bytes: text.len() })
         }
     }
 
     /// The key of the `n`th answer to an event: the same when the event comes again. It counts as an answer to the loop
     /// guard.
-    pub fn of_event(event: &Event, n: usize) -> Self {
+    pub fn for_event(event: &Event, n: usize) -> Self {
         let body = &event.body;
         let (id, since) = match &body.change {
             Some(Change::Posted(post)) => (post.id.to_string(), Some(post.create_at)),
@@ -124,13 +124,13 @@ impl ReplyKey {
 
     /// The same key, of an answer to an event: the loop guard counts it, and may refuse it.
     #[must_use]
-    pub fn answering(self) -> Self {
+    pub fn into_answer(self) -> Self {
         Self { answers: true, ..self }
     }
 
     /// The same key; no post with it is older than this, in server milliseconds.
     #[must_use]
-    pub fn since(self, server_ms: i64) -> Self {
+    pub fn with_earliest(self, server_ms: i64) -> Self {
         Self { since: Some(server_ms), ..self }
     }
 
@@ -140,7 +140,7 @@ impl ReplyKey {
     }
 
     /// No post with this key is older, in server milliseconds.
-    pub fn oldest(&self) -> Option<i64> {
+    pub fn earliest(&self) -> Option<i64> {
         self.since
     }
 
@@ -152,7 +152,7 @@ impl ReplyKey {
 
 /// What was posted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Posted {
+pub struct PostedIds {
     /// The posts, in order: more than one where the text was too long for one, none where nothing was posted.
     pub ids: Vec<PostId>,
 }
@@ -200,15 +200,15 @@ pub enum ReplyError {
     },
     /// Too much waits for this account already.
     #[error("too much waits for account {account} already ({limit}); ask again later")]
-    Full {
+    QueueFull {
         /// The account.
         account: AccountName,
         /// What the limit is.
         limit: &'static str,
     },
     /// It could not be done in time.
-    #[error("account {account} could not do it within {} s, being {state}: {cause}{}", .waited.as_secs(), doubt(*.unsure))]
-    TooLate {
+    #[error("account {account} could not do it within {} s, being {state}: {cause}{}", .waited.as_secs(), doubt(*.maybe_done))]
+    TimedOut {
         /// The account.
         account: AccountName,
         /// The state that it was in at the end.
@@ -218,7 +218,7 @@ pub enum ReplyError {
         /// What stood in the way last.
         cause: String,
         /// Whether it may have been done all the same.
-        unsure: bool,
+        maybe_done: bool,
     },
     /// The server refuses it.
     #[error("the server refuses it: {cause}")]
@@ -241,25 +241,25 @@ pub enum ReplyError {
     Interrupted(AccountName),
 }
 
-fn doubt(unsure: bool) -> &'static str {
-    if unsure { "; it may have been done all the same" } else { "" }
+fn doubt(maybe_done: bool) -> &'static str {
+    if maybe_done { "; it may have been done all the same" } else { "" }
 }
 
 /// What follows for an event whose answer failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
+pub enum Retryability {
     /// The same again may succeed later.
-    AskAgain,
+    Retryable,
     /// The same again will fail again.
-    GiveUp,
+    Permanent,
 }
 
 impl ReplyError {
     /// Whether it helps to ask for the same again.
-    pub fn remedy(&self) -> Remedy {
+    pub fn retryability(&self) -> Retryability {
         match self {
-            Self::Stopped(_) | Self::Full { .. } | Self::TooLate { .. } | Self::Interrupted(_) => {
-                Remedy::AskAgain
+            Self::Stopped(_) | Self::QueueFull { .. } | Self::TimedOut { .. } | Self::Interrupted(_) => {
+                Retryability::Retryable
             }
             Self::UnknownAccount(_)
             | Self::Empty
@@ -268,7 +268,7 @@ impl ReplyError {
             | Self::TooManyFiles { .. }
             | Self::FileTooLarge { .. }
             | Self::Refused { .. }
-            | Self::LoopGuard { .. } => Remedy::GiveUp,
+            | Self::LoopGuard { .. } => Retryability::Permanent,
         }
     }
 }

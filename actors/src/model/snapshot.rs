@@ -61,7 +61,7 @@ pub struct AccountSnapshot {
 
 /// Who takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stall {
+pub enum StallCause {
     /// The sink.
     Sink,
     /// The store.
@@ -84,10 +84,10 @@ impl Stalls {
     }
 
     /// Takes note of one of them.
-    pub fn note(&mut self, by: Stall, on: bool) {
+    pub fn set(&mut self, by: StallCause, on: bool) {
         match by {
-            Stall::Sink => self.sink = on,
-            Stall::Store => self.store = on,
+            StallCause::Sink => self.sink = on,
+            StallCause::Store => self.store = on,
         }
     }
 }
@@ -102,12 +102,12 @@ pub struct AccountDetail {
     /// What its witnesses said last.
     pub witnesses: Witnesses,
     /// What waits for its sink; none when its Delivery did not answer in time.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<DeliveryQueueStats>,
 }
 
 /// What an account has heard and its sink has not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Waiting {
+pub struct DeliveryQueueStats {
     /// Events that the sink has and has not answered.
     pub unacknowledged: usize,
     /// Events that were not handed over yet.

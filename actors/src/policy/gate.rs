@@ -4,10 +4,10 @@ mod fair_queue;
 mod server_probe;
 mod token_bucket;
 
-pub use fair_queue::{Class, GateFull, Grant, Shares};
-pub use server_probe::{Knocking, Weather};
-pub(super) use token_bucket::LONGEST_PAUSE;
-pub use token_bucket::{Pace, RateSeen};
+pub use fair_queue::{FairQueue, GateFull, Grant, RequestClass};
+pub use server_probe::{ServerProbe, ServerStatus};
+pub(super) use token_bucket::MAX_PAUSE;
+pub use token_bucket::{RateLimitStatus, TokenBucket};
 
 /// What an operator may set about one server.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,7 +5,7 @@ mod health_poll;
 mod ping;
 mod sibling_watch;
 
-pub use audit::Audit;
-pub use health_poll::{Health, Polled, Verdict, first_poll_after, stretched};
-pub use ping::{Liveness, Pulse, PulseLimits};
-pub use sibling_watch::{Prompt, Witness};
+pub use audit::AuditReadiness;
+pub use health_poll::{HealthPoll, PollResult, PollVerdict, spread_delay, stretched_interval};
+pub use ping::{PingAction, PingMonitor, PingSettings};
+pub use sibling_watch::{PollTiming, SiblingWatch};

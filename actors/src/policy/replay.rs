@@ -8,8 +8,8 @@ mod recent;
 mod sequence;
 mod state;
 
-pub use backlog::{Listed, News, NewsKind};
+pub use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
 pub use cursor::{Anchor, Cursor};
-pub use edits::Edits;
-pub use sequence::{Sequence, Step};
-pub use state::{Beginning, Book, BookSettings};
+pub use edits::EditCursor;
+pub use sequence::{Sequence, SequenceCheck};
+pub use state::{ReplaySettings, ReplayState, StartFrom};

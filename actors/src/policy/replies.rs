@@ -8,9 +8,9 @@ mod send_permission;
 mod sent;
 mod split;
 
-pub use attempt::{Attempt, GaveUp, Step, Trouble};
-pub use keyed_queue::Lanes;
-pub use loop_guard::{LoopGuard, Streak};
-pub use send_permission::{Standing, standing};
-pub use sent::Sent;
-pub use split::{LONGEST_POST, LONGEST_TEXT, TooLong, split};
+pub use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
+pub use keyed_queue::KeyedQueue;
+pub use loop_guard::{LoopGuard, LoopVerdict};
+pub use send_permission::{SendPermission, send_permission};
+pub use sent::SentKeys;
+pub use split::{MAX_POST_CHARS, MAX_TEXT_CHARS, TextTooLong, split_text};

@@ -9,9 +9,9 @@ mod restart;
 mod restart_policy;
 
 pub use backoff::{Backoff, Delays};
-pub use budget::{Budget, Charged, Phase};
-pub use close_consequence::{Charge, Consequence, Run, consequence};
+pub use budget::{BreakerState, Budget, ChargeOutcome};
+pub use close_consequence::{ChargeRule, Consequence, RunSummary, consequence};
 pub use common_cause::CommonCause;
-pub use deaf_timer::Deafness;
-pub use restart::{Next, RestartTracker};
+pub use deaf_timer::DeafTimer;
+pub use restart::{RestartDecision, RestartTracker};
 pub use restart_policy::{RestartPolicy, RestartSettings, SettingsError};

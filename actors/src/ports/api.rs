@@ -12,29 +12,29 @@ use std::{
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
-use super::Writing;
+use super::WriteApi;
 use crate::{
     mattermost::{
-        Answer, Channel, Client, ClientConfig, Cut, DialError, Dialed, Etag, Me, Page, RestError, Since,
-        Span, SystemPing, Tally,
+        Channel, Client, ClientConfig, DialError, DialedSocket, Etag, Me, Page, PageRequest, PostRange,
+        PostsSince, RequestStats, RestError, RestResponse, SystemPing,
     },
     model::{ChannelId, ResumePoint, Token},
 };
 
 /// One server's API, usable on the Arbiter it was made on.
 ///
-/// What it is asked for is read or dialed here; what changes something is [`Writing`]. What it promises: every call ends within the client's limits, with an answer or an error that says its kind;
+/// What it is asked for is read or dialed here; what changes something is [`WriteApi`]. What it promises: every call ends within the client's limits, with an answer or an error that says its kind;
 /// `system_ping` sends no token; a socket is handed over as soon as the upgrade is done, before any hello.
-pub trait Api: Writing {
+pub trait Api: WriteApi {
     /// `GET /users/me`; with an ETag the answer may be [`Me::Unmodified`] (fact 9).
     fn me<'a>(
         &'a self,
         token: &'a Token,
         etag: Option<&'a Etag>,
-    ) -> LocalBoxFuture<'a, Result<Answer<Me>, RestError>>;
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Me>, RestError>>;
 
     /// `GET /system/ping`, without a token.
-    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>>;
+    fn system_ping(&self) -> LocalBoxFuture<'_, Result<RestResponse<SystemPing>, RestError>>;
 
     /// Every channel of the account, archived ones too (facts 12, 26), with the `last_post_at` that only
     /// lists have (fact 24). It may take more than one request. It is complete or an error; no channels at all
@@ -42,14 +42,14 @@ pub trait Api: Writing {
     fn channels<'a>(
         &'a self,
         token: &'a Token,
-    ) -> LocalBoxFuture<'a, Result<Answer<Vec<Channel>>, RestError>>;
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Vec<Channel>>, RestError>>;
 
     /// One channel by its id, archived or not, without `last_post_at`; 403 and 404 are told apart.
     fn channel<'a>(
         &'a self,
         token: &'a Token,
         id: &'a ChannelId,
-    ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>>;
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Channel>, RestError>>;
 
     /// One page of a channel's posts, deleted ones left out; an unknown post gives an empty page (facts 11, 23), an
     /// empty id is refused with 400.
@@ -57,9 +57,9 @@ pub trait Api: Writing {
         &'a self,
         token: &'a Token,
         channel: &'a ChannelId,
-        span: Span<'a>,
-        cut: Cut,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>>;
+        range: PostRange<'a>,
+        page_request: PageRequest,
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Page>, RestError>>;
 
     /// What was touched after a time, deleted posts and rows of history too; past its limit it brings any of
     /// them, and says so (facts 11, 25).
@@ -68,14 +68,14 @@ pub trait Api: Writing {
         token: &'a Token,
         channel: &'a ChannelId,
         since_ms: i64,
-    ) -> LocalBoxFuture<'a, Result<Answer<Since>, RestError>>;
+    ) -> LocalBoxFuture<'a, Result<RestResponse<PostsSince>, RestError>>;
 
     /// Opens a WebSocket, or takes an old connection up again where it was left (fact 10).
     fn dial<'a>(
         &'a self,
         token: &'a Token,
         resume: Option<&'a ResumePoint>,
-    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>>;
+    ) -> LocalBoxFuture<'a, Result<DialedSocket, DialError>>;
 }
 
 /// Makes a server's API on whatever Arbiter it is asked on: an HTTP client cannot move between threads.
@@ -84,16 +84,16 @@ pub trait ApiFactory: Send + Sync + 'static {
     fn api(&self) -> Rc<dyn Api>;
 
     /// Where its requests are counted, and what they wait for at the gate. Nobody reads it unless this is overridden.
-    fn tally(&self) -> Arc<Tally> {
+    fn request_stats(&self) -> Arc<RequestStats> {
         Arc::default()
     }
 }
 
 /// A real Mattermost server. All accounts of it on one Arbiter share one client.
 #[derive(Debug)]
-pub struct Mattermost {
+pub struct HttpApi {
     config: ClientConfig,
-    tally: Arc<Tally>,
+    request_stats: Arc<RequestStats>,
     id: u64,
 }
 
@@ -104,34 +104,34 @@ thread_local! {
     static CLIENTS: RefCell<HashMap<u64, Weak<Client>>> = RefCell::default();
 }
 
-impl Mattermost {
+impl HttpApi {
     /// A server at the URL that the configuration names.
     pub fn new(config: ClientConfig) -> Self {
-        Self { config, tally: Arc::default(), id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+        Self { config, request_stats: Arc::default(), id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// The same, with its requests counted there: all that a server was asked, whoever takes the place of whom.
     #[must_use]
-    pub fn counted(self, tally: Arc<Tally>) -> Self {
-        Self { tally, ..self }
+    pub fn with_stats(self, request_stats: Arc<RequestStats>) -> Self {
+        Self { request_stats, ..self }
     }
 }
 
-impl ApiFactory for Mattermost {
+impl ApiFactory for HttpApi {
     fn api(&self) -> Rc<dyn Api> {
         CLIENTS.with_borrow_mut(|clients| {
             if let Some(client) = clients.get(&self.id).and_then(Weak::upgrade) {
                 return client as Rc<dyn Api>;
             }
             clients.retain(|_, client| client.strong_count() > 0);
-            let client = Rc::new(Client::counted(&self.config, self.tally()));
+            let client = Rc::new(Client::with_stats(&self.config, self.request_stats()));
             clients.insert(self.id, Rc::downgrade(&client));
             client
         })
     }
 
-    fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.tally)
+    fn request_stats(&self) -> Arc<RequestStats> {
+        Arc::clone(&self.request_stats)
     }
 }
 
@@ -140,18 +140,18 @@ impl Api for Client {
         &'a self,
         token: &'a Token,
         etag: Option<&'a Etag>,
-    ) -> LocalBoxFuture<'a, Result<Answer<Me>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Me>, RestError>> {
         Client::me(self, token, etag).boxed_local()
     }
 
-    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>> {
+    fn system_ping(&self) -> LocalBoxFuture<'_, Result<RestResponse<SystemPing>, RestError>> {
         Client::system_ping(self).boxed_local()
     }
 
     fn channels<'a>(
         &'a self,
         token: &'a Token,
-    ) -> LocalBoxFuture<'a, Result<Answer<Vec<Channel>>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Vec<Channel>>, RestError>> {
         Client::channels(self, token).boxed_local()
     }
 
@@ -159,7 +159,7 @@ impl Api for Client {
         &'a self,
         token: &'a Token,
         id: &'a ChannelId,
-    ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Channel>, RestError>> {
         Client::channel(self, token, id).boxed_local()
     }
 
@@ -167,10 +167,10 @@ impl Api for Client {
         &'a self,
         token: &'a Token,
         channel: &'a ChannelId,
-        span: Span<'a>,
-        cut: Cut,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
-        Client::posts(self, token, channel, span, cut).boxed_local()
+        range: PostRange<'a>,
+        page_request: PageRequest,
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Page>, RestError>> {
+        Client::posts(self, token, channel, range, page_request).boxed_local()
     }
 
     fn posts_since<'a>(
@@ -178,7 +178,7 @@ impl Api for Client {
         token: &'a Token,
         channel: &'a ChannelId,
         since_ms: i64,
-    ) -> LocalBoxFuture<'a, Result<Answer<Since>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<PostsSince>, RestError>> {
         Client::posts_since(self, token, channel, since_ms).boxed_local()
     }
 
@@ -186,7 +186,7 @@ impl Api for Client {
         &'a self,
         token: &'a Token,
         resume: Option<&'a ResumePoint>,
-    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>> {
+    ) -> LocalBoxFuture<'a, Result<DialedSocket, DialError>> {
         Client::dial(self, token, resume).boxed_local()
     }
 }

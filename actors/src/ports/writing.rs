@@ -3,32 +3,32 @@
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
 use crate::{
-    mattermost::{Answer, Client, EphemeralPost, FileId, NewFile, NewPost, Post, Reaction, RestError},
+    mattermost::{Client, EphemeralPost, FileId, NewFile, NewPost, Post, Reaction, RestError, RestResponse},
     model::{ChannelId, PostId, Token},
 };
 
 /// What comes of asking.
-pub type Asked<'a, T> = LocalBoxFuture<'a, Result<Answer<T>, RestError>>;
+pub type ApiFuture<'a, T> = LocalBoxFuture<'a, Result<RestResponse<T>, RestError>>;
 
 /// The part of a server's API that changes something.
 ///
 /// What it promises: every call ends within the client's limits. What it was asked for is done at most once for each
 /// call; after an error that does not say that it was refused it may be done.
-pub trait Writing {
+pub trait WriteApi {
     /// Makes a post; one within 30 s for one `pending_post_id` of one user (fact 19).
-    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> Asked<'a, Post>;
+    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post>;
 
     /// Shows a post to one user; nothing keeps it.
-    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> Asked<'a, ()>;
+    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()>;
 
     /// Gives a post of the account's own another text; 403 and 404 are told apart.
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> Asked<'a, Post>;
+    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post>;
 
     /// Reads one post.
-    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> Asked<'a, Post>;
+    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post>;
 
     /// Reacts to a post; a second time changes nothing.
-    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> Asked<'a, ()>;
+    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()>;
 
     /// Shows that the account types.
     fn typing<'a>(
@@ -36,33 +36,33 @@ pub trait Writing {
         token: &'a Token,
         channel: &'a ChannelId,
         root_id: Option<&'a PostId>,
-    ) -> Asked<'a, ()>;
+    ) -> ApiFuture<'a, ()>;
 
     /// Takes a file to the server, for a post to name.
-    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> Asked<'a, FileId>;
+    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId>;
 
     /// How large a file may be, in bytes.
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> Asked<'a, u64>;
+    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64>;
 }
 
-impl Writing for Client {
-    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> Asked<'a, Post> {
+impl WriteApi for Client {
+    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post> {
         Client::create_post(self, token, post).boxed_local()
     }
 
-    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> Asked<'a, ()> {
+    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()> {
         Client::create_ephemeral(self, token, post).boxed_local()
     }
 
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> Asked<'a, Post> {
+    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
         Client::edit_post(self, token, id, message).boxed_local()
     }
 
-    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> Asked<'a, Post> {
+    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post> {
         Client::post(self, token, id).boxed_local()
     }
 
-    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> Asked<'a, ()> {
+    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
         Client::add_reaction(self, token, reaction).boxed_local()
     }
 
@@ -71,15 +71,15 @@ impl Writing for Client {
         token: &'a Token,
         channel: &'a ChannelId,
         root_id: Option<&'a PostId>,
-    ) -> Asked<'a, ()> {
+    ) -> ApiFuture<'a, ()> {
         Client::typing(self, token, channel, root_id).boxed_local()
     }
 
-    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> Asked<'a, FileId> {
+    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {
         Client::upload_file(self, token, file).boxed_local()
     }
 
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> Asked<'a, u64> {
+    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
         Client::max_file_size(self, token).boxed_local()
     }
 }

@@ -14,8 +14,8 @@ use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use super::Says;
 use crate::{
     bots::{Bot, BotSink},
-    model::{AccountName, Order, Posted, ReplyError},
-    ports::{Delivered, EventSink as _, Outcome, Voice},
+    model::{AccountName, OutgoingAction, PostedIds, ReplyError},
+    ports::{Delivered, EventSink as _, Outcome, Poster},
 };
 
 /// The account of the bot.
@@ -41,7 +41,7 @@ struct Prompter(Mutex<Script>);
 
 #[derive(Debug, Default)]
 struct Script {
-    orders: Vec<Order>,
+    orders: Vec<OutgoingAction>,
     failures: VecDeque<ReplyError>,
     posts: usize,
 }
@@ -80,15 +80,18 @@ impl<B: Bot> Rehearsal<B> {
     }
 
     /// Everything that the bot was heard to say and do so far, in order.
-    pub fn orders(&self) -> Vec<Order> {
+    pub fn orders(&self) -> Vec<OutgoingAction> {
         self.prompter.with(|script| script.orders.clone())
     }
 
     /// The texts that it posted so far, in order.
     pub fn texts(&self) -> Vec<String> {
         let text = |order| match order {
-            Order::Post(draft) => Some(draft.text),
-            Order::Ephemeral { .. } | Order::Edit { .. } | Order::React { .. } | Order::Typing { .. } => None,
+            OutgoingAction::Post(draft) => Some(draft.text),
+            OutgoingAction::Ephemeral { .. }
+            | OutgoingAction::Edit { .. }
+            | OutgoingAction::React { .. }
+            | OutgoingAction::Typing { .. } => None,
         };
         self.orders().into_iter().filter_map(text).collect()
     }
@@ -101,20 +104,24 @@ impl Prompter {
     }
 }
 
-impl Voice for Prompter {
-    fn speak(&self, _: &AccountName, order: Order) -> BoxFuture<'static, Result<Posted, ReplyError>> {
+impl Poster for Prompter {
+    fn post(
+        &self,
+        _: &AccountName,
+        order: OutgoingAction,
+    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
         let result = self.with(|script| {
             if let Some(error) = script.failures.pop_front() {
                 return Err(error);
             }
-            let ids = if let Order::Post(_) = &order {
+            let ids = if let OutgoingAction::Post(_) = &order {
                 script.posts += 1;
                 vec![format!("reply-{}", script.posts).as_str().into()]
             } else {
                 Vec::new()
             };
             script.orders.push(order);
-            Ok(Posted { ids })
+            Ok(PostedIds { ids })
         });
         ready(result).boxed()
     }

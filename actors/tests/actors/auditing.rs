@@ -6,7 +6,7 @@ use matterhost_actors::{
     hosting::{AuditSettings, CatchUpSettings, HealthSettings, HostSettings},
     mattermost::RestErrorKind,
     model::{CloseReason, Fact},
-    policy::PulseLimits,
+    policy::PingSettings,
 };
 use matterhost_simulator::{Fault, FaultKind};
 
@@ -58,7 +58,7 @@ fn events_that_are_dropped_while_ping_and_sequence_are_right_are_found_over_sock
         };
         let catch_up = CatchUpSettings { overlap: Duration::from_millis(300), ..CatchUpSettings::default() };
         // Nobody is to be silent here, however busy the machine is.
-        let ping_limits = PulseLimits { interval: SECOND, timeout: 20 * SECOND };
+        let ping_limits = PingSettings { interval: SECOND, timeout: 20 * SECOND };
         let health = HealthSettings { ping_limits, ..hurried().health };
         let settings = HostSettings { audit, catch_up, health, ..hurried() };
         let mut scene = Scene::with(quick_simulator(), settings, &["bot".into()]).await;

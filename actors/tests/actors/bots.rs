@@ -83,8 +83,8 @@ fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Stage, Arc<Act
             stage.world.add_channel(&format!("room-{n}"), &["bot"]);
         }
         let bot = Arc::new(Actor::default());
-        let voice = Arc::new(stage.supervisor.clone());
-        let sink = BotSink::new(bot.clone(), voice).with_deadline(600 * SECOND);
+        let poster = Arc::new(stage.supervisor.clone());
+        let sink = BotSink::new(bot.clone(), poster).with_deadline(600 * SECOND);
         stage.host_with("bot", Arc::new(sink)).await.unwrap();
         stage.until_ready("bot").await;
         test(stage, bot).await;

@@ -6,7 +6,7 @@ use matterhost_actors::{
     hosting::{CatchUpSettings, DeliverySettings, HostSettings},
     mattermost::ClientLimits,
     model::{Change, Fact, PostId, Truncation},
-    policy::Beginning,
+    policy::StartFrom,
 };
 use matterhost_simulator::{Fault, FaultKind, PostOptions};
 
@@ -232,7 +232,7 @@ fn posts_that_are_too_old_are_left_out_and_that_is_told() {
 #[test]
 fn a_first_start_may_begin_with_all_there_is_or_at_a_time() {
     run(async || {
-        for (posts, from) in [(453, Beginning::At(0)), (3, Beginning::At(2_000)), (0, Beginning::Now)] {
+        for (posts, from) in [(453, StartFrom::At(0)), (3, StartFrom::At(2_000)), (0, StartFrom::Now)] {
             let simulator = quick_simulator();
             let settings = catching_up(CatchUpSettings { from, ..CatchUpSettings::default() });
             let mut scene = Scene::with(simulator, settings, &[]).await;

@@ -292,7 +292,7 @@ fn a_removed_account_goes_on_where_it_was_when_it_comes_again() {
 fn another_address_of_a_real_server_is_used() {
     run(async || {
         let mut scene = Scene::with_one_bot().await;
-        let api = Arc::new(matterhost_actors::ports::Mattermost::new(config(&scene.simulator)));
+        let api = Arc::new(matterhost_actors::ports::HttpApi::new(config(&scene.simulator)));
         let spec = server_spec("test", api, wide_open());
         scene.host.ask(ChangeServer { spec, restart: true }).await.unwrap();
         assert_eq!(scene.host.until_closed("bot").await, (CloseReason::ConfigChanged, false));

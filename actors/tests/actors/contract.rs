@@ -8,9 +8,9 @@ use std::rc::Rc;
 
 use futures_util::StreamExt as _;
 use matterhost_actors::{
-    mattermost::{Frame, Incoming, Me, Requests, RestErrorKind, SocketReader, parse},
+    mattermost::{Frame, Incoming, Me, RestErrorKind, SocketReader, SocketRequests, parse_frame},
     model::{ChannelId, PostId, Token},
-    ports::{Api, ApiFactory as _, Mattermost},
+    ports::{Api, ApiFactory as _, HttpApi},
 };
 use matterhost_simulator::{Account, PostOptions, Simulator};
 
@@ -40,7 +40,7 @@ async fn next_text(reader: &mut SocketReader) -> String {
 /// The next reply's `ok`, past any events.
 async fn next_reply(reader: &mut SocketReader) -> bool {
     loop {
-        if let Incoming::Reply(reply) = parse(&next_text(reader).await).unwrap() {
+        if let Incoming::Reply(reply) = parse_frame(&next_text(reader).await).unwrap() {
             return reply.ok;
         }
     }
@@ -64,10 +64,10 @@ async fn keeps_its_promises(api: Rc<dyn Api>, server: &impl Backstage) {
 
     let (writer, mut reader) = api.dial(&token, None).await.unwrap().socket.split();
     let hello = next_text(&mut reader).await;
-    let Incoming::Event(hello) = parse(&hello).unwrap() else { panic!("{hello}") };
+    let Incoming::Event(hello) = parse_frame(&hello).unwrap() else { panic!("{hello}") };
     assert_eq!((&*hello.event, hello.seq), ("hello", 0), "fact 2");
     assert!(hello.hello().unwrap().connection_id.is_some());
-    let mut requests = Requests::new();
+    let mut requests = SocketRequests::new();
     writer.send_text(&requests.ping().1).unwrap();
     assert!(next_reply(&mut reader).await);
 
@@ -192,7 +192,7 @@ fn a_real_client_keeps_them_at_a_server_over_sockets() {
         simulator.add_to_team(&team, &bot.user_id);
         let config = crate::scene::config(&simulator);
         actix::System::new().block_on(async {
-            let api = Mattermost::new(config).api();
+            let api = HttpApi::new(config).api();
             let server = Simulated { simulator, bot, team };
             keeps_its_promises(api.clone(), &server).await;
             reading::lists_channels(api.clone(), &server).await;

@@ -4,7 +4,7 @@ use matterhost_actors::{
     hosting::{
         AuditAccount, AuditSettings, GetAccount, HostSettings, ListServers, StopAccount, SupervisorError,
     },
-    model::{CloseReason, Fact, Generation, Waiting},
+    model::{CloseReason, DeliveryQueueStats, Fact, Generation},
 };
 
 use crate::stage::{Manner, SECOND, name, play, settings, wide_open};
@@ -74,7 +74,8 @@ fn what_a_sink_holds_and_what_waits_behind_it_is_told() {
         }
         stage.pass(SECOND).await;
         let detail = stage.ask(GetAccount(name("bot"))).await.unwrap();
-        let Some(Waiting { unacknowledged: 1, waiting: 2, oldest: Some(_) }) = detail.waiting else {
+        let Some(DeliveryQueueStats { unacknowledged: 1, waiting: 2, oldest: Some(_) }) = detail.waiting
+        else {
             panic!("{:?}", detail.waiting)
         };
         assert!(detail.snapshot.queued >= 3, "{}", detail.snapshot.queued);

@@ -6,8 +6,8 @@ use matterhost_actors::{
     hosting::{HealthSettings, HostSettings, Shutdown},
     mattermost::{ClientConfig, ClientLimits, Tls},
     model::{Fact, PostId},
-    policy::{PulseLimits, RestartSettings},
-    ports::Mattermost,
+    policy::{PingSettings, RestartSettings},
+    ports::HttpApi,
 };
 use matterhost_simulator::{Account, Simulator, Timings};
 
@@ -34,7 +34,7 @@ pub(crate) fn hurried() -> HostSettings {
         ..RestartSettings::default()
     };
     let ping_limits =
-        PulseLimits { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
+        PingSettings { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
     let health = HealthSettings {
         poll_interval: Duration::from_millis(300),
         ping_limits,
@@ -239,7 +239,7 @@ impl Scene {
 }
 
 fn host(simulator: &Simulator, settings: &HostSettings, limits: &ClientLimits, store: &CrashStore) -> Host {
-    let api = Arc::new(Mattermost::new(config_with(simulator, limits)));
+    let api = Arc::new(HttpApi::new(config_with(simulator, limits)));
     Host::kept(settings.clone(), api, Arc::new(store.clone()))
 }
 

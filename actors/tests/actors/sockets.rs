@@ -9,7 +9,7 @@ use matterhost_actors::{
     hosting::RestartAccount,
     mattermost::{ClientConfig, ClientLimits, Tls},
     model::{AccountState, CloseReason, Fact},
-    ports::Mattermost,
+    ports::HttpApi,
 };
 use matterhost_simulator::{Fault, FaultKind, Simulator};
 
@@ -72,7 +72,7 @@ fn a_token_disabled_and_enabled_is_deaf_without_drift_and_hears_again() {
 fn a_bad_token_is_blocked_though_the_server_says_101() {
     run(async || {
         let simulator = quick_simulator();
-        let mut host = Host::live(hurried(), Arc::new(Mattermost::new(config(&simulator))));
+        let mut host = Host::live(hurried(), Arc::new(HttpApi::new(config(&simulator))));
         host.add("bot", "nobodys-token", host.sink.clone()).await.unwrap();
         host.until("bot", |fact| *fact == Fact::Blocked).await;
     });
@@ -184,7 +184,7 @@ fn a_certificate_that_nobody_vouches_for_is_misconfigured() {
             ClientLimits::default(),
             "matterhost/test",
         );
-        let mut host = Host::live(hurried(), Arc::new(Mattermost::new(config)));
+        let mut host = Host::live(hurried(), Arc::new(HttpApi::new(config)));
         host.add("bot", &bot.token, host.sink.clone()).await.unwrap();
         host.until("bot", |fact| *fact == Fact::Misconfigured).await;
     });

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use matterhost_actors::{
     mattermost::{
-        Answer, Client, ClientLimits, Cut, PER_PAGE, Page, Post, RestError, RestErrorKind, SINCE_LIMIT, Span,
+        Client, ClientLimits, PER_PAGE, Page, PageRequest, Post, PostRange, RestError, RestErrorKind,
+        RestResponse, SINCE_LIMIT,
     },
     model::{ChannelId, PostId, Token},
 };
@@ -49,7 +50,7 @@ impl Talk {
 
     async fn after(&self, post: &PostId) -> Page {
         self.client
-            .posts(&self.token, &self.channel, Span::After(post), Cut::first(PER_PAGE))
+            .posts(&self.token, &self.channel, PostRange::After(post), PageRequest::first(PER_PAGE))
             .await
             .unwrap()
             .value
@@ -66,9 +67,9 @@ fn ids(posts: &[Post]) -> Vec<PostId> {
 }
 
 /// Asks a server that answers this for a page after a post.
-async fn asked(server: &Server, limits: ClientLimits) -> Result<Answer<Page>, RestError> {
+async fn asked(server: &Server, limits: ClientLimits) -> Result<RestResponse<Page>, RestError> {
     let client = client_with(&server.url(), None, limits);
-    client.posts(&token(), &"c".into(), Span::After(&"p".into()), Cut::first(1_000)).await
+    client.posts(&token(), &"c".into(), PostRange::After(&"p".into()), PageRequest::first(1_000)).await
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn four_hundred_and_fifty_posts_come_in_three_pages() {
 
         let newest = talk
             .client
-            .posts(&talk.token, &talk.channel, Span::Newest, Cut::first(PER_PAGE))
+            .posts(&talk.token, &talk.channel, PostRange::Newest, PageRequest::first(PER_PAGE))
             .await
             .unwrap()
             .value;
@@ -131,7 +132,7 @@ fn four_hundred_and_fifty_posts_come_in_three_pages() {
         let from = &newest.posts[0].id;
         let before = talk
             .client
-            .posts(&talk.token, &talk.channel, Span::Before(from), Cut::first(50))
+            .posts(&talk.token, &talk.channel, PostRange::Before(from), PageRequest::first(50))
             .await
             .unwrap()
             .value;
@@ -183,8 +184,12 @@ fn a_thread_root_that_comes_along_is_not_on_the_page() {
         let page = talk.after(&anchor).await;
         assert_eq!(ids(&page.posts), [PostId::from(&*reply.id)]);
         assert_eq!(page.posts[0].root_id, Some(PostId::from(&*root.id)));
-        let newest =
-            talk.client.posts(&talk.token, &talk.channel, Span::Newest, Cut::first(1)).await.unwrap().value;
+        let newest = talk
+            .client
+            .posts(&talk.token, &talk.channel, PostRange::Newest, PageRequest::first(1))
+            .await
+            .unwrap()
+            .value;
         assert_eq!(ids(&newest.posts), [PostId::from(&*reply.id)]);
     });
 }
@@ -233,14 +238,21 @@ fn a_question_that_the_server_would_take_for_another_is_not_asked() {
         let server = Server::answering(json(r#"{"order":[],"posts":{}}"#), Then::KeepAlive).await;
         let client = client(&server.url());
         let (token, channel, none) = (token(), ChannelId::from("c"), PostId::default());
-        let error = client.posts(&token, &channel, Span::After(&none), Cut::first(1)).await.unwrap_err();
+        let error =
+            client.posts(&token, &channel, PostRange::After(&none), PageRequest::first(1)).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(400));
-        let error = client.posts(&token, &channel, Span::Before(&none), Cut::first(1)).await.unwrap_err();
+        let error = client
+            .posts(&token, &channel, PostRange::Before(&none), PageRequest::first(1))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(400));
         assert_eq!(server.heads().len(), 0);
         client.posts_since(&token, &channel, 0).await.unwrap();
-        client.posts(&token, &channel, Span::Newest, Cut::first(0)).await.unwrap();
-        client.posts(&token, &"a/b?c".into(), Span::After(&"x&since=1".into()), Cut::first(7)).await.unwrap();
+        client.posts(&token, &channel, PostRange::Newest, PageRequest::first(0)).await.unwrap();
+        client
+            .posts(&token, &"a/b?c".into(), PostRange::After(&"x&since=1".into()), PageRequest::first(7))
+            .await
+            .unwrap();
         let lines: Vec<String> =
             server.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
         assert_eq!(
@@ -293,13 +305,17 @@ fn a_channel_of_others_is_refused_and_an_archived_one_is_read() {
     run(async {
         let newest = talk
             .client
-            .posts(&talk.token, &talk.channel, Span::Newest, Cut::first(PER_PAGE))
+            .posts(&talk.token, &talk.channel, PostRange::Newest, PageRequest::first(PER_PAGE))
             .await
             .unwrap()
             .value;
         assert_eq!(newest.posts[0].id, post);
         assert_eq!(&*newest.posts[1].kind, "system_channel_deleted");
-        let error = talk.client.posts(&talk.token, &foreign, Span::Newest, Cut::first(1)).await.unwrap_err();
+        let error = talk
+            .client
+            .posts(&talk.token, &foreign, PostRange::Newest, PageRequest::first(1))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(403));
         assert_eq!(error.id.as_deref(), Some("api.context.permissions.app_error"));
         let error = talk.client.posts_since(&talk.token, &foreign, 1).await.unwrap_err();

@@ -2,33 +2,35 @@
 
 use std::sync::Arc;
 
-use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits, Requested, Status, Tally};
+use matterhost_actors::mattermost::{
+    Client, ClientConfig, ClientLimits, RequestCount, RequestOutcome, RequestStats,
+};
 use tokio::net::TcpListener;
 
 use crate::support::{Server, Then, answer, json, run, token};
 
-fn counted(url: &str, tally: &Arc<Tally>) -> Client {
+fn counted(url: &str, request_stats: &Arc<RequestStats>) -> Client {
     let config = ClientConfig::new(url.parse().unwrap(), None, ClientLimits::default(), "matterhost/test");
-    Client::counted(&config, Arc::clone(tally))
+    Client::with_stats(&config, Arc::clone(request_stats))
 }
 
 #[test]
 fn requests_are_counted_by_route_and_status_and_never_by_id() {
     run(async {
-        let tally = Arc::default();
+        let request_stats = Arc::default();
         let good = Server::answering(json(r#"{"id":"c1","type":"O","create_at":1}"#), Then::KeepAlive).await;
         let bad = Server::answering(answer("503 Service Unavailable", "", ""), Then::KeepAlive).await;
-        let (up, down) = (counted(&good.url(), &tally), counted(&bad.url(), &tally));
+        let (up, down) = (counted(&good.url(), &request_stats), counted(&bad.url(), &request_stats));
         for id in ["one", "two"] {
             up.channel(&token(), &id.into()).await.unwrap();
         }
         down.channel(&token(), &"three".into()).await.unwrap_err();
         let (method, route) = ("GET", "/channels/{channel_id}");
         assert_eq!(
-            tally.requests(),
+            request_stats.requests(),
             [
-                Requested { method, route, status: Status::Http(200), times: 2 },
-                Requested { method, route, status: Status::Http(503), times: 1 },
+                RequestCount { method, route, status: RequestOutcome::Http(200), times: 2 },
+                RequestCount { method, route, status: RequestOutcome::Http(503), times: 1 },
             ]
         );
     });
@@ -40,12 +42,12 @@ fn what_cannot_be_reached_is_counted_with_a_word() {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", free.local_addr().unwrap());
         drop(free);
-        let tally = Arc::default();
-        let client = counted(&url, &tally);
+        let request_stats = Arc::default();
+        let client = counted(&url, &request_stats);
         client.system_ping().await.unwrap_err();
         client.dial(&token(), None).await.unwrap_err();
-        let asked = tally.requests();
+        let asked = request_stats.requests();
         assert_eq!((asked.len(), asked[0].status.to_string()), (1, "unreachable".into()));
-        assert_eq!(tally.dials(), [(Status::Failed("unreachable"), 1)]);
+        assert_eq!(request_stats.dials(), [(RequestOutcome::Failed("unreachable"), 1)]);
     });
 }

@@ -1,6 +1,6 @@
 //! What can be done.
 
-use matterhost_actors::model::{ChannelId, Draft, KeyError, PostId, ReplyKey};
+use matterhost_actors::model::{ChannelId, Draft, PostId, ReplyKey, ReplyKeyError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -91,7 +91,7 @@ impl NewPost {
     ///
     /// # Errors
     /// When the key cannot be one.
-    pub fn into_draft(self) -> Result<Draft, KeyError> {
+    pub fn into_draft(self) -> Result<Draft, ReplyKeyError> {
         let key = self.key.as_deref().map(ReplyKey::new).transpose()?;
         Ok(Draft {
             channel: ChannelId::from(&*self.channel_id),

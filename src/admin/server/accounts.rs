@@ -9,7 +9,7 @@ use matterhost_actors::{
         AuditAccount, GetAccount, ListAccounts, ResetAccount, RestartAccount, SendReply, StartAccount,
         StopAccount,
     },
-    model::{AccountName, AccountSnapshot, Order},
+    model::{AccountName, AccountSnapshot, OutgoingAction},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -107,7 +107,7 @@ pub(super) async fn post(
     if draft.channel.as_str().is_empty() {
         return Err(ApiError::bad_request("channel_id is empty; name a channel"));
     }
-    let asked = backend.supervisor.send(SendReply { account, action: Order::Post(draft) }).await;
+    let asked = backend.supervisor.send(SendReply { account, action: OutgoingAction::Post(draft) }).await;
     let posted = asked.map_err(|_| ApiError::unavailable("the host is ending"))??;
     let ids = posted.ids.iter().map(ToString::to_string).collect();
     Ok(HttpResponse::Created().json(PostCreated { ids }))

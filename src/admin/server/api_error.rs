@@ -124,7 +124,7 @@ impl From<ReplyError> for ApiError {
     fn from(error: ReplyError) -> Self {
         let status = match error {
             ReplyError::UnknownAccount(_) => StatusCode::NOT_FOUND,
-            ReplyError::Full { .. } => return Self::too_many_requests(error.to_string(), FULL_FOR),
+            ReplyError::QueueFull { .. } => return Self::too_many_requests(error.to_string(), FULL_FOR),
             ReplyError::Empty
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
@@ -134,7 +134,7 @@ impl From<ReplyError> for ApiError {
             ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => {
                 StatusCode::CONFLICT
             }
-            ReplyError::TooLate { .. } => StatusCode::GATEWAY_TIMEOUT,
+            ReplyError::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
             ReplyError::Interrupted(_) => StatusCode::BAD_GATEWAY,
         };
         Self::new(status, error.to_string())

@@ -11,7 +11,7 @@ use actix_web::http::{
     header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN},
     uri::Authority,
 };
-use matterhost_actors::policy::Pace;
+use matterhost_actors::policy::TokenBucket;
 
 use super::api_error::ApiError;
 use crate::config::{AdminConfig, AdminToken};
@@ -35,7 +35,7 @@ pub(super) struct Authenticator {
     full: Option<AdminToken>,
     read: Option<AdminToken>,
     hosts: Vec<String>,
-    wrong: Mutex<Pace>,
+    wrong: Mutex<TokenBucket>,
 }
 
 impl Authenticator {
@@ -44,7 +44,7 @@ impl Authenticator {
             full: config.token.clone(),
             read: config.read_token.clone(),
             hosts: config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-            wrong: Mutex::new(Pace::new(Instant::now(), WRONG_TOKENS_PER_SECOND)),
+            wrong: Mutex::new(TokenBucket::new(Instant::now(), WRONG_TOKENS_PER_SECOND)),
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
 
     fn keys(full: Option<&str>, read: Option<&str>) -> Authenticator {
         let token = |text: &str| AdminToken::new(text).unwrap();
-        let wrong = Mutex::new(Pace::new(Instant::now(), WRONG_TOKENS_PER_SECOND));
+        let wrong = Mutex::new(TokenBucket::new(Instant::now(), WRONG_TOKENS_PER_SECOND));
         Authenticator {
             full: full.map(token),
             read: read.map(token),

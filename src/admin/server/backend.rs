@@ -9,7 +9,7 @@ use actix::{Addr, Handler, Message, dev::ToEnvelope};
 use futures_util::future::BoxFuture;
 use matterhost_actors::{
     hosting::{Observer, Supervisor},
-    policy::Pace,
+    policy::TokenBucket,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -90,11 +90,11 @@ pub struct Backend {
 
 /// Lets so many through a second.
 #[derive(Clone)]
-pub(super) struct RateLimit(Arc<Mutex<Pace>>);
+pub(super) struct RateLimit(Arc<Mutex<TokenBucket>>);
 
 impl RateLimit {
     fn new(requests_per_second: f64) -> Self {
-        Self(Arc::new(Mutex::new(Pace::new(Instant::now(), requests_per_second))))
+        Self(Arc::new(Mutex::new(TokenBucket::new(Instant::now(), requests_per_second))))
     }
 
     /// Takes leave for one request.

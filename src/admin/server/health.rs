@@ -88,7 +88,7 @@ pub(super) async fn ready(
     };
     if how_much.verbose.is_none() {
         let counts = backend.counts().await?;
-        return Ok(answer(sum(backend.ready, counts.of(AccountState::Ready), counts.total())));
+        return Ok(answer(sum(backend.ready, counts.count(AccountState::Ready), counts.total())));
     }
     let permit = backend.large_answer_permit()?;
     let answer = answer(of_each(backend.ready, &backend.ask(ListAccounts).await?));

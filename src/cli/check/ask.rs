@@ -9,9 +9,9 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use matterhost_actors::{
-    mattermost::{Client, Frame, Incoming, Me, SocketReader, parse},
+    mattermost::{Client, Frame, Incoming, Me, SocketReader, parse_frame},
     model::ServerName,
-    policy::Pace,
+    policy::TokenBucket,
 };
 use tokio::time::{sleep, timeout};
 
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 16;
 struct Server<'a> {
     config: &'a ServerConfig,
     client: Client,
-    pace: RefCell<Pace>,
+    pace: RefCell<TokenBucket>,
 }
 
 /// Asks everything.
@@ -49,7 +49,7 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
 
 impl<'a> Server<'a> {
     fn new(config: &'a ServerConfig) -> Self {
-        let pace = Pace::new(Instant::now(), config.limits.requests_per_second);
+        let pace = TokenBucket::new(Instant::now(), config.limits.requests_per_second);
         Self { config, client: Client::new(&config.client), pace: RefCell::new(pace) }
     }
 
@@ -124,7 +124,7 @@ impl<'a> Server<'a> {
 async fn hello(reader: &mut SocketReader) -> Result<(), String> {
     while let Some(frame) = reader.next().await {
         match frame.map_err(|error| error.to_string())? {
-            Frame::Text(text) => match parse(&text).map_err(|error| error.to_string())? {
+            Frame::Text(text) => match parse_frame(&text).map_err(|error| error.to_string())? {
                 Incoming::Event(event) if event.event == "hello" => return Ok(()),
                 Incoming::Event(_) | Incoming::Reply(_) => {}
             },

@@ -11,8 +11,8 @@ use matterhost_actors::{
     },
     mattermost::{ClientConfig, ClientLimits},
     model::{AccountName, AccountState, ServerName, Token},
-    policy::{GateLimits, PulseLimits},
-    ports::Mattermost,
+    policy::{GateLimits, PingSettings},
+    ports::HttpApi,
 };
 use matterhost_simulator::{Account, Simulator};
 
@@ -24,8 +24,8 @@ const PEOPLE: [&str; 2] = ["ana", "ben"];
 /// A demo is short: it polls more often than a host in the field.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// And pings more often, too.
-const PING_LIMITS: PulseLimits =
-    PulseLimits { interval: Duration::from_secs(3), timeout: Duration::from_secs(2) };
+const PING_LIMITS: PingSettings =
+    PingSettings { interval: Duration::from_secs(3), timeout: Duration::from_secs(2) };
 
 /// Everything that the demo plays with.
 pub(super) struct Scene {
@@ -75,7 +75,7 @@ impl Scene {
         let user_agent = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
         let client = ClientConfig::new(url, None, ClientLimits::default(), user_agent);
         let name = ServerName::new("simulator")?;
-        let api = Arc::new(Mattermost::new(client));
+        let api = Arc::new(HttpApi::new(client));
         let server = ServerSpec { name: name.clone(), api, limits: GateLimits::default() };
         self.supervisor.send(AddServer(server)).await?;
         for bot in BOTS {

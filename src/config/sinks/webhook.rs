@@ -136,7 +136,7 @@ fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(
     match split(text.trim()) {
         Ok((server, path)) => {
             let lookup = |name: &str| context.environment.get(name).cloned();
-            if let Err(error) = proxy::refuse(&server, lookup) {
+            if let Err(error) = proxy::ensure_direct(&server, lookup) {
                 let what = format!("{} names a proxy, and proxies are not supported", error.variable);
                 let remedy = format!(
                     "unset {}, or add {} to NO_PROXY if it can be reached directly",

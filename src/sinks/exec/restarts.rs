@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use matterhost_actors::policy::{Backoff, Budget, Charged, RestartPolicy};
+use matterhost_actors::policy::{Backoff, Budget, ChargeOutcome, RestartPolicy};
 use tokio::sync::watch;
 
 /// The memory that a child's restarts are decided from.
@@ -53,8 +53,8 @@ impl Restarts {
             self.backoff.reset();
         }
         match self.budget.charge(now) {
-            Charged::Allowed => Next::After(self.backoff.next_delay()),
-            Charged::Tripped(rest) => Next::Rest(rest),
+            ChargeOutcome::Allowed => Next::After(self.backoff.next_delay()),
+            ChargeOutcome::Tripped(rest) => Next::Rest(rest),
         }
     }
 }

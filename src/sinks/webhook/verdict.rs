@@ -10,7 +10,7 @@ use awc::http::{
 use crate::sinks::reply::{AnswerError, Reply};
 
 /// A handler that wants a longer pause than this is asked all the same: it may have come back.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
 /// What became of a request.
 #[derive(Debug, PartialEq)]
@@ -52,7 +52,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default(),
     };
-    Some(pause.min(LONGEST_PAUSE))
+    Some(pause.min(MAX_PAUSE))
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(pause("7"), Some(Duration::from_secs(7)));
         assert_eq!(pause("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
         assert_eq!(pause("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(pause("99999999999"), Some(LONGEST_PAUSE));
+        assert_eq!(pause("99999999999"), Some(MAX_PAUSE));
         assert_eq!(pause("soon"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::PoisonError};
 
-use matterhost_actors::{mattermost::Tally, model::ServerSnapshot};
+use matterhost_actors::{mattermost::RequestStats, model::ServerSnapshot};
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::scrape::{Family, Kind, Scrape, Value};
@@ -62,23 +62,24 @@ fn gauges(servers: &[ServerSnapshot], encoder: &mut DescriptorEncoder<'_>) -> fm
 
 fn tallies(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let tallies = scrape.metrics.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let each = || tallies.iter().map(|(server, tally)| (("server", server.as_str()), &**tally));
-    let waits = |(server, tally): (_, &Tally)| {
-        tally.waits().map(|waited| ([server, ("class", waited.class.label())], waited))
+    let each =
+        || tallies.iter().map(|(server, request_stats)| (("server", server.as_str()), &**request_stats));
+    let waits = |(server, request_stats): (_, &RequestStats)| {
+        request_stats.waits().map(|waited| ([server, ("class", waited.class.label())], waited))
     };
     WAITS.all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.times)))?;
     WAITED
         .all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.time.as_secs_f64())))?;
-    let requests = each().flat_map(|(server, tally)| {
-        tally.requests().into_iter().map(move |asked| {
+    let requests = each().flat_map(|(server, request_stats)| {
+        request_stats.requests().into_iter().map(move |asked| {
             let labels = [server, ("method", asked.method), ("route", asked.route)];
             ((labels, [("status", asked.status.to_string())]), asked.times)
         })
     });
     REQUESTS.all(encoder, requests)?;
-    let dials = each().flat_map(|(server, tally)| {
+    let dials = each().flat_map(|(server, request_stats)| {
         let labels = move |status: String| ([server], [("status", status)]);
-        tally.dials().into_iter().map(move |(status, times)| (labels(status.to_string()), times))
+        request_stats.dials().into_iter().map(move |(status, times)| (labels(status.to_string()), times))
     });
     DIALS.all(encoder, dials)
 }

@@ -9,13 +9,13 @@ use crate::{
     hosting::delivery::{DeliverRecovered, LeftChannel},
     mattermost::{Channel, Post, SINCE_LIMIT},
     model::{Change, CloseReason, Fact, Truncation},
-    policy::{Anchor, News, NewsKind},
+    policy::{Anchor, BacklogKind, ChannelBacklog},
 };
 
 /// A channel that is being read.
 pub(in crate::hosting) struct ChannelCatchUp<'a> {
     pub(in crate::hosting) catch_up: &'a CatchUp,
-    pub(in crate::hosting) news: &'a News,
+    pub(in crate::hosting) news: &'a ChannelBacklog,
     pub(in crate::hosting) channel: Option<&'a Channel>,
     /// Whether the account was in the channel at the post read last.
     pub(in crate::hosting) is_member: bool,
@@ -110,7 +110,7 @@ impl ChannelCatchUp<'_> {
             .iter()
             .rev()
             .find(|post| membership_change(post, &self.catch_up.me.id) == Some(MembershipChange::Joined));
-        let joined = joined.filter(|_| self.news.kind == NewsKind::Joining);
+        let joined = joined.filter(|_| self.news.kind == BacklogKind::Joining);
         self.begin().max(joined.map_or(i64::MIN, |post| post.create_at.saturating_sub(1)))
     }
 
@@ -164,7 +164,7 @@ impl ChannelCatchUp<'_> {
         posts.sort_by(|a, b| (a.create_at, &a.id).cmp(&(b.create_at, &b.id)));
         for post in posts {
             let was_member = self.is_member;
-            if self.news.kind == NewsKind::Unlisted {
+            if self.news.kind == BacklogKind::Unlisted {
                 self.is_member = match membership_change(&post, &self.catch_up.me.id) {
                     Some(way) => way == MembershipChange::Joined,
                     None => was_member,

@@ -5,7 +5,9 @@ use std::{rc::Rc, sync::Arc};
 use crate::hosting::connection::connect::rest_close_reason;
 use crate::{
     hosting::context::AccountContext,
-    mattermost::{Answer, Channel, Cut, PER_PAGE, Post, RestError, RestErrorKind, Since, Span},
+    mattermost::{
+        Channel, PER_PAGE, PageRequest, Post, PostRange, PostsSince, RestError, RestErrorKind, RestResponse,
+    },
     model::{ChannelId, CloseReason, PostId},
     policy::RequestClass,
     ports::Api,
@@ -76,9 +78,10 @@ impl CatchUpClient {
         let mut cursor = cursor.clone();
         loop {
             self.acquire_permit().await?;
-            let cut = Cut { page: cursor.page, per_page: SIZES[cursor.size] };
-            match self.report_to_gate(self.api.posts(&self.context.token, channel, cursor.span(), cut).await)
-            {
+            let page_request = PageRequest { page: cursor.page, per_page: SIZES[cursor.size] };
+            match self.report_to_gate(
+                self.api.posts(&self.context.token, channel, cursor.range(), page_request).await,
+            ) {
                 Ok(page) => return Ok(PostPage { next: cursor.next(&page.posts), posts: page.posts }),
                 Err(error) if error.kind == RestErrorKind::TooLarge => {
                     cursor =
@@ -94,7 +97,7 @@ impl CatchUpClient {
         &self,
         channel: &ChannelId,
         time: i64,
-    ) -> Result<Option<Since>, ChannelReadError> {
+    ) -> Result<Option<PostsSince>, ChannelReadError> {
         self.acquire_permit().await?;
         match self.report_to_gate(self.api.posts_since(&self.context.token, channel, time).await) {
             Ok(since) => Ok(Some(since)),
@@ -109,7 +112,7 @@ impl CatchUpClient {
     }
 
     /// Tells the gate what an answer says about the server.
-    fn report_to_gate<T>(&self, answer: Result<Answer<T>, RestError>) -> Result<T, RestError> {
+    fn report_to_gate<T>(&self, answer: Result<RestResponse<T>, RestError>) -> Result<T, RestError> {
         match answer {
             Ok(answer) => {
                 self.context.gate.report_answer(answer.rate);
@@ -157,11 +160,11 @@ impl PageCursor {
         Self { from: From::Newest, page: (posts / SIZES[size]).max(1), size }
     }
 
-    fn span(&self) -> Span<'_> {
+    fn range(&self) -> PostRange<'_> {
         match &self.from {
-            From::Newest => Span::Newest,
-            From::After(post) => Span::After(post),
-            From::Before(post) => Span::Before(post),
+            From::Newest => PostRange::Newest,
+            From::After(post) => PostRange::After(post),
+            From::Before(post) => PostRange::Before(post),
         }
     }
 

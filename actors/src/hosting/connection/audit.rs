@@ -12,7 +12,7 @@ use crate::hosting::catch_up::{
 use crate::{
     hosting::delivery::Permits,
     model::{ChannelId, CloseReason, Fact, PostKey},
-    policy::{Anchor, Audit, News, first_poll_after},
+    policy::{Anchor, AuditReadiness, ChannelBacklog, spread_delay},
 };
 
 /// How soon to come back when it could not be told: the sink is behind, or a catch-up is under way.
@@ -39,7 +39,7 @@ impl Connection {
     /// Looks for the first time: a while after ready, and not all accounts at once.
     pub(super) fn schedule_first_audit(&mut self, ctx: &mut Context<Self>) {
         let audit = self.context.settings.audit;
-        self.audit_after(audit.grace + first_poll_after(&self.context.account, audit.interval), ctx);
+        self.audit_after(audit.grace + spread_delay(&self.context.account, audit.interval), ctx);
     }
 
     fn audit_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
@@ -57,12 +57,12 @@ impl Connection {
             return;
         }
         let Phase::Ready { since, .. } = self.phase else { return };
-        let policy = Audit {
+        let policy = AuditReadiness {
             grace: self.context.settings.audit.grace,
             ready_for: now().saturating_duration_since(since),
             delivery_behind: self.catching_up != CatchingUp::No || self.is_behind(),
         };
-        if !policy.can_tell() {
+        if !policy.is_conclusive() {
             return self.audit_after(COME_BACK, ctx);
         }
         let client = CatchUpClient { context: self.context.clone(), api: self.api() };
@@ -127,7 +127,7 @@ async fn look(client: CatchUpClient, permits: Permits) -> Found {
         return Found::Unclear;
     }
     let listing: Vec<_> = channels.iter().map(listing_entry).collect();
-    let overdue = client.context.replay.with(|replay| replay.overdue(&listing));
+    let overdue = client.context.replay.with(|replay| replay.channels_to_audit(&listing));
     let mut suspects = Vec::new();
     for news in &overdue {
         match suspect(&client, news).await {
@@ -135,7 +135,7 @@ async fn look(client: CatchUpClient, permits: Permits) -> Found {
             Ok(None) => {
                 let until = listing.iter().find(|listed| listed.channel == news.channel);
                 let until = until.map_or(0, |listed| listed.last_post_at);
-                client.context.replay.with(|replay| replay.looked_at(&news.channel, until));
+                client.context.replay.with(|replay| replay.mark_audited(&news.channel, until));
             }
             // A channel that refuses has nothing to compare with.
             Err(ChannelReadError::Refused(_)) => {}
@@ -160,11 +160,11 @@ async fn look(client: CatchUpClient, permits: Permits) -> Found {
 
 /// Whether what was received is not all with the sink yet: then what is missing may only be late.
 fn is_behind(client: &CatchUpClient, permits: &Permits) -> bool {
-    permits.are_exhausted() || client.context.replay.with(|replay| replay.has_open())
+    permits.are_exhausted() || client.context.replay.with(|replay| replay.has_unacknowledged())
 }
 
 /// The first post of a channel that was not received.
-async fn suspect(client: &CatchUpClient, news: &News) -> Result<Option<PostKey>, ChannelReadError> {
+async fn suspect(client: &CatchUpClient, news: &ChannelBacklog) -> Result<Option<PostKey>, ChannelReadError> {
     let mut cursor = Some(match &news.from {
         Anchor::Post { id, .. } => PageCursor::after(id),
         Anchor::Time(_) => PageCursor::newest(),
@@ -186,5 +186,5 @@ async fn suspect(client: &CatchUpClient, news: &News) -> Result<Option<PostKey>,
 }
 
 fn missing(client: &CatchUpClient, channel: &ChannelId, posts: &[PostKey]) -> Option<PostKey> {
-    client.context.replay.with(|replay| replay.missing(channel, posts).cloned())
+    client.context.replay.with(|replay| replay.first_missing(channel, posts).cloned())
 }

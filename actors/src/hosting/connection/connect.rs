@@ -11,7 +11,7 @@ use crate::hosting::{
 };
 use crate::{
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
-    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, Stall, UserId},
+    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, StallCause, UserId},
     policy::RequestClass,
     ports::Api,
 };
@@ -63,7 +63,7 @@ pub(super) async fn connect(
     if let Some(was) = known.user.filter(|was| *was != baseline.user) {
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
     }
-    context.replay.with(|replay| replay.connected(&baseline.user, baseline.update_at));
+    context.replay.with(|replay| replay.set_baseline(&baseline.user, baseline.update_at));
     context.sibling_watch.set_baseline(&baseline.user, &context.account, baseline.update_at);
     // What a graceful stop of the last process left is for the first Connection of this one. If the account was touched
     // while we were away, the old connection may be deaf (fact 5).
@@ -82,7 +82,7 @@ pub(super) async fn connect(
 async fn remember(context: &AccountContext, generation: Generation) {
     let stalled = |stalled| {
         let account = context.account.clone();
-        context.supervisor.do_send(StallChanged { account, cause: Stall::Store, is_stalled: stalled });
+        context.supervisor.do_send(StallChanged { account, cause: StallCause::Store, is_stalled: stalled });
     };
     let mut reported = false;
     while let Err(error) = context.replay.load(&context.account).await {

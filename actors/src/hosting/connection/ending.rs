@@ -5,7 +5,7 @@ use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, 
 use super::{Connection, Phase, connect};
 use crate::{
     mattermost::SocketError,
-    model::{Class, CloseReason},
+    model::{CloseClass, CloseReason},
 };
 
 /// What the server is told when it is us who end the connection (RFC 6455, section 7.4.1: normal closure).
@@ -18,7 +18,7 @@ impl Connection {
             return;
         }
         self.phase = Phase::Ending { ready_for: self.ready_for(), behind: self.is_behind() };
-        let says_goodbye = matches!(reason.class(), Class::Planned | Class::Recycle);
+        let says_goodbye = matches!(reason.class(), CloseClass::Planned | CloseClass::Recycle);
         self.reason = Some(reason);
         if let Some(socket) = self.socket.as_ref().filter(|_| says_goodbye) {
             // It is with the system when this returns; a socket that takes nothing gets no goodbye.

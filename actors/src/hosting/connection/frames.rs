@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     hosting::{delivery::Deliver, supervisor::SiblingSawChange},
-    mattermost::{self, EventEnvelope, Frame, Incoming, Reply},
+    mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply},
     model::{CloseReason, Event, EventBody, Fact},
-    policy::{Prompt, Sequence, Step},
+    policy::{PollTiming, Sequence, SequenceCheck},
 };
 
 const STATUS_UNAUTHORIZED: u16 = 401;
@@ -33,7 +33,7 @@ impl StreamHandler<FrameEvent> for Connection {
 impl Connection {
     fn frame(&mut self, frame: Frame, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
-        socket.liveness.heard(now());
+        socket.ping_monitor.frame_received(now());
         match frame {
             Frame::Text(text) => self.text(&text, permit, ctx),
             Frame::Ping(payload) => {
@@ -49,7 +49,7 @@ impl Connection {
     }
 
     fn text(&mut self, text: &str, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
-        match mattermost::parse(text) {
+        match mattermost::parse_frame(text) {
             Ok(Incoming::Event(envelope)) => self.event(&envelope, permit, ctx),
             Ok(Incoming::Reply(reply)) => self.reply(&reply, ctx),
             Err(error) => self.observe(Fact::Unreadable { cause: error.to_string() }),
@@ -61,12 +61,12 @@ impl Connection {
             self.hello(envelope, ctx);
         }
         let Some(socket) = &mut self.socket else { return };
-        if let Step::Gap { expected } = socket.sequence.saw(envelope.seq) {
+        if let SequenceCheck::Gap { expected } = socket.sequence.observe(envelope.seq) {
             self.observe(Fact::SequenceGap { expected, got: envelope.seq });
             self.catch_up_again(ctx);
         }
         if envelope.event == "user_updated" {
-            self.witness(envelope);
+            self.watch_siblings(envelope);
         }
         self.deliver(envelope, permit);
     }
@@ -120,9 +120,9 @@ impl Connection {
         }
     }
 
-    fn reply(&mut self, reply: &Reply<'_>, ctx: &mut Context<Self>) {
+    fn reply(&mut self, reply: &SocketReply<'_>, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
-        let took = reply.seq_reply.and_then(|seq| socket.liveness.replied(now(), seq));
+        let took = reply.seq_reply.and_then(|seq| socket.ping_monitor.reply_received(now(), seq));
         if !reply.ok && (took.is_some() || reply.is_unauthorized()) {
             let error =
                 reply.error.as_ref().map_or_else(|| reply.status.to_string(), |error| error.id.to_string());
@@ -141,7 +141,7 @@ impl Connection {
     }
 
     /// Another user changed: if it is hosted here, have it looked at. A guest does not see all users.
-    fn witness(&self, envelope: &EventEnvelope<'_>) {
+    fn watch_siblings(&self, envelope: &EventEnvelope<'_>) {
         if !self.context.settings.health.witness
             || self.baseline.as_ref().is_none_or(|baseline| baseline.is_guest)
         {
@@ -150,16 +150,16 @@ impl Connection {
         let Ok(updated) = envelope.user_updated() else { return };
         let (account, after) =
             match self.context.sibling_watch.on_user_updated(now(), &updated.id, updated.update_at) {
-                Prompt::No => return,
-                Prompt::Now(account) => (account, std::time::Duration::ZERO),
-                Prompt::After(account, after) => (account, after),
+                PollTiming::Skip => return,
+                PollTiming::Now(account) => (account, std::time::Duration::ZERO),
+                PollTiming::After(account, after) => (account, after),
             };
         self.context.supervisor.do_send(SiblingSawChange { account, after });
     }
 
     fn paused(&mut self) {
         if let Some(socket) = &mut self.socket {
-            socket.liveness.paused(now());
+            socket.ping_monitor.reading_paused(now());
         }
         if let Phase::Opening { slot, .. } = &mut self.phase {
             // Others need not wait for our sink.
@@ -169,7 +169,7 @@ impl Connection {
 
     fn resumed(&mut self, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
-        let stood_still = socket.liveness.resumed(now());
+        let stood_still = socket.ping_monitor.reading_resumed(now());
         if let Phase::Ready { paused, .. } = &mut self.phase {
             *paused += stood_still;
         }
@@ -177,7 +177,7 @@ impl Connection {
     }
 }
 
-impl Reply<'_> {
+impl SocketReply<'_> {
     /// Whether the server no longer knows who we are, whatever the error's id (fact 20).
     fn is_unauthorized(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.status_code == STATUS_UNAUTHORIZED)

@@ -13,9 +13,9 @@ use crate::{
         health_check::HealthCheck,
         supervisor::{ChildConnected, ChildReady, ChildSettled},
     },
-    mattermost::Requests,
+    mattermost::SocketRequests,
     model::{CloseReason, Fact},
-    policy::{Liveness, Sequence},
+    policy::{PingMonitor, Sequence},
 };
 
 /// How soon to look again at a Connection that is not settled yet because its reading was paused.
@@ -41,8 +41,8 @@ impl Connection {
         self.baseline = Some(connected.baseline);
         self.socket = Some(OpenSocket {
             writer,
-            requests: Requests::new(),
-            liveness: Liveness::new(now(), self.context.settings.health.ping_limits),
+            requests: SocketRequests::new(),
+            ping_monitor: PingMonitor::new(now(), self.context.settings.health.ping_limits),
             sequence: Sequence::starting_at(next),
             connection_id: connection_id.into(),
             ping_timer: None,

@@ -3,7 +3,7 @@
 use actix::{AsyncContext as _, Context};
 
 use super::{Connection, Phase, now};
-use crate::{model::CloseReason, policy::Pulse};
+use crate::{model::CloseReason, policy::PingAction};
 
 impl Connection {
     /// Does what the pulse says, and comes back when it says so.
@@ -17,24 +17,24 @@ impl Connection {
         if let Some(timer) = socket.ping_timer.take() {
             ctx.cancel_future(timer);
         }
-        match socket.liveness.step(now()) {
-            Pulse::Wait(until) => {
+        match socket.ping_monitor.next_action(now()) {
+            PingAction::Wait(until) => {
                 let wait = until.saturating_duration_since(now());
                 socket.ping_timer = Some(ctx.run_later(wait, Self::drive_ping));
             }
-            Pulse::Paused => {}
-            Pulse::Ping => {
+            PingAction::Paused => {}
+            PingAction::Ping => {
                 self.send_ping(ctx);
                 self.drive_ping(ctx);
             }
-            Pulse::Silent => self.on_socket_closed(CloseReason::Silent, ctx),
+            PingAction::Silent => self.on_socket_closed(CloseReason::Silent, ctx),
         }
     }
 
     pub(super) fn send_ping(&mut self, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
         let (seq, text) = socket.requests.ping();
-        socket.liveness.pinged(now(), seq);
+        socket.ping_monitor.ping_sent(now(), seq);
         if let Err(error) = socket.writer.send_text(&text) {
             self.on_socket_lost(error.to_string(), ctx);
         }

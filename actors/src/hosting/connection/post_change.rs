@@ -90,7 +90,7 @@ mod tests {
             (step["conn"] == "bot").then(|| step["recv"].as_str().map(str::to_owned)).flatten()
         });
         let me = UserId::from(ME);
-        let read = |frame: String| match mattermost::parse(&frame).unwrap() {
+        let read = |frame: String| match mattermost::parse_frame(&frame).unwrap() {
             Incoming::Event(envelope) if envelope.event == event => {
                 Some(parse_post_change(&envelope, Some(&me)))
             }
@@ -112,10 +112,10 @@ mod tests {
         assert!(recorded("posted").iter().all(|parsed| matches!(parsed.change, Some(Change::Posted(_)))));
     }
 
-    fn parse(event: &str, data: &serde_json::Value) -> PostChange {
+    fn parse_frame(event: &str, data: &serde_json::Value) -> PostChange {
         let broadcast = serde_json::json!({ "user_id": "", "channel_id": "c" });
         let frame = serde_json::json!({ "event": event, "data": data, "broadcast": broadcast, "seq": 1 });
-        match mattermost::parse(&frame.to_string()).unwrap() {
+        match mattermost::parse_frame(&frame.to_string()).unwrap() {
             Incoming::Event(envelope) => parse_post_change(&envelope, Some(&ME.into())),
             Incoming::Reply(_) => panic!("no event"),
         }
@@ -129,12 +129,15 @@ mod tests {
             });
             serde_json::json!({ "post": post.to_string() })
         };
-        assert!(parse("post_edited", &post(5, 5)).change.is_some());
-        assert!(parse("post_edited", &post(5, 5 + SAME_TOUCH_MS + 1)).change.is_none());
-        assert!(parse("post_edited", &post(0, 5)).change.is_none());
-        assert!(parse("posted", &post(0, 1)).own);
-        assert_eq!(parse("user_removed", &serde_json::json!({ "user_id": "other" })), PostChange::default());
-        let mine = parse("user_removed", &serde_json::json!({ "user_id": ME }));
+        assert!(parse_frame("post_edited", &post(5, 5)).change.is_some());
+        assert!(parse_frame("post_edited", &post(5, 5 + SAME_TOUCH_MS + 1)).change.is_none());
+        assert!(parse_frame("post_edited", &post(0, 5)).change.is_none());
+        assert!(parse_frame("posted", &post(0, 1)).own);
+        assert_eq!(
+            parse_frame("user_removed", &serde_json::json!({ "user_id": "other" })),
+            PostChange::default()
+        );
+        let mine = parse_frame("user_removed", &serde_json::json!({ "user_id": ME }));
         assert_eq!((mine.channel, mine.change), (Some("c".into()), Some(Change::Left)));
     }
 }

@@ -42,7 +42,7 @@ impl Connection {
             return;
         }
         if let Some(socket) = &mut self.socket {
-            socket.liveness.configure(now(), health.ping_limits);
+            socket.ping_monitor.configure(now(), health.ping_limits);
         }
         self.drive_ping(ctx);
     }

@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::Delivery;
 use crate::{
     hosting::supervisor::StallChanged,
-    model::{Fact, Records, ResumePoint, Stall},
+    model::{Fact, Records, ResumePoint, StallCause},
     ports::StoreError,
 };
 
@@ -75,7 +75,7 @@ impl Delivery {
 
     fn commit(&mut self, ctx: &mut Context<Self>) {
         let Some(store) = self.context.replay.store() else { return };
-        let changes = self.context.replay.with(crate::policy::Book::changes);
+        let changes = self.context.replay.with(crate::policy::ReplayState::take_changes);
         if changes.is_empty() {
             for done in self.persistence.waiting.drain(..) {
                 // Nobody may wait any more.
@@ -100,7 +100,7 @@ impl Delivery {
                 self.save(ctx);
             }
             Err(error) => {
-                self.context.replay.with(|replay| replay.not_kept(changes));
+                self.context.replay.with(|replay| replay.mark_unsaved(changes));
                 if !std::mem::replace(&mut self.persistence.failed, true) {
                     self.report_store(Some(error));
                 }
@@ -114,7 +114,11 @@ impl Delivery {
         let fact = error.map_or(Fact::StoreRecovered, |error| Fact::StoreFailed { cause: error.message });
         self.context.observe(self.generation(), fact);
         let account = self.context.account.clone();
-        self.context.supervisor.do_send(StallChanged { account, cause: Stall::Store, is_stalled: stalled });
+        self.context.supervisor.do_send(StallChanged {
+            account,
+            cause: StallCause::Store,
+            is_stalled: stalled,
+        });
     }
 
     /// The lowest number of a connection's events that is not acknowledged.
@@ -133,7 +137,7 @@ impl Handler<PersistFinalState> for Delivery {
             let open = self.lowest_open(&point.connection_id);
             ResumePoint { next_seq: open.map_or(point.next_seq, |open| open.min(point.next_seq)), ..point }
         });
-        self.context.replay.with(|replay| replay.parted(resume));
+        self.context.replay.with(|replay| replay.set_resume_point(resume));
         self.save_then_notify(part.done, ctx);
     }
 }

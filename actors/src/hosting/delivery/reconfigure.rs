@@ -31,7 +31,7 @@ impl Delivery {
     fn offer_again(&mut self, ctx: &mut Context<Self>) {
         for (channel, timer) in self.retrying.drain() {
             ctx.cancel_future(timer);
-            self.queue.unpark(&channel);
+            self.queue.resume(&channel);
         }
         self.sink_broken = false;
         self.pump(ctx);
@@ -61,7 +61,7 @@ impl Handler<UpdateContext> for Delivery {
     type Result = ();
 
     fn handle(&mut self, UpdateContext(context): UpdateContext, ctx: &mut Self::Context) {
-        self.queue.set_in_flight(context.settings.delivery.in_flight);
+        self.queue.set_max_in_flight(context.settings.delivery.in_flight);
         self.context = context;
         self.pump(ctx);
     }

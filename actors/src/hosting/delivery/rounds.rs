@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::{Delivery, Queued};
 use crate::{
     model::{Change, ChannelId, Event},
-    policy::{Listed, News},
+    policy::{ChannelBacklog, ListedChannel},
 };
 
 /// Live events that wait while what was missed is fetched.
@@ -34,9 +34,9 @@ pub(in crate::hosting) struct BeginRound;
 
 /// The channels as the server lists them; answered with those that have news.
 #[derive(Debug, Message)]
-#[rtype(result = "Vec<News>")]
+#[rtype(result = "Vec<ChannelBacklog>")]
 pub(in crate::hosting) struct SubmitListing {
-    pub(in crate::hosting) listing: Vec<Listed>,
+    pub(in crate::hosting) listing: Vec<ListedChannel>,
     /// It is this late at least, by the server's clock.
     pub(in crate::hosting) server_time: i64,
 }
@@ -112,9 +112,9 @@ impl Delivery {
         let body = &queued.event.body;
         let taken = match &body.change {
             Some(change) if queued.event.recovered => {
-                self.context.replay.with(|replay| replay.take_fetched(&body.channel_id, change))
+                self.context.replay.with(|replay| replay.admit_fetched(&body.channel_id, change))
             }
-            Some(change) => self.context.replay.with(|replay| replay.take(&body.channel_id, change)),
+            Some(change) => self.context.replay.with(|replay| replay.admit(&body.channel_id, change)),
             None => true,
         };
         if taken {
@@ -139,7 +139,9 @@ impl Handler<SubmitListing> for Delivery {
 
     fn handle(&mut self, shown: SubmitListing, _: &mut Context<Self>) -> Self::Result {
         (self.round.again, self.round.overflown) = (false, false);
-        MessageResult(self.context.replay.with(|replay| replay.listed(&shown.listing, shown.server_time)))
+        MessageResult(
+            self.context.replay.with(|replay| replay.apply_listing(&shown.listing, shown.server_time)),
+        )
     }
 }
 
@@ -162,7 +164,7 @@ impl Handler<LeftChannel> for Delivery {
     type Result = ();
 
     fn handle(&mut self, LeftChannel(channel): LeftChannel, _: &mut Context<Self>) {
-        self.context.replay.with(|replay| replay.leaves(&channel));
+        self.context.replay.with(|replay| replay.leave_channel(&channel));
     }
 }
 
@@ -173,7 +175,7 @@ impl Handler<FinishRound> for Delivery {
         let (done, begun) = oneshot::channel();
         let is_new = self.context.replay.with(|replay| {
             let is_new = replay.is_new();
-            replay.fetched(&finish.skipped);
+            replay.finish_round(&finish.skipped);
             is_new
         });
         if is_new && !self.is_another_due() {

@@ -13,9 +13,9 @@ use tokio::{
 
 use crate::{
     hosting::context::AccountContext,
-    mattermost::{Answer, Me, RestError, RestErrorKind},
+    mattermost::{Me, RestError, RestErrorKind, RestResponse},
     model::{Fact, Generation, ReplyError, Token, UserId},
-    policy::{GaveUp, RequestClass, Sent, Standing, Trouble},
+    policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys},
     ports::{Api, ApiFactory},
 };
 
@@ -27,7 +27,7 @@ pub(super) struct ReplyClient {
     api: RefCell<(Arc<dyn ApiFactory>, Rc<dyn Api>)>,
     /// Requests on their way at once.
     slots: RefCell<Arc<Semaphore>>,
-    pub(super) sent: RefCell<Sent>,
+    pub(super) sent: RefCell<SentKeys>,
     /// How large a file may be, once it was asked.
     pub(super) max_file_size: Cell<Option<u64>>,
 }
@@ -35,7 +35,7 @@ pub(super) struct ReplyClient {
 /// A request that was not answered as it should be.
 #[derive(Debug)]
 pub(super) struct FailedRequest {
-    pub(super) failure: Trouble,
+    pub(super) failure: RequestFailure,
     pub(super) cause: String,
     /// The account is stopped.
     stopped: bool,
@@ -84,7 +84,7 @@ impl ReplyClient {
     pub(super) async fn request<T>(
         &self,
         deadline: Instant,
-        ask: impl AsyncFnOnce(&dyn Api, &Token) -> Result<Answer<T>, RestError>,
+        ask: impl AsyncFnOnce(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
     ) -> Result<T, FailedRequest> {
         let acquired = timeout_at(deadline, self.acquire_permit()).await;
         let _slot = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
@@ -102,7 +102,7 @@ impl ReplyClient {
     }
 
     async fn acquire_permit(&self) -> Result<OwnedSemaphorePermit, FailedRequest> {
-        if self.context().stats.wait_for_send_permission().await == Standing::Stopped {
+        if self.context().stats.wait_for_send_permission().await == SendPermission::Denied {
             return Err(FailedRequest { stopped: true, ..FailedRequest::not_done("the account is stopped") });
         }
         let slots = self.slots.borrow().clone();
@@ -130,15 +130,15 @@ impl ReplyClient {
     }
 
     /// What is told when it is not tried any more.
-    pub(super) fn reply_error(&self, gave_up: GaveUp, failed: FailedRequest) -> ReplyError {
+    pub(super) fn reply_error(&self, gave_up: GiveUpReason, failed: FailedRequest) -> ReplyError {
         let context = self.context();
         let account = context.account.clone();
         match gave_up {
             _ if failed.stopped => ReplyError::Stopped(account),
-            GaveUp::Refused => ReplyError::Refused { cause: failed.cause },
-            GaveUp::TooLate { unsure } => {
+            GiveUpReason::Refused => ReplyError::Refused { cause: failed.cause },
+            GiveUpReason::TimedOut { maybe_done } => {
                 let (state, waited) = (context.stats.state(), context.settings.replies.deadline);
-                ReplyError::TooLate { account, state, waited, cause: failed.cause, unsure }
+                ReplyError::TimedOut { account, state, waited, cause: failed.cause, maybe_done }
             }
         }
     }
@@ -150,7 +150,7 @@ fn slots(context: &AccountContext) -> Arc<Semaphore> {
 
 impl FailedRequest {
     pub(super) fn not_done(cause: &(impl std::fmt::Display + ?Sized)) -> Self {
-        let failure = Trouble::NotDone { retry_after: None };
+        let failure = RequestFailure::NotDone { retry_after: None };
         Self { failure, cause: cause.to_string(), stopped: false }
     }
 
@@ -162,27 +162,29 @@ impl FailedRequest {
     /// The same for a request that changes nothing that matters.
     pub(super) fn into_retryable(self) -> Self {
         match self.failure {
-            Trouble::Unsure => Self { failure: Trouble::NotDone { retry_after: None }, ..self },
-            Trouble::Refused | Trouble::NotDone { .. } => self,
+            RequestFailure::Uncertain => {
+                Self { failure: RequestFailure::NotDone { retry_after: None }, ..self }
+            }
+            RequestFailure::Refused | RequestFailure::NotDone { .. } => self,
         }
     }
 }
 
 /// What an error says about what was asked for.
-fn failure(kind: RestErrorKind) -> Trouble {
+fn failure(kind: RestErrorKind) -> RequestFailure {
     use RestErrorKind as K;
     match kind {
-        K::RateLimited { retry_after } => Trouble::NotDone { retry_after },
-        K::Unauthorized | K::Tls | K::Redirect => Trouble::NotDone { retry_after: None },
-        K::NotFound => Trouble::Refused,
-        K::Refused(status) if status != 408 => Trouble::Refused,
+        K::RateLimited { retry_after } => RequestFailure::NotDone { retry_after },
+        K::Unauthorized | K::Tls | K::Redirect => RequestFailure::NotDone { retry_after: None },
+        K::NotFound => RequestFailure::Refused,
+        K::Refused(status) if status != 408 => RequestFailure::Refused,
         K::Refused(_)
         | K::Unreachable
         | K::Timeout
         | K::Server(_)
         | K::NotJson
         | K::TooLarge
-        | K::BadBody => Trouble::Unsure,
+        | K::BadBody => RequestFailure::Uncertain,
     }
 }
 
@@ -195,23 +197,23 @@ mod tests {
     #[test]
     fn what_is_not_refused_for_certain_may_have_been_done() {
         let wait = Some(Duration::from_secs(7));
-        let not_done = Trouble::NotDone { retry_after: None };
+        let not_done = RequestFailure::NotDone { retry_after: None };
         for (kind, expected) in [
-            (RestErrorKind::RateLimited { retry_after: wait }, Trouble::NotDone { retry_after: wait }),
+            (RestErrorKind::RateLimited { retry_after: wait }, RequestFailure::NotDone { retry_after: wait }),
             (RestErrorKind::Unauthorized, not_done),
             (RestErrorKind::Tls, not_done),
             (RestErrorKind::Redirect, not_done),
-            (RestErrorKind::NotFound, Trouble::Refused),
-            (RestErrorKind::Refused(400), Trouble::Refused),
-            (RestErrorKind::Refused(403), Trouble::Refused),
-            (RestErrorKind::Refused(413), Trouble::Refused),
-            (RestErrorKind::Refused(408), Trouble::Unsure),
-            (RestErrorKind::Unreachable, Trouble::Unsure),
-            (RestErrorKind::Timeout, Trouble::Unsure),
-            (RestErrorKind::Server(502), Trouble::Unsure),
-            (RestErrorKind::NotJson, Trouble::Unsure),
-            (RestErrorKind::BadBody, Trouble::Unsure),
-            (RestErrorKind::TooLarge, Trouble::Unsure),
+            (RestErrorKind::NotFound, RequestFailure::Refused),
+            (RestErrorKind::Refused(400), RequestFailure::Refused),
+            (RestErrorKind::Refused(403), RequestFailure::Refused),
+            (RestErrorKind::Refused(413), RequestFailure::Refused),
+            (RestErrorKind::Refused(408), RequestFailure::Uncertain),
+            (RestErrorKind::Unreachable, RequestFailure::Uncertain),
+            (RestErrorKind::Timeout, RequestFailure::Uncertain),
+            (RestErrorKind::Server(502), RequestFailure::Uncertain),
+            (RestErrorKind::NotJson, RequestFailure::Uncertain),
+            (RestErrorKind::BadBody, RequestFailure::Uncertain),
+            (RestErrorKind::TooLarge, RequestFailure::Uncertain),
         ] {
             assert_eq!(failure(kind), expected, "{kind:?}");
         }

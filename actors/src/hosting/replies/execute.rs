@@ -9,25 +9,27 @@ use super::{
     posting::{self, wait_before_retry},
 };
 use crate::{
-    mattermost::{Answer, EphemeralPost, Reaction, RestError},
-    model::{ChannelId, Draft, Order, PostId, Posted, ReplyError, Token, UserId},
-    policy::{Attempt, GaveUp, LONGEST_POST, ReplyStep, Standing, standing},
+    mattermost::{EphemeralPost, Reaction, RestError, RestResponse},
+    model::{ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
+    policy::{GiveUpReason, MAX_POST_CHARS, ReplyStep, RequestRetry, SendPermission, send_permission},
     ports::Api,
 };
 
 /// Carries an order out, until the deadline.
 pub(super) async fn execute_action(
     client: Rc<ReplyClient>,
-    action: Order,
+    action: OutgoingAction,
     deadline: Instant,
-) -> Result<Posted, ReplyError> {
+) -> Result<PostedIds, ReplyError> {
     let client = &*client;
     match action {
-        Order::Post(draft) => posting::post(client, draft, deadline).await,
-        Order::Ephemeral { user, draft } => ephemeral(client, user, draft, deadline).await,
-        Order::Edit { post, text } => edit(client, post, text, deadline).await,
-        Order::React { post, emoji } => react(client, post, emoji, deadline).await,
-        Order::Typing { channel, root_id } => show_typing(client, &channel, root_id.as_ref(), deadline).await,
+        OutgoingAction::Post(draft) => posting::post(client, draft, deadline).await,
+        OutgoingAction::Ephemeral { user, draft } => ephemeral(client, user, draft, deadline).await,
+        OutgoingAction::Edit { post, text } => edit(client, post, text, deadline).await,
+        OutgoingAction::React { post, emoji } => react(client, post, emoji, deadline).await,
+        OutgoingAction::Typing { channel, root_id } => {
+            show_typing(client, &channel, root_id.as_ref(), deadline).await
+        }
     }
 }
 
@@ -36,10 +38,10 @@ pub(super) async fn send_typing(
     client: Rc<ReplyClient>,
     channel: ChannelId,
     root_id: Option<PostId>,
-) -> Result<Posted, ReplyError> {
+) -> Result<PostedIds, ReplyError> {
     let context = client.context();
-    if standing(context.stats.state(), false) != Standing::May {
-        return Ok(Posted::default());
+    if send_permission(context.stats.state(), false) != SendPermission::Granted {
+        return Ok(PostedIds::default());
     }
     let deadline = Instant::now() + context.settings.replies.deadline;
     show_typing(&client, &channel, root_id.as_ref(), deadline).await
@@ -50,14 +52,14 @@ async fn show_typing(
     channel: &ChannelId,
     root_id: Option<&PostId>,
     deadline: Instant,
-) -> Result<Posted, ReplyError> {
+) -> Result<PostedIds, ReplyError> {
     let asked = client.request(deadline, async |api, token| api.typing(token, channel, root_id).await);
     match asked.await {
-        Err(failed) if failed.failure == crate::policy::Trouble::Refused => {
-            Err(client.reply_error(GaveUp::Refused, failed))
+        Err(failed) if failed.failure == crate::policy::RequestFailure::Refused => {
+            Err(client.reply_error(GiveUpReason::Refused, failed))
         }
         // What cannot be shown now need not be shown later.
-        Ok(()) | Err(_) => Ok(Posted::default()),
+        Ok(()) | Err(_) => Ok(PostedIds::default()),
     }
 }
 
@@ -66,12 +68,12 @@ async fn ephemeral(
     user_id: UserId,
     draft: Draft,
     deadline: Instant,
-) -> Result<Posted, ReplyError> {
+) -> Result<PostedIds, ReplyError> {
     fits(&draft.text)?;
     let Draft { channel: channel_id, text: message, root_id, props, .. } = draft;
     let post = EphemeralPost { user_id, channel_id, message, root_id, props };
     repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
-    Ok(Posted::default())
+    Ok(PostedIds::default())
 }
 
 async fn edit(
@@ -79,10 +81,10 @@ async fn edit(
     post: PostId,
     text: String,
     deadline: Instant,
-) -> Result<Posted, ReplyError> {
+) -> Result<PostedIds, ReplyError> {
     fits(&text)?;
     repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text).await).await?;
-    Ok(Posted { ids: vec![post] })
+    Ok(PostedIds { ids: vec![post] })
 }
 
 async fn react(
@@ -90,12 +92,13 @@ async fn react(
     post: PostId,
     emoji: String,
     deadline: Instant,
-) -> Result<Posted, ReplyError> {
-    let late = |failed: FailedRequest| client.reply_error(GaveUp::TooLate { unsure: false }, failed);
+) -> Result<PostedIds, ReplyError> {
+    let late =
+        |failed: FailedRequest| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed);
     let user_id = client.own_user_id(deadline).await.map_err(late)?;
     let reaction = Reaction { user_id, post_id: post, emoji_name: emoji };
     repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
-    Ok(Posted::default())
+    Ok(PostedIds::default())
 }
 
 /// What cannot be cut must fit.
@@ -104,8 +107,8 @@ fn fits(text: &str) -> Result<(), ReplyError> {
         return Err(ReplyError::Empty);
     }
     let characters = text.chars().count();
-    if characters > LONGEST_POST {
-        return Err(ReplyError::TooLong { characters, limit: LONGEST_POST });
+    if characters > MAX_POST_CHARS {
+        return Err(ReplyError::TooLong { characters, limit: MAX_POST_CHARS });
     }
     Ok(())
 }
@@ -114,13 +117,13 @@ fn fits(text: &str) -> Result<(), ReplyError> {
 async fn repeat<T>(
     client: &ReplyClient,
     deadline: Instant,
-    ask: impl AsyncFn(&dyn Api, &Token) -> Result<Answer<T>, RestError>,
+    ask: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
 ) -> Result<T, ReplyError> {
-    let mut attempt = Attempt::repeatable(deadline.into_std());
+    let mut retry = RequestRetry::idempotent(deadline.into_std());
     loop {
         match client.request(deadline, async |api, token| ask(api, token).await).await {
             Ok(done) => return Ok(done),
-            Err(failed) => wait_before_retry(client, &mut attempt, ReplyStep::Send, failed).await?,
+            Err(failed) => wait_before_retry(client, &mut retry, ReplyStep::Send, failed).await?,
         }
     }
 }

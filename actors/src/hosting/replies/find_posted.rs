@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::client::{FailedRequest, ReplyClient};
 use crate::{
-    mattermost::{Cut, PER_PAGE, Post, RestErrorKind, Span},
+    mattermost::{PER_PAGE, PageRequest, Post, PostRange, RestErrorKind},
     model::{ChannelId, PostId, UserId},
 };
 
@@ -63,18 +63,18 @@ impl PostedSearch<'_> {
             }
         }
         let from = if from == i64::MIN { from } else { from.saturating_add(CLOCK_MARGIN_MS) };
-        self.client.sent.borrow_mut().looked(self.channel, from, found);
+        self.client.sent.borrow_mut().channel_searched(self.channel, from, found);
         Ok(())
     }
 
     /// One page, a smaller one where it is too large; and whether it is the channel's last: one that is not full is.
     async fn page(&self, before: Option<&PostId>, page: usize) -> Result<(Vec<Post>, bool), FailedRequest> {
-        let span = before.map_or(Span::Newest, Span::Before);
+        let range = before.map_or(PostRange::Newest, PostRange::Before);
         let mut per_page = PER_PAGE;
         loop {
             let mut too_large = false;
             let asked = self.client.request(self.deadline, async |api, token| {
-                let answer = api.posts(token, self.channel, span, Cut { page, per_page }).await;
+                let answer = api.posts(token, self.channel, range, PageRequest { page, per_page }).await;
                 too_large = answer.as_ref().is_err_and(|error| error.kind == RestErrorKind::TooLarge);
                 answer
             });

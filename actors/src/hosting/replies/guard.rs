@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use crate::{
-    mattermost::author,
+    mattermost::post_author,
     model::{ChannelId, Event, UserId},
-    policy::{LoopGuard, Streak},
+    policy::{LoopGuard, LoopVerdict},
 };
 
 /// The loop guard of one server. The lock is held for a look-up, never across a wait.
@@ -34,12 +34,12 @@ impl SharedLoopGuard {
         self.with(|guard| guard.limit())
     }
 
-    pub(super) fn count_post(&self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> Streak {
-        self.with(|guard| guard.posts(channel, bot, is_answer))
+    pub(super) fn count_post(&self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
+        self.with(|guard| guard.record_post(channel, bot, is_answer))
     }
 
     pub(super) fn undo_post(&self, channel: &ChannelId) {
-        self.with(|guard| guard.did_not(channel));
+        self.with(|guard| guard.undo(channel));
     }
 
     /// An event is handed over. A post by somebody else ends a row; it counts from here, not from when it was heard, so
@@ -49,10 +49,10 @@ impl SharedLoopGuard {
             return;
         }
         let channel = &event.body.channel_id;
-        if self.with(|guard| guard.counts_in(channel))
-            && let Some(author) = author(&event.body)
+        if self.with(|guard| guard.is_counting(channel))
+            && let Some(author) = post_author(&event.body)
         {
-            self.with(|guard| guard.heard(channel, &author));
+            self.with(|guard| guard.post_received(channel, &author));
         }
     }
 
@@ -60,7 +60,7 @@ impl SharedLoopGuard {
         // A panic while it was held leaves counts that are whole.
         let mut guard = self.0.guard.lock().unwrap_or_else(PoisonError::into_inner);
         let result = f(&mut guard);
-        self.0.counting.store(guard.channels(), Ordering::Relaxed);
+        self.0.counting.store(guard.channel_count(), Ordering::Relaxed);
         result
     }
 }

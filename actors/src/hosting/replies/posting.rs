@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     mattermost::{FileId, NewFile, NewPost},
-    model::{Attachment, ChannelId, Draft, Fact, PostId, Posted, ReplyError, ReplyKey, UserId},
-    policy::{Attempt, GaveUp, LONGEST_TEXT, ReplyStep, Streak, split},
+    model::{Attachment, ChannelId, Draft, Fact, PostId, PostedIds, ReplyError, ReplyKey, UserId},
+    policy::{GiveUpReason, LoopVerdict, MAX_TEXT_CHARS, ReplyStep, RequestRetry, split_text},
 };
 
 /// The most files of one post: the server takes no more.
@@ -52,18 +52,18 @@ pub(super) async fn post(
     client: &ReplyClient,
     draft: Draft,
     deadline: Instant,
-) -> Result<Posted, ReplyError> {
+) -> Result<PostedIds, ReplyError> {
     let texts = checked(&draft)?;
     let me = client
         .own_user_id(deadline)
         .await
-        .map_err(|failed| client.reply_error(GaveUp::TooLate { unsure: false }, failed))?;
+        .map_err(|failed| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed))?;
     let (key, given) = match &draft.key {
         Some(key) => (key.as_str().to_owned(), true),
         None => (std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect(), false),
     };
     let oldest = match &draft.key {
-        Some(key) => key.oldest(),
+        Some(key) => key.earliest(),
         None => newest_time(client),
     };
     let mut ids = Vec::with_capacity(texts.len());
@@ -89,7 +89,7 @@ pub(super) async fn post(
         };
         ids.push(part.post_once().await?);
     }
-    Ok(Posted { ids })
+    Ok(PostedIds { ids })
 }
 
 /// The texts of the parts, if it can be posted at all.
@@ -101,8 +101,8 @@ fn checked(draft: &Draft) -> Result<Vec<String>, ReplyError> {
     if draft.files.len() > MOST_FILES {
         return Err(ReplyError::TooManyFiles { files: draft.files.len(), limit: MOST_FILES });
     }
-    let too_long = |characters| ReplyError::TooLong { characters, limit: LONGEST_TEXT };
-    split(&draft.text).map_err(|long| too_long(long.characters))
+    let too_long = |characters| ReplyError::TooLong { characters, limit: MAX_TEXT_CHARS };
+    split_text(&draft.text).map_err(|long| too_long(long.characters))
 }
 
 /// What is posted from now on is not older than the newest that was seen.
@@ -127,29 +127,33 @@ impl Part<'_> {
         }
         self.post.pending_post_id = format!("{}:{}", self.me, self.key);
         self.post.props.insert(KEY_PROP.into(), self.key.clone().into());
-        let before = self.given && self.client.sent.borrow().may_have(self.channel(), self.oldest);
-        let mut attempt = Attempt::once(self.deadline.into_std(), before);
+        let before = self.given && self.client.sent.borrow().may_contain(self.channel(), self.oldest);
+        let mut retry = RequestRetry::at_most_once(self.deadline.into_std(), before);
         let mut counted = false;
-        let result = self.until_done(&mut attempt, &mut counted).await;
-        if counted && matches!(&result, Err(error) if !is_unsure(error)) {
+        let result = self.until_done(&mut retry, &mut counted).await;
+        if counted && matches!(&result, Err(error) if !is_maybe_done(error)) {
             self.client.context().loop_guard.undo_post(self.channel());
         }
         result
     }
 
-    async fn until_done(&mut self, attempt: &mut Attempt, counted: &mut bool) -> Result<PostId, ReplyError> {
+    async fn until_done(
+        &mut self,
+        retry: &mut RequestRetry,
+        counted: &mut bool,
+    ) -> Result<PostId, ReplyError> {
         loop {
-            let step = attempt.next();
+            let step = retry.next_step();
             let done = match step {
-                ReplyStep::Look => self.search().await,
+                ReplyStep::Search => self.search().await,
                 ReplyStep::Send => self.send(counted).await.map(Some),
             };
             match done {
                 Ok(Some(id)) => return Ok(id),
-                Ok(None) => attempt.not_found(),
+                Ok(None) => retry.not_found(),
                 Err(StepError::Error(error)) => return Err(error),
                 Err(StepError::FailedRequest(failed)) => {
-                    wait_before_retry(self.client, attempt, step, failed).await?
+                    wait_before_retry(self.client, retry, step, failed).await?
                 }
             }
         }
@@ -172,13 +176,14 @@ impl Part<'_> {
         let post = &self.post;
         let made =
             self.client.request(self.deadline, async |api, token| api.create_post(token, post).await).await?;
-        self.client.sent.borrow_mut().posted(self.channel(), &self.key, made.id.clone());
+        self.client.sent.borrow_mut().insert(self.channel(), &self.key, made.id.clone());
         Ok(made.id)
     }
 
     fn count(&self) -> Result<(), StepError> {
         let context = self.client.context();
-        let Streak::Ends { first } = context.loop_guard.count_post(self.channel(), &self.me, self.is_answer)
+        let LoopVerdict::Refuse { first } =
+            context.loop_guard.count_post(self.channel(), &self.me, self.is_answer)
         else {
             return Ok(());
         };
@@ -219,21 +224,21 @@ impl Part<'_> {
     }
 }
 
-fn is_unsure(error: &ReplyError) -> bool {
-    matches!(error, ReplyError::TooLate { unsure: true, .. })
+fn is_maybe_done(error: &ReplyError) -> bool {
+    matches!(error, ReplyError::TimedOut { maybe_done: true, .. })
 }
 
 /// Waits for the next step after one that failed, if there is one.
 pub(super) async fn wait_before_retry(
     client: &ReplyClient,
-    attempt: &mut Attempt,
+    retry: &mut RequestRetry,
     step: ReplyStep,
     failed: FailedRequest,
 ) -> Result<(), ReplyError> {
     if failed.is_final() {
-        return Err(client.reply_error(attempt.too_late(), failed));
+        return Err(client.reply_error(retry.timed_out(), failed));
     }
-    match attempt.failed(Instant::now().into_std(), step, failed.failure) {
+    match retry.failed(Instant::now().into_std(), step, failed.failure) {
         Ok(after) => {
             sleep(after).await;
             Ok(())

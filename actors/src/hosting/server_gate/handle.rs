@@ -11,9 +11,9 @@ use super::{
 };
 use crate::hosting::context::now;
 use crate::{
-    mattermost::{DialError, DialErrorKind, RateHeaders, RestError, RestErrorKind, Tally},
+    mattermost::{DialError, DialErrorKind, RateHeaders, RequestStats, RestError, RestErrorKind},
     model::{AccountName, ServerSnapshot},
-    policy::{RateSeen, RequestClass},
+    policy::{RateLimitStatus, RequestClass},
 };
 
 /// The way to one server's gate, from any Arbiter.
@@ -21,7 +21,7 @@ use crate::{
 pub(in crate::hosting) struct GateHandle {
     gate: Addr<ServerGate>,
     slots: Arc<Semaphore>,
-    tally: Arc<Tally>,
+    request_stats: Arc<RequestStats>,
 }
 
 /// Leave for one request.
@@ -37,8 +37,12 @@ pub(in crate::hosting) struct RequestPermit {
 pub(in crate::hosting) struct GateClosed;
 
 impl GateHandle {
-    pub(in crate::hosting) fn new(gate: Addr<ServerGate>, slots: Arc<Semaphore>, tally: Arc<Tally>) -> Self {
-        Self { gate, slots, tally }
+    pub(in crate::hosting) fn new(
+        gate: Addr<ServerGate>,
+        slots: Arc<Semaphore>,
+        request_stats: Arc<RequestStats>,
+    ) -> Self {
+        Self { gate, slots, request_stats }
     }
 
     /// Waits for leave to make one request: for the pace, for a pause to end, and while the server is down.
@@ -51,7 +55,7 @@ impl GateHandle {
         let asked = now();
         self.gate.do_send(Acquire { class, account: account.clone(), grant });
         let permit = granted.await.map_err(|_| GateClosed)?;
-        self.tally.waited(class, now().saturating_duration_since(asked));
+        self.request_stats.record_wait(class, now().saturating_duration_since(asked));
         Ok(permit)
     }
 
@@ -65,7 +69,7 @@ impl GateHandle {
         if let Some(rate) = rate {
             let reset_seconds = rate.reset.as_secs();
             let (limit, remaining) = (rate.limit.into(), rate.remaining.into());
-            self.gate.do_send(ServerReport::Rate(RateSeen { limit, remaining, reset_seconds }));
+            self.gate.do_send(ServerReport::Rate(RateLimitStatus { limit, remaining, reset_seconds }));
         }
     }
 

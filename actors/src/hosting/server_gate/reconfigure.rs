@@ -7,7 +7,7 @@ use actix::{ActorContext as _, AsyncContext as _, Context, Handler, Message};
 use super::{ServerGate, slots_of};
 use crate::{
     hosting::context::now,
-    policy::{GateLimits, Pace, Weather},
+    policy::{GateLimits, ServerStatus, TokenBucket},
     ports::ApiFactory,
 };
 
@@ -34,16 +34,16 @@ pub(super) struct Stop;
 impl ServerGate {
     /// Forgets what was learned of the server.
     fn forget_server(&mut self, limits: GateLimits, ctx: &mut Context<Self>) {
-        self.bucket = Pace::new(now(), limits.requests_per_second);
+        self.bucket = TokenBucket::new(now(), limits.requests_per_second);
         if let Some(probe_handle) = self.probe_handle.take() {
             ctx.cancel_future(probe_handle);
         }
-        if self.probe.weather() == Weather::Down {
-            self.probe.knocks();
+        if self.probe.status() == ServerStatus::Down {
+            self.probe.probe_started();
             self.send_probe(ctx);
         } else {
             // A knock that was on its way is none any more.
-            self.probe.answered(now());
+            self.probe.probe_answered(now());
         }
     }
 

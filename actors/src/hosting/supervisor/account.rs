@@ -21,7 +21,7 @@ use crate::{
         AccountDetail, AccountSnapshot, AccountState, CloseReason, Ending, Fact, Generation, ResumePoint,
         Stalls,
     },
-    policy::{Deafness, RestartTracker},
+    policy::{DeafTimer, RestartTracker},
 };
 
 /// Endings remembered of each account: a night's worth of one that is ill, and little memory for ten thousand.
@@ -61,7 +61,7 @@ pub(super) struct Account {
     /// How the last Connections ended, oldest first.
     pub(super) endings: VecDeque<Arc<Ending>>,
     pub(super) restarts: u64,
-    pub(super) deafness: Deafness,
+    pub(super) deaf_timer: DeafTimer,
     /// How long it was ready, up to the last time that it came into or left that state; and since when it is.
     pub(super) ready: (Duration, Option<Instant>),
 }
@@ -99,7 +99,7 @@ impl Account {
             config_changed: false,
             endings: VecDeque::new(),
             restarts: 0,
-            deafness: Deafness::default(),
+            deaf_timer: DeafTimer::default(),
             ready: (Duration::ZERO, None),
         }
     }
@@ -134,7 +134,7 @@ impl Account {
             ready_for: self.ready_for(),
             restarts: self.restarts,
             restarts_in_window: self.tracker.budget().used(now),
-            budget_left: self.tracker.budget().left(now),
+            budget_left: self.tracker.budget().remaining(now),
             last_ending: self.endings.back().cloned(),
             stalls: self.stalls,
             queued: self.queued(),
@@ -160,7 +160,7 @@ impl Account {
 
     /// Takes note of an ending.
     pub(super) fn record_ending(&mut self, ending: Ending) {
-        self.deafness.ended(ending.at, &ending.reason);
+        self.deaf_timer.ended(ending.at, &ending.reason);
         if self.endings.len() == MOST_ENDINGS {
             self.endings.pop_front();
         }

@@ -10,8 +10,8 @@ use crate::{
         connection::{Connection, PollSoon},
         delivery::Delivery,
     },
-    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, Stall},
-    policy::Run,
+    model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, StallCause},
+    policy::RunSummary,
 };
 
 /// A Connection was welcomed by the server.
@@ -50,7 +50,7 @@ pub(in crate::hosting) struct ChildStopped {
     pub(in crate::hosting) connection: Addr<Connection>,
     /// None when nobody had set one: it panicked, or its Arbiter died.
     pub(in crate::hosting) reason: Option<CloseReason>,
-    pub(in crate::hosting) run: Run,
+    pub(in crate::hosting) run: RunSummary,
     /// Where its socket may be taken up again.
     pub(in crate::hosting) resume: Option<ResumePoint>,
 }
@@ -68,7 +68,7 @@ pub(in crate::hosting) struct DeliveryStopped {
 #[rtype(result = "()")]
 pub(in crate::hosting) struct StallChanged {
     pub(in crate::hosting) account: AccountName,
-    pub(in crate::hosting) cause: Stall,
+    pub(in crate::hosting) cause: StallCause,
     pub(in crate::hosting) is_stalled: bool,
 }
 
@@ -113,7 +113,7 @@ impl Handler<ChildReady> for Supervisor {
         account.was_ready = true;
         account.record_recovery();
         account.observe(Fact::Ready { after: event.after });
-        if let Some(after) = account.deafness.ready(SystemTime::now(), event.baseline_update_at) {
+        if let Some(after) = account.deaf_timer.ready(SystemTime::now(), event.baseline_update_at) {
             account.observe(Fact::HearsAgain { after });
         }
         let server = account.spec.server.clone();
@@ -177,7 +177,7 @@ impl Handler<StallChanged> for Supervisor {
 
     fn handle(&mut self, event: StallChanged, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&event.account) else { return };
-        account.stalls.note(event.cause, event.is_stalled);
+        account.stalls.set(event.cause, event.is_stalled);
         match (account.stalls.any(), account.state) {
             (true, AccountState::Connecting | AccountState::CatchingUp | AccountState::Ready) => {
                 account.set_state(AccountState::Stalled);

@@ -18,7 +18,7 @@ use crate::{
         shared_replay::SharedReplay,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
-    policy::{CommonCause, Run},
+    policy::{CommonCause, RunSummary},
 };
 
 impl Handler<AddServer> for Supervisor {
@@ -188,7 +188,7 @@ impl Supervisor {
             self.pool.replace_hung(placement.slot);
         }
         let (account, reason) = (name.clone(), Some(reason));
-        let child = ChildStopped { account, connection, reason, run: Run::default(), resume: None };
+        let child = ChildStopped { account, connection, reason, run: RunSummary::default(), resume: None };
         self.on_connection_ended(child, ctx);
     }
 }

@@ -7,8 +7,8 @@ use actix::{AsyncContext as _, Context, Handler};
 use super::{ChildStopped, DeliveryStopped, Supervisor};
 use crate::{
     hosting::{connection::Terminate, context::now},
-    model::{AccountName, AccountState, Class, CloseReason, Ending, Fact},
-    policy::Next,
+    model::{AccountName, AccountState, CloseClass, CloseReason, Ending, Fact},
+    policy::RestartDecision,
 };
 
 impl Handler<ChildStopped> for Supervisor {
@@ -63,8 +63,10 @@ impl Supervisor {
         };
         let next = account.tracker.ended(now, decided, child.run);
         let ready_for = child.run.ready_for;
-        let witnessed = account.seen_by_sibling && matches!(reason.class(), Class::Recycle | Class::Blocked);
-        let charged = matches!(next, Next::Trip { .. } | Next::Start { charged: Some(_), .. });
+        let witnessed =
+            account.seen_by_sibling && matches!(reason.class(), CloseClass::Recycle | CloseClass::Blocked);
+        let charged =
+            matches!(next, RestartDecision::Trip { .. } | RestartDecision::Start { charged: Some(_), .. });
         account.observe(Fact::Closed { reason: reason.clone(), ready_for, charged });
         account.resume = child.resume;
         account.record_ending(Ending {
@@ -109,23 +111,27 @@ impl Supervisor {
         Vec::new()
     }
 
-    fn carry_out(&mut self, name: &AccountName, next: Next, ctx: &mut Context<Self>) {
+    fn carry_out(&mut self, name: &AccountName, next: RestartDecision, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let at_once = std::mem::take(&mut account.seen_by_sibling);
         // A host that ends keeps it for the next one.
         let is_shutting_down =
             self.shutting_down.is_some() && account.last_ended_with(&CloseReason::Shutdown);
-        if !is_shutting_down && !matches!(next, Next::Start { resume: true, .. }) {
+        if !is_shutting_down && !matches!(next, RestartDecision::Start { resume: true, .. }) {
             account.resume = None;
         }
         let (state, fact, after) = match next {
-            Next::Stop => return self.stopped(name, ctx),
-            Next::Move => (AccountState::Connecting, None, Duration::ZERO),
-            Next::Start { after, .. } => (AccountState::Backoff, None, after),
-            Next::AskBlocked(_) if at_once => (AccountState::Blocked, Some(Fact::Blocked), Duration::ZERO),
-            Next::AskBlocked(after) => (AccountState::Blocked, Some(Fact::Blocked), after),
-            Next::AskMisconfigured(after) => (AccountState::Misconfigured, Some(Fact::Misconfigured), after),
-            Next::Trip { cooldown, .. } => {
+            RestartDecision::Stop => return self.stopped(name, ctx),
+            RestartDecision::MoveArbiter => (AccountState::Connecting, None, Duration::ZERO),
+            RestartDecision::Start { after, .. } => (AccountState::Backoff, None, after),
+            RestartDecision::PollBlocked(_) if at_once => {
+                (AccountState::Blocked, Some(Fact::Blocked), Duration::ZERO)
+            }
+            RestartDecision::PollBlocked(after) => (AccountState::Blocked, Some(Fact::Blocked), after),
+            RestartDecision::PollMisconfigured(after) => {
+                (AccountState::Misconfigured, Some(Fact::Misconfigured), after)
+            }
+            RestartDecision::Trip { cooldown, .. } => {
                 (AccountState::Tripped, Some(Fact::Tripped { cooldown }), cooldown)
             }
         };

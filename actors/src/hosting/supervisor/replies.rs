@@ -12,7 +12,7 @@ use tokio::{
 use super::{Supervisor, account::Account};
 use crate::{
     hosting::replies::{Drain, Replies, Stop, Submit},
-    model::{AccountName, Order, Posted, ReplyError},
+    model::{AccountName, OutgoingAction, PostedIds, ReplyError},
 };
 
 /// How long beyond a reply's deadline its result is waited for: a request that began in time may last as long as the
@@ -20,21 +20,21 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(60);
 
 /// Where the result of an order comes.
-type Submitted = oneshot::Receiver<Result<Posted, ReplyError>>;
+type Submitted = oneshot::Receiver<Result<PostedIds, ReplyError>>;
 
 /// Has an account say something. Answered when it is done: with the posts, or with what stood in the way. Orders of one
 /// account are carried out in order within a channel, and side by side across channels.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Posted, ReplyError>")]
+#[rtype(result = "Result<PostedIds, ReplyError>")]
 pub struct SendReply {
     /// The account.
     pub account: AccountName,
     /// What it is to do.
-    pub action: Order,
+    pub action: OutgoingAction,
 }
 
 impl Handler<SendReply> for Supervisor {
-    type Result = ResponseFuture<Result<Posted, ReplyError>>;
+    type Result = ResponseFuture<Result<PostedIds, ReplyError>>;
 
     fn handle(&mut self, SendReply { account, action }: SendReply, _: &mut Self::Context) -> Self::Result {
         let result = self.submit(&account, action);
@@ -51,7 +51,7 @@ impl Handler<SendReply> for Supervisor {
 }
 
 impl Supervisor {
-    fn submit(&mut self, name: &AccountName, action: Order) -> Result<Submitted, ReplyError> {
+    fn submit(&mut self, name: &AccountName, action: OutgoingAction) -> Result<Submitted, ReplyError> {
         let replies = self.replies_of(name);
         let Some((replies, account)) = replies.zip(self.accounts.get(name)) else {
             return Err(ReplyError::UnknownAccount(name.clone()));
@@ -62,7 +62,7 @@ impl Supervisor {
         match replies.try_send(submit) {
             Ok(()) => Ok(result),
             Err(SendError::Full(_)) => {
-                Err(ReplyError::Full { account: name.clone(), limit: "its whole mailbox" })
+                Err(ReplyError::QueueFull { account: name.clone(), limit: "its whole mailbox" })
             }
             Err(SendError::Closed(_)) => Err(ReplyError::Interrupted(name.clone())),
         }

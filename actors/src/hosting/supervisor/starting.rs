@@ -13,7 +13,7 @@ use crate::{
         server_gate::ServerGate,
     },
     model::{AccountName, AccountState, Fact, Stalls},
-    policy::Phase,
+    policy::BreakerState,
 };
 
 /// No wait is longer: what a policy says beyond it is a mistake, and a clock must not overflow.
@@ -55,7 +55,7 @@ impl Supervisor {
         let Some(account) = self.accounts.get_mut(name) else {
             return;
         };
-        if let Phase::Tripped { .. } = account.tracker.phase() {
+        if let BreakerState::Tripped { .. } = account.tracker.breaker_state() {
             account.tracker.cooled_down();
             account.context.observe(account.generation, Fact::HalfOpen);
         }

@@ -3,13 +3,13 @@
 use awc::http::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{client::RawAnswer, headers};
+use super::{client::RawResponse, headers};
 use crate::mattermost::{Client, Etag, Me, RateHeaders, RestError, RestErrorKind, User};
 use crate::model::Token;
 
 /// A good answer, with what the server said about its rate limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer<T> {
+pub struct RestResponse<T> {
     /// The answer.
     pub value: T,
     /// What is left of the rate limit, where the server has one.
@@ -34,16 +34,16 @@ impl Client {
     /// # Errors
     ///
     /// A 401 is [`RestErrorKind::Unauthorized`], also while the account is disabled (fact 8).
-    pub async fn me(&self, token: &Token, etag: Option<&Etag>) -> Result<Answer<Me>, RestError> {
+    pub async fn me(&self, token: &Token, etag: Option<&Etag>) -> Result<RestResponse<Me>, RestError> {
         const ROUTE: &str = "/users/me";
         let answer = self.get(ROUTE, Some(token), etag).await?;
         let rate = RateHeaders::read(&answer.headers);
         if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(Answer { value: Me::Unmodified, rate });
+            return Ok(RestResponse { value: Me::Unmodified, rate });
         }
         let user: User = answer.json(ROUTE)?;
         let etag = Etag::read(&answer.headers);
-        Ok(Answer { value: Me::User { user, etag }, rate })
+        Ok(RestResponse { value: Me::User { user, etag }, rate })
     }
 
     /// Asks whether the server is up. No token is sent.
@@ -51,16 +51,16 @@ impl Client {
     /// # Errors
     ///
     /// Any answer below 500 means that it is up, also an error.
-    pub async fn system_ping(&self) -> Result<Answer<SystemPing>, RestError> {
+    pub async fn system_ping(&self) -> Result<RestResponse<SystemPing>, RestError> {
         const ROUTE: &str = "/system/ping";
         let answer = self.get(ROUTE, None, None).await?;
         let mut value: SystemPing = answer.json(ROUTE)?;
         value.server_version = headers::text(&answer.headers, "x-version-id").map(Into::into);
-        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
     }
 }
 
-impl RawAnswer {
+impl RawResponse {
     pub(in crate::mattermost) fn json<T: DeserializeOwned>(
         &self,
         route: &'static str,

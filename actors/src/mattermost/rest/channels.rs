@@ -8,8 +8,10 @@ use std::{
 use actix_http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
-use super::{client::RawAnswer, error::AppError};
-use crate::mattermost::{Answer, Client, RateHeaders, RestError, RestErrorKind, transport::url::encoded};
+use super::{client::RawResponse, error::AppError};
+use crate::mattermost::{
+    Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+};
 use crate::model::{ChannelId, Token};
 
 /// The server has no such route.
@@ -85,7 +87,7 @@ impl Client {
     /// # Errors
     ///
     /// When one of the requests fails: a list is complete or none.
-    pub async fn channels(&self, token: &Token) -> Result<Answer<Vec<Channel>>, RestError> {
+    pub async fn channels(&self, token: &Token) -> Result<RestResponse<Vec<Channel>>, RestError> {
         const ROUTE: &str = "/users/me/channels";
         if self.lists_by_team().get() {
             return self.channels_by_team(token).await;
@@ -105,15 +107,15 @@ impl Client {
     ///
     /// Another's channel is [`RestErrorKind::Refused`] with 403, one that is nobody's
     /// [`RestErrorKind::NotFound`].
-    pub async fn channel(&self, token: &Token, id: &ChannelId) -> Result<Answer<Channel>, RestError> {
+    pub async fn channel(&self, token: &Token, id: &ChannelId) -> Result<RestResponse<Channel>, RestError> {
         const ROUTE: &str = "/channels/{channel_id}";
-        let path = format!("/channels/{}", encoded(id.as_str()));
-        let answer = self.get_at(ROUTE, &path, Some(token), None).await?;
+        let path = format!("/channels/{}", percent_encode(id.as_str()));
+        let answer = self.get_path(ROUTE, &path, Some(token), None).await?;
         let channel = Channel { last_post_at: None, ..answer.json(ROUTE)? };
-        Ok(Answer { value: channel, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value: channel, rate: RateHeaders::read(&answer.headers) })
     }
 
-    async fn channels_by_team(&self, token: &Token) -> Result<Answer<Vec<Channel>>, RestError> {
+    async fn channels_by_team(&self, token: &Token) -> Result<RestResponse<Vec<Channel>>, RestError> {
         const TEAMS: &str = "/users/me/teams";
         const ROUTE: &str = "/users/me/teams/{team_id}/channels";
         #[derive(Deserialize)]
@@ -125,12 +127,12 @@ impl Client {
         let mut rate = RateHeaders::read(&answer.headers);
         let mut merged = BTreeMap::new();
         for team in teams {
-            let path = format!("/users/me/teams/{}/channels", encoded(&team.id));
+            let path = format!("/users/me/teams/{}/channels", percent_encode(&team.id));
             let list = self.channel_list(ROUTE, &path, token).await?;
             rate = list.rate.or(rate);
             list.value.into_iter().for_each(|channel| merge(&mut merged, channel));
         }
-        Ok(Answer { value: merged.into_values().collect(), rate })
+        Ok(RestResponse { value: merged.into_values().collect(), rate })
     }
 
     async fn channel_list(
@@ -138,16 +140,16 @@ impl Client {
         route: &'static str,
         path: &str,
         token: &Token,
-    ) -> Result<Answer<Vec<Channel>>, RestError> {
+    ) -> Result<RestResponse<Vec<Channel>>, RestError> {
         let path = format!("{path}?include_deleted=true");
-        let read = |answer: RawAnswer| {
+        let read = |answer: RawResponse| {
             let list = answer
                 .json(route)
                 .map_err(|error| begun(&answer, route).unwrap_or(error).without(Some(token)))?;
-            Ok(Answer { value: list, rate: RateHeaders::read(&answer.headers) })
+            Ok(RestResponse { value: list, rate: RateHeaders::read(&answer.headers) })
         };
-        match self.get_at(route, &path, Some(token), None).await.and_then(read) {
-            Err(error) if is_empty(&error) => Ok(Answer { value: Vec::new(), rate: None }),
+        match self.get_path(route, &path, Some(token), None).await.and_then(read) {
+            Err(error) if is_empty(&error) => Ok(RestResponse { value: Vec::new(), rate: None }),
             answer => answer,
         }
     }
@@ -173,7 +175,7 @@ fn is_empty(error: &RestError) -> bool {
 
 /// The error that a newer server wrote into a list that it had begun to send with 200. It writes `[`
 /// before it looks, so an account without channels gets this too: `[` and the error of fact 26.
-fn begun(answer: &RawAnswer, route: &'static str) -> Option<RestError> {
+fn begun(answer: &RawResponse, route: &'static str) -> Option<RestError> {
     let rest = answer.body.trim_ascii_start().strip_prefix(b"[")?;
     let status = serde_json::from_slice::<AppError>(rest).ok()?.status_code;
     let status = StatusCode::from_u16(status).ok().filter(|status| !status.is_success())?;

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::failure::Failure;
+use super::failure::TransportError;
 use crate::mattermost::{
-    ClientConfig, ClientLimits, DialError, Dialed, Etag, RestError, RestErrorKind, Tally,
+    ClientConfig, ClientLimits, DialError, DialedSocket, Etag, RequestStats, RestError, RestErrorKind,
     socket::dial::{self, Tunnels},
     transport::ServerConnector,
 };
@@ -28,7 +28,7 @@ use crate::model::{ResumePoint, Token};
 pub struct Client(Rc<Inner>);
 
 struct Inner {
-    tally: Arc<Tally>,
+    request_stats: Arc<RequestStats>,
     config: ClientConfig,
     rest: awc::Client,
     /// A request is made when there is a connection for it: one that waits for its turn takes a few bytes, one that waits
@@ -39,7 +39,7 @@ struct Inner {
 }
 
 /// What is asked.
-pub(in crate::mattermost) struct Ask<'a> {
+pub(in crate::mattermost) struct RestRequest<'a> {
     pub(in crate::mattermost) method: Method,
     /// What errors name.
     pub(in crate::mattermost) route: &'static str,
@@ -54,7 +54,7 @@ pub(in crate::mattermost) struct Ask<'a> {
 }
 
 /// An answer whose status is 2xx or 304, its body read to the end.
-pub(in crate::mattermost) struct RawAnswer {
+pub(in crate::mattermost) struct RawResponse {
     pub(in crate::mattermost) status: StatusCode,
     pub(in crate::mattermost) headers: HeaderMap,
     pub(in crate::mattermost) body: Vec<u8>,
@@ -63,13 +63,13 @@ pub(in crate::mattermost) struct RawAnswer {
 impl Client {
     /// Makes a client. Nothing is connected yet.
     pub fn new(config: &ClientConfig) -> Self {
-        Self::counted(config, Arc::default())
+        Self::with_stats(config, Arc::default())
     }
 
     /// The same, and what it asks and dials is counted there.
-    pub fn counted(config: &ClientConfig, tally: Arc<Tally>) -> Self {
+    pub fn with_stats(config: &ClientConfig, request_stats: Arc<RequestStats>) -> Self {
         Self(Rc::new(Inner {
-            tally,
+            request_stats,
             config: config.clone(),
             rest: http_client(config),
             turns: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
@@ -84,9 +84,9 @@ impl Client {
     /// # Errors
     ///
     /// When there is no connection, or the server answers anything but a proper 101.
-    pub async fn dial(&self, token: &Token, resume: Option<&ResumePoint>) -> Result<Dialed, DialError> {
+    pub async fn dial(&self, token: &Token, resume: Option<&ResumePoint>) -> Result<DialedSocket, DialError> {
         let dialed = dial::dial(&self.0.config, &self.0.tunnels, token, resume).await;
-        self.0.tally.dialed(dialed.as_ref().err());
+        self.0.request_stats.record_dial(dialed.as_ref().err());
         dialed
     }
 
@@ -102,20 +102,20 @@ impl Client {
         route: &'static str,
         token: Option<&Token>,
         etag: Option<&Etag>,
-    ) -> Result<RawAnswer, RestError> {
-        self.get_at(route, route, token, etag).await
+    ) -> Result<RawResponse, RestError> {
+        self.get_path(route, route, token, etag).await
     }
 
     /// The same for a route with ids or a query: `path` has them, `route` is what errors name.
-    pub(in crate::mattermost) async fn get_at(
+    pub(in crate::mattermost) async fn get_path(
         &self,
         route: &'static str,
         path: &str,
         token: Option<&Token>,
         etag: Option<&Etag>,
-    ) -> Result<RawAnswer, RestError> {
+    ) -> Result<RawResponse, RestError> {
         let within = self.limits().request_timeout;
-        self.ask(Ask { method: Method::GET, route, path, token, etag, body: None, within }).await
+        self.ask(RestRequest { method: Method::GET, route, path, token, etag, body: None, within }).await
     }
 
     pub(in crate::mattermost) fn limits(&self) -> &ClientLimits {
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// Asks, within the time for it, and reads the whole body.
-    pub(in crate::mattermost) async fn ask(&self, ask: Ask<'_>) -> Result<RawAnswer, RestError> {
+    pub(in crate::mattermost) async fn ask(&self, ask: RestRequest<'_>) -> Result<RawResponse, RestError> {
         let (route, token, within) = (ask.route, ask.token, ask.within);
         let method = ask.method.clone();
         let asking = async {
@@ -133,13 +133,17 @@ impl Client {
         };
         let answer = timeout(within, asking)
             .await
-            .unwrap_or_else(|_| Err(RestError::failed(Failure::timeout(), route)));
-        self.0.tally.asked(&method, route, answer.as_ref().map(|answer| answer.status.as_u16()));
+            .unwrap_or_else(|_| Err(RestError::failed(TransportError::timeout(), route)));
+        self.0.request_stats.record_request(
+            &method,
+            route,
+            answer.as_ref().map(|answer| answer.status.as_u16()),
+        );
         answer.map_err(|error| error.without(token))
     }
 
-    async fn send(&self, ask: Ask<'_>) -> Result<RawAnswer, RestError> {
-        let Ask { method, route, path, token, etag, body, .. } = ask;
+    async fn send(&self, ask: RestRequest<'_>) -> Result<RawResponse, RestError> {
+        let RestRequest { method, route, path, token, etag, body, .. } = ask;
         let url = self.0.config.url();
         let uri =
             url.plain_api(path).map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
@@ -158,7 +162,7 @@ impl Client {
         let body = self.read(&mut response, route).await;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
-            return Ok(RawAnswer { status, headers, body: body? });
+            return Ok(RawResponse { status, headers, body: body? });
         }
         Err(RestError::refused(status, &headers, &body.unwrap_or_default(), route))
     }

@@ -6,7 +6,7 @@ use actix_http::{StatusCode, header::HeaderMap};
 use serde::Deserialize;
 
 use super::{
-    failure::{Failure, FailureKind},
+    failure::{TransportError, TransportErrorKind},
     headers,
 };
 use crate::model::Token;
@@ -73,12 +73,12 @@ impl RestError {
         Self { kind, route, id: None, message: message.into(), source: None }
     }
 
-    pub(in crate::mattermost) fn failed(failure: Failure, route: &'static str) -> Self {
+    pub(in crate::mattermost) fn failed(failure: TransportError, route: &'static str) -> Self {
         let kind = match failure.kind {
-            FailureKind::Unreachable => RestErrorKind::Unreachable,
-            FailureKind::Timeout => RestErrorKind::Timeout,
-            FailureKind::Tls => RestErrorKind::Tls,
-            FailureKind::NotHttp => RestErrorKind::BadBody,
+            TransportErrorKind::Unreachable => RestErrorKind::Unreachable,
+            TransportErrorKind::Timeout => RestErrorKind::Timeout,
+            TransportErrorKind::Tls => RestErrorKind::Tls,
+            TransportErrorKind::NotHttp => RestErrorKind::BadBody,
         };
         Self { kind, route, id: None, message: failure.message.into(), source: failure.source }
     }

@@ -7,8 +7,8 @@ use awc::error::{ConnectError, PayloadError, SendRequestError};
 
 /// What stood in the way before there was an answer.
 #[derive(Debug)]
-pub(in crate::mattermost) struct Failure {
-    pub(in crate::mattermost) kind: FailureKind,
+pub(in crate::mattermost) struct TransportError {
+    pub(in crate::mattermost) kind: TransportErrorKind,
     pub(in crate::mattermost) message: String,
     /// The error of the operating system or of TLS beneath, which, unlike the HTTP client's own
     /// errors, can be sent between threads.
@@ -16,7 +16,7 @@ pub(in crate::mattermost) struct Failure {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::mattermost) enum FailureKind {
+pub(in crate::mattermost) enum TransportErrorKind {
     /// No connection, or it broke before the answer.
     Unreachable,
     /// It took too long.
@@ -27,29 +27,29 @@ pub(in crate::mattermost) enum FailureKind {
     NotHttp,
 }
 
-impl Failure {
-    fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+impl TransportError {
+    fn new(kind: TransportErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
     pub(in crate::mattermost) fn timeout() -> Self {
-        Self::new(FailureKind::Timeout, "the time for the request is over")
+        Self::new(TransportErrorKind::Timeout, "the time for the request is over")
     }
 
     fn io(what: &str, error: io::Error) -> Self {
         let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
         let kind = match error.kind() {
-            _ if tls => FailureKind::Tls,
-            io::ErrorKind::TimedOut => FailureKind::Timeout,
-            _ => FailureKind::Unreachable,
+            _ if tls => TransportErrorKind::Tls,
+            io::ErrorKind::TimedOut => TransportErrorKind::Timeout,
+            _ => TransportErrorKind::Unreachable,
         };
         Self { kind, message: format!("{what}: {error}"), source: Some(error) }
     }
 }
 
-impl From<SendRequestError> for Failure {
+impl From<SendRequestError> for TransportError {
     fn from(error: SendRequestError) -> Self {
-        use FailureKind::{NotHttp, Timeout, Unreachable};
+        use TransportErrorKind::{NotHttp, Timeout, Unreachable};
         match error {
             SendRequestError::Connect(error) => error.into(),
             SendRequestError::Send(error) => Self::io("the request could not be sent", error),
@@ -66,9 +66,9 @@ impl From<SendRequestError> for Failure {
     }
 }
 
-impl From<ConnectError> for Failure {
+impl From<ConnectError> for TransportError {
     fn from(error: ConnectError) -> Self {
-        use FailureKind::{Timeout, Unreachable};
+        use TransportErrorKind::{Timeout, Unreachable};
         match error {
             ConnectError::Io(error) => Self::io("no connection", error),
             ConnectError::Timeout => Self::new(Timeout, "no connection in time"),
@@ -84,14 +84,16 @@ impl From<ConnectError> for Failure {
     }
 }
 
-impl From<PayloadError> for Failure {
+impl From<PayloadError> for TransportError {
     fn from(error: PayloadError) -> Self {
         match error {
             PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => {
                 Self::io("the answer broke off", error)
             }
-            PayloadError::Incomplete(None) => Self::new(FailureKind::Unreachable, "the answer broke off"),
-            error => Self::new(FailureKind::NotHttp, error.to_string()),
+            PayloadError::Incomplete(None) => {
+                Self::new(TransportErrorKind::Unreachable, "the answer broke off")
+            }
+            error => Self::new(TransportErrorKind::NotHttp, error.to_string()),
         }
     }
 }

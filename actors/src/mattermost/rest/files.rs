@@ -6,8 +6,10 @@ use actix_http::Method;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::client::Ask;
-use crate::mattermost::{Answer, Client, RateHeaders, RestError, RestErrorKind, transport::url::encoded};
+use super::client::RestRequest;
+use crate::mattermost::{
+    Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+};
 use crate::model::{ChannelId, Token};
 
 /// The slowest line that a file is sent over, in bytes a second: what takes longer is given up.
@@ -49,7 +51,11 @@ impl Client {
     /// # Errors
     ///
     /// One that is too large is [`RestErrorKind::Refused`] with 413, or broken off amid.
-    pub async fn upload_file(&self, token: &Token, file: NewFile<'_>) -> Result<Answer<FileId>, RestError> {
+    pub async fn upload_file(
+        &self,
+        token: &Token,
+        file: NewFile<'_>,
+    ) -> Result<RestResponse<FileId>, RestError> {
         const ROUTE: &str = "/files";
         #[derive(Deserialize)]
         struct Answered {
@@ -59,11 +65,14 @@ impl Client {
         struct Info {
             id: FileId,
         }
-        let path =
-            format!("/files?channel_id={}&filename={}", encoded(file.channel.as_str()), encoded(file.name));
+        let path = format!(
+            "/files?channel_id={}&filename={}",
+            percent_encode(file.channel.as_str()),
+            percent_encode(file.name)
+        );
         let sending = Duration::from_secs((file.bytes.len() / SLOWEST) as u64);
         let answer = self
-            .ask(Ask {
+            .ask(RestRequest {
                 method: Method::POST,
                 route: ROUTE,
                 path: &path,
@@ -76,7 +85,7 @@ impl Client {
         let body: Answered = answer.json(ROUTE)?;
         let missing = || RestError::new(RestErrorKind::BadBody, ROUTE, "it names no file");
         let value = body.file_infos.into_iter().next().ok_or_else(missing)?.id;
-        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
     }
 
     /// How large a file may be, in bytes.
@@ -84,7 +93,7 @@ impl Client {
     /// # Errors
     ///
     /// When the server cannot be asked, or does not say.
-    pub async fn max_file_size(&self, token: &Token) -> Result<Answer<u64>, RestError> {
+    pub async fn max_file_size(&self, token: &Token) -> Result<RestResponse<u64>, RestError> {
         const ROUTE: &str = "/config/client";
         #[derive(Deserialize)]
         struct Settings {
@@ -92,11 +101,11 @@ impl Client {
             #[serde(rename = "MaxFileSize")]
             max_file_size: String,
         }
-        let answer = self.get_at(ROUTE, "/config/client?format=old", Some(token), None).await?;
+        let answer = self.get_path(ROUTE, "/config/client?format=old", Some(token), None).await?;
         let settings: Settings = answer.json(ROUTE)?;
         let value = settings.max_file_size.parse();
         let value =
             value.map_err(|_| RestError::new(RestErrorKind::BadBody, ROUTE, "MaxFileSize is no number"))?;
-        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
     }
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{client::RawAnswer, post_list::PostList};
+use super::{client::RawResponse, post_list::PostList};
 use crate::mattermost::{
-    Answer, Client, PostHead, RateHeaders, RestError, RestErrorKind, transport::url::encoded,
+    Client, PostHead, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
 };
 use crate::model::{ChannelId, PostId, Token, UserId};
 
@@ -50,7 +50,7 @@ pub struct Post {
 
 /// Which posts of a channel a page is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Span<'a> {
+pub enum PostRange<'a> {
     /// Those strictly later than one, by `create_at` alone: posts of its own `create_at` are missing (fact 23).
     /// The named post may be deleted. **One that does not exist gives an empty page**, as if there were nothing new
     /// (fact 11).
@@ -61,9 +61,9 @@ pub enum Span<'a> {
     Newest,
 }
 
-/// Which part of a [`Span`].
+/// Which part of a [`PostRange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
+pub struct PageRequest {
     /// The number of the page, from 0. **What a number means shifts when a post comes or goes** (fact 23): another than
     /// 0 is for what shares one `create_at`, which `after` cannot tell apart.
     pub page: usize,
@@ -71,7 +71,7 @@ pub struct Cut {
     pub per_page: usize,
 }
 
-impl Cut {
+impl PageRequest {
     /// The first so many.
     pub fn first(per_page: usize) -> Self {
         Self { page: 0, per_page }
@@ -96,7 +96,7 @@ pub struct Page {
 /// What was touched since a time: new, edited and deleted posts, and rows of history (fact 25), by
 /// (`create_at`, id), the oldest first.
 #[derive(Debug, Clone, Default)]
-pub struct Since {
+pub struct PostsSince {
     /// The posts and the rows.
     pub posts: Vec<Post>,
     /// Whether the server reached [`SINCE_LIMIT`]: then these are **any, not the newest or oldest**.
@@ -155,19 +155,20 @@ impl Client {
         &self,
         token: &Token,
         channel: &ChannelId,
-        span: Span<'_>,
-        cut: Cut,
-    ) -> Result<Answer<Page>, RestError> {
-        let from = match span {
-            Span::After(post) => from("after", post)?,
-            Span::Before(post) => from("before", post)?,
-            Span::Newest => String::new(),
+        range: PostRange<'_>,
+        page_request: PageRequest,
+    ) -> Result<RestResponse<Page>, RestError> {
+        let from = match range {
+            PostRange::After(post) => from("after", post)?,
+            PostRange::Before(post) => from("before", post)?,
+            PostRange::Newest => String::new(),
         };
-        let query = format!("{from}page={}&per_page={}", cut.page, cut.per_page.clamp(1, PER_PAGE));
+        let query =
+            format!("{from}page={}&per_page={}", page_request.page, page_request.per_page.clamp(1, PER_PAGE));
         let (answer, mut list) = self.post_list(token, channel, &query).await?;
         let (next_post_id, prev_post_id) = (list.next_post_id.take(), list.prev_post_id.take());
         let value = Page { posts: list.posts(ROUTE)?, next_post_id, prev_post_id };
-        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
     }
 
     /// What was touched in a channel after a time, by `update_at`: edits and deletions too (fact 11).
@@ -181,12 +182,12 @@ impl Client {
         token: &Token,
         channel: &ChannelId,
         since_ms: i64,
-    ) -> Result<Answer<Since>, RestError> {
+    ) -> Result<RestResponse<PostsSince>, RestError> {
         // Asked for what is after 0, the server answers with the newest page instead.
         let (answer, list) = self.post_list(token, channel, &format!("since={}", since_ms.max(1))).await?;
         let truncated = list.len() >= SINCE_LIMIT;
-        let value = Since { posts: list.posts(ROUTE)?, truncated };
-        Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
+        let value = PostsSince { posts: list.posts(ROUTE)?, truncated };
+        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
     }
 
     async fn post_list(
@@ -194,9 +195,9 @@ impl Client {
         token: &Token,
         channel: &ChannelId,
         query: &str,
-    ) -> Result<(RawAnswer, PostList), RestError> {
-        let path = format!("/channels/{}/posts?{query}", encoded(channel.as_str()));
-        let answer = self.get_at(ROUTE, &path, Some(token), None).await?;
+    ) -> Result<(RawResponse, PostList), RestError> {
+        let path = format!("/channels/{}/posts?{query}", percent_encode(channel.as_str()));
+        let answer = self.get_path(ROUTE, &path, Some(token), None).await?;
         let list = answer.json(ROUTE)?;
         Ok((answer, list))
     }
@@ -208,5 +209,5 @@ fn from(side: &str, post: &PostId) -> Result<String, RestError> {
     if post.as_str().is_empty() {
         return Err(RestError::new(RestErrorKind::Refused(400), ROUTE, format!("{side} names no post")));
     }
-    Ok(format!("{side}={}&", encoded(post.as_str())))
+    Ok(format!("{side}={}&", percent_encode(post.as_str())))
 }

@@ -2,11 +2,11 @@
 
 /// Numbers the actions sent on one socket: each reply names the number of its question.
 #[derive(Debug, Default)]
-pub struct Requests {
+pub struct SocketRequests {
     last: u64,
 }
 
-impl Requests {
+impl SocketRequests {
     /// Starts at 1, as the server wants it: it refuses a number below (`bad_seq`).
     pub fn new() -> Self {
         Self::default()
@@ -25,7 +25,7 @@ mod tests {
 
     #[test]
     fn each_question_has_its_own_number() {
-        let mut requests = Requests::new();
+        let mut requests = SocketRequests::new();
         assert_eq!(requests.ping(), (1, r#"{"seq":1,"action":"ping"}"#.to_owned()));
         assert_eq!(requests.ping(), (2, r#"{"seq":2,"action":"ping"}"#.to_owned()));
     }

@@ -19,10 +19,10 @@ use crate::policy::RequestClass;
 ///
 /// A request costs one lock that nobody holds for long; that is nothing beside the request.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct RequestStats {
     /// Bounded by the routes there are and the answers that HTTP has.
-    requests: Mutex<BTreeMap<(&'static str, &'static str, Status), u64>>,
-    dials: Mutex<BTreeMap<Status, u64>>,
+    requests: Mutex<BTreeMap<(&'static str, &'static str, RequestOutcome), u64>>,
+    dials: Mutex<BTreeMap<RequestOutcome, u64>>,
     waits: [Wait; RequestClass::ALL.len()],
 }
 
@@ -34,7 +34,7 @@ struct Wait {
 
 /// What came of a request or a dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
+pub enum RequestOutcome {
     /// An answer with this HTTP status.
     Http(u16),
     /// No answer, or one that cannot be used, in one word.
@@ -43,20 +43,20 @@ pub enum Status {
 
 /// Requests that are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Requested {
+pub struct RequestCount {
     /// The HTTP method.
     pub method: &'static str,
     /// The route, with names in place of ids.
     pub route: &'static str,
     /// What came of them.
-    pub status: Status,
+    pub status: RequestOutcome,
     /// How many there were.
     pub times: u64,
 }
 
 /// How requests of one class waited for the gate's leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waited {
+pub struct WaitStats {
     /// The class.
     pub class: RequestClass,
     /// How many were given leave.
@@ -65,51 +65,51 @@ pub struct Waited {
     pub time: Duration,
 }
 
-impl Tally {
-    pub(in crate::mattermost) fn asked(
+impl RequestStats {
+    pub(in crate::mattermost) fn record_request(
         &self,
         method: &Method,
         route: &'static str,
         answer: Result<u16, &RestError>,
     ) {
-        let status = answer.map_or_else(|error| of_rest(error.kind), Status::Http);
+        let status = answer.map_or_else(|error| of_rest(error.kind), RequestOutcome::Http);
         count(&self.requests, (known(method), route, status));
     }
 
-    pub(in crate::mattermost) fn dialed(&self, failed: Option<&DialError>) {
+    pub(in crate::mattermost) fn record_dial(&self, failed: Option<&DialError>) {
         const SWITCHED: u16 = 101;
-        count(&self.dials, failed.map_or(Status::Http(SWITCHED), |error| of_dial(error.kind)));
+        count(&self.dials, failed.map_or(RequestOutcome::Http(SWITCHED), |error| of_dial(error.kind)));
     }
 
     /// A request was given leave after so long.
-    pub(crate) fn waited(&self, class: RequestClass, time: Duration) {
+    pub(crate) fn record_wait(&self, class: RequestClass, time: Duration) {
         let wait = &self.waits[class as usize];
         wait.times.fetch_add(1, Ordering::Relaxed);
         wait.micros.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// The requests so far, those alike together.
-    pub fn requests(&self) -> Vec<Requested> {
+    pub fn requests(&self) -> Vec<RequestCount> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let requested = |(key, times): (&(_, _, _), &u64)| {
             let (method, route, status) = *key;
-            Requested { method, route, status, times: *times }
+            RequestCount { method, route, status, times: *times }
         };
         requests.iter().map(requested).collect()
     }
 
     /// The dials so far, by what came of them; 101 is a socket.
-    pub fn dials(&self) -> Vec<(Status, u64)> {
+    pub fn dials(&self) -> Vec<(RequestOutcome, u64)> {
         let dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
         dials.iter().map(|(status, times)| (*status, *times)).collect()
     }
 
     /// What requests waited for the gate's leave so far, each class.
-    pub fn waits(&self) -> [Waited; RequestClass::ALL.len()] {
+    pub fn waits(&self) -> [WaitStats; RequestClass::ALL.len()] {
         RequestClass::ALL.map(|class| {
             let wait = &self.waits[class as usize];
             let time = Duration::from_micros(wait.micros.load(Ordering::Relaxed));
-            Waited { class, times: wait.times.load(Ordering::Relaxed), time }
+            WaitStats { class, times: wait.times.load(Ordering::Relaxed), time }
         })
     }
 }
@@ -129,33 +129,33 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-fn of_rest(kind: RestErrorKind) -> Status {
+fn of_rest(kind: RestErrorKind) -> RequestOutcome {
     match kind {
-        RestErrorKind::Unauthorized => Status::Http(401),
-        RestErrorKind::NotFound => Status::Http(404),
-        RestErrorKind::RateLimited { .. } => Status::Http(429),
-        RestErrorKind::Server(status) | RestErrorKind::Refused(status) => Status::Http(status),
-        RestErrorKind::Unreachable => Status::Failed("unreachable"),
-        RestErrorKind::Timeout => Status::Failed("timeout"),
-        RestErrorKind::Tls => Status::Failed("tls"),
-        RestErrorKind::Redirect => Status::Failed("redirect"),
-        RestErrorKind::TooLarge => Status::Failed("too_large"),
-        RestErrorKind::NotJson | RestErrorKind::BadBody => Status::Failed("unreadable"),
+        RestErrorKind::Unauthorized => RequestOutcome::Http(401),
+        RestErrorKind::NotFound => RequestOutcome::Http(404),
+        RestErrorKind::RateLimited { .. } => RequestOutcome::Http(429),
+        RestErrorKind::Server(status) | RestErrorKind::Refused(status) => RequestOutcome::Http(status),
+        RestErrorKind::Unreachable => RequestOutcome::Failed("unreachable"),
+        RestErrorKind::Timeout => RequestOutcome::Failed("timeout"),
+        RestErrorKind::Tls => RequestOutcome::Failed("tls"),
+        RestErrorKind::Redirect => RequestOutcome::Failed("redirect"),
+        RestErrorKind::TooLarge => RequestOutcome::Failed("too_large"),
+        RestErrorKind::NotJson | RestErrorKind::BadBody => RequestOutcome::Failed("unreadable"),
     }
 }
 
-fn of_dial(kind: DialErrorKind) -> Status {
+fn of_dial(kind: DialErrorKind) -> RequestOutcome {
     match kind {
-        DialErrorKind::Refused { status, .. } => Status::Http(status),
-        DialErrorKind::Unreachable => Status::Failed("unreachable"),
-        DialErrorKind::Timeout => Status::Failed("timeout"),
-        DialErrorKind::Tls => Status::Failed("tls"),
-        DialErrorKind::Redirect => Status::Failed("redirect"),
-        DialErrorKind::NotWebSocket => Status::Failed("unreadable"),
+        DialErrorKind::Refused { status, .. } => RequestOutcome::Http(status),
+        DialErrorKind::Unreachable => RequestOutcome::Failed("unreachable"),
+        DialErrorKind::Timeout => RequestOutcome::Failed("timeout"),
+        DialErrorKind::Tls => RequestOutcome::Failed("tls"),
+        DialErrorKind::Redirect => RequestOutcome::Failed("redirect"),
+        DialErrorKind::NotWebSocket => RequestOutcome::Failed("unreadable"),
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for RequestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(status) => status.fmt(f),

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::client::{Ask, RawAnswer};
+use super::client::{RawResponse, RestRequest};
 use crate::mattermost::{
-    Answer, Client, FileId, Post, RateHeaders, RestError, RestErrorKind, transport::url::encoded,
+    Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
 };
 use crate::model::{ChannelId, PostId, Token, UserId};
 
@@ -68,7 +68,7 @@ impl Client {
     ///
     /// A channel that the account may not write in is [`RestErrorKind::Refused`] with 403. After
     /// [`RestErrorKind::Unreachable`], [`RestErrorKind::Timeout`] or [`RestErrorKind::Server`] **the post may be there**.
-    pub async fn create_post(&self, token: &Token, post: &NewPost) -> Result<Answer<Post>, RestError> {
+    pub async fn create_post(&self, token: &Token, post: &NewPost) -> Result<RestResponse<Post>, RestError> {
         const ROUTE: &str = "/posts";
         let answer = self.write(Method::POST, ROUTE, ROUTE, token, post).await?;
         read_post(&answer, ROUTE)
@@ -83,7 +83,7 @@ impl Client {
         &self,
         token: &Token,
         post: &EphemeralPost,
-    ) -> Result<Answer<()>, RestError> {
+    ) -> Result<RestResponse<()>, RestError> {
         const ROUTE: &str = "/posts/ephemeral";
         let body = json!({ "user_id": post.user_id, "post": {
             "channel_id": post.channel_id, "message": post.message, "props": post.props,
@@ -102,9 +102,9 @@ impl Client {
         token: &Token,
         id: &PostId,
         message: &str,
-    ) -> Result<Answer<Post>, RestError> {
+    ) -> Result<RestResponse<Post>, RestError> {
         const ROUTE: &str = "/posts/{post_id}/patch";
-        let path = format!("/posts/{}/patch", encoded(id.as_str()));
+        let path = format!("/posts/{}/patch", percent_encode(id.as_str()));
         let answer = self.write(Method::PUT, ROUTE, &path, token, &json!({ "message": message })).await?;
         read_post(&answer, ROUTE)
     }
@@ -114,10 +114,10 @@ impl Client {
     /// # Errors
     ///
     /// A post that is not there, or deleted, is [`RestErrorKind::NotFound`].
-    pub async fn post(&self, token: &Token, id: &PostId) -> Result<Answer<Post>, RestError> {
+    pub async fn post(&self, token: &Token, id: &PostId) -> Result<RestResponse<Post>, RestError> {
         const ROUTE: &str = "/posts/{post_id}";
-        let path = format!("/posts/{}", encoded(id.as_str()));
-        let answer = self.get_at(ROUTE, &path, Some(token), None).await?;
+        let path = format!("/posts/{}", percent_encode(id.as_str()));
+        let answer = self.get_path(ROUTE, &path, Some(token), None).await?;
         read_post(&answer, ROUTE)
     }
 
@@ -126,7 +126,11 @@ impl Client {
     /// # Errors
     ///
     /// When the server refuses it or cannot be asked.
-    pub async fn add_reaction(&self, token: &Token, reaction: &Reaction) -> Result<Answer<()>, RestError> {
+    pub async fn add_reaction(
+        &self,
+        token: &Token,
+        reaction: &Reaction,
+    ) -> Result<RestResponse<()>, RestError> {
         const ROUTE: &str = "/reactions";
         self.write(Method::POST, ROUTE, ROUTE, token, reaction).await.map(|answer| done(&answer))
     }
@@ -141,7 +145,7 @@ impl Client {
         token: &Token,
         channel: &ChannelId,
         root_id: Option<&PostId>,
-    ) -> Result<Answer<()>, RestError> {
+    ) -> Result<RestResponse<()>, RestError> {
         const ROUTE: &str = "/users/me/typing";
         let body = json!({ "channel_id": channel, "parent_id": root_id.map_or("", PostId::as_str) });
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|answer| done(&answer))
@@ -154,23 +158,23 @@ impl Client {
         path: &str,
         token: &Token,
         body: &impl Serialize,
-    ) -> Result<RawAnswer, RestError> {
+    ) -> Result<RawResponse, RestError> {
         let body = serde_json::to_vec(body);
         let body =
             body.map_err(|error| RestError::new(RestErrorKind::Refused(400), route, error.to_string()))?;
         let (body, within) = (Some((JSON, Bytes::from(body))), self.limits().request_timeout);
-        self.ask(Ask { method, route, path, token: Some(token), etag: None, body, within }).await
+        self.ask(RestRequest { method, route, path, token: Some(token), etag: None, body, within }).await
     }
 }
 
-fn read_post(answer: &RawAnswer, route: &'static str) -> Result<Answer<Post>, RestError> {
+fn read_post(answer: &RawResponse, route: &'static str) -> Result<RestResponse<Post>, RestError> {
     let json: Box<RawValue> = answer.json(route)?;
     let post = Post::read(json);
     let value = post.map_err(|error| RestError::new(RestErrorKind::BadBody, route, error.to_string()))?;
-    Ok(Answer { value, rate: RateHeaders::read(&answer.headers) })
+    Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
 }
 
 /// The answer says no more than that it is done.
-fn done(answer: &RawAnswer) -> Answer<()> {
-    Answer { value: (), rate: RateHeaders::read(&answer.headers) }
+fn done(answer: &RawResponse) -> RestResponse<()> {
+    RestResponse { value: (), rate: RateHeaders::read(&answer.headers) }
 }

@@ -25,7 +25,7 @@ use crate::model::{ResumePoint, Token};
 
 /// An open socket, from which nothing has been read.
 #[derive(Debug)]
-pub struct Dialed {
+pub struct DialedSocket {
     /// The socket. Hello is its first frame, unless it was resumed (facts 2 and 10).
     pub socket: Socket,
     /// What is left of the rate limit: upgrades count too (fact 15).
@@ -63,7 +63,7 @@ pub(in crate::mattermost) async fn dial(
     tunnels: &Tunnels,
     token: &Token,
     resume: Option<&ResumePoint>,
-) -> Result<Dialed, DialError> {
+) -> Result<DialedSocket, DialError> {
     let key = BASE64_STANDARD.encode(fastrand::u128(..).to_ne_bytes());
     let head = request(config, token, resume, &key)?;
     let plain = config.url().plain_api("/websocket").map_err(DialError::bad_request)?;
@@ -71,7 +71,7 @@ pub(in crate::mattermost) async fn dial(
     let opened = opening.await.unwrap_or(Err(SendRequestError::Timeout));
     let (answer, stream, received) = opened.map_err(|error| DialError::failed(error.into()))?;
     check(&answer, &key)?;
-    Ok(Dialed {
+    Ok(DialedSocket {
         socket: Socket::opened(stream, &received, config.limits()),
         rate: RateHeaders::read(&answer.headers),
     })

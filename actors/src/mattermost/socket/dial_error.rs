@@ -2,7 +2,7 @@
 
 use std::{fmt, io, time::Duration};
 
-use crate::mattermost::rest::failure::{Failure, FailureKind};
+use crate::mattermost::rest::failure::{TransportError, TransportErrorKind};
 
 /// Why there is no socket. It can be shown: there is no token and no query in it.
 #[derive(Debug)]
@@ -38,12 +38,12 @@ pub enum DialErrorKind {
 }
 
 impl DialError {
-    pub(in crate::mattermost) fn failed(failure: Failure) -> Self {
+    pub(in crate::mattermost) fn failed(failure: TransportError) -> Self {
         let kind = match failure.kind {
-            FailureKind::Unreachable => DialErrorKind::Unreachable,
-            FailureKind::Timeout => DialErrorKind::Timeout,
-            FailureKind::Tls => DialErrorKind::Tls,
-            FailureKind::NotHttp => DialErrorKind::NotWebSocket,
+            TransportErrorKind::Unreachable => DialErrorKind::Unreachable,
+            TransportErrorKind::Timeout => DialErrorKind::Timeout,
+            TransportErrorKind::Tls => DialErrorKind::Tls,
+            TransportErrorKind::NotHttp => DialErrorKind::NotWebSocket,
         };
         Self { kind, message: failure.message.into(), source: failure.source }
     }

@@ -14,7 +14,7 @@ pub enum Incoming<'a> {
     /// Something happened.
     Event(EventEnvelope<'a>),
     /// An answer, which does not count in the sequence (fact 14).
-    Reply(Reply<'a>),
+    Reply(SocketReply<'a>),
 }
 
 /// An event as the server sent it.
@@ -32,7 +32,7 @@ pub struct EventEnvelope<'a> {
 
 /// The answer to an action.
 #[derive(Debug, Clone)]
-pub struct Reply<'a> {
+pub struct SocketReply<'a> {
     /// Whether the status is `OK`. **A reply alone proves nothing**: a deaf socket answers too (fact 4).
     pub ok: bool,
     /// The status as it stands, `OK` or `FAIL`.
@@ -40,14 +40,14 @@ pub struct Reply<'a> {
     /// The number of the question. Missing when the server could not make it out.
     pub seq_reply: Option<u64>,
     /// What was wrong.
-    pub error: Option<ReplyError<'a>>,
+    pub error: Option<SocketReplyError<'a>>,
     /// The content, where there is one.
     pub data: Option<&'a RawValue>,
 }
 
 /// The error in a reply.
 #[derive(Debug, Clone, Deserialize)]
-pub struct ReplyError<'a> {
+pub struct SocketReplyError<'a> {
     /// Mattermost's name of the error. It varies (fact 20): go by the code.
     #[serde(borrow, default)]
     pub id: Cow<'a, str>,
@@ -84,7 +84,7 @@ struct Fields<'a> {
     status: Option<Text<'a>>,
     seq_reply: Option<u64>,
     #[serde(borrow)]
-    error: Option<ReplyError<'a>>,
+    error: Option<SocketReplyError<'a>>,
 }
 
 /// An optional `Cow` borrows only from within a type of its own.
@@ -97,7 +97,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// # Errors
 ///
 /// When it is no envelope.
-pub fn parse(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
+pub fn parse_frame(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
     let fields: Fields<'_> = serde_json::from_str(text)?;
     match fields {
         Fields { event: Some(event), seq: Some(seq), data, broadcast, .. } => {
@@ -109,7 +109,13 @@ pub fn parse(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
             }))
         }
         Fields { event: None, status: Some(status), seq_reply, error, data, .. } => {
-            Ok(Incoming::Reply(Reply { ok: status.0 == "OK", status: status.0, seq_reply, error, data }))
+            Ok(Incoming::Reply(SocketReply {
+                ok: status.0 == "OK",
+                status: status.0,
+                seq_reply,
+                error,
+                data,
+            }))
         }
         _ => Err(EnvelopeError::Neither),
     }

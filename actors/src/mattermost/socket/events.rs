@@ -32,7 +32,7 @@ pub struct UserUpdated {
 
 /// `posted`: the post in it is a JSON text inside JSON (fact 13).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Posted<'a> {
+pub struct PostedEvent<'a> {
     /// The post's own JSON text.
     #[serde(borrow)]
     pub post: Cow<'a, str>,
@@ -115,18 +115,18 @@ impl<'a> EventEnvelope<'a> {
     /// # Errors
     ///
     /// When `data` is of another kind.
-    pub fn posted(&self) -> serde_json::Result<Posted<'a>> {
+    pub fn posted(&self) -> serde_json::Result<PostedEvent<'a>> {
         serde_json::from_str(self.data.get())
     }
 }
 
 /// Who made the post that an event is about.
-pub fn author(body: &EventBody) -> Option<UserId> {
-    let posted: Posted<'_> = serde_json::from_str(&body.data).ok()?;
+pub fn post_author(body: &EventBody) -> Option<UserId> {
+    let posted: PostedEvent<'_> = serde_json::from_str(&body.data).ok()?;
     posted.head().ok().map(|head| UserId::from(&*head.user_id))
 }
 
-impl Posted<'_> {
+impl PostedEvent<'_> {
     /// Reads the head of the post.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ fn limits(max_frame_bytes: usize) -> ClientLimits {
 
 fn pair(pipe: usize, limit: usize) -> (DuplexStream, SocketWriter, SocketReader) {
     let (server, client) = duplex(pipe);
-    let (writer, reader) = Socket::over(client, &limits(limit)).split();
+    let (writer, reader) = Socket::from_stream(client, &limits(limit)).split();
     (server, writer, reader)
 }
 

@@ -37,7 +37,7 @@ pub struct ProxyError {
 /// # Errors
 ///
 /// When a variable names one.
-pub fn refuse(url: &ServerUrl, lookup: impl Fn(&str) -> Option<String>) -> Result<(), ProxyError> {
+pub fn ensure_direct(url: &ServerUrl, lookup: impl Fn(&str) -> Option<String>) -> Result<(), ProxyError> {
     let variables = if url.is_tls() { FOR_HTTPS } else { FOR_HTTP };
     let set = |name: &&'static str| lookup(name).is_some_and(|value| !value.trim().is_empty());
     let Some(variable) = variables.into_iter().find(set) else {
@@ -93,7 +93,7 @@ mod tests {
 
     fn asked(url: &str, env: &[(&str, &str)]) -> Option<&'static str> {
         let lookup = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
-        refuse(&url.parse().unwrap(), lookup).err().map(|error| error.variable)
+        ensure_direct(&url.parse().unwrap(), lookup).err().map(|error| error.variable)
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_message_helps_and_hides_the_value() {
         let lookup = |name: &str| (name == "ALL_PROXY").then(|| "http://u:hidden@p".to_owned());
-        let error = refuse(&"https://chat.test".parse().unwrap(), lookup).unwrap_err().to_string();
+        let error = ensure_direct(&"https://chat.test".parse().unwrap(), lookup).unwrap_err().to_string();
         assert!(error.contains("ALL_PROXY") && error.contains("NO_PROXY") && error.contains("chat.test"));
         assert!(!error.contains("hidden"));
     }

@@ -107,12 +107,12 @@ impl ServerUrl {
 }
 
 /// What a server said, made fit for a path or a query.
-pub(in crate::mattermost) fn encoded(text: &str) -> String {
+pub(in crate::mattermost) fn percent_encode(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn query(resume: &ResumePoint) -> String {
-    let id = encoded(&resume.connection_id);
+    let id = percent_encode(&resume.connection_id);
     format!("?connection_id={id}&sequence_number={}", resume.next_seq)
 }
 

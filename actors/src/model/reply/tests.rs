@@ -37,10 +37,10 @@ fn an_event_that_comes_again_has_the_same_key_and_no_other_has() {
         (event(None, "", 5, 0), "2/0/5#0", None),
         (event(None, "", 5, 99), "2/99/5#0", None),
     ] {
-        let made = ReplyKey::of_event(&event, 0);
-        assert_eq!((made.as_str(), made.oldest(), made.is_answer()), (key, oldest, true));
+        let made = ReplyKey::for_event(&event, 0);
+        assert_eq!((made.as_str(), made.earliest(), made.is_answer()), (key, oldest, true));
     }
-    assert_eq!(ReplyKey::of_event(&event(None, "c", 5, 0), 3).as_str(), "c/5#3");
+    assert_eq!(ReplyKey::for_event(&event(None, "c", 5, 0), 3).as_str(), "c/5#3");
 }
 
 #[test]
@@ -55,12 +55,12 @@ fn a_key_is_visible_and_of_some_length() {
 
 #[test]
 fn doubt_is_told() {
-    let late = |unsure| ReplyError::TooLate {
+    let late = |maybe_done| ReplyError::TimedOut {
         account: AccountName::new("bot").unwrap(),
         state: AccountState::Blocked,
         waited: std::time::Duration::from_secs(120),
         cause: "the token was refused (401)".into(),
-        unsure,
+        maybe_done,
     };
     let sure = "account bot could not do it within 120 s, being blocked: the token was refused (401)";
     assert_eq!(late(false).to_string(), sure);

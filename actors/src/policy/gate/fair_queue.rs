@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 /// What a request is for. The classes take turns, so that none can starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum RequestClass {
     /// Polls of `/users/me`.
     Health,
     /// What a Connection needs to come up.
@@ -18,7 +18,7 @@ pub enum Class {
 
 const CLASSES: usize = 4;
 
-impl Class {
+impl RequestClass {
     /// All of them, in their order.
     pub const ALL: [Self; CLASSES] = [Self::Health, Self::Connect, Self::CatchUp, Self::Reply];
 
@@ -51,34 +51,34 @@ pub struct GateFull;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Grant<T> {
     /// Its class.
-    pub class: Class,
+    pub class: RequestClass,
     /// What was waiting.
     pub ticket: T,
 }
 
 /// The waiting requests of one server.
 #[derive(Debug)]
-pub struct Shares<K, T> {
+pub struct FairQueue<K, T> {
     waiting: [VecDeque<(K, T)>; CLASSES],
     /// Accounts with a waiting poll.
     polling: HashSet<K>,
     turn: usize,
 }
 
-impl<K, T> Default for Shares<K, T> {
+impl<K, T> Default for FairQueue<K, T> {
     fn default() -> Self {
         Self { waiting: std::array::from_fn(|_| VecDeque::new()), polling: HashSet::new(), turn: 0 }
     }
 }
 
-impl<K: Clone + Eq + Hash, T> Shares<K, T> {
+impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
     /// Puts a request at the end of its class. A poll takes the place of the same account's waiting one.
     ///
     /// # Errors
     /// When too many wait.
-    pub fn push(&mut self, class: Class, account: K, ticket: T) -> Result<(), GateFull> {
+    pub fn push(&mut self, class: RequestClass, account: K, ticket: T) -> Result<(), GateFull> {
         let queue = &mut self.waiting[class as usize];
-        if class == Class::Health && self.polling.contains(&account) {
+        if class == RequestClass::Health && self.polling.contains(&account) {
             if let Some(old) = queue.iter_mut().find(|(who, _)| *who == account) {
                 old.1 = ticket;
             }
@@ -87,7 +87,7 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
         if queue.len() >= MOST_WAITING {
             return Err(GateFull);
         }
-        if class == Class::Health {
+        if class == RequestClass::Health {
             self.polling.insert(account.clone());
         }
         queue.push_back((account, ticket));
@@ -98,13 +98,14 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
     pub fn next(&mut self, server_is_up: bool) -> Option<Grant<T>> {
         for step in 0..CLASSES {
             let class =
-                [Class::Health, Class::Connect, Class::CatchUp, Class::Reply][(self.turn + step) % CLASSES];
-            if !server_is_up && matches!(class, Class::Health | Class::Connect) {
+                [RequestClass::Health, RequestClass::Connect, RequestClass::CatchUp, RequestClass::Reply]
+                    [(self.turn + step) % CLASSES];
+            if !server_is_up && matches!(class, RequestClass::Health | RequestClass::Connect) {
                 continue;
             }
             if let Some((account, ticket)) = self.waiting[class as usize].pop_front() {
                 self.turn = (self.turn + step + 1) % CLASSES;
-                if class == Class::Health {
+                if class == RequestClass::Health {
                     self.polling.remove(&account);
                 }
                 return Some(Grant { class, ticket });
@@ -115,7 +116,7 @@ impl<K: Clone + Eq + Hash, T> Shares<K, T> {
 
     /// Whether anything waits that may go.
     pub fn has_work(&self, server_is_up: bool) -> bool {
-        Class::ALL
+        RequestClass::ALL
             .into_iter()
             .any(|class| class.may_go(server_is_up) && !self.waiting[class as usize].is_empty())
     }
@@ -139,60 +140,61 @@ mod tests {
 
     #[test]
     fn within_a_class_the_oldest_goes_first() {
-        let mut shares = Shares::default();
+        let mut queue = FairQueue::default();
         for n in 0..3 {
-            shares.push(Class::Connect, n, n).unwrap();
+            queue.push(RequestClass::Connect, n, n).unwrap();
         }
-        let order: Vec<i32> = std::iter::from_fn(|| shares.next(true)).map(|grant| grant.ticket).collect();
+        let order: Vec<i32> = std::iter::from_fn(|| queue.next(true)).map(|grant| grant.ticket).collect();
         assert_eq!(order, [0, 1, 2]);
     }
 
     #[test]
     fn an_account_has_one_waiting_poll() {
-        let mut shares = Shares::default();
-        shares.push(Class::Health, "a", 1).unwrap();
-        shares.push(Class::Health, "b", 2).unwrap();
-        shares.push(Class::Health, "a", 3).unwrap();
-        let order: Vec<i32> = std::iter::from_fn(|| shares.next(true)).map(|grant| grant.ticket).collect();
+        let mut queue = FairQueue::default();
+        queue.push(RequestClass::Health, "a", 1).unwrap();
+        queue.push(RequestClass::Health, "b", 2).unwrap();
+        queue.push(RequestClass::Health, "a", 3).unwrap();
+        let order: Vec<i32> = std::iter::from_fn(|| queue.next(true)).map(|grant| grant.ticket).collect();
         assert_eq!(order, [3, 2], "the newer poll in the older one's place");
-        shares.push(Class::Health, "a", 4).unwrap();
-        assert_eq!(shares.len(), 1);
+        queue.push(RequestClass::Health, "a", 4).unwrap();
+        assert_eq!(queue.len(), 1);
     }
 
     #[test]
     fn while_the_server_is_down_polls_and_connects_wait() {
-        let mut shares = Shares::default();
-        for class in Class::ALL {
-            shares.push(class, 0, class).unwrap();
+        let mut queue = FairQueue::default();
+        for class in RequestClass::ALL {
+            queue.push(class, 0, class).unwrap();
         }
-        let passed: Vec<Class> = std::iter::from_fn(|| shares.next(false)).map(|grant| grant.class).collect();
-        assert_eq!(passed, [Class::CatchUp, Class::Reply]);
-        assert_eq!(shares.len(), 2);
+        let passed: Vec<RequestClass> =
+            std::iter::from_fn(|| queue.next(false)).map(|grant| grant.class).collect();
+        assert_eq!(passed, [RequestClass::CatchUp, RequestClass::Reply]);
+        assert_eq!(queue.len(), 2);
     }
 
     #[test]
     fn the_queue_has_an_end() {
-        let mut shares = Shares::default();
+        let mut queue = FairQueue::default();
         for n in 0..MOST_WAITING {
-            shares.push(Class::Connect, n, ()).unwrap();
+            queue.push(RequestClass::Connect, n, ()).unwrap();
         }
-        assert_eq!(shares.push(Class::Connect, MOST_WAITING, ()), Err(GateFull));
-        assert_eq!(shares.push(Class::Reply, 0, ()), Ok(()), "another class has its own room");
+        assert_eq!(queue.push(RequestClass::Connect, MOST_WAITING, ()), Err(GateFull));
+        assert_eq!(queue.push(RequestClass::Reply, 0, ()), Ok(()), "another class has its own room");
     }
 
     proptest! {
         /// Each class that has work gets at least a quarter of what goes out, less one turn.
         #[test]
         fn each_class_keeps_a_quarter(loads in proptest::array::uniform4(0usize..200), taken in 1usize..200) {
-            let mut shares = Shares::default();
-            for (class, load) in Class::ALL.into_iter().zip(loads) {
+            let mut queue = FairQueue::default();
+            for (class, load) in RequestClass::ALL.into_iter().zip(loads) {
                 for n in 0..load {
-                    shares.push(class, n, ()).unwrap();
+                    queue.push(class, n, ()).unwrap();
                 }
             }
             let mut got = [0usize; 4];
             let mut total = 0;
-            for grant in std::iter::from_fn(|| shares.next(true)).take(taken) {
+            for grant in std::iter::from_fn(|| queue.next(true)).take(taken) {
                 got[grant.class as usize] += 1;
                 total += 1;
             }

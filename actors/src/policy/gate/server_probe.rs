@@ -12,7 +12,7 @@ const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
 /// What is known of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
+pub enum ServerStatus {
     /// It answers, as far as is known.
     Up,
     /// It does not answer.
@@ -21,8 +21,8 @@ pub enum Weather {
 
 /// Knows whether a server is down, and when to knock.
 #[derive(Debug)]
-pub struct Knocking {
-    weather: Weather,
+pub struct ServerProbe {
+    status: ServerStatus,
     /// A knock is on its way.
     on_its_way: bool,
     answered_at: Option<Instant>,
@@ -31,10 +31,10 @@ pub struct Knocking {
     delays: Backoff,
 }
 
-impl Default for Knocking {
+impl Default for ServerProbe {
     fn default() -> Self {
         Self {
-            weather: Weather::Up,
+            status: ServerStatus::Up,
             on_its_way: false,
             answered_at: None,
             since: None,
@@ -43,21 +43,21 @@ impl Default for Knocking {
     }
 }
 
-impl Knocking {
+impl ServerProbe {
     /// What is known of the server.
-    pub fn weather(&self) -> Weather {
-        self.weather
+    pub fn status(&self) -> ServerStatus {
+        self.status
     }
 
     /// Since when the server has not answered, as far as is known.
-    pub fn since(&self) -> Option<Instant> {
+    pub fn down_since(&self) -> Option<Instant> {
         self.since
     }
 
     /// A caller could not reach the server. Says whether to knock now.
-    pub fn failed(&mut self, now: Instant) -> bool {
+    pub fn request_failed(&mut self, now: Instant) -> bool {
         let believed = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < BELIEVED_FOR);
-        if self.on_its_way || self.weather == Weather::Down || believed {
+        if self.on_its_way || self.status == ServerStatus::Down || believed {
             return false;
         }
         self.on_its_way = true;
@@ -66,22 +66,22 @@ impl Knocking {
     }
 
     /// A knock that was scheduled begins.
-    pub fn knocks(&mut self) {
+    pub fn probe_started(&mut self) {
         self.on_its_way = true;
     }
 
     /// A knock was answered: any status below 500 is an answer, a 404 or a 429 too. Says whether that is news.
-    pub fn answered(&mut self, now: Instant) -> bool {
+    pub fn probe_answered(&mut self, now: Instant) -> bool {
         self.on_its_way = false;
         self.answered_at = Some(now);
         self.delays.reset();
-        std::mem::replace(&mut self.weather, Weather::Up) == Weather::Down
+        std::mem::replace(&mut self.status, ServerStatus::Up) == ServerStatus::Down
     }
 
     /// A knock was not answered. Says when to knock again, and whether that is news.
-    pub fn unanswered(&mut self) -> (Duration, bool) {
+    pub fn probe_failed(&mut self) -> (Duration, bool) {
         self.on_its_way = false;
-        let news = std::mem::replace(&mut self.weather, Weather::Down) == Weather::Up;
+        let news = std::mem::replace(&mut self.status, ServerStatus::Down) == ServerStatus::Up;
         (self.delays.next_delay(), news)
     }
 }
@@ -93,29 +93,29 @@ mod tests {
     #[test]
     fn the_first_failure_knocks_and_the_others_wait_for_it() {
         let now = Instant::now();
-        let mut knocking = Knocking::default();
-        assert!(knocking.failed(now));
-        assert!(!knocking.failed(now), "one knock for all");
-        assert!(!knocking.answered(now), "it was up all the time");
-        assert!(!knocking.failed(now + BELIEVED_FOR / 2), "believed for a moment");
-        assert!(knocking.failed(now + BELIEVED_FOR));
+        let mut probe = ServerProbe::default();
+        assert!(probe.request_failed(now));
+        assert!(!probe.request_failed(now), "one knock for all");
+        assert!(!probe.probe_answered(now), "it was up all the time");
+        assert!(!probe.request_failed(now + BELIEVED_FOR / 2), "believed for a moment");
+        assert!(probe.request_failed(now + BELIEVED_FOR));
     }
 
     #[test]
     fn down_until_a_knock_is_answered() {
         let now = Instant::now();
-        let mut knocking = Knocking::default();
-        knocking.failed(now);
-        assert!(knocking.unanswered().1, "news");
-        assert_eq!(knocking.weather(), Weather::Down);
-        assert!(!knocking.failed(now), "the gate knocks by itself now");
-        knocking.knocks();
-        let (wait, news) = knocking.unanswered();
+        let mut probe = ServerProbe::default();
+        probe.request_failed(now);
+        assert!(probe.probe_failed().1, "news");
+        assert_eq!(probe.status(), ServerStatus::Down);
+        assert!(!probe.request_failed(now), "the gate knocks by itself now");
+        probe.probe_started();
+        let (wait, news) = probe.probe_failed();
         assert!(
             !news && wait >= Duration::from_millis(1_600) && wait <= Duration::from_millis(2_400),
             "{wait:?}"
         );
-        assert!(knocking.answered(now));
-        assert_eq!(knocking.weather(), Weather::Up);
+        assert!(probe.probe_answered(now));
+        assert_eq!(probe.status(), ServerStatus::Up);
     }
 }

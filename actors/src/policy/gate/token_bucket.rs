@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The wait after a 429 that does not say how long.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause that a server may ask for: more is a mistake, and a bot must not be away for it.
-pub(in crate::policy) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+pub(in crate::policy) const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// The slowest that headers may make us, in requests a second: without a request there is nothing to learn from.
 const SLOWEST: f64 = 0.1;
 /// A bucket that needs longer than this to fill is a date in the wrong header, as some proxies send it.
@@ -15,7 +15,7 @@ const BURST_SECONDS: f64 = 0.2;
 
 /// The server's `X-Ratelimit-*` headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateSeen {
+pub struct RateLimitStatus {
     /// The size of the server's bucket.
     pub limit: u64,
     /// What is left in it.
@@ -26,7 +26,7 @@ pub struct RateSeen {
 
 /// The pace of one server's requests.
 #[derive(Debug)]
-pub struct Pace {
+pub struct TokenBucket {
     configured: f64,
     rate: f64,
     tokens: f64,
@@ -34,7 +34,7 @@ pub struct Pace {
     paused_until: Option<Instant>,
 }
 
-impl Pace {
+impl TokenBucket {
     /// A pace of so many requests a second.
     pub fn new(now: Instant, requests_per_second: f64) -> Self {
         let rate = requests_per_second.max(f64::MIN_POSITIVE);
@@ -58,8 +58,8 @@ impl Pace {
             self.tokens -= 1.0;
             return Ok(());
         }
-        let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate).unwrap_or(LONGEST_PAUSE);
-        Err(wait.clamp(Duration::from_nanos(1), LONGEST_PAUSE))
+        let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate).unwrap_or(MAX_PAUSE);
+        Err(wait.clamp(Duration::from_nanos(1), MAX_PAUSE))
     }
 
     /// The operator set another rate.
@@ -69,13 +69,13 @@ impl Pace {
     }
 
     /// Gives leave back that nobody used.
-    pub fn give_back(&mut self) {
+    pub fn return_token(&mut self) {
         self.tokens += 1.0;
     }
 
     /// The server answered 429: everything pauses. Gives back for how long.
-    pub fn limited(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
-        let wait = retry_after.unwrap_or(DEFAULT_PAUSE).clamp(Duration::from_millis(100), LONGEST_PAUSE);
+    pub fn rate_limited(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
+        let wait = retry_after.unwrap_or(DEFAULT_PAUSE).clamp(Duration::from_millis(100), MAX_PAUSE);
         let until = now + wait;
         let until = self.paused_until.map_or(until, |old| old.max(until));
         self.paused_until = Some(until);
@@ -87,7 +87,7 @@ impl Pace {
 
     /// Learns from the server's headers. Its bucket being less than half full, the time it needs to fill again
     /// tells its rate; strangers behind the same address are counted in it.
-    pub fn learn(&mut self, now: Instant, seen: RateSeen) {
+    pub fn adapt(&mut self, now: Instant, seen: RateLimitStatus) {
         self.refill(now);
         let is_date = seen.reset_seconds > LONGEST_RESET_SECONDS;
         if is_date || seen.limit == 0 || seen.remaining.saturating_mul(2) >= seen.limit {
@@ -130,11 +130,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// How many requests go out within a time when each is made as soon as it may.
-    fn made_within(pace: &mut Pace, start: Instant, length: Duration) -> usize {
+    fn made_within(bucket: &mut TokenBucket, start: Instant, length: Duration) -> usize {
         let mut now = start;
         let mut made = 0;
         while now < start + length {
-            match pace.take(now) {
+            match bucket.take(now) {
                 Ok(()) => made += 1,
                 Err(wait) => now += wait,
             }
@@ -145,45 +145,49 @@ mod tests {
     #[test]
     fn so_many_a_second_and_a_small_burst() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, 50.0);
-        let made = made_within(&mut pace, start, 10 * SECOND);
+        let mut bucket = TokenBucket::new(start, 50.0);
+        let made = made_within(&mut bucket, start, 10 * SECOND);
         assert!((505..=511).contains(&made), "{made}");
     }
 
     #[test]
     fn a_429_pauses_everything_until_retry_after() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, 50.0);
-        assert_eq!(pace.limited(start, Some(3 * SECOND)), 3 * SECOND);
-        assert_eq!(pace.limited(start, Some(SECOND)), SECOND, "a shorter one does not end a longer one");
-        assert_eq!(pace.take(start + SECOND), Err(2 * SECOND));
-        assert!(made_within(&mut pace, start + 3 * SECOND, SECOND) <= 51, "no burst after a pause");
-        assert_eq!(pace.limited(start, None), DEFAULT_PAUSE);
-        assert_eq!(pace.limited(start, Some(Duration::MAX)), LONGEST_PAUSE);
+        let mut bucket = TokenBucket::new(start, 50.0);
+        assert_eq!(bucket.rate_limited(start, Some(3 * SECOND)), 3 * SECOND);
+        assert_eq!(
+            bucket.rate_limited(start, Some(SECOND)),
+            SECOND,
+            "a shorter one does not end a longer one"
+        );
+        assert_eq!(bucket.take(start + SECOND), Err(2 * SECOND));
+        assert!(made_within(&mut bucket, start + 3 * SECOND, SECOND) <= 51, "no burst after a pause");
+        assert_eq!(bucket.rate_limited(start, None), DEFAULT_PAUSE);
+        assert_eq!(bucket.rate_limited(start, Some(Duration::MAX)), MAX_PAUSE);
     }
 
     #[test]
     fn the_servers_headers_may_only_slow_down() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, 50.0);
+        let mut bucket = TokenBucket::new(start, 50.0);
         // The recorded server: a bucket of 6 at 2 a second.
         for (remaining, reset_seconds, rate) in
             [(4, 1, 50.0), (3, 2, 50.0), (2, 2, 2.0), (0, 3, 2.0), (5, 1, 50.0)]
         {
-            pace.learn(start, RateSeen { limit: 6, remaining, reset_seconds });
-            assert!((pace.rate() - rate).abs() < 1e-9, "{remaining} left: {}", pace.rate());
+            bucket.adapt(start, RateLimitStatus { limit: 6, remaining, reset_seconds });
+            assert!((bucket.rate() - rate).abs() < 1e-9, "{remaining} left: {}", bucket.rate());
         }
-        pace.learn(start, RateSeen { limit: 100_000, remaining: 0, reset_seconds: 1 });
-        assert!((pace.rate() - 50.0).abs() < 1e-9);
+        bucket.adapt(start, RateLimitStatus { limit: 100_000, remaining: 0, reset_seconds: 1 });
+        assert!((bucket.rate() - 50.0).abs() < 1e-9);
     }
 
     #[test]
     fn headers_that_make_no_sense_stop_nobody() {
         let start = Instant::now();
         for (remaining, reset_seconds) in [(10, 1_700_000_000), (99, 3_600), (0, u64::MAX), (1, 0)] {
-            let mut pace = Pace::new(start, 50.0);
-            pace.learn(start, RateSeen { limit: 200, remaining, reset_seconds });
-            let made = made_within(&mut pace, start, 600 * SECOND);
+            let mut bucket = TokenBucket::new(start, 50.0);
+            bucket.adapt(start, RateLimitStatus { limit: 200, remaining, reset_seconds });
+            let made = made_within(&mut bucket, start, 600 * SECOND);
             assert!(made >= 60, "{made} in ten minutes after {remaining} left, {reset_seconds} s");
         }
     }
@@ -192,8 +196,8 @@ mod tests {
         #[test]
         fn never_faster_than_the_rate(rate in 0.5..500.0f64, seconds in 1u32..20) {
             let start = Instant::now();
-            let mut pace = Pace::new(start, rate);
-            let made = f64::from(u32::try_from(made_within(&mut pace, start, seconds * SECOND)).unwrap());
+            let mut bucket = TokenBucket::new(start, rate);
+            let made = f64::from(u32::try_from(made_within(&mut bucket, start, seconds * SECOND)).unwrap());
             prop_assert!(made <= rate * f64::from(seconds) + burst(rate) + 1.0);
             prop_assert!(made + 2.0 >= rate * f64::from(seconds), "{made} is too slow");
         }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// What an audit goes by. What it compares is decided by the [`Book`](crate::policy::Book): channels past their `seen_until`,
+/// What an audit goes by. What it compares is decided by the [`ReplayState`](crate::policy::ReplayState): channels past their `seen_until`,
 /// and of those only posts that were never received.
 #[derive(Debug, Clone, Copy)]
-pub struct Audit {
+pub struct AuditReadiness {
     /// How long after ready it stays quiet.
     pub grace: Duration,
     /// For how long the Connection has been ready.
@@ -14,9 +14,9 @@ pub struct Audit {
     pub delivery_behind: bool,
 }
 
-impl Audit {
+impl AuditReadiness {
     /// Whether a post that is not there would be missing.
-    pub fn can_tell(&self) -> bool {
+    pub fn is_conclusive(&self) -> bool {
         self.ready_for >= self.grace && !self.delivery_behind
     }
 }
@@ -28,11 +28,11 @@ mod tests {
     #[test]
     fn the_audit_looks_only_when_it_can_tell() {
         let second = Duration::from_secs(1);
-        for (ready_for, delivery_behind, can_tell) in
+        for (ready_for, delivery_behind, is_conclusive) in
             [(30 * second, false, true), (29 * second, false, false), (30 * second, true, false)]
         {
-            let audit = Audit { grace: 30 * second, ready_for, delivery_behind };
-            assert_eq!(audit.can_tell(), can_tell, "{audit:?}");
+            let audit = AuditReadiness { grace: 30 * second, ready_for, delivery_behind };
+            assert_eq!(audit.is_conclusive(), is_conclusive, "{audit:?}");
         }
     }
 }

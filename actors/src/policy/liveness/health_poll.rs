@@ -12,7 +12,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a poll found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Polled {
+pub enum PollResult {
     /// 304: nothing changed (fact 9).
     Unmodified,
     /// 200.
@@ -31,54 +31,54 @@ pub enum Polled {
 
 /// What follows a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PollVerdict {
     /// All is well: poll again after the interval.
-    Good,
+    Healthy,
     /// Nothing was learned: poll again after the interval.
-    Nothing,
+    Inconclusive,
     /// Ask again after the delay, before believing it.
-    AskAgain(Duration),
+    Recheck(Duration),
     /// End the Connection.
     Terminate(CloseReason),
 }
 
 /// What one HealthCheck compares with.
 #[derive(Debug)]
-pub struct Health {
+pub struct HealthPoll {
     user: UserId,
     baseline: i64,
     unauthorized: bool,
 }
 
-impl Health {
+impl HealthPoll {
     /// Compares with the user and the `update_at` that were seen before connecting.
     pub fn new(user: UserId, baseline: i64) -> Self {
         Self { user, baseline, unauthorized: false }
     }
 
     /// What follows from what a poll found.
-    pub fn polled(&mut self, found: &Polled) -> Verdict {
-        let again = std::mem::replace(&mut self.unauthorized, *found == Polled::Unauthorized);
+    pub fn judge(&mut self, found: &PollResult) -> PollVerdict {
+        let again = std::mem::replace(&mut self.unauthorized, *found == PollResult::Unauthorized);
         match found {
-            Polled::Unauthorized if again => Verdict::Terminate(CloseReason::Unauthorized),
-            Polled::Unauthorized => Verdict::AskAgain(ASK_AGAIN_AFTER),
-            Polled::Failed => Verdict::Nothing,
-            Polled::Unmodified => Verdict::Good,
-            Polled::User { id, .. } if *id != self.user => {
+            PollResult::Unauthorized if again => PollVerdict::Terminate(CloseReason::Unauthorized),
+            PollResult::Unauthorized => PollVerdict::Recheck(ASK_AGAIN_AFTER),
+            PollResult::Failed => PollVerdict::Inconclusive,
+            PollResult::Unmodified => PollVerdict::Healthy,
+            PollResult::User { id, .. } if *id != self.user => {
                 let (was, now) = (self.user.clone(), id.clone());
-                Verdict::Terminate(CloseReason::IdentityChanged { was, now })
+                PollVerdict::Terminate(CloseReason::IdentityChanged { was, now })
             }
-            Polled::User { update_at, .. } if *update_at != self.baseline => {
-                Verdict::Terminate(CloseReason::Stale { baseline: self.baseline, seen: *update_at })
+            PollResult::User { update_at, .. } if *update_at != self.baseline => {
+                PollVerdict::Terminate(CloseReason::Stale { baseline: self.baseline, seen: *update_at })
             }
-            Polled::User { .. } => Verdict::Good,
+            PollResult::User { .. } => PollVerdict::Healthy,
         }
     }
 }
 
 /// When an account polls first: spread over the interval by its name, so that ten thousand accounts that
 /// connect together do not poll together.
-pub fn first_poll_after(account: &AccountName, interval: Duration) -> Duration {
+pub fn spread_delay(account: &AccountName, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     account.hash(&mut hasher);
     let share = (hasher.finish() % 10_000) as u32;
@@ -86,7 +86,7 @@ pub fn first_poll_after(account: &AccountName, interval: Duration) -> Duration {
 }
 
 /// The interval at which the polls of so many accounts take at most half the server's rate.
-pub fn stretched(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
+pub fn stretched_interval(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "nobody hosts 2^52 accounts")]
     let least = accounts as f64 / (requests_per_second / 2.0);
     Duration::try_from_secs_f64(least).map_or(interval, |least| interval.max(least))
@@ -96,8 +96,8 @@ pub fn stretched(interval: Duration, accounts: usize, requests_per_second: f64) 
 mod tests {
     use super::*;
 
-    fn user(id: &str, update_at: i64) -> Polled {
-        Polled::User { id: id.into(), update_at }
+    fn user(id: &str, update_at: i64) -> PollResult {
+        PollResult::User { id: id.into(), update_at }
     }
 
     #[test]
@@ -105,27 +105,30 @@ mod tests {
         let stale = CloseReason::Stale { baseline: 7, seen: 8 };
         let other = CloseReason::IdentityChanged { was: "me".into(), now: "you".into() };
         for (found, verdict) in [
-            (Polled::Unmodified, Verdict::Good),
-            (user("me", 7), Verdict::Good),
-            (user("me", 8), Verdict::Terminate(stale)),
-            (user("me", 6), Verdict::Terminate(CloseReason::Stale { baseline: 7, seen: 6 })),
-            (user("you", 7), Verdict::Terminate(other)),
-            (Polled::Failed, Verdict::Nothing),
-            (Polled::Unauthorized, Verdict::AskAgain(ASK_AGAIN_AFTER)),
+            (PollResult::Unmodified, PollVerdict::Healthy),
+            (user("me", 7), PollVerdict::Healthy),
+            (user("me", 8), PollVerdict::Terminate(stale)),
+            (user("me", 6), PollVerdict::Terminate(CloseReason::Stale { baseline: 7, seen: 6 })),
+            (user("you", 7), PollVerdict::Terminate(other)),
+            (PollResult::Failed, PollVerdict::Inconclusive),
+            (PollResult::Unauthorized, PollVerdict::Recheck(ASK_AGAIN_AFTER)),
         ] {
-            assert_eq!(Health::new("me".into(), 7).polled(&found), verdict, "{found:?}");
+            assert_eq!(HealthPoll::new("me".into(), 7).judge(&found), verdict, "{found:?}");
         }
     }
 
     #[test]
     fn a_401_is_believed_only_when_it_comes_twice_in_a_row() {
-        let mut health = Health::new("me".into(), 7);
-        for between in [Polled::Unmodified, Polled::Failed, user("me", 7)] {
-            assert_eq!(health.polled(&Polled::Unauthorized), Verdict::AskAgain(ASK_AGAIN_AFTER));
-            health.polled(&between);
+        let mut health = HealthPoll::new("me".into(), 7);
+        for between in [PollResult::Unmodified, PollResult::Failed, user("me", 7)] {
+            assert_eq!(health.judge(&PollResult::Unauthorized), PollVerdict::Recheck(ASK_AGAIN_AFTER));
+            health.judge(&between);
         }
-        health.polled(&Polled::Unauthorized);
-        assert_eq!(health.polled(&Polled::Unauthorized), Verdict::Terminate(CloseReason::Unauthorized));
+        health.judge(&PollResult::Unauthorized);
+        assert_eq!(
+            health.judge(&PollResult::Unauthorized),
+            PollVerdict::Terminate(CloseReason::Unauthorized)
+        );
     }
 
     #[test]
@@ -134,7 +137,7 @@ mod tests {
         let mut tenths = [0u32; 10];
         for n in 0..1_000 {
             let account = AccountName::new(&format!("bot-{n}")).unwrap();
-            let after = first_poll_after(&account, interval);
+            let after = spread_delay(&account, interval);
             assert!(after < interval);
             tenths[(after.as_millis() / 3_000) as usize] += 1;
         }
@@ -144,9 +147,9 @@ mod tests {
     #[test]
     fn polls_take_at_most_half_the_rate() {
         let seconds = Duration::from_secs;
-        assert_eq!(stretched(seconds(30), 750, 50.0), seconds(30));
-        assert_eq!(stretched(seconds(30), 1_000, 50.0), seconds(40));
-        assert_eq!(stretched(seconds(30), 10_000, 50.0), seconds(400));
-        assert_eq!(stretched(seconds(30), 10, 0.0), seconds(30), "no rate is known");
+        assert_eq!(stretched_interval(seconds(30), 750, 50.0), seconds(30));
+        assert_eq!(stretched_interval(seconds(30), 1_000, 50.0), seconds(40));
+        assert_eq!(stretched_interval(seconds(30), 10_000, 50.0), seconds(400));
+        assert_eq!(stretched_interval(seconds(30), 10, 0.0), seconds(30), "no rate is known");
     }
 }

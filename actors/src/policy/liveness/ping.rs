@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 /// How often to ping, and how long to wait for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PulseLimits {
+pub struct PingSettings {
     /// From one ping to the next.
     pub interval: Duration,
     /// From a ping, or the last frame heard after it, until the socket counts as silent.
     pub timeout: Duration,
 }
 
-impl Default for PulseLimits {
+impl Default for PingSettings {
     fn default() -> Self {
         Self {
             // A deaf bot is noticed within half a minute, for one small frame.
@@ -24,12 +24,12 @@ impl Default for PulseLimits {
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pulse {
+pub enum PingAction {
     /// Nothing until then.
     Wait(Instant),
     /// Nothing until reading goes on.
     Paused,
-    /// Send a ping, and tell [`Liveness::pinged`].
+    /// Send a ping, and tell [`PingMonitor::ping_sent`].
     Ping,
     /// The socket is silent.
     Silent,
@@ -37,8 +37,8 @@ pub enum Pulse {
 
 /// The pulse of one socket. Time in which our own reading is paused counts neither as silence nor as waiting.
 #[derive(Debug)]
-pub struct Liveness {
-    limits: PulseLimits,
+pub struct PingMonitor {
+    limits: PingSettings,
     next_ping: Instant,
     /// The ping that is on its way.
     open: Option<Open>,
@@ -55,44 +55,44 @@ struct Open {
     heard: bool,
 }
 
-impl Liveness {
+impl PingMonitor {
     /// A socket that was just opened.
-    pub fn new(now: Instant, limits: PulseLimits) -> Self {
+    pub fn new(now: Instant, limits: PingSettings) -> Self {
         Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
     }
 
     /// The operator set other limits. The next ping comes no later than by them; one that is on its way keeps its time.
-    pub fn configure(&mut self, now: Instant, limits: PulseLimits) {
+    pub fn configure(&mut self, now: Instant, limits: PingSettings) {
         self.limits = limits;
         self.next_ping = self.next_ping.min(now + limits.interval);
     }
 
     /// What to do now.
-    pub fn step(&mut self, now: Instant) -> Pulse {
+    pub fn next_action(&mut self, now: Instant) -> PingAction {
         if self.paused_since.is_some() {
-            return Pulse::Paused;
+            return PingAction::Paused;
         }
         match self.open {
-            Some(open) if now < open.deadline => Pulse::Wait(open.deadline),
-            Some(open) if !open.heard => Pulse::Silent,
+            Some(open) if now < open.deadline => PingAction::Wait(open.deadline),
+            Some(open) if !open.heard => PingAction::Silent,
             // The answer is missing though the socket talks: ask again.
             Some(_) => {
                 self.open = None;
-                Pulse::Ping
+                PingAction::Ping
             }
-            None if now < self.next_ping => Pulse::Wait(self.next_ping),
-            None => Pulse::Ping,
+            None if now < self.next_ping => PingAction::Wait(self.next_ping),
+            None => PingAction::Ping,
         }
     }
 
     /// A ping was sent with this number.
-    pub fn pinged(&mut self, now: Instant, seq: u64) {
+    pub fn ping_sent(&mut self, now: Instant, seq: u64) {
         self.next_ping = now + self.limits.interval;
         self.open = Some(Open { seq, sent: now, deadline: now + self.limits.timeout, heard: false });
     }
 
     /// Something was heard.
-    pub fn heard(&mut self, now: Instant) {
+    pub fn frame_received(&mut self, now: Instant) {
         if let Some(open) = &mut self.open {
             open.heard = true;
             open.deadline = open.deadline.max(now + self.limits.timeout);
@@ -100,19 +100,19 @@ impl Liveness {
     }
 
     /// A reply came. When it answers the open ping: how long it took.
-    pub fn replied(&mut self, now: Instant, seq: u64) -> Option<Duration> {
+    pub fn reply_received(&mut self, now: Instant, seq: u64) -> Option<Duration> {
         let open = self.open.filter(|open| open.seq == seq)?;
         self.open = None;
         Some(now.saturating_duration_since(open.sent))
     }
 
     /// Our own reading stops.
-    pub fn paused(&mut self, now: Instant) {
+    pub fn reading_paused(&mut self, now: Instant) {
         self.paused_since.get_or_insert(now);
     }
 
     /// Our own reading goes on: all deadlines move by the time it stood still. Gives back that time.
-    pub fn resumed(&mut self, now: Instant) -> Duration {
+    pub fn reading_resumed(&mut self, now: Instant) -> Duration {
         let Some(since) = self.paused_since.take() else { return Duration::ZERO };
         let stood_still = now.saturating_duration_since(since);
         self.resumed_at = Some(now);
@@ -142,48 +142,48 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn fresh() -> (Instant, Liveness) {
+    fn fresh() -> (Instant, PingMonitor) {
         let now = Instant::now();
-        (now, Liveness::new(now, PulseLimits::default()))
+        (now, PingMonitor::new(now, PingSettings::default()))
     }
 
     #[test]
     fn a_ping_every_interval_and_silence_after_the_timeout() {
-        let (start, mut pulse) = fresh();
-        assert_eq!(pulse.step(start), Pulse::Wait(start + 30 * SECOND));
+        let (start, mut monitor) = fresh();
+        assert_eq!(monitor.next_action(start), PingAction::Wait(start + 30 * SECOND));
         let first = start + 30 * SECOND;
-        assert_eq!(pulse.step(first), Pulse::Ping);
-        pulse.pinged(first, 1);
-        assert_eq!(pulse.step(first), Pulse::Wait(first + 10 * SECOND));
-        assert_eq!(pulse.replied(first + SECOND, 7), None, "another reply");
-        assert_eq!(pulse.replied(first + SECOND, 1), Some(SECOND));
+        assert_eq!(monitor.next_action(first), PingAction::Ping);
+        monitor.ping_sent(first, 1);
+        assert_eq!(monitor.next_action(first), PingAction::Wait(first + 10 * SECOND));
+        assert_eq!(monitor.reply_received(first + SECOND, 7), None, "another reply");
+        assert_eq!(monitor.reply_received(first + SECOND, 1), Some(SECOND));
         let second = start + 60 * SECOND;
-        assert_eq!(pulse.step(second), Pulse::Ping);
-        pulse.pinged(second, 2);
-        assert_eq!(pulse.step(second + 10 * SECOND), Pulse::Silent);
+        assert_eq!(monitor.next_action(second), PingAction::Ping);
+        monitor.ping_sent(second, 2);
+        assert_eq!(monitor.next_action(second + 10 * SECOND), PingAction::Silent);
     }
 
     #[test]
     fn a_socket_that_talks_is_not_silent_but_asked_again() {
-        let (start, mut pulse) = fresh();
+        let (start, mut monitor) = fresh();
         let ping = start + 30 * SECOND;
-        pulse.pinged(ping, 1);
-        pulse.heard(ping + 9 * SECOND);
-        assert_eq!(pulse.step(ping + 10 * SECOND), Pulse::Wait(ping + 19 * SECOND));
-        assert_eq!(pulse.step(ping + 19 * SECOND), Pulse::Ping);
+        monitor.ping_sent(ping, 1);
+        monitor.frame_received(ping + 9 * SECOND);
+        assert_eq!(monitor.next_action(ping + 10 * SECOND), PingAction::Wait(ping + 19 * SECOND));
+        assert_eq!(monitor.next_action(ping + 19 * SECOND), PingAction::Ping);
     }
 
     #[test]
     fn minutes_of_paused_reading_are_no_silence() {
-        let (start, mut pulse) = fresh();
+        let (start, mut monitor) = fresh();
         let ping = start + 30 * SECOND;
-        pulse.pinged(ping, 1);
-        pulse.paused(ping + 4 * SECOND);
-        pulse.paused(ping + 5 * SECOND);
-        assert_eq!(pulse.step(ping + 300 * SECOND), Pulse::Paused);
-        assert_eq!(pulse.resumed(ping + 304 * SECOND), 300 * SECOND);
-        assert!(pulse.is_behind(ping + 313 * SECOND) && !pulse.is_behind(ping + 314 * SECOND));
-        assert_eq!(pulse.step(ping + 309 * SECOND), Pulse::Wait(ping + 310 * SECOND));
-        assert_eq!(pulse.step(ping + 310 * SECOND), Pulse::Silent);
+        monitor.ping_sent(ping, 1);
+        monitor.reading_paused(ping + 4 * SECOND);
+        monitor.reading_paused(ping + 5 * SECOND);
+        assert_eq!(monitor.next_action(ping + 300 * SECOND), PingAction::Paused);
+        assert_eq!(monitor.reading_resumed(ping + 304 * SECOND), 300 * SECOND);
+        assert!(monitor.is_behind(ping + 313 * SECOND) && !monitor.is_behind(ping + 314 * SECOND));
+        assert_eq!(monitor.next_action(ping + 309 * SECOND), PingAction::Wait(ping + 310 * SECOND));
+        assert_eq!(monitor.next_action(ping + 310 * SECOND), PingAction::Silent);
     }
 }

@@ -13,9 +13,9 @@ const AT_MOST_ONE_IN: Duration = Duration::from_secs(1);
 
 /// Whether to look at an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Prompt<K> {
+pub enum PollTiming<K> {
     /// No: not hosted here, known already, or a look is coming.
-    No,
+    Skip,
     /// Now.
     Now(K),
     /// After the delay.
@@ -27,7 +27,7 @@ pub enum Prompt<K> {
 /// One lies between all Connections of a server, so that one change, told to ten thousand sockets, becomes one
 /// message.
 #[derive(Debug)]
-pub struct Witness<K> {
+pub struct SiblingWatch<K> {
     watched: HashMap<UserId, Watched<K>>,
 }
 
@@ -39,15 +39,15 @@ struct Watched<K> {
     next_prompt: Option<Instant>,
 }
 
-impl<K> Default for Witness<K> {
+impl<K> Default for SiblingWatch<K> {
     fn default() -> Self {
         Self { watched: HashMap::new() }
     }
 }
 
-impl<K: Clone + Eq + Hash> Witness<K> {
+impl<K: Clone + Eq + Hash> SiblingWatch<K> {
     /// An account read its baseline: what is older or equal is no news.
-    pub fn baseline(&mut self, user: &UserId, account: &K, update_at: i64) {
+    pub fn set_baseline(&mut self, user: &UserId, account: &K, update_at: i64) {
         let fresh = || Watched { account: account.clone(), known: update_at, next_prompt: None };
         let watched = self.watched.entry(user.clone()).or_insert_with(fresh);
         watched.known = update_at;
@@ -60,24 +60,24 @@ impl<K: Clone + Eq + Hash> Witness<K> {
     }
 
     /// A sibling heard that a user changed.
-    pub fn saw(&mut self, now: Instant, user: &UserId, update_at: i64) -> Prompt<K> {
-        let Some(watched) = self.watched.get_mut(user) else { return Prompt::No };
+    pub fn observe(&mut self, now: Instant, user: &UserId, update_at: i64) -> PollTiming<K> {
+        let Some(watched) = self.watched.get_mut(user) else { return PollTiming::Skip };
         // What is not newer was told by another sibling before, or is the baseline. A clock of the server's that
         // goes back hides a change from this witness alone.
         if update_at <= watched.known {
-            return Prompt::No;
+            return PollTiming::Skip;
         }
         watched.known = update_at;
         match watched.next_prompt {
             // One is scheduled already: it will see this change too.
-            Some(at) if at > now + AT_MOST_ONE_IN => Prompt::No,
+            Some(at) if at > now + AT_MOST_ONE_IN => PollTiming::Skip,
             Some(at) if at > now => {
                 watched.next_prompt = Some(at + AT_MOST_ONE_IN);
-                Prompt::After(watched.account.clone(), at - now)
+                PollTiming::After(watched.account.clone(), at - now)
             }
             _ => {
                 watched.next_prompt = Some(now + AT_MOST_ONE_IN);
-                Prompt::Now(watched.account.clone())
+                PollTiming::Now(watched.account.clone())
             }
         }
     }
@@ -87,38 +87,42 @@ impl<K: Clone + Eq + Hash> Witness<K> {
 mod tests {
     use super::*;
 
-    fn watching() -> (Instant, UserId, Witness<&'static str>) {
+    fn watching() -> (Instant, UserId, SiblingWatch<&'static str>) {
         let user = UserId::from("u1");
-        let mut witness = Witness::default();
-        witness.baseline(&user, &"bot", 100);
-        (Instant::now(), user, witness)
+        let mut siblings = SiblingWatch::default();
+        siblings.set_baseline(&user, &"bot", 100);
+        (Instant::now(), user, siblings)
     }
 
     #[test]
     fn only_news_about_a_hosted_user_prompts() {
-        let (now, user, mut witness) = watching();
-        assert_eq!(witness.saw(now, &"stranger".into(), 500), Prompt::No);
-        assert_eq!(witness.saw(now, &user, 100), Prompt::No, "the baseline itself");
-        assert_eq!(witness.saw(now, &user, 101), Prompt::Now("bot"));
-        assert_eq!(witness.saw(now, &user, 101), Prompt::No, "a second sibling tells the same");
-        witness.forget(&"bot");
-        assert_eq!(witness.saw(now, &user, 900), Prompt::No);
+        let (now, user, mut siblings) = watching();
+        assert_eq!(siblings.observe(now, &"stranger".into(), 500), PollTiming::Skip);
+        assert_eq!(siblings.observe(now, &user, 100), PollTiming::Skip, "the baseline itself");
+        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Now("bot"));
+        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Skip, "a second sibling tells the same");
+        siblings.forget(&"bot");
+        assert_eq!(siblings.observe(now, &user, 900), PollTiming::Skip);
     }
 
     #[test]
     fn prompts_are_merged_to_one_a_second() {
-        let (now, user, mut witness) = watching();
+        let (now, user, mut siblings) = watching();
         let ms = Duration::from_millis;
-        assert_eq!(witness.saw(now, &user, 101), Prompt::Now("bot"));
-        assert_eq!(witness.saw(now + ms(300), &user, 102), Prompt::After("bot", ms(700)));
-        assert_eq!(witness.saw(now + ms(400), &user, 103), Prompt::No, "the scheduled one sees it");
-        assert_eq!(witness.saw(now + ms(2_000), &user, 104), Prompt::Now("bot"));
+        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Now("bot"));
+        assert_eq!(siblings.observe(now + ms(300), &user, 102), PollTiming::After("bot", ms(700)));
+        assert_eq!(
+            siblings.observe(now + ms(400), &user, 103),
+            PollTiming::Skip,
+            "the scheduled one sees it"
+        );
+        assert_eq!(siblings.observe(now + ms(2_000), &user, 104), PollTiming::Now("bot"));
     }
 
     #[test]
     fn a_new_baseline_is_no_news() {
-        let (now, user, mut witness) = watching();
-        witness.baseline(&user, &"bot", 200);
-        assert_eq!(witness.saw(now, &user, 200), Prompt::No);
+        let (now, user, mut siblings) = watching();
+        siblings.set_baseline(&user, &"bot", 200);
+        assert_eq!(siblings.observe(now, &user, 200), PollTiming::Skip);
     }
 }

@@ -4,7 +4,7 @@ use crate::{model::ChannelId, policy::Anchor};
 
 /// A channel as a listing shows it. Times are server milliseconds.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedChannel {
     /// The channel.
     pub channel: ChannelId,
     /// When it was made.
@@ -17,7 +17,7 @@ pub struct Listed {
 
 /// A channel to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
+pub struct ChannelBacklog {
     /// The channel.
     pub channel: ChannelId,
     /// Where its posts begin.
@@ -25,12 +25,12 @@ pub struct News {
     /// Edits and deletions later than this are wanted, too; none where `last_post_at` has not moved.
     pub edits_since: Option<i64>,
     /// How the account came by it.
-    pub kind: NewsKind,
+    pub kind: BacklogKind,
 }
 
 /// How an account came by a channel that is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NewsKind {
+pub enum BacklogKind {
     /// It was in it at the last listing.
     Known,
     /// It came in since, or a moment before: what is wanted begins at its join post, if there is one.

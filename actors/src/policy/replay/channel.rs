@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use crate::{
     model::{Change, ChannelRecord, PostKey},
-    policy::{Anchor, Cursor, Edits},
+    policy::{Anchor, Cursor, EditCursor},
 };
 
 /// One channel.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct ChannelState {
     pub(super) cursor: Cursor,
-    pub(super) edits: Edits,
+    pub(super) edits: EditCursor,
     /// What was taken and is not acknowledged yet.
     pub(super) open: HashSet<Change>,
     /// News is what lies past this.
@@ -20,7 +20,7 @@ pub(super) struct Page {
     settled: i64,
     /// The time of the newest post that was taken; 0 before the first.
     pub(super) heard: i64,
-    pub(super) stay: Stay,
+    pub(super) membership: Membership,
     /// It was active when the socket was lost, and has not been looked at since.
     pub(super) due: bool,
     /// It refused to be read, and that was told.
@@ -29,14 +29,14 @@ pub(super) struct Page {
     /// counts as seen: what was acknowledged says nothing about the edits before it.
     listed_until: Option<i64>,
     /// What to do as soon as nothing is open.
-    then: Then,
+    deferred: Deferred,
     /// It differs from what was last given out to be kept.
     pub(super) dirty: bool,
 }
 
 /// Whether the account is in the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stay {
+pub(super) enum Membership {
     /// It is.
     Member,
     /// It came in, and has no anchor since: what is wanted begins at its join post, if there is one.
@@ -47,18 +47,18 @@ pub(super) enum Stay {
 
 /// What waits for the acknowledgement of all that was taken: a kill before that must not find it done.
 #[derive(Debug, Default)]
-struct Then {
+struct Deferred {
     leave: bool,
     edits_reach: Option<i64>,
 }
 
-impl Page {
+impl ChannelState {
     /// A channel that begins: posts later than one time are wanted, and edits later than another.
-    pub(super) fn beginning(posts: i64, edits: i64, stay: Stay, overlap_ms: i64) -> Self {
-        Self::new(Cursor::at(posts, overlap_ms), Edits::after(edits), posts, stay)
+    pub(super) fn beginning(posts: i64, edits: i64, membership: Membership, overlap_ms: i64) -> Self {
+        Self::new(Cursor::at(posts, overlap_ms), EditCursor::after(edits), posts, membership)
     }
 
-    fn new(cursor: Cursor, edits: Edits, seen_until: i64, stay: Stay) -> Self {
+    fn new(cursor: Cursor, edits: EditCursor, seen_until: i64, membership: Membership) -> Self {
         Self {
             cursor,
             edits,
@@ -66,30 +66,30 @@ impl Page {
             seen_until,
             settled: seen_until,
             heard: 0,
-            stay,
+            membership,
             due: false,
             refused: false,
             listed_until: None,
-            then: Then::default(),
+            deferred: Deferred::default(),
             dirty: false,
         }
     }
 
     /// As it was kept.
-    pub(super) fn kept(record: ChannelRecord, overlap_ms: i64) -> Self {
+    pub(super) fn restore(record: ChannelRecord, overlap_ms: i64) -> Self {
         let anchor = match record.anchor {
             Some(id) => Anchor::Post { id, create_at: record.anchor_at },
             None => Anchor::Time(record.anchor_at),
         };
-        let cursor = Cursor::kept(anchor, record.since, overlap_ms);
+        let cursor = Cursor::restore(anchor, record.since, overlap_ms);
         let heard = cursor.newest_post().unwrap_or_default();
-        let edits = Edits::kept(record.edited_until, record.edits, record.deleted);
-        let stay = match record {
-            ChannelRecord { left: true, .. } => Stay::Left,
-            ChannelRecord { joining: true, .. } => Stay::Joining,
-            _ => Stay::Member,
+        let edits = EditCursor::restore(record.edited_until, record.edits, record.deleted);
+        let membership = match record {
+            ChannelRecord { left: true, .. } => Membership::Left,
+            ChannelRecord { joining: true, .. } => Membership::Joining,
+            _ => Membership::Member,
         };
-        Self { heard, ..Self::new(cursor, edits, record.seen_until, stay) }
+        Self { heard, ..Self::new(cursor, edits, record.seen_until, membership) }
     }
 
     /// Another overlap holds from now on.
@@ -111,8 +111,8 @@ impl Page {
             edited_until: self.edits.until(),
             edits: self.edits.since().cloned().collect(),
             deleted: self.edits.deleted().cloned().collect(),
-            left: self.stay == Stay::Left,
-            joining: self.stay == Stay::Joining,
+            left: self.membership == Membership::Left,
+            joining: self.membership == Membership::Joining,
         }
     }
 
@@ -154,26 +154,28 @@ impl Page {
         is_late
     }
 
-    pub(super) fn acknowledged(&mut self, change: Change, overlap_ms: i64) {
+    pub(super) fn acknowledge(&mut self, change: Change, overlap_ms: i64) {
         self.open.remove(&change);
         match change {
             Change::Posted(post) => {
                 if self.saw(post.create_at) {
-                    self.edits.reached(post.create_at.saturating_sub(overlap_ms));
+                    self.edits.advance_to(post.create_at.saturating_sub(overlap_ms));
                 }
-                self.cursor.acknowledged(post.create_at, post.id);
-                if self.stay == Stay::Joining && matches!(self.cursor.anchor(), Anchor::Post { .. }) {
-                    self.stay = Stay::Member;
+                self.cursor.acknowledge(post.create_at, post.id);
+                if self.membership == Membership::Joining
+                    && matches!(self.cursor.anchor(), Anchor::Post { .. })
+                {
+                    self.membership = Membership::Member;
                 }
             }
             Change::Edited { id, edit_at } => {
                 self.saw(edit_at);
-                self.edits.acknowledged_edit(id, edit_at);
+                self.edits.acknowledge_edit(id, edit_at);
             }
-            Change::Deleted { id } => self.edits.acknowledged_deletion(id),
-            Change::Left => self.then.leave = true,
+            Change::Deleted { id } => self.edits.acknowledge_deletion(id),
+            Change::Left => self.deferred.leave = true,
         }
-        self.when_nothing_is_open();
+        self.settle_if_idle();
     }
 
     /// Takes note of a time up to which all was seen, unless a round is under way.
@@ -206,47 +208,47 @@ impl Page {
         let Some(listed_until) = self.listed_until.take() else { return false };
         let before = self.settled;
         self.seen_until = self.seen_until.max(listed_until);
-        self.then.edits_reach = Some(listed_until.saturating_sub(overlap_ms));
+        self.deferred.edits_reach = Some(listed_until.saturating_sub(overlap_ms));
         self.due = false;
         self.refused = false;
-        self.when_nothing_is_open();
+        self.settle_if_idle();
         before != self.settled
     }
 
     /// The account is out of the channel, as soon as what was taken before is acknowledged.
     pub(super) fn leave(&mut self) {
-        self.then.leave = true;
-        self.when_nothing_is_open();
+        self.deferred.leave = true;
+        self.settle_if_idle();
     }
 
     /// The account is in the channel again: what was said before that is none of its business.
     pub(super) fn rejoin(&mut self, begin: i64, overlap_ms: i64) {
         let begin = begin.max(self.cursor.newest());
         self.cursor = Cursor::at(begin, overlap_ms);
-        self.edits.reached(begin);
-        self.stay = Stay::Joining;
-        self.then.leave = false;
+        self.edits.advance_to(begin);
+        self.membership = Membership::Joining;
+        self.deferred.leave = false;
     }
 
-    fn when_nothing_is_open(&mut self) {
+    fn settle_if_idle(&mut self) {
         if !self.open.is_empty() {
             return;
         }
         if self.listed_until.is_none() {
             self.settled = self.seen_until;
         }
-        if let Some(reach) = self.then.edits_reach.take() {
-            self.edits.reached(reach);
+        if let Some(reach) = self.deferred.edits_reach.take() {
+            self.edits.advance_to(reach);
         }
-        if std::mem::take(&mut self.then.leave) {
-            self.stay = Stay::Left;
+        if std::mem::take(&mut self.deferred.leave) {
+            self.membership = Membership::Left;
         }
     }
 
     /// What was taken and not acknowledged is gone: it is to come again.
-    pub(super) fn forget_open(&mut self) -> impl Iterator<Item = Change> {
+    pub(super) fn forget_unacknowledged(&mut self) -> impl Iterator<Item = Change> {
         self.seen_until = self.settled;
-        self.then = Then { leave: self.then.leave, edits_reach: None };
+        self.deferred = Deferred { leave: self.deferred.leave, edits_reach: None };
         std::mem::take(&mut self.open).into_iter()
     }
 }

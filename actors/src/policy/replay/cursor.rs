@@ -49,7 +49,7 @@ impl Cursor {
     }
 
     /// A cursor as it was kept: an anchor, and what was acknowledged since.
-    pub fn kept(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
+    pub fn restore(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
         Self { anchor, since: since.into_iter().collect(), overlap_ms }
     }
 
@@ -95,7 +95,7 @@ impl Cursor {
     }
 
     /// A post was acknowledged.
-    pub fn acknowledged(&mut self, create_at: i64, id: PostId) {
+    pub fn acknowledge(&mut self, create_at: i64, id: PostId) {
         self.since.insert((create_at, id));
         let Some((newest, _)) = self.since.last() else { return };
         let old_enough = newest.saturating_sub(self.overlap_ms);
@@ -136,7 +136,7 @@ mod tests {
     fn the_anchor_stays_the_overlap_behind() {
         let mut cursor = Cursor::at(0, 100);
         for (n, create_at) in [50, 90, 150, 160, 190].into_iter().enumerate() {
-            cursor.acknowledged(create_at, id(n));
+            cursor.acknowledge(create_at, id(n));
         }
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(1), create_at: 90 });
         assert!(!cursor.knows(90, &id(1)) && cursor.knows(150, &id(2)) && cursor.knows(190, &id(4)));
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_cursor_begins_at_a_time() {
         let mut cursor = Cursor::at(1_000, 100);
-        cursor.acknowledged(1_050, id(0));
+        cursor.acknowledge(1_050, id(0));
         assert_eq!(*cursor.anchor(), Anchor::Time(1_000));
         assert!(cursor.knows(1_050, &id(0)));
     }
@@ -153,9 +153,9 @@ mod tests {
     #[test]
     fn a_back_dated_post_does_not_move_the_anchor_back() {
         let mut cursor = Cursor::at(1_000, 100);
-        cursor.acknowledged(5_000, id(0));
-        cursor.acknowledged(6_000, id(1));
-        cursor.acknowledged(10, id(2));
+        cursor.acknowledge(5_000, id(0));
+        cursor.acknowledge(6_000, id(1));
+        cursor.acknowledge(10, id(2));
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(0), create_at: 5_000 });
     }
 
@@ -163,7 +163,7 @@ mod tests {
     fn the_set_is_bounded() {
         let mut cursor = Cursor::at(0, i64::MAX);
         for n in 0..MOST_SINCE + 10 {
-            cursor.acknowledged(i64::try_from(n).unwrap(), id(n));
+            cursor.acknowledge(i64::try_from(n).unwrap(), id(n));
         }
         assert_eq!(cursor.since.len(), MOST_SINCE);
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(9), create_at: 9 });
@@ -186,7 +186,7 @@ mod tests {
             posts.sort();
             let mut cursor = Cursor::at(-1, 100);
             for (_, create_at, id) in posts.iter().take(heard) {
-                cursor.acknowledged(*create_at, id.clone());
+                cursor.acknowledge(*create_at, id.clone());
             }
             let brought: BTreeSet<&PostId> = posts
                 .iter()

@@ -12,20 +12,20 @@ const MOST: usize = 1_000;
 /// The time stays the overlap behind what was seen of the channel: an edit may become visible late, as a post may. A
 /// live deletion does not say when it was (its post is sent as it was before), so it is known by its id alone.
 #[derive(Debug, Clone)]
-pub struct Edits {
+pub struct EditCursor {
     until: i64,
     since: BTreeSet<(i64, PostId)>,
     deleted: VecDeque<PostId>,
 }
 
-impl Edits {
+impl EditCursor {
     /// Those later than a time are wanted.
     pub fn after(until: i64) -> Self {
         Self { until, since: BTreeSet::new(), deleted: VecDeque::new() }
     }
 
     /// As it was kept.
-    pub fn kept(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
+    pub fn restore(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
         Self { until, since: since.into_iter().collect(), deleted: deleted.into() }
     }
 
@@ -55,7 +55,7 @@ impl Edits {
     }
 
     /// An edit was acknowledged.
-    pub fn acknowledged_edit(&mut self, id: PostId, edit_at: i64) {
+    pub fn acknowledge_edit(&mut self, id: PostId, edit_at: i64) {
         self.since.insert((edit_at, id));
         while self.since.len() > MOST {
             let Some((edit_at, _)) = self.since.pop_first() else { return };
@@ -64,7 +64,7 @@ impl Edits {
     }
 
     /// A deletion was acknowledged.
-    pub fn acknowledged_deletion(&mut self, id: PostId) {
+    pub fn acknowledge_deletion(&mut self, id: PostId) {
         self.deleted.push_back(id);
         if self.deleted.len() > MOST {
             self.deleted.pop_front();
@@ -72,7 +72,7 @@ impl Edits {
     }
 
     /// All until that time has been seen.
-    pub fn reached(&mut self, until: i64) {
+    pub fn advance_to(&mut self, until: i64) {
         self.until = self.until.max(until);
         while self.since.first().is_some_and(|(edit_at, _)| *edit_at <= self.until) {
             self.since.pop_first();
@@ -86,22 +86,22 @@ mod tests {
 
     #[test]
     fn an_edit_is_known_until_all_up_to_it_was_seen() {
-        let mut edits = Edits::after(100);
-        edits.acknowledged_edit("a".into(), 150);
-        edits.acknowledged_edit("b".into(), 170);
+        let mut edits = EditCursor::after(100);
+        edits.acknowledge_edit("a".into(), 150);
+        edits.acknowledge_edit("b".into(), 170);
         assert!(edits.knows_edit(&"a".into(), 150) && !edits.knows_edit(&"a".into(), 151));
-        edits.reached(160);
+        edits.advance_to(160);
         assert_eq!((edits.until(), edits.since().count()), (160, 1));
-        edits.reached(90);
+        edits.advance_to(90);
         assert_eq!(edits.until(), 160, "never back");
     }
 
     #[test]
     fn both_sets_are_bounded() {
-        let mut edits = Edits::after(0);
+        let mut edits = EditCursor::after(0);
         for n in 0..MOST + 5 {
-            edits.acknowledged_edit("a".into(), i64::try_from(n).unwrap() + 1);
-            edits.acknowledged_deletion(PostId::from(format!("{n}").as_str()));
+            edits.acknowledge_edit("a".into(), i64::try_from(n).unwrap() + 1);
+            edits.acknowledge_deletion(PostId::from(format!("{n}").as_str()));
         }
         assert_eq!((edits.since().count(), edits.deleted().count(), edits.until()), (MOST, MOST, 5));
         assert!(!edits.knows_deletion(&"4".into()) && edits.knows_deletion(&"5".into()));

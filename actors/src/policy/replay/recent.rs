@@ -9,12 +9,12 @@ const MOST: usize = 256;
 
 /// The ids of the last posts that were taken.
 #[derive(Debug, Default)]
-pub(super) struct Lately {
+pub(super) struct RecentPosts {
     ids: HashSet<PostId>,
     order: VecDeque<PostId>,
 }
 
-impl Lately {
+impl RecentPosts {
     pub(super) fn has(&self, id: &PostId) -> bool {
         self.ids.contains(id)
     }

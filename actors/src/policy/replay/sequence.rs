@@ -2,16 +2,16 @@
 
 /// What an event's number says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum SequenceCheck {
     /// The one that was due.
-    Next,
+    InOrder,
     /// Some are missing before it.
     Gap {
         /// The number that was due.
         expected: u64,
     },
     /// It was seen before.
-    Seen,
+    Duplicate,
 }
 
 /// Where a connection's sequence stands.
@@ -32,13 +32,13 @@ impl Sequence {
     }
 
     /// Takes note of an event's number.
-    pub fn saw(&mut self, seq: u64) -> Step {
+    pub fn observe(&mut self, seq: u64) -> SequenceCheck {
         let expected = self.next;
         if seq < expected {
-            return Step::Seen;
+            return SequenceCheck::Duplicate;
         }
         self.next = seq.saturating_add(1);
-        if seq == expected { Step::Next } else { Step::Gap { expected } }
+        if seq == expected { SequenceCheck::InOrder } else { SequenceCheck::Gap { expected } }
     }
 }
 
@@ -49,12 +49,19 @@ mod tests {
     #[test]
     fn numbers_follow_each_other_from_zero() {
         let mut sequence = Sequence::default();
-        let steps: Vec<Step> = [0, 1, 1, 4, 2, 5].map(|seq| sequence.saw(seq)).into();
+        let steps: Vec<SequenceCheck> = [0, 1, 1, 4, 2, 5].map(|seq| sequence.observe(seq)).into();
         assert_eq!(
             steps,
-            [Step::Next, Step::Next, Step::Seen, Step::Gap { expected: 2 }, Step::Seen, Step::Next]
+            [
+                SequenceCheck::InOrder,
+                SequenceCheck::InOrder,
+                SequenceCheck::Duplicate,
+                SequenceCheck::Gap { expected: 2 },
+                SequenceCheck::Duplicate,
+                SequenceCheck::InOrder
+            ]
         );
         assert_eq!(sequence.next(), 6);
-        assert_eq!(Sequence::default().saw(u64::MAX), Step::Gap { expected: 0 });
+        assert_eq!(Sequence::default().observe(u64::MAX), SequenceCheck::Gap { expected: 0 });
     }
 }

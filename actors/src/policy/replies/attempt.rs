@@ -11,16 +11,16 @@ const DELAYS: Delays =
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ReplyStep {
     /// Look whether it was done already.
-    Look,
+    Search,
     /// Do it.
     Send,
 }
 
 /// What stood in the way of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RequestFailure {
     /// The server refuses it: the same again is refused again.
     Refused,
     /// It was not done, for certain.
@@ -29,18 +29,18 @@ pub enum Trouble {
         retry_after: Option<Duration>,
     },
     /// It may have been done.
-    Unsure,
+    Uncertain,
 }
 
 /// It is not tried any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GaveUp {
+pub enum GiveUpReason {
     /// The server refused it.
     Refused,
     /// The time is over.
-    TooLate {
+    TimedOut {
         /// Whether it may have been done.
-        unsure: bool,
+        maybe_done: bool,
     },
 }
 
@@ -50,58 +50,63 @@ pub enum GaveUp {
 /// asked for with the same `pending_post_id` covers what a look does not see: a post that is just being made, and a
 /// replica that lags (facts 19, 24). That alone would not do: it holds for 30 s, and on one node of a cluster.
 #[derive(Debug)]
-pub struct Attempt {
+pub struct RequestRetry {
     deadline: Instant,
     delays: Backoff,
     /// It can be looked for.
     findable: bool,
     /// It may have been done: before, by another process, or by a try whose answer was lost.
     must_look: bool,
-    unsure: bool,
+    maybe_done: bool,
 }
 
-impl Attempt {
+impl RequestRetry {
     /// A request whose doing again is harmless, or that cannot be looked for.
-    pub fn repeatable(deadline: Instant) -> Self {
-        Self { deadline, delays: Backoff::new(DELAYS), findable: false, must_look: false, unsure: false }
+    pub fn idempotent(deadline: Instant) -> Self {
+        Self { deadline, delays: Backoff::new(DELAYS), findable: false, must_look: false, maybe_done: false }
     }
 
     /// A request that must not be done twice and can be looked for; whether it may have been done before.
-    pub fn once(deadline: Instant, done_before: bool) -> Self {
-        Self { findable: true, must_look: done_before, ..Self::repeatable(deadline) }
+    pub fn at_most_once(deadline: Instant, done_before: bool) -> Self {
+        Self { findable: true, must_look: done_before, ..Self::idempotent(deadline) }
     }
 
     /// What to do now.
-    pub fn next(&self) -> Step {
-        if self.must_look { Step::Look } else { Step::Send }
+    pub fn next_step(&self) -> ReplyStep {
+        if self.must_look { ReplyStep::Search } else { ReplyStep::Send }
     }
 
     /// It was looked for, and not found.
     pub fn not_found(&mut self) {
-        (self.must_look, self.unsure) = (false, false);
+        (self.must_look, self.maybe_done) = (false, false);
     }
 
     /// A step failed. Gives the wait before the next.
     ///
     /// # Errors
     /// When there is no next.
-    pub fn failed(&mut self, now: Instant, step: Step, trouble: Trouble) -> Result<Duration, GaveUp> {
-        let asked = match trouble {
-            Trouble::Refused => return Err(GaveUp::Refused),
-            Trouble::NotDone { retry_after } => retry_after.unwrap_or_default(),
-            Trouble::Unsure => Duration::ZERO,
+    pub fn failed(
+        &mut self,
+        now: Instant,
+        step: ReplyStep,
+        failure: RequestFailure,
+    ) -> Result<Duration, GiveUpReason> {
+        let asked = match failure {
+            RequestFailure::Refused => return Err(GiveUpReason::Refused),
+            RequestFailure::NotDone { retry_after } => retry_after.unwrap_or_default(),
+            RequestFailure::Uncertain => Duration::ZERO,
         };
-        if step == Step::Send && trouble == Trouble::Unsure {
-            self.unsure = true;
+        if step == ReplyStep::Send && failure == RequestFailure::Uncertain {
+            self.maybe_done = true;
             self.must_look = self.findable;
         }
         let wait = self.delays.next_delay().max(asked);
-        if now + wait >= self.deadline { Err(self.too_late()) } else { Ok(wait) }
+        if now + wait >= self.deadline { Err(self.timed_out()) } else { Ok(wait) }
     }
 
     /// The time is over.
-    pub fn too_late(&self) -> GaveUp {
-        GaveUp::TooLate { unsure: self.unsure }
+    pub fn timed_out(&self) -> GiveUpReason {
+        GiveUpReason::TimedOut { maybe_done: self.maybe_done }
     }
 
     /// When it is given up.
@@ -117,53 +122,56 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const NOT_DONE: Trouble = Trouble::NotDone { retry_after: None };
+    const NOT_DONE: RequestFailure = RequestFailure::NotDone { retry_after: None };
 
     #[test]
     fn what_may_have_been_done_is_looked_for_first() {
         let now = Instant::now();
-        for (done_before, trouble, next) in [
-            (false, NOT_DONE, Step::Send),
-            (false, Trouble::Unsure, Step::Look),
-            (true, NOT_DONE, Step::Look),
-            (true, Trouble::Unsure, Step::Look),
+        for (done_before, failure, next) in [
+            (false, NOT_DONE, ReplyStep::Send),
+            (false, RequestFailure::Uncertain, ReplyStep::Search),
+            (true, NOT_DONE, ReplyStep::Search),
+            (true, RequestFailure::Uncertain, ReplyStep::Search),
         ] {
-            let mut attempt = Attempt::once(now + 60 * SECOND, done_before);
-            let first = attempt.next();
-            assert_eq!(first, if done_before { Step::Look } else { Step::Send });
-            attempt.failed(now, first, trouble).unwrap();
-            assert_eq!(attempt.next(), next, "{done_before} {trouble:?}");
+            let mut retry = RequestRetry::at_most_once(now + 60 * SECOND, done_before);
+            let first = retry.next_step();
+            assert_eq!(first, if done_before { ReplyStep::Search } else { ReplyStep::Send });
+            retry.failed(now, first, failure).unwrap();
+            assert_eq!(retry.next_step(), next, "{done_before} {failure:?}");
         }
     }
 
     #[test]
     fn a_look_that_fails_leaves_no_doubt_of_its_own() {
         let now = Instant::now();
-        let mut attempt = Attempt::once(now + SECOND, true);
-        let failed = attempt.failed(now + SECOND, Step::Look, Trouble::Unsure);
-        assert_eq!(failed, Err(GaveUp::TooLate { unsure: false }));
-        attempt.not_found();
-        let failed = attempt.failed(now + SECOND, Step::Send, Trouble::Unsure);
-        assert_eq!(failed, Err(GaveUp::TooLate { unsure: true }));
+        let mut retry = RequestRetry::at_most_once(now + SECOND, true);
+        let failed = retry.failed(now + SECOND, ReplyStep::Search, RequestFailure::Uncertain);
+        assert_eq!(failed, Err(GiveUpReason::TimedOut { maybe_done: false }));
+        retry.not_found();
+        let failed = retry.failed(now + SECOND, ReplyStep::Send, RequestFailure::Uncertain);
+        assert_eq!(failed, Err(GiveUpReason::TimedOut { maybe_done: true }));
     }
 
     #[test]
     fn what_cannot_be_looked_for_is_done_again() {
         let now = Instant::now();
-        let mut attempt = Attempt::repeatable(now + 60 * SECOND);
-        attempt.failed(now, Step::Send, Trouble::Unsure).unwrap();
-        assert_eq!(attempt.next(), Step::Send);
+        let mut retry = RequestRetry::idempotent(now + 60 * SECOND);
+        retry.failed(now, ReplyStep::Send, RequestFailure::Uncertain).unwrap();
+        assert_eq!(retry.next_step(), ReplyStep::Send);
     }
 
     #[test]
     fn the_server_says_how_long_to_wait_and_the_deadline_holds() {
         let now = Instant::now();
-        let mut attempt = Attempt::once(now + 60 * SECOND, false);
-        let wait = Trouble::NotDone { retry_after: Some(7 * SECOND) };
-        assert_eq!(attempt.failed(now, Step::Send, wait), Ok(7 * SECOND));
-        let wait = Trouble::NotDone { retry_after: Some(60 * SECOND) };
-        assert_eq!(attempt.failed(now, Step::Send, wait), Err(GaveUp::TooLate { unsure: false }));
-        assert_eq!(attempt.failed(now, Step::Send, Trouble::Refused), Err(GaveUp::Refused));
+        let mut retry = RequestRetry::at_most_once(now + 60 * SECOND, false);
+        let wait = RequestFailure::NotDone { retry_after: Some(7 * SECOND) };
+        assert_eq!(retry.failed(now, ReplyStep::Send, wait), Ok(7 * SECOND));
+        let wait = RequestFailure::NotDone { retry_after: Some(60 * SECOND) };
+        assert_eq!(
+            retry.failed(now, ReplyStep::Send, wait),
+            Err(GiveUpReason::TimedOut { maybe_done: false })
+        );
+        assert_eq!(retry.failed(now, ReplyStep::Send, RequestFailure::Refused), Err(GiveUpReason::Refused));
     }
 
     proptest! {
@@ -171,19 +179,19 @@ mod tests {
         #[test]
         fn it_is_never_sent_in_doubt(before in any::<bool>(), troubles in proptest::collection::vec(0u8..4, 1..200)) {
             let start = Instant::now();
-            let mut attempt = Attempt::once(start + 120 * SECOND, before);
+            let mut retry = RequestRetry::at_most_once(start + 120 * SECOND, before);
             let (mut now, mut doubt) = (start, before);
-            for trouble in troubles {
-                let step = attempt.next();
-                prop_assert!(step == Step::Look || !doubt);
-                if step == Step::Look && trouble == 3 {
-                    attempt.not_found();
+            for failure in troubles {
+                let step = retry.next_step();
+                prop_assert!(step == ReplyStep::Search || !doubt);
+                if step == ReplyStep::Search && failure == 3 {
+                    retry.not_found();
                     doubt = false;
                     continue;
                 }
-                let trouble = if trouble == 0 { NOT_DONE } else { Trouble::Unsure };
-                doubt |= step == Step::Send && trouble == Trouble::Unsure;
-                match attempt.failed(now, step, trouble) {
+                let failure = if failure == 0 { NOT_DONE } else { RequestFailure::Uncertain };
+                doubt |= step == ReplyStep::Send && failure == RequestFailure::Uncertain;
+                match retry.failed(now, step, failure) {
                     Ok(wait) => now += wait,
                     Err(_) => break,
                 }

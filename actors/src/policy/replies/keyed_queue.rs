@@ -8,7 +8,7 @@ use std::{
 /// Items in lanes. Within a lane they go out one after the other, in the order they came; across lanes at most
 /// `in_flight` are out at once. It holds what it is given: its bound is the permits that items carry.
 #[derive(Debug)]
-pub struct Lanes<K, T> {
+pub struct KeyedQueue<K, T> {
     by_key: HashMap<K, Lane<T>>,
     /// Lanes with an item to send and none out, oldest first.
     ready: VecDeque<K>,
@@ -21,10 +21,10 @@ pub struct Lanes<K, T> {
 struct Lane<T> {
     items: VecDeque<T>,
     out: bool,
-    parked: bool,
+    paused: bool,
 }
 
-impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
+impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
     /// Lanes of which at most `in_flight` items are out at once.
     pub fn new(in_flight: usize) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
     }
 
     /// From now on so many items may be out at once. What is out beyond it stays out.
-    pub fn set_in_flight(&mut self, in_flight: usize) {
+    pub fn set_max_in_flight(&mut self, in_flight: usize) {
         self.in_flight = in_flight.max(1);
     }
 
@@ -47,7 +47,7 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         let lane = self.by_key.entry(key.clone()).or_insert_with(|| Lane {
             items: VecDeque::new(),
             out: false,
-            parked: false,
+            paused: false,
         });
         lane.items.push_back(item);
         if lane.items.len() == 1 && !lane.out {
@@ -70,8 +70,8 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
     }
 
     /// The item of that lane is done with.
-    pub fn done(&mut self, key: &K) {
-        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.parked) else { return };
+    pub fn complete(&mut self, key: &K) {
+        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.paused) else { return };
         self.out -= 1;
         lane.out = false;
         if lane.items.is_empty() {
@@ -82,24 +82,24 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
     }
 
     /// The item of that lane comes back and is the next of it again.
-    pub fn back(&mut self, key: &K, item: T) {
-        self.park(key, item);
-        self.unpark(key);
+    pub fn requeue(&mut self, key: &K, item: T) {
+        self.pause(key, item);
+        self.resume(key);
     }
 
     /// The item of that lane comes back, and its lane rests: it does not count as out, and nothing of it goes out.
-    pub fn park(&mut self, key: &K, item: T) {
-        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.parked) else { return };
+    pub fn pause(&mut self, key: &K, item: T) {
+        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.paused) else { return };
         lane.items.push_front(item);
-        lane.parked = true;
+        lane.paused = true;
         self.waiting += 1;
         self.out -= 1;
     }
 
     /// A lane that rests goes on.
-    pub fn unpark(&mut self, key: &K) {
-        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.parked) else { return };
-        lane.parked = false;
+    pub fn resume(&mut self, key: &K) {
+        let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.paused) else { return };
+        lane.paused = false;
         lane.out = false;
         self.ready.push_back(key.clone());
     }
@@ -115,7 +115,7 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
     }
 
     /// How many items are out.
-    pub fn out(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         self.out
     }
 
@@ -133,34 +133,34 @@ mod tests {
 
     #[test]
     fn one_item_of_a_lane_and_so_many_in_all() {
-        let mut lanes = Lanes::new(2);
+        let mut lanes = KeyedQueue::new(2);
         for (key, item) in [("a", 1), ("a", 2), ("b", 3), ("c", 4)] {
             lanes.push(key, item);
         }
         assert_eq!((lanes.take(), lanes.take(), lanes.take()), (Some(("a", 1)), Some(("b", 3)), None));
-        lanes.done(&"b");
+        lanes.complete(&"b");
         assert_eq!(lanes.take(), Some(("c", 4)));
-        lanes.back(&"a", 1);
+        lanes.requeue(&"a", 1);
         assert_eq!(lanes.take(), Some(("a", 1)), "what came back goes first");
-        lanes.done(&"a");
-        lanes.done(&"c");
+        lanes.complete(&"a");
+        lanes.complete(&"c");
         assert_eq!(lanes.take(), Some(("a", 2)));
-        lanes.done(&"a");
+        lanes.complete(&"a");
         assert!(lanes.is_empty());
     }
 
     #[test]
     fn a_lane_that_rests_stands_in_nobodys_way() {
-        let mut lanes = Lanes::new(1);
+        let mut lanes = KeyedQueue::new(1);
         for (key, item) in [("a", 1), ("a", 2), ("b", 3)] {
             lanes.push(key, item);
         }
         lanes.take();
-        lanes.park(&"a", 1);
+        lanes.pause(&"a", 1);
         assert_eq!((lanes.take(), lanes.take()), (Some(("b", 3)), None));
-        lanes.done(&"b");
+        lanes.complete(&"b");
         assert!(lanes.take().is_none() && !lanes.is_empty());
-        lanes.unpark(&"a");
+        lanes.resume(&"a");
         assert_eq!(lanes.take(), Some(("a", 1)));
     }
 
@@ -172,7 +172,7 @@ mod tests {
             choices in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 400),
             in_flight in 1usize..5,
         ) {
-            let mut lanes = Lanes::new(in_flight);
+            let mut lanes = KeyedQueue::new(in_flight);
             for (n, key) in items.iter().enumerate() {
                 lanes.push(*key, n);
             }
@@ -183,11 +183,11 @@ mod tests {
                 prop_assert!(out.len() <= in_flight);
                 if !out.is_empty() {
                     let (key, item) = out.swap_remove(index.index(out.len()));
-                    if back { lanes.back(&key, item) } else { lanes.done(&key); done.push((key, item)); }
+                    if back { lanes.requeue(&key, item) } else { lanes.complete(&key); done.push((key, item)); }
                 }
             }
             while let Some((key, item)) = out.pop().or_else(|| lanes.take()) {
-                lanes.done(&key);
+                lanes.complete(&key);
                 done.push((key, item));
             }
             prop_assert!(lanes.is_empty());

@@ -9,11 +9,11 @@ const MOST_CHANNELS: usize = 10_000;
 
 /// What follows for one post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Streak {
+pub enum LoopVerdict {
     /// It may be made, and counts.
-    Goes,
+    Allow,
     /// It is one too many.
-    Ends {
+    Refuse {
         /// It is the first since somebody else posted: to be told.
         first: bool,
     },
@@ -53,9 +53,9 @@ impl LoopGuard {
     }
 
     /// A hosted bot is about to post.
-    pub fn posts(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> Streak {
+    pub fn record_post(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
         if self.limit == 0 {
-            return Streak::Goes;
+            return LoopVerdict::Allow;
         }
         self.bots.insert(bot.clone());
         if self.channels.len() >= MOST_CHANNELS && !self.channels.contains_key(channel) {
@@ -63,33 +63,33 @@ impl LoopGuard {
         }
         let count = self.channels.entry(channel.clone()).or_default();
         if is_answer && count.posts >= self.limit {
-            return Streak::Ends { first: !std::mem::replace(&mut count.told, true) };
+            return LoopVerdict::Refuse { first: !std::mem::replace(&mut count.told, true) };
         }
         count.posts = count.posts.saturating_add(1);
-        Streak::Goes
+        LoopVerdict::Allow
     }
 
     /// A post that was counted was not made after all.
-    pub fn did_not(&mut self, channel: &ChannelId) {
+    pub fn undo(&mut self, channel: &ChannelId) {
         if let Some(count) = self.channels.get_mut(channel) {
             count.posts = count.posts.saturating_sub(1);
         }
     }
 
     /// Somebody's post is handed over.
-    pub fn heard(&mut self, channel: &ChannelId, author: &UserId) {
+    pub fn post_received(&mut self, channel: &ChannelId, author: &UserId) {
         if !self.bots.contains(author) {
             self.channels.remove(channel);
         }
     }
 
     /// Whether it counts in a channel.
-    pub fn counts_in(&self, channel: &ChannelId) -> bool {
+    pub fn is_counting(&self, channel: &ChannelId) -> bool {
         self.channels.contains_key(channel)
     }
 
     /// The channels that it counts in.
-    pub fn channels(&self) -> usize {
+    pub fn channel_count(&self) -> usize {
         self.channels.len()
     }
 }
@@ -105,21 +105,21 @@ mod tests {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
         let [ping, echo, ana] = ["ping", "echo", "ana"].map(UserId::from);
         let mut guard = LoopGuard::new(3);
-        assert_eq!(guard.posts(&town, &ping, false), Streak::Goes);
-        assert_eq!(guard.posts(&town, &echo, true), Streak::Goes);
-        assert_eq!(guard.posts(&town, &ping, true), Streak::Goes);
-        assert_eq!(guard.posts(&town, &echo, true), Streak::Ends { first: true });
-        guard.heard(&town, &ping);
-        assert_eq!(guard.posts(&town, &echo, true), Streak::Ends { first: false }, "told once");
-        assert_eq!(guard.posts(&other, &echo, true), Streak::Goes, "another channel");
-        assert_eq!(guard.posts(&town, &ping, false), Streak::Goes, "news are no answer");
-        guard.heard(&town, &ana);
-        assert_eq!(guard.posts(&town, &echo, true), Streak::Goes);
-        guard.did_not(&town);
+        assert_eq!(guard.record_post(&town, &ping, false), LoopVerdict::Allow);
+        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
+        assert_eq!(guard.record_post(&town, &ping, true), LoopVerdict::Allow);
+        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: true });
+        guard.post_received(&town, &ping);
+        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: false }, "told once");
+        assert_eq!(guard.record_post(&other, &echo, true), LoopVerdict::Allow, "another channel");
+        assert_eq!(guard.record_post(&town, &ping, false), LoopVerdict::Allow, "news are no answer");
+        guard.post_received(&town, &ana);
+        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
+        guard.undo(&town);
         for _ in 0..3 {
-            assert_eq!(guard.posts(&town, &echo, true), Streak::Goes);
+            assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
         }
-        assert_eq!(guard.posts(&town, &echo, true), Streak::Ends { first: true });
+        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: true });
     }
 
     proptest! {
@@ -136,11 +136,11 @@ mod tests {
                 let user = UserId::from(["ping", "echo", "ana"][usize::from(who)]);
                 let row = &mut rows[usize::from(place)];
                 if who == 2 {
-                    guard.heard(&channel, &user);
+                    guard.post_received(&channel, &user);
                     *row = 0;
-                } else if guard.posts(&channel, &user, true) == Streak::Goes {
+                } else if guard.record_post(&channel, &user, true) == LoopVerdict::Allow {
                     *row += 1;
-                    guard.heard(&channel, &user);
+                    guard.post_received(&channel, &user);
                 }
                 prop_assert!(*row <= limit);
             }

@@ -4,23 +4,23 @@ use crate::model::AccountState;
 
 /// Whether an account may speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum SendPermission {
     /// The server has welcomed it.
-    May,
+    Granted,
     /// Not now: it may be welcomed later.
-    Waits,
+    Pending,
     /// Not until somebody starts it.
-    Stopped,
+    Denied,
 }
 
 /// Whether an account may speak. While the host parts, what was heard is still answered: a stopped account may speak
 /// then, with the token that it was welcomed with.
-pub fn standing(state: AccountState, parting: bool) -> Standing {
+pub fn send_permission(state: AccountState, draining: bool) -> SendPermission {
     use AccountState as S;
     match state {
-        S::CatchingUp | S::Ready | S::Stalled | S::Stopping => Standing::May,
-        S::Stopped if parting => Standing::May,
-        S::Stopped => Standing::Stopped,
-        S::Connecting | S::Backoff | S::Blocked | S::Misconfigured | S::Tripped => Standing::Waits,
+        S::CatchingUp | S::Ready | S::Stalled | S::Stopping => SendPermission::Granted,
+        S::Stopped if draining => SendPermission::Granted,
+        S::Stopped => SendPermission::Denied,
+        S::Connecting | S::Backoff | S::Blocked | S::Misconfigured | S::Tripped => SendPermission::Pending,
     }
 }

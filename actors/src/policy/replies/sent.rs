@@ -21,7 +21,7 @@ const MOST_CHANNELS: usize = 4_096;
 /// remembered. Its first answer in a channel costs a request more, and no other, also when hundreds of events come
 /// again after a kill.
 #[derive(Debug, Default)]
-pub struct Sent {
+pub struct SentKeys {
     posts: HashMap<Arc<str>, (ChannelId, PostId)>,
     /// The keys, the oldest first.
     order: VecDeque<Arc<str>>,
@@ -29,32 +29,32 @@ pub struct Sent {
     known_from: HashMap<ChannelId, i64>,
 }
 
-impl Sent {
+impl SentKeys {
     /// The post that has the key.
     pub fn find(&self, key: &str) -> Option<&PostId> {
         self.posts.get(key).map(|(_, post)| post)
     }
 
     /// Whether a post with a key that is not known may be there, being no older than `oldest`, in server milliseconds.
-    pub fn may_have(&self, channel: &ChannelId, oldest: Option<i64>) -> bool {
+    pub fn may_contain(&self, channel: &ChannelId, oldest: Option<i64>) -> bool {
         let known = self.known_from.get(channel);
         known.is_none_or(|from| oldest.is_some_and(|oldest| oldest < *from))
     }
 
     /// A channel was looked at: these are all keyed posts of the account from that server time on.
-    pub fn looked(&mut self, channel: &ChannelId, from: i64, found: Vec<(String, PostId)>) {
+    pub fn channel_searched(&mut self, channel: &ChannelId, from: i64, found: Vec<(String, PostId)>) {
         if self.known_from.len() >= MOST_CHANNELS && !self.known_from.contains_key(channel) {
             self.known_from.clear();
         }
         let known = self.known_from.entry(channel.clone()).or_insert(from);
         *known = from.min(*known);
         for (key, post) in found {
-            self.posted(channel, &key, post);
+            self.insert(channel, &key, post);
         }
     }
 
     /// Something was posted.
-    pub fn posted(&mut self, channel: &ChannelId, key: &str, post: PostId) {
+    pub fn insert(&mut self, channel: &ChannelId, key: &str, post: PostId) {
         let key: Arc<str> = key.into();
         if self.posts.insert(key.clone(), (channel.clone(), post)).is_none() {
             self.order.push_back(key);
@@ -74,31 +74,31 @@ mod tests {
     #[test]
     fn a_channel_is_looked_at_once_and_again_further_back() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
-        let mut sent = Sent::default();
-        assert!(sent.may_have(&town, Some(500)) && sent.may_have(&town, None));
-        sent.looked(&town, 500, vec![("a".into(), "post-a".into())]);
+        let mut sent = SentKeys::default();
+        assert!(sent.may_contain(&town, Some(500)) && sent.may_contain(&town, None));
+        sent.channel_searched(&town, 500, vec![("a".into(), "post-a".into())]);
         assert_eq!(sent.find("a").map(PostId::as_str), Some("post-a"));
-        assert!(!sent.may_have(&town, Some(500)) && !sent.may_have(&town, None));
-        assert!(sent.may_have(&town, Some(499)) && sent.may_have(&other, Some(500)));
-        sent.looked(&town, 100, Vec::new());
-        sent.looked(&town, 300, Vec::new());
-        assert!(!sent.may_have(&town, Some(100)), "what was known stays known");
-        sent.posted(&town, "b", "post-b".into());
+        assert!(!sent.may_contain(&town, Some(500)) && !sent.may_contain(&town, None));
+        assert!(sent.may_contain(&town, Some(499)) && sent.may_contain(&other, Some(500)));
+        sent.channel_searched(&town, 100, Vec::new());
+        sent.channel_searched(&town, 300, Vec::new());
+        assert!(!sent.may_contain(&town, Some(100)), "what was known stays known");
+        sent.insert(&town, "b", "post-b".into());
         assert_eq!(sent.find("b").map(PostId::as_str), Some("post-b"));
     }
 
     #[test]
     fn what_is_forgotten_is_looked_for_again() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
-        let mut sent = Sent::default();
-        sent.looked(&town, 0, vec![("first".into(), "1".into())]);
-        sent.looked(&other, 0, Vec::new());
+        let mut sent = SentKeys::default();
+        sent.channel_searched(&town, 0, vec![("first".into(), "1".into())]);
+        sent.channel_searched(&other, 0, Vec::new());
         for n in 0..MOST_KEYS {
-            sent.posted(&other, &n.to_string(), "2".into());
+            sent.insert(&other, &n.to_string(), "2".into());
         }
         assert_eq!(sent.find("first"), None);
-        assert!(sent.may_have(&town, Some(10)), "its key may be one of the forgotten");
-        assert!(!sent.may_have(&other, Some(10)));
+        assert!(sent.may_contain(&town, Some(10)), "its key may be one of the forgotten");
+        assert!(!sent.may_contain(&other, Some(10)));
         assert!(sent.posts.len() == MOST_KEYS && sent.order.len() == MOST_KEYS);
     }
 }

@@ -3,17 +3,17 @@
 use super::fence::{Fence, is_fence, open_after};
 
 /// The longest text of a post, in characters (fact 13).
-pub const LONGEST_POST: usize = 16_383;
+pub const MAX_POST_CHARS: usize = 16_383;
 
 /// The most parts of one text: what is longer than this is a document, and drowns a channel.
 const MOST_PARTS: usize = 10;
 
 /// The longest text that is posted at all, in characters. With code fences in it a little less may be too long.
-pub const LONGEST_TEXT: usize = LONGEST_POST * MOST_PARTS;
+pub const MAX_TEXT_CHARS: usize = MAX_POST_CHARS * MOST_PARTS;
 
 /// A text is too long, also in parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLong {
+pub struct TextTooLong {
     /// How long it is, in characters.
     pub characters: usize,
 }
@@ -26,10 +26,10 @@ pub struct TooLong {
 ///
 /// # Errors
 /// When it takes too many parts.
-pub fn split(text: &str) -> Result<Vec<String>, TooLong> {
-    let mut parts = split_at(text, LONGEST_POST);
+pub fn split_text(text: &str) -> Result<Vec<String>, TextTooLong> {
+    let mut parts = split_at(text, MAX_POST_CHARS);
     if parts.len() > MOST_PARTS {
-        return Err(TooLong { characters: text.chars().count() });
+        return Err(TextTooLong { characters: text.chars().count() });
     }
     if parts.len() > 1 {
         // The server takes no post without anything in it.

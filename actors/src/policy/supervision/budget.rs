@@ -7,7 +7,7 @@ use super::restart_policy::RestartSettings;
 
 /// What a charge led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charged {
+pub enum ChargeOutcome {
     /// The account may go on.
     Allowed,
     /// The account rests for so long.
@@ -16,7 +16,7 @@ pub enum Charged {
 
 /// Where the breaker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum BreakerState {
     /// Charges are counted in the window.
     Closed,
     /// Resting, for the cooldown given, from the charge at the moment given.
@@ -44,9 +44,9 @@ pub struct Budget {
     max_cooldown: Duration,
     /// Charges in the window, oldest first; never more than `max_restarts + 1`, for the last of them trips.
     charges: VecDeque<Instant>,
-    phase: Phase,
+    phase: BreakerState,
     /// The phase before the trip, to go back to when its charge is taken back.
-    before_trip: Phase,
+    before_trip: BreakerState,
 }
 
 impl Budget {
@@ -58,8 +58,8 @@ impl Budget {
             cooldown: settings.cooldown,
             max_cooldown: settings.max_cooldown,
             charges: VecDeque::new(),
-            phase: Phase::Closed,
-            before_trip: Phase::Closed,
+            phase: BreakerState::Closed,
+            before_trip: BreakerState::Closed,
         }
     }
 
@@ -72,7 +72,7 @@ impl Budget {
     }
 
     /// Where the breaker stands.
-    pub fn phase(&self) -> Phase {
+    pub fn breaker_state(&self) -> BreakerState {
         self.phase
     }
 
@@ -83,39 +83,41 @@ impl Budget {
     }
 
     /// Charged endings that may still follow before the account trips.
-    pub fn left(&mut self, now: Instant) -> u32 {
+    pub fn remaining(&mut self, now: Instant) -> u32 {
         match self.phase {
-            Phase::Closed => self.max_restarts.saturating_sub(self.used(now)),
-            Phase::Tripped { .. } | Phase::HalfOpen { .. } => 0,
+            BreakerState::Closed => self.max_restarts.saturating_sub(self.used(now)),
+            BreakerState::Tripped { .. } | BreakerState::HalfOpen { .. } => 0,
         }
     }
 
     /// Charges an ending.
-    pub fn charge(&mut self, now: Instant) -> Charged {
+    pub fn charge(&mut self, now: Instant) -> ChargeOutcome {
         self.forget(now);
         self.charges.push_back(now);
         let cooldown = match self.phase {
-            Phase::Closed if self.charges.len() <= self.max_restarts as usize => return Charged::Allowed,
-            Phase::Closed => self.cooldown,
-            Phase::HalfOpen { cooldown, .. } => cooldown.saturating_mul(2).min(self.max_cooldown),
+            BreakerState::Closed if self.charges.len() <= self.max_restarts as usize => {
+                return ChargeOutcome::Allowed;
+            }
+            BreakerState::Closed => self.cooldown,
+            BreakerState::HalfOpen { cooldown, .. } => cooldown.saturating_mul(2).min(self.max_cooldown),
             // Nothing runs while it rests; an ending that comes late changes nothing.
-            Phase::Tripped { cooldown, .. } => return Charged::Tripped(cooldown),
+            BreakerState::Tripped { cooldown, .. } => return ChargeOutcome::Tripped(cooldown),
         };
         self.before_trip = self.phase;
-        self.phase = Phase::Tripped { cooldown, by: now };
-        Charged::Tripped(cooldown)
+        self.phase = BreakerState::Tripped { cooldown, by: now };
+        ChargeOutcome::Tripped(cooldown)
     }
 
     /// The rest is over: the next charge trips at once.
     pub fn cooled_down(&mut self) {
-        if let Phase::Tripped { cooldown, by } = self.phase {
-            self.phase = Phase::HalfOpen { cooldown, by };
+        if let BreakerState::Tripped { cooldown, by } = self.phase {
+            self.phase = BreakerState::HalfOpen { cooldown, by };
         }
     }
 
     /// A Connection was ready for `reset_after`: a half-open budget is whole again.
     pub fn settled(&mut self) {
-        if let Phase::HalfOpen { .. } = self.phase {
+        if let BreakerState::HalfOpen { .. } = self.phase {
             self.reset();
         }
     }
@@ -125,31 +127,32 @@ impl Budget {
         let Some(place) = self.charges.iter().position(|at| *at == charged_at) else { return false };
         self.charges.remove(place);
         match self.phase {
-            Phase::Tripped { by, .. } if by == charged_at => {
+            BreakerState::Tripped { by, .. } if by == charged_at => {
                 self.phase = self.before_trip;
                 true
             }
             // Somebody was quicker and had it try again.
-            Phase::HalfOpen { by, .. } if by == charged_at => {
+            BreakerState::HalfOpen { by, .. } if by == charged_at => {
                 self.phase = self.before_trip;
                 false
             }
             // Another charge tripped it, and with this one gone there were not too many.
-            Phase::Tripped { .. }
-                if self.before_trip == Phase::Closed && self.charges.len() <= self.max_restarts as usize =>
+            BreakerState::Tripped { .. }
+                if self.before_trip == BreakerState::Closed
+                    && self.charges.len() <= self.max_restarts as usize =>
             {
-                self.phase = Phase::Closed;
+                self.phase = BreakerState::Closed;
                 true
             }
-            Phase::Tripped { .. } | Phase::Closed | Phase::HalfOpen { .. } => false,
+            BreakerState::Tripped { .. } | BreakerState::Closed | BreakerState::HalfOpen { .. } => false,
         }
     }
 
     /// Gives the whole budget back.
     pub fn reset(&mut self) {
         self.charges.clear();
-        self.phase = Phase::Closed;
-        self.before_trip = Phase::Closed;
+        self.phase = BreakerState::Closed;
+        self.before_trip = BreakerState::Closed;
     }
 
     fn forget(&mut self, now: Instant) {

@@ -6,7 +6,7 @@ use crate::model::CloseReason;
 
 /// How a Connection fared until it ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Run {
+pub struct RunSummary {
     /// For how long it was ready, without the time in which our own reading was paused; `None` when it never was.
     pub ready_for: Option<Duration>,
     /// Whether our own reading was paused when it ended, or just before: a slow sink, not the server, is the cause.
@@ -17,13 +17,13 @@ pub struct Run {
 
 /// Whether an ending is charged to the restart budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charge {
+pub enum ChargeRule {
     /// Never.
-    No,
+    Never,
     /// When it was ready for less than `reset_after`: the account flaps.
     IfFlapping,
     /// Always.
-    Yes,
+    Always,
 }
 
 /// What follows an ending.
@@ -36,51 +36,51 @@ pub enum Consequence {
     /// A fresh Connection after `min_backoff`, doubling while such endings follow each other; never by resume.
     Recycle,
     /// Asked slowly: blocked.
-    AskBlocked,
+    PollBlocked,
     /// Asked slowly: misconfigured.
-    AskMisconfigured,
+    PollMisconfigured,
     /// A fresh Connection after a growing delay.
     Backoff {
         /// What it costs.
-        charge: Charge,
+        charge: ChargeRule,
         /// Whether the next may resume.
         resume: bool,
         /// The least to wait, as the server asked.
         at_least: Option<Duration>,
     },
     /// The account moves to another Arbiter, at once.
-    Move,
+    MoveArbiter,
 }
 
 /// What follows from an ending.
-pub fn consequence(reason: &CloseReason, run: Run) -> Consequence {
+pub fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence {
     use CloseReason as R;
     match reason {
         R::OperatorStop | R::Removed | R::Shutdown | R::IdentityChanged { .. } => Consequence::Stop,
         R::ConfigChanged | R::OperatorRestart => Consequence::RestartNow,
         R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => Consequence::Recycle,
-        R::Unauthorized => Consequence::AskBlocked,
-        R::Misconfigured(_) => Consequence::AskMisconfigured,
-        R::RateLimited { retry_after } => backoff(Charge::No, false, *retry_after),
+        R::Unauthorized => Consequence::PollBlocked,
+        R::Misconfigured(_) => Consequence::PollMisconfigured,
+        R::RateLimited { retry_after } => backoff(ChargeRule::Never, false, *retry_after),
         R::Unreachable { .. }
         | R::Timeout
         | R::ServerError { .. }
         | R::HelloOverdue
         | R::DroppedBeforeReady
         | R::CatchUpFailed { .. }
-        | R::Oversized { .. } => backoff(Charge::No, false, None),
+        | R::Oversized { .. } => backoff(ChargeRule::Never, false, None),
         R::Dropped { .. } | R::Closed { .. } | R::Silent if run.reading_paused || run.common_cause => {
-            backoff(Charge::No, true, None)
+            backoff(ChargeRule::Never, true, None)
         }
-        R::Dropped { .. } | R::Closed { .. } | R::Silent => backoff(Charge::IfFlapping, true, None),
+        R::Dropped { .. } | R::Closed { .. } | R::Silent => backoff(ChargeRule::IfFlapping, true, None),
         R::Protocol { .. } | R::Panicked | R::HealthCheckDied | R::SinkBroken { .. } | R::DeliveryDied => {
-            backoff(Charge::Yes, false, None)
+            backoff(ChargeRule::Always, false, None)
         }
-        R::ArbiterDied => Consequence::Move,
+        R::ArbiterDied => Consequence::MoveArbiter,
     }
 }
 
-fn backoff(charge: Charge, resume: bool, at_least: Option<Duration>) -> Consequence {
+fn backoff(charge: ChargeRule, resume: bool, at_least: Option<Duration>) -> Consequence {
     Consequence::Backoff { charge, resume, at_least }
 }
 
@@ -97,9 +97,9 @@ mod tests {
     #[test]
     fn each_row_of_the_table() {
         use CloseReason as R;
-        let free = backoff(Charge::No, false, None);
-        let fault = backoff(Charge::Yes, false, None);
-        let flapping = backoff(Charge::IfFlapping, true, None);
+        let free = backoff(ChargeRule::Never, false, None);
+        let fault = backoff(ChargeRule::Always, false, None);
+        let flapping = backoff(ChargeRule::IfFlapping, true, None);
         let minute = Some(Duration::from_secs(60));
         let rows = [
             (R::OperatorStop, Consequence::Stop),
@@ -110,14 +110,14 @@ mod tests {
             (R::Stale { baseline: 1, seen: 2 }, Consequence::Recycle),
             (R::Deaf { error: cause() }, Consequence::Recycle),
             (R::AuditHole { channel: "c".into(), post: "p".into() }, Consequence::Recycle),
-            (R::Unauthorized, Consequence::AskBlocked),
-            (R::Misconfigured(Misconfiguration::Tls), Consequence::AskMisconfigured),
-            (R::Misconfigured(Misconfiguration::NotFound), Consequence::AskMisconfigured),
+            (R::Unauthorized, Consequence::PollBlocked),
+            (R::Misconfigured(Misconfiguration::Tls), Consequence::PollMisconfigured),
+            (R::Misconfigured(Misconfiguration::NotFound), Consequence::PollMisconfigured),
             (R::IdentityChanged { was: "a".into(), now: "b".into() }, Consequence::Stop),
             (R::Unreachable { cause: cause() }, free),
             (R::Timeout, free),
             (R::ServerError { status: 503 }, free),
-            (R::RateLimited { retry_after: minute }, backoff(Charge::No, false, minute)),
+            (R::RateLimited { retry_after: minute }, backoff(ChargeRule::Never, false, minute)),
             (R::HelloOverdue, free),
             (R::DroppedBeforeReady, free),
             (R::CatchUpFailed { cause: cause() }, free),
@@ -130,22 +130,22 @@ mod tests {
             (R::HealthCheckDied, fault),
             (R::SinkBroken { cause: cause() }, fault),
             (R::DeliveryDied, fault),
-            (R::ArbiterDied, Consequence::Move),
+            (R::ArbiterDied, Consequence::MoveArbiter),
         ];
         for (reason, expected) in rows {
-            assert_eq!(consequence(&reason, Run::default()), expected, "{reason}");
+            assert_eq!(consequence(&reason, RunSummary::default()), expected, "{reason}");
         }
     }
 
     #[test]
     fn a_drop_while_our_own_reading_was_paused_or_with_others_is_free() {
-        let paused = Run { reading_paused: true, ..Run::default() };
-        let shared = Run { common_cause: true, ..Run::default() };
+        let paused = RunSummary { reading_paused: true, ..RunSummary::default() };
+        let shared = RunSummary { common_cause: true, ..RunSummary::default() };
         for reason in
             [CloseReason::Silent, CloseReason::Closed { code: None }, CloseReason::Dropped { cause: cause() }]
         {
-            assert_eq!(consequence(&reason, paused), backoff(Charge::No, true, None), "{reason}");
-            assert_eq!(consequence(&reason, shared), backoff(Charge::No, true, None), "{reason}");
+            assert_eq!(consequence(&reason, paused), backoff(ChargeRule::Never, true, None), "{reason}");
+            assert_eq!(consequence(&reason, shared), backoff(ChargeRule::Never, true, None), "{reason}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::model::{Class, CloseReason};
+use crate::model::{CloseClass, CloseReason};
 
 /// Measures for how long an account may have heard nothing after it was changed, or its socket was found deaf.
 ///
@@ -12,7 +12,7 @@ use crate::model::{Class, CloseReason};
 /// ready. The server's clock begins it and ours ends it: what they differ by is part of it, but it is never longer than
 /// since the account was last ready.
 #[derive(Debug, Default)]
-pub struct Deafness {
+pub struct DeafTimer {
     /// `update_at` of the last Connection that was ready.
     baseline: Option<i64>,
     /// When that was ready.
@@ -21,10 +21,10 @@ pub struct Deafness {
     found_at: Option<SystemTime>,
 }
 
-impl Deafness {
+impl DeafTimer {
     /// A Connection ended.
     pub fn ended(&mut self, now: SystemTime, reason: &CloseReason) {
-        if reason.class() == Class::Recycle {
+        if reason.class() == CloseClass::Recycle {
             self.found_at.get_or_insert(now);
         }
     }
@@ -55,10 +55,10 @@ mod tests {
         server_time(START + ms)
     }
 
-    fn ready_at_the_start() -> Deafness {
-        let mut deafness = Deafness::default();
-        assert_eq!(deafness.ready(at(0), START - 5_000), None, "nothing is known of the time before");
-        deafness
+    fn ready_at_the_start() -> DeafTimer {
+        let mut deaf_timer = DeafTimer::default();
+        assert_eq!(deaf_timer.ready(at(0), START - 5_000), None, "nothing is known of the time before");
+        deaf_timer
     }
 
     fn stale(seen: i64) -> CloseReason {
@@ -67,44 +67,44 @@ mod tests {
 
     #[test]
     fn it_lasts_from_the_change_to_ready() {
-        let mut deafness = ready_at_the_start();
-        deafness.ended(at(1_400), &stale(1_000));
-        assert_eq!(deafness.ready(at(1_900), START + 1_000), Some(Duration::from_millis(900)));
-        assert_eq!(deafness.ready(at(3_000), START + 1_000), None, "nothing has happened since");
+        let mut deaf_timer = ready_at_the_start();
+        deaf_timer.ended(at(1_400), &stale(1_000));
+        assert_eq!(deaf_timer.ready(at(1_900), START + 1_000), Some(Duration::from_millis(900)));
+        assert_eq!(deaf_timer.ready(at(3_000), START + 1_000), None, "nothing has happened since");
     }
 
     #[test]
     fn the_time_in_which_the_account_was_disabled_is_left_out() {
-        let mut deafness = ready_at_the_start();
-        deafness.ended(at(1_400), &CloseReason::Unauthorized);
-        assert_eq!(deafness.ready(at(60_500), START + 60_000), Some(Duration::from_millis(500)));
+        let mut deaf_timer = ready_at_the_start();
+        deaf_timer.ended(at(1_400), &CloseReason::Unauthorized);
+        assert_eq!(deaf_timer.ready(at(60_500), START + 60_000), Some(Duration::from_millis(500)));
     }
 
     #[test]
     fn without_a_change_it_begins_when_it_was_found() {
-        let mut deafness = ready_at_the_start();
-        deafness.ended(at(1_000), &CloseReason::Deaf { error: "gone".into() });
-        deafness.ended(at(1_500), &CloseReason::Timeout);
-        deafness.ended(at(2_000), &CloseReason::Deaf { error: "gone".into() });
-        assert_eq!(deafness.ready(at(2_250), START - 5_000), Some(Duration::from_millis(1_250)));
+        let mut deaf_timer = ready_at_the_start();
+        deaf_timer.ended(at(1_000), &CloseReason::Deaf { error: "gone".into() });
+        deaf_timer.ended(at(1_500), &CloseReason::Timeout);
+        deaf_timer.ended(at(2_000), &CloseReason::Deaf { error: "gone".into() });
+        assert_eq!(deaf_timer.ready(at(2_250), START - 5_000), Some(Duration::from_millis(1_250)));
     }
 
     #[test]
     fn clocks_that_differ_cannot_make_it_longer_than_since_the_account_was_ready() {
-        let mut deafness = ready_at_the_start();
-        deafness.ended(at(1_400), &stale(-4_000));
+        let mut deaf_timer = ready_at_the_start();
+        deaf_timer.ended(at(1_400), &stale(-4_000));
         assert_eq!(
-            deafness.ready(at(1_500), START - 4_000),
+            deaf_timer.ready(at(1_500), START - 4_000),
             Some(Duration::from_millis(1_500)),
             "slow server"
         );
-        assert_eq!(deafness.ready(at(2_000), START + 9_000), Some(Duration::ZERO), "fast server");
+        assert_eq!(deaf_timer.ready(at(2_000), START + 9_000), Some(Duration::ZERO), "fast server");
     }
 
     #[test]
     fn other_endings_are_no_deafness() {
-        let mut deafness = ready_at_the_start();
-        deafness.ended(at(1_000), &CloseReason::Silent);
-        assert_eq!(deafness.ready(at(2_000), START - 5_000), None);
+        let mut deaf_timer = ready_at_the_start();
+        deaf_timer.ended(at(1_000), &CloseReason::Silent);
+        assert_eq!(deaf_timer.ready(at(2_000), START - 5_000), None);
     }
 }

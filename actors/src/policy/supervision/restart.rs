@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::model::CloseReason;
 use crate::policy::{
-    Backoff, Budget, Charge, Charged, Consequence, Delays, Phase, RestartPolicy, Run, consequence,
-    gate::LONGEST_PAUSE,
+    Backoff, BreakerState, Budget, ChargeOutcome, ChargeRule, Consequence, Delays, RestartPolicy, RunSummary,
+    consequence, gate::MAX_PAUSE,
 };
 
 /// How slowly a server is asked whether a blocked or misconfigured account may connect again.
@@ -14,7 +14,7 @@ const ASKING: Delays =
 
 /// What to do after an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum RestartDecision {
     /// Nothing, until somebody starts the account.
     Stop,
     /// A new Connection after the delay.
@@ -27,11 +27,11 @@ pub enum Next {
         charged: Option<Instant>,
     },
     /// A new Connection at once, on another Arbiter.
-    Move,
+    MoveArbiter,
     /// Blocked: ask again after the delay.
-    AskBlocked(Duration),
+    PollBlocked(Duration),
     /// Misconfigured: ask again after the delay.
-    AskMisconfigured(Duration),
+    PollMisconfigured(Duration),
     /// The budget is spent: rest for so long, then try half-open.
     Trip {
         /// The rest.
@@ -68,7 +68,7 @@ impl RestartTracker {
     }
 
     /// Takes note of an ending and says what to do.
-    pub fn ended(&mut self, now: Instant, reason: &CloseReason, run: Run) -> Next {
+    pub fn ended(&mut self, now: Instant, reason: &CloseReason, run: RunSummary) -> RestartDecision {
         if run.ready_for.is_some_and(|ready| ready >= self.policy.settings().reset_after) {
             self.settled();
         }
@@ -78,15 +78,15 @@ impl RestartTracker {
         let next = consequence(reason, run);
         self.forget_other_series(next);
         match next {
-            Consequence::Stop => Next::Stop,
+            Consequence::Stop => RestartDecision::Stop,
             Consequence::RestartNow => Self::start(Duration::ZERO, false),
-            Consequence::Move => Next::Move,
+            Consequence::MoveArbiter => RestartDecision::MoveArbiter,
             Consequence::Recycle => {
                 let after = self.recycling.next_delay();
                 Self::start(after, false)
             }
-            Consequence::AskBlocked => Next::AskBlocked(self.asking.next_delay()),
-            Consequence::AskMisconfigured => Next::AskMisconfigured(self.asking.next_delay()),
+            Consequence::PollBlocked => RestartDecision::PollBlocked(self.asking.next_delay()),
+            Consequence::PollMisconfigured => RestartDecision::PollMisconfigured(self.asking.next_delay()),
             Consequence::Backoff { charge, resume, at_least } => {
                 let charge = self.is_charged(charge, run);
                 self.back_off(now, charge, resume, at_least.unwrap_or_default())
@@ -130,30 +130,30 @@ impl RestartTracker {
     }
 
     /// Whether the account is resting or on trial.
-    pub fn phase(&self) -> Phase {
-        self.budget.phase()
+    pub fn breaker_state(&self) -> BreakerState {
+        self.budget.breaker_state()
     }
 
-    fn start(after: Duration, resume: bool) -> Next {
-        Next::Start { after, resume, charged: None }
+    fn start(after: Duration, resume: bool) -> RestartDecision {
+        RestartDecision::Start { after, resume, charged: None }
     }
 
-    fn is_charged(&self, charge: Charge, run: Run) -> bool {
+    fn is_charged(&self, charge: ChargeRule, run: RunSummary) -> bool {
         match charge {
-            Charge::No => false,
-            Charge::Yes => true,
-            Charge::IfFlapping => {
+            ChargeRule::Never => false,
+            ChargeRule::Always => true,
+            ChargeRule::IfFlapping => {
                 run.ready_for.is_none_or(|ready| ready < self.policy.settings().reset_after)
             }
         }
     }
 
-    fn back_off(&mut self, now: Instant, charge: bool, resume: bool, at_least: Duration) -> Next {
-        if charge && let Charged::Tripped(cooldown) = self.budget.charge(now) {
-            return Next::Trip { cooldown, charged: now };
+    fn back_off(&mut self, now: Instant, charge: bool, resume: bool, at_least: Duration) -> RestartDecision {
+        if charge && let ChargeOutcome::Tripped(cooldown) = self.budget.charge(now) {
+            return RestartDecision::Trip { cooldown, charged: now };
         }
-        let after = self.backoff.next_delay().max(at_least.min(LONGEST_PAUSE));
-        Next::Start { after, resume, charged: charge.then_some(now) }
+        let after = self.backoff.next_delay().max(at_least.min(MAX_PAUSE));
+        RestartDecision::Start { after, resume, charged: charge.then_some(now) }
     }
 
     /// A series goes on only while its own kind of ending follows itself. The backoff alone is kept through
@@ -162,7 +162,7 @@ impl RestartTracker {
         if next != Consequence::Recycle {
             self.recycling.reset();
         }
-        if !matches!(next, Consequence::AskBlocked | Consequence::AskMisconfigured) {
+        if !matches!(next, Consequence::PollBlocked | Consequence::PollMisconfigured) {
             self.asking.reset();
         }
     }

@@ -12,7 +12,7 @@ use matterhost_actors::{
     bots::{Bot, BotResult, Context, Host, Post},
     hosting::{HostSettings, ListAccounts, ReplySettings},
     model::{AccountState, Fact, Observation},
-    policy::Beginning,
+    policy::StartFrom,
     ports::MemoryStore,
 };
 use matterhost_simulator::{Account, Simulator};
@@ -186,7 +186,7 @@ fn a_bot_of_the_next_process_answers_what_the_last_one_did_not_and_nothing_twice
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut settings = hurried();
-            settings.catch_up.from = Beginning::At(0);
+            settings.catch_up.from = StartFrom::At(0);
             let running = Host::builder()
                 .settings(settings)
                 .store(store.clone())

@@ -4,7 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use matterhost_actors::{
     bots::{Bot, BotResult, Context, Joined, Post, Reaction},
-    model::{AccountName, ChannelId, Draft, Order, ReplyError, ReplyKey},
+    model::{AccountName, ChannelId, Draft, OutgoingAction, ReplyError, ReplyKey},
     ports::Outcome,
     testing::{Rehearsal, event, post, reaction},
 };
@@ -123,8 +123,8 @@ fn answers_have_places_and_keys() {
     rehearse(async |rehearsal, _| {
         rehearsal.hears(post("two").to("p1")).await;
         rehearsal.hears(post("two").to("p2").in_thread("root")).await;
-        let of = |order: Order| match order {
-            Order::Post(draft) => (
+        let of = |order: OutgoingAction| match order {
+            OutgoingAction::Post(draft) => (
                 draft.root_id.map_or_else(String::new, |root| root.to_string()),
                 draft.key.unwrap().as_str().to_owned(),
             ),
@@ -143,12 +143,12 @@ fn whatever_a_bot_does_is_collected() {
         rehearsal.hears(post("all").to("p1")).await;
         let orders = rehearsal.orders();
         let [made, edit, react, typing, whisper, there] = &orders[..] else { panic!("{orders:?}") };
-        assert!(matches!(made, Order::Post(draft) if draft.channel.as_str() == "town"));
-        assert_eq!(*edit, Order::Edit { post: "reply-1".into(), text: "edited".into() });
-        assert_eq!(*react, Order::React { post: "p1".into(), emoji: "wave".into() });
-        assert_eq!(*typing, Order::Typing { channel: "town".into(), root_id: None });
-        assert!(matches!(whisper, Order::Ephemeral { user, .. } if user.as_str() == "ana"));
-        assert!(matches!(there, Order::Post(draft) if draft.channel.as_str() == "else"
+        assert!(matches!(made, OutgoingAction::Post(draft) if draft.channel.as_str() == "town"));
+        assert_eq!(*edit, OutgoingAction::Edit { post: "reply-1".into(), text: "edited".into() });
+        assert_eq!(*react, OutgoingAction::React { post: "p1".into(), emoji: "wave".into() });
+        assert_eq!(*typing, OutgoingAction::Typing { channel: "town".into(), root_id: None });
+        assert!(matches!(whisper, OutgoingAction::Ephemeral { user, .. } if user.as_str() == "ana"));
+        assert!(matches!(there, OutgoingAction::Post(draft) if draft.channel.as_str() == "else"
             && draft.key.as_ref().is_some_and(|key| key.as_str() == "mine" && !key.is_answer())));
     });
 }

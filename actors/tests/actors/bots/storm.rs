@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use matterhost_actors::{
     bots::{Bot, BotResult, Context, Host, Post, Running},
-    policy::Beginning,
+    policy::StartFrom,
     ports::MemoryStore,
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator, Timings};
@@ -55,7 +55,7 @@ impl Storm {
 
     async fn host(&self) -> Running {
         let mut settings = tireless();
-        settings.catch_up.from = Beginning::At(0);
+        settings.catch_up.from = StartFrom::At(0);
         settings.replies.loop_limit = 0;
         let host = Host::builder().settings(settings).store(self.store.clone()).server(self.simulator.url());
         host.account("bot", &*self.bot.token, Echo).start().await.unwrap()

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use matterhost_actors::{
-    mattermost::{Channel, Cut, Page, Post, RestErrorKind, SINCE_LIMIT, Span},
+    mattermost::{Channel, Page, PageRequest, Post, PostRange, RestErrorKind, SINCE_LIMIT},
     model::{ChannelId, PostId, Token},
     ports::Api,
 };
@@ -59,37 +59,48 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
         &[1_000, 2_000, 2_000, 3_000, 4_000].map(|at| server.post(channel, at));
     let (tied, twin) = (tied.min(twin), tied.max(twin));
 
-    let newest = api.posts(token, channel, Span::Newest, Cut::first(2)).await.unwrap().value;
+    let newest = api.posts(token, channel, PostRange::Newest, PageRequest::first(2)).await.unwrap().value;
     assert_eq!(shown(&newest).1, [fourth, last]);
-    let all = api.posts(token, channel, Span::Newest, Cut::first(5)).await.unwrap().value;
+    let all = api.posts(token, channel, PostRange::Newest, PageRequest::first(5)).await.unwrap().value;
     assert_eq!(shown(&all), ("", vec![first, tied, twin, fourth, last], ""), "oldest first");
     let head = &all.posts[0];
     assert_eq!((head.create_at, &head.channel_id, &head.root_id), (1_000, channel, &None));
     assert!(head.json.get().contains(first.as_str()));
 
-    let after = api.posts(token, channel, Span::After(first), Cut::first(3)).await.unwrap().value;
+    let after =
+        api.posts(token, channel, PostRange::After(first), PageRequest::first(3)).await.unwrap().value;
     assert_eq!(shown(&after), (first.as_str(), vec![tied, twin, fourth], last.as_str()));
-    let after = api.posts(token, channel, Span::After(tied), Cut::first(3)).await.unwrap().value;
+    let after = api.posts(token, channel, PostRange::After(tied), PageRequest::first(3)).await.unwrap().value;
     assert_eq!(shown(&after), (tied.as_str(), vec![fourth, last], ""), "fact 23: its own time is left out");
-    let second = Cut { page: 1, per_page: 2 };
-    let by_number = api.posts(token, channel, Span::After(first), second).await.unwrap().value;
+    let second = PageRequest { page: 1, per_page: 2 };
+    let by_number = api.posts(token, channel, PostRange::After(first), second).await.unwrap().value;
     assert_eq!(shown(&by_number).1, [fourth, last], "the way through what shares one time");
-    let by_number = api.posts(token, channel, Span::Newest, second).await.unwrap().value;
+    let by_number = api.posts(token, channel, PostRange::Newest, second).await.unwrap().value;
     assert_eq!(shown(&by_number).1, [tied, twin]);
-    let before = api.posts(token, channel, Span::Before(last), Cut::first(3)).await.unwrap().value;
+    let before =
+        api.posts(token, channel, PostRange::Before(last), PageRequest::first(3)).await.unwrap().value;
     assert_eq!(shown(&before), (first.as_str(), vec![tied, twin, fourth], last.as_str()));
-    let before = api.posts(token, channel, Span::Before(twin), Cut::first(3)).await.unwrap().value;
+    let before =
+        api.posts(token, channel, PostRange::Before(twin), PageRequest::first(3)).await.unwrap().value;
     assert_eq!(shown(&before), ("", vec![first], twin.as_str()));
 
     server.delete(fourth);
-    let after = api.posts(token, channel, Span::After(tied), Cut::first(3)).await.unwrap().value;
+    let after = api.posts(token, channel, PostRange::After(tied), PageRequest::first(3)).await.unwrap().value;
     assert_eq!(shown(&after).1, [last], "fact 11: without what was deleted");
-    let after = api.posts(token, channel, Span::After(fourth), Cut::first(3)).await.unwrap().value;
+    let after =
+        api.posts(token, channel, PostRange::After(fourth), PageRequest::first(3)).await.unwrap().value;
     assert_eq!(shown(&after).1, [last], "fact 11: from a deleted post");
-    let nobodys = api.posts(token, channel, Span::After(&NOBODYS.into()), Cut::first(3)).await.unwrap().value;
+    let nobodys = api
+        .posts(token, channel, PostRange::After(&NOBODYS.into()), PageRequest::first(3))
+        .await
+        .unwrap()
+        .value;
     assert!(nobodys.posts.is_empty() && nobodys.next_post_id.is_none(), "fact 11");
 
-    let none = api.posts(token, channel, Span::After(&PostId::default()), Cut::first(3)).await.unwrap_err();
+    let none = api
+        .posts(token, channel, PostRange::After(&PostId::default()), PageRequest::first(3))
+        .await
+        .unwrap_err();
     assert_eq!(none.kind, RestErrorKind::Refused(400), "never the newest page");
 
     server.edit(first);
@@ -105,14 +116,18 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
 
     let foreign = &server.channel("elsewhere", false);
     assert_eq!(
-        api.posts(token, foreign, Span::After(first), Cut::first(3)).await.unwrap_err().kind,
+        api.posts(token, foreign, PostRange::After(first), PageRequest::first(3)).await.unwrap_err().kind,
         FORBIDDEN
     );
     assert_eq!(api.posts_since(token, foreign, 1).await.unwrap_err().kind, FORBIDDEN);
     let nowhere = &NOBODYS.into();
-    assert_eq!(api.posts(token, nowhere, Span::Newest, Cut::first(3)).await.unwrap_err().kind, FORBIDDEN);
+    assert_eq!(
+        api.posts(token, nowhere, PostRange::Newest, PageRequest::first(3)).await.unwrap_err().kind,
+        FORBIDDEN
+    );
     server.archive(channel);
-    let archived = api.posts(token, channel, Span::After(twin), Cut::first(1)).await.unwrap().value;
+    let archived =
+        api.posts(token, channel, PostRange::After(twin), PageRequest::first(1)).await.unwrap().value;
     assert_eq!(shown(&archived).1, [last], "fact 26");
 }
 

@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use matterhost_actors::{
-    mattermost::{Cut, EphemeralPost, Me, NewFile, NewPost, Post, Reaction, RestErrorKind, Span},
+    mattermost::{
+        EphemeralPost, Me, NewFile, NewPost, PageRequest, Post, PostRange, Reaction, RestErrorKind,
+    },
     model::{ChannelId, PostId, Token, UserId},
     ports::Api,
 };
@@ -48,7 +50,8 @@ pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl Backstage) {
     assert_eq!((made.prop("n"), made.prop("none")), (None, None), "a number is no text");
     let again = api.create_post(token, &new).await.unwrap().value;
     assert_eq!(again.id, made.id, "fact 19");
-    let newest = api.posts(token, channel, Span::Newest, Cut::first(10)).await.unwrap().value.posts;
+    let newest =
+        api.posts(token, channel, PostRange::Newest, PageRequest::first(10)).await.unwrap().value.posts;
     assert_eq!(newest.iter().map(|post| &post.id).collect::<Vec<_>>(), [&root, &made.id]);
     assert_eq!(newest[1].prop("matterhost_key").as_deref(), Some("k"), "a key is found again");
     assert_ne!(api.create_post(token, &new_post(channel, "x", "other")).await.unwrap().value.id, made.id);
@@ -94,7 +97,8 @@ pub(super) async fn reacts_and_types(api: Rc<dyn Api>, server: &impl Backstage) 
         props: serde_json::Map::new(),
     };
     api.create_ephemeral(token, &shown).await.unwrap();
-    let kept = api.posts(token, channel, Span::Newest, Cut::first(10)).await.unwrap().value.posts;
+    let kept =
+        api.posts(token, channel, PostRange::Newest, PageRequest::first(10)).await.unwrap().value.posts;
     assert_eq!(kept.len(), 1, "nothing keeps it");
 }
 

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use matterhost_actors::{
     hosting::{HostSettings, ReplySettings, SendReply},
     mattermost::RestErrorKind,
-    model::{Attachment, Draft, Fact, Order, ReplyError, ReplyKey},
-    policy::LONGEST_TEXT,
+    model::{Attachment, Draft, Fact, OutgoingAction, ReplyError, ReplyKey},
+    policy::MAX_TEXT_CHARS,
 };
 
 use super::{draft, hold, keyed, post, say, says, with_a_bot};
@@ -24,8 +24,8 @@ fn a_long_text_becomes_several_posts_and_a_book_none() {
         assert_eq!(words, 8_000);
         assert_eq!(post(stage, keyed("town", text, "k")).await.unwrap(), said, "each part has a key");
 
-        let book = post(stage, draft("town", &"x".repeat(LONGEST_TEXT + 1))).await.unwrap_err();
-        assert_eq!(book, ReplyError::TooLong { characters: LONGEST_TEXT + 1, limit: LONGEST_TEXT });
+        let book = post(stage, draft("town", &"x".repeat(MAX_TEXT_CHARS + 1))).await.unwrap_err();
+        assert_eq!(book, ReplyError::TooLong { characters: MAX_TEXT_CHARS + 1, limit: MAX_TEXT_CHARS });
         assert_eq!(post(stage, draft("town", " \n")).await, Err(ReplyError::Empty));
         assert_eq!(stage.world.written("town").len(), 3);
     });
@@ -52,9 +52,10 @@ fn what_waits_is_bounded() {
     with_a_bot(settings(), async |stage| {
         let (go, held) = hold();
         stage.world.next_posts([held]);
-        let waiting: Vec<_> = (0..1_000).map(|_| says(stage, Order::Post(draft("town", "x")))).collect();
+        let waiting: Vec<_> =
+            (0..1_000).map(|_| says(stage, OutgoingAction::Post(draft("town", "x")))).collect();
         let full = post(stage, draft("town", "x")).await.unwrap_err();
-        assert!(matches!(full, ReplyError::Full { .. }), "{full}");
+        assert!(matches!(full, ReplyError::QueueFull { .. }), "{full}");
         go.send(()).unwrap();
         assert!(join_all(waiting).await.into_iter().all(|said| said.unwrap().is_ok()));
 
@@ -62,9 +63,9 @@ fn what_waits_is_bounded() {
         stage.world.next_posts([held]);
         let large = |size: usize| {
             let files = vec![Attachment { name: "a".into(), bytes: vec![0; size].into() }];
-            Order::Post(Draft { files, ..draft("town", "x") })
+            OutgoingAction::Post(Draft { files, ..draft("town", "x") })
         };
-        let first = says(stage, Order::Post(draft("town", "x")));
+        let first = says(stage, OutgoingAction::Post(draft("town", "x")));
         stage.pass(SECOND).await;
         let full = say(stage, large(17 << 20)).await.unwrap_err();
         assert!(full.to_string().contains("16 MiB"), "{full}");
@@ -85,7 +86,7 @@ fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
     with_a_bot(settings, async |stage| {
         let answer = |n: usize| {
             let event = posted_event("town", n);
-            Draft { key: Some(ReplyKey::of_event(&event, 0)), ..draft("town", "answer") }
+            Draft { key: Some(ReplyKey::for_event(&event, 0)), ..draft("town", "answer") }
         };
         let long = "word ".repeat(12_000);
         post(stage, Draft { text: long, ..answer(0) }).await.unwrap();
@@ -103,7 +104,7 @@ fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
         post(stage, answer(0)).await.unwrap();
         post(stage, draft("town", "news")).await.unwrap();
         stage.ready("twin").await;
-        let twin = SendReply { account: name("twin"), action: Order::Post(draft("town", "me too")) };
+        let twin = SendReply { account: name("twin"), action: OutgoingAction::Post(draft("town", "me too")) };
         stage.ask(twin).await.unwrap();
         let peer = stage.world.peer("bot");
         peer.event("posted", "town", &posted_data("town", "p1", "id-twin"));
@@ -125,6 +126,6 @@ fn a_deadline_is_a_setting() {
         let began = tokio::time::Instant::now();
         let late = post(stage, draft("town", "x")).await.unwrap_err();
         assert!(began.elapsed() <= deadline && !matches!(late, ReplyError::Refused { .. }), "{late}");
-        assert!(matches!(late, ReplyError::TooLate { unsure: true, .. }), "{late}");
+        assert!(matches!(late, ReplyError::TimedOut { maybe_done: true, .. }), "{late}");
     });
 }

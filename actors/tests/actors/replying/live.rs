@@ -8,8 +8,8 @@ use std::{
 
 use matterhost_actors::{
     hosting::{HostSettings, ReplySettings, SendReply},
-    model::{Attachment, Draft, Order, Posted, ReplyError, ReplyKey},
-    ports::Mattermost,
+    model::{Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey},
+    ports::HttpApi,
 };
 use matterhost_simulator::{Fault, FaultKind, Simulator, Timings};
 
@@ -19,10 +19,10 @@ use crate::{
 };
 
 /// Posts in the scene's channel, with or without a key.
-async fn post(host: &Host, scene: &Scene, text: &str, key: Option<&str>) -> Result<Posted, ReplyError> {
+async fn post(host: &Host, scene: &Scene, text: &str, key: Option<&str>) -> Result<PostedIds, ReplyError> {
     let key = key.map(|key| ReplyKey::new(key).unwrap());
     let draft = Draft { channel: scene.channel.as_str().into(), text: text.into(), key, ..Draft::default() };
-    host.ask(SendReply { account: name("bot"), action: Order::Post(draft) }).await
+    host.ask(SendReply { account: name("bot"), action: OutgoingAction::Post(draft) }).await
 }
 
 fn made(scene: &Scene, text: &str) -> usize {
@@ -67,11 +67,11 @@ fn a_host_that_was_killed_after_the_post_does_not_post_again() {
         let replies = ReplySettings { deadline: Duration::from_millis(200), ..settings.replies };
         let doomed = Host::live(
             HostSettings { replies, ..settings },
-            Arc::new(Mattermost::new(config(&scene.simulator))),
+            Arc::new(HttpApi::new(config(&scene.simulator))),
         );
         doomed.add("bot", &scene.bots[0].token, doomed.sink.clone()).await.unwrap();
-        let unsure = post(&doomed, &scene, "once", Some("event#0")).await.unwrap_err();
-        assert!(matches!(unsure, ReplyError::TooLate { unsure: true, .. }), "{unsure}");
+        let maybe_done = post(&doomed, &scene, "once", Some("event#0")).await.unwrap_err();
+        assert!(matches!(maybe_done, ReplyError::TimedOut { maybe_done: true, .. }), "{maybe_done}");
         drop(doomed);
         scene.simulator.clear_faults();
         let posted = post(&scene.host, &scene, "once", Some("event#0")).await.unwrap();
@@ -86,7 +86,7 @@ fn files_and_long_texts_arrive() {
         let text = format!("```rust\n{}```", "let x = 1;\n".repeat(2_000));
         let files = vec![Attachment { name: "a b.txt".into(), bytes: vec![b'x'; 100_000].into() }];
         let channel = scene.channel.as_str().into();
-        let order = Order::Post(Draft { channel, text, files, ..Draft::default() });
+        let order = OutgoingAction::Post(Draft { channel, text, files, ..Draft::default() });
         let posted = scene.host.ask(SendReply { account: name("bot"), action: order }).await.unwrap();
         let posts = scene.simulator.posts_in(&scene.channel);
         assert_eq!(posted.ids.len(), 2);

@@ -80,7 +80,7 @@ fn a_channel_is_looked_at_once_for_all_keys() {
         for n in 0..500 {
             stage.world.post("town", 5_000 + n);
         }
-        let key = |n: i64| ReplyKey::new(&format!("event-{n}")).unwrap().since(5_000 + n);
+        let key = |n: i64| ReplyKey::new(&format!("event-{n}")).unwrap().with_earliest(5_000 + n);
         let pages = stage.world.asked_for("page");
         for n in 0..100 {
             let draft = Draft { key: Some(key(n)), ..draft("town", "answer") };
@@ -101,7 +101,7 @@ fn a_post_far_back_is_found_by_the_time_of_what_it_answers() {
         stage.pass(60 * SECOND).await;
         let host = Host::live(settings(), Arc::new(stage.world.clone()));
         host.add("bot", "bot", host.sink.clone()).await.unwrap();
-        let key = ReplyKey::new("k").unwrap().since(10_000);
+        let key = ReplyKey::new("k").unwrap().with_earliest(10_000);
         let draft = Draft { key: Some(key), ..draft("town", "once") };
         assert_eq!(post(&host, draft).await.unwrap(), first);
     });
@@ -131,7 +131,7 @@ fn a_post_at_the_edge_of_a_page_is_found_among_those_of_its_time() {
         stage.pass(60 * SECOND).await;
         let host = Host::live(settings(), Arc::new(stage.world.clone()));
         host.add("bot", "bot", host.sink.clone()).await.unwrap();
-        let key = ReplyKey::new("k").unwrap().since(made);
+        let key = ReplyKey::new("k").unwrap().with_earliest(made);
         let draft = Draft { key: Some(key), ..draft("town", "once") };
         assert_eq!(post(&host, draft).await.unwrap(), first);
     });

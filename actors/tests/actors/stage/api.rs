@@ -5,7 +5,8 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Answer, Channel, Cut, DialError, Dialed, Etag, Me, Page, RestError, Since, Span, SystemPing,
+        Channel, DialError, DialedSocket, Etag, Me, Page, PageRequest, PostRange, PostsSince, RestError,
+        RestResponse, SystemPing,
     },
     model::{ChannelId, ResumePoint, Token},
     ports::{Api, ApiFactory},
@@ -24,19 +25,19 @@ impl Api for World {
         &'a self,
         token: &'a Token,
         etag: Option<&'a Etag>,
-    ) -> LocalBoxFuture<'a, Result<Answer<Me>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Me>, RestError>> {
         let answer = self.answer_me(token.expose().to_owned(), etag.cloned());
-        async move { Ok(Answer { value: answer.await?, rate: None }) }.boxed_local()
+        async move { Ok(RestResponse { value: answer.await?, rate: None }) }.boxed_local()
     }
 
-    fn system_ping(&self) -> LocalBoxFuture<'_, Result<Answer<SystemPing>, RestError>> {
-        async move { Ok(Answer { value: self.answer_ping()?, rate: None }) }.boxed_local()
+    fn system_ping(&self) -> LocalBoxFuture<'_, Result<RestResponse<SystemPing>, RestError>> {
+        async move { Ok(RestResponse { value: self.answer_ping()?, rate: None }) }.boxed_local()
     }
 
     fn channels<'a>(
         &'a self,
         token: &'a Token,
-    ) -> LocalBoxFuture<'a, Result<Answer<Vec<Channel>>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Vec<Channel>>, RestError>> {
         let name = token.expose();
         self.listed();
         async move { self.answer_talk(name, |talk| Ok(talk.list(name))) }.boxed_local()
@@ -46,7 +47,7 @@ impl Api for World {
         &'a self,
         token: &'a Token,
         id: &'a ChannelId,
-    ) -> LocalBoxFuture<'a, Result<Answer<Channel>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Channel>, RestError>> {
         let name = token.expose();
         async move { self.answer_talk(name, |talk| talk.channel(name, id)) }.boxed_local()
     }
@@ -55,12 +56,13 @@ impl Api for World {
         &'a self,
         token: &'a Token,
         channel: &'a ChannelId,
-        span: Span<'a>,
-        cut: Cut,
-    ) -> LocalBoxFuture<'a, Result<Answer<Page>, RestError>> {
+        range: PostRange<'a>,
+        page_request: PageRequest,
+    ) -> LocalBoxFuture<'a, Result<RestResponse<Page>, RestError>> {
         let name = token.expose();
         self.count("page");
-        async move { self.answer_talk(name, move |talk| talk.page(name, channel, span, cut)) }.boxed_local()
+        async move { self.answer_talk(name, move |talk| talk.page(name, channel, range, page_request)) }
+            .boxed_local()
     }
 
     fn posts_since<'a>(
@@ -68,7 +70,7 @@ impl Api for World {
         token: &'a Token,
         channel: &'a ChannelId,
         since_ms: i64,
-    ) -> LocalBoxFuture<'a, Result<Answer<Since>, RestError>> {
+    ) -> LocalBoxFuture<'a, Result<RestResponse<PostsSince>, RestError>> {
         let name = token.expose();
         async move { self.answer_talk(name, move |talk| talk.since(name, channel, since_ms)) }.boxed_local()
     }
@@ -77,7 +79,7 @@ impl Api for World {
         &'a self,
         token: &'a Token,
         resume: Option<&'a ResumePoint>,
-    ) -> LocalBoxFuture<'a, Result<Dialed, DialError>> {
+    ) -> LocalBoxFuture<'a, Result<DialedSocket, DialError>> {
         async move { self.answer_dial(token.expose(), resume) }.boxed_local()
     }
 }

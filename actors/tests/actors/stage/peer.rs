@@ -65,7 +65,7 @@ pub(crate) fn open(connection_id: &str) -> (Peer, Socket) {
     };
     let peer = Peer { orders, shared: Arc::new(Mutex::new(shared)) };
     actix::spawn(serve(theirs, to_do, peer.shared.clone()));
-    (peer, Socket::over(ours, &limits))
+    (peer, Socket::from_stream(ours, &limits))
 }
 
 async fn serve(pipe: DuplexStream, mut orders: UnboundedReceiver<Order>, shared: Arc<Mutex<Shared>>) {

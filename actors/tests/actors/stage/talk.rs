@@ -8,7 +8,10 @@ use std::{
 };
 
 use matterhost_actors::{
-    mattermost::{Channel, ChannelKind, Cut, PER_PAGE, Page, Post, RestErrorKind, SINCE_LIMIT, Since, Span},
+    mattermost::{
+        Channel, ChannelKind, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RestErrorKind,
+        SINCE_LIMIT,
+    },
     model::{ChannelId, PostId},
 };
 use serde_json::value::RawValue;
@@ -162,25 +165,25 @@ impl Talk {
         &self,
         user: &str,
         channel: &ChannelId,
-        span: Span<'_>,
-        cut: Cut,
+        range: PostRange<'_>,
+        page_request: PageRequest,
     ) -> Result<Page, RestErrorKind> {
-        if matches!(span, Span::After(id) | Span::Before(id) if id.as_str().is_empty()) {
+        if matches!(range, PostRange::After(id) | PostRange::Before(id) if id.as_str().is_empty()) {
             return Err(RestErrorKind::Refused(400));
         }
         let mut posts = self.rows(user, channel)?;
         posts.retain(|(_, post)| post.delete_at == 0);
-        let (skip, mut shown) = match span {
-            Span::After(id) => (false, self.around(&posts, id, |post, named| post > named)),
-            Span::Before(id) => (true, self.around(&posts, id, |post, named| post < named)),
-            Span::Newest => (true, posts.clone()),
+        let (skip, mut shown) = match range {
+            PostRange::After(id) => (false, self.around(&posts, id, |post, named| post > named)),
+            PostRange::Before(id) => (true, self.around(&posts, id, |post, named| post < named)),
+            PostRange::Newest => (true, posts.clone()),
         };
-        let per_page = cut.per_page.clamp(1, PER_PAGE);
+        let per_page = page_request.per_page.clamp(1, PER_PAGE);
         if skip {
-            shown.truncate(shown.len().saturating_sub(cut.page * per_page));
+            shown.truncate(shown.len().saturating_sub(page_request.page * per_page));
             shown.drain(..shown.len().saturating_sub(per_page));
         } else {
-            shown.drain(..shown.len().min(cut.page * per_page));
+            shown.drain(..shown.len().min(page_request.page * per_page));
             shown.truncate(per_page);
         }
         let at = |row: Option<&(&String, &FakePost)>| row.map(|(_, post)| post.create_at);
@@ -189,10 +192,10 @@ impl Talk {
         let prev = posts.iter().rfind(|(_, post)| oldest.is_some_and(|at| post.create_at < at));
         let name = |row: Option<&(&String, &FakePost)>| row.map(|(id, _)| PostId::from(id.as_str()));
         let (mut next_post_id, mut prev_post_id) = (name(next), name(prev));
-        match span {
-            Span::After(id) => prev_post_id = Some(id.clone()),
-            Span::Before(id) => next_post_id = Some(id.clone()),
-            Span::Newest => {}
+        match range {
+            PostRange::After(id) => prev_post_id = Some(id.clone()),
+            PostRange::Before(id) => next_post_id = Some(id.clone()),
+            PostRange::Newest => {}
         }
         Ok(Page { posts: read(&shown), next_post_id, prev_post_id })
     }
@@ -203,13 +206,13 @@ impl Talk {
         user: &str,
         channel: &ChannelId,
         since_ms: i64,
-    ) -> Result<Since, RestErrorKind> {
+    ) -> Result<PostsSince, RestErrorKind> {
         let mut rows = self.rows(user, channel)?;
         rows.retain(|(_, post)| post.update_at > since_ms);
         rows.sort_by_key(|(id, _)| Reverse(*id));
         rows.truncate(SINCE_LIMIT);
         rows.sort_by_key(|(id, post)| (post.create_at, *id));
-        Ok(Since { posts: read(&rows), truncated: rows.len() >= SINCE_LIMIT })
+        Ok(PostsSince { posts: read(&rows), truncated: rows.len() >= SINCE_LIMIT })
     }
 
     fn around<'a>(

@@ -7,8 +7,8 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{
-        Answer as Answered, DialError, DialErrorKind, Dialed, Etag, Me, RestError, RestErrorKind, SystemPing,
-        User,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse as Answered,
+        SystemPing, User,
     },
     model::{PostId, ResumePoint},
 };
@@ -303,7 +303,11 @@ impl World {
         Ok(Answered { value, rate: None })
     }
 
-    pub(super) fn answer_dial(&self, name: &str, resume: Option<&ResumePoint>) -> Result<Dialed, DialError> {
+    pub(super) fn answer_dial(
+        &self,
+        name: &str,
+        resume: Option<&ResumePoint>,
+    ) -> Result<DialedSocket, DialError> {
         let dial = {
             let mut state = self.state();
             state.connections += 1;
@@ -333,7 +337,7 @@ impl World {
             user.resumes.push(resume.cloned());
             user.peers.push(peer);
         });
-        Ok(Dialed { socket, rate: None })
+        Ok(DialedSocket { socket, rate: None })
     }
 
     /// Whether a connection can be taken up again: it was cut, not forgotten.

@@ -7,9 +7,11 @@ use std::{
 
 use futures_util::future::FutureExt as _;
 use matterhost_actors::{
-    mattermost::{Answer, EphemeralPost, FileId, NewFile, NewPost, Post, Reaction, RestError, RestErrorKind},
+    mattermost::{
+        EphemeralPost, FileId, NewFile, NewPost, Post, Reaction, RestError, RestErrorKind, RestResponse,
+    },
     model::{Change, ChannelId, Event, EventBody, Generation, PostId, PostKey, ServerName, Token},
-    ports::{Asked, Writing},
+    ports::{ApiFuture, WriteApi},
 };
 use tokio::sync::oneshot;
 
@@ -63,7 +65,7 @@ impl World {
         what: &'static str,
         token: &Token,
         answer: impl FnOnce(&mut Talk) -> Result<T, RestErrorKind>,
-    ) -> Result<Answer<T>, RestError> {
+    ) -> Result<RestResponse<T>, RestError> {
         self.count(what);
         self.answer_talk(token.expose(), answer)
     }
@@ -103,8 +105,8 @@ pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
     }
 }
 
-impl Writing for World {
-    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> Asked<'a, Post> {
+impl WriteApi for World {
+    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post> {
         let fate = {
             let mut state = self.state();
             state.written.pending.push(post.pending_post_id.clone());
@@ -128,22 +130,22 @@ impl Writing for World {
         .boxed_local()
     }
 
-    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> Asked<'a, ()> {
+    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()> {
         let answer = self.answer("ephemeral", token, |talk| may(talk, token, post.channel_id.as_str()));
         async move { answer }.boxed_local()
     }
 
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> Asked<'a, Post> {
+    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
         let answer = self.answer("edit", token, |talk| talk.rewrite(token.expose(), id, message));
         async move { answer }.boxed_local()
     }
 
-    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> Asked<'a, Post> {
+    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post> {
         let answer = self.answer("one", token, |talk| talk.one(token.expose(), id));
         async move { answer }.boxed_local()
     }
 
-    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> Asked<'a, ()> {
+    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
         let known = |talk: &mut Talk| {
             let own = reaction.user_id.as_str() == format!("id-{}", token.expose());
             if !own {
@@ -160,12 +162,12 @@ impl Writing for World {
         token: &'a Token,
         channel: &'a ChannelId,
         _: Option<&'a PostId>,
-    ) -> Asked<'a, ()> {
+    ) -> ApiFuture<'a, ()> {
         let answer = self.answer("typing", token, |talk| may(talk, token, channel.as_str()));
         async move { answer }.boxed_local()
     }
 
-    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> Asked<'a, FileId> {
+    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {
         let answer = self.answer("upload", token, |talk| {
             may(talk, token, file.channel.as_str())?;
             let fits = file.bytes.len() as u64 <= MAX_FILE_SIZE;
@@ -174,7 +176,7 @@ impl Writing for World {
         async move { answer }.boxed_local()
     }
 
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> Asked<'a, u64> {
+    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
         let answer = self.answer("max_file_size", token, |_| Ok(MAX_FILE_SIZE));
         async move { answer }.boxed_local()
     }

@@ -22,14 +22,14 @@ fn recorded() -> Vec<(String, String)> {
 }
 
 fn event(text: &str) -> EventEnvelope<'_> {
-    match parse(text) {
+    match parse_frame(text) {
         Ok(Incoming::Event(event)) => event,
         other => panic!("{text}: {other:?}"),
     }
 }
 
-fn reply(text: &str) -> Reply<'_> {
-    match parse(text) {
+fn reply(text: &str) -> SocketReply<'_> {
+    match parse_frame(text) {
         Ok(Incoming::Reply(reply)) => reply,
         other => panic!("{text}: {other:?}"),
     }
@@ -41,7 +41,7 @@ fn every_recorded_frame_is_understood_and_passed_on_byte_for_byte() {
     assert!(frames.len() > 200, "only {} frames", frames.len());
     for (file, text) in &frames {
         let whole: serde_json::Value = serde_json::from_str(text).unwrap();
-        match parse(text).unwrap_or_else(|error| panic!("{file}: {error}: {text}")) {
+        match parse_frame(text).unwrap_or_else(|error| panic!("{file}: {error}: {text}")) {
             Incoming::Event(event) => {
                 assert_eq!(whole["event"], *event.event, "{file}");
                 assert_eq!(whole["seq"], event.seq, "{file}");
@@ -62,7 +62,7 @@ fn every_recorded_frame_is_understood_and_passed_on_byte_for_byte() {
 fn every_recorded_hello_post_and_user_is_understood() {
     let mut seen = [0; 3];
     for (file, text) in &recorded() {
-        let Ok(Incoming::Event(event)) = parse(text) else {
+        let Ok(Incoming::Event(event)) = parse_frame(text) else {
             continue;
         };
         match &*event.event {
@@ -134,7 +134,7 @@ fn what_is_no_envelope_is_an_error_that_shows_nothing_of_it() {
         r#"{"event":"e","seq":1,"data":{"secret"#,
     ];
     for text in cases {
-        let error = parse(text).unwrap_err().to_string();
+        let error = parse_frame(text).unwrap_err().to_string();
         assert!(!error.contains("secret"), "{text}: {error}");
     }
 }
@@ -158,6 +158,6 @@ proptest! {
 
     #[test]
     fn any_text_is_an_envelope_or_an_error(text in "\\PC*") {
-        let _ = parse(&text);
+        let _ = parse_frame(&text);
     }
 }

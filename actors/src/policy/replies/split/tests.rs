@@ -10,8 +10,8 @@ fn words(texts: &[String]) -> Vec<String> {
 
 #[test]
 fn what_fits_stays_as_it_is() {
-    for text in ["", " a ", "```\ncode", &"x".repeat(LONGEST_POST), &"ü😀".repeat(LONGEST_POST / 2)] {
-        assert_eq!(split(text).unwrap(), [text]);
+    for text in ["", " a ", "```\ncode", &"x".repeat(MAX_POST_CHARS), &"ü😀".repeat(MAX_POST_CHARS / 2)] {
+        assert_eq!(split_text(text).unwrap(), [text]);
     }
 }
 
@@ -47,10 +47,10 @@ fn the_indentation_of_code_stays() {
 
 #[test]
 fn what_takes_too_many_parts_is_refused_and_not_cut_short() {
-    let words = "word ".repeat(MOST_PARTS * (LONGEST_POST / 5));
-    assert_eq!(split(words.trim_end()).unwrap().len(), MOST_PARTS);
-    let long = "x".repeat(LONGEST_TEXT + 1);
-    assert_eq!(split(&long), Err(TooLong { characters: LONGEST_TEXT + 1 }));
+    let words = "word ".repeat(MOST_PARTS * (MAX_POST_CHARS / 5));
+    assert_eq!(split_text(words.trim_end()).unwrap().len(), MOST_PARTS);
+    let long = "x".repeat(MAX_TEXT_CHARS + 1);
+    assert_eq!(split_text(&long), Err(TextTooLong { characters: MAX_TEXT_CHARS + 1 }));
 }
 
 proptest! {

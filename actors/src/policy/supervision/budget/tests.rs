@@ -19,11 +19,11 @@ fn the_charge_after_max_restarts_trips() {
     let start = Instant::now();
     let mut budget = Budget::new(&settings(3));
     for second in 0..3 {
-        assert_eq!(budget.left(start + second * SECOND), 3 - second);
-        assert_eq!(budget.charge(start + second * SECOND), Charged::Allowed);
+        assert_eq!(budget.remaining(start + second * SECOND), 3 - second);
+        assert_eq!(budget.charge(start + second * SECOND), ChargeOutcome::Allowed);
     }
-    assert_eq!(budget.left(start + 3 * SECOND), 0);
-    assert_eq!(budget.charge(start + 3 * SECOND), Charged::Tripped(10 * SECOND));
+    assert_eq!(budget.remaining(start + 3 * SECOND), 0);
+    assert_eq!(budget.charge(start + 3 * SECOND), ChargeOutcome::Tripped(10 * SECOND));
 }
 
 #[test]
@@ -31,11 +31,11 @@ fn a_charge_leaves_the_window_exactly_when_it_is_as_old_as_the_window() {
     let start = Instant::now();
     let nanosecond = Duration::from_nanos(1);
     for (age, expected) in [
-        ((100 * SECOND).checked_sub(nanosecond).unwrap(), Charged::Tripped(10 * SECOND)),
-        (100 * SECOND, Charged::Allowed),
+        ((100 * SECOND).checked_sub(nanosecond).unwrap(), ChargeOutcome::Tripped(10 * SECOND)),
+        (100 * SECOND, ChargeOutcome::Allowed),
     ] {
         let mut budget = Budget::new(&settings(1));
-        assert_eq!(budget.charge(start), Charged::Allowed);
+        assert_eq!(budget.charge(start), ChargeOutcome::Allowed);
         assert_eq!(budget.charge(start + age), expected, "after {age:?}");
     }
 }
@@ -43,7 +43,7 @@ fn a_charge_leaves_the_window_exactly_when_it_is_as_old_as_the_window() {
 #[test]
 fn a_budget_of_none_trips_at_the_first_charge() {
     let mut budget = Budget::new(&settings(0));
-    assert_eq!(budget.charge(Instant::now()), Charged::Tripped(10 * SECOND));
+    assert_eq!(budget.charge(Instant::now()), ChargeOutcome::Tripped(10 * SECOND));
 }
 
 #[test]
@@ -55,13 +55,17 @@ fn half_open_trips_again_with_twice_the_rest_up_to_the_longest() {
         budget.cooled_down();
         // Long after the window is empty the half-open phase still remembers.
         let later = start + n * 1000 * SECOND;
-        assert_eq!(budget.left(later), 0);
-        assert_eq!(budget.charge(later), Charged::Tripped(rest * SECOND));
+        assert_eq!(budget.remaining(later), 0);
+        assert_eq!(budget.charge(later), ChargeOutcome::Tripped(rest * SECOND));
     }
     budget.cooled_down();
     budget.settled();
-    assert_eq!(budget.phase(), Phase::Closed);
-    assert_eq!(budget.charge(start + 9000 * SECOND), Charged::Tripped(10 * SECOND), "the rest begins anew");
+    assert_eq!(budget.breaker_state(), BreakerState::Closed);
+    assert_eq!(
+        budget.charge(start + 9000 * SECOND),
+        ChargeOutcome::Tripped(10 * SECOND),
+        "the rest begins anew"
+    );
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn a_refund_of_the_tripping_charge_undoes_the_trip() {
     budget.charge(start);
     budget.charge(start + SECOND);
     assert!(budget.refund(start + SECOND));
-    assert_eq!((budget.phase(), budget.left(start + SECOND)), (Phase::Closed, 0));
+    assert_eq!((budget.breaker_state(), budget.remaining(start + SECOND)), (BreakerState::Closed, 0));
     assert!(!budget.refund(start + 5 * SECOND), "nothing was charged then");
 }
 
@@ -91,7 +95,7 @@ fn a_refund_of_an_earlier_charge_undoes_a_trip_that_needed_it() {
     budget.charge(start);
     budget.charge(start + SECOND);
     assert!(budget.refund(start));
-    assert_eq!((budget.phase(), budget.used(start + SECOND)), (Phase::Closed, 1));
+    assert_eq!((budget.breaker_state(), budget.used(start + SECOND)), (BreakerState::Closed, 1));
 }
 
 #[test]
@@ -100,10 +104,10 @@ fn a_refund_in_the_half_open_phase_leads_back_to_half_open() {
     let mut budget = Budget::new(&settings(0));
     budget.charge(start);
     budget.cooled_down();
-    let half_open = budget.phase();
+    let half_open = budget.breaker_state();
     budget.charge(start + SECOND);
     assert!(budget.refund(start + SECOND));
-    assert_eq!(budget.phase(), half_open);
+    assert_eq!(budget.breaker_state(), half_open);
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn a_refund_while_it_tries_again_makes_the_budget_what_it_was() {
     budget.charge(start + SECOND);
     budget.cooled_down();
     assert!(!budget.refund(start + SECOND), "it runs already");
-    assert_eq!(budget.phase(), Phase::Closed);
+    assert_eq!(budget.breaker_state(), BreakerState::Closed);
 }
 
 proptest! {
@@ -131,7 +135,7 @@ proptest! {
             now += Duration::from_millis(gap);
             charged.push(now);
             let within = charged.iter().filter(|at| now - **at < 100 * SECOND).count();
-            let tripped = budget.charge(now) != Charged::Allowed;
+            let tripped = budget.charge(now) != ChargeOutcome::Allowed;
             prop_assert_eq!(tripped, within > max_restarts as usize);
             if tripped {
                 budget.reset();

@@ -8,16 +8,18 @@ fn tracker(max_restarts: u32) -> RestartTracker {
     RestartTracker::new(RestartPolicy::new(settings).unwrap())
 }
 
-fn ready(seconds: u64) -> Run {
-    Run { ready_for: Some(Duration::from_secs(seconds)), ..Run::default() }
+fn ready(seconds: u64) -> RunSummary {
+    RunSummary { ready_for: Some(Duration::from_secs(seconds)), ..RunSummary::default() }
 }
 
-fn after(next: Next) -> u64 {
+fn after(next: RestartDecision) -> u64 {
     match next {
-        Next::Start { after, .. } | Next::AskBlocked(after) | Next::AskMisconfigured(after) => {
-            after.as_secs()
+        RestartDecision::Start { after, .. }
+        | RestartDecision::PollBlocked(after)
+        | RestartDecision::PollMisconfigured(after) => after.as_secs(),
+        RestartDecision::Stop | RestartDecision::MoveArbiter | RestartDecision::Trip { .. } => {
+            panic!("{next:?}")
         }
-        Next::Stop | Next::Move | Next::Trip { .. } => panic!("{next:?}"),
     }
 }
 
@@ -41,7 +43,7 @@ fn delays_go_back_only_after_a_run_that_was_ready_for_reset_after() {
     let now = Instant::now();
     let unreachable = CloseReason::Unreachable { cause: "refused".into() };
     for expected in [1, 2, 4] {
-        assert_eq!(after(tracker.ended(now, &unreachable, Run::default())), expected);
+        assert_eq!(after(tracker.ended(now, &unreachable, RunSummary::default())), expected);
     }
     assert_eq!(after(tracker.ended(now, &dropped(), ready(59))), 8);
     assert_eq!(after(tracker.ended(now, &dropped(), ready(60))), 1);
@@ -49,7 +51,8 @@ fn delays_go_back_only_after_a_run_that_was_ready_for_reset_after() {
 
 #[test]
 fn a_dropped_run_is_charged_only_when_it_was_flapping() {
-    for (run, used) in [(ready(59), 1), (ready(60), 0), (Run { reading_paused: true, ..ready(1) }, 0)] {
+    for (run, used) in [(ready(59), 1), (ready(60), 0), (RunSummary { reading_paused: true, ..ready(1) }, 0)]
+    {
         let mut tracker = tracker(5);
         let now = Instant::now();
         tracker.ended(now, &dropped(), run);
@@ -61,8 +64,8 @@ fn a_dropped_run_is_charged_only_when_it_was_flapping() {
 fn a_401_uses_no_budget_and_is_asked_from_5_seconds_to_5_minutes() {
     let mut tracker = tracker(0);
     for nominal in [5, 10, 20, 40, 80, 160, 300, 300] {
-        let Next::AskBlocked(wait) =
-            tracker.ended(Instant::now(), &CloseReason::Unauthorized, Run::default())
+        let RestartDecision::PollBlocked(wait) =
+            tracker.ended(Instant::now(), &CloseReason::Unauthorized, RunSummary::default())
         else {
             panic!("not blocked");
         };
@@ -72,7 +75,9 @@ fn a_401_uses_no_budget_and_is_asked_from_5_seconds_to_5_minutes() {
             "{wait:?}, not about {nominal:?}"
         );
     }
-    let Next::AskBlocked(wait) = tracker.ended(Instant::now(), &CloseReason::Unauthorized, ready(1)) else {
+    let RestartDecision::PollBlocked(wait) =
+        tracker.ended(Instant::now(), &CloseReason::Unauthorized, ready(1))
+    else {
         panic!()
     };
     assert!(wait <= 6 * SECOND, "it was ready in between: asked soon again");
@@ -82,10 +87,10 @@ fn a_401_uses_no_budget_and_is_asked_from_5_seconds_to_5_minutes() {
 fn retry_after_is_the_least_to_wait() {
     let mut tracker = tracker(5);
     let limited = CloseReason::RateLimited { retry_after: Some(30 * SECOND) };
-    assert_eq!(after(tracker.ended(Instant::now(), &limited, Run::default())), 30);
+    assert_eq!(after(tracker.ended(Instant::now(), &limited, RunSummary::default())), 30);
     let for_ages = CloseReason::RateLimited { retry_after: Some(Duration::MAX) };
     assert_eq!(
-        after(tracker.ended(Instant::now(), &for_ages, Run::default())),
+        after(tracker.ended(Instant::now(), &for_ages, RunSummary::default())),
         300,
         "a mistake of the server's"
     );
@@ -94,7 +99,7 @@ fn retry_after_is_the_least_to_wait() {
 #[test]
 fn only_a_drop_may_resume() {
     let resumes = |reason: &CloseReason| match tracker(5).ended(Instant::now(), reason, ready(100)) {
-        Next::Start { resume, .. } => resume,
+        RestartDecision::Start { resume, .. } => resume,
         _ => false,
     };
     assert!(resumes(&dropped()) && resumes(&CloseReason::Silent));
@@ -116,19 +121,19 @@ fn faults_trip_and_a_refund_undoes_it() {
     assert_eq!(after(tracker.ended(now, &CloseReason::Panicked, ready(1))), 1);
     let later = now + SECOND;
     let tripped = tracker.ended(later, &dropped(), ready(1));
-    assert_eq!(tripped, Next::Trip { cooldown: 300 * SECOND, charged: later });
+    assert_eq!(tripped, RestartDecision::Trip { cooldown: 300 * SECOND, charged: later });
     assert_eq!(tracker.refund(later), Some(2 * SECOND));
-    assert_eq!(tracker.phase(), Phase::Closed);
+    assert_eq!(tracker.breaker_state(), BreakerState::Closed);
 }
 
 #[test]
 fn half_open_survives_what_is_free_and_ends_with_a_settled_run() {
     let mut tracker = tracker(0);
     let now = Instant::now();
-    tracker.ended(now, &CloseReason::Panicked, Run::default());
+    tracker.ended(now, &CloseReason::Panicked, RunSummary::default());
     tracker.cooled_down();
-    tracker.ended(now, &CloseReason::Unreachable { cause: "x".into() }, Run::default());
-    assert!(matches!(tracker.phase(), Phase::HalfOpen { .. }));
+    tracker.ended(now, &CloseReason::Unreachable { cause: "x".into() }, RunSummary::default());
+    assert!(matches!(tracker.breaker_state(), BreakerState::HalfOpen { .. }));
     tracker.ended(now, &CloseReason::Stale { baseline: 1, seen: 2 }, ready(60));
-    assert_eq!(tracker.phase(), Phase::Closed);
+    assert_eq!(tracker.breaker_state(), BreakerState::Closed);
 }

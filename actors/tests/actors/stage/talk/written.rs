@@ -5,7 +5,7 @@ use std::time::Duration;
 use matterhost_actors::{
     mattermost::{FileId, NewPost, Post, RestErrorKind},
     model::PostId,
-    policy::LONGEST_POST,
+    policy::MAX_POST_CHARS,
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ impl Talk {
         if !self.channels.get(channel).is_some_and(|channel| channel.has(user)) {
             return Err(FORBIDDEN);
         }
-        if post.message.chars().count() > LONGEST_POST {
+        if post.message.chars().count() > MAX_POST_CHARS {
             return Err(RestErrorKind::Refused(400));
         }
         let now = Instant::now();
