@@ -3,11 +3,11 @@
 mod api;
 mod sink;
 mod store;
-mod voice;
+mod poster;
 mod writing;
 
 pub use api::{Api, ApiFactory, HttpApi};
 pub use sink::{Delivered, EventSink, Outcome};
 pub use store::{CursorStore, MemoryStore, StoreError};
-pub use voice::Poster;
+pub use poster::Poster;
 pub use writing::{ApiFuture, WriteApi};

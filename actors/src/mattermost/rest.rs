@@ -1,6 +1,6 @@
 //! The REST API: requests with their limits, answers, errors and the server's rate headers.
 
-mod answer;
+mod response;
 mod channels;
 pub(super) mod client;
 mod config;
@@ -12,11 +12,11 @@ mod limits;
 mod post_list;
 mod posts;
 mod requests;
-mod tally;
+mod request_stats;
 mod users;
 mod writing;
 
-pub use answer::{RestResponse, SystemPing};
+pub use response::{RestResponse, SystemPing};
 pub use channels::{Channel, ChannelKind};
 pub use client::{Client, http_client};
 pub use config::ClientConfig;
@@ -26,6 +26,6 @@ pub use headers::{Etag, RateHeaders};
 pub use limits::ClientLimits;
 pub use posts::{PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, SINCE_LIMIT};
 pub use requests::SocketRequests;
-pub use tally::{RequestCount, RequestOutcome, RequestStats, WaitStats};
+pub use request_stats::{RequestCount, RequestOutcome, RequestStats, WaitStats};
 pub use users::{Me, User};
 pub use writing::{EphemeralPost, NewPost, Reaction};

@@ -63,7 +63,7 @@ fn asked(metrics: &Metrics) {
     let config =
         ClientConfig::new("http://127.0.0.1:1".parse().unwrap(), None, ClientLimits::default(), "test");
     actix_rt::System::new().block_on(async {
-        let client = Client::counted(&config, metrics.request_stats(&server()));
+        let client = Client::with_stats(&config, metrics.request_stats(&server()));
         client.system_ping().await.unwrap_err();
         client.dial(&Token::new("a-token").unwrap(), None).await.unwrap_err();
     });
