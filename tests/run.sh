@@ -176,8 +176,8 @@ tests() { # which of cargo test's targets...
 # Every token and secret of the tests holds this mark: it is to be in nothing that anything printed.
 secrets() {
   local mark
-  mark=$(sed -n 's/^pub const TOKEN_MARK: &str = "\(.*\)";$/\1/p' tests/simulator/src/world/ids.rs)
-  [[ -n $mark ]] || fail 'tests/simulator/src/world/ids.rs has no TOKEN_MARK'
+  mark=$(sed -n 's/^pub const TOKEN_PREFIX: &str = "\(.*\)";$/\1/p' tests/simulator/src/world/ids.rs)
+  [[ -n $mark ]] || fail 'tests/simulator/src/world/ids.rs has no TOKEN_PREFIX'
   if grep --line-number --max-count=5 --fixed-strings "$mark" "$LOG"; then
     say "A token or a secret is shown, in these lines of $LOG."
     return 1
@@ -225,7 +225,7 @@ api() {
   # Named whole, so that it is this one that was run, and not none.
   # The same questions each time; MATTERHOST_SEED asks others.
   MATTERHOST_SEED=${MATTERHOST_SEED:-1} MATTERHOST_SCHEMATHESIS=$TOOLS/schemathesis/bin/schemathesis cargo test --locked --package matterhost --test service \
-    -- --ignored --exact --show-output admin::description::the_api_is_as_it_describes_itself 2>&1 |
+    -- --ignored --exact --show-output admin::openapi::the_api_is_as_it_describes_itself 2>&1 |
     tee "$BUILT/api.log"
   cat "$BUILT/api.log" >>"$LOG"
   grep -q '^test result: ok. 1 passed' "$BUILT/api.log"

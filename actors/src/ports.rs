@@ -1,13 +1,13 @@
 //! What the actors need from outside, as traits. Each has one contract suite that every implementation runs.
 
 mod api;
+mod poster;
 mod sink;
 mod store;
-mod poster;
 mod writing;
 
 pub use api::{Api, ApiFactory, HttpApi};
+pub use poster::Poster;
 pub use sink::{Delivered, EventSink, Outcome};
 pub use store::{CursorStore, MemoryStore, StoreError};
-pub use poster::Poster;
 pub use writing::{ApiFuture, WriteApi};

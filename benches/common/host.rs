@@ -18,17 +18,17 @@ use matterhost_actors::{
 use tokio::sync::{broadcast::Receiver, oneshot};
 
 use crate::{
-    counter::Counter,
+    counting_sink::CountingSink,
     server::{Bot, Server},
 };
 
 /// The gate is opened wide: it is the host that is measured.
-const WIDE_OPEN: GateLimits = GateLimits { requests_per_second: 1e9, dial_slots: 1_000 };
+const UNLIMITED: GateLimits = GateLimits { requests_per_second: 1e9, dial_slots: 1_000 };
 
 /// A host of accounts on one server.
 pub(crate) struct Host {
     pub(crate) supervisor: Addr<Supervisor>,
-    pub(crate) counter: Arc<Counter>,
+    pub(crate) counter: Arc<CountingSink>,
     observations: Receiver<Arc<Observation>>,
     server: ServerName,
     stop: oneshot::Sender<()>,
@@ -37,10 +37,14 @@ pub(crate) struct Host {
 
 impl Host {
     /// Starts one without accounts.
-    pub(crate) fn start(settings: HostSettings, server: &Server, counter: Counter) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        settings: HostSettings,
+        server: &Server,
+        counter: CountingSink,
+    ) -> anyhow::Result<Self> {
         let name = ServerName::new("bench")?;
         let api = Arc::new(HttpApi::new(server.client()?));
-        let spec = ServerSpec { name: name.clone(), api, limits: WIDE_OPEN };
+        let spec = ServerSpec { name: name.clone(), api, limits: UNLIMITED };
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
@@ -73,12 +77,12 @@ impl Host {
     /// Adds bots and waits until all of them are ready.
     pub(crate) fn add_all(&mut self, bots: &[Bot]) -> anyhow::Result<Vec<AccountName>> {
         let names = bots.iter().map(|bot| self.add(bot)).collect::<Result<Vec<_>, _>>()?;
-        self.until_ready(bots.len())?;
+        self.wait_until_ready(bots.len())?;
         Ok(names)
     }
 
     /// Waits until so many different accounts have become ready from now on.
-    pub(crate) fn until_ready(&mut self, count: usize) -> anyhow::Result<()> {
+    pub(crate) fn wait_until_ready(&mut self, count: usize) -> anyhow::Result<()> {
         let mut ready = HashSet::new();
         while ready.len() < count {
             let seen = self.observations.blocking_recv()?;
@@ -90,7 +94,7 @@ impl Host {
     }
 
     /// Waits for a fact about any account.
-    pub(crate) fn until(&mut self, wanted: impl Fn(&Fact) -> bool) -> anyhow::Result<Fact> {
+    pub(crate) fn wait_for(&mut self, wanted: impl Fn(&Fact) -> bool) -> anyhow::Result<Fact> {
         loop {
             let seen = self.observations.blocking_recv().context("the Supervisor is gone")?;
             if wanted(&seen.fact) {

@@ -17,7 +17,7 @@ use crate::table::{Figure, Rounds, print};
 const ROUNDS: usize = 5;
 
 /// A case that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What a case read, by name.
 pub(crate) type Readings = Vec<(&'static str, f64)>;
@@ -30,7 +30,7 @@ pub(crate) struct Case {
 }
 
 /// What the command line asks for.
-struct Asked {
+struct Arguments {
     bench: bool,
     quick: bool,
     case: Option<String>,
@@ -42,41 +42,41 @@ pub(crate) fn run(title: &str, cases: &[Case], figures: &[Figure]) -> anyhow::Re
     if env::args().nth(1).as_deref() == Some("--simulator") {
         return Ok(matterhost_simulator::serve(env::args_os().skip(1)));
     }
-    let asked = Asked::read()?;
-    if let Some(name) = &asked.case {
+    let arguments = Arguments::read()?;
+    if let Some(name) = &arguments.case {
         let case = cases.iter().find(|case| case.name == name).context("there is no such case")?;
-        return in_this_process(case, asked.quick);
+        return in_this_process(case, arguments.quick);
     }
-    if !asked.bench {
+    if !arguments.bench {
         println!("{title}: this measures when it is run by `cargo bench`");
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen: Vec<&Case> = cases.iter().filter(|case| asked.wants(case.name)).collect();
+    let chosen: Vec<&Case> = cases.iter().filter(|case| arguments.wants(case.name)).collect();
     let mut rounds = Rounds::new();
-    for round in 0..if asked.quick { 1 } else { ROUNDS } {
+    for round in 0..if arguments.quick { 1 } else { ROUNDS } {
         for case in &chosen {
             eprintln!("round {}: {}", round + 1, case.name);
-            rounds.push(in_a_fresh_process(case, asked.quick)?);
+            rounds.push(in_a_fresh_process(case, arguments.quick)?);
         }
     }
     print(title, figures, &rounds);
     Ok(ExitCode::SUCCESS)
 }
 
-impl Asked {
+impl Arguments {
     fn read() -> anyhow::Result<Self> {
-        let mut asked = Self { bench: false, quick: false, case: None, only: Vec::new() };
+        let mut arguments = Self { bench: false, quick: false, case: None, only: Vec::new() };
         let mut words = env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
-                "--bench" => asked.bench = true,
-                "--quick" => asked.quick = true,
-                "--case" => asked.case = words.next(),
+                "--bench" => arguments.bench = true,
+                "--quick" => arguments.quick = true,
+                "--case" => arguments.case = words.next(),
                 flag if flag.starts_with('-') => bail!("unknown flag {flag}; there is --quick"),
-                _ => asked.only.push(word),
+                _ => arguments.only.push(word),
             }
         }
-        Ok(asked)
+        Ok(arguments)
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -86,7 +86,7 @@ impl Asked {
 
 fn in_this_process(case: &Case, quick: bool) -> anyhow::Result<ExitCode> {
     thread::spawn(|| {
-        thread::sleep(PATIENCE);
+        thread::sleep(TIMEOUT);
         eprintln!("it hangs");
         std::process::exit(1);
     });

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 /// A simulator that runs until this is dropped.
 pub(crate) struct Server {
-    pub(crate) world: World,
+    pub(crate) info: ServerInfo,
     process: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -20,7 +20,7 @@ pub(crate) struct Server {
 
 /// What it said of itself.
 #[derive(Deserialize)]
-pub(crate) struct World {
+pub(crate) struct ServerInfo {
     pub(crate) url: String,
     ca: Option<String>,
     pub(crate) channel: String,
@@ -43,19 +43,19 @@ impl Server {
         let mut answers = BufReader::new(process.stdout.take().context("no standard output")?);
         let mut line = String::new();
         answers.read_line(&mut line)?;
-        let world = serde_json::from_str(&line).with_context(|| format!("the simulator said {line:?}"))?;
-        Ok(Self { world, process, commands, answers })
+        let info = serde_json::from_str(&line).with_context(|| format!("the simulator said {line:?}"))?;
+        Ok(Self { info, process, commands, answers })
     }
 
     /// Has a command done.
-    pub(crate) fn tell(&mut self, command: &str) -> anyhow::Result<()> {
-        let answer = self.ask(command)?;
+    pub(crate) fn command(&mut self, command: &str) -> anyhow::Result<()> {
+        let answer = self.query(command)?;
         ensure!(answer == "ok", "the simulator answered {answer:?} to {command:?}");
         Ok(())
     }
 
     /// Asks, and gives back the answer.
-    pub(crate) fn ask(&mut self, command: &str) -> anyhow::Result<String> {
+    pub(crate) fn query(&mut self, command: &str) -> anyhow::Result<String> {
         writeln!(self.commands, "{command}")?;
         let mut answer = String::new();
         self.answers.read_line(&mut answer)?;
@@ -64,17 +64,17 @@ impl Server {
 
     /// Sends so many posts of so many characters to each of the bots.
     pub(crate) fn flood(&mut self, bots: usize, posts: u32, characters: u32) -> anyhow::Result<()> {
-        let channel = self.world.channel.clone();
-        let users: Vec<String> = self.world.bots.iter().take(bots).map(|bot| bot.user_id.clone()).collect();
+        let channel = self.info.channel.clone();
+        let users: Vec<String> = self.info.bots.iter().take(bots).map(|bot| bot.user_id.clone()).collect();
         users
             .iter()
-            .try_for_each(|user| self.tell(&format!("flood-user {user} {channel} {posts} {characters}")))
+            .try_for_each(|user| self.command(&format!("flood-user {user} {channel} {posts} {characters}")))
     }
 
     /// How a client reaches it.
     pub(crate) fn client(&self) -> anyhow::Result<ClientConfig> {
-        let tls = self.world.ca.as_ref().map(|ca| Tls::load(Some(ca.as_bytes()))).transpose()?;
-        Ok(ClientConfig::new(self.world.url.parse()?, tls, ClientLimits::default(), "matterhost/bench"))
+        let tls = self.info.ca.as_ref().map(|ca| Tls::load(Some(ca.as_bytes()))).transpose()?;
+        Ok(ClientConfig::new(self.info.url.parse()?, tls, ClientLimits::default(), "matterhost/bench"))
     }
 }
 

@@ -11,48 +11,55 @@ pub(crate) type Rounds = Vec<BTreeMap<String, f64>>;
 pub(crate) struct Figure {
     pub(crate) what: &'static str,
     pub(crate) unit: &'static str,
-    pub(crate) from: From,
-    pub(crate) best: Best,
+    pub(crate) from: Source,
+    pub(crate) direction: Direction,
     pub(crate) floor: Option<f64>,
     pub(crate) goal: Option<f64>,
 }
 
 /// Which readings a figure is made of.
-pub(crate) enum From {
-    One(&'static str),
+pub(crate) enum Source {
+    Single(&'static str),
     /// The best of the first over the best of the second.
     Ratio(&'static str, &'static str),
 }
 
 /// Which of the rounds is the best.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Best {
-    Least,
-    Most,
+pub(crate) enum Direction {
+    LowerIsBetter,
+    HigherIsBetter,
 }
 
 impl Figure {
     /// A figure that is only told.
-    pub(crate) const fn told(what: &'static str, unit: &'static str, reading: &'static str) -> Self {
-        Self { what, unit, from: From::One(reading), best: Best::Least, floor: None, goal: None }
+    pub(crate) const fn informational(what: &'static str, unit: &'static str, reading: &'static str) -> Self {
+        Self {
+            what,
+            unit,
+            from: Source::Single(reading),
+            direction: Direction::LowerIsBetter,
+            floor: None,
+            goal: None,
+        }
     }
 
     /// A figure that should be small.
-    pub(crate) const fn least(
+    pub(crate) const fn lower_is_better(
         what: &'static str,
         unit: &'static str,
-        from: From,
+        from: Source,
         floor: f64,
         goal: Option<f64>,
     ) -> Self {
-        Self { what, unit, from, best: Best::Least, floor: Some(floor), goal }
+        Self { what, unit, from, direction: Direction::LowerIsBetter, floor: Some(floor), goal }
     }
 
     /// The best of all rounds, and the worst.
     fn value(&self, rounds: &Rounds) -> Option<(f64, f64)> {
         match self.from {
-            From::One(name) => self.range(&readings(rounds, name)),
-            From::Ratio(over, under) => {
+            Source::Single(name) => self.range(&readings(rounds, name)),
+            Source::Ratio(over, under) => {
                 let pairs = rounds.iter().filter_map(|round| Some(round.get(over)? / round.get(under)?));
                 let worst = self.range(&pairs.collect::<Vec<_>>())?.1;
                 let [over, under] = [over, under].map(|name| self.range(&readings(rounds, name)));
@@ -64,12 +71,14 @@ impl Figure {
     fn range(&self, values: &[f64]) -> Option<(f64, f64)> {
         let least = values.iter().copied().reduce(f64::min)?;
         let most = values.iter().copied().reduce(f64::max)?;
-        Some(if self.best == Best::Least { (least, most) } else { (most, least) })
+        Some(if self.direction == Direction::LowerIsBetter { (least, most) } else { (most, least) })
     }
 
     fn verdict(&self, value: f64) -> &'static str {
         let meets = |bound: Option<f64>| {
-            bound.is_some_and(|bound| if self.best == Best::Least { value <= bound } else { value >= bound })
+            bound.is_some_and(|bound| {
+                if self.direction == Direction::LowerIsBetter { value <= bound } else { value >= bound }
+            })
         };
         match () {
             () if self.floor.is_none() => "",

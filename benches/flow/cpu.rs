@@ -5,13 +5,13 @@ use std::time::Duration;
 use matterhost_actors::hosting::HostSettings;
 
 use crate::{
-    bare::{Bare, Does},
-    counter::Counter,
-    guard::Guarded,
+    bare_loop::{BareLoop, FrameWork},
+    counting_sink::CountingSink,
+    cpu_time::cpu_time,
     host::Host,
-    processor::used,
     program::Readings,
     server::Server,
+    socket_actors::SocketActors,
 };
 
 /// Sockets at once: a busy host's threads have several to read.
@@ -25,10 +25,10 @@ type Variant = fn(&mut Server, posts: u32) -> anyhow::Result<f64>;
 /// The Connection reads each post's head for its place, as the bare loop does; a sink that wants to know more reads it
 /// once more.
 const VARIANTS: [(&str, Variant); 5] = [
-    ("bare", |server, posts| bare(server, Does::ReadPosts, posts)),
-    ("full", |server, posts| full(server, Counter::new(false), posts)),
-    ("full-read-twice", |server, posts| full(server, Counter::new(true), posts)),
-    ("count-bare", |server, posts| bare(server, Does::Count, posts)),
+    ("bare", |server, posts| bare(server, FrameWork::ReadPosts, posts)),
+    ("full", |server, posts| full(server, CountingSink::new(false), posts)),
+    ("full-read-twice", |server, posts| full(server, CountingSink::new(true), posts)),
+    ("count-bare", |server, posts| bare(server, FrameWork::Count, posts)),
     ("count-guard", guarded),
 ];
 
@@ -48,11 +48,11 @@ pub(crate) fn of_an_event(quick: bool) -> anyhow::Result<Readings> {
     Ok(best.to_vec())
 }
 
-fn full(server: &mut Server, counter: Counter, posts: u32) -> anyhow::Result<f64> {
+fn full(server: &mut Server, counter: CountingSink, posts: u32) -> anyhow::Result<f64> {
     let settings = HostSettings { arbiters: 1, ..HostSettings::default() };
     let mut host = Host::start(settings, server, counter)?;
-    host.add_all(&server.world.bots)?;
-    let begun = used();
+    host.add_all(&server.info.bots)?;
+    let begun = cpu_time();
     server.flood(SOCKETS as usize, posts, CHARACTERS)?;
     host.counter.wait_for(u64::from(SOCKETS * posts));
     let cost = since(begun, posts);
@@ -60,17 +60,17 @@ fn full(server: &mut Server, counter: Counter, posts: u32) -> anyhow::Result<f64
     Ok(cost)
 }
 
-fn bare(server: &mut Server, does: Does, posts: u32) -> anyhow::Result<f64> {
-    let bare = Bare::dial(server)?;
-    let begun = used();
+fn bare(server: &mut Server, work: FrameWork, posts: u32) -> anyhow::Result<f64> {
+    let bare = BareLoop::dial(server)?;
+    let begun = cpu_time();
     server.flood(SOCKETS as usize, posts, CHARACTERS)?;
-    bare.read(does, posts)?;
+    bare.read(work, posts)?;
     Ok(since(begun, posts))
 }
 
 fn guarded(server: &mut Server, posts: u32) -> anyhow::Result<f64> {
-    let guarded = Guarded::dial(server)?;
-    let begun = used();
+    let guarded = SocketActors::dial(server)?;
+    let begun = cpu_time();
     server.flood(SOCKETS as usize, posts, CHARACTERS)?;
     guarded.wait_for(u64::from(SOCKETS * posts));
     let cost = since(begun, posts);
@@ -79,5 +79,5 @@ fn guarded(server: &mut Server, posts: u32) -> anyhow::Result<f64> {
 }
 
 fn since(begun: Duration, posts: u32) -> f64 {
-    used().saturating_sub(begun).as_secs_f64() * 1e6 / f64::from(SOCKETS * posts)
+    cpu_time().saturating_sub(begun).as_secs_f64() * 1e6 / f64::from(SOCKETS * posts)
 }

@@ -1,22 +1,22 @@
 //! What an event costs, and how soon accounts are back.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
 
-mod bare;
-#[path = "../common/counter.rs"]
-mod counter;
+mod bare_loop;
+#[path = "../common/counting_sink.rs"]
+mod counting_sink;
 mod cpu;
-mod cycles;
-mod guard;
+#[path = "../common/cpu_time.rs"]
+mod cpu_time;
 #[path = "../common/host.rs"]
 mod host;
-#[path = "../common/processor.rs"]
-mod processor;
 #[path = "../common/program.rs"]
 mod program;
 mod recovery;
+mod reenable;
 mod restarts;
 #[path = "../common/server.rs"]
 mod server;
+mod socket_actors;
 #[path = "../common/table.rs"]
 mod table;
 
@@ -24,50 +24,69 @@ use std::process::ExitCode;
 
 use program::{Case, run};
 use table::{
-    Best, Figure,
-    From::{One, Ratio},
+    Direction, Figure,
+    Source::{Ratio, Single},
 };
 
 const CASES: &[Case] = &[
     Case { name: "cpu", measure: cpu::of_an_event },
     Case { name: "restarts-ws", measure: |quick| restarts::a_second(quick, false) },
     Case { name: "restarts-wss", measure: |quick| restarts::a_second(quick, true) },
-    Case { name: "cycles", measure: cycles::until_ready },
+    Case { name: "cycles", measure: reenable::until_ready },
     Case { name: "recovery", measure: recovery::of_many_posts },
 ];
 
 const FIGURES: &[Figure] = &[
-    Figure::least("CPU of the full path over a bare loop", "", Ratio("full", "bare"), 1.5, Some(1.25)),
-    Figure::told("· the full path, each event", "µs", "full"),
-    Figure::told("· the bare loop", "µs", "bare"),
+    Figure::lower_is_better(
+        "CPU of the full path over a bare loop",
+        "",
+        Ratio("full", "bare"),
+        1.5,
+        Some(1.25),
+    ),
+    Figure::informational("· the full path, each event", "µs", "full"),
+    Figure::informational("· the bare loop", "µs", "bare"),
     Figure {
         from: Ratio("full-read-twice", "bare"),
-        ..Figure::told("· the same, and the sink reads each post once more", "", "")
+        ..Figure::informational("· the same, and the sink reads each post once more", "", "")
     },
-    Figure::least(
+    Figure::lower_is_better(
         "CPU of counting by guard and actor over tokio-tungstenite",
         "",
         Ratio("count-guard", "count-bare"),
         0.9,
         Some(0.7),
     ),
-    Figure::told("· guard and actor, each frame", "µs", "count-guard"),
-    Figure::told("· tokio-tungstenite", "µs", "count-bare"),
+    Figure::informational("· guard and actor, each frame", "µs", "count-guard"),
+    Figure::informational("· tokio-tungstenite", "µs", "count-bare"),
     restarts("restarts a second, ws", "restarts-ws", 3_000.0, 8_000.0),
     restarts("restarts a second, wss", "restarts-wss", 400.0, 1_000.0),
-    Figure::least("enable to ready, seen by a sibling", "ms", One("witnessed"), 1_000.0, Some(100.0)),
-    Figure::told("· the slowest of a run", "ms", "witnessed-slowest"),
-    Figure::told("disabled for 0.3 s, enable to ready", "ms", "brief"),
-    Figure::told("disable and enable with nothing between, to ready", "ms", "quick"),
+    Figure::lower_is_better(
+        "enable to ready, seen by a sibling",
+        "ms",
+        Single("witnessed"),
+        1_000.0,
+        Some(100.0),
+    ),
+    Figure::informational("· the slowest of a run", "ms", "witnessed-slowest"),
+    Figure::informational("disabled for 0.3 s, enable to ready", "ms", "brief"),
+    Figure::informational("disable and enable with nothing between, to ready", "ms", "quick"),
     Figure {
-        best: Best::Most,
-        ..Figure::told("10,000 posts of one channel recovered, a second", "/s", "recovered")
+        direction: Direction::HigherIsBetter,
+        ..Figure::informational("10,000 posts of one channel recovered, a second", "/s", "recovered")
     },
-    Figure::told("· requests for them", "", "recovery-requests"),
+    Figure::informational("· requests for them", "", "recovery-requests"),
 ];
 
 const fn restarts(what: &'static str, reading: &'static str, floor: f64, goal: f64) -> Figure {
-    Figure { what, unit: "/s", from: One(reading), best: Best::Most, floor: Some(floor), goal: Some(goal) }
+    Figure {
+        what,
+        unit: "/s",
+        from: Single(reading),
+        direction: Direction::HigherIsBetter,
+        floor: Some(floor),
+        goal: Some(goal),
+    }
 }
 
 fn main() -> anyhow::Result<ExitCode> {

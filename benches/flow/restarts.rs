@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use matterhost_actors::hosting::{HostSettings, RestartAccount};
 
-use crate::{counter::Counter, host::Host, program::Readings, server::Server};
+use crate::{counting_sink::CountingSink, host::Host, program::Readings, server::Server};
 
 /// All accounts are restarted at once and become ready again, several times over: from the order to the close
 /// frame, the baseline, the dial and the hello.
@@ -12,14 +12,14 @@ pub(crate) fn a_second(quick: bool, tls: bool) -> anyhow::Result<Readings> {
     let accounts: u32 = if quick { 200 } else { 1_000 };
     let times = if tls { 2 } else { 5 };
     let server = Server::start(accounts as usize, tls)?;
-    let mut host = Host::start(HostSettings::default(), &server, Counter::new(false))?;
-    let names = host.add_all(&server.world.bots)?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let names = host.add_all(&server.info.bots)?;
     let begin = Instant::now();
     for _ in 0..times {
         for name in &names {
             host.supervisor.do_send(RestartAccount(name.clone()));
         }
-        host.until_ready(names.len())?;
+        host.wait_until_ready(names.len())?;
     }
     let rate = f64::from(accounts * times) / begin.elapsed().as_secs_f64();
     host.stop()?;

@@ -1,10 +1,11 @@
 //! What sinks cost, how quickly accounts answer, and what a sink that takes nothing does to memory.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
 
-mod carrying;
 #[expect(dead_code, reason = "the other programs use the rest")]
-#[path = "../common/counter.rs"]
-mod counter;
+#[path = "../common/counting_sink.rs"]
+mod counting_sink;
+#[path = "../common/cpu_time.rs"]
+mod cpu_time;
 mod handlers;
 #[expect(dead_code, reason = "the other programs use the rest")]
 #[path = "../common/host.rs"]
@@ -12,51 +13,50 @@ mod host;
 #[expect(dead_code, reason = "the other programs use the rest")]
 #[path = "../capacity/memory.rs"]
 mod memory;
-#[path = "../common/processor.rs"]
-mod processor;
 #[path = "../common/program.rs"]
 mod program;
 mod replies;
 #[path = "../common/server.rs"]
 mod server;
-mod stuck;
+mod stuck_sink;
 #[expect(dead_code, reason = "the other programs use the rest")]
 #[path = "../common/table.rs"]
 mod table;
+mod throughput;
 
 use std::{env, process::ExitCode};
 
 use program::{Case, run};
-use table::{Best, Figure};
+use table::{Direction, Figure};
 
 const CASES: &[Case] = &[
-    Case { name: "stdout", measure: carrying::stdout },
-    Case { name: "file", measure: carrying::file },
-    Case { name: "webhook", measure: carrying::webhook },
-    Case { name: "exec", measure: carrying::exec },
+    Case { name: "stdout", measure: throughput::stdout },
+    Case { name: "file", measure: throughput::file },
+    Case { name: "webhook", measure: throughput::webhook },
+    Case { name: "exec", measure: throughput::exec },
     Case { name: "replies", measure: replies::a_second },
-    Case { name: "stuck", measure: stuck::growth },
+    Case { name: "stuck", measure: stuck_sink::growth },
 ];
 
 const fn rate(what: &'static str, reading: &'static str) -> Figure {
-    Figure { best: Best::Most, ..Figure::told(what, "/s", reading) }
+    Figure { direction: Direction::HigherIsBetter, ..Figure::informational(what, "/s", reading) }
 }
 
 const FIGURES: &[Figure] = &[
     rate("stdout: events a second of processor time, the sink alone", "stdout-cpu"),
-    Figure::told("· added, median", "µs", "stdout-p50"),
-    Figure::told("· 99 of 100", "µs", "stdout-p99"),
+    Figure::informational("· added, median", "µs", "stdout-p50"),
+    Figure::informational("· 99 of 100", "µs", "stdout-p99"),
     rate("file, without fsync: events a second of processor time, the sink alone", "file-cpu"),
-    Figure::told("· added, median", "µs", "file-p50"),
-    Figure::told("· 99 of 100", "µs", "file-p99"),
+    Figure::informational("· added, median", "µs", "file-p50"),
+    Figure::informational("· 99 of 100", "µs", "file-p99"),
     rate("webhook: events a second of processor time, the sink alone", "webhook-cpu"),
-    Figure::told("· added, median", "µs", "webhook-p50"),
-    Figure::told("· 99 of 100", "µs", "webhook-p99"),
+    Figure::informational("· added, median", "µs", "webhook-p50"),
+    Figure::informational("· 99 of 100", "µs", "webhook-p99"),
     rate("exec: events a second of processor time, the sink alone", "exec-cpu"),
-    Figure::told("· added, median", "µs", "exec-p50"),
-    Figure::told("· 99 of 100", "µs", "exec-p99"),
+    Figure::informational("· added, median", "µs", "exec-p50"),
+    Figure::informational("· 99 of 100", "µs", "exec-p99"),
     rate("replies a second, 20 accounts", "replies"),
-    Figure::told("growth with a stuck sink and a flood of 100,000 events", "KiB", "stuck"),
+    Figure::informational("growth with a stuck sink and a flood of 100,000 events", "KiB", "stuck"),
 ];
 
 fn main() -> anyhow::Result<ExitCode> {

@@ -9,22 +9,22 @@ use matterhost_actors::{
     model::{Draft, OutgoingAction},
 };
 
-use crate::{counter::Counter, host::Host, program::Readings, server::Server};
+use crate::{counting_sink::CountingSink, host::Host, program::Readings, server::Server};
 
 const ACCOUNTS: usize = 20;
 
 pub(crate) fn a_second(quick: bool) -> anyhow::Result<Readings> {
     let each = if quick { 5 } else { 100 };
     let server = Server::start(ACCOUNTS, false)?;
-    let mut host = Host::start(HostSettings::default(), &server, Counter::new(false))?;
-    let names = host.add_all(&server.world.bots)?;
+    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
+    let names = host.add_all(&server.info.bots)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let begin = Instant::now();
     let orders = names.iter().flat_map(|account| (0..each).map(move |n| (account.clone(), n)));
     let posted = orders.map(|(account, n)| {
         let text = format!("answer {n}");
         let order = OutgoingAction::Post(Draft {
-            channel: server.world.channel.as_str().into(),
+            channel: server.info.channel.as_str().into(),
             text,
             ..Draft::default()
         });

@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 use program::{Case, run};
 use table::{
-    Best, Figure,
-    From::{One, Ratio},
+    Direction, Figure,
+    Source::{Ratio, Single},
 };
 
 const CASES: &[Case] = &[
@@ -39,16 +39,22 @@ const FIGURES: &[Figure] = &[
         ..most("· what one transaction for all that waits gives", "")
     },
     most("commits a second, 1,000 accounts at once", "thousand"),
-    Figure::told("a row of a channel written as JSON", "µs", "json-written"),
-    Figure::told("read", "µs", "json-read"),
-    Figure::told("file, for each channel kept", "bytes", "bytes"),
-    Figure::least("opened after a stop, 10,000 accounts of 10 channels", "ms", One("closed"), SOON, None),
-    Figure::least("opened after a kill", "ms", One("killed"), SOON, None),
-    Figure::told("all of them loaded", "ms", "loaded"),
+    Figure::informational("a row of a channel written as JSON", "µs", "json-written"),
+    Figure::informational("read", "µs", "json-read"),
+    Figure::informational("file, for each channel kept", "bytes", "bytes"),
+    Figure::lower_is_better(
+        "opened after a stop, 10,000 accounts of 10 channels",
+        "ms",
+        Single("closed"),
+        SOON,
+        None,
+    ),
+    Figure::lower_is_better("opened after a kill", "ms", Single("killed"), SOON, None),
+    Figure::informational("all of them loaded", "ms", "loaded"),
 ];
 
 const fn most(what: &'static str, reading: &'static str) -> Figure {
-    Figure { best: Best::Most, ..Figure::told(what, "", reading) }
+    Figure { direction: Direction::HigherIsBetter, ..Figure::informational(what, "", reading) }
 }
 
 fn main() -> anyhow::Result<ExitCode> {

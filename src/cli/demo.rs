@@ -113,7 +113,7 @@ async fn last_words(
     let deadline = Instant::now() + GRACE;
     scene.restore_server()?;
     scene.post_final_message();
-    let made = scene.posts_made();
+    let made = scene.posts_created();
     for bot in &scene.bots {
         bot.ears.wait_for_posts(made, deadline).await;
     }

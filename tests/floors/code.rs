@@ -13,7 +13,7 @@ pub(crate) struct Word<'a> {
 
 impl Code {
     /// Blanks comments, strings and characters.
-    pub(crate) fn of(text: &str) -> Self {
+    pub(crate) fn blanked(text: &str) -> Self {
         let mut code = String::with_capacity(text.len());
         let mut rest = text;
         let mut in_word = false;
@@ -39,7 +39,7 @@ impl Code {
 
     /// Blanks what is compiled for tests alone, too.
     pub(crate) fn without_tests(text: &str) -> Self {
-        let Self(mut code) = Self::of(text);
+        let Self(mut code) = Self::blanked(text);
         while let Some(start) = code.find("#[cfg(test)]") {
             let end = start + item(&code[start..]);
             let blank: String = code[start..end].chars().filter(|c| *c == '\n').collect();

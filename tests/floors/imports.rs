@@ -11,7 +11,7 @@ pub(crate) struct Import {
 
 /// What is named beneath `root`, which is `crate` or a package, alone or in braces: `crate::a::B`,
 /// `use crate::{a::B, c}`, `pub(in crate::a)`.
-pub(crate) fn beneath(root: &str, code: &Code) -> Vec<Import> {
+pub(crate) fn from_root(root: &str, code: &Code) -> Vec<Import> {
     let words = code.words();
     let starts =
         words.windows(2).enumerate().filter(|(_, pair)| pair[0].text == root && pair[1].text == "::");
@@ -19,7 +19,7 @@ pub(crate) fn beneath(root: &str, code: &Code) -> Vec<Import> {
 }
 
 /// What is named beneath the package's top by way of `super`, from a module `depth` steps down.
-pub(crate) fn by_super(depth: usize, code: &Code) -> Vec<Import> {
+pub(crate) fn from_super(depth: usize, code: &Code) -> Vec<Import> {
     let words = code.words();
     let mut found = Vec::new();
     let mut at = 0;

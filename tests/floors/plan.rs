@@ -10,11 +10,11 @@ use crate::{
 pub(crate) const SIMULATOR: &str = "matterhost_simulator";
 
 /// The one place in the service that may name it.
-pub(crate) const SIMULATOR_IS_FOR: &str = "src/cli/demo";
+pub(crate) const SIMULATOR_USER: &str = "src/cli/demo";
 
 /// The floors of one package.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct FloorPlan {
     pub(crate) root: &'static str,
     pub(crate) package: &'static str,
     /// Each module with the modules that it may name beside itself.
@@ -24,7 +24,7 @@ pub(crate) struct Plan {
 }
 
 /// Highest first.
-pub(crate) const ACTORS: Plan = Plan {
+pub(crate) const ACTORS: FloorPlan = FloorPlan {
     root: "actors/src",
     package: "matterhost_actors",
     rows: &[
@@ -39,7 +39,7 @@ pub(crate) const ACTORS: Plan = Plan {
 };
 
 /// Highest first. `main` names its own library by the package's name.
-pub(crate) const SERVICE: Plan = Plan {
+pub(crate) const SERVICE: FloorPlan = FloorPlan {
     root: "src",
     package: "matterhost",
     rows: &[
@@ -54,9 +54,9 @@ pub(crate) const SERVICE: Plan = Plan {
     top: "cli",
 };
 
-impl Plan {
+impl FloorPlan {
     /// Where the source names what is not below it.
-    pub(crate) fn offences(&self, source: &Source) -> Vec<String> {
+    pub(crate) fn violations(&self, source: &Source) -> Vec<String> {
         let path = source.path.strip_prefix(self.root).unwrap().trim_start_matches('/');
         let module = path.split('/').next().unwrap().trim_end_matches(".rs");
         if module == "lib" || module == self.top {
@@ -76,9 +76,9 @@ impl Plan {
 
     fn imports(&self, path: &str, text: &str) -> Vec<Import> {
         let code = Code::without_tests(text);
-        let mut found = imports::beneath("crate", &code);
-        found.extend(imports::beneath(self.package, &code));
-        found.extend(imports::by_super(depth(path), &code));
+        let mut found = imports::from_root("crate", &code);
+        found.extend(imports::from_root(self.package, &code));
+        found.extend(imports::from_super(depth(path), &code));
         found.sort_by_key(|import| import.line);
         found
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     code::Code,
-    imports::{beneath, by_super},
+    imports::{from_root, from_super},
     left_over,
     plan::{ACTORS, SERVICE},
     sources::Source,
@@ -13,7 +13,7 @@ fn source(path: &str, text: &str) -> Source {
 }
 
 fn named(root: &str, text: &str) -> Vec<(usize, String)> {
-    beneath(root, &Code::of(text)).into_iter().map(|import| (import.line, import.module)).collect()
+    from_root(root, &Code::blanked(text)).into_iter().map(|import| (import.line, import.module)).collect()
 }
 
 #[test]
@@ -22,10 +22,10 @@ fn an_upward_import_is_told_with_file_and_line() {
         source("actors/src/policy/supervision/budget.rs", "use std::fmt;\nuse crate::hosting::Supervisor;\n");
     let offence =
         "actors/src/policy/supervision/budget.rs:2: `policy` names `hosting`, which is not below it";
-    assert_eq!(ACTORS.offences(&policy), [offence]);
+    assert_eq!(ACTORS.violations(&policy), [offence]);
     let sink = source("src/sinks/lines/stdout.rs", "use super::super::super::host;\n");
     assert_eq!(
-        SERVICE.offences(&sink),
+        SERVICE.violations(&sink),
         ["src/sinks/lines/stdout.rs:1: `sinks` names `host`, which is not below it"]
     );
 }
@@ -33,16 +33,16 @@ fn an_upward_import_is_told_with_file_and_line() {
 #[test]
 fn downward_imports_and_those_of_the_top_are_fine() {
     let text = "use crate::{model::Event, policy::Backoff};\nuse super::super::mattermost;\n";
-    assert!(ACTORS.offences(&source("actors/src/ports/api/fake.rs", text)).is_empty());
-    assert!(SERVICE.offences(&source("src/host.rs", "use crate::{sinks, telemetry};")).is_empty());
-    assert!(SERVICE.offences(&source("src/main.rs", "use matterhost::cli::{Cli, dispatch};")).is_empty());
+    assert!(ACTORS.violations(&source("actors/src/ports/api/fake.rs", text)).is_empty());
+    assert!(SERVICE.violations(&source("src/host.rs", "use crate::{sinks, telemetry};")).is_empty());
+    assert!(SERVICE.violations(&source("src/main.rs", "use matterhost::cli::{Cli, dispatch};")).is_empty());
 }
 
 #[test]
 fn main_goes_through_the_command_line_and_a_new_module_needs_a_row() {
-    assert_eq!(SERVICE.offences(&source("src/main.rs", "use matterhost::sinks;")).len(), 1);
+    assert_eq!(SERVICE.violations(&source("src/main.rs", "use matterhost::sinks;")).len(), 1);
     assert_eq!(
-        SERVICE.offences(&source("src/novelty.rs", "")),
+        SERVICE.violations(&source("src/novelty.rs", "")),
         ["src/novelty.rs:1: `novelty` is on no floor"]
     );
 }
@@ -76,7 +76,7 @@ fn what_is_for_tests_may_look_anywhere() {
                 #[cfg(test)]\n#[path = \"x\"]\nmod tests;\nuse crate::seen;\n";
     let code = Code::without_tests(text);
     let named: Vec<_> =
-        beneath("crate", &code).into_iter().map(|import| (import.line, import.module)).collect();
+        from_root("crate", &code).into_iter().map(|import| (import.line, import.module)).collect();
     assert_eq!(named, [(11, "seen".to_owned())]);
     assert!(source("src/config/files/tests.rs", "").is_test());
     assert!(!source("src/config/testing.rs", "").is_test());
@@ -84,10 +84,10 @@ fn what_is_for_tests_may_look_anywhere() {
 
 #[test]
 fn super_counts_when_it_reaches_the_top() {
-    let code = Code::of("use super::a;\nuse super::super::{b, c::d};\npub(super) fn e() {}");
-    let modules: Vec<_> = by_super(2, &code).into_iter().map(|import| import.module).collect();
+    let code = Code::blanked("use super::a;\nuse super::super::{b, c::d};\npub(super) fn e() {}");
+    let modules: Vec<_> = from_super(2, &code).into_iter().map(|import| import.module).collect();
     assert_eq!(modules, ["b", "c"]);
-    assert!(by_super(3, &code).is_empty());
+    assert!(from_super(3, &code).is_empty());
 }
 
 #[test]

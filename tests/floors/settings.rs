@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{none, sources::top};
+use crate::{assert_none, sources::repository_root};
 
 /// What a page of an editor shows.
 const LINES_A_FUNCTION: usize = 60;
@@ -15,7 +15,7 @@ const BANNED: [&str; 3] = [
 ];
 
 fn read(name: &str) -> String {
-    fs::read_to_string(top().join(name)).unwrap()
+    fs::read_to_string(repository_root().join(name)).unwrap()
 }
 
 /// The value of `key = value`.
@@ -35,15 +35,15 @@ fn clippy_keeps_functions_short() {
 fn every_package_takes_the_lints_of_the_workspace() {
     let manifests = ["Cargo.toml", "actors/Cargo.toml", "tests/simulator/Cargo.toml"];
     let lax = manifests.into_iter().filter(|manifest| !read(manifest).contains("[lints]\nworkspace = true"));
-    let offences: Vec<String> =
+    let violations: Vec<String> =
         lax.map(|manifest| format!("{manifest}: no [lints] workspace = true")).collect();
-    none(&offences, "Each package takes the lints of the workspace.");
+    assert_none(&violations, "Each package takes the lints of the workspace.");
 }
 
 #[test]
 fn what_actix_surprises_with_stays_banned() {
     let clippy = read("clippy.toml");
     let gone = BANNED.into_iter().filter(|path| !clippy.contains(&format!("path = \"{path}\"")));
-    let offences: Vec<String> = gone.map(|path| format!("clippy.toml: {path} is allowed")).collect();
-    none(&offences, "Put it back among disallowed-methods, with its reason.");
+    let violations: Vec<String> = gone.map(|path| format!("clippy.toml: {path} is allowed")).collect();
+    assert_none(&violations, "Put it back among disallowed-methods, with its reason.");
 }

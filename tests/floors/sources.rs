@@ -29,15 +29,15 @@ impl Source {
 }
 
 /// The repository's top.
-pub(crate) fn top() -> &'static Path {
+pub(crate) fn repository_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every Rust file of the repository.
-pub(crate) fn every() -> Vec<Source> {
+pub(crate) fn all_sources() -> Vec<Source> {
     ["src", "actors", "tests", "benches"]
         .into_iter()
-        .filter(|root| top().join(root).exists())
+        .filter(|root| repository_root().join(root).exists())
         .flat_map(below)
         .collect()
 }
@@ -45,14 +45,14 @@ pub(crate) fn every() -> Vec<Source> {
 /// The Rust files below a folder, in order.
 pub(crate) fn below(root: &str) -> Vec<Source> {
     let mut paths = Vec::new();
-    walk(&top().join(root), &mut paths);
+    walk(&repository_root().join(root), &mut paths);
     paths.sort();
     assert!(!paths.is_empty(), "no Rust file below {root}");
     paths.iter().map(|path| read(path)).collect()
 }
 
 fn read(path: &Path) -> Source {
-    let relative = path.strip_prefix(top()).unwrap().to_str().unwrap();
+    let relative = path.strip_prefix(repository_root()).unwrap().to_str().unwrap();
     Source { path: relative.replace('\\', "/"), text: fs::read_to_string(path).unwrap() }
 }
 

@@ -1,11 +1,11 @@
 //! Who may see the page's data, and who may change something.
 
 use fantoccini::key::Key;
-use matterhost_simulator::TOKEN_MARK;
+use matterhost_simulator::TOKEN_PREFIX;
 
 use crate::{
     browser::Browser,
-    scene::{Scene, full_token, read_token},
+    harness::{PageHarness, full_token, read_only_token},
 };
 
 /// What the browser itself says of an answer that a login begins with.
@@ -27,66 +27,66 @@ async fn only_refusals(browser: &Browser) {
 
 #[tokio::test]
 async fn without_a_token_nobody_logs_in() {
-    let scene = Scene::start();
-    let browser = Browser::open(&scene.url).await;
-    browser.sees("[data-name=helpdesk]", "ready").await;
-    browser.sees("[data-name=oncall]", "ready").await;
-    browser.sees("#verdict", "all 2 well").await;
-    assert_eq!(browser.run("return document.getElementById('logout').hidden").await, true);
-    browser.is_silent().await;
+    let harness = PageHarness::start();
+    let browser = Browser::open(&harness.url).await;
+    browser.wait_for_text("[data-name=helpdesk]", "ready").await;
+    browser.wait_for_text("[data-name=oncall]", "ready").await;
+    browser.wait_for_text("#verdict", "all 2 well").await;
+    assert_eq!(browser.execute("return document.getElementById('logout').hidden").await, true);
+    browser.assert_console_is_empty().await;
 }
 
 #[tokio::test]
 async fn a_token_is_asked_for_kept_in_the_tab_and_forgotten() {
-    let scene = Scene::guarded();
-    let browser = Browser::open(&scene.url).await;
-    browser.sees("#login", "asks for a token").await;
+    let harness = PageHarness::with_tokens();
+    let browser = Browser::open(&harness.url).await;
+    browser.wait_for_text("#login", "asks for a token").await;
     for wrong in ["not the token at all", "wrong-token-of-the-tests", "tökén"] {
         log_in(&browser, wrong).await;
-        browser.sees("#login-error", "That token is wrong").await;
-        assert_eq!(browser.run(KEPT).await, r#"[{},{},""]"#);
-        browser.run("document.getElementById('login-error').textContent = ''").await;
+        browser.wait_for_text("#login-error", "That token is wrong").await;
+        assert_eq!(browser.execute(KEPT).await, r#"[{},{},""]"#);
+        browser.execute("document.getElementById('login-error').textContent = ''").await;
     }
     log_in(&browser, &full_token()).await;
-    browser.sees("[data-name=helpdesk]", "ready").await;
+    browser.wait_for_text("[data-name=helpdesk]", "ready").await;
     browser.reload().await;
-    browser.sees("[data-name=helpdesk]", "ready").await;
-    let shown = browser.run("return location.href + document.documentElement.outerHTML").await;
-    assert!(!shown.as_str().unwrap().contains(TOKEN_MARK), "the token stands in the page or its address");
+    browser.wait_for_text("[data-name=helpdesk]", "ready").await;
+    let shown = browser.execute("return location.href + document.documentElement.outerHTML").await;
+    assert!(!shown.as_str().unwrap().contains(TOKEN_PREFIX), "the token stands in the page or its address");
     browser.click("#logout").await;
-    browser.sees("#login", "logged out").await;
-    assert_eq!(browser.run(KEPT).await, r#"[{},{},""]"#);
-    let left = browser.run("return document.documentElement.textContent.includes('helpdesk')").await;
+    browser.wait_for_text("#login", "logged out").await;
+    assert_eq!(browser.execute(KEPT).await, r#"[{},{},""]"#);
+    let left = browser.execute("return document.documentElement.textContent.includes('helpdesk')").await;
     assert_eq!(left, false, "what was shown is still in the page");
     browser.reload().await;
-    browser.sees("#login", "asks for a token").await;
+    browser.wait_for_text("#login", "asks for a token").await;
     only_refusals(&browser).await;
 }
 
 #[tokio::test]
 async fn a_token_that_is_taken_no_more_leads_back_to_the_login() {
-    let scene = Scene::guarded();
-    let browser = Browser::open(&scene.url).await;
-    browser.run("sessionStorage.setItem('matterhost.token', 'an-old-token-of-the-tests')").await;
+    let harness = PageHarness::with_tokens();
+    let browser = Browser::open(&harness.url).await;
+    browser.execute("sessionStorage.setItem('matterhost.token', 'an-old-token-of-the-tests')").await;
     browser.reload().await;
-    browser.sees("#login", "not taken any more").await;
+    browser.wait_for_text("#login", "not taken any more").await;
     only_refusals(&browser).await;
 }
 
 #[tokio::test]
 async fn a_token_that_may_look_changes_nothing_and_says_so() {
-    let scene = Scene::guarded();
-    let browser = Browser::open(&scene.url).await;
-    log_in(&browser, &read_token()).await;
-    browser.sees("[data-name=helpdesk]", "ready").await;
-    browser.sees(".tools", "looking only").await;
+    let harness = PageHarness::with_tokens();
+    let browser = Browser::open(&harness.url).await;
+    log_in(&browser, &read_only_token()).await;
+    browser.wait_for_text("[data-name=helpdesk]", "ready").await;
+    browser.wait_for_text(".tools", "looking only").await;
     browser.click("[data-name=helpdesk] .name").await;
-    browser.sees("#panel", "This token may only look").await;
+    browser.wait_for_text("#panel", "This token may only look").await;
     let enabled = "return [...document.querySelectorAll('[data-act]')].filter(one => one.ariaDisabled !== 'true').length";
-    browser.until("details", "return document.querySelectorAll('#panel [data-act]').length === 4").await;
-    assert_eq!(browser.run(enabled).await, 0);
+    browser.wait_for("details", "return document.querySelectorAll('#panel [data-act]').length === 4").await;
+    assert_eq!(browser.execute(enabled).await, 0);
     browser.click("#panel [data-act=restart]").await;
-    browser.sees("#said", "may only look").await;
-    assert_eq!(browser.run("return document.getElementById('dialog').open").await, false);
+    browser.wait_for_text("#said", "may only look").await;
+    assert_eq!(browser.execute("return document.getElementById('dialog').open").await, false);
     only_refusals(&browser).await;
 }

@@ -6,7 +6,7 @@ use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::TimeoutConfigurat
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::{commands::Own, driver::Driver, program::DEADLINE};
+use crate::{chrome_commands::ChromeCommand, driver::Chromedriver, program::DEADLINE};
 
 /// Where screenshots go, when they are wanted.
 const SHOTS: &str = "MATTERHOST_SHOTS";
@@ -32,13 +32,13 @@ const UNTIL: &str = "
 /// A browser. Dropping it ends it.
 pub(crate) struct Browser {
     client: Client,
-    _driver: Driver,
+    _driver: Chromedriver,
 }
 
 impl Browser {
     /// Opens the page in a wide, light window.
     pub(crate) async fn open(url: &str) -> Self {
-        let driver = Driver::start();
+        let driver = Chromedriver::start();
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(driver.capabilities());
         let client = builder.connect(&driver.url()).await.unwrap();
@@ -47,7 +47,7 @@ impl Browser {
         client.update_timeouts(patient).await.unwrap();
         let browser = Self { client, _driver: driver };
         browser.resize(WIDE).await;
-        browser.dark(false).await;
+        browser.set_dark_mode(false).await;
         browser.goto(url).await;
         browser
     }
@@ -61,20 +61,20 @@ impl Browser {
     }
 
     /// Runs the body of a function in the page.
-    pub(crate) async fn run(&self, body: &str) -> Value {
+    pub(crate) async fn execute(&self, body: &str) -> Value {
         self.client.execute(body, Vec::new()).await.unwrap_or_else(|error| panic!("{body}: {error}"))
     }
 
     /// Runs the body of a function that calls its last argument with what it found.
-    pub(crate) async fn run_async(&self, body: &str, arguments: Vec<Value>) -> Value {
+    pub(crate) async fn execute_async(&self, body: &str, arguments: Vec<Value>) -> Value {
         self.client.execute_async(body, arguments).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Waits until the body of a function gives something true, and gives it.
-    pub(crate) async fn until(&self, what: &str, body: &str) -> Value {
+    pub(crate) async fn wait_for(&self, what: &str, body: &str) -> Value {
         let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
         let script = format!("const holds = () => {{ {body} }};\n{UNTIL}");
-        let mut said = self.run_async(&script, vec![json!(deadline)]).await;
+        let mut said = self.execute_async(&script, vec![json!(deadline)]).await;
         if said["value"].is_null() {
             let console = self.console().await;
             panic!("{what} did not come; the page shows:\n{}\nthe console: {console:#?}", said["text"]);
@@ -83,11 +83,11 @@ impl Browser {
     }
 
     /// Waits until an element's text holds these words, whatever stands between them.
-    pub(crate) async fn sees(&self, css: &str, words: &str) {
+    pub(crate) async fn wait_for_text(&self, css: &str, words: &str) {
         let (css, words) = (json!(css), json!(words));
         let text = format!("document.querySelector({css}).innerText.replace(/\\s+/g, ' ')");
         let body = format!("return {text}.includes({words})");
-        self.until(&format!("{words} in {css}"), &body).await;
+        self.wait_for(&format!("{words} in {css}"), &body).await;
     }
 
     /// Clicks as a person does: the element is waited for, in sight, and nothing lies over it.
@@ -105,11 +105,11 @@ impl Browser {
 
     /// Presses keys where the focus is.
     pub(crate) async fn press(&self, key: Key) {
-        self.types(&char::from(key).to_string()).await;
+        self.type_text(&char::from(key).to_string()).await;
     }
 
     /// Types where the focus is.
-    pub(crate) async fn types(&self, text: &str) {
+    pub(crate) async fn type_text(&self, text: &str) {
         self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
     }
 
@@ -120,36 +120,37 @@ impl Browser {
     }
 
     /// What the system prefers.
-    pub(crate) async fn dark(&self, dark: bool) {
+    pub(crate) async fn set_dark_mode(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
         self.tools("Emulation.setEmulatedMedia", &features).await;
     }
 
     async fn tools(&self, command: &str, parameters: &Value) {
-        self.client.issue_cmd(Own::tools(command, parameters)).await.unwrap();
+        self.client.issue_cmd(ChromeCommand::tools(command, parameters)).await.unwrap();
     }
 
     /// What the console got since this was last asked for, but for hints.
     pub(crate) async fn console(&self) -> Vec<String> {
-        let lines = self.client.issue_cmd(Own::log()).await.unwrap();
+        let lines = self.client.issue_cmd(ChromeCommand::log()).await.unwrap();
         let lines = lines.as_array().unwrap().iter();
         let bad = lines.filter(|line| line["level"] == "SEVERE" || line["level"] == "WARNING");
         bad.map(|line| line["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Holds that the console stayed silent; a refused policy, a fault in a script, a file that is missing speak there.
-    pub(crate) async fn is_silent(&self) {
+    pub(crate) async fn assert_console_is_empty(&self) {
         let console = self.console().await;
         assert!(console.is_empty(), "{console:#?}");
     }
 
     /// Takes a picture, when pictures are wanted.
-    pub(crate) async fn shoot(&self, name: &str) {
+    pub(crate) async fn screenshot(&self, name: &str) {
         let Some(folder) = env::var_os(SHOTS).map(PathBuf::from) else { return };
         fs::create_dir_all(&folder).unwrap();
         // What was changed a moment ago is drawn with the next frame but one.
-        self.run_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))", Vec::new()).await;
+        self.execute_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))", Vec::new())
+            .await;
         let picture = self.client.screenshot().await.unwrap();
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }

@@ -32,13 +32,13 @@ const FLAGS: [&str; 10] = [
 ];
 
 /// A chromedriver on a free port. Dropping it ends it, and its browser.
-pub(crate) struct Driver {
+pub(crate) struct Chromedriver {
     process: Child,
     port: u16,
     profile: TempDir,
 }
 
-impl Driver {
+impl Chromedriver {
     pub(crate) fn start() -> Self {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -72,7 +72,7 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for Chromedriver {
     /// Killed by itself it would leave its browser behind.
     fn drop(&mut self) {
         let ask = || -> std::io::Result<()> {

@@ -4,15 +4,15 @@
 #![expect(clippy::print_stdout, reason = "a test that failed tells what the program said")]
 
 mod access;
-mod accessible;
+mod accessibility;
 mod browser;
 mod changes;
-mod commands;
-mod crowd;
+mod chrome_commands;
 mod driver;
-mod night;
+mod failing_accounts;
+mod harness;
+mod many_accounts;
 #[path = "../service/program.rs"]
 #[expect(dead_code, reason = "the tests of the program use more of it")]
 mod program;
-mod scene;
 mod scripts;

@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use crate::{browser::Browser, scene::Scene};
+use crate::{browser::Browser, harness::PageHarness};
 
 const SCRIPT: &str = include_str!("scripts.js");
 
 #[tokio::test]
 async fn the_parts_without_a_document_do_what_they_say() {
-    let scene = Scene::start();
-    let browser = Browser::open(&scene.url).await;
-    let said = browser.run_async(SCRIPT, Vec::new()).await;
+    let harness = PageHarness::start();
+    let browser = Browser::open(&harness.url).await;
+    let said = browser.execute_async(SCRIPT, Vec::new()).await;
     assert_eq!(said["wrong"], json!([]));
     assert!(said["held"].as_u64().unwrap() >= 40, "{said}");
-    browser.is_silent().await;
+    browser.assert_console_is_empty().await;
 }

@@ -3,16 +3,16 @@
 #![expect(clippy::print_stdout, reason = "a test tells the numbers that it saw")]
 
 mod accounts;
-mod acting;
-mod callers;
-mod description;
+mod actions;
+mod authentication;
+mod endpoints;
 mod floods;
-mod garbage;
 mod host;
-mod http;
-mod meanwhile;
-mod places;
+mod http_client;
+mod isolation;
+mod malformed_requests;
+mod openapi;
 mod process;
-mod slow;
+mod slow_clients;
 mod sse;
 mod streams;

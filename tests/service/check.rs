@@ -3,32 +3,32 @@
 use matterhost_simulator::{Fault, FaultKind, Simulator};
 use serde_json::Value;
 
-use crate::program::{Dir, World, text};
+use crate::program::{ConfigDir, Fixture, text};
 
 #[test]
 fn a_good_server_and_token_are_told_at_a_glance() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
     let output = dir.matterhost(&["check"]).output().unwrap();
     let table = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{table}\n{}", text(&output.stderr));
-    for word in ["main", "helpdesk", "@helper", "5.37.0", world.simulator.url(), "1 of 1 accounts work"] {
+    for word in ["main", "helpdesk", "@helper", "5.37.0", fixture.simulator.url(), "1 of 1 accounts work"] {
         assert!(table.contains(word), "{word} in\n{table}");
     }
     assert_eq!(table.matches('✓').count(), 4, "{table}");
-    assert!(!table.contains('✗') && !table.contains(&world.bot.token));
+    assert!(!table.contains('✗') && !table.contains(&fixture.bot.token));
     assert!(output.stderr.is_empty());
 }
 
-fn json(dir: &Dir) -> (Option<i32>, Value) {
+fn json(dir: &ConfigDir) -> (Option<i32>, Value) {
     let output = dir.matterhost(&["check", "--json"]).output().unwrap();
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
 }
 
 #[test]
 fn json_says_the_same() {
-    let world = World::new();
-    let (code, report) = json(&Dir::with(&world.config()));
+    let fixture = Fixture::new();
+    let (code, report) = json(&ConfigDir::with(&fixture.config()));
     assert_eq!((code, &report["ok"]), (Some(0), &true.into()));
     assert_eq!(report["servers"][0]["version"], "5.37.0");
     assert_eq!(report["accounts"][0]["user"], "helper");
@@ -38,12 +38,12 @@ fn json_says_the_same() {
 
 #[test]
 fn each_failure_is_told_with_a_remedy() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let bad = "[accounts.wrong]\ntoken = \"abcdefghijklmnopqrstuvwxyz\"\nserver = \"main\"\n";
     let gone =
         "[servers.gone]\nurl = \"http://127.0.0.1:1\"\n[accounts.lost]\nserver = \"gone\"\ntoken = \"abc\"\n";
-    let config = world.config().replace("token = ", "server = \"main\"\ntoken = ") + bad + gone;
-    let dir = Dir::with(&config);
+    let config = fixture.config().replace("token = ", "server = \"main\"\ntoken = ") + bad + gone;
+    let dir = ConfigDir::with(&config);
     let (code, report) = json(&dir);
     assert_eq!((code, &report["ok"]), (Some(1), &false.into()));
     let row = |name: &str| {
@@ -65,9 +65,9 @@ fn each_failure_is_told_with_a_remedy() {
 #[test]
 fn a_socket_without_hello_is_found() {
     for kind in [FaultKind::HelloWithheld, FaultKind::DropBeforeHello] {
-        let world = World::new();
-        world.simulator.inject(Fault::new(kind));
-        let dir = Dir::with(&(world.config() + "[host]\nhello_timeout = \"300ms\"\n"));
+        let fixture = Fixture::new();
+        fixture.simulator.inject(Fault::new(kind));
+        let dir = ConfigDir::with(&(fixture.config() + "[host]\nhello_timeout = \"300ms\"\n"));
         let (code, report) = json(&dir);
         assert_eq!(code, Some(1));
         assert_eq!(report["accounts"][0]["token"]["ok"], true);
@@ -77,9 +77,9 @@ fn a_socket_without_hello_is_found() {
 
 #[test]
 fn something_else_than_mattermost_is_told_as_such() {
-    let world = World::new();
-    world.simulator.inject(Fault::new(FaultKind::Html));
-    let (code, report) = json(&Dir::with(&world.config()));
+    let fixture = Fixture::new();
+    fixture.simulator.inject(Fault::new(FaultKind::Html));
+    let (code, report) = json(&ConfigDir::with(&fixture.config()));
     assert_eq!(code, Some(1));
     let reachable = &report["servers"][0]["reachable"];
     assert!(reachable["remedy"].as_str().unwrap().contains("something else than Mattermost"), "{report:#}");
@@ -96,11 +96,11 @@ fn a_certificate_of_an_own_authority_is_taken_with_its_ca_file_only() {
             bot.token
         )
     };
-    let dir = Dir::with(&config("ca_file = \"ca.pem\"\n"));
+    let dir = ConfigDir::with(&config("ca_file = \"ca.pem\"\n"));
     dir.write("ca.pem", simulator.ca_pem().unwrap());
     let (code, report) = json(&dir);
     assert_eq!(code, Some(0), "{report:#}");
-    let (code, report) = json(&Dir::with(&config("")));
+    let (code, report) = json(&ConfigDir::with(&config("")));
     assert_eq!(code, Some(1), "{report:#}");
     assert!(report["servers"][0]["reachable"]["remedy"].as_str().unwrap().contains("ca_file"), "{report:#}");
 }

@@ -8,15 +8,15 @@ use std::{
     process::{Command, Output},
 };
 
-use matterhost_simulator::TOKEN_MARK;
+use matterhost_simulator::TOKEN_PREFIX;
 
 /// Refuses what shows a token or a secret: each that a test makes up holds the simulator's mark.
 #[track_caller]
 pub(crate) fn refuse_secrets(said: &str) {
     assert!(
-        !said.contains(TOKEN_MARK),
+        !said.contains(TOKEN_PREFIX),
         "a token or a secret is shown:\n{}",
-        said.replace(TOKEN_MARK, "[mark]")
+        said.replace(TOKEN_PREFIX, "[mark]")
     );
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::{Dir, output, text};
+use crate::program::{ConfigDir, output, text};
 
 const SECRET: &str = "mustnotshow7dqm4q6zj3h5s9e";
 
@@ -34,7 +34,7 @@ fn all_that_is_wrong_is_said_and_the_code_is_78() {
     ];
     for (more, expected) in cases {
         let config = if more.is_empty() { String::new() } else { format!("{GOOD}{more}") };
-        let dir = Dir::with(&config);
+        let dir = ConfigDir::with(&config);
         for args in [&["run"][..], &["check"], &["check", "--json"]] {
             let output = dir.matterhost(args).output().unwrap();
             let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
@@ -69,7 +69,7 @@ fn without_a_configuration_the_way_to_one_is_told() {
 
 #[test]
 fn the_flag_goes_before_the_variable_and_both_before_the_file_that_lies_here() {
-    let dir = Dir::with("");
+    let dir = ConfigDir::with("");
     let told = |args: &[&str], variable: Option<&str>| {
         let mut program = dir.matterhost(args);
         program.envs(variable.map(|name| ("MATTERHOST_CONFIG", name)));
@@ -84,19 +84,19 @@ fn the_flag_goes_before_the_variable_and_both_before_the_file_that_lies_here() {
 #[test]
 fn the_example_needs_nothing_but_its_token() {
     let example = text(&output(&["config", "example"]).stdout);
-    let dir = Dir::with(&example);
+    let dir = ConfigDir::with(&example);
     let without = dir.matterhost(&["check"]).output().unwrap();
     assert_eq!(without.status.code(), Some(78));
     assert!(text(&without.stderr).contains("the variable HELPDESK_TOKEN is not set"));
     // Nobody answers there, but the configuration is taken.
     let local = example.replace("https://chat.example.com", "http://127.0.0.1:1");
-    let with = Dir::with(&local).matterhost(&["check"]).env("HELPDESK_TOKEN", SECRET).output().unwrap();
+    let with = ConfigDir::with(&local).matterhost(&["check"]).env("HELPDESK_TOKEN", SECRET).output().unwrap();
     assert_eq!(with.status.code(), Some(1), "{}", text(&with.stderr));
 }
 
 #[test]
 fn too_few_open_files_are_told_with_the_number_needed() {
-    let dir = Dir::with(GOOD);
+    let dir = ConfigDir::with(GOOD);
     let shell = format!("ulimit -n 20; exec {} check", env!("CARGO_BIN_EXE_matterhost"));
     let mut command = std::process::Command::new("/bin/sh");
     dir.matterhost(&[]).get_current_dir().map(|path| command.current_dir(path));

@@ -16,7 +16,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::program::{DEADLINE, Dir, Lines, World};
+use crate::program::{ConfigDir, DEADLINE, Fixture, Lines};
 
 /// By its number on every Unix.
 const SIGTERM: i32 = 15;
@@ -28,13 +28,13 @@ const LIVES: usize = 6;
 const SIDE_BY_SIDE: usize = 3;
 
 /// How much later than a younger one a post becomes visible, at most.
-pub(crate) const SCATTER: Duration = Duration::from_millis(30);
+pub(crate) const MAX_COMMIT_DELAY: Duration = Duration::from_millis(30);
 
 /// How late the host expects them, in milliseconds (`catch_up.overlap`): much later, for a machine that is busy.
-pub(crate) const LATEST_MS: i64 = 1_000;
+pub(crate) const OVERLAP_MS: i64 = 1_000;
 
 /// The host, and what it says.
-struct Life {
+struct HostRun {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: thread::JoinHandle<()>,
@@ -42,13 +42,13 @@ struct Life {
     log: Lines,
 }
 
-impl Life {
-    fn begin(dir: &Dir) -> Self {
+impl HostRun {
+    fn begin(dir: &ConfigDir) -> Self {
         let mut command = dir.matterhost(&["run"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, lines) =
             (BufReader::new(child.stdout.take().unwrap()), Arc::<Mutex<Vec<String>>>::default());
-        let log = Lines::of(child.stderr.take().unwrap());
+        let log = Lines::read(child.stderr.take().unwrap());
         let kept = Arc::clone(&lines);
         let reader = thread::spawn(move || {
             out.lines().map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
@@ -81,9 +81,9 @@ impl Life {
 }
 
 /// Makes people quiet when it is dropped.
-pub(crate) struct Hush<'a>(pub(crate) &'a AtomicBool);
+pub(crate) struct QuietOnDrop<'a>(pub(crate) &'a AtomicBool);
 
-impl Drop for Hush<'_> {
+impl Drop for QuietOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -93,17 +93,17 @@ impl Drop for Hush<'_> {
 const TALK: &str = "…";
 
 /// People who talk until they are told to be quiet.
-pub(crate) fn talk(world: &World, channels: &[String], seed: u64, quiet: &AtomicBool) {
+pub(crate) fn post_randomly(fixture: &Fixture, channels: &[String], seed: u64, quiet: &AtomicBool) {
     let mut random = fastrand::Rng::with_seed(seed);
     while !quiet.load(Ordering::Relaxed) {
         let channel = random.choice(channels).unwrap();
-        world.simulator.post(&world.person.user_id, channel, TALK);
+        fixture.simulator.post(&fixture.person.user_id, channel, TALK);
         thread::sleep(Duration::from_micros(random.u64(..4_000)));
     }
 }
 
-fn config(world: &World) -> String {
-    world.config()
+fn config(fixture: &Fixture) -> String {
+    fixture.config()
         + "[restart]\nmin_backoff = \"50ms\"\nmax_backoff = \"200ms\"\nreset_after = \"1s\"\n\
            [catch_up]\noverlap = \"1s\"\n"
 }
@@ -112,59 +112,59 @@ fn config(world: &World) -> String {
 fn survives(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let kills = seed % 2 == 1;
-    let world = World::new();
-    let dir = Dir::with(&config(&world));
-    let mut channels = vec![world.channel.clone()];
-    channels.extend(world.side_channels(2));
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&config(&fixture));
+    let mut channels = vec![fixture.channel.clone()];
+    channels.extend(fixture.add_channels(2));
     let mut lives: Vec<Vec<Value>> = Vec::new();
-    let first = Life::begin(&dir);
-    begins(&world, || !first.posts().is_empty());
-    world.simulator.scatter_posts(SCATTER);
+    let first = HostRun::begin(&dir);
+    wait_for_first_event(&fixture, || !first.posts().is_empty());
+    fixture.simulator.randomize_commit_delay(MAX_COMMIT_DELAY);
     let quiet = AtomicBool::new(false);
     let last = thread::scope(|scope| {
-        scope.spawn(|| talk(&world, &channels, seed, &quiet));
+        scope.spawn(|| post_randomly(&fixture, &channels, seed, &quiet));
         // When this fails nobody must go on talking: the scope waits for them.
-        let _hush = Hush(&quiet);
+        let _hush = QuietOnDrop(&quiet);
         let mut life = first;
         for _ in 0..LIVES {
             thread::sleep(Duration::from_millis(random.u64(..700)));
             match random.u32(..4) {
-                0 => world.simulator.cycle(&world.bot.user_id),
-                1 => world.simulator.drop_sockets(&world.bot.user_id),
+                0 => fixture.simulator.cycle(&fixture.bot.user_id),
+                1 => fixture.simulator.drop_sockets(&fixture.bot.user_id),
                 _ => {}
             }
             lives.push(life.end(kills && random.u32(..3) > 0));
-            life = Life::begin(&dir);
+            life = HostRun::begin(&dir);
         }
-        await_socket(&world);
+        await_socket(&fixture);
         life
     });
-    let said = all_said(&world, &channels);
+    let said = posted_ids(&fixture, &channels);
     await_all(&said, &lives, &last, seed);
     lives.push(last.end(false));
     check(&lives, seed, kills);
 }
 
 /// Waits until an account has begun: what is posted before its first life is ready is none of its business.
-pub(crate) fn begins(world: &World, has_heard: impl Fn() -> bool) {
+pub(crate) fn wait_for_first_event(fixture: &Fixture, has_heard: impl Fn() -> bool) {
     let end = Instant::now() + DEADLINE;
-    await_socket(world);
+    await_socket(fixture);
     while !has_heard() {
         assert!(Instant::now() < end, "it never began");
-        world.says("is anybody there?");
+        fixture.post("is anybody there?");
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-pub(crate) fn await_socket(world: &World) {
-    let open = |seen: &matterhost_simulator::Counters| seen.open_sockets(&world.bot.user_id) == 1;
-    assert!(world.simulator.wait_for(open, DEADLINE));
+pub(crate) fn await_socket(fixture: &Fixture) {
+    let open = |seen: &matterhost_simulator::Counters| seen.open_sockets(&fixture.bot.user_id) == 1;
+    assert!(fixture.simulator.wait_for(open, DEADLINE));
 }
 
 /// The ids of all that was talked, when those that become visible late have.
-pub(crate) fn all_said(world: &World, channels: &[String]) -> BTreeSet<String> {
-    thread::sleep(SCATTER * 2);
-    let posts = channels.iter().flat_map(|channel| world.simulator.posts_in(channel));
+pub(crate) fn posted_ids(fixture: &Fixture, channels: &[String]) -> BTreeSet<String> {
+    thread::sleep(MAX_COMMIT_DELAY * 2);
+    let posts = channels.iter().flat_map(|channel| fixture.simulator.posts_in(channel));
     posts.filter(|post| post.message == TALK).map(|post| post.id).collect()
 }
 
@@ -172,7 +172,7 @@ fn ids<'a>(posts: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
     posts.into_iter().map(|post| post["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn await_all(said: &BTreeSet<String>, lives: &[Vec<Value>], last: &Life, seed: u64) {
+fn await_all(said: &BTreeSet<String>, lives: &[Vec<Value>], last: &HostRun, seed: u64) {
     let end = Instant::now() + DEADLINE;
     let earlier = ids(lives.iter().flatten());
     loop {
@@ -208,7 +208,7 @@ fn check(lives: &[Vec<Value>], seed: u64, kills: bool) {
             for run in posts.chunk_by(|a, b| a["recovered"] == true && b["recovered"] == true) {
                 // Two catch-ups may follow each other: what became visible late comes when it is first seen.
                 let at = |post: &Value| post["data"]["post"]["create_at"].as_i64().unwrap();
-                assert!(run.is_sorted_by(|a, b| at(b) > at(a) - LATEST_MS), "seed {seed}: {run:#?}");
+                assert!(run.is_sorted_by(|a, b| at(b) > at(a) - OVERLAP_MS), "seed {seed}: {run:#?}");
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::program::{Dir, Lines, Running, World};
+use crate::program::{ConfigDir, Fixture, Lines, RunningProgram};
 
 /// How systemd names a stream in `JOURNAL_STREAM`.
 fn named(stream: &File) -> String {
@@ -14,14 +14,14 @@ fn named(stream: &File) -> String {
     format!("{}:{}", metadata.dev(), metadata.ino())
 }
 
-fn pretty(world: &World) -> Dir {
-    Dir::with(&world.config().replace("format = \"json\"", "format = \"pretty\""))
+fn pretty(fixture: &Fixture) -> ConfigDir {
+    ConfigDir::with(&fixture.config().replace("format = \"json\"", "format = \"pretty\""))
 }
 
 /// Runs the program until it is ready with standard error a pipe; `journal` is given how the pipe is named.
 fn lines_until_ready(journal: impl FnOnce(&mut Command, String)) -> Vec<String> {
-    let world = World::new();
-    let dir = pretty(&world);
+    let fixture = Fixture::new();
+    let dir = pretty(&fixture);
     let (reader, writer) = std::io::pipe().unwrap();
     let writer = File::from(OwnedFd::from(writer));
     let mut command = dir.matterhost(&["run"]);
@@ -29,10 +29,10 @@ fn lines_until_ready(journal: impl FnOnce(&mut Command, String)) -> Vec<String> 
     let child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
     // The command holds the pipe's other end, too.
     drop(command);
-    let mut running = Running::of(child, Lines::of(reader));
-    running.log.line("ready after");
+    let mut running = RunningProgram::of(child, Lines::read(reader));
+    running.log.wait_for_line("ready after");
     running.signal("TERM");
-    running.ended().1
+    running.wait_for_exit().1
 }
 
 #[test]

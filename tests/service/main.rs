@@ -3,26 +3,26 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod admin;
-mod answering;
 mod check;
 mod command_line;
 mod configuration;
 mod demo;
-mod deploying;
-mod documents;
+mod deployment;
+mod docs;
+mod handler_faults;
+mod handler_replies;
 mod kills;
 mod logging;
 mod metrics;
+mod monitoring;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod program;
 mod promtool;
 mod reload;
-mod remote;
-mod running;
+mod remote_commands;
+mod run_command;
 mod secrets;
 mod service_manager;
 mod sinks;
 mod state;
-mod storms;
-mod watching;

@@ -1,8 +1,8 @@
 //! The metrics: what a scraper gets, and that the page about them tells the truth.
 
-pub(crate) mod full;
-mod gone;
-mod missing;
+mod removed_series;
+pub(crate) mod sample;
+mod unready_accounts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,9 +17,9 @@ use std::{
 use matterhost::telemetry::metrics::{Format, Metrics};
 use matterhost_actors::model::{AccountName, Fact, ServerName};
 
-use self::full::{Full, a_server, account, observation};
+use self::sample::{SampleMetrics, a_server, account, observation};
 use crate::{
-    program::{DEADLINE, Dir, Running, World, text},
+    program::{ConfigDir, DEADLINE, Fixture, RunningProgram, text},
     promtool::promtool,
 };
 
@@ -57,7 +57,7 @@ fn labels(line: &str) -> Vec<String> {
 #[test]
 fn promtool_finds_nothing_wrong() {
     for per_account in [true, false] {
-        let text = Full::new(per_account).render(Format::Prometheus);
+        let text = SampleMetrics::new(per_account).render(Format::Prometheus);
         let judged = promtool(&["check", "metrics"], Path::new("."), &text);
         let said = self::text(&judged.stdout) + &self::text(&judged.stderr);
         assert!(judged.status.success() && said.trim().is_empty(), "{said}\n{text}");
@@ -75,7 +75,7 @@ fn the_page_has_each_metric_as_it_is_and_no_other() {
         let labels = labels.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         told.insert(name.trim_matches('`').to_owned(), (kind.to_owned(), unit.to_owned(), labels));
     }
-    let found = families(&Full::new(true).render(Format::Prometheus));
+    let found = families(&SampleMetrics::new(true).render(Format::Prometheus));
     for (name, is) in &found {
         assert_eq!(told.get(name), Some(is), "docs/METRICS.md: {name}");
     }
@@ -84,9 +84,9 @@ fn the_page_has_each_metric_as_it_is_and_no_other() {
 
 #[test]
 fn without_series_for_each_account_no_account_is_named_and_its_server_has_all_else() {
-    let full = Full::new(false).render(Format::Prometheus);
+    let full = SampleMetrics::new(false).render(Format::Prometheus);
     assert!(!full.contains("account="), "{full}");
-    let (shared, own) = (families(&full), families(&Full::new(true).render(Format::Prometheus)));
+    let (shared, own) = (families(&full), families(&SampleMetrics::new(true).render(Format::Prometheus)));
     let left_out: Vec<_> = own.keys().filter(|name| !shared.contains_key(*name)).collect();
     assert!(left_out.iter().all(|name| name.starts_with("matterhost_account_")), "{left_out:?}");
     // Two accounts: the least that is left, all that waits.
@@ -96,9 +96,9 @@ fn without_series_for_each_account_no_account_is_named_and_its_server_has_all_el
 
 #[test]
 fn open_metrics_has_units_and_an_end() {
-    let text = Full::new(true).render(Format::OpenMetrics);
+    let text = SampleMetrics::new(true).render(Format::OpenMetrics);
     assert!(text.ends_with("\n# EOF\n") && text.matches("# EOF").count() == 1);
-    for (name, (_, unit, _)) in families(&Full::new(true).render(Format::Prometheus)) {
+    for (name, (_, unit, _)) in families(&SampleMetrics::new(true).render(Format::Prometheus)) {
         let name = name.trim_end_matches("_total");
         let line = format!("# UNIT {name} {unit}\n");
         assert_eq!(text.contains(&line), unit != "–", "{line}");
@@ -110,7 +110,7 @@ fn what_an_account_had_goes_with_it_and_what_its_server_had_stays() {
     for per_account in [true, false] {
         let metrics = Metrics::new(per_account);
         let (gone, stays) = (account("gone", 1), account("stays", 5));
-        let truncated = |name| observation(name, full::truncated());
+        let truncated = |name| observation(name, sample::truncated());
         metrics.observe(&truncated("gone"));
         metrics.observe(&truncated("stays"));
         let before = metrics.render(Format::Prometheus, vec![gone, stays.clone()], vec![a_server()]);
@@ -132,7 +132,7 @@ fn an_account_that_is_added_is_counted_before_anybody_sees_it() {
     let meter = metrics.event_meter(&name, &server);
     // Somebody looks before the Supervisor has it.
     metrics.render(Format::Prometheus, Vec::new(), Vec::new());
-    meter.record(&full::event("new", "posted"));
+    meter.record(&sample::event("new", "posted"));
     let text = metrics.render(Format::Prometheus, vec![account("new", 5)], Vec::new());
     let series = "matterhost_events_total{account=\"new\",server=\"main\",type=\"posted\"} 1\n";
     assert!(text.contains(series), "{text}");
@@ -154,15 +154,15 @@ async fn what_came_too_fast_is_counted_as_missed() {
 
 #[test]
 fn a_scraper_gets_what_the_program_has_counted() {
-    let world = World::new();
-    let dir = Dir::with(&format!("{}[admin]\nbind = \"127.0.0.1:0\"\n", world.config()));
-    let mut running = Running::start(dir.matterhost(&["run"]));
-    let admin = running.log.json("the admin API", |line| line["message"] == "the admin API answers");
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&format!("{}[admin]\nbind = \"127.0.0.1:0\"\n", fixture.config()));
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    let admin = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
     let address =
         admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
-    running.log.fact("ready");
-    world.says("one");
-    running.events.post("one");
+    running.log.wait_for_fact("ready");
+    fixture.post("one");
+    running.events.wait_for_post("one");
     let text = scrape_with(
         &address,
         &[
@@ -177,7 +177,7 @@ fn a_scraper_gets_what_the_program_has_counted() {
             "matterhost_sink_seconds_count{sink=\"stdout\",outcome=\"acknowledged\"} ",
         ],
     );
-    for secret in [&world.bot.token, &world.bot.user_id, &world.channel] {
+    for secret in [&fixture.bot.token, &fixture.bot.user_id, &fixture.channel] {
         assert!(!text.contains(secret.as_str()), "{secret} in\n{text}");
     }
     let judged = promtool(&["check", "metrics"], Path::new("."), &text);

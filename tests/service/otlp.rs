@@ -10,7 +10,7 @@ use std::{
 
 use matterhost_simulator::{Fault, FaultKind};
 
-use crate::program::{DEADLINE, Dir, Running, World};
+use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
 /// One request: its first line, its headers, and its body.
 struct Request {
@@ -86,46 +86,46 @@ fn attribute(key: &str, value: &str) -> Vec<u8> {
 
 #[test]
 fn each_line_is_a_record_with_its_fields() {
-    let (world, collector) = (World::new(), Collector::answering("200 OK"));
-    let dir = Dir::with(&format!("{}otlp_endpoint = \"{}\"\n", world.config(), collector.url));
-    let running = Running::ready(&world, &dir);
+    let (fixture, collector) = (Fixture::new(), Collector::answering("200 OK"));
+    let dir = ConfigDir::with(&format!("{}otlp_endpoint = \"{}\"\n", fixture.config(), collector.url));
+    let running = RunningProgram::ready(&fixture, &dir);
     let request = collector.until(&attribute("account", "helpdesk"));
     assert_eq!(request.head[0], "post /v1/logs http/1.1");
     assert!(request.head.contains(&"content-type: application/x-protobuf".to_owned()), "{:?}", request.head);
     let holds = |wanted: &[u8]| request.body.windows(wanted.len()).any(|window| window == wanted);
     assert!(holds(&attribute("service.name", "matterhost")) && holds(&attribute("fact", "ready")));
-    assert!(holds(b"ready after") && !holds(world.bot.token.as_bytes()));
+    assert!(holds(b"ready after") && !holds(fixture.bot.token.as_bytes()));
     running.signal("TERM");
     // The last line is sent before the program ends.
     collector.until(b"all is handed over");
-    assert_eq!(running.ended().0.code(), Some(0));
+    assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
 
 #[test]
 fn the_standard_variable_names_a_collector_as_well() {
-    let (world, collector) = (World::new(), Collector::answering("200 OK"));
-    let dir = Dir::with(&world.config());
+    let (fixture, collector) = (Fixture::new(), Collector::answering("200 OK"));
+    let dir = ConfigDir::with(&fixture.config());
     let mut command = dir.matterhost(&["run"]);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
-    let _running = Running::start(command);
+    let _running = RunningProgram::start(command);
     assert_eq!(collector.until(&attribute("account", "helpdesk")).head[0], "post /v1/logs http/1.1");
 }
 
 #[test]
 fn a_collector_that_fails_is_told_once_and_the_bots_go_on() {
-    let (world, collector) = (World::new(), Collector::answering("503 Service Unavailable"));
-    let dir = Dir::with(&format!("{}otlp_endpoint = \"{}\"\n", world.config(), collector.url));
-    let mut running = Running::ready(&world, &dir);
+    let (fixture, collector) = (Fixture::new(), Collector::answering("503 Service Unavailable"));
+    let dir = ConfigDir::with(&format!("{}otlp_endpoint = \"{}\"\n", fixture.config(), collector.url));
+    let mut running = RunningProgram::ready(&fixture, &dir);
     for _ in 0..3 {
         collector.requests.recv_timeout(DEADLINE).unwrap();
         // Something to tell.
-        world.simulator.inject(Fault::new(FaultKind::Close(1001)).times(1));
-        running.log.fact("ready");
+        fixture.simulator.inject(Fault::new(FaultKind::Close(1001)).times(1));
+        running.log.wait_for_fact("ready");
     }
-    world.says("still here");
-    running.events.post("still here");
+    fixture.post("still here");
+    running.events.wait_for_post("still here");
     running.signal("TERM");
-    let (status, log) = running.ended();
+    let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0));
     let told = log.iter().filter(|line| line.contains("does not reach the collector")).count();
     assert_eq!(told, 1, "{log:#?}");

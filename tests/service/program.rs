@@ -44,9 +44,9 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 /// A directory with a configuration in it.
-pub(crate) struct Dir(TempDir);
+pub(crate) struct ConfigDir(TempDir);
 
-impl Dir {
+impl ConfigDir {
     pub(crate) fn with(config: &str) -> Self {
         let dir = Self(tempfile::tempdir().unwrap());
         dir.write("matterhost.toml", config);
@@ -72,7 +72,7 @@ impl Dir {
 }
 
 /// A simulated server with one channel, in which a bot and a person are.
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) simulator: Simulator,
     pub(crate) bot: Account,
     pub(crate) person: Account,
@@ -80,7 +80,7 @@ pub(crate) struct World {
     team: String,
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let simulator = Simulator::start().unwrap();
         let (bot, person) = (simulator.create_bot("helper"), simulator.create_user("ann"));
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// More channels with the two in them.
-    pub(crate) fn side_channels(&self, count: usize) -> Vec<String> {
+    pub(crate) fn add_channels(&self, count: usize) -> Vec<String> {
         let make = |n| {
             let channel = self.simulator.create_channel(&self.team, &format!("side-{n}"));
             for user in [&self.bot, &self.person] {
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// The bot's posts.
-    pub(crate) fn posts_of_the_bot(&self) -> Vec<String> {
+    pub(crate) fn bot_posts(&self) -> Vec<String> {
         let posts = self.simulator.posts_in(&self.channel).into_iter();
         posts
             .filter(|post| post.user_id == self.bot.user_id && post.kind.is_empty())
@@ -130,28 +130,28 @@ impl World {
     /// Waits until the bot has posted that.
     pub(crate) fn await_post(&self, words: &str) {
         let end = Instant::now() + DEADLINE;
-        while !self.posts_of_the_bot().iter().any(|post| post == words) {
-            assert!(Instant::now() < end, "no {words:?} in {:?}", self.posts_of_the_bot());
+        while !self.bot_posts().iter().any(|post| post == words) {
+            assert!(Instant::now() < end, "no {words:?} in {:?}", self.bot_posts());
             thread::sleep(Duration::from_millis(5));
         }
     }
 
-    pub(crate) fn says(&self, words: &str) -> String {
+    pub(crate) fn post(&self, words: &str) -> String {
         self.simulator.post(&self.person.user_id, &self.channel, words).id
     }
 }
 
 /// A line that `run` writes of a post.
-pub(crate) fn an_event() -> Value {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
-    let mut running = Running::ready(&world, &dir);
-    world.says("an event");
-    running.events.post("an event")
+pub(crate) fn example_event() -> Value {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
+    let mut running = RunningProgram::ready(&fixture, &dir);
+    fixture.post("an event");
+    running.events.wait_for_post("an event")
 }
 
 /// The program at work.
-pub(crate) struct Running {
+pub(crate) struct RunningProgram {
     child: Child,
     pub(crate) events: Lines,
     pub(crate) log: Lines,
@@ -163,33 +163,33 @@ pub(crate) struct Lines {
     seen: Vec<String>,
 }
 
-impl Running {
+impl RunningProgram {
     pub(crate) fn start(command: impl Into<Command>) -> Self {
         let mut command = command.into();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let events = Lines::of(child.stdout.take().unwrap());
-        let log = Lines::of(child.stderr.take().unwrap());
+        let events = Lines::read(child.stdout.take().unwrap());
+        let log = Lines::read(child.stderr.take().unwrap());
         Self { child, events, log }
     }
 
     /// Starts it with standard output as the command has it.
-    pub(crate) fn reading_log_only(command: impl Into<Command>) -> Self {
+    pub(crate) fn start_with_log_only(command: impl Into<Command>) -> Self {
         let mut command = command.into();
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = Lines::of(child.stderr.take().unwrap());
-        Self { child, events: Lines::of(std::io::empty()), log }
+        let log = Lines::read(child.stderr.take().unwrap());
+        Self { child, events: Lines::read(std::io::empty()), log }
     }
 
     /// One that runs already, with its log.
     pub(crate) fn of(child: Child, log: Lines) -> Self {
-        Self { child, events: Lines::of(std::io::empty()), log }
+        Self { child, events: Lines::read(std::io::empty()), log }
     }
 
     /// Starts `run` in the world and waits until its bot is ready.
-    pub(crate) fn ready(world: &World, dir: &Dir) -> Self {
+    pub(crate) fn ready(fixture: &Fixture, dir: &ConfigDir) -> Self {
         let mut running = Self::start(dir.matterhost(&["run"]));
-        running.log.fact("ready");
-        assert_eq!(world.simulator.counters().open_sockets(&world.bot.user_id), 1);
+        running.log.wait_for_fact("ready");
+        assert_eq!(fixture.simulator.counters().open_sockets(&fixture.bot.user_id), 1);
         running
     }
 
@@ -205,17 +205,17 @@ impl Running {
     }
 
     /// Waits until it has ended, and gives back how and all that it logged.
-    pub(crate) fn ended(mut self) -> (ExitStatus, Vec<String>) {
+    pub(crate) fn wait_for_exit(mut self) -> (ExitStatus, Vec<String>) {
         let start = Instant::now();
         // The log ends with the process.
-        self.log.rest();
+        self.log.read_to_end();
         let status = self.child.wait().unwrap();
         assert!(start.elapsed() < DEADLINE);
         (status, std::mem::take(&mut self.log.seen))
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
@@ -224,7 +224,7 @@ impl Drop for Running {
 }
 
 impl Lines {
-    pub(crate) fn of(stream: impl Read + Send + 'static) -> Self {
+    pub(crate) fn read(stream: impl Read + Send + 'static) -> Self {
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
@@ -243,7 +243,7 @@ impl Lines {
     }
 
     /// Waits for a line of JSON for which that holds.
-    pub(crate) fn json(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for_json(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + DEADLINE;
         while let Ok(line) = self.next(end) {
             let value: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
@@ -256,7 +256,7 @@ impl Lines {
     }
 
     /// Waits for a line that holds those words.
-    pub(crate) fn line(&mut self, words: &str) {
+    pub(crate) fn wait_for_line(&mut self, words: &str) {
         let end = Instant::now() + DEADLINE;
         while let Ok(line) = self.next(end) {
             self.seen.push(line);
@@ -268,19 +268,19 @@ impl Lines {
     }
 
     /// Waits until the log tells of a fact.
-    pub(crate) fn fact(&mut self, fact: &str) -> Value {
-        self.json(fact, |line| line["fact"] == fact)
+    pub(crate) fn wait_for_fact(&mut self, fact: &str) -> Value {
+        self.wait_for_json(fact, |line| line["fact"] == fact)
     }
 
     /// Waits for a post with that text.
-    pub(crate) fn post(&mut self, words: &str) -> Value {
-        self.json(words, |event| {
+    pub(crate) fn wait_for_post(&mut self, words: &str) -> Value {
+        self.wait_for_json(words, |event| {
             event["type"] == "com.mattermost.posted" && event["data"]["post"]["message"] == words
         })
     }
 
     /// Takes what has come, and waits for nothing.
-    pub(crate) fn rest_so_far(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.seen.extend(self.lines.try_iter());
     }
 
@@ -290,7 +290,7 @@ impl Lines {
     }
 
     /// Waits until the stream ends.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn read_to_end(&mut self) {
         let end = Instant::now() + DEADLINE;
         loop {
             match self.next(end) {

@@ -1,19 +1,19 @@
 //! `matterhost run` that takes up changes: at SIGHUP its configuration, by itself the files that hold tokens.
 
 mod files;
-mod leftovers;
-mod load;
-mod town;
+mod fixture;
+mod resources;
+mod stress;
 
-use self::town::{BotPlan, Town, await_post, file, posts, reload, said_until, words};
-use crate::program::{Dir, Running};
+use self::fixture::{BotConfig, MultiBotFixture, await_post, file, log_until, messages, posts, reload};
+use crate::program::{ConfigDir, RunningProgram};
 
 #[test]
 fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
-    let town = Town::with(&["anna", "bert", "carl", "dora"], 1);
-    let (dir, mut plan) = (Dir::with(""), town.plan());
+    let fixture = MultiBotFixture::with(&["anna", "bert", "carl", "dora"], 1);
+    let (dir, mut plan) = (ConfigDir::with(""), fixture.plan());
     let dora = plan.bots.remove("dora").unwrap();
-    let mut running = plan.begin(&dir);
+    let mut running = plan.start(&dir);
     // Carl goes, Dora comes, Bert writes to another file, and Anna's stays as it is.
     plan.bots.remove("carl");
     plan.bots.insert("dora".into(), dora);
@@ -30,32 +30,32 @@ fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
         "account bert: sinks changed",
         "account dora is added",
     ];
-    let said = words(&said);
+    let said = messages(&said);
     for change in told.into_iter().chain(["[health]: poll_interval changed", arbiters]) {
         assert!(said.contains(&change), "{change}: {said:#?}");
     }
-    town.await_sockets(&["anna", "bert", "dora"]);
-    let id = town.says("hello");
+    fixture.await_sockets(&["anna", "bert", "dora"]);
+    let id = fixture.post("hello");
     for (bot, file) in [("anna", "archive"), ("bert", "other"), ("dora", "archive")] {
         await_post(&dir, file, bot, &id);
     }
-    assert_eq!((town.sockets("anna"), town.sockets("bert")), ((1, 1), (1, 1)), "the very sockets");
-    assert_eq!(town.sockets("carl").1, 0);
+    assert_eq!((fixture.sockets("anna"), fixture.sockets("bert")), ((1, 1), (1, 1)), "the very sockets");
+    assert_eq!(fixture.sockets("carl").1, 0);
     assert_eq!(posts(&dir, "archive").len() + posts(&dir, "other").len(), 3);
 }
 
 #[test]
 fn what_cannot_be_used_changes_nothing_and_is_told_at_once() {
-    let town = Town::with(&["anna", "bert"], 1);
-    let (dir, plan) = (Dir::with(""), town.plan());
-    let mut running = plan.begin(&dir);
+    let fixture = MultiBotFixture::with(&["anna", "bert"], 1);
+    let (dir, plan) = (ConfigDir::with(""), fixture.plan());
+    let mut running = plan.start(&dir);
     let mut bad = plan.clone();
     bad.bots.remove("anna");
     bad.bots.get_mut("bert").unwrap().sinks = vec!["nowhere".into()];
     bad.section("restart", "witin = \"1m\"");
     bad.write(&dir);
     running.signal("HUP");
-    let said = said_until(&mut running, "the configuration cannot be used; everything goes on as it was");
+    let said = log_until(&mut running, "the configuration cannot be used; everything goes on as it was");
     let errors: Vec<_> = said.iter().filter(|line| line["level"] == "ERROR").collect();
     let keys: Vec<_> = errors.iter().filter_map(|line| line["key"].as_str()).collect();
     assert_eq!(keys, ["restart.witin", "accounts.bert.sinks"], "{said:#?}");
@@ -65,26 +65,26 @@ fn what_cannot_be_used_changes_nothing_and_is_told_at_once() {
     worse.section("sinks.archive", "type = \"file\"\npath = \"gone/archive.jsonl\"");
     worse.write(&dir);
     running.signal("HUP");
-    let said = said_until(&mut running, "the configuration cannot be used; everything goes on as it was");
+    let said = log_until(&mut running, "the configuration cannot be used; everything goes on as it was");
     assert!(said.iter().any(|line| line["key"] == "sinks.archive"), "{said:#?}");
-    let id = town.says("still here");
+    let id = fixture.post("still here");
     for bot in ["anna", "bert"] {
         await_post(&dir, "archive", bot, &id);
-        assert_eq!(town.sockets(bot), (1, 1));
+        assert_eq!(fixture.sockets(bot), (1, 1));
     }
     plan.write(&dir);
     let said = reload(&mut running);
-    assert_eq!(words(&said), ["the configuration was read again"], "nothing had changed");
+    assert_eq!(messages(&said), ["the configuration was read again"], "nothing had changed");
 }
 
 #[test]
 fn a_server_that_is_elsewhere_takes_its_accounts_along_and_another_rate_does_not() {
-    let town = Town::with(&["anna", "bert"], 1);
-    let (dir, mut plan) = (Dir::with(""), town.plan());
-    let url = |host: &str| format!("url = \"http://{host}:{}\"\n", town.simulator.address().port());
+    let fixture = MultiBotFixture::with(&["anna", "bert"], 1);
+    let (dir, mut plan) = (ConfigDir::with(""), fixture.plan());
+    let url = |host: &str| format!("url = \"http://{host}:{}\"\n", fixture.simulator.address().port());
     plan.section("servers.door", &(url("127.0.0.1") + "requests_per_second = 900"));
     plan.bots.get_mut("bert").unwrap().server = "door".into();
-    let mut running = plan.begin(&dir);
+    let mut running = plan.start(&dir);
     plan.section("servers.door", &(url("127.0.0.1") + "requests_per_second = 800\nrequest_timeout = \"9s\""));
     plan.write(&dir);
     reload(&mut running);
@@ -92,28 +92,28 @@ fn a_server_that_is_elsewhere_takes_its_accounts_along_and_another_rate_does_not
     plan.write(&dir);
     reload(&mut running);
     ready(&mut running, "bert");
-    assert_eq!((town.sockets("anna"), town.sockets("bert")), ((1, 1), (2, 1)));
+    assert_eq!((fixture.sockets("anna"), fixture.sockets("bert")), ((1, 1), (2, 1)));
     // It goes, with nobody on it.
     plan.sections.remove("servers.door");
     plan.bots.get_mut("bert").unwrap().server = "main".into();
     plan.write(&dir);
     let said = reload(&mut running);
-    assert!(words(&said).contains(&"server door is removed"), "{said:#?}");
+    assert!(messages(&said).contains(&"server door is removed"), "{said:#?}");
     ready(&mut running, "bert");
-    let id = town.says("hello");
+    let id = fixture.post("hello");
     await_post(&dir, "archive", "bert", &id);
-    assert_eq!((town.sockets("anna"), town.sockets("bert")), ((1, 1), (3, 1)));
+    assert_eq!((fixture.sockets("anna"), fixture.sockets("bert")), ((1, 1), (3, 1)));
 }
 
 /// Waits until an account is ready again.
-fn ready(running: &mut Running, bot: &str) {
-    running.log.json("ready", |line| line["fact"] == "ready" && line["account"] == bot);
+fn ready(running: &mut RunningProgram, bot: &str) {
+    running.log.wait_for_json("ready", |line| line["fact"] == "ready" && line["account"] == bot);
 }
 
 #[test]
 fn a_child_is_replaced_when_it_has_answered_and_no_child_is_left() {
-    let town = Town::with(&["anna"], 1);
-    let (dir, mut plan) = (Dir::with(""), town.plan());
+    let fixture = MultiBotFixture::with(&["anna"], 1);
+    let (dir, mut plan) = (ConfigDir::with(""), fixture.plan());
     dir.write("handler.py", HANDLER);
     let child = |file: &str| {
         format!("type = \"exec\"\ncommand = [\"python3\", \"handler.py\", \"{file}\"]\npass_env = [\"PATH\"]")
@@ -121,21 +121,21 @@ fn a_child_is_replaced_when_it_has_answered_and_no_child_is_left() {
     plan.section("sinks.child", &child("one.jsonl"));
     plan.bots.get_mut("anna").unwrap().sinks = vec!["child".into()];
     plan.sections.remove("sinks.archive");
-    let mut running = plan.begin(&dir);
-    let first = town.says("to the first");
+    let mut running = plan.start(&dir);
+    let first = fixture.post("to the first");
     await_post(&dir, "one", "anna", &first);
-    let slow: Vec<_> = (0..3).map(|n| town.says(&format!("slow {n}"))).collect();
+    let slow: Vec<_> = (0..3).map(|n| fixture.post(&format!("slow {n}"))).collect();
     plan.section("sinks.child", &child("two.jsonl"));
     plan.write(&dir);
     reload(&mut running);
-    let last = town.says("to the second");
+    let last = fixture.post("to the second");
     await_post(&dir, "two", "anna", &last);
     let heard: Vec<_> =
         ["one", "two"].into_iter().flat_map(|file| posts(&dir, file)).map(|(_, id)| id).collect();
     let said: Vec<_> = [first].into_iter().chain(slow).chain([last]).collect();
     assert_eq!(heard, said, "each once, in order");
-    leftovers::await_children(running.id(), 1);
-    assert_eq!(town.sockets("anna"), (1, 1));
+    resources::await_children(running.id(), 1);
+    assert_eq!(fixture.sockets("anna"), (1, 1));
 }
 
 /// Takes its time for what is slow.
@@ -152,31 +152,31 @@ for line in sys.stdin:
 
 #[test]
 fn an_account_gets_a_second_sink_and_loses_it_again() {
-    let town = Town::with(&["anna"], 1);
-    let (dir, mut plan) = (Dir::with(""), town.plan());
-    let mut running = plan.begin(&dir);
-    let one = town.says("one");
+    let fixture = MultiBotFixture::with(&["anna"], 1);
+    let (dir, mut plan) = (ConfigDir::with(""), fixture.plan());
+    let mut running = plan.start(&dir);
+    let one = fixture.post("one");
     await_post(&dir, "archive", "anna", &one);
     let alone = plan.clone();
     plan.section("sinks.second", &(file("second") + "\nmentions_only = true"));
-    let BotPlan { sinks, .. } = plan.bots.get_mut("anna").unwrap();
+    let BotConfig { sinks, .. } = plan.bots.get_mut("anna").unwrap();
     sinks.push("second".into());
     plan.write(&dir);
     reload(&mut running);
-    let (two, mention) = (town.says("two"), town.says("@anna look"));
+    let (two, mention) = (fixture.post("two"), fixture.post("@anna look"));
     await_post(&dir, "second", "anna", &mention);
     // Its filter alone is another.
     plan.section("sinks.second", &file("second"));
     plan.write(&dir);
     reload(&mut running);
-    let three = town.says("three");
+    let three = fixture.post("three");
     await_post(&dir, "second", "anna", &three);
     alone.write(&dir);
     reload(&mut running);
-    let four = town.says("four");
+    let four = fixture.post("four");
     await_post(&dir, "archive", "anna", &four);
     let ids = |file: &str| posts(&dir, file).into_iter().map(|(_, id)| id).collect::<Vec<_>>();
     assert_eq!(ids("archive"), [one, two, mention.clone(), three.clone(), four]);
     assert_eq!(ids("second"), [mention, three]);
-    assert_eq!(town.sockets("anna"), (1, 1));
+    assert_eq!(fixture.sockets("anna"), (1, 1));
 }

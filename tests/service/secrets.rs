@@ -15,32 +15,32 @@ use matterhost_actors::{
     model::Event,
     ports::{Delivered, EventSink, HttpApi, Outcome},
 };
-use matterhost_simulator::TOKEN_MARK;
+use matterhost_simulator::TOKEN_PREFIX;
 
-use crate::program::{DEADLINE, Dir, Lines, Running, World, refuse_secrets};
+use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, refuse_secrets};
 
 /// One secret for each place that takes one.
 const HOOK: &str = "whsec_mustnotshowCCCCCCCCCCCCCCCCCCCCC";
 
 /// A configuration with a secret in each place that takes one, by each way.
-fn full() -> (Dir, Sources) {
-    let dir = Dir::with(&format!(
+fn full() -> (ConfigDir, Sources) {
+    let dir = ConfigDir::with(&format!(
         "[servers.main]\nurl = 'http://127.0.0.1:1'\n\
-         [accounts.a]\ntoken = '{TOKEN_MARK}7dqm4q6zj3h5s9a'\nsinks = ['hook']\n\
+         [accounts.a]\ntoken = '{TOKEN_PREFIX}7dqm4q6zj3h5s9a'\nsinks = ['hook']\n\
          [accounts.b]\ntoken_file = 'b.token'\nsinks = ['hook']\n\
          [accounts.c]\ntoken_env = 'C_TOKEN'\nsinks = ['hook']\n\
          [accounts.d]\nsinks = ['hook']\n\
          [sinks.hook]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1/'\nsecret = '{HOOK}'\n\
-         [admin]\ntoken = '{TOKEN_MARK}fulladmintoken'\nread_token_env = 'READ_TOKEN'\n"
+         [admin]\ntoken = '{TOKEN_PREFIX}fulladmintoken'\nread_token_env = 'READ_TOKEN'\n"
     ));
-    dir.write("b.token", &format!("{TOKEN_MARK}7dqm4q6zj3h5s9b\n"));
+    dir.write("b.token", &format!("{TOKEN_PREFIX}7dqm4q6zj3h5s9b\n"));
     let environment = HashMap::from([
-        ("C_TOKEN".to_owned(), format!("{TOKEN_MARK}7dqm4q6zj3h5s9c")),
-        ("READ_TOKEN".to_owned(), format!("{TOKEN_MARK}readadmintoken")),
+        ("C_TOKEN".to_owned(), format!("{TOKEN_PREFIX}7dqm4q6zj3h5s9c")),
+        ("READ_TOKEN".to_owned(), format!("{TOKEN_PREFIX}readadmintoken")),
         ("STATE_DIRECTORY".to_owned(), dir.path().display().to_string()),
     ]);
     let file = dir.path().join("matterhost.toml");
-    let flags = vec![("accounts.d.token", format!("{TOKEN_MARK}7dqm4q6zj3h5s9d"), "--some-flag")];
+    let flags = vec![("accounts.d.token", format!("{TOKEN_PREFIX}7dqm4q6zj3h5s9d"), "--some-flag")];
     (dir, Sources { file, environment, flags })
 }
 
@@ -72,7 +72,7 @@ fn no_debug_format_and_no_panic_shows_a_secret() {
     refuse_in_panic(&config);
     refuse_shown(&config.admin);
     for account in config.accounts {
-        assert!(account.token.expose().starts_with(TOKEN_MARK));
+        assert!(account.token.expose().starts_with(TOKEN_PREFIX));
         refuse_shown(&account);
         refuse_shown(&account.token);
         let sink = Arc::new(Nowhere);
@@ -100,7 +100,7 @@ fn no_debug_format_and_no_panic_shows_a_secret() {
 
 #[test]
 fn no_mistake_in_the_configuration_shows_a_secret() {
-    let mark = TOKEN_MARK;
+    let mark = TOKEN_PREFIX;
     let account = format!("[accounts.a]\ntoken = '{mark}7dqm4q6zj3h5s9a'\n");
     let server = "[servers.main]\nurl = 'http://127.0.0.1:1'\n";
     for config in [
@@ -118,7 +118,7 @@ fn no_mistake_in_the_configuration_shows_a_secret() {
             "{server}{account}[sinks.h]\ntype = 'webhook'\nurl = 'http://h:{mark}@h/'\nsecret = '{HOOK}'\n"
         ),
     ] {
-        let dir = Dir::with(&config);
+        let dir = ConfigDir::with(&config);
         let file = dir.path().join("matterhost.toml");
         let sources = Sources { file, ..Sources::default() };
         let error = Config::load(&sources, None).unwrap_err();
@@ -143,15 +143,15 @@ fn asked(address: &str, method: &str, path: &str, token: &str) -> String {
 
 #[test]
 fn no_answer_of_the_admin_api_shows_a_secret() {
-    let world = World::new();
-    let (full, read) = (format!("{TOKEN_MARK}fulladmintoken"), format!("{TOKEN_MARK}readadmintoken"));
+    let fixture = Fixture::new();
+    let (full, read) = (format!("{TOKEN_PREFIX}fulladmintoken"), format!("{TOKEN_PREFIX}readadmintoken"));
     let admin = format!("[admin]\nbind = \"127.0.0.1:0\"\ntoken = \"{full}\"\nread_token = \"{read}\"\n");
-    let dir = Dir::with(&(world.config() + &admin));
-    let mut running = Running::start(dir.matterhost(&["run"]));
-    let told = running.log.json("the admin API", |line| line["message"] == "the admin API answers");
+    let dir = ConfigDir::with(&(fixture.config() + &admin));
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    let told = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
     let address =
         told["url"].as_str().unwrap().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
-    running.log.fact("ready");
+    running.log.wait_for_fact("ready");
     for (method, path) in [
         ("GET", "/"),
         ("GET", "/livez"),
@@ -168,7 +168,7 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
         ("POST", "/v1/accounts/helpdesk/posts"),
         ("GET", "/v1/accounts/nobody"),
     ] {
-        for token in [&full, &read, &format!("{TOKEN_MARK}ofnobodyatall")] {
+        for token in [&full, &read, &format!("{TOKEN_PREFIX}ofnobodyatall")] {
             let answer = asked(&address, method, path, token);
             assert!(answer.starts_with("HTTP/1.1 "), "{method} {path}: {answer}");
             refuse_secrets(&answer);
@@ -176,13 +176,13 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
     }
     // The host knows each of its callers' tokens now, and logs what it did for them.
     running.signal("TERM");
-    assert_eq!(running.ended().0.code(), Some(0));
+    assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
 
 #[test]
 #[should_panic(expected = "a token or a secret is shown")]
 fn a_program_that_shows_a_token_fails_its_test() {
     // Nobody waits for a line of it.
-    let said = format!("authorization: Bearer {TOKEN_MARK}7dqm4q6zj3h5s9a\n");
-    drop(Lines::of(io::Cursor::new(said)));
+    let said = format!("authorization: Bearer {TOKEN_PREFIX}7dqm4q6zj3h5s9a\n");
+    drop(Lines::read(io::Cursor::new(said)));
 }

@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::program::{DEADLINE, Dir, Running, World};
+use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
 /// What the program is told of a watchdog: a busy machine is slower than that, and nobody minds here.
 const WATCHDOG: Duration = Duration::from_millis(200);
@@ -30,12 +30,12 @@ struct Manager(UnixDatagram);
 
 impl Manager {
     /// In the directory, with the program that is told of it.
-    fn of(dir: &Dir, args: &[&str]) -> (Self, Running) {
+    fn of(dir: &ConfigDir, args: &[&str]) -> (Self, RunningProgram) {
         let path = dir.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         let mut command = dir.matterhost(args);
         command.env("NOTIFY_SOCKET", path).env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
-        (Self(socket), Running::start(command))
+        (Self(socket), RunningProgram::start(command))
     }
 
     /// The lines of the next datagram.
@@ -72,8 +72,8 @@ impl Manager {
 
 #[test]
 fn systemd_hears_of_the_beginning_the_life_and_the_end() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
     let (manager, running) = Manager::of(&dir, &["run"]);
     assert_eq!(manager.next(), ["READY=1"]);
     manager.line("STATUS=1 account: 1 ready");
@@ -84,7 +84,7 @@ fn systemd_hears_of_the_beginning_the_life_and_the_end() {
     let last = manager.line("STOPPING=1");
     // 30 s for the accounts, and what sinks and the store may take.
     assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=50000000", "STATUS=handing over what was heard"]);
-    assert_eq!(running.ended().0.code(), Some(0));
+    assert_eq!(running.wait_for_exit().0.code(), Some(0));
     // As it begins to end, before the sinks are closed, and before the store is.
     let signs = manager.rest().into_iter().filter(|line| line == "WATCHDOG=1").count();
     assert!(signs >= 3, "{signs}");
@@ -92,32 +92,32 @@ fn systemd_hears_of_the_beginning_the_life_and_the_end() {
 
 #[test]
 fn a_server_that_is_down_does_not_keep_the_host_from_having_begun() {
-    let world = World::new();
-    let dir = Dir::with(&world.config().replace(world.simulator.url(), "http://127.0.0.1:1"));
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config().replace(fixture.simulator.url(), "http://127.0.0.1:1"));
     let (manager, _running) = Manager::of(&dir, &["run"]);
     assert_eq!(manager.next(), ["READY=1"]);
 }
 
 #[test]
 fn a_configuration_that_is_refused_is_no_beginning() {
-    let dir = Dir::with("[servers.main]\nurl = \"http://127.0.0.1:1\"\n");
+    let dir = ConfigDir::with("[servers.main]\nurl = \"http://127.0.0.1:1\"\n");
     let (manager, running) = Manager::of(&dir, &["run"]);
-    assert_eq!(running.ended().0.code(), Some(78));
+    assert_eq!(running.wait_for_exit().0.code(), Some(78));
     manager.0.set_nonblocking(true).unwrap();
     assert!(manager.0.recv(&mut [0; DATAGRAM_BYTES]).is_err());
 }
 
 #[test]
 fn a_manager_that_is_gone_ends_nothing() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
     let mut command = dir.matterhost(&["run"]);
     command.env("NOTIFY_SOCKET", dir.path().join("nobody"));
-    let mut running = Running::start(command);
-    running.log.line("cannot be told how the host is");
-    running.log.fact("ready");
+    let mut running = RunningProgram::start(command);
+    running.log.wait_for_line("cannot be told how the host is");
+    running.log.wait_for_fact("ready");
     running.signal("TERM");
-    assert_eq!(running.ended().0.code(), Some(0));
+    assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
 
 /// A manager within this process, and what it is told.

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::program::{DEADLINE, Dir, Lines, Running, World, text};
+use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, text};
 
 const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_mustnotshowAAAAAAAAAAAAAAAAAAAAA";
@@ -30,7 +30,7 @@ impl Handler {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let port = line.trim().strip_prefix("listening ").unwrap().parse().unwrap();
-        Self { child, port, said: Lines::of(stdout.chain(std::io::empty())) }
+        Self { child, port, said: Lines::read(stdout.chain(std::io::empty())) }
     }
 
     fn python(port: u16, secret: &str) -> Self {
@@ -74,14 +74,14 @@ fn path_of(page: &str) -> PathBuf {
 #[test]
 fn the_handlers_of_the_page_hear_signed_events() {
     for mut handler in [Handler::python(0, SECRET), Handler::rust(SECRET)] {
-        let world = World::new();
-        let dir = Dir::with(&(world.config() + &handler.sink()));
-        let running = Running::ready(&world, &dir);
-        let id = world.says("hello there");
-        handler.said.line(&format!("heard {id}"));
-        world.await_post("You said: hello there");
+        let fixture = Fixture::new();
+        let dir = ConfigDir::with(&(fixture.config() + &handler.sink()));
+        let running = RunningProgram::ready(&fixture, &dir);
+        let id = fixture.post("hello there");
+        handler.said.wait_for_line(&format!("heard {id}"));
+        fixture.await_post("You said: hello there");
         running.signal("TERM");
-        let (status, log) = running.ended();
+        let (status, log) = running.wait_for_exit();
         assert_eq!(status.code(), Some(0), "{log:#?}");
         assert!(log.iter().all(|line| !line.contains(SECRET) && !line.contains("/events")), "{log:#?}");
     }
@@ -90,12 +90,12 @@ fn the_handlers_of_the_page_hear_signed_events() {
 #[test]
 fn what_a_handler_refuses_is_shown_and_tried_again() {
     for handler in [Handler::python(0, OTHER), Handler::rust(OTHER)] {
-        let world = World::new();
-        let dir = Dir::with(&(world.config() + &handler.sink()));
-        let mut running = Running::ready(&world, &dir);
-        let id = world.says("hello there");
+        let fixture = Fixture::new();
+        let dir = ConfigDir::with(&(fixture.config() + &handler.sink()));
+        let mut running = RunningProgram::ready(&fixture, &dir);
+        let id = fixture.post("hello there");
         let refusal = format!("the handler answered 401 Unauthorized (event {id})");
-        running.log.json("the refusal", |line| {
+        running.log.wait_for_json("the refusal", |line| {
             line["fact"] == "rejected" && line["message"].as_str().unwrap().contains(&refusal)
         });
         let shown = dir.matterhost(&["dead-letter", "list", "--json"]).output().unwrap();
@@ -111,10 +111,10 @@ fn what_a_handler_refuses_is_shown_and_tried_again() {
         // The operator mends the secret, while the host runs.
         drop(handler);
         let mut mended = Handler::python(0, SECRET);
-        dir.write("matterhost.toml", &(world.config() + &mended.sink()));
+        dir.write("matterhost.toml", &(fixture.config() + &mended.sink()));
         let taken = dir.matterhost(&["dead-letter", "retry", "--sink", "hook"]).output().unwrap();
         assert_eq!(taken.status.code(), Some(0), "{}{}", text(&taken.stdout), text(&taken.stderr));
-        mended.said.line(&format!("heard {id}"));
+        mended.said.wait_for_line(&format!("heard {id}"));
         let empty = dir.matterhost(&["dead-letter", "list"]).output().unwrap();
         assert_eq!(text(&empty.stdout), "There are no dead letters.\n");
     }
@@ -123,54 +123,55 @@ fn what_a_handler_refuses_is_shown_and_tried_again() {
 #[test]
 fn a_handler_that_is_away_at_first_gets_everything_in_order() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let world = World::new();
-    let dir = Dir::with(&(world.config() + &sink(port)));
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&(fixture.config() + &sink(port)));
     // The hello is the first that it does not take.
-    let mut running = Running::start(dir.matterhost(&["run"]));
-    let told = running.log.json("the trouble", |line| line["sink"] == "hook" && line["level"] == "WARN");
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    let told =
+        running.log.wait_for_json("the trouble", |line| line["sink"] == "hook" && line["level"] == "WARN");
     let words = told["message"].as_str().unwrap();
     assert!(
         told["account"] == "helpdesk" && words.contains("trying again") && words.contains("refused"),
         "{told}"
     );
-    let ids = ["one", "two", "three"].map(|words| world.says(words));
+    let ids = ["one", "two", "three"].map(|words| fixture.post(words));
     let mut handler = Handler::python(port, SECRET);
     for id in ids {
-        handler.said.line(&format!("heard {id}"));
+        handler.said.wait_for_line(&format!("heard {id}"));
     }
-    running.log.line("the sink works again");
+    running.log.wait_for_line("the sink works again");
 }
 
 #[test]
 fn a_host_whose_handler_takes_nothing_ends_all_the_same() {
-    let world = World::new();
-    let config = world.config() + &sink(1) + "[host]\nshutdown_deadline = \"500ms\"\n";
-    let dir = Dir::with(&config);
+    let fixture = Fixture::new();
+    let config = fixture.config() + &sink(1) + "[host]\nshutdown_deadline = \"500ms\"\n";
+    let dir = ConfigDir::with(&config);
     // The hello is the first that it does not take.
-    let mut running = Running::start(dir.matterhost(&["run"]));
-    running.log.fact("stalled");
-    world.says("nobody hears this");
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    running.log.wait_for_fact("stalled");
+    fixture.post("nobody hears this");
     running.signal("TERM");
-    let (status, log) = running.ended();
+    let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0), "{log:#?}");
     assert!(log.iter().any(|line| line.contains("not all could be handed over in time")), "{log:#?}");
 }
 
 #[test]
 fn each_sink_of_an_account_gets_what_it_asks_for() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let sinks = "[sinks.output]\ntype = \"stdout\"\n\
                  [sinks.mine]\ntype = \"file\"\npath = \"mine.jsonl\"\nmentions_only = true\n\
                  [sinks.spare]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\nbest_effort = true\n";
-    let config = world.config().replace("[log]", "sinks = [\"output\", \"mine\", \"spare\"]\n[log]");
-    let dir = Dir::with(&format!("{config}{sinks}secret = \"{SECRET}\"\n"));
-    let mut running = Running::ready(&world, &dir);
+    let config = fixture.config().replace("[log]", "sinks = [\"output\", \"mine\", \"spare\"]\n[log]");
+    let dir = ConfigDir::with(&format!("{config}{sinks}secret = \"{SECRET}\"\n"));
+    let mut running = RunningProgram::ready(&fixture, &dir);
     for words in ["for all", "for @helper"] {
-        world.says(words);
-        running.events.post(words);
+        fixture.post(words);
+        running.events.wait_for_post(words);
     }
     running.signal("TERM");
-    let (status, log) = running.ended();
+    let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0), "{log:#?}");
     let mine = fs::read_to_string(dir.write("other", "").with_file_name("mine.jsonl")).unwrap();
     let said: Vec<Value> = mine.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -179,12 +180,12 @@ fn each_sink_of_an_account_gets_what_it_asks_for() {
 }
 
 /// A host with the child of the page, in a directory by which its processes are known.
-fn with_child(world: &World) -> (Dir, Running) {
+fn with_child(fixture: &Fixture) -> (ConfigDir, RunningProgram) {
     let handler = path_of("docs/handlers/lines.py");
     let child =
         format!("[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"{}\"]\n", handler.display());
-    let dir = Dir::with(&(world.config() + &child));
-    let running = Running::ready(world, &dir);
+    let dir = ConfigDir::with(&(fixture.config() + &child));
+    let running = RunningProgram::ready(fixture, &dir);
     (dir, running)
 }
 
@@ -203,17 +204,17 @@ fn runs(dir: &Path, argument: &str) -> bool {
 #[test]
 fn a_child_hears_events_and_goes_with_the_host() {
     for signals in [1, 2] {
-        let world = World::new();
-        let (dir, mut running) = with_child(&world);
-        let id = world.says("hello there");
-        running.log.line(&format!("heard {id}"));
+        let fixture = Fixture::new();
+        let (dir, mut running) = with_child(&fixture);
+        let id = fixture.post("hello there");
+        running.log.wait_for_line(&format!("heard {id}"));
         let here = dir.write("other", "");
         let here = here.parent().unwrap();
         assert!(runs(here, "lines.py"));
         for _ in 0..signals {
             running.signal("TERM");
         }
-        running.ended();
+        running.wait_for_exit();
         let end = Instant::now() + DEADLINE;
         while runs(here, "lines.py") {
             assert!(Instant::now() < end, "the child is still there");
@@ -224,8 +225,10 @@ fn a_child_hears_events_and_goes_with_the_host() {
 
 #[test]
 fn a_sink_that_cannot_begin_is_told_with_its_name() {
-    let world = World::new();
-    let dir = Dir::with(&(world.config() + "[sinks.x]\ntype = \"file\"\npath = \"no/such/events.jsonl\"\n"));
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(
+        &(fixture.config() + "[sinks.x]\ntype = \"file\"\npath = \"no/such/events.jsonl\"\n"),
+    );
     let output = dir.matterhost(&["run"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
@@ -241,13 +244,13 @@ fn a_handler_with_a_certificate_of_an_own_authority_is_asked_with_its_ca_file_on
     let far = matterhost_simulator::Simulator::builder().tls(true).start().unwrap();
     let url = format!("{}/no-such-route", far.url());
     let hook = format!("[sinks.hook]\ntype = \"webhook\"\nurl = \"{url}\"\nsecret = \"{SECRET}\"\n");
-    let world = World::new();
-    let dir = Dir::with(&(world.config() + &hook + "ca_file = \"ca.pem\"\n"));
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&(fixture.config() + &hook + "ca_file = \"ca.pem\"\n"));
     dir.write("ca.pem", far.ca_pem().unwrap());
-    let mut running = Running::start(dir.matterhost(&["run"]));
-    running.log.line("the handler answered 404 Not Found");
-    let dir = Dir::with(&(world.config() + &hook));
-    let mut running = Running::start(dir.matterhost(&["run"]));
-    let told = running.log.json("the trouble", |line| line["sink"] == "hook");
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    running.log.wait_for_line("the handler answered 404 Not Found");
+    let dir = ConfigDir::with(&(fixture.config() + &hook));
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    let told = running.log.wait_for_json("the trouble", |line| line["sink"] == "hook");
     assert!(told["message"].as_str().unwrap().contains("certificate"), "{told}");
 }

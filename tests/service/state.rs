@@ -4,18 +4,18 @@ use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::program::{Dir, Running, World, text};
+use crate::program::{ConfigDir, Fixture, RunningProgram, text};
 
-fn file(dir: &Dir) -> PathBuf {
+fn file(dir: &ConfigDir) -> PathBuf {
     dir.path().join("state/matterhost/cursors.redb")
 }
 
 #[test]
 fn a_second_host_is_refused_and_others_are_told_that_one_runs() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
-    let running = Running::ready(&world, &dir);
-    let (status, log) = Running::start(dir.matterhost(&["run"])).ended();
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
+    let running = RunningProgram::ready(&fixture, &dir);
+    let (status, log) = RunningProgram::start(dir.matterhost(&["run"])).wait_for_exit();
     let told = log.join("\n");
     assert_eq!(status.code(), Some(78), "{told}");
     let path = file(&dir).display().to_string();
@@ -33,18 +33,18 @@ fn a_second_host_is_refused_and_others_are_told_that_one_runs() {
         assert!(text(&output.stderr).contains("stop that process"), "{}", text(&output.stderr));
     }
     running.signal("TERM");
-    assert_eq!(running.ended().0.code(), Some(0));
-    drop(Running::ready(&world, &dir));
+    assert_eq!(running.wait_for_exit().0.code(), Some(0));
+    drop(RunningProgram::ready(&fixture, &dir));
 }
 
 #[test]
 fn a_damaged_file_is_told_and_left_as_it_is() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
     fs::create_dir_all(file(&dir).parent().unwrap()).unwrap();
     for damage in [Vec::new(), b"not a store at all".to_vec(), vec![0; 100_000]] {
         fs::write(file(&dir), &damage).unwrap();
-        let (status, log) = Running::start(dir.matterhost(&["run"])).ended();
+        let (status, log) = RunningProgram::start(dir.matterhost(&["run"])).wait_for_exit();
         let told = log.join("\n");
         assert_eq!(status.code(), Some(78), "{told}");
         assert!(told.contains("cursors.redb: it is damaged") && told.contains("put a backup"), "{told}");
@@ -58,8 +58,8 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
 
 #[test]
 fn nothing_is_made_by_a_check() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
     let check = dir.matterhost(&["check", "--json"]).output().unwrap();
     let report: Value = serde_json::from_slice(&check.stdout).unwrap();
     assert_eq!(report["state"]["note"], "new");
@@ -68,23 +68,23 @@ fn nothing_is_made_by_a_check() {
 
 #[test]
 fn without_a_place_for_it_the_way_to_one_is_told() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
     let mut homeless = dir.matterhost(&["run"]);
     homeless.env_remove("XDG_STATE_HOME");
-    let (status, log) = Running::start(homeless).ended();
+    let (status, log) = RunningProgram::start(homeless).wait_for_exit();
     assert_eq!(status.code(), Some(78), "{log:#?}");
     assert!(log.iter().any(|line| line.contains("state.dir: it is missing, and neither STATE_DIRECTORY")));
 }
 
 #[test]
 fn what_is_kept_is_listed_and_forgotten() {
-    let world = World::new();
-    let dir = Dir::with(&world.config());
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
     let none = dir.matterhost(&["state", "list"]).output().unwrap();
     assert_eq!(none.status.code(), Some(1));
     assert!(text(&none.stderr).contains("makes it at its first start"), "{}", text(&none.stderr));
-    drop(Running::ready(&world, &dir));
+    drop(RunningProgram::ready(&fixture, &dir));
     let place = file(&dir).parent().unwrap().display().to_string();
     for args in [&["state", "list", "--json"][..], &["state", "list", "--json", "--dir", &place]] {
         let list = dir.matterhost(args).output().unwrap();
@@ -94,7 +94,7 @@ fn what_is_kept_is_listed_and_forgotten() {
     let unknown = dir.matterhost(&["state", "forget", "nobody"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(1));
     assert!(text(&unknown.stderr).contains("nothing is kept of account nobody"));
-    let memory = Dir::with(&(world.config() + "[state]\nstore = \"memory\"\n"));
+    let memory = ConfigDir::with(&(fixture.config() + "[state]\nstore = \"memory\"\n"));
     let list = memory.matterhost(&["state", "list"]).output().unwrap();
     assert_eq!(list.status.code(), Some(1));
     assert!(text(&list.stderr).contains("state.store is memory"));
@@ -103,21 +103,21 @@ fn what_is_kept_is_listed_and_forgotten() {
 #[test]
 fn what_was_posted_between_two_runs_comes_with_the_next() {
     for (signal, code) in [("TERM", Some(0)), ("KILL", None)] {
-        let world = World::new();
-        let dir = Dir::with(&world.config());
-        let running = Running::ready(&world, &dir);
+        let fixture = Fixture::new();
+        let dir = ConfigDir::with(&fixture.config());
+        let running = RunningProgram::ready(&fixture, &dir);
         running.signal(signal);
-        assert_eq!(running.ended().0.code(), code);
-        world.says("between");
-        let mut running = Running::ready(&world, &dir);
-        let event = running.events.post("between");
+        assert_eq!(running.wait_for_exit().0.code(), code);
+        fixture.post("between");
+        let mut running = RunningProgram::ready(&fixture, &dir);
+        let event = running.events.wait_for_post("between");
         assert_eq!(event["recovered"], true, "{signal}: {event}");
         drop(running);
         let list = dir.matterhost(&["state", "list", "--json"]).output().unwrap();
         let kept: Value = serde_json::from_slice(&list.stdout).unwrap();
         assert_eq!(kept[0]["account"], "helpdesk");
         assert!(kept[0]["channels"].as_u64().is_some_and(|channels| channels > 0), "{kept}");
-        assert_eq!(kept[0]["user"], world.bot.user_id.as_str());
+        assert_eq!(kept[0]["user"], fixture.bot.user_id.as_str());
         assert!(kept[0]["listed_at"].is_string(), "{kept}");
         let forgotten = dir.matterhost(&["state", "forget", "helpdesk"]).output().unwrap();
         assert_eq!(forgotten.status.code(), Some(0));

@@ -8,18 +8,18 @@ use std::{
 };
 
 /// The part, and the directory of the store.
-const PART: &str = "MATTERHOST_TEST_PART";
+const ROLE: &str = "MATTERHOST_TEST_PART";
 const DIR: &str = "MATTERHOST_TEST_DIR";
 
 /// Runs this program so that only the part is played.
-pub(crate) fn playing(part: &str, dir: &Path) -> Command {
+pub(crate) fn child_process(part: &str, dir: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "child::plays_its_part", "--nocapture"]).env(PART, part).env(DIR, dir);
+    command.args(["--exact", "child::plays_its_part", "--nocapture"]).env(ROLE, part).env(DIR, dir);
     command
 }
 
 /// The same on a disk of its own in memory, which is mounted for it alone; where this system lets us.
-pub(crate) fn playing_on_a_disk(size: &str, part: &str, dir: &Path) -> Option<Command> {
+pub(crate) fn child_on_disk(size: &str, part: &str, dir: &Path) -> Option<Command> {
     let mut mounting = Command::new("unshare");
     mounting.args(["--mount", "--map-root-user", "sh", "-c"]);
     mounting.arg("mount -t tmpfs -o size=\"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"");
@@ -32,14 +32,14 @@ pub(crate) fn playing_on_a_disk(size: &str, part: &str, dir: &Path) -> Option<Co
         writeln!(io::stderr().lock(), "!!! LEFT OUT: {part}: {why}").unwrap();
         return None;
     }
-    let playing = playing(part, dir);
+    let playing = child_process(part, dir);
     mounting.arg(playing.get_program()).args(playing.get_args());
-    mounting.env(PART, part).env(DIR, dir);
+    mounting.env(ROLE, part).env(DIR, dir);
     Some(mounting)
 }
 
 /// Says something to who started it, at once.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print_line(line: &str) {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").unwrap();
     out.flush().unwrap();
@@ -48,7 +48,7 @@ pub(crate) fn say(line: &str) {
 #[test]
 fn plays_its_part() {
     // Among all the other tests it has none.
-    let Ok(part) = env::var(PART) else { return };
+    let Ok(part) = env::var(ROLE) else { return };
     let dir = PathBuf::from(env::var_os(DIR).unwrap());
     match part.as_str() {
         "committing" => crate::kills::committing(&dir, true),

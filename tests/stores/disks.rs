@@ -10,8 +10,8 @@ use matterhost::store::{DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_
 use matterhost_actors::ports::CursorStore as _;
 
 use crate::{
-    child::playing_on_a_disk,
-    shelf::{Shelf, name, records},
+    child::child_on_disk,
+    store_dir::{StoreDir, name, records},
 };
 
 /// How long a store may take to work again when there is room.
@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 fn plays(size: &str, part: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let Some(mut command) = playing_on_a_disk(size, part, dir.path()) else { return };
+    let Some(mut command) = child_on_disk(size, part, dir.path()) else { return };
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
@@ -98,8 +98,8 @@ pub(crate) fn read_only(dir: &Path) {
 
 #[test]
 fn what_is_no_directory_is_told() {
-    let shelf = Shelf::new();
-    let file = shelf.dir().join("a-file");
+    let store_dir = StoreDir::new();
+    let file = store_dir.dir().join("a-file");
     fs::write(&file, "").unwrap();
     for dir in [file.clone(), file.join("below")] {
         let error = DiskStore::open(&dir, DiskSettings::default()).unwrap_err();
@@ -107,18 +107,18 @@ fn what_is_no_directory_is_told() {
         assert!(error.to_string().contains("name a directory of its own"), "{error}");
         assert!(look(&dir).is_err());
     }
-    fs::create_dir(shelf.file()).unwrap();
-    let error = shelf.open().unwrap_err();
+    fs::create_dir(store_dir.file()).unwrap();
+    let error = store_dir.open().unwrap_err();
     assert_eq!(error.kind, DiskErrorKind::Unwritable, "{error}");
 }
 
 #[test]
 fn a_directory_that_is_not_there_is_made_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let shelf = Shelf::new();
-    let dir = shelf.dir().join("state/matterhost");
+    let store_dir = StoreDir::new();
+    let dir = store_dir.dir().join("state/matterhost");
     assert_eq!(look(&dir), Ok(Look::New));
-    assert!(!shelf.dir().join("state").exists(), "to look makes nothing");
+    assert!(!store_dir.dir().join("state").exists(), "to look makes nothing");
     drop(DiskStore::open(&dir, DiskSettings::default()).unwrap());
     for (path, mode) in [(dir.clone(), 0o700), (dir.join(FILE_NAME), 0o600)] {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);

@@ -14,8 +14,8 @@ use matterhost::store::{DiskSettings, DiskStore};
 use matterhost_actors::ports::CursorStore as _;
 
 use crate::{
-    child::{playing, say},
-    shelf::{Shelf, name, records, seed},
+    child::{child_process, print_line},
+    store_dir::{StoreDir, name, records, seed},
 };
 
 const ACCOUNTS: usize = 8;
@@ -26,14 +26,14 @@ const MOST_ANSWERS: usize = 300;
 
 /// The part of a process that commits until it is killed.
 pub(crate) fn committing(dir: &Path, fsync: bool) {
-    say("begins");
+    print_line("begins");
     let store = DiskStore::open(dir, DiskSettings { fsync }).unwrap();
     let account = async |n: usize| {
         let account = format!("bot-{n}");
         let first = store.load(&name(&account)).await.unwrap().account.map_or(0, |kept| kept.server_time);
         for time in first + 1.. {
             store.commit(&name(&account), records(2, time)).await.unwrap();
-            say(&format!("answered {account} {time}"));
+            print_line(&format!("answered {account} {time}"));
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -45,22 +45,22 @@ fn every_answered_commit_is_found_after_a_kill() {
     let seed = seed();
     println!("seed {seed}; give it as MATTERHOST_SEED");
     let mut random = fastrand::Rng::with_seed(seed);
-    let shelf = Shelf::new();
+    let store_dir = StoreDir::new();
     let mut answered = HashMap::new();
     for kill in 0..KILLS {
         let answers = random.usize(1..MOST_ANSWERS);
         // A kill takes nothing from what the operating system has, synced or not.
         let part = if kill % 2 == 0 { "committing" } else { "committing-unsynced" };
-        killed_after(playing(part, shelf.dir()), answers, random.u64(..500), &mut answered);
-        let store = shelf.open().unwrap();
+        killed_after(child_process(part, store_dir.dir()), answers, random.u64(..500), &mut answered);
+        let store = store_dir.open().unwrap();
         for (account, time) in &answered {
-            let found = shelf.load(&store, account).unwrap();
+            let found = store_dir.load(&store, account).unwrap();
             let kept = found.account.as_ref().unwrap().server_time;
             // What was under way may be there too, and then wholly.
             assert!(kept == *time || kept == time + 1, "kill {kill}: {account} has {kept}, not {time}");
             assert_eq!(found, records(2, kept), "kill {kill}: {account}");
         }
-        shelf.close(&store);
+        store_dir.close(&store);
     }
     assert_eq!(answered.len(), ACCOUNTS);
 }
@@ -100,26 +100,26 @@ fn a_kill_while_the_file_is_made_leaves_none_half_made() {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut before = 0;
     for _ in 0..KILLS {
-        let shelf = Shelf::new();
-        let mut child = playing("committing", shelf.dir()).stdout(Stdio::piped()).spawn().unwrap();
+        let store_dir = StoreDir::new();
+        let mut child = child_process("committing", store_dir.dir()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("begins")));
         spin(random.u64(..20_000));
         child.kill().unwrap();
         child.wait().unwrap();
-        before += u32::from(!shelf.file().exists());
-        shelf.close(&shelf.open().unwrap());
+        before += u32::from(!store_dir.file().exists());
+        store_dir.close(&store_dir.open().unwrap());
     }
     println!("{before} of {KILLS} were killed before there was a file");
 }
 
 #[test]
 fn what_a_kill_leaves_beside_the_file_is_in_nobodys_way() {
-    let shelf = Shelf::new();
-    fs::write(shelf.dir().join("cursors.redb1a2b3c.new"), "half a store").unwrap();
-    let store = shelf.open().unwrap();
-    shelf.commit(&store, "a", records(1, 1)).unwrap();
-    shelf.close(&store);
-    let store = shelf.open().unwrap();
-    assert_eq!(shelf.load(&store, "a").unwrap(), records(1, 1));
+    let store_dir = StoreDir::new();
+    fs::write(store_dir.dir().join("cursors.redb1a2b3c.new"), "half a store").unwrap();
+    let store = store_dir.open().unwrap();
+    store_dir.commit(&store, "a", records(1, 1)).unwrap();
+    store_dir.close(&store);
+    let store = store_dir.open().unwrap();
+    assert_eq!(store_dir.load(&store, "a").unwrap(), records(1, 1));
 }

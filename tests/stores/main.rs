@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod child;
-mod damage;
+mod contract;
+mod corruption;
 mod disks;
-mod keeping;
 mod kills;
-mod shelf;
+mod store_dir;

@@ -1,6 +1,5 @@
 //! The REST API: requests with their limits, answers, errors and the server's rate headers.
 
-mod response;
 mod channels;
 pub(super) mod client;
 mod config;
@@ -11,12 +10,12 @@ pub(super) mod headers;
 mod limits;
 mod post_list;
 mod posts;
-mod requests;
 mod request_stats;
+mod requests;
+mod response;
 mod users;
 mod writing;
 
-pub use response::{RestResponse, SystemPing};
 pub use channels::{Channel, ChannelKind};
 pub use client::{Client, http_client};
 pub use config::ClientConfig;
@@ -25,7 +24,8 @@ pub use files::{FileId, NewFile};
 pub use headers::{Etag, RateHeaders};
 pub use limits::ClientLimits;
 pub use posts::{PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, SINCE_LIMIT};
-pub use requests::SocketRequests;
 pub use request_stats::{RequestCount, RequestOutcome, RequestStats, WaitStats};
+pub use requests::SocketRequests;
+pub use response::{RestResponse, SystemPing};
 pub use users::{Me, User};
 pub use writing::{EphemeralPost, NewPost, Reaction};

@@ -1,8 +1,8 @@
 //! Bots in Rust: what becomes of a handler that answers, fails, panics or takes its time.
 
-mod hosting;
-mod rehearsing;
-mod storm;
+mod bot_harness;
+mod builder;
+mod random_faults;
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use matterhost_actors::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::stage::{Fate, SECOND, Stage, name, play, posted_data, settings, wide_open};
+use crate::harness::{Harness, PostReply, SECOND, name, posted_data, run_paused, settings, unlimited_rate};
 
 /// What the bot does with a post, by its text.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Actor {
         self.begun.lock().unwrap().clone()
     }
 
-    async fn until_ended(&self, count: usize) {
+    async fn wait_until_ended(&self, count: usize) {
         let mut ended = self.ended.subscribe();
         let waiting = ended.wait_for(|ended| *ended >= count);
         tokio::time::timeout(Duration::from_secs(36_000), waiting).await.unwrap().unwrap();
@@ -77,25 +77,25 @@ impl Bot for Actor {
     }
 }
 
-fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Stage, Arc<Actor>)) {
-    play(settings, wide_open(), async |stage| {
+fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness, Arc<Actor>)) {
+    run_paused(settings, unlimited_rate(), async |harness| {
         for n in 0..40 {
-            stage.world.add_channel(&format!("room-{n}"), &["bot"]);
+            harness.fake.add_channel(&format!("room-{n}"), &["bot"]);
         }
         let bot = Arc::new(Actor::default());
-        let poster = Arc::new(stage.supervisor.clone());
+        let poster = Arc::new(harness.supervisor.clone());
         let sink = BotSink::new(bot.clone(), poster).with_deadline(600 * SECOND);
-        stage.host_with("bot", Arc::new(sink)).await.unwrap();
-        stage.until_ready("bot").await;
-        test(stage, bot).await;
+        harness.host_with("bot", Arc::new(sink)).await.unwrap();
+        harness.wait_until_ready("bot").await;
+        test(harness, bot).await;
     });
 }
 
 /// Somebody posts, and the bot's socket brings it.
-fn hears(stage: &Stage, channel: &str, text: &str) -> String {
-    let id = stage.world.post(channel, 20_000).to_string();
+fn hears(harness: &Harness, channel: &str, text: &str) -> String {
+    let id = harness.fake.post(channel, 20_000).to_string();
     let data = posted_data(channel, &id, "id-ana").replace("hello", text);
-    stage.world.peer("bot").event("posted", channel, &data);
+    harness.fake.server_socket("bot").event("posted", channel, &data);
     id
 }
 
@@ -107,17 +107,17 @@ fn a_handler_that_fails_panics_or_hangs_is_a_fault_of_its_account_and_its_event_
         ("hang", "the bot took longer than 600 s"),
     ];
     for (text, expected) in causes {
-        with_a_bot(settings(), async |stage, bot| {
-            stage.ready("healthy").await;
-            let id = hears(stage, "room-0", text);
-            let (reason, charged) = stage.until_closed("bot").await;
+        with_a_bot(settings(), async |harness, bot| {
+            harness.ready("healthy").await;
+            let id = hears(harness, "room-0", text);
+            let (reason, charged) = harness.wait_until_closed("bot").await;
             assert_eq!(reason, CloseReason::SinkBroken { cause: expected.into() });
             assert!(charged, "{text}");
-            bot.until_ended(1).await;
-            stage.until_ready("bot").await;
+            bot.wait_until_ended(1).await;
+            harness.wait_until_ready("bot").await;
             assert_eq!(bot.begun(), [id.clone(), id]);
-            stage.pass(SECOND).await;
-            assert_eq!(stage.count("healthy", "closed"), 0, "nobody else notices");
+            harness.advance(SECOND).await;
+            assert_eq!(harness.count("healthy", "closed"), 0, "nobody else notices");
         });
     }
 }
@@ -126,41 +126,41 @@ fn a_handler_that_fails_panics_or_hangs_is_a_fault_of_its_account_and_its_event_
 fn slow_handlers_are_bounded_and_pings_are_answered_meanwhile() {
     let mut settings = settings();
     settings.delivery.in_flight = 4;
-    with_a_bot(settings, async |stage, bot| {
+    with_a_bot(settings, async |harness, bot| {
         for n in 0..40 {
-            hears(stage, &format!("room-{n}"), "wait");
+            hears(harness, &format!("room-{n}"), "wait");
         }
         for _ in 0..6 {
-            stage.until("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
+            harness.wait_for("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
         }
         assert_eq!((bot.most.load(Ordering::Relaxed), bot.begun().len()), (4, 4));
-        assert_eq!(stage.state("bot").await, AccountState::Ready);
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
         for ended in 1..=40 {
             bot.go.notify_one();
-            bot.until_ended(ended).await;
+            bot.wait_until_ended(ended).await;
         }
         assert_eq!(bot.most.load(Ordering::Relaxed), 4);
-        assert_eq!(stage.count("bot", "closed"), 0);
+        assert_eq!(harness.count("bot", "closed"), 0);
     });
 }
 
 #[test]
 fn an_answer_that_may_succeed_later_brings_the_event_again_and_one_that_will_not_passes_it_over() {
-    with_a_bot(settings(), async |stage, bot| {
+    with_a_bot(settings(), async |harness, bot| {
         // Longer than a reply's deadline.
-        stage.world.next_posts((0..20).map(|_| Fate::Fail(RestErrorKind::Server(500))));
-        let id = hears(stage, "room-0", "answer");
-        stage.until("bot", |fact| *fact == Fact::Stalled).await;
-        bot.until_ended(1).await;
-        assert_eq!(stage.world.written("room-0"), ["an answer"]);
+        harness.fake.script_post_replies((0..20).map(|_| PostReply::Fail(RestErrorKind::Server(500))));
+        let id = hears(harness, "room-0", "answer");
+        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        bot.wait_until_ended(1).await;
+        assert_eq!(harness.fake.rest_messages("room-0"), ["an answer"]);
         assert!(bot.begun().len() > 1 && bot.begun().iter().all(|begun| *begun == id));
 
-        stage.world.next_posts([Fate::Fail(RestErrorKind::Refused(403))]);
-        hears(stage, "room-1", "answer");
-        let rejected = stage.until("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
+        harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Refused(403))]);
+        hears(harness, "room-1", "answer");
+        let rejected = harness.wait_for("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
         let Fact::Rejected { cause } = rejected else { panic!("{rejected:?}") };
         assert!(cause.contains("403"), "{cause}");
-        assert_eq!(stage.count("bot", "closed"), 0, "neither is a fault");
+        assert_eq!(harness.count("bot", "closed"), 0, "neither is a fault");
     });
 }
 
@@ -181,33 +181,35 @@ fn an_event_that_comes_again_after_a_fault_is_answered_once() {
         }
     }
 
-    with_a_bot(settings(), async |stage, _| {
-        stage.world.add_channel("town", &["forgetful"]);
+    with_a_bot(settings(), async |harness, _| {
+        harness.fake.add_channel("town", &["forgetful"]);
         let bot = Arc::new(Forgetful(AtomicUsize::new(0), watch::Sender::new(false)));
-        let sink = BotSink::new(bot.clone(), Arc::new(stage.supervisor.clone()));
-        stage.host_with("forgetful", Arc::new(sink)).await.unwrap();
-        stage.until_ready("forgetful").await;
-        let id = stage.world.post("town", 20_000).to_string();
-        stage.world.peer("forgetful").event("posted", "town", &posted_data("town", &id, "id-ana"));
+        let sink = BotSink::new(bot.clone(), Arc::new(harness.supervisor.clone()));
+        harness.host_with("forgetful", Arc::new(sink)).await.unwrap();
+        harness.wait_until_ready("forgetful").await;
+        let id = harness.fake.post("town", 20_000).to_string();
+        harness.fake.server_socket("forgetful").event("posted", "town", &posted_data("town", &id, "id-ana"));
         bot.1.subscribe().wait_for(|done| *done).await.unwrap();
         assert_eq!(bot.0.load(Ordering::Relaxed), 3);
-        assert_eq!(stage.world.written("town"), ["first", "second"]);
+        assert_eq!(harness.fake.rest_messages("town"), ["first", "second"]);
     });
 }
 
 #[test]
 fn a_stopped_account_keeps_what_its_bot_could_not_answer() {
-    with_a_bot(settings(), async |stage, bot| {
-        stage.world.next_posts([Fate::Fail(RestErrorKind::RateLimited { retry_after: Some(9 * SECOND) })]);
-        hears(stage, "room-0", "answer");
-        stage.pass(SECOND).await;
-        stage.ask(StopAccount(name("bot"))).await.unwrap();
-        stage.until("bot", |fact| *fact == Fact::Stopped).await;
-        stage.pass(30 * SECOND).await;
-        assert_eq!(stage.world.written("room-0").len(), 0);
-        stage.ask(StartAccount(name("bot"))).await.unwrap();
-        bot.until_ended(1).await;
-        assert_eq!(stage.world.written("room-0"), ["an answer"]);
+    with_a_bot(settings(), async |harness, bot| {
+        harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::RateLimited {
+            retry_after: Some(9 * SECOND),
+        })]);
+        hears(harness, "room-0", "answer");
+        harness.advance(SECOND).await;
+        harness.send(StopAccount(name("bot"))).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Stopped).await;
+        harness.advance(30 * SECOND).await;
+        assert_eq!(harness.fake.rest_messages("room-0").len(), 0);
+        harness.send(StartAccount(name("bot"))).await.unwrap();
+        bot.wait_until_ended(1).await;
+        assert_eq!(harness.fake.rest_messages("room-0"), ["an answer"]);
     });
 }
 
@@ -224,20 +226,20 @@ fn a_shutdown_waits_for_handlers_and_their_answers() {
         }
     }
 
-    with_a_bot(settings(), async |stage, _| {
-        stage.world.add_channel("town", &["late"]);
+    with_a_bot(settings(), async |harness, _| {
+        harness.fake.add_channel("town", &["late"]);
         let bot = Arc::new(Late(Notify::new()));
-        let sink = BotSink::new(bot.clone(), Arc::new(stage.supervisor.clone()));
-        stage.host_with("late", Arc::new(sink)).await.unwrap();
-        stage.until_ready("late").await;
-        let id = stage.world.post("town", 20_000).to_string();
-        stage.world.peer("late").event("posted", "town", &posted_data("town", &id, "id-ana"));
-        stage.pass(SECOND).await;
-        let ending = actix::spawn(stage.supervisor.send(Shutdown { deadline: 60 * SECOND }));
-        stage.until("late", |fact| *fact == Fact::Stopped).await;
-        stage.pass(SECOND).await;
+        let sink = BotSink::new(bot.clone(), Arc::new(harness.supervisor.clone()));
+        harness.host_with("late", Arc::new(sink)).await.unwrap();
+        harness.wait_until_ready("late").await;
+        let id = harness.fake.post("town", 20_000).to_string();
+        harness.fake.server_socket("late").event("posted", "town", &posted_data("town", &id, "id-ana"));
+        harness.advance(SECOND).await;
+        let ending = actix::spawn(harness.supervisor.send(Shutdown { deadline: 60 * SECOND }));
+        harness.wait_for("late", |fact| *fact == Fact::Stopped).await;
+        harness.advance(SECOND).await;
         bot.0.notify_one();
         assert_eq!(ending.await.unwrap().unwrap().abandoned, []);
-        assert_eq!(stage.world.written("town"), ["better late"]);
+        assert_eq!(harness.fake.rest_messages("town"), ["better late"]);
     });
 }

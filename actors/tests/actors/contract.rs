@@ -14,10 +14,10 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, PostOptions, Simulator};
 
-use crate::stage::World;
+use crate::harness::FakeServer;
 
 /// What the suite does to the server behind the API.
-trait Backstage {
+trait ServerControl {
     fn token(&self) -> Token;
     fn disable(&self);
     fn enable(&self);
@@ -53,7 +53,7 @@ async fn update_at(api: &Rc<dyn Api>, token: &Token) -> i64 {
     }
 }
 
-async fn keeps_its_promises(api: Rc<dyn Api>, server: &impl Backstage) {
+async fn check_contract(api: Rc<dyn Api>, server: &impl ServerControl) {
     let token = server.token();
     api.system_ping().await.unwrap();
     let Me::User { user, etag: Some(etag) } = api.me(&token, None).await.unwrap().value else {
@@ -80,9 +80,9 @@ async fn keeps_its_promises(api: Rc<dyn Api>, server: &impl Backstage) {
     assert!(!next_reply(&mut reader).await, "fact 4: a deaf socket confesses");
 }
 
-struct Fake(World);
+struct Fake(FakeServer);
 
-impl Backstage for Fake {
+impl ServerControl for Fake {
     fn token(&self) -> Token {
         Token::new("bot").unwrap()
     }
@@ -120,16 +120,16 @@ impl Backstage for Fake {
 #[test]
 fn the_fake_keeps_the_promises_of_a_server() {
     actix::System::new().block_on(async {
-        let world = World::default();
-        world.add_user("bot");
-        let server = Fake(world.clone());
-        keeps_its_promises(world.api(), &server).await;
-        reading::lists_channels(world.api(), &server).await;
-        reading::pages_posts(world.api(), &server).await;
-        reading::says_what_it_leaves_out(world.api(), &server).await;
-        writing::posts_and_edits(world.api(), &server).await;
-        writing::reacts_and_types(world.api(), &server).await;
-        writing::takes_files(world.api(), &server).await;
+        let fake = FakeServer::default();
+        fake.add_user("bot");
+        let server = Fake(fake.clone());
+        check_contract(fake.api(), &server).await;
+        reading::lists_channels(fake.api(), &server).await;
+        reading::pages_posts(fake.api(), &server).await;
+        reading::says_what_it_leaves_out(fake.api(), &server).await;
+        writing::posts_and_edits(fake.api(), &server).await;
+        writing::reacts_and_types(fake.api(), &server).await;
+        writing::takes_files(fake.api(), &server).await;
     });
 }
 
@@ -139,7 +139,7 @@ struct Simulated {
     team: String,
 }
 
-impl Backstage for Simulated {
+impl ServerControl for Simulated {
     fn token(&self) -> Token {
         Token::new(self.bot.token.as_str()).unwrap()
     }
@@ -190,11 +190,11 @@ fn a_real_client_keeps_them_at_a_server_over_sockets() {
         let simulator = Simulator::builder().list_all_channels(list_all_channels).start().unwrap();
         let (bot, team) = (simulator.create_bot("bot"), simulator.create_team("team"));
         simulator.add_to_team(&team, &bot.user_id);
-        let config = crate::scene::config(&simulator);
+        let config = crate::simulator_harness::config(&simulator);
         actix::System::new().block_on(async {
             let api = HttpApi::new(config).api();
             let server = Simulated { simulator, bot, team };
-            keeps_its_promises(api.clone(), &server).await;
+            check_contract(api.clone(), &server).await;
             reading::lists_channels(api.clone(), &server).await;
             reading::pages_posts(api.clone(), &server).await;
             reading::says_what_it_leaves_out(api.clone(), &server).await;

@@ -1,8 +1,8 @@
 //! Nothing is lost, whatever strikes: over sockets, at random, with a server whose posts become visible late and out of
 //! order (fact 23), and a host that is stopped and killed on the way.
 
-mod crowd;
-mod strikes;
+mod random_faults;
+mod users;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,18 +16,18 @@ use matterhost_actors::{
 };
 
 use self::{
-    crowd::Crowd,
-    strikes::{Life, strike},
+    random_faults::{RunLog, strike},
+    users::ChattingUsers,
 };
 use crate::{
-    scene::{Scene, quick_simulator, run, tireless},
-    stage::{REAL_PATIENCE, Taken},
+    harness::{REAL_TIMEOUT, ReceivedChange},
+    simulator_harness::{SimulatorHarness, fault_tolerant_settings, quick_simulator, run},
 };
 
 const MS: Duration = Duration::from_millis(1);
 
 /// How much later than a younger one a post becomes visible, at most.
-const SCATTER: Duration = Duration::from_millis(30);
+const MAX_COMMIT_DELAY: Duration = Duration::from_millis(30);
 
 /// How late the host expects them. Much more, for a machine that is busy; with 0 the runs fail.
 const OVERLAP: Duration = Duration::from_secs(1);
@@ -36,25 +36,25 @@ const OVERLAP: Duration = Duration::from_secs(1);
 const SIDE_BY_SIDE: usize = 4;
 
 /// Strikes of one run.
-const STRIKES: usize = 8;
+const FAULTS: usize = 8;
 
 #[test]
 fn a_resume_after_a_cycle_while_away_loses_nothing_though_its_sequence_has_no_gap() {
     use matterhost_simulator::{Fault, FaultKind};
     run(async || {
-        let mut scene = Scene::with_one_bot().await;
-        scene.hears(1).await;
-        let bot = scene.bots[0].user_id.clone();
-        let refusing = scene.simulator.inject(Fault::new(FaultKind::Refuse));
-        scene.simulator.drop_sockets(&bot);
-        scene.host.until_closed("bot").await;
-        scene.simulator.disable(&bot);
-        let missed = scene.post("while disabled");
-        scene.simulator.enable(&bot);
-        scene.simulator.clear(refusing);
-        scene.host.until_ready("bot").await;
-        scene.host.sink.until_posts(2).await;
-        assert_eq!(scene.host.sink.posts()[1].id, missed, "fact 21");
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        let bot = harness.bots[0].user_id.clone();
+        let refusing = harness.simulator.inject(Fault::new(FaultKind::Refuse));
+        harness.simulator.drop_sockets(&bot);
+        harness.host.wait_until_closed("bot").await;
+        harness.simulator.disable(&bot);
+        let missed = harness.post("while disabled");
+        harness.simulator.enable(&bot);
+        harness.simulator.clear_fault(refusing);
+        harness.host.wait_until_ready("bot").await;
+        harness.host.sink.wait_for_posts(2).await;
+        assert_eq!(harness.host.sink.posts()[1].id, missed, "fact 21");
     });
 }
 
@@ -81,39 +81,41 @@ fn seeds() -> usize {
 fn settings() -> HostSettings {
     let catch_up = CatchUpSettings { overlap: OVERLAP, ..CatchUpSettings::default() };
     let audit = AuditSettings { interval: 500 * MS, grace: 100 * MS, ..AuditSettings::default() };
-    HostSettings { catch_up, audit, ..tireless() }
+    HostSettings { catch_up, audit, ..fault_tolerant_settings() }
 }
 
 /// One run. Odd seeds kill the host as well.
 async fn survives(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let kills = seed % 2 == 1;
-    let scene = Scene::with(quick_simulator(), settings(), &["bot".into(), "sibling".into()]).await;
-    let mut crowd = Crowd::of(scene);
-    let mut life = Life::default();
+    let harness =
+        SimulatorHarness::with_settings(quick_simulator(), settings(), &["bot".into(), "sibling".into()])
+            .await;
+    let mut users = ChattingUsers::of(harness);
+    let mut log = RunLog::default();
     for n in 0..2 {
-        crowd.scene.another_channel(&format!("side-{n}"));
+        users.harness.add_channel_with_bots(&format!("side-{n}"));
     }
-    crowd.scene.simulator.scatter_posts(SCATTER);
-    for _ in 0..STRIKES {
-        crowd.chat(&mut random, 12).await;
-        strike(&mut crowd, &mut life, &mut random, kills).await;
+    users.harness.simulator.randomize_commit_delay(MAX_COMMIT_DELAY);
+    for _ in 0..FAULTS {
+        users.chat(&mut random, 12).await;
+        inject_random_fault(&mut users, &mut log, &mut random, kills).await;
     }
-    crowd.scene.simulator.clear_faults();
-    crowd.scene.simulator.scatter_posts(Duration::ZERO);
-    crowd.chat(&mut random, 1).await;
-    crowd.all_said().await;
-    all_heard(&crowd, &life, seed).await;
+    users.harness.simulator.clear_faults();
+    users.harness.simulator.randomize_commit_delay(Duration::ZERO);
+    users.chat(&mut random, 1).await;
+    users.wait_until_visible().await;
+    all_heard(&users, &log, seed).await;
     // One more look at the posts, by a ready Connection: nothing comes twice.
-    crowd.scene.reconnects().await;
-    check(&crowd, &life, seed, kills);
+    users.harness.drop_and_reconnect().await;
+    check(&users, &log, seed, kills);
 }
 
 /// Waits until every post, and the last edit of each, was heard.
-async fn all_heard(crowd: &Crowd, life: &Life, seed: u64) {
-    let deadline = tokio::time::Instant::now() + REAL_PATIENCE;
+async fn all_heard(users: &ChattingUsers, log: &RunLog, seed: u64) {
+    let deadline = tokio::time::Instant::now() + REAL_TIMEOUT;
     loop {
-        let missing = missing(crowd, &life.so_far(&crowd.scene));
+        let missing = missing(users, &log.received(&users.harness));
         if missing.is_empty() {
             return;
         }
@@ -121,18 +123,18 @@ async fn all_heard(crowd: &Crowd, life: &Life, seed: u64) {
             let tell = |seen: &std::sync::Arc<matterhost_actors::model::Observation>| {
                 format!("{:?} {} {:?}", seen.at, seen.subject, seen.fact)
             };
-            let story: Vec<String> = crowd.scene.host.seen.iter().map(tell).collect();
-            panic!("seed {seed}: missing {missing:#?}, after {:#?}, {story:#?}", life.strikes);
+            let story: Vec<String> = users.harness.host.seen.iter().map(tell).collect();
+            panic!("seed {seed}: missing {missing:#?}, after {:#?}, {story:#?}", log.faults);
         }
         tokio::time::sleep(5 * MS).await;
     }
 }
 
 /// What should have been heard and was not.
-fn missing(crowd: &Crowd, lives: &[Vec<Taken>]) -> Vec<String> {
+fn missing(users: &ChattingUsers, lives: &[Vec<ReceivedChange>]) -> Vec<String> {
     let heard: BTreeSet<String> = lives.iter().flatten().map(|taken| label(&taken.change)).collect();
     let mut missing = Vec::new();
-    for post in crowd.posts() {
+    for post in users.posts() {
         let id = PostId::from(post.id.as_str());
         missing.push(format!("posted {id}"));
         if post.edit_at > 0 {
@@ -153,8 +155,8 @@ fn label(change: &Change) -> String {
 }
 
 /// Without kills nothing came twice; what was recovered in one go came in order.
-fn check(crowd: &Crowd, life: &Life, seed: u64, kills: bool) {
-    let lives = life.so_far(&crowd.scene);
+fn check(users: &ChattingUsers, log: &RunLog, seed: u64, kills: bool) {
+    let lives = log.received(&users.harness);
     let mut times: HashMap<String, usize> = HashMap::new();
     for taken in lives.iter().flatten() {
         *times.entry(label(&taken.change)).or_default() += 1;
@@ -162,14 +164,14 @@ fn check(crowd: &Crowd, life: &Life, seed: u64, kills: bool) {
     let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(kills || twice.is_empty(), "seed {seed}: {twice:#?} came more than once");
     // A gap makes a generation catch up again: a post that becomes visible late then comes when it is first seen.
-    if life.strikes.contains(&"gap") {
+    if log.faults.contains(&"gap") {
         return;
     }
     for (channel, heard) in
-        crowd.scene.channels.borrow().iter().flat_map(|c| lives.iter().map(move |l| (c, l)))
+        users.harness.channels.borrow().iter().flat_map(|c| lives.iter().map(move |l| (c, l)))
     {
         let posts = heard.iter().filter(|taken| taken.channel.as_str() == channel && taken.create_at > 0);
-        let posts: Vec<&Taken> = posts.collect();
+        let posts: Vec<&ReceivedChange> = posts.collect();
         for run in posts.chunk_by(|a, b| a.recovered && b.recovered && a.generation == b.generation) {
             assert!(run.is_sorted_by_key(|post| (post.create_at, post.id.clone())), "{channel}, seed {seed}");
         }

@@ -3,27 +3,27 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod auditing;
+mod audit;
 mod bots;
-mod catching_up;
-mod changing;
+mod catch_up;
 mod channels;
 mod contract;
-mod costs;
-mod delivering;
+mod delivery;
 mod endings;
 mod examples;
 mod faults;
 mod gate;
-mod keeping;
+mod harness;
 mod lifecycle;
-mod looking;
 mod lossless;
-mod members;
+mod membership;
+mod memory_store;
+mod persistence;
 mod races;
-mod replying;
-mod scene;
+mod reconfigure;
+mod replies;
+mod request_costs;
+mod simulator_harness;
+mod snapshots;
 mod sockets;
-mod stage;
-mod stores;
 mod witnesses;

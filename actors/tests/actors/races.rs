@@ -18,27 +18,30 @@ use matterhost_actors::{
     ports::{Delivered, EventSink, Outcome},
 };
 
-use crate::stage::{Answer, Collector, Manner, SECOND, Stage, bots, name, play, settings, wide_open};
+use crate::harness::{
+    CollectingSink, Harness, SECOND, SinkBehavior, UserReply, bots, name, run_paused, settings,
+    unlimited_rate,
+};
 
 #[test]
 fn a_stop_right_after_a_restart_is_kept() {
-    play(settings(), wide_open(), async |stage| {
-        stage.ready("bot").await;
-        stage.supervisor.do_send(RestartAccount(name("bot")));
-        stage.supervisor.do_send(StopAccount(name("bot")));
-        stage.pass(60 * SECOND).await;
-        assert_eq!(stage.state("bot").await, AccountState::Stopped);
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.supervisor.do_send(RestartAccount(name("bot")));
+        harness.supervisor.do_send(StopAccount(name("bot")));
+        harness.advance(60 * SECOND).await;
+        assert_eq!(harness.state("bot").await, AccountState::Stopped);
     });
 }
 
 #[test]
 fn a_start_right_after_a_stop_is_kept() {
-    play(settings(), wide_open(), async |stage| {
-        stage.ready("bot").await;
-        stage.supervisor.do_send(StopAccount(name("bot")));
-        stage.supervisor.do_send(StartAccount(name("bot")));
-        stage.pass(60 * SECOND).await;
-        assert_eq!(stage.state("bot").await, AccountState::Ready);
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.supervisor.do_send(StopAccount(name("bot")));
+        harness.supervisor.do_send(StartAccount(name("bot")));
+        harness.advance(60 * SECOND).await;
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
     });
 }
 
@@ -58,26 +61,26 @@ impl EventSink for BreaksAtRemoval {
 
 #[test]
 fn an_account_that_is_removed_as_it_ends_is_gone() {
-    play(settings(), wide_open(), async |stage| {
+    run_paused(settings(), unlimited_rate(), async |harness| {
         let sink = Arc::new(BreaksAtRemoval::default());
-        sink.0.set(stage.supervisor.clone()).ok();
-        stage.host_with("bot", sink).await.unwrap();
-        stage.until_ready("bot").await;
-        stage.world.peer("bot").post("c1", "p1");
-        stage.pass(600 * SECOND).await;
-        assert!(stage.ask(ListAccounts).await.is_empty());
+        sink.0.set(harness.supervisor.clone()).ok();
+        harness.host_with("bot", sink).await.unwrap();
+        harness.wait_until_ready("bot").await;
+        harness.fake.server_socket("bot").post("c1", "p1");
+        harness.advance(600 * SECOND).await;
+        assert!(harness.send(ListAccounts).await.is_empty());
     });
 }
 
 #[test]
 fn a_retry_after_of_ages_is_a_mistake_and_parks_nobody() {
     for ages in [u64::MAX, 365 * 86_400] {
-        play(settings(), wide_open(), async |stage| {
+        run_paused(settings(), unlimited_rate(), async |harness| {
             let retry_after = Some(Duration::from_secs(ages));
-            stage.world.next_answers([Answer::Fail(RestErrorKind::RateLimited { retry_after })]);
-            stage.host("bot").await;
-            stage.pass(3_600 * SECOND).await;
-            assert_eq!(stage.state("bot").await, AccountState::Ready);
+            harness.fake.script_user_replies([UserReply::Fail(RestErrorKind::RateLimited { retry_after })]);
+            harness.host("bot").await;
+            harness.advance(3_600 * SECOND).await;
+            assert_eq!(harness.state("bot").await, AccountState::Ready);
         });
     }
 }
@@ -86,19 +89,19 @@ fn a_retry_after_of_ages_is_a_mistake_and_parks_nobody() {
 fn a_stalled_account_that_loses_its_socket_waits_and_churns_not() {
     let mut settings = settings();
     settings.delivery.queue = 4;
-    play(settings, wide_open(), async |stage| {
-        stage.ready("bot").await;
-        stage.sink.behave(Manner::Retry);
+    run_paused(settings, unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::Retry);
         for n in 0..30 {
-            stage.world.peer("bot").post("c1", &format!("p{n}"));
+            harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
         }
-        stage.until("bot", |fact| *fact == Fact::Stalled).await;
-        stage.ask(RestartAccount(name("bot"))).await.unwrap();
-        stage.pass(3_600 * SECOND).await;
-        assert_eq!((stage.count("bot", "closed"), stage.count("bot", "stalled")), (1, 1));
-        assert_eq!(stage.state("bot").await, AccountState::Stalled);
-        stage.sink.behave(Manner::AtOnce);
-        stage.until_ready("bot").await;
+        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        harness.send(RestartAccount(name("bot"))).await.unwrap();
+        harness.advance(3_600 * SECOND).await;
+        assert_eq!((harness.count("bot", "closed"), harness.count("bot", "stalled")), (1, 1));
+        assert_eq!(harness.state("bot").await, AccountState::Stalled);
+        harness.sink.set_behavior(SinkBehavior::Immediate);
+        harness.wait_until_ready("bot").await;
     });
 }
 
@@ -106,26 +109,26 @@ fn a_stalled_account_that_loses_its_socket_waits_and_churns_not() {
 fn stalled_accounts_hold_no_dial_slots() {
     let mut settings = settings();
     settings.delivery.queue = 4;
-    play(settings, GateLimits { dial_slots: 2, ..wide_open() }, async |stage| {
-        let stuck = Arc::new(Collector::default());
+    run_paused(settings, GateLimits { dial_slots: 2, ..unlimited_rate() }, async |harness| {
+        let stuck = Arc::new(CollectingSink::default());
         let stalled = bots(6);
         for bot in &stalled {
-            stage.host_with(bot, stuck.clone()).await.unwrap();
+            harness.host_with(bot, stuck.clone()).await.unwrap();
         }
-        stage.until_all_ready(&stalled).await;
-        stage.ready("well").await;
-        stuck.behave(Manner::Retry);
+        harness.wait_until_all_ready(&stalled).await;
+        harness.ready("well").await;
+        stuck.set_behavior(SinkBehavior::Retry);
         for bot in &stalled {
-            (0..30).for_each(|n| stage.world.peer(bot).post("c1", &format!("p{n}")));
+            (0..30).for_each(|n| harness.fake.server_socket(bot).post("c1", &format!("p{n}")));
         }
-        stage.pass(5 * SECOND).await;
+        harness.advance(5 * SECOND).await;
         for bot in &stalled {
-            stage.ask(RestartAccount(name(bot))).await.unwrap();
+            harness.send(RestartAccount(name(bot))).await.unwrap();
         }
-        stage.pass(SECOND).await;
+        harness.advance(SECOND).await;
         let since = tokio::time::Instant::now();
-        stage.ask(RestartAccount(name("well"))).await.unwrap();
-        stage.until_ready("well").await;
+        harness.send(RestartAccount(name("well"))).await.unwrap();
+        harness.wait_until_ready("well").await;
         assert!(since.elapsed() < SECOND, "{:?}", since.elapsed());
     });
 }
@@ -134,28 +137,28 @@ fn stalled_accounts_hold_no_dial_slots() {
 fn a_pause_that_is_still_on_is_no_ready_time() {
     let mut settings = settings();
     settings.delivery.queue = 2;
-    play(settings, wide_open(), async |stage| {
-        stage.ready("bot").await;
-        stage.sink.behave(Manner::Retry);
+    run_paused(settings, unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::Retry);
         for n in 0..9 {
-            stage.world.peer("bot").post("c1", &format!("p{n}"));
+            harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
         }
-        stage.pass(100 * SECOND).await;
-        stage.ask(RestartAccount(name("bot"))).await.unwrap();
-        let closed = stage.until("bot", |fact| matches!(fact, Fact::Closed { .. })).await;
+        harness.advance(100 * SECOND).await;
+        harness.send(RestartAccount(name("bot"))).await.unwrap();
+        let closed = harness.wait_for("bot", |fact| matches!(fact, Fact::Closed { .. })).await;
         assert!(matches!(closed, Fact::Closed { ready_for: Some(time), .. } if time < SECOND), "{closed:?}");
-        assert_eq!(stage.count("bot", "settled"), 0);
+        assert_eq!(harness.count("bot", "settled"), 0);
     });
 }
 
 #[test]
 fn a_silent_socket_has_the_gate_look_at_the_server() {
-    play(settings(), wide_open(), async |stage| {
-        stage.ready("bot").await;
-        stage.world.peer("bot").mute();
-        stage.until_closed("bot").await;
-        stage.pass(SECOND / 10).await;
-        assert_eq!(stage.world.knocks(), 1);
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.fake.server_socket("bot").stop_answering();
+        harness.wait_until_closed("bot").await;
+        harness.advance(SECOND / 10).await;
+        assert_eq!(harness.fake.ping_requests(), 1);
     });
 }
 
@@ -175,11 +178,11 @@ fn a_delivery_that_dies_on_another_thread_is_noticed_every_time() {
     settings.arbiters = 1;
     for _ in 0..20 {
         actix::System::new().block_on(async {
-            let mut stage = Stage::live(settings.clone());
-            stage.host_with("bot", Arc::new(Panics)).await.unwrap();
-            stage.until_ready("bot").await;
-            stage.world.peer("bot").post("c2", "p1");
-            assert_eq!(stage.until_closed("bot").await.0, CloseReason::DeliveryDied);
+            let mut harness = Harness::real_time(settings.clone());
+            harness.host_with("bot", Arc::new(Panics)).await.unwrap();
+            harness.wait_until_ready("bot").await;
+            harness.fake.server_socket("bot").post("c2", "p1");
+            assert_eq!(harness.wait_until_closed("bot").await.0, CloseReason::DeliveryDied);
         });
     }
 }
@@ -201,27 +204,27 @@ impl EventSink for Hanging {
 }
 
 /// A stage with a bot whose thread hangs until the sender given back is used.
-async fn hanging(arbiters: usize) -> (Stage, mpsc::Sender<()>) {
+async fn hanging(arbiters: usize) -> (Harness, mpsc::Sender<()>) {
     let mut settings = settings();
     settings.arbiters = arbiters;
     settings.stop_deadline = Duration::from_millis(50);
-    let mut stage = Stage::live(settings);
+    let mut harness = Harness::real_time(settings);
     let (reached, hangs) = mpsc::channel();
     let (let_go, release) = mpsc::channel();
-    stage.host_with("bot", Arc::new(Hanging { reached, release: release.into() })).await.unwrap();
-    stage.until_ready("bot").await;
-    stage.world.peer("bot").post("c1", "p1");
+    harness.host_with("bot", Arc::new(Hanging { reached, release: release.into() })).await.unwrap();
+    harness.wait_until_ready("bot").await;
+    harness.fake.server_socket("bot").post("c1", "p1");
     actix_rt::task::spawn_blocking(move || hangs.recv()).await.unwrap().unwrap();
-    (stage, let_go)
+    (harness, let_go)
 }
 
 #[test]
 fn a_stop_that_hangs_is_abandoned_at_its_deadline() {
     actix::System::new().block_on(async {
-        let (mut stage, let_go) = hanging(1).await;
-        stage.ask(StopAccount(name("bot"))).await.unwrap();
-        stage.until("bot", |fact| *fact == Fact::Abandoned).await;
-        assert_eq!(stage.state("bot").await, AccountState::Stopped);
+        let (mut harness, let_go) = hanging(1).await;
+        harness.send(StopAccount(name("bot"))).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Abandoned).await;
+        assert_eq!(harness.state("bot").await, AccountState::Stopped);
         let_go.send(()).unwrap();
     });
 }
@@ -229,10 +232,10 @@ fn a_stop_that_hangs_is_abandoned_at_its_deadline() {
 #[test]
 fn an_abandoned_account_goes_on_elsewhere() {
     actix::System::new().block_on(async {
-        let (mut stage, let_go) = hanging(2).await;
-        stage.ask(RestartAccount(name("bot"))).await.unwrap();
-        stage.until("bot", |fact| *fact == Fact::Abandoned).await;
-        stage.until_ready("bot").await;
+        let (mut harness, let_go) = hanging(2).await;
+        harness.send(RestartAccount(name("bot"))).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Abandoned).await;
+        harness.wait_until_ready("bot").await;
         let_go.send(()).unwrap();
     });
 }
@@ -240,16 +243,16 @@ fn an_abandoned_account_goes_on_elsewhere() {
 #[test]
 fn the_late_end_of_an_abandoned_connection_is_not_taken_for_its_successors() {
     actix::System::new().block_on(async {
-        let (mut stage, let_go) = hanging(1).await;
-        stage.ask(RemoveAccount(name("bot"))).await.unwrap();
-        stage.until("bot", |fact| *fact == Fact::Removed).await;
-        stage.host("bot").await;
-        stage.until_ready("bot").await;
+        let (mut harness, let_go) = hanging(1).await;
+        harness.send(RemoveAccount(name("bot"))).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Removed).await;
+        harness.host("bot").await;
+        harness.wait_until_ready("bot").await;
         let_go.send(()).unwrap();
-        stage.ready("other").await;
-        stage.world.peer("bot").post("c1", "p9");
-        stage.sink.until_posts(1).await;
-        assert_eq!(stage.state("bot").await, AccountState::Ready);
+        harness.ready("other").await;
+        harness.fake.server_socket("bot").post("c1", "p9");
+        harness.sink.wait_for_posts(1).await;
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
     });
 }
 
@@ -270,17 +273,17 @@ fn all_accounts_of_an_arbiter_that_dies_move_for_nothing() {
     let mut settings = settings();
     settings.arbiters = 1;
     actix::System::new().block_on(async {
-        let mut stage = Stage::live(settings);
+        let mut harness = Harness::real_time(settings);
         let sink = Arc::new(Deadly(false.into()));
         let bots = bots(100);
         for bot in &bots {
-            stage.host_with(bot, sink.clone()).await.unwrap();
+            harness.host_with(bot, sink.clone()).await.unwrap();
         }
-        stage.until_all_ready(&bots).await;
-        stage.world.peer("bot-0").post("c1", "p1");
-        stage.until_all_ready(&bots).await;
+        harness.wait_until_all_ready(&bots).await;
+        harness.fake.server_socket("bot-0").post("c1", "p1");
+        harness.wait_until_all_ready(&bots).await;
         let charged =
-            stage.seen.iter().filter(|seen| matches!(seen.fact, Fact::Closed { charged: true, .. }));
+            harness.seen.iter().filter(|seen| matches!(seen.fact, Fact::Closed { charged: true, .. }));
         assert_eq!(charged.count(), 0);
     });
 }

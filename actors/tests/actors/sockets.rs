@@ -14,44 +14,46 @@ use matterhost_actors::{
 use matterhost_simulator::{Fault, FaultKind, Simulator};
 
 use crate::{
-    scene::{Scene, config, hurried, quick_simulator, run},
-    stage::{Host, bots, name},
+    harness::{TestHost, bots, name},
+    simulator_harness::{SimulatorHarness, config, fast_settings, quick_simulator, run},
 };
 
 #[test]
 fn a_post_reaches_the_sink() {
-    run(async || Scene::with_one_bot().await.hears(1).await);
+    run(async || SimulatorHarness::with_one_bot().await.post_and_wait(1).await);
 }
 
 #[test]
 fn a_disabled_and_enabled_bot_hears_again() {
     run(async || {
-        let mut scene = Scene::with_one_bot().await;
-        let bot = scene.bots[0].user_id.clone();
-        scene.simulator.disable(&bot);
-        scene.host.until("bot", |fact| *fact == Fact::Blocked).await;
-        scene.simulator.enable(&bot);
-        scene.host.until_ready("bot").await;
-        scene.hears(1).await;
-        scene.simulator.cycle(&bot);
-        let (reason, charged) = scene.host.until_closed("bot").await;
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        let bot = harness.bots[0].user_id.clone();
+        harness.simulator.disable(&bot);
+        harness.host.wait_for("bot", |fact| *fact == Fact::Blocked).await;
+        harness.simulator.enable(&bot);
+        harness.host.wait_until_ready("bot").await;
+        harness.post_and_wait(1).await;
+        harness.simulator.cycle(&bot);
+        let (reason, charged) = harness.host.wait_until_closed("bot").await;
         assert!(
             matches!(reason, CloseReason::Stale { .. } | CloseReason::Deaf { .. }) && !charged,
             "{reason}"
         );
-        scene.host.until_ready("bot").await;
-        scene.hears(2).await;
+        harness.host.wait_until_ready("bot").await;
+        harness.post_and_wait(2).await;
     });
 }
 
 #[test]
 fn it_is_told_for_how_long_a_bot_may_have_heard_nothing() {
     run(async || {
-        let mut scene = Scene::with_one_bot().await;
+        let mut harness = SimulatorHarness::with_one_bot().await;
         let before = Instant::now();
-        scene.simulator.cycle(&scene.bots[0].user_id);
+        harness.simulator.cycle(&harness.bots[0].user_id);
         let hears_again = |fact: &Fact| matches!(fact, Fact::HearsAgain { .. });
-        let Fact::HearsAgain { after } = scene.host.until("bot", hears_again).await else { unreachable!() };
+        let Fact::HearsAgain { after } = harness.host.wait_for("bot", hears_again).await else {
+            unreachable!()
+        };
         // The server counts in whole milliseconds.
         assert!(!after.is_zero() && after <= before.elapsed() + Duration::from_millis(1), "{after:?}");
     });
@@ -60,11 +62,11 @@ fn it_is_told_for_how_long_a_bot_may_have_heard_nothing() {
 #[test]
 fn a_token_disabled_and_enabled_is_deaf_without_drift_and_hears_again() {
     run(async || {
-        let mut scene = Scene::with_one_bot().await;
-        scene.simulator.toggle_token(&scene.bots[0].token_id);
-        assert!(matches!(scene.host.until_closed("bot").await.0, CloseReason::Deaf { .. }));
-        scene.host.until_ready("bot").await;
-        scene.hears(1).await;
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.simulator.toggle_token(&harness.bots[0].token_id);
+        assert!(matches!(harness.host.wait_until_closed("bot").await.0, CloseReason::Deaf { .. }));
+        harness.host.wait_until_ready("bot").await;
+        harness.post_and_wait(1).await;
     });
 }
 
@@ -72,9 +74,9 @@ fn a_token_disabled_and_enabled_is_deaf_without_drift_and_hears_again() {
 fn a_bad_token_is_blocked_though_the_server_says_101() {
     run(async || {
         let simulator = quick_simulator();
-        let mut host = Host::live(hurried(), Arc::new(HttpApi::new(config(&simulator))));
+        let mut host = TestHost::real_time(fast_settings(), Arc::new(HttpApi::new(config(&simulator))));
         host.add("bot", "nobodys-token", host.sink.clone()).await.unwrap();
-        host.until("bot", |fact| *fact == Fact::Blocked).await;
+        host.wait_for("bot", |fact| *fact == Fact::Blocked).await;
     });
 }
 
@@ -87,27 +89,27 @@ fn every_fault_of_the_network_passes_and_the_bot_hears_again() {
         once(FaultKind::GarbageFrame),
         once(FaultKind::GarbageText),
         once(FaultKind::HugeFrame(300 * 1024)),
-        once(FaultKind::AnnouncedFrame(400 << 20)),
-        once(FaultKind::Fragments(7)),
+        once(FaultKind::FrameHeaderOnly(400 << 20)),
+        once(FaultKind::FragmentedEvent(7)),
         once(FaultKind::Close(1001)),
         once(FaultKind::ServerPing),
         Fault::new(FaultKind::Silence).lasting(Duration::from_millis(700)),
         Fault::new(FaultKind::Slow(Duration::from_millis(50))).lasting(Duration::from_millis(300)),
     ];
     run(async || {
-        let mut scene = Scene::with_one_bot().await;
+        let mut harness = SimulatorHarness::with_one_bot().await;
         for fault in faults {
             let kind = format!("{fault:?}");
-            scene.simulator.inject(fault);
+            harness.simulator.inject(fault);
             // Whatever it does, at its end stands a Connection that is ready and whose ping is answered.
-            scene.host.until("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
-            while scene.host.state("bot").await != AccountState::Ready {
-                scene.host.until_ready("bot").await;
+            harness.host.wait_for("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
+            while harness.host.state("bot").await != AccountState::Ready {
+                harness.host.wait_until_ready("bot").await;
             }
-            assert_eq!(scene.host.count("bot", "tripped"), 0, "{kind}");
-            scene.simulator.clear_faults();
+            assert_eq!(harness.host.count("bot", "tripped"), 0, "{kind}");
+            harness.simulator.clear_faults();
         }
-        scene.hears(1).await;
+        harness.post_and_wait(1).await;
     });
 }
 
@@ -125,22 +127,22 @@ fn every_fault_while_connecting_passes_and_the_bot_hears_again() {
         FaultKind::DropBeforeHello,
     ];
     run(async || {
-        let mut scene = Scene::with_one_bot().await;
+        let mut harness = SimulatorHarness::with_one_bot().await;
         for fault in faults {
-            let before = scene.host.seen.len();
-            let id = scene.simulator.inject(Fault::new(fault));
-            scene.host.ask(RestartAccount(name("bot"))).await.unwrap();
-            scene.host.until_closed("bot").await;
+            let before = harness.host.seen.len();
+            let id = harness.simulator.inject(Fault::new(fault));
+            harness.host.send(RestartAccount(name("bot"))).await.unwrap();
+            harness.host.wait_until_closed("bot").await;
             // The next one fails too, unless the gate has found out already that nobody answers.
-            if !scene.host.seen[before..].iter().any(|seen| seen.fact == Fact::ServerDown) {
+            if !harness.host.seen[before..].iter().any(|seen| seen.fact == Fact::ServerDown) {
                 let failed = |fact: &Fact| matches!(fact, Fact::Closed { .. } | Fact::ServerDown);
-                scene.host.until_any(failed).await;
+                harness.host.wait_for_any_fact(failed).await;
             }
-            scene.simulator.clear(id);
-            scene.host.ask(RestartAccount(name("bot"))).await.unwrap();
-            scene.host.until_ready("bot").await;
+            harness.simulator.clear_fault(id);
+            harness.host.send(RestartAccount(name("bot"))).await.unwrap();
+            harness.host.wait_until_ready("bot").await;
         }
-        scene.hears(1).await;
+        harness.post_and_wait(1).await;
     });
 }
 
@@ -148,14 +150,14 @@ fn every_fault_while_connecting_passes_and_the_bot_hears_again() {
 fn a_restart_of_the_server_brings_all_its_bots_back() {
     run(async || {
         let names = bots(50);
-        let mut scene = Scene::of(quick_simulator(), &names).await;
-        scene.simulator.stop_server();
-        scene.host.until_server(|fact| *fact == Fact::ServerDown).await;
-        scene.simulator.start_server().unwrap();
-        scene.host.until_all_ready(&names).await;
-        scene.hears(1).await;
+        let mut harness = SimulatorHarness::new(quick_simulator(), &names).await;
+        harness.simulator.stop_server();
+        harness.host.wait_for_server_fact(|fact| *fact == Fact::ServerDown).await;
+        harness.simulator.start_server().unwrap();
+        harness.host.wait_until_all_ready(&names).await;
+        harness.post_and_wait(1).await;
         for name in &names {
-            assert_eq!(scene.host.snapshot(name).await.restarts_in_window, 0, "{name}");
+            assert_eq!(harness.host.snapshot(name).await.restarts_in_window, 0, "{name}");
         }
     });
 }
@@ -164,11 +166,11 @@ fn a_restart_of_the_server_brings_all_its_bots_back() {
 fn the_same_over_tls_below_a_path_with_an_authority_of_ones_own() {
     run(async || {
         let simulator = Simulator::builder().tls(true).sub_path("/chat").start().unwrap();
-        let mut scene = Scene::of(simulator, &["bot".into()]).await;
-        scene.hears(1).await;
-        scene.simulator.reset(&scene.bots[0].user_id);
-        scene.host.until_ready("bot").await;
-        scene.hears(2).await;
+        let mut harness = SimulatorHarness::new(simulator, &["bot".into()]).await;
+        harness.post_and_wait(1).await;
+        harness.simulator.reset_connections(&harness.bots[0].user_id);
+        harness.host.wait_until_ready("bot").await;
+        harness.post_and_wait(2).await;
     });
 }
 
@@ -184,8 +186,8 @@ fn a_certificate_that_nobody_vouches_for_is_misconfigured() {
             ClientLimits::default(),
             "matterhost/test",
         );
-        let mut host = Host::live(hurried(), Arc::new(HttpApi::new(config)));
+        let mut host = TestHost::real_time(fast_settings(), Arc::new(HttpApi::new(config)));
         host.add("bot", &bot.token, host.sink.clone()).await.unwrap();
-        host.until("bot", |fact| *fact == Fact::Misconfigured).await;
+        host.wait_for("bot", |fact| *fact == Fact::Misconfigured).await;
     });
 }

@@ -6,7 +6,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator};
 
-use crate::support::{Server, Then, answer, client, json, recorded, run, token};
+use crate::support::{AfterResponse, Server, client, json, recorded, response, run, token};
 
 const ALL: &str = "GET /users/{user_id}/channels";
 const TEAMS: &str = "GET /users/{user_id}/teams";
@@ -31,7 +31,7 @@ fn find<'a>(channels: &'a [Channel], id: &str) -> &'a Channel {
 
 /// What the list fails with, or its length, when the server answers this.
 async fn listed(reply: String) -> Result<usize, RestErrorKind> {
-    let server = Server::answering(reply, Then::KeepAlive).await;
+    let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
     let list = client(&server.url()).channels(&token()).await;
     list.map(|answer| answer.value.len()).map_err(|error| error.kind)
 }
@@ -40,7 +40,8 @@ async fn listed(reply: String) -> Result<usize, RestErrorKind> {
 fn a_recorded_list_is_understood() {
     run(async {
         let path = "/api/v4/users/me/teams/cnxsi883ifgafxtfe7ey8n5euw/channels?include_deleted=true";
-        let server = Server::answering(recorded("last_post_at", path, 200), Then::KeepAlive).await;
+        let server =
+            Server::respond_with(recorded("last_post_at", path, 200), AfterResponse::KeepAlive).await;
         let list = client(&server.url()).channels(&token()).await.unwrap().value;
         assert_eq!(list.len(), 5);
         let direct = find(&list, "adyfnnguajd83qgit9nfysqoea");
@@ -68,7 +69,7 @@ fn kinds_are_told_apart_and_a_new_one_is_kept() {
         ];
         for (text, kind) in kinds {
             let reply = json(&format!(r#"[{{"id":"c","type":"{text}","create_at":1,"new":{{}}}}]"#));
-            let server = Server::answering(reply, Then::KeepAlive).await;
+            let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
             let list = client(&server.url()).channels(&token()).await.unwrap().value;
             assert_eq!((&list[0].kind, list[0].last_post_at), (&kind, None));
         }
@@ -155,8 +156,8 @@ fn an_error_within_a_begun_list_is_that_error() {
 #[test]
 fn other_failures_are_no_reason_to_list_by_team() {
     run(async {
-        let not_found = answer("404 x", "content-type: text/html\r\n", "<html>a proxy</html>");
-        let server = Server::answering(not_found, Then::KeepAlive).await;
+        let not_found = response("404 x", "content-type: text/html\r\n", "<html>a proxy</html>");
+        let server = Server::respond_with(not_found, AfterResponse::KeepAlive).await;
         let error = client(&server.url()).channels(&token()).await.unwrap_err();
         assert_eq!((error.kind, server.heads().len()), (RestErrorKind::NotFound, 1));
 

@@ -14,7 +14,8 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
 
 use crate::support::{
-    SECRET, Server, Then, answer, client, client_with, header, json, read_head, recorded, run, token,
+    AfterResponse, SECRET, Server, client, client_with, header, json, read_head, recorded, response, run,
+    token,
 };
 
 const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\nconnection: Upgrade\r\n";
@@ -99,12 +100,12 @@ fn refusals_keep_their_status_and_headers() {
     run(async {
         let second = Some(Duration::from_secs(1));
         let refused = |status, retry_after| DialErrorKind::Refused { status, retry_after };
-        let page = answer("200 OK", "content-type: text/html\r\n", "<html>");
-        let redirect = answer("302 x", "location: http://127.0.0.1:9/\r\n", "");
+        let page = response("200 OK", "content-type: text/html\r\n", "<html>");
+        let redirect = response("302 x", "location: http://127.0.0.1:9/\r\n", "");
         let cases = [
             (recorded("rate_limit", "/api/v4/users/me", 429), refused(429, second)),
-            (answer("404 x", "", ""), refused(404, None)),
-            (answer("502 x", "", "<html>"), refused(502, None)),
+            (response("404 x", "", ""), refused(404, None)),
+            (response("502 x", "", "<html>"), refused(502, None)),
             (page, DialErrorKind::NotWebSocket),
             (json("{}"), DialErrorKind::NotWebSocket),
             (redirect, DialErrorKind::Redirect),
@@ -113,7 +114,7 @@ fn refusals_keep_their_status_and_headers() {
             ("junk\r\n\r\n".to_owned(), DialErrorKind::NotWebSocket),
         ];
         for (reply, kind) in cases {
-            let server = Server::answering(reply.clone(), Then::Close).await;
+            let server = Server::respond_with(reply.clone(), AfterResponse::Close).await;
             let error = client(&server.url()).dial(&token(), None).await.unwrap_err();
             assert_eq!(error.kind, kind, "{reply}: {error}");
         }
@@ -143,10 +144,10 @@ fn a_server_that_does_not_answer_is_given_up() {
     run(async {
         let request_timeout = Duration::from_millis(100);
         let limits = ClientLimits { request_timeout, ..ClientLimits::default() };
-        let silent = Server::answering("", Then::Hang).await;
+        let silent = Server::respond_with("", AfterResponse::Hang).await;
         let error = client_with(&silent.url(), None, limits).dial(&token(), None).await.unwrap_err();
         assert_eq!(error.kind, DialErrorKind::Timeout);
-        let closing = Server::answering("", Then::Close).await;
+        let closing = Server::respond_with("", AfterResponse::Close).await;
         let error = client(&closing.url()).dial(&token(), None).await.unwrap_err();
         assert_eq!(error.kind, DialErrorKind::Unreachable);
     });

@@ -7,12 +7,12 @@ mod dial;
 #[cfg(test)]
 mod posts;
 #[cfg(test)]
+mod request_stats;
+#[cfg(test)]
 mod rest;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod support;
-#[cfg(test)]
-mod tally;
 #[cfg(test)]
 mod tls;

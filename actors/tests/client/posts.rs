@@ -11,7 +11,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::{Account, PostOptions, Simulator};
 
-use crate::support::{Server, Then, client, client_with, header, json, recorded, run, token};
+use crate::support::{AfterResponse, Server, client, client_with, header, json, recorded, run, token};
 
 /// A channel with a bot and a person in it.
 struct Talk {
@@ -77,7 +77,7 @@ fn a_recorded_page_is_understood() {
     run(async {
         let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
         let reply = recorded("catch_up", path, 200);
-        let server = Server::answering(reply, Then::KeepAlive).await;
+        let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
         let page = asked(&server, ClientLimits::default()).await.unwrap().value;
         assert_eq!(
             ids(&page.posts),
@@ -99,7 +99,7 @@ fn a_post_is_kept_as_it_was_written() {
         let post = r#"{ "type":"custom_x", "new":[1,{"b":1.0,"a":"\u003c"}], "id":"a",
             "create_at":1, "user_id":"u", "channel_id":"c" }"#;
         let reply = json(&format!(r#"{{"order":["a"],"posts":{{"a":{post}}}}}"#));
-        let server = Server::answering(reply, Then::KeepAlive).await;
+        let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
         let page = asked(&server, ClientLimits::default()).await.unwrap().value;
         assert_eq!((page.posts[0].json.get(), &*page.posts[0].kind), (post, "custom_x"));
     });
@@ -201,7 +201,7 @@ fn edits_and_deletions_come_by_since_with_rows_of_history() {
     let [edited, deleted, _quiet, liked] = &posts[..] else { panic!() };
     talk.simulator.edit_post(edited.as_str(), "hello again");
     talk.simulator.delete_post(deleted.as_str());
-    talk.simulator.react(&talk.person.user_id, liked.as_str(), "wave");
+    talk.simulator.add_reaction(&talk.person.user_id, liked.as_str(), "wave");
     run(async {
         let (rows, truncated) = talk.since(2_000).await;
         assert!(!truncated && rows.is_sorted_by_key(|row| row.create_at));
@@ -235,7 +235,7 @@ fn a_thousand_rows_are_a_truncation() {
 #[test]
 fn a_question_that_the_server_would_take_for_another_is_not_asked() {
     run(async {
-        let server = Server::answering(json(r#"{"order":[],"posts":{}}"#), Then::KeepAlive).await;
+        let server = Server::respond_with(json(r#"{"order":[],"posts":{}}"#), AfterResponse::KeepAlive).await;
         let client = client(&server.url());
         let (token, channel, none) = (token(), ChannelId::from("c"), PostId::default());
         let error =
@@ -272,14 +272,14 @@ fn a_list_with_a_post_missing_is_refused_and_a_post_named_twice_comes_once() {
         let post = r#"{"id":"a","create_at":1,"user_id":"u","channel_id":"c"}"#;
         let page = async |order: &str, posts: &str| {
             let reply = json(&format!(r#"{{"order":{order},"posts":{posts},"new":1}}"#));
-            let server = Server::answering(reply, Then::KeepAlive).await;
+            let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
             let page = asked(&server, ClientLimits::default()).await;
             page.map(|answer| answer.value.posts.len()).map_err(|error| error.kind)
         };
         assert_eq!(page(r#"["a","a"]"#, &format!(r#"{{"a":{post}}}"#)).await, Ok(1));
         assert_eq!(page(r#"["a","b"]"#, &format!(r#"{{"a":{post}}}"#)).await, Err(RestErrorKind::BadBody));
         assert_eq!(page(r#"["a"]"#, r#"{"a":{"id":"a"}}"#).await, Err(RestErrorKind::BadBody));
-        let server = Server::answering(json("{}"), Then::KeepAlive).await;
+        let server = Server::respond_with(json("{}"), AfterResponse::KeepAlive).await;
         let error = asked(&server, ClientLimits::default()).await.unwrap_err();
         assert_eq!((error.kind, error.route), (RestErrorKind::BadBody, "/channels/{channel_id}/posts"));
     });
@@ -289,7 +289,7 @@ fn a_list_with_a_post_missing_is_refused_and_a_post_named_twice_comes_once() {
 fn a_page_is_bounded() {
     run(async {
         let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
-        let server = Server::answering(recorded("catch_up", path, 200), Then::KeepAlive).await;
+        let server = Server::respond_with(recorded("catch_up", path, 200), AfterResponse::KeepAlive).await;
         let limits = ClientLimits { max_body_bytes: 500, ..ClientLimits::default() };
         assert_eq!(asked(&server, limits).await.unwrap_err().kind, RestErrorKind::TooLarge);
     });

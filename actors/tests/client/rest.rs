@@ -5,14 +5,16 @@ use std::{io::Write as _, time::Duration};
 use matterhost_actors::mattermost::{ClientLimits, Etag, Me, RestErrorKind};
 use tokio::net::TcpListener;
 
-use crate::support::{SECRET, Server, Then, answer, client, client_with, header, json, recorded, run, token};
+use crate::support::{
+    AfterResponse, SECRET, Server, client, client_with, header, json, recorded, response, run, token,
+};
 
 const USER: &str = r#"{"id":"u1","username":"bot","update_at":5,"delete_at":0,
     "roles":"system_user system_guest","is_bot":true,"unknown":{}}"#;
 
 /// What `me` fails with when the server answers this.
-async fn failure(reply: impl Into<Vec<u8>>, then: Then) -> RestErrorKind {
-    let server = Server::answering(reply, then).await;
+async fn failure(reply: impl Into<Vec<u8>>, then: AfterResponse) -> RestErrorKind {
+    let server = Server::respond_with(reply, then).await;
     let limits = ClientLimits { max_body_bytes: 1000, ..ClientLimits::default() };
     let error = client_with(&server.url(), None, limits).me(&token(), None).await.unwrap_err();
     assert_eq!(error.route, "/users/me");
@@ -30,7 +32,8 @@ async fn etag(client: &matterhost_actors::mattermost::Client) -> Etag {
 fn a_recorded_account_is_understood() {
     run(async {
         let server =
-            Server::answering(recorded("rate_limit", "/api/v4/users/me", 200), Then::KeepAlive).await;
+            Server::respond_with(recorded("rate_limit", "/api/v4/users/me", 200), AfterResponse::KeepAlive)
+                .await;
         let answer = client(&server.url()).me(&token(), None).await.unwrap();
         let Me::User { user, etag } = answer.value else { panic!() };
         assert_eq!((&*user.username, user.update_at), ("admin", 1_795_354_179_603));
@@ -43,7 +46,7 @@ fn a_recorded_account_is_understood() {
 #[test]
 fn a_request_carries_what_it_must_and_no_more() {
     run(async {
-        let server = Server::answering(json(USER), Then::KeepAlive).await;
+        let server = Server::respond_with(json(USER), AfterResponse::KeepAlive).await;
         let client = client(&format!("{}/team/chat/", server.url()));
         let Me::User { user, .. } = client.me(&token(), None).await.unwrap().value else { panic!() };
         assert!(user.is_guest && user.is_bot);
@@ -62,9 +65,12 @@ fn a_request_carries_what_it_must_and_no_more() {
 #[test]
 fn an_unchanged_account_is_a_304() {
     run(async {
-        let known = Server::answering(recorded("connect", "/api/v4/users/me", 200), Then::KeepAlive).await;
+        let known =
+            Server::respond_with(recorded("connect", "/api/v4/users/me", 200), AfterResponse::KeepAlive)
+                .await;
         let etag = etag(&client(&known.url())).await;
-        let server = Server::answering("HTTP/1.1 304 Not Modified\r\n\r\n", Then::KeepAlive).await;
+        let server =
+            Server::respond_with("HTTP/1.1 304 Not Modified\r\n\r\n", AfterResponse::KeepAlive).await;
         let client = client(&server.url());
         for _ in 0..2 {
             let answer = client.me(&token(), Some(&etag)).await.unwrap();
@@ -81,12 +87,14 @@ fn an_unchanged_account_is_a_304() {
 #[test]
 fn refusals_are_told_apart() {
     run(async {
-        let server = Server::answering(recorded("errors", "/api/v4/users/me", 401), Then::KeepAlive).await;
+        let server =
+            Server::respond_with(recorded("errors", "/api/v4/users/me", 401), AfterResponse::KeepAlive).await;
         let error = client(&server.url()).me(&token(), None).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Unauthorized);
         assert_eq!(error.id.as_deref(), Some("api.context.session_expired.app_error"));
         let server =
-            Server::answering(recorded("rate_limit", "/api/v4/users/me", 429), Then::KeepAlive).await;
+            Server::respond_with(recorded("rate_limit", "/api/v4/users/me", 429), AfterResponse::KeepAlive)
+                .await;
         let error = client(&server.url()).me(&token(), None).await.unwrap_err();
         let retry_after = Some(Duration::from_secs(1));
         assert_eq!(error.kind, RestErrorKind::RateLimited { retry_after });
@@ -100,8 +108,8 @@ fn refusals_are_told_apart() {
             ("302 x", RestErrorKind::Redirect),
         ];
         for (status, kind) in cases {
-            let reply = answer(status, "content-type: text/html\r\n", "<html>no</html>");
-            assert_eq!(failure(reply, Then::KeepAlive).await, kind);
+            let reply = response(status, "content-type: text/html\r\n", "<html>no</html>");
+            assert_eq!(failure(reply, AfterResponse::KeepAlive).await, kind);
         }
     });
 }
@@ -109,21 +117,21 @@ fn refusals_are_told_apart() {
 #[test]
 fn answers_that_make_no_sense_are_told_apart() {
     run(async {
-        let page = answer("200 OK", "content-type: text/html\r\n", "<html>log in</html>");
-        assert_eq!(failure(page, Then::KeepAlive).await, RestErrorKind::NotJson);
-        let mislabelled = answer("200 OK", "content-type: text/html\r\n", USER);
-        assert_eq!(failure(mislabelled, Then::KeepAlive).await, RestErrorKind::NotJson);
-        assert_eq!(failure(json("<html>"), Then::KeepAlive).await, RestErrorKind::NotJson);
-        assert_eq!(failure(json("{\"id\":7}"), Then::KeepAlive).await, RestErrorKind::BadBody);
-        assert_eq!(failure(json(""), Then::KeepAlive).await, RestErrorKind::BadBody);
-        assert_eq!(failure("SSH-2.0-OpenSSH\r\n\r\n", Then::Close).await, RestErrorKind::BadBody);
-        assert_eq!(failure("", Then::Close).await, RestErrorKind::Unreachable);
+        let page = response("200 OK", "content-type: text/html\r\n", "<html>log in</html>");
+        assert_eq!(failure(page, AfterResponse::KeepAlive).await, RestErrorKind::NotJson);
+        let mislabelled = response("200 OK", "content-type: text/html\r\n", USER);
+        assert_eq!(failure(mislabelled, AfterResponse::KeepAlive).await, RestErrorKind::NotJson);
+        assert_eq!(failure(json("<html>"), AfterResponse::KeepAlive).await, RestErrorKind::NotJson);
+        assert_eq!(failure(json("{\"id\":7}"), AfterResponse::KeepAlive).await, RestErrorKind::BadBody);
+        assert_eq!(failure(json(""), AfterResponse::KeepAlive).await, RestErrorKind::BadBody);
+        assert_eq!(failure("SSH-2.0-OpenSSH\r\n\r\n", AfterResponse::Close).await, RestErrorKind::BadBody);
+        assert_eq!(failure("", AfterResponse::Close).await, RestErrorKind::Unreachable);
         // The HTTP client takes a body that was cut short for a whole one.
         for framing in ["content-length: 100", "transfer-encoding: chunked"] {
             for body in ["", "5\r\n{\"id\"\r\n"] {
                 let cut = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{body}");
                 let cut = cut.replace("100\r\n\r\n5\r\n", "100\r\n\r\n");
-                assert_eq!(failure(cut, Then::Close).await, RestErrorKind::Unreachable, "{framing}");
+                assert_eq!(failure(cut, AfterResponse::Close).await, RestErrorKind::Unreachable, "{framing}");
             }
         }
     });
@@ -133,10 +141,10 @@ fn answers_that_make_no_sense_are_told_apart() {
 fn a_long_body_is_refused() {
     run(async {
         let long = json(&format!("{{\"id\":\"{}\"}}", "x".repeat(2000)));
-        assert_eq!(failure(long, Then::Hang).await, RestErrorKind::TooLarge);
+        assert_eq!(failure(long, AfterResponse::Hang).await, RestErrorKind::TooLarge);
         let chunk = "3e8\r\n".to_owned() + &"x".repeat(1000) + "\r\n";
         let endless = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{chunk}");
-        assert_eq!(failure(endless, Then::Hang).await, RestErrorKind::TooLarge);
+        assert_eq!(failure(endless, AfterResponse::Hang).await, RestErrorKind::TooLarge);
     });
 }
 
@@ -144,7 +152,7 @@ fn a_long_body_is_refused() {
 fn a_slow_answer_is_given_up() {
     run(async {
         for slow in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"] {
-            let server = Server::answering(slow, Then::Hang).await;
+            let server = Server::respond_with(slow, AfterResponse::Hang).await;
             let request_timeout = Duration::from_millis(100);
             let limits = ClientLimits { request_timeout, ..ClientLimits::default() };
             let error = client_with(&server.url(), None, limits).me(&token(), None).await.unwrap_err();
@@ -156,10 +164,11 @@ fn a_slow_answer_is_given_up() {
 #[test]
 fn a_redirect_is_not_followed() {
     run(async {
-        let elsewhere = Server::answering(json(USER), Then::KeepAlive).await;
+        let elsewhere = Server::respond_with(json(USER), AfterResponse::KeepAlive).await;
         let location = format!("location: {}/api/v4/users/me\r\n", elsewhere.url());
         for status in ["301 x", "302 x", "307 x", "308 x"] {
-            let server = Server::answering(answer(status, &location, ""), Then::KeepAlive).await;
+            let server =
+                Server::respond_with(response(status, &location, ""), AfterResponse::KeepAlive).await;
             let error = client(&server.url()).me(&token(), None).await.unwrap_err();
             assert_eq!(error.kind, RestErrorKind::Redirect);
             assert_eq!(server.heads().len(), 1);
@@ -171,7 +180,7 @@ fn a_redirect_is_not_followed() {
 #[test]
 fn one_connection_serves_many_requests_and_few_serve_a_crowd() {
     run(async {
-        let server = Server::answering(json(USER), Then::KeepAlive).await;
+        let server = Server::respond_with(json(USER), AfterResponse::KeepAlive).await;
         let client = client(&server.url());
         for _ in 0..50 {
             client.me(&token(), None).await.unwrap();
@@ -189,12 +198,12 @@ fn one_connection_serves_many_requests_and_few_serve_a_crowd() {
 #[test]
 fn names_and_ipv6_addresses_are_reached() {
     run(async {
-        let server = Server::on("[::1]:0", json(USER), Then::KeepAlive).await;
+        let server = Server::bind("[::1]:0", json(USER), AfterResponse::KeepAlive).await;
         let port = server.address.port();
         client(&format!("http://[::1]:{port}/")).me(&token(), None).await.unwrap();
         assert_eq!(header(&server.heads()[0], "host"), Some(&*format!("[::1]:{port}")));
         // The name means both addresses, of which only one listens.
-        let server = Server::answering(json(USER), Then::KeepAlive).await;
+        let server = Server::respond_with(json(USER), AfterResponse::KeepAlive).await;
         let port = server.address.port();
         client(&format!("http://localhost:{port}")).me(&token(), None).await.unwrap();
     });
@@ -221,6 +230,6 @@ fn a_compressed_body_is_bounded_by_what_it_becomes() {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
         bomb.len()
     );
-    let kind = run(failure([head.into_bytes(), bomb].concat(), Then::KeepAlive));
+    let kind = run(failure([head.into_bytes(), bomb].concat(), AfterResponse::KeepAlive));
     assert_eq!(kind, RestErrorKind::TooLarge);
 }

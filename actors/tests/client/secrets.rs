@@ -4,7 +4,7 @@ use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits, NewPost}
 
 use matterhost_actors::model::ResumePoint;
 
-use crate::support::{SECRET, Server, Then, answer, client, run, token};
+use crate::support::{AfterResponse, SECRET, Server, client, response, run, token};
 
 fn shown(text: &str) {
     assert!(!text.contains(SECRET), "{text}");
@@ -32,7 +32,7 @@ fn errors_show_no_token_though_a_server_repeats_it() {
         let resume = ResumePoint { connection_id: SECRET.into(), next_seq: 1 };
         let echo = |status: &str| {
             let headers = format!("location: http://127.0.0.1:9/{SECRET}\r\n");
-            answer(status, &headers, &format!("Bearer {SECRET} is bad"))
+            response(status, &headers, &format!("Bearer {SECRET} is bad"))
         };
         let app_error = format!("{{\"id\":\"x\",\"message\":\"{SECRET}\"}}");
         let replies = [
@@ -40,12 +40,12 @@ fn errors_show_no_token_though_a_server_repeats_it() {
             echo("302 x"),
             echo("401 x"),
             echo("500 x"),
-            answer("403 x", "", &app_error),
+            response("403 x", "", &app_error),
             format!("{SECRET}\r\n\r\n"),
             String::new(),
         ];
         for reply in replies {
-            let server = Server::answering(reply, Then::Close).await;
+            let server = Server::respond_with(reply, AfterResponse::Close).await;
             let client = client(&server.url());
             let error = client.me(&token(), None).await.unwrap_err();
             shown(&format!("{error:?} {error:#?} {error}"));

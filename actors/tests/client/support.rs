@@ -36,7 +36,7 @@ pub(crate) fn client_with(url: &str, tls: Option<Tls>, limits: ClientLimits) -> 
 
 /// What a server does after its answer.
 #[derive(Clone, Copy)]
-pub(crate) enum Then {
+pub(crate) enum AfterResponse {
     KeepAlive,
     Close,
     Hang,
@@ -56,11 +56,11 @@ struct Seen {
 }
 
 impl Server {
-    pub(crate) async fn answering(answer: impl Into<Vec<u8>>, then: Then) -> Self {
-        Self::on("127.0.0.1:0", answer, then).await
+    pub(crate) async fn respond_with(answer: impl Into<Vec<u8>>, then: AfterResponse) -> Self {
+        Self::bind("127.0.0.1:0", answer, then).await
     }
 
-    pub(crate) async fn on(address: &str, answer: impl Into<Vec<u8>>, then: Then) -> Self {
+    pub(crate) async fn bind(address: &str, answer: impl Into<Vec<u8>>, then: AfterResponse) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let server = Self { address: listener.local_addr().unwrap(), seen: Rc::default() };
         let (serving, answer) = (server.clone(), Rc::new(answer.into()));
@@ -85,7 +85,7 @@ impl Server {
         self.seen.borrow().heads.clone()
     }
 
-    async fn serve<S>(self, mut stream: S, answer: Rc<Vec<u8>>, then: Then)
+    async fn serve<S>(self, mut stream: S, answer: Rc<Vec<u8>>, then: AfterResponse)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -96,9 +96,9 @@ impl Server {
                 return;
             }
             match then {
-                Then::KeepAlive => {}
-                Then::Close => return,
-                Then::Hang => std::future::pending().await,
+                AfterResponse::KeepAlive => {}
+                AfterResponse::Close => return,
+                AfterResponse::Hang => std::future::pending().await,
             }
         }
     }
@@ -114,13 +114,13 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<St
 }
 
 /// An answer with these headers, and its length.
-pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{body}")
 }
 
 pub(crate) fn json(body: &str) -> String {
-    answer("200 OK", "content-type: application/json\r\n", body)
+    response("200 OK", "content-type: application/json\r\n", body)
 }
 
 /// The value of a header in a head.
@@ -151,5 +151,5 @@ pub(crate) fn recorded(file: &str, path: &str, status: u64) -> String {
         serde_json::Value::Null => String::new(),
         json => json.to_string(),
     };
-    answer(&format!("{status} x"), &lines, &body)
+    response(&format!("{status} x"), &lines, &body)
 }

@@ -23,7 +23,7 @@ struct Secure {
 }
 
 impl Secure {
-    async fn on(address: &str, name: &str) -> Self {
+    async fn bind(address: &str, name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -64,7 +64,7 @@ impl Secure {
 #[test]
 fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
     run(async {
-        let server = Secure::on("127.0.0.1:0", "localhost").await;
+        let server = Secure::bind("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());
         let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let serving = async {
@@ -94,7 +94,7 @@ fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
 #[test]
 fn a_reconnect_takes_its_session_up_again() {
     run(async {
-        let server = Secure::on("127.0.0.1:0", "localhost").await;
+        let server = Secure::bind("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());
         let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let mut kinds = Vec::new();
@@ -114,9 +114,9 @@ fn a_reconnect_takes_its_session_up_again() {
 #[test]
 fn who_is_not_trusted_is_refused_before_the_token() {
     run(async {
-        let server = Secure::on("127.0.0.1:0", "other.test").await;
+        let server = Secure::bind("127.0.0.1:0", "other.test").await;
         let url = format!("https://localhost:{}", server.port());
-        let stranger = Secure::on("127.0.0.1:0", "localhost").await;
+        let stranger = Secure::bind("127.0.0.1:0", "localhost").await;
         // Once a certificate of another CA, once of the right one with another name, once no CA at all.
         for tls in [Some(stranger.trusted()), Some(server.trusted()), None] {
             let client = client_with(&url, tls, ClientLimits::default());
@@ -134,7 +134,7 @@ fn who_is_not_trusted_is_refused_before_the_token() {
 #[test]
 fn an_ipv6_address_can_have_a_certificate() {
     run(async {
-        let server = Secure::on("[::1]:0", "::1").await;
+        let server = Secure::bind("[::1]:0", "::1").await;
         let url = format!("https://[::1]:{}", server.port());
         let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let serving = async {
@@ -151,7 +151,7 @@ fn an_ipv6_address_can_have_a_certificate() {
 #[test]
 fn the_wrong_scheme_is_told_both_ways() {
     run(async {
-        let server = Secure::on("127.0.0.1:0", "localhost").await;
+        let server = Secure::bind("127.0.0.1:0", "localhost").await;
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", plain.local_addr().unwrap());
         let client_of_plain = client_with(&url, Some(server.trusted()), ClientLimits::default());

@@ -46,7 +46,7 @@ fn channels(of: impl IntoIterator<Item = (&'static str, i64)>) -> Records {
 }
 
 /// Runs all of it. `reopen` ends what it is given as a process would end, and opens what it kept again.
-pub(crate) async fn holds<S: CursorStore>(store: S, reopen: impl AsyncFn(Arc<S>) -> S) {
+pub(crate) async fn check_contract<S: CursorStore>(store: S, reopen: impl AsyncFn(Arc<S>) -> S) {
     let store = reopen(Arc::new(nothing_is_known_at_first(store).await)).await;
     let store = reopen(Arc::new(changes_are_put_on_what_is_kept(store).await)).await;
     let store = accounts_are_kept_apart_and_forgotten_alone(store).await;

@@ -108,7 +108,7 @@ impl Scene {
     }
 
     /// Posts made in the channel so far.
-    pub(super) fn posts_made(&self) -> usize {
+    pub(super) fn posts_created(&self) -> usize {
         self.simulator.posts_in(&self.channel).len()
     }
 

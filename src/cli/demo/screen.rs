@@ -86,7 +86,7 @@ impl Screen {
         wrong: &[String],
     ) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        let made = scene.posts_made();
+        let made = scene.posts_created();
         writeln!(out, "\n{}\n", self.table(scene, tally, accounts))?;
         for bot in &scene.bots {
             let endings = tally.stats(&bot.name).map_or_else(String::new, endings);

@@ -150,7 +150,7 @@ impl Stagehand {
             }
             2 => {
                 self.tell(FaultKind::Reset, Some(&bot));
-                self.simulator.reset(&user_id);
+                self.simulator.reset_connections(&user_id);
             }
             3 => {
                 self.tell(FaultKind::ServerStopped, None);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::host::{ANYWHERE, Host, sibling};
-use crate::program::World;
+use super::host::{ANY_PORT, AdminHost, add_bot};
+use crate::program::Fixture;
 
 fn names(answer: &Value) -> Vec<&str> {
     answer["accounts"].as_array().unwrap().iter().map(|account| account["name"].as_str().unwrap()).collect()
@@ -11,10 +11,10 @@ fn names(answer: &Value) -> Vec<&str> {
 
 #[test]
 fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
-    let world = World::new();
-    let (_, section) = sibling(&world, "alerts");
+    let fixture = Fixture::new();
+    let (_, section) = add_bot(&fixture, "alerts");
     let nobody = "[accounts.zero]\nserver = \"main\"\ntoken = \"nobodys0token0nobodys0toke\"\n";
-    let host = Host::start(world, &format!("{section}{nobody}{ANYWHERE}"));
+    let host = AdminHost::start(fixture, &format!("{section}{nobody}{ANY_PORT}"));
     host.await_state("alerts", "ready");
     host.await_state("helpdesk", "ready");
     host.await_state("zero", "blocked");
@@ -42,29 +42,29 @@ fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
 
 #[test]
 fn one_account_is_told_of_with_all_that_is_known() {
-    let mut host = Host::ready("");
-    host.world.says("hello");
-    host.running.events.post("hello");
+    let mut host = AdminHost::ready("");
+    host.fixture.post("hello");
+    host.running.events.wait_for_post("hello");
     let account = host.await_account("helpdesk", "an event", |account| account["events"] != 0);
     assert_eq!((&account["server"], &account["generation"]), (&"main".into(), &1.into()), "{account}");
     assert_eq!(account["budget_left"], 5);
     assert!(account["last_event"].as_str().unwrap().ends_with('Z'), "{account}");
     assert_eq!(account["endings"], Value::Array(Vec::new()));
     assert!(account["liveness"].is_object() && account["cursor_lag_ms"].is_u64(), "{account}");
-    host.world.simulator.cycle(&host.world.bot.user_id);
+    host.fixture.simulator.cycle(&host.fixture.bot.user_id);
     let account = host.account("helpdesk");
-    assert!(!account.to_string().contains(&host.world.bot.token));
+    assert!(!account.to_string().contains(&host.fixture.bot.token));
 }
 
 #[test]
 fn who_is_nobody_is_not_found() {
-    let host = Host::ready("");
+    let host = AdminHost::ready("");
     let long = "x".repeat(10_000);
     for name in
         ["nobody", "..%2f..%2fetc%2fpasswd", "a%00b", "a%0Ab", "%FF%FE", "%20", "a%2Fb", long.as_str()]
     {
         for (method, path) in [("GET", ""), ("HEAD", ""), ("POST", "/restart"), ("POST", "/stop")] {
-            let answer = host.ask(method, &format!("/v1/accounts/{name}{path}"), &[], b"");
+            let answer = host.request(method, &format!("/v1/accounts/{name}{path}"), &[], b"");
             if method == "HEAD" {
                 assert_eq!((answer.status, answer.body.len()), (404, 0));
                 continue;
@@ -85,19 +85,19 @@ fn who_is_nobody_is_not_found() {
 
 #[test]
 fn servers_are_shown_with_where_they_are_and_how() {
-    let host = Host::ready("");
+    let host = AdminHost::ready("");
     let servers = host.get("/v1/servers").json();
     let server = &servers["servers"][0];
     assert_eq!(
         (&server["name"], &server["up"], &server["accounts"]),
         (&"main".into(), &true.into(), &1.into())
     );
-    assert_eq!(server["url"].as_str().unwrap().trim_end_matches('/'), host.world.simulator.url());
-    host.world.simulator.stop_server();
-    let mut stream = host.listen("/v1/events?server=main", &[]);
+    assert_eq!(server["url"].as_str().unwrap().trim_end_matches('/'), host.fixture.simulator.url());
+    host.fixture.simulator.stop_server();
+    let mut stream = host.stream("/v1/events?server=main", &[]);
     let down = || host.get("/v1/servers").json()["servers"][0]["up"] == false;
     if !down() {
-        stream.fact("server_down");
+        stream.wait_for_fact("server_down");
         assert!(down());
     }
     assert!(host.get("/v1/servers").json()["servers"][0]["down_since"].is_string());

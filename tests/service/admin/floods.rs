@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    host::{Api, Host, WITHIN_THE_RATE},
-    http,
-    meanwhile::unaffected,
-    sse::Stream,
+    host::{AdminHost, Api, REQUEST_INTERVAL},
+    http_client,
+    isolation::assert_bots_unaffected,
+    sse::EventStream,
 };
 use crate::program::DEADLINE;
 
@@ -30,7 +30,7 @@ fn flood(api: Api, path: &'static str, token: Option<&'static str>) -> BTreeMap<
         let stranger = Api { token: None, ..api };
         let (end, mut counts) = (Instant::now() + FLOOD, BTreeMap::<u16, usize>::new());
         while Instant::now() < end {
-            *counts.entry(stranger.ask("GET", path, &lines, b"").status).or_default() += 1;
+            *counts.entry(stranger.request("GET", path, &lines, b"").status).or_default() += 1;
         }
         counts
     };
@@ -44,7 +44,11 @@ fn flood(api: Api, path: &'static str, token: Option<&'static str>) -> BTreeMap<
 }
 
 /// Floods, while somebody who may asks now and then and is answered each time.
-fn nobody_else_waits(host: &Host, path: &'static str, token: Option<&'static str>) -> BTreeMap<u16, usize> {
+fn nobody_else_waits(
+    host: &AdminHost,
+    path: &'static str,
+    token: Option<&'static str>,
+) -> BTreeMap<u16, usize> {
     let api = host.api;
     let flooding = thread::spawn(move || flood(api, path, token));
     let mut slowest = Duration::ZERO;
@@ -60,7 +64,7 @@ fn nobody_else_waits(host: &Host, path: &'static str, token: Option<&'static str
 
 #[test]
 fn strangers_and_guessers_hold_up_nobody() {
-    unaffected("", |host| {
+    assert_bots_unaffected("", |host| {
         let counts = nobody_else_waits(host, "/v1/accounts", None);
         assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [401]);
         let counts = nobody_else_waits(host, "/v1/accounts", Some("guess-0123456789abcdef"));
@@ -72,7 +76,7 @@ fn strangers_and_guessers_hold_up_nobody() {
 
 #[test]
 fn probes_are_answered_however_many_there_are() {
-    unaffected("", |host| {
+    assert_bots_unaffected("", |host| {
         for path in ["/livez", "/readyz"] {
             let counts = nobody_else_waits(host, path, None);
             assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [200]);
@@ -82,7 +86,7 @@ fn probes_are_answered_however_many_there_are() {
 
 #[test]
 fn those_who_may_have_a_limit_too() {
-    unaffected("", |host| {
+    assert_bots_unaffected("", |host| {
         let counts = flood(host.api, "/v1/instance", host.token);
         assert!(counts[&200] <= MOST, "{counts:?}");
         let answer = || host.get("/v1/instance");
@@ -95,15 +99,15 @@ fn those_who_may_have_a_limit_too() {
 
 #[test]
 fn more_connections_than_there_may_be_wait_and_then_it_goes_on() {
-    unaffected("max_connections = 64\nmax_streams = 8\n", |host| {
+    assert_bots_unaffected("max_connections = 64\nmax_streams = 8\n", |host| {
         let open = |_| TcpStream::connect_timeout(&host.address, Duration::from_millis(50)).ok();
         let open: Vec<_> = (0..400).filter_map(open).collect();
         let flooded = Instant::now();
         println!("of 400 connections {} were open at once, where 64 are taken", open.len());
         // Nobody says anything on these: they are let go, and whoever waits behind them gets an answer.
-        let mut patient = http::connect(host.address);
+        let mut patient = http_client::connect(host.address);
         patient.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-        assert_eq!(http::read(patient).unwrap().status, 200);
+        assert_eq!(http_client::read(patient).unwrap().status, 200);
         println!("/livez answered {} ms after the flood", flooded.elapsed().as_millis());
     });
 }
@@ -111,14 +115,14 @@ fn more_connections_than_there_may_be_wait_and_then_it_goes_on() {
 #[test]
 fn a_thousand_listeners_hear_everything() {
     const LISTENERS: usize = 1_000;
-    unaffected("max_connections = 1200\nmax_streams = 1100\n", |host| {
+    assert_bots_unaffected("max_connections = 1200\nmax_streams = 1100\n", |host| {
         let began = Instant::now();
         let listen = |n: usize| {
             // Not by the clock: what a loaded machine has missed would come at once, and be too many.
-            thread::sleep(WITHIN_THE_RATE);
-            host.listen(["/v1/events", "/v1/watch"][n % 2], &[])
+            thread::sleep(REQUEST_INTERVAL);
+            host.stream(["/v1/events", "/v1/watch"][n % 2], &[])
         };
-        let mut streams: Vec<Stream> = (0..LISTENERS).map(listen).collect();
+        let mut streams: Vec<EventStream> = (0..LISTENERS).map(listen).collect();
         println!(
             "{LISTENERS} listen after {} ms, with {} KiB",
             began.elapsed().as_millis(),
@@ -128,8 +132,8 @@ fn a_thousand_listeners_hear_everything() {
         let asked = Instant::now();
         for (n, stream) in streams.iter_mut().enumerate() {
             match n % 2 {
-                0 => drop(stream.fact("budget_reset")),
-                _ => drop(stream.row("helpdesk", |_| true)),
+                0 => drop(stream.wait_for_fact("budget_reset")),
+                _ => drop(stream.wait_for_row("helpdesk", |_| true)),
             }
         }
         println!("all heard it after {} ms", asked.elapsed().as_millis());
@@ -139,7 +143,7 @@ fn a_thousand_listeners_hear_everything() {
 
 #[test]
 fn too_many_listeners_are_told_and_leave_room_for_others() {
-    unaffected("", |host| {
+    assert_bots_unaffected("", |host| {
         let mut open = Vec::new();
         let refused = loop {
             let reading = listen_or_not(host);
@@ -162,7 +166,7 @@ fn too_many_listeners_are_told_and_leave_room_for_others() {
     });
 }
 
-fn listen_or_not(host: &Host) -> http::Reading {
-    thread::sleep(WITHIN_THE_RATE);
-    host.open("/v1/events", &[])
+fn listen_or_not(host: &AdminHost) -> http_client::StreamingResponse {
+    thread::sleep(REQUEST_INTERVAL);
+    host.request_streaming("/v1/events", &[])
 }

@@ -13,17 +13,17 @@ use matterhost_simulator::Account;
 use serde_json::Value;
 
 use super::{
-    http::{self, Answer, Reading},
-    sse::Stream,
+    http_client::{self, Response, StreamingResponse},
+    sse::EventStream,
 };
-use crate::program::{DEADLINE, Dir, Running, World};
+use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
 /// A host with its world and its admin API.
-pub(crate) struct Host {
-    pub(crate) running: Running,
+pub(crate) struct AdminHost {
+    pub(crate) running: RunningProgram,
     pub(crate) api: Api,
-    pub(crate) dir: Dir,
-    pub(crate) world: World,
+    pub(crate) dir: ConfigDir,
+    pub(crate) fixture: Fixture,
 }
 
 /// Where the API is, and the token that is shown there.
@@ -34,33 +34,33 @@ pub(crate) struct Api {
 }
 
 /// Where the API listens in tests.
-pub(crate) const ANYWHERE: &str = "[admin]\nbind = \"127.0.0.1:0\"\n";
+pub(crate) const ANY_PORT: &str = "[admin]\nbind = \"127.0.0.1:0\"\n";
 
-impl Host {
+impl AdminHost {
     /// One account, `helpdesk`, which is ready.
     pub(crate) fn ready(more: &str) -> Self {
-        let host = Self::start(World::new(), &format!("{ANYWHERE}{more}"));
+        let host = Self::start(Fixture::new(), &format!("{ANY_PORT}{more}"));
         host.await_state("helpdesk", "ready");
         host
     }
 
     /// Starts one, and waits until the API answers.
-    pub(crate) fn start(world: World, more: &str) -> Self {
-        let dir = Dir::with(&format!("{}{more}", world.config()));
-        let mut running = Running::start(dir.matterhost(&["run"]));
-        let address = answers(&mut running);
+    pub(crate) fn start(fixture: Fixture, more: &str) -> Self {
+        let dir = ConfigDir::with(&format!("{}{more}", fixture.config()));
+        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+        let address = wait_for_api(&mut running);
         let token = more.contains(TOKEN).then_some(TOKEN);
-        Self { running, api: Api { address, token }, dir, world }
+        Self { running, api: Api { address, token }, dir, fixture }
     }
 
     /// The same again, after its process has ended.
-    pub(crate) fn again(self) -> Self {
-        let Self { running, dir, world, api } = self;
+    pub(crate) fn restart(self) -> Self {
+        let Self { running, dir, fixture, api } = self;
         running.signal("TERM");
-        running.ended();
-        let mut running = Running::start(dir.matterhost(&["run"]));
-        let address = answers(&mut running);
-        Self { running, api: Api { address, ..api }, dir, world }
+        running.wait_for_exit();
+        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+        let address = wait_for_api(&mut running);
+        Self { running, api: Api { address, ..api }, dir, fixture }
     }
 
     /// What the process has in memory, in KiB.
@@ -71,7 +71,7 @@ impl Host {
     }
 }
 
-impl Deref for Host {
+impl Deref for AdminHost {
     type Target = Api;
 
     fn deref(&self) -> &Api {
@@ -80,24 +80,24 @@ impl Deref for Host {
 }
 
 impl Api {
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], b"")
+    pub(crate) fn get(&self, path: &str) -> Response {
+        self.request("GET", path, &[], b"")
     }
 
-    pub(crate) fn post(&self, path: &str) -> Answer {
-        self.ask("POST", path, &[], b"")
+    pub(crate) fn post(&self, path: &str) -> Response {
+        self.request("POST", path, &[], b"")
     }
 
-    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
-        self.ask(method, path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Response {
+        self.request(method, path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
     /// Asks with these lines besides the usual ones.
-    pub(crate) fn ask(&self, method: &str, path: &str, lines: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut stream = http::connect(self.address);
+    pub(crate) fn request(&self, method: &str, path: &str, lines: &[(&str, &str)], body: &[u8]) -> Response {
+        let mut stream = http_client::connect(self.address);
         stream.write_all(self.head(method, path, lines, body.len()).as_bytes()).unwrap();
         stream.write_all(body).unwrap();
-        http::read(stream).unwrap_or_else(|| panic!("no answer to {method} {path}"))
+        http_client::read(stream).unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 
     fn head(&self, method: &str, path: &str, lines: &[(&str, &str)], length: usize) -> String {
@@ -110,19 +110,19 @@ impl Api {
         all.extend(
             bearer.as_deref().filter(|_| !given("authorization")).map(|token| ("authorization", token)),
         );
-        http::head(method, path, &all)
+        http_client::head(method, path, &all)
     }
 
     /// Listens to a stream.
-    pub(crate) fn listen(&self, path: &str, lines: &[(&str, &str)]) -> Stream {
-        Stream::of(self.open(path, lines))
+    pub(crate) fn stream(&self, path: &str, lines: &[(&str, &str)]) -> EventStream {
+        EventStream::of(self.request_streaming(path, lines))
     }
 
     /// Asks, and leaves the body where it is.
-    pub(crate) fn open(&self, path: &str, lines: &[(&str, &str)]) -> Reading {
-        let mut stream = http::connect(self.address);
+    pub(crate) fn request_streaming(&self, path: &str, lines: &[(&str, &str)]) -> StreamingResponse {
+        let mut stream = http_client::connect(self.address);
         stream.write_all(self.head("GET", path, lines, 0).as_bytes()).unwrap();
-        http::read_head(stream).unwrap()
+        http_client::read_head(stream).unwrap()
     }
 
     pub(crate) fn account(&self, name: &str) -> Value {
@@ -141,7 +141,7 @@ impl Api {
             }
             assert!(Instant::now() < end, "{what} did not come: {account}");
             // Few enough to leave others their share of the rate.
-            thread::sleep(3 * WITHIN_THE_RATE);
+            thread::sleep(3 * REQUEST_INTERVAL);
         }
     }
 
@@ -151,25 +151,25 @@ impl Api {
 }
 
 /// How long to wait between two requests: all together may ask 200 times a second.
-pub(crate) const WITHIN_THE_RATE: Duration = Duration::from_millis(6);
+pub(crate) const REQUEST_INTERVAL: Duration = Duration::from_millis(6);
 
 /// A token that may do everything, where a test has one.
 pub(crate) const TOKEN: &str = "mustnotshow-full-9f86d081";
 /// One that may look.
-pub(crate) const READER: &str = "mustnotshow-read-60303ae2";
+pub(crate) const READ_TOKEN: &str = "mustnotshow-read-60303ae2";
 
 /// Waits until the API answers; gives where.
-pub(crate) fn answers(running: &mut Running) -> SocketAddr {
-    let line = running.log.json("the admin API", |line| line["message"] == "the admin API answers");
+pub(crate) fn wait_for_api(running: &mut RunningProgram) -> SocketAddr {
+    let line = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
     let url = line["url"].as_str().unwrap();
     url.split_once("://").unwrap_or_else(|| panic!("{url}")).1.parse().unwrap()
 }
 
 /// One more bot in the world's channel, and the section that hosts it.
-pub(crate) fn sibling(world: &World, name: &str) -> (Account, String) {
-    let bot = world.simulator.create_bot(name);
-    world.simulator.add_to_team(world.team(), &bot.user_id);
-    world.simulator.add_to_channel_quietly(&world.channel, &bot.user_id);
+pub(crate) fn add_bot(fixture: &Fixture, name: &str) -> (Account, String) {
+    let bot = fixture.simulator.create_bot(name);
+    fixture.simulator.add_to_team(fixture.team(), &bot.user_id);
+    fixture.simulator.add_to_channel_quietly(&fixture.channel, &bot.user_id);
     let section = format!("[accounts.{name}]\ntoken = \"{}\"\n", bot.token);
     (bot, section)
 }

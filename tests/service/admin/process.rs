@@ -2,37 +2,37 @@
 
 use serde_json::json;
 
-use super::host::{ANYWHERE, Host, READER, TOKEN, sibling};
-use crate::program::World;
+use super::host::{ANY_PORT, AdminHost, READ_TOKEN, TOKEN, add_bot};
+use crate::program::Fixture;
 
 #[test]
 fn the_instance_tells_what_it_is_and_what_the_caller_may() {
-    let host = Host::ready("");
+    let host = AdminHost::ready("");
     let instance = host.get("/v1/instance").json();
     assert_eq!(instance["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!((&instance["read_only"], &instance["authenticated"]), (&false.into(), &false.into()));
     assert!(instance["started"].as_str().unwrap() <= instance["now"].as_str().unwrap(), "{instance}");
-    let host = Host::ready(&format!("token = \"{TOKEN}\"\nread_token = \"{READER}\"\n"));
+    let host = AdminHost::ready(&format!("token = \"{TOKEN}\"\nread_token = \"{READ_TOKEN}\"\n"));
     let instance = |token: &str| {
         let bearer = format!("Bearer {token}");
-        host.ask("GET", "/v1/instance", &[("authorization", bearer.as_str())], b"").json()
+        host.request("GET", "/v1/instance", &[("authorization", bearer.as_str())], b"").json()
     };
     assert_eq!(instance(TOKEN)["read_only"], false);
-    let reader = instance(READER);
+    let reader = instance(READ_TOKEN);
     assert_eq!((&reader["read_only"], &reader["authenticated"]), (&true.into(), &true.into()));
     assert_eq!(instance(TOKEN)["instance"], reader["instance"]);
 }
 
 #[test]
 fn what_is_logged_changes_at_once() {
-    let mut host = Host::ready("");
+    let mut host = AdminHost::ready("");
     assert_eq!(host.get("/v1/log-level").json(), json!({ "level": "info" }));
     let answer = host.send("PUT", "/v1/log-level", &json!({ "level": "matterhost=debug,info" }));
     assert_eq!((answer.status, &answer.json()["level"]), (200, &"matterhost=debug,info".into()));
     host.post("/v1/accounts/helpdesk/restart");
-    host.running
-        .log
-        .json("what was not logged before", |line| line["level"] == "DEBUG" && line["fact"] == "connecting");
+    host.running.log.wait_for_json("what was not logged before", |line| {
+        line["level"] == "DEBUG" && line["fact"] == "connecting"
+    });
     for (body, told) in [
         (json!({ "level": "loud" }), "write error, warn, info"),
         (json!({ "level": "" }), "write error, warn, info"),
@@ -46,11 +46,11 @@ fn what_is_logged_changes_at_once() {
 }
 
 /// Two accounts of three ready.
-fn two_of_three(policy: &str) -> Host {
-    let world = World::new();
-    let (_, section) = sibling(&world, "alerts");
+fn two_of_three(policy: &str) -> AdminHost {
+    let fixture = Fixture::new();
+    let (_, section) = add_bot(&fixture, "alerts");
     let nobody = "[accounts.zero]\ntoken = \"nobodys0token0nobodys0toke\"\n";
-    let host = Host::start(world, &format!("{section}{nobody}{ANYWHERE}ready = \"{policy}\"\n"));
+    let host = AdminHost::start(fixture, &format!("{section}{nobody}{ANY_PORT}ready = \"{policy}\"\n"));
     host.await_state("alerts", "ready");
     host.await_state("helpdesk", "ready");
     host.await_state("zero", "blocked");
@@ -91,7 +91,7 @@ fn who_asks_for_more_is_told_of_each_account_and_why() {
 
 #[test]
 fn a_head_is_the_same_without_the_body() {
-    let host = Host::ready("");
+    let host = AdminHost::ready("");
     for path in [
         "/livez",
         "/readyz",
@@ -102,10 +102,14 @@ fn a_head_is_the_same_without_the_body() {
         "/v1/events",
         "/v1/watch",
     ] {
-        let answer = host.ask("HEAD", path, &[("connection", "close")], b"");
+        let answer = host.request("HEAD", path, &[("connection", "close")], b"");
         assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
         let content_type = answer.header("content-type").unwrap().to_owned();
-        assert_eq!(content_type, host.open(path, &[]).answer.header("content-type").unwrap(), "{path}");
+        assert_eq!(
+            content_type,
+            host.request_streaming(path, &[]).answer.header("content-type").unwrap(),
+            "{path}"
+        );
     }
-    assert_eq!(host.ask("HEAD", "/v1/accounts/nobody", &[], b"").status, 404);
+    assert_eq!(host.request("HEAD", "/v1/accounts/nobody", &[], b"").status, 404);
 }

@@ -7,12 +7,12 @@ use std::{
 
 use serde_json::Value;
 
-use super::http::{Answer, Reading};
+use super::http_client::{Response, StreamingResponse};
 use crate::program::DEADLINE;
 
 /// A stream of events.
-pub(crate) struct Stream {
-    pub(crate) head: Answer,
+pub(crate) struct EventStream {
+    pub(crate) head: Response,
     lines: BufReader<Box<dyn Read + Send>>,
     /// The id of the last event.
     pub(crate) last: Option<String>,
@@ -25,8 +25,8 @@ pub(crate) struct Event {
     pub(crate) data: Value,
 }
 
-impl Stream {
-    pub(crate) fn of(Reading { answer, body }: Reading) -> Self {
+impl EventStream {
+    pub(crate) fn of(StreamingResponse { answer, body }: StreamingResponse) -> Self {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.header("content-type"), Some("text/event-stream"));
         Self { head: answer, lines: BufReader::new(body), last: None }
@@ -64,7 +64,7 @@ impl Stream {
     }
 
     /// Waits for an event for which that holds.
-    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Event) -> bool) -> Event {
+    pub(crate) fn wait_for(&mut self, what: &str, holds: impl Fn(&Event) -> bool) -> Event {
         self.until_before(Instant::now() + DEADLINE, what, holds)
     }
 
@@ -78,12 +78,12 @@ impl Stream {
     }
 
     /// Waits for that fact.
-    pub(crate) fn fact(&mut self, fact: &str) -> Value {
-        self.until(fact, |event| event.name == "fact" && event.data["fact"] == fact).data
+    pub(crate) fn wait_for_fact(&mut self, fact: &str) -> Value {
+        self.wait_for(fact, |event| event.name == "fact" && event.data["fact"] == fact).data
     }
 
     /// Waits for a row of that account for which that holds.
-    pub(crate) fn row(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for_row(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + DEADLINE;
         loop {
             let rows = self.until_before(end, name, |event| event.name == "rows").data;

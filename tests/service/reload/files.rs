@@ -2,21 +2,21 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 
-use super::town::{Plan, Town, await_post, posts, reload, said_until};
-use crate::program::{Dir, Running};
+use super::fixture::{HostConfig, MultiBotFixture, await_post, log_until, posts, reload};
+use crate::program::{ConfigDir, RunningProgram};
 
 /// A host whose only bot has its token in a file.
-fn begin(town: &Town, dir: &Dir, file: &str) -> (Plan, Running) {
-    let mut plan = town.plan();
+fn begin(fixture: &MultiBotFixture, dir: &ConfigDir, file: &str) -> (HostConfig, RunningProgram) {
+    let mut plan = fixture.plan();
     plan.bots.get_mut("anna").unwrap().token = format!("token_file = \"{file}\"");
-    let running = plan.begin(dir);
+    let running = plan.start(dir);
     (plan, running)
 }
 
 /// Makes another token for the bot, and has the server forget the one before.
-fn rotate(town: &Town, before: &mut String) -> String {
-    let (id, token) = town.simulator.create_token(&town.bots["anna"].user_id);
-    town.simulator.revoke_token(&std::mem::replace(before, id));
+fn rotate(fixture: &MultiBotFixture, before: &mut String) -> String {
+    let (id, token) = fixture.simulator.create_token(&fixture.bots["anna"].user_id);
+    fixture.simulator.revoke_token(&std::mem::replace(before, id));
     token
 }
 
@@ -29,23 +29,23 @@ const TAKEN: &str = "a file changed; account anna: token changed; its connection
 
 #[test]
 fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
-    let town = Town::with(&["anna"], 1);
-    let dir = Dir::with("");
-    dir.write("anna.token", &town.bots["anna"].token);
-    let (mut plan, mut running) = begin(&town, &dir, "anna.token");
-    let mut said = BTreeSet::from([town.says("before")]);
-    let mut token_id = town.bots["anna"].token_id.clone();
+    let fixture = MultiBotFixture::with(&["anna"], 1);
+    let dir = ConfigDir::with("");
+    dir.write("anna.token", &fixture.bots["anna"].token);
+    let (mut plan, mut running) = begin(&fixture, &dir, "anna.token");
+    let mut said = BTreeSet::from([fixture.post("before")]);
+    let mut token_id = fixture.bots["anna"].token_id.clone();
     for n in 0..4 {
-        let token = rotate(&town, &mut token_id);
-        said.insert(town.says(&format!("in between {n}")));
+        let token = rotate(&fixture, &mut token_id);
+        said.insert(fixture.post(&format!("in between {n}")));
         if n % 2 == 0 {
             write_aside(dir.path(), "anna.token", &token);
         } else {
             dir.write("anna.token", &(token + "\n"));
         }
-        said_until(&mut running, TAKEN);
+        log_until(&mut running, TAKEN);
         super::ready(&mut running, "anna");
-        let id = town.says(&format!("after {n}"));
+        let id = fixture.post(&format!("after {n}"));
         await_post(&dir, "archive", "anna", &id);
         said.insert(id);
     }
@@ -55,8 +55,8 @@ fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
     // What the configuration says by now is another matter.
     plan.section("health", "poll_interval = \"7s\"");
     plan.write(&dir);
-    dir.write("anna.token", &rotate(&town, &mut token_id));
-    let noticed = said_until(&mut running, TAKEN);
+    dir.write("anna.token", &rotate(&fixture, &mut token_id));
+    let noticed = log_until(&mut running, TAKEN);
     assert!(
         noticed.iter().all(|line| !line["message"].as_str().unwrap().contains("[health]")),
         "{noticed:#?}"
@@ -64,19 +64,19 @@ fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
     let asked = reload(&mut running);
     assert!(asked.iter().any(|line| line["message"] == "[health]: poll_interval changed"), "{asked:#?}");
     running.signal("TERM");
-    let (_, log) = running.ended();
-    assert!(!log.iter().any(|line| line.contains(&town.bots["anna"].token)), "a token is shown");
+    let (_, log) = running.wait_for_exit();
+    assert!(!log.iter().any(|line| line.contains(&fixture.bots["anna"].token)), "a token is shown");
 }
 
 #[test]
 fn a_file_that_cannot_be_used_is_told_and_the_old_token_stays() {
-    let town = Town::with(&["anna"], 1);
-    let dir = Dir::with("");
-    dir.write("anna.token", &town.bots["anna"].token);
-    let (_, mut running) = begin(&town, &dir, "anna.token");
+    let fixture = MultiBotFixture::with(&["anna"], 1);
+    let dir = ConfigDir::with("");
+    dir.write("anna.token", &fixture.bots["anna"].token);
+    let (_, mut running) = begin(&fixture, &dir, "anna.token");
     for (text, what) in [("", "the token is empty"), ("half of\na token", "the token holds white space")] {
         dir.write("anna.token", text);
-        let told = running.log.json(what, |line| line["key"] == "accounts.anna.token_file");
+        let told = running.log.wait_for_json(what, |line| line["key"] == "accounts.anna.token_file");
         let words = told["message"].as_str().unwrap();
         assert!(
             words.contains("anna.token: ") && words.contains(what) && words.contains("stays in use"),
@@ -85,21 +85,21 @@ fn a_file_that_cannot_be_used_is_told_and_the_old_token_stays() {
         assert_eq!(told["level"], "WARN");
     }
     fs::remove_file(dir.path().join("anna.token")).unwrap();
-    running.log.json("the file that is gone", |line| {
+    running.log.wait_for_json("the file that is gone", |line| {
         line["message"].as_str().unwrap().contains("it cannot be read")
     });
-    let id = town.says("hello");
+    let id = fixture.post("hello");
     await_post(&dir, "archive", "anna", &id);
-    assert_eq!(town.sockets("anna"), (1, 1), "the very socket");
-    let mut token_id = town.bots["anna"].token_id.clone();
-    dir.write("anna.token", &rotate(&town, &mut token_id));
-    said_until(&mut running, TAKEN);
+    assert_eq!(fixture.sockets("anna"), (1, 1), "the very socket");
+    let mut token_id = fixture.bots["anna"].token_id.clone();
+    dir.write("anna.token", &rotate(&fixture, &mut token_id));
+    log_until(&mut running, TAKEN);
 }
 
 #[test]
 fn a_link_that_is_swapped_as_kubernetes_does_is_noticed() {
-    let town = Town::with(&["anna"], 1);
-    let dir = Dir::with("");
+    let fixture = MultiBotFixture::with(&["anna"], 1);
+    let dir = ConfigDir::with("");
     let secrets = dir.path().join("secrets");
     let volume = |n: u32, token: &str| {
         let name = format!("..v{n}");
@@ -108,15 +108,15 @@ fn a_link_that_is_swapped_as_kubernetes_does_is_noticed() {
         symlink(&name, secrets.join("..data_tmp")).unwrap();
         fs::rename(secrets.join("..data_tmp"), secrets.join("..data")).unwrap();
     };
-    volume(1, &town.bots["anna"].token);
+    volume(1, &fixture.bots["anna"].token);
     symlink("..data/token", secrets.join("token")).unwrap();
-    let (_, mut running) = begin(&town, &dir, "secrets/token");
-    let mut token_id = town.bots["anna"].token_id.clone();
+    let (_, mut running) = begin(&fixture, &dir, "secrets/token");
+    let mut token_id = fixture.bots["anna"].token_id.clone();
     for n in 2..5 {
-        volume(n, &rotate(&town, &mut token_id));
-        said_until(&mut running, TAKEN);
+        volume(n, &rotate(&fixture, &mut token_id));
+        log_until(&mut running, TAKEN);
         fs::remove_dir_all(secrets.join(format!("..v{}", n - 1))).unwrap();
-        let id = town.says("hello");
+        let id = fixture.post("hello");
         await_post(&dir, "archive", "anna", &id);
     }
 }

@@ -82,7 +82,7 @@ impl Simulator {
         self.on_user(user_id, |state| {
             for key in state.hub.keys_of(user_id) {
                 if let Some(connection) = state.hub.connections.get_mut(&key) {
-                    connection.session = crate::hub::connection::Session::Deaf;
+                    connection.session = crate::hub::connection::SessionState::Deaf;
                 }
             }
             state.world.users.contains_key(user_id)
@@ -104,7 +104,7 @@ impl Simulator {
         self.on_token(token_id, |state| {
             let token = state.world.token_ids.get(token_id).cloned().unwrap_or_default();
             for connection in state.hub.connections.values_mut().filter(|c| c.token == token) {
-                connection.session = crate::hub::connection::Session::Deaf;
+                connection.session = crate::hub::connection::SessionState::Deaf;
             }
             state.set_token_active(token_id, true)
         });
@@ -201,7 +201,7 @@ impl Simulator {
     }
 
     /// Channel lists answer from now on with the `last_post_at` that they have now (fact 24).
-    pub fn freeze_lists(&self) {
+    pub fn freeze_channel_lists(&self) {
         self.shared.change(|state| {
             for channel in state.world.channels.values_mut() {
                 channel.frozen_last_post_at = Some(channel.last_post_at);
@@ -210,7 +210,7 @@ impl Simulator {
     }
 
     /// Channel lists are up to date again.
-    pub fn thaw_lists(&self) {
+    pub fn unfreeze_channel_lists(&self) {
         self.shared.change(|state| {
             for channel in state.world.channels.values_mut() {
                 channel.frozen_last_post_at = None;

@@ -27,7 +27,7 @@ pub enum FaultKind {
     ServerError,
     /// REST does what it is asked, and the connection ends before the answer: what was made is there, and whoever asked
     /// does not know it.
-    LostAnswer,
+    LostResponse,
     /// REST answers 200 and something that is not JSON.
     Garbage,
     /// REST answers 200 and a page of HTML, as proxies and login pages do.
@@ -51,9 +51,9 @@ pub enum FaultKind {
     /// One event in a text frame of this many bytes, at once.
     HugeFrame(usize),
     /// Only the header of a frame that would be this long, at once.
-    AnnouncedFrame(u64),
+    FrameHeaderOnly(u64),
     /// An event of unknown type in this many fragments, at once.
-    Fragments(usize),
+    FragmentedEvent(usize),
     /// A close frame with this code, at once.
     Close(u16),
     /// A WebSocket ping, at once.
@@ -95,19 +95,19 @@ impl Fault {
     }
 
     /// Strikes only this target.
-    pub fn at(mut self, target: Target) -> Self {
+    pub fn target(mut self, target: Target) -> Self {
         self.target = target;
         self
     }
 
     /// Strikes only this user.
     pub fn user(self, user_id: &str) -> Self {
-        self.at(Target::User(user_id.to_owned()))
+        self.target(Target::User(user_id.to_owned()))
     }
 
     /// Strikes only this route, such as `GET /users/me`.
     pub fn route(self, route: &str) -> Self {
-        self.at(Target::Route(route.to_owned()))
+        self.target(Target::Route(route.to_owned()))
     }
 
     /// Is over after it has struck so often.
@@ -125,19 +125,19 @@ impl Fault {
 
 /// What a fault is held against.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Subject<'a> {
+pub(crate) struct FaultSubject<'a> {
     pub(crate) user: Option<&'a str>,
     pub(crate) route: Option<&'a str>,
 }
 
-impl<'a> Subject<'a> {
-    pub(crate) fn user(user: &'a str) -> Subject<'a> {
-        Subject { user: Some(user), route: None }
+impl<'a> FaultSubject<'a> {
+    pub(crate) fn user(user: &'a str) -> FaultSubject<'a> {
+        FaultSubject { user: Some(user), route: None }
     }
 }
 
 impl Target {
-    pub(crate) fn matches(&self, subject: &Subject<'_>) -> bool {
+    pub(crate) fn matches(&self, subject: &FaultSubject<'_>) -> bool {
         match self {
             Self::Everyone => true,
             Self::User(id) => subject.user == Some(id),
@@ -149,7 +149,7 @@ impl Target {
 
 /// Faults that strike an event on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum EventFault {
     Lose,
     Gap,
     Duplicate,
@@ -157,7 +157,7 @@ pub(crate) enum Event {
 
 /// Faults that strike a hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hello {
+pub(crate) enum HelloFault {
     Withheld,
     Dropped,
 }
@@ -195,14 +195,14 @@ impl Faults {
     }
 
     /// Whether a kind of fault is on for a subject, without using it up.
-    pub(crate) fn is_on(&self, subject: &Subject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
+    pub(crate) fn is_on(&self, subject: &FaultSubject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
         self.active.iter().any(|active| active.strikes(subject, &kind))
     }
 
     /// Strikes: finds the first such fault and counts it.
-    pub(crate) fn strike(
+    pub(crate) fn trigger(
         &mut self,
-        subject: &Subject<'_>,
+        subject: &FaultSubject<'_>,
         kind: impl Fn(&FaultKind) -> bool,
     ) -> Option<FaultKind> {
         let at = self.active.iter().position(|active| active.strikes(subject, &kind))?;
@@ -217,26 +217,26 @@ impl Faults {
         Some(struck)
     }
 
-    pub(crate) fn strike_event(&mut self, event: Event, subject: &Subject<'_>) -> bool {
+    pub(crate) fn trigger_event(&mut self, event: EventFault, subject: &FaultSubject<'_>) -> bool {
         let kind = match event {
-            Event::Lose => FaultKind::LostEvent,
-            Event::Gap => FaultKind::SequenceGap,
-            Event::Duplicate => FaultKind::DuplicateEvent,
+            EventFault::Lose => FaultKind::LostEvent,
+            EventFault::Gap => FaultKind::SequenceGap,
+            EventFault::Duplicate => FaultKind::DuplicateEvent,
         };
-        !self.active.is_empty() && self.strike(subject, |k| *k == kind).is_some()
+        !self.active.is_empty() && self.trigger(subject, |k| *k == kind).is_some()
     }
 
-    pub(crate) fn strike_hello(&mut self, subject: &Subject<'_>) -> Option<Hello> {
+    pub(crate) fn trigger_hello(&mut self, subject: &FaultSubject<'_>) -> Option<HelloFault> {
         let hello = |k: &FaultKind| matches!(k, FaultKind::HelloWithheld | FaultKind::DropBeforeHello);
-        Some(match self.strike(subject, hello)? {
-            FaultKind::DropBeforeHello => Hello::Dropped,
-            _ => Hello::Withheld,
+        Some(match self.trigger(subject, hello)? {
+            FaultKind::DropBeforeHello => HelloFault::Dropped,
+            _ => HelloFault::Withheld,
         })
     }
 }
 
 impl Active {
-    fn strikes(&self, subject: &Subject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
+    fn strikes(&self, subject: &FaultSubject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
         kind(&self.fault.kind)
             && self.fault.target.matches(subject)
             && self.until.is_none_or(|until| Instant::now() < until)

@@ -3,7 +3,7 @@
 use crate::Simulator;
 use crate::control::require;
 use crate::fault::Target;
-use crate::hub::connection::Command;
+use crate::hub::connection::SocketCommand;
 use crate::hub::flood::FloodPlan;
 use crate::state::State;
 use crate::wire::event::{Broadcast, Event};
@@ -48,10 +48,10 @@ impl State {
             return;
         };
         let event = Event::new("posted", &data, &Broadcast::channel(channel_id));
-        let first = self.world.flooded;
-        self.world.flooded += count;
+        let first = self.world.flood_posts;
+        self.world.flood_posts += count;
         if let Some(plan) = FloodPlan::new(event, &id, count, first) {
-            self.command(&Target::User(user_id.to_owned()), &Command::Flood(plan));
+            self.send_command(&Target::User(user_id.to_owned()), &SocketCommand::Flood(plan));
         }
     }
 }

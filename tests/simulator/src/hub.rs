@@ -1,10 +1,10 @@
 //! The hub: which connections there are, what waits for each, and who gets an event.
 
 pub(crate) mod connection;
+pub(crate) mod dequeue;
 pub(crate) mod flood;
 pub(crate) mod publish;
 pub(crate) mod register;
-pub(crate) mod take;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -69,20 +69,20 @@ impl Hub {
                 self.by_user.remove(&user);
             }
         }
-        if let Some(link) = connection.link {
-            link.notify_one();
+        if let Some(wake) = connection.wake {
+            wake.notify_one();
         }
     }
 
     /// Puts something for one socket into its queue.
-    pub(crate) fn offer(&mut self, key: u64, outgoing: &Outgoing) {
+    pub(crate) fn enqueue(&mut self, key: u64, outgoing: &Outgoing) {
         let limit = self.send_queue;
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        if connection.offer(outgoing, limit) {
-            if let Some(link) = &connection.link {
-                link.notify_one();
+        if connection.enqueue(outgoing, limit) {
+            if let Some(wake) = &connection.wake {
+                wake.notify_one();
             }
         } else {
             // A full queue ends a live socket, and makes the server forget a left one (facts 10, 17).
@@ -91,11 +91,11 @@ impl Hub {
     }
 
     /// A left connection is kept for a resume, until it is too old.
-    pub(crate) fn leave(&mut self, key: u64) {
+    pub(crate) fn detach(&mut self, key: u64) {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        connection.link = None;
+        connection.wake = None;
         connection.commands.clear();
         if connection.user.is_none() {
             self.connections.remove(&key);

@@ -17,25 +17,25 @@ const MAX_FILE_SIZE: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Timings {
     /// A socket without a valid token is dropped after this (fact 1).
-    pub auth_drop: Duration,
+    pub auth_timeout: Duration,
     /// Time between the server's WebSocket pings (fact 17).
     pub ping_interval: Duration,
     /// A client that sent no pong for this long is dropped (fact 17).
     pub pong_wait: Duration,
     /// A left connection is kept this long for a resume (fact 10).
-    pub idle_connection: Duration,
+    pub connection_retention: Duration,
     /// One `pending_post_id` makes one post within this time (fact 19).
-    pub pending_post: Duration,
+    pub pending_post_window: Duration,
 }
 
 impl Default for Timings {
     fn default() -> Self {
         Self {
-            auth_drop: Duration::from_secs(5),
+            auth_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(60),
             pong_wait: Duration::from_secs(100),
-            idle_connection: Duration::from_secs(300),
-            pending_post: Duration::from_secs(30),
+            connection_retention: Duration::from_secs(300),
+            pending_post_window: Duration::from_secs(30),
         }
     }
 }

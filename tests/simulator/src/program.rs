@@ -94,10 +94,10 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
         ["disable", user] => simulator.disable(user),
         ["enable", user] => simulator.enable(user),
         ["cycle", user] => simulator.cycle(user),
-        ["reset", user] => simulator.reset(user),
-        ["silence", user] => drop(simulator.silence(user)),
+        ["reset", user] => simulator.reset_connections(user),
+        ["silence", user] => drop(simulator.silence_connections(user)),
         ["clear"] => simulator.clear_faults(),
-        ["drop-all"] => simulator.drop_all(),
+        ["drop-all"] => simulator.drop_all_sockets(),
         ["post", user, channel, bytes] => {
             let text = "x".repeat(usize::try_from(number(bytes)).unwrap_or(0));
             simulator.post(user, channel, &text);
@@ -110,7 +110,7 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
             simulator.flood_user(user, channel, number(count), bytes);
         }
         ["announce", user, bytes] => {
-            simulator.inject(Fault::new(FaultKind::AnnouncedFrame(number(bytes))).user(user));
+            simulator.inject(Fault::new(FaultKind::FrameHeaderOnly(number(bytes))).user(user));
         }
         ["huge", user, bytes] => {
             let bytes = usize::try_from(number(bytes)).unwrap_or(0);
@@ -118,14 +118,14 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
         }
         ["await-sockets", count] => {
             let count = usize::try_from(number(count)).unwrap_or(0);
-            let there =
-                simulator.wait_for(|counters| counters.all_open_sockets() == count, Duration::from_secs(60));
+            let there = simulator
+                .wait_for(|counters| counters.total_open_sockets() == count, Duration::from_secs(60));
             return if there { "ok".to_owned() } else { "error: timeout".to_owned() };
         }
         ["requests", method, route] => {
             return simulator.counters().requests_to(&format!("{method} {route}")).to_string();
         }
-        ["sockets"] => return simulator.counters().all_open_sockets().to_string(),
+        ["sockets"] => return simulator.counters().total_open_sockets().to_string(),
         ["stop-server"] => simulator.stop_server(),
         ["start-server"] => match simulator.start_server() {
             Ok(()) => {}

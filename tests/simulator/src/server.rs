@@ -1,6 +1,6 @@
 //! Sockets: listening, accepting, TLS and HTTP, below everything Mattermost.
 
-pub(crate) mod door;
+pub(crate) mod endpoint;
 pub(crate) mod http;
 pub(crate) mod io;
 pub(crate) mod listener;

@@ -11,9 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::SimulatorError;
-use crate::observe::Counters;
+use crate::counters::Counters;
 use crate::options::{Options, SimulatorBuilder};
-use crate::server::door::Door;
+use crate::server::endpoint::Endpoint;
 use crate::server::listener::Port;
 use crate::server::tls;
 use crate::state::Shared;
@@ -27,7 +27,7 @@ const GONE_WAIT: Duration = Duration::from_secs(5);
 /// it returns.
 pub struct Simulator {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) door: Arc<Door>,
+    pub(crate) endpoint: Arc<Endpoint>,
     ca_pem: Option<String>,
     url: String,
     stop: Option<oneshot::Sender<()>>,
@@ -58,7 +58,7 @@ impl Simulator {
         let url = format!("{scheme}://{}{}", port.address, options.sub_path);
         let (stop, thread, shared) = spawn(options).map_err(SimulatorError::Runtime)?;
         let simulator = Self {
-            door: Door::new(port, tls, Arc::clone(&shared)),
+            endpoint: Endpoint::new(port, tls, Arc::clone(&shared)),
             shared,
             ca_pem,
             url,
@@ -69,7 +69,7 @@ impl Simulator {
             let admin = state.world.admin_id.clone();
             state.create_token(&admin, "admin")
         });
-        simulator.door.open()?;
+        simulator.endpoint.open()?;
         Ok(simulator)
     }
 
@@ -80,7 +80,7 @@ impl Simulator {
 
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
-        self.door.port.address
+        self.endpoint.port.address
     }
 
     /// The certificate authority to trust, when the server speaks TLS.
@@ -91,7 +91,7 @@ impl Simulator {
     /// Drops every socket without a close frame, forgets all connections and refuses new ones, as a
     /// server that stops does (fact 16). The world stays.
     pub fn stop_server(&self) {
-        self.door.close();
+        self.endpoint.close();
         self.shared.change(|state| {
             state.tcp.values().for_each(|tcp| tcp.control.drop_connection());
             state.hub.clear();
@@ -104,12 +104,12 @@ impl Simulator {
     /// # Errors
     /// When the port cannot be listened on.
     pub fn start_server(&self) -> Result<(), SimulatorError> {
-        self.door.open()
+        self.endpoint.open()
     }
 
     /// Whether connections are accepted.
     pub fn is_listening(&self) -> bool {
-        self.door.is_open()
+        self.endpoint.is_open()
     }
 
     /// What the server has counted so far.

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
+use crate::counters::Counters;
 use crate::fault::Faults;
 use crate::hub::Hub;
-use crate::observe::Counters;
 use crate::options::Options;
-use crate::rest::limit::RateLimiter;
+use crate::rest::rate_limit::RateLimiter;
 use crate::server::io::IoControl;
 use crate::world::World;
 
 /// One open TCP connection.
 #[derive(Debug)]
-pub(crate) struct Tcp {
+pub(crate) struct TcpConnection {
     pub(crate) control: Arc<IoControl>,
     /// Who it belongs to, once a WebSocket on it is authenticated or a request named a token.
     pub(crate) user: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) limiter: Option<RateLimiter>,
     pub(crate) counters: Counters,
-    pub(crate) tcp: HashMap<u64, Tcp>,
+    pub(crate) tcp: HashMap<u64, TcpConnection>,
     pub(crate) random: fastrand::Rng,
     next_key: u64,
 }
@@ -60,7 +60,7 @@ impl State {
 
     pub(crate) fn open_connection(&mut self, control: Arc<IoControl>) -> u64 {
         let key = self.new_key();
-        self.tcp.insert(key, Tcp { control, user: None });
+        self.tcp.insert(key, TcpConnection { control, user: None });
         self.counters.connections_open += 1;
         self.counters.connections_accepted += 1;
         key
@@ -94,12 +94,12 @@ impl Shared {
     /// Changes the state and wakes whoever waits for an observation.
     pub(crate) fn change<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let result = work(&mut self.lock());
-        self.changed();
+        self.notify_waiters();
         result
     }
 
     /// Wakes whoever waits for an observation.
-    pub(crate) fn changed(&self) {
+    pub(crate) fn notify_waiters(&self) {
         self.condition.notify_all();
     }
 

@@ -39,9 +39,9 @@ pub(crate) struct World {
     pub(crate) files: HashMap<String, File>,
     pub(crate) admin_id: String,
     /// Posts are committed up to this late (fact 23).
-    pub(crate) scatter: Duration,
+    pub(crate) max_commit_delay: Duration,
     /// Posts made by floods so far: their ids are numbers.
-    pub(crate) flooded: u64,
+    pub(crate) flood_posts: u64,
     last_time: i64,
 }
 
@@ -58,8 +58,8 @@ impl World {
             pending: HashMap::new(),
             files: HashMap::new(),
             admin_id: String::new(),
-            scatter: Duration::ZERO,
-            flooded: 0,
+            max_commit_delay: Duration::ZERO,
+            flood_posts: 0,
             last_time: 0,
         };
         let id = new_id(random);

@@ -1,6 +1,6 @@
 //! A WebSocket: the upgrade, the socket's own task, the actions a client sends.
 
 pub(crate) mod actions;
-pub(crate) mod pump;
-pub(crate) mod session;
+pub(crate) mod socket_io;
+pub(crate) mod socket_task;
 pub(crate) mod upgrade;

@@ -8,10 +8,10 @@ use matterhost_actors::{
     ports::Api,
 };
 
-use super::Backstage;
+use super::ServerControl;
 
 /// An id as a server makes them, and made by none.
-pub(super) const NOBODYS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(super) const UNKNOWN_ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 
@@ -25,7 +25,7 @@ fn shown(page: &Page) -> (&str, Vec<&PostId>, &str) {
     (prev.map_or("", PostId::as_str), ids(&page.posts), next.map_or("", PostId::as_str))
 }
 
-pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl Backstage) {
+pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl ServerControl) {
     let token = &server.token();
     let (open, archived) = (server.channel("open", true), server.channel("archived", true));
     let foreign = server.channel("foreign", false);
@@ -46,13 +46,13 @@ pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl Backstage) {
         assert_eq!(alone, Channel { last_post_at: None, ..(*known).clone() }, "fact 24");
     }
     assert_eq!(api.channel(token, &foreign).await.unwrap_err().kind, FORBIDDEN);
-    assert_eq!(api.channel(token, &NOBODYS.into()).await.unwrap_err().kind, RestErrorKind::NotFound);
+    assert_eq!(api.channel(token, &UNKNOWN_ID.into()).await.unwrap_err().kind, RestErrorKind::NotFound);
     server.disable();
     assert_eq!(api.channels(token).await.unwrap_err().kind, RestErrorKind::Unauthorized, "fact 8");
     server.enable();
 }
 
-pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
+pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl ServerControl) {
     let token = &server.token();
     let channel = &server.channel("town", true);
     let [first, tied, twin, fourth, last] =
@@ -91,7 +91,7 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
         api.posts(token, channel, PostRange::After(fourth), PageRequest::first(3)).await.unwrap().value;
     assert_eq!(shown(&after).1, [last], "fact 11: from a deleted post");
     let nobodys = api
-        .posts(token, channel, PostRange::After(&NOBODYS.into()), PageRequest::first(3))
+        .posts(token, channel, PostRange::After(&UNKNOWN_ID.into()), PageRequest::first(3))
         .await
         .unwrap()
         .value;
@@ -120,7 +120,7 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl Backstage) {
         FORBIDDEN
     );
     assert_eq!(api.posts_since(token, foreign, 1).await.unwrap_err().kind, FORBIDDEN);
-    let nowhere = &NOBODYS.into();
+    let nowhere = &UNKNOWN_ID.into();
     assert_eq!(
         api.posts(token, nowhere, PostRange::Newest, PageRequest::first(3)).await.unwrap_err().kind,
         FORBIDDEN
@@ -136,7 +136,7 @@ async fn since(api: &Rc<dyn Api>, token: &Token, channel: &ChannelId) -> (usize,
     (since.posts.len(), since.truncated)
 }
 
-pub(super) async fn says_what_it_leaves_out(api: Rc<dyn Api>, server: &impl Backstage) {
+pub(super) async fn says_what_it_leaves_out(api: Rc<dyn Api>, server: &impl ServerControl) {
     let (token, channel) = (&server.token(), &server.channel("busy", true));
     for _ in 1..SINCE_LIMIT {
         server.post(channel, 2_000);

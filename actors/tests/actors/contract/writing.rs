@@ -12,7 +12,7 @@ use matterhost_actors::{
 };
 use serde_json::{Value, json};
 
-use super::{Backstage, reading::NOBODYS};
+use super::{ServerControl, reading::UNKNOWN_ID};
 
 const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 
@@ -36,7 +36,7 @@ fn new_post(channel: &ChannelId, text: &str, pending: &str) -> NewPost {
     }
 }
 
-pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl Backstage) {
+pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl ServerControl) {
     let (token, channel) = (&server.token(), &server.channel("writing", true));
     let me = me(&api, token).await;
     let root = server.post(channel, 1_000);
@@ -66,7 +66,7 @@ pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl Backstage) {
     let foreign = &server.channel("not mine", false);
     assert_eq!(api.create_post(token, &new_post(foreign, "x", "")).await.unwrap_err().kind, FORBIDDEN);
     assert_eq!(api.edit_post(token, &root, "x").await.unwrap_err().kind, FORBIDDEN, "another's");
-    let nobodys = &PostId::from(NOBODYS);
+    let nobodys = &PostId::from(UNKNOWN_ID);
     assert_eq!(api.edit_post(token, nobodys, "x").await.unwrap_err().kind, RestErrorKind::NotFound);
     assert_eq!(api.post(token, nobodys).await.unwrap_err().kind, RestErrorKind::NotFound);
     server.disable();
@@ -75,7 +75,7 @@ pub(super) async fn posts_and_edits(api: Rc<dyn Api>, server: &impl Backstage) {
     server.enable();
 }
 
-pub(super) async fn reacts_and_types(api: Rc<dyn Api>, server: &impl Backstage) {
+pub(super) async fn reacts_and_types(api: Rc<dyn Api>, server: &impl ServerControl) {
     let (token, channel) = (&server.token(), &server.channel("reacting", true));
     let me = me(&api, token).await;
     let post = server.post(channel, 1_000);
@@ -83,12 +83,12 @@ pub(super) async fn reacts_and_types(api: Rc<dyn Api>, server: &impl Backstage) 
     for _ in 0..2 {
         api.add_reaction(token, &reaction).await.unwrap();
     }
-    let another = Reaction { user_id: NOBODYS.into(), ..reaction.clone() };
+    let another = Reaction { user_id: UNKNOWN_ID.into(), ..reaction.clone() };
     assert_eq!(api.add_reaction(token, &another).await.unwrap_err().kind, FORBIDDEN);
-    let nowhere = Reaction { post_id: NOBODYS.into(), ..reaction };
+    let nowhere = Reaction { post_id: UNKNOWN_ID.into(), ..reaction };
     assert!(matches!(api.add_reaction(token, &nowhere).await.unwrap_err().kind, RestErrorKind::Refused(_)));
     api.typing(token, channel, None).await.unwrap();
-    assert_eq!(api.typing(token, &NOBODYS.into(), None).await.unwrap_err().kind, FORBIDDEN);
+    assert_eq!(api.typing(token, &UNKNOWN_ID.into(), None).await.unwrap_err().kind, FORBIDDEN);
     let shown = EphemeralPost {
         user_id: me,
         channel_id: channel.clone(),
@@ -102,7 +102,7 @@ pub(super) async fn reacts_and_types(api: Rc<dyn Api>, server: &impl Backstage) 
     assert_eq!(kept.len(), 1, "nothing keeps it");
 }
 
-pub(super) async fn takes_files(api: Rc<dyn Api>, server: &impl Backstage) {
+pub(super) async fn takes_files(api: Rc<dyn Api>, server: &impl ServerControl) {
     let (token, channel) = (&server.token(), &server.channel("files", true));
     let limit = usize::try_from(api.max_file_size(token).await.unwrap().value).unwrap();
     let upload = async |channel: &ChannelId, size: usize| {
@@ -111,7 +111,7 @@ pub(super) async fn takes_files(api: Rc<dyn Api>, server: &impl Backstage) {
     };
     let file = upload(channel, limit).await.unwrap();
     assert_eq!(upload(channel, limit + 1).await.unwrap_err().kind, RestErrorKind::Refused(413));
-    assert_eq!(upload(&NOBODYS.into(), 1).await.unwrap_err().kind, FORBIDDEN);
+    assert_eq!(upload(&UNKNOWN_ID.into(), 1).await.unwrap_err().kind, FORBIDDEN);
     let new = NewPost { file_ids: vec![file.clone()], ..new_post(channel, "", "with a file") };
     let made = api.create_post(token, &new).await.unwrap().value;
     assert_eq!(said(&made, "file_ids"), json!([file]));

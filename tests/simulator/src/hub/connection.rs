@@ -16,9 +16,9 @@ const COMMAND_LIMIT: usize = 1_024;
 /// `Fresh` goes to `Stale` when the user is touched; a look at the token makes `Stale` either `Fresh`
 /// or `Deaf`; nothing leads out of `Deaf` (fact 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Session {
+pub(crate) enum SessionState {
     /// Not authenticated yet.
-    None,
+    Unauthenticated,
     /// Looked up and good.
     Fresh,
     /// To be looked up at the next event or action.
@@ -27,7 +27,7 @@ pub(crate) enum Session {
     Deaf,
 }
 
-impl Session {
+impl SessionState {
     pub(crate) fn invalidate(&mut self) {
         if *self == Self::Fresh {
             *self = Self::Stale;
@@ -54,7 +54,7 @@ pub(crate) enum Outgoing {
 
 /// What a script makes a socket do.
 #[derive(Debug, Clone)]
-pub(crate) enum Command {
+pub(crate) enum SocketCommand {
     /// A close frame with this code, or an empty one.
     Close(Option<u16>),
     /// A text frame as it is.
@@ -73,9 +73,9 @@ pub(crate) struct Connection {
     pub(crate) id: String,
     pub(crate) user: Option<String>,
     pub(crate) token: String,
-    pub(crate) session: Session,
+    pub(crate) session: SessionState,
     /// Wakes the socket's task; none while the client is away.
-    pub(crate) link: Option<Arc<Notify>>,
+    pub(crate) wake: Option<Arc<Notify>>,
     pub(crate) queue: VecDeque<Outgoing>,
     /// Events to write again after a resume, with the numbers that they had.
     pub(crate) replay: VecDeque<(u64, Arc<Event>)>,
@@ -85,35 +85,35 @@ pub(crate) struct Connection {
     /// How often each event is queued: twice after the odd resume of fact 10, when the old
     /// connection stays registered with the same queue (resume).
     pub(crate) copies: u8,
-    pub(crate) commands: VecDeque<Command>,
+    pub(crate) commands: VecDeque<SocketCommand>,
     /// Hello is not sent, by script.
-    pub(crate) mute: bool,
+    pub(crate) withhold_hello: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(link: Arc<Notify>) -> Self {
+    pub(crate) fn new(wake: Arc<Notify>) -> Self {
         Self {
             id: String::new(),
             user: None,
             token: String::new(),
-            session: Session::None,
-            link: Some(link),
+            session: SessionState::Unauthenticated,
+            wake: Some(wake),
             queue: VecDeque::new(),
             replay: VecDeque::new(),
             dead: VecDeque::new(),
             next_seq: 0,
             copies: 1,
             commands: VecDeque::new(),
-            mute: false,
+            withhold_hello: false,
         }
     }
 
     pub(crate) fn is_live(&self) -> bool {
-        self.link.is_some()
+        self.wake.is_some()
     }
 
     /// Queues something; false when the queue is full.
-    pub(crate) fn offer(&mut self, outgoing: &Outgoing, limit: usize) -> bool {
+    pub(crate) fn enqueue(&mut self, outgoing: &Outgoing, limit: usize) -> bool {
         let copies = if matches!(outgoing, Outgoing::Event(_)) { self.copies } else { 1 };
         for _ in 0..copies {
             if self.queue.len() >= limit {
@@ -125,12 +125,12 @@ impl Connection {
     }
 
     /// Adds a scripted action.
-    pub(crate) fn command(&mut self, command: Command) {
+    pub(crate) fn push_command(&mut self, command: SocketCommand) {
         if self.commands.len() < COMMAND_LIMIT {
             self.commands.push_back(command);
         }
-        if let Some(link) = &self.link {
-            link.notify_one();
+        if let Some(wake) = &self.wake {
+            wake.notify_one();
         }
     }
 }

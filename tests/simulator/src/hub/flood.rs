@@ -31,7 +31,7 @@ impl FloodPlan {
     }
 
     /// How many events it still makes.
-    pub(crate) fn left(&self) -> u64 {
+    pub(crate) fn remaining(&self) -> u64 {
         self.left
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::fault::{Event as EventFault, Subject};
+use crate::fault::{EventFault, FaultSubject};
 use crate::hub::connection::Outgoing;
 use crate::state::State;
 use crate::wire::event::{Broadcast, Event};
@@ -53,11 +53,11 @@ impl State {
             if !connection.session.check(|| world.authenticate(token).is_some()) {
                 continue;
             }
-            let subject = Subject::user(user);
-            if self.faults.strike_event(EventFault::Lose, &subject) {
+            let subject = FaultSubject::user(user);
+            if self.faults.trigger_event(EventFault::Lose, &subject) {
                 continue;
             }
-            self.hub.offer(key, &Outgoing::Event(Arc::clone(event)));
+            self.hub.enqueue(key, &Outgoing::Event(Arc::clone(event)));
         }
     }
 }

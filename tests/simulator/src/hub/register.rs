@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 use tokio::sync::Notify;
 
-use crate::fault::{Hello, Subject};
-use crate::hub::connection::{Connection, Outgoing, Session};
+use crate::fault::{FaultSubject, HelloFault};
+use crate::hub::connection::{Connection, Outgoing, SessionState};
 use crate::state::State;
 use crate::wire::event::{Broadcast, Event};
 use crate::world::ids::{is_id, new_id};
@@ -20,45 +20,50 @@ pub(crate) struct Resume {
 
 /// How a socket begins.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Welcome {
+pub(crate) enum Registration {
     /// Registered under a user.
-    In,
+    Registered,
     /// No valid token: it has until the deadline to send one (fact 1).
-    Waiting,
+    Unauthenticated,
     /// Dropped at once: a malformed connection id, or a script says so.
     Dropped,
 }
 
 impl State {
     /// A new socket on a TCP connection, with the token and the resume that its upgrade named.
-    pub(crate) fn welcome(
+    pub(crate) fn register_socket(
         &mut self,
         key: u64,
-        link: Arc<Notify>,
+        wake: Arc<Notify>,
         token: Option<&str>,
         resume: Option<&Resume>,
-    ) -> Welcome {
-        self.hub.connections.insert(key, Connection::new(link));
+    ) -> Registration {
+        self.hub.connections.insert(key, Connection::new(wake));
         match token {
             Some(token) => self.authenticate_socket(key, token, resume),
-            None => Welcome::Waiting,
+            None => Registration::Unauthenticated,
         }
     }
 
     /// Registers a waiting socket under its token's user.
-    pub(crate) fn authenticate_socket(&mut self, key: u64, token: &str, resume: Option<&Resume>) -> Welcome {
+    pub(crate) fn authenticate_socket(
+        &mut self,
+        key: u64,
+        token: &str,
+        resume: Option<&Resume>,
+    ) -> Registration {
         let Some(user) = self.world.authenticate(token).map(ToOwned::to_owned) else {
-            return Welcome::Waiting;
+            return Registration::Unauthenticated;
         };
         let malformed = |r: &Resume| !is_id(&r.connection_id) || r.sequence_number.is_none();
         if resume.is_some_and(malformed) {
-            return Welcome::Dropped;
+            return Registration::Dropped;
         }
-        let hello = self.faults.strike_hello(&Subject::user(&user));
-        if hello == Some(Hello::Dropped) {
-            return Welcome::Dropped;
+        let hello = self.faults.trigger_hello(&FaultSubject::user(&user));
+        if hello == Some(HelloFault::Dropped) {
+            return Registration::Dropped;
         }
-        self.hub.reap(self.options.timings.idle_connection);
+        self.hub.reap(self.options.timings.connection_retention);
         self.enter(key, &user, token);
         self.greet(key, &user, resume, hello.is_some());
         self.set_online(&user);
@@ -66,25 +71,25 @@ impl State {
             tcp.user = Some(user.clone());
         }
         self.counters.socket_opened(&user);
-        Welcome::In
+        Registration::Registered
     }
 
     fn enter(&mut self, key: u64, user: &str, token: &str) {
         if let Some(connection) = self.hub.connections.get_mut(&key) {
             connection.user = Some(user.to_owned());
             token.clone_into(&mut connection.token);
-            connection.session = Session::Fresh;
+            connection.session = SessionState::Fresh;
         }
         self.hub.by_user.entry(user.to_owned()).or_default().push(key);
     }
 
     /// Says hello, or goes on where a left connection ended.
-    fn greet(&mut self, key: u64, user: &str, resume: Option<&Resume>, mute: bool) {
+    fn greet(&mut self, key: u64, user: &str, resume: Option<&Resume>, withhold_hello: bool) {
         let left = resume.and_then(|r| self.left_connection(user, r).map(|left| (r, left)));
         let id = left.as_ref().map_or_else(|| new_id(&mut self.random), |(_, l)| l.id.clone());
         if let Some(connection) = self.hub.connections.get_mut(&key) {
             connection.id = id;
-            connection.mute = mute;
+            connection.withhold_hello = withhold_hello;
         }
         match left {
             Some((resume, left)) => {
@@ -95,7 +100,7 @@ impl State {
                     self.lose_and_greet(key, user);
                 }
             }
-            None => self.offer_hello(key, user),
+            None => self.enqueue_hello(key, user),
         }
     }
 
@@ -109,7 +114,7 @@ impl State {
         if let Some(keys) = self.hub.by_user.get_mut(user) {
             keys.retain(|key| *key != found);
         }
-        left.link = None;
+        left.wake = None;
         Some(left)
     }
 
@@ -142,29 +147,29 @@ impl State {
         };
         connection.id = id;
         let queued = std::mem::take(&mut connection.queue);
-        self.offer_hello(key, user);
+        self.enqueue_hello(key, user);
         for outgoing in queued {
-            self.hub.offer(key, &outgoing);
+            self.hub.enqueue(key, &outgoing);
         }
-        self.offer_hello(key, user);
+        self.enqueue_hello(key, user);
         if let Some(connection) = self.hub.connections.get_mut(&key) {
             connection.copies = 2;
         }
     }
 
-    fn offer_hello(&mut self, key: u64, user: &str) {
+    fn enqueue_hello(&mut self, key: u64, user: &str) {
         let Some(connection) = self.hub.connections.get(&key) else {
             return;
         };
-        if connection.mute {
+        if connection.withhold_hello {
             return;
         }
         let mut data = Map::new();
         data.insert("connection_id".to_owned(), json!(connection.id));
         data.insert("server_version".to_owned(), json!(self.version_line()));
         let event = Event::new("hello", &data, &Broadcast::user(user));
-        self.hub.offer(key, &Outgoing::Event(event));
-        self.counters.hellos += 1;
+        self.hub.enqueue(key, &Outgoing::Event(event));
+        self.counters.hellos_sent += 1;
     }
 
     /// The version as hello and the `X-Version-Id` header give it.
@@ -173,8 +178,8 @@ impl State {
     }
 
     /// A socket is gone; its connection stays for a resume.
-    pub(crate) fn farewell(&mut self, key: u64, user: Option<&str>) {
-        self.hub.leave(key);
+    pub(crate) fn unregister_socket(&mut self, key: u64, user: Option<&str>) {
+        self.hub.detach(key);
         let Some(user) = user else { return };
         self.counters.socket_closed(user);
         if self.hub.open_sockets(user) == 0 {

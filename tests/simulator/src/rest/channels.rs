@@ -2,32 +2,32 @@
 
 use serde_json::json;
 
-use crate::rest::answer::{Answer, forbidden, invalid_body};
-use crate::rest::call::{Call, Outcome};
+use crate::rest::request::{ApiRequest, RouteResult};
+use crate::rest::response::{ApiResponse, forbidden, invalid_body};
 use crate::state::State;
 use crate::wire::reply::AppError;
 use crate::world::channel::{Channel, ChannelKind, member_row};
 
 /// All channels of a user. The recorded server lacks it (fact 12), so it is there by option only.
-pub(crate) fn of_user(state: &mut State, call: &Call) -> Outcome {
-    let user = call.id("user_id")?;
-    state.require_self(call, user)?;
-    list(state, call, user, |_| true)
+pub(crate) fn of_user(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let user = request.id("user_id")?;
+    state.require_self(request, user)?;
+    list(state, request, user, |_| true)
 }
 
 /// A user's channels in a team; direct and group channels are in every team's list.
-pub(crate) fn of_user_in_team(state: &mut State, call: &Call) -> Outcome {
-    let (user, team) = (call.id("user_id")?, call.id("team_id")?);
-    state.require_self(call, user)?;
+pub(crate) fn of_user_in_team(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (user, team) = (request.id("user_id")?, request.id("team_id")?);
+    state.require_self(request, user)?;
     if !state.world.teams.get(team).is_some_and(|t| t.members.contains(user)) {
         return Err(forbidden());
     }
-    list(state, call, user, |c| !c.is_team_channel() || c.team_id == team)
+    list(state, request, user, |c| !c.is_team_channel() || c.team_id == team)
 }
 
-fn list(state: &State, call: &Call, user: &str, wanted: impl Fn(&Channel) -> bool) -> Outcome {
-    let deleted = call.flag("include_deleted");
-    let since: i64 = call.number("last_delete_at").unwrap_or(0);
+fn list(state: &State, request: &ApiRequest, user: &str, wanted: impl Fn(&Channel) -> bool) -> RouteResult {
+    let deleted = request.flag("include_deleted");
+    let since: i64 = request.number("last_delete_at").unwrap_or(0);
     let mut channels: Vec<Channel> = state
         .world
         .channels
@@ -45,19 +45,19 @@ fn list(state: &State, call: &Call, user: &str, wanted: impl Fn(&Channel) -> boo
     let newest = channels.iter().map(|c| (c.last_post_at.max(c.update_at), &c.id)).max();
     let (time, id) = newest.map_or((0, ""), |(time, id)| (time, id.as_str()));
     let etag = format!("{}.{id}.{time}.0.{}", state.options.version, channels.len());
-    Ok(Answer::json(&channels).tagged(&etag, call.etag()))
+    Ok(ApiResponse::json(&channels).tagged(&etag, request.etag()))
 }
 
 /// One channel, with a `last_post_at` that is cached and not to be believed (fact 24).
-pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
-    let id = call.id("channel_id")?;
+pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = request.id("channel_id")?;
     let Some(channel) = state.world.channels.get_mut(id) else {
         return Err(no_channel());
     };
     let mut shown = channel.clone();
     shown.last_post_at = *channel.cached_last_post_at.get_or_insert(channel.last_post_at);
-    state.require_member(call, id)?;
-    Ok(Answer::json(&shown))
+    state.require_member(request, id)?;
+    Ok(ApiResponse::json(&shown))
 }
 
 fn no_channel() -> AppError {
@@ -65,91 +65,91 @@ fn no_channel() -> AppError {
     AppError::new("app.channel.get.existing.app_error", text, 404)
 }
 
-pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
-    let (team, name) = (call.text("team_id"), call.text("name"));
+pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (team, name) = (request.text("team_id"), request.text("name"));
     if name.is_empty() || !state.world.teams.contains_key(team) {
         return Err(invalid_body("channel"));
     }
-    let kind = if call.text("type") == "P" { ChannelKind::Private } else { ChannelKind::Open };
+    let kind = if request.text("type") == "P" { ChannelKind::Private } else { ChannelKind::Open };
     let id = state.create_channel_row(team, name, kind);
-    let display = call.body["display_name"].as_str().unwrap_or(name);
+    let display = request.body["display_name"].as_str().unwrap_or(name);
     state.change_channel(&id, |row| {
         display.clone_into(&mut row.display_name);
-        row.creator_id.clone_from(&call.user);
+        row.creator_id.clone_from(&request.user);
     });
-    state.join_channel_quietly(&id, &call.user);
-    let answer = show(state, &id).map(|a| Answer { status: hyper::StatusCode::CREATED, ..a });
-    state.post_about_member(&id, &call.user, &call.user);
+    state.join_channel_quietly(&id, &request.user);
+    let answer = show(state, &id).map(|a| ApiResponse { status: hyper::StatusCode::CREATED, ..a });
+    state.post_about_member(&id, &request.user, &request.user);
     answer
 }
 
-pub(crate) fn direct(state: &mut State, call: &Call) -> Outcome {
-    let users = call.texts();
+pub(crate) fn direct(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let users = request.texts();
     let [a, b] = users[..] else {
         return Err(invalid_body("user_ids"));
     };
-    let other = if a == call.user { b } else { a };
-    let id = state.direct_channel_row(&call.user, other);
-    show(state, &id).map(|a| Answer { status: hyper::StatusCode::CREATED, ..a })
+    let other = if a == request.user { b } else { a };
+    let id = state.direct_channel_row(&request.user, other);
+    show(state, &id).map(|a| ApiResponse { status: hyper::StatusCode::CREATED, ..a })
 }
 
-pub(crate) fn group(state: &mut State, call: &Call) -> Outcome {
-    let users = call.texts();
+pub(crate) fn group(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let users = request.texts();
     if !(3..=8).contains(&users.len()) {
         return Err(invalid_body("user_ids"));
     }
     let id = state.group_channel_row(&users);
-    show(state, &id).map(|a| Answer { status: hyper::StatusCode::CREATED, ..a })
+    show(state, &id).map(|a| ApiResponse { status: hyper::StatusCode::CREATED, ..a })
 }
 
-pub(crate) fn patch(state: &mut State, call: &Call) -> Outcome {
-    let id = call.id("channel_id")?.to_owned();
-    state.require_member(call, &id)?;
-    let Some(header) = call.body["header"].as_str() else {
+pub(crate) fn patch(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = request.id("channel_id")?.to_owned();
+    state.require_member(request, &id)?;
+    let Some(header) = request.body["header"].as_str() else {
         return show(state, &id);
     };
     let old = state.set_header(&id, header).ok_or_else(no_channel)?;
     let shown = show(state, &id);
-    state.post_about_header(&id, &old, header, &call.user);
+    state.post_about_header(&id, &old, header, &request.user);
     shown
 }
 
-pub(crate) fn archive(state: &mut State, call: &Call) -> Outcome {
-    let id = call.id("channel_id")?;
-    state.require_member(call, id)?;
-    state.archive_channel_row(id, &call.user);
-    Ok(Answer::ok())
+pub(crate) fn archive(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = request.id("channel_id")?;
+    state.require_member(request, id)?;
+    state.archive_channel_row(id, &request.user);
+    Ok(ApiResponse::ok())
 }
 
-fn show(state: &State, id: &str) -> Outcome {
-    state.world.channels.get(id).map(Answer::json).ok_or_else(no_channel)
+fn show(state: &State, id: &str) -> RouteResult {
+    state.world.channels.get(id).map(ApiResponse::json).ok_or_else(no_channel)
 }
 
-pub(crate) fn add_member(state: &mut State, call: &Call) -> Outcome {
-    let (channel, user) = (call.id("channel_id")?, call.text("user_id"));
+pub(crate) fn add_member(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (channel, user) = (request.id("channel_id")?, request.text("user_id"));
     let exists = state.world.channels.contains_key(channel);
-    if !exists || !(state.is_admin(&call.user) || state.is_member(channel, &call.user)) {
+    if !exists || !(state.is_admin(&request.user) || state.is_member(channel, &request.user)) {
         return Err(forbidden());
     }
     let now = state.world.now();
-    state.join_channel(channel, user, &call.user);
-    Ok(Answer::created(&member_row(channel, user, now)))
+    state.join_channel(channel, user, &request.user);
+    Ok(ApiResponse::created(&member_row(channel, user, now)))
 }
 
 /// It has only a view time: there is no join time (fact 28).
-pub(crate) fn get_member(state: &mut State, call: &Call) -> Outcome {
-    let (channel, user) = (call.id("channel_id")?, call.id("user_id")?);
+pub(crate) fn get_member(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (channel, user) = (request.id("channel_id")?, request.id("user_id")?);
     if !state.is_member(channel, user) {
         let text = "No channel member found for that user ID and channel ID.";
         return Err(AppError::new("app.channel.get_member.missing.app_error", text, 404));
     }
     let now = state.world.now();
-    Ok(Answer::json(&json!(member_row(channel, user, now))))
+    Ok(ApiResponse::json(&json!(member_row(channel, user, now))))
 }
 
-pub(crate) fn remove_member(state: &mut State, call: &Call) -> Outcome {
-    let (channel, user) = (call.id("channel_id")?, call.id("user_id")?);
-    state.require_member(call, channel)?;
-    state.leave_channel(channel, user, &call.user);
-    Ok(Answer::ok())
+pub(crate) fn remove_member(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (channel, user) = (request.id("channel_id")?, request.id("user_id")?);
+    state.require_member(request, channel)?;
+    state.leave_channel(channel, user, &request.user);
+    Ok(ApiResponse::ok())
 }

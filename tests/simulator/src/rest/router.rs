@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::rest::call::{Call, Outcome};
+use crate::rest::request::{ApiRequest, RouteResult};
 use crate::rest::{bots, channels, files, posts, reactions, teams, tokens, users};
 use crate::state::State;
 
@@ -11,7 +11,7 @@ use crate::state::State;
 pub(crate) struct Route {
     /// Method and path below `/api/v4`, with `{names}` in place of what varies.
     pub(crate) name: &'static str,
-    pub(crate) handle: fn(&mut State, &Call) -> Outcome,
+    pub(crate) handle: fn(&mut State, &ApiRequest) -> RouteResult,
 }
 
 macro_rules! routes {
@@ -78,7 +78,7 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
 }
 
 /// Whether a route needs no token.
-pub(crate) fn is_open(route: &Route) -> bool {
+pub(crate) fn is_public(route: &Route) -> bool {
     route.name == "GET /system/ping"
 }
 

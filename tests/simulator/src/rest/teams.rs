@@ -2,41 +2,41 @@
 
 use serde_json::json;
 
-use crate::rest::answer::{Answer, forbidden, invalid_body};
-use crate::rest::call::{Call, Outcome};
+use crate::rest::request::{ApiRequest, RouteResult};
+use crate::rest::response::{ApiResponse, forbidden, invalid_body};
 use crate::state::State;
 use crate::world::channel::Team;
 
-pub(crate) fn of_user(state: &mut State, call: &Call) -> Outcome {
-    let user = call.id("user_id")?;
-    state.require_self(call, user)?;
+pub(crate) fn of_user(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let user = request.id("user_id")?;
+    state.require_self(request, user)?;
     let teams: Vec<&Team> = state.world.teams.values().filter(|team| team.members.contains(user)).collect();
-    Ok(Answer::json(&teams))
+    Ok(ApiResponse::json(&teams))
 }
 
-pub(crate) fn get(state: &mut State, call: &Call) -> Outcome {
-    let team = state.world.teams.get(call.id("team_id")?).ok_or_else(forbidden)?;
-    Ok(Answer::json(team))
+pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let team = state.world.teams.get(request.id("team_id")?).ok_or_else(forbidden)?;
+    Ok(ApiResponse::json(team))
 }
 
-pub(crate) fn create(state: &mut State, call: &Call) -> Outcome {
-    let name = call.text("name").to_owned();
+pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let name = request.text("name").to_owned();
     if name.is_empty() {
         return Err(invalid_body("name"));
     }
     let id = state.create_team_row(&name);
-    state.join_team(&id, &call.user);
+    state.join_team(&id, &request.user);
     let team = state.world.teams.get_mut(&id).ok_or_else(forbidden)?;
-    if let Some(display) = call.body["display_name"].as_str() {
+    if let Some(display) = request.body["display_name"].as_str() {
         display.clone_into(&mut team.display_name);
     }
-    Ok(Answer::created(team))
+    Ok(ApiResponse::created(team))
 }
 
 /// Adds a member; as on the server that leaves a post in each standing channel.
-pub(crate) fn add_member(state: &mut State, call: &Call) -> Outcome {
-    let (team, user) = (call.id("team_id")?, call.text("user_id"));
-    state.require_admin(call)?;
+pub(crate) fn add_member(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let (team, user) = (request.id("team_id")?, request.text("user_id"));
+    state.require_admin(request)?;
     if !state.join_team(team, user) {
         return Err(forbidden());
     }
@@ -49,9 +49,9 @@ pub(crate) fn add_member(state: &mut State, call: &Call) -> Outcome {
         .collect();
     standing.sort_unstable();
     for channel in standing {
-        state.post_about_member(&channel, user, &call.user);
+        state.post_about_member(&channel, user, &request.user);
     }
-    Ok(Answer::created(&json!({
+    Ok(ApiResponse::created(&json!({
         "team_id": team, "user_id": user, "roles": "team_user", "delete_at": 0,
         "scheme_guest": false, "scheme_user": true, "scheme_admin": false, "explicit_roles": ""
     })))

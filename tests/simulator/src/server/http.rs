@@ -12,10 +12,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::fault::{FaultKind, Subject};
-use crate::rest::answer::{Answer, no_route, unauthorized};
-use crate::rest::call::Call;
-use crate::rest::gate::Verdict;
+use crate::fault::{FaultKind, FaultSubject};
+use crate::rest::middleware::Interception;
+use crate::rest::request::ApiRequest;
+use crate::rest::response::{ApiResponse, route_not_found, unauthorized};
 use crate::rest::router::{self, Params, Route};
 use crate::server::io::IoControl;
 use crate::server::transport::Transport;
@@ -55,39 +55,39 @@ async fn answer(peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>>
     let is_upgrade = path.as_deref() == Some("websocket");
     let route = path.as_deref().and_then(|path| find(&peer, request.method().as_str(), path));
     let name = if is_upgrade { Some("GET /websocket") } else { route.as_ref().map(|r| r.0.name) };
-    let (verdict, user) = judge(&peer, token.as_deref(), name);
-    if verdict.silent {
+    let (interception, user) = intercept(&peer, token.as_deref(), name);
+    if interception.silent {
         peer.control.silence();
-        peer.control.speaking().await;
+        peer.control.wait_for_silence_end().await;
     }
-    if let Some(delay) = verdict.slow {
+    if let Some(delay) = interception.slow {
         tokio::time::sleep(delay).await;
     }
-    let answer = match (verdict.answer, route) {
+    let answer = match (interception.answer, route) {
         (Some(answer), _) => answer,
         (None, _) if is_upgrade => return upgrade::accept(&peer.shared, request, token),
-        (None, None) => no_route(request.uri().path()),
+        (None, None) => route_not_found(request.uri().path()),
         (None, Some((route, params))) => {
             let answer = run(&peer, route, params, user.clone(), request).await;
-            lose(&peer, &Subject { user: user.as_deref(), route: name }).await;
+            lose(&peer, &FaultSubject { user: user.as_deref(), route: name }).await;
             answer
         }
     };
-    let answer = match verdict.quota {
-        Some(quota) => quota.apply(answer),
+    let answer = match interception.quota {
+        Some(quota) => quota.add_headers(answer),
         None => answer,
     };
     finish(&peer, answer).await
 }
 
-fn judge(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Verdict, Option<String>) {
+fn intercept(peer: &Peer, token: Option<&str>, route: Option<&str>) -> (Interception, Option<String>) {
     peer.shared.change(|state| {
         let user = token.and_then(|t| state.world.authenticate(t)).map(ToOwned::to_owned);
         if let (Some(tcp), Some(user)) = (state.tcp.get_mut(&peer.key), &user) {
             tcp.user = Some(user.clone());
         }
-        let verdict = state.judge(peer.address, &Subject { user: user.as_deref(), route });
-        (verdict, user)
+        let interception = state.intercept(peer.address, &FaultSubject { user: user.as_deref(), route });
+        (interception, user)
     })
 }
 
@@ -110,9 +110,9 @@ async fn run(
     params: Params,
     user: Option<String>,
     request: Request<Incoming>,
-) -> Answer {
-    if user.is_none() && !router::is_open(&route) {
-        return peer.shared.change(|state| state.failure(unauthorized()));
+) -> ApiResponse {
+    if user.is_none() && !router::is_public(&route) {
+        return peer.shared.change(|state| state.error_response(unauthorized()));
     }
     let if_none_match =
         request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
@@ -120,23 +120,24 @@ async fn run(
     let raw = Limited::new(request.into_body(), BODY_LIMIT).collect().await;
     let raw = raw.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let body = serde_json::from_slice(&raw).unwrap_or_default();
-    let call = Call { user: user.unwrap_or_default(), params, query, body, raw, if_none_match };
+    let call = ApiRequest { user: user.unwrap_or_default(), params, query, body, raw, if_none_match };
     peer.shared.change(|state| match (route.handle)(state, &call) {
         Ok(answer) => answer,
-        Err(error) => state.failure(error),
+        Err(error) => state.error_response(error),
     })
 }
 
 /// Ends the connection in place of the answer, where a fault wants that: then it never returns.
-async fn lose(peer: &Peer, subject: &Subject<'_>) {
-    if peer.shared.change(|state| state.faults.strike(subject, |k| *k == FaultKind::LostAnswer)).is_some() {
+async fn lose(peer: &Peer, subject: &FaultSubject<'_>) {
+    if peer.shared.change(|state| state.faults.trigger(subject, |k| *k == FaultKind::LostResponse)).is_some()
+    {
         peer.control.drop_connection();
         std::future::pending::<()>().await;
     }
 }
 
 /// Waits for a post that is committed late, and commits it.
-async fn finish(peer: &Peer, mut answer: Answer) -> Response<Full<Bytes>> {
+async fn finish(peer: &Peer, mut answer: ApiResponse) -> Response<Full<Bytes>> {
     if let Some(commit) = answer.commit.take() {
         tokio::time::sleep(commit.after).await;
         peer.shared.change(|state| state.reveal_post(&commit.post_id, &commit.mentions));

@@ -32,7 +32,7 @@ impl IoControl {
     }
 
     /// Ends a silence.
-    pub(crate) fn speak(&self) {
+    pub(crate) fn end_silence(&self) {
         let _ = self.mode.compare_exchange(SILENT, OPEN, Ordering::AcqRel, Ordering::Acquire);
         self.wake();
     }
@@ -50,7 +50,7 @@ impl IoControl {
     }
 
     /// Waits until the connection is neither silent nor at its end; an ended one never is.
-    pub(crate) async fn speaking(&self) {
+    pub(crate) async fn wait_for_silence_end(&self) {
         std::future::poll_fn(|cx| match self.gate(&self.write, cx) {
             Poll::Ready(Ok(())) => Poll::Ready(()),
             _ => Poll::Pending,
@@ -91,7 +91,7 @@ impl ControlledTcp {
     pub(crate) fn new(stream: TcpStream, shared: &Arc<Shared>) -> Self {
         let control = Arc::new(IoControl::default());
         let key = shared.lock().open_connection(Arc::clone(&control));
-        shared.changed();
+        shared.notify_waiters();
         Self { stream, control, shared: Arc::clone(shared), key }
     }
 
@@ -111,7 +111,7 @@ impl Drop for ControlledTcp {
             let _ = self.stream.set_zero_linger();
         }
         self.shared.lock().close_connection(self.key);
-        self.shared.changed();
+        self.shared.notify_waiters();
     }
 }
 

@@ -50,7 +50,7 @@ struct Head<'a, T> {
 pub(crate) struct Event {
     head: String,
     /// Typing and status are left out for a socket that is far behind (fact 17).
-    pub(crate) dispensable: bool,
+    pub(crate) droppable: bool,
 }
 
 impl Event {
@@ -58,11 +58,11 @@ impl Event {
         let mut head = to_text(&Head { event: name, data, broadcast });
         head.pop();
         head.push_str(",\"seq\":");
-        Arc::new(Self { head, dispensable: matches!(name, "typing" | "status_change") })
+        Arc::new(Self { head, droppable: matches!(name, "typing" | "status_change") })
     }
 
     /// The text frame with its sequence number, ending in a newline.
-    pub(crate) fn numbered(&self, seq: u64) -> String {
+    pub(crate) fn with_sequence(&self, seq: u64) -> String {
         format!("{}{seq}}}\n", self.head)
     }
 

@@ -18,7 +18,7 @@ pub(crate) struct File {
 
 impl State {
     /// Takes a file in.
-    pub(crate) fn keep_file(&mut self, user: &str, name: &str, size: usize) -> File {
+    pub(crate) fn store_file(&mut self, user: &str, name: &str, size: usize) -> File {
         let id = new_id(&mut self.random);
         let (user_id, name) = (user.to_owned(), name.to_owned());
         let file = File { id: id.clone(), user_id, name, size, create_at: self.world.now() };

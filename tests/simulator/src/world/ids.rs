@@ -9,12 +9,12 @@ pub(crate) fn new_id(random: &mut fastrand::Rng) -> String {
 }
 
 /// Each token begins so, and nothing else that is written down holds it: a program that shows a token is found out.
-pub const TOKEN_MARK: &str = "mustnotshow";
+pub const TOKEN_PREFIX: &str = "mustnotshow";
 
 /// A fresh token: an id by its form, with the mark.
 pub(crate) fn new_token(random: &mut fastrand::Rng) -> String {
     let id = new_id(random);
-    format!("{TOKEN_MARK}{}", id.get(TOKEN_MARK.len()..).unwrap_or_default())
+    format!("{TOKEN_PREFIX}{}", id.get(TOKEN_PREFIX.len()..).unwrap_or_default())
 }
 
 /// Whether a text has the form of an id.

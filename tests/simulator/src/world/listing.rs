@@ -21,7 +21,7 @@ pub(crate) struct PostList {
 
 /// Which posts a list is of.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Span<'a> {
+pub(crate) enum PostRange<'a> {
     /// The newest.
     Latest,
     /// Strictly later than a post's `create_at`.
@@ -46,23 +46,23 @@ pub(crate) fn since(store: &PostStore, channel: &str, time: i64) -> PostList {
 pub(crate) fn page(
     store: &PostStore,
     channel: &str,
-    span: Span<'_>,
+    span: PostRange<'_>,
     page: usize,
     per_page: usize,
 ) -> PostList {
     let skip = page.saturating_mul(per_page);
     let mut rows: Vec<&Post> = match span {
-        Span::Latest => store.earlier_than(channel, i64::MAX).skip(skip).take(per_page).collect(),
-        Span::After(id) => match store.get(id) {
+        PostRange::Latest => store.earlier_than(channel, i64::MAX).skip(skip).take(per_page).collect(),
+        PostRange::After(id) => match store.get(id) {
             Some(post) => store.later_than(channel, post.create_at).skip(skip).take(per_page).collect(),
             None => Vec::new(),
         },
-        Span::Before(id) => match store.get(id) {
+        PostRange::Before(id) => match store.get(id) {
             Some(post) => store.earlier_than(channel, post.create_at).skip(skip).take(per_page).collect(),
             None => Vec::new(),
         },
     };
-    if matches!(span, Span::After(_)) {
+    if matches!(span, PostRange::After(_)) {
         rows.reverse();
     }
     let mut list = collect(store, &rows);
@@ -88,7 +88,7 @@ fn collect(store: &PostStore, rows: &[&Post]) -> PostList {
 fn add_neighbours(
     store: &PostStore,
     channel: &str,
-    span: Span<'_>,
+    span: PostRange<'_>,
     page: usize,
     per_page: usize,
     list: &mut PostList,
@@ -104,13 +104,15 @@ fn add_neighbours(
         store.earlier_than(channel, time).next().map(|post| post.id.clone())
     };
     let (next, prev) = match span {
-        Span::After(id) => {
+        PostRange::After(id) => {
             (full.then(|| newer(list)).flatten(), if page == 0 { Some(id.to_owned()) } else { older(list) })
         }
-        Span::Before(id) => {
+        PostRange::Before(id) => {
             (if page == 0 { Some(id.to_owned()) } else { newer(list) }, full.then(|| older(list)).flatten())
         }
-        Span::Latest => (if page == 0 { None } else { newer(list) }, full.then(|| older(list)).flatten()),
+        PostRange::Latest => {
+            (if page == 0 { None } else { newer(list) }, full.then(|| older(list)).flatten())
+        }
     };
     list.next_post_id = next.unwrap_or_default();
     list.prev_post_id = prev.unwrap_or_default();

@@ -13,16 +13,16 @@ use crate::world::ids::new_id;
 use crate::world::post::{Post, PostOptions, Reaction};
 
 /// A post, and whether its making waits for [`State::reveal_post`].
-pub(crate) struct Made {
+pub(crate) struct CreatedPost {
     pub(crate) post: Post,
     pub(crate) hidden: bool,
 }
 
 impl State {
     /// Makes a post, or finds the one that the same `pending_post_id` made a moment ago (fact 19).
-    pub(crate) fn create_post(&mut self, options: &PostOptions) -> Made {
+    pub(crate) fn create_post(&mut self, options: &PostOptions) -> CreatedPost {
         if let Some(post) = self.pending_post(options) {
-            return Made { post, hidden: false };
+            return CreatedPost { post, hidden: false };
         }
         let id = new_id(&mut self.random);
         let now = self.world.now();
@@ -41,12 +41,12 @@ impl State {
             self.commit_post(&id, &options.mentions);
         }
         let post = self.world.posts.rendered(&id).unwrap_or_else(|| Post::new(&id, options, now));
-        Made { post, hidden }
+        CreatedPost { post, hidden }
     }
 
     fn pending_post(&mut self, options: &PostOptions) -> Option<Post> {
         let key = options.pending_post_id.as_ref().filter(|key| !key.is_empty())?;
-        let window = self.options.timings.pending_post;
+        let window = self.options.timings.pending_post_window;
         self.world.pending.retain(|_, (_, made)| made.elapsed() < window);
         let (id, _) = self.world.pending.get(&(options.user_id.clone(), key.clone()))?;
         self.world.posts.rendered(id)
@@ -63,7 +63,7 @@ impl State {
         let Some(post) = self.world.posts.rendered(id) else {
             return;
         };
-        self.counters.posts_made += 1;
+        self.counters.posts_created += 1;
         if let Some(channel) = self.world.channels.get_mut(&post.channel_id) {
             channel.last_post_at = channel.last_post_at.max(post.create_at);
             if post.is_counted() {

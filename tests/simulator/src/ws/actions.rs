@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::hub::connection::Outgoing;
-use crate::hub::register::Welcome;
+use crate::hub::register::Registration;
 use crate::state::State;
 use crate::wire::reply::{AppError, fail, ok};
 
@@ -13,14 +13,14 @@ pub(crate) enum Effect {
     /// The socket goes on.
     Continue,
     /// The socket is registered from now on.
-    Entered,
+    Registered,
     /// The server drops the socket.
     Drop,
 }
 
 impl State {
     /// A text frame of a client. What is not JSON ends the socket (fact 17).
-    pub(crate) fn client_frame(&mut self, key: u64, text: &str) -> Effect {
+    pub(crate) fn handle_client_frame(&mut self, key: u64, text: &str) -> Effect {
         let Ok(request) = serde_json::from_str::<Value>(text) else {
             return Effect::Drop;
         };
@@ -31,7 +31,7 @@ impl State {
             return self.challenge(key, seq, &request["data"]);
         }
         let reply = self.reply(key, action, seq, &request["data"]);
-        self.hub.offer(key, &Outgoing::Reply(reply));
+        self.hub.enqueue(key, &Outgoing::Reply(reply));
         Effect::Continue
     }
 
@@ -44,13 +44,13 @@ impl State {
         }
         let token = data["token"].as_str().unwrap_or_default();
         match self.authenticate_socket(key, token, None) {
-            Welcome::In => {
+            Registration::Registered => {
                 if let Some(seq) = seq {
-                    self.hub.offer(key, &Outgoing::Reply(ok(seq, None)));
+                    self.hub.enqueue(key, &Outgoing::Reply(ok(seq, None)));
                 }
-                Effect::Entered
+                Effect::Registered
             }
-            Welcome::Waiting | Welcome::Dropped => Effect::Drop,
+            Registration::Unauthenticated | Registration::Dropped => Effect::Drop,
         }
     }
 

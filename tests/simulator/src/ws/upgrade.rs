@@ -12,10 +12,10 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::hub::register::Resume;
-use crate::rest::answer::Answer;
+use crate::rest::response::ApiResponse;
 use crate::server::transport::Transport;
 use crate::state::Shared;
-use crate::ws::session::{self, Opening};
+use crate::ws::socket_task::{self, UpgradeParams};
 
 /// Answers 101 and starts the socket's task.
 pub(crate) fn accept(
@@ -25,17 +25,17 @@ pub(crate) fn accept(
 ) -> Response<Full<Bytes>> {
     let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) else {
         let text = "Bad Request\n".to_owned();
-        return Answer::new(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text).into_response();
+        return ApiResponse::new(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", text).into_response();
     };
     let accept = derive_accept_key(key.as_bytes());
-    let opening = Opening { token, resume: resume(request.uri().query().unwrap_or_default()) };
+    let params = UpgradeParams { token, resume: resume(request.uri().query().unwrap_or_default()) };
     let task = Arc::clone(shared);
     shared.runtime.spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else {
             return;
         };
         if let Ok(parts) = upgraded.downcast::<TokioIo<Transport>>() {
-            session::run(parts.io.into_inner(), parts.read_buf, opening, task).await;
+            socket_task::run(parts.io.into_inner(), parts.read_buf, params, task).await;
         }
     });
     let mut response = Response::new(Full::new(Bytes::new()));

@@ -10,17 +10,17 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 /// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An answer of REST.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| Value::from(self.body.clone()))
     }
@@ -38,7 +38,7 @@ pub(crate) fn rest(
     path: &str,
     token: Option<&str>,
     body: Option<&Value>,
-) -> Answer {
+) -> Response {
     rest_with(server, method, path, token, body, &[])
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn rest_with(
     token: Option<&str>,
     body: Option<&Value>,
     headers: &[(&str, &str)],
-) -> Answer {
+) -> Response {
     try_rest(server, method, path, token, body, headers).expect("an answer")
 }
 
@@ -62,9 +62,9 @@ pub(crate) fn try_rest(
     token: Option<&str>,
     body: Option<&Value>,
     headers: &[(&str, &str)],
-) -> std::io::Result<Answer> {
+) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect(server)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let body = body.map(ToString::to_string).unwrap_or_default();
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
     if let Some(token) = token {
@@ -84,7 +84,7 @@ pub(crate) fn try_rest(
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    Ok(Answer { status: status.parse().expect("a status"), headers, body: body.to_owned() })
+    Ok(Response { status: status.parse().expect("a status"), headers, body: body.to_owned() })
 }
 
 /// A WebSocket client.
@@ -94,7 +94,7 @@ pub(crate) struct Socket {
 
 /// How a socket ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum SocketEnd {
     /// By a close frame with this code, if it has one.
     Close(Option<u16>),
     /// Without one.
@@ -113,7 +113,7 @@ impl Socket {
             request.headers_mut().insert("Authorization", value);
         }
         let stream = TcpStream::connect(server).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         let (socket, response) = tungstenite::client(request, stream).expect("an upgrade");
         assert_eq!(response.status(), 101);
@@ -138,24 +138,24 @@ impl Socket {
     }
 
     /// The next text frame, or how the socket ended.
-    pub(crate) fn next(&mut self) -> Result<String, End> {
+    pub(crate) fn next(&mut self) -> Result<String, SocketEnd> {
         loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => return Ok(text.to_string()),
                 Ok(Message::Close(frame)) => {
-                    return Err(End::Close(frame.map(|frame| frame.code.into())));
+                    return Err(SocketEnd::Close(frame.map(|frame| frame.code.into())));
                 }
                 Ok(_) => {}
                 Err(tungstenite::Error::Io(error)) if is_timeout(&error) => {
-                    return Err(End::Silent);
+                    return Err(SocketEnd::Silent);
                 }
-                Err(_) => return Err(End::Dropped),
+                Err(_) => return Err(SocketEnd::Dropped),
             }
         }
     }
 
     /// Waits for the end; frames before it are left out.
-    pub(crate) fn end(&mut self) -> End {
+    pub(crate) fn end(&mut self) -> SocketEnd {
         loop {
             if let Err(end) = self.next() {
                 return end;
@@ -164,7 +164,7 @@ impl Socket {
     }
 
     /// Sends an action and waits for its reply; events before it are given too.
-    pub(crate) fn ask(&mut self, seq: u64, action: &str) -> (Vec<Value>, Value) {
+    pub(crate) fn request(&mut self, seq: u64, action: &str) -> (Vec<Value>, Value) {
         self.send(&format!(r#"{{"seq":{seq},"action":"{action}"}}"#));
         let mut events = Vec::new();
         loop {
@@ -189,7 +189,7 @@ impl Socket {
     }
 
     /// Cuts the connection without a close frame.
-    pub(crate) fn cut(self) {
+    pub(crate) fn disconnect(self) {
         drop(self.socket);
     }
 }

@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 use matterhost_simulator::{Fault, FaultKind, RateLimit, Simulator, Target, Timings};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::{End, PATIENCE, Socket, rest, try_rest};
-use crate::room::{Room, message};
+use crate::client::{Socket, SocketEnd, TIMEOUT, rest, try_rest};
+use crate::fixture::{Fixture, message};
 
 #[test]
 fn a_refusing_server_keeps_its_sockets_and_comes_back() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
-    let refuse = room.simulator.inject(Fault::new(FaultKind::Refuse));
-    assert!(TcpStream::connect(room.simulator.address()).is_err());
-    room.post("heard all the same");
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
+    let refuse = fixture.simulator.inject(Fault::new(FaultKind::Refuse));
+    assert!(TcpStream::connect(fixture.simulator.address()).is_err());
+    fixture.post("heard all the same");
     assert_eq!(message(&socket.json()), "heard all the same");
-    room.simulator.clear(refuse);
-    room.socket(&room.peer);
+    fixture.simulator.clear_fault(refuse);
+    fixture.socket(&fixture.peer);
 }
 
 #[test]
 fn rest_fails_as_told_for_whom_and_how_often() {
-    let room = Room::new();
-    let me = |account| room.get("/api/v4/users/me", account);
+    let fixture = Fixture::new();
+    let me = |account| fixture.get("/api/v4/users/me", account);
     for (kind, status) in [
         (FaultKind::Unauthorized, 401),
         (FaultKind::ServerError, 500),
@@ -34,34 +34,36 @@ fn rest_fails_as_told_for_whom_and_how_often() {
         (FaultKind::Html, 200),
         (FaultKind::Redirect("http://127.0.0.1:1/".to_owned()), 302),
     ] {
-        let fault = Fault::new(kind.clone()).user(&room.bot.user_id).times(1);
-        room.simulator.inject(fault);
-        assert_eq!(me(&room.peer).status, 200, "{kind:?} is not for the peer");
-        let struck = me(&room.bot);
+        let fault = Fault::new(kind.clone()).user(&fixture.bot.user_id).times(1);
+        fixture.simulator.inject(fault);
+        assert_eq!(me(&fixture.peer).status, 200, "{kind:?} is not for the peer");
+        let struck = me(&fixture.bot);
         assert_eq!(struck.status, status, "{kind:?}");
         assert_eq!(struck.json().is_object(), matches!(status, 401 | 500), "{kind:?}");
-        assert_eq!(me(&room.bot).status, 200, "{kind:?} strikes once");
+        assert_eq!(me(&fixture.bot).status, 200, "{kind:?} strikes once");
     }
     let route = Target::Route("GET /users/me".to_owned());
-    let fault = room.simulator.inject(Fault::new(FaultKind::Garbage).at(route));
-    assert!(me(&room.bot).json().is_string());
-    assert_eq!(room.get("/api/v4/users/me/teams", &room.bot).status, 200);
-    room.simulator.clear(fault);
-    assert!(me(&room.bot).json().is_object());
+    let fault = fixture.simulator.inject(Fault::new(FaultKind::Garbage).at(route));
+    assert!(me(&fixture.bot).json().is_string());
+    assert_eq!(fixture.get("/api/v4/users/me/teams", &fixture.bot).status, 200);
+    fixture.simulator.clear_fault(fault);
+    assert!(me(&fixture.bot).json().is_object());
 }
 
 #[test]
 fn an_answer_is_lost_and_what_was_asked_for_is_done() {
-    let room = Room::new();
-    let fault = Fault::new(FaultKind::LostAnswer).route("POST /posts").times(1);
-    room.simulator.inject(fault);
-    let post = serde_json::json!({ "channel_id": room.channel, "message": "hello", "pending_post_id": "p" });
+    let fixture = Fixture::new();
+    let fault = Fault::new(FaultKind::LostResponse).route("POST /posts").times(1);
+    fixture.simulator.inject(fault);
+    let post =
+        serde_json::json!({ "channel_id": fixture.channel, "message": "hello", "pending_post_id": "p" });
     let ask = || {
-        let (server, token) = (room.simulator.address(), Some(room.bot.token.as_str()));
+        let (server, token) = (fixture.simulator.address(), Some(fixture.bot.token.as_str()));
         try_rest(server, "POST", "/api/v4/posts", token, Some(&post), &[])
     };
     assert!(ask().is_err());
-    let made = || room.simulator.posts_in(&room.channel).into_iter().filter(|post| post.message == "hello");
+    let made =
+        || fixture.simulator.posts_in(&fixture.channel).into_iter().filter(|post| post.message == "hello");
     let first = made().next().expect("the post").id;
     assert_eq!(ask().expect("an answer").json()["id"], first.as_str(), "fact 19");
     assert_eq!(made().count(), 1);
@@ -69,56 +71,56 @@ fn an_answer_is_lost_and_what_was_asked_for_is_done() {
 
 #[test]
 fn a_slow_server_takes_its_time() {
-    let room = Room::new();
+    let fixture = Fixture::new();
     let delay = Duration::from_millis(80);
-    room.simulator.inject(Fault::new(FaultKind::Slow(delay)).times(1));
+    fixture.simulator.inject(Fault::new(FaultKind::Slow(delay)).times(1));
     let start = Instant::now();
-    room.get("/api/v4/users/me", &room.bot);
+    fixture.get("/api/v4/users/me", &fixture.bot);
     assert!(start.elapsed() >= delay);
 }
 
 #[test]
 fn events_are_doubled_skipped_and_lost() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
     let strike = |kind| {
-        room.simulator.inject(Fault::new(kind).user(&room.bot.user_id).times(1));
+        fixture.simulator.inject(Fault::new(kind).user(&fixture.bot.user_id).times(1));
     };
     strike(FaultKind::DuplicateEvent);
-    room.post("twice");
+    fixture.post("twice");
     let seqs = [socket.json()["seq"].clone(), socket.json()["seq"].clone()];
     assert_eq!(seqs, [2, 2]);
     strike(FaultKind::SequenceGap);
-    room.post("skipped");
-    room.post("after the gap");
+    fixture.post("skipped");
+    fixture.post("after the gap");
     assert_eq!(socket.json()["seq"], 4);
     strike(FaultKind::LostEvent);
-    room.post("lost");
-    room.post("after the loss");
+    fixture.post("lost");
+    fixture.post("after the loss");
     let event = socket.json();
     assert_eq!((message(&event), event["seq"].as_u64()), ("after the loss".to_owned(), Some(5)));
-    assert_eq!(socket.ask(1, "ping").1["status"], "OK");
+    assert_eq!(socket.request(1, "ping").1["status"], "OK");
 }
 
 #[test]
 fn hello_is_withheld_or_never_reached() {
-    let room = Room::new();
-    let open = || Socket::open(room.simulator.address(), Some(&room.bot.token), "");
-    room.simulator.inject(Fault::new(FaultKind::HelloWithheld).times(1));
+    let fixture = Fixture::new();
+    let open = || Socket::open(fixture.simulator.address(), Some(&fixture.bot.token), "");
+    fixture.simulator.inject(Fault::new(FaultKind::HelloWithheld).times(1));
     assert_eq!(open().json()["event"], "status_change");
-    room.simulator.inject(Fault::new(FaultKind::DropBeforeHello).times(1));
-    assert_eq!(open().end(), End::Dropped);
+    fixture.simulator.inject(Fault::new(FaultKind::DropBeforeHello).times(1));
+    assert_eq!(open().end(), SocketEnd::Dropped);
     assert_eq!(open().json()["event"], "hello");
 }
 
 #[test]
 fn frames_come_whole_in_pieces_huge_or_broken() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
     let strike = |kind| {
-        room.simulator.inject(Fault::new(kind).user(&room.bot.user_id));
+        fixture.simulator.inject(Fault::new(kind).user(&fixture.bot.user_id));
     };
-    strike(FaultKind::Fragments(5));
+    strike(FaultKind::FragmentedEvent(5));
     assert_eq!(socket.json()["event"], "simulated");
     strike(FaultKind::HugeFrame(500_000));
     assert_eq!(socket.recv().len(), 500_000);
@@ -126,47 +128,49 @@ fn frames_come_whole_in_pieces_huge_or_broken() {
     assert!(serde_json::from_str::<serde_json::Value>(&socket.recv()).is_err());
     strike(FaultKind::ServerPing);
     assert!(matches!(socket.socket.read(), Ok(Message::Ping(_))));
-    strike(FaultKind::AnnouncedFrame(400 << 20));
+    strike(FaultKind::FrameHeaderOnly(400 << 20));
     let mut header = [0; 10];
     socket.socket.get_mut().read_exact(&mut header).expect("a header");
     assert_eq!(header[..2], [0x81, 127]);
     assert_eq!(u64::from_be_bytes(header[2..].try_into().expect("eight bytes")), 400 << 20);
 
-    let mut other = room.socket(&room.peer);
-    room.simulator.close_sockets(&room.peer.user_id, 1012);
-    assert_eq!(other.end(), End::Close(Some(1012)));
-    let gone = room.simulator.wait_for(|c| c.open_sockets(&room.peer.user_id) == 0, PATIENCE);
+    let mut other = fixture.socket(&fixture.peer);
+    fixture.simulator.close_sockets(&fixture.peer.user_id, 1012);
+    assert_eq!(other.end(), SocketEnd::Close(Some(1012)));
+    let gone = fixture.simulator.wait_for(|c| c.open_sockets(&fixture.peer.user_id) == 0, TIMEOUT);
     assert!(gone);
-    let mut broken = room.socket(&room.peer);
-    room.simulator.inject(Fault::new(FaultKind::GarbageFrame).user(&room.peer.user_id));
-    assert_eq!(broken.end(), End::Dropped);
+    let mut broken = fixture.socket(&fixture.peer);
+    fixture.simulator.inject(Fault::new(FaultKind::GarbageFrame).user(&fixture.peer.user_id));
+    assert_eq!(broken.end(), SocketEnd::Dropped);
 }
 
 #[test]
 fn a_silence_ends_by_itself_and_covers_rest() {
-    let room = Room::new();
-    let fault = Fault::new(FaultKind::Silence).user(&room.bot.user_id);
+    let fixture = Fixture::new();
+    let fault = Fault::new(FaultKind::Silence).user(&fixture.bot.user_id);
     let start = Instant::now();
     let lasting = Duration::from_millis(100);
-    room.simulator.inject(fault.lasting(lasting));
-    assert_eq!(room.get("/api/v4/users/me", &room.bot).status, 200);
+    fixture.simulator.inject(fault.lasting(lasting));
+    assert_eq!(fixture.get("/api/v4/users/me", &fixture.bot).status, 200);
     assert!(start.elapsed() >= lasting);
 }
 
 /// Fact 22: deaf, and `update_at` has not moved.
 #[test]
 fn deafness_without_drift() {
-    let room = Room::new();
-    for deafen in [(|room: &Room| room.simulator.deafen(&room.bot.user_id)) as fn(&Room), |room| {
-        room.simulator.toggle_token(&room.bot.token_id);
-    }] {
-        let mut socket = Socket::open(room.simulator.address(), Some(&room.bot.token), "");
+    let fixture = Fixture::new();
+    for deafen in
+        [(|fixture: &Fixture| fixture.simulator.deafen(&fixture.bot.user_id)) as fn(&Fixture), |fixture| {
+            fixture.simulator.toggle_token(&fixture.bot.token_id);
+        }]
+    {
+        let mut socket = Socket::open(fixture.simulator.address(), Some(&fixture.bot.token), "");
         assert_eq!(socket.json()["event"], "hello");
-        let before = room.simulator.update_at(&room.bot.user_id);
-        deafen(&room);
-        room.post("unheard");
-        assert_eq!(socket.ask(1, "ping").1["error"]["status_code"], 401);
-        assert_eq!(room.simulator.update_at(&room.bot.user_id), before);
+        let before = fixture.simulator.update_at(&fixture.bot.user_id);
+        deafen(&fixture);
+        fixture.post("unheard");
+        assert_eq!(socket.request(1, "ping").1["error"]["status_code"], 401);
+        assert_eq!(fixture.simulator.update_at(&fixture.bot.user_id), before);
     }
 }
 
@@ -174,14 +178,14 @@ fn deafness_without_drift() {
 #[test]
 fn a_full_queue_ends_the_socket() {
     let builder = Simulator::builder().send_queue(16).send_buffer(4_096);
-    let room = Room::of(builder.start().expect("a simulator"));
-    let _socket = room.socket(&room.bot);
-    let admin = room.simulator.admin().user_id;
+    let fixture = Fixture::with_simulator(builder.start().expect("a simulator"));
+    let _socket = fixture.socket(&fixture.bot);
+    let admin = fixture.simulator.admin().user_id;
     let text = "x".repeat(1 << 18);
     for _ in 0..48 {
-        room.simulator.post(&admin, &room.channel, &text);
+        fixture.simulator.post(&admin, &fixture.channel, &text);
     }
-    assert!(room.simulator.wait_for(|c| c.open_sockets(&room.bot.user_id) == 0, PATIENCE));
+    assert!(fixture.simulator.wait_for(|c| c.open_sockets(&fixture.bot.user_id) == 0, TIMEOUT));
 }
 
 /// Fact 17.
@@ -192,15 +196,16 @@ fn a_client_without_pongs_is_dropped_and_large_frames_too() {
         pong_wait: Duration::from_millis(150),
         ..Timings::default()
     };
-    let room = Room::of(Simulator::builder().timings(timings).start().expect("a simulator"));
-    let silent = room.socket(&room.bot);
-    let gone = |c: &matterhost_simulator::Counters| c.open_sockets(&room.bot.user_id) == 0;
-    assert!(room.simulator.wait_for(gone, PATIENCE), "nobody reads, so nobody sends pongs");
+    let fixture =
+        Fixture::with_simulator(Simulator::builder().timings(timings).start().expect("a simulator"));
+    let silent = fixture.socket(&fixture.bot);
+    let gone = |c: &matterhost_simulator::Counters| c.open_sockets(&fixture.bot.user_id) == 0;
+    assert!(fixture.simulator.wait_for(gone, TIMEOUT), "nobody reads, so nobody sends pongs");
     drop(silent);
 
-    let mut large = room.socket(&room.peer);
+    let mut large = fixture.socket(&fixture.peer);
     large.send(&format!(r#"{{"seq":1,"action":"ping","data":"{}"}}"#, "x".repeat(9_000)));
-    assert_eq!(large.end(), End::Dropped);
+    assert_eq!(large.end(), SocketEnd::Dropped);
 }
 
 /// Fact 15: upgrades count, and are refused.
@@ -217,9 +222,9 @@ fn upgrades_count_against_the_rate_limit() {
 
 #[test]
 fn a_flood_arrives_whole_and_in_sequence() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
-    room.simulator.flood(&room.channel, 5_000, 100);
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
+    fixture.simulator.flood(&fixture.channel, 5_000, 100);
     let mut ids = std::collections::BTreeSet::new();
     for number in 0..5_000 {
         let event = socket.json();
@@ -265,10 +270,10 @@ fn tls_is_trusted_by_the_authority_only_and_the_sub_path_is_all_there_is() {
 
 #[test]
 fn dropping_the_handle_ends_everything() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
-    let address = room.simulator.address();
-    drop(room);
-    assert_eq!(socket.end(), End::Dropped);
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
+    let address = fixture.simulator.address();
+    drop(fixture);
+    assert_eq!(socket.end(), SocketEnd::Dropped);
     assert!(try_rest(address, "GET", "/api/v4/system/ping", None, None, &[]).is_err());
 }

@@ -3,36 +3,37 @@
 use matterhost_simulator::Simulator;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, rest};
-use crate::room::Room;
+use crate::client::{Response, rest};
+use crate::fixture::Fixture;
 
-fn ask(room: &Room, path: &str, body: &Value) -> Answer {
-    rest(room.simulator.address(), "POST", path, Some(&room.bot.token), Some(body))
+fn ask(fixture: &Fixture, path: &str, body: &Value) -> Response {
+    rest(fixture.simulator.address(), "POST", path, Some(&fixture.bot.token), Some(body))
 }
 
 #[test]
 fn a_file_is_taken_up_to_its_size_and_shown_on_its_post() {
-    let room = Room::of(Simulator::builder().max_file_size(10).start().expect("a simulator"));
-    let config = room.get("/api/v4/config/client?format=old", &room.bot).json();
+    let fixture =
+        Fixture::with_simulator(Simulator::builder().max_file_size(10).start().expect("a simulator"));
+    let config = fixture.get("/api/v4/config/client?format=old", &fixture.bot).json();
     assert_eq!(config["MaxFileSize"], "10");
-    let path = format!("/api/v4/files?channel_id={}&filename=a.txt", room.channel);
-    assert_eq!(ask(&room, &path, &json!(1_234_567_890_123_u64)).status, 413);
-    assert_eq!(ask(&room, "/api/v4/files?filename=a.txt", &json!(1)).status, 400);
-    let taken = ask(&room, &path, &json!(12_345));
+    let path = format!("/api/v4/files?channel_id={}&filename=a.txt", fixture.channel);
+    assert_eq!(ask(&fixture, &path, &json!(1_234_567_890_123_u64)).status, 413);
+    assert_eq!(ask(&fixture, "/api/v4/files?filename=a.txt", &json!(1)).status, 400);
+    let taken = ask(&fixture, &path, &json!(12_345));
     let info = &taken.json()["file_infos"][0];
     assert_eq!((taken.status, &info["name"], &info["size"]), (201, &json!("a.txt"), &json!(5)));
-    let post = json!({ "channel_id": room.channel, "message": "", "file_ids": [info["id"], "nobodys"] });
-    assert_eq!(ask(&room, "/api/v4/posts", &post).json()["file_ids"], json!([info["id"]]));
+    let post = json!({ "channel_id": fixture.channel, "message": "", "file_ids": [info["id"], "nobodys"] });
+    assert_eq!(ask(&fixture, "/api/v4/posts", &post).json()["file_ids"], json!([info["id"]]));
 }
 
 #[test]
 fn a_reaction_counts_once() {
-    let room = Room::new();
-    let post = room.simulator.post(&room.bot.user_id, &room.channel, "hello");
-    let reaction = json!({ "user_id": room.bot.user_id, "post_id": post.id, "emoji_name": "wave" });
+    let fixture = Fixture::new();
+    let post = fixture.simulator.post(&fixture.bot.user_id, &fixture.channel, "hello");
+    let reaction = json!({ "user_id": fixture.bot.user_id, "post_id": post.id, "emoji_name": "wave" });
     for _ in 0..2 {
-        assert_eq!(ask(&room, "/api/v4/reactions", &reaction).status, 200);
+        assert_eq!(ask(&fixture, "/api/v4/reactions", &reaction).status, 200);
     }
     let path = format!("/api/v4/posts/{}/reactions", post.id);
-    assert_eq!(room.get(&path, &room.bot).json().as_array().map(Vec::len), Some(1));
+    assert_eq!(fixture.get(&path, &fixture.bot).json().as_array().map(Vec::len), Some(1));
 }

@@ -6,41 +6,41 @@ use std::time::Duration;
 use matterhost_simulator::{PostOptions, Simulator};
 use serde_json::{Value, json};
 
-use crate::client::{PATIENCE, rest};
-use crate::room::{Room, message};
+use crate::client::{TIMEOUT, rest};
+use crate::fixture::{Fixture, message};
 
 fn ids(list: &Value) -> Vec<String> {
     let order = list["order"].as_array().expect("an order");
     order.iter().map(|id| id.as_str().expect("an id").to_owned()).collect()
 }
 
-fn posts(room: &Room, query: &str) -> Value {
-    room.get(&format!("/api/v4/channels/{}/posts?{query}", room.channel), &room.bot).json()
+fn posts(fixture: &Fixture, query: &str) -> Value {
+    fixture.get(&format!("/api/v4/channels/{}/posts?{query}", fixture.channel), &fixture.bot).json()
 }
 
 /// What the list of channels says of the room's channel.
-fn last_post_at(room: &Room) -> i64 {
-    let list = room.get("/api/v4/users/me/channels", &room.bot).json();
+fn last_post_at(fixture: &Fixture) -> i64 {
+    let list = fixture.get("/api/v4/users/me/channels", &fixture.bot).json();
     let channels = list.as_array().expect("a list");
-    let found = channels.iter().find(|c| c["id"] == room.channel.as_str());
+    let found = channels.iter().find(|c| c["id"] == fixture.channel.as_str());
     found.expect("the channel")["last_post_at"].as_i64().expect("a time")
 }
 
 /// Fact 23: twelve posters at once, committed up to 50 ms late (order).
 #[test]
 fn events_leave_the_order_of_create_at_and_after_finds_every_post() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
-    let admin = room.simulator.admin().user_id;
-    let first = room.simulator.post(&admin, &room.channel, "first");
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
+    let admin = fixture.simulator.admin().user_id;
+    let first = fixture.simulator.post(&admin, &fixture.channel, "first");
     socket.json();
-    room.simulator.scatter_posts(Duration::from_millis(50));
+    fixture.simulator.randomize_commit_delay(Duration::from_millis(50));
     std::thread::scope(|scope| {
         for poster in 0..12 {
-            let (room, admin) = (&room, &admin);
+            let (fixture, admin) = (&fixture, &admin);
             scope.spawn(move || {
                 for number in 0..10 {
-                    room.simulator.post(admin, &room.channel, &format!("{poster}-{number}"));
+                    fixture.simulator.post(admin, &fixture.channel, &format!("{poster}-{number}"));
                 }
             });
         }
@@ -55,7 +55,7 @@ fn events_leave_the_order_of_create_at_and_after_finds_every_post() {
     assert!(!times.is_sorted(), "some events come after those of younger posts");
     let different: BTreeSet<i64> = times.iter().copied().collect();
     assert!(different.len() < times.len(), "some posts share their millisecond");
-    let list = posts(&room, &format!("after={}&per_page=200", first.id));
+    let list = posts(&fixture, &format!("after={}&per_page=200", first.id));
     let later = times.iter().filter(|time| **time > first.create_at).count();
     assert_eq!(ids(&list).len(), later);
 }
@@ -63,75 +63,76 @@ fn events_leave_the_order_of_create_at_and_after_finds_every_post() {
 /// Fact 23: `after` is strictly later, so a post that shares its anchor's time is lost to it.
 #[test]
 fn after_loses_ties() {
-    let room = Room::new();
-    let admin = room.simulator.admin().user_id;
-    let first = room.simulator.post(&admin, &room.channel, "first");
+    let fixture = Fixture::new();
+    let admin = fixture.simulator.admin().user_id;
+    let first = fixture.simulator.post(&admin, &fixture.channel, "first");
     let options = PostOptions {
         user_id: admin,
-        channel_id: room.channel.clone(),
+        channel_id: fixture.channel.clone(),
         message: "tied".to_owned(),
         create_at: Some(first.create_at),
         ..PostOptions::default()
     };
-    room.simulator.post_with(&options);
-    assert!(ids(&posts(&room, &format!("after={}", first.id))).is_empty());
+    fixture.simulator.post_with(&options);
+    assert!(ids(&posts(&fixture, &format!("after={}", first.id))).is_empty());
 }
 
 /// Fact 29: the event comes, no list by `after` or `since` has it.
 #[test]
 fn an_old_post_is_heard_and_not_listed() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
-    let admin = room.simulator.admin().user_id;
-    let first = room.simulator.post(&admin, &room.channel, "first");
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
+    let admin = fixture.simulator.admin().user_id;
+    let first = fixture.simulator.post(&admin, &fixture.channel, "first");
     socket.json();
-    room.simulator.post_with(&PostOptions {
+    fixture.simulator.post_with(&PostOptions {
         user_id: admin,
-        channel_id: room.channel.clone(),
+        channel_id: fixture.channel.clone(),
         message: "imported".to_owned(),
         create_at: Some(first.create_at - 1_000_000),
         ..PostOptions::default()
     });
     assert_eq!(message(&socket.json()), "imported");
-    assert!(ids(&posts(&room, &format!("after={}", first.id))).is_empty());
-    assert!(ids(&posts(&room, &format!("since={}", first.create_at))).is_empty());
+    assert!(ids(&posts(&fixture, &format!("after={}", first.id))).is_empty());
+    assert!(ids(&posts(&fixture, &format!("since={}", first.create_at))).is_empty());
 }
 
 /// Fact 25.
 #[test]
 fn since_gives_any_thousand_rows() {
-    let room = Room::new();
-    let admin = room.simulator.admin().user_id;
-    let all: Vec<String> =
-        (0..1_100).map(|number| room.simulator.post(&admin, &room.channel, &number.to_string()).id).collect();
-    let listed: BTreeSet<String> = ids(&posts(&room, "since=1")).into_iter().collect();
-    assert_eq!(listed.len(), 1_000);
-    let missing = |ids: &[String]| ids.iter().any(|id| !listed.contains(id));
+    let fixture = Fixture::new();
+    let admin = fixture.simulator.admin().user_id;
+    let all: Vec<String> = (0..1_100)
+        .map(|number| fixture.simulator.post(&admin, &fixture.channel, &number.to_string()).id)
+        .collect();
+    let known_differences: BTreeSet<String> = ids(&posts(&fixture, "since=1")).into_iter().collect();
+    assert_eq!(known_differences.len(), 1_000);
+    let missing = |ids: &[String]| ids.iter().any(|id| !known_differences.contains(id));
     assert!(missing(&all[..550]) && missing(&all[550..]), "neither the newest nor the oldest");
 }
 
 /// Fact 11: pages newest first, ending with an empty `next_post_id`.
 #[test]
 fn after_is_paged() {
-    let room = Room::new();
-    let admin = room.simulator.admin().user_id;
-    let first = room.simulator.post(&admin, &room.channel, "first");
+    let fixture = Fixture::new();
+    let admin = fixture.simulator.admin().user_id;
+    let first = fixture.simulator.post(&admin, &fixture.channel, "first");
     let base = first.create_at + 1;
     let all: Vec<String> = (0..450)
         .map(|number| {
             let options = PostOptions {
                 user_id: admin.clone(),
-                channel_id: room.channel.clone(),
+                channel_id: fixture.channel.clone(),
                 create_at: Some(base + number),
                 ..PostOptions::default()
             };
-            room.simulator.post_with(&options).id
+            fixture.simulator.post_with(&options).id
         })
         .collect();
     let mut seen = Vec::new();
     let mut cursor = first.id;
     loop {
-        let list = posts(&room, &format!("after={cursor}&per_page=200"));
+        let list = posts(&fixture, &format!("after={cursor}&per_page=200"));
         let page = ids(&list);
         cursor.clone_from(&page[0]);
         seen.extend(page.into_iter().rev());
@@ -145,23 +146,23 @@ fn after_is_paged() {
 /// Fact 11: a thread's root comes along in `posts` only.
 #[test]
 fn a_root_is_not_in_order() {
-    let room = Room::new();
-    let admin = room.simulator.admin().user_id;
-    let first = room.simulator.post(&admin, &room.channel, "root");
-    let between = room.simulator.post_with(&PostOptions {
+    let fixture = Fixture::new();
+    let admin = fixture.simulator.admin().user_id;
+    let first = fixture.simulator.post(&admin, &fixture.channel, "root");
+    let between = fixture.simulator.post_with(&PostOptions {
         user_id: admin.clone(),
-        channel_id: room.channel.clone(),
+        channel_id: fixture.channel.clone(),
         create_at: Some(first.create_at + 1),
         ..PostOptions::default()
     });
-    let reply = room.simulator.post_with(&PostOptions {
+    let reply = fixture.simulator.post_with(&PostOptions {
         user_id: admin,
-        channel_id: room.channel.clone(),
+        channel_id: fixture.channel.clone(),
         root_id: Some(first.id.clone()),
         create_at: Some(first.create_at + 2),
         ..PostOptions::default()
     });
-    let list = posts(&room, &format!("after={}", between.id));
+    let list = posts(&fixture, &format!("after={}", between.id));
     assert_eq!(ids(&list), [reply.id]);
     assert_eq!(list["posts"][&first.id]["reply_count"], 1);
 }
@@ -169,29 +170,30 @@ fn a_root_is_not_in_order() {
 /// Facts 12, 24 and 26.
 #[test]
 fn channel_lists_lag_when_told_and_exist_when_told() {
-    let room = Room::of(Simulator::builder().list_all_channels(true).start().expect("a simulator"));
-    let last_post_at = || last_post_at(&room);
-    let admin = room.simulator.admin().user_id;
+    let fixture =
+        Fixture::with_simulator(Simulator::builder().list_all_channels(true).start().expect("a simulator"));
+    let last_post_at = || last_post_at(&fixture);
+    let admin = fixture.simulator.admin().user_id;
     let before = last_post_at();
-    room.simulator.freeze_lists();
-    let post = room.simulator.post_with(&PostOptions {
+    fixture.simulator.freeze_channel_lists();
+    let post = fixture.simulator.post_with(&PostOptions {
         user_id: admin,
-        channel_id: room.channel.clone(),
+        channel_id: fixture.channel.clone(),
         create_at: Some(before + 1_000),
         ..PostOptions::default()
     });
     assert_eq!(last_post_at(), before);
-    room.simulator.thaw_lists();
+    fixture.simulator.unfreeze_channel_lists();
     assert_eq!(last_post_at(), post.create_at);
 
-    room.simulator.archive_channel(&room.channel);
-    let listed = |query: &str| {
-        let list = room.get(&format!("/api/v4/users/me/channels{query}"), &room.bot).body;
-        list.contains(&room.channel)
+    fixture.simulator.archive_channel(&fixture.channel);
+    let known_differences = |query: &str| {
+        let list = fixture.get(&format!("/api/v4/users/me/channels{query}"), &fixture.bot).body;
+        list.contains(&fixture.channel)
     };
-    assert!(!listed("") && listed("?include_deleted=true"));
-    let apart = room.simulator.create_bot("apart");
-    let none = room.get("/api/v4/users/me/channels", &apart);
+    assert!(!known_differences("") && known_differences("?include_deleted=true"));
+    let apart = fixture.simulator.create_bot("apart");
+    let none = fixture.get("/api/v4/users/me/channels", &apart);
     assert_eq!(
         (none.status, none.json()["id"].as_str().map(|id| id.contains("not_found"))),
         (404, Some(true))
@@ -201,55 +203,56 @@ fn channel_lists_lag_when_told_and_exist_when_told() {
 /// Fact 23: nobody sees a post before it is committed.
 #[test]
 fn a_post_is_invisible_until_it_is_committed() {
-    let room = Room::new();
-    let mut socket = room.socket(&room.bot);
-    let admin = room.simulator.admin().user_id;
+    let fixture = Fixture::new();
+    let mut socket = fixture.socket(&fixture.bot);
+    let admin = fixture.simulator.admin().user_id;
     let options = |text: &str, after: Option<Duration>| PostOptions {
         user_id: admin.clone(),
-        channel_id: room.channel.clone(),
+        channel_id: fixture.channel.clone(),
         message: text.to_owned(),
         visible_after: after,
         ..PostOptions::default()
     };
-    let late = room.simulator.post_with(&options("late", Some(Duration::from_millis(40))));
+    let late = fixture.simulator.post_with(&options("late", Some(Duration::from_millis(40))));
     let path = format!("/api/v4/posts/{}", late.id);
-    assert_eq!(room.get(&path, &room.bot).status, 404);
-    room.simulator.post_with(&options("young", None));
+    assert_eq!(fixture.get(&path, &fixture.bot).status, 404);
+    fixture.simulator.post_with(&options("young", None));
     assert_eq!([message(&socket.json()), message(&socket.json())], ["young", "late"]);
-    assert_eq!(room.get(&path, &room.bot).status, 200);
+    assert_eq!(fixture.get(&path, &fixture.bot).status, 200);
 }
 
 /// Fact 19.
 #[test]
 fn a_pending_post_id_makes_one_post() {
-    let room = Room::new();
-    let body = json!({"channel_id": room.channel, "message": "x", "pending_post_id": "key"});
+    let fixture = Fixture::new();
+    let body = json!({"channel_id": fixture.channel, "message": "x", "pending_post_id": "key"});
     let post = || {
-        let token = Some(room.bot.token.as_str());
-        rest(room.simulator.address(), "POST", "/api/v4/posts", token, Some(&body)).json()
+        let token = Some(fixture.bot.token.as_str());
+        rest(fixture.simulator.address(), "POST", "/api/v4/posts", token, Some(&body)).json()
     };
-    let made = room.simulator.counters().posts_made;
+    let made = fixture.simulator.counters().posts_created;
     assert_eq!(post()["id"], post()["id"]);
-    assert!(room.simulator.wait_for(|c| c.posts_made == made + 1, PATIENCE));
+    assert!(fixture.simulator.wait_for(|c| c.posts_created == made + 1, TIMEOUT));
 }
 
 /// Fact 24: an edit and a pin move `last_post_at` past the newest post, a deletion does not move it back.
 #[test]
 fn last_post_at_is_not_the_newest_posts_time() {
-    let room = Room::of(Simulator::builder().list_all_channels(true).start().expect("a simulator"));
-    let last_post_at = || last_post_at(&room);
-    let admin = room.simulator.admin().user_id;
-    let post = room.simulator.post(&admin, &room.channel, "one");
+    let fixture =
+        Fixture::with_simulator(Simulator::builder().list_all_channels(true).start().expect("a simulator"));
+    let last_post_at = || last_post_at(&fixture);
+    let admin = fixture.simulator.admin().user_id;
+    let post = fixture.simulator.post(&admin, &fixture.channel, "one");
     assert_eq!(last_post_at(), post.create_at);
-    let edited = room.simulator.edit_post(&post.id, "two");
+    let edited = fixture.simulator.edit_post(&post.id, "two");
     let after_edit = last_post_at();
     assert!(after_edit > post.create_at && after_edit == edited.edit_at);
-    room.simulator.pin_post(&post.id);
+    fixture.simulator.pin_post(&post.id);
     let after_pin = last_post_at();
     assert!(after_pin > after_edit);
-    room.simulator.delete_post(&post.id);
+    fixture.simulator.delete_post(&post.id);
     assert_eq!(last_post_at(), after_pin);
-    let since = posts(&room, &format!("since={}", post.create_at));
+    let since = posts(&fixture, &format!("since={}", post.create_at));
     let history = |id: &String| since["posts"][id]["original_id"] == post.id.as_str();
     assert_eq!(ids(&since).iter().filter(|id| history(id)).count(), 2);
 }

@@ -4,7 +4,7 @@
 mod client;
 mod faults;
 mod files;
+mod fixture;
 mod lists;
 mod recordings;
-mod room;
 mod sockets;

@@ -3,7 +3,7 @@
 //! What differs is in the package's README, and these tests hold the list to the truth.
 
 mod compare;
-mod listed;
+mod known_differences;
 mod replay;
 
 use std::time::{SystemTime, UNIX_EPOCH};

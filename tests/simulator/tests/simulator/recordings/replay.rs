@@ -7,8 +7,8 @@ use matterhost_simulator::{PostOptions, Simulator, SimulatorBuilder, Timings};
 use serde_json::{Value, json};
 
 use super::compare::{Ids, compare, same_text};
-use super::listed::Listed;
-use crate::client::{Answer, End, PATIENCE, Socket, rest};
+use super::known_differences::KnownDifferences;
+use crate::client::{Response, Socket, SocketEnd, TIMEOUT, rest};
 
 /// The admin of every recording.
 pub(crate) const ADMIN: &str = "f3em7t6rctr4uk3uix4qhumicr";
@@ -31,7 +31,7 @@ pub(crate) struct Replay {
     pub(crate) times: HashMap<String, i64>,
     sockets: HashMap<String, Socket>,
     scenario: &'static str,
-    listed: Listed,
+    known_differences: KnownDifferences,
     found: BTreeSet<(usize, String)>,
 }
 
@@ -41,7 +41,7 @@ impl Replay {
     }
 
     pub(crate) fn with(scenario: &'static str, builder: SimulatorBuilder) -> Self {
-        let timings = Timings { auth_drop: std::time::Duration::from_millis(300), ..Timings::default() };
+        let timings = Timings { auth_timeout: std::time::Duration::from_millis(300), ..Timings::default() };
         let simulator = builder.timings(timings).start().expect("a simulator");
         let mut replay = Self {
             ids: Ids::default(),
@@ -56,7 +56,7 @@ impl Replay {
             times: HashMap::new(),
             sockets: HashMap::new(),
             scenario,
-            listed: Listed::of(scenario),
+            known_differences: KnownDifferences::of(scenario),
             found: BTreeSet::new(),
             simulator,
         };
@@ -84,12 +84,12 @@ impl Replay {
             self.play(*number, line);
         }
         let found = std::mem::take(&mut self.found);
-        self.listed.check(self.scenario, &found);
+        self.known_differences.check(self.scenario, &found);
     }
 
     /// Lines listed as `order` change places with the socket's next one.
     fn reorder(&mut self, lines: &mut [(usize, Value)]) {
-        for number in self.listed.lines_with("order") {
+        for number in self.known_differences.lines_with("order") {
             let at = number - 1;
             let conn = lines[at].1["conn"].clone();
             let other = (at + 1..lines.len())
@@ -141,7 +141,7 @@ impl Replay {
     }
 
     /// A request of one of the recording's callers.
-    pub(crate) fn rest(&self, conn: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) fn rest(&self, conn: &str, method: &str, path: &str, body: Option<&Value>) -> Response {
         rest(self.simulator.address(), method, path, self.token(conn).as_deref(), body)
     }
 
@@ -177,7 +177,7 @@ impl Replay {
     }
 
     fn recv(&mut self, number: usize, conn: &str, text: &str) {
-        if self.listed.has(number, "missing") {
+        if self.known_differences.has(number, "missing") {
             self.found.insert((number, "missing".to_owned()));
             return;
         }
@@ -273,12 +273,12 @@ impl Replay {
             let _ = socket.socket.close(None);
             socket.end();
         } else if self.cuts.contains(&conn) {
-            let open = self.simulator.counters().all_open_sockets();
-            socket.cut();
-            let gone = self.simulator.wait_for(|c| c.all_open_sockets() < open, PATIENCE);
+            let open = self.simulator.counters().total_open_sockets();
+            socket.disconnect();
+            let gone = self.simulator.wait_for(|c| c.total_open_sockets() < open, TIMEOUT);
             assert!(gone, "the server noticed that {conn} was cut");
         } else {
-            assert_eq!(socket.end(), End::Dropped, "line {number}: the server drops {conn}");
+            assert_eq!(socket.end(), SocketEnd::Dropped, "line {number}: the server drops {conn}");
         }
     }
 

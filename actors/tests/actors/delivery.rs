@@ -1,0 +1,177 @@
+//! From the socket to the sink: order, back-pressure, stalls.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use futures_util::FutureExt as _;
+use matterhost_actors::{
+    hosting::{DeliverySettings, HostSettings},
+    model::{AccountState, Event, Fact},
+    ports::{Delivered, EventSink, Outcome},
+};
+
+use crate::harness::{SECOND, SinkBehavior, run_paused, settings, unlimited_rate};
+
+fn queue_of(queue: usize) -> HostSettings {
+    HostSettings {
+        delivery: DeliverySettings { queue, in_flight: 2, ..DeliverySettings::default() },
+        ..settings()
+    }
+}
+
+#[test]
+fn what_the_socket_says_reaches_the_sink_in_order() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let posts: Vec<String> = (0..300).map(|n| format!("p{n}")).collect();
+        for post in &posts {
+            harness.fake.server_socket("bot").post("c1", post);
+        }
+        assert_eq!(harness.sink.wait_for_posts(300).await, posts);
+        let snapshot = harness.snapshot("bot").await;
+        assert_eq!(snapshot.events, 301, "hello is an event too");
+        assert!(snapshot.last_event.is_some());
+    });
+}
+
+#[test]
+fn a_sink_that_is_slow_for_minutes_makes_nobody_silent() {
+    run_paused(queue_of(4), unlimited_rate(), async |harness| {
+        harness.sink.set_behavior(SinkBehavior::Delayed(60 * SECOND));
+        harness.ready("bot").await;
+        for n in 0..30 {
+            harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
+        }
+        harness.sink.wait_for_posts(30).await;
+        harness.advance(SECOND).await;
+        assert_eq!(harness.count("bot", "closed"), 0);
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+/// Takes a second for each event, and keeps none.
+#[derive(Default)]
+struct Slow(Arc<AtomicU64>);
+
+impl EventSink for Slow {
+    fn deliver(&self, _: &Arc<Event>) -> Delivered {
+        let taken = self.0.clone();
+        let later = async move {
+            tokio::time::sleep(SECOND).await;
+            taken.fetch_add(1, Ordering::Relaxed);
+            Outcome::Acknowledged
+        };
+        Delivered::Later(later.boxed())
+    }
+}
+
+#[test]
+fn a_sink_that_takes_a_second_an_event_never_has_more_read_than_may_wait_in_a_hundred_thousand() {
+    const EVENTS: u64 = 100_000;
+    const CHANNELS: usize = 64;
+    /// Told, and not taken yet: some hundred more than may wait for the sink. What waits is bounded in bytes as well, by
+    /// the weight of its permits.
+    const AHEAD: u64 = 600;
+    let delivery = DeliverySettings { in_flight: CHANNELS, ..DeliverySettings::default() };
+    run_paused(HostSettings { delivery, ..settings() }, unlimited_rate(), async |harness| {
+        let sink = Slow::default();
+        let taken = sink.0.clone();
+        harness.host_with("bot", Arc::new(sink)).await.unwrap();
+        harness.wait_until_ready("bot").await;
+        let text = "x".repeat(1_000);
+        let may_wait = u64::try_from(DeliverySettings::default().queue).unwrap();
+        let (mut told, mut paused) = (0, 0);
+        while taken.load(Ordering::Relaxed) < EVENTS {
+            while told < EVENTS && told < taken.load(Ordering::Relaxed) + AHEAD {
+                let (channel, id) = (format!("c{}", told % CHANNELS as u64), format!("{told}-{text}"));
+                harness.fake.server_socket("bot").post(&channel, &id);
+                told += 1;
+            }
+            harness.advance_discarding(SECOND).await;
+            let read = harness.snapshot("bot").await.events - taken.load(Ordering::Relaxed);
+            assert!(read <= may_wait, "{read} were read and wait");
+            paused += u64::from(read + 2 * CHANNELS as u64 > may_wait);
+        }
+        assert!(paused > EVENTS / CHANNELS as u64 / 2, "most of the time the socket was not read");
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn a_server_that_loses_patience_with_a_slow_sink_costs_no_budget() {
+    run_paused(queue_of(1), unlimited_rate(), async |harness| {
+        harness.sink.set_behavior(SinkBehavior::Delayed(20 * SECOND));
+        harness.ready("bot").await;
+        for n in 0..3 {
+            harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
+        }
+        // The pipe is cut behind the posts; what is in it is still read, one permit after the other.
+        harness.fake.server_socket("bot").drop_connection();
+        let (_, charged) = harness.wait_until_closed("bot").await;
+        assert!(!charged, "ready for seconds only, but its own reading was behind");
+        assert_eq!(harness.sink.wait_for_posts(2).await[..2], ["p0", "p1"]);
+    });
+}
+
+#[test]
+fn a_large_frame_takes_more_of_the_queue_and_passes_all_the_same() {
+    run_paused(queue_of(3), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let large = "x".repeat(200 * 1024);
+        for post in ["p1", &large, "p2"] {
+            harness.fake.server_socket("bot").post("c1", post);
+        }
+        assert_eq!(harness.sink.wait_for_posts(3).await.len(), 3);
+    });
+}
+
+#[test]
+fn a_sink_that_only_says_retry_stalls_the_account_and_ends_nothing() {
+    run_paused(queue_of(4), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::Retry);
+        for n in 0..30 {
+            harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
+        }
+        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        harness.advance(3_600 * SECOND).await;
+        assert_eq!(harness.state("bot").await, AccountState::Stalled);
+        assert_eq!(harness.count("bot", "closed"), 0);
+        harness.sink.set_behavior(SinkBehavior::Immediate);
+        let posts = harness.sink.wait_for_posts(30).await;
+        assert!(posts.iter().enumerate().all(|(n, post)| *post == format!("p{n}")), "{posts:?}");
+        harness.advance(2 * SECOND).await;
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn what_a_sink_rejects_is_told_and_passed_over() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::Reject);
+        harness.fake.server_socket("bot").post("c1", "p1");
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
+        harness.sink.set_behavior(SinkBehavior::Immediate);
+        harness.fake.server_socket("bot").post("c1", "p2");
+        assert_eq!(harness.sink.wait_for_posts(1).await, ["p2"]);
+    });
+}
+
+#[test]
+fn a_gap_and_an_unreadable_frame_are_told_and_end_nothing() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.fake.server_socket("bot").skip_sequence_number();
+        harness.fake.server_socket("bot").post("c1", "p1");
+        let gap = harness.wait_for("bot", |fact| matches!(fact, Fact::SequenceGap { .. })).await;
+        assert_eq!(gap, Fact::SequenceGap { expected: 1, got: 2 });
+        harness.fake.server_socket("bot").send_text("not json");
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Unreadable { .. })).await;
+        harness.fake.server_socket("bot").post("c1", "p2");
+        assert_eq!(harness.sink.wait_for_posts(2).await, ["p1", "p2"]);
+        assert_eq!(harness.count("bot", "closed"), 0);
+    });
+}

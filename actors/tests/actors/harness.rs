@@ -1,0 +1,306 @@
+//! A stage for the actors: a Supervisor in paused time, a fake server, and a sink that collects.
+
+mod api;
+mod channels;
+mod fake_server;
+mod posts;
+mod server_socket;
+mod sink;
+mod store;
+
+use std::{
+    collections::HashSet,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::{Actor as _, Addr, Message, dev::ToEnvelope};
+use matterhost_actors::{
+    hosting::{
+        AccountSpec, AddAccount, AddServer, HostSettings, ListAccounts, ServerSpec, Supervisor,
+        SupervisorError,
+    },
+    model::{
+        AccountName, AccountSnapshot, AccountState, CloseReason, Fact, Observation, ServerName, Subject,
+        Token,
+    },
+    policy::{GateLimits, RestartPolicy, RestartSettings},
+    ports::{ApiFactory, CursorStore, EventSink},
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+pub(crate) use fake_server::{FakeServer, UserReply};
+pub(crate) use posts::{PostReply, posted_data, posted_event};
+pub(crate) use server_socket::{PING, ServerSocket};
+pub(crate) use sink::{CollectingSink, ReceivedChange, SinkBehavior};
+pub(crate) use store::CrashStore;
+
+/// The longest that a test waits for something, in virtual time.
+const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
+
+/// The same over real sockets.
+pub(crate) const REAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// A fake server, and a host that believes in it.
+pub(crate) struct Harness {
+    pub(crate) fake: FakeServer,
+    pub(crate) host: TestHost,
+    pub(crate) store: CrashStore,
+}
+
+/// A Supervisor, what it tells, and a sink for its accounts.
+pub(crate) struct TestHost {
+    pub(crate) sink: Arc<CollectingSink>,
+    pub(crate) supervisor: Addr<Supervisor>,
+    observations: Receiver<Arc<Observation>>,
+    timeout: Duration,
+    /// Everything seen so far, in order.
+    pub(crate) seen: Vec<Arc<Observation>>,
+}
+
+impl Deref for Harness {
+    type Target = TestHost;
+
+    fn deref(&self) -> &TestHost {
+        &self.host
+    }
+}
+
+impl DerefMut for Harness {
+    fn deref_mut(&mut self) -> &mut TestHost {
+        &mut self.host
+    }
+}
+
+/// Settings without jitter, all on one thread.
+pub(crate) fn settings() -> HostSettings {
+    with_restart(RestartSettings::default())
+}
+
+pub(crate) fn with_restart(restart: RestartSettings) -> HostSettings {
+    let restart = RestartPolicy::new(RestartSettings { random_factor: 0.0, ..restart }).unwrap();
+    HostSettings { restart, arbiters: 0, ..HostSettings::default() }
+}
+
+pub(crate) fn name(name: &str) -> AccountName {
+    AccountName::new(name).unwrap()
+}
+
+/// So many account names.
+pub(crate) fn bots(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("bot-{n}")).collect()
+}
+
+/// Runs a test in paused time.
+pub(crate) fn run_paused(settings: HostSettings, limits: GateLimits, test: impl AsyncFnOnce(&mut Harness)) {
+    let system = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    });
+    system.block_on(async {
+        let mut harness = Harness::new(settings, limits);
+        test(&mut harness).await;
+    });
+}
+
+/// Limits that never hold anybody up.
+pub(crate) fn unlimited_rate() -> GateLimits {
+    GateLimits { requests_per_second: 1e6, dial_slots: 1_000 }
+}
+
+impl Harness {
+    pub(crate) fn new(settings: HostSettings, limits: GateLimits) -> Self {
+        let (fake, store) = (FakeServer::default(), CrashStore::default());
+        let supervisor = Supervisor::new(settings).with_store(Arc::new(store.clone()));
+        let host = TestHost::of(supervisor, limits, Arc::new(fake.clone()));
+        Self { fake, host, store }
+    }
+
+    /// A stage in real time, for threads that hang or die.
+    pub(crate) fn real_time(settings: HostSettings) -> Self {
+        let fake = FakeServer::default();
+        let host = TestHost::real_time(settings, Arc::new(fake.clone()));
+        Self { fake, host, store: CrashStore::default() }
+    }
+
+    /// Hosts a new user of the server under its own name.
+    pub(crate) async fn host(&mut self, account: &str) {
+        self.host_with(account, self.sink.clone()).await.unwrap();
+    }
+
+    pub(crate) async fn host_with(
+        &mut self,
+        account: &str,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<(), SupervisorError> {
+        self.fake.add_user(account);
+        self.host.add(account, account, sink).await
+    }
+
+    /// Hosts a user and waits until it is ready.
+    pub(crate) async fn ready(&mut self, account: &str) {
+        self.host(account).await;
+        self.wait_until_ready(account).await;
+    }
+}
+
+impl TestHost {
+    fn of(supervisor: Supervisor, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
+        let observations = supervisor.observer().subscribe();
+        let supervisor = supervisor.start();
+        supervisor.do_send(AddServer(ServerSpec { name: server(), api, limits }));
+        Self { sink: Arc::default(), supervisor, observations, timeout: TIMEOUT, seen: Vec::new() }
+    }
+
+    /// A host in real time.
+    pub(crate) fn real_time(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
+        Self::real_time_with(Supervisor::new(settings), api)
+    }
+
+    /// The same, with a store.
+    pub(crate) fn with_store(
+        settings: HostSettings,
+        api: Arc<dyn ApiFactory>,
+        store: Arc<dyn CursorStore>,
+    ) -> Self {
+        Self::real_time_with(Supervisor::new(settings).with_store(store), api)
+    }
+
+    fn real_time_with(supervisor: Supervisor, api: Arc<dyn ApiFactory>) -> Self {
+        let sink = Arc::new(CollectingSink::real_time());
+        Self { timeout: REAL_TIMEOUT, sink, ..Self::of(supervisor, unlimited_rate(), api) }
+    }
+
+    pub(crate) async fn add(
+        &self,
+        account: &str,
+        token: &str,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<(), SupervisorError> {
+        let token = Token::new(token).unwrap();
+        self.send(AddAccount(AccountSpec { name: name(account), server: server(), token, sink })).await
+    }
+
+    pub(crate) async fn send<M>(&self, message: M) -> M::Result
+    where
+        M: Message<Result: Send> + Send + 'static,
+        Supervisor: actix::Handler<M>,
+        <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
+    {
+        self.supervisor.send(message).await.unwrap()
+    }
+
+    pub(crate) async fn snapshot(&self, account: &str) -> AccountSnapshot {
+        let list = self.send(ListAccounts).await;
+        list.into_iter().find(|snapshot| snapshot.account.as_str() == account).unwrap()
+    }
+
+    pub(crate) async fn state(&self, account: &str) -> AccountState {
+        self.snapshot(account).await.state
+    }
+
+    /// Waits for a fact about an account.
+    pub(crate) async fn wait_for(&mut self, account: &str, wanted: impl Fn(&Fact) -> bool) -> Fact {
+        let account = name(account);
+        self.find(|seen| {
+            matches!(&seen.subject, Subject::Account(who, _) if *who == account) && wanted(&seen.fact)
+        })
+        .await
+    }
+
+    pub(crate) async fn wait_until_ready(&mut self, account: &str) {
+        self.wait_for(account, |fact| matches!(fact, Fact::Ready { .. })).await;
+    }
+
+    /// Waits until each of the accounts has become ready, in whatever order.
+    pub(crate) async fn wait_until_all_ready(&mut self, accounts: &[String]) {
+        let mut missing: HashSet<AccountName> = accounts.iter().map(|account| name(account)).collect();
+        let waiting = missing.len();
+        let missing = std::cell::RefCell::new(&mut missing);
+        for _ in 0..waiting {
+            self.find(|seen| match &seen.subject {
+                Subject::Account(who, _) if matches!(seen.fact, Fact::Ready { .. }) => {
+                    missing.borrow_mut().remove(who)
+                }
+                _ => false,
+            })
+            .await;
+        }
+    }
+
+    /// Waits until a Connection of the account has ended.
+    pub(crate) async fn wait_until_closed(&mut self, account: &str) -> (CloseReason, bool) {
+        match self.wait_for(account, |fact| matches!(fact, Fact::Closed { .. })).await {
+            Fact::Closed { reason, charged, .. } => (reason, charged),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until the next Connection is scheduled.
+    pub(crate) async fn wait_until_scheduled(&mut self, account: &str) -> (Duration, bool) {
+        match self.wait_for(account, |fact| matches!(fact, Fact::RestartScheduled { .. })).await {
+            Fact::RestartScheduled { after, resume } => (after, resume),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for a fact about the server.
+    pub(crate) async fn wait_for_server_fact(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
+        self.find(|seen| matches!(seen.subject, Subject::Server(_)) && wanted(&seen.fact)).await
+    }
+
+    /// Waits for a fact about anything.
+    pub(crate) async fn wait_for_any_fact(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
+        self.find(|seen| wanted(&seen.fact)).await
+    }
+
+    async fn find(&mut self, wanted: impl Fn(&Observation) -> bool) -> Fact {
+        let found = tokio::time::timeout(self.timeout, async {
+            loop {
+                match self.observations.recv().await {
+                    Ok(seen) => {
+                        self.seen.push(seen.clone());
+                        if wanted(&seen) {
+                            return seen.fact.clone();
+                        }
+                    }
+                    Err(RecvError::Lagged(missed)) => panic!("missed {missed} observations"),
+                    Err(RecvError::Closed) => panic!("the Supervisor is gone"),
+                }
+            }
+        })
+        .await;
+        found.unwrap_or_else(|_| panic!("it never came; seen: {:#?}", self.seen))
+    }
+
+    /// Lets virtual time pass, and takes note of what is observed meanwhile.
+    pub(crate) async fn advance(&mut self, time: Duration) {
+        tokio::time::sleep(time).await;
+        while let Ok(seen) = self.observations.try_recv() {
+            self.seen.push(seen);
+        }
+    }
+
+    /// Lets a long virtual time pass: what is observed meanwhile is not kept, and must not pile up.
+    pub(crate) async fn advance_discarding(&mut self, time: Duration) {
+        for _ in 0..time.as_secs() {
+            tokio::time::sleep(SECOND).await;
+            while self.observations.try_recv().is_ok() {}
+        }
+    }
+
+    /// How many facts of that kind were seen about an account.
+    pub(crate) fn count(&self, account: &str, label: &str) -> usize {
+        let about = |seen: &&Arc<Observation>| {
+            matches!(&seen.subject, Subject::Account(who, _) if who.as_str() == account)
+                && seen.fact.label() == label
+        };
+        self.seen.iter().filter(about).count()
+    }
+}
+
+fn server() -> ServerName {
+    ServerName::new("test").unwrap()
+}

@@ -1,0 +1,99 @@
+//! What users write by REST.
+
+use std::time::Duration;
+
+use matterhost_actors::{
+    mattermost::{FileId, NewPost, Post, RestErrorKind},
+    model::PostId,
+    policy::MAX_POST_CHARS,
+};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::{FORBIDDEN, FakeChannels};
+
+/// How long a `pending_post_id` makes no second post (fact 19).
+const PENDING: Duration = Duration::from_secs(30);
+
+/// What is in a post that somebody wrote by REST.
+#[derive(Clone, Default)]
+pub(super) struct PostContent {
+    pub(super) message: Option<String>,
+    pub(super) root_id: String,
+    pub(super) props: Map<String, Value>,
+    pub(super) file_ids: Vec<FileId>,
+}
+
+impl FakeChannels {
+    /// A user posts by REST. One `pending_post_id` of one user makes one post within 30 s (fact 19).
+    pub(in crate::harness) fn create_post(
+        &mut self,
+        user: &str,
+        post: &NewPost,
+    ) -> Result<Post, RestErrorKind> {
+        let channel = post.channel_id.as_str();
+        if !self.channels.get(channel).is_some_and(|channel| channel.has(user)) {
+            return Err(FORBIDDEN);
+        }
+        if post.message.chars().count() > MAX_POST_CHARS {
+            return Err(RestErrorKind::Refused(400));
+        }
+        let now = Instant::now();
+        self.pending.retain(|_, (_, made)| now - *made < PENDING);
+        let pending = (user.to_owned(), post.pending_post_id.clone());
+        if let Some((id, _)) = self.pending.get(&pending).filter(|_| !pending.1.is_empty()) {
+            return Ok(self.posts[id].show(id));
+        }
+        let newest = self.posts.values().map(|post| post.create_at).max().unwrap_or(10_000);
+        let id = self.post(channel, newest + 1).as_str().to_owned();
+        let made = self.posts.get_mut(&id).unwrap();
+        made.user = format!("id-{user}");
+        made.content = PostContent {
+            message: Some(post.message.clone()),
+            root_id: post.root_id.as_ref().map_or("", PostId::as_str).to_owned(),
+            props: post.props.clone(),
+            file_ids: post.file_ids.clone(),
+        };
+        self.pending.insert(pending, (id.clone(), now));
+        Ok(self.posts[&id].show(&id))
+    }
+
+    /// A user edits a post of its own by REST.
+    pub(in crate::harness) fn update_post(
+        &mut self,
+        user: &str,
+        id: &PostId,
+        text: &str,
+    ) -> Result<Post, RestErrorKind> {
+        let id = id.as_str();
+        let post = self.posts.get(id).filter(|post| post.delete_at == 0).ok_or(RestErrorKind::NotFound)?;
+        if post.user != format!("id-{user}") {
+            return Err(FORBIDDEN);
+        }
+        self.edit(id, post.update_at + 1);
+        let post = self.posts.get_mut(id).unwrap();
+        post.content.message = Some(text.to_owned());
+        Ok(post.show(id))
+    }
+
+    pub(in crate::harness) fn visible_post(&self, user: &str, id: &PostId) -> Result<Post, RestErrorKind> {
+        let post = self.posts.get(id.as_str()).filter(|post| post.delete_at == 0);
+        let post = post.ok_or(RestErrorKind::NotFound)?;
+        if self.can_read(user, &post.channel) { Ok(post.show(id.as_str())) } else { Err(FORBIDDEN) }
+    }
+
+    pub(in crate::harness) fn can_read(&self, user: &str, channel: &str) -> bool {
+        self.channels.get(channel).is_some_and(|channel| channel.has(user))
+    }
+
+    /// The texts of a channel that were written by REST, in order.
+    pub(in crate::harness) fn rest_messages(&self, channel: &str) -> Vec<String> {
+        let mut posts: Vec<_> = self.posts.values().filter(|post| post.channel == channel).collect();
+        posts.sort_by_key(|post| post.create_at);
+        posts
+            .into_iter()
+            .filter(|post| post.original_id.is_empty())
+            .filter_map(|post| post.content.message.clone())
+            .collect()
+    }
+}

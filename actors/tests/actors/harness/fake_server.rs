@@ -1,0 +1,368 @@
+//! A fake server's users, and how it answers.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use matterhost_actors::{
+    mattermost::{
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse as Answered,
+        SystemPing, User,
+    },
+    model::{PostId, ResumePoint},
+};
+use tokio::sync::oneshot;
+
+use super::{ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
+
+/// A fake server. The token of a user is its name, and its id is `id-` and its name.
+#[derive(Clone, Default)]
+pub(crate) struct FakeServer(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(super) struct State {
+    users: HashMap<String, FakeUser>,
+    /// Answers to the next questions, in place of the true ones.
+    script: VecDeque<UserReply>,
+    down: bool,
+    polls: u64,
+    knocks: u64,
+    lists: u64,
+    /// What becomes of the next dials, in place of a hello.
+    dials: VecDeque<Dial>,
+    connections: u64,
+    channels: FakeChannels,
+    pub(super) post_requests: PostRequests,
+    /// What asking for channels and posts is answered with, in place of the truth.
+    lists_fail: Option<RestErrorKind>,
+}
+
+struct FakeUser {
+    update_at: i64,
+    enabled: bool,
+    guest: bool,
+    peers: Vec<ServerSocket>,
+    resumes: Vec<Option<ResumePoint>>,
+}
+
+/// How the fake answers one question about a user.
+pub(crate) enum UserReply {
+    /// It fails.
+    Fail(RestErrorKind),
+    /// It panics.
+    Panic,
+    /// It waits until the test lets go, and then says what is true.
+    Held(oneshot::Receiver<()>),
+    /// It says that somebody else asks.
+    OtherUser,
+}
+
+/// How the fake answers one dial.
+enum Dial {
+    Fail(DialErrorKind),
+    Panic,
+    NoHello,
+    DropBeforeHello,
+    TouchBeforeHello,
+}
+
+impl FakeServer {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_user(&self, name: &str) {
+        let user = FakeUser {
+            update_at: 1_000,
+            enabled: true,
+            guest: false,
+            peers: Vec::new(),
+            resumes: Vec::new(),
+        };
+        self.state().users.entry(name.into()).or_insert(user);
+    }
+
+    pub(crate) fn make_guest(&self, name: &str) {
+        self.with(name, |user| user.guest = true);
+    }
+
+    /// Changes the account: `update_at` moves, and everybody else is told.
+    pub(crate) fn touch(&self, name: &str) {
+        self.with(name, |user| user.update_at += 1);
+        self.notify_others(name);
+    }
+
+    pub(crate) fn disable(&self, name: &str) {
+        self.with(name, |user| {
+            user.enabled = false;
+            user.peers.iter().for_each(ServerSocket::deafen);
+        });
+        self.touch(name);
+    }
+
+    pub(crate) fn enable(&self, name: &str) {
+        self.with(name, |user| user.enabled = true);
+        self.touch(name);
+    }
+
+    /// Deaf, with `update_at` unmoved (fact 22).
+    pub(crate) fn toggle_token(&self, name: &str) {
+        self.with(name, |user| user.peers.iter().for_each(ServerSocket::deafen));
+    }
+
+    /// The server's side of a user's newest socket.
+    pub(crate) fn server_socket(&self, name: &str) -> ServerSocket {
+        self.with(name, |user| user.peers.last().unwrap().clone())
+    }
+
+    /// The server restarts its memory of old connections.
+    pub(crate) fn forget_connections(&self, name: &str) {
+        self.with(name, |user| user.peers.clear());
+    }
+
+    /// What the user's dials asked to resume, in order.
+    pub(crate) fn resumes(&self, name: &str) -> Vec<Option<ResumePoint>> {
+        self.with(name, |user| user.resumes.clone())
+    }
+
+    /// The server goes away: sockets drop, nothing answers.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state();
+        state.down = true;
+        state.users.values_mut().flat_map(|user| &user.peers).for_each(ServerSocket::drop_connection);
+    }
+
+    pub(crate) fn start(&self) {
+        self.state().down = false;
+    }
+
+    /// Everybody's socket drops, and the server is up all the time.
+    pub(crate) fn drop_all_sockets(&self) {
+        self.state().users.values_mut().flat_map(|user| &user.peers).for_each(ServerSocket::drop_connection);
+    }
+
+    pub(crate) fn script_user_replies(&self, answers: impl IntoIterator<Item = UserReply>) {
+        self.state().script.extend(answers);
+    }
+
+    pub(crate) fn script_dial_failures(&self, kinds: impl IntoIterator<Item = DialErrorKind>) {
+        self.state().dials.extend(kinds.into_iter().map(Dial::Fail));
+    }
+
+    pub(crate) fn script_dial_panic(&self) {
+        self.state().dials.push_back(Dial::Panic);
+    }
+
+    pub(crate) fn script_dial_without_hello(&self) {
+        self.state().dials.push_back(Dial::NoHello);
+    }
+
+    pub(crate) fn script_dial_drop_before_hello(&self) {
+        self.state().dials.push_back(Dial::DropBeforeHello);
+    }
+
+    /// The account is cycled between its baseline and its hello.
+    pub(crate) fn script_dial_touched_before_hello(&self) {
+        self.state().dials.push_back(Dial::TouchBeforeHello);
+    }
+
+    pub(crate) fn add_channel(&self, id: &str, members: &[&str]) {
+        self.state().channels.add_channel(id, members);
+    }
+
+    /// The lists lack it, though it can be read (fact 26).
+    pub(crate) fn unlist_channel(&self, id: &str) {
+        self.state().channels.unlist(id);
+    }
+
+    /// The lists are those of a replica that lags (fact 24).
+    pub(crate) fn lag_lists(&self, lags: bool) {
+        self.state().channels.lag(lags);
+    }
+
+    /// Its posts answer 403, though the lists have it.
+    pub(crate) fn forbid_channel(&self, id: &str, closed: bool) {
+        self.state().channels.forbid(id, closed);
+    }
+
+    /// Lists and posts cannot be had.
+    pub(crate) fn fail_lists(&self, kind: Option<RestErrorKind>) {
+        self.state().lists_fail = kind;
+    }
+
+    pub(crate) fn archive_channel(&self, id: &str, at: i64) {
+        self.state().channels.archive(id, at);
+    }
+
+    /// Somebody posts. Nobody is told: the events are the test's to send.
+    pub(crate) fn post(&self, channel: &str, create_at: i64) -> PostId {
+        self.state().channels.post(channel, create_at)
+    }
+
+    pub(crate) fn last_post_at(&self, channel: &str) -> i64 {
+        self.state().channels.last_post_at(channel)
+    }
+
+    /// What was written in a channel by REST, in order.
+    pub(crate) fn rest_messages(&self, channel: &str) -> Vec<String> {
+        self.state().channels.rest_messages(channel)
+    }
+
+    /// The account itself comes or goes, as a post says.
+    pub(crate) fn post_of_kind(&self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
+        self.state().channels.post_of_kind(channel, create_at, kind, user)
+    }
+
+    pub(crate) fn pin_post(&self, id: &str, at: i64) {
+        self.state().channels.pin(id, at);
+    }
+
+    pub(crate) fn edit_post(&self, id: &str, at: i64) {
+        self.state().channels.edit(id, at);
+    }
+
+    pub(crate) fn delete_post(&self, id: &str, at: i64) {
+        self.state().channels.delete(id, at);
+    }
+
+    /// Questions about users so far.
+    pub(crate) fn me_requests(&self) -> u64 {
+        self.state().polls
+    }
+
+    /// Lists of channels so far.
+    pub(crate) fn list_requests(&self) -> u64 {
+        self.state().lists
+    }
+
+    pub(crate) fn ping_requests(&self) -> u64 {
+        self.state().knocks
+    }
+
+    pub(super) fn count_list_request(&self) {
+        self.state().lists += 1;
+    }
+
+    fn notify_others(&self, name: &str) {
+        let state = self.state();
+        let Some(update_at) = state.users.get(name).map(|user| user.update_at) else { return };
+        let data = format!(r#"{{"user":{{"id":"id-{name}","update_at":{update_at}}}}}"#);
+        let others = state.users.iter().filter(|(other, _)| *other != name);
+        others.flat_map(|(_, user)| &user.peers).for_each(|peer| peer.event("user_updated", "", &data));
+    }
+
+    fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
+        f(self.state().users.get_mut(name).expect(name))
+    }
+
+    pub(super) fn answer_ping(&self) -> Result<SystemPing, RestError> {
+        let mut state = self.state();
+        state.knocks += 1;
+        if state.down { Err(rest_error(RestErrorKind::Unreachable)) } else { Ok(SystemPing::default()) }
+    }
+
+    pub(super) async fn answer_me(&self, name: String, etag: Option<Etag>) -> Result<Me, RestError> {
+        let scripted = {
+            let mut state = self.state();
+            state.polls += 1;
+            if state.down {
+                Some(UserReply::Fail(RestErrorKind::Unreachable))
+            } else {
+                state.script.pop_front()
+            }
+        };
+        match scripted {
+            Some(UserReply::Fail(kind)) => return Err(rest_error(kind)),
+            Some(UserReply::Panic) => panic!("the fake was told to panic"),
+            Some(UserReply::Held(until)) => drop(until.await),
+            Some(UserReply::OtherUser) => return Ok(user("somebody-else", 1, false)),
+            None => {}
+        }
+        self.with(&name, |known| {
+            let current = user(&name, known.update_at, known.guest);
+            match (&etag, &current) {
+                _ if !known.enabled => Err(rest_error(RestErrorKind::Unauthorized)),
+                (Some(sent), Me::User { etag: Some(now), .. }) if sent == now => Ok(Me::Unmodified),
+                _ => Ok(current),
+            }
+        })
+    }
+
+    /// What is true of the channels and posts, for a user that may ask.
+    pub(super) fn answer_channels<T>(
+        &self,
+        name: &str,
+        answer: impl FnOnce(&mut FakeChannels) -> Result<T, RestErrorKind>,
+    ) -> Result<Answered<T>, RestError> {
+        let mut state = self.state();
+        let State { users, down, channels, lists_fail, .. } = &mut *state;
+        let answer = match users.get(name) {
+            _ if *down => Err(RestErrorKind::Unreachable),
+            _ if lists_fail.is_some() => Err(lists_fail.unwrap()),
+            Some(user) if user.enabled => answer(channels),
+            _ => Err(RestErrorKind::Unauthorized),
+        };
+        let value = answer.map_err(rest_error)?;
+        Ok(Answered { value, rate: None })
+    }
+
+    pub(super) fn answer_dial(
+        &self,
+        name: &str,
+        resume: Option<&ResumePoint>,
+    ) -> Result<DialedSocket, DialError> {
+        let dial = {
+            let mut state = self.state();
+            state.connections += 1;
+            if state.down { Some(Dial::Fail(DialErrorKind::Unreachable)) } else { state.dials.pop_front() }
+        };
+        match dial {
+            Some(Dial::Fail(kind)) => {
+                return Err(DialError { kind, message: "told to".into(), source: None });
+            }
+            Some(Dial::Panic) => panic!("the fake was told to panic"),
+            Some(Dial::TouchBeforeHello) => self.with(name, |user| user.update_at += 2),
+            _ => {}
+        }
+        let number = self.state().connections;
+        let (peer, socket) = server_socket::open(&format!("connection-{number}"));
+        let enabled = self.with(name, |user| user.enabled);
+        match dial {
+            Some(Dial::NoHello) => {}
+            Some(Dial::DropBeforeHello) => peer.drop_connection(),
+            _ if !enabled => peer.drop_connection(),
+            _ => match resume {
+                Some(point) if self.knows(name, point) => peer.resume(&point.connection_id, point.next_seq),
+                _ => peer.hello(),
+            },
+        }
+        self.with(name, |user| {
+            user.resumes.push(resume.cloned());
+            user.peers.push(peer);
+        });
+        Ok(DialedSocket { socket, rate: None })
+    }
+
+    /// Whether a connection can be taken up again: it was cut, not forgotten.
+    fn knows(&self, name: &str, point: &ResumePoint) -> bool {
+        self.with(name, |user| user.peers.iter().any(|peer| peer.is_resumable(&point.connection_id)))
+    }
+}
+
+fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
+    let id = format!("id-{name}");
+    let user = User {
+        id: id.as_str().into(),
+        username: name.into(),
+        update_at,
+        delete_at: 0,
+        is_guest,
+        is_bot: true,
+    };
+    Me::User { user, etag: Some(Etag::new(&format!("{name}.{update_at}"))) }
+}
+
+pub(super) fn rest_error(kind: RestErrorKind) -> RestError {
+    RestError { kind, route: "/users/me", id: None, message: "told to".into(), source: None }
+}

@@ -1,0 +1,229 @@
+//! What outlives a host: graceful stops, kills at every point of the way, and stores that fail.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use matterhost_actors::{
+    model::{AccountState, CloseReason, Fact},
+    ports::CursorStore as _,
+};
+
+use crate::{
+    harness::{ReceivedChange, SECOND, SinkBehavior, run_paused, settings, unlimited_rate},
+    simulator_harness::{SimulatorHarness, run},
+};
+
+/// How often each post was heard, in all lives of a host.
+fn times(lives: &[Vec<ReceivedChange>]) -> BTreeMap<String, usize> {
+    let mut times = BTreeMap::new();
+    for taken in lives.iter().flatten() {
+        *times.entry(taken.id.to_string()).or_default() += 1;
+    }
+    times
+}
+
+#[test]
+fn what_was_posted_while_no_host_ran_comes_when_one_does_and_nothing_twice() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        let mut first = harness.stop().await;
+        let missed = harness.post("missed");
+        harness.start().await;
+        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
+        harness.post("live");
+        harness.host.sink.wait_for_posts(2).await;
+        let lives = [first.remove("bot").unwrap(), harness.host.sink.received_changes()];
+        assert_eq!(times(&lives).into_values().collect::<Vec<_>>(), [1, 1, 1]);
+    });
+}
+
+#[test]
+fn a_graceful_stop_leaves_a_resume_that_brings_what_rest_cannot() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        let post = harness.post("to be liked");
+        harness.host.sink.wait_for_posts(1).await;
+        harness.stop().await;
+        harness.simulator.add_reaction(&harness.person.user_id, post.as_str(), "+1");
+        harness.start().await;
+        assert!(harness.host.seen.iter().any(|seen| seen.fact == Fact::Connected { resumed: true }));
+        harness.host.sink.wait_for_event("reaction_added").await;
+    });
+}
+
+#[test]
+fn a_resume_beyond_what_the_server_reached_confuses_nobody() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        let mut first = harness.stop().await;
+        let missed = harness.post("missed");
+        let bot = crate::harness::name("bot");
+        let mut kept = harness.store.load(&bot).await.unwrap();
+        kept.account.as_mut().unwrap().resume.as_mut().unwrap().next_seq += 50;
+        harness.store.commit(&bot, kept).await.unwrap();
+        harness.start().await;
+        // Hello comes twice, and an old event between (fact 10).
+        assert!(harness.host.seen.iter().any(|seen| seen.fact == Fact::ResumeLost));
+        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
+        harness.post("live");
+        harness.host.sink.wait_for_posts(2).await;
+        let lives = [first.remove("bot").unwrap(), harness.host.sink.received_changes()];
+        assert_eq!(times(&lives).into_values().collect::<Vec<_>>(), [1, 1, 1]);
+        assert_eq!((harness.host.count("bot", "connected"), harness.host.count("bot", "closed")), (1, 0));
+    });
+}
+
+#[test]
+fn an_account_that_was_touched_while_no_host_ran_is_not_resumed() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        harness.stop().await;
+        harness.simulator.cycle(&harness.bots[0].user_id);
+        let missed = harness.post("after the cycle");
+        harness.start().await;
+        assert!(
+            harness.host.seen.iter().all(|seen| seen.fact != Fact::Connected { resumed: true }),
+            "fact 5"
+        );
+        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
+    });
+}
+
+#[test]
+fn a_kill_between_sink_and_cursor_doubles_that_post_and_loses_none() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        let kept = harness.post("kept");
+        harness.wait_until_stored(&kept).await;
+        // The sink has the posts, and is killed with the host before it answers.
+        harness.sinks["bot"].set_behavior(SinkBehavior::Never);
+        let [a, b] = ["a", "b"].map(|text| harness.post(text));
+        harness.sinks["bot"].wait_until_offered(1).await;
+        harness.kill().await;
+        harness.start().await;
+        harness.host.sink.wait_for_posts(2).await;
+        let heard: BTreeSet<_> = harness.host.sink.posts().into_iter().map(|post| post.id).collect();
+        assert_eq!(heard, [a, b].into(), "both, and not what was kept");
+    });
+}
+
+#[test]
+fn a_kill_between_cursor_and_commit_doubles_that_batch_alone() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        let kept = harness.post("kept");
+        harness.wait_until_stored(&kept).await;
+        let frozen = harness.store.crash();
+        let doubled = harness.post("acknowledged, not committed");
+        harness.host.sink.wait_for_posts(2).await;
+        harness.kill().await;
+        harness.store = frozen;
+        harness.start().await;
+        harness.post("live");
+        harness.host.sink.wait_for_posts(2).await;
+        assert_eq!(harness.host.sink.posts()[0].id, doubled, "and not what was kept");
+    });
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_page_loses_none_of_it() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        harness.stop().await;
+        let missed: Vec<_> = (0..50).map(|n| harness.post(&format!("{n}")).to_string()).collect();
+        harness.behavior = SinkBehavior::Delayed(Duration::from_millis(2));
+        harness.start_without_waiting().await;
+        harness.sinks["bot"].wait_for_posts(20).await;
+        let mut first = harness.kill().await;
+        harness.behavior = SinkBehavior::Immediate;
+        harness.start().await;
+        harness.host.sink.wait_for_changes(1, |taken| taken.id.as_str() == missed[49]).await;
+        let times = times(&[first.remove("bot").unwrap(), harness.host.sink.received_changes()]);
+        assert!(missed.iter().all(|post| times.contains_key(post)), "{times:?}");
+        assert!(times.values().filter(|times| **times > 1).count() < 50, "the first half was committed");
+    });
+}
+
+#[test]
+fn a_store_that_fails_stops_the_handing_over_and_ends_nothing() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.fake.server_socket("bot").post("c", "p1");
+        harness.sink.wait_for_posts(1).await;
+        harness.advance(SECOND).await;
+        harness.store.set_failing(true);
+        harness.fake.server_socket("bot").post("c", "p2");
+        let failed = harness.wait_for("bot", |fact| matches!(fact, Fact::StoreFailed { .. })).await;
+        assert_eq!(failed, Fact::StoreFailed { cause: "the disk is full".into() });
+        harness.advance(SECOND).await;
+        assert_eq!(harness.state("bot").await, AccountState::Stalled);
+        for n in 3..1_000 {
+            harness.fake.server_socket("bot").post("c", &format!("p{n}"));
+        }
+        harness.advance(3_600 * SECOND).await;
+        assert!(harness.sink.posts().len() <= 2, "nothing is handed over that could not be kept");
+        assert_eq!(
+            (harness.count("bot", "closed"), harness.count("bot", "store_failed")),
+            (0, 1),
+            "told once"
+        );
+        harness.store.set_failing(false);
+        harness.sink.wait_for_posts(999).await;
+        assert_eq!(harness.count("bot", "closed"), 0, "whatever waited was read in the end");
+        harness.advance(SECOND).await;
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn an_account_whose_memory_cannot_be_read_waits_for_it() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.store.set_failing(true);
+        harness.host("bot").await;
+        harness.wait_for("bot", |fact| matches!(fact, Fact::StoreFailed { .. })).await;
+        harness.advance(60 * SECOND).await;
+        assert_eq!(harness.state("bot").await, AccountState::Stalled);
+        assert_eq!(harness.fake.me_requests(), 0, "to begin without it would be to begin at now");
+        harness.store.set_failing(false);
+        harness.wait_until_ready("bot").await;
+        assert_eq!(harness.count("bot", "store_recovered"), 1);
+    });
+}
+
+#[test]
+fn the_user_that_an_account_began_with_outlives_the_host() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        harness.stop().await;
+        harness.bots[0].token = harness.simulator.create_bot("another").token;
+        harness.start_without_waiting().await;
+        let (reason, charged) = harness.host.wait_until_closed("bot").await;
+        assert!(matches!(reason, CloseReason::IdentityChanged { .. }) && !charged, "{reason}");
+        harness.store.forget(&crate::harness::name("bot")).await.unwrap();
+        harness.kill().await;
+        harness.start().await;
+    });
+}
+
+#[test]
+fn commits_of_a_busy_account_are_few() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.advance(SECOND).await;
+        let before = harness.store.commits();
+        for n in 0..1_000 {
+            harness.fake.server_socket("bot").post("c", &format!("p{n}"));
+            harness.advance(Duration::from_millis(10)).await;
+        }
+        harness.sink.wait_for_posts(1_000).await;
+        let commits = harness.store.commits() - before;
+        assert!((50..=110).contains(&commits), "{commits} commits in ten seconds");
+    });
+}

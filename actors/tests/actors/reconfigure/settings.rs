@@ -1,0 +1,83 @@
+//! Settings that change: what is taken up while sockets are open, and what waits for the next.
+
+use std::time::Duration;
+
+use matterhost_actors::{
+    hosting::{ChangeSettings, HealthSettings, HostSettings},
+    model::{CloseReason, Fact, Generation},
+    policy::RestartSettings,
+};
+
+use crate::harness::{SECOND, SinkBehavior, run_paused, settings, unlimited_rate, with_restart};
+
+#[test]
+fn settings_are_taken_up_without_an_ending() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let quick = Duration::from_secs(2);
+        let health = HealthSettings { poll_interval: quick, ping: false, ..HealthSettings::default() };
+        harness.send(ChangeSettings(HostSettings { health, ..settings() })).await;
+        let (polls, pings) = (harness.fake.me_requests(), harness.fake.server_socket("bot").received().len());
+        harness.advance(60 * SECOND).await;
+        assert!(harness.fake.me_requests() - polls >= 28, "{} polls", harness.fake.me_requests() - polls);
+        assert_eq!(harness.fake.server_socket("bot").received().len(), pings, "no ping");
+        let none = HealthSettings { poll: false, ping: true, ..health };
+        harness.send(ChangeSettings(HostSettings { health: none, ..settings() })).await;
+        harness.advance(SECOND).await;
+        let polls = harness.fake.me_requests();
+        harness.advance(60 * SECOND).await;
+        assert_eq!(harness.fake.me_requests(), polls, "no poll");
+        assert!(harness.fake.server_socket("bot").received().len() > pings, "pings again");
+        assert_eq!(
+            (harness.count("bot", "closed"), harness.snapshot("bot").await.generation),
+            (0, Generation(1))
+        );
+    });
+}
+
+#[test]
+fn polls_begin_where_there_were_none() {
+    let blind = HealthSettings { poll: false, witness: false, ..HealthSettings::default() };
+    run_paused(HostSettings { health: blind, ..settings() }, unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.fake.touch("bot");
+        harness.advance(120 * SECOND).await;
+        assert_eq!(harness.count("bot", "closed"), 0, "nobody looks");
+        harness.send(ChangeSettings(settings())).await;
+        assert!(matches!(harness.wait_until_closed("bot").await.0, CloseReason::Stale { .. }));
+    });
+}
+
+#[test]
+fn another_budget_counts_what_was_charged_before() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.fake.server_socket("bot").send_garbage();
+        harness.wait_until_ready("bot").await;
+        let strict = with_restart(RestartSettings { max_restarts: 1, ..RestartSettings::default() });
+        harness.send(ChangeSettings(strict)).await;
+        assert_eq!(harness.snapshot("bot").await.budget_left, 0);
+        harness.fake.server_socket("bot").send_garbage();
+        harness.wait_for("bot", |fact| matches!(fact, Fact::Tripped { .. })).await;
+    });
+}
+
+#[test]
+fn another_queue_holds_from_the_next_connection_on() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let mut small = settings();
+        small.delivery.queue = 2;
+        harness.send(ChangeSettings(small)).await;
+        harness.fake.server_socket("bot").drop_connection();
+        harness.wait_until_ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::Never);
+        for n in 0..6 {
+            harness.fake.server_socket("bot").post(&format!("c{n}"), &format!("p{n}"));
+        }
+        harness.advance(SECOND).await;
+        harness.sink.wait_until_offered(2).await;
+        harness.advance(600 * SECOND).await;
+        assert_eq!(harness.count("bot", "closed"), 1, "it waits, and is not silent");
+    });
+}

@@ -1,0 +1,158 @@
+//! What bots say, by messages: in order, once, and not for ever.
+
+mod limits;
+mod live;
+mod once;
+
+use matterhost_actors::{
+    hosting::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},
+    model::{AccountState, ChannelId, Draft, Fact, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey},
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::harness::{Harness, PostReply, SECOND, TestHost, name, run_paused, settings, unlimited_rate};
+
+fn draft(channel: &str, text: &str) -> Draft {
+    Draft { channel: channel.into(), text: text.into(), ..Draft::default() }
+}
+
+fn keyed(channel: &str, text: &str, key: &str) -> Draft {
+    Draft { key: Some(ReplyKey::new(key).unwrap()), ..draft(channel, text) }
+}
+
+type Said = Result<PostedIds, ReplyError>;
+
+/// Has an account say something, and does not wait for it.
+fn says(host: &TestHost, order: OutgoingAction) -> JoinHandle<Said> {
+    let asked = host.supervisor.send(SendReply { account: name("bot"), action: order });
+    actix::spawn(async move { asked.await.unwrap() })
+}
+
+async fn say(host: &TestHost, order: OutgoingAction) -> Said {
+    says(host, order).await.unwrap()
+}
+
+async fn post(host: &TestHost, draft: Draft) -> Said {
+    say(host, OutgoingAction::Post(draft)).await
+}
+
+/// A ready bot in two channels.
+fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness)) {
+    run_paused(settings, unlimited_rate(), async |harness| {
+        for channel in ["town", "other"] {
+            harness.fake.add_channel(channel, &["bot", "twin"]);
+        }
+        harness.ready("bot").await;
+        test(harness).await;
+    });
+}
+
+fn hold() -> (oneshot::Sender<()>, PostReply) {
+    let (go, held) = oneshot::channel();
+    (go, PostReply::Held(held))
+}
+
+#[test]
+fn posts_keep_their_order_in_a_channel_and_hold_up_no_other() {
+    with_a_bot(settings(), async |harness| {
+        let (go, held) = hold();
+        harness.fake.script_post_replies([held]);
+        let first = says(harness, OutgoingAction::Post(draft("town", "first")));
+        harness.advance(SECOND).await;
+        let second = says(harness, OutgoingAction::Post(draft("town", "second")));
+        post(harness, draft("other", "elsewhere")).await.unwrap();
+        assert!(!first.is_finished() && !second.is_finished());
+        go.send(()).unwrap();
+        let [first, second] = [first.await, second.await].map(|said| said.unwrap().unwrap().ids);
+        assert_eq!((first.len(), second.len()), (1, 1));
+        assert_eq!(harness.fake.rest_messages("town"), ["first", "second"]);
+    });
+}
+
+#[test]
+fn what_the_server_refuses_is_told_at_once() {
+    with_a_bot(settings(), async |harness| {
+        harness.fake.add_channel("private", &["somebody"]);
+        let refused = post(harness, draft("private", "hello")).await.unwrap_err();
+        assert!(matches!(&refused, ReplyError::Refused { cause } if cause.contains("403")), "{refused}");
+        assert_eq!(harness.fake.request_count("post"), 1);
+        let unknown = SendReply { account: name("nobody"), action: OutgoingAction::Post(draft("town", "x")) };
+        assert_eq!(harness.send(unknown).await, Err(ReplyError::UnknownAccount(name("nobody"))));
+    });
+}
+
+#[test]
+fn while_the_account_is_blocked_it_waits_and_then_fails_clearly() {
+    with_a_bot(settings(), async |harness| {
+        harness.fake.disable("bot");
+        harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
+        let waiting = says(harness, OutgoingAction::Post(draft("town", "later")));
+        harness.advance(60 * SECOND).await;
+        assert!(!waiting.is_finished() && harness.fake.request_count("post") == 0);
+        harness.fake.enable("bot");
+        assert_eq!(waiting.await.unwrap().unwrap().ids.len(), 1);
+
+        harness.fake.disable("bot");
+        harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
+        let late = post(harness, draft("town", "never")).await.unwrap_err();
+        let ReplyError::TimedOut { account, state, waited, maybe_done, .. } = &late else { panic!("{late}") };
+        assert_eq!((account.as_str(), *state, *waited), ("bot", AccountState::Blocked, 120 * SECOND));
+        assert!(!maybe_done && late.to_string().contains("blocked"), "{late}");
+        assert_eq!(harness.fake.rest_messages("town"), ["later"]);
+    });
+}
+
+#[test]
+fn a_stopped_account_says_nothing() {
+    with_a_bot(settings(), async |harness| {
+        harness.send(StopAccount(name("bot"))).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Stopped).await;
+        let stopped = post(harness, draft("town", "x")).await;
+        assert_eq!(stopped, Err(ReplyError::Stopped(name("bot"))));
+        harness.send(RemoveAccount(name("bot"))).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Removed).await;
+        assert_eq!(post(harness, draft("town", "x")).await, Err(ReplyError::UnknownAccount(name("bot"))));
+    });
+}
+
+#[test]
+fn edits_reactions_typing_and_what_one_user_sees() {
+    with_a_bot(settings(), async |harness| {
+        let own = post(harness, draft("town", "hello")).await.unwrap().ids[0].clone();
+        let edit = |post: &PostId, text: &str| OutgoingAction::Edit { post: post.clone(), text: text.into() };
+        say(harness, edit(&own, "bye")).await.unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["bye"]);
+        let theirs = harness.fake.post("town", 2_000);
+        assert!(matches!(say(harness, edit(&theirs, "x")).await, Err(ReplyError::Refused { .. })));
+        let long = "x".repeat(16_384);
+        assert!(matches!(say(harness, edit(&own, &long)).await, Err(ReplyError::TooLong { .. })));
+        say(harness, OutgoingAction::React { post: theirs, emoji: "wave".into() }).await.unwrap();
+        let user = "id-somebody".into();
+        say(harness, OutgoingAction::Ephemeral { user, draft: draft("town", "psst") }).await.unwrap();
+        let typing = || OutgoingAction::Typing { channel: ChannelId::from("town"), root_id: None };
+        say(harness, typing()).await.unwrap();
+        for what in ["react", "ephemeral", "typing"] {
+            assert_eq!(harness.fake.request_count(what), 1, "{what}");
+        }
+        harness.fake.disable("bot");
+        harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
+        say(harness, typing()).await.unwrap();
+        assert_eq!(harness.fake.request_count("typing"), 1, "what cannot be shown now is dropped");
+    });
+}
+
+#[test]
+fn a_shutdown_waits_for_what_is_being_said() {
+    with_a_bot(settings(), async |harness| {
+        let (go, held) = hold();
+        harness.fake.script_post_replies([held]);
+        let saying = says(harness, OutgoingAction::Post(draft("town", "last words")));
+        harness.advance(SECOND).await;
+        let ending = actix::spawn(harness.supervisor.send(Shutdown { deadline: 30 * SECOND }));
+        harness.advance(SECOND).await;
+        assert!(!ending.is_finished());
+        go.send(()).unwrap();
+        assert_eq!(ending.await.unwrap().unwrap().abandoned, []);
+        assert_eq!(saying.await.unwrap().unwrap().ids.len(), 1);
+    });
+}

@@ -1,0 +1,135 @@
+//! What is too much.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use matterhost_actors::{
+    hosting::{HostSettings, ReplySettings, SendReply},
+    mattermost::RestErrorKind,
+    model::{Attachment, Draft, Fact, OutgoingAction, ReplyError, ReplyKey},
+    policy::MAX_TEXT_CHARS,
+};
+
+use super::{draft, hold, keyed, post, say, says, with_a_bot};
+use crate::harness::{PostReply, SECOND, name, posted_data, posted_event, settings};
+
+#[test]
+fn a_long_text_becomes_several_posts_and_a_book_none() {
+    with_a_bot(settings(), async |harness| {
+        let text = "word ".repeat(8_000);
+        let text = text.trim_end();
+        let said = post(harness, keyed("town", text, "k")).await.unwrap();
+        assert_eq!((said.ids.len(), harness.fake.rest_messages("town").len()), (3, 3));
+        let words: usize =
+            harness.fake.rest_messages("town").iter().map(|part| part.split(' ').count()).sum();
+        assert_eq!(words, 8_000);
+        assert_eq!(post(harness, keyed("town", text, "k")).await.unwrap(), said, "each part has a key");
+
+        let book = post(harness, draft("town", &"x".repeat(MAX_TEXT_CHARS + 1))).await.unwrap_err();
+        assert_eq!(book, ReplyError::TooLong { characters: MAX_TEXT_CHARS + 1, limit: MAX_TEXT_CHARS });
+        assert_eq!(post(harness, draft("town", " \n")).await, Err(ReplyError::Empty));
+        assert_eq!(harness.fake.rest_messages("town").len(), 3);
+    });
+}
+
+#[test]
+fn files_go_with_the_last_part_up_to_the_servers_limit() {
+    with_a_bot(settings(), async |harness| {
+        let file = |name: &str, size: usize| Attachment { name: name.into(), bytes: vec![0; size].into() };
+        let with = |files| Draft { files, ..draft("town", "see") };
+        harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Server(500))]);
+        post(harness, with(vec![file("a", 1_000), file("b", 1)])).await.unwrap();
+        assert_eq!(harness.fake.request_count("upload"), 2, "they are taken there once");
+        let large = post(harness, with(vec![file("a", 1_001)])).await.unwrap_err();
+        assert_eq!(large, ReplyError::FileTooLarge { name: "a".into(), bytes: 1_001, limit: 1_000 });
+        assert_eq!(
+            (harness.fake.request_count("upload"), harness.fake.request_count("max_file_size")),
+            (2, 1)
+        );
+        let many = (0..11).map(|n| file(&n.to_string(), 1)).collect();
+        assert_eq!(post(harness, with(many)).await, Err(ReplyError::TooManyFiles { files: 11, limit: 10 }));
+    });
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    with_a_bot(settings(), async |harness| {
+        let (go, held) = hold();
+        harness.fake.script_post_replies([held]);
+        let waiting: Vec<_> =
+            (0..1_000).map(|_| says(harness, OutgoingAction::Post(draft("town", "x")))).collect();
+        let full = post(harness, draft("town", "x")).await.unwrap_err();
+        assert!(matches!(full, ReplyError::QueueFull { .. }), "{full}");
+        go.send(()).unwrap();
+        assert!(join_all(waiting).await.into_iter().all(|said| said.unwrap().is_ok()));
+
+        let (go, held) = hold();
+        harness.fake.script_post_replies([held]);
+        let large = |size: usize| {
+            let files = vec![Attachment { name: "a".into(), bytes: vec![0; size].into() }];
+            OutgoingAction::Post(Draft { files, ..draft("town", "x") })
+        };
+        let first = says(harness, OutgoingAction::Post(draft("town", "x")));
+        harness.advance(SECOND).await;
+        let full = say(harness, large(17 << 20)).await.unwrap_err();
+        assert!(full.to_string().contains("16 MiB"), "{full}");
+        go.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        let alone = say(harness, large(17 << 20)).await.unwrap_err();
+        assert!(
+            matches!(alone, ReplyError::FileTooLarge { .. }),
+            "alone it is the server's to judge: {alone}"
+        );
+    });
+}
+
+#[test]
+fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
+    let settings = settings();
+    let settings = HostSettings { replies: ReplySettings { loop_limit: 3, ..settings.replies }, ..settings };
+    with_a_bot(settings, async |harness| {
+        let answer = |n: usize| {
+            let event = posted_event("town", n);
+            Draft { key: Some(ReplyKey::for_event(&event, 0)), ..draft("town", "answer") }
+        };
+        let long = "word ".repeat(12_000);
+        post(harness, Draft { text: long, ..answer(0) }).await.unwrap();
+        for n in 1..3 {
+            post(harness, answer(n)).await.unwrap();
+        }
+        for n in 3..5 {
+            let refused = post(harness, answer(n)).await;
+            assert_eq!(refused, Err(ReplyError::LoopGuard { channel: "town".into(), limit: 3 }));
+        }
+        let told = |fact: &Fact| matches!(fact, Fact::LoopStopped { limit: 3, .. });
+        harness.wait_for("bot", told).await;
+        harness.advance(SECOND).await;
+        assert_eq!(harness.count("bot", "loop_stopped"), 1, "it is told once");
+        post(harness, answer(0)).await.unwrap();
+        post(harness, draft("town", "news")).await.unwrap();
+        harness.ready("twin").await;
+        let twin = SendReply { account: name("twin"), action: OutgoingAction::Post(draft("town", "me too")) };
+        harness.send(twin).await.unwrap();
+        let peer = harness.fake.server_socket("bot");
+        peer.event("posted", "town", &posted_data("town", "p1", "id-twin"));
+        harness.sink.wait_for_posts(1).await;
+        assert!(post(harness, answer(5)).await.is_err(), "what another hosted bot posts changes nothing");
+        peer.event("posted", "town", &posted_data("town", "p2", "id-ana"));
+        harness.sink.wait_for_posts(2).await;
+        post(harness, answer(6)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_deadline_is_a_setting() {
+    let settings = settings();
+    let deadline = Duration::from_secs(5);
+    let settings = HostSettings { replies: ReplySettings { deadline, ..settings.replies }, ..settings };
+    with_a_bot(settings, async |harness| {
+        harness.fake.script_post_replies((0..50).map(|_| PostReply::Fail(RestErrorKind::Server(500))));
+        let began = tokio::time::Instant::now();
+        let late = post(harness, draft("town", "x")).await.unwrap_err();
+        assert!(began.elapsed() <= deadline && !matches!(late, ReplyError::Refused { .. }), "{late}");
+        assert!(matches!(late, ReplyError::TimedOut { maybe_done: true, .. }), "{late}");
+    });
+}

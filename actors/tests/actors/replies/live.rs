@@ -1,0 +1,105 @@
+//! The same over sockets, at the simulated server: once, though the answer is lost, the host is killed, or the server
+//! says 429.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use matterhost_actors::{
+    hosting::{HostSettings, ReplySettings, SendReply},
+    model::{Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey},
+    ports::HttpApi,
+};
+use matterhost_simulator::{Fault, FaultKind, Simulator, Timings};
+
+use crate::{
+    harness::{TestHost, name},
+    simulator_harness::{SimulatorHarness, config, fast_settings, quick_simulator, run},
+};
+
+/// Posts in the scene's channel, with or without a key.
+async fn post(
+    host: &TestHost,
+    harness: &SimulatorHarness,
+    text: &str,
+    key: Option<&str>,
+) -> Result<PostedIds, ReplyError> {
+    let key = key.map(|key| ReplyKey::new(key).unwrap());
+    let draft =
+        Draft { channel: harness.channel.as_str().into(), text: text.into(), key, ..Draft::default() };
+    host.send(SendReply { account: name("bot"), action: OutgoingAction::Post(draft) }).await
+}
+
+fn made(harness: &SimulatorHarness, text: &str) -> usize {
+    harness.simulator.posts_in(&harness.channel).iter().filter(|post| post.message == text).count()
+}
+
+#[test]
+fn a_lost_answer_makes_no_second_post() {
+    run(async || {
+        let harness = SimulatorHarness::with_one_bot().await;
+        for (text, key) in [("with a key", Some("k")), ("without one", None)] {
+            harness.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /posts").times(1));
+            let posted = post(&harness.host, &harness, text, key).await.unwrap();
+            assert_eq!((made(&harness, text), posted.ids.len()), (1, 1));
+        }
+    });
+}
+
+#[test]
+fn a_429_is_waited_out() {
+    run(async || {
+        let harness = SimulatorHarness::with_one_bot().await;
+        let fault = Fault::new(FaultKind::TooManyRequests { retry_after: 1 }).route("POST /posts").times(1);
+        harness.simulator.inject(fault);
+        let began = Instant::now();
+        post(&harness.host, &harness, "once", None).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_secs(1) && made(&harness, "once") == 1);
+    });
+}
+
+#[test]
+fn a_host_that_was_killed_after_the_post_does_not_post_again() {
+    run(async || {
+        // Nothing but the key tells: the server has forgotten what was pending.
+        let timings = Timings { pending_post_window: Duration::ZERO, ..Default::default() };
+        let simulator = Simulator::builder().timings(timings).start().unwrap();
+        let harness = SimulatorHarness::new(simulator, &["bot".into()]).await;
+        harness.post_and_wait(1).await;
+        // The answer never comes: the host dies with the question open.
+        harness.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /posts"));
+        let settings = fast_settings();
+        let replies = ReplySettings { deadline: Duration::from_millis(200), ..settings.replies };
+        let doomed = TestHost::real_time(
+            HostSettings { replies, ..settings },
+            Arc::new(HttpApi::new(config(&harness.simulator))),
+        );
+        doomed.add("bot", &harness.bots[0].token, doomed.sink.clone()).await.unwrap();
+        let maybe_done = post(&doomed, &harness, "once", Some("event#0")).await.unwrap_err();
+        assert!(matches!(maybe_done, ReplyError::TimedOut { maybe_done: true, .. }), "{maybe_done}");
+        drop(doomed);
+        harness.simulator.clear_faults();
+        let posted = post(&harness.host, &harness, "once", Some("event#0")).await.unwrap();
+        assert_eq!((made(&harness, "once"), posted.ids.len()), (1, 1));
+    });
+}
+
+#[test]
+fn files_and_long_texts_arrive() {
+    run(async || {
+        let harness = SimulatorHarness::new(quick_simulator(), &["bot".into()]).await;
+        let text = format!("```rust\n{}```", "let x = 1;\n".repeat(2_000));
+        let files = vec![Attachment { name: "a b.txt".into(), bytes: vec![b'x'; 100_000].into() }];
+        let channel = harness.channel.as_str().into();
+        let order = OutgoingAction::Post(Draft { channel, text, files, ..Draft::default() });
+        let posted = harness.host.send(SendReply { account: name("bot"), action: order }).await.unwrap();
+        let posts = harness.simulator.posts_in(&harness.channel);
+        assert_eq!(posted.ids.len(), 2);
+        assert!(
+            posts.iter().all(|post| post.message.starts_with("```rust\n") && post.message.ends_with("```"))
+        );
+        let files: Vec<usize> = posts.iter().map(|post| post.file_ids.len()).collect();
+        assert_eq!(files, [0, 1]);
+    });
+}

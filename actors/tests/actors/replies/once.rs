@@ -1,0 +1,144 @@
+//! Once, whatever fails.
+
+use std::sync::Arc;
+
+use matterhost_actors::{
+    mattermost::RestErrorKind,
+    model::{AccountState, Draft, ReplyError, ReplyKey},
+};
+
+use super::{draft, keyed, post, with_a_bot};
+use crate::harness::{PostReply, SECOND, TestHost, name, settings};
+
+#[test]
+fn an_answer_that_is_lost_makes_no_second_post() {
+    for channel in ["town", "other"] {
+        with_a_bot(settings(), async |harness| {
+            harness.fake.script_post_replies([PostReply::Lost]);
+            let draft = if channel == "town" { draft(channel, "once") } else { keyed(channel, "once", "k") };
+            let said = post(harness, draft).await.unwrap();
+            assert_eq!(harness.fake.rest_messages(channel), ["once"]);
+            assert_eq!((said.ids.len(), harness.fake.request_count("post")), (1, 1), "it was looked for");
+        });
+    }
+}
+
+#[test]
+fn a_failure_that_may_have_done_nothing_is_looked_into_and_asked_again_with_the_same_id() {
+    with_a_bot(settings(), async |harness| {
+        harness.fake.script_post_replies([
+            PostReply::Fail(RestErrorKind::Server(502)),
+            PostReply::Fail(RestErrorKind::Timeout),
+        ]);
+        post(harness, draft("town", "once")).await.unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["once"]);
+        let ids = harness.fake.pending_ids();
+        assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        assert!(ids[0].starts_with("id-bot:"), "an id is one user's: {ids:?}");
+    });
+}
+
+#[test]
+fn a_429_is_waited_out_and_nothing_is_looked_for() {
+    with_a_bot(settings(), async |harness| {
+        let wait = RestErrorKind::RateLimited { retry_after: Some(7 * SECOND) };
+        harness.fake.script_post_replies([PostReply::Fail(wait)]);
+        let pages = harness.fake.request_count("page");
+        let began = tokio::time::Instant::now();
+        post(harness, draft("town", "once")).await.unwrap();
+        assert!(began.elapsed() >= 7 * SECOND);
+        assert_eq!(
+            (harness.fake.rest_messages("town").len(), harness.fake.request_count("page")),
+            (1, pages)
+        );
+    });
+}
+
+#[test]
+fn a_401_that_nobody_has_noticed_yet_is_waited_out_too() {
+    with_a_bot(settings(), async |harness| {
+        harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Unauthorized)]);
+        post(harness, draft("town", "once")).await.unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["once"]);
+    });
+}
+
+#[test]
+fn a_key_is_posted_once_whoever_asks_again() {
+    with_a_bot(settings(), async |harness| {
+        let first = post(harness, keyed("town", "once", "event#0")).await.unwrap();
+        assert_eq!(post(harness, keyed("town", "once", "event#0")).await.unwrap(), first);
+        assert_eq!(harness.fake.request_count("post"), 1, "it is remembered");
+        // Another process: nothing is remembered, and 30 s are over.
+        harness.advance(60 * SECOND).await;
+        let host = TestHost::real_time(settings(), Arc::new(harness.fake.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        assert_eq!(post(&host, keyed("town", "once", "event#0")).await.unwrap(), first);
+        assert_eq!((harness.fake.request_count("post"), harness.fake.rest_messages("town").len()), (1, 1));
+        let other = post(&host, keyed("town", "twice", "event#1")).await.unwrap();
+        assert_ne!(other, first);
+    });
+}
+
+#[test]
+fn a_channel_is_looked_at_once_for_all_keys() {
+    with_a_bot(settings(), async |harness| {
+        for n in 0..500 {
+            harness.fake.post("town", 5_000 + n);
+        }
+        let key = |n: i64| ReplyKey::new(&format!("event-{n}")).unwrap().with_earliest(5_000 + n);
+        let pages = harness.fake.request_count("page");
+        for n in 0..100 {
+            let draft = Draft { key: Some(key(n)), ..draft("town", "answer") };
+            post(harness, draft).await.unwrap();
+        }
+        assert_eq!(harness.fake.request_count("page") - pages, 3);
+        assert_eq!(harness.fake.rest_messages("town").len(), 100);
+    });
+}
+
+#[test]
+fn a_post_far_back_is_found_by_the_time_of_what_it_answers() {
+    with_a_bot(settings(), async |harness| {
+        let first = post(harness, keyed("town", "once", "k")).await.unwrap();
+        for n in 0..1_000 {
+            harness.fake.post("town", 50_000 + n / 7);
+        }
+        harness.advance(60 * SECOND).await;
+        let host = TestHost::real_time(settings(), Arc::new(harness.fake.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        let key = ReplyKey::new("k").unwrap().with_earliest(10_000);
+        let draft = Draft { key: Some(key), ..draft("town", "once") };
+        assert_eq!(post(&host, draft).await.unwrap(), first);
+    });
+}
+
+#[test]
+fn a_panic_is_told_and_the_same_key_asked_again_makes_one_post() {
+    with_a_bot(settings(), async |harness| {
+        harness.fake.script_post_replies([PostReply::Panic]);
+        let lost = post(harness, keyed("town", "once", "k")).await;
+        assert_eq!(lost, Err(ReplyError::Interrupted(name("bot"))));
+        post(harness, keyed("town", "once", "k")).await.unwrap();
+        assert_eq!(harness.fake.rest_messages("town"), ["once"]);
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn a_post_at_the_edge_of_a_page_is_found_among_those_of_its_time() {
+    with_a_bot(settings(), async |harness| {
+        let first = post(harness, keyed("town", "once", "k")).await.unwrap();
+        let made = harness.fake.last_post_at("town");
+        harness.fake.post("town", made);
+        for n in 1..200 {
+            harness.fake.post("town", made + n);
+        }
+        harness.advance(60 * SECOND).await;
+        let host = TestHost::real_time(settings(), Arc::new(harness.fake.clone()));
+        host.add("bot", "bot", host.sink.clone()).await.unwrap();
+        let key = ReplyKey::new("k").unwrap().with_earliest(made);
+        let draft = Draft { key: Some(key), ..draft("town", "once") };
+        assert_eq!(post(&host, draft).await.unwrap(), first);
+    });
+}

@@ -1,0 +1,267 @@
+//! A simulated server with people and bots, and a host that listens for the bots, over real sockets.
+
+use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
+
+use matterhost_actors::{
+    hosting::{HealthSettings, HostSettings, Shutdown},
+    mattermost::{ClientConfig, ClientLimits, Tls},
+    model::{Fact, PostId},
+    policy::{PingSettings, RestartSettings},
+    ports::HttpApi,
+};
+use matterhost_simulator::{Account, Simulator, Timings};
+
+use crate::harness::{
+    CollectingSink, CrashStore, REAL_TIMEOUT, ReceivedChange, SinkBehavior, TestHost, name, with_restart,
+};
+
+/// A client's settings for the simulator.
+pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
+    config_with(simulator, &ClientLimits::default())
+}
+
+fn config_with(simulator: &Simulator, limits: &ClientLimits) -> ClientConfig {
+    let tls = simulator.ca_pem().map(|ca| Tls::load(Some(ca.as_bytes())).unwrap());
+    let limits = ClientLimits { max_frame_bytes: 256 * 1024, ..limits.clone() };
+    ClientConfig::new(simulator.url().parse().unwrap(), tls, limits, "matterhost/test")
+}
+
+/// Everything hurries, so that a test takes moments.
+pub(crate) fn fast_settings() -> HostSettings {
+    let restart = RestartSettings {
+        max_restarts: 50,
+        min_backoff: Duration::from_millis(20),
+        max_backoff: Duration::from_millis(100),
+        reset_after: Duration::from_millis(200),
+        ..RestartSettings::default()
+    };
+    let ping_limits =
+        PingSettings { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
+    let health = HealthSettings {
+        poll_interval: Duration::from_millis(300),
+        ping_limits,
+        ..HealthSettings::default()
+    };
+    HostSettings { health, hello_timeout: Duration::from_millis(500), arbiters: 2, ..with_restart(restart) }
+}
+
+/// The same for a host that is struck again and again: it trips at nothing, and is back at once.
+pub(crate) fn fault_tolerant_settings() -> HostSettings {
+    let ms = Duration::from_millis(1);
+    let restart = with_restart(RestartSettings {
+        max_restarts: 1_000,
+        min_backoff: 10 * ms,
+        max_backoff: 50 * ms,
+        reset_after: ms,
+        ..RestartSettings::default()
+    })
+    .restart;
+    HostSettings { restart, ..fast_settings() }
+}
+
+/// A simulator with channels, people who talk in them, and bots that a host listens for.
+pub(crate) struct SimulatorHarness {
+    pub(crate) simulator: Simulator,
+    pub(crate) host: TestHost,
+    pub(crate) store: CrashStore,
+    settings: HostSettings,
+    limits: ClientLimits,
+    pub(crate) team: String,
+    pub(crate) channel: String,
+    pub(crate) channels: RefCell<Vec<String>>,
+    pub(crate) person: Account,
+    pub(crate) bots: Vec<Account>,
+    /// What each bot hears, besides what they all hear together.
+    pub(crate) sinks: HashMap<String, Arc<CollectingSink>>,
+    /// How the ears of the next host take what they hear.
+    pub(crate) behavior: SinkBehavior,
+}
+
+impl SimulatorHarness {
+    pub(crate) async fn new(simulator: Simulator, names: &[String]) -> Self {
+        Self::with_settings(simulator, fast_settings(), names).await
+    }
+
+    pub(crate) async fn with_settings(
+        simulator: Simulator,
+        settings: HostSettings,
+        names: &[String],
+    ) -> Self {
+        Self::with_limits(simulator, settings, ClientLimits::default(), names).await
+    }
+
+    pub(crate) async fn with_limits(
+        simulator: Simulator,
+        settings: HostSettings,
+        limits: ClientLimits,
+        names: &[String],
+    ) -> Self {
+        let team = simulator.create_team("team");
+        let channel = simulator.create_channel(&team, "town");
+        let person = simulator.create_user("person");
+        let store = CrashStore::default();
+        let host = host(&simulator, &settings, &limits, &store);
+        let channels = RefCell::new(vec![channel.clone()]);
+        let (bots, sinks, behavior) = (Vec::new(), HashMap::new(), SinkBehavior::Immediate);
+        let mut harness = Self {
+            simulator,
+            host,
+            store,
+            settings,
+            limits,
+            team,
+            channel,
+            channels,
+            person,
+            bots,
+            sinks,
+            behavior,
+        };
+        for name in names {
+            harness.create_bot(name);
+        }
+        harness.listen().await;
+        harness
+    }
+
+    fn create_bot(&mut self, name: &str) {
+        let bot = self.simulator.create_bot(name);
+        self.simulator.add_to_team(&self.team, &bot.user_id);
+        self.simulator.add_to_channel_quietly(&self.channel, &bot.user_id);
+        self.bots.push(bot);
+    }
+
+    /// The only bot, which comes later.
+    pub(crate) async fn add_bot(&mut self, name: &str) {
+        self.create_bot(name);
+        self.listen().await;
+    }
+
+    /// Every bot gets fresh ears, and is hosted.
+    async fn listen(&mut self) {
+        self.add_bots().await;
+        let names: Vec<String> = self.bots.iter().map(|bot| bot.username.clone()).collect();
+        self.host.wait_until_all_ready(&names).await;
+    }
+
+    async fn add_bots(&mut self) {
+        for bot in &self.bots {
+            let sinks = if self.bots.len() == 1 {
+                self.host.sink.clone()
+            } else {
+                Arc::new(CollectingSink::real_time())
+            };
+            sinks.set_behavior(self.behavior);
+            self.host.add(&bot.username, &bot.token, sinks.clone()).await.unwrap();
+            self.sinks.insert(bot.username.clone(), sinks);
+        }
+    }
+
+    /// The host ends as it should. What its ears have heard by then is given back, bot by bot.
+    pub(crate) async fn stop(&mut self) -> HashMap<String, Vec<ReceivedChange>> {
+        let report = self.host.send(Shutdown { deadline: REAL_TIMEOUT }).await;
+        assert_eq!(report.abandoned, []);
+        self.heard()
+    }
+
+    /// The host is killed: what it has not committed by now it never will, and what its ears hear from now on does not
+    /// count.
+    pub(crate) async fn kill(&mut self) -> HashMap<String, Vec<ReceivedChange>> {
+        let after = self.store.crash();
+        let heard = self.heard();
+        self.host.send(Shutdown { deadline: Duration::ZERO }).await;
+        self.store = after;
+        heard
+    }
+
+    /// Another host begins where the last one ended.
+    pub(crate) async fn start(&mut self) {
+        self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
+        self.listen().await;
+    }
+
+    /// The same, and nobody waits for it to be ready.
+    pub(crate) async fn start_without_waiting(&mut self) {
+        self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
+        self.add_bots().await;
+    }
+
+    /// Waits until the only bot's acknowledgement of that post is kept.
+    pub(crate) async fn wait_until_stored(&self, post: &PostId) {
+        let deadline = tokio::time::Instant::now() + REAL_TIMEOUT;
+        while !self.store.has(&name(&self.bots[0].username), post).await {
+            assert!(tokio::time::Instant::now() < deadline, "it was never kept");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn heard(&self) -> HashMap<String, Vec<ReceivedChange>> {
+        self.sinks.iter().map(|(name, sinks)| (name.clone(), sinks.received_changes())).collect()
+    }
+
+    pub(crate) async fn with_one_bot() -> Self {
+        Self::new(quick_simulator(), &["bot".into()]).await
+    }
+
+    /// Something happens while the first bot is disabled.
+    pub(crate) async fn while_disabled(&mut self, happens: impl FnOnce(&Self)) {
+        let Account { user_id, username, .. } = self.bots[0].clone();
+        self.simulator.disable(&user_id);
+        self.host.wait_for(&username, |fact| *fact == Fact::Blocked).await;
+        happens(self);
+        self.simulator.enable(&user_id);
+        self.host.wait_until_ready(&username).await;
+    }
+
+    /// The first bot's socket drops, and it comes back.
+    pub(crate) async fn drop_and_reconnect(&mut self) {
+        self.simulator.drop_sockets(&self.bots[0].user_id);
+        let username = self.bots[0].username.clone();
+        self.host.wait_until_ready(&username).await;
+    }
+
+    /// Posts, and waits until every bot has heard so many posts.
+    pub(crate) async fn post_and_wait(&self, posts: usize) {
+        self.post("hello");
+        for sinks in self.sinks.values() {
+            sinks.wait_for_posts(posts).await;
+        }
+    }
+
+    /// Another channel, with all bots in it.
+    pub(crate) fn add_channel_with_bots(&self, name: &str) -> String {
+        let channel = self.simulator.create_channel(&self.team, name);
+        for bot in &self.bots {
+            self.simulator.add_to_channel_quietly(&channel, &bot.user_id);
+        }
+        self.channels.borrow_mut().push(channel.clone());
+        channel
+    }
+
+    pub(crate) fn post(&self, text: &str) -> PostId {
+        self.post_in(&self.channel, text)
+    }
+
+    pub(crate) fn post_in(&self, channel: &str, text: &str) -> PostId {
+        self.simulator.post(&self.person.user_id, channel, text).id.as_str().into()
+    }
+}
+
+fn host(
+    simulator: &Simulator,
+    settings: &HostSettings,
+    limits: &ClientLimits,
+    store: &CrashStore,
+) -> TestHost {
+    let api = Arc::new(HttpApi::new(config_with(simulator, limits)));
+    TestHost::with_store(settings.clone(), api, Arc::new(store.clone()))
+}
+
+pub(crate) fn quick_simulator() -> Simulator {
+    let timings = Timings { auth_timeout: Duration::from_millis(100), ..Timings::default() };
+    Simulator::builder().timings(timings).start().unwrap()
+}
+
+pub(crate) fn run(test: impl AsyncFnOnce()) {
+    actix::System::new().block_on(async { test().await });
+}

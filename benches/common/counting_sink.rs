@@ -1,0 +1,62 @@
+//! A sink that counts posts.
+
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, Thread},
+};
+
+use matterhost_actors::{
+    mattermost::PostedEvent,
+    model::Event,
+    ports::{Delivered, EventSink, Outcome},
+};
+
+/// Counts posts, and wakes the thread that waits for a number of them.
+pub(crate) struct CountingSink {
+    reads_posts: bool,
+    posts: AtomicU64,
+    wanted: AtomicU64,
+    waits: Thread,
+}
+
+impl CountingSink {
+    /// Counts for the thread that calls this; reads each post's head too, if told so, as a sink does that wants to
+    /// know what was said.
+    pub(crate) fn new(reads_posts: bool) -> Self {
+        let (posts, wanted) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Self { reads_posts, posts, wanted, waits: thread::current() }
+    }
+
+    /// Waits until there were so many posts in all. On the thread that made it.
+    pub(crate) fn wait_for(&self, posts: u64) {
+        self.wanted.store(posts, Ordering::SeqCst);
+        while self.posts.load(Ordering::SeqCst) < posts {
+            thread::park();
+        }
+    }
+
+    /// One more post.
+    pub(crate) fn count(&self) {
+        if self.posts.fetch_add(1, Ordering::SeqCst) + 1 >= self.wanted.load(Ordering::SeqCst) {
+            self.waits.unpark();
+        }
+    }
+}
+
+impl EventSink for CountingSink {
+    fn deliver(&self, event: &Arc<Event>) -> Delivered {
+        if &*event.body.event == "posted" {
+            if self.reads_posts
+                && let Ok(posted) = serde_json::from_str::<PostedEvent<'_>>(&event.body.data)
+            {
+                let _ = black_box(posted.head());
+            }
+            self.count();
+        }
+        Delivered::Now(Outcome::Acknowledged)
+    }
+}

@@ -1,0 +1,101 @@
+//! The measure of things: the same events in a bare loop over tokio-tungstenite, without actors.
+
+use std::{hint::black_box, sync::Arc};
+
+use anyhow::{Context as _, bail, ensure};
+use futures_util::StreamExt as _;
+use matterhost_actors::mattermost::{Incoming, parse_frame};
+use tokio::{
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+    task::JoinSet,
+};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+use crate::{
+    counting_sink::CountingSink,
+    server::{Bot, Server},
+};
+
+/// What the loop does with a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FrameWork {
+    /// Counts it.
+    Count,
+    /// Parses its envelope, looks for its channel, and reads the head of its post, as the Connection does.
+    ReadPosts,
+}
+
+/// Open sockets, and the thread's runtime that reads them.
+pub(crate) struct BareLoop {
+    runtime: Runtime,
+    sockets: Vec<WebSocketStream<TcpStream>>,
+}
+
+impl BareLoop {
+    pub(crate) fn dial(server: &Server) -> anyhow::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let dialing = server.info.bots.iter().map(|bot| runtime.block_on(dial(&server.info.url, bot)));
+        let sockets = dialing.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { runtime, sockets })
+    }
+
+    /// Reads so many posts from each socket.
+    pub(crate) fn read(self, work: FrameWork, posts: u32) -> anyhow::Result<()> {
+        let counter = Arc::new(CountingSink::new(false));
+        self.runtime.block_on(async {
+            let mut tasks: JoinSet<_> =
+                self.sockets.into_iter().map(|socket| listen(socket, work, posts, counter.clone())).collect();
+            while let Some(done) = tasks.join_next().await {
+                done??;
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn dial(url: &str, bot: &Bot) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    let address = url.strip_prefix("http://").context("only plain sockets are compared")?;
+    let mut request = format!("ws://{address}/api/v4/websocket").into_client_request()?;
+    let bearer = HeaderValue::try_from(format!("Bearer {}", bot.token))?;
+    request.headers_mut().insert("Authorization", bearer);
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    let (mut socket, _) = client_async(request, tcp).await?;
+    // Hello, and that the bot is online now.
+    for _ in 0..2 {
+        let first = socket.next().await.context("no hello")??;
+        ensure!(first.is_text(), "no hello");
+    }
+    Ok(socket)
+}
+
+async fn listen(
+    mut socket: WebSocketStream<TcpStream>,
+    work: FrameWork,
+    posts: u32,
+    counter: Arc<CountingSink>,
+) -> anyhow::Result<()> {
+    for _ in 0..posts {
+        let message = socket.next().await.context("the socket ended")??;
+        let Message::Text(text) = message else { bail!("no text: {message:?}") };
+        if work == FrameWork::ReadPosts {
+            hear(&text)?;
+        }
+        counter.count();
+    }
+    Ok(())
+}
+
+fn hear(text: &str) -> anyhow::Result<()> {
+    if let Incoming::Event(envelope) = parse_frame(text)? {
+        black_box(envelope.channel_id());
+        if envelope.event == "posted" {
+            let _ = black_box(envelope.posted()?.head());
+        }
+    }
+    Ok(())
+}

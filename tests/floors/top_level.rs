@@ -1,0 +1,42 @@
+//! The repository's top is what a newcomer sees first.
+
+use std::{collections::BTreeSet, fs, process::Command};
+
+use crate::{assert_none, sources::repository_root};
+
+const ENTRIES: [&str; 12] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "actors",
+    "benches",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "rustfmt.toml",
+    "src",
+    "tests",
+];
+
+/// What is committed; where there is no git, what is there but for what is built.
+fn entries() -> BTreeSet<String> {
+    let git = Command::new("git").args(["ls-files", "--cached"]).current_dir(repository_root()).output();
+    let listed = git.ok().filter(|output| output.status.success() && !output.stdout.is_empty());
+    let Some(listed) = listed else {
+        let names = fs::read_dir(repository_root()).unwrap().map(|entry| entry.unwrap().file_name());
+        return names.filter_map(|name| name.into_string().ok()).filter(|name| name != "target").collect();
+    };
+    let paths = String::from_utf8(listed.stdout).unwrap();
+    paths.lines().filter_map(|path| path.split('/').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_top_holds_only_what_is_agreed() {
+    let strange = |name: &String| !name.starts_with('.') && !ENTRIES.contains(&name.as_str());
+    let violations: Vec<String> = entries().into_iter().filter(strange).collect();
+    assert_none(
+        &violations,
+        "Move it below src, actors, tests, docs or benches, or enter it in tests/floors/top_level.rs.",
+    );
+}

@@ -1,0 +1,131 @@
+//! A bad night: in each state an account, and many that are well.
+
+use std::fmt::Write as _;
+
+use matterhost_simulator::{Account, Fault, FaultKind};
+
+use crate::{
+    browser::{Browser, NARROW, WIDE},
+    harness::{admin_section, free_port},
+    program::{ConfigDir, Fixture, RunningProgram},
+};
+
+/// Accounts that are well.
+const WELL: [&str; 8] =
+    ["deploys", "github", "greeter", "jira-sync", "metrics", "release-notes", "standup", "translator"];
+
+/// Trips at the second fault.
+const SETTINGS: &str = "[restart]\nmax_restarts = 1\nmin_backoff = \"10ms\"\n[log]\nformat = \"json\"\n\
+     [sinks.out]\ntype = \"stdout\"\n";
+
+/// Of the handler that is not there.
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+
+/// A world in which it happens, and the program in it.
+struct Night {
+    fixture: Fixture,
+    oncall: Account,
+    running: RunningProgram,
+    url: String,
+    _dir: ConfigDir,
+}
+
+impl Night {
+    fn start_program() -> Self {
+        let fixture = Fixture::new();
+        let port = free_port();
+        let url = fixture.simulator.url().to_owned();
+        let servers = format!(
+            "[servers.main]\nurl = \"{url}\"\n[servers.lab]\nurl = \"{url}/elsewhere\"\n\
+             [servers.away]\nurl = \"http://127.0.0.1:{}\"\n",
+            free_port()
+        );
+        let hook = format!(
+            "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{}/events\"\nsecret = \"{SECRET}\"\n",
+            free_port()
+        );
+        let mut config = format!("{SETTINGS}{hook}{}{servers}", admin_section(port, ""));
+        account(&mut config, "helpdesk", "main", "out", &fixture.bot.token);
+        for name in WELL.into_iter().chain(["lunch"]) {
+            account(&mut config, name, "main", "out", &bot(&fixture, name).token);
+        }
+        let oncall = bot(&fixture, "oncall");
+        account(&mut config, "oncall", "main", "out", &oncall.token);
+        account(&mut config, "archive", "main", "hook", &bot(&fixture, "archive").token);
+        account(&mut config, "tester", "lab", "out", "a-token-of-the-lab");
+        account(&mut config, "faraway", "away", "out", "a-token-of-far-away");
+        let dir = ConfigDir::with(&config);
+        let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+        for _ in 0..WELL.len() + 4 {
+            running.log.wait_for_fact("ready");
+        }
+        Self { fixture, oncall, running, url: format!("http://127.0.0.1:{port}/"), _dir: dir }
+    }
+
+    /// Everything that can be wrong, goes wrong.
+    fn falls(&mut self) {
+        let simulator = &self.fixture.simulator;
+        for then in ["ready", "tripped"] {
+            simulator.inject(Fault::new(FaultKind::GarbageFrame).user(&self.oncall.user_id).times(1));
+            self.running.log.wait_for_json(then, |line| line["account"] == "oncall" && line["fact"] == then);
+        }
+        self.fixture.post("does anybody hear me?");
+        simulator.disable(&self.fixture.bot.user_id);
+    }
+}
+
+fn account(config: &mut String, name: &str, server: &str, sink: &str, token: &str) {
+    writeln!(config, "[accounts.{name}]\nserver = \"{server}\"\nsinks = [\"{sink}\"]\ntoken = \"{token}\"")
+        .unwrap();
+}
+
+/// A bot in the channel.
+fn bot(fixture: &Fixture, name: &str) -> Account {
+    let bot = fixture.simulator.create_bot(name);
+    fixture.simulator.add_to_channel_quietly(&fixture.channel, &bot.user_id);
+    bot
+}
+
+#[tokio::test]
+async fn each_state_is_told_with_its_reason_the_worst_first() {
+    let mut night = Night::start();
+    let browser = Browser::open(&night.url).await;
+    browser.wait_for_text("[data-name=lunch]", "ready").await;
+    browser.click("[data-name=lunch] .name").await;
+    browser.click("#panel [data-act=stop]").await;
+    browser.click("#dialog-go").await;
+    browser.wait_for_text("#panel .state", "stopped").await;
+    browser.click("#panel .panel-head button").await;
+    night.falls();
+    for (name, state, why) in [
+        ("oncall", "tripped", "protocol error"),
+        ("tester", "misconfigured", "there is no Mattermost API at this URL (404)"),
+        ("helpdesk", "blocked", "the token is refused (401)"),
+        ("archive", "stalled", "its sink takes nothing"),
+        ("faraway", "connecting", "its server does not answer"),
+        ("lunch", "stopped", "stopped by an operator"),
+    ] {
+        browser.wait_for_text(&format!("[data-name={name}] .state"), state).await;
+        browser.wait_for_text(&format!("[data-name={name}] .why"), why).await;
+    }
+    let names = "return [...document.querySelectorAll('#spacer .row')].slice(0, 6).map(row => row.dataset.name).join()
+        === 'oncall,tester,helpdesk,archive,faraway,lunch'";
+    browser.wait_for("the worst first", names).await;
+    browser.wait_for_text("#verdict", "5 of 14 ill").await;
+    browser.wait_for_text("#verdict", "server away does not answer: faraway waiting").await;
+    browser.wait_for_text("#servers", "away down").await;
+    for (dark, colours) in [(false, "light"), (true, "dark")] {
+        for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
+            browser.set_dark_mode(dark).await;
+            browser.resize(size).await;
+            browser.screenshot(&format!("night-{colours}-{width}")).await;
+        }
+    }
+    browser.set_dark_mode(false).await;
+    browser.resize((1200, 640)).await;
+    browser.screenshot("page").await;
+    browser.resize(WIDE).await;
+    browser.click("#counts [data-kind=ill]").await;
+    browser.wait_for_text("#shown", "5 of 14 shown").await;
+    browser.assert_console_is_empty().await;
+}

@@ -1,0 +1,106 @@
+//! Ten thousand accounts.
+
+use std::fmt::Write as _;
+
+use fantoccini::key::Key;
+
+use crate::{
+    browser::Browser,
+    harness::{admin_section, await_listener, free_port},
+    program::{ConfigDir, RunningProgram},
+};
+
+/// So many accounts one host may have.
+const ACCOUNTS: usize = 10_000;
+
+/// What is in sight in a window of 900 points, and what lies right beside it.
+const MOST_ROWS: u64 = 60;
+
+const ROWS: &str = "return document.querySelectorAll('#spacer .row').length";
+
+/// Accounts on a server that is away: that is the night in which the page is looked at.
+fn config(port: u16) -> String {
+    let away = free_port();
+    let mut config =
+        format!("{}[servers.main]\nurl = \"http://127.0.0.1:{away}\"\n", admin_section(port, ""));
+    for n in 1..=ACCOUNTS {
+        writeln!(config, "[accounts.bot-{n}]\ntoken = \"token-{n}\"").unwrap();
+    }
+    config + "[log]\nformat = \"json\"\nlevel = \"error\"\n"
+}
+
+/// While ten thousand accounts begin, a host may be late to answer, and the page asks again: the console tells of that.
+async fn all_are_there(browser: &Browser) {
+    browser.wait_for("all rows", "return document.getElementById('grid').ariaRowCount === '10001'").await;
+    let console = browser.console().await;
+    assert!(console.iter().all(|line| line.contains("503 (Service Unavailable)")), "{console:#?}");
+}
+
+#[tokio::test]
+async fn only_the_rows_in_sight_are_in_the_document_and_each_can_be_reached() {
+    let port = free_port();
+    let dir = ConfigDir::with(&config(port));
+    let _running = RunningProgram::start(dir.matterhost(&["run"]));
+    await_listener(port);
+    let browser = Browser::open(&format!("http://127.0.0.1:{port}/")).await;
+    browser.wait_for_text("#counts", "all 10,000").await;
+    browser.wait_for_text("#verdict", "10,000 of 10,000 ill").await;
+    browser.wait_for_text("#verdict", "server main does not answer: 10,000 waiting").await;
+    all_are_there(&browser).await;
+    assert!(browser.execute(ROWS).await.as_u64().unwrap() < MOST_ROWS);
+    browser.screenshot("crowd").await;
+
+    browser.click("[data-name=bot-1] .name").await;
+    browser.press(Key::Escape).await;
+    browser.wait_for("the row", "return document.activeElement.dataset.name === 'bot-1'").await;
+    browser.press(Key::End).await;
+    browser.wait_for("the last row", "return document.activeElement.dataset.name === 'bot-10000'").await;
+    assert_eq!(browser.execute("return document.activeElement.ariaRowIndex").await, "10001");
+    let in_sight = "
+        const row = document.activeElement.getBoundingClientRect();
+        const list = document.getElementById('scroller').getBoundingClientRect();
+        return row.top >= list.top && row.bottom <= list.bottom + 1";
+    assert_eq!(browser.execute(in_sight).await, true);
+    assert!(browser.execute(ROWS).await.as_u64().unwrap() < MOST_ROWS);
+    browser.press(Key::PageUp).await;
+    browser.press(Key::Up).await;
+    browser.wait_for("another row", "return document.activeElement.dataset.name < 'bot-9999'").await;
+    browser.press(Key::Home).await;
+    browser.wait_for("the first row", "return document.activeElement.ariaRowIndex === '2'").await;
+
+    browser.fill("#search", "bot-999").await;
+    browser.wait_for_text("#shown", "11 of 10,000 shown").await;
+    browser.assert_console_is_empty().await;
+}
+
+#[tokio::test]
+async fn scrolled_anywhere_the_list_shows_what_belongs_there() {
+    let port = free_port();
+    let dir = ConfigDir::with(&config(port));
+    let _running = RunningProgram::start(dir.matterhost(&["run"]));
+    await_listener(port);
+    let browser = Browser::open(&format!("http://127.0.0.1:{port}/#sort=name")).await;
+    all_are_there(&browser).await;
+    // Here and there, a frame each, as somebody who pulls the bar; then what lies in the middle is looked at.
+    let wander = "
+        const done = arguments[0];
+        const list = document.getElementById('scroller');
+        const wrong = [];
+        let step = 0;
+        (function frame() {
+            const box = list.getBoundingClientRect();
+            const middle = document.elementFromPoint(box.left + 200, box.top + box.height / 2);
+            const row = middle?.closest('[role=row]');
+            const place = Math.floor((list.scrollTop + box.height / 2) / 36) + 2;
+            if (step > 0 && Math.abs(Number(row?.ariaRowIndex) - place) > 1) { wrong.push([step, place, row?.ariaRowIndex]); }
+            if (row && row.dataset.name !== `bot-${row.ariaRowIndex - 1}`) { wrong.push([step, row.dataset.name]); }
+            if (step === 60) { done({ wrong, rows: document.querySelectorAll('#spacer .row').length }); return; }
+            step += 1;
+            list.scrollTop = (step * 61_463) % (list.scrollHeight - list.clientHeight);
+            requestAnimationFrame(() => requestAnimationFrame(frame));
+        })();";
+    let seen = browser.execute_async(wander, Vec::new()).await;
+    assert_eq!(seen["wrong"], serde_json::json!([]));
+    assert!(seen["rows"].as_u64().unwrap() < MOST_ROWS, "{seen}");
+    browser.assert_console_is_empty().await;
+}

@@ -1,0 +1,179 @@
+//! Accounts are steered, and spoken through.
+
+use serde_json::{Value, json};
+
+use super::host::{AdminHost, TOKEN};
+
+fn done(host: &AdminHost, action: &str) {
+    let answer = host.post(&format!("/v1/accounts/helpdesk/{action}"));
+    assert_eq!(answer.status, 202, "{action}: {}", answer.text());
+    assert_eq!(answer.json(), json!({ "account": "helpdesk", "action": action }));
+}
+
+#[test]
+fn a_restart_brings_the_next_generation_and_costs_nothing() {
+    let mut host = AdminHost::ready("");
+    done(&host, "restart");
+    let again = |account: &Value| account["generation"] == 2 && account["state"] == "ready";
+    let account = host.await_account("helpdesk", "the next generation", again);
+    let ending = &account["last_ending"];
+    assert_eq!(
+        (&ending["reason"], &ending["charged"]),
+        (&"operator_restart".into(), &false.into()),
+        "{account}"
+    );
+    assert_eq!((&account["restarts"], &account["budget_left"]), (&1.into(), &5.into()), "{account}");
+    assert_eq!(account["endings"].as_array().unwrap().len(), 1);
+    host.fixture.post("after it");
+    host.running.events.wait_for_post("after it");
+    host.running.log.wait_for_json("who did it", |line| {
+        line["message"] == "asked for by an operator" && line["action"] == "restart"
+    });
+}
+
+#[test]
+fn what_is_stopped_stays_so_until_it_is_started() {
+    let mut host = AdminHost::ready("");
+    done(&host, "stop");
+    host.await_state("helpdesk", "stopped");
+    assert_eq!(host.fixture.simulator.counters().open_sockets(&host.fixture.bot.user_id), 0);
+    done(&host, "stop");
+    let told = host.post("/v1/accounts/helpdesk/audit").problem(409);
+    assert!(told.contains("not ready"), "{told}");
+    let told = host.send("POST", "/v1/accounts/helpdesk/posts", &json!({"channel_id": "c", "message": "m"}));
+    assert!(told.problem(409).contains("start it first"));
+    host.fixture.post("while away");
+    done(&host, "start");
+    host.await_state("helpdesk", "ready");
+    assert_eq!(host.running.events.wait_for_post("while away")["recovered"], true);
+    done(&host, "start");
+    assert_eq!(host.await_state("helpdesk", "ready")["generation"], 2, "one that runs goes on");
+    done(&host, "stop");
+    host.await_state("helpdesk", "stopped");
+    done(&host, "restart");
+    host.await_state("helpdesk", "ready");
+}
+
+#[test]
+fn a_reset_gives_a_tripped_one_its_budget_back() {
+    let more =
+        "[restart]\nmax_restarts = 1\nwithin = \"10m\"\nmin_backoff = \"10ms\"\nmax_backoff = \"10ms\"\n";
+    let host = AdminHost::ready(more);
+    for generation in [1, 2] {
+        let ready = |account: &Value| account["generation"] == generation && account["state"] == "ready";
+        host.await_account("helpdesk", "ready", ready);
+        host.fixture
+            .simulator
+            .inject(matterhost_simulator::Fault::new(matterhost_simulator::FaultKind::GarbageFrame));
+    }
+    let account = host.await_state("helpdesk", "tripped");
+    assert_eq!(
+        (&account["budget_left"], &account["restarts_in_window"]),
+        (&0.into(), &2.into()),
+        "{account}"
+    );
+    assert_eq!(account["last_ending"]["charged"], true);
+    assert!(account["next_attempt"].is_string(), "{account}");
+    done(&host, "reset");
+    let account = host.await_state("helpdesk", "ready");
+    assert_eq!((&account["budget_left"], &account["generation"]), (&1.into(), &3.into()), "{account}");
+}
+
+#[test]
+fn an_audit_is_made_when_it_is_asked_for() {
+    let host = AdminHost::ready("[audit]\ninterval = \"1h\"\ngrace = \"1s\"\n");
+    assert!(host.account("helpdesk")["liveness"]["last_audit"].is_null());
+    done(&host, "audit");
+    let audited = |account: &Value| account["liveness"]["last_audit"]["ok"] == true;
+    host.await_account("helpdesk", "the audit", audited);
+    host.post("/v1/accounts/helpdesk/destroy").problem(404);
+    assert_eq!(host.account("helpdesk")["generation"], 1);
+}
+
+#[test]
+fn a_post_is_made_as_the_account_once_for_its_key() {
+    let host = AdminHost::ready("");
+    let channel = host.fixture.channel.clone();
+    let posts = "/v1/accounts/helpdesk/posts";
+    let answer = host.send("POST", posts, &json!({ "channel_id": channel, "message": "from an operator" }));
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let id = answer.json()["ids"][0].as_str().unwrap().to_owned();
+    let made = host.fixture.simulator.posts_in(&channel);
+    let made = made.iter().find(|post| post.id == id).unwrap();
+    assert_eq!((made.message.as_str(), &made.user_id), ("from an operator", &host.fixture.bot.user_id));
+    let keyed = json!({ "channel_id": channel, "message": "once", "key": "deploy-1", "root_id": id, "props": {"a": 1} });
+    let ids: Vec<_> = (0..3).map(|_| host.send("POST", posts, &keyed).json()["ids"].clone()).collect();
+    assert!(ids[0].as_array().unwrap().len() == 1 && ids.iter().all(|other| *other == ids[0]), "{ids:?}");
+    assert_eq!(host.fixture.bot_posts(), ["from an operator", "once"]);
+}
+
+#[test]
+fn what_cannot_be_posted_is_told() {
+    let host = AdminHost::ready("");
+    let channel = host.fixture.channel.as_str();
+    let posts = "/v1/accounts/helpdesk/posts";
+    let message = json!({ "channel_id": channel, "message": "m" });
+    let with = |key: &str, value: Value| {
+        let mut body = message.clone();
+        body[key] = value;
+        body
+    };
+    for (body, status, told) in [
+        (json!({}), 400, "channel_id"),
+        (json!([]), 400, "not what is expected"),
+        (with("channel_id", 5.into()), 400, "expected a string at line 1 column"),
+        (with("chanel", 5.into()), 400, "chanel"),
+        (with("channel_id", "".into()), 400, "name a channel"),
+        (with("key", " ".into()), 400, "a key is"),
+        (with("key", "k".repeat(257).into()), 400, "257"),
+        (with("key", "ü".into()), 400, "a key is"),
+        (with("message", "".into()), 422, "nothing to post"),
+        (with("message", "x".repeat(250_000).into()), 422, "at most"),
+        (with("channel_id", "nowhere".into()), 409, "the server refuses"),
+        (with("channel_id", "../../users/me".into()), 409, "the server refuses"),
+    ] {
+        let detail = host.send("POST", posts, &body).problem(status);
+        assert!(detail.contains(told), "{told}: {detail}");
+    }
+    host.send("POST", "/v1/accounts/nobody/posts", &message).problem(404);
+    let told = host.request("POST", posts, &[("content-type", "text/plain")], b"{}").problem(415);
+    assert!(told.contains("application/json"), "{told}");
+    host.request("POST", posts, &[("content-type", "application/json")], b"").problem(400);
+    assert_eq!(host.fixture.bot_posts(), [""; 0]);
+}
+
+#[test]
+fn a_token_is_told_to_nobody() {
+    let host = AdminHost::ready(&format!(
+        "token = \"{TOKEN}\"
+"
+    ));
+    assert_eq!(host.send("PUT", "/v1/log-level", &json!({"level": "trace"})).status, 200);
+    let mut told = String::new();
+    for (path, lines) in [
+        ("/v1/accounts", &[][..]),
+        ("/v1/accounts/helpdesk", &[]),
+        ("/v1/accounts/wrongtoken-full-9f86d081", &[]),
+        ("/v1/instance", &[]),
+        ("/v1/reload", &[]),
+        ("/metrics", &[]),
+        ("/readyz?verbose", &[]),
+        ("/v1/accounts", &[("authorization", "Bearer wrong-full-9f86d081")]),
+        ("/v1/accounts", &[("host", "evil.example")]),
+    ] {
+        let answer = host.request("GET", path, lines, b"");
+        told.extend([format!("{answer:?}"), answer.text()]);
+    }
+    done(&host, "restart");
+    host.await_account("helpdesk", "again", |account| {
+        account["generation"] == 2 && account["state"] == "ready"
+    });
+    let AdminHost { running, fixture, .. } = host;
+    running.signal("TERM");
+    let (_, log) = running.wait_for_exit();
+    told += &log.concat();
+    for secret in [TOKEN, "wrong-full-9f86d081", &fixture.bot.token] {
+        assert!(!told.contains(secret), "{secret} is told");
+    }
+    assert!(log.iter().any(|line| line.contains("TRACE")), "the most was logged");
+}

@@ -1,0 +1,117 @@
+//! What is no request, or none that can be meant.
+
+use std::{
+    io::{ErrorKind, Write as _},
+    time::{Duration, Instant},
+};
+
+use super::{
+    host::{AdminHost, TOKEN},
+    http_client::{self, Response},
+    isolation::assert_bots_unaffected,
+};
+
+/// Sends that, and gives the answer, if there is one. The other side may close before all is sent.
+fn send(host: &AdminHost, bytes: &[u8]) -> Option<Response> {
+    let mut stream = http_client::connect(host.address);
+    if let Err(error) = stream.write_all(bytes) {
+        assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
+    }
+    http_client::read(stream)
+}
+
+fn head(path: &[u8], lines: &str) -> Vec<u8> {
+    let rest = format!(" HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n{lines}\r\n");
+    [b"GET ", path, rest.as_bytes()].concat()
+}
+
+#[test]
+fn what_is_no_request_is_refused_or_closed() {
+    assert_bots_unaffected("", |host| {
+        let noise: Vec<u8> = (0..20_000).map(|_| fastrand::u8(..)).collect();
+        let whole = b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_vec();
+        let long = "a".repeat(200_000);
+        for (what, bytes) in [
+            ("noise", [b"\0".as_slice(), &noise].concat()),
+            ("a request and noise", [whole.as_slice(), b"\0", &noise].concat()),
+            ("many requests at once", whole.repeat(1_000)),
+            ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec()),
+            ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec()),
+            ("a long path", head(format!("/v1/{long}").as_bytes(), "")),
+            ("a long header", head(b"/v1/accounts", &format!("x-a: {long}\r\n"))),
+            ("many headers", head(b"/v1/accounts", &"x-a: b\r\n".repeat(5_000))),
+            ("two lengths", head(b"/v1/accounts", "content-length: 5\r\ncontent-length: 6\r\n")),
+            (
+                "length and chunks",
+                head(b"/v1/accounts", "content-length: 5\r\ntransfer-encoding: chunked\r\n"),
+            ),
+            ("no number", head(b"/v1/accounts", "content-length: -1\r\n")),
+            ("a path of bytes", head(b"/v1/accounts/\xff\xfe", "")),
+            ("a header of bytes", head(b"/v1/accounts/x", "x-a: \u{1}\r\n")),
+            ("an empty line", b"\r\n\r\n\r\n".to_vec()),
+        ] {
+            let answer = send(host, &bytes);
+            let status = answer.map(|answer| answer.status);
+            println!("{what}: {status:?}");
+            assert!(status.is_none_or(|status| status < 500), "{what}");
+            assert_eq!(host.get("/livez").status, 200, "{what}");
+        }
+    });
+}
+
+#[test]
+fn bodies_are_bounded_and_need_a_token() {
+    const LARGEST: usize = 256 * 1_024;
+    assert_bots_unaffected("", |host| {
+        let posts = "POST /v1/accounts/helpdesk/posts HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
+        let known = format!("{posts}authorization: Bearer {TOKEN}\r\n");
+        for length in [LARGEST + 1, 10_000_000_000, usize::MAX] {
+            // Told at once, before anything of it comes.
+            let answer = send(host, format!("{known}content-length: {length}\r\n\r\n").as_bytes()).unwrap();
+            assert!(answer.problem(413).contains("262144"), "{length}");
+        }
+        let chunk = format!("8000\r\n{}\r\n", " ".repeat(0x8000));
+        let endless = format!("{known}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(100));
+        let answer = send(host, endless.as_bytes());
+        println!("3 MiB in chunks: {:?}", answer.as_ref().map(|answer| answer.status));
+        answer.unwrap().problem(413);
+        send(host, format!("{posts}content-length: 100\r\n\r\n").as_bytes()).unwrap().problem(401);
+        // A path that is open to all takes no body, and waits for none.
+        let began = Instant::now();
+        for path in ["/livez", "/openapi.json"] {
+            let request = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n");
+            let answer = send(host, request.as_bytes()).unwrap();
+            assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+            answer.problem(405);
+        }
+        assert!(began.elapsed() < Duration::from_secs(9), "a body is waited for so long");
+    });
+}
+
+#[test]
+fn json_that_is_none_or_too_deep_is_told() {
+    assert_bots_unaffected("", |host| {
+        let posts = "/v1/accounts/helpdesk/posts";
+        let deep =
+            |open: &str| format!(r#"{{"channel_id":"c","message":"m","props":{{"a":{}"#, open.repeat(20_000));
+        let big = format!(r#"{{"{}":1}}"#, "k".repeat(200_000));
+        for body in [
+            deep("[").as_bytes(),
+            deep("{\"a\":").as_bytes(),
+            b"\xff\xfe{}",
+            b"{\"channel_id\":\"\xff\"}",
+            b"{\"channel_id\":\"c\",\"message\":\"\\ud800\"}",
+            b"{",
+            b"null",
+            b"1e999",
+            big.as_bytes(),
+        ] {
+            let answer = host.request("POST", posts, &[("content-type", "application/json")], body);
+            let told = answer.problem(400);
+            assert!(told.len() < 2_000, "{} characters", told.len());
+        }
+        let packed = [("content-type", "application/json"), ("content-encoding", "gzip")];
+        host.request("POST", posts, &packed, b"\x1f\x8b\x08\0\0\0\0\0").problem(400);
+        assert_eq!(host.fixture.bot_posts(), [""; 0]);
+    });
+}

@@ -1,0 +1,138 @@
+//! The API and its description say the same.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    process::{Command, Stdio},
+    thread,
+};
+
+use serde_json::Value;
+
+use super::host::{ANY_PORT, AdminHost, REQUEST_INTERVAL, TOKEN};
+use crate::program::Fixture;
+
+/// Each path with its methods.
+type Routes = BTreeMap<String, BTreeSet<String>>;
+
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// What the description tells.
+fn described(document: &Value) -> Routes {
+    let methods = |item: &Value| {
+        let keys = item.as_object().unwrap().keys().map(|key| key.to_uppercase());
+        keys.filter(|key| METHODS.contains(&key.as_str())).collect()
+    };
+    document["paths"].as_object().unwrap().iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+}
+
+/// What the source answers.
+fn answered() -> Routes {
+    let source = fs::read_to_string("src/admin/server/routes.rs").unwrap();
+    let parts = source.split("only(").skip(1).filter_map(|part| {
+        let path = part.trim_start().strip_prefix('"')?.split('"').next()?;
+        let words = [("get().to(", "GET"), ("web::post()", "POST"), ("web::put()", "PUT")];
+        let methods =
+            words.iter().filter(|(word, _)| part.contains(word)).map(|(_, method)| (*method).to_owned());
+        Some((path.to_owned(), methods.collect()))
+    });
+    parts.collect()
+}
+
+fn table(page: &str) -> Routes {
+    let mut routes = Routes::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let Some((method, rest)) = line.split_once(' ') else { continue };
+        if METHODS.contains(&method) {
+            let path = rest.split(['`', '?']).next().unwrap();
+            routes.entry(path.to_owned()).or_default().insert(method.to_owned());
+        }
+    }
+    routes
+}
+
+#[test]
+fn what_a_reload_answers_is_described_by_name() {
+    let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
+    for method in ["get", "post"] {
+        let answer = &document["paths"]["/v1/reload"][method]["responses"]["200"];
+        let schema = &answer["content"]["application/json"]["schema"]["$ref"];
+        assert_eq!(schema, "#/components/schemas/ConfigDiff", "{answer}");
+    }
+    let effects = &document["components"]["schemas"]["Effect"];
+    assert!(effects.to_string().contains("restart"), "{effects}");
+}
+
+#[test]
+fn every_route_is_described_and_every_description_is_of_a_route() {
+    let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
+    assert_eq!(document["openapi"].as_str().unwrap(), "3.1.0");
+    let described = described(&document);
+    assert!(described.len() > 10);
+    assert_eq!(described, answered());
+    assert_eq!(described, table(&fs::read_to_string("docs/API.md").unwrap()), "docs/API.md");
+}
+
+#[test]
+fn a_method_that_is_not_described_is_refused_with_those_that_are() {
+    let host = AdminHost::ready("");
+    let document = host.get("/openapi.json").json();
+    assert_eq!(document, serde_json::to_value(matterhost::admin::server::openapi()).unwrap());
+    for (path, methods) in described(&document) {
+        let path = path.replace("{name}", "helpdesk").replace("{action}", "audit");
+        for method in METHODS.iter().filter(|method| !methods.contains(**method)) {
+            thread::sleep(REQUEST_INTERVAL);
+            let answer = host.request(method, &path, &[], b"");
+            let told = answer.problem(405);
+            let allowed = answer.header("allow").unwrap();
+            assert!(told.contains(allowed), "{told}");
+            let allowed: BTreeSet<_> = allowed.split(", ").filter(|method| *method != "HEAD").collect();
+            assert_eq!(allowed, methods.iter().map(String::as_str).collect(), "{method} {path}");
+        }
+    }
+    let told = host.get("/v1").problem(404);
+    assert!(told.contains("/openapi.json"), "{told}");
+}
+
+#[test]
+fn what_is_refused_is_described_as_a_problem() {
+    let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
+    for (path, methods) in described(&document) {
+        for method in methods {
+            let operation = &document["paths"][&path][method.to_lowercase()];
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(operation["summary"].is_string(), "{method} {path}");
+            for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with('2')) {
+                let content = response["content"].as_object().unwrap();
+                let types: BTreeSet<_> = content.keys().map(String::as_str).collect();
+                let mut expected = BTreeSet::from(["application/problem+json"]);
+                if path == "/readyz" && status == "503" {
+                    expected.insert("text/plain");
+                }
+                assert_eq!(types, expected, "{method} {path} {status}");
+            }
+        }
+    }
+}
+
+/// What is checked, and how much.
+const RULES: &str = include_str!("schemathesis.toml");
+
+#[test]
+#[ignore = "it wants schemathesis, which tests/run.sh installs; MATTERHOST_SCHEMATHESIS says where it is"]
+fn the_api_is_as_it_describes_itself() {
+    let tool = env::var("MATTERHOST_SCHEMATHESIS").unwrap();
+    let seed = env::var("MATTERHOST_SEED").unwrap_or_else(|_| fastrand::u32(..).to_string());
+    println!("MATTERHOST_SEED={seed}");
+    let more = format!("{ANY_PORT}token = \"{TOKEN}\"\n[replies]\ndeadline = \"5s\"\n");
+    let host = AdminHost::start(Fixture::new(), &more);
+    host.await_state("helpdesk", "ready");
+    host.dir.write("schemathesis.toml", RULES);
+    let mut command = Command::new(tool);
+    command.args(["run", "--no-color"]).arg(format!("--seed={seed}")).stdin(Stdio::null());
+    // It shows no header by that name.
+    command.arg(format!("--header=Authorization: Bearer {TOKEN}"));
+    command.arg(format!("http://{}/openapi.json", host.address)).current_dir(host.dir.path());
+    assert!(command.status().unwrap().success());
+    assert_eq!(host.get("/livez").status, 200);
+}

@@ -1,0 +1,139 @@
+//! Clients that take their time.
+
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
+
+use super::{
+    host::{AdminHost, Api, REQUEST_INTERVAL, TOKEN},
+    http_client,
+    isolation::{assert_bots_unaffected, open_files},
+};
+use crate::program::DEADLINE;
+
+/// How often a slow client sends a byte.
+const NOW_AND_THEN: Duration = Duration::from_millis(500);
+const MANY: usize = 200;
+
+/// Sends a byte now and then on each of many connections until all are closed by the other side; gives how long that took.
+fn drip(host: &AdminHost, first: &str, byte: &[u8]) -> Duration {
+    let began = Instant::now();
+    let start = |_| {
+        let mut stream = http_client::connect(host.address);
+        stream.write_all(first.as_bytes()).unwrap();
+        thread::sleep(REQUEST_INTERVAL);
+        stream
+    };
+    let mut open: Vec<TcpStream> = (0..MANY).map(start).collect();
+    while !open.is_empty() {
+        assert!(began.elapsed() < DEADLINE, "{} of {MANY} are open still", open.len());
+        open.retain_mut(|stream| {
+            stream.write_all(byte).is_ok() && !http_client::is_closed(stream, Duration::from_millis(1))
+        });
+        assert_eq!(host.get("/livez").status, 200);
+        thread::sleep(NOW_AND_THEN);
+    }
+    let took = began.elapsed();
+    println!("{MANY} slow clients were gone after {} ms", took.as_millis());
+    took
+}
+
+#[test]
+fn a_head_that_does_not_come_is_not_waited_for() {
+    assert_bots_unaffected("", |host| {
+        drip(host, "GET /v1/accounts HTTP/1.1\r\nhost: 127.0.0.1\r\nx-a: ", b"a");
+        drip(host, "", b"G");
+    });
+}
+
+#[test]
+fn nor_is_one_that_follows_another() {
+    assert_bots_unaffected("", |host| {
+        let whole = "GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+        drip(host, &format!("{whole}GET /livez HTTP/1.1\r\nx-a: "), b"a");
+        drip(host, whole, b"G");
+    });
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let head = |line: &str| {
+        format!(
+            "POST /v1/accounts/helpdesk/posts HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n\
+             content-type: application/json\r\n{line}\r\n\r\n"
+        )
+    };
+    assert_bots_unaffected("", |host| {
+        let one = |line: &str, begin: &str| {
+            let mut stream = http_client::connect(host.address);
+            stream.write_all(format!("{}{begin}", head(line)).as_bytes()).unwrap();
+            let began = Instant::now();
+            let told = http_client::read(stream).unwrap().problem(408);
+            assert!(told.contains("within 10 s"), "{told}");
+            println!("told after {} ms", began.elapsed().as_millis());
+        };
+        one("content-length: 1000", "{");
+        one("transfer-encoding: chunked", "1\r\n{\r\n");
+        drip(host, &head("content-length: 1000"), b" ");
+        let chunks = "transfer-encoding: chunked";
+        drip(host, &head(chunks), b"1\r\n \r\n");
+        println!("and of those who may not even ask, or need no body:");
+        drip(host, &head(chunks).replace(TOKEN, "0123456789abcdef"), b"1\r\n \r\n");
+        drip(host, &head(chunks).replace("POST", "GET"), b"1\r\n \r\n");
+        drip(host, &format!("GET /livez HTTP/1.1\r\nhost: a\r\n{chunks}\r\n\r\n"), b"1\r\n \r\n");
+        assert_eq!(host.fixture.bot_posts(), [""; 0]);
+    });
+}
+
+/// A client with hardly any room for what comes.
+fn tiny(api: Api, path: &str) -> TcpStream {
+    let client = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_recv_buffer_size(&client, 1_024).unwrap();
+    connect(&client, &api.address).unwrap();
+    let mut stream = TcpStream::from(client);
+    let bearer = format!("Bearer {TOKEN}");
+    stream
+        .write_all(
+            http_client::head("GET", path, &[("host", "127.0.0.1"), ("authorization", &bearer)]).as_bytes(),
+        )
+        .unwrap();
+    stream
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_takes_nothing_of_what_comes_is_let_go() {
+    const EACH: usize = 40;
+    assert_bots_unaffected("", |host| {
+        let files = open_files(host);
+        let mut open = Vec::new();
+        for path in ["/openapi.json", "/v1/events?level=debug", "/v1/watch"] {
+            for _ in 0..EACH {
+                open.push(tiny(host.api, path));
+                thread::sleep(REQUEST_INTERVAL);
+            }
+        }
+        // Enough happens that the listeners have something to take.
+        for _ in 0..100 {
+            host.post("/v1/accounts/helpdesk/reset");
+            thread::sleep(REQUEST_INTERVAL);
+        }
+        let began = Instant::now();
+        println!("{} more files are open, with {} KiB", open_files(host) - files, host.memory_kib());
+        while open_files(host) > files + 4 {
+            assert!(began.elapsed() < 3 * DEADLINE, "{} files more", open_files(host) - files);
+            assert_eq!(host.post("/v1/accounts/helpdesk/reset").status, 202);
+            thread::sleep(Duration::from_millis(50));
+        }
+        println!(
+            "{} clients that read nothing were gone after {} ms",
+            open.len(),
+            began.elapsed().as_millis()
+        );
+    });
+}

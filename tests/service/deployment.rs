@@ -1,0 +1,87 @@
+//! What `docs/deploy` holds, as far as it can be run without a service manager, containers and a real server.
+
+use std::{collections::HashMap, fs, path::Path, process::Command};
+
+use matterhost::config::{Config, Sources};
+use matterhost_simulator::Simulator;
+
+use crate::program::{ConfigDir, RunningProgram, text};
+
+fn page(name: &str) -> String {
+    fs::read_to_string(format!("docs/deploy/{name}")).unwrap()
+}
+
+/// Runs the script that makes bots.
+fn make_bots(simulator: &Simulator, dir: &Path, bots: &[&str]) -> String {
+    let admin = dir.join("admin.token");
+    fs::write(&admin, simulator.admin().token).unwrap();
+    let mut command = Command::new("python3");
+    command.args(["docs/deploy/compose/make_bots.py", "--url", simulator.url(), "--admin-token"]);
+    let output = command.arg(admin).arg("--secrets").arg(dir.join("secrets")).args(bots).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn the_script_makes_bots_whose_tokens_work() {
+    let simulator = Simulator::start().unwrap();
+    let dir = ConfigDir::with("");
+    make_bots(&simulator, dir.path(), &["helpdesk"]);
+    let token = dir.path().join("secrets/helpdesk");
+    let first = fs::read_to_string(&token).unwrap();
+    let url = simulator.url();
+    dir.write(
+        "matterhost.toml",
+        &format!(
+            "[servers.main]\nurl = \"{url}\"\n[accounts.helpdesk]\ntoken_file = \"secrets/helpdesk\"\n[log]\nformat = \"json\"\n"
+        ),
+    );
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    running.log.wait_for_fact("ready");
+    let said = make_bots(&simulator, dir.path(), &["helpdesk", "deploys"]);
+    assert!(said.contains("is there and stays") && !said.contains(first.trim()), "{said}");
+    assert_eq!(fs::read_to_string(&token).unwrap(), first);
+    assert!(dir.path().join("secrets/deploys").exists());
+}
+
+/// The configuration within the `ConfigMap`.
+fn in_config_map() -> String {
+    let manifest = page("kubernetes/matterhost.yaml");
+    let block = manifest.split("matterhost.toml: |\n").nth(1).unwrap();
+    block
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .fold(String::new(), |text, line| text + line.trim_start() + "\n")
+}
+
+#[test]
+fn the_configurations_are_taken_and_name_the_tokens_where_they_are_put() {
+    for (config, token, put_there) in [
+        (
+            page("systemd/matterhost.toml"),
+            "/run/credentials/matterhost.service/helpdesk.token",
+            (page("systemd/matterhost.service"), "LoadCredential=helpdesk.token:"),
+        ),
+        (
+            page("compose/matterhost.toml"),
+            "/run/secrets/helpdesk",
+            (page("compose/compose.yaml"), "    secrets:\n      - helpdesk\n"),
+        ),
+        (
+            in_config_map(),
+            "/run/secrets/matterhost/helpdesk",
+            (page("kubernetes/matterhost.yaml"), "mountPath: /run/secrets/matterhost\n"),
+        ),
+    ] {
+        assert!(put_there.0.contains(put_there.1), "{}", put_there.1);
+        let here = ConfigDir::with(&config.replace(token, "here.token"));
+        here.write("here.token", &format!("{}ofdeployingit12", matterhost_simulator::TOKEN_PREFIX));
+        let file = here.path().join("matterhost.toml");
+        let environment = HashMap::from([("STATE_DIRECTORY".to_owned(), "/var/lib/matterhost".to_owned())]);
+        let sources = Sources { file, environment, flags: Vec::new() };
+        let read = Config::load(&sources, None).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(read.accounts.len(), 1);
+        // What is beside the configuration cannot be written there.
+        assert_eq!(read.dead_letter.dir, Path::new("/var/lib/matterhost/dead-letter"), "{config}");
+    }
+}

@@ -1,0 +1,155 @@
+//! What the pages say is what the program does.
+
+use std::{collections::BTreeSet, fs};
+
+use clap::{Command, CommandFactory as _};
+use matterhost::{
+    cli::Cli,
+    config::{KnownKey, known_keys},
+    host::Exit,
+};
+use matterhost_actors::model::{AccountState, CloseReason};
+
+fn page(name: &str) -> String {
+    fs::read_to_string(format!("docs/{name}")).unwrap()
+}
+
+/// The cells of all table rows whose first cell begins with a code span.
+fn rows(page: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    page.lines().filter(|line| line.starts_with("| `")).map(cells).collect()
+}
+
+fn code(cell: &str) -> Option<&str> {
+    cell.strip_prefix('`')?.strip_suffix('`')
+}
+
+#[test]
+fn the_page_of_the_configuration_has_each_key_with_kind_and_default() {
+    let told: BTreeSet<(String, String, Option<String>)> = rows(&page("CONFIGURATION.md"))
+        .into_iter()
+        .map(|row| {
+            assert!(row.len() == 4 && row[3].len() > 5, "{row:?}");
+            (code(&row[0]).unwrap().to_owned(), row[1].clone(), code(&row[2]).map(str::to_owned))
+        })
+        .collect();
+    let known: BTreeSet<_> = known_keys()
+        .into_iter()
+        .map(|KnownKey { key, kind, default }| (key, kind.to_owned(), default))
+        .collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn the_page_of_the_command_line_has_each_exit_code_and_no_other() {
+    let rows = rows(&page("CLI.md"));
+    let told: Vec<u8> = rows.iter().filter_map(|row| code(&row[0])?.parse().ok()).collect();
+    assert_eq!(told, Exit::ALL.map(Exit::code));
+}
+
+#[test]
+fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
+    let page = page("sinks.md");
+    let rust = self::page("handlers/webhook.rs");
+    let check = &rust[rust.find("/// Whether one of the signatures").unwrap()..];
+    let check = check[..check.find("\n}\n").unwrap() + 2].to_owned();
+    for shown in [self::page("handlers/webhook.py"), self::page("handlers/lines.py"), check] {
+        assert!(page.contains(&shown), "docs/sinks.md lacks\n{shown}");
+    }
+}
+
+/// A command and all beneath it: its name from the top, and its flags.
+fn walk(command: &Command, path: &str, commands: &mut BTreeSet<String>, flags: &mut BTreeSet<String>) {
+    for arg in command.get_arguments() {
+        flags.extend(arg.get_long().map(|long| format!("--{long}")));
+        flags.extend(arg.get_short().map(|short| format!("-{short}")));
+    }
+    let beneath: Vec<_> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
+    if beneath.is_empty() {
+        commands.insert(path.to_owned());
+    }
+    for sub in beneath {
+        walk(sub, &format!("{path} {}", sub.get_name()), commands, flags);
+    }
+}
+
+#[test]
+fn the_page_of_the_command_line_has_each_command_and_flag_and_no_other() {
+    let page = page("CLI.md");
+    let (mut commands, mut flags) = (BTreeSet::new(), BTreeSet::new());
+    // Every command has these, and clap adds them late.
+    flags.extend(["--help", "--version"].map(str::to_owned));
+    walk(&Cli::command(), "matterhost", &mut commands, &mut flags);
+    let headings: BTreeSet<_> =
+        page.lines().filter_map(|line| code(line.strip_prefix("## ")?)).map(str::to_owned).collect();
+    assert_eq!(headings, commands);
+    let spans = page.split('`').skip(1).step_by(2);
+    let told: BTreeSet<_> = spans
+        .filter(|span| span.starts_with('-'))
+        .filter_map(|span| span.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(told.into_iter().filter(|flag| flag != "-").collect::<BTreeSet<_>>(), flags);
+}
+
+#[test]
+fn the_page_of_the_command_line_has_each_member_of_a_line() {
+    let event = crate::program::example_event();
+    let page = page("CLI.md");
+    let start = page.find("| member |").unwrap();
+    let table = &page[start..start + page[start..].find("\n\n").unwrap()];
+    let told: BTreeSet<_> = rows(table).iter().map(|row| code(&row[0]).unwrap().to_owned()).collect();
+    assert_eq!(told, event.as_object().unwrap().keys().cloned().collect());
+}
+
+/// The first cells of the rows below a heading.
+fn first_cells(page: &str, heading: &str) -> BTreeSet<String> {
+    let section = page.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let cells = |row: Vec<String>| {
+        assert!(row.len() == 3 && row[1].len() > 5 && row[2].len() > 3, "{row:?}");
+        code(&row[0]).unwrap().to_owned()
+    };
+    rows(section).into_iter().map(cells).collect()
+}
+
+/// From the one `match` that gives each its label: the compiler sees to it that none is left out there.
+fn labels_of_endings() -> BTreeSet<String> {
+    let code = fs::read_to_string("actors/src/model/close_reason.rs").unwrap();
+    let (_, code) = code.split_once("impl CloseReason {").unwrap();
+    let (_, code) = code.split_once("pub fn label(").unwrap();
+    let (function, _) = code.split_once("\n    }\n").unwrap();
+    let labels: BTreeSet<_> = function.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(labels.contains(CloseReason::ArbiterDied.label()), "{labels:?}");
+    labels
+}
+
+#[test]
+fn the_page_for_operators_has_each_state_and_each_ending_and_no_other() {
+    let page = page("OPERATIONS.md");
+    let states = AccountState::ALL.map(|state| state.label().to_owned());
+    assert_eq!(first_cells(&page, "States"), states.into());
+    assert_eq!(first_cells(&page, "Endings"), labels_of_endings());
+}
+
+/// The anchor that a heading has where pages are shown.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn the_page_for_operators_leads_to_places_that_there_are() {
+    let page = page("OPERATIONS.md");
+    let headings = page.lines().filter(|line| line.starts_with("##"));
+    let anchors: BTreeSet<_> = headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect();
+    for link in page.split("](#").skip(1).filter_map(|rest| rest.split(')').next()) {
+        assert!(anchors.contains(link), "#{link} is not in {anchors:#?}");
+    }
+    let rules = fs::read_to_string("docs/deploy/prometheus/rules.yml").unwrap_or_default();
+    let told: BTreeSet<_> =
+        page.lines().filter_map(|line| line.strip_prefix("### Alert ")).map(str::to_owned).collect();
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let missing: Vec<_> = alerts.filter(|alert| !told.contains(*alert)).collect();
+    assert!(missing.is_empty(), "alerts without a word on what to do: {missing:?}");
+}

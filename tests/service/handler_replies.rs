@@ -1,0 +1,77 @@
+//! What a handler answers is posted by the bot, once, whatever goes wrong between.
+
+use matterhost_simulator::{Fault, FaultKind};
+
+use crate::program::{ConfigDir, Fixture, RunningProgram};
+
+/// A handler that answers each post of a person, and acknowledges it when a file says that it may.
+const HANDLER: &str = r#"
+import json, os, sys, time
+for line in sys.stdin:
+    event = json.loads(line)
+    post = event["data"].get("post") or {}
+    if event["type"] == "com.mattermost.posted" and not post.get("type"):
+        print(json.dumps({"reply": {"to": event["id"], "text": "heard: " + post["message"]}}), flush=True)
+        while not os.path.exists("may-acknowledge"):
+            time.sleep(0.01)
+    print(json.dumps({"ack": event["id"]}), flush=True)
+"#;
+
+fn answering(fixture: &Fixture) -> ConfigDir {
+    let sink = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\n";
+    let dir = ConfigDir::with(&(fixture.config() + sink));
+    dir.write("handler.py", HANDLER);
+    dir
+}
+
+fn heard(fixture: &Fixture, words: &str) -> usize {
+    let reply = format!("heard: {words}");
+    fixture.bot_posts().into_iter().filter(|post| *post == reply).count()
+}
+
+#[test]
+fn a_reply_is_posted_once_though_the_answer_to_the_first_try_is_lost() {
+    let fixture = Fixture::new();
+    let dir = answering(&fixture);
+    dir.write("may-acknowledge", "");
+    let running = RunningProgram::ready(&fixture, &dir);
+    fixture.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /posts").times(1));
+    fixture.post("lost");
+    fixture.post("after it");
+    fixture.await_post("heard: after it");
+    assert_eq!((heard(&fixture, "lost"), heard(&fixture, "after it")), (1, 1));
+    running.signal("TERM");
+    assert_eq!(running.wait_for_exit().0.code(), Some(0));
+}
+
+#[test]
+fn a_reply_is_posted_once_though_the_server_says_429() {
+    let fixture = Fixture::new();
+    let dir = answering(&fixture);
+    dir.write("may-acknowledge", "");
+    let _running = RunningProgram::ready(&fixture, &dir);
+    let limited = FaultKind::TooManyRequests { retry_after: 1 };
+    fixture.simulator.inject(Fault::new(limited).route("POST /posts").times(2));
+    fixture.post("limited");
+    fixture.await_post("heard: limited");
+    fixture.post("next");
+    fixture.await_post("heard: next");
+    assert_eq!(heard(&fixture, "limited"), 1);
+}
+
+#[test]
+fn a_reply_is_posted_once_though_the_host_is_killed_before_its_event_is_acknowledged() {
+    let fixture = Fixture::new();
+    let dir = answering(&fixture);
+    let running = RunningProgram::ready(&fixture, &dir);
+    fixture.post("killed");
+    fixture.await_post("heard: killed");
+    running.signal("KILL");
+    running.wait_for_exit();
+    // The event comes again, and the handler answers it again.
+    dir.write("may-acknowledge", "");
+    let _running = RunningProgram::ready(&fixture, &dir);
+    fixture.post("alive");
+    fixture.await_post("heard: alive");
+    assert_eq!((heard(&fixture, "killed"), heard(&fixture, "alive")), (1, 1));
+}

@@ -1,0 +1,113 @@
+//! What was taken out of the configuration leaves no series behind.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use matterhost::telemetry::metrics::{Format, Metrics};
+use matterhost_actors::{
+    model::{Fact, ServerName, ServerSnapshot},
+    ports::Outcome,
+};
+
+use super::{
+    get,
+    sample::{a_server, observation},
+    scrape_with,
+};
+use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
+
+/// The series with this label.
+fn with_label(metrics: &Metrics, label: &str, servers: &[ServerSnapshot]) -> Vec<String> {
+    let text = metrics.render(Format::Prometheus, Vec::new(), servers.to_vec());
+    text.lines().filter(|line| line.contains(label)).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_a_sink_had_goes_with_it_and_its_last_event() {
+    let metrics = Metrics::new(true);
+    let told = || with_label(&metrics, "sink=\"hook\"", &[]);
+    let unanswered = |events: u8| format!("matterhost_sink_unanswered_events{{sink=\"hook\"}} {events}");
+    let sink = metrics.sink_meter("hook");
+    sink.record_lost();
+    let timer = sink.start();
+    drop(sink);
+    assert!(told().contains(&unanswered(1)), "{:?}", told());
+    timer.finish(&Outcome::Acknowledged);
+    assert_eq!(told(), Vec::<String>::new());
+    let _another = metrics.sink_meter("hook");
+    let lost = "matterhost_sink_lost_events_total{sink=\"hook\"} 0".to_owned();
+    assert!(told().contains(&unanswered(0)) && told().contains(&lost), "{:?}", told());
+}
+
+#[test]
+fn a_sink_that_takes_the_place_of_another_goes_on_counting() {
+    let metrics = Metrics::new(true);
+    let before = metrics.sink_meter("hook");
+    before.record_lost();
+    let after = metrics.sink_meter("hook");
+    drop(before);
+    let lost = || with_label(&metrics, "lost_events_total{sink=\"hook\"}", &[]);
+    assert_eq!(lost(), ["matterhost_sink_lost_events_total{sink=\"hook\"} 1"]);
+    after.record_lost();
+    assert_eq!(lost(), ["matterhost_sink_lost_events_total{sink=\"hook\"} 2"]);
+}
+
+#[test]
+fn what_a_server_had_goes_with_it_and_what_comes_late_is_not_kept() {
+    let metrics = Metrics::new(true);
+    let tally = metrics.request_stats(&ServerName::new("main").unwrap());
+    let ready = || observation("bot", Fact::Ready { after: Duration::from_secs(1) });
+    metrics.observe(&ready());
+    let told = |servers: &[ServerSnapshot]| with_label(&metrics, "server=\"main\"", servers);
+    let (hosted, leaving) = (told(&[a_server()]), told(&[]));
+    let ready_once = "matterhost_facts_total{server=\"main\",fact=\"ready\"} 1".to_owned();
+    for series in [&hosted, &leaving] {
+        assert!(series.contains(&ready_once), "its requests are under way: {series:?}");
+    }
+    drop(tally);
+    assert!(told(&[a_server()]).contains(&ready_once));
+    assert_eq!(told(&[]), Vec::<String>::new());
+    metrics.observe(&ready());
+    assert_eq!(told(&[]), Vec::<String>::new());
+}
+
+/// What hosts the bot, and another account on a server with a sink of its own, all of which may be left out.
+fn config(fixture: &Fixture, with_spare: bool) -> String {
+    let (url, token) = (fixture.simulator.url(), &fixture.person.token);
+    let spare = format!(
+        "[servers.spare]\nurl = \"{url}\"\n[sinks.archive]\ntype = \"file\"\npath = \"archive.jsonl\"\n\
+         [accounts.spare]\nserver = \"spare\"\ntoken = \"{token}\"\nsinks = [\"archive\"]\n"
+    );
+    let stays =
+        fixture.config().replace("helpdesk]\n", "helpdesk]\nserver = \"main\"\nsinks = [\"stdout\"]\n");
+    let rest = "[sinks.stdout]\ntype = \"stdout\"\n[admin]\nbind = \"127.0.0.1:0\"\n";
+    format!("{stays}{rest}{}", if with_spare { &spare } else { "" })
+}
+
+#[test]
+fn what_a_reload_takes_out_is_scraped_no_more() {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&config(&fixture, true));
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    let admin = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let address = admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/');
+    let begun = "matterhost_connect_seconds_count{server=\"spare\"} 1\n";
+    scrape_with(address, &[begun, "matterhost_sink_seconds_count{sink=\"archive\""]);
+    dir.write("matterhost.toml", &config(&fixture, false));
+    running.signal("HUP");
+    running.log.wait_for_line("the configuration was read again");
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let answer = get(address, "*/*");
+        let left: Vec<_> =
+            answer.lines().filter(|line| line.contains("spare") || line.contains("archive")).collect();
+        if left.is_empty() {
+            assert!(answer.contains("matterhost_sink_seconds_count{sink=\"stdout\""), "{answer}");
+            return;
+        }
+        assert!(Instant::now() < end, "{left:#?}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,144 @@
+//! Metrics with something in each family.
+
+use std::time::{Duration, SystemTime};
+
+use matterhost::telemetry::metrics::{Format, Metrics, SinkMeter};
+use matterhost_actors::{
+    mattermost::{Client, ClientConfig, ClientLimits},
+    model::{
+        AccountName, AccountSnapshot, AccountState, AccountUser, CloseReason, Event, EventBody, Fact,
+        Generation, Observation, ServerName, ServerSnapshot, Stalls, Subject, Token, Truncation,
+    },
+    ports::Outcome,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Two accounts of one server, one of them stalled.
+pub(crate) struct SampleMetrics {
+    metrics: Metrics,
+    /// A sink without one is no more.
+    _sink: SinkMeter,
+    accounts: Vec<AccountSnapshot>,
+    servers: Vec<ServerSnapshot>,
+}
+
+impl SampleMetrics {
+    pub(crate) fn new(per_account: bool) -> Self {
+        let metrics = Metrics::new(per_account);
+        facts(&metrics);
+        let sink = metrics.sink_meter("hook");
+        sink.start().finish(&Outcome::Acknowledged);
+        sink.record_lost();
+        metrics.event_meter(&name("bot"), &server()).record(&event("bot", "posted"));
+        asked(&metrics);
+        let mut stalled = account("stalled", 1);
+        (stalled.state, stalled.stalls) = (AccountState::Stalled, Stalls { sink: true, store: true });
+        let mut unproven = account("bot", 5);
+        unproven.since -= 600 * SECOND;
+        unproven.last_good_probe = Some(unproven.since);
+        Self { metrics, accounts: vec![unproven, stalled], servers: vec![a_server()], _sink: sink }
+    }
+
+    pub(crate) fn render(&self, format: Format) -> String {
+        self.metrics.render(format, self.accounts.clone(), self.servers.clone())
+    }
+}
+
+fn facts(metrics: &Metrics) {
+    for fact in [
+        Fact::Ready { after: SECOND },
+        Fact::HearsAgain { after: SECOND },
+        Fact::CaughtUp { channels: 1, recovered: 1, took: SECOND },
+        Fact::ProbeGood { took: SECOND },
+        Fact::Closed { reason: CloseReason::Silent, ready_for: None, charged: true },
+        truncated(),
+    ] {
+        metrics.observe(&observation("bot", fact));
+    }
+}
+
+/// A request and a dial that nobody answers.
+fn asked(metrics: &Metrics) {
+    let config =
+        ClientConfig::new("http://127.0.0.1:1".parse().unwrap(), None, ClientLimits::default(), "test");
+    actix_rt::System::new().block_on(async {
+        let client = Client::with_stats(&config, metrics.request_stats(&server()));
+        client.system_ping().await.unwrap_err();
+        client.dial(&Token::new("a-token").unwrap(), None).await.unwrap_err();
+    });
+}
+
+pub(crate) fn truncated() -> Fact {
+    Fact::CatchUpTruncated { channel: "c".into(), what: Truncation::Posts { limit: 1 } }
+}
+
+pub(crate) fn observation(account: &str, fact: Fact) -> Observation {
+    let subject = Subject::Account(name(account), Generation(1));
+    Observation { at: SystemTime::now(), server: server(), subject, fact }
+}
+
+pub(crate) fn account(account: &str, budget_left: u32) -> AccountSnapshot {
+    AccountSnapshot {
+        account: name(account),
+        server: server(),
+        state: AccountState::Ready,
+        since: SystemTime::now(),
+        generation: Generation(2),
+        events: 1,
+        last_event: Some(SystemTime::now()),
+        last_good_probe: Some(SystemTime::now()),
+        recovered: 1,
+        catching_up: None,
+        ready_for: SECOND,
+        restarts: 1,
+        restarts_in_window: 0,
+        budget_left,
+        last_ending: None,
+        stalls: Stalls::default(),
+        queued: if budget_left == 1 { 4 } else { 3 },
+        next_attempt_in: None,
+    }
+}
+
+pub(crate) fn a_server() -> ServerSnapshot {
+    ServerSnapshot {
+        server: server(),
+        up: true,
+        down_for: None,
+        accounts: 2,
+        requests_per_second: 50.0,
+        waiting: 1,
+        dials: 1,
+        paused_for: Some(SECOND),
+    }
+}
+
+pub(crate) fn event(account: &str, event: &str) -> Event {
+    Event {
+        account: name(account),
+        server: server(),
+        user: AccountUser::default(),
+        generation: Generation(1),
+        connection_id: "c".into(),
+        received_at: SystemTime::now(),
+        recovered: true,
+        own: false,
+        body: EventBody {
+            event: event.into(),
+            channel_id: "c".into(),
+            change: None,
+            seq: 1,
+            data: "{}".into(),
+            broadcast: "null".into(),
+        },
+    }
+}
+
+fn name(name: &str) -> AccountName {
+    AccountName::new(name).unwrap()
+}
+
+fn server() -> ServerName {
+    ServerName::new("main").unwrap()
+}

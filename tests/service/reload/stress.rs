@@ -1,0 +1,251 @@
+//! A hundred reloads with random changes while people talk.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::AtomicBool,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    fixture::{BotConfig, HostConfig, MultiBotFixture, file, log_until, messages, posts, reload},
+    resources::{OpenResources, await_children},
+};
+use crate::{
+    kills::QuietOnDrop,
+    program::{ConfigDir, DEADLINE, RunningProgram},
+};
+
+/// Reloads of one run.
+const RELOADS: usize = 100;
+/// So often a reload is refused before.
+const REFUSED_ONE_IN: u32 = 10;
+/// Bots that no reload touches, and those that it may.
+const UNTOUCHED: [&str; 2] = ["anna", "bert"];
+const TOUCHED: [&str; 4] = ["carl", "dora", "emil", "fred"];
+/// What a bot may have as its sinks: one of them always, which is to have every post.
+const SINKS: [&[&str]; 3] = [&["archive"], &["archive", "one"], &["two", "archive", "one"]];
+/// REST connections that a host keeps open to each server from each of its Arbiters and from its own thread.
+const REST: usize = 6 * 3;
+
+/// Makes one random change.
+fn change(
+    plan: &mut HostConfig,
+    whole: &HostConfig,
+    fixture: &MultiBotFixture,
+    tokens: &BTreeMap<&str, [String; 2]>,
+    random: &mut fastrand::Rng,
+) {
+    let bot = *random.choice(&TOUCHED).unwrap();
+    let size = 64 + random.u32(..8);
+    match random.u32(..11) {
+        0 => {
+            plan.bots.remove(bot);
+        }
+        1 => {
+            plan.bots.entry(bot.to_owned()).or_insert_with(|| whole.bots[bot].clone());
+        }
+        2 => with(plan, bot, |plan| {
+            plan.token = format!("token = \"{}\"", random.choice(&tokens[bot]).unwrap());
+        }),
+        3 => with(plan, bot, |plan| plan.server = (*random.choice(&["main", "door"]).unwrap()).into()),
+        4 => {
+            let more = *random.choice(&SINKS).unwrap();
+            with(plan, bot, |plan| plan.sinks = more.iter().map(|name| (*name).to_owned()).collect());
+        }
+        // The sink of all: their sockets stay, and each post is there once.
+        5 => plan.section("sinks.archive", &format!("{}\nrotate_size = \"{size}MiB\"", file("archive"))),
+        6 => plan.section("sinks.one", &format!("{}\nrotate_size = \"{size}MiB\"", file("one"))),
+        7 => plan.section("sinks.two", &child(size)),
+        8 => come_or_go(plan, "servers.spare", &door(fixture, 1_000)),
+        9 => third_sink(plan, bot),
+        _ => {
+            let rate = 500 + random.u32(..500);
+            plan.section("servers.door", &door(fixture, rate));
+            plan.section("audit", &format!("interval = \"{}s\"", 60 + random.u32(..60)));
+            plan.section("delivery", &format!("in_flight = {}", 1 + random.u32(..16)));
+        }
+    }
+}
+
+fn come_or_go(plan: &mut HostConfig, section: &str, text: &str) {
+    if plan.sections.remove(section).is_none() {
+        plan.section(section, text);
+    }
+}
+
+/// A sink that comes for one bot, and goes from all.
+fn third_sink(plan: &mut HostConfig, bot: &str) {
+    come_or_go(plan, "sinks.three", &file("three"));
+    let is_there = plan.sections.contains_key("sinks.three");
+    for plan in plan.bots.values_mut() {
+        plan.sinks.retain(|sink| sink != "three");
+    }
+    if is_there {
+        with(plan, bot, |plan| plan.sinks.push("three".into()));
+    }
+}
+
+/// A reload that is refused when one of its sinks has been started already.
+fn refused(plan: &HostConfig, dir: &ConfigDir, running: &mut RunningProgram) {
+    let mut broken = plan.clone();
+    broken.section("sinks.archive", &format!("{}\nrotate_size = \"999MiB\"", file("archive")));
+    broken.section("sinks.one", "type = \"file\"\npath = \"away/one.jsonl\"");
+    broken.write(dir);
+    running.signal("HUP");
+    log_until(running, "the configuration cannot be used");
+}
+
+fn with(plan: &mut HostConfig, bot: &str, change: impl FnOnce(&mut BotConfig)) {
+    if let Some(plan) = plan.bots.get_mut(bot) {
+        change(plan);
+    }
+}
+
+/// A program that writes what it hears.
+fn child(in_flight: u32) -> String {
+    let command = "command = [\"python3\", \"handler.py\", \"two.jsonl\"]\npass_env = [\"PATH\"]";
+    format!("type = \"exec\"\n{command}\nin_flight = {in_flight}")
+}
+
+/// The same server by another door.
+fn door(fixture: &MultiBotFixture, rate: u32) -> String {
+    format!("url = \"{}\"\nrequests_per_second = {rate}", fixture.simulator.url())
+}
+
+fn whole(fixture: &MultiBotFixture) -> HostConfig {
+    let mut plan = fixture.plan();
+    plan.section("host", "arbiters = 2");
+    plan.section("servers.door", &door(fixture, 1_000));
+    plan.section("sinks.one", &file("one"));
+    plan.section("sinks.two", &child(64));
+    // Somebody names each of them, whatever changes.
+    plan.bots.get_mut("bert").unwrap().sinks = ["archive", "one", "two"].map(str::to_owned).to_vec();
+    plan.section("restart", "min_backoff = \"50ms\"\nreset_after = \"1s\"");
+    plan
+}
+
+/// Two tokens for each bot that is touched.
+fn tokens(fixture: &MultiBotFixture) -> BTreeMap<&'static str, [String; 2]> {
+    let of = |bot: &'static str| {
+        let account = &fixture.bots[bot];
+        (bot, [account.token.clone(), fixture.simulator.create_token(&account.user_id).1])
+    };
+    TOUCHED.into_iter().map(of).collect()
+}
+
+fn post_randomly(fixture: &MultiBotFixture, seed: u64, quiet: &AtomicBool) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    while !quiet.load(std::sync::atomic::Ordering::Relaxed) {
+        let channel = random.choice(&fixture.channels).unwrap();
+        fixture.simulator.post(&fixture.person.user_id, channel, "…");
+        thread::sleep(Duration::from_micros(random.u64(..20_000)));
+    }
+}
+
+fn survives(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let fixture = MultiBotFixture::with(&[&UNTOUCHED[..], &TOUCHED].concat(), 3);
+    let (dir, whole, tokens) = (ConfigDir::with(""), whole(&fixture), tokens(&fixture));
+    dir.write("handler.py", super::HANDLER);
+    let mut running = whole.start(&dir);
+    // Once, so that what is begun with the first is there.
+    reload(&mut running);
+    let held = OpenResources::of_process(running.id());
+    let quiet = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| post_randomly(&fixture, seed, &quiet));
+        // When this fails nobody must go on talking: the scope waits for them.
+        let _hush = QuietOnDrop(&quiet);
+        let mut plan = whole.clone();
+        for _ in 0..RELOADS {
+            for _ in 0..=random.u32(..3) {
+                change(&mut plan, &whole, &fixture, &tokens, &mut random);
+            }
+            if random.u32(..REFUSED_ONE_IN) == 0 {
+                refused(&plan, &dir, &mut running);
+            }
+            plan.write(&dir);
+            let said = reload(&mut running);
+            assert!(said.iter().all(|line| line["level"] != "ERROR"), "seed {seed}: {:#?}", messages(&said));
+        }
+    });
+    whole.write(&dir);
+    reload(&mut running);
+    await_all(&fixture, &dir, seed);
+    check(&fixture, &dir, seed);
+    held.await_no_more(running.id());
+    await_children(running.id(), 1);
+    few_connections(&fixture, &mut running, seed);
+    ends_well(running, seed);
+}
+
+/// All posts that people made.
+fn said(fixture: &MultiBotFixture) -> BTreeSet<String> {
+    let posts = fixture.channels.iter().flat_map(|channel| fixture.simulator.posts_in(channel));
+    posts.filter(|post| post.message == "…").map(|post| post.id).collect()
+}
+
+fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
+    let end = Instant::now() + DEADLINE;
+    let said = said(fixture);
+    assert!(said.len() > RELOADS, "seed {seed}: they hardly talked");
+    loop {
+        let heard: BTreeSet<_> = posts(dir, "archive").into_iter().collect();
+        let all = fixture.bots.keys().flat_map(|bot| said.iter().map(move |id| (bot.clone(), id.clone())));
+        let missing: Vec<_> = all.filter(|post| !heard.contains(post)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "seed {seed}: {} are missing: {missing:#?}", missing.len());
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn check(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
+    for sink in ["archive", "one", "two"] {
+        let mut times: BTreeMap<_, usize> = BTreeMap::new();
+        for post in posts(dir, sink) {
+            *times.entry(post).or_default() += 1;
+        }
+        let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(twice.is_empty(), "seed {seed}: {sink} has more than once: {twice:#?}");
+    }
+    for bot in UNTOUCHED {
+        assert_eq!(fixture.sockets(bot), (1, 1), "seed {seed}: {bot}'s very socket");
+    }
+}
+
+/// Each bot has one socket, and what is open besides is kept for the next question.
+fn few_connections(fixture: &MultiBotFixture, running: &mut RunningProgram, seed: u64) {
+    let bots = fixture.bots.len();
+    let few = |seen: &matterhost_simulator::Counters| {
+        fixture.bots.values().all(|bot| seen.open_sockets(&bot.user_id) == 1)
+            && seen.connections_open <= bots + 2 * REST
+    };
+    if !fixture.simulator.wait_for(few, DEADLINE) {
+        let sockets: Vec<_> = fixture.bots.keys().map(|bot| (bot, fixture.sockets(bot))).collect();
+        let connections = fixture.simulator.counters().connections_open;
+        running.log.drain();
+        panic!("seed {seed}: {connections} connections, {sockets:?}, {:#?}", running.log.last(60));
+    }
+}
+
+fn ends_well(running: RunningProgram, seed: u64) {
+    running.signal("TERM");
+    let (status, log) = running.wait_for_exit();
+    assert_eq!(status.code(), Some(0), "seed {seed}: {log:#?}");
+}
+
+#[test]
+fn a_hundred_reloads_under_load_lose_nothing_and_leave_nothing_behind() {
+    let given = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let seeds: Vec<u64> = match given("MATTERHOST_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..given("MATTERHOST_SEEDS").unwrap_or(1)).map(|_| fastrand::u64(..)).collect(),
+    };
+    for seed in seeds {
+        println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+        survives(seed);
+    }
+}

@@ -1,0 +1,243 @@
+//! The commands that ask a running host.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::Output,
+    sync::mpsc,
+    thread,
+    time::Instant,
+};
+
+use serde_json::Value;
+
+use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, Program, RunningProgram, text};
+
+const TOKEN: &str = "mustnotshow-0123456789abcdef";
+
+/// A host with its bot, listening at a socket in its directory, and with a token.
+struct Host {
+    fixture: Fixture,
+    dir: ConfigDir,
+    running: RunningProgram,
+}
+
+impl Host {
+    fn new() -> Self {
+        let fixture = Fixture::new();
+        let admin = format!("[admin]\nunix = \"admin.sock\"\ntoken = \"{TOKEN}\"\n");
+        let dir = ConfigDir::with(&(fixture.config() + &admin));
+        let running = RunningProgram::ready(&fixture, &dir);
+        Self { fixture, dir, running }
+    }
+
+    fn command(&self, args: &[&str]) -> Program {
+        self.dir.matterhost(args)
+    }
+
+    fn ask(&self, args: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        (status.code().unwrap(), text(&stdout), text(&stderr))
+    }
+
+    /// What is said when all goes well.
+    fn said(&self, args: &[&str]) -> String {
+        let (code, said, error) = self.ask(args);
+        assert_eq!((code, &*error), (0, ""), "{args:?} {said}");
+        said
+    }
+}
+
+#[test]
+fn status_shows_each_account_with_why_and_the_ill_ones_first() {
+    let mut host = Host::new();
+    let said = host.said(&["status"]);
+    assert!(said.contains("helpdesk") && said.contains("ready") && said.ends_with("1 ready\n"), "{said}");
+    host.fixture.simulator.disable(&host.fixture.bot.user_id);
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.wait_for_fact("blocked");
+    let said = host.said(&["status"]);
+    assert!(said.contains("blocked") && said.contains("unauthorized; not back yet"), "{said}");
+    let only: Value = serde_json::from_str(&host.said(&["status", "--json", "--state", "ready"])).unwrap();
+    assert_eq!(only["accounts"], serde_json::json!([]));
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_no_matter() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let host = Host::new();
+    let mut command = host.command(&["status"]);
+    command.env("NO_TEXT", OsStr::from_bytes(b"\xff"));
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn status_of_one_account_shows_everything() {
+    let mut host = Host::new();
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.wait_for_fact("ready");
+    let said = host.said(&["status", "helpdesk"]);
+    for part in [
+        "helpdesk on main",
+        "ready for",
+        "2 (1 restarts)",
+        "0 unacknowledged",
+        "operator restart; back after",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(!said.contains("not back yet"), "{said}");
+    let json: Value = serde_json::from_str(&host.said(&["status", "helpdesk", "--json"])).unwrap();
+    assert_eq!((&json["generation"], &json["endings"][0]["reason"]), (&2.into(), &"operator_restart".into()));
+}
+
+#[test]
+fn status_is_shown_again_and_again() {
+    let mut host = Host::new();
+    let mut watch = RunningProgram::start(host.command(&["status", "--watch", "--json"]));
+    watch.events.wait_for_json("ready", |seen| seen["accounts"][0]["state"] == "ready");
+    host.said(&["stop", "helpdesk"]);
+    host.running.log.wait_for_fact("stopped");
+    watch.events.wait_for_json("stopped", |seen| seen["accounts"][0]["state"] == "stopped");
+}
+
+#[test]
+fn accounts_are_stopped_started_reset_and_audited() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["stop", "helpdesk"]), "helpdesk: stopping\n");
+    host.running.log.wait_for_fact("stopped");
+    let (code, _, error) = host.ask(&["audit", "helpdesk"]);
+    assert!(code == 1 && error.contains("is not ready"), "{error}");
+    assert_eq!(host.said(&["start", "helpdesk"]), "helpdesk: starting\n");
+    host.running.log.wait_for_fact("ready");
+    host.said(&["reset", "helpdesk"]);
+    host.running.log.wait_for_fact("budget_reset");
+    host.said(&["audit", "helpdesk"]);
+}
+
+#[test]
+fn of_several_names_each_is_tried() {
+    let mut host = Host::new();
+    let (code, said, error) = host.ask(&["restart", "nobody", "helpdesk"]);
+    assert_eq!(said, "nobody: not done: there is no account nobody\nhelpdesk: restarting\n");
+    assert!(code == 1 && error.contains("not all of it was done"), "{error}");
+    host.running.log.wait_for_fact("closed");
+}
+
+#[test]
+fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
+    let host = Host::new();
+    let mut tail = RunningProgram::start(host.command(&["tail", "helpdesk", "--level", "debug", "--json"]));
+    tail.log.wait_for_line("following");
+    host.running.signal("TERM");
+    tail.events.wait_for_json("closed", |fact| fact["fact"] == "closed" && fact["account"] == "helpdesk");
+    tail.log.wait_for_line("the host went away; asking again");
+    let mut again = RunningProgram::ready(&host.fixture, &host.dir);
+    tail.log.wait_for_line("following");
+    host.said(&["restart", "helpdesk"]);
+    tail.events
+        .wait_for_json("restarted", |fact| fact["fact"] == "closed" && fact["reason"] == "operator_restart");
+    again.log.wait_for_fact("ready");
+}
+
+#[test]
+fn what_is_logged_is_shown_and_changed() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["logs", "level"]), "info\n");
+    assert_eq!(host.said(&["logs", "level", "matterhost=debug,info"]), "matterhost=debug,info\n");
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.wait_for_json("a fact at debug", |line| line["level"] == "DEBUG");
+    let (code, _, error) = host.ask(&["logs", "level", "loud"]);
+    assert!(code == 1 && error.contains("this is no level"), "{error}");
+}
+
+#[test]
+fn health_is_an_exit_code() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["health"]), "live\n");
+    assert!(host.said(&["health", "--ready"]).starts_with("ready: 1 of 1"));
+    host.said(&["stop", "helpdesk"]);
+    host.running.log.wait_for_fact("stopped");
+    // Probes are answered from what was known a tenth of a second ago.
+    let end = Instant::now() + DEADLINE;
+    let error = loop {
+        let (code, _, error) = host.ask(&["health", "--ready"]);
+        assert!(Instant::now() < end, "{error}");
+        if code == 1 {
+            break error;
+        }
+    };
+    assert!(error.contains("not ready: 0 of 1"), "{error}");
+}
+
+#[test]
+fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
+    let host = Host::new();
+    let wrong = host.dir.write("wrong.token", "wrong-0123456789abcdef");
+    let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
+    let server = host.fixture.simulator.url();
+    for (args, part) in [
+        (vec!["status", "--admin", "127.0.0.1:1"], "is matterhost running there?"),
+        (vec!["status", "--admin", "unix:nowhere.sock"], "is matterhost running there?"),
+        (vec!["status", "--admin", "ftp://x"], "--admin is no address"),
+        (
+            vec!["status", "--admin", &socket, "--token-file", wrong.to_str().unwrap()],
+            "give --token-file FILE",
+        ),
+        (vec!["status", "--admin", &socket, "--token-file", "nowhere"], "nowhere cannot be read"),
+        (vec!["status", "--admin", &server], "is no matterhost"),
+        (
+            vec!["status", "--admin", "192.0.2.1:1", "--token-file", wrong.to_str().unwrap()],
+            "would travel to http://192.0.2.1:1 in the clear; say https:// or unix:",
+        ),
+        (vec!["status", "nobody"], "there is no account nobody"),
+        (vec!["tail", "--level", "loud"], "level is to be one of"),
+    ] {
+        let (code, said, error) = host.ask(&args);
+        assert_eq!((code, &*said), (1, ""), "{args:?} {error}");
+        assert!(error.contains(part), "{args:?}: {error}");
+        assert!(!error.contains("0123456789abcdef"), "{error}");
+    }
+    let (code, _, error) = host.ask(&["status", "--state", "ready,blokked"]);
+    assert!(code == 2 && error.contains("blokked") && error.contains("blocked"), "{error}");
+    let mut lines = Lines::read(std::io::Cursor::new(host.said(&["status"])));
+    lines.wait_for_line("1 ready");
+}
+
+#[test]
+fn the_token_of_the_configuration_is_for_its_own_address() {
+    let host = Host::new();
+    let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
+    assert!(host.said(&["status", "--admin", &socket]).ends_with("1 ready\n"));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(other.accept().unwrap().0).lines();
+        let head: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        tell.send(head.join("\n").to_lowercase()).unwrap();
+    });
+    let (code, _, _) = host.ask(&["status", "--admin", &address]);
+    let head = told.recv_timeout(DEADLINE).unwrap();
+    assert!(code == 1 && head.contains("get /v1/accounts") && !head.contains("authorization"), "{head}");
+}
+
+#[test]
+fn a_reload_says_what_it_changed_and_check_says_it_beforehand() {
+    let mut host = Host::new();
+    assert_eq!(host.said(&["check", "--diff"]), "nothing has changed\n");
+    let config = std::fs::read_to_string(host.dir.path().join("matterhost.toml")).unwrap();
+    host.dir.write("matterhost.toml", &(config.clone() + "[health]\npoll_interval = \"20s\"\n"));
+    let told = host.said(&["check", "--diff"]);
+    assert!(told.starts_with("[health]: poll_interval changed"), "{told}");
+    assert_eq!(host.said(&["reload"]), told);
+    assert_eq!(host.said(&["check", "--diff"]), "nothing has changed\n");
+    host.dir.write("matterhost.toml", &(config + "[helth]\n[restart]\nmax_restarts = 0.5\n"));
+    for args in [&["check", "--diff"][..], &["reload"]] {
+        let (code, said, error) = host.ask(args);
+        assert_eq!((code, &*said), (78, ""), "{error}");
+        assert!(error.contains("did you mean health?") && error.contains("restart.max_restarts"), "{error}");
+    }
+    host.said(&["restart", "helpdesk"]);
+    host.running.log.wait_for_fact("ready");
+}

@@ -1,0 +1,80 @@
+//! It keeps the promises of its port.
+
+#[path = "../../actors/tests/contracts/cursor_store.rs"]
+mod cursor_store;
+
+use std::sync::Arc;
+
+use matterhost::store::{DiskErrorKind, DiskSettings, DiskStore, Look, forget, list, look};
+use matterhost_actors::model::Records;
+
+use crate::store_dir::{StoreDir, name, records};
+
+#[test]
+fn the_store_on_disk_is_a_cursor_store() {
+    for fsync in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || DiskStore::open(dir.path(), DiskSettings { fsync }).unwrap();
+        actix::System::new().block_on(cursor_store::check_contract(open(), async |store: Arc<DiskStore>| {
+            store.close().await.unwrap();
+            drop(store);
+            open()
+        }));
+    }
+}
+
+#[test]
+fn a_store_that_is_dropped_instead_of_closed_is_found_whole() {
+    let store_dir = StoreDir::new();
+    let open = || store_dir.open().unwrap();
+    actix::System::new().block_on(cursor_store::check_contract(open(), async |store: Arc<DiskStore>| {
+        drop(store);
+        open()
+    }));
+}
+
+#[test]
+fn what_is_kept_is_listed_and_forgotten_alone() {
+    let store_dir = StoreDir::new();
+    let store = store_dir.open().unwrap();
+    assert!(list(store_dir.dir()).is_err_and(|error| error.kind == DiskErrorKind::InUse));
+    store_dir.commit(&store, "a", records(3, 1)).unwrap();
+    store_dir.commit(&store, "b", Records { account: None, ..records(2, 2) }).unwrap();
+    store_dir.close(&store);
+    let closed = store_dir.commit(&store, "a", records(3, 2)).unwrap_err().to_string();
+    assert!(closed.contains("the store is closed"), "{closed}");
+    let bytes = store_dir.bytes();
+    let kept: Vec<_> =
+        list(store_dir.dir()).unwrap().into_iter().map(|kept| (kept.account, kept.channels)).collect();
+    assert_eq!(kept, [("a".to_owned(), 3), ("b".to_owned(), 2)]);
+    assert_eq!(look(store_dir.dir()), Ok(Look::Usable));
+    assert!(store_dir.bytes() == bytes, "to look changes nothing");
+    assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true));
+    assert_eq!(forget(store_dir.dir(), &name("a")), Ok(false));
+    assert_eq!(list(store_dir.dir()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_in_use_for_a_moment_is_waited_for() {
+    let store_dir = StoreDir::new();
+    let first = store_dir.open().unwrap();
+    // The lock is let go by whoever closes, at some time.
+    let closing = first.close();
+    assert!(store_dir.open().is_ok());
+    drop(closing);
+}
+
+#[test]
+fn a_file_does_not_grow_with_its_commits() {
+    let store_dir = StoreDir::new();
+    let store = store_dir.open().unwrap();
+    let commits = |from: i64| {
+        for n in from..from + 500 {
+            store_dir.commit(&store, &format!("bot-{}", n % 10), records(3, n)).unwrap();
+        }
+        store_dir.bytes().len()
+    };
+    let first = commits(0);
+    let later: Vec<usize> = (1..8).map(|round| commits(round * 500)).collect();
+    assert!(later.iter().all(|size| *size <= first), "{first} bytes, then {later:?}");
+}

@@ -1,0 +1,165 @@
+//! A file that is not whole is refused or found whole, and never written to.
+
+use std::fs;
+
+use matterhost::store::{DiskErrorKind, DiskStore, forget};
+use redb::TableDefinition;
+
+use crate::store_dir::{StoreDir, name, records, seed};
+
+const ACCOUNTS: u32 = 30;
+/// Of redb.
+const PAGE: usize = 4096;
+/// A prime, so that cuts fall everywhere within pages.
+const STEP: usize = 1013;
+
+#[test]
+fn a_file_cut_at_any_length_is_refused_as_it_is_or_found_whole() {
+    for (whole, what) in StoreDir::filled(ACCOUNTS).iter().zip(["closed", "killed"]) {
+        let store_dir = StoreDir::new();
+        let last = whole.len() - PAGE;
+        let coarse = (PAGE..last).step_by(STEP);
+        let (mut refused, mut opened) = (0, 0);
+        for len in (0..PAGE).chain(coarse).chain(last..whole.len()) {
+            let cut = &whole[..len];
+            fs::write(store_dir.file(), cut).unwrap();
+            if let Some(store) = refused_or_open(&store_dir, cut, len) {
+                all_there(&store_dir, &store, ACCOUNTS, &format!("{what}, cut at {len} of {}", whole.len()));
+                store_dir.close(&store);
+                opened += 1;
+            } else {
+                refused += 1;
+            }
+        }
+        println!("{what}, {} bytes: {refused} cuts refused, {opened} found whole", whole.len());
+        assert!(refused > PAGE);
+    }
+}
+
+fn refused_or_open(store_dir: &StoreDir, bytes: &[u8], place: usize) -> Option<DiskStore> {
+    match store_dir.open() {
+        Ok(store) => Some(store),
+        Err(error) => {
+            assert_eq!(error.kind, DiskErrorKind::Damaged, "{place}: {error}");
+            assert!(store_dir.bytes() == bytes, "{place}: the file was changed");
+            None
+        }
+    }
+}
+
+/// How many places are struck with each run of the tests.
+const STRIKES: u32 = 100;
+
+#[test]
+fn a_file_with_a_wrong_byte_is_refused_as_it_is_or_found_whole() {
+    let seed = seed();
+    println!("seed {seed}; give it as MATTERHOST_SEED");
+    let mut random = fastrand::Rng::with_seed(seed);
+    for (whole, killed) in StoreDir::filled(ACCOUNTS).iter().zip([false, true]) {
+        let (mut refused, mut opened) = (0, 0);
+        for _ in 0..STRIKES {
+            let place = strike(&mut random, whole.len());
+            let mut bytes = whole.clone();
+            bytes[place] ^= random.u8(1..);
+            let store_dir = StoreDir::new();
+            fs::write(store_dir.file(), &bytes).unwrap();
+            let Some(store) = refused_or_open(&store_dir, &bytes, place) else {
+                refused += 1;
+                continue;
+            };
+            opened += 1;
+            // After a kill the last commit may be one that was under way, so a wrong byte in it undoes it.
+            let whole = if killed { ACCOUNTS - 1 } else { ACCOUNTS };
+            all_there(&store_dir, &store, whole, &format!("byte {place}, killed: {killed}"));
+            store_dir.close(&store);
+        }
+        println!("killed: {killed}, {refused} refused, {opened} opened");
+        assert!(refused > 0 && opened > 0);
+    }
+}
+
+fn all_there(store_dir: &StoreDir, store: &DiskStore, accounts: u32, what: &str) {
+    for n in 0..accounts {
+        let found = store_dir.load(store, &format!("bot-{n}")).unwrap();
+        assert_eq!(found, records(3, i64::from(n)), "{what}: bot-{n}");
+    }
+}
+
+/// Half of the blows fall on the header.
+fn strike(random: &mut fastrand::Rng, len: usize) -> usize {
+    if random.bool() { random.usize(..512) } else { random.usize(..len) }
+}
+
+/// Changes a store behind its back.
+fn behind_its_back(store_dir: &StoreDir, change: impl FnOnce(&redb::WriteTransaction)) {
+    let database = redb::Database::open(store_dir.file()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    change(&transaction);
+    transaction.commit().unwrap();
+}
+
+fn with_an_account() -> StoreDir {
+    let store_dir = StoreDir::new();
+    let store = store_dir.open().unwrap();
+    store_dir.commit(&store, "a", records(2, 1)).unwrap();
+    store_dir.commit(&store, "b", records(2, 2)).unwrap();
+    store_dir.close(&store);
+    store_dir
+}
+
+#[test]
+fn an_empty_file_is_damage_and_no_beginning() {
+    let store_dir = StoreDir::new();
+    fs::write(store_dir.file(), "").unwrap();
+    let error = store_dir.open().unwrap_err();
+    assert!(error.to_string().contains("(it is empty)"), "{error}");
+    assert!(store_dir.bytes().is_empty());
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_as_it_is() {
+    const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+    let store_dir = with_an_account();
+    behind_its_back(&store_dir, |transaction| {
+        transaction.open_table(META).unwrap().insert("format", 7).unwrap();
+    });
+    let bytes = store_dir.bytes();
+    let error = store_dir.open().unwrap_err();
+    assert_eq!(error.kind, DiskErrorKind::Newer);
+    let told = error.to_string();
+    assert!(told.contains("it is of format 7, and this program knows those up to 1"), "{told}");
+    assert!(told.contains("use the version of matterhost that wrote it"), "{told}");
+    assert!(store_dir.bytes() == bytes);
+}
+
+#[test]
+fn a_file_of_another_program_is_refused_and_left_as_it_is() {
+    const OTHERS: TableDefinition<&str, &str> = TableDefinition::new("others");
+    let store_dir = StoreDir::new();
+    drop(redb::Database::create(store_dir.file()).unwrap());
+    behind_its_back(&store_dir, |transaction| {
+        transaction.open_table(OTHERS).unwrap().insert("a", "b").unwrap();
+    });
+    let bytes = store_dir.bytes();
+    let error = store_dir.open().unwrap_err();
+    assert!(error.to_string().contains("no store of matterhost (it does not say of which format it is)"));
+    assert!(store_dir.bytes() == bytes);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_its_accounts_trouble_alone() {
+    const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
+    let store_dir = with_an_account();
+    behind_its_back(&store_dir, |transaction| {
+        transaction.open_table(ACCOUNTS).unwrap().insert("a", &b"{\"server_time\":true}"[..]).unwrap();
+    });
+    let store = store_dir.open().unwrap();
+    let told = store_dir.load(&store, "a").unwrap_err().to_string();
+    assert!(told.contains("the row of account a cannot be read"), "{told}");
+    assert_eq!(store_dir.load(&store, "b").unwrap(), records(2, 2));
+    store_dir.close(&store);
+    assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true), "which mends it");
+    let store = store_dir.open().unwrap();
+    assert!(store_dir.load(&store, "a").unwrap().is_empty());
+    assert_eq!(store_dir.load(&store, "b").unwrap(), records(2, 2));
+}

@@ -1,0 +1,91 @@
+//! A directory with a store in it, and things to put there.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use matterhost::store::{DiskError, DiskSettings, DiskStore, FILE_NAME};
+use matterhost_actors::{
+    model::{AccountName, AccountRecord, ChannelRecord, Records},
+    ports::{CursorStore as _, StoreError},
+};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+pub(crate) struct StoreDir {
+    dir: TempDir,
+    runtime: Runtime,
+}
+
+pub(crate) fn name(name: &str) -> AccountName {
+    AccountName::new(name).unwrap()
+}
+
+/// What an account that was busy in some channels leaves; `n` tells one time from another.
+pub(crate) fn records(channels: u32, n: i64) -> Records {
+    let channel = |of: u32| {
+        let since = (0..20).map(|post| (n + post, format!("post-{post:022}").as_str().into())).collect();
+        let record = ChannelRecord { anchor_at: n, since, seen_until: n + 20, ..ChannelRecord::default() };
+        (format!("channel-{of:018}").as_str().into(), record)
+    };
+    let account = AccountRecord { server_time: n, ..AccountRecord::default() };
+    Records { account: Some(account), channels: (0..channels).map(channel).collect() }
+}
+
+/// What decides all that is random in a test.
+pub(crate) fn seed() -> u64 {
+    std::env::var("MATTERHOST_SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap())
+}
+
+impl StoreDir {
+    pub(crate) fn new() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        Self { dir: tempfile::tempdir().unwrap(), runtime }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.dir().join(FILE_NAME)
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        fs::read(self.file()).unwrap()
+    }
+
+    pub(crate) fn open(&self) -> Result<DiskStore, DiskError> {
+        DiskStore::open(self.dir(), DiskSettings { fsync: false })
+    }
+
+    pub(crate) fn commit(
+        &self,
+        store: &DiskStore,
+        account: &str,
+        changes: Records,
+    ) -> Result<(), StoreError> {
+        self.runtime.block_on(store.commit(&name(account), changes))
+    }
+
+    pub(crate) fn load(&self, store: &DiskStore, account: &str) -> Result<Records, StoreError> {
+        self.runtime.block_on(store.load(&name(account)))
+    }
+
+    pub(crate) fn close(&self, store: &DiskStore) {
+        self.runtime.block_on(store.close()).unwrap();
+    }
+
+    /// The bytes of a store of several pages: as it is when it was closed, and as a kill would leave it.
+    pub(crate) fn filled(accounts: u32) -> [Vec<u8>; 2] {
+        let store_dir = Self::new();
+        let store = store_dir.open().unwrap();
+        for n in 0..accounts {
+            store_dir.commit(&store, &format!("bot-{n}"), records(3, i64::from(n))).unwrap();
+        }
+        let killed = store_dir.bytes();
+        store_dir.close(&store);
+        [store_dir.bytes(), killed]
+    }
+}
