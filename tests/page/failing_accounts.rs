@@ -88,7 +88,7 @@ fn bot(fixture: &Fixture, name: &str) -> Account {
 
 #[tokio::test]
 async fn each_state_is_told_with_its_reason_the_worst_first() {
-    let mut night = Night::start();
+    let mut night = Night::start_program();
     let browser = Browser::open(&night.url).await;
     browser.wait_for_text("[data-name=lunch]", "ready").await;
     browser.click("[data-name=lunch] .name").await;
