@@ -122,7 +122,7 @@ impl HealthCheck {
                 self.in_doubt = Some(ctx.run_later(wait, Self::poll));
             }
             PollVerdict::Healthy | PollVerdict::Inconclusive if std::mem::take(&mut self.again) => {
-                self.poll(ctx)
+                self.poll(ctx);
             }
             PollVerdict::Healthy => {
                 self.etag = poll.etag.or_else(|| self.etag.take());

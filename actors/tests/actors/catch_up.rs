@@ -65,7 +65,7 @@ fn posts_made_while_a_bot_is_disabled_come_when_it_is_enabled() {
         let mut missed = BTreeSet::new();
         harness
             .while_disabled(|harness| {
-                missed = (0..300).map(|n| harness.post(&format!("missed {n}"))).collect()
+                missed = (0..300).map(|n| harness.post(&format!("missed {n}"))).collect();
             })
             .await;
         let live = harness.post("live");

@@ -16,7 +16,7 @@ use matterhost_actors::{
 };
 
 use self::{
-    random_faults::{RunLog, strike},
+    random_faults::{RunLog, inject_random_fault},
     users::ChattingUsers,
 };
 use crate::{

@@ -43,7 +43,7 @@ impl Connection {
             }
             Frame::Pong(_) | Frame::Binary(_) => {}
             Frame::Close(close) => {
-                self.on_socket_closed(CloseReason::Closed { code: close.map(|(code, _)| code) }, ctx)
+                self.on_socket_closed(CloseReason::Closed { code: close.map(|(code, _)| code) }, ctx);
             }
         }
     }

@@ -153,7 +153,7 @@ impl Part<'_> {
                 Ok(None) => retry.not_found(),
                 Err(StepError::Error(error)) => return Err(error),
                 Err(StepError::FailedRequest(failed)) => {
-                    wait_before_retry(self.client, retry, step, failed).await?
+                    wait_before_retry(self.client, retry, step, failed).await?;
                 }
             }
         }

@@ -77,10 +77,10 @@ impl GateHandle {
     pub(in crate::hosting) fn report_failure(&self, error: &RestError) {
         match &error.kind {
             RestErrorKind::RateLimited { retry_after } => {
-                self.gate.do_send(ServerReport::Limited(*retry_after))
+                self.gate.do_send(ServerReport::Limited(*retry_after));
             }
             RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => {
-                self.report_lost_socket()
+                self.report_lost_socket();
             }
             _ => {}
         }

@@ -6,14 +6,14 @@ use std::{
 };
 
 /// Items in lanes. Within a lane they go out one after the other, in the order they came; across lanes at most
-/// `in_flight` are out at once. It holds what it is given: its bound is the permits that items carry.
+/// `max_in_flight` are out at once. It holds what it is given: its bound is the permits that items carry.
 #[derive(Debug)]
 pub struct KeyedQueue<K, T> {
     by_key: HashMap<K, Lane<T>>,
     /// Lanes with an item to send and none out, oldest first.
     ready: VecDeque<K>,
+    max_in_flight: usize,
     in_flight: usize,
-    out: usize,
     waiting: usize,
 }
 
@@ -25,20 +25,20 @@ struct Lane<T> {
 }
 
 impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
-    /// Lanes of which at most `in_flight` items are out at once.
-    pub fn new(in_flight: usize) -> Self {
+    /// Lanes of which at most `max_in_flight` items are out at once.
+    pub fn new(max_in_flight: usize) -> Self {
         Self {
             by_key: HashMap::new(),
             ready: VecDeque::new(),
-            in_flight: in_flight.max(1),
-            out: 0,
+            max_in_flight: max_in_flight.max(1),
+            in_flight: 0,
             waiting: 0,
         }
     }
 
     /// From now on so many items may be out at once. What is out beyond it stays out.
-    pub fn set_max_in_flight(&mut self, in_flight: usize) {
-        self.in_flight = in_flight.max(1);
+    pub fn set_max_in_flight(&mut self, max_in_flight: usize) {
+        self.max_in_flight = max_in_flight.max(1);
     }
 
     /// Puts an item at the end of its lane.
@@ -57,14 +57,14 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
 
     /// Takes the next item that may go out.
     pub fn take(&mut self) -> Option<(K, T)> {
-        if self.out >= self.in_flight {
+        if self.in_flight >= self.max_in_flight {
             return None;
         }
         let key = self.ready.pop_front()?;
         let lane = self.by_key.get_mut(&key)?;
         let item = lane.items.pop_front()?;
         lane.out = true;
-        self.out += 1;
+        self.in_flight += 1;
         self.waiting -= 1;
         Some((key, item))
     }
@@ -72,7 +72,7 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
     /// The item of that lane is done with.
     pub fn complete(&mut self, key: &K) {
         let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.paused) else { return };
-        self.out -= 1;
+        self.in_flight -= 1;
         lane.out = false;
         if lane.items.is_empty() {
             self.by_key.remove(key);
@@ -93,7 +93,7 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         lane.items.push_front(item);
         lane.paused = true;
         self.waiting += 1;
-        self.out -= 1;
+        self.in_flight -= 1;
     }
 
     /// A lane that rests goes on.
@@ -111,17 +111,17 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
 
     /// How many items wait or are out.
     pub fn len(&self) -> usize {
-        self.waiting + self.out
+        self.waiting + self.in_flight
     }
 
     /// How many items are out.
     pub fn in_flight(&self) -> usize {
-        self.out
+        self.in_flight
     }
 
     /// Whether nothing waits and nothing is out.
     pub fn is_empty(&self) -> bool {
-        self.waiting == 0 && self.out == 0
+        self.waiting == 0 && self.in_flight == 0
     }
 }
 
