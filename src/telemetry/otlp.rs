@@ -41,14 +41,14 @@ pub(in crate::telemetry) type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvi
 /// When the address or one of the variables cannot be used.
 pub(in crate::telemetry) fn start(endpoint: Option<&str>) -> Option<Result<Bridge, String>> {
     let named = [OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT].into_iter().any(is_set);
-    (endpoint.is_some() || named).then(|| start(endpoint).map_err(|error| error.to_string()))
+    (endpoint.is_some() || named).then(|| build(endpoint).map_err(|error| error.to_string()))
 }
 
 fn is_set(variable: &str) -> bool {
     env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
-fn start(endpoint: Option<&str>) -> Result<Bridge, Box<dyn std::error::Error>> {
+fn build(endpoint: Option<&str>) -> Result<Bridge, Box<dyn std::error::Error>> {
     let mut exporter = LogExporter::builder().with_http().with_http_client(HttpClient::new());
     if let Some(endpoint) = endpoint {
         exporter = exporter.with_endpoint(format!("{}{PATH}", endpoint.trim_end_matches('/')));
