@@ -93,7 +93,7 @@ impl Metrics {
                         .record_ending(reason.label(), *charged);
                 }
                 Fact::CatchUpTruncated { .. } => {
-                    self.0.account_counts.get_or_create(account, server).record_truncation()
+                    self.0.account_counts.get_or_create(account, server).record_truncation();
                 }
                 _ => {}
             }

@@ -126,7 +126,7 @@ impl Tail {
 
 /// The accounts, and what changes of them, at most once a second
 ///
-/// Server-sent events: `instance` with an Instance, then `rows` with AccountChanges. Where one has `snapshot`, it begins anew.
+/// Server-sent events: `instance` with an `Instance`, then `rows` with `AccountChanges`. Where one has `snapshot`, it begins anew.
 #[utoipa::path(get, path = "/v1/watch", tag = "streams",
     responses((status = 200, description = "A stream of `instance` and `rows`", body = dto::AccountChanges, content_type = "text/event-stream"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
