@@ -215,7 +215,7 @@ fn the_newest_posts_come_where_there_are_more_than_are_wanted_and_that_is_told()
         let now = server_now(&harness);
         harness
             .while_disabled(|harness| {
-                missed = (0..300).map(|n| post_at(harness, now + n).to_string()).collect()
+                missed = (0..300).map(|n| post_at(harness, now + n).to_string()).collect();
             })
             .await;
         harness.host.sink.wait_for_changes(1, |taken| taken.id.as_str() == missed[299]).await;

@@ -58,43 +58,37 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl ServerControl) {
     let [first, tied, twin, fourth, last] =
         &[1_000, 2_000, 2_000, 3_000, 4_000].map(|at| server.post(channel, at));
     let (tied, twin) = (tied.min(twin), tied.max(twin));
+    let page =
+        async |range: PostRange<'_>, request| api.posts(token, channel, range, request).await.unwrap().value;
 
-    let newest = api.posts(token, channel, PostRange::Newest, PageRequest::first(2)).await.unwrap().value;
+    let newest = page(PostRange::Newest, PageRequest::first(2)).await;
     assert_eq!(shown(&newest).1, [fourth, last]);
-    let all = api.posts(token, channel, PostRange::Newest, PageRequest::first(5)).await.unwrap().value;
+    let all = page(PostRange::Newest, PageRequest::first(5)).await;
     assert_eq!(shown(&all), ("", vec![first, tied, twin, fourth, last], ""), "oldest first");
     let head = &all.posts[0];
     assert_eq!((head.create_at, &head.channel_id, &head.root_id), (1_000, channel, &None));
     assert!(head.json.get().contains(first.as_str()));
 
-    let after =
-        api.posts(token, channel, PostRange::After(first), PageRequest::first(3)).await.unwrap().value;
+    let after = page(PostRange::After(first), PageRequest::first(3)).await;
     assert_eq!(shown(&after), (first.as_str(), vec![tied, twin, fourth], last.as_str()));
-    let after = api.posts(token, channel, PostRange::After(tied), PageRequest::first(3)).await.unwrap().value;
+    let after = page(PostRange::After(tied), PageRequest::first(3)).await;
     assert_eq!(shown(&after), (tied.as_str(), vec![fourth, last], ""), "fact 23: its own time is left out");
     let second = PageRequest { page: 1, per_page: 2 };
-    let by_number = api.posts(token, channel, PostRange::After(first), second).await.unwrap().value;
+    let by_number = page(PostRange::After(first), second).await;
     assert_eq!(shown(&by_number).1, [fourth, last], "the way through what shares one time");
-    let by_number = api.posts(token, channel, PostRange::Newest, second).await.unwrap().value;
+    let by_number = page(PostRange::Newest, second).await;
     assert_eq!(shown(&by_number).1, [tied, twin]);
-    let before =
-        api.posts(token, channel, PostRange::Before(last), PageRequest::first(3)).await.unwrap().value;
+    let before = page(PostRange::Before(last), PageRequest::first(3)).await;
     assert_eq!(shown(&before), (first.as_str(), vec![tied, twin, fourth], last.as_str()));
-    let before =
-        api.posts(token, channel, PostRange::Before(twin), PageRequest::first(3)).await.unwrap().value;
+    let before = page(PostRange::Before(twin), PageRequest::first(3)).await;
     assert_eq!(shown(&before), ("", vec![first], twin.as_str()));
 
     server.delete(fourth);
-    let after = api.posts(token, channel, PostRange::After(tied), PageRequest::first(3)).await.unwrap().value;
+    let after = page(PostRange::After(tied), PageRequest::first(3)).await;
     assert_eq!(shown(&after).1, [last], "fact 11: without what was deleted");
-    let after =
-        api.posts(token, channel, PostRange::After(fourth), PageRequest::first(3)).await.unwrap().value;
+    let after = page(PostRange::After(fourth), PageRequest::first(3)).await;
     assert_eq!(shown(&after).1, [last], "fact 11: from a deleted post");
-    let nobodys = api
-        .posts(token, channel, PostRange::After(&UNKNOWN_ID.into()), PageRequest::first(3))
-        .await
-        .unwrap()
-        .value;
+    let nobodys = page(PostRange::After(&UNKNOWN_ID.into()), PageRequest::first(3)).await;
     assert!(nobodys.posts.is_empty() && nobodys.next_post_id.is_none(), "fact 11");
 
     let none = api
@@ -114,6 +108,14 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl ServerControl) {
     assert!(deleted.id == *fourth && deleted.delete_at > 0 && deleted.original_id.is_none());
     assert!(newest.id == *last && !since.truncated);
 
+    refuses_foreign_channels(&api, server, first).await;
+    server.archive(channel);
+    let archived = page(PostRange::After(twin), PageRequest::first(1)).await;
+    assert_eq!(shown(&archived).1, [last], "fact 26");
+}
+
+async fn refuses_foreign_channels(api: &Rc<dyn Api>, server: &impl ServerControl, first: &PostId) {
+    let token = &server.token();
     let foreign = &server.channel("elsewhere", false);
     assert_eq!(
         api.posts(token, foreign, PostRange::After(first), PageRequest::first(3)).await.unwrap_err().kind,
@@ -125,10 +127,6 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl ServerControl) {
         api.posts(token, nowhere, PostRange::Newest, PageRequest::first(3)).await.unwrap_err().kind,
         FORBIDDEN
     );
-    server.archive(channel);
-    let archived =
-        api.posts(token, channel, PostRange::After(twin), PageRequest::first(1)).await.unwrap().value;
-    assert_eq!(shown(&archived).1, [last], "fact 26");
 }
 
 async fn since(api: &Rc<dyn Api>, token: &Token, channel: &ChannelId) -> (usize, bool) {

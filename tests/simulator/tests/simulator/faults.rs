@@ -43,7 +43,7 @@ fn rest_fails_as_told_for_whom_and_how_often() {
         assert_eq!(me(&fixture.bot).status, 200, "{kind:?} strikes once");
     }
     let route = Target::Route("GET /users/me".to_owned());
-    let fault = fixture.simulator.inject(Fault::new(FaultKind::Garbage).at(route));
+    let fault = fixture.simulator.inject(Fault::new(FaultKind::Garbage).target(route));
     assert!(me(&fixture.bot).json().is_string());
     assert_eq!(fixture.get("/api/v4/users/me/teams", &fixture.bot).status, 200);
     fixture.simulator.clear_fault(fault);
