@@ -106,8 +106,7 @@ impl ProcessGroup {
     }
 
     fn signal(&self, signal: Signal) {
-        let group = *self.0.lock();
-        if let Some(group) = group {
+        if let Some(group) = *self.0.lock() {
             // The group may be gone already.
             let _ = kill_process_group(group, signal);
         }
