@@ -112,7 +112,7 @@ impl Default for AuditSettings {
     fn default() -> Self {
         Self {
             enabled: true,
-            // One or two requests per account; a loss that nothing else detects is found within this time.
+            // An audit takes one or two requests; a loss that nothing else detects is found within this time.
             interval: Duration::from_secs(300),
             // Posts made around the hello have arrived by then.
             grace: Duration::from_secs(30),
@@ -169,7 +169,7 @@ impl Default for HealthSettings {
     fn default() -> Self {
         Self {
             poll: true,
-            // One empty 304 in 30 s, within which even a host's only account on a server recovers.
+            // Cheap (an empty 304), and soon enough for an account without siblings.
             poll_interval: Duration::from_secs(30),
             ping: true,
             ping_limits: PingSettings::default(),

@@ -265,7 +265,7 @@ fn a_broken_protocol_is_a_fault() {
 }
 
 #[test]
-fn a_server_that_drops_everyone_three_times_in_a_minute_trips_nobody() {
+fn a_server_that_drops_everyone_three_times_in_a_minute_trips_no_account() {
     let budget = with_restart(RestartSettings { max_restarts: 1, ..Default::default() });
     run_paused(budget, unlimited_rate(), async |harness| {
         let bots = bots(4);
@@ -286,7 +286,7 @@ fn a_server_that_drops_everyone_three_times_in_a_minute_trips_nobody() {
 }
 
 #[test]
-fn a_server_that_is_down_costs_nobody_anything_not_even_a_lone_account() {
+fn a_server_that_is_down_charges_not_even_its_only_account() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.stop();

@@ -27,7 +27,7 @@ use crate::{
 /// Endings kept per account: enough to show a bad night, and little memory for ten thousand accounts.
 const MAX_ENDINGS: usize = 10;
 
-/// One account and its children.
+/// An account and its children.
 pub(super) struct Account {
     pub(super) spec: AccountSpec,
     pub(super) context: Arc<AccountContext>,

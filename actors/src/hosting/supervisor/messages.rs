@@ -44,8 +44,8 @@ pub struct AddServer(pub ServerSpec);
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct AddAccount(pub AccountSpec);
 
-/// Stops an account and removes it. The answer comes once its sink has acknowledged every received event, or after
-/// the stop deadline. Its stored state remains; a new account of that name continues from there.
+/// Stops an account and removes it. The answer comes once its events are acknowledged, its replies sent and its progress
+/// stored, or after the stop deadline. The stored state remains; a new account of that name continues from there.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct RemoveAccount(pub AccountName);

@@ -22,7 +22,8 @@ use crate::{
 
 /// Changes the token, the server or the sink of a hosted account, which keeps its replay state and the order of its
 /// events. A new token or server ends its socket as *config changed*; a new sink alone does not. An account that waits
-/// to connect tries at once, for a new sink only if the old one was broken. A stopped account stays stopped.
+/// to connect tries at once, for a new sink only if the old one was broken. A stopped account stays stopped, unless a
+/// new token replaces one of another user.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<SinkReleased, SupervisorError>")]
 pub struct ChangeAccount(pub AccountSpec);

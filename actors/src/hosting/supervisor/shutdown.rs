@@ -25,8 +25,8 @@ const PERSIST_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct ShuttingDown {
     /// Senders that are notified when no Connection is left, one per [`Shutdown`] message.
     idle_waiters: Vec<oneshot::Sender<()>>,
-    /// The scan position: accounts with lesser names have no Connection, and nothing starts during a shutdown. Each
-    /// ending scans only the rest, so that all endings together scan the accounts once.
+    /// The scan position: accounts before it have no Connection, and nothing starts during a shutdown. Each ending scans
+    /// only the rest, so that all endings together scan the accounts once.
     scan_from: Option<AccountName>,
 }
 
