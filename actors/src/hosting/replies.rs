@@ -31,7 +31,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The most typing notifications in flight; more than these are dropped, as they hardly help anyone.
 const MAX_TYPING: usize = 8;
 
-/// Carries out the outgoing actions of one account, in order within a channel, and makes each post once. It lives from
+/// Carries out the outgoing actions of one account, in order within a channel and without duplicate posts. It lives from
 /// the account's first action on, as long as the account's Arbiter.
 pub(super) struct Replies {
     client: Rc<ReplyClient>,

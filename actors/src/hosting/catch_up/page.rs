@@ -115,6 +115,7 @@ impl PageCursor {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use serde_json::value::RawValue;
 
     use super::*;
@@ -157,7 +158,31 @@ mod tests {
     }
 
     #[test]
-    fn a_distance_is_told_in_pages() {
+    fn a_page_that_is_too_large_is_fetched_in_smaller_ones() {
+        let requests = std::cell::RefCell::default();
+        let fetch = async |_: PostRange<'_>, request: PageRequest| {
+            let requests: &std::cell::RefCell<Vec<usize>> = &requests;
+            requests.borrow_mut().push(request.per_page);
+            if request.per_page > 2 { Err("too large") } else { Ok(Page::default()) }
+        };
+        let fetched = PageCursor::newest().fetch(|error| *error == "too large", fetch).now_or_never();
+        assert!(fetched.unwrap().unwrap().next.is_none());
+        assert_eq!(*requests.borrow(), SIZES);
+        let fetched = PageCursor::newest().fetch(|error| *error == "other", fetch).now_or_never();
+        assert_eq!(fetched.unwrap().err(), Some("too large"));
+        let always = async |_: PostRange<'_>, _| Err("too large");
+        let fetched = PageCursor::newest().fetch(|_| true, always).now_or_never();
+        assert_eq!(fetched.unwrap().err(), Some("too large"));
+    }
+
+    #[test]
+    fn the_full_size_is_restored_except_among_posts_of_one_time() {
+        assert_eq!(small(Start::Newest, 0).at_full_size(), PageCursor::newest());
+        assert_eq!(small(Start::Newest, 1).at_full_size(), small(Start::Newest, 1));
+    }
+
+    #[test]
+    fn a_distance_is_converted_to_pages() {
         for (posts, size, page) in [(100_000, 0, 500), (200, 0, 1), (150, 1, 7), (5, 2, 2), (1, 2, 1)] {
             assert_eq!(PageCursor::back(posts), PageCursor { start: Start::Newest, page, size }, "{posts}");
         }

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_says_who_came_and_went() {
+    fn a_system_post_reports_a_membership_change() {
         for (row, change) in [
             (json!({ "type": "system_join_channel" }), Some(MembershipChange::Joined)),
             (json!({ "type": "system_join_channel", "user_id": "other" }), None),

@@ -86,7 +86,7 @@ impl Connection {
                 return self.end(hole, ctx);
             }
             AuditResult::Failed(reason) => {
-                let cause = format!("the audit: {reason}");
+                let cause = format!("audit failed: {reason}");
                 self.context.stats.record_audit(took, Some(&cause));
                 self.observe(Fact::ProbeFailed { cause });
             }

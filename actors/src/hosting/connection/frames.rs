@@ -108,7 +108,9 @@ impl Connection {
     fn on_hello_event(&mut self, envelope: &EventEnvelope<'_>, ctx: &mut Context<Self>) {
         let connection_id = match envelope.hello() {
             Ok(hello) => hello.connection_id.unwrap_or_default(),
-            Err(error) => return self.end(CloseReason::Protocol { cause: format!("hello: {error}") }, ctx),
+            Err(error) => {
+                return self.end(CloseReason::Protocol { cause: format!("unreadable hello: {error}") }, ctx);
+            }
         };
         let Some(socket) = &mut self.socket else { return };
         let resume_lost = !socket.connection_id.is_empty() && *socket.connection_id != *connection_id;

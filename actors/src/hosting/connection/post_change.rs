@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_edit_a_deletion_and_a_leaving_are_changes() {
+    fn a_recorded_edit_deletion_and_removal_are_changes() {
         let id = || "qnnmewwssi86dx8wwy1xejsy6c".into();
         let changes =
             |event| recorded(event).into_iter().filter_map(|parsed| parsed.change).collect::<Vec<_>>();
@@ -111,7 +111,7 @@ mod tests {
         assert!(recorded("posted").iter().all(|parsed| matches!(parsed.change, Some(Change::Posted(_)))));
     }
 
-    fn parse_frame(event: &str, data: &serde_json::Value) -> PostChange {
+    fn parse_event(event: &str, data: &serde_json::Value) -> PostChange {
         let broadcast = serde_json::json!({ "user_id": "", "channel_id": "c" });
         let frame = serde_json::json!({ "event": event, "data": data, "broadcast": broadcast, "seq": 1 });
         match mattermost::parse_frame(&frame.to_string()).unwrap() {
@@ -121,22 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_and_somebody_elses_leaving_are_none() {
+    fn a_pin_and_the_removal_of_another_user_are_no_changes() {
         let post = |edit_at, update_at| {
             let post = serde_json::json!({
                 "id": "p", "create_at": 1, "edit_at": edit_at, "update_at": update_at, "user_id": ME, "channel_id": "c",
             });
             serde_json::json!({ "post": post.to_string() })
         };
-        assert!(parse_frame("post_edited", &post(5, 5)).change.is_some());
-        assert!(parse_frame("post_edited", &post(5, 5 + SAME_EDIT_MS + 1)).change.is_none());
-        assert!(parse_frame("post_edited", &post(0, 5)).change.is_none());
-        assert!(parse_frame("posted", &post(0, 1)).own);
+        assert!(parse_event("post_edited", &post(5, 5)).change.is_some());
+        assert!(parse_event("post_edited", &post(5, 5 + SAME_EDIT_MS + 1)).change.is_none());
+        assert!(parse_event("post_edited", &post(0, 5)).change.is_none());
+        assert!(parse_event("posted", &post(0, 1)).own);
         assert_eq!(
-            parse_frame("user_removed", &serde_json::json!({ "user_id": "other" })),
+            parse_event("user_removed", &serde_json::json!({ "user_id": "other" })),
             PostChange::default()
         );
-        let mine = parse_frame("user_removed", &serde_json::json!({ "user_id": ME }));
+        let mine = parse_event("user_removed", &serde_json::json!({ "user_id": ME }));
         assert_eq!((mine.channel, mine.change), (Some("c".into()), Some(Change::Left)));
     }
 }

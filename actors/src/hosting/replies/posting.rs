@@ -1,4 +1,4 @@
-//! Posting a draft in as many parts as needed, each exactly once.
+//! Posting a draft in as many parts as needed, without duplicates.
 
 use tokio::time::{Instant, sleep};
 
