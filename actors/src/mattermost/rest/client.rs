@@ -31,8 +31,8 @@ struct Inner {
     request_stats: Arc<RequestStats>,
     config: ClientConfig,
     rest: awc::Client,
-    /// One permit per REST connection. A request that waits here takes a few bytes; one that waits in the connector takes
-    /// some kilobytes, and two thousand of those fragment the heap.
+    /// The permits for REST connections. A request that waits here takes a few bytes; one that waits in the connector
+    /// takes some kilobytes, and two thousand of those fragment the heap.
     slots: Semaphore,
     tunnels: Tunnels,
     lists_by_team: Cell<bool>,

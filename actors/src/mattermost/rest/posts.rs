@@ -64,8 +64,8 @@ pub enum PostRange<'a> {
 /// A page number and size within a [`PostRange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The number of the page, from 0. **Pages shift when a post is added or deleted** (fact 23): use numbers above 0 only
-    /// for posts that share one `create_at`, which `after` cannot separate.
+    /// The number of the page, from 0. **Pages shift when a post is added or deleted** (fact 23): use numbers above 0
+    /// only for posts that share one `create_at`, which `after` cannot separate.
     pub page: usize,
     /// The most posts on the page; clamped to 1 up to [`PER_PAGE`].
     pub per_page: usize,

@@ -54,7 +54,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A 401, which a disabled account also gets (fact 8), is [`RestErrorKind::Unauthorized`](crate::mattermost::RestErrorKind::Unauthorized).
+    /// A 401 is [`Unauthorized`](crate::mattermost::RestErrorKind::Unauthorized), also for a disabled
+    /// account (fact 8).
     pub async fn me(&self, token: &Token, etag: Option<&Etag>) -> Result<RestResponse<Me>, RestError> {
         const ROUTE: &str = "/users/me";
         let response = self.get(ROUTE, Some(token), etag).await?;

@@ -96,7 +96,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A post that does not exist is [`RestErrorKind::NotFound`], one by another user [`RestErrorKind::Refused`] with 403.
+    /// A post that does not exist is [`RestErrorKind::NotFound`], one by another user
+    /// [`RestErrorKind::Refused`] with 403.
     pub async fn edit_post(
         &self,
         token: &Token,

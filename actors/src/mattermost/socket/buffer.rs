@@ -81,7 +81,8 @@ impl ReadBuffer {
         put_spare(bytes);
     }
 
-    /// Returns the buffer to the thread until more data arrives, and keeps a short incomplete message in its own memory.
+    /// Returns the buffer to the thread until more data arrives, and keeps a short incomplete message in memory
+    /// of its own.
     pub(super) fn park(&mut self) {
         let unused = self.unused();
         if self.bytes.capacity() < STANDARD || unused.len() > MAX_PARKED {
