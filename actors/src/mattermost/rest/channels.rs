@@ -9,10 +9,12 @@ use actix_http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
 use super::{client::RawResponse, error::AppError};
-use crate::mattermost::{
-    Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+use crate::{
+    mattermost::{
+        Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+    },
+    model::{ChannelId, Token},
 };
-use crate::model::{ChannelId, Token};
 
 /// The error id of a server that does not have the requested route.
 const NO_ROUTE: &str = "api.context.404.app_error";

@@ -11,12 +11,14 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::mattermost::{
-    ClientConfig, ClientLimits, DialError, DialedSocket, Etag, RequestStats, RestError, RestErrorKind,
-    socket::dial::{self, Tunnels},
-    transport::{ServerConnector, TransportError},
+use crate::{
+    mattermost::{
+        ClientConfig, ClientLimits, DialError, DialedSocket, Etag, RequestStats, RestError, RestErrorKind,
+        socket::dial::{self, Tunnels},
+        transport::{ServerConnector, TransportError},
+    },
+    model::{ResumePoint, Token},
 };
-use crate::model::{ResumePoint, Token};
 
 /// A client that sends REST requests to one Mattermost server and dials its sockets.
 ///
@@ -39,25 +41,25 @@ struct Inner {
 }
 
 /// A request for one REST route.
-pub(in crate::mattermost) struct RestRequest<'a> {
-    pub(in crate::mattermost) method: Method,
+pub(super) struct RestRequest<'a> {
+    pub(super) method: Method,
     /// The route as errors show it.
-    pub(in crate::mattermost) route: &'static str,
+    pub(super) route: &'static str,
     /// The route with its ids and query filled in.
-    pub(in crate::mattermost) path: &'a str,
-    pub(in crate::mattermost) token: Option<&'a Token>,
-    pub(in crate::mattermost) etag: Option<&'a Etag>,
+    pub(super) path: &'a str,
+    pub(super) token: Option<&'a Token>,
+    pub(super) etag: Option<&'a Etag>,
     /// The content type and the content.
-    pub(in crate::mattermost) body: Option<(&'static str, Bytes)>,
+    pub(super) body: Option<(&'static str, Bytes)>,
     /// The time limit for the whole exchange.
-    pub(in crate::mattermost) time_limit: Duration,
+    pub(super) time_limit: Duration,
 }
 
 /// A response with status 2xx or 304 and its whole body.
-pub(in crate::mattermost) struct RawResponse {
-    pub(in crate::mattermost) status: StatusCode,
-    pub(in crate::mattermost) headers: HeaderMap,
-    pub(in crate::mattermost) body: Vec<u8>,
+pub(super) struct RawResponse {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 impl Client {
@@ -91,13 +93,13 @@ impl Client {
     }
 
     /// True once the server is known to list channels only by team (fact 12).
-    pub(in crate::mattermost) fn lists_by_team(&self) -> &Cell<bool> {
+    pub(super) fn lists_by_team(&self) -> &Cell<bool> {
         &self.0.lists_by_team
     }
 
     /// Sends a GET request and reads the whole body: a connection with an unread response cannot be
     /// reused.
-    pub(in crate::mattermost) async fn get(
+    pub(super) async fn get(
         &self,
         route: &'static str,
         token: Option<&Token>,
@@ -107,7 +109,7 @@ impl Client {
     }
 
     /// Sends a GET request for a route with ids or a query: `path` contains them, errors show `route`.
-    pub(in crate::mattermost) async fn get_path(
+    pub(super) async fn get_path(
         &self,
         route: &'static str,
         path: &str,
@@ -119,15 +121,12 @@ impl Client {
             .await
     }
 
-    pub(in crate::mattermost) fn limits(&self) -> &ClientLimits {
+    pub(super) fn limits(&self) -> &ClientLimits {
         self.0.config.limits()
     }
 
     /// Sends a request within its time limit, and reads the whole body.
-    pub(in crate::mattermost) async fn execute(
-        &self,
-        request: RestRequest<'_>,
-    ) -> Result<RawResponse, RestError> {
+    pub(super) async fn execute(&self, request: RestRequest<'_>) -> Result<RawResponse, RestError> {
         let (route, token, time_limit) = (request.route, request.token, request.time_limit);
         let method = request.method.clone();
         let exchange = async {

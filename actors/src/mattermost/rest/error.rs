@@ -65,15 +65,11 @@ pub enum RestErrorKind {
 }
 
 impl RestError {
-    pub(in crate::mattermost) fn new(
-        kind: RestErrorKind,
-        route: &'static str,
-        message: impl Into<Box<str>>,
-    ) -> Self {
+    pub(super) fn new(kind: RestErrorKind, route: &'static str, message: impl Into<Box<str>>) -> Self {
         Self { kind, route, id: None, message: message.into(), source: None }
     }
 
-    pub(in crate::mattermost) fn from_transport(failure: TransportError, route: &'static str) -> Self {
+    pub(super) fn from_transport(failure: TransportError, route: &'static str) -> Self {
         let kind = match failure.kind {
             TransportErrorKind::Unreachable => RestErrorKind::Unreachable,
             TransportErrorKind::Timeout => RestErrorKind::Timeout,
@@ -86,18 +82,18 @@ impl RestError {
 
 /// The JSON body of an error response from Mattermost.
 #[derive(Deserialize)]
-pub(in crate::mattermost) struct AppError {
+pub(super) struct AppError {
     id: Box<str>,
     #[serde(default)]
     message: String,
     #[serde(default)]
-    pub(in crate::mattermost) status_code: u16,
+    pub(super) status_code: u16,
 }
 
 impl RestError {
     /// Creates the error for a status that is not a success. The body may be JSON, plain text (fact 15) or a
     /// web page.
-    pub(in crate::mattermost) fn from_status(
+    pub(super) fn from_status(
         status: StatusCode,
         headers: &HeaderMap,
         body: &[u8],
@@ -118,7 +114,7 @@ impl RestError {
     }
 
     /// Removes the token from the message, in case a server or a proxy repeated it.
-    pub(in crate::mattermost) fn redact(mut self, token: Option<&Token>) -> Self {
+    pub(super) fn redact(mut self, token: Option<&Token>) -> Self {
         if let Some(token) = token.filter(|token| self.message.contains(token.expose())) {
             self.message = self.message.replace(token.expose(), "…").into();
         }

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::client::RestRequest;
-use crate::mattermost::{
-    Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+use crate::{
+    mattermost::{
+        Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+    },
+    model::{ChannelId, Token},
 };
-use crate::model::{ChannelId, Token};
 
 /// The slowest acceptable upload, in bytes a second. It extends the time limit by the size of the file.
 const MIN_UPLOAD_RATE: usize = 64 * 1024;

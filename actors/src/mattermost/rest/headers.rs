@@ -38,11 +38,11 @@ impl Etag {
         Self(etag.into())
     }
 
-    pub(in crate::mattermost) fn read(headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
         text(headers, "etag").filter(|etag| !etag.is_empty()).map(|etag| Self(etag.into()))
     }
 
-    pub(in crate::mattermost) fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -58,10 +58,10 @@ pub(in crate::mattermost) fn retry_after(headers: &HeaderMap) -> Option<Duration
     number(headers, "retry-after").map(Duration::from_secs)
 }
 
-pub(in crate::mattermost) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-pub(in crate::mattermost) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+pub(super) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     text(headers, name)?.parse().ok()
 }

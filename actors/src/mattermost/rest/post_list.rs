@@ -5,19 +5,21 @@ use std::collections::HashMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::mattermost::{Post, RestError, RestErrorKind};
-use crate::model::PostId;
+use crate::{
+    mattermost::{Post, RestError, RestErrorKind},
+    model::PostId,
+};
 
 /// A list of posts. `order` contains the ids of the listed posts, the newest first; `posts` can also contain thread
 /// roots that are not listed (fact 11).
 #[derive(Deserialize)]
-pub(in crate::mattermost) struct PostList {
+pub(super) struct PostList {
     order: Vec<PostId>,
     posts: HashMap<PostId, Box<RawValue>>,
     #[serde(default, deserialize_with = "non_empty_id")]
-    pub(in crate::mattermost) next_post_id: Option<PostId>,
+    pub(super) next_post_id: Option<PostId>,
     #[serde(default, deserialize_with = "non_empty_id")]
-    pub(in crate::mattermost) prev_post_id: Option<PostId>,
+    pub(super) prev_post_id: Option<PostId>,
 }
 
 /// Reads an optional id; an empty one counts as none.
@@ -28,7 +30,7 @@ fn non_empty_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pos
 
 impl PostList {
     /// Returns the number of rows that the server listed.
-    pub(in crate::mattermost) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.order.len()
     }
 
@@ -36,7 +38,7 @@ impl PostList {
     ///
     /// A listed post that is missing or cannot be parsed makes the whole list an error: leaving it out would
     /// lose it silently.
-    pub(in crate::mattermost) fn posts(mut self, route: &'static str) -> Result<Vec<Post>, RestError> {
+    pub(super) fn posts(mut self, route: &'static str) -> Result<Vec<Post>, RestError> {
         self.order.sort_unstable();
         self.order.dedup();
         let bad = |message: String| RestError::new(RestErrorKind::BadBody, route, message);

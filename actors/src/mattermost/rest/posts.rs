@@ -6,10 +6,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{client::RawResponse, post_list::PostList};
-use crate::mattermost::{
-    Client, PostHead, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+use crate::{
+    mattermost::{
+        Client, PostHead, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+    },
+    model::{ChannelId, PostId, Token, UserId},
 };
-use crate::model::{ChannelId, PostId, Token, UserId};
 
 /// The most posts on a page, which is the server's maximum (fact 11): a request costs more than its content. If a page
 /// of long posts is [`RestErrorKind::TooLarge`], a smaller one fits.

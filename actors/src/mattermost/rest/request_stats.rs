@@ -10,8 +10,10 @@ use std::{
 use actix_http::Method;
 use parking_lot::Mutex;
 
-use crate::mattermost::{DialError, DialErrorKind, RestError, RestErrorKind};
-use crate::policy::RequestClass;
+use crate::{
+    mattermost::{DialError, DialErrorKind, RestError, RestErrorKind},
+    policy::RequestClass,
+};
 
 /// Counters of the requests and dials to one server since the program started, shared by all threads.
 ///
@@ -64,7 +66,7 @@ pub struct WaitStats {
 }
 
 impl RequestStats {
-    pub(in crate::mattermost) fn record_request(
+    pub(super) fn record_request(
         &self,
         method: &Method,
         route: &'static str,
@@ -74,7 +76,7 @@ impl RequestStats {
         count(&self.requests, (method_name(method), route, status));
     }
 
-    pub(in crate::mattermost) fn record_dial(&self, failed: Option<&DialError>) {
+    pub(super) fn record_dial(&self, failed: Option<&DialError>) {
         const SWITCHING_PROTOCOLS: u16 = 101;
         count(
             &self.dials,

@@ -41,10 +41,7 @@ impl Client {
 }
 
 impl RawResponse {
-    pub(in crate::mattermost) fn json<T: DeserializeOwned>(
-        &self,
-        route: &'static str,
-    ) -> Result<T, RestError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, route: &'static str) -> Result<T, RestError> {
         let kind = headers::text(&self.headers, "content-type").unwrap_or("application/json");
         if !kind.to_ascii_lowercase().contains("json") || self.body.trim_ascii_start().starts_with(b"<") {
             return Err(RestError::new(RestErrorKind::NotJson, route, format!("the content type is {kind}")));
@@ -57,7 +54,7 @@ impl RawResponse {
         })
     }
 
-    /// True if the body is as long as announced. Without an announced length only the end of its JSON counts.
+    /// True if the body has its announced length; false if none was announced.
     fn is_complete(&self) -> bool {
         let announced = headers::number(&self.headers, "content-length");
         announced.is_some_and(|length| length == self.body.len() as u64)

@@ -6,10 +6,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::client::{RawResponse, RestRequest};
-use crate::mattermost::{
-    Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+use crate::{
+    mattermost::{
+        Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse,
+        transport::url::percent_encode,
+    },
+    model::{ChannelId, PostId, Token, UserId},
 };
-use crate::model::{ChannelId, PostId, Token, UserId};
 
 /// The content type of a JSON body.
 const JSON: &str = "application/json";

@@ -16,12 +16,14 @@ use futures_util::future::LocalBoxFuture;
 use tokio::time::timeout;
 
 use super::ByteStream;
-use crate::mattermost::{
-    ClientConfig, DialError, DialErrorKind, RateHeaders, Socket,
-    rest::{client::bearer, headers},
-    transport::ServerConnector,
+use crate::{
+    mattermost::{
+        ClientConfig, DialError, DialErrorKind, RateHeaders, Socket,
+        rest::{client::bearer, headers},
+        transport::ServerConnector,
+    },
+    model::{ResumePoint, Token},
 };
-use crate::model::{ResumePoint, Token};
 
 /// An open socket from which nothing has been read yet.
 #[derive(Debug)]

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::mattermost::EventEnvelope;
-use crate::model::{ChannelId, EventBody, UserId};
+use crate::{
+    mattermost::EventEnvelope,
+    model::{ChannelId, EventBody, UserId},
+};
 
 /// The content of `hello`: the server accepted the token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -68,7 +68,7 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    pub(in crate::mattermost) fn config(&self) -> Arc<ClientConfig> {
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
 }
