@@ -35,7 +35,7 @@ use super::{
     start_gate::Turn,
     worker::{self, Closing, Worker},
 };
-use crate::config::ExecConfig;
+use crate::{config::ExecConfig, telemetry::time::human};
 
 /// Soon enough that the child does not lie idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(50);
@@ -104,11 +104,6 @@ impl Exec {
     }
 }
 
-/// As exactly as a person wants to know it.
-fn millis(wait: Duration) -> u64 {
-    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.down.left() {
@@ -155,7 +150,6 @@ impl Keeper {
 
     fn tell(&self, cause: &str, next: Next) {
         let sink = &*self.supplies.sink;
-        let human = |wait: Duration| humantime::format_duration(Duration::from_millis(millis(wait)));
         match next {
             Next::After(wait) => {
                 tracing::warn!(sink, "the handler failed: {cause}; starting it again in {}", human(wait));
