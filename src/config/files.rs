@@ -38,22 +38,18 @@ impl Config {
     pub fn reread_files(&self) -> (Self, Vec<Problem>) {
         let (mut config, mut problems) = (self.clone(), Vec::new());
         for account in &mut config.accounts {
-            collect(account.read_token_file(), &mut problems);
+            problems.extend(account.read_token_file().err());
         }
         for server in &mut config.servers {
-            collect(server.read_ca_file(), &mut problems);
+            problems.extend(server.read_ca_file().err());
         }
         for sink in &mut config.sinks {
-            collect(sink.read_secret_file(), &mut problems);
-            collect(sink.read_ca_file(), &mut problems);
+            problems.extend(sink.read_secret_file().err());
+            problems.extend(sink.read_ca_file().err());
         }
         problems.extend(restore_duplicate_tokens(&self.accounts, &mut config.accounts));
         (config, problems)
     }
-}
-
-fn collect(read: Result<(), Problem>, problems: &mut Vec<Problem>) {
-    problems.extend(read.err());
 }
 
 /// Reads and parses a file.

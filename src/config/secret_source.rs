@@ -76,15 +76,20 @@ impl SecretSource {
         file.or(variable).or(here)
     }
 
-    fn take(self, section: &mut TableReader<'_>, given: Source, context: &ReadContext<'_>) -> Option<String> {
-        match given {
-            Source::File(path, as_given) => self.read_file(section, &path, &as_given),
+    fn take(
+        self,
+        section: &mut TableReader<'_>,
+        source: Source,
+        context: &ReadContext<'_>,
+    ) -> Option<String> {
+        match source {
+            Source::File(path, as_written) => self.read_file(section, &path, &as_written),
             Source::Variable(name) => self.read_variable(section, &name, context),
             Source::Value(text) => Some(text),
         }
     }
 
-    fn read_file(self, section: &mut TableReader<'_>, path: &Path, as_given: &Path) -> Option<String> {
+    fn read_file(self, section: &mut TableReader<'_>, path: &Path, as_written: &Path) -> Option<String> {
         let (key, noun) = (self.keys[0], self.noun);
         match read_text(path, LARGEST_FILE) {
             Ok(text) => {
@@ -95,7 +100,7 @@ impl SecretSource {
                 Some(text)
             }
             // The value may be the secret itself instead of a path.
-            Err(_) if looks_secret(as_given) => {
+            Err(_) if looks_secret(as_written) => {
                 let message =
                     format!("there is no such file, and this looks like a {noun} rather than a path");
                 let remedy =

@@ -49,8 +49,8 @@ fn refused_with(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let dir = Dir::new();
     let sources = Sources { environment: environment(variables), ..dir.sources(text) };
     let error = Config::load(&sources, None).unwrap_err();
-    for messages in [format!("{error}"), format!("{error:?} {sources:?}")] {
-        assert!(!messages.contains(SECRET), "the message contains the token: {messages}");
+    for text in [format!("{error}"), format!("{error:?} {sources:?}")] {
+        assert!(!text.contains(SECRET), "the message contains the token: {text}");
     }
     error.problems.iter().map(ToString::to_string).collect()
 }
@@ -227,8 +227,8 @@ fn a_file_that_cannot_be_read_is_told() {
         ("matterhost.ini", "use the ending .toml, .yaml, .yml or .json"),
     ] {
         let sources = Sources { file: dir.0.path().join(name), ..Sources::default() };
-        let messages = Config::load(&sources, None).unwrap_err().to_string();
-        assert!(messages.contains(expected) && messages.contains(name), "{messages}");
+        let message = Config::load(&sources, None).unwrap_err().to_string();
+        assert!(message.contains(expected) && message.contains(name), "{message}");
     }
 }
 

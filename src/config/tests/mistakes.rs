@@ -54,9 +54,8 @@ fn mistakes_in_settings() {
 #[cfg(not(feature = "otlp"))]
 #[test]
 fn a_collector_needs_a_program_that_can_send() {
-    let messages =
-        "log.otlp_endpoint: this program was built without OpenTelemetry; remove it, or build with";
-    assert_refused(&[("[log]\notlp_endpoint = 'http://127.0.0.1:4318'", messages)]);
+    let message = "log.otlp_endpoint: this program was built without OpenTelemetry; remove it, or build with";
+    assert_refused(&[("[log]\notlp_endpoint = 'http://127.0.0.1:4318'", message)]);
 }
 
 #[test]

@@ -20,7 +20,8 @@ const PAUSED: Family = Family::seconds(
     "How long until the server's rate limit lets anything through again",
 );
 const WAITS: Family = Family::counter("gate_waits", "Requests that were given leave");
-const WAITED: Family = Family::seconds("gate_wait", Kind::Counter, "How long they wait for it, all together");
+const WAITED: Family =
+    Family::seconds("gate_wait", Kind::Counter, "How long they waited for it, all together");
 const REQUESTS: Family = Family::counter("rest_requests", "Requests to the server, by what came of them");
 const DIALS: Family = Family::counter("dials", "Dials, by what came of them; 101 is a socket");
 const CONNECT: Family =
