@@ -201,9 +201,9 @@ impl Tree {
         let take = |(name, value): (String, Value)| {
             let checked = check(&name);
             if let Err(error) = &checked {
-                let text = error.to_string();
-                let (message, remedy) = text.split_once(": ").unwrap_or((&text, "choose another"));
-                report.problems.push(Problem::new(section, message, remedy));
+                let said = error.to_string();
+                let (what, remedy) = said.split_once(": ").unwrap_or((&said, "choose another"));
+                report.problems.push(Problem::new(section, what, remedy));
             }
             (name, checked.ok(), value)
         };

@@ -114,11 +114,12 @@ fn url(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Serve
     let url: ServerUrl = match text.parse() {
         Ok(url) => url,
         Err(error) => {
-            // The error text contains the remedy after a semicolon.
-            let message = error.to_string();
-            let (message, remedy) =
-                message.split_once("; ").unwrap_or((&message, "write it like https://chat.example.com"));
-            section.refuse("url", message, remedy);
+            // The parser's own words hold the remedy behind a semicolon.
+            let said: matterhost_actors::mattermost::UrlError = error;
+            let said = said.to_string();
+            let (what, remedy) =
+                said.split_once("; ").unwrap_or((&said, "write it like https://chat.example.com"));
+            section.refuse("url", what, remedy);
             return None;
         }
     };

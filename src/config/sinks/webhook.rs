@@ -137,26 +137,26 @@ fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(
         Ok((server, path)) => {
             let lookup = |name: &str| context.environment.get(name).cloned();
             if let Err(error) = proxy::ensure_direct(&server, lookup) {
-                let message = format!("{} names a proxy, and proxies are not supported", error.variable);
+                let what = format!("{} names a proxy, and proxies are not supported", error.variable);
                 let remedy = format!(
                     "unset {}, or add {} to NO_PROXY if it can be reached directly",
                     error.variable, error.host
                 );
-                section.refuse("url", message, remedy);
+                section.refuse("url", what, remedy);
             }
             Some((server, path))
         }
         Err(error) => {
-            let message = error.to_string();
-            let (message, _) = message.split_once("; ").unwrap_or((&message, ""));
+            let said = error.to_string();
+            let (what, _) = said.split_once("; ").unwrap_or((&said, ""));
             let remedy = match error {
                 UrlError::Credentials => {
-                    "remove the part before the @; the handler recognizes requests by their signature"
+                    "leave out what stands before the @: requests are signed, and the handler checks that"
                 }
-                UrlError::Fragment => "remove the # and everything after it",
+                UrlError::Fragment => "leave out the # and what follows",
                 _ => "write it like http://127.0.0.1:8000/events",
             };
-            section.refuse("url", message, remedy);
+            section.refuse("url", what, remedy);
             None
         }
     }

@@ -209,9 +209,9 @@ fn mistakes_in_webhooks() {
         ("127.0.0.1:8000", "sinks.h.url: the scheme is not http or https; write it like http://127"),
         (
             "http://u:mustnotshow7dqm4q6zj3h5s9e@a/x",
-            "sinks.h.url: there are credentials in the URL; remove the part",
+            "sinks.h.url: there are credentials in the URL; leave out what",
         ),
-        ("http://a/x#y", "sinks.h.url: there is a fragment in the URL; remove the #"),
+        ("http://a/x#y", "sinks.h.url: there is a fragment in the URL; leave out the #"),
         ("http:///", "sinks.h.url: this is no URL: empty host;"),
     ] {
         let messages = refused(&format!("{GOOD}[sinks.h]\ntype = 'webhook'\nurl = '{url}'\n"));
