@@ -31,10 +31,6 @@ mod syntax;
 mod table;
 mod value;
 
-use std::time::Duration;
-
-use matterhost_actors::hosting::HostSettings;
-
 pub use accounts::AccountConfig;
 pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, ListenAddress, ReadyPolicy};
 pub use dead_letter::DeadLetterConfig;
@@ -52,6 +48,10 @@ pub use sinks::{
 pub use sources::{Sources, environment};
 pub use state::StateConfig;
 pub use table::KnownKey;
+
+use std::time::Duration;
+
+use matterhost_actors::hosting::HostSettings;
 
 /// The commented configuration that `matterhost config example` prints. It is valid once the token's variable is set.
 pub const EXAMPLE: &str = include_str!("config/example.toml");

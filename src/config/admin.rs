@@ -5,12 +5,12 @@ mod ready;
 mod tls;
 mod token;
 
-use std::{net::SocketAddr, path::Path};
-
 pub use listen::ListenAddress;
 pub use ready::ReadyPolicy;
 pub use tls::AdminTls;
 pub use token::AdminToken;
+
+use std::{net::SocketAddr, path::Path};
 
 use super::{
     ConfigError, Sources,

@@ -6,6 +6,12 @@ mod filter;
 mod secret;
 mod webhook;
 
+pub use exec::ExecConfig;
+pub use file::FileConfig;
+pub use filter::{ChannelType, FilterConfig};
+pub use secret::{Secret, Secrets};
+pub use webhook::WebhookConfig;
+
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
@@ -19,12 +25,6 @@ use super::{
     table::{Diagnostics, TableReader},
     value::ConfigValue,
 };
-
-pub use exec::ExecConfig;
-pub use file::FileConfig;
-pub use filter::{ChannelType, FilterConfig};
-pub use secret::{Secret, Secrets};
-pub use webhook::WebhookConfig;
 
 /// The name of the default sink.
 const STANDARD_OUTPUT: &str = "stdout";

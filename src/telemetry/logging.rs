@@ -5,6 +5,8 @@ mod journal;
 mod level;
 mod one_line;
 
+pub use self::level::LogLevelHandle;
+
 use std::{io, sync::OnceLock};
 
 use tracing::Subscriber;
@@ -12,7 +14,6 @@ use tracing_subscriber::{
     Layer, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
 };
 
-pub use self::level::LogLevelHandle;
 use self::one_line::OneLine;
 use super::color;
 use crate::config::{LogConfig, LogFormat};

@@ -15,6 +15,12 @@ mod servers;
 mod sinks;
 mod timings;
 
+pub use self::{
+    counts::EventMeter,
+    format::Format,
+    sinks::{DeliveryTimer, SinkMeter},
+};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::AtomicU64},
@@ -28,11 +34,6 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use self::{counts::AccountCounts, labels::CountsKey, scrape::Scrape, sinks::Sinks, timings::Timings};
-pub use self::{
-    counts::EventMeter,
-    format::Format,
-    sinks::{DeliveryTimer, SinkMeter},
-};
 
 /// All metrics. Clones share them.
 #[derive(Debug, Clone)]

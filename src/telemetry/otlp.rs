@@ -32,13 +32,13 @@ const PATH: &str = "/v1/logs";
 static PROVIDER: OnceLock<SdkLoggerProvider> = OnceLock::new();
 
 /// The layer that receives log lines.
-pub(in crate::telemetry) type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
+pub(super) type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
 
 /// Starts sending to the given address or the one in the standard variables. Returns `None` if neither is set.
 ///
 /// # Errors
 /// Returns an error if the address or a variable is invalid.
-pub(in crate::telemetry) fn start(endpoint: Option<&str>) -> Option<Result<Bridge, String>> {
+pub(super) fn start(endpoint: Option<&str>) -> Option<Result<Bridge, String>> {
     let is_configured =
         [OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT].into_iter().any(is_set);
     (endpoint.is_some() || is_configured).then(|| build(endpoint).map_err(|error| error.to_string()))
@@ -69,7 +69,7 @@ fn build(endpoint: Option<&str>) -> Result<Bridge, Box<dyn std::error::Error>> {
 }
 
 /// Sends the remaining records.
-pub(in crate::telemetry) fn flush() {
+pub(super) fn flush() {
     if let Some(provider) = PROVIDER.get()
         && let Err(error) = provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT)
     {
