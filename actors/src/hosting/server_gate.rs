@@ -23,7 +23,7 @@ use crate::{
     mattermost::{RestError, RestErrorKind},
     model::{AccountName, Fact, ServerName, ServerSnapshot},
     policy::{
-        FairQueue, GateLimits, RateLimitStatus, RequestClass, ServerProbe, ServerStatus, TokenBucket,
+        FairQueue, GateLimits, RateHeaders, RequestClass, ServerProbe, ServerStatus, TokenBucket,
         stretched_interval,
     },
     ports::{Api, ApiFactory},
@@ -70,7 +70,7 @@ enum ServerReport {
     /// It answered 429.
     Limited(Option<Duration>),
     /// Its headers.
-    Rate(RateLimitStatus),
+    Rate(RateHeaders),
 }
 
 /// How many accounts are on the server now.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{ChannelId, PostId, UserId};
 
-/// Why a Connection ended. What follows from each is decided by [`crate::policy::consequence`].
+/// Why a Connection ended. What follows from each is decided by `policy::consequence`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseReason {
     /// The operator stopped the account.

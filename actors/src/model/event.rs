@@ -1,6 +1,12 @@
 //! An event on its way to a sink.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::Deserialize;
 
 use super::{AccountName, ChannelId, Generation, PostId, ServerName, UserId};
 
@@ -75,6 +81,22 @@ pub enum Change {
     Left,
 }
 
+/// The member of `data` that holds a post, as JSON in a string (fact 13).
+#[derive(Deserialize)]
+struct PostData<'a> {
+    #[serde(borrow)]
+    post: Cow<'a, str>,
+}
+
+/// The members of a post that identify one version of it.
+#[derive(Deserialize)]
+struct UpdatedPost<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(default)]
+    update_at: i64,
+}
+
 /// A post, as far as its place goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PostKey {
@@ -84,7 +106,43 @@ pub struct PostKey {
     pub id: PostId,
 }
 
+impl Event {
+    /// Returns the id of the event, which is the same whether it was received live or fetched later, and in any
+    /// generation. An event that cannot be fetched is named after its connection and its number there.
+    pub fn id(&self) -> String {
+        match &self.body.change {
+            Some(Change::Posted(post)) => post.id.to_string(),
+            Some(Change::Edited { id, edit_at }) => format!("{id}/edited/{edit_at}"),
+            // A post is deleted once at most, and the live event does not carry the time.
+            Some(Change::Deleted { id }) => format!("{id}/deleted"),
+            Some(Change::Left) | None => {
+                self.body.updated_post_id().unwrap_or_else(|| self.id_by_connection())
+            }
+        }
+    }
+
+    fn id_by_connection(&self) -> String {
+        if !self.connection_id.is_empty() {
+            return format!("{}/{}", self.connection_id, self.body.seq);
+        }
+        // A server without reliable WebSockets gives its connections no id, and each numbers its events from 0.
+        let received = self.received_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{}/{}/{}", self.generation, received.as_millis(), self.body.seq)
+    }
+}
+
 impl EventBody {
+    /// Returns the id of a `post_edited` event that is not an edit of the text, such as a pin: the post's last edit
+    /// time does not tell two of them apart, its update time does.
+    fn updated_post_id(&self) -> Option<String> {
+        if &*self.event != "post_edited" {
+            return None;
+        }
+        let data: PostData<'_> = serde_json::from_str(&self.data).ok()?;
+        let post: UpdatedPost<'_> = serde_json::from_str(&data.post).ok()?;
+        Some(format!("{}/updated/{}", post.id, post.update_at))
+    }
+
     /// The post that it brings, when it is a new one.
     pub fn post(&self) -> Option<&PostKey> {
         match &self.change {

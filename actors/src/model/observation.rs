@@ -48,7 +48,7 @@ pub enum Fact {
     },
     /// The account hears again after a change of it, or after its socket was found deaf; told beside [`Fact::Ready`].
     HearsAgain {
-        /// For how long it may have heard nothing: [`crate::policy::DeafTimer`] says from when.
+        /// For how long it may have heard nothing: `policy::DeafTimer` says from when.
         after: Duration,
     },
     /// A catch-up takes long: how far it is.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, PostId, ResumePoint, UserId};
+use super::{ChannelId, PostId, UserId};
 
 /// What is kept of one account, or what has changed of it: a store puts changes on what it has, channel by channel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +29,15 @@ pub struct AccountRecord {
     pub listed_at: Option<i64>,
     /// The newest server time seen at all, in milliseconds.
     pub server_time: i64,
+}
+
+/// Where a lost socket may be taken up again (fact 10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumePoint {
+    /// The `connection_id` that hello gave.
+    pub connection_id: Box<str>,
+    /// The next sequence number wanted: one more than the last seen.
+    pub next_seq: u64,
 }
 
 /// What is kept of a channel. All times are server milliseconds.

@@ -1,6 +1,6 @@
 //! What a bot says, and what became of it.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -107,18 +107,12 @@ impl ReplyKey {
     /// The key of the `n`th answer to an event: the same when the event comes again. It counts as an answer to the loop
     /// guard.
     pub fn for_event(event: &Event, n: usize) -> Self {
-        let body = &event.body;
-        let (id, since) = match &body.change {
-            Some(Change::Posted(post)) => (post.id.to_string(), Some(post.create_at)),
-            Some(Change::Edited { id, edit_at }) => (format!("{id}/edited/{edit_at}"), Some(*edit_at)),
-            Some(Change::Deleted { id }) => (format!("{id}/deleted"), None),
-            // A server without reliable WebSockets gives its connections no id, and numbers begin anew in each.
-            Some(Change::Left) | None if event.connection_id.is_empty() => {
-                let heard = event.received_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                (format!("{}/{}/{}", event.generation, heard.as_millis(), body.seq), None)
-            }
-            Some(Change::Left) | None => (format!("{}/{}", event.connection_id, body.seq), None),
+        let since = match &event.body.change {
+            Some(Change::Posted(post)) => Some(post.create_at),
+            Some(Change::Edited { edit_at, .. }) => Some(*edit_at),
+            Some(Change::Deleted { .. } | Change::Left) | None => None,
         };
+        let id = event.id();
         Self { text: format!("{id}#{n}").into(), since, answers: true }
     }
 
@@ -214,7 +208,7 @@ pub enum ReplyError {
         /// The state that it was in at the end.
         state: AccountState,
         /// How long it was tried.
-        waited: std::time::Duration,
+        waited: Duration,
         /// What stood in the way last.
         cause: String,
         /// Whether it may have been done all the same.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, AccountState, Ending, Generation, ServerName, Witnesses};
+use super::{AccountName, AccountState, CloseReason, Generation, ServerName};
 
 /// How far a catch-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,6 +103,49 @@ pub struct AccountDetail {
     pub witnesses: Witnesses,
     /// What waits for its sink; none when its Delivery did not answer in time.
     pub waiting: Option<DeliveryQueueStats>,
+}
+
+/// How a Connection ended, and when the account was back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// When.
+    pub at: SystemTime,
+    /// The generation that ended.
+    pub generation: Generation,
+    /// Why.
+    pub reason: CloseReason,
+    /// Whether it was charged to the restart budget.
+    pub charged: bool,
+    /// Whether another account's socket told of the change that ended it.
+    pub witnessed: bool,
+    /// For how long it had been ready, if it was.
+    pub ready_for: Option<Duration>,
+    /// How long until the account was ready again; none while it is not.
+    pub back_after: Option<Duration>,
+}
+
+/// What the witnesses of an account said last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Witnesses {
+    /// The last poll of `/users/me` that was answered, or failed.
+    pub poll: Option<Probe>,
+    /// The last in-band ping that was answered.
+    pub ping: Option<Probe>,
+    /// When another account's socket last told of a change.
+    pub prompted: Option<SystemTime>,
+    /// The last audit that could tell.
+    pub audit: Option<Probe>,
+}
+
+/// What came of one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// When the answer came.
+    pub at: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+    /// What was wrong; none when all was well.
+    pub cause: Option<Arc<str>>,
 }
 
 /// What an account has heard and its sink has not acknowledged.

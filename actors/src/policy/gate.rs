@@ -5,9 +5,9 @@ mod server_probe;
 mod token_bucket;
 
 pub use fair_queue::{FairQueue, GateFull, Grant, RequestClass};
-pub use server_probe::{ServerProbe, ServerStatus};
+pub(crate) use server_probe::{ServerProbe, ServerStatus};
 pub(super) use token_bucket::MAX_PAUSE;
-pub use token_bucket::{RateLimitStatus, TokenBucket};
+pub use token_bucket::{RateHeaders, TokenBucket};
 
 /// What an operator may set about one server.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,12 +1,6 @@
 //! What outlives the process.
 
-use std::{
-    collections::HashMap,
-    future::ready,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::BoxFuture;
 
 use crate::model::{AccountName, Records};
 
@@ -33,34 +27,4 @@ pub trait CursorStore: Send + Sync + 'static {
 pub struct StoreError {
     /// Which file, what is wrong, and how to mend it.
     pub message: String,
-}
-
-/// Keeps everything in memory: it outlives a Supervisor, and not the process. Clones share what they keep.
-#[derive(Debug, Clone, Default)]
-pub struct MemoryStore {
-    accounts: Arc<Mutex<HashMap<AccountName, Records>>>,
-}
-
-impl MemoryStore {
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<AccountName, Records>) -> T) -> T {
-        // Each change is one call on a map: a panic leaves it whole.
-        f(&mut self.accounts.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl CursorStore for MemoryStore {
-    fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Records, StoreError>> {
-        let kept = self.with(|accounts| accounts.get(account).cloned().unwrap_or_default());
-        ready(Ok(kept)).boxed()
-    }
-
-    fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.with(|accounts| accounts.entry(account.clone()).or_default().put(changes));
-        ready(Ok(())).boxed()
-    }
-
-    fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.with(|accounts| accounts.remove(account));
-        ready(Ok(())).boxed()
-    }
 }

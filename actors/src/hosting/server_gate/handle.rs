@@ -13,7 +13,7 @@ use crate::hosting::context::now;
 use crate::{
     mattermost::{DialError, DialErrorKind, RateHeaders, RequestStats, RestError, RestErrorKind},
     model::{AccountName, ServerSnapshot},
-    policy::{RateLimitStatus, RequestClass},
+    policy::RequestClass,
 };
 
 /// The way to one server's gate, from any Arbiter.
@@ -67,9 +67,7 @@ impl GateHandle {
     /// Learns from the answer to a request.
     pub(in crate::hosting) fn report_answer(&self, rate: Option<RateHeaders>) {
         if let Some(rate) = rate {
-            let reset_seconds = rate.reset.as_secs();
-            let (limit, remaining) = (rate.limit.into(), rate.remaining.into());
-            self.gate.do_send(ServerReport::Rate(RateLimitStatus { limit, remaining, reset_seconds }));
+            self.gate.do_send(ServerReport::Rate(rate));
         }
     }
 

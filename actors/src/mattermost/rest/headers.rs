@@ -4,18 +4,7 @@ use std::{fmt, time::Duration};
 
 use actix_http::header::HeaderMap;
 
-/// How much of the server's rate limit is left, as an answer's `X-Ratelimit-*` headers say (fact 15).
-///
-/// The limit is counted by client address: all accounts of a host share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateHeaders {
-    /// How many requests fit at once.
-    pub limit: u32,
-    /// How many are left.
-    pub remaining: u32,
-    /// In how long all of them will be there again, from the answer on. Whole seconds.
-    pub reset: Duration,
-}
+pub use crate::policy::RateHeaders;
 
 /// The mark of one version of an answer, to be sent back as `If-None-Match` (fact 9).
 #[derive(Clone, PartialEq, Eq)]

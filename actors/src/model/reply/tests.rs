@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use super::*;
 use crate::model::{AccountUser, EventBody, Generation, PostKey, ServerName};
 
@@ -8,7 +10,7 @@ fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -
         user: AccountUser::default(),
         generation: Generation(2),
         connection_id: connection_id.into(),
-        received_at: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(after_ms),
+        received_at: SystemTime::UNIX_EPOCH + Duration::from_millis(after_ms),
         recovered: false,
         own: false,
         body: EventBody {
@@ -58,7 +60,7 @@ fn doubt_is_told() {
     let late = |maybe_done| ReplyError::TimedOut {
         account: AccountName::new("bot").unwrap(),
         state: AccountState::Blocked,
-        waited: std::time::Duration::from_secs(120),
+        waited: Duration::from_secs(120),
         cause: "the token was refused (401)".into(),
         maybe_done,
     };

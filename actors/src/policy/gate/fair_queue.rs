@@ -97,14 +97,13 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
     /// Takes the next request: the classes in turn, within one the oldest.
     pub fn next(&mut self, server_is_up: bool) -> Option<Grant<T>> {
         for step in 0..CLASSES {
-            let class =
-                [RequestClass::Health, RequestClass::Connect, RequestClass::CatchUp, RequestClass::Reply]
-                    [(self.turn + step) % CLASSES];
-            if !server_is_up && matches!(class, RequestClass::Health | RequestClass::Connect) {
+            let at = (self.turn + step) % CLASSES;
+            let class = RequestClass::ALL[at];
+            if !class.may_go(server_is_up) {
                 continue;
             }
-            if let Some((account, ticket)) = self.waiting[class as usize].pop_front() {
-                self.turn = (self.turn + step + 1) % CLASSES;
+            if let Some((account, ticket)) = self.waiting[at].pop_front() {
+                self.turn = (at + 1) % CLASSES;
                 if class == RequestClass::Health {
                     self.polling.remove(&account);
                 }

@@ -12,7 +12,7 @@ const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
 /// What is known of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerStatus {
+pub(crate) enum ServerStatus {
     /// It answers, as far as is known.
     Up,
     /// It does not answer.
@@ -21,7 +21,7 @@ pub enum ServerStatus {
 
 /// Knows whether a server is down, and when to knock.
 #[derive(Debug)]
-pub struct ServerProbe {
+pub(crate) struct ServerProbe {
     status: ServerStatus,
     /// A knock is on its way.
     on_its_way: bool,
@@ -45,17 +45,17 @@ impl Default for ServerProbe {
 
 impl ServerProbe {
     /// What is known of the server.
-    pub fn status(&self) -> ServerStatus {
+    pub(crate) fn status(&self) -> ServerStatus {
         self.status
     }
 
     /// Since when the server has not answered, as far as is known.
-    pub fn down_since(&self) -> Option<Instant> {
+    pub(crate) fn down_since(&self) -> Option<Instant> {
         self.since
     }
 
     /// A caller could not reach the server. Says whether to knock now.
-    pub fn request_failed(&mut self, now: Instant) -> bool {
+    pub(crate) fn request_failed(&mut self, now: Instant) -> bool {
         let believed = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < BELIEVED_FOR);
         if self.on_its_way || self.status == ServerStatus::Down || believed {
             return false;
@@ -66,12 +66,12 @@ impl ServerProbe {
     }
 
     /// A knock that was scheduled begins.
-    pub fn probe_started(&mut self) {
+    pub(crate) fn probe_started(&mut self) {
         self.on_its_way = true;
     }
 
     /// A knock was answered: any status below 500 is an answer, a 404 or a 429 too. Says whether that is news.
-    pub fn probe_answered(&mut self, now: Instant) -> bool {
+    pub(crate) fn probe_answered(&mut self, now: Instant) -> bool {
         self.on_its_way = false;
         self.answered_at = Some(now);
         self.delays.reset();
@@ -79,7 +79,7 @@ impl ServerProbe {
     }
 
     /// A knock was not answered. Says when to knock again, and whether that is news.
-    pub fn probe_failed(&mut self) -> (Duration, bool) {
+    pub(crate) fn probe_failed(&mut self) -> (Duration, bool) {
         self.on_its_way = false;
         let news = std::mem::replace(&mut self.status, ServerStatus::Down) == ServerStatus::Up;
         (self.delays.next_delay(), news)

@@ -9,19 +9,21 @@ pub(in crate::policy) const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// The slowest that headers may make us, in requests a second: without a request there is nothing to learn from.
 const SLOWEST: f64 = 0.1;
 /// A bucket that needs longer than this to fill is a date in the wrong header, as some proxies send it.
-const LONGEST_RESET_SECONDS: u64 = 3_600;
+const LONGEST_RESET: Duration = Duration::from_secs(3_600);
 /// How much may go out at once after a quiet time: a fifth of a second's worth, at least one.
 const BURST_SECONDS: f64 = 0.2;
 
-/// The server's `X-Ratelimit-*` headers.
+/// The state of the server's rate limit, as an answer's `X-Ratelimit-*` headers give it (fact 15).
+///
+/// The server counts requests by client address: all accounts of a host share the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimitStatus {
-    /// The size of the server's bucket.
-    pub limit: u64,
-    /// What is left in it.
-    pub remaining: u64,
-    /// Seconds until it is full again, rounded up.
-    pub reset_seconds: u64,
+pub struct RateHeaders {
+    /// The size of the server's bucket, in requests.
+    pub limit: u32,
+    /// The requests left in it.
+    pub remaining: u32,
+    /// The time from the answer until the bucket is full again, in whole seconds, rounded up.
+    pub reset: Duration,
 }
 
 /// The pace of one server's requests.
@@ -87,15 +89,14 @@ impl TokenBucket {
 
     /// Learns from the server's headers. Its bucket being less than half full, the time it needs to fill again
     /// tells its rate; strangers behind the same address are counted in it.
-    pub fn adapt(&mut self, now: Instant, seen: RateLimitStatus) {
+    pub fn adapt(&mut self, now: Instant, seen: RateHeaders) {
         self.refill(now);
-        let is_date = seen.reset_seconds > LONGEST_RESET_SECONDS;
+        let is_date = seen.reset > LONGEST_RESET;
         if is_date || seen.limit == 0 || seen.remaining.saturating_mul(2) >= seen.limit {
             self.rate = self.configured;
             return;
         }
-        #[expect(clippy::cast_precision_loss, reason = "rates are small numbers")]
-        let server = (seen.limit - seen.remaining) as f64 / seen.reset_seconds.max(1) as f64;
+        let server = f64::from(seen.limit - seen.remaining) / seen.reset.as_secs_f64().max(1.0);
         self.rate = self.configured.min(server.max(SLOWEST));
         self.tokens = self.tokens.min(burst(self.rate));
     }
@@ -174,10 +175,10 @@ mod tests {
         for (remaining, reset_seconds, rate) in
             [(4, 1, 50.0), (3, 2, 50.0), (2, 2, 2.0), (0, 3, 2.0), (5, 1, 50.0)]
         {
-            bucket.adapt(start, RateLimitStatus { limit: 6, remaining, reset_seconds });
+            bucket.adapt(start, RateHeaders { limit: 6, remaining, reset: reset_seconds * SECOND });
             assert!((bucket.rate() - rate).abs() < 1e-9, "{remaining} left: {}", bucket.rate());
         }
-        bucket.adapt(start, RateLimitStatus { limit: 100_000, remaining: 0, reset_seconds: 1 });
+        bucket.adapt(start, RateHeaders { limit: 100_000, remaining: 0, reset: SECOND });
         assert!((bucket.rate() - 50.0).abs() < 1e-9);
     }
 
@@ -186,7 +187,8 @@ mod tests {
         let start = Instant::now();
         for (remaining, reset_seconds) in [(10, 1_700_000_000), (99, 3_600), (0, u64::MAX), (1, 0)] {
             let mut bucket = TokenBucket::new(start, 50.0);
-            bucket.adapt(start, RateLimitStatus { limit: 200, remaining, reset_seconds });
+            let reset = Duration::from_secs(reset_seconds);
+            bucket.adapt(start, RateHeaders { limit: 200, remaining, reset });
             let made = made_within(&mut bucket, start, 600 * SECOND);
             assert!(made >= 60, "{made} in ten minutes after {remaining} left, {reset_seconds} s");
         }

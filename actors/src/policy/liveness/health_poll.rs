@@ -12,7 +12,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a poll found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PollResult {
+pub(crate) enum PollResult {
     /// 304: nothing changed (fact 9).
     Unmodified,
     /// 200.
@@ -31,7 +31,7 @@ pub enum PollResult {
 
 /// What follows a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PollVerdict {
+pub(crate) enum PollVerdict {
     /// All is well: poll again after the interval.
     Healthy,
     /// Nothing was learned: poll again after the interval.
@@ -44,7 +44,7 @@ pub enum PollVerdict {
 
 /// What one HealthCheck compares with.
 #[derive(Debug)]
-pub struct HealthPoll {
+pub(crate) struct HealthPoll {
     user: UserId,
     baseline: i64,
     unauthorized: bool,
@@ -52,12 +52,12 @@ pub struct HealthPoll {
 
 impl HealthPoll {
     /// Compares with the user and the `update_at` that were seen before connecting.
-    pub fn new(user: UserId, baseline: i64) -> Self {
+    pub(crate) fn new(user: UserId, baseline: i64) -> Self {
         Self { user, baseline, unauthorized: false }
     }
 
     /// What follows from what a poll found.
-    pub fn judge(&mut self, found: &PollResult) -> PollVerdict {
+    pub(crate) fn judge(&mut self, found: &PollResult) -> PollVerdict {
         let again = std::mem::replace(&mut self.unauthorized, *found == PollResult::Unauthorized);
         match found {
             PollResult::Unauthorized if again => PollVerdict::Terminate(CloseReason::Unauthorized),
@@ -78,7 +78,7 @@ impl HealthPoll {
 
 /// When an account polls first: spread over the interval by its name, so that ten thousand accounts that
 /// connect together do not poll together.
-pub fn spread_delay(account: &AccountName, interval: Duration) -> Duration {
+pub(crate) fn spread_delay(account: &AccountName, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     account.hash(&mut hasher);
     let share = (hasher.finish() % 10_000) as u32;
@@ -86,7 +86,7 @@ pub fn spread_delay(account: &AccountName, interval: Duration) -> Duration {
 }
 
 /// The interval at which the polls of so many accounts take at most half the server's rate.
-pub fn stretched_interval(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
+pub(crate) fn stretched_interval(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "nobody hosts 2^52 accounts")]
     let least = accounts as f64 / (requests_per_second / 2.0);
     Duration::try_from_secs_f64(least).map_or(interval, |least| interval.max(least))

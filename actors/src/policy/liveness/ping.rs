@@ -24,7 +24,7 @@ impl Default for PingSettings {
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PingAction {
+pub(crate) enum PingAction {
     /// Nothing until then.
     Wait(Instant),
     /// Nothing until reading goes on.
@@ -37,7 +37,7 @@ pub enum PingAction {
 
 /// The pulse of one socket. Time in which our own reading is paused counts neither as silence nor as waiting.
 #[derive(Debug)]
-pub struct PingMonitor {
+pub(crate) struct PingMonitor {
     limits: PingSettings,
     next_ping: Instant,
     /// The ping that is on its way.
@@ -57,18 +57,18 @@ struct Open {
 
 impl PingMonitor {
     /// A socket that was just opened.
-    pub fn new(now: Instant, limits: PingSettings) -> Self {
+    pub(crate) fn new(now: Instant, limits: PingSettings) -> Self {
         Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
     }
 
     /// The operator set other limits. The next ping comes no later than by them; one that is on its way keeps its time.
-    pub fn configure(&mut self, now: Instant, limits: PingSettings) {
+    pub(crate) fn configure(&mut self, now: Instant, limits: PingSettings) {
         self.limits = limits;
         self.next_ping = self.next_ping.min(now + limits.interval);
     }
 
     /// What to do now.
-    pub fn next_action(&mut self, now: Instant) -> PingAction {
+    pub(crate) fn next_action(&mut self, now: Instant) -> PingAction {
         if self.paused_since.is_some() {
             return PingAction::Paused;
         }
@@ -86,13 +86,13 @@ impl PingMonitor {
     }
 
     /// A ping was sent with this number.
-    pub fn ping_sent(&mut self, now: Instant, seq: u64) {
+    pub(crate) fn ping_sent(&mut self, now: Instant, seq: u64) {
         self.next_ping = now + self.limits.interval;
         self.open = Some(Open { seq, sent: now, deadline: now + self.limits.timeout, heard: false });
     }
 
     /// Something was heard.
-    pub fn frame_received(&mut self, now: Instant) {
+    pub(crate) fn frame_received(&mut self, now: Instant) {
         if let Some(open) = &mut self.open {
             open.heard = true;
             open.deadline = open.deadline.max(now + self.limits.timeout);
@@ -100,19 +100,19 @@ impl PingMonitor {
     }
 
     /// A reply came. When it answers the open ping: how long it took.
-    pub fn reply_received(&mut self, now: Instant, seq: u64) -> Option<Duration> {
+    pub(crate) fn reply_received(&mut self, now: Instant, seq: u64) -> Option<Duration> {
         let open = self.open.filter(|open| open.seq == seq)?;
         self.open = None;
         Some(now.saturating_duration_since(open.sent))
     }
 
     /// Our own reading stops.
-    pub fn reading_paused(&mut self, now: Instant) {
+    pub(crate) fn reading_paused(&mut self, now: Instant) {
         self.paused_since.get_or_insert(now);
     }
 
     /// Our own reading goes on: all deadlines move by the time it stood still. Gives back that time.
-    pub fn reading_resumed(&mut self, now: Instant) -> Duration {
+    pub(crate) fn reading_resumed(&mut self, now: Instant) -> Duration {
         let Some(since) = self.paused_since.take() else { return Duration::ZERO };
         let stood_still = now.saturating_duration_since(since);
         self.resumed_at = Some(now);
@@ -124,13 +124,13 @@ impl PingMonitor {
     }
 
     /// For how long our own reading has been paused now.
-    pub fn paused_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn paused_for(&self, now: Instant) -> Option<Duration> {
         self.paused_since.map(|since| now.saturating_duration_since(since))
     }
 
     /// Whether our own reading is paused, or was until so recently that a loss noticed now may come from it: a
     /// server that lost patience meanwhile is found gone only when what it had sent has been read.
-    pub fn is_behind(&self, now: Instant) -> bool {
+    pub(crate) fn is_behind(&self, now: Instant) -> bool {
         let recently = |at: Instant| now.saturating_duration_since(at) < self.limits.timeout;
         self.paused_since.is_some() || self.resumed_at.is_some_and(recently)
     }

@@ -4,33 +4,33 @@ use crate::{model::ChannelId, policy::Anchor};
 
 /// A channel as a listing shows it. Times are server milliseconds.
 #[derive(Debug, Clone)]
-pub struct ListedChannel {
+pub(crate) struct ListedChannel {
     /// The channel.
-    pub channel: ChannelId,
+    pub(crate) channel: ChannelId,
     /// When it was made.
-    pub create_at: i64,
+    pub(crate) create_at: i64,
     /// Its newest post's time, or past it (fact 24).
-    pub last_post_at: i64,
+    pub(crate) last_post_at: i64,
     /// Whether it is a direct or group channel, which is all the account's from its beginning.
-    pub is_direct: bool,
+    pub(crate) is_direct: bool,
 }
 
 /// A channel to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelBacklog {
+pub(crate) struct ChannelBacklog {
     /// The channel.
-    pub channel: ChannelId,
+    pub(crate) channel: ChannelId,
     /// Where its posts begin.
-    pub from: Anchor,
+    pub(crate) from: Anchor,
     /// Edits and deletions later than this are wanted, too; none where `last_post_at` has not moved.
-    pub edits_since: Option<i64>,
+    pub(crate) edits_since: Option<i64>,
     /// How the account came by it.
-    pub kind: BacklogKind,
+    pub(crate) kind: BacklogKind,
 }
 
 /// How an account came by a channel that is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BacklogKind {
+pub(crate) enum BacklogKind {
     /// It was in it at the last listing.
     Known,
     /// It came in since, or a moment before: what is wanted begins at its join post, if there is one.

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::{
-    model::{Change, ChannelRecord, PostKey},
-    policy::{Anchor, Cursor, EditCursor},
+use super::{
+    cursor::{Anchor, Cursor},
+    edits::EditCursor,
 };
+use crate::model::{Change, ChannelRecord, PostKey};
 
 /// One channel.
 #[derive(Debug)]

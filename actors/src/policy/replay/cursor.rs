@@ -9,7 +9,7 @@ const MOST_SINCE: usize = 4_096;
 
 /// Where paging begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Anchor {
+pub(crate) enum Anchor {
     /// After this time: no post of the channel has been acknowledged yet.
     Time(i64),
     /// After this post (`after=`, fact 11).
@@ -23,7 +23,7 @@ pub enum Anchor {
 
 impl Anchor {
     /// The time after which posts are wanted, in server milliseconds.
-    pub fn time(&self) -> i64 {
+    pub(crate) fn time(&self) -> i64 {
         match self {
             Self::Time(time) => *time,
             Self::Post { create_at, .. } => *create_at,
@@ -36,7 +36,7 @@ impl Anchor {
 /// The anchor is the newest acknowledged post that is at least the overlap older than the newest one: what became
 /// visible late lies behind it. The ids since are those that paging from the anchor would bring again.
 #[derive(Debug, Clone)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     anchor: Anchor,
     since: BTreeSet<(i64, PostId)>,
     overlap_ms: i64,
@@ -44,44 +44,44 @@ pub struct Cursor {
 
 impl Cursor {
     /// A cursor at a time: posts made later are wanted.
-    pub fn at(time: i64, overlap_ms: i64) -> Self {
+    pub(crate) fn at(time: i64, overlap_ms: i64) -> Self {
         Self { anchor: Anchor::Time(time), since: BTreeSet::new(), overlap_ms }
     }
 
     /// A cursor as it was kept: an anchor, and what was acknowledged since.
-    pub fn restore(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
+    pub(crate) fn restore(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
         Self { anchor, since: since.into_iter().collect(), overlap_ms }
     }
 
     /// Another overlap holds from the next acknowledgement on.
-    pub fn set_overlap(&mut self, overlap_ms: i64) {
+    pub(crate) fn set_overlap(&mut self, overlap_ms: i64) {
         self.overlap_ms = overlap_ms;
     }
 
     /// Posts acknowledged since the anchor, each with its time.
-    pub fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
+    pub(crate) fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
         self.since.iter()
     }
 
     /// Where paging begins.
-    pub fn anchor(&self) -> &Anchor {
+    pub(crate) fn anchor(&self) -> &Anchor {
         &self.anchor
     }
 
     /// Begins earlier, where no post is its anchor yet.
-    pub fn reach_back(&mut self, time: i64) {
+    pub(crate) fn reach_back(&mut self, time: i64) {
         if let Anchor::Time(begin) = &mut self.anchor {
             *begin = (*begin).min(time);
         }
     }
 
     /// The time of the newest acknowledged post, or where the cursor began.
-    pub fn newest(&self) -> i64 {
+    pub(crate) fn newest(&self) -> i64 {
         self.since.last().map_or(self.anchor.time(), |(create_at, _)| *create_at)
     }
 
     /// The time of the newest acknowledged post, if there is one.
-    pub fn newest_post(&self) -> Option<i64> {
+    pub(crate) fn newest_post(&self) -> Option<i64> {
         let anchor = match &self.anchor {
             Anchor::Time(_) => None,
             Anchor::Post { create_at, .. } => Some(*create_at),
@@ -90,12 +90,12 @@ impl Cursor {
     }
 
     /// Whether a post was acknowledged since the anchor.
-    pub fn knows(&self, create_at: i64, id: &PostId) -> bool {
+    pub(crate) fn knows(&self, create_at: i64, id: &PostId) -> bool {
         self.since.contains(&(create_at, id.clone()))
     }
 
     /// A post was acknowledged.
-    pub fn acknowledge(&mut self, create_at: i64, id: PostId) {
+    pub(crate) fn acknowledge(&mut self, create_at: i64, id: PostId) {
         self.since.insert((create_at, id));
         let Some((newest, _)) = self.since.last() else { return };
         let old_enough = newest.saturating_sub(self.overlap_ms);

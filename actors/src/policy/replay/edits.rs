@@ -12,7 +12,7 @@ const MOST: usize = 1_000;
 /// The time stays the overlap behind what was seen of the channel: an edit may become visible late, as a post may. A
 /// live deletion does not say when it was (its post is sent as it was before), so it is known by its id alone.
 #[derive(Debug, Clone)]
-pub struct EditCursor {
+pub(crate) struct EditCursor {
     until: i64,
     since: BTreeSet<(i64, PostId)>,
     deleted: VecDeque<PostId>,
@@ -20,42 +20,42 @@ pub struct EditCursor {
 
 impl EditCursor {
     /// Those later than a time are wanted.
-    pub fn after(until: i64) -> Self {
+    pub(crate) fn after(until: i64) -> Self {
         Self { until, since: BTreeSet::new(), deleted: VecDeque::new() }
     }
 
     /// As it was kept.
-    pub fn restore(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
+    pub(crate) fn restore(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
         Self { until, since: since.into_iter().collect(), deleted: deleted.into() }
     }
 
     /// Later ones are wanted, in server milliseconds.
-    pub fn until(&self) -> i64 {
+    pub(crate) fn until(&self) -> i64 {
         self.until
     }
 
     /// Edits acknowledged since that time, each with its own.
-    pub fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
+    pub(crate) fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
         self.since.iter()
     }
 
     /// Posts whose deletion was acknowledged lately, the oldest first.
-    pub fn deleted(&self) -> impl Iterator<Item = &PostId> {
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = &PostId> {
         self.deleted.iter()
     }
 
     /// Whether that edit was acknowledged.
-    pub fn knows_edit(&self, id: &PostId, edit_at: i64) -> bool {
+    pub(crate) fn knows_edit(&self, id: &PostId, edit_at: i64) -> bool {
         self.since.contains(&(edit_at, id.clone()))
     }
 
     /// Whether that post's deletion was acknowledged.
-    pub fn knows_deletion(&self, id: &PostId) -> bool {
+    pub(crate) fn knows_deletion(&self, id: &PostId) -> bool {
         self.deleted.contains(id)
     }
 
     /// An edit was acknowledged.
-    pub fn acknowledge_edit(&mut self, id: PostId, edit_at: i64) {
+    pub(crate) fn acknowledge_edit(&mut self, id: PostId, edit_at: i64) {
         self.since.insert((edit_at, id));
         while self.since.len() > MOST {
             let Some((edit_at, _)) = self.since.pop_first() else { return };
@@ -64,7 +64,7 @@ impl EditCursor {
     }
 
     /// A deletion was acknowledged.
-    pub fn acknowledge_deletion(&mut self, id: PostId) {
+    pub(crate) fn acknowledge_deletion(&mut self, id: PostId) {
         self.deleted.push_back(id);
         if self.deleted.len() > MOST {
             self.deleted.pop_front();
@@ -72,7 +72,7 @@ impl EditCursor {
     }
 
     /// All until that time has been seen.
-    pub fn advance_to(&mut self, until: i64) {
+    pub(crate) fn advance_to(&mut self, until: i64) {
         self.until = self.until.max(until);
         while self.since.first().is_some_and(|(edit_at, _)| *edit_at <= self.until) {
             self.since.pop_first();

@@ -2,7 +2,7 @@
 
 /// What an event's number says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SequenceCheck {
+pub(crate) enum SequenceCheck {
     /// The one that was due.
     InOrder,
     /// Some are missing before it.
@@ -16,23 +16,23 @@ pub enum SequenceCheck {
 
 /// Where a connection's sequence stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sequence {
+pub(crate) struct Sequence {
     next: u64,
 }
 
 impl Sequence {
     /// A sequence that goes on at `next`: 0 for a new connection.
-    pub fn starting_at(next: u64) -> Self {
+    pub(crate) fn starting_at(next: u64) -> Self {
         Self { next }
     }
 
     /// The number that is due; a resume asks for it (fact 10).
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(self) -> u64 {
         self.next
     }
 
     /// Takes note of an event's number.
-    pub fn observe(&mut self, seq: u64) -> SequenceCheck {
+    pub(crate) fn observe(&mut self, seq: u64) -> SequenceCheck {
         let expected = self.next;
         if seq < expected {
             return SequenceCheck::Duplicate;

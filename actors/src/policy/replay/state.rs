@@ -4,11 +4,12 @@ mod audit;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use audit::AuditReadiness;
+
 use std::collections::HashMap;
 
-use super::backlog::{BacklogKind, ChannelBacklog, ListedChannel};
-
 use super::{
+    backlog::{BacklogKind, ChannelBacklog, ListedChannel},
     channel::{ChannelState, Membership},
     recent::RecentPosts,
 };
@@ -52,7 +53,7 @@ impl ReplayState {
     }
 
     /// A book as it was kept.
-    pub fn restore(settings: ReplaySettings, records: Records) -> Self {
+    pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
         let pages = records.channels.into_iter();
         Self {
             channels: pages
@@ -67,28 +68,28 @@ impl ReplayState {
     }
 
     /// What it goes by.
-    pub fn settings(&self) -> &ReplaySettings {
+    pub(crate) fn settings(&self) -> &ReplaySettings {
         &self.settings
     }
 
     /// The operator set something else: it holds for what is heard, fetched and begun from now on.
-    pub fn configure(&mut self, settings: ReplaySettings) {
+    pub(crate) fn configure(&mut self, settings: ReplaySettings) {
         self.settings = settings;
         self.channels.values_mut().for_each(|page| page.set_overlap(settings.overlap_ms));
     }
 
     /// The account itself.
-    pub fn account(&self) -> &AccountRecord {
+    pub(crate) fn account(&self) -> &AccountRecord {
         &self.account
     }
 
     /// Whether no listing was ever finished: the account begins.
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.account.listed_at.is_none()
     }
 
     /// A Connection begins with this baseline. What it was resumed by is used up.
-    pub fn set_baseline(&mut self, user: &UserId, baseline: i64) {
+    pub(crate) fn set_baseline(&mut self, user: &UserId, baseline: i64) {
         let account = &mut self.account;
         account.user.get_or_insert_with(|| user.clone());
         account.baseline = Some(baseline);
@@ -97,14 +98,18 @@ impl ReplayState {
     }
 
     /// The account rests: where its connection may be taken up again.
-    pub fn set_resume_point(&mut self, resume: Option<ResumePoint>) {
+    pub(crate) fn set_resume_point(&mut self, resume: Option<ResumePoint>) {
         self.account.resume = resume;
         self.account_is_dirty = true;
     }
 
     /// A listing came, at this server time or later. Channels seen for the first time begin; those that are to be read
     /// are given back.
-    pub fn apply_listing(&mut self, listing: &[ListedChannel], server_time: i64) -> Vec<ChannelBacklog> {
+    pub(crate) fn apply_listing(
+        &mut self,
+        listing: &[ListedChannel],
+        server_time: i64,
+    ) -> Vec<ChannelBacklog> {
         let lost_at = self.account.server_time;
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
         self.account.server_time = lost_at.max(newest).max(server_time);
@@ -167,7 +172,7 @@ impl ReplayState {
     }
 
     /// All that the last listing promised has been fetched, but for those channels.
-    pub fn finish_round(&mut self, skipped: &[ChannelId]) {
+    pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         for channel in skipped {
             if let Some(page) = self.channels.get_mut(channel) {
                 page.skipped();
@@ -183,12 +188,12 @@ impl ReplayState {
     }
 
     /// Whether that channel refused to be read for the first time since it last could be.
-    pub fn is_newly_refused(&self, channel: &ChannelId) -> bool {
+    pub(crate) fn is_newly_refused(&self, channel: &ChannelId) -> bool {
         self.channels.get(channel).is_none_or(|page| !page.refused)
     }
 
     /// The account is out of the channel, as soon as what was taken of it is acknowledged.
-    pub fn leave_channel(&mut self, channel: &ChannelId) {
+    pub(crate) fn leave_channel(&mut self, channel: &ChannelId) {
         if let Some(page) = self.channels.get_mut(channel) {
             page.leave();
             mark(&mut self.dirty, channel, page);
@@ -236,13 +241,13 @@ impl ReplayState {
 
     /// Takes a change that was fetched. Where its channel's cursor has moved on since the listing, what lies behind it was
     /// received before, and its id may be forgotten.
-    pub fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
+    pub(crate) fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
         let is_behind = self.channels.get(channel).is_some_and(|page| page.has_passed(change));
         !is_behind && self.admit(channel, change)
     }
 
     /// What was taken and not acknowledged is gone: it is to come again.
-    pub fn forget_unacknowledged(&mut self) {
+    pub(crate) fn forget_unacknowledged(&mut self) {
         for page in self.channels.values_mut() {
             for change in page.forget_unacknowledged() {
                 if let Change::Posted(post) = change {
@@ -268,7 +273,7 @@ impl ReplayState {
     }
 
     /// Changes that could not be kept: they have changed still.
-    pub fn mark_unsaved(&mut self, changes: Records) {
+    pub(crate) fn mark_unsaved(&mut self, changes: Records) {
         self.account_is_dirty |= changes.account.is_some();
         for channel in changes.channels.into_keys() {
             if let Some(page) = self.channels.get_mut(&channel) {

@@ -11,7 +11,7 @@ const DELAYS: Delays =
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplyStep {
+pub(crate) enum ReplyStep {
     /// Look whether it was done already.
     Search,
     /// Do it.
@@ -20,7 +20,7 @@ pub enum ReplyStep {
 
 /// What stood in the way of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestFailure {
+pub(crate) enum RequestFailure {
     /// The server refuses it: the same again is refused again.
     Refused,
     /// It was not done, for certain.
@@ -34,7 +34,7 @@ pub enum RequestFailure {
 
 /// It is not tried any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GiveUpReason {
+pub(crate) enum GiveUpReason {
     /// The server refused it.
     Refused,
     /// The time is over.
@@ -50,7 +50,7 @@ pub enum GiveUpReason {
 /// asked for with the same `pending_post_id` covers what a look does not see: a post that is just being made, and a
 /// replica that lags (facts 19, 24). That alone would not do: it holds for 30 s, and on one node of a cluster.
 #[derive(Debug)]
-pub struct RequestRetry {
+pub(crate) struct RequestRetry {
     deadline: Instant,
     delays: Backoff,
     /// It can be looked for.
@@ -62,22 +62,22 @@ pub struct RequestRetry {
 
 impl RequestRetry {
     /// A request whose doing again is harmless, or that cannot be looked for.
-    pub fn idempotent(deadline: Instant) -> Self {
+    pub(crate) fn idempotent(deadline: Instant) -> Self {
         Self { deadline, delays: Backoff::new(DELAYS), findable: false, must_look: false, maybe_done: false }
     }
 
     /// A request that must not be done twice and can be looked for; whether it may have been done before.
-    pub fn at_most_once(deadline: Instant, done_before: bool) -> Self {
+    pub(crate) fn at_most_once(deadline: Instant, done_before: bool) -> Self {
         Self { findable: true, must_look: done_before, ..Self::idempotent(deadline) }
     }
 
     /// What to do now.
-    pub fn next_step(&self) -> ReplyStep {
+    pub(crate) fn next_step(&self) -> ReplyStep {
         if self.must_look { ReplyStep::Search } else { ReplyStep::Send }
     }
 
     /// It was looked for, and not found.
-    pub fn not_found(&mut self) {
+    pub(crate) fn not_found(&mut self) {
         (self.must_look, self.maybe_done) = (false, false);
     }
 
@@ -85,7 +85,7 @@ impl RequestRetry {
     ///
     /// # Errors
     /// When there is no next.
-    pub fn failed(
+    pub(crate) fn failed(
         &mut self,
         now: Instant,
         step: ReplyStep,
@@ -105,13 +105,8 @@ impl RequestRetry {
     }
 
     /// The time is over.
-    pub fn timed_out(&self) -> GiveUpReason {
+    pub(crate) fn timed_out(&self) -> GiveUpReason {
         GiveUpReason::TimedOut { maybe_done: self.maybe_done }
-    }
-
-    /// When it is given up.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
     }
 }
 

@@ -9,7 +9,7 @@ const MOST_CHANNELS: usize = 10_000;
 
 /// What follows for one post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoopVerdict {
+pub(crate) enum LoopVerdict {
     /// It may be made, and counts.
     Allow,
     /// It is one too many.
@@ -24,7 +24,7 @@ pub enum LoopVerdict {
 /// An answer beyond the limit is refused. What answers nothing is counted and never refused: a bot that tells the news
 /// in a channel where nobody speaks is no loop.
 #[derive(Debug)]
-pub struct LoopGuard {
+pub(crate) struct LoopGuard {
     limit: u32,
     channels: HashMap<ChannelId, Count>,
     bots: HashSet<UserId>,
@@ -38,22 +38,22 @@ struct Count {
 
 impl LoopGuard {
     /// A guard that lets so many through; 0 lets all through.
-    pub fn new(limit: u32) -> Self {
+    pub(crate) fn new(limit: u32) -> Self {
         Self { limit, channels: HashMap::new(), bots: HashSet::new() }
     }
 
     /// How many it lets through.
-    pub fn limit(&self) -> u32 {
+    pub(crate) fn limit(&self) -> u32 {
         self.limit
     }
 
     /// The operator set another limit. What was counted stays counted.
-    pub fn set_limit(&mut self, limit: u32) {
+    pub(crate) fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
     }
 
     /// A hosted bot is about to post.
-    pub fn record_post(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
+    pub(crate) fn record_post(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
         if self.limit == 0 {
             return LoopVerdict::Allow;
         }
@@ -70,26 +70,26 @@ impl LoopGuard {
     }
 
     /// A post that was counted was not made after all.
-    pub fn undo(&mut self, channel: &ChannelId) {
+    pub(crate) fn undo(&mut self, channel: &ChannelId) {
         if let Some(count) = self.channels.get_mut(channel) {
             count.posts = count.posts.saturating_sub(1);
         }
     }
 
     /// Somebody's post is handed over.
-    pub fn post_received(&mut self, channel: &ChannelId, author: &UserId) {
+    pub(crate) fn post_received(&mut self, channel: &ChannelId, author: &UserId) {
         if !self.bots.contains(author) {
             self.channels.remove(channel);
         }
     }
 
     /// Whether it counts in a channel.
-    pub fn is_counting(&self, channel: &ChannelId) -> bool {
+    pub(crate) fn is_counting(&self, channel: &ChannelId) -> bool {
         self.channels.contains_key(channel)
     }
 
     /// The channels that it counts in.
-    pub fn channel_count(&self) -> usize {
+    pub(crate) fn channel_count(&self) -> usize {
         self.channels.len()
     }
 }

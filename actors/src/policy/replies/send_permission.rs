@@ -4,7 +4,7 @@ use crate::model::AccountState;
 
 /// Whether an account may speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendPermission {
+pub(crate) enum SendPermission {
     /// The server has welcomed it.
     Granted,
     /// Not now: it may be welcomed later.
@@ -15,7 +15,7 @@ pub enum SendPermission {
 
 /// Whether an account may speak. While the host parts, what was heard is still answered: a stopped account may speak
 /// then, with the token that it was welcomed with.
-pub fn send_permission(state: AccountState, draining: bool) -> SendPermission {
+pub(crate) fn send_permission(state: AccountState, draining: bool) -> SendPermission {
     use AccountState as S;
     match state {
         S::CatchingUp | S::Ready | S::Stalled | S::Stopping => SendPermission::Granted,

@@ -21,7 +21,7 @@ const MOST_CHANNELS: usize = 4_096;
 /// remembered. Its first answer in a channel costs a request more, and no other, also when hundreds of events come
 /// again after a kill.
 #[derive(Debug, Default)]
-pub struct SentKeys {
+pub(crate) struct SentKeys {
     posts: HashMap<Arc<str>, (ChannelId, PostId)>,
     /// The keys, the oldest first.
     order: VecDeque<Arc<str>>,
@@ -31,18 +31,18 @@ pub struct SentKeys {
 
 impl SentKeys {
     /// The post that has the key.
-    pub fn find(&self, key: &str) -> Option<&PostId> {
+    pub(crate) fn find(&self, key: &str) -> Option<&PostId> {
         self.posts.get(key).map(|(_, post)| post)
     }
 
     /// Whether a post with a key that is not known may be there, being no older than `oldest`, in server milliseconds.
-    pub fn may_contain(&self, channel: &ChannelId, oldest: Option<i64>) -> bool {
+    pub(crate) fn may_contain(&self, channel: &ChannelId, oldest: Option<i64>) -> bool {
         let known = self.known_from.get(channel);
         known.is_none_or(|from| oldest.is_some_and(|oldest| oldest < *from))
     }
 
     /// A channel was looked at: these are all keyed posts of the account from that server time on.
-    pub fn channel_searched(&mut self, channel: &ChannelId, from: i64, found: Vec<(String, PostId)>) {
+    pub(crate) fn channel_searched(&mut self, channel: &ChannelId, from: i64, found: Vec<(String, PostId)>) {
         if self.known_from.len() >= MOST_CHANNELS && !self.known_from.contains_key(channel) {
             self.known_from.clear();
         }
@@ -54,7 +54,7 @@ impl SentKeys {
     }
 
     /// Something was posted.
-    pub fn insert(&mut self, channel: &ChannelId, key: &str, post: PostId) {
+    pub(crate) fn insert(&mut self, channel: &ChannelId, key: &str, post: PostId) {
         let key: Arc<str> = key.into();
         if self.posts.insert(key.clone(), (channel.clone(), post)).is_none() {
             self.order.push_back(key);

@@ -13,9 +13,9 @@ pub const MAX_TEXT_CHARS: usize = MAX_POST_CHARS * MOST_PARTS;
 
 /// A text is too long, also in parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TextTooLong {
+pub(crate) struct TextTooLong {
     /// How long it is, in characters.
-    pub characters: usize,
+    pub(crate) characters: usize,
 }
 
 /// Cuts a text into parts that fit in a post.
@@ -26,7 +26,7 @@ pub struct TextTooLong {
 ///
 /// # Errors
 /// When it takes too many parts.
-pub fn split_text(text: &str) -> Result<Vec<String>, TextTooLong> {
+pub(crate) fn split_text(text: &str) -> Result<Vec<String>, TextTooLong> {
     let mut parts = split_at(text, MAX_POST_CHARS);
     if parts.len() > MOST_PARTS {
         return Err(TextTooLong { characters: text.chars().count() });

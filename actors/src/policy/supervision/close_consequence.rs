@@ -6,18 +6,18 @@ use crate::model::CloseReason;
 
 /// How a Connection fared until it ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     /// For how long it was ready, without the time in which our own reading was paused; `None` when it never was.
-    pub ready_for: Option<Duration>,
+    pub(crate) ready_for: Option<Duration>,
     /// Whether our own reading was paused when it ended, or just before: a slow sink, not the server, is the cause.
-    pub reading_paused: bool,
+    pub(crate) reading_paused: bool,
     /// Whether the server dropped others with it, or is down: not this account's fault.
-    pub common_cause: bool,
+    pub(crate) common_cause: bool,
 }
 
 /// Whether an ending is charged to the restart budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChargeRule {
+pub(crate) enum ChargeRule {
     /// Never.
     Never,
     /// When it was ready for less than `reset_after`: the account flaps.
@@ -28,7 +28,7 @@ pub enum ChargeRule {
 
 /// What follows an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consequence {
+pub(crate) enum Consequence {
     /// The account stops until somebody starts it.
     Stop,
     /// A fresh Connection at once.
@@ -53,7 +53,7 @@ pub enum Consequence {
 }
 
 /// What follows from an ending.
-pub fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence {
+pub(crate) fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence {
     use CloseReason as R;
     match reason {
         R::OperatorStop | R::Removed | R::Shutdown | R::IdentityChanged { .. } => Consequence::Stop,

@@ -12,7 +12,7 @@ use crate::model::{CloseClass, CloseReason};
 /// ready. The server's clock begins it and ours ends it: what they differ by is part of it, but it is never longer than
 /// since the account was last ready.
 #[derive(Debug, Default)]
-pub struct DeafTimer {
+pub(crate) struct DeafTimer {
     /// `update_at` of the last Connection that was ready.
     baseline: Option<i64>,
     /// When that was ready.
@@ -23,7 +23,7 @@ pub struct DeafTimer {
 
 impl DeafTimer {
     /// A Connection ended.
-    pub fn ended(&mut self, now: SystemTime, reason: &CloseReason) {
+    pub(crate) fn ended(&mut self, now: SystemTime, reason: &CloseReason) {
         if reason.class() == CloseClass::Recycle {
             self.found_at.get_or_insert(now);
         }
@@ -31,7 +31,7 @@ impl DeafTimer {
 
     /// A Connection that was born with this `update_at` is ready. Tells how long the account may have heard nothing, if it
     /// was changed or found deaf since it was last ready.
-    pub fn ready(&mut self, now: SystemTime, update_at: i64) -> Option<Duration> {
+    pub(crate) fn ready(&mut self, now: SystemTime, update_at: i64) -> Option<Duration> {
         let before = self.baseline.replace(update_at);
         let last_ready = self.ready_at.replace(now);
         let found = self.found_at.take();

@@ -14,7 +14,7 @@ const ASKING: Delays =
 
 /// What to do after an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestartDecision {
+pub(crate) enum RestartDecision {
     /// Nothing, until somebody starts the account.
     Stop,
     /// A new Connection after the delay.
@@ -43,7 +43,7 @@ pub enum RestartDecision {
 
 /// The memory that one account's restarts are decided from.
 #[derive(Debug)]
-pub struct RestartTracker {
+pub(crate) struct RestartTracker {
     policy: RestartPolicy,
     budget: Budget,
     backoff: Backoff,
@@ -54,21 +54,21 @@ pub struct RestartTracker {
 
 impl RestartTracker {
     /// A tracker with a whole budget.
-    pub fn new(policy: RestartPolicy) -> Self {
+    pub(crate) fn new(policy: RestartPolicy) -> Self {
         let budget = Budget::new(policy.settings());
         let [backoff, recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
         Self { policy, budget, backoff, recycling, asking: Backoff::new(ASKING) }
     }
 
     /// The operator set another policy: what was charged stays charged, and delays begin anew.
-    pub fn configure(&mut self, policy: RestartPolicy) {
+    pub(crate) fn configure(&mut self, policy: RestartPolicy) {
         self.budget.configure(policy.settings());
         [self.backoff, self.recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
         self.policy = policy;
     }
 
     /// Takes note of an ending and says what to do.
-    pub fn ended(&mut self, now: Instant, reason: &CloseReason, run: RunSummary) -> RestartDecision {
+    pub(crate) fn ended(&mut self, now: Instant, reason: &CloseReason, run: RunSummary) -> RestartDecision {
         if run.ready_for.is_some_and(|ready| ready >= self.policy.settings().reset_after) {
             self.settled();
         }
@@ -95,24 +95,24 @@ impl RestartTracker {
     }
 
     /// A Connection was ready for `reset_after`: delays begin anew, a half-open budget is whole again.
-    pub fn settled(&mut self) {
+    pub(crate) fn settled(&mut self) {
         self.budget.settled();
         self.backoff.reset();
         self.recycling.reset();
     }
 
     /// The rest of a tripped account is over.
-    pub fn cooled_down(&mut self) {
+    pub(crate) fn cooled_down(&mut self) {
         self.budget.cooled_down();
     }
 
     /// Takes a charge back. `Some` when that undid a trip: the account starts again after the delay.
-    pub fn refund(&mut self, charged_at: Instant) -> Option<Duration> {
+    pub(crate) fn refund(&mut self, charged_at: Instant) -> Option<Duration> {
         self.budget.refund(charged_at).then(|| self.backoff.next_delay())
     }
 
     /// Gives the whole budget back, and begins the delays anew.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.budget.reset();
         self.backoff.reset();
         self.recycling.reset();
@@ -120,17 +120,12 @@ impl RestartTracker {
     }
 
     /// The restart budget.
-    pub fn budget(&mut self) -> &mut Budget {
+    pub(crate) fn budget(&mut self) -> &mut Budget {
         &mut self.budget
     }
 
-    /// How long a Connection must be ready to settle.
-    pub fn reset_after(&self) -> Duration {
-        self.policy.settings().reset_after
-    }
-
     /// Whether the account is resting or on trial.
-    pub fn breaker_state(&self) -> BreakerState {
+    pub(crate) fn breaker_state(&self) -> BreakerState {
         self.budget.breaker_state()
     }
 

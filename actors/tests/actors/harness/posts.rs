@@ -5,20 +5,13 @@ use std::{
     time::SystemTime,
 };
 
-use futures_util::future::FutureExt as _;
 use matterhost_actors::{
-    mattermost::{
-        EphemeralPost, FileId, NewFile, NewPost, Post, Reaction, RestError, RestErrorKind, RestResponse,
-    },
-    model::{Change, ChannelId, Event, EventBody, Generation, PostId, PostKey, ServerName, Token},
-    ports::{ApiFuture, WriteApi},
+    mattermost::{RestError, RestErrorKind, RestResponse},
+    model::{Change, Event, EventBody, Generation, PostKey, ServerName, Token},
 };
 use tokio::sync::oneshot;
 
-use super::{FakeServer, channels::FakeChannels, fake_server::rest_error};
-
-/// What the fake takes for a file.
-const MAX_FILE_SIZE: u64 = 1_000;
+use super::{FakeServer, channels::FakeChannels};
 
 /// What becomes of one post that is to be made.
 pub(crate) enum PostReply {
@@ -35,9 +28,9 @@ pub(crate) enum PostReply {
 /// What was asked for.
 #[derive(Default)]
 pub(super) struct PostRequests {
-    fates: VecDeque<PostReply>,
+    pub(super) fates: VecDeque<PostReply>,
     asked: BTreeMap<&'static str, usize>,
-    pending: Vec<String>,
+    pub(super) pending: Vec<String>,
 }
 
 impl FakeServer {
@@ -60,7 +53,7 @@ impl FakeServer {
         *self.state().post_requests.asked.entry(what).or_default() += 1;
     }
 
-    fn answer<T>(
+    pub(super) fn answer<T>(
         &self,
         what: &'static str,
         token: &Token,
@@ -103,89 +96,4 @@ pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
         own: false,
         body,
     }
-}
-
-impl WriteApi for FakeServer {
-    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post> {
-        let fate = {
-            let mut state = self.state();
-            state.post_requests.pending.push(post.pending_post_id.clone());
-            state.post_requests.fates.pop_front()
-        };
-        let name = token.expose();
-        async move {
-            let lost = matches!(fate, Some(PostReply::Lost));
-            match fate {
-                Some(PostReply::Fail(kind)) => {
-                    self.count("post");
-                    return Err(rest_error(kind));
-                }
-                Some(PostReply::Panic) => panic!("the fake was told to panic"),
-                Some(PostReply::Held(until)) => drop(until.await),
-                Some(PostReply::Lost) | None => {}
-            }
-            let made = self.answer("post", token, |channels| channels.create_post(name, post));
-            if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { made }
-        }
-        .boxed_local()
-    }
-
-    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()> {
-        let answer = self
-            .answer("ephemeral", token, |channels| check_access(channels, token, post.channel_id.as_str()));
-        async move { answer }.boxed_local()
-    }
-
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
-        let answer = self.answer("edit", token, |channels| channels.update_post(token.expose(), id, message));
-        async move { answer }.boxed_local()
-    }
-
-    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post> {
-        let answer = self.answer("one", token, |channels| channels.visible_post(token.expose(), id));
-        async move { answer }.boxed_local()
-    }
-
-    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
-        let known = |channels: &mut FakeChannels| {
-            let own = reaction.user_id.as_str() == format!("id-{}", token.expose());
-            if !own {
-                return Err(RestErrorKind::Refused(403));
-            }
-            channels
-                .visible_post(token.expose(), &reaction.post_id)
-                .map(|_| ())
-                .map_err(|_| RestErrorKind::Refused(400))
-        };
-        let answer = self.answer("react", token, known);
-        async move { answer }.boxed_local()
-    }
-
-    fn typing<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        _: Option<&'a PostId>,
-    ) -> ApiFuture<'a, ()> {
-        let answer = self.answer("typing", token, |channels| check_access(channels, token, channel.as_str()));
-        async move { answer }.boxed_local()
-    }
-
-    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {
-        let answer = self.answer("upload", token, |channels| {
-            check_access(channels, token, file.channel.as_str())?;
-            let fits = file.bytes.len() as u64 <= MAX_FILE_SIZE;
-            if fits { Ok(FileId::from(file.name)) } else { Err(RestErrorKind::Refused(413)) }
-        });
-        async move { answer }.boxed_local()
-    }
-
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
-        let answer = self.answer("max_file_size", token, |_| Ok(MAX_FILE_SIZE));
-        async move { answer }.boxed_local()
-    }
-}
-
-fn check_access(channels: &FakeChannels, token: &Token, channel: &str) -> Result<(), RestErrorKind> {
-    if channels.can_read(token.expose(), channel) { Ok(()) } else { Err(RestErrorKind::Refused(403)) }
 }
