@@ -1,4 +1,4 @@
-//! What single decisions and parses cost.
+//! Benchmarks of single decisions and parses.
 #![expect(clippy::unwrap_used, reason = "recordings that cannot be read end the benchmark")]
 
 use std::{
@@ -21,7 +21,7 @@ use matterhost_actors::{
     },
 };
 
-/// As many accounts as one host is to carry.
+/// The number of accounts that one host must support.
 const ACCOUNTS: usize = 10_000;
 
 fn main() {
@@ -56,7 +56,7 @@ fn restarts(criterion: &mut Criterion) {
     });
 }
 
-/// All but one have fallen.
+/// Drops all accounts but one.
 fn fallen(now: Instant) -> CommonCause<usize> {
     let mut cause = CommonCause::default();
     (0..ACCOUNTS).for_each(|account| cause.ready(account));
@@ -66,7 +66,8 @@ fn fallen(now: Instant) -> CommonCause<usize> {
     cause
 }
 
-/// What cursors add to an event: taken, and acknowledged. A busy channel, a post a millisecond.
+/// Measures the cost of cursors for an event: admission and acknowledgement, in a channel with a post per
+/// millisecond.
 fn cursors(criterion: &mut Criterion) {
     let mut replay = ReplayState::new(ReplaySettings { overlap_ms: 10_000, from: StartFrom::Now });
     let channel = ChannelId::from("channel");
@@ -175,7 +176,7 @@ fn wire(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The text frames that a server sent.
+/// Reads the recorded text frames of a server.
 fn recorded() -> Vec<String> {
     let file = fs::read_to_string("tests/fixtures/wire/events.jsonl").unwrap();
     let lines = file.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

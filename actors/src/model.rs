@@ -1,6 +1,6 @@
-//! The words of the domain: names, endings, states, events and observations.
+//! The vocabulary of the domain: names, close reasons, states, events and observations.
 //!
-//! The lowest floor: plain values that every other module may use and that use none of them.
+//! This is the lowest layer: plain values that every other module may use and that depend on none of them.
 
 mod close_reason;
 mod event;

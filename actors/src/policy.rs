@@ -1,6 +1,6 @@
-//! Decisions, without actors: plain structs that are fed `now` and say what to do.
+//! Decisions without actors: plain structs that take the current time and return what to do.
 //!
-//! Nothing here waits, sends or reads a clock, which is what makes the tests of it fast and exact.
+//! Nothing here waits, sends or reads a clock, which makes the tests fast and exact.
 
 mod gate;
 mod liveness;

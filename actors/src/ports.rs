@@ -1,4 +1,5 @@
-//! What the actors need from outside, as traits. Each has one contract suite that every implementation runs.
+//! The interfaces between the actors and the outside, as traits. Each has one contract suite that every
+//! implementation runs.
 
 mod api;
 mod http_api;

@@ -1,5 +1,3 @@
-//! An event on its way to a sink.
-
 use std::{
     borrow::Cow,
     sync::Arc,
@@ -10,49 +8,48 @@ use serde::Deserialize;
 
 use super::{AccountName, ChannelId, Generation, PostId, ServerName, UserId};
 
-/// An event of the server, as it is handed to a sink: the server's own words, untouched, and where they came
-/// from.
+/// An event that is handed to a sink: the server's own text, unchanged, and its origin.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// The account that heard it.
+    /// The account that received it.
     pub account: AccountName,
-    /// The server that said it.
+    /// The server that sent it.
     pub server: ServerName,
-    /// The account's own user, as it was when the Connection began.
+    /// The account's own user, as of the start of the Connection.
     pub user: AccountUser,
-    /// The generation of the Connection that heard it.
+    /// The generation of the Connection that received it.
     pub generation: Generation,
-    /// The id of the server's side of that connection.
+    /// The server's id for the connection; empty if the server assigns none.
     pub connection_id: Arc<str>,
-    /// When it was heard.
+    /// The time at which it was received.
     pub received_at: SystemTime,
-    /// Whether it was fetched by the catch-up instead of heard live.
+    /// True if the catch-up fetched it, false if it was received live.
     pub recovered: bool,
-    /// Whether it is about a post of the account's own.
+    /// True if it is about one of the account's own posts.
     pub own: bool,
-    /// What was said.
+    /// The parsed envelope.
     pub body: EventBody,
 }
 
-/// The user that an account is on its server.
+/// The Mattermost user of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountUser {
-    /// Its id.
+    /// The user's id.
     pub id: UserId,
-    /// The name after the @.
+    /// The user's name, without the `@`.
     pub name: Arc<str>,
 }
 
-/// What the server said: its envelope, taken apart once.
+/// The envelope of an event, parsed once.
 #[derive(Debug, Clone)]
 pub struct EventBody {
     /// The event's name, such as `posted`.
     pub event: Box<str>,
-    /// The channel it belongs to; empty when it belongs to none.
+    /// The channel of the event; empty if it belongs to none.
     pub channel_id: ChannelId,
-    /// What it changes that can be fetched as well, and must not come twice.
+    /// The change that can also be fetched, and must not be delivered twice.
     pub change: Option<Change>,
-    /// Its place in the order of the connection (fact 14); 0 for what was fetched.
+    /// The sequence number on the connection (fact 14); 0 for a fetched event.
     pub seq: u64,
     /// The member `data` of the envelope, byte for byte.
     pub data: Box<str>,
@@ -60,7 +57,7 @@ pub struct EventBody {
     pub broadcast: Box<str>,
 }
 
-/// What an event changes in a channel, as far as it can be fetched later, too.
+/// A change in a channel that can also be fetched later.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Change {
     /// A new post.
@@ -69,10 +66,10 @@ pub enum Change {
     Edited {
         /// The post.
         id: PostId,
-        /// When, in server milliseconds.
+        /// The time of the edit, in server milliseconds.
         edit_at: i64,
     },
-    /// A post was deleted. When is not told live.
+    /// A post was deleted. The live event does not carry the time.
     Deleted {
         /// The post.
         id: PostId,
@@ -97,12 +94,12 @@ struct UpdatedPost<'a> {
     update_at: i64,
 }
 
-/// A post, as far as its place goes.
+/// The parts of a post that decide its order in the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PostKey {
-    /// When it was made, in server milliseconds.
+    /// The creation time, in server milliseconds.
     pub create_at: i64,
-    /// Its id.
+    /// The post's id.
     pub id: PostId,
 }
 
@@ -143,7 +140,7 @@ impl EventBody {
         Some(format!("{}/updated/{}", post.id, post.update_at))
     }
 
-    /// The post that it brings, when it is a new one.
+    /// Returns the key of the post if the event announces a new one.
     pub fn post(&self) -> Option<&PostKey> {
         match &self.change {
             Some(Change::Posted(post)) => Some(post),

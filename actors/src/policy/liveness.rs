@@ -1,4 +1,4 @@
-//! Is the socket alive, and does it still hear? Pings, `update_at` polls, siblings and the audit.
+//! Checks that a socket is alive and still receives events: pings, `update_at` polls and sibling accounts.
 
 mod health_poll;
 mod ping;

@@ -1,4 +1,4 @@
-//! The memory of an account: what it received, what it acknowledged, and what is missing.
+//! The state of an account's events: received, acknowledged and missing.
 
 mod backlog;
 mod channel;

@@ -1,4 +1,4 @@
-//! Replies: in parts that fit, each once, and not for ever.
+//! Replies: splitting, posting at most once, and breaking loops.
 
 mod attempt;
 mod fence;

@@ -1,4 +1,4 @@
-//! Restarts: what an ending costs, the restart budget, delays, and causes that accounts share.
+//! Restarts: the cost of an ending, the restart budget, delays, and causes that accounts share.
 
 mod backoff;
 mod budget;

@@ -1,5 +1,3 @@
-//! The API of a real Mattermost server.
-
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -21,7 +19,7 @@ use crate::{
     model::{ChannelId, PostId, ResumePoint, Token},
 };
 
-/// A real Mattermost server. All accounts of it on one Arbiter share one client.
+/// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
 #[derive(Debug)]
 pub struct HttpApi {
     config: ClientConfig,
@@ -32,17 +30,17 @@ pub struct HttpApi {
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// This Arbiter's clients, for as long as somebody uses them.
+    /// The clients of this Arbiter that are in use.
     static CLIENTS: RefCell<HashMap<u64, Weak<Client>>> = RefCell::default();
 }
 
 impl HttpApi {
-    /// A server at the URL that the configuration names.
+    /// Creates the API of the configured server.
     pub fn new(config: ClientConfig) -> Self {
         Self { config, request_stats: Arc::default(), id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// The same, with its requests counted there: all that a server was asked, whoever takes the place of whom.
+    /// Counts requests in the given statistics, so that they survive when one client replaces another.
     #[must_use]
     pub fn with_stats(self, request_stats: Arc<RequestStats>) -> Self {
         Self { request_stats, ..self }

@@ -1,5 +1,3 @@
-//! The store for tests and for hosts without state.
-
 use std::{collections::HashMap, future::ready, sync::Arc};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -8,7 +6,7 @@ use parking_lot::Mutex;
 use super::{CursorStore, StoreError};
 use crate::model::{AccountName, Records};
 
-/// Keeps everything in memory: it outlives a Supervisor, and not the process. Clones share what they keep.
+/// A store in memory, which outlives a Supervisor but not the process. Clones share their records.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     accounts: Arc<Mutex<HashMap<AccountName, Records>>>,

@@ -1,30 +1,29 @@
-//! What outlives the process.
+//! The persistence of acknowledged events.
 
 use futures_util::future::BoxFuture;
 
 use crate::model::{AccountName, Records};
 
-/// Keeps what accounts have acknowledged, for the next process.
+/// A store of what accounts have acknowledged, for the next process.
 ///
-/// What it promises: a commit is whole or not at all, and when it is answered with success it outlives a kill of the
-/// process; commits of one account take effect in the order in which they were asked for; nothing that was kept is
-/// overwritten because it cannot be read; it never blocks the calling thread. What it is promised: the next commit
-/// of an account is asked for when the last one is answered.
+/// A commit is atomic, and after its success it survives a kill of the process. Commits of one account take effect
+/// in the order of the calls. Unreadable data is never overwritten. The calling thread is never blocked. The
+/// caller commits for an account only after the previous commit was answered.
 pub trait CursorStore: Send + Sync + 'static {
-    /// All that is kept of an account; empty for one that is not known.
+    /// Loads the records of an account; empty for an unknown one.
     fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Records, StoreError>>;
 
-    /// Puts changes on what is kept of an account.
+    /// Merges changes into the records of an account.
     fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>>;
 
-    /// Forgets an account: it begins anew.
+    /// Deletes the records of an account, which then starts afresh.
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>>;
 }
 
-/// A store could not do what it was asked. Nothing was changed by it.
+/// A failed operation of a store, which changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
-    /// Which file, what is wrong, and how to mend it.
+    /// The file, the problem and how to fix it.
     pub message: String,
 }

@@ -56,7 +56,7 @@ fn a_key_is_visible_and_of_some_length() {
 }
 
 #[test]
-fn doubt_is_told() {
+fn an_uncertain_outcome_is_mentioned() {
     let late = |maybe_done| ReplyError::TimedOut {
         account: AccountName::new("bot").unwrap(),
         state: AccountState::Blocked,
@@ -64,7 +64,7 @@ fn doubt_is_told() {
         cause: "the token was refused (401)".into(),
         maybe_done,
     };
-    let sure = "account bot could not do it within 120 s, being blocked: the token was refused (401)";
+    let sure = "account bot did not finish within 120 s (state blocked): the token was refused (401)";
     assert_eq!(late(false).to_string(), sure);
-    assert_eq!(late(true).to_string(), format!("{sure}; it may have been done all the same"));
+    assert_eq!(late(true).to_string(), format!("{sure}; it may have been done anyway"));
 }

@@ -1,32 +1,30 @@
-//! Is the server down? One knock for all, without a token, instead of every account trying for itself.
-
 use std::time::{Duration, Instant};
 
 use crate::policy::{Backoff, Delays};
 
-/// How often to knock at a server that is down: soon enough that bots are back when people are.
+/// The intervals of probes while a server is down: short enough that bots return when people do.
 const KNOCKS: Delays =
     Delays { min: Duration::from_secs(1), max: Duration::from_secs(10), random_factor: 0.2 };
-/// After a knock that was answered, failures are the callers' own for so long.
+/// The time after a successful probe in which a failed request does not start another.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
-/// What is known of a server.
+/// The availability of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServerStatus {
-    /// It answers, as far as is known.
+    /// The server answers, as far as is known.
     Up,
-    /// It does not answer.
+    /// The server does not answer.
     Down,
 }
 
-/// Knows whether a server is down, and when to knock.
+/// A detector of server outages. One probe without a token replaces the attempts of all accounts.
 #[derive(Debug)]
 pub(crate) struct ServerProbe {
     status: ServerStatus,
-    /// A knock is on its way.
+    /// True while a probe is in flight.
     on_its_way: bool,
     answered_at: Option<Instant>,
-    /// When the failure was told that the knocks began with.
+    /// The time of the failure that started the probes.
     since: Option<Instant>,
     delays: Backoff,
 }
@@ -44,17 +42,17 @@ impl Default for ServerProbe {
 }
 
 impl ServerProbe {
-    /// What is known of the server.
+    /// Returns the availability of the server.
     pub(crate) fn status(&self) -> ServerStatus {
         self.status
     }
 
-    /// Since when the server has not answered, as far as is known.
+    /// Returns the time since which the server has not answered, as far as is known.
     pub(crate) fn down_since(&self) -> Option<Instant> {
         self.since
     }
 
-    /// A caller could not reach the server. Says whether to knock now.
+    /// Records that a request could not reach the server. Returns true if a probe must be sent now.
     pub(crate) fn request_failed(&mut self, now: Instant) -> bool {
         let believed = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < BELIEVED_FOR);
         if self.on_its_way || self.status == ServerStatus::Down || believed {
@@ -65,12 +63,13 @@ impl ServerProbe {
         true
     }
 
-    /// A knock that was scheduled begins.
+    /// Records the start of a scheduled probe.
     pub(crate) fn probe_started(&mut self) {
         self.on_its_way = true;
     }
 
-    /// A knock was answered: any status below 500 is an answer, a 404 or a 429 too. Says whether that is news.
+    /// Records the answer to a probe: any status below 500, such as 404 or 429. Returns true if the server was
+    /// down.
     pub(crate) fn probe_answered(&mut self, now: Instant) -> bool {
         self.on_its_way = false;
         self.answered_at = Some(now);
@@ -78,7 +77,7 @@ impl ServerProbe {
         std::mem::replace(&mut self.status, ServerStatus::Up) == ServerStatus::Down
     }
 
-    /// A knock was not answered. Says when to knock again, and whether that is news.
+    /// Records a failed probe. Returns the delay until the next, and true if the server was up.
     pub(crate) fn probe_failed(&mut self) -> (Duration, bool) {
         self.on_its_way = false;
         let news = std::mem::replace(&mut self.status, ServerStatus::Down) == ServerStatus::Up;

@@ -1,16 +1,16 @@
-//! How fast: a token bucket that also obeys the server's own words (fact 15).
+//! The pace of requests: a token bucket that also obeys the server's rate headers (fact 15).
 
 use std::time::{Duration, Instant};
 
-/// The wait after a 429 that does not say how long.
+/// The pause after a 429 without `Retry-After`.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause that a server may ask for: more is a mistake, and a bot must not be away for it.
+/// The longest pause that a server may request: a longer one is a mistake that must not keep a bot away.
 pub(in crate::policy) const MAX_PAUSE: Duration = Duration::from_secs(300);
-/// The slowest that headers may make us, in requests a second: without a request there is nothing to learn from.
+/// The lowest rate that headers may impose, in requests per second: without requests there are no new headers.
 const SLOWEST: f64 = 0.1;
-/// A bucket that needs longer than this to fill is a date in the wrong header, as some proxies send it.
+/// The longest plausible time to refill. A longer one is a date in the wrong header, as some proxies send it.
 const LONGEST_RESET: Duration = Duration::from_secs(3_600);
-/// How much may go out at once after a quiet time: a fifth of a second's worth, at least one.
+/// The size of a burst after idle time: a fifth of a second's requests, at least one.
 const BURST_SECONDS: f64 = 0.2;
 
 /// The state of the server's rate limit, as an answer's `X-Ratelimit-*` headers give it (fact 15).
@@ -26,7 +26,7 @@ pub struct RateHeaders {
     pub reset: Duration,
 }
 
-/// The pace of one server's requests.
+/// A token bucket that paces the requests to a server.
 #[derive(Debug)]
 pub struct TokenBucket {
     configured: f64,
@@ -37,16 +37,16 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A pace of so many requests a second.
+    /// Creates a full bucket for the given number of requests per second.
     pub fn new(now: Instant, requests_per_second: f64) -> Self {
         let rate = requests_per_second.max(f64::MIN_POSITIVE);
         Self { configured: rate, rate, tokens: burst(rate), counted_at: now, paused_until: None }
     }
 
-    /// Takes leave for one request.
+    /// Takes a token for one request.
     ///
     /// # Errors
-    /// When there is none yet: how long until there may be.
+    /// If there is none: the time to wait before the next attempt.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
         if let Some(until) = self.paused_until {
             if now < until {
@@ -55,7 +55,7 @@ impl TokenBucket {
             self.paused_until = None;
         }
         self.refill(now);
-        // A token that lacks less than a nanosecond's worth is a token: timers do not wait for less.
+        // A deficit of less than a nanosecond's refill counts as none: timers cannot wait for less.
         if self.tokens + self.rate * 1e-9 >= 1.0 {
             self.tokens -= 1.0;
             return Ok(());
@@ -64,31 +64,31 @@ impl TokenBucket {
         Err(wait.clamp(Duration::from_nanos(1), MAX_PAUSE))
     }
 
-    /// The operator set another rate.
+    /// Changes the configured rate.
     pub fn configure(&mut self, requests_per_second: f64) {
         self.configured = requests_per_second.max(f64::MIN_POSITIVE);
         self.rate = self.configured;
     }
 
-    /// Gives leave back that nobody used.
+    /// Returns an unused token.
     pub fn return_token(&mut self) {
         self.tokens += 1.0;
     }
 
-    /// The server answered 429: everything pauses. Gives back for how long.
+    /// Pauses all requests after a 429, and returns the length of the pause.
     pub fn rate_limited(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
         let wait = retry_after.unwrap_or(DEFAULT_PAUSE).clamp(Duration::from_millis(100), MAX_PAUSE);
         let until = now + wait;
         let until = self.paused_until.map_or(until, |old| old.max(until));
         self.paused_until = Some(until);
-        // Nothing is saved up during the pause: what waited goes out at the pace, not at once.
+        // Nothing accumulates during the pause: waiting requests leave at the normal pace.
         self.tokens = 0.0;
         self.counted_at = until;
         wait
     }
 
-    /// Learns from the server's headers. Its bucket being less than half full, the time it needs to fill again
-    /// tells its rate; strangers behind the same address are counted in it.
+    /// Adapts the rate to the server's headers. If its bucket is less than half full, the refill time gives its
+    /// rate; requests of strangers behind the same address are included.
     pub fn adapt(&mut self, now: Instant, seen: RateHeaders) {
         self.refill(now);
         let is_date = seen.reset > LONGEST_RESET;
@@ -101,12 +101,12 @@ impl TokenBucket {
         self.tokens = self.tokens.min(burst(self.rate));
     }
 
-    /// Requests a second at the moment.
+    /// Returns the current rate, in requests per second.
     pub fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// For how long everything is paused still, after a 429.
+    /// Returns the remaining time of a pause after a 429.
     pub fn paused_for(&self, now: Instant) -> Option<Duration> {
         self.paused_until.filter(|until| *until > now).map(|until| until - now)
     }
@@ -130,7 +130,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How many requests go out within a time when each is made as soon as it may.
+    /// Counts the requests made within a time when each is sent as early as possible.
     fn made_within(bucket: &mut TokenBucket, start: Instant, length: Duration) -> usize {
         let mut now = start;
         let mut made = 0;
@@ -171,7 +171,7 @@ mod tests {
     fn the_servers_headers_may_only_slow_down() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(start, 50.0);
-        // The recorded server: a bucket of 6 at 2 a second.
+        // As recorded from a server: a bucket of 6, refilled at 2 per second.
         for (remaining, reset_seconds, rate) in
             [(4, 1, 50.0), (3, 2, 50.0), (2, 2, 2.0), (0, 3, 2.0), (5, 1, 50.0)]
         {

@@ -1,4 +1,4 @@
-//! The poll of `/users/me`: does `update_at` still equal the baseline that the Connection was born with?
+//! The poll of `/users/me`, which compares `update_at` with the Connection's baseline.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -7,42 +7,41 @@ use std::{
 
 use crate::model::{AccountName, CloseReason, UserId};
 
-/// How soon a 401 is asked again before it is believed.
+/// The delay before a 401 is verified by a second poll.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What a poll found.
+/// The result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PollResult {
     /// 304: nothing changed (fact 9).
     Unmodified,
-    /// 200.
+    /// 200: the user.
     User {
-        /// Whose token it is.
+        /// The owner of the token.
         id: UserId,
         /// `update_at`, in server milliseconds.
         update_at: i64,
     },
-    /// 401.
+    /// 401: the token was refused.
     Unauthorized,
-    /// The network, a 5xx, a 429, a body that makes no sense: what is seen is the poll's failure, not the
-    /// account's.
+    /// A network error, a 5xx, a 429 or an unreadable body: the poll failed, which says nothing about the account.
     Failed,
 }
 
-/// What follows a poll.
+/// The consequence of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PollVerdict {
     /// All is well: poll again after the interval.
     Healthy,
-    /// Nothing was learned: poll again after the interval.
+    /// Nothing is known: poll again after the interval.
     Inconclusive,
-    /// Ask again after the delay, before believing it.
+    /// Poll again after the delay to verify the result.
     Recheck(Duration),
     /// End the Connection.
     Terminate(CloseReason),
 }
 
-/// What one HealthCheck compares with.
+/// The reference values of a HealthCheck, and its state.
 #[derive(Debug)]
 pub(crate) struct HealthPoll {
     user: UserId,
@@ -51,12 +50,12 @@ pub(crate) struct HealthPoll {
 }
 
 impl HealthPoll {
-    /// Compares with the user and the `update_at` that were seen before connecting.
+    /// Creates a check against the user and the `update_at` that were seen before connecting.
     pub(crate) fn new(user: UserId, baseline: i64) -> Self {
         Self { user, baseline, unauthorized: false }
     }
 
-    /// What follows from what a poll found.
+    /// Returns the consequence of a poll's result.
     pub(crate) fn judge(&mut self, found: &PollResult) -> PollVerdict {
         let again = std::mem::replace(&mut self.unauthorized, *found == PollResult::Unauthorized);
         match found {
@@ -76,8 +75,8 @@ impl HealthPoll {
     }
 }
 
-/// When an account polls first: spread over the interval by its name, so that ten thousand accounts that
-/// connect together do not poll together.
+/// Returns the delay of an account's first poll: spread over the interval by its name, so that accounts that start
+/// together do not poll together.
 pub(crate) fn spread_delay(account: &AccountName, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     account.hash(&mut hasher);
@@ -85,7 +84,8 @@ pub(crate) fn spread_delay(account: &AccountName, interval: Duration) -> Duratio
     interval * share / 10_000
 }
 
-/// The interval at which the polls of so many accounts take at most half the server's rate.
+/// Returns the shortest interval, not below the given one, at which the accounts' polls use at most half of the
+/// server's rate.
 pub(crate) fn stretched_interval(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "nobody hosts 2^52 accounts")]
     let least = accounts as f64 / (requests_per_second / 2.0);

@@ -1,46 +1,46 @@
-//! The in-band ping: is the socket alive, and does it hear? (facts 3, 4, 22)
+//! The in-band ping, which shows that a socket is alive and receives events (facts 3, 4, 22).
 
 use std::time::{Duration, Instant};
 
-/// How often to ping, and how long to wait for the answer.
+/// The interval and the timeout of pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PingSettings {
-    /// From one ping to the next.
+    /// The time between pings.
     pub interval: Duration,
-    /// From a ping, or the last frame heard after it, until the socket counts as silent.
+    /// The time after a ping, or after the last frame received since, until the socket counts as silent.
     pub timeout: Duration,
 }
 
 impl Default for PingSettings {
     fn default() -> Self {
         Self {
-            // A deaf bot is noticed within half a minute, for one small frame.
+            // A deaf bot is noticed within half a minute, at the cost of one small frame.
             interval: Duration::from_secs(30),
-            // An answer that takes longer is of no use to anybody who waits for the bot.
+            // A later answer is useless to the people who wait for the bot.
             timeout: Duration::from_secs(10),
         }
     }
 }
 
-/// What to do now.
+/// The next action of a ping monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PingAction {
-    /// Nothing until then.
+    /// Wait until the given time.
     Wait(Instant),
-    /// Nothing until reading goes on.
+    /// Wait until reading resumes.
     Paused,
-    /// Send a ping, and tell [`PingMonitor::ping_sent`].
+    /// Send a ping and call [`PingMonitor::ping_sent`].
     Ping,
-    /// The socket is silent.
+    /// End the socket: it is silent.
     Silent,
 }
 
-/// The pulse of one socket. Time in which our own reading is paused counts neither as silence nor as waiting.
+/// The ping state of a socket. Time in which our own reading is paused counts neither as silence nor as waiting.
 #[derive(Debug)]
 pub(crate) struct PingMonitor {
     limits: PingSettings,
     next_ping: Instant,
-    /// The ping that is on its way.
+    /// The ping that has not been answered yet.
     open: Option<Open>,
     paused_since: Option<Instant>,
     resumed_at: Option<Instant>,
@@ -51,23 +51,23 @@ struct Open {
     seq: u64,
     sent: Instant,
     deadline: Instant,
-    /// Whether anything at all was heard since.
+    /// True once any frame has arrived since the ping.
     heard: bool,
 }
 
 impl PingMonitor {
-    /// A socket that was just opened.
+    /// Creates a monitor for a socket that was just opened.
     pub(crate) fn new(now: Instant, limits: PingSettings) -> Self {
         Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
     }
 
-    /// The operator set other limits. The next ping comes no later than by them; one that is on its way keeps its time.
+    /// Changes the settings. The next ping is sent no later than they require; a pending ping keeps its deadline.
     pub(crate) fn configure(&mut self, now: Instant, limits: PingSettings) {
         self.limits = limits;
         self.next_ping = self.next_ping.min(now + limits.interval);
     }
 
-    /// What to do now.
+    /// Returns the next action.
     pub(crate) fn next_action(&mut self, now: Instant) -> PingAction {
         if self.paused_since.is_some() {
             return PingAction::Paused;
@@ -75,7 +75,7 @@ impl PingMonitor {
         match self.open {
             Some(open) if now < open.deadline => PingAction::Wait(open.deadline),
             Some(open) if !open.heard => PingAction::Silent,
-            // The answer is missing though the socket talks: ask again.
+            // The answer is missing although frames arrive: send another ping.
             Some(_) => {
                 self.open = None;
                 PingAction::Ping
@@ -85,13 +85,13 @@ impl PingMonitor {
         }
     }
 
-    /// A ping was sent with this number.
+    /// Records a ping with its sequence number.
     pub(crate) fn ping_sent(&mut self, now: Instant, seq: u64) {
         self.next_ping = now + self.limits.interval;
         self.open = Some(Open { seq, sent: now, deadline: now + self.limits.timeout, heard: false });
     }
 
-    /// Something was heard.
+    /// Records that a frame arrived.
     pub(crate) fn frame_received(&mut self, now: Instant) {
         if let Some(open) = &mut self.open {
             open.heard = true;
@@ -99,19 +99,19 @@ impl PingMonitor {
         }
     }
 
-    /// A reply came. When it answers the open ping: how long it took.
+    /// Records a reply. Returns the response time if it answers the pending ping.
     pub(crate) fn reply_received(&mut self, now: Instant, seq: u64) -> Option<Duration> {
         let open = self.open.filter(|open| open.seq == seq)?;
         self.open = None;
         Some(now.saturating_duration_since(open.sent))
     }
 
-    /// Our own reading stops.
+    /// Records that our own reading is paused.
     pub(crate) fn reading_paused(&mut self, now: Instant) {
         self.paused_since.get_or_insert(now);
     }
 
-    /// Our own reading goes on: all deadlines move by the time it stood still. Gives back that time.
+    /// Records that our own reading resumes. Moves all deadlines by the length of the pause, and returns it.
     pub(crate) fn reading_resumed(&mut self, now: Instant) -> Duration {
         let Some(since) = self.paused_since.take() else { return Duration::ZERO };
         let stood_still = now.saturating_duration_since(since);
@@ -123,13 +123,13 @@ impl PingMonitor {
         stood_still
     }
 
-    /// For how long our own reading has been paused now.
+    /// Returns the length of the current pause of our own reading.
     pub(crate) fn paused_for(&self, now: Instant) -> Option<Duration> {
         self.paused_since.map(|since| now.saturating_duration_since(since))
     }
 
-    /// Whether our own reading is paused, or was until so recently that a loss noticed now may come from it: a
-    /// server that lost patience meanwhile is found gone only when what it had sent has been read.
+    /// True if our own reading is paused, or was until so recently that it may have caused a loss detected now: a
+    /// server that gave up meanwhile is noticed only once the frames it sent before have been read.
     pub(crate) fn is_behind(&self, now: Instant) -> bool {
         let recently = |at: Instant| now.saturating_duration_since(at) < self.limits.timeout;
         self.paused_since.is_some() || self.resumed_at.is_some_and(recently)

@@ -1,5 +1,3 @@
-//! What one account has heard of each channel, what it has missed, and what would be a double.
-
 mod audit;
 #[cfg(test)]
 mod tests;
@@ -15,44 +13,45 @@ use super::{
 };
 use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
 
-/// Where accounts begin that nothing is known of.
+/// The starting point of accounts without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartFrom {
-    /// Now: what is posted after the first hello.
+    /// The first hello: only later posts are delivered.
     #[default]
     Now,
-    /// At a time, in server milliseconds; 0 is all there is.
+    /// A time, in server milliseconds; 0 delivers all existing posts.
     At(i64),
 }
 
-/// What a book goes by.
+/// The settings of an account's replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplaySettings {
-    /// How much later than a younger one a post may become visible, in server milliseconds.
+    /// The maximum delay with which a post may become visible after a later one, in server milliseconds.
     pub overlap_ms: i64,
-    /// Where an account begins that nothing is known of.
+    /// The starting point of an account without a record.
     pub from: StartFrom,
 }
 
-/// The memory of one account. It outlives sockets, what hands events over, and by [`Records`] the process.
+/// The received, acknowledged and missing changes of one account. It outlives sockets and the Delivery and, by its
+/// [`Records`], the process.
 #[derive(Debug)]
 pub struct ReplayState {
     settings: ReplaySettings,
     account: AccountRecord,
     channels: HashMap<ChannelId, ChannelState>,
     lately: RecentPosts,
-    /// Channels that differ from what was last given out to be kept; each is marked so.
+    /// The channels that differ from the last returned changes; each is marked dirty.
     dirty: Vec<ChannelId>,
     account_is_dirty: bool,
 }
 
 impl ReplayState {
-    /// A book in which nothing is written.
+    /// Creates the state of a new account.
     pub fn new(settings: ReplaySettings) -> Self {
         Self::restore(settings, Records::default())
     }
 
-    /// A book as it was kept.
+    /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
         let pages = records.channels.into_iter();
         Self {
@@ -67,28 +66,28 @@ impl ReplayState {
         }
     }
 
-    /// What it goes by.
+    /// Returns the settings.
     pub(crate) fn settings(&self) -> &ReplaySettings {
         &self.settings
     }
 
-    /// The operator set something else: it holds for what is heard, fetched and begun from now on.
+    /// Changes the settings for future posts, listings and channels.
     pub(crate) fn configure(&mut self, settings: ReplaySettings) {
         self.settings = settings;
         self.channels.values_mut().for_each(|page| page.set_overlap(settings.overlap_ms));
     }
 
-    /// The account itself.
+    /// Returns the record of the account itself.
     pub(crate) fn account(&self) -> &AccountRecord {
         &self.account
     }
 
-    /// Whether no listing was ever finished: the account begins.
+    /// True if no listing has ever been completed.
     pub(crate) fn is_new(&self) -> bool {
         self.account.listed_at.is_none()
     }
 
-    /// A Connection begins with this baseline. What it was resumed by is used up.
+    /// Records the baseline of a new Connection, which uses up the resume point.
     pub(crate) fn set_baseline(&mut self, user: &UserId, baseline: i64) {
         let account = &mut self.account;
         account.user.get_or_insert_with(|| user.clone());
@@ -97,14 +96,14 @@ impl ReplayState {
         self.account_is_dirty = true;
     }
 
-    /// The account rests: where its connection may be taken up again.
+    /// Sets or clears the point at which the connection can be resumed.
     pub(crate) fn set_resume_point(&mut self, resume: Option<ResumePoint>) {
         self.account.resume = resume;
         self.account_is_dirty = true;
     }
 
-    /// A listing came, at this server time or later. Channels seen for the first time begin; those that are to be read
-    /// are given back.
+    /// Applies a listing made at the given server time or later. Starts new channels, and returns those that must
+    /// be read.
     pub(crate) fn apply_listing(
         &mut self,
         listing: &[ListedChannel],
@@ -113,8 +112,8 @@ impl ReplayState {
         let lost_at = self.account.server_time;
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
         self.account.server_time = lost_at.max(newest).max(server_time);
-        // A channel that was active when the socket was lost is looked at even if the list shows nothing new: a post
-        // that became visible after a younger one does not move last_post_at (fact 23).
+        // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
+        // that becomes visible after a later one does not move last_post_at (fact 23).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
         for page in self.channels.values_mut() {
             page.listed(None);
@@ -143,7 +142,7 @@ impl ReplayState {
         (moved || page.due).then_some(news)
     }
 
-    /// The page of a listed channel; one that was not there before begins.
+    /// Returns the state of a listed channel, and creates it if necessary.
     fn page_of(&mut self, listed: &ListedChannel) -> &mut ChannelState {
         let ReplaySettings { overlap_ms, from } = self.settings;
         let earlier = self.account.listed_at;
@@ -159,7 +158,7 @@ impl ReplayState {
         page
     }
 
-    /// Channels with a cursor that the listing lacks.
+    /// Returns the channels that have a cursor but are missing from the listing.
     fn unlisted(&self) -> impl Iterator<Item = ChannelBacklog> {
         let lacking =
             self.channels.iter().filter(|(_, page)| !page.is_listed() && page.membership != Membership::Left);
@@ -171,7 +170,8 @@ impl ReplayState {
         })
     }
 
-    /// All that the last listing promised has been fetched, but for those channels.
+    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped
+    /// channels.
     pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         for channel in skipped {
             if let Some(page) = self.channels.get_mut(channel) {
@@ -187,12 +187,12 @@ impl ReplayState {
         }
     }
 
-    /// Whether that channel refused to be read for the first time since it last could be.
+    /// True if the channel has not refused to be read since it last could be.
     pub(crate) fn is_newly_refused(&self, channel: &ChannelId) -> bool {
         self.channels.get(channel).is_none_or(|page| !page.refused)
     }
 
-    /// The account is out of the channel, as soon as what was taken of it is acknowledged.
+    /// Ends the membership in a channel once its admitted changes are acknowledged.
     pub(crate) fn leave_channel(&mut self, channel: &ChannelId) {
         if let Some(page) = self.channels.get_mut(channel) {
             page.leave();
@@ -200,10 +200,11 @@ impl ReplayState {
         }
     }
 
-    /// Takes a change to hand it over. False for one that was taken before: by its id only, never by its time.
+    /// Admits a change for delivery. Returns false for one that was admitted before, by its id and never by its
+    /// time.
     pub fn admit(&mut self, channel: &ChannelId, change: &Change) -> bool {
         let Self { channels, account, lately, dirty, settings: ReplaySettings { overlap_ms, .. }, .. } = self;
-        // A look-up first: a key is made only for a channel that is new.
+        // Look up first: the key is cloned only for a new channel.
         let page = match channels.get_mut(channel) {
             Some(page) => page,
             None => {
@@ -231,7 +232,7 @@ impl ReplayState {
         true
     }
 
-    /// A change was acknowledged. Within a channel they are in the order in which they were taken.
+    /// Acknowledges a change. Within a channel, changes must be acknowledged in the order of their admission.
     pub fn acknowledge(&mut self, channel: &ChannelId, change: Change) {
         if let Some(page) = self.channels.get_mut(channel) {
             page.acknowledge(change, self.settings.overlap_ms);
@@ -239,14 +240,14 @@ impl ReplayState {
         }
     }
 
-    /// Takes a change that was fetched. Where its channel's cursor has moved on since the listing, what lies behind it was
-    /// received before, and its id may be forgotten.
+    /// Admits a fetched change. If the channel's cursor has passed it since the listing, it was received before,
+    /// although its id may be forgotten.
     pub(crate) fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
         let is_behind = self.channels.get(channel).is_some_and(|page| page.has_passed(change));
         !is_behind && self.admit(channel, change)
     }
 
-    /// What was taken and not acknowledged is gone: it is to come again.
+    /// Drops the changes that were admitted and not acknowledged, so that they are delivered again.
     pub(crate) fn forget_unacknowledged(&mut self) {
         for page in self.channels.values_mut() {
             for change in page.forget_unacknowledged() {
@@ -257,7 +258,8 @@ impl ReplayState {
         }
     }
 
-    /// What has changed since it was last asked for. If it cannot be kept, it goes back by [`mark_unsaved`](Self::mark_unsaved).
+    /// Returns the changes since the last call. If they cannot be saved, they must be returned with
+    /// `mark_unsaved`.
     pub fn take_changes(&mut self) -> Records {
         if self.dirty.is_empty() && !self.account_is_dirty {
             return Records::default();
@@ -272,7 +274,7 @@ impl ReplayState {
         Records { channels: channels.collect(), account: Some(self.account.clone()) }
     }
 
-    /// Changes that could not be kept: they have changed still.
+    /// Marks changes that could not be saved as pending again.
     pub(crate) fn mark_unsaved(&mut self, changes: Records) {
         self.account_is_dirty |= changes.account.is_some();
         for channel in changes.channels.into_keys() {
@@ -283,15 +285,15 @@ impl ReplayState {
     }
 }
 
-/// Marks a page as changed.
+/// Marks a channel as changed.
 fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, page: &mut ChannelState) {
     if !std::mem::replace(&mut page.dirty, true) {
         dirty.push(channel.clone());
     }
 }
 
-/// A channel that the last listing did not show begins at that listing, not at the first post heard of it: an older one
-/// may become visible later (fact 23).
+/// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
+/// post: an earlier post may become visible later (fact 23).
 fn first_heard(account: &AccountRecord, change: &Change, overlap_ms: i64) -> ChannelState {
     let first = match change {
         Change::Posted(post) => post.create_at.saturating_sub(1),
@@ -301,11 +303,11 @@ fn first_heard(account: &AccountRecord, change: &Change, overlap_ms: i64) -> Cha
     ChannelState::beginning(begin, begin, Membership::Joining, overlap_ms)
 }
 
-/// Where a channel begins that no listing had before.
+/// Creates a channel that no earlier listing contained.
 fn beginning(listed: &ListedChannel, earlier: Option<i64>, from: StartFrom, overlap_ms: i64) -> ChannelState {
     let created = listed.create_at.saturating_sub(1);
     match (earlier, from) {
-        // The first start is now: what the server knows already is past.
+        // On the first start, posts that already exist are not delivered.
         (None, StartFrom::Now) => {
             ChannelState::beginning(listed.last_post_at, listed.last_post_at, Membership::Member, overlap_ms)
         }

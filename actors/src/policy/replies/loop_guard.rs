@@ -1,28 +1,28 @@
-//! Hosted bots that answer each other for ever.
+//! A guard against hosted bots that answer each other endlessly.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{ChannelId, UserId};
 
-/// The channels in which posts are counted. Beyond it all counts begin anew: a loop is told a little later.
+/// The maximum number of counted channels. Beyond it all counts are reset: a loop is detected a little later.
 const MOST_CHANNELS: usize = 10_000;
 
-/// What follows for one post.
+/// The verdict on a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoopVerdict {
-    /// It may be made, and counts.
+    /// The post may be made, and is counted.
     Allow,
-    /// It is one too many.
+    /// The post exceeds the limit.
     Refuse {
-        /// It is the first since somebody else posted: to be told.
+        /// True for the first refusal since another user posted, which must be reported.
         first: bool,
     },
 }
 
-/// Counts the posts of one server's hosted bots in each channel, since somebody else posted there.
+/// Counts the consecutive posts of a server's hosted bots in each channel.
 ///
-/// An answer beyond the limit is refused. What answers nothing is counted and never refused: a bot that tells the news
-/// in a channel where nobody speaks is no loop.
+/// Answers beyond the limit are refused. Other posts are counted and never refused: a bot that posts news in a
+/// channel where no other user posts is not a loop.
 #[derive(Debug)]
 pub(crate) struct LoopGuard {
     limit: u32,
@@ -37,22 +37,22 @@ struct Count {
 }
 
 impl LoopGuard {
-    /// A guard that lets so many through; 0 lets all through.
+    /// Creates a guard with a limit; 0 allows everything.
     pub(crate) fn new(limit: u32) -> Self {
         Self { limit, channels: HashMap::new(), bots: HashSet::new() }
     }
 
-    /// How many it lets through.
+    /// Returns the limit.
     pub(crate) fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// The operator set another limit. What was counted stays counted.
+    /// Changes the limit. Counts are kept.
     pub(crate) fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
     }
 
-    /// A hosted bot is about to post.
+    /// Counts a post that a hosted bot is about to make.
     pub(crate) fn record_post(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
         if self.limit == 0 {
             return LoopVerdict::Allow;
@@ -69,26 +69,26 @@ impl LoopGuard {
         LoopVerdict::Allow
     }
 
-    /// A post that was counted was not made after all.
+    /// Removes a counted post that was not made.
     pub(crate) fn undo(&mut self, channel: &ChannelId) {
         if let Some(count) = self.channels.get_mut(channel) {
             count.posts = count.posts.saturating_sub(1);
         }
     }
 
-    /// Somebody's post is handed over.
+    /// Records a delivered post: one by any other user resets the channel's count.
     pub(crate) fn post_received(&mut self, channel: &ChannelId, author: &UserId) {
         if !self.bots.contains(author) {
             self.channels.remove(channel);
         }
     }
 
-    /// Whether it counts in a channel.
+    /// True if the channel has a count.
     pub(crate) fn is_counting(&self, channel: &ChannelId) -> bool {
         self.channels.contains_key(channel)
     }
 
-    /// The channels that it counts in.
+    /// Returns the number of channels with a count.
     pub(crate) fn channel_count(&self) -> usize {
         self.channels.len()
     }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     proptest! {
-        /// Never more answers in a row than the limit, whoever posts in whatever order.
+        /// In any order of posts, no more consecutive answers than the limit are allowed.
         #[test]
         fn never_more_in_a_row_than_the_limit(
             limit in 1u32..5,

@@ -1,34 +1,32 @@
-//! Whether drops are one account's own fault or the server's: many fell together, or the server is down.
-
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::Hash,
     time::{Duration, Instant},
 };
 
-/// Drops this close together belong together.
+/// Drops within this time belong together.
 const WINDOW: Duration = Duration::from_secs(10);
-/// For so long drops are remembered: a knock that swallows packets takes its whole timeout to fail, and only then is
-/// the server known to be down.
+/// The time for which drops are remembered: a probe whose packets are lost takes its whole timeout to fail, and
+/// only then is the server known to be down.
 const KEPT: Duration = Duration::from_secs(120);
-/// Fewer than these never prove a common cause.
+/// The minimum number of drops with a common cause.
 const LEAST: usize = 3;
-/// More than one in so many of the ready accounts.
+/// The reciprocal of the share of ready accounts that must drop.
 const SHARE: usize = 5;
 
-/// The drops of one server's ready accounts.
+/// A detector of drops with a common cause: many accounts of a server dropped together, or the server is down.
 ///
-/// Each drop is counted once: ten thousand that fall together must not be counted anew for each.
+/// Each drop is counted incrementally: ten thousand simultaneous drops must not be counted anew for each.
 #[derive(Debug)]
 pub struct CommonCause<K> {
     ready: HashSet<K>,
-    /// The drops of the window, oldest first.
+    /// The drops within the window, oldest first.
     lately: VecDeque<(K, Instant)>,
-    /// How many of them are each account's.
+    /// The number of those drops for each account.
     fallen: HashMap<K, usize>,
-    /// How many of the fallen are ready again.
+    /// The number of accounts in `fallen` that are ready again.
     back: usize,
-    /// Drops that were not excused, oldest first.
+    /// The drops that were not excused, oldest first.
     unexcused: VecDeque<(K, Instant)>,
     down: bool,
 }
@@ -47,7 +45,7 @@ impl<K> Default for CommonCause<K> {
 }
 
 impl<K: Clone + Eq + Hash> CommonCause<K> {
-    /// An account became ready.
+    /// Records that an account became ready.
     pub fn ready(&mut self, who: K) {
         let fell = self.fallen.contains_key(&who);
         if self.ready.insert(who) && fell {
@@ -55,22 +53,22 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
         }
     }
 
-    /// An account is ready no longer, for a reason of its own.
+    /// Records that an account is no longer ready for a reason of its own.
     pub fn ended(&mut self, who: &K) {
         if self.ready.remove(who) && self.fallen.contains_key(who) {
             self.back -= 1;
         }
     }
 
-    /// A ready account was dropped. Gives back the drops that turn out to have a common cause: who, and when; each
-    /// once.
+    /// Records the drop of a ready account. Returns the accounts and times of drops that have a common cause, each
+    /// drop once.
     pub fn dropped(&mut self, now: Instant, who: K) -> Vec<(K, Instant)> {
         self.forget(now);
         self.ended(&who);
         *self.fallen.entry(who.clone()).or_default() += 1;
         self.lately.push_back((who.clone(), now));
         self.unexcused.push_back((who, now));
-        // One that fell and is ready again is one account.
+        // An account that dropped and is ready again counts once.
         let (fallen, still) = (self.fallen.len(), self.ready.len() - self.back);
         if self.down || (fallen >= LEAST && fallen * SHARE > still + fallen) {
             return self.excuse(now);
@@ -78,19 +76,19 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
         Vec::new()
     }
 
-    /// The server was found down, by a knock that began then: all that fell with it is excused, and so is what falls
-    /// until it is up.
+    /// Records an outage, detected by a probe that started at `since`. Excuses the drops around that time, and all
+    /// further drops until the server is up.
     pub fn server_down(&mut self, since: Instant) -> Vec<(K, Instant)> {
         self.down = true;
         self.excuse(since)
     }
 
-    /// The server answers again.
+    /// Records that the server answers again.
     pub fn server_up(&mut self) {
         self.down = false;
     }
 
-    /// Excuses what fell within the window before that moment, and after it.
+    /// Returns the drops within the window before the moment, and after it.
     fn excuse(&mut self, moment: Instant) -> Vec<(K, Instant)> {
         let (old, excused) = std::mem::take(&mut self.unexcused)
             .into_iter()
@@ -125,7 +123,7 @@ mod tests {
 
     #[test]
     fn more_than_a_fifth_and_at_least_three_is_common() {
-        // (drops, others still ready, common?)
+        // (drops, other accounts still ready, has a common cause)
         for (drops, ready, common) in
             [(2, 0, false), (3, 0, true), (3, 11, true), (3, 12, false), (4, 15, true)]
         {

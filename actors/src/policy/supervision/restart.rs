@@ -1,5 +1,3 @@
-//! What to do after each ending of one account's Connections: budget, delays and slow asking together.
-
 use std::time::{Duration, Instant};
 
 use crate::model::CloseReason;
@@ -8,66 +6,66 @@ use crate::policy::{
     consequence, gate::MAX_PAUSE,
 };
 
-/// How slowly a server is asked whether a blocked or misconfigured account may connect again.
+/// The intervals at which a server is polled for a blocked or misconfigured account.
 const ASKING: Delays =
     Delays { min: Duration::from_secs(5), max: Duration::from_secs(300), random_factor: 0.2 };
 
-/// What to do after an ending.
+/// The action to take after an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RestartDecision {
-    /// Nothing, until somebody starts the account.
+    /// Do nothing until the operator starts the account.
     Stop,
-    /// A new Connection after the delay.
+    /// Start a new Connection after the delay.
     Start {
         /// The delay.
         after: Duration,
-        /// Whether it may resume.
+        /// True if it may resume.
         resume: bool,
-        /// Whether the ending was charged, at this moment.
+        /// The time of the charge, if the ending was charged.
         charged: Option<Instant>,
     },
-    /// A new Connection at once, on another Arbiter.
+    /// Start a new Connection at once, on another Arbiter.
     MoveArbiter,
-    /// Blocked: ask again after the delay.
+    /// Poll as blocked after the delay.
     PollBlocked(Duration),
-    /// Misconfigured: ask again after the delay.
+    /// Poll as misconfigured after the delay.
     PollMisconfigured(Duration),
-    /// The budget is spent: rest for so long, then try half-open.
+    /// Rest, because the budget is exhausted; then try half-open.
     Trip {
-        /// The rest.
+        /// The length of the rest.
         cooldown: Duration,
-        /// When the ending was charged.
+        /// The time of the charge.
         charged: Instant,
     },
 }
 
-/// The memory that one account's restarts are decided from.
+/// The state from which an account's restarts are decided: budget, delays and slow polls.
 #[derive(Debug)]
 pub(crate) struct RestartTracker {
     policy: RestartPolicy,
     budget: Budget,
     backoff: Backoff,
-    /// Delays of recycles that follow each other.
+    /// The delays of consecutive recycles.
     recycling: Backoff,
     asking: Backoff,
 }
 
 impl RestartTracker {
-    /// A tracker with a whole budget.
+    /// Creates a tracker with a full budget.
     pub(crate) fn new(policy: RestartPolicy) -> Self {
         let budget = Budget::new(policy.settings());
         let [backoff, recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
         Self { policy, budget, backoff, recycling, asking: Backoff::new(ASKING) }
     }
 
-    /// The operator set another policy: what was charged stays charged, and delays begin anew.
+    /// Changes the policy: charges are kept, and delays start over.
     pub(crate) fn configure(&mut self, policy: RestartPolicy) {
         self.budget.configure(policy.settings());
         [self.backoff, self.recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
         self.policy = policy;
     }
 
-    /// Takes note of an ending and says what to do.
+    /// Records an ending and returns the action to take.
     pub(crate) fn ended(&mut self, now: Instant, reason: &CloseReason, run: RunSummary) -> RestartDecision {
         if run.ready_for.is_some_and(|ready| ready >= self.policy.settings().reset_after) {
             self.settled();
@@ -94,24 +92,25 @@ impl RestartTracker {
         }
     }
 
-    /// A Connection was ready for `reset_after`: delays begin anew, a half-open budget is whole again.
+    /// Records that a Connection was ready for `reset_after`: delays start over, and a half-open budget is full
+    /// again.
     pub(crate) fn settled(&mut self) {
         self.budget.settled();
         self.backoff.reset();
         self.recycling.reset();
     }
 
-    /// The rest of a tripped account is over.
+    /// Ends the rest of a tripped account.
     pub(crate) fn cooled_down(&mut self) {
         self.budget.cooled_down();
     }
 
-    /// Takes a charge back. `Some` when that undid a trip: the account starts again after the delay.
+    /// Refunds a charge. Returns the delay before the restart if that undid a trip.
     pub(crate) fn refund(&mut self, charged_at: Instant) -> Option<Duration> {
         self.budget.refund(charged_at).then(|| self.backoff.next_delay())
     }
 
-    /// Gives the whole budget back, and begins the delays anew.
+    /// Restores the full budget and resets the delays.
     pub(crate) fn reset(&mut self) {
         self.budget.reset();
         self.backoff.reset();
@@ -119,12 +118,12 @@ impl RestartTracker {
         self.asking.reset();
     }
 
-    /// The restart budget.
+    /// Returns the restart budget.
     pub(crate) fn budget(&mut self) -> &mut Budget {
         &mut self.budget
     }
 
-    /// Whether the account is resting or on trial.
+    /// Returns the state of the budget's circuit breaker.
     pub(crate) fn breaker_state(&self) -> BreakerState {
         self.budget.breaker_state()
     }
@@ -151,8 +150,7 @@ impl RestartTracker {
         RestartDecision::Start { after, resume, charged: charge.then_some(now) }
     }
 
-    /// A series goes on only while its own kind of ending follows itself. The backoff alone is kept through
-    /// everything but a run that settled.
+    /// Resets the series of other kinds of endings. Only the backoff is kept until a run settles.
     fn forget_other_series(&mut self, next: Consequence) {
         if next != Consequence::Recycle {
             self.recycling.reset();

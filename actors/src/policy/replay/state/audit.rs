@@ -1,36 +1,35 @@
-//! What the audit asks a book.
+//! The part of the replay state that serves the audit.
 
 use std::time::Duration;
 
 use super::{BacklogKind, ChannelBacklog, ListedChannel, ReplayState, mark};
 use crate::model::{ChannelId, PostKey};
 
-/// What an audit goes by. What it compares is decided by the [`ReplayState`](crate::policy::ReplayState): channels past their `seen_until`,
-/// and of those only posts that were never received.
+/// The conditions for an audit that can tell a missing post from a late one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AuditReadiness {
-    /// How long after ready it stays quiet.
+    /// The time after ready during which no audit takes place.
     pub(crate) grace: Duration,
-    /// For how long the Connection has been ready.
+    /// The time for which the Connection has been ready.
     pub(crate) ready_for: Duration,
-    /// Whether Delivery still holds events that it has not handed over, or more are being fetched.
+    /// True if the Delivery holds events that it has not handed over, or more are being fetched.
     pub(crate) delivery_behind: bool,
 }
 
 impl AuditReadiness {
-    /// Whether a post that is not there would be missing.
+    /// True if a post that was not received is missing.
     pub(crate) fn is_conclusive(&self) -> bool {
         self.ready_for >= self.grace && !self.delivery_behind
     }
 }
 
 impl ReplayState {
-    /// Whether anything was taken that is not acknowledged.
+    /// True if any admitted change is not acknowledged.
     pub(crate) fn has_unacknowledged(&self) -> bool {
         self.channels.values().any(|page| !page.open.is_empty())
     }
 
-    /// Channels of a listing that have more than was seen, for the audit.
+    /// Returns the channels of a listing that contain more than was seen.
     pub(crate) fn channels_to_audit(&mut self, listing: &[ListedChannel]) -> Vec<ChannelBacklog> {
         let mut news = Vec::new();
         for listed in listing {
@@ -43,13 +42,13 @@ impl ReplayState {
         news
     }
 
-    /// Of those posts of a channel, the first that was never received.
+    /// Returns the first of a channel's posts that was never received.
     pub(crate) fn first_missing<'a>(&self, channel: &ChannelId, posts: &'a [PostKey]) -> Option<&'a PostKey> {
         let page = self.channels.get(channel);
         posts.iter().find(|post| !self.lately.has(&post.id) && page.is_none_or(|page| !page.received(post)))
     }
 
-    /// The audit found nothing missing in a channel up to that time.
+    /// Records that nothing is missing in a channel up to the time.
     pub(crate) fn mark_audited(&mut self, channel: &ChannelId, until: i64) {
         if let Some(page) = self.channels.get_mut(channel) {
             page.seen_until = page.seen_until.max(until);

@@ -32,7 +32,7 @@ fn news(channel: &str, from: i64, edits_since: Option<i64>) -> ChannelBacklog {
     }
 }
 
-/// A book after its first listing.
+/// Creates a state after its first listing.
 fn begun(channels: &[(&str, i64)]) -> ReplayState {
     let mut replay = ReplayState::new(SETTINGS);
     let listing: Vec<ListedChannel> = channels.iter().map(|(channel, at)| listed(channel, *at)).collect();
@@ -47,7 +47,7 @@ impl ReplayState {
         self.acknowledge(&channel.into(), change.clone());
     }
 
-    /// As it is after a kill.
+    /// Restores the state as after a kill.
     fn killed(&mut self, kept: &mut Records) -> Self {
         kept.put(self.take_changes());
         Self::restore(self.settings, kept.clone())
@@ -108,7 +108,7 @@ fn what_was_listed_before_the_cursor_moved_on_does_not_come_again() {
     let channel = ChannelId::from("c");
     replay.heard("c", &posted(1_500, "old"));
     assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0)[0].from, Anchor::Time(1_000));
-    // What was on its way to the sink is acknowledged, and the old one is older than the overlap now.
+    // An event that was with the sink is acknowledged, and the old one is now older than the overlap.
     replay.heard("c", &posted(1_500 + OVERLAP, "young"));
     assert!(!replay.admit_fetched(&channel, &posted(1_500, "old")));
     assert!(replay.admit_fetched(&channel, &posted(1_501, "missed")));

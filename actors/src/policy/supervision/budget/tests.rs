@@ -53,7 +53,7 @@ fn half_open_trips_again_with_twice_the_rest_up_to_the_longest() {
     budget.charge(start);
     for (n, rest) in [(1, 20), (2, 35), (3, 35)] {
         budget.cooled_down();
-        // Long after the window is empty the half-open phase still remembers.
+        // The half-open state remembers the last rest long after the window is empty.
         let later = start + n * 1000 * SECOND;
         assert_eq!(budget.remaining(later), 0);
         assert_eq!(budget.charge(later), ChargeOutcome::Tripped(rest * SECOND));
