@@ -7,7 +7,7 @@ use std::{
 
 use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Generation, ServerName};
 
-/// One fact about an account or a server.
+/// A fact about an account or a server.
 #[derive(Debug, Clone)]
 pub struct Observation {
     /// The time of the observation.

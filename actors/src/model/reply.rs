@@ -175,7 +175,7 @@ pub enum ReplyError {
         /// The maximum length.
         limit: usize,
     },
-    /// There are too many files.
+    /// The post has too many files.
     #[error("{files} files are too many for a post; the limit is {limit}")]
     TooManyFiles {
         /// The number of files.

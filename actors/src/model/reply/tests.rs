@@ -46,6 +46,16 @@ fn an_event_that_comes_again_has_the_same_key_and_no_other_has() {
 }
 
 #[test]
+fn a_pin_that_comes_again_has_the_same_key() {
+    for connection_id in ["c", "other", ""] {
+        let mut pin = event(None, connection_id, 5, 0);
+        pin.body.event = "post_edited".into();
+        pin.body.data = r#"{"post":"{\"id\":\"p\",\"update_at\":19}"}"#.into();
+        assert_eq!(ReplyKey::for_event(&pin, 0).as_str(), "p/updated/19#0");
+    }
+}
+
+#[test]
 fn a_key_is_visible_and_of_some_length() {
     for good in ["k", "9w3bz1c1ypfa9pyyqqz5uyo3xe/edited/17#büro#3", &"x".repeat(MAX_KEY_BYTES)] {
         assert_eq!(ReplyKey::new(good).unwrap().as_str(), good);

@@ -79,7 +79,7 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
     pub fn push(&mut self, class: RequestClass, account: K, ticket: T) -> Result<(), GateFull> {
         let queue = &mut self.waiting[class as usize];
         if class == RequestClass::Health && self.polling.contains(&account) {
-            if let Some(old) = queue.iter_mut().find(|(who, _)| *who == account) {
+            if let Some(old) = queue.iter_mut().find(|(waiting_account, _)| *waiting_account == account) {
                 old.1 = ticket;
             }
             return Ok(());
@@ -154,7 +154,7 @@ mod tests {
         queue.push(RequestClass::Health, "b", 2).unwrap();
         queue.push(RequestClass::Health, "a", 3).unwrap();
         let order: Vec<i32> = std::iter::from_fn(|| queue.next(true)).map(|grant| grant.ticket).collect();
-        assert_eq!(order, [3, 2], "the newer poll in the older one's place");
+        assert_eq!(order, [3, 2], "the newer poll replaces the older one");
         queue.push(RequestClass::Health, "a", 4).unwrap();
         assert_eq!(queue.len(), 1);
     }
@@ -178,7 +178,7 @@ mod tests {
             queue.push(RequestClass::Connect, n, ()).unwrap();
         }
         assert_eq!(queue.push(RequestClass::Connect, MOST_WAITING, ()), Err(GateFull));
-        assert_eq!(queue.push(RequestClass::Reply, 0, ()), Ok(()), "another class has its own room");
+        assert_eq!(queue.push(RequestClass::Reply, 0, ()), Ok(()), "another class has its own queue");
     }
 
     proptest! {

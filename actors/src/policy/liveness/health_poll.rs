@@ -8,7 +8,7 @@ use std::{
 use crate::model::{AccountName, CloseReason, UserId};
 
 /// The delay before a 401 is verified by a second poll.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 /// The result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,11 +56,11 @@ impl HealthPoll {
     }
 
     /// Returns the consequence of a poll's result.
-    pub(crate) fn judge(&mut self, found: &PollResult) -> PollVerdict {
-        let again = std::mem::replace(&mut self.unauthorized, *found == PollResult::Unauthorized);
-        match found {
-            PollResult::Unauthorized if again => PollVerdict::Terminate(CloseReason::Unauthorized),
-            PollResult::Unauthorized => PollVerdict::Recheck(ASK_AGAIN_AFTER),
+    pub(crate) fn judge(&mut self, result: &PollResult) -> PollVerdict {
+        let is_second = std::mem::replace(&mut self.unauthorized, *result == PollResult::Unauthorized);
+        match result {
+            PollResult::Unauthorized if is_second => PollVerdict::Terminate(CloseReason::Unauthorized),
+            PollResult::Unauthorized => PollVerdict::Recheck(RECHECK_AFTER),
             PollResult::Failed => PollVerdict::Inconclusive,
             PollResult::Unmodified => PollVerdict::Healthy,
             PollResult::User { id, .. } if *id != self.user => {
@@ -87,9 +87,9 @@ pub(crate) fn spread_delay(account: &AccountName, interval: Duration) -> Duratio
 /// Returns the shortest interval, not below the given one, at which the accounts' polls use at most half of the
 /// server's rate.
 pub(crate) fn stretched_interval(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
-    #[expect(clippy::cast_precision_loss, reason = "nobody hosts 2^52 accounts")]
-    let least = accounts as f64 / (requests_per_second / 2.0);
-    Duration::try_from_secs_f64(least).map_or(interval, |least| interval.max(least))
+    #[expect(clippy::cast_precision_loss, reason = "a host has fewer than 2^52 accounts")]
+    let shortest = accounts as f64 / (requests_per_second / 2.0);
+    Duration::try_from_secs_f64(shortest).map_or(interval, |shortest| interval.max(shortest))
 }
 
 #[cfg(test)]
@@ -104,16 +104,16 @@ mod tests {
     fn each_finding_has_its_verdict() {
         let stale = CloseReason::Stale { baseline: 7, seen: 8 };
         let other = CloseReason::IdentityChanged { was: "me".into(), now: "you".into() };
-        for (found, verdict) in [
+        for (result, verdict) in [
             (PollResult::Unmodified, PollVerdict::Healthy),
             (user("me", 7), PollVerdict::Healthy),
             (user("me", 8), PollVerdict::Terminate(stale)),
             (user("me", 6), PollVerdict::Terminate(CloseReason::Stale { baseline: 7, seen: 6 })),
             (user("you", 7), PollVerdict::Terminate(other)),
             (PollResult::Failed, PollVerdict::Inconclusive),
-            (PollResult::Unauthorized, PollVerdict::Recheck(ASK_AGAIN_AFTER)),
+            (PollResult::Unauthorized, PollVerdict::Recheck(RECHECK_AFTER)),
         ] {
-            assert_eq!(HealthPoll::new("me".into(), 7).judge(&found), verdict, "{found:?}");
+            assert_eq!(HealthPoll::new("me".into(), 7).judge(&result), verdict, "{result:?}");
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
     fn a_401_is_believed_only_when_it_comes_twice_in_a_row() {
         let mut health = HealthPoll::new("me".into(), 7);
         for between in [PollResult::Unmodified, PollResult::Failed, user("me", 7)] {
-            assert_eq!(health.judge(&PollResult::Unauthorized), PollVerdict::Recheck(ASK_AGAIN_AFTER));
+            assert_eq!(health.judge(&PollResult::Unauthorized), PollVerdict::Recheck(RECHECK_AFTER));
             health.judge(&between);
         }
         health.judge(&PollResult::Unauthorized);

@@ -38,33 +38,39 @@ pub(crate) enum PingAction {
 /// The ping state of a socket. Time in which our own reading is paused counts neither as silence nor as waiting.
 #[derive(Debug)]
 pub(crate) struct PingMonitor {
-    limits: PingSettings,
+    settings: PingSettings,
     next_ping: Instant,
     /// The ping that has not been answered yet.
-    open: Option<Open>,
+    pending: Option<PendingPing>,
     paused_since: Option<Instant>,
     resumed_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct PendingPing {
     seq: u64,
     sent: Instant,
     deadline: Instant,
     /// True once any frame has arrived since the ping.
-    heard: bool,
+    frame_arrived: bool,
 }
 
 impl PingMonitor {
     /// Creates a monitor for a socket that was just opened.
-    pub(crate) fn new(now: Instant, limits: PingSettings) -> Self {
-        Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
+    pub(crate) fn new(now: Instant, settings: PingSettings) -> Self {
+        Self {
+            settings,
+            next_ping: now + settings.interval,
+            pending: None,
+            paused_since: None,
+            resumed_at: None,
+        }
     }
 
     /// Changes the settings. The next ping is sent no later than they require; a pending ping keeps its deadline.
-    pub(crate) fn configure(&mut self, now: Instant, limits: PingSettings) {
-        self.limits = limits;
-        self.next_ping = self.next_ping.min(now + limits.interval);
+    pub(crate) fn configure(&mut self, now: Instant, settings: PingSettings) {
+        self.settings = settings;
+        self.next_ping = self.next_ping.min(now + settings.interval);
     }
 
     /// Returns the next action.
@@ -72,12 +78,12 @@ impl PingMonitor {
         if self.paused_since.is_some() {
             return PingAction::Paused;
         }
-        match self.open {
-            Some(open) if now < open.deadline => PingAction::Wait(open.deadline),
-            Some(open) if !open.heard => PingAction::Silent,
+        match self.pending {
+            Some(pending) if now < pending.deadline => PingAction::Wait(pending.deadline),
+            Some(pending) if !pending.frame_arrived => PingAction::Silent,
             // The answer is missing although frames arrive: send another ping.
             Some(_) => {
-                self.open = None;
+                self.pending = None;
                 PingAction::Ping
             }
             None if now < self.next_ping => PingAction::Wait(self.next_ping),
@@ -87,23 +93,24 @@ impl PingMonitor {
 
     /// Records a ping with its sequence number.
     pub(crate) fn ping_sent(&mut self, now: Instant, seq: u64) {
-        self.next_ping = now + self.limits.interval;
-        self.open = Some(Open { seq, sent: now, deadline: now + self.limits.timeout, heard: false });
+        self.next_ping = now + self.settings.interval;
+        self.pending =
+            Some(PendingPing { seq, sent: now, deadline: now + self.settings.timeout, frame_arrived: false });
     }
 
     /// Records that a frame arrived.
     pub(crate) fn frame_received(&mut self, now: Instant) {
-        if let Some(open) = &mut self.open {
-            open.heard = true;
-            open.deadline = open.deadline.max(now + self.limits.timeout);
+        if let Some(pending) = &mut self.pending {
+            pending.frame_arrived = true;
+            pending.deadline = pending.deadline.max(now + self.settings.timeout);
         }
     }
 
     /// Records a reply. Returns the response time if it answers the pending ping.
     pub(crate) fn reply_received(&mut self, now: Instant, seq: u64) -> Option<Duration> {
-        let open = self.open.filter(|open| open.seq == seq)?;
-        self.open = None;
-        Some(now.saturating_duration_since(open.sent))
+        let pending = self.pending.filter(|pending| pending.seq == seq)?;
+        self.pending = None;
+        Some(now.saturating_duration_since(pending.sent))
     }
 
     /// Records that our own reading is paused.
@@ -114,13 +121,13 @@ impl PingMonitor {
     /// Records that our own reading resumes. Moves all deadlines by the length of the pause, and returns it.
     pub(crate) fn reading_resumed(&mut self, now: Instant) -> Duration {
         let Some(since) = self.paused_since.take() else { return Duration::ZERO };
-        let stood_still = now.saturating_duration_since(since);
+        let pause = now.saturating_duration_since(since);
         self.resumed_at = Some(now);
-        self.next_ping += stood_still;
-        if let Some(open) = &mut self.open {
-            open.deadline += stood_still;
+        self.next_ping += pause;
+        if let Some(pending) = &mut self.pending {
+            pending.deadline += pause;
         }
-        stood_still
+        pause
     }
 
     /// Returns the length of the current pause of our own reading.
@@ -131,7 +138,7 @@ impl PingMonitor {
     /// True if our own reading is paused, or was until so recently that it may have caused a loss detected now: a
     /// server that gave up meanwhile is noticed only once the frames it sent before have been read.
     pub(crate) fn is_behind(&self, now: Instant) -> bool {
-        let recently = |at: Instant| now.saturating_duration_since(at) < self.limits.timeout;
+        let recently = |at: Instant| now.saturating_duration_since(at) < self.settings.timeout;
         self.paused_since.is_some() || self.resumed_at.is_some_and(recently)
     }
 }
@@ -155,7 +162,7 @@ mod tests {
         assert_eq!(monitor.next_action(first), PingAction::Ping);
         monitor.ping_sent(first, 1);
         assert_eq!(monitor.next_action(first), PingAction::Wait(first + 10 * SECOND));
-        assert_eq!(monitor.reply_received(first + SECOND, 7), None, "another reply");
+        assert_eq!(monitor.reply_received(first + SECOND, 7), None, "a reply to another request");
         assert_eq!(monitor.reply_received(first + SECOND, 1), Some(SECOND));
         let second = start + 60 * SECOND;
         assert_eq!(monitor.next_action(second), PingAction::Ping);

@@ -9,7 +9,7 @@ use std::{
 use crate::model::UserId;
 
 /// The minimum time between two prompts for an account.
-const AT_MOST_ONE_IN: Duration = Duration::from_secs(1);
+const PROMPT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The time at which an account must be polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,13 +69,13 @@ impl<K: Clone + Eq + Hash> SiblingWatch<K> {
         watched.known = update_at;
         match watched.next_prompt {
             // The scheduled poll will see this change too.
-            Some(at) if at > now + AT_MOST_ONE_IN => PollTiming::Skip,
+            Some(at) if at > now + PROMPT_INTERVAL => PollTiming::Skip,
             Some(at) if at > now => {
-                watched.next_prompt = Some(at + AT_MOST_ONE_IN);
+                watched.next_prompt = Some(at + PROMPT_INTERVAL);
                 PollTiming::After(watched.account.clone(), at - now)
             }
             _ => {
-                watched.next_prompt = Some(now + AT_MOST_ONE_IN);
+                watched.next_prompt = Some(now + PROMPT_INTERVAL);
                 PollTiming::Now(watched.account.clone())
             }
         }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(siblings.observe(now, &"stranger".into(), 500), PollTiming::Skip);
         assert_eq!(siblings.observe(now, &user, 100), PollTiming::Skip, "the baseline itself");
         assert_eq!(siblings.observe(now, &user, 101), PollTiming::Now("bot"));
-        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Skip, "a second sibling tells the same");
+        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Skip, "a second sibling reports the same");
         siblings.forget(&"bot");
         assert_eq!(siblings.observe(now, &user, 900), PollTiming::Skip);
     }

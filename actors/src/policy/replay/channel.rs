@@ -19,7 +19,7 @@ pub(super) struct ChannelState {
     /// a failed round.
     settled: i64,
     /// The time of the newest admitted post; 0 before the first.
-    pub(super) heard: i64,
+    pub(super) newest_admitted: i64,
     pub(super) membership: Membership,
     /// True if the channel was active when the socket was lost, and has not been read since.
     pub(super) due: bool,
@@ -54,7 +54,7 @@ struct Deferred {
 
 impl ChannelState {
     /// Creates a new channel, with the times after which posts and edits are missing.
-    pub(super) fn beginning(posts: i64, edits: i64, membership: Membership, overlap_ms: i64) -> Self {
+    pub(super) fn starting_at(posts: i64, edits: i64, membership: Membership, overlap_ms: i64) -> Self {
         Self::new(Cursor::at(posts, overlap_ms), EditCursor::after(edits), posts, membership)
     }
 
@@ -65,7 +65,7 @@ impl ChannelState {
             open: HashSet::new(),
             seen_until,
             settled: seen_until,
-            heard: 0,
+            newest_admitted: 0,
             membership,
             due: false,
             refused: false,
@@ -82,14 +82,14 @@ impl ChannelState {
             None => Anchor::Time(record.anchor_at),
         };
         let cursor = Cursor::restore(anchor, record.since, overlap_ms);
-        let heard = cursor.newest_post().unwrap_or_default();
+        let newest_admitted = cursor.newest_post().unwrap_or_default();
         let edits = EditCursor::restore(record.edited_until, record.edits, record.deleted);
         let membership = match record {
             ChannelRecord { left: true, .. } => Membership::Left,
             ChannelRecord { joining: true, .. } => Membership::Joining,
             _ => Membership::Member,
         };
-        Self { heard, ..Self::new(cursor, edits, record.seen_until, membership) }
+        Self { newest_admitted, ..Self::new(cursor, edits, record.seen_until, membership) }
     }
 
     /// Changes the overlap from now on.

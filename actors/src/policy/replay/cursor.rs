@@ -178,7 +178,7 @@ mod tests {
         fn paging_from_the_anchor_brings_exactly_what_is_missing(
             times in proptest::collection::vec(0i64..3_000, 1..60),
             delays in proptest::collection::vec(0i64..100, 60),
-            heard in 0usize..60,
+            acknowledged in 0usize..60,
         ) {
             let mut posts: Vec<(i64, i64, PostId)> = times
                 .iter()
@@ -187,7 +187,7 @@ mod tests {
                 .collect();
             posts.sort();
             let mut cursor = Cursor::at(-1, 100);
-            for (_, create_at, id) in posts.iter().take(heard) {
+            for (_, create_at, id) in posts.iter().take(acknowledged) {
                 cursor.acknowledge(*create_at, id.clone());
             }
             let brought: BTreeSet<&PostId> = posts
@@ -195,7 +195,7 @@ mod tests {
                 .filter(|(_, create_at, id)| *create_at > cursor.anchor().time() && !cursor.knows(*create_at, id))
                 .map(|(_, _, id)| id)
                 .collect();
-            let missing: BTreeSet<&PostId> = posts.iter().skip(heard).map(|(_, _, id)| id).collect();
+            let missing: BTreeSet<&PostId> = posts.iter().skip(acknowledged).map(|(_, _, id)| id).collect();
             prop_assert_eq!(brought, missing);
         }
     }

@@ -39,7 +39,7 @@ pub struct ReplayState {
     settings: ReplaySettings,
     account: AccountRecord,
     channels: HashMap<ChannelId, ChannelState>,
-    lately: RecentPosts,
+    recent: RecentPosts,
     /// The channels that differ from the last returned changes; each is marked dirty.
     dirty: Vec<ChannelId>,
     account_is_dirty: bool,
@@ -53,14 +53,12 @@ impl ReplayState {
 
     /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
-        let pages = records.channels.into_iter();
+        let restore = |(id, record)| (id, ChannelState::restore(record, settings.overlap_ms));
         Self {
-            channels: pages
-                .map(|(id, record)| (id, ChannelState::restore(record, settings.overlap_ms)))
-                .collect(),
+            channels: records.channels.into_iter().map(restore).collect(),
             account: records.account.unwrap_or_default(),
             settings,
-            lately: RecentPosts::default(),
+            recent: RecentPosts::default(),
             dirty: Vec::new(),
             account_is_dirty: false,
         }
@@ -74,7 +72,7 @@ impl ReplayState {
     /// Changes the settings for future posts, listings and channels.
     pub(crate) fn configure(&mut self, settings: ReplaySettings) {
         self.settings = settings;
-        self.channels.values_mut().for_each(|page| page.set_overlap(settings.overlap_ms));
+        self.channels.values_mut().for_each(|state| state.set_overlap(settings.overlap_ms));
     }
 
     /// Returns the record of the account itself.
@@ -115,56 +113,58 @@ impl ReplayState {
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
         // that becomes visible after a later one does not move last_post_at (fact 23).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
-        for page in self.channels.values_mut() {
-            page.listed(None);
-            page.due |= page.heard > 0 && page.heard >= active;
+        for state in self.channels.values_mut() {
+            state.listed(None);
+            state.due |= state.newest_admitted > 0 && state.newest_admitted >= active;
         }
-        let mut news: Vec<ChannelBacklog> =
-            listing.iter().filter_map(|listed| self.news_of(listed)).collect();
-        news.extend(self.unlisted());
-        news
+        let mut backlog: Vec<ChannelBacklog> =
+            listing.iter().filter_map(|listed| self.backlog_of(listed)).collect();
+        backlog.extend(self.unlisted());
+        backlog
     }
 
-    fn news_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
-        let page = self.page_of(listed);
-        page.listed(Some(listed.last_post_at));
-        let moved = listed.last_post_at > page.seen_until;
-        let news = ChannelBacklog {
+    fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
+        let state = self.channel_state(listed);
+        state.listed(Some(listed.last_post_at));
+        let moved = listed.last_post_at > state.seen_until;
+        let backlog = ChannelBacklog {
             channel: listed.channel.clone(),
-            from: page.cursor.anchor().clone(),
-            edits_since: moved.then(|| page.edits.until()),
-            kind: if page.membership == Membership::Joining {
+            from: state.cursor.anchor().clone(),
+            edits_since: moved.then(|| state.edits.until()),
+            kind: if state.membership == Membership::Joining {
                 BacklogKind::Joining
             } else {
                 BacklogKind::Known
             },
         };
-        (moved || page.due).then_some(news)
+        (moved || state.due).then_some(backlog)
     }
 
     /// Returns the state of a listed channel, and creates it if necessary.
-    fn page_of(&mut self, listed: &ListedChannel) -> &mut ChannelState {
+    fn channel_state(&mut self, listed: &ListedChannel) -> &mut ChannelState {
         let ReplaySettings { overlap_ms, from } = self.settings;
-        let earlier = self.account.listed_at;
-        let page = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
-            let mut page = beginning(listed, earlier, from, overlap_ms);
-            mark(&mut self.dirty, &listed.channel, &mut page);
-            page
+        let listed_at = self.account.listed_at;
+        let state = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
+            let mut state = new_listed_channel(listed, listed_at, from, overlap_ms);
+            mark(&mut self.dirty, &listed.channel, &mut state);
+            state
         });
-        if page.membership == Membership::Left {
-            page.rejoin(earlier.unwrap_or_default(), overlap_ms);
-            mark(&mut self.dirty, &listed.channel, page);
+        if state.membership == Membership::Left {
+            state.rejoin(listed_at.unwrap_or_default(), overlap_ms);
+            mark(&mut self.dirty, &listed.channel, state);
         }
-        page
+        state
     }
 
     /// Returns the channels that have a cursor but are missing from the listing.
     fn unlisted(&self) -> impl Iterator<Item = ChannelBacklog> {
-        let lacking =
-            self.channels.iter().filter(|(_, page)| !page.is_listed() && page.membership != Membership::Left);
-        lacking.map(|(channel, page)| ChannelBacklog {
+        let missing = self
+            .channels
+            .iter()
+            .filter(|(_, state)| !state.is_listed() && state.membership != Membership::Left);
+        missing.map(|(channel, state)| ChannelBacklog {
             channel: channel.clone(),
-            from: page.cursor.anchor().clone(),
+            from: state.cursor.anchor().clone(),
             edits_since: None,
             kind: BacklogKind::Unlisted,
         })
@@ -174,85 +174,85 @@ impl ReplayState {
     /// channels.
     pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         for channel in skipped {
-            if let Some(page) = self.channels.get_mut(channel) {
-                page.skipped();
+            if let Some(state) = self.channels.get_mut(channel) {
+                state.skipped();
             }
         }
         self.account.listed_at = Some(self.account.server_time);
         self.account_is_dirty = true;
-        for (channel, page) in &mut self.channels {
-            if page.fetched(self.settings.overlap_ms) {
-                mark(&mut self.dirty, channel, page);
+        for (channel, state) in &mut self.channels {
+            if state.fetched(self.settings.overlap_ms) {
+                mark(&mut self.dirty, channel, state);
             }
         }
     }
 
     /// True if the channel has not refused to be read since it last could be.
     pub(crate) fn is_newly_refused(&self, channel: &ChannelId) -> bool {
-        self.channels.get(channel).is_none_or(|page| !page.refused)
+        self.channels.get(channel).is_none_or(|state| !state.refused)
     }
 
     /// Ends the membership in a channel once its admitted changes are acknowledged.
     pub(crate) fn leave_channel(&mut self, channel: &ChannelId) {
-        if let Some(page) = self.channels.get_mut(channel) {
-            page.leave();
-            mark(&mut self.dirty, channel, page);
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.leave();
+            mark(&mut self.dirty, channel, state);
         }
     }
 
     /// Admits a change for delivery. Returns false for one that was admitted before, by its id and never by its
     /// time.
     pub fn admit(&mut self, channel: &ChannelId, change: &Change) -> bool {
-        let Self { channels, account, lately, dirty, settings: ReplaySettings { overlap_ms, .. }, .. } = self;
+        let Self { channels, account, recent, dirty, settings: ReplaySettings { overlap_ms, .. }, .. } = self;
         // Look up first: the key is cloned only for a new channel.
-        let page = match channels.get_mut(channel) {
-            Some(page) => page,
-            None => {
-                channels.entry(channel.clone()).or_insert_with(|| first_heard(account, change, *overlap_ms))
-            }
+        let state = match channels.get_mut(channel) {
+            Some(state) => state,
+            None => channels
+                .entry(channel.clone())
+                .or_insert_with(|| new_unlisted_channel(account, change, *overlap_ms)),
         };
-        if page.knows(change) {
+        if state.knows(change) {
             return false;
         }
         if let Change::Posted(post) = change {
-            if lately.has(&post.id) {
+            if recent.has(&post.id) {
                 return false;
             }
-            if page.membership == Membership::Left {
-                page.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
+            if state.membership == Membership::Left {
+                state.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
             }
-            if page.reach_back(post.create_at, *overlap_ms) {
-                mark(dirty, channel, page);
+            if state.reach_back(post.create_at, *overlap_ms) {
+                mark(dirty, channel, state);
             }
-            page.heard = page.heard.max(post.create_at);
-            lately.add(post.id.clone());
+            state.newest_admitted = state.newest_admitted.max(post.create_at);
+            recent.add(post.id.clone());
             account.server_time = account.server_time.max(post.create_at);
         }
-        page.open.insert(change.clone());
+        state.open.insert(change.clone());
         true
     }
 
     /// Acknowledges a change. Within a channel, changes must be acknowledged in the order of their admission.
     pub fn acknowledge(&mut self, channel: &ChannelId, change: Change) {
-        if let Some(page) = self.channels.get_mut(channel) {
-            page.acknowledge(change, self.settings.overlap_ms);
-            mark(&mut self.dirty, channel, page);
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.acknowledge(change, self.settings.overlap_ms);
+            mark(&mut self.dirty, channel, state);
         }
     }
 
     /// Admits a fetched change. If the channel's cursor has passed it since the listing, it was received before,
     /// although its id may be forgotten.
     pub(crate) fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
-        let is_behind = self.channels.get(channel).is_some_and(|page| page.has_passed(change));
-        !is_behind && self.admit(channel, change)
+        let has_passed = self.channels.get(channel).is_some_and(|state| state.has_passed(change));
+        !has_passed && self.admit(channel, change)
     }
 
     /// Drops the changes that were admitted and not acknowledged, so that they are delivered again.
     pub(crate) fn forget_unacknowledged(&mut self) {
-        for page in self.channels.values_mut() {
-            for change in page.forget_unacknowledged() {
+        for state in self.channels.values_mut() {
+            for change in state.forget_unacknowledged() {
                 if let Change::Posted(post) = change {
-                    self.lately.forget(&post.id);
+                    self.recent.forget(&post.id);
                 }
             }
         }
@@ -266,9 +266,9 @@ impl ReplayState {
         }
         self.account_is_dirty = false;
         let channels = std::mem::take(&mut self.dirty).into_iter().filter_map(|channel| {
-            let page = self.channels.get_mut(&channel)?;
-            page.dirty = false;
-            let record = page.record();
+            let state = self.channels.get_mut(&channel)?;
+            state.dirty = false;
+            let record = state.record();
             Some((channel, record))
         });
         Records { channels: channels.collect(), account: Some(self.account.clone()) }
@@ -278,45 +278,45 @@ impl ReplayState {
     pub(crate) fn mark_unsaved(&mut self, changes: Records) {
         self.account_is_dirty |= changes.account.is_some();
         for channel in changes.channels.into_keys() {
-            if let Some(page) = self.channels.get_mut(&channel) {
-                mark(&mut self.dirty, &channel, page);
+            if let Some(state) = self.channels.get_mut(&channel) {
+                mark(&mut self.dirty, &channel, state);
             }
         }
     }
 }
 
 /// Marks a channel as changed.
-fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, page: &mut ChannelState) {
-    if !std::mem::replace(&mut page.dirty, true) {
+fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, state: &mut ChannelState) {
+    if !std::mem::replace(&mut state.dirty, true) {
         dirty.push(channel.clone());
     }
 }
 
 /// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
 /// post: an earlier post may become visible later (fact 23).
-fn first_heard(account: &AccountRecord, change: &Change, overlap_ms: i64) -> ChannelState {
+fn new_unlisted_channel(account: &AccountRecord, change: &Change, overlap_ms: i64) -> ChannelState {
     let first = match change {
         Change::Posted(post) => post.create_at.saturating_sub(1),
         Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
     };
     let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
-    ChannelState::beginning(begin, begin, Membership::Joining, overlap_ms)
+    ChannelState::starting_at(begin, begin, Membership::Joining, overlap_ms)
 }
 
 /// Creates a channel that no earlier listing contained.
-fn beginning(listed: &ListedChannel, earlier: Option<i64>, from: StartFrom, overlap_ms: i64) -> ChannelState {
+fn new_listed_channel(
+    listed: &ListedChannel,
+    listed_at: Option<i64>,
+    from: StartFrom,
+    overlap_ms: i64,
+) -> ChannelState {
     let created = listed.create_at.saturating_sub(1);
-    match (earlier, from) {
+    let (posts, edits, membership) = match (listed_at, from) {
         // On the first start, posts that already exist are not delivered.
-        (None, StartFrom::Now) => {
-            ChannelState::beginning(listed.last_post_at, listed.last_post_at, Membership::Member, overlap_ms)
-        }
-        (None, StartFrom::At(time)) => {
-            ChannelState::beginning(time, listed.last_post_at, Membership::Member, overlap_ms)
-        }
-        (Some(_), _) if listed.is_direct => {
-            ChannelState::beginning(created, created, Membership::Member, overlap_ms)
-        }
-        (Some(earlier), _) => ChannelState::beginning(earlier, earlier, Membership::Joining, overlap_ms),
-    }
+        (None, StartFrom::Now) => (listed.last_post_at, listed.last_post_at, Membership::Member),
+        (None, StartFrom::At(time)) => (time, listed.last_post_at, Membership::Member),
+        (Some(_), _) if listed.is_direct => (created, created, Membership::Member),
+        (Some(listed_at), _) => (listed_at, listed_at, Membership::Joining),
+    };
+    ChannelState::starting_at(posts, edits, membership, overlap_ms)
 }

@@ -17,10 +17,10 @@ pub(super) struct Fence {
 fn marks(line: &str) -> Option<(&str, &str)> {
     let text = line.trim_start_matches(' ');
     let mark = text.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-    let behind = text.trim_start_matches(mark);
-    let marks = &text[..text.len() - behind.len()];
+    let rest = text.trim_start_matches(mark);
+    let marks = &text[..text.len() - rest.len()];
     let fits = (3..=LONGEST_MARKS).contains(&marks.len()) && line.len() - text.len() <= 3;
-    (fits && line.len() <= LONGEST_LINE).then_some((marks, behind))
+    (fits && line.len() <= LONGEST_LINE).then_some((marks, rest))
 }
 
 /// True if the line opens or closes a fence.
@@ -31,14 +31,14 @@ pub(super) fn is_fence(line: &str) -> bool {
 /// Returns the fence that is open after a text, given the one open before it.
 pub(super) fn open_after(text: &str, mut open: Option<Fence>) -> Option<Fence> {
     for line in text.lines() {
-        let Some((found, behind)) = marks(line) else { continue };
+        let Some((found, rest)) = marks(line) else { continue };
         match &open {
             Some(fence) => {
-                let closes = found.starts_with(&fence.marks) && behind.trim().is_empty();
+                let closes = found.starts_with(&fence.marks) && rest.trim().is_empty();
                 open = open.filter(|_| !closes);
             }
             // A line with more backticks after the marks is inline code, not a fence.
-            None if found.starts_with('`') && behind.contains('`') => {}
+            None if found.starts_with('`') && rest.contains('`') => {}
             None => open = Some(Fence { line: line.to_owned(), marks: found.to_owned() }),
         }
     }

@@ -33,7 +33,7 @@ pub(crate) struct LoopGuard {
 #[derive(Debug, Default)]
 struct Count {
     posts: u32,
-    told: bool,
+    reported: bool,
 }
 
 impl LoopGuard {
@@ -63,7 +63,7 @@ impl LoopGuard {
         }
         let count = self.channels.entry(channel.clone()).or_default();
         if is_answer && count.posts >= self.limit {
-            return LoopVerdict::Refuse { first: !std::mem::replace(&mut count.told, true) };
+            return LoopVerdict::Refuse { first: !std::mem::replace(&mut count.reported, true) };
         }
         count.posts = count.posts.saturating_add(1);
         LoopVerdict::Allow
@@ -110,9 +110,17 @@ mod tests {
         assert_eq!(guard.record_post(&town, &ping, true), LoopVerdict::Allow);
         assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: true });
         guard.post_received(&town, &ping);
-        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: false }, "told once");
+        assert_eq!(
+            guard.record_post(&town, &echo, true),
+            LoopVerdict::Refuse { first: false },
+            "reported once"
+        );
         assert_eq!(guard.record_post(&other, &echo, true), LoopVerdict::Allow, "another channel");
-        assert_eq!(guard.record_post(&town, &ping, false), LoopVerdict::Allow, "news are no answer");
+        assert_eq!(
+            guard.record_post(&town, &ping, false),
+            LoopVerdict::Allow,
+            "a post that is not an answer"
+        );
         guard.post_received(&town, &ana);
         assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
         guard.undo(&town);
@@ -131,11 +139,11 @@ mod tests {
         ) {
             let mut guard = LoopGuard::new(limit);
             let mut rows = [0u32; 2];
-            for (who, place) in moves {
-                let channel = ChannelId::from(["town", "other"][usize::from(place)]);
-                let user = UserId::from(["ping", "echo", "ana"][usize::from(who)]);
-                let row = &mut rows[usize::from(place)];
-                if who == 2 {
+            for (user_index, channel_index) in moves {
+                let channel = ChannelId::from(["town", "other"][usize::from(channel_index)]);
+                let user = UserId::from(["ping", "echo", "ana"][usize::from(user_index)]);
+                let row = &mut rows[usize::from(channel_index)];
+                if user_index == 2 {
                     guard.post_received(&channel, &user);
                     *row = 0;
                 } else if guard.record_post(&channel, &user, true) == LoopVerdict::Allow {

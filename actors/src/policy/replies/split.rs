@@ -49,33 +49,33 @@ fn split_at(text: &str, limit: usize) -> Vec<String> {
             parts.push(head + rest);
             break;
         }
-        let (taken, open) = take(rest, room, fence.as_ref());
+        let (head_text, open) = longest_head(rest, room, fence.as_ref());
         let tail = open.as_ref().map(|fence| format!("\n{}", fence.marks)).unwrap_or_default();
-        let shown = if open.is_some() { taken.trim_end_matches('\n') } else { taken.trim_end() };
+        let shown = if open.is_some() { head_text.trim_end_matches('\n') } else { head_text.trim_end() };
         parts.push(format!("{head}{shown}{tail}"));
-        rest = behind(rest, taken, open.is_some());
+        rest = rest_after(rest, head_text, open.is_some());
         fence = open;
     }
     parts
 }
 
 /// Returns the longest head that fits together with the marks that close its open fence, and that fence.
-fn take<'a>(rest: &'a str, limit: usize, fence: Option<&Fence>) -> (&'a str, Option<Fence>) {
+fn longest_head<'a>(rest: &'a str, limit: usize, fence: Option<&Fence>) -> (&'a str, Option<Fence>) {
     let mut room = limit;
     loop {
-        let taken = &rest[..cut(rest, room)];
-        let open = open_after(taken, fence.cloned());
+        let head_text = &rest[..cut_offset(rest, room)];
+        let open = open_after(head_text, fence.cloned());
         let tail = open.as_ref().map_or(0, |fence| 1 + fence.marks.chars().count());
-        let over = (taken.chars().count() + tail).saturating_sub(limit);
+        let over = (head_text.chars().count() + tail).saturating_sub(limit);
         if over == 0 || room == 1 {
-            return (taken, open);
+            return (head_text, open);
         }
         room = (room - over.min(room - 1)).max(1);
     }
 }
 
 /// Returns the byte offset of a cut with at most `room` characters before it, and at least one.
-fn cut(text: &str, room: usize) -> usize {
+fn cut_offset(text: &str, room: usize) -> usize {
     let end = text.char_indices().nth(room.max(1)).map_or(text.len(), |(at, _)| at);
     let window = &text[..end];
     let half = text.char_indices().nth(room / 2).map_or(0, |(at, _)| at);
@@ -90,9 +90,9 @@ fn cut(text: &str, room: usize) -> usize {
 }
 
 /// Returns the text after a cut: code continues after the line end, other text at the next word.
-fn behind<'a>(rest: &'a str, taken: &str, code: bool) -> &'a str {
-    let rest = &rest[taken.len()..];
-    if code || taken.ends_with('\n') { rest } else { rest.trim_start_matches([' ', '\t', '\n', '\r']) }
+fn rest_after<'a>(rest: &'a str, head_text: &str, code: bool) -> &'a str {
+    let rest = &rest[head_text.len()..];
+    if code || head_text.ends_with('\n') { rest } else { rest.trim_start_matches([' ', '\t', '\n', '\r']) }
 }
 
 fn fits(text: &str, room: usize) -> bool {

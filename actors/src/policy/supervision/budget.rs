@@ -123,8 +123,8 @@ impl Budget {
 
     /// Refunds the charge made at the given time. Returns true if that undid a trip.
     pub fn refund(&mut self, charged_at: Instant) -> bool {
-        let Some(place) = self.charges.iter().position(|at| *at == charged_at) else { return false };
-        self.charges.remove(place);
+        let Some(index) = self.charges.iter().position(|at| *at == charged_at) else { return false };
+        self.charges.remove(index);
         match self.phase {
             BreakerState::Tripped { by, .. } if by == charged_at => {
                 self.phase = self.before_trip;

@@ -35,8 +35,8 @@ impl DeafTimer {
         let last_ready = self.ready_at.replace(now);
         let found = self.found_at.take();
         let touched = before.is_some_and(|before| before != update_at).then(|| server_time(update_at));
-        let begun = touched.or(found)?.max(last_ready.unwrap_or(UNIX_EPOCH));
-        Some(now.duration_since(begun).unwrap_or_default())
+        let start = touched.or(found)?.max(last_ready.unwrap_or(UNIX_EPOCH));
+        Some(now.duration_since(start).unwrap_or_default())
     }
 }
 

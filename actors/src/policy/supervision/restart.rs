@@ -7,7 +7,7 @@ use crate::policy::{
 };
 
 /// The intervals at which a server is polled for a blocked or misconfigured account.
-const ASKING: Delays =
+const POLL_DELAYS: Delays =
     Delays { min: Duration::from_secs(5), max: Duration::from_secs(300), random_factor: 0.2 };
 
 /// The action to take after an ending.
@@ -47,7 +47,7 @@ pub(crate) struct RestartTracker {
     backoff: Backoff,
     /// The delays of consecutive recycles.
     recycling: Backoff,
-    asking: Backoff,
+    polling: Backoff,
 }
 
 impl RestartTracker {
@@ -55,7 +55,7 @@ impl RestartTracker {
     pub(crate) fn new(policy: RestartPolicy) -> Self {
         let budget = Budget::new(policy.settings());
         let [backoff, recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
-        Self { policy, budget, backoff, recycling, asking: Backoff::new(ASKING) }
+        Self { policy, budget, backoff, recycling, polling: Backoff::new(POLL_DELAYS) }
     }
 
     /// Changes the policy: charges are kept, and delays start over.
@@ -71,7 +71,7 @@ impl RestartTracker {
             self.settled();
         }
         if run.ready_for.is_some() {
-            self.asking.reset();
+            self.polling.reset();
         }
         let next = consequence(reason, run);
         self.forget_other_series(next);
@@ -83,8 +83,8 @@ impl RestartTracker {
                 let after = self.recycling.next_delay();
                 Self::start(after, false)
             }
-            Consequence::PollBlocked => RestartDecision::PollBlocked(self.asking.next_delay()),
-            Consequence::PollMisconfigured => RestartDecision::PollMisconfigured(self.asking.next_delay()),
+            Consequence::PollBlocked => RestartDecision::PollBlocked(self.polling.next_delay()),
+            Consequence::PollMisconfigured => RestartDecision::PollMisconfigured(self.polling.next_delay()),
             Consequence::Backoff { charge, resume, at_least } => {
                 let charge = self.is_charged(charge, run);
                 self.back_off(now, charge, resume, at_least.unwrap_or_default())
@@ -115,7 +115,7 @@ impl RestartTracker {
         self.budget.reset();
         self.backoff.reset();
         self.recycling.reset();
-        self.asking.reset();
+        self.polling.reset();
     }
 
     /// Returns the restart budget.
@@ -156,7 +156,7 @@ impl RestartTracker {
             self.recycling.reset();
         }
         if !matches!(next, Consequence::PollBlocked | Consequence::PollMisconfigured) {
-            self.asking.reset();
+            self.polling.reset();
         }
     }
 }

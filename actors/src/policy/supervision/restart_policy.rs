@@ -70,9 +70,9 @@ impl RestartPolicy {
     /// All invalid settings at once. A budget that could never trip, because the delays and ready times of
     /// `max_restarts` restarts fill the window, is one of them.
     pub fn new(settings: RestartSettings) -> Result<Self, Vec<SettingsError>> {
-        let mut errors = ranges(&settings);
+        let mut errors = check_ranges(&settings);
         if errors.is_empty() {
-            errors.extend(never_trips(&settings));
+            errors.extend(check_trips(&settings));
         }
         if errors.is_empty() { Ok(Self { settings }) } else { Err(errors) }
     }
@@ -92,35 +92,35 @@ fn delays(settings: &RestartSettings) -> Delays {
     Delays { min: settings.min_backoff, max: settings.max_backoff, random_factor: settings.random_factor }
 }
 
-fn ranges(s: &RestartSettings) -> Vec<SettingsError> {
+fn check_ranges(s: &RestartSettings) -> Vec<SettingsError> {
     let mut errors = Vec::new();
-    let mut refuse = |wrong: bool, key, problem: String, remedy: &str| {
-        if wrong {
+    let mut check = |invalid: bool, key, problem: String, remedy: &str| {
+        if invalid {
             errors.push(SettingsError { key, problem, remedy: remedy.into() });
         }
     };
-    refuse(
+    check(
         s.max_restarts > MOST_RESTARTS,
         "max_restarts",
         format!("{} is more than {MOST_RESTARTS}", s.max_restarts),
-        "take a smaller number",
+        "use a smaller number",
     );
-    refuse(s.min_backoff.is_zero(), "min_backoff", "it is zero".into(), "take at least 1ms");
-    refuse(
+    check(s.min_backoff.is_zero(), "min_backoff", "it is zero".into(), "use at least 1ms");
+    check(
         s.min_backoff > s.max_backoff,
         "max_backoff",
         format!("{:?} is less than min_backoff, {:?}", s.max_backoff, s.min_backoff),
         "raise it, or lower min_backoff",
     );
-    refuse(
+    check(
         !(0.0..=1.0).contains(&s.random_factor),
         "random_factor",
         format!("{} is not between 0 and 1", s.random_factor),
-        "take a share such as 0.2",
+        "use a fraction such as 0.2",
     );
-    refuse(s.within.is_zero(), "within", "it is zero".into(), "take a window such as 10m");
-    refuse(s.cooldown.is_zero(), "cooldown", "it is zero".into(), "take a rest such as 5m");
-    refuse(
+    check(s.within.is_zero(), "within", "it is zero".into(), "use a window such as 10m");
+    check(s.cooldown.is_zero(), "cooldown", "it is zero".into(), "use a cooldown such as 5m");
+    check(
         s.cooldown > s.max_cooldown,
         "max_cooldown",
         format!("{:?} is less than cooldown, {:?}", s.max_cooldown, s.cooldown),
@@ -129,7 +129,7 @@ fn ranges(s: &RestartSettings) -> Vec<SettingsError> {
     errors
 }
 
-fn never_trips(s: &RestartSettings) -> Option<SettingsError> {
+fn check_trips(s: &RestartSettings) -> Option<SettingsError> {
     let ready = s.reset_after.saturating_mul(s.max_restarts);
     let longest = delays(s).longest_sum(s.max_restarts).saturating_add(ready);
     (longest >= s.within).then(|| SettingsError {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once() {
+    fn all_invalid_settings_are_reported_at_once() {
         let errors = RestartPolicy::new(RestartSettings {
             max_restarts: 1_001,
             min_backoff: Duration::ZERO,

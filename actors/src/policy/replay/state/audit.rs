@@ -26,33 +26,35 @@ impl AuditReadiness {
 impl ReplayState {
     /// True if any admitted change is not acknowledged.
     pub(crate) fn has_unacknowledged(&self) -> bool {
-        self.channels.values().any(|page| !page.open.is_empty())
+        self.channels.values().any(|state| !state.open.is_empty())
     }
 
     /// Returns the channels of a listing that contain more than was seen.
     pub(crate) fn channels_to_audit(&mut self, listing: &[ListedChannel]) -> Vec<ChannelBacklog> {
-        let mut news = Vec::new();
+        let mut backlog = Vec::new();
         for listed in listing {
-            let page = self.page_of(listed);
-            if listed.last_post_at > page.seen_until {
-                let (channel, from) = (listed.channel.clone(), page.cursor.anchor().clone());
-                news.push(ChannelBacklog { channel, from, edits_since: None, kind: BacklogKind::Known });
+            let state = self.channel_state(listed);
+            if listed.last_post_at > state.seen_until {
+                let (channel, from) = (listed.channel.clone(), state.cursor.anchor().clone());
+                backlog.push(ChannelBacklog { channel, from, edits_since: None, kind: BacklogKind::Known });
             }
         }
-        news
+        backlog
     }
 
     /// Returns the first of a channel's posts that was never received.
     pub(crate) fn first_missing<'a>(&self, channel: &ChannelId, posts: &'a [PostKey]) -> Option<&'a PostKey> {
-        let page = self.channels.get(channel);
-        posts.iter().find(|post| !self.lately.has(&post.id) && page.is_none_or(|page| !page.received(post)))
+        let state = self.channels.get(channel);
+        posts
+            .iter()
+            .find(|post| !self.recent.has(&post.id) && state.is_none_or(|state| !state.received(post)))
     }
 
     /// Records that nothing is missing in a channel up to the time.
     pub(crate) fn mark_audited(&mut self, channel: &ChannelId, until: i64) {
-        if let Some(page) = self.channels.get_mut(channel) {
-            page.seen_until = page.seen_until.max(until);
-            mark(&mut self.dirty, channel, page);
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.seen_until = state.seen_until.max(until);
+            mark(&mut self.dirty, channel, state);
         }
     }
 }
