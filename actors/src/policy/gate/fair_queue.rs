@@ -41,9 +41,9 @@ impl RequestClass {
 /// connect: twice ten thousand accounts fit.
 const MOST_WAITING: usize = 20_000;
 
-/// The queue of a class is full.
+/// The error for a class with too many waiting requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many requests wait for this server ({MOST_WAITING})")]
+#[error("too many requests are waiting for this server ({MOST_WAITING})")]
 pub struct GateFull;
 
 /// A request that may be sent now.

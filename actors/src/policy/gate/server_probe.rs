@@ -47,7 +47,7 @@ impl ServerProbe {
         self.status
     }
 
-    /// Returns the time since which the server has not answered, as far as is known.
+    /// Returns the time of the failure that started the last probes, for a server that is down.
     pub(crate) fn down_since(&self) -> Option<Instant> {
         self.down_since
     }

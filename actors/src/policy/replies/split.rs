@@ -11,7 +11,7 @@ const MOST_PARTS: usize = 10;
 /// The maximum length of a text, in characters. With code fences, a slightly shorter one may be too long.
 pub const MAX_TEXT_CHARS: usize = MAX_POST_CHARS * MOST_PARTS;
 
-/// A text is too long even for several posts.
+/// The error for a text that is too long even for several posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TextTooLong {
     /// The length, in characters.
