@@ -4,18 +4,7 @@ use std::{fmt, time::Duration};
 
 use actix_http::header::HeaderMap;
 
-/// The state of the server's rate limit, from a response's `X-Ratelimit-*` headers (fact 15).
-///
-/// The server counts requests by client address, so all accounts of a host share the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateHeaders {
-    /// The most requests at once.
-    pub limit: u32,
-    /// The requests left at present.
-    pub remaining: u32,
-    /// The time from the response until all of them are available again, in whole seconds.
-    pub reset: Duration,
-}
+pub use crate::policy::RateHeaders;
 
 /// The entity tag of a response, which the next request sends as `If-None-Match` (fact 9).
 #[derive(Clone, PartialEq, Eq)]
