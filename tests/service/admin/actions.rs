@@ -27,7 +27,7 @@ fn a_restart_brings_the_next_generation_and_costs_nothing() {
     host.fixture.post("after it");
     host.running.events.wait_for_post("after it");
     host.running.log.wait_for_json("who did it", |line| {
-        line["message"] == "asked for by an operator" && line["action"] == "restart"
+        line["message"] == "an operator requested an action" && line["action"] == "restart"
     });
 }
 
@@ -120,13 +120,13 @@ fn what_cannot_be_posted_is_told() {
     };
     for (body, status, told) in [
         (json!({}), 400, "channel_id"),
-        (json!([]), 400, "not what is expected"),
+        (json!([]), 400, "is not valid"),
         (with("channel_id", 5.into()), 400, "expected a string at line 1 column"),
         (with("chanel", 5.into()), 400, "chanel"),
-        (with("channel_id", "".into()), 400, "name a channel"),
+        (with("channel_id", "".into()), 400, "set it to a channel"),
         (with("key", " ".into()), 400, "a key is"),
         (with("key", "k".repeat(257).into()), 400, "257"),
-        (with("key", "ü".into()), 400, "a key is"),
+        (with("key", "ü".into()), 400, "ASCII"),
         (with("message", "".into()), 422, "nothing to post"),
         (with("message", "x".repeat(250_000).into()), 422, "at most"),
         (with("channel_id", "nowhere".into()), 409, "the server refuses"),

@@ -60,10 +60,10 @@ fn two_of_three(policy: &str) -> AdminHost {
 #[test]
 fn the_host_is_ready_when_enough_accounts_are() {
     for (policy, status, told) in [
-        ("all", 503, "not ready: 2 of 3 accounts are ready; all are to be\n"),
-        ("any", 200, "ready: 2 of 3 accounts are ready; one is to be\n"),
-        ("66%", 200, "ready: 2 of 3 accounts are ready; 66% are to be\n"),
-        ("67%", 503, "not ready: 2 of 3 accounts are ready; 67% are to be\n"),
+        ("all", 503, "not ready: 2 of 3 accounts are ready; all must be\n"),
+        ("any", 200, "ready: 2 of 3 accounts are ready; one must be\n"),
+        ("66%", 200, "ready: 2 of 3 accounts are ready; 66% must be\n"),
+        ("67%", 503, "not ready: 2 of 3 accounts are ready; 67% must be\n"),
     ] {
         let host = two_of_three(policy);
         let answer = host.get("/readyz");
