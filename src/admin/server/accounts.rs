@@ -1,4 +1,4 @@
-//! The routes of accounts and of their servers.
+//! The routes of accounts and servers.
 
 use actix_web::{
     HttpResponse,

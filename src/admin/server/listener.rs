@@ -48,7 +48,7 @@ pub(super) enum ListenSocket {
 pub struct ListenError {
     /// The address or path.
     pub address: String,
-    /// True if the configuration names this address, rather than the default.
+    /// True unless this is the default address.
     pub explicit: bool,
     // Not a `source`, because the message already contains it.
     cause: io::Error,
