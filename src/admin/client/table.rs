@@ -21,7 +21,7 @@ const ORDER: [&str; 10] = [
     "ready",
 ];
 
-/// Formats a table of accounts with at max_rows `max_rows` rows, and a summary below it.
+/// Formats a table of accounts with at most `max_rows` rows, and a summary below it.
 pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> String {
     let now = SystemTime::now();
     let mut sorted: Vec<_> = accounts.iter().collect();
