@@ -29,8 +29,8 @@ use self::{
 use crate::{
     admin::server::{AdminServer, Backend, Listener},
     config::{Config, Sources},
-    sinks::{Sinks, lines::stdout::Ended, reply::Answers},
-    telemetry::{describe, logging::LogLevelHandle, metrics::Metrics},
+    sinks::{SinkRegistry, lines::stdout::OutputEnd, reply::ReplyPoster},
+    telemetry::{facts, logging::LogLevelHandle, metrics::Metrics},
 };
 
 /// When standard output is gone nothing can be handed over any more: only the sockets are closed.
@@ -45,7 +45,7 @@ const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
 /// Why the host ends.
 enum End {
     Signal(StopSignal),
-    Output(Ended),
+    Output(OutputEnd),
 }
 
 /// Hosts the accounts.
@@ -71,7 +71,7 @@ async fn host(
         supervisor = supervisor.with_store(cursors);
     }
     let metrics = Metrics::new(config.metrics.per_account);
-    actix_rt::spawn(describe::log(supervisor.observer().subscribe()));
+    actix_rt::spawn(facts::log(supervisor.observer().subscribe()));
     actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();
@@ -79,9 +79,9 @@ async fn host(
     let operations =
         Arc::new(HostOperations::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
     let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
-    let answers: Arc<dyn Answers> = Arc::new(SupervisorPoster(supervisor.clone()));
-    let sinks = Sinks::start(&config, &answers, &metrics)?;
-    let output = sinks.output_ended();
+    let reply_poster: Arc<dyn ReplyPoster> = Arc::new(SupervisorPoster(supervisor.clone()));
+    let sinks = SinkRegistry::start(&config, &reply_poster, &metrics)?;
+    let output = sinks.subscribe_output_end();
     let deps =
         HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
     let mut hosting = HostState::start((config, sources), sinks, deps).await?;
@@ -137,10 +137,10 @@ fn answer(listener: Listener, backend: Backend) -> anyhow::Result<AdminServer> {
 }
 
 /// Waits for the end of standard output; for ever, when nothing goes there.
-async fn output_ended(mut ended: watch::Receiver<Option<Ended>>) -> Ended {
+async fn output_ended(mut ended: watch::Receiver<Option<OutputEnd>>) -> OutputEnd {
     match ended.wait_for(Option::is_some).await {
-        Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
-        Err(_) => Ended::Closed,
+        Ok(ended) => ended.clone().unwrap_or(OutputEnd::Closed),
+        Err(_) => OutputEnd::Closed,
     }
 }
 
@@ -152,11 +152,11 @@ fn tell(end: &End, deadline: Duration) -> (Duration, Exit) {
             tracing::info!(signal = asked.name(), deadline_ms, "handing over what was heard, then ending");
             (deadline, Exit::Success)
         }
-        End::Output(Ended::Closed) => {
+        End::Output(OutputEnd::Closed) => {
             tracing::info!("standard output was closed; ending");
             (NOTHING_TO_HAND_OVER.min(deadline), Exit::Success)
         }
-        End::Output(Ended::Failed(cause)) => {
+        End::Output(OutputEnd::Failed(cause)) => {
             tracing::error!(cause, "standard output cannot be written; ending");
             (NOTHING_TO_HAND_OVER.min(deadline), Exit::Failed)
         }

@@ -14,9 +14,9 @@ use futures_util::future::try_join_all;
 use matterhost::{
     config::{Config, Sources},
     sinks::{
-        Sinks,
+        SinkRegistry,
         lines::stdout::LineSink,
-        reply::{Answers, NotPosted},
+        reply::{DiscardingReplyPoster, ReplyPoster},
     },
     telemetry::metrics::Metrics,
 };
@@ -76,10 +76,10 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     std::fs::write(&file, format!("{rest}[sinks.one]\n{sink}"))?;
     let sources = Sources { file, environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
-    let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
-    let mut sinks = Sinks::start(&config, &answers, &Metrics::new(true))?;
+    let reply_poster: Arc<dyn ReplyPoster> = Arc::new(DiscardingReplyPoster::default());
+    let mut sinks = SinkRegistry::start(&config, &reply_poster, &Metrics::new(true))?;
     let account = &config.accounts[0];
-    measure(&*sinks.of(account), quick, names)
+    measure(&*sinks.sink_for(account), quick, names)
 }
 
 fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyhow::Result<Readings> {

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, ConfigError, Problem, SinkConfig},
     sinks::dead_letter::{
         DeadLetter, DeadLetters,
-        retry::{Tally, try_again},
+        retry::{RetrySummary, retry_dead_letters},
     },
     telemetry::logging,
 };
@@ -61,7 +61,7 @@ fn named<'a>(config: &'a Config, which: &DeadLetterArgs) -> Result<Vec<&'a SinkC
 fn list(sinks: &[&SinkConfig], config: &Config, json: bool) -> Result<Exit, Failed> {
     let mut letters = Vec::new();
     for sink in sinks {
-        let of_sink = DeadLetters::of(&sink.name, &config.dead_letter);
+        let of_sink = DeadLetters::for_sink(&sink.name, &config.dead_letter);
         letters.extend(of_sink.list().map_err(failed(sink))?);
     }
     let text = if json { lines(&letters) } else { table(&letters) };
@@ -93,19 +93,19 @@ fn retry(sinks: &[&SinkConfig], config: &Config) -> Result<Exit, Failed> {
     let runner = System::new();
     let mut exit = Exit::Success;
     for sink in sinks {
-        let tally = runner.block_on(try_again(sink, config)).map_err(failed(sink))?;
-        if tally.refused + tally.left > 0 {
+        let summary = runner.block_on(retry_dead_letters(sink, config)).map_err(failed(sink))?;
+        if summary.refused + summary.remaining > 0 {
             exit = Exit::Failed;
         }
-        if tally != Tally::default() {
-            print(told(sink, &tally).as_bytes());
+        if summary != RetrySummary::default() {
+            print(told(sink, &summary).as_bytes());
         }
     }
     Ok(exit)
 }
 
-fn told(sink: &SinkConfig, tally: &Tally) -> String {
-    let Tally { taken, refused, left, cause } = tally;
+fn told(sink: &SinkConfig, summary: &RetrySummary) -> String {
+    let RetrySummary { accepted, refused, remaining, cause } = summary;
     let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{}: {taken} taken, {refused} refused again, {left} left{cause}\n", sink.name)
+    format!("{}: {accepted} taken, {refused} refused again, {remaining} left{cause}\n", sink.name)
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{self, AccountConfig, Config, ConfigDiff, ConfigError, Problem, ServerConfig, Sources},
-    sinks::Sinks,
+    sinks::SinkRegistry,
     telemetry::{logging::LogLevelHandle, metrics::Metrics},
 };
 
@@ -27,7 +27,7 @@ pub(in crate::host) struct HostState {
     pub(in crate::host) config: Config,
     /// Where the configuration is read from again.
     sources: Sources,
-    pub(in crate::host) sinks: Sinks,
+    pub(in crate::host) sinks: SinkRegistry,
     /// How each server is spoken to.
     pub(super) apis: HashMap<ServerName, Arc<HttpApi>>,
     pub(super) deps: HostDeps,
@@ -55,7 +55,7 @@ impl HostState {
     /// Adds all that the configuration has to a Supervisor.
     pub(in crate::host) async fn start(
         (config, sources): (Config, Sources),
-        sinks: Sinks,
+        sinks: SinkRegistry,
         deps: HostDeps,
     ) -> anyhow::Result<Self> {
         tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
@@ -91,7 +91,7 @@ impl HostState {
             name: account.name.clone(),
             server: account.server.clone(),
             token: account.token.clone(),
-            sink: self.sinks.of(account),
+            sink: self.sinks.sink_for(account),
         }
     }
 

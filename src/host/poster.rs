@@ -8,14 +8,14 @@ use matterhost_actors::{
     ports::Poster as _,
 };
 
-use crate::sinks::reply::{Answers, Reply, SeenBy};
+use crate::sinks::reply::{Audience, Reply, ReplyPoster};
 
 /// Posts through the account's own actor: once, in order within a channel, and given up at a deadline.
 pub(super) struct SupervisorPoster(pub(super) Addr<Supervisor>);
 
-impl Answers for SupervisorPoster {
+impl ReplyPoster for SupervisorPoster {
     fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
-        let (account, sink, event) = (reply.account.clone(), reply.sink.clone(), reply.event.clone());
+        let (account, sink, event) = (reply.account.clone(), reply.sink.clone(), reply.event_id.clone());
         let asked = order(reply).map(|order| self.0.post(&account, order));
         async move {
             let failed = match asked {
@@ -41,16 +41,16 @@ fn order(reply: Reply) -> Result<OutgoingAction, ReplyKeyError> {
         key: Some(key),
         ..Draft::default()
     };
-    Ok(match reply.seen_by {
-        SeenBy::Channel => OutgoingAction::Post(draft),
-        SeenBy::Author(user) => OutgoingAction::Ephemeral { user, draft },
+    Ok(match reply.audience {
+        Audience::Channel => OutgoingAction::Post(draft),
+        Audience::Author(user) => OutgoingAction::Ephemeral { user, draft },
     })
 }
 
 /// The same when the event comes again, after a kill too: the event, the sink, and which of its answers it is.
 fn key(reply: &Reply) -> Result<ReplyKey, ReplyKeyError> {
-    let key = ReplyKey::new(&format!("{}#{}#{}", reply.event, reply.sink, reply.n))?.into_answer();
-    Ok(match reply.since {
+    let key = ReplyKey::new(&format!("{}#{}#{}", reply.event_id, reply.sink, reply.index))?.into_answer();
+    Ok(match reply.event_create_at {
         Some(since) => key.with_earliest(since),
         None => key,
     })

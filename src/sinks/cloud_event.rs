@@ -6,12 +6,14 @@
 use std::{
     borrow::Cow,
     fmt::Write as _,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use matterhost_actors::model::{Change, Event};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::telemetry::time::{from_unix_millis, rfc3339, unix_millis};
 
 /// The attributes of the event, in the order in which a person reads them.
 #[derive(Serialize)]
@@ -62,7 +64,7 @@ struct Opened<'a> {
 }
 
 /// The event as a line, its newline included.
-pub fn line(event: &Event) -> String {
+pub fn encode_line(event: &Event) -> String {
     let data = &*event.body.data;
     let strings: Option<Strings<'_>> =
         serde_json::from_str(data).ok().filter(|_| data.trim_start().starts_with('{'));
@@ -116,7 +118,7 @@ fn id(event: &Event, post: Option<&Post<'_>>) -> String {
         (_, Some(post)) if &*body.event == "post_edited" => format!("{}/updated/{}", post.id, post.update_at),
         // A server without reliable WebSockets gives its connections no id.
         _ if event.connection_id.is_empty() => {
-            format!("{}/{}/{}", event.generation, millis(event.received_at), body.seq)
+            format!("{}/{}/{}", event.generation, unix_millis(event.received_at), body.seq)
         }
         _ => format!("{}/{}", event.connection_id, body.seq),
     }
@@ -190,20 +192,7 @@ fn in_path(name: &str) -> String {
 
 /// A server's milliseconds as a time; 0 is none.
 fn server_time(millis: i64) -> Option<SystemTime> {
-    let millis = u64::try_from(millis).ok().filter(|millis| (1..=LATEST_MS).contains(millis))?;
-    Some(UNIX_EPOCH + Duration::from_millis(millis))
-}
-
-/// The end of the year 9999, after which RFC 3339 has no dates.
-const LATEST_MS: u64 = 253_402_300_799_999;
-
-fn rfc3339(time: SystemTime) -> String {
-    let millis = u64::try_from(millis(time)).unwrap_or(LATEST_MS).min(LATEST_MS);
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
-}
-
-fn millis(time: SystemTime) -> u128 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+    from_unix_millis(millis).filter(|time| *time != UNIX_EPOCH)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use matterhost_actors::{
+    mattermost::ChannelKind,
     model::{AccountUser, Event},
     ports::{Delivered, EventSink, Outcome},
 };
@@ -14,7 +15,7 @@ use crate::config::{ChannelType, FilterConfig};
 const EVERYBODY: [&str; 3] = ["all", "channel", "here"];
 
 /// A sink with a filter before it.
-pub(super) struct Filtered {
+pub(super) struct FilteredSink {
     pub(super) filter: FilterConfig,
     pub(super) sink: Arc<dyn EventSink>,
 }
@@ -32,7 +33,7 @@ struct Data<'a> {
     post: Option<Cow<'a, str>>,
 }
 
-impl EventSink for Filtered {
+impl EventSink for FilteredSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if takes(&self.filter, event) {
             self.sink.deliver(event)
@@ -43,7 +44,7 @@ impl EventSink for Filtered {
 }
 
 /// Whether a filter leaves nothing out.
-pub(super) fn takes_all(filter: &FilterConfig) -> bool {
+pub(super) fn accepts_all(filter: &FilterConfig) -> bool {
     *filter == FilterConfig::default()
 }
 
@@ -66,14 +67,14 @@ fn in_channel(filter: &FilterConfig, kind: Option<ChannelType>) -> bool {
     filter.channel_types.is_empty() || kind.is_none_or(|kind| filter.channel_types.contains(&kind))
 }
 
-/// A kind of channel as the server spells it.
+/// Returns the type of a channel from the server's spelling.
 fn channel_type(letter: &str) -> Option<ChannelType> {
-    match letter {
-        "O" => Some(ChannelType::Public),
-        "P" => Some(ChannelType::Private),
-        "D" => Some(ChannelType::Direct),
-        "G" => Some(ChannelType::Group),
-        _ => None,
+    match ChannelKind::parse(letter) {
+        ChannelKind::Open => Some(ChannelType::Public),
+        ChannelKind::Private => Some(ChannelType::Private),
+        ChannelKind::Direct => Some(ChannelType::Direct),
+        ChannelKind::Group => Some(ChannelType::Group),
+        ChannelKind::Other(_) => None,
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::admin::dto::{Account, Ending, millis};
+use crate::{
+    admin::dto::{Account, Ending},
+    telemetry::time::millis,
+};
 
 /// Formats the reason of an ending and how long the account was away. `open`: this ending is the account's newest and it
 /// is not ready again yet.

@@ -16,7 +16,10 @@ use tracing::Level;
 
 use crate::{
     admin::dto,
-    telemetry::describe::{self, Description},
+    telemetry::{
+        facts::{self, Description},
+        time::rfc3339,
+    },
 };
 
 /// Facts kept for clients that reconnect (`Last-Event-ID`) or are slow: those of ten thousand accounts in one second of a
@@ -187,7 +190,7 @@ impl LogEntry {
     }
 
     fn render(&self, observation: &Observation) -> Rendered {
-        let description = describe::describe(&observation.fact);
+        let description = facts::describe(&observation.fact);
         let level = description.level;
         // Strings and numbers always serialize.
         let json = serde_json::to_string(&fact(observation, description)).unwrap_or_default();
@@ -209,7 +212,7 @@ fn fact(observation: &Observation, description: Description) -> dto::Fact {
     };
     let fields = description.fields;
     dto::Fact {
-        at: dto::format_time(observation.at),
+        at: rfc3339(observation.at),
         account,
         generation,
         server,

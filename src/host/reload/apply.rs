@@ -32,14 +32,14 @@ impl HostState {
         self.apply_servers(&config, &difference).await?;
         if config.host != self.config.host {
             self.deps.supervisor.send(ChangeSettings(config.host.clone())).await?;
-            self.sinks.set_restart(config.host.restart);
+            self.sinks.set_restart_policy(config.host.restart);
         }
-        let leaving = self.sinks.install(prepared, &config);
+        let removed_sinks = self.sinks.install(prepared, &config);
         let released = self.apply_accounts(&config).await?;
         self.remove_servers(&config).await?;
         self.deps.operations.set_config(&config);
         self.config = config.keeping_next_start_keys(&self.config);
-        actix_rt::spawn(leaving.end(async {
+        actix_rt::spawn(removed_sinks.end(async {
             join_all(released.into_iter().map(SinkReleased::wait)).await;
         }));
         Ok(difference)
@@ -86,7 +86,7 @@ impl HostState {
         for removed in join_all(removals).await {
             note(removed?)?;
         }
-        gone.for_each(|name| self.sinks.forget(name));
+        gone.for_each(|name| self.sinks.forget_account(name));
         for account in config.accounts.iter().filter(|account| !before.contains(&account.name)) {
             let spec = self.spec(account);
             note(self.deps.supervisor.send(AddAccount(spec)).await?)?;
@@ -110,7 +110,7 @@ impl HostState {
         account: &AccountConfig,
         is_as_before: bool,
     ) -> Result<Option<SinkReleased>, ReloadError> {
-        let sink_before = self.sinks.now_of(&account.name).cloned();
+        let sink_before = self.sinks.current_sink(&account.name).cloned();
         let spec = self.spec(account);
         let same_sink = sink_before.is_some_and(|before| Arc::ptr_eq(&before, &spec.sink));
         if same_sink && is_as_before {

@@ -1,4 +1,4 @@
-//! The fake server as the port that the actors speak to.
+//! The fake server as the port that the actors use.
 
 use std::rc::Rc;
 

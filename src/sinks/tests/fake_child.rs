@@ -10,9 +10,9 @@ use std::{
 use matterhost_actors::policy::{RestartPolicy, RestartSettings};
 use tempfile::TempDir;
 
-use super::stage::{DEADLINE, supplies};
+use super::fixtures::{DEADLINE, handler_deps};
 use crate::sinks::exec::Exec;
-use crate::{config::ExecConfig, sinks::reply::Answers};
+use crate::{config::ExecConfig, sinks::reply::ReplyPoster};
 
 /// Does what the message of a post says: `ack` by default, `retry-once`, `reject`, `die-once`, `hang-once`, and so
 /// on. While there is a file `hold` it answers nothing. What it has taken is in the file `heard`.
@@ -46,20 +46,20 @@ for line in sys.stdin:
 "#;
 
 /// A child and where it is.
-pub(in crate::sinks) struct Far {
+pub(in crate::sinks) struct FakeChild {
     pub(in crate::sinks) exec: Exec,
     dir: TempDir,
 }
 
-impl Far {
+impl FakeChild {
     pub(in crate::sinks) fn start() -> Self {
-        Self::with(HANDLER, |_| {}, supplies("child").answers)
+        Self::with(HANDLER, |_| {}, handler_deps("child").reply_poster)
     }
 
     pub(in crate::sinks) fn with(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        answers: Arc<dyn Answers>,
+        reply_poster: Arc<dyn ReplyPoster>,
     ) -> Self {
         let settings = RestartSettings {
             min_backoff: Duration::from_millis(10),
@@ -67,14 +67,14 @@ impl Far {
             reset_after: Duration::from_secs(1),
             ..RestartSettings::default()
         };
-        Self::by(script, change, answers, RestartPolicy::new(settings).unwrap(), &[])
+        Self::with_policy(script, change, reply_poster, RestartPolicy::new(settings).unwrap(), &[])
     }
 
     /// With a policy of its own, and files that lie there at the start.
-    pub(in crate::sinks) fn by(
+    pub(in crate::sinks) fn with_policy(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        answers: Arc<dyn Answers>,
+        reply_poster: Arc<dyn ReplyPoster>,
         policy: RestartPolicy,
         files: &[(&str, &str)],
     ) -> Self {
@@ -90,14 +90,17 @@ impl Far {
             timeout: DEADLINE,
         };
         change(&mut config);
-        let supplies = crate::sinks::Supplies { answers, ..supplies("child") };
-        let exec = Exec::start(config, policy, supplies).unwrap();
+        let handler_deps = crate::sinks::HandlerDeps { reply_poster, ..handler_deps("child") };
+        let exec = Exec::start(config, policy, handler_deps).unwrap();
         Self { exec, dir }
     }
 
     /// With the usual script.
-    pub(in crate::sinks) fn usual(change: impl FnOnce(&mut ExecConfig), answers: Arc<dyn Answers>) -> Self {
-        Self::with(HANDLER, change, answers)
+    pub(in crate::sinks) fn with_default_script(
+        change: impl FnOnce(&mut ExecConfig),
+        reply_poster: Arc<dyn ReplyPoster>,
+    ) -> Self {
+        Self::with(HANDLER, change, reply_poster)
     }
 
     pub(in crate::sinks) fn path(&self, name: &str) -> PathBuf {
@@ -122,7 +125,7 @@ impl Far {
     }
 }
 
-impl Drop for Far {
+impl Drop for FakeChild {
     fn drop(&mut self) {
         self.exec.kill();
         self.exec.worker.close();
