@@ -1,6 +1,6 @@
-//! What the admin API says and takes: plain values, for the server and for whoever asks it.
+//! The JSON values of the admin API, used by the server and its clients.
 //!
-//! Times are RFC 3339 in UTC with milliseconds; what is `…_ms` is whole milliseconds.
+//! Times are RFC 3339 in UTC with milliseconds; fields named `…_ms` are whole milliseconds.
 
 mod account;
 mod action;

@@ -1,4 +1,4 @@
-//! A Mattermost server.
+//! A Mattermost server, as the API shows it.
 
 use std::time::SystemTime;
 
@@ -11,30 +11,30 @@ use crate::telemetry::time::rfc3339;
 /// A Mattermost server at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Server {
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub name: String,
-    /// Its address.
+    /// The URL.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub url: Option<String>,
-    /// Whether it answers, as far as is known.
+    /// True unless the server is known not to answer.
     pub up: bool,
-    /// Since when it has not answered.
+    /// The time since which it has not answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub down_since: Option<String>,
-    /// Accounts that are on it.
+    /// Accounts on this server.
     pub accounts: usize,
-    /// The pace of requests at the moment.
+    /// The current rate of requests.
     pub requests_per_second: f64,
-    /// Requests that wait for their turn.
+    /// Requests waiting to be sent.
     pub waiting: usize,
-    /// Connections between dial and hello.
+    /// Connections being opened, from dial to hello.
     pub dials: usize,
-    /// Until when its rate limit lets nothing through.
+    /// The time until which its rate limit blocks all requests.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paused_until: Option<String>,
 }
 
-/// All servers, by name.
+/// All servers, sorted by name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Servers {
     /// The servers.
@@ -42,7 +42,7 @@ pub struct Servers {
 }
 
 impl Server {
-    /// What is known of a server, and where it is.
+    /// Converts the snapshot of a server and adds its URL.
     pub fn new(of: &ServerSnapshot, url: Option<String>) -> Self {
         let now = SystemTime::now();
         Self {
