@@ -201,9 +201,7 @@ impl Tree {
         let take = |(name, value): (String, Value)| {
             let checked = check(&name);
             if let Err(error) = &checked {
-                let said = error.to_string();
-                let (what, remedy) = said.split_once(": ").unwrap_or((&said, "choose another"));
-                report.problems.push(Problem::new(section, what, remedy));
+                report.problems.push(Problem::new(section, error.what(), error.remedy()));
             }
             (name, checked.ok(), value)
         };

@@ -115,29 +115,16 @@ fn url(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Serve
         }
         return None;
     };
-    let url: ServerUrl = match text.parse() {
+    let url = match text.parse::<ServerUrl>() {
         Ok(url) => url,
         Err(error) => {
-            // The parser's own words hold the remedy behind a semicolon.
-            let said: matterhost_actors::mattermost::UrlError = error;
-            let said = said.to_string();
-            let (what, remedy) =
-                said.split_once("; ").unwrap_or((&said, "write it like https://chat.example.com"));
-            section.refuse("url", what, remedy);
+            section.refuse("url", error.what(), error.remedy());
             return None;
         }
     };
     let lookup = |name: &str| context.environment.get(name).cloned();
     if let Err(error) = proxy::ensure_direct(&url, lookup) {
-        let remedy = format!(
-            "unset {}, or add {} to NO_PROXY if it can be reached directly",
-            error.variable, error.host
-        );
-        section.refuse(
-            "url",
-            format!("{} names a proxy, and proxies are not supported", error.variable),
-            remedy,
-        );
+        section.refuse("url", error.what(), error.remedy());
     }
     Some(url)
 }

@@ -1,25 +1,37 @@
-//! Names and ids, each with its own type so that they cannot be confused.
+//! Names and ids, each a separate type so that they cannot be confused.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The maximum length of an account or server name, in bytes. The name is a configuration key, a label of every
-/// metric and a part of each event's source.
+/// The longest name of an account or a server, in bytes. A name is a key of the configuration, a label of every metric
+/// and part of each event's source.
 const MAX_NAME_BYTES: usize = 128;
 
-/// A name that does not follow the rules for names.
+/// A text that is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is not a usable name: use 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'")]
+#[error("{}; {}", self.what(), self.remedy())]
 pub struct NameError {
     name: String,
 }
 
-fn validate(name: &str) -> Result<Arc<str>, NameError> {
-    let usable = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    // In a path of the API, these would be path segments with a special meaning.
-    let is_path_step = matches!(name, "." | "..");
-    if name.is_empty() || is_path_step || name.len() > MAX_NAME_BYTES || !name.chars().all(usable) {
+impl NameError {
+    /// Describes the problem.
+    pub fn what(&self) -> String {
+        format!("{:?} is not a valid name", self.name)
+    }
+
+    /// Describes the way to fix it.
+    pub fn remedy(&self) -> String {
+        format!("use 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'")
+    }
+}
+
+fn check_name(name: &str) -> Result<Arc<str>, NameError> {
+    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    // In a path of the API these would mean a directory.
+    let is_dot_segment = matches!(name, "." | "..");
+    if name.is_empty() || is_dot_segment || name.len() > MAX_NAME_BYTES || !name.chars().all(is_allowed) {
         let name = name.chars().take(MAX_NAME_BYTES).collect();
         return Err(NameError { name });
     }
@@ -33,13 +45,13 @@ macro_rules! name {
         pub struct $type(Arc<str>);
 
         impl $type {
-            /// Validates a name from the configuration.
+            /// Creates a name from its spelling in the configuration.
             ///
             /// # Errors
-            /// If the name is empty, is `.` or `..`, is too long, or contains anything but letters, digits, `-`,
-            /// `_` and `.`.
+            ///
+            /// Fails if it is empty, too long, `.` or `..`, or contains anything but letters, digits, `-`, `_` and `.`.
             pub fn new(name: &str) -> Result<Self, NameError> {
-                validate(name).map(Self)
+                check_name(name).map(Self)
             }
 
             /// Returns the name as text.
@@ -63,7 +75,7 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a bot account in the configuration, unique in one host.
+    /// The name of a bot account in the configuration; unique within a host.
     AccountName
 }
 
@@ -133,7 +145,7 @@ id! {
     PostId
 }
 
-/// The number of a Connection among those of its account, from 1. Messages from older generations are dropped.
+/// The number of a Connection of its account, counted from 1. Messages of an older generation are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Generation(pub u64);
 

@@ -137,26 +137,19 @@ fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(
         Ok((server, path)) => {
             let lookup = |name: &str| context.environment.get(name).cloned();
             if let Err(error) = proxy::ensure_direct(&server, lookup) {
-                let what = format!("{} names a proxy, and proxies are not supported", error.variable);
-                let remedy = format!(
-                    "unset {}, or add {} to NO_PROXY if it can be reached directly",
-                    error.variable, error.host
-                );
-                section.refuse("url", what, remedy);
+                section.refuse("url", error.what(), error.remedy());
             }
             Some((server, path))
         }
         Err(error) => {
-            let said = error.to_string();
-            let (what, _) = said.split_once("; ").unwrap_or((&said, ""));
             let remedy = match error {
                 UrlError::Credentials => {
                     "leave out what stands before the @: requests are signed, and the handler checks that"
                 }
-                UrlError::Fragment => "leave out the # and what follows",
+                UrlError::Fragment => error.remedy(),
                 _ => "write it like http://127.0.0.1:8000/events",
             };
-            section.refuse("url", what, remedy);
+            section.refuse("url", error.what(), remedy);
             None
         }
     }

@@ -84,7 +84,7 @@ fn mistakes_in_accounts() {
             "[accounts.b]\nserver = 'mian'\ntoken = 'x'",
             "accounts.b.server: there is no server \"mian\"; did you",
         ),
-        ("[accounts.'a b']\ntoken = 'x'", "accounts: \"a b\" is not a usable name; use 1 to 128 letters"),
+        ("[accounts.'a b']\ntoken = 'x'", "accounts: \"a b\" is not a valid name; use 1 to 128 letters"),
     ]);
     let flat = refused(&GOOD.replace("[accounts.a]\n", "[accounts]\n"));
     assert!(flat[0].starts_with("accounts.token: this is a table, not a value;"), "{flat:?}");
@@ -106,7 +106,7 @@ fn mistakes_in_servers() {
         ("[servers.b]\nurl = 'https://a'\nca_file = 'no.pem'", "no.pem: it cannot be read"),
         (
             "[servers.b]\nurl = 'https://a'\nca_file = '/dev/null'",
-            "servers.b.ca_file: there is no certificate in",
+            "servers.b.ca_file: the CA file contains no certificate",
         ),
         (
             "[servers.b]\nurl = 'http://a'\nmax_frame = '1KiB'",
@@ -146,7 +146,7 @@ fn mistakes_in_sinks() {
             "[sinks.h]\ntype = 'exec'\ncommand = ['x']\ndir = 'no/such'",
             "no/such is no directory; name one that is there",
         ),
-        ("[sinks.'a b']\ntype = 'stdout'", "sinks: \"a b\" is not a usable name; use 1 to 128 letters"),
+        ("[sinks.'a b']\ntype = 'stdout'", "sinks: \"a b\" is not a valid name; use 1 to 128 letters"),
         ("[dead_letter]\nkeep = 0", "dead_letter.keep: 0 is out of bounds; take 1 to 1000"),
     ]);
 }
@@ -196,8 +196,8 @@ fn mistakes_in_webhooks() {
             "http://u:mustnotshow7dqm4q6zj3h5s9e@a/x",
             "sinks.h.url: there are credentials in the URL; leave out what",
         ),
-        ("http://a/x#y", "sinks.h.url: there is a fragment in the URL; leave out the #"),
-        ("http:///", "sinks.h.url: this is no URL: empty host;"),
+        ("http://a/x#y", "sinks.h.url: there is a fragment in the URL; remove the #"),
+        ("http:///", "sinks.h.url: this is not a URL: empty host;"),
     ] {
         let told = refused(&format!("{GOOD}[sinks.h]\ntype = 'webhook'\nurl = '{url}'\n"));
         assert!(told.iter().any(|line| line.starts_with(expected)), "{url}\n{told:#?}\nlacks {expected:?}");

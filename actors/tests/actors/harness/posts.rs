@@ -1,4 +1,4 @@
-//! The fake server, written to.
+//! The write requests of the fake server.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,58 +13,58 @@ use tokio::sync::oneshot;
 
 use super::{FakeServer, channels::FakeChannels};
 
-/// What becomes of one post that is to be made.
+/// The fate of a request to create a post.
 pub(crate) enum PostReply {
-    /// It fails, and nothing is done.
+    /// The request fails without effect.
     Fail(RestErrorKind),
-    /// It is made, and the answer is lost.
+    /// The post is created, but the response is lost.
     Lost,
-    /// It is made when the test lets go.
+    /// The post is created when the test releases it.
     Held(oneshot::Receiver<()>),
-    /// Whoever asks panics.
+    /// The request panics.
     Panic,
 }
 
-/// What was asked for.
+/// The write requests so far, and the scripted replies.
 #[derive(Default)]
 pub(super) struct PostRequests {
-    pub(super) fates: VecDeque<PostReply>,
-    asked: BTreeMap<&'static str, usize>,
+    pub(super) replies: VecDeque<PostReply>,
+    counts: BTreeMap<&'static str, usize>,
     pub(super) pending: Vec<String>,
 }
 
 impl FakeServer {
-    /// What becomes of the next posts, in place of being made.
-    pub(crate) fn script_post_replies(&self, fates: impl IntoIterator<Item = PostReply>) {
-        self.state().post_requests.fates.extend(fates);
+    /// Scripts the replies to the next requests to create a post.
+    pub(crate) fn script_post_replies(&self, replies: impl IntoIterator<Item = PostReply>) {
+        self.state().post_requests.replies.extend(replies);
     }
 
-    /// How often something was asked for: `post`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `page`.
-    pub(crate) fn request_count(&self, what: &str) -> usize {
-        self.state().post_requests.asked.get(what).copied().unwrap_or_default()
+    /// Returns the number of requests of a kind: `post`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `page`.
+    pub(crate) fn request_count(&self, kind: &str) -> usize {
+        self.state().post_requests.counts.get(kind).copied().unwrap_or_default()
     }
 
-    /// The `pending_post_id` of each post that was asked for.
+    /// Returns the `pending_post_id` of each request to create a post.
     pub(crate) fn pending_ids(&self) -> Vec<String> {
         self.state().post_requests.pending.clone()
     }
 
-    pub(super) fn count(&self, what: &'static str) {
-        *self.state().post_requests.asked.entry(what).or_default() += 1;
+    pub(super) fn count(&self, kind: &'static str) {
+        *self.state().post_requests.counts.entry(kind).or_default() += 1;
     }
 
     pub(super) fn answer<T>(
         &self,
-        what: &'static str,
+        kind: &'static str,
         token: &Token,
         answer: impl FnOnce(&mut FakeChannels) -> Result<T, RestErrorKind>,
     ) -> Result<RestResponse<T>, RestError> {
-        self.count(what);
+        self.count(kind);
         self.answer_channels(token.expose(), answer)
     }
 }
 
-/// The data of a `posted` event.
+/// Returns the data of a `posted` event.
 pub(crate) fn posted_data(channel: &str, id: &str, user: &str) -> String {
     let post = serde_json::json!({
         "id": id, "create_at": 9_000, "user_id": user, "channel_id": channel, "message": "hello",
@@ -72,7 +72,7 @@ pub(crate) fn posted_data(channel: &str, id: &str, user: &str) -> String {
     serde_json::json!({ "post": post.to_string() }).to_string()
 }
 
-/// The `n`th event of a channel, a post.
+/// Returns the `n`th event of a channel, a post.
 pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
     let id = format!("event-{n}");
     let data = posted_data(channel, &id, "id-somebody");
