@@ -6,12 +6,14 @@
 use std::{
     borrow::Cow,
     fmt::Write as _,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use matterhost_actors::model::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::telemetry::time::{from_unix_millis, rfc3339};
 
 /// The attributes of the event, in the order in which a person reads them.
 #[derive(Serialize)]
@@ -168,20 +170,7 @@ fn in_path(name: &str) -> String {
 
 /// A server's milliseconds as a time; 0 is none.
 fn server_time(millis: i64) -> Option<SystemTime> {
-    let millis = u64::try_from(millis).ok().filter(|millis| (1..=LATEST_MS).contains(millis))?;
-    Some(UNIX_EPOCH + Duration::from_millis(millis))
-}
-
-/// The end of the year 9999, after which RFC 3339 has no dates.
-const LATEST_MS: u64 = 253_402_300_799_999;
-
-fn rfc3339(time: SystemTime) -> String {
-    let millis = u64::try_from(millis(time)).unwrap_or(LATEST_MS).min(LATEST_MS);
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
-}
-
-fn millis(time: SystemTime) -> u128 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+    from_unix_millis(millis).filter(|time| *time != UNIX_EPOCH)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, time::Duration};
 
 use matterhost_actors::model::{
     AccountName, AccountUser, Change, ChannelId, EventBody, Generation, PostKey, ServerName,
