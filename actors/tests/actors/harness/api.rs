@@ -14,7 +14,7 @@ use matterhost_actors::{
 
 use super::{FakeServer, PostReply, channels::FakeChannels, fake_server::rest_error};
 
-/// The size limit that the fake server reports for a file, in bytes.
+/// The largest file that the fake server accepts, in bytes.
 const MAX_FILE_SIZE: u64 = 1_000;
 
 impl ApiFactory for FakeServer {
@@ -79,25 +79,25 @@ impl Api for FakeServer {
     }
 
     fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post> {
-        let fate = {
+        let reply = {
             let mut state = self.state();
             state.post_requests.pending.push(post.pending_post_id.clone());
             state.post_requests.replies.pop_front()
         };
         let name = token.expose();
         async move {
-            let lost = matches!(fate, Some(PostReply::Lost));
-            match fate {
+            let lost = matches!(reply, Some(PostReply::Lost));
+            match reply {
                 Some(PostReply::Fail(kind)) => {
                     self.count("post");
                     return Err(rest_error(kind));
                 }
-                Some(PostReply::Panic) => panic!("a scripted panic of the fake server"),
+                Some(PostReply::Panic) => panic!("a scripted panic"),
                 Some(PostReply::Held(until)) => drop(until.await),
                 Some(PostReply::Lost) | None => {}
             }
-            let made = self.answer("post", token, |channels| channels.create_post(name, post));
-            if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { made }
+            let created = self.answer("post", token, |channels| channels.create_post(name, post));
+            if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { created }
         }
         .boxed_local()
     }
@@ -119,7 +119,7 @@ impl Api for FakeServer {
     }
 
     fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
-        let known = |channels: &mut FakeChannels| {
+        let add = |channels: &mut FakeChannels| {
             let own = reaction.user_id.as_str() == format!("id-{}", token.expose());
             if !own {
                 return Err(RestErrorKind::Refused(403));
@@ -129,7 +129,7 @@ impl Api for FakeServer {
                 .map(|_| ())
                 .map_err(|_| RestErrorKind::Refused(400))
         };
-        let answer = self.answer("react", token, known);
+        let answer = self.answer("react", token, add);
         async move { answer }.boxed_local()
     }
 
