@@ -30,7 +30,7 @@ use crate::{
     admin::server::{AdminServer, Backend, Listener},
     config::{Config, Sources},
     sinks::{SinkRegistry, lines::stdout::OutputEnd, reply::ReplyPoster},
-    telemetry::{describe, logging::LogLevelHandle, metrics::Metrics},
+    telemetry::{facts, logging::LogLevelHandle, metrics::Metrics},
 };
 
 /// When standard output is gone nothing can be handed over any more: only the sockets are closed.
@@ -71,7 +71,7 @@ async fn host(
         supervisor = supervisor.with_store(cursors);
     }
     let metrics = Metrics::new(config.metrics.per_account);
-    actix_rt::spawn(describe::log(supervisor.observer().subscribe()));
+    actix_rt::spawn(facts::log(supervisor.observer().subscribe()));
     actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();

@@ -1,11 +1,9 @@
 //! `matterhost state`: what is kept between runs, as a person or a program reads it.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use crate::store::Kept;
+use crate::{store::Kept, telemetry::time::from_unix_millis};
 
 /// What is kept, as a table.
 pub fn table(kept: &[Kept]) -> String {
@@ -35,10 +33,7 @@ pub fn json(kept: &[Kept]) -> String {
 
 /// Server milliseconds as RFC 3339; none for what no clock says.
 fn time(millis: i64) -> Option<String> {
-    /// 9999-12-31T23:59:59Z, in milliseconds: the last that has four digits for its year.
-    const LAST: u64 = 253_402_300_799_000;
-    let millis = u64::try_from(millis).ok().filter(|millis| *millis <= LAST)?;
-    Some(humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis)).to_string())
+    Some(humantime::format_rfc3339_seconds(from_unix_millis(millis)?).to_string())
 }
 
 #[cfg(test)]

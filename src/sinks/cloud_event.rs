@@ -6,14 +6,15 @@
 use std::{
     borrow::Cow,
     fmt::Write as _,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use matterhost_actors::model::{Change, Event};
+use matterhost_actors::model::Event;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::event_data::{EventData, PostHead, text};
+use crate::telemetry::time::{from_unix_millis, rfc3339};
 
 /// An encoded event, with the parts that callers would otherwise have to parse again.
 pub(super) struct EncodedEvent {
@@ -59,7 +60,7 @@ pub(super) fn encode(event: &Event) -> EncodedEvent {
     let post_json = data.as_ref().and_then(|data| nested_json(data.post?));
     let post: PostHead =
         post_json.as_ref().and_then(|post| serde_json::from_str(&post.json).ok()).unwrap_or_default();
-    let (id, source) = (id(event, &post), source(event));
+    let (id, source) = (event.id(), source(event));
     let mut line = attributes(event, &id, &source, &post);
     // The attributes are an object; `data` goes before its closing brace.
     line.pop();
@@ -99,26 +100,6 @@ fn attributes(event: &Event, id: &str, source: &str, post: &PostHead) -> String 
 
 fn source(event: &Event) -> String {
     format!("/matterhost/{}/{}", in_path(event.server.as_str()), in_path(event.account.as_str()))
-}
-
-/// Returns the event's id: the same for live and fetched events, in every generation.
-fn id(event: &Event, post: &PostHead) -> String {
-    let body = &event.body;
-    match (&body.change, &post.id) {
-        (Some(Change::Posted(post)), _) => post.id.to_string(),
-        (Some(Change::Edited { id, edit_at }), _) => format!("{id}/edited/{edit_at}"),
-        // Without a time: the live event does not have one, and a post is deleted only once.
-        (Some(Change::Deleted { id }), _) => format!("{id}/deleted"),
-        // A pin arrives as an edit too, with the last edit's time or none.
-        (_, Some(id)) if &*body.event == "post_edited" => {
-            format!("{id}/updated/{}", post.update_at.unwrap_or_default())
-        }
-        // A server without reliable WebSockets does not number its connections.
-        _ if event.connection_id.is_empty() => {
-            format!("{}/{}/{}", event.generation, millis(event.received_at), body.seq)
-        }
-        _ => format!("{}/{}", event.connection_id, body.seq),
-    }
 }
 
 /// Returns the JSON object or list inside a string; `None` for anything else, which stays as it is.
@@ -189,20 +170,7 @@ fn in_path(name: &str) -> String {
 
 /// Converts server milliseconds to a time; `None` for 0 and for times that RFC 3339 cannot express.
 fn server_time(millis: i64) -> Option<SystemTime> {
-    let millis = u64::try_from(millis).ok().filter(|millis| (1..=LATEST_MS).contains(millis))?;
-    Some(UNIX_EPOCH + Duration::from_millis(millis))
-}
-
-/// The end of the year 9999, the last that RFC 3339 can express.
-const LATEST_MS: u64 = 253_402_300_799_999;
-
-fn rfc3339(time: SystemTime) -> String {
-    let millis = u64::try_from(millis(time)).unwrap_or(LATEST_MS).min(LATEST_MS);
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
-}
-
-fn millis(time: SystemTime) -> u128 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+    from_unix_millis(millis).filter(|time| *time != UNIX_EPOCH)
 }
 
 #[cfg(test)]

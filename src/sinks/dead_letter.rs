@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{handler::ThrottledWarning, lines::rotate, message::Message};
-use crate::config::DeadLetterConfig;
+use crate::{config::DeadLetterConfig, telemetry::time::rfc3339};
 
 /// Messages of users are for the operator only.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -88,7 +88,7 @@ impl DeadLetters {
     /// If the letter cannot be written.
     pub(super) fn add(&self, event: &Message, cause: &str) -> io::Result<()> {
         let letter = DeadLetter {
-            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string().into(),
+            time: rfc3339(SystemTime::now()).into(),
             sink: self.sink.clone(),
             account: event.account.as_str().into(),
             cause: cause.into(),

@@ -23,7 +23,7 @@ pub(super) struct EventData<'a> {
     pub(super) broadcast: Option<&'a RawValue>,
 }
 
-/// The fields of a post that an event's id and time and the replies to it are made from.
+/// The fields of a post that an event's time and the replies to it are made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct PostHead {
@@ -32,8 +32,6 @@ pub(super) struct PostHead {
     pub(super) user_id: Option<UserId>,
     /// Server milliseconds.
     pub(super) create_at: Option<i64>,
-    /// Server milliseconds.
-    pub(super) update_at: Option<i64>,
 }
 
 impl<'a> EventData<'a> {

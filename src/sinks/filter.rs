@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use matterhost_actors::{
+    mattermost::ChannelKind,
     model::{AccountUser, Event},
     ports::{Delivered, EventSink, Outcome},
 };
@@ -56,14 +57,14 @@ fn accepts_channel(filter: &FilterConfig, channel_type: Option<ChannelType>) -> 
     filter.channel_types.is_empty() || channel_type.is_none_or(|kind| filter.channel_types.contains(&kind))
 }
 
-/// Reads a channel type as the server writes it.
+/// Returns the type of a channel from the server's spelling.
 fn channel_type(letter: &str) -> Option<ChannelType> {
-    match letter {
-        "O" => Some(ChannelType::Public),
-        "P" => Some(ChannelType::Private),
-        "D" => Some(ChannelType::Direct),
-        "G" => Some(ChannelType::Group),
-        _ => None,
+    match ChannelKind::parse(letter) {
+        ChannelKind::Open => Some(ChannelType::Public),
+        ChannelKind::Private => Some(ChannelType::Private),
+        ChannelKind::Direct => Some(ChannelType::Direct),
+        ChannelKind::Group => Some(ChannelType::Group),
+        ChannelKind::Other(_) => None,
     }
 }
 
