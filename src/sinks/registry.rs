@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 use matterhost_actors::{
     model::{AccountName, ServerName},
     policy::RestartPolicy,
-    ports::EventSink,
+    ports::{EventSink, Poster},
 };
 use tokio::sync::watch;
 
@@ -17,7 +17,6 @@ use super::{
     fan_out::{FanOut, Open},
     lines::stdout::{Ended, LineSink},
     metered::Counted,
-    reply::Answers,
     running_sink::{Claim, Hold, Made, Means},
     start_gate::Turn,
     worker,
@@ -38,7 +37,7 @@ pub struct Sinks {
     output_ended: watch::Sender<Option<Ended>>,
     pub(super) restart: watch::Sender<RestartPolicy>,
     pub(super) dead_letter: DeadLetterConfig,
-    answers: Arc<dyn Answers>,
+    poster: Arc<dyn Poster>,
     metrics: Metrics,
     made: u64,
 }
@@ -66,11 +65,11 @@ pub struct SinkError {
 }
 
 impl Sinks {
-    /// Starts those that an account names. What their handlers answer goes to `answers`; how they do is measured.
+    /// Starts those that an account names. `poster` posts the replies of their handlers; how they do is measured.
     ///
     /// # Errors
     /// When one of them cannot begin: there is no thread for it, or its file cannot be opened.
-    pub fn start(config: &Config, answers: &Arc<dyn Answers>, metrics: &Metrics) -> Result<Self, SinkError> {
+    pub fn start(config: &Config, poster: &Arc<dyn Poster>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
             past: Vec::new(),
@@ -79,7 +78,7 @@ impl Sinks {
             output_ended: watch::Sender::new(None),
             restart: watch::Sender::new(config.host.restart),
             dead_letter: config.dead_letter.clone(),
-            answers: Arc::clone(answers),
+            poster: Arc::clone(poster),
             metrics: metrics.clone(),
             made: 0,
         };
@@ -96,7 +95,7 @@ impl Sinks {
     ) -> Result<Made, SinkError> {
         let supplies = Supplies {
             sink: Arc::clone(&sink.name),
-            answers: Arc::clone(&self.answers),
+            poster: Arc::clone(&self.poster),
             dead_letters: Some(DeadLetters::of(&sink.name, dead_letter)),
         };
         let number = self.number();

@@ -194,7 +194,7 @@ impl Sender {
         match answer {
             Ok(replies) => {
                 for reply in replies {
-                    self.supplies.answers.post(reply).await;
+                    self.supplies.post(reply).await;
                 }
             }
             Err(error) => {

@@ -1,22 +1,22 @@
-//! Whether what was handed over can be kept.
+//! The check of the store.
 
-use super::{CheckResult, StateRow};
+use super::report::{CheckResult, StateRow};
 use crate::{
     config::StateConfig,
-    store::{FILE_NAME, Look, look},
+    store::{self, FILE_NAME, StoreStatus},
 };
 
-/// Looks at the store, and changes nothing.
-pub(super) fn inspect_store(config: &StateConfig) -> StateRow {
-    let good = CheckResult { ok: Some(true), ..CheckResult::default() };
+/// Inspects the store without changing anything.
+pub(super) fn check_store(config: &StateConfig) -> StateRow {
+    let ok = CheckResult { ok: Some(true), ..CheckResult::default() };
     let StateConfig::Disk { dir, .. } = config else {
-        let note = "what is posted between two runs is not fetched";
-        return StateRow { store: "memory", file: None, usable: good, note };
+        let note = "posts made between two runs are not fetched";
+        return StateRow { store: "memory", file: None, usable: ok, note };
     };
-    let (usable, note) = match look(dir) {
-        Ok(Look::New) => (good, "new"),
-        Ok(Look::Usable) => (good, ""),
-        Ok(Look::InUse) => (good, "in use by a running matterhost"),
+    let (usable, note) = match store::inspect(dir) {
+        Ok(StoreStatus::New) => (ok, "new"),
+        Ok(StoreStatus::Usable) => (ok, ""),
+        Ok(StoreStatus::InUse) => (ok, "in use by a running matterhost"),
         Err(error) => {
             let problem = format!("{}: {}", error.path.display(), error.what);
             let failed = CheckResult { ok: Some(false), problem: Some(problem), ..CheckResult::default() };
@@ -24,10 +24,4 @@ pub(super) fn inspect_store(config: &StateConfig) -> StateRow {
         }
     };
     StateRow { store: "disk", file: Some(dir.join(FILE_NAME).display().to_string()), usable, note }
-}
-
-impl StateRow {
-    pub(super) fn is_ok(&self) -> bool {
-        self.usable.ok == Some(true)
-    }
 }

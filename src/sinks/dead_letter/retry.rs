@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use matterhost_actors::{
     policy::RestartPolicy,
-    ports::{Delivered, Outcome},
+    ports::{Delivered, Outcome, Poster},
 };
 use tokio::time::{Instant, sleep};
 
@@ -14,7 +14,7 @@ use crate::sinks::{
     Supplies,
     exec::Exec,
     message::Message,
-    reply::{Answers, NotPosted},
+    reply::NotPosted,
     webhook::Webhook,
     worker::{self, Worker},
 };
@@ -64,9 +64,9 @@ pub async fn try_again(sink: &SinkConfig, config: &Config) -> io::Result<Tally> 
 impl Carrier {
     /// `None` for a sink that refuses nothing.
     fn start(sink: &SinkConfig, restart: RestartPolicy) -> io::Result<Option<Self>> {
-        let answers: Arc<dyn Answers> = Arc::new(NotPosted::default());
+        let poster: Arc<dyn Poster> = Arc::new(NotPosted::new(Arc::clone(&sink.name)));
         // What is refused again is kept once all are tried.
-        let supplies = Supplies { sink: Arc::clone(&sink.name), answers, dead_letters: None };
+        let supplies = Supplies { sink: Arc::clone(&sink.name), poster, dead_letters: None };
         Ok(match &sink.kind {
             SinkKind::Webhook(config) => Some(Self::Webhook(Webhook::start((**config).clone(), supplies)?)),
             SinkKind::Exec(config) => Some(Self::Exec(Exec::start(config.clone(), restart, supplies)?)),

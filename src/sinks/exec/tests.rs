@@ -1,10 +1,9 @@
+use matterhost_actors::{model::OutgoingAction, ports::Poster};
+
 use super::*;
-use crate::sinks::{
-    reply::Answers,
-    tests::{
-        far_exec::{Far, processes_in, until},
-        stage::{DEADLINE, Posted, delivered, outcome, post, says, supplies},
-    },
+use crate::sinks::tests::{
+    far_exec::{Far, processes_in, until},
+    stage::{DEADLINE, Posted, delivered, outcome, post, says, supplies},
 };
 
 #[tokio::test]
@@ -12,7 +11,7 @@ async fn one_that_dies_hangs_or_closes_its_output_is_started_again_and_nothing_i
     for (words, timeout) in
         [("die-once", DEADLINE), ("hang-once", Duration::from_secs(2)), ("close-once", DEADLINE)]
     {
-        let far = Far::usual(|config| config.timeout = timeout, supplies("child").answers);
+        let far = Far::usual(|config| config.timeout = timeout, supplies("child").poster);
         assert_eq!(delivered(&far.exec, &post("c", "before")).await, Outcome::Acknowledged);
         let (bad, other) = (says("c", "bad", words), post("d", "other"));
         let (bad, other) = tokio::join!(delivered(&far.exec, &bad), delivered(&far.exec, &other));
@@ -29,7 +28,7 @@ async fn one_that_dies_hangs_or_closes_its_output_is_started_again_and_nothing_i
 async fn what_it_said_before_it_died_counts() {
     let script = "import json,os,sys\nids = [json.loads(sys.stdin.readline())['id'] for _ in range(8)]\n\
                   os.write(1, ''.join(json.dumps({'ack': id}) + '\\n' for id in ids).encode())\nos._exit(0)\n";
-    let far = Far::with(script, |_| {}, supplies("child").answers);
+    let far = Far::with(script, |_| {}, supplies("child").poster);
     let waiting: Vec<_> = (0..8).map(|n| far.exec.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
     for given in waiting {
         assert_eq!(outcome(given).await, Outcome::Acknowledged);
@@ -40,7 +39,7 @@ async fn what_it_said_before_it_died_counts() {
 async fn one_that_talks_without_end_and_answers_nothing_is_started_again() {
     let script =
         "import sys\nopen('lives', 'a').write('x')\nwhile True: sys.stdout.write('nonsense\\n' * 1000)\n";
-    let far = Far::with(script, |config| config.timeout = Duration::from_secs(1), supplies("child").answers);
+    let far = Far::with(script, |config| config.timeout = Duration::from_secs(1), supplies("child").poster);
     let answer = outcome(far.exec.deliver(&post("c", "1"))).await;
     assert!(matches!(answer, Outcome::Retry { .. }), "{answer:?}");
     until("it is started again", || far.lives() > 1).await;
@@ -59,16 +58,17 @@ async fn lines_that_say_nothing_are_told_and_hurt_nothing() {
 #[tokio::test]
 async fn a_reply_is_posted_before_its_event_is_acknowledged() {
     let posted = Arc::<Posted>::default();
-    let far = Far::usual(|_| {}, Arc::clone(&posted) as Arc<dyn Answers>);
+    let far = Far::usual(|_| {}, Arc::clone(&posted) as Arc<dyn Poster>);
     assert_eq!(delivered(&far.exec, &says("c", "1", "reply")).await, Outcome::Acknowledged);
-    let [reply] = &posted.replies()[..] else { panic!("{:?}", posted.replies()) };
-    assert_eq!((&*reply.event, &*reply.text, reply.channel.as_str()), ("1", "hi", "c"));
-    assert_eq!(reply.thread.as_ref().unwrap().as_str(), "1");
+    let [(_, OutgoingAction::Post(draft))] = &posted.actions()[..] else { panic!("{:?}", posted.actions()) };
+    assert_eq!((&*draft.text, draft.channel.as_str()), ("hi", "c"));
+    assert_eq!(draft.key.as_ref().unwrap().as_str(), "1#child#0");
+    assert_eq!(draft.root_id.as_ref().unwrap().as_str(), "1");
 }
 
 #[tokio::test]
 async fn it_has_no_more_unanswered_than_it_may() {
-    let far = Far::usual(|config| config.in_flight = 2, supplies("child").answers);
+    let far = Far::usual(|config| config.in_flight = 2, supplies("child").poster);
     far.hold(true);
     let waiting: Vec<_> = (0..6).map(|n| far.exec.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
     until("the queue keeps what the child may not have", || far.exec.queue.len_waiting() == 4).await;
@@ -95,7 +95,7 @@ async fn at_its_end_the_whole_group_is_gone() {
 async fn one_that_does_not_end_by_itself_is_made_to() {
     let script = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('lives','w').write('x')\n\
                   while True: time.sleep(600)\n";
-    let far = Far::with(script, |_| {}, supplies("child").answers);
+    let far = Far::with(script, |_| {}, supplies("child").poster);
     until("it has begun", || far.lives() == 1).await;
     let given = far.exec.deliver(&post("c", "1"));
     far.exec.worker.close();
@@ -117,11 +117,8 @@ async fn it_is_killed_at_once_where_there_is_no_time() {
 #[tokio::test]
 async fn it_gets_no_variable_that_may_hold_a_token() {
     let script = "import os\nopen('lives','w').write(' '.join(os.environ))\n";
-    let far = Far::with(
-        script,
-        |config| config.pass_env = vec!["CARGO_PKG_NAME".into()],
-        supplies("child").answers,
-    );
+    let far =
+        Far::with(script, |config| config.pass_env = vec!["CARGO_PKG_NAME".into()], supplies("child").poster);
     until("it has begun", || far.lives() > 0).await;
     let names = std::fs::read_to_string(far.path("lives")).unwrap();
     let names: Vec<_> = names.split(' ').filter(|name| *name != "LC_CTYPE").collect();
@@ -131,7 +128,7 @@ async fn it_gets_no_variable_that_may_hold_a_token() {
 
 #[tokio::test]
 async fn one_that_cannot_be_started_keeps_events_waiting() {
-    let far = Far::usual(|config| config.command = vec!["no-such-program".into()], supplies("child").answers);
+    let far = Far::usual(|config| config.command = vec!["no-such-program".into()], supplies("child").poster);
     for _ in 0..3 {
         let answer = outcome(far.exec.deliver(&post("c", "1"))).await;
         assert!(matches!(answer, Outcome::Retry { .. }), "{answer:?}");

@@ -7,12 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost_actors::policy::{RestartPolicy, RestartSettings};
+use matterhost_actors::{
+    policy::{RestartPolicy, RestartSettings},
+    ports::Poster,
+};
 use tempfile::TempDir;
 
 use super::stage::{DEADLINE, supplies};
-use crate::sinks::exec::Exec;
-use crate::{config::ExecConfig, sinks::reply::Answers};
+use crate::{config::ExecConfig, sinks::exec::Exec};
 
 /// Does what the message of a post says: `ack` by default, `retry-once`, `reject`, `die-once`, `hang-once`, and so
 /// on. While there is a file `hold` it answers nothing. What it has taken is in the file `heard`.
@@ -53,13 +55,13 @@ pub(in crate::sinks) struct Far {
 
 impl Far {
     pub(in crate::sinks) fn start() -> Self {
-        Self::with(HANDLER, |_| {}, supplies("child").answers)
+        Self::with(HANDLER, |_| {}, supplies("child").poster)
     }
 
     pub(in crate::sinks) fn with(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        answers: Arc<dyn Answers>,
+        poster: Arc<dyn Poster>,
     ) -> Self {
         let settings = RestartSettings {
             min_backoff: Duration::from_millis(10),
@@ -67,14 +69,14 @@ impl Far {
             reset_after: Duration::from_secs(1),
             ..RestartSettings::default()
         };
-        Self::by(script, change, answers, RestartPolicy::new(settings).unwrap(), &[])
+        Self::by(script, change, poster, RestartPolicy::new(settings).unwrap(), &[])
     }
 
     /// With a policy of its own, and files that lie there at the start.
     pub(in crate::sinks) fn by(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        answers: Arc<dyn Answers>,
+        poster: Arc<dyn Poster>,
         policy: RestartPolicy,
         files: &[(&str, &str)],
     ) -> Self {
@@ -90,14 +92,14 @@ impl Far {
             timeout: DEADLINE,
         };
         change(&mut config);
-        let supplies = crate::sinks::Supplies { answers, ..supplies("child") };
+        let supplies = crate::sinks::Supplies { poster, ..supplies("child") };
         let exec = Exec::start(config, policy, supplies).unwrap();
         Self { exec, dir }
     }
 
     /// With the usual script.
-    pub(in crate::sinks) fn usual(change: impl FnOnce(&mut ExecConfig), answers: Arc<dyn Answers>) -> Self {
-        Self::with(HANDLER, change, answers)
+    pub(in crate::sinks) fn usual(change: impl FnOnce(&mut ExecConfig), poster: Arc<dyn Poster>) -> Self {
+        Self::with(HANDLER, change, poster)
     }
 
     pub(in crate::sinks) fn path(&self, name: &str) -> PathBuf {

@@ -148,7 +148,7 @@ async fn a_child_that_does_anything() {
         let far = Far::by(
             ANYTHING,
             change,
-            supplies("child").answers,
+            supplies("child").poster,
             policy.unwrap(),
             &[("seed", &seed.to_string())],
         );

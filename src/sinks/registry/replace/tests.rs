@@ -3,7 +3,7 @@ use std::{fs, future::ready, path::Path, sync::Arc};
 use futures_util::FutureExt as _;
 use matterhost_actors::{
     model::AccountName,
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, Outcome, Poster},
 };
 use tempfile::TempDir;
 
@@ -26,8 +26,8 @@ fn config(dir: &Path, sinks: &str) -> Config {
 }
 
 fn start(config: &Config) -> Sinks {
-    let answers: Arc<dyn crate::sinks::reply::Answers> = Arc::new(NotPosted::default());
-    Sinks::start(config, &answers, &Metrics::new(false)).unwrap()
+    let poster: Arc<dyn Poster> = Arc::new(NotPosted::new("x".into()));
+    Sinks::start(config, &poster, &Metrics::new(false)).unwrap()
 }
 
 fn of(sinks: &mut Sinks, config: &Config) -> Arc<dyn EventSink> {
