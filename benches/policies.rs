@@ -170,7 +170,7 @@ fn wire(criterion: &mut Criterion) {
         });
     });
     group.bench_function("its line of CloudEvents", |bencher| {
-        bencher.iter(|| black_box(cloud_event::line(&event)));
+        bencher.iter(|| black_box(cloud_event::encode_line(&event)));
     });
     group.finish();
 }

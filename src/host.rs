@@ -34,7 +34,7 @@ use self::{
 use crate::{
     admin::server::{AdminServer, Backend, Listener},
     config::{Config, Sources},
-    sinks::{Sinks, lines::stdout::Ended},
+    sinks::{SinkRegistry, lines::stdout::OutputEnd},
     telemetry::{describe, logging::LogLevelHandle, metrics::Metrics},
 };
 
@@ -50,7 +50,7 @@ const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
 /// The reason why the host shuts down.
 enum ShutdownCause {
     Signal(StopSignal),
-    Output(Ended),
+    Output(OutputEnd),
 }
 
 /// Runs the host until a signal or the end of standard output.
@@ -93,8 +93,8 @@ async fn run_until_stopped(
         Arc::new(HostOperations::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
     let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
     let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
-    let sinks = Sinks::start(&config, &poster, &metrics)?;
-    let output = sinks.output_ended();
+    let sinks = SinkRegistry::start(&config, &poster, &metrics)?;
+    let output = sinks.subscribe_output_end();
     let deps =
         HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
     let mut state = HostState::start(config, sources, sinks, deps).await?;
@@ -150,10 +150,10 @@ fn start_admin(listener: Listener, backend: Backend) -> anyhow::Result<AdminServ
 }
 
 /// Waits for the end of standard output; forever if no sink writes to it.
-async fn output_ended(mut ended: watch::Receiver<Option<Ended>>) -> Ended {
+async fn output_ended(mut ended: watch::Receiver<Option<OutputEnd>>) -> OutputEnd {
     match ended.wait_for(Option::is_some).await {
-        Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
-        Err(_) => Ended::Closed,
+        Ok(ended) => ended.clone().unwrap_or(OutputEnd::Closed),
+        Err(_) => OutputEnd::Closed,
     }
 }
 
@@ -169,11 +169,11 @@ fn log_shutdown(cause: &ShutdownCause, deadline: Duration) -> (Duration, Exit) {
             );
             (deadline, Exit::Success)
         }
-        ShutdownCause::Output(Ended::Closed) => {
+        ShutdownCause::Output(OutputEnd::Closed) => {
             tracing::info!("shutting down: standard output was closed");
             (DRAIN_WITHOUT_OUTPUT.min(deadline), Exit::Success)
         }
-        ShutdownCause::Output(Ended::Failed(cause)) => {
+        ShutdownCause::Output(OutputEnd::Failed(cause)) => {
             tracing::error!(cause, "shutting down: cannot write to standard output");
             (DRAIN_WITHOUT_OUTPUT.min(deadline), Exit::Failed)
         }

@@ -21,7 +21,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use handler::Supplies;
+use handler::HandlerDeps;
 
-pub use registry::replace::{Leaving, Prepared};
-pub use registry::{SinkError, Sinks};
+pub use registry::replace::{PreparedSinks, RemovedSinks};
+pub use registry::{SinkError, SinkRegistry};

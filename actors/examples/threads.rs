@@ -24,7 +24,7 @@ impl Bot for Counter {
             *number += 1;
             *number
         };
-        let late = if context.recovered() { ", sorry that I am late" } else { "" };
+        let late = if context.is_recovered() { ", sorry that I am late" } else { "" };
         context.reply_in_thread(format!("That is question {number} here{late}.")).await?;
         self.answered.send(())?;
         Ok(())

@@ -3,7 +3,7 @@
 mod context;
 mod event;
 mod host;
-mod running;
+mod running_host;
 mod sink;
 
 use std::{error::Error, future::Future};
@@ -11,7 +11,7 @@ use std::{error::Error, future::Future};
 pub use context::Context;
 pub use event::{Joined, Post, Reaction};
 pub use host::{Host, HostBuilder, HostError};
-pub use running::Running;
+pub use running_host::RunningHost;
 pub use sink::BotSink;
 
 /// What a handler ends with.

@@ -4,7 +4,7 @@
 //! use matterhost_actors::{
 //!     bots::{Bot, BotResult, Context, Post},
 //!     ports::Outcome,
-//!     testing::{Rehearsal, post},
+//!     testing::{BotHarness, post},
 //! };
 //!
 //! struct Echo;
@@ -17,14 +17,14 @@
 //! }
 //!
 //! # actix::System::new().block_on(async {
-//! let rehearsal = Rehearsal::new(Echo);
-//! assert_eq!(rehearsal.hears(post("hello").by("ana").in_channel("town")).await, Outcome::Acknowledged);
-//! assert_eq!(rehearsal.texts(), ["hello"]);
+//! let harness = BotHarness::new(Echo);
+//! assert_eq!(harness.deliver(post("hello").by("ana").in_channel("town")).await, Outcome::Acknowledged);
+//! assert_eq!(harness.texts(), ["hello"]);
 //! # });
 //! ```
 
 mod bot_harness;
 mod event_builder;
 
-pub use bot_harness::Rehearsal;
-pub use event_builder::{Says, event, post, reaction};
+pub use bot_harness::BotHarness;
+pub use event_builder::{EventBuilder, event, post, reaction};

@@ -13,7 +13,7 @@ use anyhow::{Context as _, anyhow, bail};
 use futures_util::future::try_join_all;
 use matterhost::{
     config::{Config, Sources},
-    sinks::{Sinks, lines::stdout::LineSink, reply::NotPosted},
+    sinks::{SinkRegistry, lines::stdout::LineSink, reply::DiscardingReplyPoster},
     telemetry::metrics::Metrics,
 };
 use matterhost_actors::{
@@ -72,10 +72,10 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     std::fs::write(&file, format!("{rest}[sinks.one]\n{sink}"))?;
     let sources = Sources { file, environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
-    let poster: Arc<dyn Poster> = Arc::new(NotPosted::new("one".into()));
-    let mut sinks = Sinks::start(&config, &poster, &Metrics::new(true))?;
+    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("one".into()));
+    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true))?;
     let account = &config.accounts[0];
-    measure(&*sinks.of(account), quick, names)
+    measure(&*sinks.sink_for(account), quick, names)
 }
 
 fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyhow::Result<Readings> {

@@ -15,7 +15,7 @@ use crate::{
     host::Exit,
     sinks::dead_letter::{
         DeadLetter, DeadLetters,
-        retry::{Tally, try_again},
+        retry::{RetrySummary, retry_dead_letters},
     },
     telemetry::logging,
 };
@@ -97,7 +97,7 @@ fn select_sinks<'a>(config: &'a Config, select: &SelectArgs) -> Result<Vec<&'a S
 fn list(sinks: &[&SinkConfig], config: &Config, json: bool) -> Result<Exit, SinkFailure> {
     let mut letters = Vec::new();
     for sink in sinks {
-        let of_sink = DeadLetters::of(&sink.name, &config.dead_letter);
+        let of_sink = DeadLetters::for_sink(&sink.name, &config.dead_letter);
         letters.extend(of_sink.list().map_err(sink_failure(sink))?);
     }
     let text = if json { to_json_lines(&letters) } else { to_table(&letters) };
@@ -129,19 +129,19 @@ fn retry(sinks: &[&SinkConfig], config: &Config) -> Result<Exit, SinkFailure> {
     let runner = System::new();
     let mut exit = Exit::Success;
     for sink in sinks {
-        let tally = runner.block_on(try_again(sink, config)).map_err(sink_failure(sink))?;
-        if tally.refused + tally.left > 0 {
+        let summary = runner.block_on(retry_dead_letters(sink, config)).map_err(sink_failure(sink))?;
+        if summary.refused + summary.remaining > 0 {
             exit = Exit::Failed;
         }
-        if tally != Tally::default() {
-            print(summarize(sink, &tally).as_bytes());
+        if summary != RetrySummary::default() {
+            print(summarize(sink, &summary).as_bytes());
         }
     }
     Ok(exit)
 }
 
-fn summarize(sink: &SinkConfig, tally: &Tally) -> String {
-    let Tally { taken, refused, left, cause } = tally;
+fn summarize(sink: &SinkConfig, summary: &RetrySummary) -> String {
+    let RetrySummary { accepted, refused, remaining, cause } = summary;
     let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{}: {taken} accepted, {refused} rejected again, {left} not sent{cause}\n", sink.name)
+    format!("{}: {accepted} accepted, {refused} rejected again, {remaining} not sent{cause}\n", sink.name)
 }

@@ -22,7 +22,7 @@ use crate::{
         AccountConfig, Change, ChangeStatus, Config, ConfigDiff, Effect, ItemKind, Problem, ServerConfig,
         Sources,
     },
-    sinks::Sinks,
+    sinks::SinkRegistry,
     telemetry::{logging::LogLevelHandle, metrics::Metrics},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct HostState {
     pub(super) config: Config,
     /// The sources that a reload reads.
     pub(super) sources: Sources,
-    pub(super) sinks: Sinks,
+    pub(super) sinks: SinkRegistry,
     /// The REST and WebSocket client of each server.
     apis: HashMap<ServerName, Arc<HttpApi>>,
     pub(super) deps: HostDeps,
@@ -53,7 +53,7 @@ impl HostState {
     pub(super) async fn start(
         config: Config,
         sources: Sources,
-        sinks: Sinks,
+        sinks: SinkRegistry,
         deps: HostDeps,
     ) -> anyhow::Result<Self> {
         tracing::info!(
@@ -87,7 +87,7 @@ impl HostState {
         self.apply_servers(&config, &diff).await?;
         if config.host != self.config.host {
             self.deps.supervisor.send(ChangeSettings(config.host.clone())).await?;
-            self.sinks.set_restart(config.host.restart);
+            self.sinks.set_restart_policy(config.host.restart);
         }
         let leaving = self.sinks.install(prepared, &config);
         let released = self.apply_accounts(&config).await?;
@@ -112,7 +112,7 @@ impl HostState {
             name: account.name.clone(),
             server: account.server.clone(),
             token: account.token.clone(),
-            sink: self.sinks.of(account),
+            sink: self.sinks.sink_for(account),
         }
     }
 
@@ -164,7 +164,7 @@ impl HostState {
         for result in join_all(removals).await {
             log_refusal(result?)?;
         }
-        removed.for_each(|name| self.sinks.forget(name));
+        removed.for_each(|name| self.sinks.forget_account(name));
         for account in config.accounts.iter().filter(|account| !before.contains(&account.name)) {
             let spec = self.account_spec(account);
             log_refusal(self.deps.supervisor.send(AddAccount(spec)).await?)?;
@@ -189,7 +189,7 @@ impl HostState {
         account: &AccountConfig,
         is_unchanged: bool,
     ) -> Result<Option<SinkReleased>, ReloadError> {
-        let old_sink = self.sinks.now_of(&account.name).cloned();
+        let old_sink = self.sinks.current_sink(&account.name).cloned();
         let spec = self.account_spec(account);
         let same_sink = old_sink.is_some_and(|old| Arc::ptr_eq(&old, &spec.sink));
         if same_sink && is_unchanged {

@@ -12,10 +12,10 @@ use matterhost_actors::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    handler::Trouble,
-    message::Lane,
-    queue::{Job, Jobs, Queue},
-    worker::{self, Closing, Worker},
+    handler::ThrottledWarning,
+    message::ChannelKey,
+    queue::{Job, JobReceiver, Queue},
+    worker::{self, CloseSignal, Worker},
 };
 use crate::telemetry::metrics::SinkMeter;
 
@@ -28,50 +28,50 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(3);
 
 /// A queue before a sink, shared by all its accounts.
 #[derive(Clone)]
-pub(super) struct BestEffort {
+pub(super) struct BestEffortQueue {
     queue: Queue<Arc<Event>>,
-    lost: Arc<Trouble>,
+    lost: Arc<ThrottledWarning>,
     meter: SinkMeter,
     pub(super) worker: Worker,
 }
 
 /// An event that was answered.
-type Answered = (Lane, Job<Arc<Event>>, Outcome);
+type Answered = (ChannelKey, Job<Arc<Event>>, Outcome);
 
 /// The thread's own part.
 struct Carrier {
     name: Arc<str>,
     sink: Arc<dyn EventSink>,
-    lanes: KeyedQueue<Lane, Job<Arc<Event>>>,
+    lanes: KeyedQueue<ChannelKey, Job<Arc<Event>>>,
     answers: FuturesUnordered<BoxFuture<'static, Answered>>,
-    resting: FuturesUnordered<BoxFuture<'static, Lane>>,
+    resting: FuturesUnordered<BoxFuture<'static, ChannelKey>>,
 }
 
-impl BestEffort {
+impl BestEffortQueue {
     /// Starts the thread that empties the queue.
     pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>, meter: SinkMeter) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
         let carrier = Carrier::new(Arc::clone(name), sink);
         let work = move |closing| carrier.run(jobs, closing);
         let worker = Worker::start(name, work)?;
-        let lost = Trouble::new(name, "the sink does not keep up, and misses events (best_effort)");
+        let lost = ThrottledWarning::new(name, "the sink does not keep up, and misses events (best_effort)");
         Ok(Self { queue, lost: Arc::new(lost), meter, worker })
     }
 }
 
-impl BestEffort {
+impl BestEffortQueue {
     /// Waits until all that it was given is with the sink behind it, and answered.
-    pub(super) async fn idle(&self) {
-        self.queue.idle().await;
+    pub(super) async fn wait_until_idle(&self) {
+        self.queue.wait_until_idle().await;
     }
 }
 
-impl EventSink for BestEffort {
+impl EventSink for BestEffortQueue {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let bytes = event.body.data.len() + event.body.broadcast.len();
         if self.queue.is_full() || self.queue.put(Arc::clone(event), bytes).is_err() {
             self.meter.record_lost();
-            self.lost.failed(Some(&event.account), "its queue is full");
+            self.lost.report_failure(Some(&event.account), "its queue is full");
         }
         Delivered::Now(Outcome::Acknowledged)
     }
@@ -83,11 +83,11 @@ impl Carrier {
         Self { name, sink, lanes: KeyedQueue::new(IN_FLIGHT), answers, resting }
     }
 
-    async fn run(mut self, mut jobs: Jobs<Arc<Event>>, mut closing: Closing) {
+    async fn run(mut self, mut jobs: JobReceiver<Arc<Event>>, mut closing: CloseSignal) {
         loop {
             self.pump();
             tokio::select! {
-                () = worker::told(&mut closing) => break,
+                () = worker::wait_for_close(&mut closing) => break,
                 job = jobs.recv() => match job {
                     Some(job) => self.take(job),
                     None => break,
@@ -126,7 +126,7 @@ impl Carrier {
         }
     }
 
-    fn settle(&mut self, lane: Lane, job: Job<Arc<Event>>, outcome: &Outcome) {
+    fn settle(&mut self, lane: ChannelKey, job: Job<Arc<Event>>, outcome: &Outcome) {
         let after = match outcome {
             Outcome::Acknowledged => return self.lanes.complete(&lane),
             Outcome::Rejected { cause } => {

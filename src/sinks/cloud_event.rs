@@ -62,7 +62,7 @@ struct Opened<'a> {
 }
 
 /// The event as a line, its newline included.
-pub fn line(event: &Event) -> String {
+pub fn encode_line(event: &Event) -> String {
     let data = &*event.body.data;
     let strings: Option<Strings<'_>> =
         serde_json::from_str(data).ok().filter(|_| data.trim_start().starts_with('{'));

@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{handler::Trouble, lines::rotate, message::Message};
+use super::{handler::ThrottledWarning, lines::rotate, message::Message};
 use crate::config::DeadLetterConfig;
 
 /// What people said is for the operator alone.
@@ -33,7 +33,7 @@ pub struct DeadLetters {
     sink: Box<str>,
     max_size: u64,
     keep: usize,
-    trouble: Arc<Trouble>,
+    warning: Arc<ThrottledWarning>,
 }
 
 /// An event that was refused.
@@ -54,13 +54,13 @@ pub struct DeadLetter {
 impl DeadLetter {
     /// The event's id, if it has one.
     pub fn id(&self) -> Option<Box<str>> {
-        Message::read(self.event.get()).map(|event| event.id)
+        Message::parse(self.event.get()).map(|event| event.id)
     }
 }
 
 impl DeadLetters {
     /// Those of a sink. Nothing is made or opened yet.
-    pub fn of(sink: &str, config: &DeadLetterConfig) -> Self {
+    pub fn for_sink(sink: &str, config: &DeadLetterConfig) -> Self {
         let file = |end: &str| config.dir.join(format!("{sink}{end}"));
         Self {
             file: file(".jsonl"),
@@ -69,7 +69,7 @@ impl DeadLetters {
             sink: sink.into(),
             max_size: config.max_size,
             keep: config.keep,
-            trouble: Arc::new(Trouble::new(
+            warning: Arc::new(ThrottledWarning::new(
                 &sink.into(),
                 "an event was refused and cannot be kept; trying again",
             )),
@@ -77,8 +77,8 @@ impl DeadLetters {
     }
 
     /// Tells when they cannot be kept.
-    pub(super) fn trouble(&self) -> &Trouble {
-        &self.trouble
+    pub(super) fn warning(&self) -> &ThrottledWarning {
+        &self.warning
     }
 
     /// Keeps one more. It is on the disk when this returns.
@@ -104,7 +104,7 @@ impl DeadLetters {
         let mut before = file.metadata()?.len();
         if before > 0 && before + line.len() as u64 > self.max_size {
             drop(file);
-            self.put_aside()?;
+            self.rotate_file()?;
             (file, before) = (open(&self.file)?, 0);
         }
         let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
@@ -115,8 +115,8 @@ impl DeadLetters {
         written
     }
 
-    fn put_aside(&self) -> io::Result<()> {
-        if rotate::aside(&self.file, self.keep).exists() {
+    fn rotate_file(&self) -> io::Result<()> {
+        if rotate::rotated_path(&self.file, self.keep).exists() {
             let (sink, keep) = (&*self.sink, self.keep);
             tracing::warn!(
                 sink,
@@ -124,7 +124,7 @@ impl DeadLetters {
                 "there are too many dead letters; the oldest are deleted (dead_letter.keep)"
             );
         }
-        rotate::put_aside(&self.file, self.keep)
+        rotate::rotate_file(&self.file, self.keep)
     }
 
     /// All of them, oldest first. A line that is none is told and left out.
@@ -141,7 +141,7 @@ impl DeadLetters {
     }
 
     /// Takes all of them away, to be tried again: what is refused again is kept anew. A kill on the way loses none,
-    /// for those taken stay until [`DeadLetters::done`].
+    /// for those taken stay until [`DeadLetters::finish_retry`].
     ///
     /// # Errors
     /// When they cannot be read, or not be moved.
@@ -151,7 +151,7 @@ impl DeadLetters {
         }
         let _locked = self.lock()?;
         let mut taken = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&self.taken)?;
-        for path in rotate::all(&self.file, self.keep) {
+        for path in rotate::existing_files(&self.file, self.keep) {
             io::copy(&mut File::open(&path)?, &mut taken)?;
             taken.sync_data()?;
             fs::remove_file(&path)?;
@@ -165,7 +165,7 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When they cannot be written; then all that was taken is still there.
-    pub fn done(&self, untried: &[DeadLetter]) -> io::Result<()> {
+    pub fn finish_retry(&self, untried: &[DeadLetter]) -> io::Result<()> {
         let _locked = self.lock()?;
         for letter in untried {
             self.append(letter)?;
@@ -178,7 +178,7 @@ impl DeadLetters {
 
     fn files(&self) -> Vec<PathBuf> {
         let taken = Some(self.taken.clone()).filter(|path| path.exists());
-        taken.into_iter().chain(rotate::all(&self.file, self.keep)).collect()
+        taken.into_iter().chain(rotate::existing_files(&self.file, self.keep)).collect()
     }
 
     fn exist(&self) -> bool {

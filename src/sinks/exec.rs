@@ -3,11 +3,11 @@
 //! One child for the sink, as long as the sink lives: it is started again when it ends, hangs or closes its output,
 //! by the restart budget that accounts have. What it had not answered then is offered again.
 
-mod life;
-mod open;
+mod child_run;
 mod process;
 mod protocol;
 mod restarts;
+mod unanswered;
 
 use std::{
     io,
@@ -23,17 +23,17 @@ use matterhost_actors::{
 use tokio::{sync::watch, time::sleep_until};
 
 use self::{
-    life::{End, Life},
-    process::Group,
-    restarts::{Next, Restarts},
+    child_run::{ChildRun, RunEnd},
+    process::ProcessGroup,
+    restarts::{ChildRestarts, NextStart},
 };
 use super::{
-    Supplies,
-    handler::{Pause, Trouble},
+    HandlerDeps,
+    handler::{Pause, ThrottledWarning},
     message::Message,
-    queue::{Jobs, Queue},
-    start_gate::Turn,
-    worker::{self, Closing, Worker},
+    queue::{JobReceiver, Queue},
+    start_gate::StartGate,
+    worker::{self, CloseSignal, Worker},
 };
 use crate::config::ExecConfig;
 
@@ -46,45 +46,49 @@ pub(super) struct Exec {
     queue: Queue<Message>,
     /// While no child runs.
     down: Arc<Pause>,
-    group: Group,
+    group: ProcessGroup,
     pub(super) worker: Worker,
 }
 
 /// The thread's own part.
 struct Keeper {
     config: ExecConfig,
-    supplies: Supplies,
-    restarts: Restarts,
+    handler_deps: HandlerDeps,
+    restarts: ChildRestarts,
     down: Arc<Pause>,
-    group: Group,
-    bad_lines: Trouble,
+    group: ProcessGroup,
+    bad_lines: ThrottledWarning,
 }
 
 impl Exec {
     /// Starts the thread, and the child.
-    pub(super) fn start(config: ExecConfig, policy: RestartPolicy, supplies: Supplies) -> io::Result<Self> {
-        Self::start_after(config, watch::Sender::new(policy).subscribe(), supplies, Turn::at_once())
+    pub(super) fn start(
+        config: ExecConfig,
+        policy: RestartPolicy,
+        handler_deps: HandlerDeps,
+    ) -> io::Result<Self> {
+        Self::start_gated(config, watch::Sender::new(policy).subscribe(), handler_deps, StartGate::open())
     }
 
     /// The same, with the child when its turn comes, and a policy that may change.
-    pub(super) fn start_after(
+    pub(super) fn start_gated(
         config: ExecConfig,
         policy: watch::Receiver<RestartPolicy>,
-        supplies: Supplies,
-        turn: Turn,
+        handler_deps: HandlerDeps,
+        start_gate: StartGate,
     ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
-        let (down, group) = (Arc::<Pause>::default(), Group::default());
-        let name = Arc::clone(&supplies.sink);
+        let (down, group) = (Arc::<Pause>::default(), ProcessGroup::default());
+        let name = Arc::clone(&handler_deps.sink);
         let keeper = Keeper {
-            bad_lines: Trouble::new(&supplies.sink, "a line of the handler cannot be used"),
-            restarts: Restarts::new(policy),
+            bad_lines: ThrottledWarning::new(&handler_deps.sink, "a line of the handler cannot be used"),
+            restarts: ChildRestarts::new(policy),
             down: Arc::clone(&down),
             group: group.clone(),
             config,
-            supplies,
+            handler_deps,
         };
-        let worker = Worker::start(&name, move |closing| keeper.run(jobs, closing, turn))?;
+        let worker = Worker::start(&name, move |closing| keeper.run(jobs, closing, start_gate))?;
         Ok(Self { queue, down, group, worker })
     }
 
@@ -94,13 +98,13 @@ impl Exec {
     }
 
     /// Waits until all that it was given is answered.
-    pub(super) async fn idle(&self) {
-        self.queue.idle().await;
+    pub(super) async fn wait_until_idle(&self) {
+        self.queue.wait_until_idle().await;
     }
 
     /// Hands a message over.
-    pub(super) fn carry(&self, message: Message) -> Delivered {
-        self.worker.carry(&self.queue, message, full())
+    pub(super) fn submit(&self, message: Message) -> Delivered {
+        self.worker.submit(&self.queue, message, queue_full())
     }
 }
 
@@ -111,17 +115,17 @@ fn millis(wait: Duration) -> u64 {
 
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        if let Some(left) = self.down.left() {
+        if let Some(left) = self.down.remaining() {
             return Delivered::Now(away(left));
         }
         if self.queue.is_full() {
-            return Delivered::Now(full());
+            return Delivered::Now(queue_full());
         }
-        self.carry(Message::of(event))
+        self.submit(Message::from_event(event))
     }
 }
 
-fn full() -> Outcome {
+fn queue_full() -> Outcome {
     Outcome::Retry { after: FULL_RETRY, cause: "as many wait as may".into() }
 }
 
@@ -131,36 +135,41 @@ fn away(left: Duration) -> Outcome {
 
 impl Keeper {
     /// Keeps a child running, until told to end.
-    async fn run(mut self, mut jobs: Jobs<Message>, mut closing: Closing, mut turn: Turn) {
+    async fn run(
+        mut self,
+        mut jobs: JobReceiver<Message>,
+        mut closing: CloseSignal,
+        mut start_gate: StartGate,
+    ) {
         tokio::select! {
-            () = worker::told(&mut closing) => return,
-            () = turn.comes() => {}
+            () = worker::wait_for_close(&mut closing) => return,
+            () = start_gate.wait() => {}
         }
         loop {
-            self.restarts.begin();
+            self.restarts.child_started();
             let began = Instant::now();
-            let end = match Life::begin(&self.config, &self.supplies, &self.group, &self.bad_lines) {
-                Ok(life) => Box::pin(life.run(&mut jobs, &mut closing)).await,
-                Err(error) => End::Fault(format!("it cannot be started: {error}")),
+            let end = match ChildRun::start(&self.config, &self.handler_deps, &self.group, &self.bad_lines) {
+                Ok(child_run) => Box::pin(child_run.run(&mut jobs, &mut closing)).await,
+                Err(error) => RunEnd::Fault(format!("it cannot be started: {error}")),
             };
-            let End::Fault(cause) = end else { return };
-            let next = self.restarts.ended(Instant::now(), began.elapsed());
+            let RunEnd::Fault(cause) = end else { return };
+            let next = self.restarts.child_ended(Instant::now(), began.elapsed());
             self.tell(&cause, next);
-            let (Next::After(wait) | Next::Rest(wait)) = next;
+            let (NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait)) = next;
             if !self.rest(wait, &mut jobs, &mut closing).await {
                 return;
             }
         }
     }
 
-    fn tell(&self, cause: &str, next: Next) {
-        let sink = &*self.supplies.sink;
+    fn tell(&self, cause: &str, next: NextStart) {
+        let sink = &*self.handler_deps.sink;
         let human = |wait: Duration| humantime::format_duration(Duration::from_millis(millis(wait)));
         match next {
-            Next::After(wait) => {
+            NextStart::AfterBackoff(wait) => {
                 tracing::warn!(sink, "the handler failed: {cause}; starting it again in {}", human(wait));
             }
-            Next::Rest(wait) => {
+            NextStart::AfterCooldown(wait) => {
                 let what = "its restart budget is spent; trying again in";
                 tracing::error!(sink, "the handler failed: {cause}; {what} {}", human(wait));
             }
@@ -168,15 +177,15 @@ impl Keeper {
     }
 
     /// Waits before the next start; says whether there is to be one. What comes meanwhile is sent back.
-    async fn rest(&self, wait: Duration, jobs: &mut Jobs<Message>, closing: &mut Closing) -> bool {
+    async fn rest(&self, wait: Duration, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> bool {
         self.down.begin(wait);
         let until = tokio::time::Instant::now() + wait;
         loop {
             tokio::select! {
-                () = worker::told(closing) => return false,
+                () = worker::wait_for_close(closing) => return false,
                 () = sleep_until(until) => return true,
                 job = jobs.recv() => match job {
-                    Some(job) => job.settle(away(self.down.left().unwrap_or_default())),
+                    Some(job) => job.settle(away(self.down.remaining().unwrap_or_default())),
                     None => return false,
                 },
             }

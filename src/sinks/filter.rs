@@ -14,7 +14,7 @@ use crate::config::{ChannelType, FilterConfig};
 const EVERYBODY: [&str; 3] = ["all", "channel", "here"];
 
 /// A sink with a filter before it.
-pub(super) struct Filtered {
+pub(super) struct FilteredSink {
     pub(super) filter: FilterConfig,
     pub(super) sink: Arc<dyn EventSink>,
 }
@@ -32,7 +32,7 @@ struct Data<'a> {
     post: Option<Cow<'a, str>>,
 }
 
-impl EventSink for Filtered {
+impl EventSink for FilteredSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if takes(&self.filter, event) {
             self.sink.deliver(event)
@@ -43,7 +43,7 @@ impl EventSink for Filtered {
 }
 
 /// Whether a filter leaves nothing out.
-pub(super) fn takes_all(filter: &FilterConfig) -> bool {
+pub(super) fn accepts_all(filter: &FilterConfig) -> bool {
     *filter == FilterConfig::default()
 }
 

@@ -4,6 +4,6 @@ mod deps;
 mod pause;
 mod throttled_warning;
 
-pub(super) use deps::Supplies;
+pub(super) use deps::HandlerDeps;
 pub(super) use pause::Pause;
-pub(super) use throttled_warning::Trouble;
+pub(super) use throttled_warning::ThrottledWarning;

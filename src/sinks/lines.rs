@@ -18,17 +18,17 @@ use tokio::sync::{oneshot, watch};
 
 use super::cloud_event;
 use super::{
-    queue::{Job, Jobs, Queue, Refused, WAIT_AT_MOST},
-    start_gate::Turn,
+    queue::{Job, JobReceiver, MAX_WAIT, PutError, Queue},
+    start_gate::StartGate,
 };
 
 /// Lines written before a commit even when more are waiting: each waits for its answer until then.
-pub(super) const COMMIT_EVERY: usize = 256;
+pub(super) const MAX_BATCH_LINES: usize = 256;
 /// Soon enough that a full queue is filled again before it is empty.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// Where lines are written.
-pub(super) trait Out: Send + 'static {
+pub(super) trait LineOutput: Send + 'static {
     /// Writes a line, its newline included; it may stay in a buffer.
     fn write_line(&mut self, line: &str) -> io::Result<()>;
 
@@ -36,21 +36,21 @@ pub(super) trait Out: Send + 'static {
     fn commit(&mut self) -> io::Result<()>;
 
     /// Forgets what was written and not committed; says what follows.
-    fn failed(&mut self, error: &io::Error) -> After;
+    fn handle_failure(&mut self, error: &io::Error) -> FailureAction;
 }
 
 /// What follows a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum FailureAction {
     /// Nothing: it is over.
-    End(Ended),
+    End(OutputEnd),
     /// It may work again after a while.
-    Again(Duration),
+    RetryAfter(Duration),
 }
 
 /// Why the output ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum OutputEnd {
     /// The reader closed it: it has heard enough.
     Closed,
     /// It cannot be written.
@@ -61,7 +61,7 @@ pub enum Ended {
 #[derive(Debug, Clone)]
 pub struct LineSink {
     pub(super) queue: Queue<String>,
-    ended: watch::Receiver<Option<Ended>>,
+    ended: watch::Receiver<Option<OutputEnd>>,
     /// Goes with the last clone: a thread whose turn has not come waits no longer then.
     wanted: Arc<watch::Sender<()>>,
     /// What it is called in causes.
@@ -73,22 +73,22 @@ impl LineSink {
     /// called.
     pub(super) fn spawn(
         what: &str,
-        out: impl Out,
-        turn: Turn,
-        tell_ended: watch::Sender<Option<Ended>>,
+        out: impl LineOutput,
+        start_gate: StartGate,
+        end_sender: watch::Sender<Option<OutputEnd>>,
     ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
-        let ended = tell_ended.subscribe();
+        let ended = end_sender.subscribe();
         let writer = Writer { out, jobs };
         let (wanted, is_wanted) = watch::channel(());
-        let turn = turn.for_a_thread(is_wanted);
+        let start_gate = start_gate.into_blocking(is_wanted);
         thread::Builder::new().name(what.into()).spawn(move || {
-            if turn.is_some_and(|turn| turn.blocking_recv().is_ok()) {
+            if start_gate.is_some_and(|start_gate| start_gate.blocking_recv().is_ok()) {
                 // Nobody wants it, and nothing was begun.
                 return;
             }
             // The receivers may be gone when the host has ended already.
-            let _ = tell_ended.send(writer.run());
+            let _ = end_sender.send(writer.run());
         })?;
         Ok(Self { queue, ended, wanted: Arc::new(wanted), what: what.into() })
     }
@@ -103,14 +103,14 @@ impl LineSink {
     }
 
     /// Tells when the output ended, and why.
-    pub fn ended(&self) -> watch::Receiver<Option<Ended>> {
+    pub fn subscribe_end(&self) -> watch::Receiver<Option<OutputEnd>> {
         self.ended.clone()
     }
 
     fn broken(&self) -> Outcome {
         let cause = match &*self.ended.borrow() {
-            Some(Ended::Failed(cause)) => cause.clone(),
-            Some(Ended::Closed) | None => format!("{} was closed", self.what),
+            Some(OutputEnd::Failed(cause)) => cause.clone(),
+            Some(OutputEnd::Closed) | None => format!("{} was closed", self.what),
         };
         Outcome::Broken { cause }
     }
@@ -120,7 +120,7 @@ impl LineSink {
     }
 
     async fn wait(self, answered: oneshot::Receiver<Outcome>) -> Outcome {
-        match tokio::time::timeout(WAIT_AT_MOST, answered).await {
+        match tokio::time::timeout(MAX_WAIT, answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => self.broken(),
             Err(_) => Outcome::Retry { after: RETRY_AFTER, cause: format!("{} takes nothing", self.what) },
@@ -133,32 +133,32 @@ impl EventSink for LineSink {
         if self.queue.is_full() {
             return Delivered::Now(self.slow());
         }
-        let line = cloud_event::line(event);
+        let line = cloud_event::encode_line(event);
         let bytes = line.len();
         match self.queue.put(line, bytes) {
             Ok(answered) => Delivered::Later(self.clone().wait(answered).boxed()),
-            Err(Refused::Full) => Delivered::Now(self.slow()),
-            Err(Refused::Gone) => Delivered::Now(self.broken()),
+            Err(PutError::Full) => Delivered::Now(self.slow()),
+            Err(PutError::Closed) => Delivered::Now(self.broken()),
         }
     }
 }
 
 /// The thread's own part.
-struct Writer<O: Out> {
+struct Writer<O: LineOutput> {
     out: O,
-    jobs: Jobs<String>,
+    jobs: JobReceiver<String>,
 }
 
-impl<O: Out> Writer<O> {
+impl<O: LineOutput> Writer<O> {
     /// Writes until nobody can send any more, or it is over.
-    fn run(mut self) -> Option<Ended> {
+    fn run(mut self) -> Option<OutputEnd> {
         while let Some(first) = self.jobs.blocking_recv() {
             let mut written = Vec::new();
             let outcome = match self.write_batch(first, &mut written) {
                 Ok(()) => Outcome::Acknowledged,
-                Err(error) => match self.out.failed(&error) {
-                    After::End(ended) => return Some(ended),
-                    After::Again(after) => Outcome::Retry { after, cause: error.to_string() },
+                Err(error) => match self.out.handle_failure(&error) {
+                    FailureAction::End(ended) => return Some(ended),
+                    FailureAction::RetryAfter(after) => Outcome::Retry { after, cause: error.to_string() },
                 },
             };
             for answer in written {
@@ -182,7 +182,7 @@ impl<O: Out> Writer<O> {
                 written.push(answer);
                 self.out.write_line(&item)?;
             }
-            next = if written.len() < COMMIT_EVERY { self.jobs.try_recv().ok() } else { None };
+            next = if written.len() < MAX_BATCH_LINES { self.jobs.try_recv().ok() } else { None };
         }
         self.out.commit()
     }

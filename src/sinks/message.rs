@@ -20,7 +20,7 @@ pub(super) struct Message {
 }
 
 /// A channel of an account: what comes in order.
-pub(super) type Lane = (AccountName, ChannelId);
+pub(super) type ChannelKey = (AccountName, ChannelId);
 
 /// The attributes of an event.
 #[derive(Default, Deserialize)]
@@ -37,7 +37,7 @@ struct Head<'a> {
 
 /// The post that an event is about, as far as a reply must know it.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct About {
+pub(super) struct PostInfo {
     #[serde(default)]
     pub(super) id: Option<PostId>,
     #[serde(default)]
@@ -50,8 +50,8 @@ pub(super) struct About {
 
 impl Message {
     /// An event, written.
-    pub(super) fn of(event: &Event) -> Self {
-        let mut json = cloud_event::line(event);
+    pub(super) fn from_event(event: &Event) -> Self {
+        let mut json = cloud_event::encode_line(event);
         json.truncate(json.trim_end().len());
         let (id, source) = {
             let head: Head<'_> = serde_json::from_str(&json).unwrap_or_default();
@@ -62,7 +62,7 @@ impl Message {
     }
 
     /// An event that was written before; `None` when the text is none.
-    pub(super) fn read(json: &str) -> Option<Self> {
+    pub(super) fn parse(json: &str) -> Option<Self> {
         let head: Head<'_> = serde_json::from_str(json).ok()?;
         Some(Self {
             account: AccountName::new(&head.account).ok()?,
@@ -73,12 +73,12 @@ impl Message {
         })
     }
 
-    pub(super) fn lane(&self) -> Lane {
+    pub(super) fn channel_key(&self) -> ChannelKey {
         (self.account.clone(), self.channel.clone())
     }
 
     /// The post that it is about; nothing where there is none.
-    pub(super) fn about(&self) -> About {
+    pub(super) fn post_info(&self) -> PostInfo {
         #[derive(Deserialize)]
         struct Event {
             data: Data,
@@ -86,7 +86,7 @@ impl Message {
         #[derive(Deserialize)]
         struct Data {
             #[serde(default)]
-            post: Option<About>,
+            post: Option<PostInfo>,
         }
         serde_json::from_str::<Event>(&self.json).ok().and_then(|event| event.data.post).unwrap_or_default()
     }
@@ -94,23 +94,23 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::stage::post, *};
+    use super::{super::tests::fixtures::post, *};
 
     #[test]
     fn an_event_is_read_as_it_was_written() {
-        let message = Message::of(&post("c1", "p1"));
+        let message = Message::from_event(&post("c1", "p1"));
         assert_eq!((&*message.id, &*message.source), ("p1", "/matterhost/main/helpdesk"));
         assert!(message.json.starts_with('{') && message.json.ends_with('}'));
-        let again = Message::read(&message.json).unwrap();
+        let again = Message::parse(&message.json).unwrap();
         assert_eq!(format!("{again:?}"), format!("{message:?}"));
-        assert!(Message::read("{}").is_none() && Message::read("x").is_none());
+        assert!(Message::parse("{}").is_none() && Message::parse("x").is_none());
     }
 
     #[test]
     fn the_post_is_told_where_there_is_one() {
-        let about = Message::of(&post("c1", "p1")).about();
+        let about = Message::from_event(&post("c1", "p1")).post_info();
         assert_eq!(about.id.unwrap().as_str(), "p1");
         assert_eq!(about.user_id.unwrap().as_str(), "ann");
-        assert_eq!(Message::read(r#"{"account":"a","data":[]}"#).unwrap().about(), About::default());
+        assert_eq!(Message::parse(r#"{"account":"a","data":[]}"#).unwrap().post_info(), PostInfo::default());
     }
 }

@@ -11,26 +11,26 @@ use matterhost_actors::{
 use crate::telemetry::metrics::{EventMeter, Metrics, SinkMeter};
 
 /// One sink, whose answers are measured.
-pub(super) struct Timed {
+pub(super) struct TimedSink {
     sink: Arc<dyn EventSink>,
     meter: SinkMeter,
 }
 
 /// What one account hands its events to; those that it has answered for good are counted.
-pub(super) struct Counted {
+pub(super) struct CountedSink {
     sink: Arc<dyn EventSink>,
     metrics: Metrics,
     /// Known from the first event on.
     meter: OnceLock<EventMeter>,
 }
 
-impl Timed {
+impl TimedSink {
     pub(super) fn new(sink: Arc<dyn EventSink>, meter: SinkMeter) -> Self {
         Self { sink, meter }
     }
 }
 
-impl EventSink for Timed {
+impl EventSink for TimedSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let timer = self.meter.start();
         match self.sink.deliver(event) {
@@ -45,13 +45,13 @@ impl EventSink for Timed {
     }
 }
 
-impl Counted {
+impl CountedSink {
     pub(super) fn new(sink: Arc<dyn EventSink>, metrics: Metrics) -> Self {
         Self { sink, metrics, meter: OnceLock::new() }
     }
 }
 
-impl EventSink for Counted {
+impl EventSink for CountedSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let meter = self.meter.get_or_init(|| self.metrics.event_meter(&event.account, &event.server));
         match self.sink.deliver(event) {

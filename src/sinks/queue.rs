@@ -16,11 +16,11 @@ use tokio::{
 };
 
 /// Events that may wait for a sink: a burst of many accounts, and never many megabytes of ordinary posts.
-pub(super) const QUEUE_EVENTS: usize = 1024;
+pub(super) const MAX_QUEUED_EVENTS: usize = 1024;
 /// Bytes that may wait for a sink: a post with attachments may have megabytes.
-pub(super) const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 /// What waits longer is given up, and offered again: the promise is an answer in bounded time.
-pub(super) const WAIT_AT_MOST: Duration = Duration::from_secs(30);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The accounts' end. Clones put into the same queue.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Queue<T> {
 }
 
 /// The sink's end.
-pub(super) type Jobs<T> = mpsc::Receiver<Job<T>>;
+pub(super) type JobReceiver<T> = mpsc::Receiver<Job<T>>;
 
 /// Something to be handed over.
 #[derive(Debug)]
@@ -43,11 +43,11 @@ pub(super) struct Job<T> {
 
 /// Why nothing was put in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum PutError {
     /// There is no room now.
     Full,
     /// The sink's thread has ended.
-    Gone,
+    Closed,
 }
 
 /// What is on its way.
@@ -68,30 +68,31 @@ struct Room {
 
 impl<T> Queue<T> {
     /// An empty queue.
-    pub(super) fn new() -> (Self, Jobs<T>) {
-        let (sender, jobs) = mpsc::channel(QUEUE_EVENTS);
+    pub(super) fn new() -> (Self, JobReceiver<T>) {
+        let (sender, jobs) = mpsc::channel(MAX_QUEUED_EVENTS);
         (Self { sender, waiting: Arc::default() }, jobs)
     }
 
     /// Whether there is no room. To be asked before the item is made: making it is the dear part.
     pub(super) fn is_full(&self) -> bool {
         let Waiting { events, bytes, .. } = &*self.waiting;
-        events.load(Ordering::Acquire) >= QUEUE_EVENTS || bytes.load(Ordering::Acquire) >= QUEUE_BYTES
+        events.load(Ordering::Acquire) >= MAX_QUEUED_EVENTS
+            || bytes.load(Ordering::Acquire) >= MAX_QUEUED_BYTES
     }
 
     /// Puts an item in. The answer comes later; none comes when the sink's thread ends.
-    pub(super) fn put(&self, item: T, bytes: usize) -> Result<oneshot::Receiver<Outcome>, Refused> {
+    pub(super) fn put(&self, item: T, bytes: usize) -> Result<oneshot::Receiver<Outcome>, PutError> {
         let (answer, answered) = oneshot::channel();
         let room = Room::take(&self.waiting, bytes);
         let job = Job { item, answer, since: Instant::now(), _room: room };
         self.sender.try_send(job).map(|()| answered).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Refused::Full,
-            mpsc::error::TrySendError::Closed(_) => Refused::Gone,
+            mpsc::error::TrySendError::Full(_) => PutError::Full,
+            mpsc::error::TrySendError::Closed(_) => PutError::Closed,
         })
     }
 
     /// Waits until all that was put in is answered.
-    pub(super) async fn idle(&self) {
+    pub(super) async fn wait_until_idle(&self) {
         loop {
             let mut told = pin!(self.waiting.idle.notified());
             told.as_mut().enable();
@@ -117,8 +118,8 @@ impl<T> Queue<T> {
 
 impl<T> Job<T> {
     /// Whether nobody needs it done any more: whoever asked has gone, or has waited too long. It is offered again.
-    pub(super) fn is_void(&self) -> bool {
-        self.answer.is_closed() || self.since.elapsed() >= WAIT_AT_MOST
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.answer.is_closed() || self.since.elapsed() >= MAX_WAIT
     }
 
     /// Answers it. Whoever asked may have gone, and then nobody need know.

@@ -10,15 +10,15 @@ use matterhost_actors::{
 };
 use tokio::sync::watch;
 
-use self::replace::Past;
+use self::replace::EndingSink;
 use super::{
-    Supplies,
+    HandlerDeps,
     dead_letter::DeadLetters,
-    fan_out::{FanOut, Open},
-    lines::stdout::{Ended, LineSink},
-    metered::Counted,
-    running_sink::{Claim, Hold, Made, Means},
-    start_gate::Turn,
+    fan_out::{FanOut, PendingEvents},
+    lines::stdout::{LineSink, OutputEnd},
+    metered::CountedSink,
+    running_sink::{ExclusiveResource, KillHandle, RunningSink, SinkDeps},
+    start_gate::StartGate,
     worker,
 };
 use crate::{
@@ -27,30 +27,30 @@ use crate::{
 };
 
 /// The sinks of a host, at work.
-pub struct Sinks {
-    pub(super) by_name: HashMap<Arc<str>, Made>,
+pub struct SinkRegistry {
+    pub(super) by_name: HashMap<Arc<str>, RunningSink>,
     /// Those that were replaced or taken out and may not have ended yet.
-    pub(super) past: Vec<Past>,
+    pub(super) ending: Vec<EndingSink>,
     /// What each account hands its events to.
-    of_accounts: HashMap<AccountName, OfAccount>,
+    account_sinks: HashMap<AccountName, AccountSink>,
     output: Option<LineSink>,
-    output_ended: watch::Sender<Option<Ended>>,
-    pub(super) restart: watch::Sender<RestartPolicy>,
+    output_ended: watch::Sender<Option<OutputEnd>>,
+    pub(super) restart_policy: watch::Sender<RestartPolicy>,
     pub(super) dead_letter: DeadLetterConfig,
     poster: Arc<dyn Poster>,
     metrics: Metrics,
-    made: u64,
+    last_instance_id: u64,
 }
 
 /// What an account hands its events to.
-struct OfAccount {
+struct AccountSink {
     /// Its sinks by name, and which they are.
-    made_of: Vec<(Arc<str>, u64)>,
+    parts: Vec<(Arc<str>, u64)>,
     /// The server by which its events are counted.
     server: ServerName,
     sink: Arc<dyn EventSink>,
     /// Which of several sinks have taken an event; kept when they change.
-    open: Option<Open>,
+    pending: Option<PendingEvents>,
 }
 
 /// A sink cannot begin its work.
@@ -64,7 +64,7 @@ pub struct SinkError {
     pub cause: io::Error,
 }
 
-impl Sinks {
+impl SinkRegistry {
     /// Starts those that an account names. `poster` posts the replies of their handlers; how they do is measured.
     ///
     /// # Errors
@@ -72,15 +72,15 @@ impl Sinks {
     pub fn start(config: &Config, poster: &Arc<dyn Poster>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
-            past: Vec::new(),
-            of_accounts: HashMap::new(),
+            ending: Vec::new(),
+            account_sinks: HashMap::new(),
             output: None,
             output_ended: watch::Sender::new(None),
-            restart: watch::Sender::new(config.host.restart),
+            restart_policy: watch::Sender::new(config.host.restart),
             dead_letter: config.dead_letter.clone(),
             poster: Arc::clone(poster),
             metrics: metrics.clone(),
-            made: 0,
+            last_instance_id: 0,
         };
         let prepared = sinks.prepare(config)?;
         // There were none before.
@@ -88,36 +88,39 @@ impl Sinks {
         Ok(sinks)
     }
 
-    pub(super) fn make(
+    pub(super) fn start_sink(
         &mut self,
         sink: &SinkConfig,
         dead_letter: &DeadLetterConfig,
-    ) -> Result<Made, SinkError> {
-        let supplies = Supplies {
+    ) -> Result<RunningSink, SinkError> {
+        let handler_deps = HandlerDeps {
             sink: Arc::clone(&sink.name),
             poster: Arc::clone(&self.poster),
-            dead_letters: Some(DeadLetters::of(&sink.name, dead_letter)),
+            dead_letters: Some(DeadLetters::for_sink(&sink.name, dead_letter)),
         };
-        let number = self.number();
-        let (restart, turn, meter) =
-            (self.restart.subscribe(), self.turn(sink), self.metrics.sink_meter(&sink.name));
-        let means = Means { number, supplies, restart, turn, meter };
-        let made = Made::start(sink, means, || self.output());
-        made.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
+        let instance_id = self.next_instance_id();
+        let (restart, start_gate, meter) =
+            (self.restart_policy.subscribe(), self.start_gate(sink), self.metrics.sink_meter(&sink.name));
+        let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter };
+        let running = RunningSink::start(sink, deps, || self.output());
+        running.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
     }
 
     /// A number that no sink has had.
-    pub(super) fn number(&mut self) -> u64 {
-        self.made += 1;
-        self.made
+    pub(super) fn next_instance_id(&mut self) -> u64 {
+        self.last_instance_id += 1;
+        self.last_instance_id
     }
 
     /// When a new sink may begin that claims what another has.
-    fn turn(&self, sink: &SinkConfig) -> Turn {
-        let Some(claim) = Claim::of(sink) else { return Turn::at_once() };
-        let now = self.by_name.values().find(|made| Claim::of(&made.config).as_ref() == Some(&claim));
-        let turn = now.map(Made::turn_after);
-        turn.or_else(|| self.last_with(&claim)).unwrap_or_else(Turn::at_once)
+    fn start_gate(&self, sink: &SinkConfig) -> StartGate {
+        let Some(resource) = ExclusiveResource::of(sink) else { return StartGate::open() };
+        let now = self
+            .by_name
+            .values()
+            .find(|running| ExclusiveResource::of(&running.config).as_ref() == Some(&resource));
+        let start_gate = now.map(RunningSink::gate_after_end);
+        start_gate.or_else(|| self.gate_after_ending(&resource)).unwrap_or_else(StartGate::open)
     }
 
     /// Standard output is one, however many sinks go there, and stays open for the host's whole life.
@@ -125,55 +128,61 @@ impl Sinks {
         if let Some(output) = &self.output {
             return Ok(output.clone());
         }
-        let output = LineSink::telling(io::stdout(), self.output_ended.clone())?;
+        let output = LineSink::start_with_end_sender(io::stdout(), self.output_ended.clone())?;
         Ok(self.output.insert(output).clone())
     }
 
     /// What an account hands its events to now.
-    pub fn now_of(&self, account: &AccountName) -> Option<&Arc<dyn EventSink>> {
-        self.of_accounts.get(account).map(|of_account| &of_account.sink)
+    pub fn current_sink(&self, account: &AccountName) -> Option<&Arc<dyn EventSink>> {
+        self.account_sinks.get(account).map(|account_sink| &account_sink.sink)
     }
 
     /// What an account hands its events to: the same as the last time, unless its server or one of its sinks is another
     /// now.
-    pub fn of(&mut self, account: &AccountConfig) -> Arc<dyn EventSink> {
+    pub fn sink_for(&mut self, account: &AccountConfig) -> Arc<dyn EventSink> {
         let (account, server, names) = (&account.name, &account.server, &account.sinks);
-        let made = names.iter().filter_map(|name| Some((Arc::clone(name), self.by_name.get(name)?)));
-        let made: Vec<_> = made.collect();
-        let made_of: Vec<_> = made.iter().map(|(name, made)| (Arc::clone(name), made.number)).collect();
-        let before = self.of_accounts.get(account);
-        if let Some(same) = before.filter(|before| before.made_of == made_of && before.server == *server) {
+        let running = names.iter().filter_map(|name| Some((Arc::clone(name), self.by_name.get(name)?)));
+        let running: Vec<_> = running.collect();
+        let parts: Vec<_> =
+            running.iter().map(|(name, running)| (Arc::clone(name), running.instance_id)).collect();
+        let before = self.account_sinks.get(account);
+        if let Some(same) = before.filter(|before| before.parts == parts && before.server == *server) {
             return Arc::clone(&same.sink);
         }
-        let open = before.and_then(|before| before.open.clone());
-        let open = open.or_else(|| (made.len() != 1).then(Open::default));
-        let mut sinks: Vec<_> = made.iter().map(|(name, made)| (Arc::clone(name), made.sink())).collect();
-        let together: Arc<dyn EventSink> = match (&open, sinks.pop()) {
+        let pending = before.and_then(|before| before.pending.clone());
+        let pending = pending.or_else(|| (running.len() != 1).then(PendingEvents::default));
+        let mut sinks: Vec<_> =
+            running.iter().map(|(name, running)| (Arc::clone(name), running.sink())).collect();
+        let together: Arc<dyn EventSink> = match (&pending, sinks.pop()) {
             (None, Some((_, only))) => only,
             (_, last) => {
                 let sinks = sinks.into_iter().chain(last).collect();
-                Arc::new(FanOut::new(sinks, open.clone().unwrap_or_default()))
+                Arc::new(FanOut::new(sinks, pending.clone().unwrap_or_default()))
             }
         };
-        let sink: Arc<dyn EventSink> = Arc::new(Counted::new(together, self.metrics.clone()));
-        let of_account = OfAccount { made_of, server: server.clone(), sink: Arc::clone(&sink), open };
-        self.of_accounts.insert(account.clone(), of_account);
+        let sink: Arc<dyn EventSink> = Arc::new(CountedSink::new(together, self.metrics.clone()));
+        let account_sink = AccountSink { parts, server: server.clone(), sink: Arc::clone(&sink), pending };
+        self.account_sinks.insert(account.clone(), account_sink);
         sink
     }
 
     /// An account is hosted no more.
-    pub fn forget(&mut self, account: &AccountName) {
-        self.of_accounts.remove(account);
+    pub fn forget_account(&mut self, account: &AccountName) {
+        self.account_sinks.remove(account);
     }
 
     /// Ends the work of all of them, in at most so long. What they hold unacknowledged comes again another time.
     pub async fn close(&self, within: Duration) {
-        let holds: Vec<_> = self.holds().collect();
-        let of =
-            |place: usize| holds.iter().filter_map(|hold| hold.workers[place].clone()).collect::<Vec<_>>();
+        let kill_handles: Vec<_> = self.kill_handles().collect();
+        let of = |place: usize| {
+            kill_handles
+                .iter()
+                .filter_map(|kill_handle| kill_handle.workers[place].clone())
+                .collect::<Vec<_>>()
+        };
         let all = async {
-            worker::end(&of(0)).await;
-            worker::end(&of(1)).await;
+            worker::close_all(&of(0)).await;
+            worker::close_all(&of(1)).await;
         };
         if tokio::time::timeout(within, all).await.is_err() {
             tracing::warn!("not every sink ended in time");
@@ -181,19 +190,19 @@ impl Sinks {
     }
 
     /// Tells when standard output ended, and why.
-    pub fn output_ended(&self) -> watch::Receiver<Option<Ended>> {
+    pub fn subscribe_output_end(&self) -> watch::Receiver<Option<OutputEnd>> {
         self.output_ended.subscribe()
     }
 
-    fn holds(&self) -> impl Iterator<Item = Cow<'_, Hold>> {
-        let now = self.by_name.values().map(|made| Cow::Owned(made.work.hold()));
-        now.chain(self.past.iter().map(|past| Cow::Borrowed(&past.hold)))
+    fn kill_handles(&self) -> impl Iterator<Item = Cow<'_, KillHandle>> {
+        let now = self.by_name.values().map(|running| Cow::Owned(running.worker.kill_handle()));
+        now.chain(self.ending.iter().map(|ending| Cow::Borrowed(&ending.kill_handle)))
     }
 }
 
-impl Drop for Sinks {
+impl Drop for SinkRegistry {
     /// No child outlives the host, also when there was no time for a good end.
     fn drop(&mut self) {
-        self.holds().for_each(|hold| hold.kill());
+        self.kill_handles().for_each(|kill_handle| kill_handle.kill());
     }
 }

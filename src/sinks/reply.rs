@@ -29,17 +29,17 @@ pub struct Reply {
     /// The sink whose handler answered.
     pub sink: Arc<str>,
     /// The id of the event that it answers: the same when the event comes again.
-    pub event: Box<str>,
+    pub event_id: Box<str>,
     /// Which of the answers to that event it is, from 0.
-    pub n: usize,
+    pub index: usize,
     /// When the post was made that the event is about, in server milliseconds: no answer to it is older.
-    pub since: Option<i64>,
+    pub event_create_at: Option<i64>,
     /// The channel: the event's own.
     pub channel: ChannelId,
     /// The thread that it belongs to, where the handler wants one.
     pub thread: Option<PostId>,
     /// Who sees it.
-    pub seen_by: SeenBy,
+    pub audience: Audience,
     /// The text; not empty, unless there are props.
     pub text: String,
     /// The post's props.
@@ -55,16 +55,16 @@ impl Reply {
         let key = Some(self.key()?);
         let Self { channel, text, thread: root_id, props, .. } = self;
         let draft = Draft { channel, text, root_id, props, key, ..Draft::default() };
-        Ok(match self.seen_by {
-            SeenBy::Channel => OutgoingAction::Post(draft),
-            SeenBy::Author(user) => OutgoingAction::Ephemeral { user, draft },
+        Ok(match self.audience {
+            Audience::Channel => OutgoingAction::Post(draft),
+            Audience::Author(user) => OutgoingAction::Ephemeral { user, draft },
         })
     }
 
     /// Returns the idempotency key: the same when the event is delivered again, also after a kill.
     fn key(&self) -> Result<ReplyKey, ReplyKeyError> {
-        let key = ReplyKey::new(&format!("{}#{}#{}", self.event, self.sink, self.n))?.into_answer();
-        Ok(match self.since {
+        let key = ReplyKey::new(&format!("{}#{}#{}", self.event_id, self.sink, self.index))?.into_answer();
+        Ok(match self.event_create_at {
             Some(since) => key.with_earliest(since),
             None => key,
         })
@@ -73,7 +73,7 @@ impl Reply {
 
 /// Who sees a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SeenBy {
+pub enum Audience {
     /// All in the channel.
     Channel,
     /// The author of what it answers, until they load the page again.
@@ -82,25 +82,25 @@ pub enum SeenBy {
 
 /// Why an answer is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
+pub enum ReplyParseError {
     /// It is longer than is read.
     #[error("the answer is longer than {0} bytes")]
     TooLarge(usize),
     /// It came halfway.
     #[error("the answer broke off")]
-    BrokenOff,
+    Truncated,
     /// It is text in another charset.
     #[error("the answer is not in UTF-8")]
-    Charset,
+    NotUtf8,
     /// It is no JSON, or not of the form of an answer.
     #[error("the answer is no JSON object with \"text\": {0}")]
-    Form(String),
+    Malformed(String),
     /// It names another channel than that of the event.
     #[error("the answer names another channel; a reply goes where the event came from")]
-    AnotherChannel,
+    WrongChannel,
     /// It does not say which of several events it answers, or names one that is not open.
     #[error("the answer must name the id of the event that it answers in \"to\"")]
-    ToNone,
+    UnknownEvent,
     /// Only an author can see it, and the event has none.
     #[error("an ephemeral answer needs an event with an author")]
     NoAuthor,
@@ -109,7 +109,7 @@ pub enum AnswerError {
 /// An answer as a handler writes it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Given {
+pub(super) struct RawReply {
     to: Option<String>,
     source: Option<String>,
     text: Option<String>,
@@ -128,29 +128,29 @@ enum ResponseType {
 }
 
 /// Reads the body of an answer to one or more events. Nothing, `null` and an object without text are no reply.
-pub(super) fn read(
+pub(super) fn parse(
     body: &[u8],
     content_type: Option<&str>,
     events: &[&Message],
     sink: &Arc<str>,
-) -> Result<Vec<Reply>, AnswerError> {
+) -> Result<Vec<Reply>, ReplyParseError> {
     if !is_utf8(content_type) {
-        return Err(AnswerError::Charset);
+        return Err(ReplyParseError::NotUtf8);
     }
-    let text = str::from_utf8(body).map_err(|_| AnswerError::Charset)?.trim();
+    let text = str::from_utf8(body).map_err(|_| ReplyParseError::NotUtf8)?.trim();
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let form = |error: serde_json::Error| AnswerError::Form(error.to_string());
-    let given: Vec<Given> = if text.starts_with('[') {
+    let form = |error: serde_json::Error| ReplyParseError::Malformed(error.to_string());
+    let given: Vec<RawReply> = if text.starts_with('[') {
         serde_json::from_str(text).map_err(form)?
     } else {
-        serde_json::from_str::<Option<Given>>(text).map_err(form)?.into_iter().collect()
+        serde_json::from_str::<Option<RawReply>>(text).map_err(form)?.into_iter().collect()
     };
     let mut answered = vec![0; events.len()];
-    let reply = |given: Given| {
-        let reply = given.among(events).and_then(|place| {
-            let reply = given.reply(events[place], sink, answered[place])?;
+    let reply = |given: RawReply| {
+        let reply = given.event_index(events).and_then(|place| {
+            let reply = given.into_reply(events[place], sink, answered[place])?;
             answered[place] += usize::from(reply.is_some());
             Ok(reply)
         });
@@ -170,14 +170,14 @@ fn is_utf8(content_type: Option<&str>) -> bool {
     })
 }
 
-impl Given {
+impl RawReply {
     /// The place of the event that it answers, among those that it may.
-    pub(super) fn among(&self, events: &[&Message]) -> Result<usize, AnswerError> {
+    pub(super) fn event_index(&self, events: &[&Message]) -> Result<usize, ReplyParseError> {
         match (&self.to, events) {
             (None, [_only]) => Ok(0),
-            (None, _) => Err(AnswerError::ToNone),
+            (None, _) => Err(ReplyParseError::UnknownEvent),
             (Some(to), events) => {
-                events.iter().position(|event| self.names(to, event)).ok_or(AnswerError::ToNone)
+                events.iter().position(|event| self.names(to, event)).ok_or(ReplyParseError::UnknownEvent)
             }
         }
     }
@@ -187,36 +187,36 @@ impl Given {
     }
 
     /// What is to be posted, as the `n`th answer; nothing where there is no text and are no props.
-    pub(super) fn reply(
+    pub(super) fn into_reply(
         self,
         event: &Message,
         sink: &Arc<str>,
         n: usize,
-    ) -> Result<Option<Reply>, AnswerError> {
+    ) -> Result<Option<Reply>, ReplyParseError> {
         let channel = event.channel.as_str();
         let named = [&self.channel, &self.channel_id];
         if named.into_iter().flatten().any(|named| named != channel) {
-            return Err(AnswerError::AnotherChannel);
+            return Err(ReplyParseError::WrongChannel);
         }
         let (text, props) = (self.text.unwrap_or_default(), self.props.unwrap_or_default());
         if text.trim().is_empty() && props.is_empty() {
             return Ok(None);
         }
-        let about = event.about();
-        let seen_by = match self.response_type {
-            None | Some(ResponseType::InChannel) => SeenBy::Channel,
-            Some(ResponseType::Ephemeral) => SeenBy::Author(about.user_id.ok_or(AnswerError::NoAuthor)?),
+        let post = event.post_info();
+        let audience = match self.response_type {
+            None | Some(ResponseType::InChannel) => Audience::Channel,
+            Some(ResponseType::Ephemeral) => Audience::Author(post.user_id.ok_or(ReplyParseError::NoAuthor)?),
         };
-        let root = about.root_id.filter(|root| !root.as_str().is_empty()).or(about.id);
+        let root = post.root_id.filter(|root| !root.as_str().is_empty()).or(post.id);
         Ok(Some(Reply {
             account: event.account.clone(),
             sink: Arc::clone(sink),
-            event: event.id.clone(),
-            n,
-            since: about.create_at,
+            event_id: event.id.clone(),
+            index: n,
+            event_create_at: post.create_at,
             channel: event.channel.clone(),
             thread: root.filter(|_| self.in_thread),
-            seen_by,
+            audience,
             text,
             props,
         }))
@@ -225,20 +225,20 @@ impl Given {
 
 /// A poster that drops every reply: for dead letters that are sent again, long after the posts that they are about.
 #[derive(Debug)]
-pub struct NotPosted {
+pub struct DiscardingReplyPoster {
     sink: Arc<str>,
     /// True once a dropped reply has been logged.
     logged: AtomicBool,
 }
 
-impl NotPosted {
+impl DiscardingReplyPoster {
     /// Creates a poster for the replies of a sink.
     pub fn new(sink: Arc<str>) -> Self {
         Self { sink, logged: AtomicBool::new(false) }
     }
 }
 
-impl Poster for NotPosted {
+impl Poster for DiscardingReplyPoster {
     fn post(
         &self,
         account: &AccountName,

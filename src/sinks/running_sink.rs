@@ -9,13 +9,13 @@ use tokio::{
 };
 
 use super::{
-    Supplies,
-    best_effort::BestEffort,
+    HandlerDeps,
+    best_effort::BestEffortQueue,
     exec::Exec,
-    filter::{self, Filtered},
+    filter::{self, FilteredSink},
     lines::{file, stdout::LineSink},
-    metered::Timed,
-    start_gate::Turn,
+    metered::TimedSink,
+    start_gate::StartGate,
     webhook::Webhook,
     worker::{self, Worker},
 };
@@ -25,41 +25,41 @@ use crate::{
 };
 
 /// A sink with what the configuration says of it.
-pub(super) struct Made {
+pub(super) struct RunningSink {
     pub(super) config: SinkConfig,
     /// Which it is, of all that were made: two of one name are told apart by it.
-    pub(super) number: u64,
+    pub(super) instance_id: u64,
     sink: Arc<dyn EventSink>,
-    pub(super) work: Work,
+    pub(super) worker: SinkWorker,
     /// Dropped when it has ended: then its turn comes who uses what it used.
     gone: watch::Sender<()>,
 }
 
 /// What a sink has running.
 #[derive(Clone)]
-pub(super) enum Work {
+pub(super) enum SinkWorker {
     /// The thread of standard output, which is the host's.
     Output,
     /// A thread that writes.
-    Lines(LineSink, Option<BestEffort>),
+    Lines(LineSink, Option<BestEffortQueue>),
     /// A thread with a client.
-    Webhook(Webhook, Option<BestEffort>),
+    Webhook(Webhook, Option<BestEffortQueue>),
     /// A thread with a child.
-    Exec(Exec, Option<BestEffort>),
+    Exec(Exec, Option<BestEffortQueue>),
     /// Standard output with a queue before it.
-    QueuedOutput(BestEffort),
+    QueuedOutput(BestEffortQueue),
 }
 
 /// What only one sink may use at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum ExclusiveResource {
     /// A file that it writes.
     File(PathBuf),
     /// The place of a child, which may itself use what only one may.
     Child(Arc<str>),
 }
 
-impl Claim {
+impl ExclusiveResource {
     /// What a sink claims, if anything.
     pub(super) fn of(config: &SinkConfig) -> Option<Self> {
         match &config.kind {
@@ -71,80 +71,80 @@ impl Claim {
 }
 
 /// What a sink is made with besides its own configuration.
-pub(super) struct Means {
-    pub(super) number: u64,
-    pub(super) supplies: Supplies,
+pub(super) struct SinkDeps {
+    pub(super) instance_id: u64,
+    pub(super) handler_deps: HandlerDeps,
     pub(super) restart: watch::Receiver<RestartPolicy>,
-    pub(super) turn: Turn,
+    pub(super) start_gate: StartGate,
     /// How it does is measured there.
     pub(super) meter: SinkMeter,
 }
 
-impl Made {
+impl RunningSink {
     /// Starts a sink. `output` is standard output.
     pub(super) fn start(
         config: &SinkConfig,
-        means: Means,
+        deps: SinkDeps,
         output: impl FnOnce() -> io::Result<LineSink>,
     ) -> io::Result<Self> {
-        let Means { number, supplies, restart, turn, meter } = means;
+        let SinkDeps { instance_id, handler_deps, restart, start_gate, meter } = deps;
         // Its answers are measured, and what nobody is to wait for has a queue before it.
-        let timed = |sink| -> Arc<dyn EventSink> { Arc::new(Timed::new(sink, meter.clone())) };
+        let timed = |sink| -> Arc<dyn EventSink> { Arc::new(TimedSink::new(sink, meter.clone())) };
         let queue = |sink: &Arc<dyn EventSink>| {
-            let start = || BestEffort::start(&config.name, Arc::clone(sink), meter.clone());
+            let start = || BestEffortQueue::start(&config.name, Arc::clone(sink), meter.clone());
             config.best_effort.then(start).transpose()
         };
-        let (sink, work): (Arc<dyn EventSink>, Work) = match &config.kind {
+        let (sink, worker): (Arc<dyn EventSink>, SinkWorker) = match &config.kind {
             SinkKind::Stdout => {
                 let sink = timed(Arc::new(output()?));
-                let work = queue(&sink)?.map_or(Work::Output, Work::QueuedOutput);
-                (sink, work)
+                let worker = queue(&sink)?.map_or(SinkWorker::Output, SinkWorker::QueuedOutput);
+                (sink, worker)
             }
             SinkKind::File(file) => {
-                let lines = file::start(&config.name, file.clone(), turn)?;
+                let lines = file::start(&config.name, file.clone(), start_gate)?;
                 let sink = timed(Arc::new(lines.clone()));
                 let queue = queue(&sink)?;
-                (sink, Work::Lines(lines, queue))
+                (sink, SinkWorker::Lines(lines, queue))
             }
             SinkKind::Webhook(webhook) => {
-                let webhook = Webhook::start((**webhook).clone(), supplies)?;
+                let webhook = Webhook::start((**webhook).clone(), handler_deps)?;
                 let sink = timed(Arc::new(webhook.clone()));
                 let queue = queue(&sink)?;
-                (sink, Work::Webhook(webhook, queue))
+                (sink, SinkWorker::Webhook(webhook, queue))
             }
             SinkKind::Exec(exec) => {
-                let exec = Exec::start_after(exec.clone(), restart, supplies, turn)?;
+                let exec = Exec::start_gated(exec.clone(), restart, handler_deps, start_gate)?;
                 let sink = timed(Arc::new(exec.clone()));
                 let queue = queue(&sink)?;
-                (sink, Work::Exec(exec, queue))
+                (sink, SinkWorker::Exec(exec, queue))
             }
         };
-        let sink = work.queue().map_or(sink, |queue| Arc::new(queue.clone()));
-        Ok(Self { config: config.clone(), number, sink, work, gone: watch::Sender::new(()) })
+        let sink = worker.queue().map_or(sink, |queue| Arc::new(queue.clone()));
+        Ok(Self { config: config.clone(), instance_id, sink, worker, gone: watch::Sender::new(()) })
     }
 
     /// What an account hands its events to.
     pub(super) fn sink(&self) -> Arc<dyn EventSink> {
         let (sink, filter) = (Arc::clone(&self.sink), self.config.filter.clone());
-        if filter::takes_all(&filter) { sink } else { Arc::new(Filtered { filter, sink }) }
+        if filter::accepts_all(&filter) { sink } else { Arc::new(FilteredSink { filter, sink }) }
     }
 
     /// When whoever comes after it may begin.
-    pub(super) fn turn_after(&self) -> Turn {
-        Turn::after(self.gone.subscribe())
+    pub(super) fn gate_after_end(&self) -> StartGate {
+        StartGate::after(self.gone.subscribe())
     }
 
     /// Ends it when all that it was given is answered, or at the deadline: then what it has comes again elsewhere.
     pub(super) async fn end(self, deadline: Instant) {
-        let Self { config, sink, work, gone, .. } = self;
-        if timeout_at(deadline, work.idle()).await.is_err() {
+        let Self { config, sink, worker, gone, .. } = self;
+        if timeout_at(deadline, worker.wait_until_idle()).await.is_err() {
             tracing::warn!(
                 sink = &*config.name,
                 "the sink had not answered everything, and is ended all the same"
             );
         }
         drop(sink);
-        if !work.close().await {
+        if !worker.close().await {
             tracing::warn!(sink = &*config.name, "the sink has not ended, and is left behind");
         }
         drop(gone);
@@ -156,13 +156,13 @@ const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What can be ended of a sink by force, whoever has the sink itself.
 #[derive(Clone)]
-pub(super) struct Hold {
+pub(super) struct KillHandle {
     /// Its queue's thread and its own, in the order in which they are to end.
     pub(super) workers: [Option<Worker>; 2],
     child: Option<Exec>,
 }
 
-impl Hold {
+impl KillHandle {
     /// No child outlives the host.
     pub(super) fn kill(&self) {
         if let Some(child) = &self.child {
@@ -171,8 +171,8 @@ impl Hold {
     }
 }
 
-impl Work {
-    fn queue(&self) -> Option<&BestEffort> {
+impl SinkWorker {
+    fn queue(&self) -> Option<&BestEffortQueue> {
         match self {
             Self::Output => None,
             Self::QueuedOutput(queue) => Some(queue),
@@ -191,15 +191,15 @@ impl Work {
     }
 
     /// Waits until all that it was given is answered.
-    async fn idle(&self) {
+    async fn wait_until_idle(&self) {
         if let Some(queue) = self.queue() {
-            queue.idle().await;
+            queue.wait_until_idle().await;
         }
         match self {
             // Lines are written to the last before their thread ends.
             Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => {}
-            Self::Webhook(webhook, _) => webhook.idle().await,
-            Self::Exec(exec, _) => exec.idle().await,
+            Self::Webhook(webhook, _) => webhook.wait_until_idle().await,
+            Self::Exec(exec, _) => exec.wait_until_idle().await,
         }
     }
 
@@ -207,7 +207,7 @@ impl Work {
     async fn close(self) -> bool {
         let end = Instant::now() + ENDS_WITHIN;
         for worker in self.workers().into_iter().flatten() {
-            if timeout_at(end, worker::end(&[worker])).await.is_err() {
+            if timeout_at(end, worker::close_all(&[worker])).await.is_err() {
                 self.kill();
                 return false;
             }
@@ -225,11 +225,11 @@ impl Work {
     }
 
     /// What can be ended of it by force.
-    pub(super) fn hold(&self) -> Hold {
+    pub(super) fn kill_handle(&self) -> KillHandle {
         let child = match self {
             Self::Exec(exec, _) => Some(exec.clone()),
             Self::Output | Self::Lines(..) | Self::Webhook(..) | Self::QueuedOutput(_) => None,
         };
-        Hold { workers: self.workers(), child }
+        KillHandle { workers: self.workers(), child }
     }
 }

@@ -4,14 +4,14 @@ use tokio::sync::{oneshot, watch};
 
 /// When a sink may begin.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turn {
+pub(super) struct StartGate {
     /// Its sender goes when the one before has ended. That takes bounded time.
     before: Option<watch::Receiver<()>>,
 }
 
-impl Turn {
+impl StartGate {
     /// Nobody is before it.
-    pub(super) fn at_once() -> Self {
+    pub(super) fn open() -> Self {
         Self::default()
     }
 
@@ -21,12 +21,12 @@ impl Turn {
     }
 
     /// Whether it has come.
-    pub(super) fn is_now(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.before.as_ref().is_none_or(|before| before.has_changed().is_err())
     }
 
     /// Waits until it comes.
-    pub(super) async fn comes(&mut self) {
+    pub(super) async fn wait(&mut self) {
         if let Some(before) = &mut self.before {
             while before.changed().await.is_ok() {}
         }
@@ -34,14 +34,14 @@ impl Turn {
 
     /// The same for a thread without a runtime: it comes when the sender is dropped, and never when something is sent: then
     /// whoever held the sender of `wanted` has gone. `None` when it has come.
-    pub(super) fn for_a_thread(mut self, mut wanted: watch::Receiver<()>) -> Option<oneshot::Receiver<()>> {
-        if self.is_now() {
+    pub(super) fn into_blocking(mut self, mut wanted: watch::Receiver<()>) -> Option<oneshot::Receiver<()>> {
+        if self.is_open() {
             return None;
         }
         let (tell, told) = oneshot::channel::<()>();
         tokio::spawn(async move {
             tokio::select! {
-                () = self.comes() => drop(tell),
+                () = self.wait() => drop(tell),
                 // The thread may have gone as well.
                 Err(_) = wanted.changed() => drop(tell.send(())),
             }

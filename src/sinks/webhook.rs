@@ -17,13 +17,13 @@ use matterhost_actors::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::{request::Handler, verdict::Verdict};
+use self::{request::HandlerClient, verdict::Verdict};
 use super::{
-    Supplies,
-    handler::{Pause, Trouble},
-    message::{Lane, Message},
-    queue::{Job, Jobs, Queue},
-    worker::{self, Closing, Worker},
+    HandlerDeps,
+    handler::{Pause, ThrottledWarning},
+    message::{ChannelKey, Message},
+    queue::{Job, JobReceiver, Queue},
+    worker::{self, CloseSignal, Worker},
 };
 use crate::config::WebhookConfig;
 
@@ -46,75 +46,81 @@ pub(super) struct Webhook {
 
 /// The thread's own part.
 struct Sender {
-    handler: Handler,
-    supplies: Supplies,
+    handler: HandlerClient,
+    handler_deps: HandlerDeps,
     pause: Arc<Pause>,
     batch: usize,
     slots: Arc<Semaphore>,
     /// How long the channels that failed last wait.
-    failing: RefCell<HashMap<Lane, Backoff>>,
-    trouble: Trouble,
-    bad_answers: Trouble,
+    failing: RefCell<HashMap<ChannelKey, Backoff>>,
+    trouble: ThrottledWarning,
+    bad_answers: ThrottledWarning,
 }
 
 impl Webhook {
     /// Starts the thread.
-    pub(super) fn start(config: WebhookConfig, supplies: Supplies) -> io::Result<Self> {
+    pub(super) fn start(config: WebhookConfig, handler_deps: HandlerDeps) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
         let pause = Arc::<Pause>::default();
         let shared = Arc::clone(&pause);
-        let name = Arc::clone(&supplies.sink);
+        let name = Arc::clone(&handler_deps.sink);
         let work = move |closing| async move {
-            Rc::new(Sender::new(config, supplies, shared)).run(jobs, closing).await;
+            Rc::new(Sender::new(config, handler_deps, shared)).run(jobs, closing).await;
         };
         let worker = Worker::start(&name, work)?;
         Ok(Self { queue, pause, worker })
     }
 
     /// Waits until all that it was given is answered.
-    pub(super) async fn idle(&self) {
-        self.queue.idle().await;
+    pub(super) async fn wait_until_idle(&self) {
+        self.queue.wait_until_idle().await;
     }
 
     /// Hands a message over.
-    pub(super) fn carry(&self, message: Message) -> Delivered {
-        self.worker.carry(&self.queue, message, full())
+    pub(super) fn submit(&self, message: Message) -> Delivered {
+        self.worker.submit(&self.queue, message, queue_full())
     }
 }
 
 impl EventSink for Webhook {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        if let Some(left) = self.pause.left() {
+        if let Some(left) = self.pause.remaining() {
             let cause = "the handler wants a pause".into();
             return Delivered::Now(Outcome::Retry { after: left, cause });
         }
         if self.queue.is_full() {
-            return Delivered::Now(full());
+            return Delivered::Now(queue_full());
         }
-        self.carry(Message::of(event))
+        self.submit(Message::from_event(event))
     }
 }
 
-fn full() -> Outcome {
+fn queue_full() -> Outcome {
     Outcome::Retry { after: FULL_RETRY, cause: "as many wait as may".into() }
 }
 
 impl Sender {
-    fn new(config: WebhookConfig, supplies: Supplies, pause: Arc<Pause>) -> Self {
+    fn new(config: WebhookConfig, handler_deps: HandlerDeps, pause: Arc<Pause>) -> Self {
         Self {
             batch: config.batch,
             slots: Arc::new(Semaphore::new(config.concurrency)),
-            trouble: Trouble::new(&supplies.sink, "the handler does not take events; trying again"),
-            bad_answers: Trouble::new(&supplies.sink, "an answer cannot be used, and nothing is posted"),
-            handler: Handler::new(&supplies.sink, config),
+            trouble: ThrottledWarning::new(
+                &handler_deps.sink,
+                "the handler does not take events; trying again",
+            ),
+            bad_answers: ThrottledWarning::new(
+                &handler_deps.sink,
+                "an answer cannot be used, and nothing is posted",
+            ),
+            handler: HandlerClient::new(&handler_deps.sink, config),
             failing: RefCell::default(),
-            supplies,
+            handler_deps,
             pause,
         }
     }
 
     /// Sends what comes, until it is told to end. What is under way then is dropped, and comes again.
-    async fn run(self: Rc<Self>, mut jobs: Jobs<Message>, mut closing: Closing) {
+    async fn run(self: Rc<Self>, mut jobs: JobReceiver<Message>, mut closing: CloseSignal) {
         loop {
             let work = async {
                 let first = jobs.recv().await?;
@@ -122,7 +128,7 @@ impl Sender {
                 Some((first, slot))
             };
             let next = tokio::select! {
-                () = worker::told(&mut closing) => None,
+                () = worker::wait_for_close(&mut closing) => None,
                 next = work => next,
             };
             let Some((first, slot)) = next else { return };
@@ -136,11 +142,11 @@ impl Sender {
 
     async fn hand_over(self: Rc<Self>, due: Vec<Job<Message>>, _slot: OwnedSemaphorePermit) {
         let events: Vec<_> = due.iter().map(|job| &job.item).collect();
-        match self.handler.ask(&events).await {
+        match self.handler.deliver(&events).await {
             // Which of them it is about nobody says: each is asked for by itself.
             Verdict::Refused { .. } if due.len() > 1 => {
                 for job in due {
-                    let verdict = self.handler.ask(&[&job.item]).await;
+                    let verdict = self.handler.deliver(&[&job.item]).await;
                     self.settle(vec![job], verdict).await;
                 }
             }
@@ -150,19 +156,19 @@ impl Sender {
 
     async fn settle(&self, due: Vec<Job<Message>>, verdict: Verdict) {
         match verdict {
-            Verdict::Taken(answer) => {
+            Verdict::Accepted(answer) => {
                 self.taken(&due);
                 self.answered(&due, answer).await;
                 for job in due {
                     job.settle(Outcome::Acknowledged);
                 }
             }
-            Verdict::Later { cause, pause } => {
+            Verdict::RetryLater { cause, pause } => {
                 if let Some(pause) = pause {
                     self.pause.begin(pause);
                 }
                 for job in due {
-                    self.trouble.failed(Some(&job.item.account), &cause);
+                    self.trouble.report_failure(Some(&job.item.account), &cause);
                     let after = self.delay(&job.item).max(pause.unwrap_or_default());
                     job.settle(Outcome::Retry { after, cause: cause.clone() });
                 }
@@ -170,7 +176,7 @@ impl Sender {
             Verdict::Refused { cause } => {
                 self.taken(&due);
                 for job in due {
-                    let outcome = self.supplies.rejected(&job.item, &cause);
+                    let outcome = self.handler_deps.rejected(&job.item, &cause);
                     job.settle(outcome);
                 }
             }
@@ -179,27 +185,27 @@ impl Sender {
 
     /// The handler has spoken: these channels' delays begin anew.
     fn taken(&self, due: &[Job<Message>]) {
-        self.trouble.works();
+        self.trouble.report_success();
         let mut failing = self.failing.borrow_mut();
         for job in due {
-            failing.remove(&job.item.lane());
+            failing.remove(&job.item.channel_key());
         }
     }
 
     async fn answered(
         &self,
         due: &[Job<Message>],
-        answer: Result<Vec<super::reply::Reply>, super::reply::AnswerError>,
+        answer: Result<Vec<super::reply::Reply>, super::reply::ReplyParseError>,
     ) {
         match answer {
             Ok(replies) => {
                 for reply in replies {
-                    self.supplies.post(reply).await;
+                    self.handler_deps.post(reply).await;
                 }
             }
             Err(error) => {
                 let account = due.first().map(|job| &job.item.account);
-                self.bad_answers.failed(account, &error.to_string());
+                self.bad_answers.report_failure(account, &error.to_string());
             }
         }
     }
@@ -207,7 +213,7 @@ impl Sender {
     /// How long the event's channel waits this time.
     fn delay(&self, event: &Message) -> Duration {
         let mut failing = self.failing.borrow_mut();
-        let lane = event.lane();
+        let lane = event.channel_key();
         if failing.len() >= MOST_FAILING && !failing.contains_key(&lane) {
             return RETRY.max;
         }
@@ -217,10 +223,10 @@ impl Sender {
 
 /// The job, unless nobody needs it done now.
 fn still_due(job: Job<Message>) -> Option<Job<Message>> {
-    if !job.is_void() {
+    if !job.is_abandoned() {
         return Some(job);
     }
-    job.settle(full());
+    job.settle(queue_full());
     None
 }
 

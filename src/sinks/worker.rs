@@ -8,14 +8,14 @@ use tokio::{runtime::Builder, sync::watch, task::LocalSet};
 
 use super::{
     message::Message,
-    queue::{Queue, Refused},
+    queue::{PutError, Queue},
 };
 
 /// Not at once: what took it may fail again.
 const UNANSWERED_RETRY: Duration = Duration::from_millis(500);
 
 /// Tells a worker that it is to end.
-pub(super) type Closing = watch::Receiver<bool>;
+pub(super) type CloseSignal = watch::Receiver<bool>;
 
 /// A sink's thread, as its owner holds it.
 #[derive(Debug, Clone)]
@@ -25,8 +25,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a thread, and on it what `work` gives: it ends soon after [`Closing`] says so.
-    pub(super) fn start<F>(name: &str, work: impl FnOnce(Closing) -> F + Send + 'static) -> io::Result<Self>
+    /// Starts a thread, and on it what `work` gives: it ends soon after [`CloseSignal`] says so.
+    pub(super) fn start<F>(
+        name: &str,
+        work: impl FnOnce(CloseSignal) -> F + Send + 'static,
+    ) -> io::Result<Self>
     where
         F: Future<Output = ()> + 'static,
     {
@@ -48,22 +51,23 @@ impl Worker {
     }
 
     /// Puts a message in the queue before it. `full` is the answer when there is no room.
-    pub(super) fn carry(&self, queue: &Queue<Message>, message: Message, full: Outcome) -> Delivered {
+    pub(super) fn submit(&self, queue: &Queue<Message>, message: Message, full: Outcome) -> Delivered {
         let bytes = message.json.len();
         match queue.put(message, bytes) {
             Ok(answered) => {
                 let worker = self.clone();
-                let answer = answered.map(move |outcome| outcome.unwrap_or_else(|_| worker.unanswered()));
+                let answer =
+                    answered.map(move |outcome| outcome.unwrap_or_else(|_| worker.unanswered_outcome()));
                 Delivered::Later(answer.boxed())
             }
-            Err(Refused::Full) => Delivered::Now(full),
-            Err(Refused::Gone) => Delivered::Now(self.unanswered()),
+            Err(PutError::Full) => Delivered::Now(full),
+            Err(PutError::Closed) => Delivered::Now(self.unanswered_outcome()),
         }
     }
 
     /// What became of something that was handed to it and is not answered: the host ends, or a request of it panicked,
     /// and it comes again; or the thread itself is dead, and nobody takes anything any more.
-    pub(super) fn unanswered(&self) -> Outcome {
+    pub(super) fn unanswered_outcome(&self) -> Outcome {
         let dead = self.ended.has_changed().is_err() && !*self.closing.borrow();
         if dead {
             return Outcome::Broken { cause: "the sink's thread has died".into() };
@@ -72,22 +76,22 @@ impl Worker {
     }
 
     /// Waits until it has ended.
-    pub(super) async fn ended(&self) {
+    pub(super) async fn join(&self) {
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
     }
 }
 
 /// Tells workers to end, and waits until they have.
-pub(super) async fn end(workers: &[Worker]) {
+pub(super) async fn close_all(workers: &[Worker]) {
     workers.iter().for_each(Worker::close);
     for worker in workers {
-        worker.ended().await;
+        worker.join().await;
     }
 }
 
 /// Waits until a worker is told to end.
-pub(super) async fn told(closing: &mut Closing) {
+pub(super) async fn wait_for_close(closing: &mut CloseSignal) {
     // When whoever could tell has gone, it is time as well.
     let _ = closing.wait_for(|closing| *closing).await;
 }
@@ -98,12 +102,13 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_ends_when_told_leaves_work_and_one_that_died_is_broken() {
-        let good = Worker::start("good", |mut closing| async move { told(&mut closing).await }).unwrap();
-        assert!(matches!(good.unanswered(), Outcome::Retry { .. }));
-        end(std::slice::from_ref(&good)).await;
-        assert!(matches!(good.unanswered(), Outcome::Retry { .. }));
+        let good =
+            Worker::start("good", |mut closing| async move { wait_for_close(&mut closing).await }).unwrap();
+        assert!(matches!(good.unanswered_outcome(), Outcome::Retry { .. }));
+        close_all(std::slice::from_ref(&good)).await;
+        assert!(matches!(good.unanswered_outcome(), Outcome::Retry { .. }));
         let dead = Worker::start("dead", |_| async {}).unwrap();
-        dead.ended().await;
-        assert!(matches!(dead.unanswered(), Outcome::Broken { .. }));
+        dead.join().await;
+        assert!(matches!(dead.unanswered_outcome(), Outcome::Broken { .. }));
     }
 }

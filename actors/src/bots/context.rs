@@ -61,7 +61,7 @@ impl Context {
     }
 
     /// Whether it was fetched after a time away instead of heard live: it may be old.
-    pub fn recovered(&self) -> bool {
+    pub fn is_recovered(&self) -> bool {
         self.event.recovered
     }
 
@@ -103,7 +103,7 @@ impl Context {
     ///
     /// # Errors
     /// As [`reply`](Self::reply).
-    pub async fn whisper(&self, user: &UserId, text: impl Into<String>) -> Result<(), ReplyError> {
+    pub async fn post_ephemeral(&self, user: &UserId, text: impl Into<String>) -> Result<(), ReplyError> {
         let draft = self.placed(Draft { text: text.into(), ..Draft::default() })?;
         self.speak(OutgoingAction::Ephemeral { user: user.clone(), draft }).await.map(|_| ())
     }
@@ -129,7 +129,7 @@ impl Context {
     ///
     /// # Errors
     /// When the server refuses it.
-    pub async fn typing(&self) -> Result<(), ReplyError> {
+    pub async fn send_typing(&self) -> Result<(), ReplyError> {
         let Draft { channel, .. } = self.placed(Draft::default())?;
         self.speak(OutgoingAction::Typing { channel, root_id: None }).await.map(|_| ())
     }
@@ -141,8 +141,8 @@ impl Context {
         if draft.channel.as_str().is_empty() { Err(ReplyError::NoChannel) } else { Ok(draft) }
     }
 
-    async fn speak(&self, order: OutgoingAction) -> Result<PostedIds, ReplyError> {
-        self.poster.post(self.account(), order).await
+    async fn speak(&self, action: OutgoingAction) -> Result<PostedIds, ReplyError> {
+        self.poster.post(self.account(), action).await
     }
 }
 

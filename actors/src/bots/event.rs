@@ -63,7 +63,7 @@ pub struct Joined {
 
 /// What an event is to a bot.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum BotEvent {
     Posted(Post),
     Edited(Post),
     Deleted(Post),
@@ -94,13 +94,13 @@ impl Post {
     }
 }
 
-impl Heard {
+impl BotEvent {
     /// Reads an event.
     ///
     /// # Errors
     ///
     /// When it is not what its name says.
-    pub(super) fn read(event: &Event) -> serde_json::Result<Self> {
+    pub(super) fn parse(event: &Event) -> serde_json::Result<Self> {
         let data = &event.body.data;
         Ok(match &*event.body.event {
             "posted" => {
@@ -120,7 +120,7 @@ impl Heard {
     }
 
     /// The post that it is about, and the thread that it is in.
-    pub(super) fn about(&self) -> (Option<PostId>, Option<PostId>) {
+    pub(super) fn post_and_thread(&self) -> (Option<PostId>, Option<PostId>) {
         match self {
             Self::Posted(post) | Self::Edited(post) | Self::Deleted(post) => {
                 (Some(post.id.clone()), Some(post.thread()))

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
 
-use super::{Bot, BotSink, Running, running};
+use super::{Bot, BotSink, RunningHost, running_host};
 use crate::{
     hosting::{AccountSpec, HostSettings, Observer, ServerSpec, ShutdownReport},
     mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls},
@@ -27,24 +27,24 @@ pub struct Host;
 type MakeSink = Box<dyn FnOnce(Arc<dyn Poster>) -> Arc<dyn EventSink> + Send>;
 
 /// An account whose sink is still to be made.
-pub(super) struct Account {
+pub(super) struct PendingAccount {
     pub(super) name: AccountName,
     pub(super) server: ServerName,
     pub(super) token: Token,
     pub(super) sink: MakeSink,
 }
 
-impl Account {
-    pub(super) fn spec(self, poster: Arc<dyn Poster>) -> AccountSpec {
+impl PendingAccount {
+    pub(super) fn into_spec(self, poster: Arc<dyn Poster>) -> AccountSpec {
         AccountSpec { name: self.name, server: self.server, token: self.token, sink: (self.sink)(poster) }
     }
 }
 
 /// Everything that a host is made of, checked.
-pub(super) struct Plan {
+pub(super) struct HostSpec {
     pub(super) settings: HostSettings,
     pub(super) servers: Vec<ServerSpec>,
-    pub(super) accounts: Vec<Account>,
+    pub(super) accounts: Vec<PendingAccount>,
     pub(super) store: Option<Arc<dyn CursorStore>>,
     pub(super) observer: Observer,
 }
@@ -52,7 +52,7 @@ pub(super) struct Plan {
 /// Collects what a host is to be made of. What is wrong with it is told all at once by [`start`](Self::start).
 #[must_use]
 pub struct HostBuilder {
-    plan: Plan,
+    spec: HostSpec,
     bot_deadline: Duration,
     shutdown_deadline: Duration,
     problems: Vec<String>,
@@ -70,7 +70,7 @@ impl Host {
     /// A host without anything.
     pub fn builder() -> HostBuilder {
         HostBuilder {
-            plan: Plan {
+            spec: HostSpec {
                 settings: HostSettings::default(),
                 servers: Vec::new(),
                 accounts: Vec::new(),
@@ -98,7 +98,7 @@ impl HostBuilder {
             let tls = tls(&url).map_err(|error| error.to_string())?;
             Ok(ClientConfig::new(url, tls, ClientLimits::default(), USER_AGENT))
         });
-        let n = self.plan.servers.len() + 1;
+        let n = self.spec.servers.len() + 1;
         match config {
             Ok(config) => self.server_with(config, GateLimits::default()),
             Err(problem) => self.problem(format!("server {n}: {problem}")),
@@ -107,11 +107,11 @@ impl HostBuilder {
 
     /// A server with settings of one's own: the accounts that follow are on it.
     pub fn server_with(mut self, config: ClientConfig, limits: GateLimits) -> Self {
-        let name = format!("server-{}", self.plan.servers.len() + 1);
+        let name = format!("server-{}", self.spec.servers.len() + 1);
         match ServerName::new(&name) {
             Ok(name) => {
                 let api = Arc::new(HttpApi::new(config));
-                self.plan.servers.push(ServerSpec { name, api, limits });
+                self.spec.servers.push(ServerSpec { name, api, limits });
                 self
             }
             Err(error) => self.problem(error.to_string()),
@@ -132,13 +132,13 @@ impl HostBuilder {
     }
 
     fn add(mut self, name: &str, token: String, sink: MakeSink) -> Self {
-        let server = self.plan.servers.last().map(|server| server.name.clone());
+        let server = self.spec.servers.last().map(|server| server.name.clone());
         match (AccountName::new(name), Token::new(token), server) {
-            (Ok(name), _, _) if self.plan.accounts.iter().any(|account| account.name == name) => {
+            (Ok(name), _, _) if self.spec.accounts.iter().any(|account| account.name == name) => {
                 self.problem(format!("account {name}: there are two of that name; choose another"))
             }
             (Ok(name), Ok(token), Some(server)) => {
-                self.plan.accounts.push(Account { name, server, token, sink });
+                self.spec.accounts.push(PendingAccount { name, server, token, sink });
                 self
             }
             (Err(error), ..) => self.problem(format!("an account: {error}")),
@@ -149,13 +149,13 @@ impl HostBuilder {
 
     /// Keeps what was taken, so that the next process goes on where this one ends.
     pub fn store(mut self, store: Arc<dyn CursorStore>) -> Self {
-        self.plan.store = Some(store);
+        self.spec.store = Some(store);
         self
     }
 
     /// Everything else that can be set.
     pub fn settings(mut self, settings: HostSettings) -> Self {
-        self.plan.settings = settings;
+        self.spec.settings = settings;
         self
     }
 
@@ -173,15 +173,15 @@ impl HostBuilder {
 
     /// Hears what happens from the start on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Observation>> {
-        self.plan.observer.subscribe()
+        self.spec.observer.subscribe()
     }
 
     /// Starts the host: on this thread where it is one of actix, else on a thread of its own.
     ///
     /// # Errors
     /// With all that is wrong with what was given.
-    pub async fn start(self) -> Result<Running, HostError> {
-        running::start(self.checked()?).await
+    pub async fn start(self) -> Result<RunningHost, HostError> {
+        running_host::start(self.checked()?).await
     }
 
     /// Runs the host until the process is told to end (SIGINT, and SIGTERM on Unix), and ends it in order: what was
@@ -190,7 +190,7 @@ impl HostBuilder {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn run(self) -> Result<ShutdownReport, HostError> {
-        self.run_until(running::told_to_end()).await
+        self.run_until(running_host::wait_for_termination()).await
     }
 
     /// Runs the host until something of one's own comes, and ends it in order.
@@ -204,13 +204,13 @@ impl HostBuilder {
         Ok(running.shutdown(deadline).await)
     }
 
-    fn checked(mut self) -> Result<Plan, HostError> {
-        if self.plan.servers.is_empty() && self.problems.is_empty() {
+    fn checked(mut self) -> Result<HostSpec, HostError> {
+        if self.spec.servers.is_empty() && self.problems.is_empty() {
             self.problems.push("there is no server; name one".into());
-        } else if self.plan.accounts.is_empty() && self.problems.is_empty() {
+        } else if self.spec.accounts.is_empty() && self.problems.is_empty() {
             self.problems.push("there is no account; name one".into());
         }
-        if self.problems.is_empty() { Ok(self.plan) } else { Err(HostError { problems: self.problems }) }
+        if self.problems.is_empty() { Ok(self.spec) } else { Err(HostError { problems: self.problems }) }
     }
 
     fn problem(mut self, problem: String) -> Self {
@@ -222,8 +222,8 @@ impl HostBuilder {
 impl fmt::Debug for HostBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostBuilder")
-            .field("servers", &self.plan.servers)
-            .field("accounts", &self.plan.accounts.len())
+            .field("servers", &self.spec.servers)
+            .field("accounts", &self.spec.accounts.len())
             .field("problems", &self.problems)
             .finish_non_exhaustive()
     }

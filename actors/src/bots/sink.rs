@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::future::FutureExt as _;
 use tokio::time::timeout;
 
-use super::{Bot, BotError, BotResult, Context, event::Heard};
+use super::{Bot, BotError, BotResult, Context, event::BotEvent};
 use crate::{
     model::{Event, ReplyError, Retryability},
     ports::{Delivered, EventSink, Outcome, Poster},
@@ -41,8 +41,8 @@ impl<B: Bot> BotSink<B> {
 
 impl<B: Bot> EventSink for BotSink<B> {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let heard = match Heard::read(event) {
-            Ok(heard) => heard,
+        let bot_event = match BotEvent::parse(event) {
+            Ok(bot_event) => bot_event,
             Err(error) => {
                 let cause = format!("{} cannot be read: {error}", event.body.event);
                 return Delivered::Now(Outcome::Rejected { cause });
@@ -50,8 +50,8 @@ impl<B: Bot> EventSink for BotSink<B> {
         };
         let (bot, poster, event) = (self.bot.clone(), self.poster.clone(), event.clone());
         let handling = async move {
-            let context = Context::new(event, poster, heard.about());
-            handle(&*bot, &context, &heard).await
+            let context = Context::new(event, poster, bot_event.post_and_thread());
+            handle(&*bot, &context, &bot_event).await
         };
         let (handling, deadline) = (AssertUnwindSafe(handling).catch_unwind(), self.deadline);
         let outcome = async move {
@@ -65,14 +65,14 @@ impl<B: Bot> EventSink for BotSink<B> {
     }
 }
 
-async fn handle<B: Bot>(bot: &B, context: &Context, heard: &Heard) -> BotResult {
-    match heard {
-        Heard::Posted(post) => bot.posted(context, post).await,
-        Heard::Edited(post) => bot.edited(context, post).await,
-        Heard::Deleted(post) => bot.deleted(context, post).await,
-        Heard::Reaction(reaction) => bot.reaction(context, reaction).await,
-        Heard::Joined(joined, _) => bot.joined(context, joined).await,
-        Heard::Raw => bot.raw(context).await,
+async fn handle<B: Bot>(bot: &B, context: &Context, bot_event: &BotEvent) -> BotResult {
+    match bot_event {
+        BotEvent::Posted(post) => bot.posted(context, post).await,
+        BotEvent::Edited(post) => bot.edited(context, post).await,
+        BotEvent::Deleted(post) => bot.deleted(context, post).await,
+        BotEvent::Reaction(reaction) => bot.reaction(context, reaction).await,
+        BotEvent::Joined(joined, _) => bot.joined(context, joined).await,
+        BotEvent::Raw => bot.raw(context).await,
     }
 }
 

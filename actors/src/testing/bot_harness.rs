@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 
-use super::Says;
+use super::EventBuilder;
 use crate::{
     bots::{Bot, BotSink},
     model::{AccountName, OutgoingAction, PostedIds, ReplyError},
@@ -29,31 +29,31 @@ pub(super) const USER: &str = "bot-user";
 /// Everything that it posts gets an id, `reply-1` and so on, unless a failure was ordered. It runs on any runtime of
 /// tokio.
 #[derive(Debug)]
-pub struct Rehearsal<B> {
+pub struct BotHarness<B> {
     sink: BotSink<B>,
-    prompter: Arc<Prompter>,
+    poster: Arc<FakePoster>,
     heard: AtomicI64,
 }
 
 /// Remembers what it was asked to say.
 #[derive(Debug, Default)]
-struct Prompter(Mutex<Script>);
+struct FakePoster(Mutex<Script>);
 
 #[derive(Debug, Default)]
 struct Script {
-    orders: Vec<OutgoingAction>,
+    actions: Vec<OutgoingAction>,
     failures: VecDeque<ReplyError>,
     posts: usize,
 }
 
-impl<B: Bot> Rehearsal<B> {
+impl<B: Bot> BotHarness<B> {
     /// The id of the bot's own user.
     pub const USER: &'static str = USER;
 
     /// A bot that has heard nothing.
     pub fn new(bot: B) -> Self {
-        let prompter = Arc::new(Prompter::default());
-        Self { sink: BotSink::new(bot, prompter.clone()), prompter, heard: AtomicI64::new(0) }
+        let poster = Arc::new(FakePoster::default());
+        Self { sink: BotSink::new(bot, poster.clone()), poster, heard: AtomicI64::new(0) }
     }
 
     /// How long a handler may take.
@@ -63,9 +63,9 @@ impl<B: Bot> Rehearsal<B> {
     }
 
     /// The bot hears something, and handles it to the end: what follows is what would follow in a host.
-    pub async fn hears(&self, says: Says) -> Outcome {
+    pub async fn deliver(&self, builder: EventBuilder) -> Outcome {
         let n = self.heard.fetch_add(1, Ordering::Relaxed);
-        match says.event(n) {
+        match builder.event(n) {
             Ok(event) => match self.sink.deliver(&Arc::new(event)) {
                 Delivered::Now(outcome) => outcome,
                 Delivered::Later(outcome) => outcome.await,
@@ -76,51 +76,51 @@ impl<B: Bot> Rehearsal<B> {
 
     /// The next order fails so.
     pub fn fail_next(&self, error: ReplyError) {
-        self.prompter.with(|script| script.failures.push_back(error));
+        self.poster.with(|script| script.failures.push_back(error));
     }
 
     /// Everything that the bot was heard to say and do so far, in order.
-    pub fn orders(&self) -> Vec<OutgoingAction> {
-        self.prompter.with(|script| script.orders.clone())
+    pub fn actions(&self) -> Vec<OutgoingAction> {
+        self.poster.with(|script| script.actions.clone())
     }
 
     /// The texts that it posted so far, in order.
     pub fn texts(&self) -> Vec<String> {
-        let text = |order| match order {
+        let text = |action| match action {
             OutgoingAction::Post(draft) => Some(draft.text),
             OutgoingAction::Ephemeral { .. }
             | OutgoingAction::Edit { .. }
             | OutgoingAction::React { .. }
             | OutgoingAction::Typing { .. } => None,
         };
-        self.orders().into_iter().filter_map(text).collect()
+        self.actions().into_iter().filter_map(text).collect()
     }
 }
 
-impl Prompter {
+impl FakePoster {
     fn with<T>(&self, f: impl FnOnce(&mut Script) -> T) -> T {
         // Whatever panicked left lists that are whole.
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Poster for Prompter {
+impl Poster for FakePoster {
     fn post(
         &self,
         _: &AccountName,
-        order: OutgoingAction,
+        action: OutgoingAction,
     ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
         let result = self.with(|script| {
             if let Some(error) = script.failures.pop_front() {
                 return Err(error);
             }
-            let ids = if let OutgoingAction::Post(_) = &order {
+            let ids = if let OutgoingAction::Post(_) = &action {
                 script.posts += 1;
                 vec![format!("reply-{}", script.posts).as_str().into()]
             } else {
                 Vec::new()
             };
-            script.orders.push(order);
+            script.actions.push(action);
             Ok(PostedIds { ids })
         });
         ready(result).boxed()

@@ -15,7 +15,7 @@ const BEGINNING: i64 = 1_700_000_000_000;
 /// Something that somebody says or does. What is not given is by `ana`, in channel `town`, live.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Says {
+pub struct EventBuilder {
     what: What,
     user: String,
     channel: String,
@@ -36,21 +36,21 @@ enum What {
 }
 
 /// A post with a text.
-pub fn post(text: &str) -> Says {
-    Says::new(What::Posted(text.to_owned()))
+pub fn post(text: &str) -> EventBuilder {
+    EventBuilder::new(What::Posted(text.to_owned()))
 }
 
-/// A reaction, to a post given by [`to`](Says::to).
-pub fn reaction(emoji: &str) -> Says {
-    Says::new(What::Reaction { emoji: emoji.to_owned(), added: true })
+/// A reaction, to a post given by [`post_id`](EventBuilder::post_id).
+pub fn reaction(emoji: &str) -> EventBuilder {
+    EventBuilder::new(What::Reaction { emoji: emoji.to_owned(), added: true })
 }
 
 /// Any other event of the server, with its data.
-pub fn event(name: &str, data: Value) -> Says {
-    Says::new(What::Other { event: name.to_owned(), data })
+pub fn event(name: &str, data: Value) -> EventBuilder {
+    EventBuilder::new(What::Other { event: name.to_owned(), data })
 }
 
-impl Says {
+impl EventBuilder {
     fn new(what: What) -> Self {
         Self {
             what,
@@ -64,7 +64,7 @@ impl Says {
         }
     }
 
-    /// Who does it, by the user's id. The bot's own is [`Rehearsal::USER`](super::Rehearsal::USER).
+    /// Who does it, by the user's id. The bot's own is [`BotHarness::USER`](super::BotHarness::USER).
     pub fn by(self, user: &str) -> Self {
         Self { user: user.to_owned(), ..self }
     }
@@ -80,7 +80,7 @@ impl Says {
     }
 
     /// The post's own id, or the post that a reaction is to; else each gets another.
-    pub fn to(self, post: &str) -> Self {
+    pub fn post_id(self, post: &str) -> Self {
         Self { post: Some(post.to_owned()), ..self }
     }
 
@@ -90,7 +90,7 @@ impl Says {
     }
 
     /// A property of the post.
-    pub fn with(mut self, name: &str, value: Value) -> Self {
+    pub fn with_prop(mut self, name: &str, value: Value) -> Self {
         self.props.insert(name.to_owned(), value);
         self
     }
@@ -106,7 +106,7 @@ impl Says {
     }
 
     /// The reaction is taken back.
-    pub fn taken_back(self) -> Self {
+    pub fn removed(self) -> Self {
         match self.what {
             What::Reaction { emoji, .. } => Self { what: What::Reaction { emoji, added: false }, ..self },
             what => Self { what, ..self },
@@ -164,10 +164,10 @@ impl Says {
         };
         Ok(Event {
             account: AccountName::new(ACCOUNT)?,
-            server: ServerName::new("rehearsal")?,
+            server: ServerName::new("harness")?,
             user: AccountUser { id: USER.into(), name: ACCOUNT.into() },
             generation: Generation(1),
-            connection_id: "rehearsal".into(),
+            connection_id: "harness".into(),
             received_at: SystemTime::now(),
             recovered: self.recovered,
             own: self.user == USER,

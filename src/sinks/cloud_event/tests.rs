@@ -30,7 +30,7 @@ fn event(name: &str, data: &str) -> Event {
 }
 
 fn read(event: &Event) -> Value {
-    let line = line(event);
+    let line = encode_line(event);
     assert_eq!(line.find('\n'), Some(line.len() - 1), "one line: {line:?}");
     serde_json::from_str(&line).unwrap()
 }
@@ -77,7 +77,7 @@ fn a_post_is_a_line_of_all_attributes() {
         r#""message":"hi\nthere"},"x":1}}"#,
         "\n"
     );
-    assert_eq!(line(&event), expected);
+    assert_eq!(encode_line(&event), expected);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn what_cannot_be_opened_stays() {
     }
     for data in ["null", "[]", "7", "\"text\"", "{\"post\":\"{}\",\"post\":\"{}\"}", "{\"post\":{\"id\":1}}"]
     {
-        assert!(line(&event("posted", data)).ends_with(&format!("\"data\":{data}}}\n")), "{data}");
+        assert!(encode_line(&event("posted", data)).ends_with(&format!("\"data\":{data}}}\n")), "{data}");
     }
     assert_eq!(read(&event("posted", "no json"))["data"], "no json");
 }
@@ -147,7 +147,10 @@ fn what_cannot_be_opened_stays() {
 #[test]
 fn line_ends_between_tokens_become_spaces() {
     let data = "{\r\n \"post\" : \"{\\n\\\"id\\\":\\\"p1\\\"}\",\n\"b\":1}";
-    assert!(line(&event("posted", data)).ends_with("\"data\":{   \"post\" : { \"id\":\"p1\"}, \"b\":1}}\n"));
+    assert!(
+        encode_line(&event("posted", data))
+            .ends_with("\"data\":{   \"post\" : { \"id\":\"p1\"}, \"b\":1}}\n")
+    );
 }
 
 #[test]
@@ -161,7 +164,11 @@ fn the_broadcast_comes_last_unless_there_is_one() {
         ("null", "null"),
     ] {
         event.body.data = data.into();
-        assert!(line(&event).ends_with(&format!("\"data\":{expected}}}\n")), "{}", line(&event));
+        assert!(
+            encode_line(&event).ends_with(&format!("\"data\":{expected}}}\n")),
+            "{}",
+            encode_line(&event)
+        );
     }
 }
 

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 use super::{DeadLetter, DeadLetters};
 use crate::config::{Config, SinkConfig, SinkKind};
 use crate::sinks::{
-    Supplies,
+    HandlerDeps,
     exec::Exec,
     message::Message,
-    reply::NotPosted,
+    reply::DiscardingReplyPoster,
     webhook::Webhook,
     worker::{self, Worker},
 };
@@ -26,13 +26,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What became of a sink's dead letters.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub struct RetrySummary {
     /// The handler has them now.
-    pub taken: usize,
+    pub accepted: usize,
     /// It refused them again; they are kept.
     pub refused: usize,
     /// They were not tried to the end; they are kept.
-    pub left: usize,
+    pub remaining: usize,
     /// Why some were not.
     pub cause: Option<String>,
 }
@@ -47,67 +47,71 @@ enum Carrier {
 ///
 /// # Errors
 /// When they cannot be read or written, or the sink cannot be started: then they are all still there.
-pub async fn try_again(sink: &SinkConfig, config: &Config) -> io::Result<Tally> {
-    let letters = DeadLetters::of(&sink.name, &config.dead_letter);
+pub async fn retry_dead_letters(sink: &SinkConfig, config: &Config) -> io::Result<RetrySummary> {
+    let letters = DeadLetters::for_sink(&sink.name, &config.dead_letter);
     let taken = letters.take()?;
     if taken.is_empty() {
-        letters.done(&[])?;
-        return Ok(Tally::default());
+        letters.finish_retry(&[])?;
+        return Ok(RetrySummary::default());
     }
-    let Some(carrier) = Carrier::start(sink, config.host.restart)? else { return Ok(Tally::default()) };
-    let (tally, kept) = carrier.carry_all(taken).await;
-    worker::end(std::slice::from_ref(carrier.worker())).await;
-    letters.done(&kept)?;
-    Ok(tally)
+    let Some(carrier) = Carrier::start(sink, config.host.restart)? else {
+        return Ok(RetrySummary::default());
+    };
+    let (summary, kept) = carrier.carry_all(taken).await;
+    worker::close_all(std::slice::from_ref(carrier.worker())).await;
+    letters.finish_retry(&kept)?;
+    Ok(summary)
 }
 
 impl Carrier {
     /// `None` for a sink that refuses nothing.
     fn start(sink: &SinkConfig, restart: RestartPolicy) -> io::Result<Option<Self>> {
-        let poster: Arc<dyn Poster> = Arc::new(NotPosted::new(Arc::clone(&sink.name)));
+        let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new(Arc::clone(&sink.name)));
         // What is refused again is kept once all are tried.
-        let supplies = Supplies { sink: Arc::clone(&sink.name), poster, dead_letters: None };
+        let handler_deps = HandlerDeps { sink: Arc::clone(&sink.name), poster, dead_letters: None };
         Ok(match &sink.kind {
-            SinkKind::Webhook(config) => Some(Self::Webhook(Webhook::start((**config).clone(), supplies)?)),
-            SinkKind::Exec(config) => Some(Self::Exec(Exec::start(config.clone(), restart, supplies)?)),
+            SinkKind::Webhook(config) => {
+                Some(Self::Webhook(Webhook::start((**config).clone(), handler_deps)?))
+            }
+            SinkKind::Exec(config) => Some(Self::Exec(Exec::start(config.clone(), restart, handler_deps)?)),
             SinkKind::Stdout | SinkKind::File(_) => None,
         })
     }
 
-    async fn carry_all(&self, letters: Vec<DeadLetter>) -> (Tally, Vec<DeadLetter>) {
-        let (mut tally, mut kept) = (Tally::default(), Vec::new());
+    async fn carry_all(&self, letters: Vec<DeadLetter>) -> (RetrySummary, Vec<DeadLetter>) {
+        let (mut summary, mut kept) = (RetrySummary::default(), Vec::new());
         for mut letter in letters {
-            if tally.cause.is_some() {
-                tally.left += 1;
+            if summary.cause.is_some() {
+                summary.remaining += 1;
                 kept.push(letter);
                 continue;
             }
             match self.carry(letter.event.get()).await {
-                Ok(()) => tally.taken += 1,
-                Err(Refused::ForGood(cause)) => {
-                    tally.refused += 1;
+                Ok(()) => summary.accepted += 1,
+                Err(RetryError::Permanent(cause)) => {
+                    summary.refused += 1;
                     letter.cause = cause.into();
                     kept.push(letter);
                 }
-                Err(Refused::ForNow(cause)) => {
-                    tally.left += 1;
-                    tally.cause = Some(cause);
+                Err(RetryError::Transient(cause)) => {
+                    summary.remaining += 1;
+                    summary.cause = Some(cause);
                     kept.push(letter);
                 }
             }
         }
-        (tally, kept)
+        (summary, kept)
     }
 
-    async fn carry(&self, json: &str) -> Result<(), Refused> {
-        let message = Message::read(json).ok_or(Refused::ForGood("the event cannot be read".into()))?;
+    async fn carry(&self, json: &str) -> Result<(), RetryError> {
+        let message = Message::parse(json).ok_or(RetryError::Permanent("the event cannot be read".into()))?;
         let end = Instant::now() + GIVE_UP_AFTER;
         loop {
             match self.deliver(message.clone()).await {
                 Outcome::Acknowledged => return Ok(()),
-                Outcome::Rejected { cause } => return Err(Refused::ForGood(cause)),
+                Outcome::Rejected { cause } => return Err(RetryError::Permanent(cause)),
                 Outcome::Retry { cause, .. } | Outcome::Broken { cause } if Instant::now() >= end => {
-                    return Err(Refused::ForNow(cause));
+                    return Err(RetryError::Transient(cause));
                 }
                 Outcome::Retry { after, .. } => sleep(after.min(LONGEST_WAIT)).await,
                 Outcome::Broken { .. } => sleep(LONGEST_WAIT).await,
@@ -117,8 +121,8 @@ impl Carrier {
 
     async fn deliver(&self, message: Message) -> Outcome {
         let delivered = match self {
-            Self::Webhook(webhook) => webhook.carry(message),
-            Self::Exec(exec) => exec.carry(message),
+            Self::Webhook(webhook) => webhook.submit(message),
+            Self::Exec(exec) => exec.submit(message),
         };
         match delivered {
             Delivered::Now(outcome) => outcome,
@@ -134,7 +138,7 @@ impl Carrier {
     }
 }
 
-enum Refused {
-    ForGood(String),
-    ForNow(String),
+enum RetryError {
+    Permanent(String),
+    Transient(String),
 }

@@ -1,7 +1,7 @@
 use std::{os::unix::fs::PermissionsExt as _, sync::Arc, thread};
 
 use super::*;
-use crate::sinks::tests::stage::post;
+use crate::sinks::tests::fixtures::post;
 
 struct Here {
     dir: tempfile::TempDir,
@@ -11,12 +11,12 @@ struct Here {
 fn here(max_size: u64) -> Here {
     let dir = tempfile::tempdir().unwrap();
     let config = DeadLetterConfig { dir: dir.path().join("dead"), max_size, keep: 2 };
-    Here { letters: DeadLetters::of("hook", &config), dir }
+    Here { letters: DeadLetters::for_sink("hook", &config), dir }
 }
 
 impl Here {
     fn add(&self, id: &str) {
-        self.letters.add(&Message::of(&post("c", id)), "400").unwrap();
+        self.letters.add(&Message::from_event(&post("c", id)), "400").unwrap();
     }
 
     fn add_all(&self, ids: &[&str]) {
@@ -31,7 +31,7 @@ impl Here {
 }
 
 fn ids(letters: &[DeadLetter]) -> Vec<String> {
-    letters.iter().map(|letter| Message::read(letter.event.get()).unwrap().id.to_string()).collect()
+    letters.iter().map(|letter| Message::parse(letter.event.get()).unwrap().id.to_string()).collect()
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn what_is_taken_stays_until_it_is_done_with() {
     let taken = here.letters.take().unwrap();
     assert_eq!(ids(&taken), ["1", "2", "3", "4", "5"]);
     here.add("6");
-    here.letters.done(&taken[3..]).unwrap();
+    here.letters.finish_retry(&taken[3..]).unwrap();
     assert_eq!(here.ids(), ["6", "4", "5"]);
     let taken = here.letters.take().unwrap();
-    here.letters.done(&[]).unwrap();
+    here.letters.finish_retry(&[]).unwrap();
     assert_eq!((taken.len(), here.ids().len()), (3, 0));
 }
 
@@ -101,7 +101,7 @@ fn who_writes_and_who_takes_do_not_meet() {
     let mut seen = Vec::new();
     while !writer.is_finished() {
         seen.extend(ids(&here.letters.take().unwrap()));
-        here.letters.done(&[]).unwrap();
+        here.letters.finish_retry(&[]).unwrap();
     }
     writer.join().unwrap();
     seen.extend(here.ids());

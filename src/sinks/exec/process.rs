@@ -22,21 +22,21 @@ const PASSED: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPD
 /// A longer line of the child's log is left out.
 const LONGEST_LOG_LINE: usize = 8 * 1024;
 /// A child whose input has ended has this long to end by itself.
-pub(super) const END_BY_ITSELF: Duration = Duration::from_secs(3);
+pub(super) const EXIT_GRACE_PERIOD: Duration = Duration::from_secs(3);
 /// One that was told by SIGTERM has this long.
-pub(super) const END_WHEN_TOLD: Duration = Duration::from_secs(2);
+pub(super) const TERM_GRACE_PERIOD: Duration = Duration::from_secs(2);
 /// A killed process is gone at once, unless it is stuck in the kernel.
 const REAPED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The process group that is alive, for whoever must kill it at once. Its number is believed until its first
 /// process was waited for: then the system may give it to another.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Group(Arc<Mutex<Option<Pid>>>);
+pub(super) struct ProcessGroup(Arc<Mutex<Option<Pid>>>);
 
 /// A child, and what of it is not read or written by others.
 pub(super) struct Process {
     child: Child,
-    group: Group,
+    group: ProcessGroup,
 }
 
 /// The child's ends of the pipes.
@@ -48,7 +48,7 @@ pub(super) struct Pipes {
 
 impl Process {
     /// Starts a child.
-    pub(super) fn start(config: &ExecConfig, group: &Group) -> io::Result<(Self, Pipes)> {
+    pub(super) fn start(config: &ExecConfig, group: &ProcessGroup) -> io::Result<(Self, Pipes)> {
         let (program, arguments) = config.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let passed = PASSED.into_iter().chain(config.pass_env.iter().map(String::as_str));
         let mut command = Command::new(program);
@@ -75,7 +75,7 @@ impl Process {
     }
 
     /// Waits until it has ended, and says how. What it left behind is killed.
-    pub(super) async fn ended(&mut self) -> String {
+    pub(super) async fn wait(&mut self) -> String {
         let status = self.child.wait().await;
         // At once: in a moment the number may mean others.
         self.group.signal(Signal::KILL);
@@ -91,7 +91,7 @@ impl Process {
     /// Kills it with its whole group.
     pub(super) async fn kill(&mut self) {
         self.group.signal(Signal::KILL);
-        if timeout(REAPED_WITHIN, self.ended()).await.is_err() {
+        if timeout(REAPED_WITHIN, self.wait()).await.is_err() {
             tracing::warn!("a killed child process does not end");
         }
     }
@@ -103,7 +103,7 @@ impl Drop for Process {
     }
 }
 
-impl Group {
+impl ProcessGroup {
     /// Kills it, if there is one.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
@@ -123,7 +123,7 @@ impl Group {
 }
 
 /// Writes the child's log into ours, line by line.
-pub(super) async fn log(sink: Arc<str>, stderr: ChildStderr) {
+pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr) {
     let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(LONGEST_LOG_LINE));
     loop {
         match lines.next().await {

@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::sinks::{message::Message, reply::Given};
+use crate::sinks::{message::Message, reply::RawReply};
 
 /// When a child wants an event again and does not say when.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a child says of an event.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(super) enum ChildMessage {
     /// It has it.
-    Ack(Named),
+    Ack(EventRef),
     /// Not now.
-    Retry(Named, Duration),
+    Retry(EventRef, Duration),
     /// Never.
-    Reject(Named, String),
+    Reject(EventRef, String),
     /// A reply to it.
-    Reply(Box<Given>),
+    Reply(Box<RawReply>),
 }
 
 /// The event that is meant.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct EventRef {
     id: String,
     /// Where two accounts hear the same post, its id alone may mean either.
     source: Option<String>,
@@ -37,22 +37,22 @@ struct Written {
     ack: Option<String>,
     retry: Option<String>,
     reject: Option<String>,
-    reply: Option<Box<Given>>,
+    reply: Option<Box<RawReply>>,
     source: Option<String>,
     after: Option<String>,
     cause: Option<String>,
 }
 
-impl Line {
+impl ChildMessage {
     /// Reads a line.
     ///
     /// # Errors
     /// What is wrong with it, and how it is written.
-    pub(super) fn read(line: &str) -> Result<Self, String> {
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
         let written: Written =
             serde_json::from_str(line).map_err(|error| format!("the line is no answer ({error}); {LIKE}"))?;
         let source = written.source;
-        let named = |id| Named { id, source };
+        let named = |id| EventRef { id, source };
         match (written.ack, written.retry, written.reject, written.reply) {
             (Some(id), None, None, None) => Ok(Self::Ack(named(id))),
             (None, Some(id), None, None) => Ok(Self::Retry(named(id), after(written.after)?)),
@@ -73,9 +73,9 @@ fn after(text: Option<String>) -> Result<Duration, String> {
     humantime::parse_duration(&text).map_err(|_| "\"after\" is no time; write one such as \"5s\"".into())
 }
 
-impl Named {
+impl EventRef {
     /// Whether that event is meant.
-    pub(super) fn means(&self, event: &Message) -> bool {
+    pub(super) fn matches(&self, event: &Message) -> bool {
         *event.id == *self.id && self.source.as_ref().is_none_or(|source| *event.source == **source)
     }
 }
@@ -86,26 +86,34 @@ mod tests {
 
     #[test]
     fn each_kind_of_line_is_read() {
-        let named = |id: &str, source: Option<&str>| Named { id: id.into(), source: source.map(Into::into) };
-        assert!(matches!(Line::read(r#"{"ack":"1"}"#), Ok(Line::Ack(n)) if n == named("1", None)));
+        let named =
+            |id: &str, source: Option<&str>| EventRef { id: id.into(), source: source.map(Into::into) };
         assert!(
-            matches!(Line::read(r#"{"ack":"1","source":"/a"}"#), Ok(Line::Ack(n)) if n == named("1", Some("/a")))
+            matches!(ChildMessage::parse(r#"{"ack":"1"}"#), Ok(ChildMessage::Ack(n)) if n == named("1", None))
         );
-        let retry = Line::read(r#"{"retry":"1","after":"5s"}"#);
-        assert!(matches!(retry, Ok(Line::Retry(_, after)) if after == Duration::from_secs(5)));
-        assert!(matches!(Line::read(r#"{"retry":"1"}"#), Ok(Line::Retry(_, AGAIN_AFTER))));
         assert!(
-            matches!(Line::read(r#"{"reject":"1","cause":"no"}"#), Ok(Line::Reject(_, cause)) if cause == "no")
+            matches!(ChildMessage::parse(r#"{"ack":"1","source":"/a"}"#), Ok(ChildMessage::Ack(n)) if n == named("1", Some("/a")))
         );
-        assert!(matches!(Line::read(r#"{"reply":{"to":"1","text":"hi"}}"#), Ok(Line::Reply(_))));
+        let retry = ChildMessage::parse(r#"{"retry":"1","after":"5s"}"#);
+        assert!(matches!(retry, Ok(ChildMessage::Retry(_, after)) if after == Duration::from_secs(5)));
+        assert!(matches!(ChildMessage::parse(r#"{"retry":"1"}"#), Ok(ChildMessage::Retry(_, AGAIN_AFTER))));
+        assert!(
+            matches!(ChildMessage::parse(r#"{"reject":"1","cause":"no"}"#), Ok(ChildMessage::Reject(_, cause)) if cause == "no")
+        );
+        assert!(matches!(
+            ChildMessage::parse(r#"{"reply":{"to":"1","text":"hi"}}"#),
+            Ok(ChildMessage::Reply(_))
+        ));
     }
 
     #[test]
     fn other_lines_are_told_with_how_they_are_written() {
         for bad in ["", "hello", "[]", "{}", r#"{"ack":1}"#, r#"{"ack":"1","retry":"1"}"#, r#"{"akc":"1"}"#] {
-            let told = Line::read(bad).unwrap_err();
+            let told = ChildMessage::parse(bad).unwrap_err();
             assert!(told.contains(r#"write one of {"ack": ID}"#), "{told}");
         }
-        assert!(Line::read(r#"{"retry":"1","after":"soon"}"#).unwrap_err().contains("write one such as"));
+        assert!(
+            ChildMessage::parse(r#"{"retry":"1","after":"soon"}"#).unwrap_err().contains("write one such as")
+        );
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 /// The memory that a child's restarts are decided from.
 #[derive(Debug)]
-pub(super) struct Restarts {
+pub(super) struct ChildRestarts {
     /// What the operator has set, which may change.
     set: watch::Receiver<RestartPolicy>,
     policy: RestartPolicy,
@@ -17,14 +17,14 @@ pub(super) struct Restarts {
 
 /// What follows an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextStart {
     /// Start it again after the delay.
-    After(Duration),
+    AfterBackoff(Duration),
     /// The budget is spent: rest for so long, then try once.
-    Rest(Duration),
+    AfterCooldown(Duration),
 }
 
-impl Restarts {
+impl ChildRestarts {
     pub(super) fn new(mut set: watch::Receiver<RestartPolicy>) -> Self {
         let policy = *set.borrow_and_update();
         let (budget, backoff) = (Budget::new(policy.settings()), Backoff::new(policy.delays()));
@@ -41,20 +41,20 @@ impl Restarts {
     }
 
     /// A child begins: if the budget was spent, it is on trial.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn child_started(&mut self) {
         self.budget.cooled_down();
     }
 
     /// A child ended that had run for so long. Every ending is charged: it is to live as long as the sink.
-    pub(super) fn ended(&mut self, now: Instant, ran: Duration) -> Next {
+    pub(super) fn child_ended(&mut self, now: Instant, ran: Duration) -> NextStart {
         self.take_up_what_is_set();
         if ran >= self.policy.settings().reset_after {
             self.budget.settled();
             self.backoff.reset();
         }
         match self.budget.charge(now) {
-            ChargeOutcome::Allowed => Next::After(self.backoff.next_delay()),
-            ChargeOutcome::Tripped(rest) => Next::Rest(rest),
+            ChargeOutcome::Allowed => NextStart::AfterBackoff(self.backoff.next_delay()),
+            ChargeOutcome::Tripped(rest) => NextStart::AfterCooldown(rest),
         }
     }
 }
@@ -69,17 +69,17 @@ mod tests {
     fn a_child_that_always_fails_rests_longer_and_longer_and_one_that_ran_well_begins_anew() {
         let settings = RestartSettings { max_restarts: 2, random_factor: 0.0, ..RestartSettings::default() };
         let mut restarts =
-            Restarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());
+            ChildRestarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());
         let start = Instant::now();
         let mut end = |at: u64, ran: u64| {
-            restarts.begin();
-            restarts.ended(start + Duration::from_secs(at), Duration::from_secs(ran))
+            restarts.child_started();
+            restarts.child_ended(start + Duration::from_secs(at), Duration::from_secs(ran))
         };
-        let rest = |times: u32| Next::Rest(settings.cooldown * times);
-        assert!(matches!(end(0, 0), Next::After(delay) if delay.as_secs() == 1));
-        assert!(matches!(end(1, 0), Next::After(delay) if delay.as_secs() == 2));
+        let rest = |times: u32| NextStart::AfterCooldown(settings.cooldown * times);
+        assert!(matches!(end(0, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
+        assert!(matches!(end(1, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 2));
         assert_eq!(end(2, 0), rest(1));
         assert_eq!(end(400, 0), rest(2));
-        assert!(matches!(end(2_000, 60), Next::After(delay) if delay.as_secs() == 1));
+        assert!(matches!(end(2_000, 60), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
     }
 }

@@ -1,7 +1,7 @@
 use matterhost_actors::model::UserId;
 
 use super::*;
-use crate::sinks::tests::stage::{Told, event, outcome};
+use crate::sinks::tests::fixtures::{ScriptedSink, event, outcome};
 
 fn filter(change: impl FnOnce(&mut FilterConfig)) -> FilterConfig {
     let mut filter = FilterConfig::default();
@@ -28,7 +28,7 @@ fn events_are_chosen_by_name() {
     let posts = filter(|filter| filter.events = ["posted".to_owned()].into());
     assert!(takes(&posts, &of("posted", "{}")) && !takes(&posts, &of("typing", "{}")));
     assert!(takes(&FilterConfig::default(), &of("typing", "no JSON")));
-    assert!(takes_all(&FilterConfig::default()) && !takes_all(&posts));
+    assert!(accepts_all(&FilterConfig::default()) && !accepts_all(&posts));
 }
 
 #[test]
@@ -78,12 +78,12 @@ fn where_the_server_does_not_say_the_text_does() {
 
 #[tokio::test]
 async fn what_is_left_out_is_acknowledged_and_not_handed_over() {
-    let told = Arc::<Told>::default();
+    let told = Arc::<ScriptedSink>::default();
     let sink: Arc<dyn EventSink> = Arc::clone(&told) as _;
     let posts = filter(|filter| filter.events = ["posted".to_owned()].into());
-    let filtered = Filtered { filter: posts, sink };
+    let filtered = FilteredSink { filter: posts, sink };
     for name in ["typing", "posted"] {
         assert_eq!(outcome(filtered.deliver(&Arc::new(of(name, "{}")))).await, Outcome::Acknowledged);
     }
-    assert_eq!(told.given().len(), 1);
+    assert_eq!(told.delivered_ids().len(), 1);
 }

@@ -12,7 +12,7 @@ const KEEP_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// What a sink whose handler answers needs besides its own configuration.
 #[derive(Clone)]
-pub(in crate::sinks) struct Supplies {
+pub(in crate::sinks) struct HandlerDeps {
     /// The sink's name.
     pub(in crate::sinks) sink: Arc<str>,
     /// Posts replies as the account that received the event.
@@ -21,11 +21,11 @@ pub(in crate::sinks) struct Supplies {
     pub(in crate::sinks) dead_letters: Option<DeadLetters>,
 }
 
-impl Supplies {
+impl HandlerDeps {
     /// Posts a reply, in order within its channel. The future ends in bounded time, once the reply is posted or has failed
     /// and been logged; only then may the event be acknowledged.
     pub(in crate::sinks) fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
-        let (account, event, sink) = (reply.account.clone(), reply.event.clone(), Arc::clone(&self.sink));
+        let (account, event, sink) = (reply.account.clone(), reply.event_id.clone(), Arc::clone(&self.sink));
         let posting = reply.into_action().map(|action| self.poster.post(&account, action));
         async move {
             let error = match posting {
@@ -47,11 +47,11 @@ impl Supplies {
         let sink = &*self.sink;
         match letters.add(event, cause) {
             Ok(()) => {
-                letters.trouble().works();
+                letters.warning().report_success();
                 Outcome::Rejected { cause: format!("sink {sink}: {cause} (event {})", event.id) }
             }
             Err(error) => {
-                letters.trouble().failed(Some(&event.account), &error.to_string());
+                letters.warning().report_failure(Some(&event.account), &error.to_string());
                 let cause = format!("the dead letter cannot be written: {error}");
                 Outcome::Retry { after: KEEP_AGAIN_AFTER, cause }
             }

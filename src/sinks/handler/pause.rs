@@ -20,7 +20,7 @@ impl Pause {
     }
 
     /// How much of it is left.
-    pub(in crate::sinks) fn left(&self) -> Option<Duration> {
+    pub(in crate::sinks) fn remaining(&self) -> Option<Duration> {
         let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
@@ -33,11 +33,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_longest_pause_counts_and_ends() {
         let pause = Pause::default();
-        assert_eq!(pause.left(), None);
+        assert_eq!(pause.remaining(), None);
         pause.begin(Duration::from_secs(10));
         pause.begin(Duration::from_secs(5));
-        assert_eq!(pause.left(), Some(Duration::from_secs(10)));
+        assert_eq!(pause.remaining(), Some(Duration::from_secs(10)));
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(pause.left(), None);
+        assert_eq!(pause.remaining(), None);
     }
 }

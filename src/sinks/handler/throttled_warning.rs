@@ -13,7 +13,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Tells of one kind of trouble with one sink.
 #[derive(Debug)]
-pub(in crate::sinks) struct Trouble {
+pub(in crate::sinks) struct ThrottledWarning {
     sink: Arc<str>,
     /// What is wrong, before the cause.
     what: &'static str,
@@ -29,13 +29,13 @@ struct Told {
     failing: bool,
 }
 
-impl Trouble {
+impl ThrottledWarning {
     pub(in crate::sinks) fn new(sink: &Arc<str>, what: &'static str) -> Self {
         Self { sink: Arc::clone(sink), what, told: Mutex::default() }
     }
 
     /// It failed.
-    pub(in crate::sinks) fn failed(&self, account: Option<&AccountName>, cause: &str) {
+    pub(in crate::sinks) fn report_failure(&self, account: Option<&AccountName>, cause: &str) {
         if let Some(untold) = self.told().fail(Instant::now()) {
             let account = account.map(AccountName::as_str);
             tracing::warn!(sink = &*self.sink, account, untold, "{}: {cause}", self.what);
@@ -43,7 +43,7 @@ impl Trouble {
     }
 
     /// It works.
-    pub(in crate::sinks) fn works(&self) {
+    pub(in crate::sinks) fn report_success(&self) {
         if std::mem::take(&mut self.told().failing) {
             tracing::info!(sink = &*self.sink, "the sink works again");
         }

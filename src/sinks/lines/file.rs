@@ -11,8 +11,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{After, LineSink, Out, rotate};
-use crate::sinks::start_gate::Turn;
+use super::{FailureAction, LineOutput, LineSink, rotate};
+use crate::sinks::start_gate::StartGate;
 use tokio::sync::watch;
 
 use crate::config::FileConfig;
@@ -24,8 +24,8 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When the file cannot be opened, or no thread can be started.
-pub(in crate::sinks) fn start(name: &str, config: FileConfig, turn: Turn) -> io::Result<LineSink> {
-    let current = if turn.is_now() {
+pub(in crate::sinks) fn start(name: &str, config: FileConfig, start_gate: StartGate) -> io::Result<LineSink> {
+    let current = if start_gate.is_open() {
         Some(Current::open(&config.path)?)
     } else {
         // Another writes it still. Whether it can be opened is known all the same.
@@ -33,7 +33,7 @@ pub(in crate::sinks) fn start(name: &str, config: FileConfig, turn: Turn) -> io:
         None
     };
     let files = Files { current, failing: false, name: name.into(), config };
-    LineSink::spawn(&format!("sink {name}"), files, turn, watch::Sender::new(None))
+    LineSink::spawn(&format!("sink {name}"), files, start_gate, watch::Sender::new(None))
 }
 
 /// The file that is written, and how it is put aside.
@@ -105,11 +105,11 @@ impl Files {
         }
         self.commit()?;
         self.current = None;
-        rotate::put_aside(&self.config.path, keep)
+        rotate::rotate_file(&self.config.path, keep)
     }
 }
 
-impl Out for Files {
+impl LineOutput for Files {
     fn write_line(&mut self, line: &str) -> io::Result<()> {
         self.make_room(line.len() as u64)?;
         let current = self.current()?;
@@ -132,7 +132,7 @@ impl Out for Files {
         Ok(())
     }
 
-    fn failed(&mut self, error: &io::Error) -> After {
+    fn handle_failure(&mut self, error: &io::Error) -> FailureAction {
         if !std::mem::replace(&mut self.failing, true) {
             let path = self.config.path.display();
             tracing::error!(sink = &*self.name, %path, %error, "the file cannot be written; trying again");
@@ -142,7 +142,7 @@ impl Out for Files {
             // If this fails as well, opening it again cuts off what is no whole line.
             let _ = file.set_len(current.committed);
         }
-        After::Again(TRY_AGAIN_AFTER)
+        FailureAction::RetryAfter(TRY_AGAIN_AFTER)
     }
 }
 

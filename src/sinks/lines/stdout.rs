@@ -4,9 +4,9 @@ use std::io::{self, BufWriter, Write};
 
 use tokio::sync::watch;
 
-use super::{After, Out};
-pub use super::{Ended, LineSink};
-use crate::sinks::start_gate::Turn;
+use super::{FailureAction, LineOutput};
+pub use super::{LineSink, OutputEnd};
+use crate::sinks::start_gate::StartGate;
 
 /// A stream with one reader, who may go away.
 struct Stream<W: Write>(Option<BufWriter<W>>);
@@ -17,16 +17,16 @@ impl LineSink {
     /// # Errors
     /// When no thread can be started.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        Self::telling(out, watch::Sender::new(None))
+        Self::start_with_end_sender(out, watch::Sender::new(None))
     }
 
     /// The same, with its end told there.
-    pub(in crate::sinks) fn telling(
+    pub(in crate::sinks) fn start_with_end_sender(
         out: impl Write + Send + 'static,
-        tell_ended: watch::Sender<Option<Ended>>,
+        end_sender: watch::Sender<Option<OutputEnd>>,
     ) -> io::Result<Self> {
         let stream = Stream(Some(BufWriter::new(out)));
-        Self::spawn("standard output", stream, Turn::at_once(), tell_ended)
+        Self::spawn("standard output", stream, StartGate::open(), end_sender)
     }
 }
 
@@ -36,7 +36,7 @@ impl<W: Write> Stream<W> {
     }
 }
 
-impl<W: Write + Send + 'static> Out for Stream<W> {
+impl<W: Write + Send + 'static> LineOutput for Stream<W> {
     fn write_line(&mut self, line: &str) -> io::Result<()> {
         self.out()?.write_all(line.as_bytes())
     }
@@ -45,14 +45,14 @@ impl<W: Write + Send + 'static> Out for Stream<W> {
         self.out()?.flush()
     }
 
-    fn failed(&mut self, error: &io::Error) -> After {
+    fn handle_failure(&mut self, error: &io::Error) -> FailureAction {
         // What is left in the buffer must not be tried again when it is dropped.
         if let Some(out) = self.0.take() {
             drop(out.into_parts());
         }
-        After::End(match error.kind() {
-            io::ErrorKind::BrokenPipe => Ended::Closed,
-            _ => Ended::Failed(error.to_string()),
+        FailureAction::End(match error.kind() {
+            io::ErrorKind::BrokenPipe => OutputEnd::Closed,
+            _ => OutputEnd::Failed(error.to_string()),
         })
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sinks::tests::stage::{Told, event, outcome, post, retry};
+use crate::sinks::tests::fixtures::{ScriptedSink, event, outcome, post, retry};
 use crate::telemetry::metrics::Format;
 
 fn series(metrics: &Metrics, begin: &str) -> Vec<String> {
@@ -9,11 +9,11 @@ fn series(metrics: &Metrics, begin: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
-    let (told, metrics) = (Arc::<Told>::default(), Metrics::new(true));
-    let sink = Timed::new(told.clone(), metrics.sink_meter("hook"));
-    told.says(retry(1));
+    let (told, metrics) = (Arc::<ScriptedSink>::default(), Metrics::new(true));
+    let sink = TimedSink::new(told.clone(), metrics.sink_meter("hook"));
+    told.answer(retry(1));
     assert_eq!(outcome(sink.deliver(&post("c", "1"))).await, retry(1));
-    let later = told.says_later();
+    let later = told.answer_later();
     let Delivered::Later(waiting) = sink.deliver(&post("c", "1")) else { panic!("at once") };
     assert_eq!(
         series(&metrics, "matterhost_sink_unanswered"),
@@ -21,7 +21,7 @@ async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
     );
     later.send(Outcome::Acknowledged).unwrap();
     waiting.await;
-    let _later = told.says_later();
+    let _later = told.answer_later();
     let Delivered::Later(given_up) = sink.deliver(&post("c", "2")) else { panic!("at once") };
     drop(given_up);
     assert_eq!(
@@ -40,11 +40,11 @@ async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
 
 #[tokio::test]
 async fn an_event_counts_once_and_by_its_type() {
-    let (told, metrics) = (Arc::<Told>::default(), Metrics::new(true));
-    let sink = Counted::new(told.clone(), metrics.clone());
-    told.says(retry(1));
-    told.says(Outcome::Acknowledged);
-    told.says(Outcome::Rejected { cause: "no".into() });
+    let (told, metrics) = (Arc::<ScriptedSink>::default(), Metrics::new(true));
+    let sink = CountedSink::new(told.clone(), metrics.clone());
+    told.answer(retry(1));
+    told.answer(Outcome::Acknowledged);
+    told.answer(Outcome::Rejected { cause: "no".into() });
     for _ in 0..2 {
         outcome(sink.deliver(&post("c", "1"))).await;
     }

@@ -1,12 +1,12 @@
 use super::*;
-use crate::sinks::tests::stage::post;
+use crate::sinks::tests::fixtures::post;
 
 fn event(id: &str) -> Message {
-    Message::of(&post("c", id))
+    Message::from_event(&post("c", id))
 }
 
-fn read_one(body: &str) -> Result<Vec<Reply>, AnswerError> {
-    read(body.as_bytes(), Some("application/json"), &[&event("1")], &"hook".into())
+fn read_one(body: &str) -> Result<Vec<Reply>, ReplyParseError> {
+    parse(body.as_bytes(), Some("application/json"), &[&event("1")], &"hook".into())
 }
 
 #[test]
@@ -19,41 +19,44 @@ fn what_says_nothing_is_no_reply() {
 #[test]
 fn a_reply_goes_to_the_channel_and_into_a_thread_where_asked() {
     let reply = read_one(r#"{"text":"hi"}"#).unwrap().remove(0);
-    assert_eq!((reply.thread, reply.seen_by), (None, SeenBy::Channel));
+    assert_eq!((reply.thread, reply.audience), (None, Audience::Channel));
     let reply = read_one(r#"{"text":"hi","in_thread":true,"response_type":"in_channel"}"#).unwrap().remove(0);
     assert_eq!(reply.thread.unwrap().as_str(), "1");
     // What is in a thread already is answered there.
     let json = event("1").json.replace(r#""root_id":"""#, r#""root_id":"root""#);
-    let inner = Message::read(&json).unwrap();
+    let inner = Message::parse(&json).unwrap();
     let body = br#"{"text":"hi","in_thread":true}"#;
-    let reply = read(body, None, &[&inner], &"hook".into()).unwrap().remove(0);
+    let reply = parse(body, None, &[&inner], &"hook".into()).unwrap().remove(0);
     assert_eq!(reply.thread.unwrap().as_str(), "root");
     assert_eq!(read_one(r#"{"props":{"attachments":[]}}"#).unwrap()[0].text, "");
 }
 
 #[test]
 fn what_is_wrong_is_told() {
-    assert!(matches!(read_one("ok"), Err(AnswerError::Form(_))));
-    assert!(matches!(read_one(r#"{"text":1}"#), Err(AnswerError::Form(_))));
-    assert!(matches!(read_one(r#"{"text":"a","response_type":"shout"}"#), Err(AnswerError::Form(_))));
-    assert_eq!(read_one(r#"{"text":"a","channel":"town-square"}"#), Err(AnswerError::AnotherChannel));
-    assert_eq!(read_one(r#"{"text":"a","to":"2"}"#), Err(AnswerError::ToNone));
-    let silent = Message::read(r#"{"account":"a","subject":"c","data":{}}"#).unwrap();
+    assert!(matches!(read_one("ok"), Err(ReplyParseError::Malformed(_))));
+    assert!(matches!(read_one(r#"{"text":1}"#), Err(ReplyParseError::Malformed(_))));
+    assert!(matches!(
+        read_one(r#"{"text":"a","response_type":"shout"}"#),
+        Err(ReplyParseError::Malformed(_))
+    ));
+    assert_eq!(read_one(r#"{"text":"a","channel":"town-square"}"#), Err(ReplyParseError::WrongChannel));
+    assert_eq!(read_one(r#"{"text":"a","to":"2"}"#), Err(ReplyParseError::UnknownEvent));
+    let silent = Message::parse(r#"{"account":"a","subject":"c","data":{}}"#).unwrap();
     let ephemeral = br#"{"text":"a","response_type":"ephemeral"}"#;
-    assert_eq!(read(ephemeral, None, &[&silent], &"hook".into()), Err(AnswerError::NoAuthor));
+    assert_eq!(parse(ephemeral, None, &[&silent], &"hook".into()), Err(ReplyParseError::NoAuthor));
 }
 
 #[test]
 fn of_several_events_the_answer_names_one() {
     let (one, two) = (event("1"), event("2"));
-    let read = |body: &str| read(body.as_bytes(), None, &[&one, &two], &"hook".into());
-    assert_eq!(read(r#"{"text":"a"}"#), Err(AnswerError::ToNone));
+    let parse = |body: &str| parse(body.as_bytes(), None, &[&one, &two], &"hook".into());
+    assert_eq!(parse(r#"{"text":"a"}"#), Err(ReplyParseError::UnknownEvent));
     let replies =
-        read(r#"[{"to":"2","text":"b"},{"to":"1","source":"/matterhost/main/helpdesk","text":"a"}]"#);
+        parse(r#"[{"to":"2","text":"b"},{"to":"1","source":"/matterhost/main/helpdesk","text":"a"}]"#);
     let told: Vec<_> =
-        replies.unwrap().iter().map(|reply| (reply.event.to_string(), reply.text.clone())).collect();
+        replies.unwrap().iter().map(|reply| (reply.event_id.to_string(), reply.text.clone())).collect();
     assert_eq!(told, [("2".into(), "b".into()), ("1".into(), "a".into())]);
-    assert_eq!(read(r#"{"to":"1","source":"/other","text":"a"}"#), Err(AnswerError::ToNone));
+    assert_eq!(parse(r#"{"to":"1","source":"/other","text":"a"}"#), Err(ReplyParseError::UnknownEvent));
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn the_charset_is_looked_at() {
 #[tokio::test]
 async fn while_nobody_posts_replies_are_dropped() {
     let reply = read_one(r#"{"text":"hi"}"#).unwrap().remove(0);
-    let poster = NotPosted::new("hook".into());
+    let poster = DiscardingReplyPoster::new("hook".into());
     let account = reply.account.clone();
     let action = reply.into_action().unwrap();
     poster.post(&account, action.clone()).await.unwrap();

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use matterhost_actors::ports::{Delivered, Outcome};
 
 use super::{
+    fixtures::{DEADLINE, delivered, outcome, post, post_with_text},
     rigs::{self, Rig},
-    stage::{DEADLINE, delivered, outcome, post, says},
 };
-use crate::sinks::queue::{QUEUE_BYTES, QUEUE_EVENTS};
+use crate::sinks::queue::{MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS};
 
 /// To hand an event over takes microseconds; on a busy machine a thread may have to wait for its turn.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ async fn while_the_far_side_takes_nothing_handing_over_blocks_nobody_and_has_a_b
                 Delivered::Now(outcome) => break outcome,
             }
             // The queue, what the far side holds, and what a pipe does.
-            assert!(waiting.len() < QUEUE_EVENTS + 1_000, "{}", rig.name);
+            assert!(waiting.len() < MAX_QUEUED_EVENTS + 1_000, "{}", rig.name);
         };
         assert!(matches!(refused, Outcome::Retry { .. }), "{}: {refused:?}", rig.name);
         hold(false);
@@ -84,11 +84,11 @@ async fn a_few_large_events_fill_it_as_many_small_ones_do() {
         let Some(hold) = &rig.hold else { continue };
         delivered(&*rig.sink, &post("first", "first")).await;
         hold(true);
-        let words = "x".repeat(QUEUE_BYTES / 4);
+        let words = "x".repeat(MAX_QUEUED_BYTES / 4);
         let mut waiting = Vec::new();
         loop {
             let id = format!("p{}", waiting.len());
-            match rig.sink.deliver(&says(&id, &id, &words)) {
+            match rig.sink.deliver(&post_with_text(&id, &id, &words)) {
                 Delivered::Later(later) => waiting.push(later),
                 Delivered::Now(outcome) => {
                     assert!(matches!(outcome, Outcome::Retry { .. }), "{}: {outcome:?}", rig.name);
@@ -108,7 +108,7 @@ async fn a_few_large_events_fill_it_as_many_small_ones_do() {
 async fn what_is_refused_for_now_is_asked_for_again_and_holds_up_no_other_channel() {
     for rig in rigs::all() {
         let Some(words) = rig.later else { continue };
-        let event = says("slow", "again", words);
+        let event = post_with_text("slow", "again", words);
         let first = outcome(rig.sink.deliver(&event)).await;
         assert!(matches!(first, Outcome::Retry { .. }), "{}: {first:?}", rig.name);
         assert_eq!(delivered(&*rig.sink, &post("other", "other")).await, Outcome::Acknowledged);
@@ -121,7 +121,7 @@ async fn what_is_refused_for_now_is_asked_for_again_and_holds_up_no_other_channe
 async fn what_is_refused_for_good_is_passed_over() {
     for rig in rigs::all() {
         let Some(words) = rig.never else { continue };
-        let refused = delivered(&*rig.sink, &says("c", "bad", words)).await;
+        let refused = delivered(&*rig.sink, &post_with_text("c", "bad", words)).await;
         assert!(matches!(refused, Outcome::Rejected { .. }), "{}: {refused:?}", rig.name);
         assert_eq!(delivered(&*rig.sink, &post("c", "good")).await, Outcome::Acknowledged);
         assert_eq!((rig.heard)(), ["good"], "{}", rig.name);
@@ -137,7 +137,7 @@ async fn one_that_ends_with_something_in_flight_ends_soon_and_acknowledges_nothi
         let waiting: Vec<_> =
             (0..20).map(|n| rig.sink.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
         worker.close();
-        tokio::time::timeout(DEADLINE, worker.ended()).await.unwrap();
+        tokio::time::timeout(DEADLINE, worker.join()).await.unwrap();
         let heard = (rig.heard)();
         for (n, given) in waiting.into_iter().enumerate() {
             let outcome = outcome(given).await;

@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::stage::DEADLINE;
+use super::fixtures::DEADLINE;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -25,15 +25,15 @@ pub(in crate::sinks) struct Request {
 }
 
 /// What the server does with a request.
-pub(in crate::sinks) enum Does {
+pub(in crate::sinks) enum FakeResponse {
     /// Answers with a status, headers and a body.
-    Says(u16, &'static str, Vec<u8>),
+    Answer(u16, &'static str, Vec<u8>),
     /// Answers with what is no whole answer, and closes.
     Raw(Vec<u8>),
     /// Closes without a word.
-    Closes,
+    Close,
     /// Says nothing until the end of the test.
-    Hangs,
+    Hang,
 }
 
 /// A server at work.
@@ -43,18 +43,18 @@ pub(in crate::sinks) struct Server {
 }
 
 struct Shared {
-    answer: Box<dyn Fn(&Request) -> Does + Send + Sync>,
+    answer: Box<dyn Fn(&Request) -> FakeResponse + Send + Sync>,
     requests: Mutex<Vec<Request>>,
     /// Answers are given while it is open.
     open: (Mutex<bool>, Condvar),
     connections: AtomicUsize,
     under_way: AtomicUsize,
-    most_under_way: AtomicUsize,
+    max_concurrent: AtomicUsize,
     over: AtomicBool,
 }
 
 impl Server {
-    pub(in crate::sinks) fn start(answer: impl Fn(&Request) -> Does + Send + Sync + 'static) -> Self {
+    pub(in crate::sinks) fn start(answer: impl Fn(&Request) -> FakeResponse + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -63,7 +63,7 @@ impl Server {
             open: (Mutex::new(true), Condvar::new()),
             connections: AtomicUsize::new(0),
             under_way: AtomicUsize::new(0),
-            most_under_way: AtomicUsize::new(0),
+            max_concurrent: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -95,7 +95,7 @@ impl Server {
     }
 
     /// Waits until so many requests have come.
-    pub(in crate::sinks) async fn came(&self, count: usize) -> Vec<Request> {
+    pub(in crate::sinks) async fn wait_for_requests(&self, count: usize) -> Vec<Request> {
         let end = Instant::now() + DEADLINE;
         loop {
             let requests = self.requests();
@@ -112,8 +112,8 @@ impl Server {
     }
 
     /// The most requests that were under way at one moment.
-    pub(in crate::sinks) fn most_under_way(&self) -> usize {
-        self.shared.most_under_way.load(Ordering::Acquire)
+    pub(in crate::sinks) fn max_concurrent(&self) -> usize {
+        self.shared.max_concurrent.load(Ordering::Acquire)
     }
 }
 
@@ -131,7 +131,7 @@ impl Shared {
         let mut reader = BufReader::new(stream);
         while let Some(request) = read(&mut reader) {
             let now = self.under_way.fetch_add(1, Ordering::AcqRel) + 1;
-            self.most_under_way.fetch_max(now, Ordering::AcqRel);
+            self.max_concurrent.fetch_max(now, Ordering::AcqRel);
             self.requests.lock().unwrap().push(request.clone());
             let open = self.open.1.wait_while(self.open.0.lock().unwrap(), |open| !*open).unwrap();
             drop(open);
@@ -144,19 +144,19 @@ impl Shared {
     }
 
     /// Whether the connection stays.
-    fn answer(&self, mut stream: &TcpStream, does: Does) -> bool {
+    fn answer(&self, mut stream: &TcpStream, does: FakeResponse) -> bool {
         match does {
-            Does::Says(status, headers, body) => {
+            FakeResponse::Answer(status, headers, body) => {
                 let length = body.len();
                 let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
                 stream.write_all(&[head.as_bytes(), &body].concat()).is_ok()
             }
-            Does::Raw(bytes) => {
+            FakeResponse::Raw(bytes) => {
                 let _ = stream.write_all(&bytes);
                 false
             }
-            Does::Closes => false,
-            Does::Hangs => {
+            FakeResponse::Close => false,
+            FakeResponse::Hang => {
                 while !self.over.load(Ordering::Acquire) {
                     thread::sleep(Duration::from_millis(20));
                 }
@@ -199,6 +199,6 @@ impl Request {
 }
 
 /// An answer of a good handler.
-pub(in crate::sinks) fn ok() -> Does {
-    Does::Says(200, "", Vec::new())
+pub(in crate::sinks) fn ok() -> FakeResponse {
+    FakeResponse::Answer(200, "", Vec::new())
 }

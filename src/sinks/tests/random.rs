@@ -16,10 +16,10 @@ use matterhost_actors::{
 };
 
 use super::{
-    far_exec::Far,
-    http::{Does, Request, Server, ok},
+    fake_child::FakeChild,
+    fixtures::{delivered, handler_deps, post},
+    http::{FakeResponse, Request, Server, ok},
     rigs::config,
-    stage::{delivered, post, supplies},
 };
 use crate::sinks::webhook::Webhook;
 
@@ -79,31 +79,31 @@ async fn a_webhook_whose_handler_does_anything() {
         });
         let mut config = config(&server, if seed % 2 == 0 { 1 } else { 3 });
         config.timeout = REQUEST_PATIENCE;
-        let hook = Webhook::start(config, supplies("hook")).unwrap();
+        let hook = Webhook::start(config, handler_deps("hook")).unwrap();
         talk(&hook).await;
         check(&taken.lock().unwrap(), seed);
     }
 }
 
 /// What a handler does, who takes the events first or does not.
-fn any(which: u8, request: &Request, taken: &Mutex<Vec<String>>) -> Does {
+fn any(which: u8, request: &Request, taken: &Mutex<Vec<String>>) -> FakeResponse {
     let refuses = match which {
-        0 => Some(Does::Says(503, "", Vec::new())),
-        1 => Some(Does::Says(429, "retry-after: 0\r\n", Vec::new())),
-        2 => Some(Does::Closes),
-        3 => Some(Does::Hangs),
-        4 => Some(Does::Says(302, "location: /\r\n", Vec::new())),
+        0 => Some(FakeResponse::Answer(503, "", Vec::new())),
+        1 => Some(FakeResponse::Answer(429, "retry-after: 0\r\n", Vec::new())),
+        2 => Some(FakeResponse::Close),
+        3 => Some(FakeResponse::Hang),
+        4 => Some(FakeResponse::Answer(302, "location: /\r\n", Vec::new())),
         _ => None,
     };
     refuses.unwrap_or_else(|| {
         taken.lock().unwrap().extend(request.ids());
         match which {
-            5 => Does::Closes,
-            6 => Does::Hangs,
-            7 => Does::Raw(b"HTTP/1.1 200 X\r\ncontent-le".into()),
-            8 => Does::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{\"te".into()),
-            9 => Does::Says(200, "content-type: application/json\r\n", b"{\"text\": 5}".into()),
-            10 => Does::Says(500, "", vec![b'x'; 100_000]),
+            5 => FakeResponse::Close,
+            6 => FakeResponse::Hang,
+            7 => FakeResponse::Raw(b"HTTP/1.1 200 X\r\ncontent-le".into()),
+            8 => FakeResponse::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{\"te".into()),
+            9 => FakeResponse::Answer(200, "content-type: application/json\r\n", b"{\"text\": 5}".into()),
+            10 => FakeResponse::Answer(500, "", vec![b'x'; 100_000]),
             _ => ok(),
         }
     })
@@ -145,15 +145,15 @@ async fn a_child_that_does_anything() {
             ..RestartSettings::default()
         });
         let change = |config: &mut crate::config::ExecConfig| config.timeout = CHILD_PATIENCE;
-        let far = Far::by(
+        let child = FakeChild::with_policy(
             ANYTHING,
             change,
-            supplies("child").poster,
+            handler_deps("child").poster,
             policy.unwrap(),
             &[("seed", &seed.to_string())],
         );
-        talk(&far.exec).await;
-        check(&far.heard(), seed);
-        assert!(far.lives() > 1, "nothing struck");
+        talk(&child.exec).await;
+        check(&child.heard(), seed);
+        assert!(child.lives() > 1, "nothing struck");
     }
 }

@@ -19,15 +19,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    far_exec::Far,
-    http::{Does, Server},
-    stage::supplies,
+    fake_child::FakeChild,
+    fixtures::handler_deps,
+    http::{FakeResponse, Server},
 };
 use crate::{
     config::{FileConfig, Secrets, WebhookConfig},
     sinks::{
         lines::{file, stdout::LineSink},
-        start_gate::Turn,
+        start_gate::StartGate,
         webhook::Webhook,
         worker::Worker,
     },
@@ -94,10 +94,10 @@ fn files() -> Rig {
         keep: 1_000,
         fsync: false,
     };
-    let sink = file::start("archive", config.clone(), Turn::at_once()).unwrap();
+    let sink = file::start("archive", config.clone(), StartGate::open()).unwrap();
     let heard = move || {
         let _here = &dir;
-        let files = crate::sinks::lines::rotate::all(&config.path, config.keep);
+        let files = crate::sinks::lines::rotate::existing_files(&config.path, config.keep);
         let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         text.lines().map(id).collect()
     };
@@ -124,15 +124,15 @@ fn webhook(batch: usize) -> Rig {
         let events = request.events();
         let any = |wanted: &str| events.iter().any(|event| words(event) == wanted);
         if any("reject") {
-            return Does::Says(422, "", Vec::new());
+            return FakeResponse::Answer(422, "", Vec::new());
         }
         if any("retry-once") && laters.fetch_add(1, Ordering::AcqRel) == 0 {
-            return Does::Says(503, "", Vec::new());
+            return FakeResponse::Answer(503, "", Vec::new());
         }
         seen.lock().unwrap().extend(request.ids());
         super::http::ok()
     }));
-    let webhook = Webhook::start(config(&server, batch), supplies("hook")).unwrap();
+    let webhook = Webhook::start(config(&server, batch), handler_deps("hook")).unwrap();
     let holding = Arc::clone(&server);
     Rig {
         name: if batch == 1 { "webhook" } else { "webhook in batches" },
@@ -155,22 +155,22 @@ pub(in crate::sinks) fn config(server: &Server, batch: usize) -> WebhookConfig {
         ca: None,
         secret_file: None,
         secrets: Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap(),
-        timeout: super::stage::DEADLINE,
+        timeout: super::fixtures::DEADLINE,
         concurrency: 4,
         batch,
     }
 }
 
 fn exec() -> Rig {
-    let far = Arc::new(Far::start());
-    let (heard, held) = (Arc::clone(&far), Arc::clone(&far));
+    let child = Arc::new(FakeChild::start());
+    let (heard, held) = (Arc::clone(&child), Arc::clone(&child));
     Rig {
         name: "exec",
-        sink: Arc::new(far.exec.clone()),
+        sink: Arc::new(child.exec.clone()),
         heard: Box::new(move || heard.heard()),
         hold: Some(Box::new(move |hold| held.hold(hold))),
         later: Some("retry-once"),
         never: Some("reject"),
-        worker: Some(far.exec.worker.clone()),
+        worker: Some(child.exec.worker.clone()),
     }
 }

@@ -19,16 +19,16 @@ use tokio::time::timeout;
 
 use super::{
     sign,
-    verdict::{Verdict, of_status},
+    verdict::{Verdict, for_status},
 };
 use crate::config::WebhookConfig;
 use crate::sinks::{
     message::Message,
-    reply::{self, AnswerError},
+    reply::{self, ReplyParseError},
 };
 
 /// The longest answer that is read: a post of the greatest length, with props, is a tenth of it.
-pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
+pub(super) const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// One event a request.
 const ONE: &str = "application/cloudevents+json; charset=utf-8";
@@ -36,7 +36,7 @@ const ONE: &str = "application/cloudevents+json; charset=utf-8";
 const SEVERAL: &str = "application/cloudevents-batch+json; charset=utf-8";
 
 /// Asks a handler. It belongs to the thread that made it.
-pub(super) struct Handler {
+pub(super) struct HandlerClient {
     sink: Arc<str>,
     config: WebhookConfig,
     http: awc::Client,
@@ -44,7 +44,7 @@ pub(super) struct Handler {
     uri: String,
 }
 
-impl Handler {
+impl HandlerClient {
     pub(super) fn new(sink: &Arc<str>, config: WebhookConfig) -> Self {
         let server = config.client.url().to_string();
         let plain = server.strip_prefix("https://").or(server.strip_prefix("http://")).unwrap_or(&server);
@@ -53,9 +53,9 @@ impl Handler {
     }
 
     /// Sends events, at least one, and says what became of them.
-    pub(super) async fn ask(&self, events: &[&Message]) -> Verdict {
+    pub(super) async fn deliver(&self, events: &[&Message]) -> Verdict {
         let limit = self.config.timeout;
-        timeout(limit, Box::pin(self.send(events))).await.unwrap_or_else(|_| Verdict::Later {
+        timeout(limit, Box::pin(self.send(events))).await.unwrap_or_else(|_| Verdict::RetryLater {
             cause: format!("{} did not answer within {}", self.place(), humantime::format_duration(limit)),
             pause: None,
         })
@@ -63,7 +63,7 @@ impl Handler {
 
     async fn send(&self, events: &[&Message]) -> Verdict {
         let (kind, body) = self.body(events);
-        let id = sign::id(events);
+        let id = sign::request_id(events);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let timestamp = now.as_secs().to_string();
         let signature = sign::signature(&self.config.secrets, &id, &timestamp, body.as_bytes());
@@ -76,9 +76,10 @@ impl Handler {
             .insert_header(("webhook-signature", signature));
         match request.send_body(body).await {
             Ok(mut response) => self.answered(&mut response, events).await,
-            Err(error) => {
-                Verdict::Later { cause: format!("{} cannot be asked: {error}", self.place()), pause: None }
-            }
+            Err(error) => Verdict::RetryLater {
+                cause: format!("{} cannot be asked: {error}", self.place()),
+                pause: None,
+            },
         }
     }
 
@@ -100,11 +101,11 @@ impl Handler {
         // Read also where it means nothing: a connection whose answer is unread cannot be used again.
         let body = read(response).await;
         if !status.is_success() {
-            return of_status(status, response.headers());
+            return for_status(status, response.headers());
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = if status == StatusCode::NO_CONTENT { Ok(Vec::new()) } else { body };
-        Verdict::Taken(body.and_then(|body| reply::read(&body, kind, events, &self.sink)))
+        Verdict::Accepted(body.and_then(|body| reply::parse(&body, kind, events, &self.sink)))
     }
 
     /// Where the handler is, without what may hold a secret.
@@ -113,19 +114,19 @@ impl Handler {
     }
 }
 
-async fn read<S>(response: &mut ClientResponse<S>) -> Result<Vec<u8>, AnswerError>
+async fn read<S>(response: &mut ClientResponse<S>) -> Result<Vec<u8>, ReplyParseError>
 where
     S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
 {
     let mut body = Vec::new();
     while let Some(piece) = response.next().await {
-        let piece = piece.map_err(|_| AnswerError::BrokenOff)?;
-        if body.len() + piece.len() > LARGEST_ANSWER {
-            return Err(AnswerError::TooLarge(LARGEST_ANSWER));
+        let piece = piece.map_err(|_| ReplyParseError::Truncated)?;
+        if body.len() + piece.len() > MAX_ANSWER_BYTES {
+            return Err(ReplyParseError::TooLarge(MAX_ANSWER_BYTES));
         }
         body.extend_from_slice(&piece);
     }
-    if is_whole(response.headers(), body.len()) { Ok(body) } else { Err(AnswerError::BrokenOff) }
+    if is_whole(response.headers(), body.len()) { Ok(body) } else { Err(ReplyParseError::Truncated) }
 }
 
 /// The HTTP client hands out a body that was cut short as if it were whole.

@@ -11,7 +11,7 @@ use crate::sinks::message::Message;
 
 /// The id of a request: the same whenever the same events are sent. A dot would end it in what is signed, which
 /// is why it is not made of names.
-pub(super) fn id(messages: &[&Message]) -> String {
+pub(super) fn request_id(messages: &[&Message]) -> String {
     let mut sum = digest::Context::new(&digest::SHA256);
     for message in messages {
         for part in [&message.source, &message.id] {
@@ -36,7 +36,7 @@ pub(super) fn signature(secrets: &Secrets, id: &str, timestamp: &str, body: &[u8
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::tests::stage::post_of, *};
+    use super::{super::super::tests::fixtures::post_of, *};
 
     /// The example of the convention itself.
     #[test]
@@ -59,10 +59,10 @@ mod tests {
 
     #[test]
     fn what_two_accounts_hear_has_two_ids_and_the_same_again_has_one() {
-        let [a, b] = ["a.b", "c"].map(|account| Message::of(&post_of(account, "c1", "p1")));
-        assert_eq!(id(&[&a]), id(&[&Message::read(&a.json).unwrap()]));
-        assert_ne!(id(&[&a]), id(&[&b]));
-        assert_ne!(id(&[&a, &b]), id(&[&a]));
-        assert!(!id(&[&a]).contains('.'));
+        let [a, b] = ["a.b", "c"].map(|account| Message::from_event(&post_of(account, "c1", "p1")));
+        assert_eq!(request_id(&[&a]), request_id(&[&Message::parse(&a.json).unwrap()]));
+        assert_ne!(request_id(&[&a]), request_id(&[&b]));
+        assert_ne!(request_id(&[&a, &b]), request_id(&[&a]));
+        assert!(!request_id(&[&a]).contains('.'));
     }
 }

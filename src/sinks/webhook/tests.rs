@@ -2,15 +2,15 @@ use std::sync::Mutex;
 
 use matterhost_actors::model::{AccountName, OutgoingAction};
 
-use super::{request::LARGEST_ANSWER, *};
+use super::{request::MAX_ANSWER_BYTES, *};
 use crate::config::{DeadLetterConfig, Secrets};
 use crate::sinks::{
     dead_letter::DeadLetters,
-    reply::AnswerError,
+    reply::ReplyParseError,
     tests::{
-        http::{Does, Request, Server, ok},
+        fixtures::{RecordingReplyPoster, delivered, handler_deps, outcome, post, post_of},
+        http::{FakeResponse, Request, Server, ok},
         rigs::config,
-        stage::{Posted, delivered, outcome, post, post_of, supplies},
     },
 };
 
@@ -19,17 +19,17 @@ const JSON: &str = "content-type: application/json\r\n";
 fn start(server: &Server, change: impl FnOnce(&mut WebhookConfig)) -> Webhook {
     let mut config = config(server, 1);
     change(&mut config);
-    Webhook::start(config, supplies("hook")).unwrap()
+    Webhook::start(config, handler_deps("hook")).unwrap()
 }
 
 /// A server that does one thing after the other, and then is a good handler.
-fn server(does: Vec<Does>) -> Server {
+fn server(does: Vec<FakeResponse>) -> Server {
     let does = Mutex::new(does.into_iter());
     Server::start(move |_| does.lock().unwrap().next().unwrap_or_else(ok))
 }
 
-fn says(status: u16, headers: &'static str) -> Does {
-    Does::Says(status, headers, Vec::new())
+fn says(status: u16, headers: &'static str) -> FakeResponse {
+    FakeResponse::Answer(status, headers, Vec::new())
 }
 
 fn cause(outcome: Outcome) -> String {
@@ -78,7 +78,13 @@ async fn while_a_secret_is_changed_either_will_do() {
 
 #[tokio::test]
 async fn what_may_pass_is_tried_again_under_the_same_id() {
-    let tries = [says(408, ""), says(500, ""), says(503, ""), Does::Closes, Does::Raw(b"HTTP/1.1 2".into())];
+    let tries = [
+        says(408, ""),
+        says(500, ""),
+        says(503, ""),
+        FakeResponse::Close,
+        FakeResponse::Raw(b"HTTP/1.1 2".into()),
+    ];
     let count = tries.len() + 1;
     let server = server(tries.into());
     let hook = start(&server, |_| {});
@@ -138,7 +144,7 @@ async fn a_redirect_is_not_followed_and_told() {
 
 #[tokio::test]
 async fn one_that_cannot_be_reached_or_hangs_is_told_without_the_path() {
-    let server = server(vec![Does::Hangs]);
+    let server = server(vec![FakeResponse::Hang]);
     let hook = start(&server, |config| config.timeout = Duration::from_millis(200));
     let hung = cause(outcome(hook.deliver(&post("c", "1"))).await);
     assert!(hung.contains("did not answer within 200ms"), "{hung}");
@@ -161,26 +167,27 @@ async fn one_that_cannot_be_reached_or_hangs_is_told_without_the_path() {
 #[tokio::test]
 async fn what_is_refused_for_good_is_in_the_dead_letters_before_it_is_passed_over() {
     let dir = tempfile::tempdir().unwrap();
-    let letters = DeadLetters::of(
+    let letters = DeadLetters::for_sink(
         "hook",
         &DeadLetterConfig { dir: dir.path().join("letters"), max_size: 1 << 20, keep: 2 },
     );
     let server = server(vec![says(400, ""), says(410, "")]);
-    let supplies = Supplies { dead_letters: Some(letters.clone()), ..supplies("hook") };
-    let hook = Webhook::start(config(&server, 1), supplies).unwrap();
+    let handler_deps = HandlerDeps { dead_letters: Some(letters.clone()), ..handler_deps("hook") };
+    let hook = Webhook::start(config(&server, 1), handler_deps).unwrap();
     for id in ["1", "2"] {
         let Outcome::Rejected { cause } = delivered(&hook, &post("c", id)).await else { panic!("taken") };
         assert!(cause.starts_with("sink hook: the handler answered 4"), "{cause}");
     }
     let kept = letters.list().unwrap();
-    let ids: Vec<_> = kept.iter().map(|letter| Message::read(letter.event.get()).unwrap().id).collect();
+    let ids: Vec<_> = kept.iter().map(|letter| Message::parse(letter.event.get()).unwrap().id).collect();
     assert_eq!(ids, ["1".into(), "2".into()]);
     assert_eq!(&*kept[0].cause, "the handler answered 400 Bad Request");
     // Where they cannot be written the event is not passed over.
     std::fs::remove_dir_all(dir.path().join("letters")).unwrap();
     std::fs::write(dir.path().join("letters"), "in the way").unwrap();
     let server = self::server(vec![says(400, "")]);
-    let again = Supplies { dead_letters: Some(letters), ..super::super::tests::stage::supplies("hook") };
+    let again =
+        HandlerDeps { dead_letters: Some(letters), ..super::super::tests::fixtures::handler_deps("hook") };
     let hook = Webhook::start(config(&server, 1), again).unwrap();
     let told = cause(outcome(hook.deliver(&post("c", "3"))).await);
     assert!(told.contains("the dead letter cannot be written"), "{told}");
@@ -192,12 +199,12 @@ async fn at_most_so_many_requests_are_under_way_and_connections_are_kept() {
     server.hold(true);
     let hook = start(&server, |_| {});
     let waiting: Vec<_> = (0..40).map(|n| hook.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
-    server.came(4).await;
+    server.wait_for_requests(4).await;
     server.hold(false);
     for given in waiting {
         assert_eq!(outcome(given).await, Outcome::Acknowledged);
     }
-    assert_eq!(server.most_under_way(), 4);
+    assert_eq!(server.max_concurrent(), 4);
     for n in 0..20 {
         delivered(&hook, &post("c", &n.to_string())).await;
     }
@@ -210,7 +217,7 @@ async fn what_was_given_up_before_its_turn_is_not_sent() {
     server.hold(true);
     let hook = start(&server, |config| config.concurrency = 1);
     let first = hook.deliver(&post("a", "first"));
-    server.came(1).await;
+    server.wait_for_requests(1).await;
     drop(hook.deliver(&post("b", "given-up")));
     let last = hook.deliver(&post("c", "last"));
     server.hold(false);
@@ -227,7 +234,7 @@ async fn a_batch_is_a_list_of_what_waits_and_no_longer_than_asked_for() {
     server.hold(true);
     let hook = start(&server, |config| (config.batch, config.concurrency) = (5, 1));
     let first = hook.deliver(&post("c", "first"));
-    server.came(1).await;
+    server.wait_for_requests(1).await;
     let waiting: Vec<_> = (0..12).map(|n| hook.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
     server.hold(false);
     for given in waiting.into_iter().chain([first]) {
@@ -250,7 +257,7 @@ async fn a_batch_that_is_refused_is_taken_apart() {
     server.hold(true);
     let hook = start(&server, |config| (config.batch, config.concurrency) = (5, 1));
     let first = hook.deliver(&post("c", "first"));
-    server.came(1).await;
+    server.wait_for_requests(1).await;
     let waiting: Vec<_> = ["1", "bad", "2"].map(|id| hook.deliver(&post(&format!("c{id}"), id))).into();
     server.hold(false);
     assert_eq!(outcome(first).await, Outcome::Acknowledged);
@@ -265,11 +272,11 @@ async fn a_batch_that_is_refused_is_taken_apart() {
 }
 
 /// Delivers one event to a handler that answers so, and returns the replies that were posted.
-async fn replies(does: Does) -> (Outcome, Vec<(AccountName, OutgoingAction)>) {
-    let posted = Arc::<Posted>::default();
+async fn replies(does: FakeResponse) -> (Outcome, Vec<(AccountName, OutgoingAction)>) {
+    let posted = Arc::<RecordingReplyPoster>::default();
     let server = server(vec![does]);
-    let supplies = Supplies { poster: Arc::clone(&posted) as _, ..supplies("hook") };
-    let hook = Webhook::start(config(&server, 1), supplies).unwrap();
+    let handler_deps = HandlerDeps { poster: Arc::clone(&posted) as _, ..handler_deps("hook") };
+    let hook = Webhook::start(config(&server, 1), handler_deps).unwrap();
     let outcome = delivered(&hook, &post("c", "1")).await;
     (outcome, posted.actions())
 }
@@ -278,7 +285,7 @@ async fn replies(does: Does) -> (Outcome, Vec<(AccountName, OutgoingAction)>) {
 async fn an_answer_is_a_reply() {
     let body =
         br#"{"text":"hi","response_type":"ephemeral","in_thread":true,"props":{"a":1},"username":"x"}"#;
-    let (outcome, replies) = replies(Does::Says(200, JSON, body.into())).await;
+    let (outcome, replies) = replies(FakeResponse::Answer(200, JSON, body.into())).await;
     assert_eq!(outcome, Outcome::Acknowledged);
     let [(account, OutgoingAction::Ephemeral { user, draft })] = &replies[..] else { panic!("{replies:?}") };
     assert_eq!((account.as_str(), draft.channel.as_str(), &*draft.text), ("helpdesk", "c", "hi"));
@@ -290,20 +297,20 @@ async fn an_answer_is_a_reply() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_used_loses_nothing() {
-    let long = vec![b' '; LARGEST_ANSWER + 1];
+    let long = vec![b' '; MAX_ANSWER_BYTES + 1];
     let endless =
         [b"HTTP/1.0 200 X\r\ncontent-type: application/json\r\n\r\n".to_vec(), long.clone()].concat();
     let cut = b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{\"text\":".to_vec();
     for does in [
-        Does::Says(200, "content-type: text/plain\r\n", b"ok".into()),
-        Does::Says(200, JSON, long),
-        Does::Raw(endless),
-        Does::Raw(cut),
-        Does::Says(200, "content-type: application/json; charset=iso-8859-1\r\n", b"{}".into()),
-        Does::Says(200, JSON, b"{\"text\":\"\xe4\"}".into()),
-        Does::Says(200, JSON, br#"{"text":"hi","channel_id":"another"}"#.into()),
-        Does::Says(204, "", Vec::new()),
-        Does::Says(200, JSON, b"{}".into()),
+        FakeResponse::Answer(200, "content-type: text/plain\r\n", b"ok".into()),
+        FakeResponse::Answer(200, JSON, long),
+        FakeResponse::Raw(endless),
+        FakeResponse::Raw(cut),
+        FakeResponse::Answer(200, "content-type: application/json; charset=iso-8859-1\r\n", b"{}".into()),
+        FakeResponse::Answer(200, JSON, b"{\"text\":\"\xe4\"}".into()),
+        FakeResponse::Answer(200, JSON, br#"{"text":"hi","channel_id":"another"}"#.into()),
+        FakeResponse::Answer(204, "", Vec::new()),
+        FakeResponse::Answer(200, JSON, b"{}".into()),
     ] {
         assert_eq!(replies(does).await, (Outcome::Acknowledged, Vec::new()));
     }
@@ -311,20 +318,29 @@ async fn an_answer_that_cannot_be_used_loses_nothing() {
 
 #[tokio::test]
 async fn what_is_wrong_with_an_answer_is_said() {
-    let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; LARGEST_ANSWER + 1]].concat();
+    let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; MAX_ANSWER_BYTES + 1]].concat();
     let cases = [
-        (Does::Says(200, JSON, vec![b' '; LARGEST_ANSWER + 1]), AnswerError::TooLarge(LARGEST_ANSWER)),
-        (Does::Raw(endless), AnswerError::TooLarge(LARGEST_ANSWER)),
-        (Does::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{".into()), AnswerError::BrokenOff),
-        (Does::Says(200, "content-type: a; charset=x\r\n", Vec::new()), AnswerError::Charset),
-        (Does::Says(200, JSON, br#"{"text":"a","channel":"x"}"#.into()), AnswerError::AnotherChannel),
+        (
+            FakeResponse::Answer(200, JSON, vec![b' '; MAX_ANSWER_BYTES + 1]),
+            ReplyParseError::TooLarge(MAX_ANSWER_BYTES),
+        ),
+        (FakeResponse::Raw(endless), ReplyParseError::TooLarge(MAX_ANSWER_BYTES)),
+        (
+            FakeResponse::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{".into()),
+            ReplyParseError::Truncated,
+        ),
+        (FakeResponse::Answer(200, "content-type: a; charset=x\r\n", Vec::new()), ReplyParseError::NotUtf8),
+        (
+            FakeResponse::Answer(200, JSON, br#"{"text":"a","channel":"x"}"#.into()),
+            ReplyParseError::WrongChannel,
+        ),
     ];
     let asking = async {
         for (does, expected) in cases {
             let server = server(vec![does]);
-            let handler = Handler::new(&"hook".into(), config(&server, 1));
-            let event = Message::of(&post("c", "1"));
-            assert_eq!(handler.ask(&[&event]).await, Verdict::Taken(Err(expected)));
+            let handler = HandlerClient::new(&"hook".into(), config(&server, 1));
+            let event = Message::from_event(&post("c", "1"));
+            assert_eq!(handler.deliver(&[&event]).await, Verdict::Accepted(Err(expected)));
         }
     };
     tokio::task::LocalSet::new().run_until(asking).await;

@@ -7,7 +7,7 @@ use awc::http::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use crate::sinks::reply::{AnswerError, Reply};
+use crate::sinks::reply::{Reply, ReplyParseError};
 
 /// A handler that wants a longer pause than this is asked all the same: it may have come back.
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
@@ -16,9 +16,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(3600);
 #[derive(Debug, PartialEq)]
 pub(super) enum Verdict {
     /// The handler has it. An answer that cannot be read changes nothing of that.
-    Taken(Result<Vec<Reply>, AnswerError>),
+    Accepted(Result<Vec<Reply>, ReplyParseError>),
     /// Not now.
-    Later {
+    RetryLater {
         /// Why.
         cause: String,
         /// How long the handler wants no request at all.
@@ -32,16 +32,18 @@ pub(super) enum Verdict {
 }
 
 /// What a status other than 2xx means.
-pub(super) fn of_status(status: StatusCode, headers: &HeaderMap) -> Verdict {
+pub(super) fn for_status(status: StatusCode, headers: &HeaderMap) -> Verdict {
     let cause = format!("the handler answered {status}");
     match status.as_u16() {
-        300..=399 => Verdict::Later {
+        300..=399 => Verdict::RetryLater {
             cause: format!("{cause}; redirects are not followed: let url name the place itself"),
             pause: None,
         },
-        408 | 429 | 500..=599 => Verdict::Later { cause, pause: retry_after(headers, SystemTime::now()) },
+        408 | 429 | 500..=599 => {
+            Verdict::RetryLater { cause, pause: retry_after(headers, SystemTime::now()) }
+        }
         400..=499 => Verdict::Refused { cause },
-        _ => Verdict::Later { cause: format!("{cause}, which no handler should"), pause: None },
+        _ => Verdict::RetryLater { cause: format!("{cause}, which no handler should"), pause: None },
     }
 }
 
@@ -60,18 +62,18 @@ mod tests {
     use super::*;
 
     fn status(code: u16) -> Verdict {
-        of_status(StatusCode::from_u16(code).unwrap(), &HeaderMap::new())
+        for_status(StatusCode::from_u16(code).unwrap(), &HeaderMap::new())
     }
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_cannot_is_refused() {
         for code in [408, 429, 500, 502, 503, 599, 301, 307, 308, 304, 199] {
-            assert!(matches!(status(code), Verdict::Later { pause: None, .. }), "{code}");
+            assert!(matches!(status(code), Verdict::RetryLater { pause: None, .. }), "{code}");
         }
         for code in [400, 401, 403, 404, 405, 410, 413, 415, 422, 451, 499] {
             assert!(matches!(status(code), Verdict::Refused { .. }), "{code}");
         }
-        let Verdict::Later { cause, .. } = status(302) else { panic!("not later") };
+        let Verdict::RetryLater { cause, .. } = status(302) else { panic!("not later") };
         assert!(cause.contains("302 Found") && cause.contains("redirects are not followed"), "{cause}");
     }
 

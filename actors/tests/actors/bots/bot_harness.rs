@@ -6,7 +6,7 @@ use matterhost_actors::{
     bots::{Bot, BotResult, Context, Joined, Post, Reaction},
     model::{AccountName, ChannelId, Draft, OutgoingAction, ReplyError, ReplyKey},
     ports::Outcome,
-    testing::{Rehearsal, event, post, reaction},
+    testing::{BotHarness, event, post, reaction},
 };
 use serde_json::json;
 
@@ -16,7 +16,7 @@ struct Clerk(Mutex<Vec<String>>);
 
 impl Clerk {
     fn note(&self, context: &Context, what: &str) {
-        let late = if context.recovered() { "late " } else { "" };
+        let late = if context.is_recovered() { "late " } else { "" };
         self.0.lock().unwrap().push(format!("{late}{what}"));
     }
 }
@@ -34,8 +34,8 @@ impl Bot for Clerk {
                 let made = context.reply("made").await?;
                 context.edit(&made.ids[0], "edited").await?;
                 context.react("wave").await?;
-                context.typing().await?;
-                context.whisper(&post.user_id, "psst").await?;
+                context.send_typing().await?;
+                context.post_ephemeral(&post.user_id, "psst").await?;
                 let key = Some(ReplyKey::new("mine")?);
                 let draft = Draft { channel: "else".into(), text: "there".into(), key, ..Draft::default() };
                 context.post(draft).await?;
@@ -74,31 +74,31 @@ impl Bot for Clerk {
     }
 }
 
-fn rehearse(test: impl AsyncFnOnce(&Rehearsal<std::sync::Arc<Clerk>>, &Clerk)) {
+fn with_harness(test: impl AsyncFnOnce(&BotHarness<std::sync::Arc<Clerk>>, &Clerk)) {
     actix::System::new().block_on(async {
         let clerk = std::sync::Arc::new(Clerk::default());
-        let rehearsal = Rehearsal::new(clerk.clone()).with_deadline(Duration::from_millis(50));
-        test(&rehearsal, &clerk).await;
+        let harness = BotHarness::new(clerk.clone()).with_deadline(Duration::from_millis(50));
+        test(&harness, &clerk).await;
     });
 }
 
 #[test]
 fn each_event_reaches_its_handler() {
-    rehearse(async |rehearsal, clerk| {
+    with_harness(async |harness, clerk| {
         let root = "root-of-a-thread";
-        for says in [
+        for builder in [
             post("hello").by("ben").in_channel("garden"),
             post("hello").in_thread(root).recovered(),
-            post("").to("p1").edited("new"),
-            post("").to("p1").deleted(),
-            reaction("wave").to("p1"),
-            reaction("wave").to("p1").taken_back(),
+            post("").post_id("p1").edited("new"),
+            post("").post_id("p1").deleted(),
+            reaction("wave").post_id("p1"),
+            reaction("wave").post_id("p1").removed(),
             post("").by("ben").of_type("system_join_channel"),
-            post("").of_type("system_add_to_channel").with("addedUserId", json!("cho")),
+            post("").of_type("system_add_to_channel").with_prop("addedUserId", json!("cho")),
             post("").of_type("system_header_change"),
             event("status_change", json!({ "status": "away" })),
         ] {
-            assert_eq!(rehearsal.hears(says.clone()).await, Outcome::Acknowledged, "{says:?}");
+            assert_eq!(harness.deliver(builder.clone()).await, Outcome::Acknowledged, "{builder:?}");
         }
         assert_eq!(
             *clerk.0.lock().unwrap(),
@@ -120,9 +120,9 @@ fn each_event_reaches_its_handler() {
 
 #[test]
 fn answers_have_places_and_keys() {
-    rehearse(async |rehearsal, _| {
-        rehearsal.hears(post("two").to("p1")).await;
-        rehearsal.hears(post("two").to("p2").in_thread("root")).await;
+    with_harness(async |harness, _| {
+        harness.deliver(post("two").post_id("p1")).await;
+        harness.deliver(post("two").post_id("p2").in_thread("root")).await;
         let of = |order: OutgoingAction| match order {
             OutgoingAction::Post(draft) => (
                 draft.root_id.map_or_else(String::new, |root| root.to_string()),
@@ -130,19 +130,19 @@ fn answers_have_places_and_keys() {
             ),
             other => panic!("{other:?}"),
         };
-        let orders: Vec<_> = rehearsal.orders().into_iter().map(of).collect();
+        let actions: Vec<_> = harness.actions().into_iter().map(of).collect();
         let expected = [("", "p1#0"), ("p1", "p1#1"), ("", "p2#0"), ("root", "p2#1")];
-        assert_eq!(orders, expected.map(|(root, key)| (root.to_owned(), key.to_owned())));
-        assert_eq!(rehearsal.texts(), ["one", "two", "one", "two"]);
+        assert_eq!(actions, expected.map(|(root, key)| (root.to_owned(), key.to_owned())));
+        assert_eq!(harness.texts(), ["one", "two", "one", "two"]);
     });
 }
 
 #[test]
 fn whatever_a_bot_does_is_collected() {
-    rehearse(async |rehearsal, _| {
-        rehearsal.hears(post("all").to("p1")).await;
-        let orders = rehearsal.orders();
-        let [made, edit, react, typing, whisper, there] = &orders[..] else { panic!("{orders:?}") };
+    with_harness(async |harness, _| {
+        harness.deliver(post("all").post_id("p1")).await;
+        let actions = harness.actions();
+        let [made, edit, react, typing, whisper, there] = &actions[..] else { panic!("{actions:?}") };
         assert!(matches!(made, OutgoingAction::Post(draft) if draft.channel.as_str() == "town"));
         assert_eq!(*edit, OutgoingAction::Edit { post: "reply-1".into(), text: "edited".into() });
         assert_eq!(*react, OutgoingAction::React { post: "p1".into(), emoji: "wave".into() });
@@ -155,23 +155,23 @@ fn whatever_a_bot_does_is_collected() {
 
 #[test]
 fn the_outcome_is_what_a_host_would_act_upon() {
-    rehearse(async |rehearsal, _| {
+    with_harness(async |harness, _| {
         let blocked = ReplyError::Stopped(AccountName::new("bot").unwrap());
-        rehearsal.fail_next(blocked.clone());
-        let again = rehearsal.hears(post("two")).await;
+        harness.fail_next(blocked.clone());
+        let again = harness.deliver(post("two")).await;
         assert_eq!(again, Outcome::Retry { after: Duration::from_secs(5), cause: blocked.to_string() });
         let guard = ReplyError::LoopGuard { channel: ChannelId::from("town"), limit: 20 };
-        rehearsal.fail_next(guard.clone());
-        let over = rehearsal.hears(post("two")).await;
+        harness.fail_next(guard.clone());
+        let over = harness.deliver(post("two")).await;
         assert_eq!(over, Outcome::Rejected { cause: guard.to_string() });
         for (text, cause) in [("panic", "the bot panicked: told to"), ("hang", "longer than 0.05 s")] {
-            let Outcome::Broken { cause: said } = rehearsal.hears(post(text)).await else { panic!("{text}") };
+            let Outcome::Broken { cause: said } = harness.deliver(post(text)).await else { panic!("{text}") };
             assert!(said.contains(cause), "{said}");
         }
         let nowhere = event("hello", json!({})).in_channel("");
-        assert!(matches!(rehearsal.hears(nowhere).await, Outcome::Rejected { .. }), "there is no channel");
+        assert!(matches!(harness.deliver(nowhere).await, Outcome::Rejected { .. }), "there is no channel");
         let unreadable = event("posted", json!({ "post": "{" }));
-        let Outcome::Rejected { cause } = rehearsal.hears(unreadable).await else { panic!("it is no post") };
+        let Outcome::Rejected { cause } = harness.deliver(unreadable).await else { panic!("it is no post") };
         assert!(cause.starts_with("posted cannot be read"), "{cause}");
     });
 }

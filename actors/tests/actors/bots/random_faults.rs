@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    bots::{Bot, BotResult, Context, Host, Post, Running},
+    bots::{Bot, BotResult, Context, Host, Post, RunningHost},
     policy::StartFrom,
     ports::MemoryStore,
 };
@@ -53,7 +53,7 @@ impl Storm {
         Self { simulator, channels: channels.to_vec(), bot, ana, store: Arc::default(), said: 0 }
     }
 
-    async fn host(&self) -> Running {
+    async fn host(&self) -> RunningHost {
         let mut settings = fault_tolerant_settings();
         settings.catch_up.from = StartFrom::At(0);
         settings.replies.loop_limit = 0;
@@ -70,7 +70,7 @@ impl Storm {
         }
     }
 
-    async fn strike(&self, random: &mut fastrand::Rng, running: Running) -> Running {
+    async fn strike(&self, random: &mut fastrand::Rng, running: RunningHost) -> RunningHost {
         let simulator = &self.simulator;
         let writing = |kind| {
             simulator.inject(Fault::new(kind).route("POST /posts").times(2));

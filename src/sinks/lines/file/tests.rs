@@ -5,8 +5,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::sinks::{
-    lines::rotate::{all, aside},
-    tests::stage::{delivered, post},
+    lines::rotate::{existing_files, rotated_path},
+    tests::fixtures::{delivered, post},
 };
 
 /// A file sink in a directory of its own.
@@ -29,11 +29,11 @@ impl Here {
     }
 
     fn start(&self) -> LineSink {
-        start("archive", self.config.clone(), Turn::at_once()).unwrap()
+        start("archive", self.config.clone(), StartGate::open()).unwrap()
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        all(&self.config.path, self.config.keep)
+        existing_files(&self.config.path, self.config.keep)
     }
 
     fn ids(path: &Path) -> Vec<String> {
@@ -64,7 +64,7 @@ async fn a_file_is_put_aside_before_it_is_too_large_and_the_oldest_goes() {
         assert_eq!(delivered(&sink, &post("c", &id.to_string())).await, Outcome::Acknowledged);
     }
     assert_eq!(here.files().len(), 3);
-    assert!(!aside(&here.config.path, 3).exists());
+    assert!(!rotated_path(&here.config.path, 3).exists());
     for file in here.files() {
         assert!(fs::metadata(file).unwrap().len() <= here.config.rotate_size);
     }
@@ -81,8 +81,8 @@ async fn a_file_is_put_aside_when_it_is_old() {
     for id in ["1", "2", "3"] {
         delivered(&sink, &post("c", id)).await;
     }
-    assert_eq!(Here::ids(&aside(&here.config.path, 2)), ["1"]);
-    assert_eq!(Here::ids(&aside(&here.config.path, 1)), ["2"]);
+    assert_eq!(Here::ids(&rotated_path(&here.config.path, 2)), ["1"]);
+    assert_eq!(Here::ids(&rotated_path(&here.config.path, 1)), ["2"]);
     assert_eq!(Here::ids(&here.config.path), ["3"]);
 }
 
@@ -108,12 +108,12 @@ async fn a_file_that_fails_is_tried_again_and_holds_each_line_whole() {
     let sink = here.start();
     delivered(&sink, &post("c", "1")).await;
     // Where the file is to be put aside there is a directory that holds something.
-    let in_the_way = aside(&here.config.path, 1);
+    let in_the_way = rotated_path(&here.config.path, 1);
     fs::create_dir_all(in_the_way.join("something")).unwrap();
     let mut ids = vec!["1".to_owned()];
     let refused = loop {
         let id = (ids.len() + 1).to_string();
-        match crate::sinks::tests::stage::outcome(sink.deliver(&post("c", &id))).await {
+        match crate::sinks::tests::fixtures::outcome(sink.deliver(&post("c", &id))).await {
             Outcome::Acknowledged => ids.push(id),
             other => break other,
         }
@@ -139,7 +139,10 @@ fn what_was_written_and_not_committed_is_cut_off_again() {
     files.write_line(&format!("{{\"fill\":\"{}\"}}\n", "x".repeat(100_000))).unwrap();
     let files_then = here.files();
     assert!(fs::metadata(files_then.last().unwrap()).unwrap().len() > 100_000);
-    assert_eq!(files.failed(&io::ErrorKind::StorageFull.into()), After::Again(TRY_AGAIN_AFTER));
+    assert_eq!(
+        files.handle_failure(&io::ErrorKind::StorageFull.into()),
+        FailureAction::RetryAfter(TRY_AGAIN_AFTER)
+    );
     assert_eq!(here.all_ids(), ["1"]);
     files.write_line("{\"id\":\"2\"}\n").unwrap();
     files.commit().unwrap();
@@ -151,5 +154,5 @@ fn what_was_written_and_not_committed_is_cut_off_again() {
 fn a_file_that_cannot_be_opened_is_told_at_the_start() {
     let mut here = Here::new();
     here.config.path = here.config.path.join("no").join("such");
-    assert_eq!(start("archive", here.config, Turn::at_once()).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(start("archive", here.config, StartGate::open()).unwrap_err().kind(), io::ErrorKind::NotFound);
 }

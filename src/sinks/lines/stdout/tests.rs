@@ -11,8 +11,8 @@ use matterhost_actors::{
 
 use super::*;
 use crate::sinks::{
-    lines::COMMIT_EVERY,
-    queue::{QUEUE_BYTES, QUEUE_EVENTS},
+    lines::MAX_BATCH_LINES,
+    queue::{MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS},
 };
 
 /// How long the writer's thread may take.
@@ -88,8 +88,8 @@ async fn outcome(delivered: Delivered) -> Outcome {
 }
 
 /// Why the output ended, once it has.
-async fn end_of(sink: &LineSink) -> Option<Ended> {
-    let mut ended = sink.ended();
+async fn end_of(sink: &LineSink) -> Option<OutputEnd> {
+    let mut ended = sink.subscribe_end();
     tokio::time::timeout(DEADLINE, ended.wait_for(Option::is_some)).await.unwrap().unwrap().clone()
 }
 
@@ -121,7 +121,7 @@ async fn many_lines_come_whole_and_in_order() {
 
 #[tokio::test]
 async fn a_full_queue_says_retry_and_holds_no_more() {
-    for size in [0, QUEUE_BYTES / 4] {
+    for size in [0, MAX_QUEUED_BYTES / 4] {
         let (sink, _reader) = gated(io::ErrorKind::BrokenPipe);
         let mut kept = Vec::new();
         let refused = loop {
@@ -129,10 +129,10 @@ async fn a_full_queue_says_retry_and_holds_no_more() {
                 Delivered::Later(later) => kept.push(later),
                 Delivered::Now(outcome) => break outcome,
             }
-            assert!(kept.len() <= QUEUE_EVENTS + COMMIT_EVERY);
+            assert!(kept.len() <= MAX_QUEUED_EVENTS + MAX_BATCH_LINES);
         };
         assert!(matches!(refused, Outcome::Retry { .. }), "{refused:?}");
-        assert!(sink.queue.waiting().1 <= QUEUE_BYTES + QUEUE_BYTES / 4 + 1_000);
+        assert!(sink.queue.waiting().1 <= MAX_QUEUED_BYTES + MAX_QUEUED_BYTES / 4 + 1_000);
     }
 }
 
@@ -143,7 +143,7 @@ async fn a_closed_reader_breaks_the_sink_and_is_told() {
     drop(reader);
     let broken = Outcome::Broken { cause: "standard output was closed".into() };
     assert_eq!(outcome(first).await, broken);
-    assert_eq!(end_of(&sink).await, Some(Ended::Closed));
+    assert_eq!(end_of(&sink).await, Some(OutputEnd::Closed));
     assert_eq!(outcome(sink.deliver(&event(2, 0))).await, broken);
 }
 
@@ -152,7 +152,7 @@ async fn another_failure_is_told_with_its_cause() {
     let (sink, reader) = gated(io::ErrorKind::StorageFull);
     let first = sink.deliver(&event(1, 0));
     drop(reader);
-    assert_eq!(end_of(&sink).await, Some(Ended::Failed("no storage space".into())));
+    assert_eq!(end_of(&sink).await, Some(OutputEnd::Failed("no storage space".into())));
     assert!(matches!(outcome(first).await, Outcome::Broken { .. }));
     assert!(
         matches!(outcome(sink.deliver(&event(2, 0))).await, Outcome::Broken { cause } if cause == "no storage space")

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::sinks::{
-    reply::NotPosted,
+    reply::DiscardingReplyPoster,
     tests::{
+        fixtures::post,
         http::{Server, ok},
-        stage::post,
     },
 };
 use crate::{config::Sources, telemetry::metrics::Metrics};
@@ -25,14 +25,14 @@ fn config(dir: &Path, sinks: &str) -> Config {
     Config::load(&Sources { file, ..Sources::default() }, None).unwrap()
 }
 
-fn start(config: &Config) -> Sinks {
-    let poster: Arc<dyn Poster> = Arc::new(NotPosted::new("x".into()));
-    Sinks::start(config, &poster, &Metrics::new(false)).unwrap()
+fn start(config: &Config) -> SinkRegistry {
+    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("x".into()));
+    SinkRegistry::start(config, &poster, &Metrics::new(false)).unwrap()
 }
 
-fn of(sinks: &mut Sinks, config: &Config) -> Arc<dyn EventSink> {
+fn of(sinks: &mut SinkRegistry, config: &Config) -> Arc<dyn EventSink> {
     let account = &config.accounts[0];
-    sinks.of(account)
+    sinks.sink_for(account)
 }
 
 fn later(delivered: Delivered) -> impl Future<Output = Outcome> {
@@ -62,8 +62,8 @@ async fn a_webhook_that_is_replaced_answers_what_it_has() {
     let under_way = later(of(&mut sinks, &before).deliver(&post("c", "1")));
     let after = config(dir.path(), &hook(&server, "batch = 7"));
     let prepared = sinks.prepare(&after).unwrap();
-    let leaving = sinks.install(prepared, &after);
-    let mut ended = tokio::spawn(leaving.end(ready(())));
+    let removed = sinks.install(prepared, &after);
+    let mut ended = tokio::spawn(removed.end(ready(())));
     let beside = later(of(&mut sinks, &after).deliver(&post("d", "2")));
     assert!((&mut ended).now_or_never().is_none(), "it has not answered yet");
     server.hold(false);
@@ -80,7 +80,7 @@ async fn a_file_has_one_writer_at_a_time() {
     let old = of(&mut sinks, &before);
     let after = config(dir.path(), &file("x.jsonl", "fsync = true"));
     let prepared = sinks.prepare(&after).unwrap();
-    let leaving = sinks.install(prepared, &after);
+    let removed = sinks.install(prepared, &after);
     let second = later(of(&mut sinks, &after).deliver(&post("c", "last")));
     let earlier: Vec<_> = (0..100).map(|n| n.to_string()).collect();
     for id in &earlier {
@@ -88,7 +88,7 @@ async fn a_file_has_one_writer_at_a_time() {
     }
     assert_eq!(ids(dir.path()), earlier, "the first has it, and nobody else");
     drop(old);
-    leaving.end(ready(())).await;
+    removed.end(ready(())).await;
     assert_eq!(second.await, Outcome::Acknowledged);
     assert_eq!(ids(dir.path()), [earlier, vec!["last".into()]].concat());
 }
@@ -131,8 +131,8 @@ async fn another_filter_needs_no_other_sink_and_nothing_new_changes_nothing() {
     assert!(!Arc::ptr_eq(&old, &new));
     assert_eq!(later(new.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
     assert_eq!(fs::read_to_string(dir.path().join("x.jsonl")).unwrap(), "", "it is left out");
-    sinks.forget(&AccountName::new("a").unwrap());
-    assert!(sinks.now_of(&AccountName::new("a").unwrap()).is_none());
+    sinks.forget_account(&AccountName::new("a").unwrap());
+    assert!(sinks.current_sink(&AccountName::new("a").unwrap()).is_none());
 }
 
 /// How many threads of this process have that name.

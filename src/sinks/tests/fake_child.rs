@@ -13,7 +13,7 @@ use matterhost_actors::{
 };
 use tempfile::TempDir;
 
-use super::stage::{DEADLINE, supplies};
+use super::fixtures::{DEADLINE, handler_deps};
 use crate::{config::ExecConfig, sinks::exec::Exec};
 
 /// Does what the message of a post says: `ack` by default, `retry-once`, `reject`, `die-once`, `hang-once`, and so
@@ -48,14 +48,14 @@ for line in sys.stdin:
 "#;
 
 /// A child and where it is.
-pub(in crate::sinks) struct Far {
+pub(in crate::sinks) struct FakeChild {
     pub(in crate::sinks) exec: Exec,
     dir: TempDir,
 }
 
-impl Far {
+impl FakeChild {
     pub(in crate::sinks) fn start() -> Self {
-        Self::with(HANDLER, |_| {}, supplies("child").poster)
+        Self::with(HANDLER, |_| {}, handler_deps("child").poster)
     }
 
     pub(in crate::sinks) fn with(
@@ -69,11 +69,11 @@ impl Far {
             reset_after: Duration::from_secs(1),
             ..RestartSettings::default()
         };
-        Self::by(script, change, poster, RestartPolicy::new(settings).unwrap(), &[])
+        Self::with_policy(script, change, poster, RestartPolicy::new(settings).unwrap(), &[])
     }
 
     /// With a policy of its own, and files that lie there at the start.
-    pub(in crate::sinks) fn by(
+    pub(in crate::sinks) fn with_policy(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
         poster: Arc<dyn Poster>,
@@ -92,13 +92,16 @@ impl Far {
             timeout: DEADLINE,
         };
         change(&mut config);
-        let supplies = crate::sinks::Supplies { poster, ..supplies("child") };
-        let exec = Exec::start(config, policy, supplies).unwrap();
+        let handler_deps = crate::sinks::HandlerDeps { poster, ..handler_deps("child") };
+        let exec = Exec::start(config, policy, handler_deps).unwrap();
         Self { exec, dir }
     }
 
     /// With the usual script.
-    pub(in crate::sinks) fn usual(change: impl FnOnce(&mut ExecConfig), poster: Arc<dyn Poster>) -> Self {
+    pub(in crate::sinks) fn with_default_script(
+        change: impl FnOnce(&mut ExecConfig),
+        poster: Arc<dyn Poster>,
+    ) -> Self {
         Self::with(HANDLER, change, poster)
     }
 
@@ -124,7 +127,7 @@ impl Far {
     }
 }
 
-impl Drop for Far {
+impl Drop for FakeChild {
     fn drop(&mut self) {
         self.exec.kill();
         self.exec.worker.close();

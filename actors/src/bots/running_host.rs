@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use actix::{Actor as _, Addr, System};
 use tokio::sync::{broadcast, oneshot};
 
-use super::{HostError, host::Plan};
+use super::{HostError, host::HostSpec};
 use crate::{
     hosting::{AddAccount, AddServer, Observer, Shutdown, ShutdownReport, Supervisor},
     model::Observation,
@@ -15,7 +15,7 @@ use crate::{
 /// A host that runs. Dropped without [`shutdown`](Self::shutdown) it goes on where it is on a thread of actix, and ends
 /// at once where it has a thread of its own.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningHost {
     supervisor: Addr<Supervisor>,
     observer: Observer,
     own: Option<OwnSystem>,
@@ -29,7 +29,7 @@ struct OwnSystem {
     ended: oneshot::Receiver<()>,
 }
 
-impl Running {
+impl RunningHost {
     /// The Supervisor, for any message: it may be asked from every thread.
     pub fn supervisor(&self) -> &Addr<Supervisor> {
         &self.supervisor
@@ -54,7 +54,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningHost {
     fn drop(&mut self) {
         if let Some(own) = self.own.take() {
             own.system.stop();
@@ -63,33 +63,33 @@ impl Drop for Running {
 }
 
 /// Starts what was planned.
-pub(super) async fn start(plan: Plan) -> Result<Running, HostError> {
-    if System::is_registered() { start_here(plan, None).await } else { start_beside(plan).await }
+pub(super) async fn start(spec: HostSpec) -> Result<RunningHost, HostError> {
+    if System::is_registered() { start_here(spec, None).await } else { start_beside(spec).await }
 }
 
 /// On this thread, which is one of actix.
-async fn start_here(plan: Plan, own: Option<OwnSystem>) -> Result<Running, HostError> {
-    let observer = plan.observer;
-    let supervisor = Supervisor::new(plan.settings).with_observer(observer.clone());
-    let supervisor = match plan.store {
+async fn start_here(spec: HostSpec, own: Option<OwnSystem>) -> Result<RunningHost, HostError> {
+    let observer = spec.observer;
+    let supervisor = Supervisor::new(spec.settings).with_observer(observer.clone());
+    let supervisor = match spec.store {
         Some(store) => supervisor.with_store(store),
         None => supervisor,
     };
     let supervisor = supervisor.start();
     let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
     let mut problems = Vec::new();
-    for server in plan.servers {
+    for server in spec.servers {
         problems.extend(supervisor.send(AddServer(server)).await.err().map(|error| error.to_string()));
     }
-    for account in plan.accounts {
-        match supervisor.send(AddAccount(account.spec(poster.clone()))).await {
+    for account in spec.accounts {
+        match supervisor.send(AddAccount(account.into_spec(poster.clone()))).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => problems.push(error.to_string()),
             Err(error) => problems.push(error.to_string()),
         }
     }
     if problems.is_empty() {
-        return Ok(Running { supervisor, observer, own });
+        return Ok(RunningHost { supervisor, observer, own });
     }
     // What was started before the problem ends with it, and so does its report.
     let _ = supervisor.send(Shutdown { deadline: Duration::ZERO }).await;
@@ -97,13 +97,13 @@ async fn start_here(plan: Plan, own: Option<OwnSystem>) -> Result<Running, HostE
 }
 
 /// On a thread of its own, with a system of actix.
-async fn start_beside(plan: Plan) -> Result<Running, HostError> {
+async fn start_beside(spec: HostSpec) -> Result<RunningHost, HostError> {
     let (started, is_started) = oneshot::channel();
     let run = move || {
         let runner = System::new();
         let (end, ended) = oneshot::channel();
         let own = OwnSystem { system: System::current(), ended };
-        let running = runner.block_on(start_here(plan, Some(own)));
+        let running = runner.block_on(start_here(spec, Some(own)));
         let runs = running.is_ok();
         // Whoever asked is gone: then what was started ends with the answer.
         let asked = started.send(running).is_ok();
@@ -122,7 +122,7 @@ async fn start_beside(plan: Plan) -> Result<Running, HostError> {
 }
 
 /// Waits until the process is told to end.
-pub(super) async fn told_to_end() {
+pub(super) async fn wait_for_termination() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

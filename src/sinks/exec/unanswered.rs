@@ -6,18 +6,18 @@ use futures_util::future::{BoxFuture, join_all};
 use matterhost_actors::ports::Outcome;
 use tokio::time::Instant;
 
-use super::protocol::{Line, Named};
+use super::protocol::{ChildMessage, EventRef};
 use crate::sinks::{
-    Supplies,
+    HandlerDeps,
     message::Message,
     queue::Job,
-    reply::{AnswerError, Given},
+    reply::{RawReply, ReplyParseError},
 };
 
 /// The events that a child has and has not answered, oldest first.
-pub(super) struct Open {
+pub(super) struct UnansweredEvents {
     events: VecDeque<Event>,
-    supplies: Supplies,
+    handler_deps: HandlerDeps,
 }
 
 struct Event {
@@ -27,9 +27,9 @@ struct Event {
     replies: Vec<BoxFuture<'static, ()>>,
 }
 
-impl Open {
-    pub(super) fn new(supplies: Supplies) -> Self {
-        Self { events: VecDeque::new(), supplies }
+impl UnansweredEvents {
+    pub(super) fn new(handler_deps: HandlerDeps) -> Self {
+        Self { events: VecDeque::new(), handler_deps }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -49,43 +49,43 @@ impl Open {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn line(&mut self, line: &str) -> Result<(), String> {
-        match Line::read(line)? {
-            Line::Ack(named) => self.take(&named)?.acknowledge(),
-            Line::Retry(named, after) => {
+    pub(super) fn handle_line(&mut self, line: &str) -> Result<(), String> {
+        match ChildMessage::parse(line)? {
+            ChildMessage::Ack(named) => self.take(&named)?.acknowledge(),
+            ChildMessage::Retry(named, after) => {
                 let cause = "the handler wants it later".into();
                 self.take(&named)?.job.settle(Outcome::Retry { after, cause });
             }
-            Line::Reject(named, cause) => {
+            ChildMessage::Reject(named, cause) => {
                 let event = self.take(&named)?;
-                let outcome = self.supplies.rejected(&event.job.item, &cause);
+                let outcome = self.handler_deps.rejected(&event.job.item, &cause);
                 event.job.settle(outcome);
             }
-            Line::Reply(given) => self.reply(*given).map_err(|error| error.to_string())?,
+            ChildMessage::Reply(given) => self.reply(*given).map_err(|error| error.to_string())?,
         }
         Ok(())
     }
 
     /// Gives all of them back, to be offered again.
-    pub(super) fn give_back(&mut self, after: Duration, cause: &str) {
+    pub(super) fn return_all(&mut self, after: Duration, cause: &str) {
         for event in self.events.drain(..) {
             event.job.settle(Outcome::Retry { after, cause: cause.to_owned() });
         }
     }
 
-    fn take(&mut self, named: &Named) -> Result<Event, String> {
-        let place = self.events.iter().position(|event| named.means(&event.job.item));
+    fn take(&mut self, named: &EventRef) -> Result<Event, String> {
+        let place = self.events.iter().position(|event| named.matches(&event.job.item));
         let event = place.and_then(|place| self.events.remove(place));
         event.ok_or_else(|| "the answer names no event that waits for one".into())
     }
 
-    fn reply(&mut self, given: Given) -> Result<(), AnswerError> {
+    fn reply(&mut self, given: RawReply) -> Result<(), ReplyParseError> {
         let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
-        let place = given.among(&events)?;
+        let place = given.event_index(&events)?;
         let n = self.events[place].replies.len();
-        let reply = given.reply(events[place], &self.supplies.sink, n)?;
+        let reply = given.into_reply(events[place], &self.handler_deps.sink, n)?;
         if let (Some(reply), Some(event)) = (reply, self.events.get_mut(place)) {
-            event.replies.push(self.supplies.post(reply));
+            event.replies.push(self.handler_deps.post(reply));
         }
         Ok(())
     }

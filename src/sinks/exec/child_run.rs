@@ -13,16 +13,16 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
-    open::Open,
-    process::{END_BY_ITSELF, END_WHEN_TOLD, Group, Pipes, Process, log},
+    process::{EXIT_GRACE_PERIOD, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log},
+    unanswered::UnansweredEvents,
 };
 use crate::config::ExecConfig;
 use crate::sinks::{
-    Supplies,
-    handler::Trouble,
+    HandlerDeps,
+    handler::ThrottledWarning,
     message::Message,
-    queue::{Job, Jobs},
-    worker::{self, Closing},
+    queue::{Job, JobReceiver},
+    worker::{self, CloseSignal},
 };
 
 /// The longest line that a child may write: a post of the greatest length, with props, is a tenth of it.
@@ -30,11 +30,11 @@ const LONGEST_LINE: usize = 1024 * 1024;
 /// What a child wrote before it ended is in the pipe by then.
 const READ_THE_REST: Duration = Duration::from_secs(1);
 /// Soon: how long the child itself is away is known only after.
-pub(super) const GIVE_BACK_AFTER: Duration = Duration::from_millis(100);
+pub(super) const REDELIVER_AFTER: Duration = Duration::from_millis(100);
 
 /// Why a life ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum RunEnd {
     /// The sink is told to end.
     Closing,
     /// The child's fault.
@@ -42,86 +42,86 @@ pub(super) enum End {
 }
 
 /// A child at work.
-pub(super) struct Life<'a> {
+pub(super) struct ChildRun<'a> {
     process: Process,
     /// To the task that writes: it may wait for the child, while its answers are read.
     input: mpsc::Sender<Arc<str>>,
     writer: JoinHandle<()>,
     output: FramedRead<ChildStdout, LinesCodec>,
-    open: Open,
+    unanswered: UnansweredEvents,
     config: &'a ExecConfig,
-    bad_lines: &'a Trouble,
+    bad_lines: &'a ThrottledWarning,
 }
 
-impl<'a> Life<'a> {
-    pub(super) fn begin(
+impl<'a> ChildRun<'a> {
+    pub(super) fn start(
         config: &'a ExecConfig,
-        supplies: &Supplies,
-        group: &Group,
-        bad_lines: &'a Trouble,
+        handler_deps: &HandlerDeps,
+        group: &ProcessGroup,
+        bad_lines: &'a ThrottledWarning,
     ) -> io::Result<Self> {
         let (process, Pipes { input, output, log: stderr }) = Process::start(config, group)?;
-        tokio::task::spawn_local(log(Arc::clone(&supplies.sink), stderr));
+        tokio::task::spawn_local(forward_log(Arc::clone(&handler_deps.sink), stderr));
         // As many as may be unanswered: it is never full.
         let (sender, lines) = mpsc::channel(config.in_flight);
         let output = FramedRead::new(output, LinesCodec::new_with_max_length(LONGEST_LINE));
         let writer = tokio::task::spawn_local(write(input, lines));
-        let open = Open::new(supplies.clone());
-        Ok(Self { process, input: sender, writer, output, open, config, bad_lines })
+        let unanswered = UnansweredEvents::new(handler_deps.clone());
+        Ok(Self { process, input: sender, writer, output, unanswered, config, bad_lines })
     }
 
     /// Hands events over and takes answers, until the child fails or the sink is told to end.
-    pub(super) async fn run(mut self, jobs: &mut Jobs<Message>, closing: &mut Closing) -> End {
+    pub(super) async fn run(mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
         let end = self.work(jobs, closing).await;
-        if end == End::Closing {
+        if end == RunEnd::Closing {
             self.end_well().await;
         }
         self.process.kill().await;
         self.writer.abort();
-        self.open.give_back(GIVE_BACK_AFTER, "the handler ended");
+        self.unanswered.return_all(REDELIVER_AFTER, "the handler ended");
         end
     }
 
-    async fn work(&mut self, jobs: &mut Jobs<Message>, closing: &mut Closing) -> End {
+    async fn work(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
         loop {
-            let room = self.open.len() < self.config.in_flight;
-            let overdue = self.open.oldest().map(|since| since + self.config.timeout);
+            let room = self.unanswered.len() < self.config.in_flight;
+            let overdue = self.unanswered.oldest().map(|since| since + self.config.timeout);
             tokio::select! {
-                () = worker::told(closing) => return End::Closing,
+                () = worker::wait_for_close(closing) => return RunEnd::Closing,
                 line = self.output.next() => match line {
                     Some(line) => self.line(line).await,
-                    None => return End::Fault(self.closed_output().await),
+                    None => return RunEnd::Fault(self.closed_output().await),
                 },
-                status = self.process.ended() => {
+                status = self.process.wait() => {
                     self.read_the_rest().await;
-                    return End::Fault(format!("it ended with {status}"));
+                    return RunEnd::Fault(format!("it ended with {status}"));
                 }
                 () = until(overdue) => {
                     let limit = humantime::format_duration(self.config.timeout);
-                    return End::Fault(format!("it left an event unanswered for {limit}"));
+                    return RunEnd::Fault(format!("it left an event unanswered for {limit}"));
                 }
                 job = jobs.recv(), if room => match job {
                     Some(job) => self.hand_over(job),
-                    None => return End::Closing,
+                    None => return RunEnd::Closing,
                 },
             }
         }
     }
 
     fn hand_over(&mut self, job: Job<Message>) {
-        if job.is_void() {
-            return job.settle(super::full());
+        if job.is_abandoned() {
+            return job.settle(super::queue_full());
         }
         let line: Arc<str> = format!("{}\n", job.item.json).into();
         // It cannot be full. When the child takes nothing any more its end is about to be seen.
         let _ = self.input.try_send(line);
-        self.open.add(job);
+        self.unanswered.add(job);
     }
 
     async fn line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {
         let said = match line {
             Ok(line) if line.trim().is_empty() => Ok(()),
-            Ok(line) => self.open.line(&line),
+            Ok(line) => self.unanswered.handle_line(&line),
             Err(_) => {
                 // After an error the stream says once that it is at its end, and goes on.
                 let _ = self.output.next().await;
@@ -129,13 +129,13 @@ impl<'a> Life<'a> {
             }
         };
         if let Err(what) = said {
-            self.bad_lines.failed(None, &what);
+            self.bad_lines.report_failure(None, &what);
         }
     }
 
     /// The child closed its output: it answers nothing any more, and ends, as a rule.
     async fn closed_output(&mut self) -> String {
-        match timeout(READ_THE_REST, self.process.ended()).await {
+        match timeout(READ_THE_REST, self.process.wait()).await {
             Ok(status) => format!("it ended with {status}"),
             Err(_) => "it closed its standard output".into(),
         }
@@ -152,11 +152,11 @@ impl<'a> Life<'a> {
     /// Lets the child end by itself, then asks it to.
     async fn end_well(&mut self) {
         self.writer.abort();
-        if self.ends_within(END_BY_ITSELF).await {
+        if self.ends_within(EXIT_GRACE_PERIOD).await {
             return;
         }
         self.process.terminate();
-        self.ends_within(END_WHEN_TOLD).await;
+        self.ends_within(TERM_GRACE_PERIOD).await;
     }
 
     /// Goes on reading, so that the child does not wait for us meanwhile.
@@ -164,7 +164,7 @@ impl<'a> Life<'a> {
         let end = Instant::now() + limit;
         loop {
             tokio::select! {
-                _ = self.process.ended() => return true,
+                _ = self.process.wait() => return true,
                 Some(line) = self.output.next() => self.line(line).await,
                 () = sleep_until(end) => return false,
             }

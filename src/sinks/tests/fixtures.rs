@@ -16,7 +16,7 @@ use matterhost_actors::{
 };
 use tokio::sync::oneshot;
 
-use crate::sinks::Supplies;
+use crate::sinks::HandlerDeps;
 
 /// How long anything may take: long, for a machine under load.
 pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
@@ -82,30 +82,30 @@ pub(in crate::sinks) async fn delivered(sink: &dyn EventSink, event: &Arc<Event>
 
 /// A sink that answers what it is told to answer, and keeps what it was given.
 #[derive(Default)]
-pub(in crate::sinks) struct Told {
+pub(in crate::sinks) struct ScriptedSink {
     answers: Mutex<VecDeque<Delivered>>,
     given: Mutex<Vec<String>>,
 }
 
-impl Told {
-    pub(in crate::sinks) fn says(&self, outcome: Outcome) {
+impl ScriptedSink {
+    pub(in crate::sinks) fn answer(&self, outcome: Outcome) {
         self.answers.lock().unwrap().push_back(Delivered::Now(outcome));
     }
 
     /// The next answer comes when it is sent.
-    pub(in crate::sinks) fn says_later(&self) -> oneshot::Sender<Outcome> {
+    pub(in crate::sinks) fn answer_later(&self) -> oneshot::Sender<Outcome> {
         let (sender, answer) = oneshot::channel();
         let later = Delivered::Later(answer.map(Result::unwrap).boxed());
         self.answers.lock().unwrap().push_back(later);
         sender
     }
 
-    pub(in crate::sinks) fn given(&self) -> Vec<String> {
+    pub(in crate::sinks) fn delivered_ids(&self) -> Vec<String> {
         self.given.lock().unwrap().clone()
     }
 }
 
-impl EventSink for Told {
+impl EventSink for ScriptedSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let id = event.body.post().map(|post| post.id.to_string()).unwrap_or_default();
         self.given.lock().unwrap().push(id);
@@ -120,7 +120,7 @@ pub(in crate::sinks) fn retry(millis: u64) -> Outcome {
 }
 
 /// A post with those words.
-pub(in crate::sinks) fn says(channel: &str, id: &str, words: &str) -> Arc<Event> {
+pub(in crate::sinks) fn post_with_text(channel: &str, id: &str, words: &str) -> Arc<Event> {
     let post = serde_json::json!({
         "id": id, "channel_id": channel, "user_id": "ann", "root_id": "", "message": words,
         "create_at": 1_795_354_128_887_i64,
@@ -131,15 +131,15 @@ pub(in crate::sinks) fn says(channel: &str, id: &str, words: &str) -> Arc<Event>
 
 /// A poster that records the actions, each after a delay like that of a server.
 #[derive(Default)]
-pub(in crate::sinks) struct Posted(Arc<Mutex<Vec<(AccountName, OutgoingAction)>>>);
+pub(in crate::sinks) struct RecordingReplyPoster(Arc<Mutex<Vec<(AccountName, OutgoingAction)>>>);
 
-impl Posted {
+impl RecordingReplyPoster {
     pub(in crate::sinks) fn actions(&self) -> Vec<(AccountName, OutgoingAction)> {
         self.0.lock().unwrap().clone()
     }
 }
 
-impl Poster for Posted {
+impl Poster for RecordingReplyPoster {
     fn post(
         &self,
         account: &AccountName,
@@ -156,6 +156,6 @@ impl Poster for Posted {
 }
 
 /// Supplies for a sink that refuses nothing for good, and whose replies go nowhere.
-pub(in crate::sinks) fn supplies(sink: &str) -> Supplies {
-    Supplies { sink: sink.into(), poster: Arc::<Posted>::default(), dead_letters: None }
+pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
+    HandlerDeps { sink: sink.into(), poster: Arc::<RecordingReplyPoster>::default(), dead_letters: None }
 }
