@@ -35,7 +35,7 @@ use crate::{
     admin::server::{AdminServer, Backend, Listener},
     config::{Config, Sources},
     sinks::{SinkRegistry, lines::stdout::OutputEnd},
-    telemetry::{describe, logging::LogLevelHandle, metrics::Metrics},
+    telemetry::{facts, logging::LogLevelHandle, metrics::Metrics},
 };
 
 /// Drain deadline once standard output is closed: no event can be delivered, only the sockets are closed.
@@ -84,7 +84,7 @@ async fn run_until_stopped(
         supervisor = supervisor.with_store(cursors);
     }
     let metrics = Metrics::new(config.metrics.per_account);
-    actix_rt::spawn(describe::log(supervisor.observer().subscribe()));
+    actix_rt::spawn(facts::log(supervisor.observer().subscribe()));
     actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();

@@ -1,22 +1,20 @@
-//! The actors: thin shells that carry out what [`crate::policy`] decides.
+//! Actors that host accounts: thin shells that carry out the decisions of [`crate::policy`].
 //!
 //! ```text
-//! Supervisor                       one a process: the only owner of restarts, budgets and delays
-//! ├─ ServerGate                    one a Mattermost server: request rate, dial slots, is the server down
+//! Supervisor                       one per process: the only owner of restarts, budgets and delays
+//! ├─ ServerGate                    one per Mattermost server: request rate, dial slots, server status
 //! └─ an account's children         one_for_one
 //!    ├─ Delivery                   lives as long as the account
-//!    ├─ Replies                    lives from the first reply on
+//!    ├─ Replies                    lives from the account's first reply
 //!    └─ Connection (generation n)  one socket, never reused
 //!       └─ HealthCheck             child of that Connection
 //! ```
 pub(crate) mod catch_up;
-
 mod connection;
 mod context;
 mod delivery;
 mod health_check;
 mod observer;
-mod poster;
 mod replies;
 mod server_gate;
 mod settings;

@@ -23,7 +23,7 @@ fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
     plan.section("host", "arbiters = 3");
     plan.write(&dir);
     let said = reload(&mut running);
-    let arbiters = "[host]: arbiters changed; it holds from the next start of the process on";
+    let arbiters = "[host]: arbiters changed; it applies from the next start of the process";
     let told = [
         "sink other is added",
         "account carl is removed",

@@ -148,7 +148,7 @@ fn what_is_logged_is_shown_and_changed() {
     host.said(&["restart", "helpdesk"]);
     host.running.log.wait_for_json("a fact at debug", |line| line["level"] == "DEBUG");
     let (code, _, error) = host.ask(&["logs", "level", "loud"]);
-    assert!(code == 1 && error.contains("this is no level"), "{error}");
+    assert!(code == 1 && error.contains("this is neither a level"), "{error}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn without_a_place_for_it_the_way_to_one_is_told() {
     homeless.env_remove("XDG_STATE_HOME");
     let (status, log) = RunningProgram::start(homeless).wait_for_exit();
     assert_eq!(status.code(), Some(78), "{log:#?}");
-    assert!(log.iter().any(|line| line.contains("state.dir: it is missing, and neither STATE_DIRECTORY")));
+    assert!(log.iter().any(|line| line.contains("state.dir: it is missing, and none of STATE_DIRECTORY")));
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! What all actors of one account have in common.
+//! State that the actors of one account share.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use actix::{Addr, Message};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
@@ -24,8 +25,9 @@ use crate::{
     ports::ApiFactory,
 };
 
-/// What all actors of one account have in common, wherever they live. It is a value: what an operator changes makes a
-/// new one, which those that run are told of.
+/// The settings, handles and statistics that the actors of one account share.
+///
+/// It is immutable: a configuration change builds a new one and sends it to the running actors as [`UpdateContext`].
 #[derive(Clone)]
 pub(super) struct AccountContext {
     pub(super) account: AccountName,
@@ -48,23 +50,23 @@ impl AccountContext {
     }
 }
 
-/// The operator changed something: the account's things are these from now on.
+/// Replaces the receiver's context after a configuration change.
 #[derive(Clone, Message)]
 #[rtype(result = "()")]
 pub(super) struct UpdateContext(pub(super) Arc<AccountContext>);
 
-/// Now, by the clock that paused time moves.
+/// Returns the current time of tokio's clock, which tests can pause.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// The witness of one server, between all Connections of it. The lock is held for a look-up, never across a wait.
+/// The sibling watch of one server, shared by all its Connections. The lock is never held across an `.await`.
 #[derive(Clone, Default)]
 pub(super) struct SharedSiblingWatch(Arc<Mutex<SiblingWatch<AccountName>>>);
 
 impl SharedSiblingWatch {
     pub(super) fn set_baseline(&self, user: &UserId, account: &AccountName, update_at: i64) {
-        self.with(|sibling_watch| sibling_watch.set_baseline(user, account, update_at));
+        self.0.lock().set_baseline(user, account, update_at);
     }
 
     pub(super) fn on_user_updated(
@@ -73,20 +75,15 @@ impl SharedSiblingWatch {
         user: &UserId,
         update_at: i64,
     ) -> PollTiming<AccountName> {
-        self.with(|sibling_watch| sibling_watch.observe(now, user, update_at))
+        self.0.lock().observe(now, user, update_at)
     }
 
     pub(super) fn forget(&self, account: &AccountName) {
-        self.with(|sibling_watch| sibling_watch.forget(account));
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&mut SiblingWatch<AccountName>) -> T) -> T {
-        // A panic while it was held leaves a map that is whole.
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.lock().forget(account);
     }
 }
 
-/// What is counted at every event, readable from any thread without a message.
+/// Statistics and the state of one account, readable from any thread without a message.
 #[derive(Debug)]
 pub(super) struct AccountStats {
     events: AtomicU64,
@@ -95,7 +92,7 @@ pub(super) struct AccountStats {
     recovered: AtomicU64,
     catching_up: Mutex<Option<CatchUpProgress>>,
     witnesses: Mutex<Witnesses>,
-    /// The state, and whether the host parts: what is to be said waits for it.
+    /// The state, and true once the account drains. Replies wait on it for permission to be sent.
     state: watch::Sender<(AccountState, bool)>,
 }
 
@@ -131,49 +128,45 @@ impl AccountStats {
         self.recovered.load(Ordering::Relaxed)
     }
 
-    /// How far a catch-up is; none when there is none.
+    /// Sets the progress of the catch-up; `None` when none is running.
     pub(super) fn set_catch_up_progress(&self, progress: Option<CatchUpProgress>) {
-        *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+        *self.catching_up.lock() = progress;
     }
 
     pub(super) fn catch_up_progress(&self) -> Option<CatchUpProgress> {
-        *self.catching_up.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.catching_up.lock()
     }
 
-    /// A poll was answered, or failed for a cause.
+    /// Records the result of a poll; `cause` is set if it failed.
     pub(super) fn record_poll(&self, took: Duration, cause: Option<&str>) {
-        self.saw(|witnesses| witnesses.poll = Some(probe(took, cause)));
+        self.witnesses.lock().poll = Some(probe(took, cause));
     }
 
-    /// An in-band ping was answered.
+    /// Records the result of an in-band ping; `cause` is set if it failed.
     pub(super) fn record_ping(&self, took: Duration, cause: Option<&str>) {
-        self.saw(|witnesses| witnesses.ping = Some(probe(took, cause)));
+        self.witnesses.lock().ping = Some(probe(took, cause));
     }
 
-    /// An audit could tell.
+    /// Records the result of an audit; `cause` is set if it failed or found a missed post.
     pub(super) fn record_audit(&self, took: Duration, cause: Option<&str>) {
-        self.saw(|witnesses| witnesses.audit = Some(probe(took, cause)));
+        self.witnesses.lock().audit = Some(probe(took, cause));
     }
 
-    /// Another account's socket told of a change.
+    /// Records that another account's socket reported a change of this account.
     pub(super) fn record_prompt(&self) {
-        self.saw(|witnesses| witnesses.prompted = Some(SystemTime::now()));
+        self.witnesses.lock().prompted = Some(SystemTime::now());
     }
 
-    /// What the witnesses said last.
+    /// Returns the last result of each witness.
     pub(super) fn witnesses(&self) -> Witnesses {
-        self.witnesses.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn saw(&self, note: impl FnOnce(&mut Witnesses)) {
-        note(&mut self.witnesses.lock().unwrap_or_else(PoisonError::into_inner));
+        self.witnesses.lock().clone()
     }
 
     pub(super) fn set_state(&self, state: AccountState) {
         self.state.send_modify(|now| now.0 = state);
     }
 
-    /// The host ends: what was heard is still answered, also when the account has stopped.
+    /// Allows replies to received events to be sent although the account stops.
     pub(super) fn begin_drain(&self) {
         self.state.send_modify(|now| now.1 = true);
     }
@@ -182,13 +175,13 @@ impl AccountStats {
         self.state.borrow().0
     }
 
-    /// Waits until it is decided whether the account may speak.
+    /// Waits until replies of the account are either permitted or denied.
     pub(super) async fn wait_for_send_permission(&self) -> SendPermission {
         let mut seen = self.state.subscribe();
         let decided = seen
             .wait_for(|(state, is_draining)| send_permission(*state, *is_draining) != SendPermission::Pending)
             .await;
-        // The sender is here: it cannot be gone.
+        // An error is impossible: `self` holds the sender.
         decided.map_or(SendPermission::Denied, |now| send_permission(now.0, now.1))
     }
 

@@ -1,4 +1,4 @@
-//! The one stream of observations that tests, logs and metrics read.
+//! The stream of observations that tests, logs and metrics read.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -6,25 +6,25 @@ use tokio::sync::broadcast;
 
 use crate::model::{AccountName, Fact, Generation, Observation, ServerName, Subject};
 
-/// Observations that a slow reader may lag behind before it is told that it missed some: all ten thousand accounts of
-/// a large host may say one thing at once. The ring takes some 600 KiB.
+/// Observations that a slow reader may lag behind before it misses some: all ten thousand accounts of a large host may
+/// report a fact at once. The ring takes about 600 KiB.
 const BACKLOG: usize = 16_384;
 
-/// Tells what happens to whoever listens; nobody has to.
+/// The sender of the observation stream. Observations are dropped while no receiver is subscribed.
 #[derive(Debug, Clone)]
 pub struct Observer {
     sender: broadcast::Sender<Arc<Observation>>,
 }
 
 impl Default for Observer {
-    /// A stream that nobody listens to yet.
+    /// Returns a stream without receivers.
     fn default() -> Self {
         Self { sender: broadcast::Sender::new(BACKLOG) }
     }
 }
 
 impl Observer {
-    /// Listens from now on.
+    /// Returns a receiver of the observations published from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.sender.subscribe()
     }
@@ -46,7 +46,7 @@ impl Observer {
     fn publish(&self, server: &ServerName, subject: impl FnOnce() -> Subject, fact: Fact) {
         if self.sender.receiver_count() > 0 {
             let (at, server, subject) = (SystemTime::now(), server.clone(), subject());
-            // An error says that the last listener has just gone.
+            // An error means that the last receiver was just dropped.
             let _ = self.sender.send(Arc::new(Observation { at, server, subject, fact }));
         }
     }

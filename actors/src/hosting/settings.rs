@@ -1,104 +1,104 @@
-//! What an operator may set for all accounts of a host.
+//! Settings that apply to all accounts of a host.
 
 use std::time::Duration;
 
 use crate::policy::{PingSettings, ReplaySettings, RestartPolicy, StartFrom};
 
-/// What an operator may set for all accounts of a host.
+/// The settings of all accounts of a host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostSettings {
-    /// Budget and delays.
+    /// Restart budget and delays.
     pub restart: RestartPolicy,
-    /// The witnesses.
+    /// Detection of deaf sockets.
     pub health: HealthSettings,
-    /// The queue before the sink.
+    /// The queue between socket and sink.
     pub delivery: DeliverySettings,
-    /// Fetching what was missed.
+    /// Fetching of missed posts.
     pub catch_up: CatchUpSettings,
-    /// Looking for what was never received.
+    /// Audits for posts that were never received.
     pub audit: AuditSettings,
-    /// What bots post.
+    /// Posts by the accounts themselves.
     pub replies: ReplySettings,
-    /// How long to wait for the hello after the upgrade.
+    /// The longest wait for the hello after the WebSocket upgrade.
     pub hello_timeout: Duration,
-    /// How long a Connection may take to stop before it is abandoned.
+    /// The longest time that a Connection may take to stop before it is abandoned.
     pub stop_deadline: Duration,
-    /// Arbiters (threads) that accounts are spread over; 0 puts them on the Supervisor's own.
+    /// Arbiters (threads) that accounts are spread over; 0 puts all accounts on the Supervisor's own.
     pub arbiters: usize,
 }
 
-/// Which witnesses of deafness there are, and how often they look.
+/// The witnesses that detect a deaf socket, and their intervals.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HealthSettings {
-    /// Poll `/users/me` and compare `update_at` with the baseline.
+    /// True to poll `/users/me` and compare `update_at` with the baseline.
     pub poll: bool,
-    /// From one poll to the next.
+    /// The time from one poll to the next.
     pub poll_interval: Duration,
-    /// Ping in-band.
+    /// True to send in-band pings.
     pub ping: bool,
-    /// How often to ping, and how long to wait for the answer.
+    /// The interval of pings, and the longest wait for an answer.
     pub ping_limits: PingSettings,
-    /// Heed what other hosted accounts hear about an account.
+    /// True to poll an account at once when another hosted account receives an update of it.
     pub witness: bool,
 }
 
 /// The queue between an account's socket and its sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliverySettings {
-    /// Frames that may wait for the sink; each further 16 KiB of a large frame count as another. When they are
-    /// used up the socket is not read.
+    /// Frames that may wait for the sink; each further 16 KiB of a large frame count as another. The socket is not read
+    /// while the queue is full.
     pub queue: usize,
-    /// Events of one account that the sink may hold unanswered at once.
+    /// Events of one account that the sink may hold unacknowledged at once.
     pub in_flight: usize,
-    /// Pass over what the account posted itself: its posts, and their edits and deletions.
+    /// True to skip the account's own posts, and their edits and deletions.
     pub skip_own: bool,
 }
 
-/// Fetching what was posted while an account was away.
+/// Fetching of posts that were made while an account was not connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatchUpSettings {
-    /// How much younger than the anchor of a cursor the newest acknowledged post is at least, in server time: posts
-    /// that become visible after younger ones by less than this are found.
+    /// The least distance between a cursor's anchor and the newest acknowledged post, in server time. A post that becomes
+    /// visible after younger ones is found if the delay is shorter.
     pub overlap: Duration,
-    /// About the most posts fetched of one channel at one catch-up. Beyond it the oldest are left out, and that is told.
+    /// The approximate limit of posts fetched per channel and catch-up. The oldest beyond it are skipped and reported.
     pub max_posts_per_channel: usize,
-    /// Posts that are older than this, in server time, are left out, and that is told; none is a limit.
+    /// The greatest age, in server time, of posts that are fetched; older ones are skipped and reported. `None` is no limit.
     pub max_age: Option<Duration>,
-    /// Where an account begins that nothing is known of.
+    /// The starting point of an account without stored cursors.
     pub from: StartFrom,
 }
 
-/// Looking for what was never received, whatever the cause.
+/// Audits for posts that were never received, for any cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditSettings {
-    /// Whether to look.
+    /// True to audit accounts at intervals.
     pub enabled: bool,
-    /// From one audit of an account to the next.
+    /// The time from one audit of an account to the next.
     pub interval: Duration,
-    /// How long a Connection is ready before its first audit.
+    /// The time that a Connection is ready before its first audit.
     pub grace: Duration,
 }
 
-/// What bots post.
+/// Posts by the accounts themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplySettings {
-    /// How long a reply may take, from when it was asked for: waiting for the account, the rate limit and the server
-    /// included.
+    /// The longest time from the request for a reply to its end, including all waits for the account, the rate limit and
+    /// the server.
     pub deadline: Duration,
-    /// Requests of one account on their way at once.
+    /// Concurrent requests of one account.
     pub in_flight: usize,
-    /// How many posts in a row in one channel may be by bots of this host before their answers are refused, until
-    /// somebody else posts; 0 is no limit.
+    /// Consecutive posts by bots of this host in one channel after which further replies are refused, until another
+    /// user posts; 0 is no limit.
     pub loop_limit: u32,
 }
 
 impl CatchUpSettings {
-    /// What a book goes by.
+    /// Returns the settings of an account's replay state.
     pub fn replay_settings(&self) -> ReplaySettings {
         ReplaySettings { overlap_ms: ms(self.overlap), from: self.from }
     }
 
-    /// The greatest age in milliseconds, as the server counts.
+    /// Returns the greatest age in milliseconds, the unit of the server's timestamps.
     pub fn max_age_ms(&self) -> Option<i64> {
         self.max_age.map(ms)
     }
@@ -112,9 +112,9 @@ impl Default for AuditSettings {
     fn default() -> Self {
         Self {
             enabled: true,
-            // One or two requests an account; what nothing else notices waits no longer.
+            // An audit takes one or two requests; a loss that nothing else detects is found within this time.
             interval: Duration::from_secs(300),
-            // What was made around the hello has settled by then.
+            // Posts made around the hello have arrived by then.
             grace: Duration::from_secs(30),
         }
     }
@@ -123,11 +123,11 @@ impl Default for AuditSettings {
 impl Default for ReplySettings {
     fn default() -> Self {
         Self {
-            // A restart of the server fits in; whoever waits longer for an answer has gone.
+            // Covers a restart of the server; a user does not wait longer for an answer.
             deadline: Duration::from_secs(120),
-            // Most of the REST connections that all accounts of an Arbiter share.
+            // Most of the REST connections that the accounts of an Arbiter share.
             in_flight: 4,
-            // More than any conversation of bots that means something, and less than anybody would have to delete.
+            // More than a useful conversation between bots, and few enough to delete by hand.
             loop_limit: 20,
         }
     }
@@ -136,11 +136,11 @@ impl Default for ReplySettings {
 impl Default for CatchUpSettings {
     fn default() -> Self {
         Self {
-            // A recorded server was late by 30 ms (fact 23); a database that is recovering may need seconds.
+            // A recorded server was late by 30 ms (fact 23); a recovering database may need seconds.
             overlap: Duration::from_secs(10),
-            // A long weekend of a busy channel.
+            // A long weekend in a busy channel.
             max_posts_per_channel: 100_000,
-            // Nothing is lost for its age unless somebody wants that.
+            // By default no post is skipped because of its age.
             max_age: None,
             from: StartFrom::Now,
         }
@@ -156,9 +156,9 @@ impl Default for HostSettings {
             catch_up: CatchUpSettings::default(),
             audit: AuditSettings::default(),
             replies: ReplySettings::default(),
-            // The server itself drops a socket without a valid token after 5 s (fact 1).
+            // The server drops a socket without a valid token after 5 s (fact 1).
             hello_timeout: Duration::from_secs(10),
-            // Stopping is one message and a close frame; what takes longer hangs.
+            // Stopping takes one message and a close frame; a Connection that takes longer hangs.
             stop_deadline: Duration::from_secs(5),
             arbiters: std::thread::available_parallelism().map_or(1, usize::from),
         }
@@ -169,7 +169,7 @@ impl Default for HealthSettings {
     fn default() -> Self {
         Self {
             poll: true,
-            // One empty 304 in half a minute; a lone account is heard again within that.
+            // Cheap (an empty 304), and soon enough for an account without siblings.
             poll_interval: Duration::from_secs(30),
             ping: true,
             ping_limits: PingSettings::default(),
@@ -181,11 +181,11 @@ impl Default for HealthSettings {
 impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
-            // As many as the server queues for a client (fact 17): together they ride out a pause of a busy bot,
-            // in at most 4 MiB.
+            // As many as the server queues for a client (fact 17); both queues together cover a busy bot's pause, in at
+            // most 4 MiB.
             queue: 256,
             in_flight: 16,
-            // A bot that answers its own posts never stops.
+            // A bot that answers its own posts never stops posting.
             skip_own: true,
         }
     }

@@ -1,9 +1,11 @@
-//! The memory of one account, shared by what runs for it.
+//! The replay state of one account, shared by its actors.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicBool, Ordering},
 };
+
+use parking_lot::Mutex;
 
 use crate::{
     model::AccountName,
@@ -11,14 +13,13 @@ use crate::{
     ports::{CursorStore, StoreError},
 };
 
-/// The memory of one account. It outlives its Connections and a Delivery that dies, and by its store the process. The
-/// lock is held for a look-up, never across a wait.
+/// The replay state of one account with its store. It outlives Connections and a dead Delivery; the store outlives the
+/// process. The lock is never held across an `.await`.
 #[derive(Clone)]
 pub(super) struct SharedReplay(Arc<Inner>);
 
 struct Inner {
     replay: Mutex<ReplayState>,
-    /// Where it is kept, if anywhere.
     store: Option<Arc<dyn CursorStore>>,
     is_loaded: AtomicBool,
 }
@@ -30,15 +31,14 @@ impl SharedReplay {
     }
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut ReplayState) -> T) -> T {
-        // A panic while it was held leaves a book that is whole.
-        f(&mut self.0.replay.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.replay.lock())
     }
 
     pub(super) fn store(&self) -> Option<&Arc<dyn CursorStore>> {
         self.0.store.as_ref()
     }
 
-    /// Reads what was kept, once, before anything is written into the book.
+    /// Restores the state from the store. Does nothing after the first success.
     pub(super) async fn load(&self, account: &AccountName) -> Result<(), StoreError> {
         let Some(store) = self.store().filter(|_| !self.0.is_loaded.load(Ordering::Acquire)) else {
             return Ok(());

@@ -1,12 +1,12 @@
 //! The Supervisor: the only owner of restarts, budgets and delays.
 //!
-//! It is our own actor: `actix::Supervisor` restarts at once, without limit, and not after a panic.
+//! `actix::Supervisor` is not used because it restarts at once, without limit, and not after a panic.
 
 mod account;
 mod arbiter_pool;
 mod child_events;
 mod commands;
-mod counts;
+mod draining;
 mod endings;
 mod messages;
 mod queries;
@@ -23,14 +23,12 @@ use std::{
 
 use actix::{Actor, Context};
 
-pub use counts::CountStates;
 pub use messages::{
-    AccountSpec, AddAccount, AddServer, AuditAccount, GetAccount, ListAccounts, ListServers, RemoveAccount,
-    RemoveServer, ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport, StartAccount,
-    StopAccount, SupervisorError,
+    AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, GetAccount, ListAccounts, ListServers,
+    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport,
+    StartAccount, StopAccount, SupervisorError,
 };
 pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};
-
 pub use replies::SendReply;
 
 pub(super) use child_events::{
@@ -49,11 +47,11 @@ use crate::{
     ports::CursorStore,
 };
 
-/// Messages that may wait for the Supervisor or a gate before senders that ask (`send`) have to wait too. What
-/// actors tell each other is bounded by their number: each account has a handful on its way at most.
+/// Messages that the mailbox of the Supervisor or a gate holds before callers of `send` have to wait. Actors use
+/// `do_send`, which ignores it; their messages are bounded by the number of accounts, each of which has a handful at most.
 pub(super) const MAILBOX_CAPACITY: usize = 1_024;
 
-/// Hosts accounts: starts, stops, restarts and remembers.
+/// The actor that hosts accounts: it starts, stops and restarts their Connections.
 pub struct Supervisor {
     settings: Arc<HostSettings>,
     observer: Observer,
@@ -64,19 +62,19 @@ pub struct Supervisor {
     shutting_down: Option<ShuttingDown>,
 }
 
-/// What the Supervisor keeps of a server.
+/// A server and the state that its accounts share.
 struct Server {
     spec: ServerSpec,
     gate: GateHandle,
     sibling_watch: SharedSiblingWatch,
     loop_guard: SharedLoopGuard,
     common_cause: CommonCause<AccountName>,
-    /// Accounts that are on it.
+    /// The number of accounts on it.
     accounts: usize,
 }
 
 impl Supervisor {
-    /// A Supervisor without accounts; start it with [`Actor::start`].
+    /// Returns a Supervisor without accounts; start it with [`Actor::start`].
     pub fn new(settings: HostSettings) -> Self {
         Self {
             pool: ArbiterPool::new(settings.arbiters),
@@ -89,24 +87,38 @@ impl Supervisor {
         }
     }
 
-    /// Keeps what accounts have acknowledged in a store, so that the next process goes on where this one ended. Without
-    /// one an account begins at now each time.
+    /// Stores the progress of accounts, so that the next process continues where this one ended. Without a store, each
+    /// process starts from the present.
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn CursorStore>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Tells what happens to those who listen to an observer already.
+    /// Publishes observations to an observer that may have receivers already.
     #[must_use]
     pub fn with_observer(mut self, observer: Observer) -> Self {
         self.observer = observer;
         self
     }
 
-    /// The stream of what happens. Subscribe before the Supervisor is started to miss nothing.
+    /// Returns the observer. Subscribe before the Supervisor is started to miss nothing.
     pub fn observer(&self) -> Observer {
         self.observer.clone()
+    }
+}
+
+impl Server {
+    fn account_added(&mut self) {
+        self.accounts += 1;
+        self.gate.set_account_count(self.accounts);
+    }
+
+    fn account_removed(&mut self, account: &AccountName) {
+        self.accounts = self.accounts.saturating_sub(1);
+        self.gate.set_account_count(self.accounts);
+        self.sibling_watch.forget(account);
+        self.common_cause.ended(account);
     }
 }
 

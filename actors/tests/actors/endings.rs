@@ -1,9 +1,9 @@
-//! The table of endings, row by row: what each costs, and what follows.
+//! Tests of the table of endings, row by row: the charge and the restart of each.
 
 use std::time::Duration;
 
 use matterhost_actors::{
-    hosting::{RestartAccount, StopAccount},
+    hosting::{RestartAccount, StartAccount, StopAccount},
     mattermost::{DialErrorKind, RestErrorKind},
     model::{AccountState, CloseReason, Fact, Misconfiguration, ResumePoint},
     policy::RestartSettings,
@@ -13,15 +13,15 @@ use crate::harness::{
     Harness, SECOND, UserReply, bots, name, run_paused, settings, unlimited_rate, with_restart,
 };
 
-/// Hosts a bot whose first connect fails so, and gives back how it ended and what is scheduled.
-async fn first_end(harness: &mut Harness, answer: RestErrorKind) -> (CloseReason, bool) {
+/// Hosts a bot whose first request gets `answer`. Returns the reason of the ending, and true if it was charged.
+async fn first_ending(harness: &mut Harness, answer: RestErrorKind) -> (CloseReason, bool) {
     harness.fake.script_user_replies([UserReply::Fail(answer)]);
     harness.host("bot").await;
     harness.wait_until_closed("bot").await
 }
 
 #[test]
-fn an_operators_stop_rests_until_somebody_starts_it() {
+fn an_operators_stop_lasts_until_a_start() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.send(StopAccount(name("bot"))).await.unwrap();
@@ -30,7 +30,7 @@ fn an_operators_stop_rests_until_somebody_starts_it() {
         assert_eq!(harness.fake.server_socket("bot").received(), ["close 1000"]);
         harness.advance(3_600 * SECOND).await;
         assert_eq!(harness.state("bot").await, AccountState::Stopped);
-        harness.send(matterhost_actors::hosting::StartAccount(name("bot"))).await.unwrap();
+        harness.send(StartAccount(name("bot"))).await.unwrap();
         harness.wait_until_ready("bot").await;
     });
 }
@@ -47,7 +47,7 @@ fn an_operators_restart_is_free_and_at_once() {
 }
 
 #[test]
-fn transient_failures_before_ready_are_free_and_go_on_for_ever() {
+fn transient_failures_before_ready_are_free_and_retried_for_ever() {
     for (answer, reason) in [
         (RestErrorKind::Timeout, CloseReason::Timeout),
         (RestErrorKind::Server(503), CloseReason::ServerError { status: 503 }),
@@ -70,7 +70,7 @@ fn transient_failures_before_ready_are_free_and_go_on_for_ever() {
 fn a_429_waits_for_retry_after() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         let retry_after = Some(30 * SECOND);
-        let ended = first_end(harness, RestErrorKind::RateLimited { retry_after }).await;
+        let ended = first_ending(harness, RestErrorKind::RateLimited { retry_after }).await;
         assert_eq!(ended, (CloseReason::RateLimited { retry_after }, false));
         assert_eq!(harness.wait_until_scheduled("bot").await, (30 * SECOND, false));
         harness.wait_until_ready("bot").await;
@@ -78,7 +78,7 @@ fn a_429_waits_for_retry_after() {
 }
 
 #[test]
-fn what_no_retry_can_mend_is_misconfigured_and_asked_slowly() {
+fn a_permanent_error_is_misconfigured_and_retried_slowly() {
     for (answer, what) in [
         (RestErrorKind::Tls, Misconfiguration::Tls),
         (RestErrorKind::NotFound, Misconfiguration::NotFound),
@@ -87,7 +87,7 @@ fn what_no_retry_can_mend_is_misconfigured_and_asked_slowly() {
         (RestErrorKind::Refused(403), Misconfiguration::Refused),
     ] {
         run_paused(settings(), unlimited_rate(), async |harness| {
-            let ended = first_end(harness, answer).await;
+            let ended = first_ending(harness, answer).await;
             assert_eq!(ended, (CloseReason::Misconfigured(what), false));
             let (after, _) = harness.wait_until_scheduled("bot").await;
             assert!(after >= 4 * SECOND && after <= 6 * SECOND, "{after:?}");
@@ -98,7 +98,7 @@ fn what_no_retry_can_mend_is_misconfigured_and_asked_slowly() {
 }
 
 #[test]
-fn a_token_of_somebody_else_stops_the_account() {
+fn a_token_of_another_user_stops_the_account() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.script_user_replies([UserReply::OtherUser]);
@@ -111,7 +111,7 @@ fn a_token_of_somebody_else_stops_the_account() {
 }
 
 #[test]
-fn a_token_of_somebody_else_is_noticed_at_a_reconnect_too() {
+fn a_token_of_another_user_is_noticed_at_a_reconnect_too() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.script_user_replies([UserReply::OtherUser]);
@@ -163,7 +163,7 @@ fn no_hello_because_of_a_401_is_blocked() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.fake.script_dial_drop_before_hello();
         harness.fake.add_user("bot");
-        // The baseline still came; the account was disabled on the way to the hello (fact 1).
+        // The baseline arrived; the account was disabled before the hello (fact 1).
         let (release, held) = tokio::sync::oneshot::channel();
         harness
             .fake
@@ -179,27 +179,27 @@ fn a_drop_after_a_long_ready_run_is_free_and_resumes() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.advance(60 * SECOND).await;
-        let peer = harness.fake.server_socket("bot");
-        peer.post("c1", "p1");
+        let socket = harness.fake.server_socket("bot");
+        socket.post("c1", "p1");
         harness.sink.wait_for_posts(1).await;
-        peer.drop_connection();
+        socket.drop_connection();
         let (reason, charged) = harness.wait_until_closed("bot").await;
         assert!(matches!(reason, CloseReason::Dropped { .. }) && !charged);
         assert_eq!(harness.wait_until_scheduled("bot").await, (SECOND, true));
-        let welcome = harness.wait_for("bot", |fact| matches!(fact, Fact::Connected { .. })).await;
-        assert_eq!(welcome, Fact::Connected { resumed: true });
+        let connected = harness.wait_for("bot", |fact| matches!(fact, Fact::Connected { .. })).await;
+        assert_eq!(connected, Fact::Connected { resumed: true });
         let point = ResumePoint { connection_id: "connection-1".into(), next_seq: 2 };
         assert_eq!(harness.fake.resumes("bot"), [None, Some(point)]);
     });
 }
 
 #[test]
-fn a_resume_that_the_server_forgot_is_told() {
+fn a_resume_that_the_server_forgot_is_reported() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.server_socket("bot").close(1001);
         assert_eq!(harness.wait_until_closed("bot").await.0, CloseReason::Closed { code: Some(1001) });
-        // The fake knows only connections that were cut, and this one was not: it says hello with another id.
+        // The fake server forgets the connection, so its hello has another id.
         harness.fake.forget_connections("bot");
         harness.wait_for("bot", |fact| *fact == Fact::ResumeLost).await;
         harness.wait_until_ready("bot").await;
@@ -227,7 +227,7 @@ fn flapping_is_charged_and_trips_exactly_that_account() {
         for _ in 0..2 {
             harness.advance(20 * SECOND).await;
             harness.fake.server_socket("bot").drop_connection();
-            assert!(harness.wait_until_closed("bot").await.1, "charged");
+            assert!(harness.wait_until_closed("bot").await.1, "not charged");
             harness.wait_until_ready("bot").await;
         }
         assert_eq!(harness.snapshot("bot").await.budget_left, 0);
@@ -265,7 +265,7 @@ fn a_broken_protocol_is_a_fault() {
 }
 
 #[test]
-fn a_server_that_drops_everyone_three_times_in_a_minute_trips_nobody() {
+fn a_server_that_drops_everyone_three_times_in_a_minute_trips_no_account() {
     let budget = with_restart(RestartSettings { max_restarts: 1, ..Default::default() });
     run_paused(budget, unlimited_rate(), async |harness| {
         let bots = bots(4);
@@ -286,7 +286,7 @@ fn a_server_that_drops_everyone_three_times_in_a_minute_trips_nobody() {
 }
 
 #[test]
-fn a_server_that_is_down_costs_nobody_anything_not_even_a_lone_account() {
+fn a_server_that_is_down_charges_not_even_its_only_account() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.stop();

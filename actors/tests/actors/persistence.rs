@@ -1,4 +1,4 @@
-//! What outlives a host: graceful stops, kills at every point of the way, and stores that fail.
+//! Tests of stored state: graceful stops, kills at every step, and stores that fail.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,33 +15,33 @@ use crate::{
     simulator_harness::{SimulatorHarness, run},
 };
 
-/// How often each post was heard, in all lives of a host.
-fn times(lives: &[Vec<ReceivedChange>]) -> BTreeMap<String, usize> {
-    let mut times = BTreeMap::new();
-    for taken in lives.iter().flatten() {
-        *times.entry(taken.id.to_string()).or_default() += 1;
+/// Counts how often each post was received in all runs of a host.
+fn count_receipts(runs: &[Vec<ReceivedChange>]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for change in runs.iter().flatten() {
+        *counts.entry(change.id.to_string()).or_default() += 1;
     }
-    times
+    counts
 }
 
 #[test]
-fn what_was_posted_while_no_host_ran_comes_when_one_does_and_nothing_twice() {
+fn posts_made_while_no_host_ran_arrive_once_when_one_starts() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         harness.post_and_wait(1).await;
         let mut first = harness.stop().await;
         let missed = harness.post("missed");
         harness.start().await;
-        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
+        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
         harness.post("live");
         harness.host.sink.wait_for_posts(2).await;
-        let lives = [first.remove("bot").unwrap(), harness.host.sink.received_changes()];
-        assert_eq!(times(&lives).into_values().collect::<Vec<_>>(), [1, 1, 1]);
+        let runs = [first.remove("bot").unwrap(), harness.host.sink.received_changes()];
+        assert_eq!(count_receipts(&runs).into_values().collect::<Vec<_>>(), [1, 1, 1]);
     });
 }
 
 #[test]
-fn a_graceful_stop_leaves_a_resume_that_brings_what_rest_cannot() {
+fn a_graceful_stop_stores_a_resume_point_that_brings_reactions() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let post = harness.post("to be liked");
@@ -55,7 +55,7 @@ fn a_graceful_stop_leaves_a_resume_that_brings_what_rest_cannot() {
 }
 
 #[test]
-fn a_resume_beyond_what_the_server_reached_confuses_nobody() {
+fn a_resume_beyond_the_servers_last_event_is_lost_without_harm() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         harness.post_and_wait(1).await;
@@ -66,13 +66,13 @@ fn a_resume_beyond_what_the_server_reached_confuses_nobody() {
         kept.account.as_mut().unwrap().resume.as_mut().unwrap().next_seq += 50;
         harness.store.commit(&bot, kept).await.unwrap();
         harness.start().await;
-        // Hello comes twice, and an old event between (fact 10).
+        // The server sends two hellos with an old event between them (fact 10).
         assert!(harness.host.seen.iter().any(|seen| seen.fact == Fact::ResumeLost));
-        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
+        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
         harness.post("live");
         harness.host.sink.wait_for_posts(2).await;
-        let lives = [first.remove("bot").unwrap(), harness.host.sink.received_changes()];
-        assert_eq!(times(&lives).into_values().collect::<Vec<_>>(), [1, 1, 1]);
+        let runs = [first.remove("bot").unwrap(), harness.host.sink.received_changes()];
+        assert_eq!(count_receipts(&runs).into_values().collect::<Vec<_>>(), [1, 1, 1]);
         assert_eq!((harness.host.count("bot", "connected"), harness.host.count("bot", "closed")), (1, 0));
     });
 }
@@ -90,43 +90,43 @@ fn an_account_that_was_touched_while_no_host_ran_is_not_resumed() {
             harness.host.seen.iter().all(|seen| seen.fact != Fact::Connected { resumed: true }),
             "fact 5"
         );
-        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
+        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
     });
 }
 
 #[test]
-fn a_kill_between_sink_and_cursor_doubles_that_post_and_loses_none() {
+fn a_kill_between_sink_and_cursor_repeats_those_posts_and_loses_none() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let kept = harness.post("kept");
         harness.wait_until_stored(&kept).await;
-        // The sink has the posts, and is killed with the host before it answers.
+        // The sink has received the posts, and the host is killed before the sink answers.
         harness.sinks["bot"].set_behavior(SinkBehavior::Never);
         let [a, b] = ["a", "b"].map(|text| harness.post(text));
         harness.sinks["bot"].wait_until_offered(1).await;
         harness.kill().await;
         harness.start().await;
         harness.host.sink.wait_for_posts(2).await;
-        let heard: BTreeSet<_> = harness.host.sink.posts().into_iter().map(|post| post.id).collect();
-        assert_eq!(heard, [a, b].into(), "both, and not what was kept");
+        let received: BTreeSet<_> = harness.host.sink.posts().into_iter().map(|post| post.id).collect();
+        assert_eq!(received, [a, b].into(), "both posts, without the stored one");
     });
 }
 
 #[test]
-fn a_kill_between_cursor_and_commit_doubles_that_batch_alone() {
+fn a_kill_between_cursor_and_commit_repeats_only_that_batch() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let kept = harness.post("kept");
         harness.wait_until_stored(&kept).await;
         let frozen = harness.store.crash();
-        let doubled = harness.post("acknowledged, not committed");
+        let repeated = harness.post("acknowledged, not committed");
         harness.host.sink.wait_for_posts(2).await;
         harness.kill().await;
         harness.store = frozen;
         harness.start().await;
         harness.post("live");
         harness.host.sink.wait_for_posts(2).await;
-        assert_eq!(harness.host.sink.posts()[0].id, doubled, "and not what was kept");
+        assert_eq!(harness.host.sink.posts()[0].id, repeated, "the stored post does not come again");
     });
 }
 
@@ -143,15 +143,15 @@ fn a_kill_in_the_middle_of_a_page_loses_none_of_it() {
         let mut first = harness.kill().await;
         harness.behavior = SinkBehavior::Immediate;
         harness.start().await;
-        harness.host.sink.wait_for_changes(1, |taken| taken.id.as_str() == missed[49]).await;
-        let times = times(&[first.remove("bot").unwrap(), harness.host.sink.received_changes()]);
-        assert!(missed.iter().all(|post| times.contains_key(post)), "{times:?}");
-        assert!(times.values().filter(|times| **times > 1).count() < 50, "the first half was committed");
+        harness.host.sink.wait_for_changes(1, |change| change.id.as_str() == missed[49]).await;
+        let counts = count_receipts(&[first.remove("bot").unwrap(), harness.host.sink.received_changes()]);
+        assert!(missed.iter().all(|post| counts.contains_key(post)), "{counts:?}");
+        assert!(counts.values().filter(|count| **count > 1).count() < 50, "no commit before the kill");
     });
 }
 
 #[test]
-fn a_store_that_fails_stops_the_handing_over_and_ends_nothing() {
+fn a_store_that_fails_pauses_delivery_and_ends_nothing() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.server_socket("bot").post("c", "p1");
@@ -167,29 +167,29 @@ fn a_store_that_fails_stops_the_handing_over_and_ends_nothing() {
             harness.fake.server_socket("bot").post("c", &format!("p{n}"));
         }
         harness.advance(3_600 * SECOND).await;
-        assert!(harness.sink.posts().len() <= 2, "nothing is handed over that could not be kept");
+        assert!(harness.sink.posts().len() <= 2, "events were delivered although the store failed");
         assert_eq!(
             (harness.count("bot", "closed"), harness.count("bot", "store_failed")),
             (0, 1),
-            "told once"
+            "the failure is reported once"
         );
         harness.store.set_failing(false);
         harness.sink.wait_for_posts(999).await;
-        assert_eq!(harness.count("bot", "closed"), 0, "whatever waited was read in the end");
+        assert_eq!(harness.count("bot", "closed"), 0, "the pause ended the Connection");
         harness.advance(SECOND).await;
         assert_eq!(harness.state("bot").await, AccountState::Ready);
     });
 }
 
 #[test]
-fn an_account_whose_memory_cannot_be_read_waits_for_it() {
+fn an_account_waits_until_its_stored_state_can_be_read() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.store.set_failing(true);
         harness.host("bot").await;
         harness.wait_for("bot", |fact| matches!(fact, Fact::StoreFailed { .. })).await;
         harness.advance(60 * SECOND).await;
         assert_eq!(harness.state("bot").await, AccountState::Stalled);
-        assert_eq!(harness.fake.me_requests(), 0, "to begin without it would be to begin at now");
+        assert_eq!(harness.fake.me_requests(), 0, "the account connected without its stored state");
         harness.store.set_failing(false);
         harness.wait_until_ready("bot").await;
         assert_eq!(harness.count("bot", "store_recovered"), 1);
@@ -197,7 +197,7 @@ fn an_account_whose_memory_cannot_be_read_waits_for_it() {
 }
 
 #[test]
-fn the_user_that_an_account_began_with_outlives_the_host() {
+fn the_user_of_an_account_is_remembered_across_hosts() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         harness.post_and_wait(1).await;

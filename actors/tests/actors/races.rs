@@ -1,8 +1,8 @@
-//! What meets what: commands and endings at the same moment, threads that hang or die, messages of the dead.
+//! Tests of races: commands and endings at the same moment, threads that hang or die, late messages of dead actors.
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -17,6 +17,7 @@ use matterhost_actors::{
     policy::GateLimits,
     ports::{Delivered, EventSink, Outcome},
 };
+use parking_lot::Mutex;
 
 use crate::harness::{
     CollectingSink, Harness, SECOND, SinkBehavior, UserReply, bots, name, run_paused, settings,
@@ -45,7 +46,7 @@ fn a_start_right_after_a_stop_is_kept() {
     });
 }
 
-/// Is broken at the first post, and has the account removed at the same moment.
+/// A sink that breaks at the first post and removes its account at the same moment.
 #[derive(Default)]
 struct BreaksAtRemoval(OnceLock<Addr<Supervisor>>);
 
@@ -53,7 +54,7 @@ impl EventSink for BreaksAtRemoval {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if &*event.body.event == "posted" {
             self.0.get().unwrap().do_send(RemoveAccount(name("bot")));
-            return Delivered::Now(Outcome::Broken { cause: "told to".into() });
+            return Delivered::Now(Outcome::Broken { cause: "broken by the test".into() });
         }
         Delivered::Now(Outcome::Acknowledged)
     }
@@ -73,10 +74,10 @@ fn an_account_that_is_removed_as_it_ends_is_gone() {
 }
 
 #[test]
-fn a_retry_after_of_ages_is_a_mistake_and_parks_nobody() {
-    for ages in [u64::MAX, 365 * 86_400] {
+fn an_absurd_retry_after_is_limited() {
+    for seconds in [u64::MAX, 365 * 86_400] {
         run_paused(settings(), unlimited_rate(), async |harness| {
-            let retry_after = Some(Duration::from_secs(ages));
+            let retry_after = Some(Duration::from_secs(seconds));
             harness.fake.script_user_replies([UserReply::Fail(RestErrorKind::RateLimited { retry_after })]);
             harness.host("bot").await;
             harness.advance(3_600 * SECOND).await;
@@ -86,7 +87,7 @@ fn a_retry_after_of_ages_is_a_mistake_and_parks_nobody() {
 }
 
 #[test]
-fn a_stalled_account_that_loses_its_socket_waits_and_churns_not() {
+fn a_stalled_account_that_loses_its_socket_waits_without_reconnecting() {
     let mut settings = settings();
     settings.delivery.queue = 4;
     run_paused(settings, unlimited_rate(), async |harness| {
@@ -134,7 +135,7 @@ fn stalled_accounts_hold_no_dial_slots() {
 }
 
 #[test]
-fn a_pause_that_is_still_on_is_no_ready_time() {
+fn a_pause_that_has_not_ended_is_not_counted_as_ready_time() {
     let mut settings = settings();
     settings.delivery.queue = 2;
     run_paused(settings, unlimited_rate(), async |harness| {
@@ -152,7 +153,7 @@ fn a_pause_that_is_still_on_is_no_ready_time() {
 }
 
 #[test]
-fn a_silent_socket_has_the_gate_look_at_the_server() {
+fn a_silent_socket_makes_the_gate_probe_the_server() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.server_socket("bot").stop_answering();
@@ -162,12 +163,12 @@ fn a_silent_socket_has_the_gate_look_at_the_server() {
     });
 }
 
-/// Panics at a post in channel `c2`.
+/// A sink that panics at a post in channel `c2`.
 struct Panics;
 
 impl EventSink for Panics {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        assert_ne!(event.body.channel_id.as_str(), "c2", "the sink was told to panic");
+        assert_ne!(event.body.channel_id.as_str(), "c2", "a post in c2 makes this sink panic");
         Delivered::Now(Outcome::Acknowledged)
     }
 }
@@ -187,7 +188,7 @@ fn a_delivery_that_dies_on_another_thread_is_noticed_every_time() {
     }
 }
 
-/// Blocks its whole thread at the first post, until it is let go.
+/// A sink that blocks its thread at the first post until it is released.
 struct Hanging {
     reached: mpsc::Sender<()>,
     release: Mutex<mpsc::Receiver<()>>,
@@ -197,58 +198,58 @@ impl EventSink for Hanging {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if &*event.body.event == "posted" {
             self.reached.send(()).ok();
-            self.release.lock().unwrap().recv().ok();
+            self.release.lock().recv().ok();
         }
         Delivered::Now(Outcome::Acknowledged)
     }
 }
 
-/// A stage with a bot whose thread hangs until the sender given back is used.
-async fn hanging(arbiters: usize) -> (Harness, mpsc::Sender<()>) {
+/// Returns a harness with a bot whose thread hangs until a message is sent on the returned sender.
+async fn hanging_harness(arbiters: usize) -> (Harness, mpsc::Sender<()>) {
     let mut settings = settings();
     settings.arbiters = arbiters;
     settings.stop_deadline = Duration::from_millis(50);
     let mut harness = Harness::real_time(settings);
     let (reached, hangs) = mpsc::channel();
-    let (let_go, release) = mpsc::channel();
+    let (release_sender, release) = mpsc::channel();
     harness.host_with("bot", Arc::new(Hanging { reached, release: release.into() })).await.unwrap();
     harness.wait_until_ready("bot").await;
     harness.fake.server_socket("bot").post("c1", "p1");
     actix_rt::task::spawn_blocking(move || hangs.recv()).await.unwrap().unwrap();
-    (harness, let_go)
+    (harness, release_sender)
 }
 
 #[test]
 fn a_stop_that_hangs_is_abandoned_at_its_deadline() {
     actix::System::new().block_on(async {
-        let (mut harness, let_go) = hanging(1).await;
+        let (mut harness, release) = hanging_harness(1).await;
         harness.send(StopAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Abandoned).await;
         assert_eq!(harness.state("bot").await, AccountState::Stopped);
-        let_go.send(()).unwrap();
+        release.send(()).unwrap();
     });
 }
 
 #[test]
 fn an_abandoned_account_goes_on_elsewhere() {
     actix::System::new().block_on(async {
-        let (mut harness, let_go) = hanging(2).await;
+        let (mut harness, release) = hanging_harness(2).await;
         harness.send(RestartAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Abandoned).await;
         harness.wait_until_ready("bot").await;
-        let_go.send(()).unwrap();
+        release.send(()).unwrap();
     });
 }
 
 #[test]
 fn the_late_end_of_an_abandoned_connection_is_not_taken_for_its_successors() {
     actix::System::new().block_on(async {
-        let (mut harness, let_go) = hanging(1).await;
+        let (mut harness, release) = hanging_harness(1).await;
         harness.send(RemoveAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Removed).await;
         harness.host("bot").await;
         harness.wait_until_ready("bot").await;
-        let_go.send(()).unwrap();
+        release.send(()).unwrap();
         harness.ready("other").await;
         harness.fake.server_socket("bot").post("c1", "p9");
         harness.sink.wait_for_posts(1).await;
@@ -256,7 +257,7 @@ fn the_late_end_of_an_abandoned_connection_is_not_taken_for_its_successors() {
     });
 }
 
-/// Ends the Arbiter it is called on, once, at a post.
+/// A sink that stops the Arbiter it runs on at the first post.
 struct Deadly(AtomicBool);
 
 impl EventSink for Deadly {

@@ -1,4 +1,4 @@
-//! What an operator changes while accounts run: what ends for it, and what does not.
+//! Tests of changes while accounts run: the sockets that end for a change, and those that do not.
 
 mod leaks;
 mod settings;
@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
     hosting::{
-        AccountSpec, AddServer, ChangeAccount, ChangeServer, RemoveAccount, RemoveServer, ServerSpec,
-        SinkReleased, StopAccount, Supervisor, SupervisorError,
+        AccountSpec, AddAccount, AddServer, ChangeAccount, ChangeServer, RemoveAccount, RemoveServer,
+        ServerSpec, SinkReleased, StopAccount, Supervisor, SupervisorError,
     },
     model::{AccountState, CloseReason, Fact, Generation, ServerName, Token},
     policy::GateLimits,
@@ -17,7 +17,8 @@ use matterhost_actors::{
 
 use crate::{
     harness::{
-        CollectingSink, FakeServer, Harness, SECOND, SinkBehavior, name, run_paused, settings, unlimited_rate,
+        CollectingSink, FakeServer, Harness, SECOND, SinkBehavior, UserReply, name, run_paused, settings,
+        unlimited_rate,
     },
     simulator_harness::{SimulatorHarness, config, run},
 };
@@ -30,7 +31,7 @@ fn spec(account: &str, token: &str, on: &str, sink: Arc<dyn EventSink>) -> Accou
     AccountSpec { name: name(account), server: server(on), token: Token::new(token).unwrap(), sink }
 }
 
-/// Another sink for an account of the stage.
+/// Gives a hosted account another sink.
 async fn change_sink(harness: &Harness, account: &str, sink: Arc<dyn EventSink>) -> SinkReleased {
     harness.send(ChangeAccount(spec(account, account, "test", sink))).await.unwrap()
 }
@@ -52,10 +53,10 @@ fn another_sink_cuts_no_socket_and_keeps_the_order() {
         let released = change_sink(harness, "bot", new.clone()).await;
         harness.fake.server_socket("bot").post("c2", "p4");
         harness.advance(SECOND).await;
-        assert_eq!(new.received_labels(), [""; 0], "the old sink has not answered what came before");
+        assert_eq!(new.received_labels(), [""; 0], "the old sink has not answered the earlier posts");
         let since = tokio::time::Instant::now();
         released.wait().await;
-        assert_eq!(since.elapsed().as_secs(), 8, "when the last of it is answered");
+        assert_eq!(since.elapsed().as_secs(), 8, "the old sink is released with its last answer");
         let mut first = harness.sink.wait_for_posts(2).await;
         first.sort();
         assert_eq!(first, ["p1", "p3"]);
@@ -71,7 +72,7 @@ fn another_sink_cuts_no_socket_and_keeps_the_order() {
 }
 
 #[test]
-fn the_same_sink_is_released_at_once_and_one_with_nothing_open_too() {
+fn a_sink_is_released_at_once_if_it_stays_or_is_idle() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Never);
@@ -88,7 +89,7 @@ fn the_same_sink_is_released_at_once_and_one_with_nothing_open_too() {
 }
 
 #[test]
-fn what_waited_for_a_busy_sink_goes_to_the_new_one_at_once() {
+fn an_event_that_waited_for_a_busy_sink_goes_to_the_new_one_at_once() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Retry);
@@ -97,7 +98,7 @@ fn what_waited_for_a_busy_sink_goes_to_the_new_one_at_once() {
         let (new, since) = (Arc::new(CollectingSink::default()), tokio::time::Instant::now());
         change_sink(harness, "bot", new.clone()).await;
         assert_eq!(new.wait_for_posts(1).await, ["p1"]);
-        assert!(since.elapsed() < SECOND / 2, "the second that the old one wanted is not waited for");
+        assert!(since.elapsed() < SECOND / 2, "waited for the old sink's retry delay");
         harness.wait_for("bot", |fact| *fact == Fact::Unstalled).await;
     });
 }
@@ -112,13 +113,13 @@ fn an_account_that_its_sink_broke_begins_with_the_new_one_at_once() {
         let (new, since) = (Arc::new(CollectingSink::default()), tokio::time::Instant::now());
         change_sink(harness, "bot", new.clone()).await;
         harness.wait_until_ready("bot").await;
-        assert!(since.elapsed() < SECOND, "it did not rest to the end: {:?}", since.elapsed());
+        assert!(since.elapsed() < SECOND, "waited for {:?}", since.elapsed());
         assert_eq!(new.wait_for_posts(1).await, ["p1"]);
     });
 }
 
 #[test]
-fn one_that_an_operator_stopped_stays_stopped() {
+fn an_account_that_an_operator_stopped_stays_stopped() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.send(StopAccount(name("bot"))).await.unwrap();
@@ -132,7 +133,7 @@ fn one_that_an_operator_stopped_stays_stopped() {
 }
 
 #[test]
-fn a_token_of_somebody_else_stops_it_and_its_own_starts_it_again() {
+fn a_token_of_another_user_stops_the_account_and_its_own_starts_it_again() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.add_user("somebody");
@@ -149,28 +150,28 @@ fn a_token_of_somebody_else_stops_it_and_its_own_starts_it_again() {
 }
 
 #[test]
-fn another_token_is_taken_up_and_no_post_is_lost_or_doubled() {
+fn another_token_is_used_and_no_post_is_lost_or_duplicated() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         harness.post_and_wait(1).await;
         let bot = harness.bots[0].clone();
         let (_, token) = harness.simulator.create_token(&bot.user_id);
         harness.simulator.revoke_token(&bot.token_id);
-        let missed = harness.post("while nobody hears");
+        let missed = harness.post("while the token is revoked");
         let sink = harness.host.sink.clone();
         harness.host.send(ChangeAccount(spec("bot", &token, "test", sink))).await.unwrap();
         harness.host.wait_until_ready("bot").await;
-        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
-        harness.post("with the new one");
+        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
+        harness.post("with the new token");
         harness.host.sink.wait_for_posts(3).await;
-        assert_eq!(harness.host.sink.posts().len(), 3, "each once");
+        assert_eq!(harness.host.sink.posts().len(), 3, "each post once");
         assert_eq!(harness.host.snapshot("bot").await.restarts_in_window, 0);
     });
 }
 
-/// Whatever ended the last one: a token that was revoked is seen by its Connection at about the same time.
+/// The reason of the last ending has no influence: a Connection may notice its revoked token at the same time.
 #[test]
-fn a_new_token_does_not_wait_as_one_that_is_blocked_does() {
+fn a_new_token_of_a_blocked_account_is_tried_at_once() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.disable("bot");
@@ -180,7 +181,7 @@ fn a_new_token_does_not_wait_as_one_that_is_blocked_does() {
         let since = tokio::time::Instant::now();
         harness.fake.add_user("unused");
         let sink = harness.sink.clone();
-        // The fake server takes a name for a token: this one is another text for nobody, and asked for at once.
+        // The fake server takes a user's name as the token.
         harness.send(ChangeAccount(spec("bot", "unused", "test", sink))).await.unwrap();
         harness.wait_until_closed("bot").await;
         assert!(since.elapsed() < SECOND, "{:?}", since.elapsed());
@@ -188,16 +189,16 @@ fn a_new_token_does_not_wait_as_one_that_is_blocked_does() {
 }
 
 #[test]
-fn limits_of_a_server_hold_at_once_and_another_address_restarts_its_accounts_alone() {
+fn limits_of_a_server_apply_at_once_and_another_address_restarts_only_its_accounts() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("near").await;
-        let other: FakeServer = FakeServer::default();
+        let other = FakeServer::default();
         let far = Arc::new(other.clone());
         harness.send(AddServer(server_spec("far", far.clone(), unlimited_rate()))).await;
         other.add_user("far-bot");
         let sink = harness.sink.clone();
         let far_bot = spec("far-bot", "far-bot", "far", sink);
-        harness.send(matterhost_actors::hosting::AddAccount(far_bot)).await.unwrap();
+        harness.send(AddAccount(far_bot)).await.unwrap();
         harness.wait_until_ready("far-bot").await;
         let slower = GateLimits { requests_per_second: 0.1, dial_slots: 1 };
         let change =
@@ -216,25 +217,25 @@ fn limits_of_a_server_hold_at_once_and_another_address_restarts_its_accounts_alo
 }
 
 #[test]
-fn a_server_that_moved_away_from_where_it_is_down_is_asked_at_once() {
+fn a_server_that_is_down_and_moves_is_asked_at_once() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.stop();
         harness.wait_for_server_fact(|fact| *fact == Fact::ServerDown).await;
         harness.advance(60 * SECOND).await;
-        let there = FakeServer::default();
-        there.add_user("bot");
+        let moved = FakeServer::default();
+        moved.add_user("bot");
         let since = tokio::time::Instant::now();
-        let spec = server_spec("test", Arc::new(there), unlimited_rate());
+        let spec = server_spec("test", Arc::new(moved), unlimited_rate());
         harness.send(ChangeServer { spec, restart: true }).await.unwrap();
         harness.wait_for_server_fact(|fact| *fact == Fact::ServerUp).await;
         harness.wait_until_ready("bot").await;
-        assert!(since.elapsed() < SECOND, "no knock was waited for: {:?}", since.elapsed());
+        assert!(since.elapsed() < SECOND, "waited for the next probe: {:?}", since.elapsed());
     });
 }
 
 #[test]
-fn a_server_is_removed_when_nobody_is_on_it_and_its_gate_ends() {
+fn a_server_without_accounts_is_removed_and_its_gate_ends() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let in_use = SupervisorError::ServerInUse { server: server("test"), accounts: 1 };
@@ -246,10 +247,9 @@ fn a_server_is_removed_when_nobody_is_on_it_and_its_gate_ends() {
             harness.send(RemoveServer(server("test"))).await,
             Err(SupervisorError::UnknownServer(server("test")))
         );
-        let knocks = harness.fake.ping_requests();
+        let probes = harness.fake.ping_requests();
         harness.advance(600 * SECOND).await;
-        assert_eq!(harness.fake.ping_requests(), knocks, "nobody asks any more");
-        // The factory is the gate's, the Supervisor's and ours: nobody else holds the world.
+        assert_eq!(harness.fake.ping_requests(), probes, "no probes after the removal");
         let refused = harness.host_with("bot", harness.sink.clone()).await;
         assert!(matches!(refused, Err(SupervisorError::ServerNotAdded { .. })), "{refused:?}");
     });
@@ -259,8 +259,8 @@ fn a_server_is_removed_when_nobody_is_on_it_and_its_gate_ends() {
 fn an_account_moves_to_another_server_and_only_that_one_counts_it() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
-        let there = harness.fake.clone();
-        harness.send(AddServer(server_spec("other-door", Arc::new(there), unlimited_rate()))).await;
+        let same_server = Arc::new(harness.fake.clone());
+        harness.send(AddServer(server_spec("other-door", same_server, unlimited_rate()))).await;
         let sink = harness.sink.clone();
         harness.send(ChangeAccount(spec("bot", "bot", "other-door", sink))).await.unwrap();
         assert_eq!(harness.wait_until_closed("bot").await, (CloseReason::ConfigChanged, false));
@@ -273,20 +273,20 @@ fn an_account_moves_to_another_server_and_only_that_one_counts_it() {
 }
 
 #[test]
-fn a_removed_account_goes_on_where_it_was_when_it_comes_again() {
+fn a_removed_account_continues_where_it_was_when_it_is_added_again() {
     run(async || {
         let harness = SimulatorHarness::with_one_bot().await;
         harness.host.sink.set_behavior(SinkBehavior::Delayed(Duration::from_millis(50)));
         let first = harness.post("first");
         harness.host.sink.wait_for_posts(1).await;
-        harness.post("handed over on the way out");
+        harness.post("handed over during the removal");
         harness.host.send(RemoveAccount(name("bot"))).await.unwrap();
         let missed = harness.post("missed");
         let (bot, sink) = (harness.bots[0].clone(), harness.host.sink.clone());
         harness.host.add("bot", &bot.token, sink).await.unwrap();
-        harness.host.sink.wait_for_changes(1, |taken| taken.id == missed).await;
+        harness.host.sink.wait_for_changes(1, |change| change.id == missed).await;
         let posts = harness.host.sink.posts();
-        assert_eq!((posts.len(), &posts[0].id), (3, &first), "each once: {posts:#?}");
+        assert_eq!((posts.len(), &posts[0].id), (3, &first), "each post once: {posts:#?}");
     });
 }
 
@@ -303,33 +303,33 @@ fn another_address_of_a_real_server_is_used() {
     });
 }
 
-/// The old token is revoked and the new one comes at about the same moment: the Connection may be on its way down already.
+/// The Connection may be ending already, if the old token is revoked when the new one arrives.
 #[test]
-fn whatever_ends_a_connection_that_has_changed_the_next_begins_at_once() {
+fn the_next_connection_after_a_change_begins_at_once_for_any_ending() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.add_user("somebody");
         harness.fake.server_socket("bot").drop_connection();
         harness.fake.disable("bot");
         let sink = harness.sink.clone();
-        // Sent before the Supervisor hears of the end.
+        // Sent before the Connection has reported its end.
         harness.supervisor.do_send(ChangeAccount(spec("bot", "somebody", "test", sink.clone())));
         harness.supervisor.do_send(ChangeAccount(spec("bot", "bot", "test", sink)));
         harness.wait_until_closed("bot").await;
         let (wait, resume) = harness.wait_until_scheduled("bot").await;
         assert_eq!((wait, resume), (Duration::ZERO, false));
-        assert_eq!(harness.snapshot("bot").await.restarts_in_window, 0, "it owes nothing");
+        assert_eq!(harness.snapshot("bot").await.restarts_in_window, 0, "not charged");
     });
 }
 
-/// Its next Connection is due in the very moment in which it is to go: it must not begin, for nobody would end it.
+/// The next Connection is due at the moment of the removal. It must not start, because nothing would end it.
 #[test]
 fn an_account_that_is_removed_as_its_next_connection_is_due_leaves_no_socket() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         for before in [true, false] {
             harness.ready("bot").await;
             let due = tokio::time::Instant::now() + SECOND;
-            // Whichever of the two is woken first.
+            // The removal is woken before the start, or after it.
             if before {
                 actix::spawn(remove_at(harness.supervisor.clone(), due));
                 tokio::task::yield_now().await;
@@ -347,6 +347,24 @@ fn an_account_that_is_removed_as_its_next_connection_is_due_leaves_no_socket() {
                 [&Fact::Stopped; 0]
             );
         }
+    });
+}
+
+/// A changed server starts accounts that stopped as another user, but not one that waits for its sink to be removed.
+#[test]
+fn an_account_that_is_being_removed_does_not_start_for_a_changed_server() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::Never);
+        harness.fake.server_socket("bot").post("c1", "p1");
+        harness.sink.wait_until_offered(1).await;
+        harness.fake.script_user_replies([UserReply::OtherUser]);
+        harness.wait_for("bot", |fact| *fact == Fact::Stopped).await;
+        harness.supervisor.do_send(RemoveAccount(name("bot")));
+        let spec = server_spec("test", Arc::new(harness.fake.clone()), unlimited_rate());
+        harness.send(ChangeServer { spec, restart: true }).await.unwrap();
+        harness.wait_for("bot", |fact| *fact == Fact::Removed).await;
+        assert_eq!(harness.count("bot", "connecting"), 1);
     });
 }
 

@@ -1,4 +1,4 @@
-//! What an hour costs an account in requests.
+//! The number of requests that an account costs per hour.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::harness::{bots, run_paused, settings};
 
 const ACCOUNTS: u32 = 100;
 
-/// So many accounts on a server that allows each of them what a thousand have of 50 requests a second.
+/// 100 accounts share 5 requests per second: as many for each as a thousand accounts have of 50 per second.
 #[test]
 fn polls_fit_half_the_rate_and_an_audit_is_one_list_in_five_minutes() {
     let limits = GateLimits { requests_per_second: 5.0, dial_slots: 100 };
@@ -24,8 +24,8 @@ fn polls_fit_half_the_rate_and_an_audit_is_one_list_in_five_minutes() {
         harness.advance_discarding(Duration::from_secs(3_600)).await;
         let polls = (harness.fake.me_requests() - before.0) / u64::from(ACCOUNTS);
         let lists = (harness.fake.list_requests() - before.1) / u64::from(ACCOUNTS);
-        println!("an account and hour: {polls} polls, {lists} lists");
-        assert!((80..=90).contains(&polls), "{polls} polls: every 40 s in place of 30");
+        println!("per account and hour: {polls} polls, {lists} lists");
+        assert!((80..=90).contains(&polls), "{polls} polls, expected one every 40 s instead of 30");
         assert!((11..=12).contains(&lists), "{lists} audits");
     });
 }

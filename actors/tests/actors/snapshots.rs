@@ -1,4 +1,4 @@
-//! What is shown to whoever asks.
+//! Tests of the answers to queries about accounts and servers.
 
 use matterhost_actors::{
     hosting::{
@@ -10,7 +10,7 @@ use matterhost_actors::{
 use crate::harness::{SECOND, SinkBehavior, name, run_paused, settings, unlimited_rate};
 
 #[test]
-fn the_last_endings_are_told_newest_first_with_how_long_it_was_away() {
+fn the_last_endings_are_listed_newest_first_with_the_time_until_ready() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.ready("other").await;
@@ -32,7 +32,7 @@ fn the_last_endings_are_told_newest_first_with_how_long_it_was_away() {
 }
 
 #[test]
-fn no_more_than_ten_endings_are_remembered() {
+fn at_most_ten_endings_are_kept() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         for _ in 0..12 {
@@ -47,7 +47,7 @@ fn no_more_than_ten_endings_are_remembered() {
 }
 
 #[test]
-fn each_witness_tells_what_it_said_last() {
+fn the_last_result_of_each_witness_is_shown() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.advance(65 * SECOND).await;
@@ -63,7 +63,7 @@ fn each_witness_tells_what_it_said_last() {
 }
 
 #[test]
-fn what_a_sink_holds_and_what_waits_behind_it_is_told() {
+fn unacknowledged_and_waiting_events_are_counted() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let quiet = harness.send(GetAccount(name("bot"))).await.unwrap();
@@ -83,7 +83,7 @@ fn what_a_sink_holds_and_what_waits_behind_it_is_told() {
 }
 
 #[test]
-fn a_server_tells_whether_it_is_up_and_who_is_on_it() {
+fn the_status_and_the_accounts_of_a_server_are_shown() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("a").await;
         harness.ready("b").await;
@@ -99,7 +99,7 @@ fn a_server_tells_whether_it_is_up_and_who_is_on_it() {
 }
 
 #[test]
-fn an_audit_can_be_asked_for_while_the_account_is_ready() {
+fn an_operator_can_audit_a_ready_account() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.fake.add_channel("c", &["bot"]);
         harness.ready("bot").await;
@@ -107,7 +107,7 @@ fn an_audit_can_be_asked_for_while_the_account_is_ready() {
         let before = harness.count("bot", "audited");
         harness.send(AuditAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| matches!(fact, Fact::Audited { .. })).await;
-        assert_eq!(before, 0, "its own would have come much later");
+        assert_eq!(before, 0, "the periodic audit is not due yet");
         let audit = harness.send(GetAccount(name("bot"))).await.unwrap().witnesses.audit;
         assert!(audit.is_some_and(|audit| audit.cause.is_none()));
         harness.send(StopAccount(name("bot"))).await.unwrap();
@@ -120,7 +120,7 @@ fn an_audit_can_be_asked_for_while_the_account_is_ready() {
 }
 
 #[test]
-fn the_time_in_which_an_account_was_ready_is_told_over_all_its_connections() {
+fn the_ready_time_is_summed_over_all_connections() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.advance(100 * SECOND).await;
@@ -140,7 +140,7 @@ fn the_time_in_which_an_account_was_ready_is_told_over_all_its_connections() {
 }
 
 #[test]
-fn an_audit_that_was_asked_for_comes_where_none_is_set_and_as_soon_as_it_can_tell() {
+fn an_operators_audit_runs_where_audits_are_off_and_waits_for_the_grace_period() {
     let audit = AuditSettings { enabled: false, ..AuditSettings::default() };
     run_paused(HostSettings { audit, ..settings() }, unlimited_rate(), async |harness| {
         harness.fake.add_channel("c", &["bot"]);
@@ -148,6 +148,6 @@ fn an_audit_that_was_asked_for_comes_where_none_is_set_and_as_soon_as_it_can_tel
         harness.send(AuditAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| matches!(fact, Fact::Audited { .. })).await;
         harness.advance(3_600 * SECOND).await;
-        assert_eq!(harness.count("bot", "audited"), 1, "once");
+        assert_eq!(harness.count("bot", "audited"), 1, "only the requested audit runs");
     });
 }

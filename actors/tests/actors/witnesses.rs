@@ -1,4 +1,4 @@
-//! How a deaf or touched account is noticed.
+//! Tests of the witnesses that detect a deaf or changed account.
 
 use matterhost_actors::{
     hosting::{HealthSettings, HostSettings},
@@ -10,13 +10,13 @@ use tokio::sync::oneshot;
 
 use crate::harness::{PING, SECOND, UserReply, run_paused, settings, unlimited_rate, with_restart};
 
-fn only(poll: bool, ping: bool, witness: bool) -> HostSettings {
+fn with_witnesses(poll: bool, ping: bool, witness: bool) -> HostSettings {
     HostSettings { health: HealthSettings { poll, ping, witness, ..HealthSettings::default() }, ..settings() }
 }
 
 #[test]
 fn a_moved_update_at_ends_the_connection_and_a_fresh_one_is_not_resumed() {
-    run_paused(only(true, false, false), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, false), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.touch("bot");
         let (reason, charged) = harness.wait_until_closed("bot").await;
@@ -30,7 +30,7 @@ fn a_moved_update_at_ends_the_connection_and_a_fresh_one_is_not_resumed() {
 
 #[test]
 fn a_quick_disable_and_enable_between_two_polls_is_noticed() {
-    run_paused(only(true, false, false), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, false), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.disable("bot");
         harness.fake.enable("bot");
@@ -41,7 +41,7 @@ fn a_quick_disable_and_enable_between_two_polls_is_noticed() {
 
 #[test]
 fn two_quick_cycles_between_polls_cost_one_reconnect() {
-    run_paused(only(true, false, false), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, false), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         for _ in 0..2 {
             harness.fake.disable("bot");
@@ -56,7 +56,7 @@ fn two_quick_cycles_between_polls_cost_one_reconnect() {
 
 #[test]
 fn a_cycle_between_the_baseline_and_the_hello_is_noticed_by_the_first_poll() {
-    run_paused(only(true, false, false), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, false), unlimited_rate(), async |harness| {
         harness.fake.script_dial_touched_before_hello();
         harness.ready("bot").await;
         let (reason, _) = harness.wait_until_closed("bot").await;
@@ -66,7 +66,7 @@ fn a_cycle_between_the_baseline_and_the_hello_is_noticed_by_the_first_poll() {
 
 #[test]
 fn a_late_answer_to_an_ended_connection_starts_nothing() {
-    run_paused(only(true, false, false), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, false), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let (release, held) = oneshot::channel();
         harness.fake.script_user_replies([UserReply::Held(held)]);
@@ -80,7 +80,11 @@ fn a_late_answer_to_an_ended_connection_starts_nothing() {
         harness.fake.touch("bot");
         release.send(()).ok();
         let (reason, _) = harness.wait_until_closed("bot").await;
-        assert_eq!(reason, CloseReason::Stale { baseline: 1_000, seen: 1_001 }, "by the new one's own poll");
+        assert_eq!(
+            reason,
+            CloseReason::Stale { baseline: 1_000, seen: 1_001 },
+            "the new Connection's own poll ends it"
+        );
         harness.wait_until_ready("bot").await;
         assert_eq!(harness.count("bot", "connecting"), 3);
     });
@@ -88,22 +92,22 @@ fn a_late_answer_to_an_ended_connection_starts_nothing() {
 
 #[test]
 fn a_bot_that_renames_itself_in_a_loop_reconnects_at_most_once_per_max_backoff() {
-    run_paused(only(true, false, true), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, true), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         for _ in 0..3_600 {
             harness.fake.touch("bot");
             harness.advance(SECOND).await;
         }
-        let drop_and_reconnect = harness.count("bot", "connecting");
-        // Doubling from one second takes six steps to the longest delay of a minute.
-        assert!((50..=67).contains(&drop_and_reconnect), "{drop_and_reconnect} in an hour");
+        let connects = harness.count("bot", "connecting");
+        // The delay doubles from 1 s and reaches its limit of 60 s after six steps.
+        assert!((50..=67).contains(&connects), "{connects} in an hour");
         assert_eq!(harness.snapshot("bot").await.restarts_in_window, 0);
     });
 }
 
 #[test]
-fn a_token_disabled_and_enabled_is_told_by_the_ping_alone() {
+fn a_token_disabled_and_enabled_is_detected_by_the_ping_alone() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.toggle_token("bot");
@@ -121,7 +125,7 @@ fn a_token_disabled_and_enabled_is_told_by_the_ping_alone() {
 
 #[test]
 fn a_socket_that_answers_nothing_is_silent_ten_seconds_after_the_ping() {
-    run_paused(only(false, true, false), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(false, true, false), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let since = tokio::time::Instant::now();
         harness.fake.server_socket("bot").stop_answering();
@@ -133,7 +137,7 @@ fn a_socket_that_answers_nothing_is_silent_ten_seconds_after_the_ping() {
 
 #[test]
 fn each_witness_can_be_turned_off() {
-    run_paused(only(false, false, false), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(false, false, false), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         let asked = harness.fake.me_requests();
@@ -147,8 +151,8 @@ fn each_witness_can_be_turned_off() {
 }
 
 #[test]
-fn a_sibling_that_sees_the_cycle_has_it_noticed_within_a_second() {
-    run_paused(only(true, false, true), unlimited_rate(), async |harness| {
+fn a_cycle_that_a_sibling_sees_is_noticed_within_a_second() {
+    run_paused(with_witnesses(true, false, true), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         let since = tokio::time::Instant::now();
@@ -162,12 +166,12 @@ fn a_sibling_that_sees_the_cycle_has_it_noticed_within_a_second() {
 
 #[test]
 fn a_sibling_wakes_a_blocked_account_at_once() {
-    run_paused(only(true, false, true), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, true), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         harness.fake.disable("bot");
         harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
-        // Long enough that it is asked only every five minutes.
+        // Long enough that the account is polled only every five minutes.
         harness.advance(3_000 * SECOND).await;
         let since = tokio::time::Instant::now();
         harness.fake.enable("bot");
@@ -178,7 +182,7 @@ fn a_sibling_wakes_a_blocked_account_at_once() {
 
 #[test]
 fn a_guest_is_no_witness() {
-    run_paused(only(true, false, true), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, true), unlimited_rate(), async |harness| {
         harness.fake.add_user("guest");
         harness.fake.make_guest("guest");
         harness.ready("guest").await;
@@ -191,7 +195,7 @@ fn a_guest_is_no_witness() {
 
 #[test]
 fn a_prompt_about_an_update_that_is_the_baseline_is_ignored() {
-    run_paused(only(true, false, true), unlimited_rate(), async |harness| {
+    run_paused(with_witnesses(true, false, true), unlimited_rate(), async |harness| {
         harness.ready("sibling").await;
         harness.ready("bot").await;
         let same = r#"{"user":{"id":"id-bot","update_at":1000}}"#;
@@ -202,8 +206,8 @@ fn a_prompt_about_an_update_that_is_the_baseline_is_ignored() {
 }
 
 #[test]
-fn failed_polls_are_counted_and_cut_nothing() {
-    run_paused(only(true, false, false), unlimited_rate(), async |harness| {
+fn failed_polls_are_counted_and_end_nothing() {
+    run_paused(with_witnesses(true, false, false), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let kinds = [
             RestErrorKind::Unreachable,
@@ -231,21 +235,25 @@ fn failed_polls_are_counted_and_cut_nothing() {
 }
 
 #[test]
-fn a_401_is_asked_again_a_second_later_and_then_blocks_for_nothing() {
+fn a_401_is_rechecked_a_second_later_and_then_blocks_without_a_charge() {
     let restart = with_restart(RestartSettings { max_restarts: 0, ..Default::default() }).restart;
-    run_paused(HostSettings { restart, ..only(true, false, false) }, unlimited_rate(), async |harness| {
-        harness.ready("bot").await;
-        let unauthorized = || UserReply::Fail(RestErrorKind::Unauthorized);
-        harness.fake.script_user_replies([unauthorized()]);
-        harness.advance(120 * SECOND).await;
-        assert_eq!(harness.count("bot", "closed"), 0, "one 401 is a hiccup");
-        harness.fake.disable("bot");
-        assert_eq!(harness.wait_until_closed("bot").await, (CloseReason::Unauthorized, false));
-        harness.advance(3_600 * SECOND).await;
-        assert_eq!(harness.state("bot").await, AccountState::Blocked);
-        assert_eq!(harness.count("bot", "blocked"), 1, "told once, however often it is asked");
-        harness.fake.enable("bot");
-        harness.wait_until_ready("bot").await;
-        assert_eq!(harness.state("bot").await, AccountState::Ready);
-    });
+    run_paused(
+        HostSettings { restart, ..with_witnesses(true, false, false) },
+        unlimited_rate(),
+        async |harness| {
+            harness.ready("bot").await;
+            let unauthorized = || UserReply::Fail(RestErrorKind::Unauthorized);
+            harness.fake.script_user_replies([unauthorized()]);
+            harness.advance(120 * SECOND).await;
+            assert_eq!(harness.count("bot", "closed"), 0, "a single 401 ends nothing");
+            harness.fake.disable("bot");
+            assert_eq!(harness.wait_until_closed("bot").await, (CloseReason::Unauthorized, false));
+            harness.advance(3_600 * SECOND).await;
+            assert_eq!(harness.state("bot").await, AccountState::Blocked);
+            assert_eq!(harness.count("bot", "blocked"), 1, "reported once for all polls");
+            harness.fake.enable("bot");
+            harness.wait_until_ready("bot").await;
+            assert_eq!(harness.state("bot").await, AccountState::Ready);
+        },
+    );
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::admin::dto::{Account, Ending, millis};
+use crate::{
+    admin::dto::{Account, Ending},
+    telemetry::time::millis,
+};
 
 /// Why a Connection ended, and how long the account was away. One that is `open` keeps it away to this moment: it is
 /// the newest of an account that is not ready.

@@ -6,7 +6,7 @@ use matterhost_actors::model::{self, AccountSnapshot, CatchUpProgress};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{format_time, millis};
+use crate::telemetry::time::{millis, rfc3339};
 
 /// An account at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -114,16 +114,16 @@ impl From<&AccountSnapshot> for Account {
             name: of.account.to_string(),
             server: of.server.to_string(),
             state: of.state.label().into(),
-            since: format_time(of.since),
+            since: rfc3339(of.since),
             generation: of.generation.0,
             events: of.events,
-            last_event: of.last_event.map(format_time),
-            last_good_probe: of.last_good_probe.map(format_time),
+            last_event: of.last_event.map(rfc3339),
+            last_good_probe: of.last_good_probe.map(rfc3339),
             recovered: of.recovered,
             restarts: of.restarts,
             restarts_in_window: of.restarts_in_window,
             budget_left: of.budget_left,
-            next_attempt: of.next_attempt_in.map(|wait| format_time(whole_second(SystemTime::now() + wait))),
+            next_attempt: of.next_attempt_in.map(|wait| rfc3339(whole_second(SystemTime::now() + wait))),
             catching_up: of.catching_up.map(Into::into),
             stalled_by: stalled_by.iter().filter(|(on, _)| *on).map(|(_, by)| (*by).into()).collect(),
             queued: of.queued,
@@ -148,7 +148,7 @@ impl From<CatchUpProgress> for CatchingUp {
 impl From<&model::Ending> for Ending {
     fn from(of: &model::Ending) -> Self {
         Self {
-            at: format_time(of.at),
+            at: rfc3339(of.at),
             generation: of.generation.0,
             reason: of.reason.label().into(),
             class: of.reason.class().label().into(),

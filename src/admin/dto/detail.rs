@@ -6,7 +6,8 @@ use matterhost_actors::model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Account, Ending, format_time, millis};
+use super::{Account, Ending};
+use crate::telemetry::time::{millis, rfc3339};
 
 /// Everything that is known of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -79,7 +80,7 @@ impl From<&model::Witnesses> for Liveness {
         Self {
             last_poll: of.poll.as_ref().map(Into::into),
             last_ping: of.ping.as_ref().map(Into::into),
-            last_sibling_report: of.prompted.map(format_time),
+            last_sibling_report: of.prompted.map(rfc3339),
             last_audit: of.audit.as_ref().map(Into::into),
         }
     }
@@ -88,6 +89,6 @@ impl From<&model::Witnesses> for Liveness {
 impl From<&model::Probe> for Probe {
     fn from(of: &model::Probe) -> Self {
         let cause = of.cause.as_deref().map(str::to_owned);
-        Self { at: format_time(of.at), ok: cause.is_none(), cause, took_ms: millis(of.took) }
+        Self { at: rfc3339(of.at), ok: cause.is_none(), cause, took_ms: millis(of.took) }
     }
 }

@@ -6,7 +6,7 @@ use matterhost_actors::model::ServerSnapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::format_time;
+use crate::telemetry::time::rfc3339;
 
 /// A Mattermost server at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -49,12 +49,12 @@ impl Server {
             name: of.server.to_string(),
             url,
             up: of.up,
-            down_since: of.down_for.map(|down| format_time(now - down)),
+            down_since: of.down_for.map(|down| rfc3339(now - down)),
             accounts: of.accounts,
             requests_per_second: of.requests_per_second,
             waiting: of.waiting,
             dials: of.dials,
-            paused_until: of.paused_for.map(|pause| format_time(now + pause)),
+            paused_until: of.paused_for.map(|pause| rfc3339(now + pause)),
         }
     }
 }

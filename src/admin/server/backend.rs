@@ -23,7 +23,7 @@ use super::{
 use crate::{
     admin::dto::{self, ConfigProblem},
     config::{AdminConfig, ConfigDiff, ReadyPolicy},
-    telemetry::metrics::Format,
+    telemetry::{metrics::Format, time::rfc3339},
 };
 
 /// How long the Supervisor may take to answer. It never waits for anything itself.
@@ -161,8 +161,8 @@ impl Backend {
         dto::Instance {
             version: env!("CARGO_PKG_VERSION").into(),
             instance: self.instance.to_string(),
-            started: dto::format_time(self.started),
-            now: dto::format_time(SystemTime::now()),
+            started: rfc3339(self.started),
+            now: rfc3339(SystemTime::now()),
             read_only: !caller.may_change,
             authenticated: caller.authenticated,
         }

@@ -15,7 +15,10 @@ use tracing::Level;
 
 use crate::{
     admin::dto,
-    telemetry::describe::{self, Description},
+    telemetry::{
+        facts::{self, Description},
+        time::rfc3339,
+    },
 };
 
 /// Facts kept for those who come back (`Last-Event-ID`) and those who are slow: what ten thousand accounts say in one
@@ -189,7 +192,7 @@ impl LogEntry {
     }
 
     fn say(&self, observation: &Observation) -> Said {
-        let told = describe::describe(&observation.fact);
+        let told = facts::describe(&observation.fact);
         let level = told.level;
         // Texts and numbers cannot fail to be written.
         let json = serde_json::to_string(&fact(observation, told)).unwrap_or_default();
@@ -211,7 +214,7 @@ fn fact(observation: &Observation, told: Description) -> dto::Fact {
     };
     let fields = told.fields;
     dto::Fact {
-        at: dto::format_time(observation.at),
+        at: rfc3339(observation.at),
         account,
         generation,
         server,

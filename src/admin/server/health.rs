@@ -20,10 +20,7 @@ use tokio::sync::Mutex;
 use utoipa::IntoParams;
 
 use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
-use crate::{
-    admin::dto::{self, Problem},
-    config::ReadyPolicy,
-};
+use crate::{admin::dto::Problem, config::ReadyPolicy, telemetry::time::rfc3339};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -125,13 +122,7 @@ fn sum(policy: ReadyPolicy, ready: usize, all: usize) -> (bool, String) {
 fn tell(account: &AccountSnapshot, text: &mut String) {
     let sign = if is_ready(account) { '+' } else { '-' };
     // Texts cannot fail to be written.
-    let _ = write!(
-        text,
-        "[{sign}]{} {} since {}",
-        account.account,
-        account.state,
-        dto::format_time(account.since)
-    );
+    let _ = write!(text, "[{sign}]{} {} since {}", account.account, account.state, rfc3339(account.since));
     if let Some(ending) = account.last_ending.as_ref().filter(|_| !is_ready(account)) {
         let _ = write!(text, ": {}", ending.reason);
     }

@@ -1,4 +1,4 @@
-//! What the Supervisor remembers of one account.
+//! The Supervisor's record of one account.
 
 use std::{
     collections::VecDeque,
@@ -24,11 +24,10 @@ use crate::{
     policy::{DeafTimer, RestartTracker},
 };
 
-/// Endings remembered of each account: a night's worth of one that is ill, and little memory for ten thousand.
-const MOST_ENDINGS: usize = 10;
+/// Endings kept per account: enough to show a bad night, and little memory for ten thousand accounts.
+const MAX_ENDINGS: usize = 10;
 
-/// One account and its children.
-#[expect(clippy::struct_excessive_bools, reason = "facts that any state can go along with")]
+/// An account and its children.
 pub(super) struct Account {
     pub(super) spec: AccountSpec,
     pub(super) context: Arc<AccountContext>,
@@ -38,40 +37,52 @@ pub(super) struct Account {
     pub(super) generation: Generation,
     pub(super) placement: Option<Placement>,
     pub(super) connection: Option<Addr<Connection>>,
-    /// Where the last socket may be taken up again, if its ending allows it.
+    /// The resume point of the last socket, if its ending allows a resume.
     pub(super) resume: Option<ResumePoint>,
-    /// When the next Connection starts, and the timer for it.
+    /// The start time of the next Connection, and the timer for it.
     pub(super) next_start: Option<(Instant, SpawnHandle)>,
-    /// Ends the wait for a Connection that was told to stop.
+    /// The deadline of a Connection that was asked to stop.
     pub(super) stop_timer: Option<SpawnHandle>,
-    /// Whether the Connection that runs has been ready.
+    /// True if the current Connection has been ready.
     pub(super) was_ready: bool,
-    /// What posts for it, once it was asked to.
+    /// The actor that posts for it, from the first reply on.
     pub(super) replies: Option<(ArbiterSlot, Addr<Replies>)>,
     pub(super) stalls: Stalls,
-    /// A sibling saw the account change while it was being asked: what that brings may be older.
+    /// True if a sibling saw the account change during this Connection: a poll's answer may be older than the change.
     pub(super) seen_by_sibling: bool,
-    pub(super) removing: bool,
-    /// Dropped when it is forgotten: whoever asked for that waits for it.
-    pub(super) removal_waiters: Vec<oneshot::Sender<()>>,
-    /// To be started again when it has stopped.
-    pub(super) restart_after_stop: bool,
-    /// What its Connection began with has changed: the next begins at once, whatever ends this one.
-    pub(super) config_changed: bool,
-    /// How the last Connections ended, oldest first.
+    pub(super) intent: Intent,
+    /// The last endings, oldest first.
     pub(super) endings: VecDeque<Arc<Ending>>,
     pub(super) restarts: u64,
     pub(super) deaf_timer: DeafTimer,
-    /// How long it was ready, up to the last time that it came into or left that state; and since when it is.
+    /// The time spent ready before the last change of state, and the start of the current ready time.
     pub(super) ready: (Duration, Option<Instant>),
 }
 
-/// Where an account's children live.
+/// The sequel to the end of an account's current Connection.
+///
+/// `Run` and `Reconnect` change into a stop at any time; a stop into `StopThenStart` and back until the Connection has
+/// ended; all of them into `Remove`, which is final. Starting a Connection sets `Run`.
+#[derive(Debug)]
+pub(super) enum Intent {
+    /// Restart by the policy, according to the reason of the ending.
+    Run,
+    /// Start the next Connection at once and without a charge, for any reason: the configuration has changed.
+    Reconnect,
+    /// Stay stopped.
+    Stop,
+    /// Start again after the stop that is in progress.
+    StopThenStart,
+    /// Remove the account, then answer the caller that asked for it.
+    Remove(oneshot::Sender<()>),
+}
+
+/// The location of an account's Delivery.
 pub(super) struct Placement {
     pub(super) slot: ArbiterSlot,
     pub(super) delivery: Addr<Delivery>,
     pub(super) permits: Permits,
-    /// The Delivery said that it died: its mailbox may look alive for a moment.
+    /// True once the Delivery has reported its death; its mailbox may stay open for a moment longer.
     pub(super) delivery_died: bool,
 }
 
@@ -93,14 +104,22 @@ impl Account {
             replies: None,
             stalls: Stalls::default(),
             seen_by_sibling: false,
-            removing: false,
-            removal_waiters: Vec::new(),
-            restart_after_stop: false,
-            config_changed: false,
+            intent: Intent::Run,
             endings: VecDeque::new(),
             restarts: 0,
             deaf_timer: DeafTimer::default(),
             ready: (Duration::ZERO, None),
+        }
+    }
+
+    pub(super) fn is_being_removed(&self) -> bool {
+        matches!(self.intent, Intent::Remove(_))
+    }
+
+    /// Starts the account again after a stop that is in progress; without one it changes nothing.
+    pub(super) fn start_after_stop(&mut self) {
+        if self.state == AccountState::Stopping {
+            self.intent = Intent::StopThenStart;
         }
     }
 
@@ -143,12 +162,12 @@ impl Account {
     }
 
     fn queued(&self) -> usize {
-        let taken = self.placement.as_ref().map_or(0, |placement| placement.permits.in_use());
-        // The socket is read with one in hand.
-        taken.saturating_sub(usize::from(self.connection.is_some()))
+        let in_use = self.placement.as_ref().map_or(0, |placement| placement.permits.in_use());
+        // A Connection holds one permit while it reads the socket.
+        in_use.saturating_sub(usize::from(self.connection.is_some()))
     }
 
-    /// What is known beyond the snapshot, but for what waits for the sink.
+    /// Returns the details of the account, without those of its delivery queue.
     pub(super) fn detail(&mut self) -> AccountDetail {
         AccountDetail {
             snapshot: self.snapshot(),
@@ -158,16 +177,16 @@ impl Account {
         }
     }
 
-    /// Takes note of an ending.
+    /// Records the ending of a Connection.
     pub(super) fn record_ending(&mut self, ending: Ending) {
         self.deaf_timer.ended(ending.at, &ending.reason);
-        if self.endings.len() == MOST_ENDINGS {
+        if self.endings.len() == MAX_ENDINGS {
             self.endings.pop_front();
         }
         self.endings.push_back(Arc::new(ending));
     }
 
-    /// The account is ready again: the last ending is over.
+    /// Records in the last ending that the account is ready again.
     pub(super) fn record_recovery(&mut self) {
         if let Some(last) = self.endings.back_mut().filter(|last| last.back_after.is_none()) {
             let back_after = SystemTime::now().duration_since(last.at).unwrap_or_default();
@@ -175,12 +194,11 @@ impl Account {
         }
     }
 
-    /// Whether the last Connection ended for that reason.
-    pub(super) fn last_ended_with(&self, reason: &CloseReason) -> bool {
-        self.endings.back().is_some_and(|last| last.reason == *reason)
+    pub(super) fn last_reason(&self) -> Option<&CloseReason> {
+        self.endings.back().map(|last| &last.reason)
     }
 
-    /// How long it was ready in all.
+    /// Returns the total time that the account was ready.
     fn ready_for(&self) -> Duration {
         let (before, since) = self.ready;
         before + since.map_or(Duration::ZERO, |since| now().saturating_duration_since(since))

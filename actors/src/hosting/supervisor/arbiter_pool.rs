@@ -2,7 +2,7 @@
 
 use actix::{Actor, Addr, Arbiter, Context};
 
-/// A fixed number of Arbiters; none means the Supervisor's own.
+/// A fixed number of Arbiters. An empty pool puts everything on the Supervisor's own Arbiter.
 #[derive(Debug)]
 pub(super) struct ArbiterPool {
     arbiters: Vec<PooledArbiter>,
@@ -12,11 +12,11 @@ pub(super) struct ArbiterPool {
 struct PooledArbiter {
     arbiter: Arbiter,
     accounts: usize,
-    /// Which Arbiter of this slot it is: a place on an earlier one is not a place on this one.
+    /// The number of times that the Arbiter at this index was replaced; slots of earlier ones are void.
     epoch: u64,
 }
 
-/// Which Arbiter an account lives on; `None` is the Supervisor's own.
+/// The Arbiter of an account, by index and epoch; `None` is the Supervisor's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ArbiterSlot(Option<(usize, u64)>);
 
@@ -29,7 +29,7 @@ impl ArbiterPool {
         }
     }
 
-    /// Takes a place on the Arbiter with the fewest accounts. One that died is replaced first.
+    /// Assigns an account to the Arbiter with the fewest accounts, after replacing dead Arbiters.
     pub(super) fn assign(&mut self) -> ArbiterSlot {
         for entry in &mut self.arbiters {
             if !is_alive(&entry.arbiter) {
@@ -43,21 +43,21 @@ impl ArbiterPool {
         }))
     }
 
-    /// Gives a place back.
+    /// Gives a slot back.
     pub(super) fn release(&mut self, slot: ArbiterSlot) {
         if let Some(entry) = self.entry_mut(slot) {
             entry.accounts = entry.accounts.saturating_sub(1);
         }
     }
 
-    /// Puts a fresh Arbiter in the place of one that hangs. What lives on the old one stays there until it moves.
+    /// Replaces an Arbiter that hangs. Actors on the old one stay there until their accounts move.
     pub(super) fn replace_hung(&mut self, slot: ArbiterSlot) {
         if let Some(entry) = self.entry_mut(slot) {
             entry.replace();
         }
     }
 
-    /// Whether what lives there can live.
+    /// True if the slot's Arbiter still runs.
     pub(super) fn is_alive(&self, slot: ArbiterSlot) -> bool {
         slot.0.is_none() || self.entry(slot).is_some_and(|entry| is_alive(&entry.arbiter))
     }
@@ -72,7 +72,7 @@ impl ArbiterPool {
         self.arbiters.get_mut(index).filter(|entry| entry.epoch == epoch)
     }
 
-    /// Starts an actor there.
+    /// Starts an actor in a slot.
     pub(super) fn start<A: Actor<Context = Context<A>>>(
         &self,
         slot: ArbiterSlot,
@@ -84,7 +84,7 @@ impl ArbiterPool {
         }
     }
 
-    /// Ends all Arbiters.
+    /// Stops all Arbiters.
     pub(super) fn stop(&self) {
         for entry in &self.arbiters {
             entry.arbiter.stop();

@@ -1,4 +1,4 @@
-//! What children and gates tell the Supervisor: facts, in the past tense.
+//! Events that children and gates report to the Supervisor, and their handlers.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::{
     policy::RunSummary,
 };
 
-/// A Connection was welcomed by the server.
+/// A Connection received the server's hello.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ChildConnected {
@@ -22,7 +22,7 @@ pub(in crate::hosting) struct ChildConnected {
     pub(in crate::hosting) connection: Addr<Connection>,
 }
 
-/// A Connection was ready for `reset_after`, its own pauses left out.
+/// A Connection was ready for `reset_after`, not counting its own pauses.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ChildSettled {
@@ -36,22 +36,22 @@ pub(in crate::hosting) struct ChildSettled {
 pub(in crate::hosting) struct ChildReady {
     pub(in crate::hosting) account: AccountName,
     pub(in crate::hosting) connection: Addr<Connection>,
-    /// From the start of the Connection.
+    /// The time since the start of the Connection.
     pub(in crate::hosting) after: Duration,
-    /// `update_at` as it was when the Connection was born.
+    /// `update_at` when the Connection started.
     pub(in crate::hosting) baseline_update_at: i64,
 }
 
-/// A Connection ended; told exactly once, also after a panic.
+/// A Connection ended. It is reported exactly once, also after a panic.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ChildStopped {
     pub(in crate::hosting) account: AccountName,
     pub(in crate::hosting) connection: Addr<Connection>,
-    /// None when nobody had set one: it panicked, or its Arbiter died.
+    /// `None` if the Connection panicked or its Arbiter died.
     pub(in crate::hosting) reason: Option<CloseReason>,
     pub(in crate::hosting) run: RunSummary,
-    /// Where its socket may be taken up again.
+    /// The point at which its socket may be resumed.
     pub(in crate::hosting) resume: Option<ResumePoint>,
 }
 
@@ -63,7 +63,7 @@ pub(in crate::hosting) struct DeliveryStopped {
     pub(in crate::hosting) delivery: Addr<Delivery>,
 }
 
-/// A sink or the store takes nothing for the moment, or does again.
+/// The sink or the store stopped accepting data, or accepts it again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct StallChanged {
@@ -77,16 +77,16 @@ pub(in crate::hosting) struct StallChanged {
 #[rtype(result = "()")]
 pub(in crate::hosting) struct SiblingSawChange {
     pub(in crate::hosting) account: AccountName,
-    /// When to look: prompts for one account are at least a second apart.
+    /// The delay until the poll: polls of one account for this cause are at least a second apart.
     pub(in crate::hosting) after: Duration,
 }
 
-/// A gate found out whether its server is up.
+/// A gate found its server down, or up again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ServerStatusChanged {
     pub(in crate::hosting) server: ServerName,
-    /// Since when it has not answered; `None` when it answers again.
+    /// The time of the first failed probe; `None` if the server answers again.
     pub(in crate::hosting) down_since: Option<Instant>,
 }
 
@@ -94,7 +94,7 @@ impl Handler<ChildConnected> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, event: ChildConnected, _: &mut Self::Context) {
-        let Some(account) = self.current(&event.account, &event.connection) else { return };
+        let Some(account) = self.find_current(&event.account, &event.connection) else { return };
         if account.state != AccountState::Stopping {
             account.set_state(AccountState::CatchingUp);
         }
@@ -105,7 +105,7 @@ impl Handler<ChildReady> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, event: ChildReady, _: &mut Self::Context) {
-        let Some(account) = self.current(&event.account, &event.connection) else { return };
+        let Some(account) = self.find_current(&event.account, &event.connection) else { return };
         if account.state == AccountState::Stopping {
             return;
         }
@@ -127,7 +127,7 @@ impl Handler<ChildSettled> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, event: ChildSettled, _: &mut Self::Context) {
-        if let Some(account) = self.current(&event.account, &event.connection) {
+        if let Some(account) = self.find_current(&event.account, &event.connection) {
             account.tracker.settled();
             account.observe(Fact::Settled);
         }
@@ -135,8 +135,8 @@ impl Handler<ChildSettled> for Supervisor {
 }
 
 impl Supervisor {
-    /// The account, if the message is from the Connection that runs for it now: addresses are never used again.
-    pub(super) fn current(
+    /// Returns the account if the address is that of its current Connection. Addresses are never reused.
+    pub(super) fn find_current(
         &mut self,
         name: &AccountName,
         connection: &Addr<Connection>,
@@ -144,13 +144,14 @@ impl Supervisor {
         self.accounts.get_mut(name).filter(|account| account.connection.as_ref() == Some(connection))
     }
 
+    /// Polls an account that a sibling saw change; a blocked one connects at once.
     fn prompt(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         account.observe(Fact::Prompted);
         account.context.stats.record_prompt();
         match &account.connection {
             Some(connection) => {
-                // If it is just being told 401, that is older than what the sibling saw.
+                // A 401 that is on its way is older than the change.
                 account.seen_by_sibling = true;
                 connection.do_send(PollSoon);
             }
@@ -163,11 +164,11 @@ impl Supervisor {
 impl Handler<SiblingSawChange> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, touched: SiblingSawChange, ctx: &mut Self::Context) {
-        if touched.after.is_zero() {
-            self.prompt(&touched.account, ctx);
+    fn handle(&mut self, event: SiblingSawChange, ctx: &mut Self::Context) {
+        if event.after.is_zero() {
+            self.prompt(&event.account, ctx);
         } else {
-            ctx.run_later(touched.after, move |act, ctx| act.prompt(&touched.account, ctx));
+            ctx.run_later(event.after, move |act, ctx| act.prompt(&event.account, ctx));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What operators ask for.
+//! Handlers of the commands that add, start, stop, restart and reset accounts.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use actix::{AsyncContext as _, Context, Handler};
 
 use super::{
     AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, Server, StartAccount, StopAccount,
-    Supervisor, SupervisorError, account::Account,
+    Supervisor, SupervisorError,
+    account::{Account, Intent},
 };
 use crate::{
     hosting::{
@@ -26,7 +27,7 @@ impl Handler<AddServer> for Supervisor {
 
     fn handle(&mut self, AddServer(spec): AddServer, ctx: &mut Self::Context) {
         if let Some(server) = self.servers.get_mut(&spec.name) {
-            // Whether it is another place is not said: it may be.
+            // Another client may mean another address.
             let moved = !Arc::ptr_eq(&server.spec.api, &spec.api);
             server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved });
             server.spec = spec;
@@ -89,8 +90,7 @@ impl Handler<StartAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, StartAccount(name): StartAccount, ctx: &mut Self::Context) -> Self::Result {
-        let account = self.find_account(&name)?;
-        account.restart_after_stop = account.state == AccountState::Stopping;
+        self.find_account(&name)?.start_after_stop();
         self.start_connection(&name, ctx);
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Handler<StopAccount> for Supervisor {
     type Result = Result<(), SupervisorError>;
 
     fn handle(&mut self, StopAccount(name): StopAccount, ctx: &mut Self::Context) -> Self::Result {
-        self.find_account(&name)?.restart_after_stop = false;
+        self.find_account(&name)?;
         self.stop(&name, CloseReason::OperatorStop, ctx);
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Handler<RestartAccount> for Supervisor {
 
     fn handle(&mut self, RestartAccount(name): RestartAccount, ctx: &mut Self::Context) -> Self::Result {
         let account = self.find_account(&name)?;
-        account.restart_after_stop = account.state == AccountState::Stopping;
+        account.start_after_stop();
         if account.connection.is_some() {
             self.terminate(&name, CloseReason::OperatorRestart, ctx);
         } else {
@@ -136,16 +136,19 @@ impl Handler<ResetAccount> for Supervisor {
 }
 
 impl Supervisor {
-    /// The account, unless it is being removed.
+    /// Returns the account unless it is being removed.
     pub(super) fn find_account(&mut self, name: &AccountName) -> Result<&mut Account, SupervisorError> {
-        let account = self.accounts.get_mut(name).filter(|account| !account.removing);
+        let account = self.accounts.get_mut(name).filter(|account| !account.is_being_removed());
         account.ok_or_else(|| SupervisorError::UnknownAccount(name.clone()))
     }
 
-    /// Stops an account, whatever it is doing.
+    /// Stops an account in any state.
     pub(super) fn stop(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         self.cancel_start(name, ctx);
         let Some(account) = self.accounts.get_mut(name) else { return };
+        if !account.is_being_removed() {
+            account.intent = Intent::Stop;
+        }
         if account.connection.is_some() {
             account.set_state(AccountState::Stopping);
             return self.terminate(name, reason, ctx);
@@ -154,12 +157,12 @@ impl Supervisor {
             account.set_state(AccountState::Stopped);
             account.observe(Fact::Stopped);
         }
-        if account.removing {
+        if account.is_being_removed() {
             self.remove(name, ctx);
         }
     }
 
-    /// Tells the Connection to end, and has patience until the deadline.
+    /// Asks the Connection to end, and abandons it if it has not ended by the deadline.
     pub(super) fn terminate(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         let deadline = self.settings.stop_deadline;
         let Some(account) = self.accounts.get_mut(name) else { return };
@@ -172,19 +175,19 @@ impl Supervisor {
         }
     }
 
-    /// It did not end in time. It is left where it is, together with the Delivery beside it, and the account goes
-    /// on as if it had ended.
+    /// Abandons a Connection that did not end in time, together with its Delivery. The account continues as if the
+    /// Connection had ended.
     fn abandon(&mut self, name: &AccountName, reason: CloseReason, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(connection) = account.connection.clone() else { return };
         if account.stop_timer.take().is_none() {
-            // It ended as its time was up.
+            // It ended at the same moment.
             return;
         }
         account.observe(Fact::Abandoned);
         if let Some(placement) = account.placement.take() {
             placement.delivery.do_send(delivery::Stop);
-            // Its thread hangs: nobody is to be put there again.
+            // Its thread hangs, so it gets no more accounts.
             self.pool.replace_hung(placement.slot);
         }
         let (account, reason) = (name.clone(), Some(reason));

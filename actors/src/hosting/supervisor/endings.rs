@@ -1,10 +1,10 @@
-//! What the Supervisor does when a child has ended: the table of endings, carried out.
+//! Handling of a child's end: the restart policy decides, and the Supervisor carries it out.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use actix::{AsyncContext as _, Context, Handler};
 
-use super::{ChildStopped, DeliveryStopped, Supervisor};
+use super::{ChildStopped, DeliveryStopped, Supervisor, account::Intent};
 use crate::{
     hosting::{connection::Terminate, context::now},
     model::{AccountName, AccountState, CloseClass, CloseReason, Ending, Fact},
@@ -15,8 +15,8 @@ impl Handler<ChildStopped> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, child: ChildStopped, ctx: &mut Self::Context) {
-        // One that was abandoned, and ends after all.
-        if self.current(&child.account, &child.connection).is_some() {
+        // An abandoned Connection may end after all; it is not the current one.
+        if self.find_current(&child.account, &child.connection).is_some() {
             self.on_connection_ended(child, ctx);
         }
     }
@@ -25,7 +25,7 @@ impl Handler<ChildStopped> for Supervisor {
 impl Handler<DeliveryStopped> for Supervisor {
     type Result = ();
 
-    /// Both restart: the Connection ends for it, and the next one gets a fresh Delivery.
+    /// Ends the Connection; the next one gets a new Delivery.
     fn handle(&mut self, died: DeliveryStopped, _: &mut Self::Context) {
         let Some(account) = self.accounts.get_mut(&died.account) else { return };
         let Some(placement) =
@@ -42,26 +42,25 @@ impl Handler<DeliveryStopped> for Supervisor {
 }
 
 impl Supervisor {
-    /// A Connection ended: takes note, and does what follows.
+    /// Records the end of a Connection and starts what follows.
     pub(super) fn on_connection_ended(&mut self, mut child: ChildStopped, ctx: &mut Context<Self>) {
-        let reason = child.reason.take().unwrap_or_else(|| self.silent_end(&child.account));
+        let reason = child.reason.take().unwrap_or_else(|| self.infer_reason(&child.account));
         let now = now();
-        let excused = self.dropped_with_others(&child, &reason, now);
-        child.run.common_cause = excused.iter().any(|(who, _)| *who == child.account);
+        let excused = self.count_ending(&child, &reason, now);
+        child.run.common_cause = excused.iter().any(|(name, _)| *name == child.account);
         let Some(account) = self.accounts.get_mut(&child.account) else { return };
         account.connection = None;
         account.was_ready = false;
         if let Some(timer) = account.stop_timer.take() {
             ctx.cancel_future(timer);
         }
-        // Whatever ended it: one that was told to stop has stopped, and owes nothing.
-        let stopping = account.state == AccountState::Stopping;
-        let decided = match std::mem::take(&mut account.config_changed) {
-            _ if stopping => &CloseReason::OperatorStop,
-            true => &CloseReason::ConfigChanged,
-            false => &reason,
+        // An intent overrides the reported reason, so that the ending follows the command and is not charged.
+        let decisive = match account.intent {
+            Intent::Run => &reason,
+            Intent::Reconnect => &CloseReason::ConfigChanged,
+            Intent::Stop | Intent::StopThenStart | Intent::Remove(_) => &CloseReason::OperatorStop,
         };
-        let next = account.tracker.ended(now, decided, child.run);
+        let next = account.tracker.ended(now, decisive, child.run);
         let ready_for = child.run.ready_for;
         let witnessed =
             account.seen_by_sibling && matches!(reason.class(), CloseClass::Recycle | CloseClass::Blocked);
@@ -78,13 +77,13 @@ impl Supervisor {
             ready_for,
             back_after: None,
         });
-        self.carry_out(&child.account, next, ctx);
+        self.apply_decision(&child.account, next, ctx);
         self.refund(excused, ctx);
         self.notify_if_idle();
     }
 
-    /// Nobody set a reason: its Arbiter died under it, or it panicked.
-    fn silent_end(&self, name: &AccountName) -> CloseReason {
+    /// Returns the reason of an ending without one: the Arbiter died or the actor panicked.
+    fn infer_reason(&self, name: &AccountName) -> CloseReason {
         let placement = self.accounts.get(name).and_then(|account| account.placement.as_ref());
         if placement.is_some_and(|placement| !self.pool.is_alive(placement.slot)) {
             CloseReason::ArbiterDied
@@ -93,8 +92,8 @@ impl Supervisor {
         }
     }
 
-    /// Counts the ending of a ready Connection, and gives back the drops that have a common cause with it.
-    fn dropped_with_others(
+    /// Counts the ending for the server, and returns the drops that turn out to have a common cause with it.
+    fn count_ending(
         &mut self,
         child: &ChildStopped,
         reason: &CloseReason,
@@ -111,17 +110,17 @@ impl Supervisor {
         Vec::new()
     }
 
-    fn carry_out(&mut self, name: &AccountName, next: RestartDecision, ctx: &mut Context<Self>) {
+    fn apply_decision(&mut self, name: &AccountName, next: RestartDecision, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let at_once = std::mem::take(&mut account.seen_by_sibling);
-        // A host that ends keeps it for the next one.
-        let is_shutting_down =
-            self.shutting_down.is_some() && account.last_ended_with(&CloseReason::Shutdown);
-        if !is_shutting_down && !matches!(next, RestartDecision::Start { resume: true, .. }) {
+        // A shutdown stores the resume point for the next process.
+        let is_shutdown =
+            self.shutting_down.is_some() && account.last_reason() == Some(&CloseReason::Shutdown);
+        if !is_shutdown && !matches!(next, RestartDecision::Start { resume: true, .. }) {
             account.resume = None;
         }
         let (state, fact, after) = match next {
-            RestartDecision::Stop => return self.stopped(name, ctx),
+            RestartDecision::Stop => return self.on_stopped(name, ctx),
             RestartDecision::MoveArbiter => (AccountState::Connecting, None, Duration::ZERO),
             RestartDecision::Start { after, .. } => (AccountState::Backoff, None, after),
             RestartDecision::PollBlocked(_) if at_once => {
@@ -135,7 +134,7 @@ impl Supervisor {
                 (AccountState::Tripped, Some(Fact::Tripped { cooldown }), cooldown)
             }
         };
-        // A fact is told when the account comes into its state, not at every question.
+        // The fact is published when the account enters the state, not at each further attempt.
         if let Some(fact) = fact.filter(|_| account.state != state) {
             account.observe(fact);
         }
@@ -145,19 +144,19 @@ impl Supervisor {
         self.start_after(name, after, ctx);
     }
 
-    /// The account rests until somebody starts it.
-    fn stopped(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
+    /// Records that the account has stopped, and carries out the rest of its intent.
+    fn on_stopped(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         account.set_state(AccountState::Stopped);
         account.observe(Fact::Stopped);
-        if account.removing {
-            self.remove(name, ctx);
-        } else if std::mem::take(&mut account.restart_after_stop) {
-            self.start_connection(name, ctx);
+        match account.intent {
+            Intent::Run | Intent::Reconnect | Intent::Stop => {}
+            Intent::StopThenStart => self.start_connection(name, ctx),
+            Intent::Remove(_) => self.remove(name, ctx),
         }
     }
 
-    /// Takes charges back, and starts again whoever tripped for them.
+    /// Refunds charges, and restarts the accounts that tripped because of them.
     pub(super) fn refund(&mut self, excused: Vec<(AccountName, Instant)>, ctx: &mut Context<Self>) {
         for (name, at) in excused {
             let Some(account) = self.accounts.get_mut(&name) else { continue };

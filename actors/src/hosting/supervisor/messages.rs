@@ -1,40 +1,40 @@
-//! What the Supervisor can be asked.
+//! Commands and queries that the Supervisor accepts, and their answers.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use actix::Message;
 
 use crate::{
-    model::{AccountDetail, AccountName, AccountSnapshot, ServerName, ServerSnapshot, Token},
+    model::{AccountDetail, AccountName, AccountSnapshot, ServerName, ServerSnapshot, StateCounts, Token},
     policy::GateLimits,
     ports::{ApiFactory, EventSink},
 };
 
-/// A server that accounts may be on.
+/// The specification of a server that accounts may be on.
 #[derive(Clone)]
 pub struct ServerSpec {
     /// Its name.
     pub name: ServerName,
-    /// How to speak to it.
+    /// Makes the clients of it.
     pub api: Arc<dyn ApiFactory>,
-    /// What all its accounts share.
+    /// The limits that all its accounts share.
     pub limits: GateLimits,
 }
 
-/// An account to host.
+/// The specification of an account to host.
 #[derive(Clone)]
 pub struct AccountSpec {
     /// Its name; unique in the host.
     pub name: AccountName,
-    /// The server it is on; added before it.
+    /// Its server, which must have been added.
     pub server: ServerName,
     /// Its token.
     pub token: Token,
-    /// Where its events go.
+    /// The receiver of its events.
     pub sink: Arc<dyn EventSink>,
 }
 
-/// Adds a server, or changes the limits and the client of one; accounts take them up at their next start.
+/// Adds a server. A known server gets the new limits at once; its accounts get the new client at their next Connection.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct AddServer(pub ServerSpec);
@@ -44,104 +44,111 @@ pub struct AddServer(pub ServerSpec);
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct AddAccount(pub AccountSpec);
 
-/// Stops an account and forgets it. Answered when its sink has what it heard, or after the stop deadline: then nothing
-/// of it is left but what its store keeps, and an account of that name goes on from there.
+/// Stops an account and removes it. The answer comes once its events are acknowledged, its replies sent and its progress
+/// stored, or after the stop deadline. The stored state remains; a new account of that name continues from there.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct RemoveAccount(pub AccountName);
 
-/// Forgets a server that no account is on.
+/// Removes a server that has no accounts.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct RemoveServer(pub ServerName);
 
-/// Starts an account that is stopped, tripped, or waiting; one that runs goes on.
+/// Starts an account that is stopped, tripped or waiting; has no effect on one that runs.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct StartAccount(pub AccountName);
 
-/// Stops an account until somebody starts it. The answer comes at once; [`crate::model::Fact::Stopped`] tells the
+/// Stops an account until it is started again. The answer comes at once; [`crate::model::Fact::Stopped`] reports the
 /// end.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct StopAccount(pub AccountName);
 
-/// Ends an account's Connection and starts the next at once, for nothing; starts one that is stopped.
+/// Ends an account's Connection and starts the next at once, without a charge; starts an account that is stopped.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct RestartAccount(pub AccountName);
 
-/// Gives an account its whole restart budget back; starts it when it was tripped.
+/// Restores an account's whole restart budget; starts it if it was tripped.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct ResetAccount(pub AccountName);
 
-/// Asks for a snapshot of every account, by name.
+/// Returns a snapshot of every account, sorted by name.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<AccountSnapshot>")]
 pub struct ListAccounts;
 
-/// Asks for everything that is known of one account.
+/// Returns the details of one account.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<AccountDetail, SupervisorError>")]
 pub struct GetAccount(pub AccountName);
 
-/// Asks for a snapshot of every server, by name.
+/// Counts the accounts in each state. An answer also proves that the Supervisor works.
+///
+/// It copies one field per account: [`ListAccounts`] costs far more. A watchdog may ask every second.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "StateCounts")]
+pub struct CountStates;
+
+/// Returns a snapshot of every server, sorted by name.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<ServerSnapshot>")]
 pub struct ListServers;
 
-/// Has an account audited as soon as an audit can tell: at once, or when `audit_grace` after ready is over. Answered
-/// when that is under way; what it finds is told as any audit's.
+/// Audits an account at once, or as soon as the grace period of [`crate::hosting::AuditSettings`] is over. The answer
+/// comes once the audit is under way; its result is published as for any audit.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct AuditAccount(pub AccountName);
 
-/// Stops all accounts, waits until what was heard is handed over, and ends the Supervisor.
+/// Stops all accounts, waits until their sinks have acknowledged every received event, and ends the Supervisor.
 #[derive(Debug, Message)]
 #[rtype(result = "ShutdownReport")]
 pub struct Shutdown {
-    /// How long that may take; what is not done by then is abandoned.
+    /// The longest wait; accounts that are not done by then are abandoned.
     pub deadline: Duration,
 }
 
-/// How a shutdown went.
+/// The result of a shutdown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ShutdownReport {
-    /// Accounts that did not end in time, or whose sink had not taken everything.
+    /// Accounts that did not end in time, or whose sink had not acknowledged every event.
     pub abandoned: Vec<AccountName>,
 }
 
-/// Why the Supervisor refused.
+/// An error with which the Supervisor refuses a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SupervisorError {
-    /// No such account.
+    /// The account is unknown, or is being removed.
     #[error("there is no account {0}")]
     UnknownAccount(AccountName),
-    /// No such server.
-    #[error("account {account} is on server {server}, which was not added")]
+    /// The server of an account is unknown.
+    #[error("account {account} is on server {server}, which has not been added")]
     ServerNotAdded {
         /// The account.
         account: AccountName,
-        /// The server it names.
+        /// Its server.
         server: ServerName,
     },
-    /// No such server.
+    /// The server is unknown.
     #[error("there is no server {0}")]
     UnknownServer(ServerName),
-    /// Accounts are on the server.
+    /// The server still has accounts.
     #[error("{accounts} accounts are on server {server}; remove them first")]
     ServerInUse {
         /// The server.
         server: ServerName,
-        /// How many are on it.
+        /// The number of accounts on it.
         accounts: usize,
     },
     /// The name is taken.
-    #[error("there is an account {0} already; remove it first")]
+    #[error("account {0} exists already; remove it first")]
     AccountExists(AccountName),
     /// Only an account that is ready can be audited.
-    #[error("account {0} is not ready, so nothing can be said to be missing; audit it when it is")]
+    #[error("account {0} is not ready; an audit needs a ready account")]
     NotReady(AccountName),
     /// The host is shutting down.
     #[error("the host is shutting down")]

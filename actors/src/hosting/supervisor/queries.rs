@@ -1,27 +1,36 @@
-//! What is asked to be shown.
+//! Handlers of the queries about accounts and servers, and of the audit that an operator asks for.
 
 use std::time::Duration;
 
-use actix::{Handler, ResponseFuture};
+use actix::{Handler, MessageResult, ResponseFuture};
 use futures_util::future::{FutureExt as _, join_all};
 use tokio::time::timeout;
 
 use super::{
-    AuditAccount, GetAccount, ListAccounts, ListServers, Supervisor, SupervisorError, account::Account,
+    AuditAccount, CountStates, GetAccount, ListAccounts, ListServers, Supervisor, SupervisorError,
+    account::Account,
 };
 use crate::{
     hosting::{connection::AuditNow, delivery::GetWaiting, server_gate::GateHandle},
     model::{AccountDetail, AccountSnapshot, ServerName, ServerSnapshot},
 };
 
-/// How long a child may take to say how it is: one that hangs must not hide the rest.
-const CHILD_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// The longest wait for a child's answer: one that hangs must not hide the rest.
+const CHILD_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Handler<ListAccounts> for Supervisor {
     type Result = Vec<AccountSnapshot>;
 
     fn handle(&mut self, _: ListAccounts, _: &mut Self::Context) -> Self::Result {
         self.accounts.values_mut().map(Account::snapshot).collect()
+    }
+}
+
+impl Handler<CountStates> for Supervisor {
+    type Result = MessageResult<CountStates>;
+
+    fn handle(&mut self, _: CountStates, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.accounts.values().map(|account| account.state).collect())
     }
 }
 
@@ -37,8 +46,8 @@ impl Handler<GetAccount> for Supervisor {
         async move {
             let (mut detail, delivery) = found?;
             if let Some(delivery) = delivery {
-                let asked = timeout(CHILD_ANSWERS_WITHIN, delivery.send(GetWaiting)).await;
-                detail.waiting = asked.ok().and_then(Result::ok);
+                let answer = timeout(CHILD_ANSWER_TIMEOUT, delivery.send(GetWaiting)).await;
+                detail.waiting = answer.ok().and_then(Result::ok);
             }
             Ok(detail)
         }
@@ -51,10 +60,10 @@ impl Handler<ListServers> for Supervisor {
 
     fn handle(&mut self, _: ListServers, _: &mut Self::Context) -> Self::Result {
         let servers = self.servers.values();
-        let asked: Vec<_> =
+        let snapshots: Vec<_> =
             servers.map(|s| server_snapshot(s.gate.clone(), s.spec.name.clone(), s.accounts)).collect();
         async move {
-            let mut servers = join_all(asked).await;
+            let mut servers = join_all(snapshots).await;
             servers.sort_by(|a, b| a.server.cmp(&b.server));
             servers
         }
@@ -62,8 +71,8 @@ impl Handler<ListServers> for Supervisor {
     }
 }
 
-/// How a server is, by its gate. One that does not answer in time must not hide its server, just when somebody looks for
-/// what is wrong: nothing being known of it, the server counts as down.
+/// Returns the snapshot of a server from its gate. If the gate does not answer in time, the server is still listed, as
+/// down: an operator who looks for a fault must see it.
 async fn server_snapshot(gate: GateHandle, server: ServerName, accounts: usize) -> ServerSnapshot {
     let unknown = ServerSnapshot {
         server,
@@ -75,7 +84,7 @@ async fn server_snapshot(gate: GateHandle, server: ServerName, accounts: usize) 
         dials: 0,
         paused_for: None,
     };
-    timeout(CHILD_ANSWERS_WITHIN, gate.snapshot()).await.ok().flatten().unwrap_or(unknown)
+    timeout(CHILD_ANSWER_TIMEOUT, gate.snapshot()).await.ok().flatten().unwrap_or(unknown)
 }
 
 impl Handler<AuditAccount> for Supervisor {
@@ -85,8 +94,8 @@ impl Handler<AuditAccount> for Supervisor {
         let connection = self.find_account(&name).map(|account| account.connection.clone());
         async move {
             if let Some(connection) = connection? {
-                let asked = timeout(CHILD_ANSWERS_WITHIN, connection.send(AuditNow)).await;
-                if asked.is_ok_and(|ready| ready == Ok(true)) {
+                let answer = timeout(CHILD_ANSWER_TIMEOUT, connection.send(AuditNow)).await;
+                if answer.is_ok_and(|accepted| accepted == Ok(true)) {
                     return Ok(());
                 }
             }
@@ -107,7 +116,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_whose_gate_does_not_answer_is_there_and_counts_as_down() {
-        // Nobody runs it, so its mailbox is open and it never answers.
+        // A context that does not run has an open mailbox and never answers.
         let hangs = Context::new();
         let handle = |address| GateHandle::new(address, Arc::new(Semaphore::new(1)), Arc::default());
         let gone = Context::new().address();

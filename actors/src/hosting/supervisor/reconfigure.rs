@@ -1,12 +1,15 @@
-//! What operators change while accounts run. What can be taken up by an open socket is; where it cannot, the socket ends
-//! as *config changed*, and the next one begins at once.
+//! Changes of accounts, servers and settings while accounts run. A change that an open socket cannot adopt ends it as
+//! *config changed*; the next Connection starts at once.
 
 use std::{fmt, sync::Arc};
 
 use actix::{Context, Handler, Message};
 use tokio::sync::oneshot;
 
-use super::{AccountSpec, Server, ServerSpec, Supervisor, SupervisorError, account::Account};
+use super::{
+    AccountSpec, ServerSpec, Supervisor, SupervisorError,
+    account::{Account, Intent},
+};
 use crate::{
     hosting::{
         HostSettings,
@@ -17,37 +20,38 @@ use crate::{
     model::{AccountName, AccountState, CloseReason, ServerName},
 };
 
-/// Changes an account that is hosted: its token, its server, its sink. It keeps its memory, and the order of its
-/// events. Another token or server ends its socket as *config changed*; another sink alone does not. One that waits to
-/// connect tries at once; one that an operator stopped stays so.
+/// Changes the token, the server or the sink of a hosted account, which keeps its replay state and the order of its
+/// events. A new token or server ends its socket as *config changed*; a new sink alone does not. An account that waits
+/// to connect tries at once, for a new sink only if the old one was broken. A stopped account stays stopped, unless a
+/// new token replaces one of another user.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<SinkReleased, SupervisorError>")]
 pub struct ChangeAccount(pub AccountSpec);
 
-/// Changes a server that was added. Its limits hold at once; another client (`ServerSpec::api`) is taken up by each
-/// account's next Connection.
+/// Changes a known server. The limits apply at once; each account's next Connection uses the new client
+/// (`ServerSpec::api`).
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct ChangeServer {
-    /// What it is from now on.
+    /// The new specification.
     pub spec: ServerSpec,
-    /// Whether the sockets of its accounts end for it: it is somewhere else, or others are trusted.
+    /// True to end the sockets of its accounts, for a new address or new trusted certificates.
     pub restart: bool,
 }
 
-/// Changes what is set for all accounts. Nothing ends for it: `hello_timeout` and `delivery.queue` hold from each account's next
-/// Connection on, `arbiters` is not taken up, all else holds at once.
+/// Changes the settings of all accounts. No socket ends: `hello_timeout` and `delivery.queue` apply from each account's
+/// next Connection on, `arbiters` is ignored, all else applies at once.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ChangeSettings(pub HostSettings);
 
-/// The end of an account's old sink: it answers what it has, and then is not used any more.
+/// A handle to wait until an account no longer uses its old sink.
 pub struct SinkReleased(oneshot::Receiver<()>);
 
 impl SinkReleased {
-    /// Waits until the old sink has answered all that the account had handed to it. At once where the sink is the same.
+    /// Waits until the old sink has answered every event that it was given. Returns at once if the sink is the same.
     pub async fn wait(self) {
-        // It is dropped, not sent.
+        // The sender is dropped without a value.
         let _ = self.0.await;
     }
 }
@@ -71,15 +75,15 @@ impl Handler<ChangeAccount> for Supervisor {
         }
         let account = self.find_account(&name)?;
         let released = account.change_sink(&spec);
-        let was = std::mem::replace(&mut account.spec, spec);
-        let moved = was.server != account.spec.server;
+        let old = std::mem::replace(&mut account.spec, spec);
+        let moved = old.server != account.spec.server;
         if moved {
-            self.move_account(&name, &was.server);
+            self.move_account(&name, &old.server);
         }
-        if moved || !was.token.same_as(&self.find_account(&name)?.spec.token) {
+        if moved || !old.token.same_as(&self.find_account(&name)?.spec.token) {
             self.refresh_context(&name);
             self.restart_connection(&name, ctx);
-        } else if self.find_account(&name)?.waits_for_its_sink() {
+        } else if self.find_account(&name)?.is_waiting_for_sink() {
             self.start_connection(&name, ctx);
         }
         Ok(released)
@@ -111,7 +115,7 @@ impl Handler<ChangeSettings> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, ChangeSettings(settings): ChangeSettings, _: &mut Self::Context) {
-        // The pool stays as it is.
+        // The pool keeps its size.
         let settings = Arc::new(HostSettings { arbiters: self.settings.arbiters, ..settings });
         for server in self.servers.values() {
             server.loop_guard.set_limit(settings.replies.loop_limit);
@@ -120,7 +124,7 @@ impl Handler<ChangeSettings> for Supervisor {
             }
         }
         for account in self.accounts.values_mut() {
-            account.set(&self.settings, &settings);
+            account.apply_settings(&self.settings, &settings);
         }
         self.settings = settings;
     }
@@ -128,13 +132,13 @@ impl Handler<ChangeSettings> for Supervisor {
 
 impl Supervisor {
     fn accounts_on(&self, server: &ServerName) -> Vec<AccountName> {
-        let on_it = self.accounts.iter().filter(|(_, account)| account.spec.server == *server);
-        on_it.map(|(name, _)| name.clone()).collect()
+        let accounts = self.accounts.iter().filter(|(_, account)| account.spec.server == *server);
+        accounts.map(|(name, _)| name.clone()).collect()
     }
 
     fn move_account(&mut self, name: &AccountName, from: &ServerName) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        // How its Connection ends says nothing about the server that it goes to.
+        // The end of its Connection must not count as a drop of the new server.
         account.was_ready = false;
         if let Some(server) = self.servers.get_mut(from) {
             server.account_removed(name);
@@ -144,7 +148,7 @@ impl Supervisor {
         }
     }
 
-    /// The account's own actors go by its specification and its server's, as they are now; its Connection is left alone.
+    /// Rebuilds the account's context from its specification and its server's, without telling its Connection.
     pub(super) fn refresh_context(&mut self, name: &AccountName) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(server) = self.servers.get(&account.spec.server) else { return };
@@ -160,14 +164,14 @@ impl Supervisor {
         account.update_context(context);
     }
 
-    /// A fresh Connection with what has changed, unless an operator wants none.
+    /// Replaces the account's Connection so that it adopts a change, unless the account is stopped.
     fn restart_connection(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         match account.state {
             AccountState::Stopping => {}
-            AccountState::Stopped if !account.was_somebody_else() => {}
+            AccountState::Stopped if !account.stopped_as_other_user() => {}
             _ if account.connection.is_some() => {
-                account.config_changed = true;
+                account.intent = Intent::Reconnect;
                 self.terminate(name, CloseReason::ConfigChanged, ctx);
             }
             _ => self.start_connection(name, ctx),
@@ -176,7 +180,7 @@ impl Supervisor {
 }
 
 impl Account {
-    /// What its Delivery and its Replies go by from now on.
+    /// Replaces the context of the account, its Delivery and its Replies.
     fn update_context(&mut self, context: AccountContext) {
         self.context = Arc::new(context);
         if let Some(placement) = &self.placement {
@@ -187,8 +191,8 @@ impl Account {
         }
     }
 
-    fn set(&mut self, before: &HostSettings, settings: &Arc<HostSettings>) {
-        if before.restart != settings.restart {
+    fn apply_settings(&mut self, old: &HostSettings, settings: &Arc<HostSettings>) {
+        if old.restart != settings.restart {
             self.tracker.configure(settings.restart);
         }
         self.context.replay.with(|replay| replay.configure(settings.catch_up.replay_settings()));
@@ -198,7 +202,7 @@ impl Account {
         }
     }
 
-    /// Has its Delivery hand over to the new sink.
+    /// Tells the Delivery to use the new sink, if it is another one.
     fn change_sink(&self, spec: &AccountSpec) -> SinkReleased {
         let (released, is_released) = oneshot::channel();
         let placement = self.placement.as_ref().filter(|_| !Arc::ptr_eq(&self.spec.sink, &spec.sink));
@@ -208,34 +212,14 @@ impl Account {
         SinkReleased(is_released)
     }
 
-    fn last_reason(&self) -> Option<&CloseReason> {
-        self.endings.back().map(|last| &last.reason)
-    }
-
-    /// It was stopped because its token named another user.
-    fn was_somebody_else(&self) -> bool {
+    /// True if its last Connection ended because the token belonged to another user.
+    fn stopped_as_other_user(&self) -> bool {
         matches!(self.last_reason(), Some(CloseReason::IdentityChanged { .. }))
     }
 
-    /// It has no Connection because its sink was broken.
-    fn waits_for_its_sink(&self) -> bool {
-        let waits = matches!(self.state, AccountState::Backoff | AccountState::Tripped);
-        waits && matches!(self.last_reason(), Some(CloseReason::SinkBroken { .. }))
-    }
-}
-
-impl Server {
-    /// An account is on it.
-    pub(super) fn account_added(&mut self) {
-        self.accounts += 1;
-        self.gate.set_account_count(self.accounts);
-    }
-
-    /// An account is on it no more.
-    pub(super) fn account_removed(&mut self, account: &AccountName) {
-        self.accounts = self.accounts.saturating_sub(1);
-        self.gate.set_account_count(self.accounts);
-        self.sibling_watch.forget(account);
-        self.common_cause.ended(account);
+    /// True if it has no Connection because its sink was broken.
+    fn is_waiting_for_sink(&self) -> bool {
+        let is_waiting = matches!(self.state, AccountState::Backoff | AccountState::Tripped);
+        is_waiting && matches!(self.last_reason(), Some(CloseReason::SinkBroken { .. }))
     }
 }

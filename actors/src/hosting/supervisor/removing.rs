@@ -1,4 +1,4 @@
-//! Accounts and servers that are hosted no more.
+//! Removal of accounts and servers.
 
 use std::time::Duration;
 
@@ -6,12 +6,16 @@ use actix::{
     ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, ResponseFuture, WrapFuture as _,
 };
 use futures_util::future::FutureExt as _;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{sync::oneshot, time::Instant};
 
-use super::{RemoveAccount, RemoveServer, Supervisor, SupervisorError};
+use super::{
+    RemoveAccount, RemoveServer, Supervisor, SupervisorError,
+    account::Intent,
+    draining::{DrainingAccount, drain_deliveries, drain_replies, persist},
+};
 use crate::{
     hosting::{
-        delivery::{self, Delivery},
+        delivery,
         replies::{self, Replies},
     },
     model::{AccountName, CloseReason, Fact},
@@ -21,18 +25,17 @@ impl Handler<RemoveAccount> for Supervisor {
     type Result = ResponseFuture<Result<(), SupervisorError>>;
 
     fn handle(&mut self, RemoveAccount(name): RemoveAccount, ctx: &mut Self::Context) -> Self::Result {
-        let (forgotten, is_forgotten) = oneshot::channel();
+        let (done, removed) = oneshot::channel();
         match self.find_account(&name) {
             Ok(account) => {
-                account.removing = true;
-                account.removal_waiters.push(forgotten);
-                // What it heard is still answered.
+                account.intent = Intent::Remove(done);
                 account.context.stats.begin_drain();
             }
             Err(error) => return std::future::ready(Err(error)).boxed_local(),
         }
         self.stop(&name, CloseReason::Removed, ctx);
-        is_forgotten.map(|_| Ok(())).boxed_local()
+        // An error means that the Supervisor has ended, and the account with it.
+        removed.map(|_| Ok(())).boxed_local()
     }
 }
 
@@ -51,15 +54,23 @@ impl Handler<RemoveServer> for Supervisor {
 }
 
 impl Supervisor {
-    /// Forgets an account that has stopped, once its sink has what it heard and that is kept.
+    /// Removes an account that has stopped, once its events are handed over and stored or the stop deadline has passed.
     pub(super) fn remove(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
-        let delivery = account.placement.as_ref().map(|placement| placement.delivery.clone());
+        let draining = account.placement.as_ref().map(|placement| DrainingAccount {
+            account: name.clone(),
+            delivery: placement.delivery.clone(),
+            resume: None,
+        });
         let replies = account.replies.as_ref().map(|(_, replies)| replies.clone());
-        let within = self.settings.stop_deadline.max(Duration::from_millis(1));
-        let drained_account = timeout(within, drain(delivery, replies));
+        let deadline = Instant::now() + self.settings.stop_deadline.max(Duration::from_millis(1));
         let name = name.clone();
-        ctx.spawn(drained_account.into_actor(self).map(move |_, act, _| act.forget(&name)));
+        let drained = async move {
+            if let Some(draining) = draining {
+                drain(draining, replies, deadline).await;
+            }
+        };
+        ctx.spawn(drained.into_actor(self).map(move |(), act, _| act.forget(&name)));
     }
 
     fn forget(&mut self, name: &AccountName) {
@@ -75,22 +86,23 @@ impl Supervisor {
         if let Some(server) = self.servers.get_mut(&account.spec.server) {
             server.account_removed(name);
         }
+        if let Intent::Remove(done) = account.intent {
+            // The caller may have stopped waiting.
+            let _ = done.send(());
+        }
     }
 }
 
-/// Waits until all that was heard is handed over, answered and kept.
-async fn drain(delivery: Option<Addr<Delivery>>, replies: Option<Addr<Replies>>) {
-    let Some(delivery) = delivery else { return };
-    // Each answer is an error where it cannot be had: then there is nothing to wait for.
-    let (done, drained) = oneshot::channel();
-    delivery.do_send(delivery::Drain(done));
-    let _ = drained.await;
-    if let Some(replies) = replies {
-        let (done, said) = oneshot::channel();
-        replies.do_send(replies::Drain(done));
-        let _ = said.await;
+/// Waits until the account's events are handed over, its replies sent and its progress stored. Returns at the deadline
+/// in any case.
+async fn drain(draining: DrainingAccount, replies: Option<Addr<Replies>>, deadline: Instant) {
+    let is_over = || Instant::now() >= deadline;
+    drain_deliveries(std::slice::from_ref(&draining), deadline).await;
+    if is_over() {
+        return;
     }
-    let (done, is_kept) = oneshot::channel();
-    delivery.do_send(delivery::PersistFinalState { resume: None, done });
-    let _ = is_kept.await;
+    drain_replies(replies.map(|replies| (draining.account.clone(), replies)), deadline).await;
+    if !is_over() {
+        persist(vec![draining], deadline).await;
+    }
 }

@@ -1,35 +1,33 @@
-//! What accounts are asked to say, by name.
+//! Posts as an account: the [`SendReply`] message, and the Supervisor as a [`Poster`].
 
 use std::time::Duration;
 
 use actix::{Addr, Handler, Message, ResponseFuture, dev::SendError};
-use futures_util::future::FutureExt as _;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout, timeout_at},
-};
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{Supervisor, account::Account};
 use crate::{
-    hosting::replies::{Drain, Replies, Stop, Submit},
+    hosting::replies::{Replies, Stop, Submit},
     model::{AccountName, OutgoingAction, PostedIds, ReplyError},
+    ports::Poster,
 };
 
-/// How long beyond a reply's deadline its result is waited for: a request that began in time may last as long as the
-/// client allows, and a large file longer. An Arbiter that hangs would never tell.
-const GRACE: Duration = Duration::from_secs(60);
+/// The wait for a result beyond the reply's deadline: a request that began in time may last as long as the client
+/// allows, and a large file longer. An Arbiter that hangs never answers.
+const RESULT_GRACE: Duration = Duration::from_secs(60);
 
-/// Where the result of an order comes.
-type Submitted = oneshot::Receiver<Result<PostedIds, ReplyError>>;
+/// The receiver of an action's result.
+type PendingResult = oneshot::Receiver<Result<PostedIds, ReplyError>>;
 
-/// Has an account say something. Answered when it is done: with the posts, or with what stood in the way. Orders of one
-/// account are carried out in order within a channel, and side by side across channels.
+/// Executes an action as an account. The answer comes when it is done, with the posts or the error. Actions of one
+/// account keep their order within a channel, and run concurrently across channels.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<PostedIds, ReplyError>")]
 pub struct SendReply {
     /// The account.
     pub account: AccountName,
-    /// What it is to do.
+    /// The action.
     pub action: OutgoingAction,
 }
 
@@ -38,7 +36,7 @@ impl Handler<SendReply> for Supervisor {
 
     fn handle(&mut self, SendReply { account, action }: SendReply, _: &mut Self::Context) -> Self::Result {
         let result = self.submit(&account, action);
-        let wait_limit = self.settings.replies.deadline + GRACE;
+        let wait_limit = self.settings.replies.deadline + RESULT_GRACE;
         async move {
             let interrupted = || Err(ReplyError::Interrupted(account));
             match timeout(wait_limit, result?).await {
@@ -50,9 +48,22 @@ impl Handler<SendReply> for Supervisor {
     }
 }
 
+impl Poster for Addr<Supervisor> {
+    fn post(
+        &self,
+        account: &AccountName,
+        order: OutgoingAction,
+    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        let account = account.clone();
+        let answer = self.send(SendReply { account: account.clone(), action: order });
+        // The mailbox is closed once the host has ended.
+        async move { answer.await.unwrap_or(Err(ReplyError::Interrupted(account))) }.boxed()
+    }
+}
+
 impl Supervisor {
-    fn submit(&mut self, name: &AccountName, action: OutgoingAction) -> Result<Submitted, ReplyError> {
-        let replies = self.replies_of(name);
+    fn submit(&mut self, name: &AccountName, action: OutgoingAction) -> Result<PendingResult, ReplyError> {
+        let replies = self.ensure_replies(name);
         let Some((replies, account)) = replies.zip(self.accounts.get(name)) else {
             return Err(ReplyError::UnknownAccount(name.clone()));
         };
@@ -68,8 +79,8 @@ impl Supervisor {
         }
     }
 
-    /// What posts for an account. It is started where the account lives, and anew when it or its Arbiter died.
-    fn replies_of(&mut self, name: &AccountName) -> Option<Addr<Replies>> {
+    /// Returns the account's Replies. Starts it beside the Delivery if there is none, or if it or its Arbiter died.
+    fn ensure_replies(&mut self, name: &AccountName) -> Option<Addr<Replies>> {
         let account = self.accounts.get(name)?;
         if let Some((slot, replies)) = &account.replies
             && self.pool.is_alive(*slot)
@@ -82,36 +93,17 @@ impl Supervisor {
         let (slot, context) = (account.placement.as_ref()?.slot, account.context.clone());
         let replies = self.pool.start(slot, move || Replies::new(context));
         if let Some((_, old)) = account.replies.replace((slot, replies.clone())) {
-            // If it hangs it is not to go on when it comes to itself.
+            // An old one that hangs must not continue when its thread recovers.
             old.do_send(Stop);
         }
         Some(replies)
     }
 
-    /// What is to be waited for before the host ends.
+    /// Returns all Replies, by account.
     pub(super) fn all_replies(&self) -> Vec<(AccountName, Addr<Replies>)> {
-        let of = |(name, account): (&AccountName, &Account)| {
+        let entry = |(name, account): (&AccountName, &Account)| {
             Some((name.clone(), account.replies.as_ref()?.1.clone()))
         };
-        self.accounts.iter().filter_map(of).collect()
+        self.accounts.iter().filter_map(entry).collect()
     }
-}
-
-/// Waits until nothing is left to be said. Gives back those for which something is.
-pub(super) async fn drain(replies: Vec<(AccountName, Addr<Replies>)>, deadline: Instant) -> Vec<AccountName> {
-    // What is done already counts even when the deadline is over.
-    let deadline = deadline.max(Instant::now() + Duration::from_millis(1));
-    let ask = |(account, replies): (AccountName, Addr<Replies>)| {
-        let (done, drained) = oneshot::channel();
-        replies.do_send(Drain(done));
-        (account, drained)
-    };
-    let asked: Vec<_> = replies.into_iter().map(ask).collect();
-    let mut late = Vec::new();
-    for (account, drained) in asked {
-        if !matches!(timeout_at(deadline, drained).await, Ok(Ok(()))) {
-            late.push(account);
-        }
-    }
-    late
 }

@@ -1,10 +1,13 @@
-//! Starting Connections, now or later.
+//! The start of Connections, at once or after a delay.
 
 use std::{sync::Arc, time::Duration};
 
 use actix::{AsyncContext as _, Context};
 
-use super::{Supervisor, account::Placement};
+use super::{
+    Supervisor,
+    account::{Account, Intent, Placement},
+};
 use crate::{
     hosting::{
         connection::Connection,
@@ -16,16 +19,16 @@ use crate::{
     policy::BreakerState,
 };
 
-/// No wait is longer: what a policy says beyond it is a mistake, and a clock must not overflow.
-const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 3600);
+/// The longest delay of a start: a longer one is a mistake, and would overflow the clock.
+const MAX_DELAY: Duration = Duration::from_secs(366 * 24 * 3600);
 
 impl Supervisor {
-    /// Schedules the next Connection in place of any that is scheduled.
+    /// Schedules the next Connection, and cancels any that was scheduled before.
     pub(super) fn start_after(&mut self, name: &AccountName, after: Duration, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let key = name.clone();
-        let after = after.min(LONGEST_WAIT);
-        // Before the timer is set, so that it never fires before this time.
+        let after = after.min(MAX_DELAY);
+        // Computed before the timer is set, so that the timer never fires earlier.
         let at = now() + after;
         let timer = ctx.run_later(after, move |act, ctx| act.start_if_due(&key, ctx));
         if let Some((_, old)) = account.next_start.replace((at, timer)) {
@@ -33,8 +36,8 @@ impl Supervisor {
         }
     }
 
-    /// The time of a scheduled Connection has come. A timer that is cancelled when it is due already still fires: then
-    /// nothing is scheduled any more, or something later.
+    /// Starts the scheduled Connection if it is due. A timer that is cancelled at the moment it is due still fires; by
+    /// then no start is scheduled, or a later one.
     fn start_if_due(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let next_start = self.accounts.get(name).and_then(|account| account.next_start.as_ref());
         if next_start.is_some_and(|(at, _)| *at <= now()) {
@@ -42,16 +45,16 @@ impl Supervisor {
         }
     }
 
-    /// Starts the next Connection, unless one runs or the host shuts down.
+    /// Starts the next Connection, unless one runs, the account is being removed or the host shuts down.
     pub(super) fn start_connection(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         self.cancel_start(name, ctx);
-        let runs = self.accounts.get(name).is_none_or(|account| account.connection.is_some());
-        if self.shutting_down.is_some() || runs {
+        let startable = |account: &Account| account.connection.is_none() && !account.is_being_removed();
+        if self.shutting_down.is_some() || !self.accounts.get(name).is_some_and(startable) {
             return;
         }
         self.renew_gate(name, ctx);
         self.ensure_placement(name);
-        self.size_queue(name);
+        self.resize_queue(name);
         let Some(account) = self.accounts.get_mut(name) else {
             return;
         };
@@ -61,7 +64,7 @@ impl Supervisor {
         }
         account.generation = account.generation.next();
         account.restarts += u64::from(account.generation.0 > 1);
-        // While it is asked slowly it stays what it is until the server welcomes it.
+        // `Blocked` and `Misconfigured` stay visible until the server's hello arrives.
         if !matches!(account.state, AccountState::Blocked | AccountState::Misconfigured) {
             account.set_state(if account.stalls.any() {
                 AccountState::Stalled
@@ -69,7 +72,7 @@ impl Supervisor {
                 AccountState::Connecting
             });
         }
-        (account.seen_by_sibling, account.config_changed) = (false, false);
+        (account.seen_by_sibling, account.intent) = (false, Intent::Run);
         let Some(placement) = &account.placement else { return };
         let (context, generation, resume) =
             (account.context.clone(), account.generation, account.resume.take());
@@ -84,7 +87,7 @@ impl Supervisor {
         }
     }
 
-    /// Gives the account a Delivery on an Arbiter that lives.
+    /// Gives the account a Delivery on a live Arbiter if it has none.
     pub(super) fn ensure_placement(&mut self, name: &AccountName) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         if let Some(placement) = &account.placement {
@@ -102,8 +105,8 @@ impl Supervisor {
         account.placement = Some(Placement { slot, delivery, permits, delivery_died: false });
     }
 
-    /// The next Connection reads with as many permits as are set now.
-    fn size_queue(&mut self, name: &AccountName) {
+    /// Resizes the permits of the next Connection to the current setting.
+    fn resize_queue(&mut self, name: &AccountName) {
         let Some(placement) = self.accounts.get_mut(name).and_then(|account| account.placement.as_mut())
         else {
             return;
@@ -114,7 +117,7 @@ impl Supervisor {
         }
     }
 
-    /// A gate that died is replaced, for this account and those that come after it.
+    /// Replaces the gate of the account's server if it died, and the account's context if it is out of date.
     fn renew_gate(&mut self, name: &AccountName, ctx: &mut Context<Self>) {
         let Some(account) = self.accounts.get_mut(name) else { return };
         let Some(server) = self.servers.get_mut(&account.spec.server) else { return };
@@ -126,7 +129,7 @@ impl Supervisor {
                 ctx.address(),
             );
             server.gate.set_account_count(server.accounts);
-            // The new gate finds out for itself.
+            // The new gate determines the status anew.
             server.common_cause.server_up();
         }
         if !account.context.gate.is_open() || !Arc::ptr_eq(&account.context.api, &server.spec.api) {

@@ -1,4 +1,4 @@
-//! Settings that change: what is taken up while sockets are open, and what waits for the next.
+//! Tests of changed settings: those that open sockets adopt, and those that apply from the next Connection on.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use matterhost_actors::{
 use crate::harness::{SECOND, SinkBehavior, run_paused, settings, unlimited_rate, with_restart};
 
 #[test]
-fn settings_are_taken_up_without_an_ending() {
+fn settings_apply_without_an_ending() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let quick = Duration::from_secs(2);
@@ -20,14 +20,14 @@ fn settings_are_taken_up_without_an_ending() {
         let (polls, pings) = (harness.fake.me_requests(), harness.fake.server_socket("bot").received().len());
         harness.advance(60 * SECOND).await;
         assert!(harness.fake.me_requests() - polls >= 28, "{} polls", harness.fake.me_requests() - polls);
-        assert_eq!(harness.fake.server_socket("bot").received().len(), pings, "no ping");
+        assert_eq!(harness.fake.server_socket("bot").received().len(), pings, "pings are off");
         let none = HealthSettings { poll: false, ping: true, ..health };
         harness.send(ChangeSettings(HostSettings { health: none, ..settings() })).await;
         harness.advance(SECOND).await;
         let polls = harness.fake.me_requests();
         harness.advance(60 * SECOND).await;
-        assert_eq!(harness.fake.me_requests(), polls, "no poll");
-        assert!(harness.fake.server_socket("bot").received().len() > pings, "pings again");
+        assert_eq!(harness.fake.me_requests(), polls, "polls are off");
+        assert!(harness.fake.server_socket("bot").received().len() > pings, "no ping was sent");
         assert_eq!(
             (harness.count("bot", "closed"), harness.snapshot("bot").await.generation),
             (0, Generation(1))
@@ -42,7 +42,7 @@ fn polls_begin_where_there_were_none() {
         harness.ready("bot").await;
         harness.fake.touch("bot");
         harness.advance(120 * SECOND).await;
-        assert_eq!(harness.count("bot", "closed"), 0, "nobody looks");
+        assert_eq!(harness.count("bot", "closed"), 0, "no witness is enabled");
         harness.send(ChangeSettings(settings())).await;
         assert!(matches!(harness.wait_until_closed("bot").await.0, CloseReason::Stale { .. }));
     });
@@ -63,7 +63,7 @@ fn another_budget_counts_what_was_charged_before() {
 }
 
 #[test]
-fn another_queue_holds_from_the_next_connection_on() {
+fn another_queue_applies_from_the_next_connection_on() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let mut small = settings();
@@ -78,6 +78,6 @@ fn another_queue_holds_from_the_next_connection_on() {
         harness.advance(SECOND).await;
         harness.sink.wait_until_offered(2).await;
         harness.advance(600 * SECOND).await;
-        assert_eq!(harness.count("bot", "closed"), 1, "it waits, and is not silent");
+        assert_eq!(harness.count("bot", "closed"), 1, "a full queue does not end the Connection");
     });
 }
