@@ -2,11 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matterhost_actors::{model::AccountName, ports::Outcome};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use matterhost_actors::{
+    model::AccountName,
+    ports::{Outcome, Poster},
+};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{dead_letter::DeadLetters, message::Message, reply::ReplyPoster};
+use super::{dead_letter::DeadLetters, message::Message, reply::Reply};
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
@@ -18,12 +22,31 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct HandlerDeps {
     /// The sink's name.
     pub(super) sink: Arc<str>,
-    pub(super) reply_poster: Arc<dyn ReplyPoster>,
+    /// Posts replies as the account that received the event.
+    pub(super) poster: Arc<dyn Poster>,
     /// The file for rejected events; `None` while dead letters themselves are retried.
     pub(super) dead_letters: Option<DeadLetters>,
 }
 
 impl HandlerDeps {
+    /// Posts a reply, in order within its channel. The future ends in bounded time, once the reply is posted or has failed
+    /// and been logged; only then may the event be acknowledged.
+    pub(super) fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
+        let (account, event, sink) = (reply.account.clone(), reply.event_id.clone(), Arc::clone(&self.sink));
+        let posting = reply.into_action().map(|action| self.poster.post(&account, action));
+        async move {
+            let error = match posting {
+                Ok(posting) => posting.await.err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = error {
+                let account = account.as_str();
+                tracing::warn!(account, %sink, %event, error, "cannot post a reply; it is dropped");
+            }
+        }
+        .boxed()
+    }
+
     /// Keeps an event that a handler refused permanently as a dead letter, and returns the event's outcome. If it
     /// cannot be kept, the event is retried.
     pub(super) fn reject(&self, event: &Message, cause: &str) -> Outcome {

@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 use matterhost_actors::{
     model::{AccountName, ServerName},
     policy::RestartPolicy,
-    ports::EventSink,
+    ports::{EventSink, Poster},
 };
 use tokio::sync::watch;
 
@@ -18,7 +18,6 @@ use super::{
     fan_out::{FanOut, PendingEvents},
     lines::stdout::{LineSink, OutputEnd},
     metered::CountedSink,
-    reply::ReplyPoster,
     running_sink::{KillHandle, RunningSink},
     worker,
 };
@@ -37,7 +36,7 @@ pub struct SinkRegistry {
     output_ended: watch::Sender<Option<OutputEnd>>,
     restart_policy: watch::Sender<RestartPolicy>,
     dead_letter: DeadLetterConfig,
-    reply_poster: Arc<dyn ReplyPoster>,
+    poster: Arc<dyn Poster>,
     metrics: Metrics,
     last_instance_id: u64,
 }
@@ -65,15 +64,11 @@ pub struct SinkError {
 }
 
 impl SinkRegistry {
-    /// Starts the sinks that an account names. Replies of their handlers go to `reply_poster`.
+    /// Starts the sinks that an account names. `poster` posts the replies of their handlers.
     ///
     /// # Errors
     /// If a sink cannot be started because there is no thread for it or its file cannot be opened.
-    pub fn start(
-        config: &Config,
-        reply_poster: &Arc<dyn ReplyPoster>,
-        metrics: &Metrics,
-    ) -> Result<Self, SinkError> {
+    pub fn start(config: &Config, poster: &Arc<dyn Poster>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
             ending: Vec::new(),
@@ -82,7 +77,7 @@ impl SinkRegistry {
             output_ended: watch::Sender::new(None),
             restart_policy: watch::Sender::new(config.host.restart),
             dead_letter: config.dead_letter.clone(),
-            reply_poster: Arc::clone(reply_poster),
+            poster: Arc::clone(poster),
             metrics: metrics.clone(),
             last_instance_id: 0,
         };

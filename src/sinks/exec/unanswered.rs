@@ -1,6 +1,6 @@
 //! Events sent to a child and not answered yet.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 use matterhost_actors::ports::Outcome;
@@ -85,7 +85,7 @@ impl UnansweredEvents {
         let n = self.events[index].replies.len();
         let reply = raw.into_reply(events[index], &self.handler_deps.sink, n)?;
         if let (Some(reply), Some(event)) = (reply, self.events.get_mut(index)) {
-            event.replies.push(Arc::clone(&self.handler_deps.reply_poster).post(reply));
+            event.replies.push(self.handler_deps.post(reply));
         }
         Ok(())
     }

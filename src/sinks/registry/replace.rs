@@ -62,7 +62,7 @@ impl SinkRegistry {
     ) -> Result<RunningSink, SinkError> {
         let handler_deps = HandlerDeps {
             sink: Arc::clone(&sink.name),
-            reply_poster: Arc::clone(&self.reply_poster),
+            poster: Arc::clone(&self.poster),
             dead_letters: Some(DeadLetters::for_sink(&sink.name, dead_letter)),
         };
         let instance_id = self.next_instance_id();

@@ -7,13 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost_actors::policy::{RestartPolicy, RestartSettings};
+use matterhost_actors::{
+    policy::{RestartPolicy, RestartSettings},
+    ports::Poster,
+};
 use tempfile::TempDir;
 
 use super::fixtures::{DEADLINE, handler_deps};
 use crate::{
     config::ExecConfig,
-    sinks::{HandlerDeps, exec::Exec, reply::ReplyPoster},
+    sinks::{HandlerDeps, exec::Exec},
 };
 
 /// A handler that obeys the message of a post: `retry-once`, `reject`, `die-once`, `hang-once` and so on; any other
@@ -56,13 +59,13 @@ pub(in crate::sinks) struct FakeChild {
 
 impl FakeChild {
     pub(in crate::sinks) fn start() -> Self {
-        Self::with(HANDLER, |_| {}, handler_deps("child").reply_poster)
+        Self::with(HANDLER, |_| {}, handler_deps("child").poster)
     }
 
     pub(in crate::sinks) fn with(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        reply_poster: Arc<dyn ReplyPoster>,
+        poster: Arc<dyn Poster>,
     ) -> Self {
         let settings = RestartSettings {
             min_backoff: Duration::from_millis(10),
@@ -70,14 +73,14 @@ impl FakeChild {
             reset_after: Duration::from_secs(1),
             ..RestartSettings::default()
         };
-        Self::with_policy(script, change, reply_poster, RestartPolicy::new(settings).unwrap(), &[])
+        Self::with_policy(script, change, poster, RestartPolicy::new(settings).unwrap(), &[])
     }
 
     /// Starts a child with a policy of its own and with files in its directory.
     pub(in crate::sinks) fn with_policy(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        reply_poster: Arc<dyn ReplyPoster>,
+        poster: Arc<dyn Poster>,
         policy: RestartPolicy,
         files: &[(&str, &str)],
     ) -> Self {
@@ -93,7 +96,7 @@ impl FakeChild {
             timeout: DEADLINE,
         };
         change(&mut config);
-        let handler_deps = HandlerDeps { reply_poster, ..handler_deps("child") };
+        let handler_deps = HandlerDeps { poster, ..handler_deps("child") };
         let exec = Exec::start(config, policy, handler_deps).unwrap();
         Self { exec, dir }
     }
@@ -101,9 +104,9 @@ impl FakeChild {
     /// Starts a child with the usual script.
     pub(in crate::sinks) fn with_default_script(
         change: impl FnOnce(&mut ExecConfig),
-        reply_poster: Arc<dyn ReplyPoster>,
+        poster: Arc<dyn Poster>,
     ) -> Self {
-        Self::with(HANDLER, change, reply_poster)
+        Self::with(HANDLER, change, poster)
     }
 
     pub(in crate::sinks) fn path(&self, name: &str) -> PathBuf {

@@ -38,7 +38,8 @@ fn configure_socket(fixture: &Fixture) -> (ConfigDir, PathBuf) {
 
 fn run_at_socket(dir: &ConfigDir) -> RunningProgram {
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-    let line = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let line =
+        running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     assert!(line["url"].as_str().unwrap().ends_with("/admin.sock"), "{line}");
     running
 }

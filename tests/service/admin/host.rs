@@ -160,7 +160,8 @@ pub(crate) const READ_TOKEN: &str = "mustnotshow-read-60303ae2";
 
 /// Waits until the API responds; returns its address.
 pub(crate) fn wait_for_api(running: &mut RunningProgram) -> SocketAddr {
-    let line = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let line =
+        running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     let url = line["url"].as_str().unwrap();
     url.split_once("://").unwrap_or_else(|| panic!("{url}")).1.parse().unwrap()
 }
