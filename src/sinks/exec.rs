@@ -4,7 +4,7 @@
 //! accounts, and its unanswered events are delivered again.
 
 mod child_run;
-mod process;
+mod process_group;
 mod protocol;
 mod restarts;
 mod unanswered;
@@ -24,7 +24,7 @@ use tokio::{sync::watch, time::sleep_until};
 
 use self::{
     child_run::{ChildRun, RunEnd},
-    process::ProcessGroup,
+    process_group::ProcessGroup,
     restarts::{ChildRestarts, NextStart},
 };
 use super::{

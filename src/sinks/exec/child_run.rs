@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
-    process::{EXIT_GRACE_PERIOD, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log},
+    process_group::{EXIT_GRACE_PERIOD, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log},
     unanswered::UnansweredEvents,
 };
 use crate::{
