@@ -1,4 +1,4 @@
-//! A stage for the actors: a Supervisor in paused time, a fake server, and a sink that collects.
+//! The test harness: a Supervisor in paused time, a fake server, and a sink that collects events.
 
 mod api;
 mod channels;
@@ -36,28 +36,28 @@ pub(crate) use server_socket::{PING, ServerSocket};
 pub(crate) use sink::{CollectingSink, ReceivedChange, SinkBehavior};
 pub(crate) use store::CrashStore;
 
-/// The longest that a test waits for something, in virtual time.
+/// The longest wait for an observation, in virtual time.
 const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 
-/// The same over real sockets.
+/// The longest wait in tests with real sockets.
 pub(crate) const REAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// A fake server, and a host that believes in it.
+/// A fake server, and a host connected to it.
 pub(crate) struct Harness {
     pub(crate) fake: FakeServer,
     pub(crate) host: TestHost,
     pub(crate) store: CrashStore,
 }
 
-/// A Supervisor, what it tells, and a sink for its accounts.
+/// A Supervisor, its observations, and a sink for its accounts.
 pub(crate) struct TestHost {
     pub(crate) sink: Arc<CollectingSink>,
     pub(crate) supervisor: Addr<Supervisor>,
     observations: Receiver<Arc<Observation>>,
     timeout: Duration,
-    /// Everything seen so far, in order.
+    /// The observations received so far, in order.
     pub(crate) seen: Vec<Arc<Observation>>,
 }
 
@@ -75,7 +75,7 @@ impl DerefMut for Harness {
     }
 }
 
-/// Settings without jitter, all on one thread.
+/// Returns settings without jitter, all on one thread.
 pub(crate) fn settings() -> HostSettings {
     with_restart(RestartSettings::default())
 }
@@ -89,7 +89,7 @@ pub(crate) fn name(name: &str) -> AccountName {
     AccountName::new(name).unwrap()
 }
 
-/// So many account names.
+/// Returns `bot-0`, `bot-1` and so on.
 pub(crate) fn bots(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("bot-{n}")).collect()
 }
@@ -105,7 +105,7 @@ pub(crate) fn run_paused(settings: HostSettings, limits: GateLimits, test: impl 
     });
 }
 
-/// Limits that never hold anybody up.
+/// Returns limits that no test reaches.
 pub(crate) fn unlimited_rate() -> GateLimits {
     GateLimits { requests_per_second: 1e6, dial_slots: 1_000 }
 }
@@ -114,18 +114,18 @@ impl Harness {
     pub(crate) fn new(settings: HostSettings, limits: GateLimits) -> Self {
         let (fake, store) = (FakeServer::default(), CrashStore::default());
         let supervisor = Supervisor::new(settings).with_store(Arc::new(store.clone()));
-        let host = TestHost::of(supervisor, limits, Arc::new(fake.clone()));
+        let host = TestHost::new(supervisor, limits, Arc::new(fake.clone()));
         Self { fake, host, store }
     }
 
-    /// A stage in real time, for threads that hang or die.
+    /// Returns a harness in real time, for threads that hang or die.
     pub(crate) fn real_time(settings: HostSettings) -> Self {
         let fake = FakeServer::default();
         let host = TestHost::real_time(settings, Arc::new(fake.clone()));
         Self { fake, host, store: CrashStore::default() }
     }
 
-    /// Hosts a new user of the server under its own name.
+    /// Adds a user to the server and an account of the same name to the host.
     pub(crate) async fn host(&mut self, account: &str) {
         self.host_with(account, self.sink.clone()).await.unwrap();
     }
@@ -139,7 +139,7 @@ impl Harness {
         self.host.add(account, account, sink).await
     }
 
-    /// Hosts a user and waits until it is ready.
+    /// Adds an account as [`host`](Self::host) does, and waits until it is ready.
     pub(crate) async fn ready(&mut self, account: &str) {
         self.host(account).await;
         self.wait_until_ready(account).await;
@@ -147,19 +147,19 @@ impl Harness {
 }
 
 impl TestHost {
-    fn of(supervisor: Supervisor, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
+    fn new(supervisor: Supervisor, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
         let observations = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         supervisor.do_send(AddServer(ServerSpec { name: server(), api, limits }));
         Self { sink: Arc::default(), supervisor, observations, timeout: TIMEOUT, seen: Vec::new() }
     }
 
-    /// A host in real time.
+    /// Returns a host in real time.
     pub(crate) fn real_time(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
         Self::real_time_with(Supervisor::new(settings), api)
     }
 
-    /// The same, with a store.
+    /// Returns a host in real time, with a store.
     pub(crate) fn with_store(
         settings: HostSettings,
         api: Arc<dyn ApiFactory>,
@@ -170,7 +170,7 @@ impl TestHost {
 
     fn real_time_with(supervisor: Supervisor, api: Arc<dyn ApiFactory>) -> Self {
         let sink = Arc::new(CollectingSink::real_time());
-        Self { timeout: REAL_TIMEOUT, sink, ..Self::of(supervisor, unlimited_rate(), api) }
+        Self { timeout: REAL_TIMEOUT, sink, ..Self::new(supervisor, unlimited_rate(), api) }
     }
 
     pub(crate) async fn add(
@@ -205,7 +205,7 @@ impl TestHost {
     pub(crate) async fn wait_for(&mut self, account: &str, wanted: impl Fn(&Fact) -> bool) -> Fact {
         let account = name(account);
         self.find(|seen| {
-            matches!(&seen.subject, Subject::Account(who, _) if *who == account) && wanted(&seen.fact)
+            matches!(&seen.subject, Subject::Account(subject, _) if *subject == account) && wanted(&seen.fact)
         })
         .await
     }
@@ -214,15 +214,15 @@ impl TestHost {
         self.wait_for(account, |fact| matches!(fact, Fact::Ready { .. })).await;
     }
 
-    /// Waits until each of the accounts has become ready, in whatever order.
+    /// Waits until each of the accounts has become ready, in any order.
     pub(crate) async fn wait_until_all_ready(&mut self, accounts: &[String]) {
         let mut missing: HashSet<AccountName> = accounts.iter().map(|account| name(account)).collect();
         let waiting = missing.len();
         let missing = std::cell::RefCell::new(&mut missing);
         for _ in 0..waiting {
             self.find(|seen| match &seen.subject {
-                Subject::Account(who, _) if matches!(seen.fact, Fact::Ready { .. }) => {
-                    missing.borrow_mut().remove(who)
+                Subject::Account(subject, _) if matches!(seen.fact, Fact::Ready { .. }) => {
+                    missing.borrow_mut().remove(subject)
                 }
                 _ => false,
             })
@@ -230,7 +230,7 @@ impl TestHost {
         }
     }
 
-    /// Waits until a Connection of the account has ended.
+    /// Waits until a Connection of the account has ended; returns the reason and whether it was charged.
     pub(crate) async fn wait_until_closed(&mut self, account: &str) -> (CloseReason, bool) {
         match self.wait_for(account, |fact| matches!(fact, Fact::Closed { .. })).await {
             Fact::Closed { reason, charged, .. } => (reason, charged),
@@ -238,7 +238,7 @@ impl TestHost {
         }
     }
 
-    /// Waits until the next Connection is scheduled.
+    /// Waits until the next Connection is scheduled; returns the delay and whether it resumes.
     pub(crate) async fn wait_until_scheduled(&mut self, account: &str) -> (Duration, bool) {
         match self.wait_for(account, |fact| matches!(fact, Fact::RestartScheduled { .. })).await {
             Fact::RestartScheduled { after, resume } => (after, resume),
@@ -267,15 +267,15 @@ impl TestHost {
                         }
                     }
                     Err(RecvError::Lagged(missed)) => panic!("missed {missed} observations"),
-                    Err(RecvError::Closed) => panic!("the Supervisor is gone"),
+                    Err(RecvError::Closed) => panic!("the Supervisor has ended"),
                 }
             }
         })
         .await;
-        found.unwrap_or_else(|_| panic!("it never came; seen: {:#?}", self.seen))
+        found.unwrap_or_else(|_| panic!("the expected observation did not come; seen: {:#?}", self.seen))
     }
 
-    /// Lets virtual time pass, and takes note of what is observed meanwhile.
+    /// Lets virtual time pass, and keeps the observations made meanwhile.
     pub(crate) async fn advance(&mut self, time: Duration) {
         tokio::time::sleep(time).await;
         while let Ok(seen) = self.observations.try_recv() {
@@ -283,7 +283,7 @@ impl TestHost {
         }
     }
 
-    /// Lets a long virtual time pass: what is observed meanwhile is not kept, and must not pile up.
+    /// Lets a long virtual time pass, and drops the observations made meanwhile before the channel overflows.
     pub(crate) async fn advance_discarding(&mut self, time: Duration) {
         for _ in 0..time.as_secs() {
             tokio::time::sleep(SECOND).await;
@@ -291,10 +291,10 @@ impl TestHost {
         }
     }
 
-    /// How many facts of that kind were seen about an account.
+    /// Counts the facts with a label that were observed about an account.
     pub(crate) fn count(&self, account: &str, label: &str) -> usize {
         let about = |seen: &&Arc<Observation>| {
-            matches!(&seen.subject, Subject::Account(who, _) if who.as_str() == account)
+            matches!(&seen.subject, Subject::Account(subject, _) if subject.as_str() == account)
                 && seen.fact.label() == label
         };
         self.seen.iter().filter(about).count()

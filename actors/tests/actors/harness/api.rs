@@ -1,4 +1,4 @@
-//! The fake server as the port that the actors speak to.
+//! The `Api` port, implemented by the fake server.
 
 use std::rc::Rc;
 

@@ -1,40 +1,41 @@
-//! A fake server's users, and how it answers.
+//! The fake server: its users, its state and its responses.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
 };
 
 use matterhost_actors::{
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse as Answered,
-        SystemPing, User,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, SystemPing,
+        User,
     },
     model::{PostId, ResumePoint},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::{ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
 
-/// A fake server. The token of a user is its name, and its id is `id-` and its name.
+/// A fake server. A user's token is its name, and its id is `id-` followed by its name.
 #[derive(Clone, Default)]
 pub(crate) struct FakeServer(Arc<Mutex<State>>);
 
 #[derive(Default)]
 pub(super) struct State {
     users: HashMap<String, FakeUser>,
-    /// Answers to the next questions, in place of the true ones.
+    /// Scripted responses to the next requests for a user.
     script: VecDeque<UserReply>,
     down: bool,
     polls: u64,
-    knocks: u64,
+    pings: u64,
     lists: u64,
-    /// What becomes of the next dials, in place of a hello.
+    /// Scripted results of the next dials.
     dials: VecDeque<Dial>,
     connections: u64,
     channels: FakeChannels,
     pub(super) post_requests: PostRequests,
-    /// What asking for channels and posts is answered with, in place of the truth.
+    /// The error of requests for channels and posts, if they fail.
     lists_fail: Option<RestErrorKind>,
 }
 
@@ -46,19 +47,19 @@ struct FakeUser {
     resumes: Vec<Option<ResumePoint>>,
 }
 
-/// How the fake answers one question about a user.
+/// The scripted response to one request for a user.
 pub(crate) enum UserReply {
-    /// It fails.
+    /// The request fails.
     Fail(RestErrorKind),
-    /// It panics.
+    /// The request panics.
     Panic,
-    /// It waits until the test lets go, and then says what is true.
+    /// The true response, as soon as the test releases it.
     Held(oneshot::Receiver<()>),
-    /// It says that somebody else asks.
+    /// Another user.
     OtherUser,
 }
 
-/// How the fake answers one dial.
+/// The scripted result of one dial.
 enum Dial {
     Fail(DialErrorKind),
     Panic,
@@ -69,7 +70,7 @@ enum Dial {
 
 impl FakeServer {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(crate) fn add_user(&self, name: &str) {
@@ -87,7 +88,7 @@ impl FakeServer {
         self.with(name, |user| user.guest = true);
     }
 
-    /// Changes the account: `update_at` moves, and everybody else is told.
+    /// Changes the account: `update_at` advances, and all other users are notified.
     pub(crate) fn touch(&self, name: &str) {
         self.with(name, |user| user.update_at += 1);
         self.notify_others(name);
@@ -106,27 +107,27 @@ impl FakeServer {
         self.touch(name);
     }
 
-    /// Deaf, with `update_at` unmoved (fact 22).
+    /// Makes the user's sockets deaf, with `update_at` unchanged (fact 22).
     pub(crate) fn toggle_token(&self, name: &str) {
         self.with(name, |user| user.peers.iter().for_each(ServerSocket::deafen));
     }
 
-    /// The server's side of a user's newest socket.
+    /// Returns the server's side of a user's newest socket.
     pub(crate) fn server_socket(&self, name: &str) -> ServerSocket {
         self.with(name, |user| user.peers.last().unwrap().clone())
     }
 
-    /// The server restarts its memory of old connections.
+    /// Makes the server forget a user's old connections, so that none can be resumed.
     pub(crate) fn forget_connections(&self, name: &str) {
         self.with(name, |user| user.peers.clear());
     }
 
-    /// What the user's dials asked to resume, in order.
+    /// Returns the resume points of the user's dials, in order.
     pub(crate) fn resumes(&self, name: &str) -> Vec<Option<ResumePoint>> {
         self.with(name, |user| user.resumes.clone())
     }
 
-    /// The server goes away: sockets drop, nothing answers.
+    /// Stops the server: sockets drop and requests fail.
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.down = true;
@@ -137,13 +138,13 @@ impl FakeServer {
         self.state().down = false;
     }
 
-    /// Everybody's socket drops, and the server is up all the time.
+    /// Drops all sockets while the server stays up.
     pub(crate) fn drop_all_sockets(&self) {
         self.state().users.values_mut().flat_map(|user| &user.peers).for_each(ServerSocket::drop_connection);
     }
 
-    pub(crate) fn script_user_replies(&self, answers: impl IntoIterator<Item = UserReply>) {
-        self.state().script.extend(answers);
+    pub(crate) fn script_user_replies(&self, replies: impl IntoIterator<Item = UserReply>) {
+        self.state().script.extend(replies);
     }
 
     pub(crate) fn script_dial_failures(&self, kinds: impl IntoIterator<Item = DialErrorKind>) {
@@ -162,7 +163,7 @@ impl FakeServer {
         self.state().dials.push_back(Dial::DropBeforeHello);
     }
 
-    /// The account is cycled between its baseline and its hello.
+    /// Scripts a dial during which the account is disabled and enabled, between its baseline and its hello.
     pub(crate) fn script_dial_touched_before_hello(&self) {
         self.state().dials.push_back(Dial::TouchBeforeHello);
     }
@@ -171,22 +172,22 @@ impl FakeServer {
         self.state().channels.add_channel(id, members);
     }
 
-    /// The lists lack it, though it can be read (fact 26).
+    /// Omits a channel from lists although it is readable (fact 26).
     pub(crate) fn unlist_channel(&self, id: &str) {
         self.state().channels.unlist(id);
     }
 
-    /// The lists are those of a replica that lags (fact 24).
+    /// Makes lists lag like those of a database replica, or not (fact 24).
     pub(crate) fn lag_lists(&self, lags: bool) {
         self.state().channels.lag(lags);
     }
 
-    /// Its posts answer 403, though the lists have it.
-    pub(crate) fn forbid_channel(&self, id: &str, closed: bool) {
-        self.state().channels.forbid(id, closed);
+    /// Makes requests for a channel's posts fail with 403 although lists show it, or not.
+    pub(crate) fn forbid_channel(&self, id: &str, forbidden: bool) {
+        self.state().channels.forbid(id, forbidden);
     }
 
-    /// Lists and posts cannot be had.
+    /// Makes requests for channels and posts fail, or succeed again.
     pub(crate) fn fail_lists(&self, kind: Option<RestErrorKind>) {
         self.state().lists_fail = kind;
     }
@@ -195,7 +196,7 @@ impl FakeServer {
         self.state().channels.archive(id, at);
     }
 
-    /// Somebody posts. Nobody is told: the events are the test's to send.
+    /// Creates a post by another user. No event is sent; the test does that.
     pub(crate) fn post(&self, channel: &str, create_at: i64) -> PostId {
         self.state().channels.post(channel, create_at)
     }
@@ -204,12 +205,12 @@ impl FakeServer {
         self.state().channels.last_post_at(channel)
     }
 
-    /// What was written in a channel by REST, in order.
+    /// Returns the texts that were written in a channel by REST, in order.
     pub(crate) fn rest_messages(&self, channel: &str) -> Vec<String> {
         self.state().channels.rest_messages(channel)
     }
 
-    /// The account itself comes or goes, as a post says.
+    /// Creates a post of a type, such as the join or leave post of the account itself.
     pub(crate) fn post_of_kind(&self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         self.state().channels.post_of_kind(channel, create_at, kind, user)
     }
@@ -226,18 +227,18 @@ impl FakeServer {
         self.state().channels.delete(id, at);
     }
 
-    /// Questions about users so far.
+    /// Counts the requests for users so far.
     pub(crate) fn me_requests(&self) -> u64 {
         self.state().polls
     }
 
-    /// Lists of channels so far.
+    /// Counts the requests for lists of channels so far.
     pub(crate) fn list_requests(&self) -> u64 {
         self.state().lists
     }
 
     pub(crate) fn ping_requests(&self) -> u64 {
-        self.state().knocks
+        self.state().pings
     }
 
     pub(super) fn count_list_request(&self) {
@@ -258,7 +259,7 @@ impl FakeServer {
 
     pub(super) fn answer_ping(&self) -> Result<SystemPing, RestError> {
         let mut state = self.state();
-        state.knocks += 1;
+        state.pings += 1;
         if state.down { Err(rest_error(RestErrorKind::Unreachable)) } else { Ok(SystemPing::default()) }
     }
 
@@ -274,8 +275,8 @@ impl FakeServer {
         };
         match scripted {
             Some(UserReply::Fail(kind)) => return Err(rest_error(kind)),
-            Some(UserReply::Panic) => panic!("the fake was told to panic"),
-            Some(UserReply::Held(until)) => drop(until.await),
+            Some(UserReply::Panic) => panic!("scripted panic"),
+            Some(UserReply::Held(release)) => drop(release.await),
             Some(UserReply::OtherUser) => return Ok(user("somebody-else", 1, false)),
             None => {}
         }
@@ -283,18 +284,18 @@ impl FakeServer {
             let current = user(&name, known.update_at, known.guest);
             match (&etag, &current) {
                 _ if !known.enabled => Err(rest_error(RestErrorKind::Unauthorized)),
-                (Some(sent), Me::User { etag: Some(now), .. }) if sent == now => Ok(Me::Unmodified),
+                (Some(sent), Me::User { etag: Some(current), .. }) if sent == current => Ok(Me::Unmodified),
                 _ => Ok(current),
             }
         })
     }
 
-    /// What is true of the channels and posts, for a user that may ask.
+    /// Answers a request for channels or posts by an enabled user.
     pub(super) fn answer_channels<T>(
         &self,
         name: &str,
         answer: impl FnOnce(&mut FakeChannels) -> Result<T, RestErrorKind>,
-    ) -> Result<Answered<T>, RestError> {
+    ) -> Result<RestResponse<T>, RestError> {
         let mut state = self.state();
         let State { users, down, channels, lists_fail, .. } = &mut *state;
         let answer = match users.get(name) {
@@ -304,7 +305,7 @@ impl FakeServer {
             _ => Err(RestErrorKind::Unauthorized),
         };
         let value = answer.map_err(rest_error)?;
-        Ok(Answered { value, rate: None })
+        Ok(RestResponse { value, rate: None })
     }
 
     pub(super) fn answer_dial(
@@ -312,28 +313,30 @@ impl FakeServer {
         name: &str,
         resume: Option<&ResumePoint>,
     ) -> Result<DialedSocket, DialError> {
-        let dial = {
+        let scripted = {
             let mut state = self.state();
             state.connections += 1;
             if state.down { Some(Dial::Fail(DialErrorKind::Unreachable)) } else { state.dials.pop_front() }
         };
-        match dial {
+        match scripted {
             Some(Dial::Fail(kind)) => {
-                return Err(DialError { kind, message: "told to".into(), source: None });
+                return Err(DialError { kind, message: "scripted".into(), source: None });
             }
-            Some(Dial::Panic) => panic!("the fake was told to panic"),
+            Some(Dial::Panic) => panic!("scripted panic"),
             Some(Dial::TouchBeforeHello) => self.with(name, |user| user.update_at += 2),
             _ => {}
         }
         let number = self.state().connections;
         let (peer, socket) = server_socket::open(&format!("connection-{number}"));
         let enabled = self.with(name, |user| user.enabled);
-        match dial {
+        match scripted {
             Some(Dial::NoHello) => {}
             Some(Dial::DropBeforeHello) => peer.drop_connection(),
             _ if !enabled => peer.drop_connection(),
             _ => match resume {
-                Some(point) if self.knows(name, point) => peer.resume(&point.connection_id, point.next_seq),
+                Some(point) if self.can_resume(name, point) => {
+                    peer.resume(&point.connection_id, point.next_seq)
+                }
                 _ => peer.hello(),
             },
         }
@@ -344,8 +347,8 @@ impl FakeServer {
         Ok(DialedSocket { socket, rate: None })
     }
 
-    /// Whether a connection can be taken up again: it was cut, not forgotten.
-    fn knows(&self, name: &str, point: &ResumePoint) -> bool {
+    /// True if a connection can be resumed: it was cut and not forgotten.
+    fn can_resume(&self, name: &str, point: &ResumePoint) -> bool {
         self.with(name, |user| user.peers.iter().any(|peer| peer.is_resumable(&point.connection_id)))
     }
 }
@@ -364,5 +367,5 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
 }
 
 pub(super) fn rest_error(kind: RestErrorKind) -> RestError {
-    RestError { kind, route: "/users/me", id: None, message: "told to".into(), source: None }
+    RestError { kind, route: "/users/me", id: None, message: "scripted".into(), source: None }
 }

@@ -1,4 +1,4 @@
-//! The fake server, written to.
+//! The `WriteApi` port, implemented by the fake server, and test events.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,61 +17,61 @@ use tokio::sync::oneshot;
 
 use super::{FakeServer, channels::FakeChannels, fake_server::rest_error};
 
-/// What the fake takes for a file.
+/// The fake server's limit for a file, in bytes.
 const MAX_FILE_SIZE: u64 = 1_000;
 
-/// What becomes of one post that is to be made.
+/// The scripted result of one request to create a post.
 pub(crate) enum PostReply {
-    /// It fails, and nothing is done.
+    /// The request fails and the post is not created.
     Fail(RestErrorKind),
-    /// It is made, and the answer is lost.
+    /// The post is created and the response is lost.
     Lost,
-    /// It is made when the test lets go.
+    /// The post is created when the test releases it.
     Held(oneshot::Receiver<()>),
-    /// Whoever asks panics.
+    /// The request panics.
     Panic,
 }
 
-/// What was asked for.
+/// The requests that write, and the scripted replies.
 #[derive(Default)]
 pub(super) struct PostRequests {
-    fates: VecDeque<PostReply>,
-    asked: BTreeMap<&'static str, usize>,
+    script: VecDeque<PostReply>,
+    counts: BTreeMap<&'static str, usize>,
     pending: Vec<String>,
 }
 
 impl FakeServer {
-    /// What becomes of the next posts, in place of being made.
-    pub(crate) fn script_post_replies(&self, fates: impl IntoIterator<Item = PostReply>) {
-        self.state().post_requests.fates.extend(fates);
+    /// Scripts the results of the next requests to create a post.
+    pub(crate) fn script_post_replies(&self, replies: impl IntoIterator<Item = PostReply>) {
+        self.state().post_requests.script.extend(replies);
     }
 
-    /// How often something was asked for: `post`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `page`.
-    pub(crate) fn request_count(&self, what: &str) -> usize {
-        self.state().post_requests.asked.get(what).copied().unwrap_or_default()
+    /// Counts the requests of a kind: `post`, `one`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `max_file_size`, `page`.
+    pub(crate) fn request_count(&self, kind: &str) -> usize {
+        self.state().post_requests.counts.get(kind).copied().unwrap_or_default()
     }
 
-    /// The `pending_post_id` of each post that was asked for.
+    /// Returns the `pending_post_id` of each request to create a post.
     pub(crate) fn pending_ids(&self) -> Vec<String> {
         self.state().post_requests.pending.clone()
     }
 
-    pub(super) fn count(&self, what: &'static str) {
-        *self.state().post_requests.asked.entry(what).or_default() += 1;
+    pub(super) fn count(&self, kind: &'static str) {
+        *self.state().post_requests.counts.entry(kind).or_default() += 1;
     }
 
     fn answer<T>(
         &self,
-        what: &'static str,
+        kind: &'static str,
         token: &Token,
         answer: impl FnOnce(&mut FakeChannels) -> Result<T, RestErrorKind>,
     ) -> Result<RestResponse<T>, RestError> {
-        self.count(what);
+        self.count(kind);
         self.answer_channels(token.expose(), answer)
     }
 }
 
-/// The data of a `posted` event.
+/// Returns the data of a `posted` event.
 pub(crate) fn posted_data(channel: &str, id: &str, user: &str) -> String {
     let post = serde_json::json!({
         "id": id, "create_at": 9_000, "user_id": user, "channel_id": channel, "message": "hello",
@@ -79,7 +79,7 @@ pub(crate) fn posted_data(channel: &str, id: &str, user: &str) -> String {
     serde_json::json!({ "post": post.to_string() }).to_string()
 }
 
-/// The `n`th event of a channel, a post.
+/// Returns the `n`th event of a channel, a post.
 pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
     let id = format!("event-{n}");
     let data = posted_data(channel, &id, "id-somebody");
@@ -107,25 +107,25 @@ pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
 
 impl WriteApi for FakeServer {
     fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post> {
-        let fate = {
+        let scripted = {
             let mut state = self.state();
             state.post_requests.pending.push(post.pending_post_id.clone());
-            state.post_requests.fates.pop_front()
+            state.post_requests.script.pop_front()
         };
         let name = token.expose();
         async move {
-            let lost = matches!(fate, Some(PostReply::Lost));
-            match fate {
+            let lost = matches!(scripted, Some(PostReply::Lost));
+            match scripted {
                 Some(PostReply::Fail(kind)) => {
                     self.count("post");
                     return Err(rest_error(kind));
                 }
-                Some(PostReply::Panic) => panic!("the fake was told to panic"),
-                Some(PostReply::Held(until)) => drop(until.await),
+                Some(PostReply::Panic) => panic!("scripted panic"),
+                Some(PostReply::Held(release)) => drop(release.await),
                 Some(PostReply::Lost) | None => {}
             }
-            let made = self.answer("post", token, |channels| channels.create_post(name, post));
-            if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { made }
+            let created = self.answer("post", token, |channels| channels.create_post(name, post));
+            if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { created }
         }
         .boxed_local()
     }
@@ -147,9 +147,9 @@ impl WriteApi for FakeServer {
     }
 
     fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
-        let known = |channels: &mut FakeChannels| {
-            let own = reaction.user_id.as_str() == format!("id-{}", token.expose());
-            if !own {
+        let add = |channels: &mut FakeChannels| {
+            let is_own = reaction.user_id.as_str() == format!("id-{}", token.expose());
+            if !is_own {
                 return Err(RestErrorKind::Refused(403));
             }
             channels
@@ -157,7 +157,7 @@ impl WriteApi for FakeServer {
                 .map(|_| ())
                 .map_err(|_| RestErrorKind::Refused(400))
         };
-        let answer = self.answer("react", token, known);
+        let answer = self.answer("react", token, add);
         async move { answer }.boxed_local()
     }
 

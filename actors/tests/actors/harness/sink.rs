@@ -1,4 +1,4 @@
-//! A sink that collects, and can be told to be slow, stubborn or broken.
+//! A sink that collects events, with scripted behaviour.
 
 use std::{
     sync::{Arc, Mutex},
@@ -12,16 +12,16 @@ use matterhost_actors::{
 };
 use tokio::sync::watch;
 
-/// The longest that posts are waited for, in virtual time.
+/// The longest wait for events, in virtual time.
 const TIMEOUT: Duration = Duration::from_secs(36_000);
 
-/// How the sink takes events.
+/// The sink's response to events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum SinkBehavior {
     #[default]
     Immediate,
     Delayed(Duration),
-    /// Has it, and never answers.
+    /// Never acknowledges the event.
     Never,
     Retry,
     Reject,
@@ -29,11 +29,11 @@ pub(crate) enum SinkBehavior {
     Panic,
 }
 
-/// Collects what it is given.
+/// A sink that collects the events that it acknowledges.
 pub(crate) struct CollectingSink {
     timeout: Duration,
     behavior: Mutex<SinkBehavior>,
-    taken: watch::Sender<Vec<Arc<Event>>>,
+    received: watch::Sender<Vec<Arc<Event>>>,
     offered: watch::Sender<usize>,
 }
 
@@ -42,18 +42,18 @@ impl Default for CollectingSink {
         Self {
             timeout: TIMEOUT,
             behavior: Mutex::default(),
-            taken: watch::Sender::new(Vec::new()),
+            received: watch::Sender::new(Vec::new()),
             offered: watch::Sender::new(0),
         }
     }
 }
 
-/// A change as the sink got it.
+/// A change as the sink received it.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedChange {
     pub(crate) change: Change,
     pub(crate) id: PostId,
-    /// When the post was made; 0 of an edit or a deletion.
+    /// The creation time of a new post; 0 for an edit or a deletion.
     pub(crate) create_at: i64,
     pub(crate) channel: ChannelId,
     pub(crate) recovered: bool,
@@ -61,7 +61,7 @@ pub(crate) struct ReceivedChange {
 }
 
 impl ReceivedChange {
-    fn of(event: &Event) -> Option<Self> {
+    fn from_event(event: &Event) -> Option<Self> {
         let change = event.body.change.clone()?;
         let (id, create_at) = match &change {
             Change::Posted(post) => (post.id.clone(), post.create_at),
@@ -74,69 +74,74 @@ impl ReceivedChange {
 }
 
 impl CollectingSink {
-    /// For real time.
+    /// Returns a sink whose waits are limited in real time.
     pub(crate) fn real_time() -> Self {
         Self { timeout: super::REAL_TIMEOUT, ..Self::default() }
     }
 
-    /// The changes taken so far, in order.
+    /// Returns the changes received so far, in order.
     pub(crate) fn received_changes(&self) -> Vec<ReceivedChange> {
-        self.taken.borrow().iter().filter_map(|event| ReceivedChange::of(event)).collect()
+        self.received.borrow().iter().filter_map(|event| ReceivedChange::from_event(event)).collect()
     }
 
-    /// The posts taken so far, in order.
+    /// Returns the posts received so far, in order.
     pub(crate) fn posts(&self) -> Vec<ReceivedChange> {
-        let is_post = |taken: &ReceivedChange| matches!(taken.change, Change::Posted(_));
+        let is_post = |received: &ReceivedChange| matches!(received.change, Change::Posted(_));
         self.received_changes().into_iter().filter(is_post).collect()
     }
 
-    /// Waits until so many events were offered that are never answered.
+    /// Waits until a number of events were offered under [`SinkBehavior::Never`].
     pub(crate) async fn wait_until_offered(&self, count: usize) {
         let mut offered = self.offered.subscribe();
-        let came = tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await;
-        assert!(came.is_ok(), "they never came");
+        let is_received =
+            tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await;
+        assert!(is_received.is_ok(), "only {} events were offered, not {count}", *self.offered.borrow());
     }
 
-    /// Waits for an event of that name.
+    /// Waits for an event with a name.
     pub(crate) async fn wait_for_event(&self, name: &str) {
-        let mut taken = self.taken.subscribe();
+        let mut received = self.received.subscribe();
         let wanted = |events: &Vec<Arc<Event>>| events.iter().any(|event| &*event.body.event == name);
-        let came = tokio::time::timeout(self.timeout, taken.wait_for(wanted)).await.is_ok();
-        assert!(came, "{name} never came");
+        let is_received = tokio::time::timeout(self.timeout, received.wait_for(wanted)).await.is_ok();
+        assert!(is_received, "no event {name} was received");
     }
 
-    /// Waits until that many changes came which are as wanted.
+    /// Waits for a number of changes that satisfy a condition.
     pub(crate) async fn wait_for_changes(&self, count: usize, wanted: impl Fn(&ReceivedChange) -> bool) {
-        let mut taken = self.taken.subscribe();
+        let mut received = self.received.subscribe();
         let enough = |events: &Vec<Arc<Event>>| {
-            events.iter().filter_map(|event| ReceivedChange::of(event)).filter(|taken| wanted(taken)).count()
+            events
+                .iter()
+                .filter_map(|event| ReceivedChange::from_event(event))
+                .filter(|received| wanted(received))
+                .count()
                 >= count
         };
-        let came = tokio::time::timeout(self.timeout, taken.wait_for(enough)).await.is_ok();
-        assert!(came, "only {:#?}", self.received_changes());
+        let is_received = tokio::time::timeout(self.timeout, received.wait_for(enough)).await.is_ok();
+        assert!(is_received, "too few changes were received: {:#?}", self.received_changes());
     }
 
     pub(crate) fn set_behavior(&self, behavior: SinkBehavior) {
         *self.behavior.lock().unwrap() = behavior;
     }
 
-    /// The post ids (and other events' names) taken so far, in order.
+    /// Returns the post ids (and the names of other events) received so far, in order.
     pub(crate) fn received_labels(&self) -> Vec<String> {
-        self.taken.borrow().iter().map(|event| label(event)).collect()
+        self.received.borrow().iter().map(|event| label(event)).collect()
     }
 
-    /// Waits until so many posts were taken.
+    /// Waits for a number of posts; returns the ids of the posts received.
     pub(crate) async fn wait_for_posts(&self, count: usize) -> Vec<String> {
-        assert!(self.has_posts(count).await, "{} posts came, not {count}", self.posts().len());
+        assert!(self.has_posts(count).await, "received {} posts, not {count}", self.posts().len());
         self.received_labels().into_iter().filter(|label| !label.contains('_') && label != "hello").collect()
     }
 
-    /// Waits until so many posts were taken, or patience ends.
+    /// Waits for a number of posts; returns false if the timeout passes first.
     pub(crate) async fn has_posts(&self, count: usize) -> bool {
-        let mut taken = self.taken.subscribe();
+        let mut received = self.received.subscribe();
         let posts =
             |events: &Vec<Arc<Event>>| events.iter().filter(|event| &*event.body.event == "posted").count();
-        let waiting = taken.wait_for(|events| posts(events) >= count);
+        let waiting = received.wait_for(|events| posts(events) >= count);
         tokio::time::timeout(self.timeout, waiting).await.is_ok()
     }
 }
@@ -150,19 +155,19 @@ fn label(event: &Event) -> String {
 impl EventSink for CollectingSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let behavior = *self.behavior.lock().unwrap();
-        let take = |event: &Arc<Event>, taken: &watch::Sender<Vec<Arc<Event>>>| {
-            taken.send_modify(|events| events.push(event.clone()));
+        let collect = |event: &Arc<Event>, received: &watch::Sender<Vec<Arc<Event>>>| {
+            received.send_modify(|events| events.push(event.clone()));
         };
         match behavior {
             SinkBehavior::Immediate => {
-                take(event, &self.taken);
+                collect(event, &self.received);
                 Delivered::Now(Outcome::Acknowledged)
             }
             SinkBehavior::Delayed(time) => {
-                let (event, taken) = (event.clone(), self.taken.clone());
+                let (event, received) = (event.clone(), self.received.clone());
                 let later = async move {
                     tokio::time::sleep(time).await;
-                    take(&event, &taken);
+                    collect(&event, &received);
                     Outcome::Acknowledged
                 };
                 Delivered::Later(later.boxed())
@@ -174,9 +179,9 @@ impl EventSink for CollectingSink {
             SinkBehavior::Retry => {
                 Delivered::Now(Outcome::Retry { after: Duration::from_secs(1), cause: "busy".into() })
             }
-            SinkBehavior::Reject => Delivered::Now(Outcome::Rejected { cause: "told to".into() }),
-            SinkBehavior::Broken => Delivered::Now(Outcome::Broken { cause: "told to".into() }),
-            SinkBehavior::Panic => panic!("the sink was told to panic"),
+            SinkBehavior::Reject => Delivered::Now(Outcome::Rejected { cause: "scripted".into() }),
+            SinkBehavior::Broken => Delivered::Now(Outcome::Broken { cause: "scripted".into() }),
+            SinkBehavior::Panic => panic!("scripted panic"),
         }
     }
 }
