@@ -335,7 +335,7 @@ impl FakeServer {
             _ if !enabled => peer.drop_connection(),
             _ => match resume {
                 Some(point) if self.can_resume(name, point) => {
-                    peer.resume(&point.connection_id, point.next_seq)
+                    peer.resume(&point.connection_id, point.next_seq);
                 }
                 _ => peer.hello(),
             },

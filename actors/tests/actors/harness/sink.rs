@@ -94,8 +94,8 @@ impl CollectingSink {
     pub(crate) async fn wait_until_offered(&self, count: usize) {
         let mut offered = self.offered.subscribe();
         let is_received =
-            tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await;
-        assert!(is_received.is_ok(), "only {} events were offered, not {count}", *self.offered.borrow());
+            tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await.is_ok();
+        assert!(is_received, "only {} events were offered, not {count}", *self.offered.borrow());
     }
 
     /// Waits for an event with a name.
