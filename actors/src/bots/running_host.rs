@@ -116,7 +116,7 @@ async fn start_on_new_thread(spec: HostSpec) -> Result<RunningHost, HostError> {
         // If the caller has dropped its future, the host is dropped with the result and ends.
         let is_received = started.send(result).is_ok();
         if is_running && is_received {
-            // The system ends only by `stop`, so its exit code says nothing.
+            // The system ends only by `stop`, so its exit code is meaningless.
             let _ = runner.run();
         }
         let _ = end.send(());
