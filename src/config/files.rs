@@ -1,5 +1,5 @@
-//! The files beside the configuration that hold tokens, secrets and authorities: they are changed while the host runs,
-//! by whoever rotates them.
+//! Files beside the configuration that hold tokens, secrets and CA certificates. Operators rotate them while the host
+//! runs.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,11 +14,11 @@ use super::{
     secret_source::LARGEST_FILE, sources::read_text,
 };
 
-/// What is told of a file that cannot be used.
-const REMEDY: &str = "what was there before stays in use; put it right, and it is noticed by itself";
+/// The remedy for a file that cannot be used.
+const REMEDY: &str = "the previous content stays in use; fix the file, and it is read again automatically";
 
 impl Config {
-    /// The files that hold tokens, secrets and authorities.
+    /// Returns the files that hold tokens, secrets and CA certificates.
     pub fn files(&self) -> BTreeSet<PathBuf> {
         let tokens = self.accounts.iter().filter_map(|account| account.token_file.clone());
         let of_servers = self.servers.iter().filter_map(|server| Some(server.ca.as_ref()?.path.clone()));
@@ -32,50 +32,47 @@ impl Config {
         tokens.chain(of_servers).chain(of_sinks).collect()
     }
 
-    /// The same with what those files hold now. What cannot be used is left as it was, and told.
+    /// Returns this configuration with the current content of those files. A file that cannot be used keeps its
+    /// previous content and is reported.
     #[must_use]
     pub fn reread_files(&self) -> (Self, Vec<Problem>) {
         let (mut config, mut problems) = (self.clone(), Vec::new());
         for account in &mut config.accounts {
-            note(account.read_token_file(), &mut problems);
+            problems.extend(account.read_token_file().err());
         }
         for server in &mut config.servers {
-            note(server.read_ca_file(), &mut problems);
+            problems.extend(server.read_ca_file().err());
         }
         for sink in &mut config.sinks {
-            note(sink.read_secret_file(), &mut problems);
-            note(sink.read_ca_file(), &mut problems);
+            problems.extend(sink.read_secret_file().err());
+            problems.extend(sink.read_ca_file().err());
         }
-        problems.extend(take_back_doubles(&self.accounts, &mut config.accounts));
+        problems.extend(restore_duplicate_tokens(&self.accounts, &mut config.accounts));
         (config, problems)
     }
 }
 
-fn note(read: Result<(), Problem>, problems: &mut Vec<Problem>) {
-    problems.extend(read.err());
-}
-
-/// What a file holds, if it can be used.
-fn content<T, E: ToString>(
+/// Reads and parses a file.
+fn read_content<T, E: ToString>(
     key: String,
     path: &Path,
     parse: impl FnOnce(Zeroizing<String>) -> Result<T, E>,
 ) -> Result<T, Problem> {
-    let refuse = |what: String| Problem::new(key, format!("{}: {what}", path.display()), REMEDY);
+    let refuse = |message: String| Problem::new(key, format!("{}: {message}", path.display()), REMEDY);
     match read_text(path, LARGEST_FILE).map(Zeroizing::new) {
         Ok(text) => parse(text).map_err(|error| refuse(error.to_string())),
-        Err(what) => Err(refuse(what)),
+        Err(message) => Err(refuse(message)),
     }
 }
 
-/// An authority that is another than the one before, with those who are trusted then.
-fn authority(key: String, before: Option<&CaFile>) -> Result<Option<(CaFile, Tls)>, Problem> {
+/// Reads the CA file again. Returns the new certificates and the trust built on them if the content differs.
+fn reread_ca(key: String, before: Option<&CaFile>) -> Result<Option<(CaFile, Tls)>, Problem> {
     let Some(before) = before else { return Ok(None) };
-    let refuse = |what: String| Problem::new(key, what, REMEDY);
+    let refuse = |message: String| Problem::new(key, message, REMEDY);
     let ca = match CaFile::read(before.path.clone()) {
         Ok(ca) if ca == *before => return Ok(None),
         Ok(ca) => ca,
-        Err(what) => return Err(refuse(what)),
+        Err(message) => return Err(refuse(message)),
     };
     let tls = CaFile::tls(Some(&ca)).map_err(|error| refuse(format!("{}: {error}", ca.path.display())))?;
     Ok(Some((ca, tls)))
@@ -85,7 +82,7 @@ impl AccountConfig {
     fn read_token_file(&mut self) -> Result<(), Problem> {
         let Some(path) = &self.token_file else { return Ok(()) };
         let key = format!("accounts.{}.token_file", self.name);
-        let token = content(key, path, |text| Token::new(text.as_str()))?;
+        let token = read_content(key, path, |text| Token::new(text.as_str()))?;
         if !token.same_as(&self.token) {
             self.token = token;
         }
@@ -95,7 +92,7 @@ impl AccountConfig {
 
 impl ServerConfig {
     fn read_ca_file(&mut self) -> Result<(), Problem> {
-        if let Some((ca, tls)) = authority(format!("servers.{}.ca_file", self.name), self.ca.as_ref())? {
+        if let Some((ca, tls)) = reread_ca(format!("servers.{}.ca_file", self.name), self.ca.as_ref())? {
             *self = self.with_ca(ca, tls);
         }
         Ok(())
@@ -107,7 +104,7 @@ impl SinkConfig {
         let SinkKind::Webhook(hook) = &mut self.kind else { return Ok(()) };
         let Some(path) = &hook.secret_file else { return Ok(()) };
         let key = format!("sinks.{}.secret_file", self.name);
-        let secrets = content(key, path, |text| Secrets::parse(&text))?;
+        let secrets = read_content(key, path, |text| Secrets::parse(&text))?;
         if !secrets.same_as(&hook.secrets) {
             hook.secrets = secrets;
         }
@@ -117,35 +114,36 @@ impl SinkConfig {
     fn read_ca_file(&mut self) -> Result<(), Problem> {
         let key = format!("sinks.{}.ca_file", self.name);
         let SinkKind::Webhook(hook) = &mut self.kind else { return Ok(()) };
-        if let Some((ca, tls)) = authority(key, hook.ca.as_ref())? {
+        if let Some((ca, tls)) = reread_ca(key, hook.ca.as_ref())? {
             **hook = hook.with_ca(ca, tls);
         }
         Ok(())
     }
 }
 
-/// Two accounts with one token would be one account, heard twice: the one whose token is new keeps its old one.
-fn take_back_doubles(before: &[AccountConfig], now: &mut [AccountConfig]) -> Vec<Problem> {
+/// Gives accounts that now share a token their previous tokens back: they would be the same bot, hosted twice.
+fn restore_duplicate_tokens(before: &[AccountConfig], now: &mut [AccountConfig]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    // What is taken back may be what another one has now. Each time one more has its old token at least.
+    // A restored token may collide with another account's new one. Each round restores at least one more account, so
+    // the loop ends.
     loop {
-        let taken_back = take_back_once(before, now);
-        if taken_back.is_empty() {
+        let restored = restore_once(before, now);
+        if restored.is_empty() {
             return problems;
         }
-        problems.extend(taken_back);
+        problems.extend(restored);
     }
 }
 
-fn take_back_once(before: &[AccountConfig], now: &mut [AccountConfig]) -> Vec<Problem> {
-    let mut times: HashMap<u64, usize> = HashMap::new();
+fn restore_once(before: &[AccountConfig], now: &mut [AccountConfig]) -> Vec<Problem> {
+    let mut counts: HashMap<u64, usize> = HashMap::new();
     for account in now.iter() {
-        *times.entry(account.token.fingerprint()).or_default() += 1;
+        *counts.entry(account.token.fingerprint()).or_default() += 1;
     }
     let mut problems = Vec::new();
     for (before, now) in before.iter().zip(now) {
-        let is_double = times.get(&now.token.fingerprint()).is_some_and(|times| *times > 1);
-        if is_double && !now.token.same_as(&before.token) {
+        let is_duplicate = counts.get(&now.token.fingerprint()).is_some_and(|count| *count > 1);
+        if is_duplicate && !now.token.same_as(&before.token) {
             now.token = before.token.clone();
             let key = format!("accounts.{}.token_file", now.name);
             problems.push(Problem::new(key, "it has the same token as another account", REMEDY));

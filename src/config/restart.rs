@@ -1,4 +1,4 @@
-//! `[restart]`: budget and delays.
+//! `[restart]`: the restart budget and delays.
 
 use std::time::Duration;
 

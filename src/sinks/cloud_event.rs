@@ -6,12 +6,14 @@
 use std::{
     borrow::Cow,
     fmt::Write as _,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use matterhost_actors::model::{Change, Event};
+use matterhost_actors::model::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::telemetry::time::{from_unix_millis, rfc3339};
 
 /// The attributes of the event, in the order in which a person reads them.
 #[derive(Serialize)]
@@ -44,15 +46,11 @@ struct Strings<'a> {
     broadcast: Option<&'a RawValue>,
 }
 
-/// What of a post makes an event's id and time.
+/// The member of a post that dates its event.
 #[derive(Deserialize)]
-struct Post<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
+struct Post {
     #[serde(default)]
     create_at: i64,
-    #[serde(default)]
-    update_at: i64,
 }
 
 /// A member that was opened: the text that stands in its place.
@@ -67,7 +65,7 @@ pub fn encode_line(event: &Event) -> String {
     let strings: Option<Strings<'_>> =
         serde_json::from_str(data).ok().filter(|_| data.trim_start().starts_with('{'));
     let post = strings.as_ref().and_then(|strings| open(strings.post?));
-    let head: Option<Post<'_>> = post.as_ref().and_then(|post| serde_json::from_str(&post.json).ok());
+    let head: Option<Post> = post.as_ref().and_then(|post| serde_json::from_str(&post.json).ok());
     let mut line = attributes(event, head.as_ref());
     // Attributes are an object: `data` goes in before its end.
     line.pop();
@@ -85,12 +83,12 @@ pub fn encode_line(event: &Event) -> String {
     line
 }
 
-fn attributes(event: &Event, post: Option<&Post<'_>>) -> String {
+fn attributes(event: &Event, post: Option<&Post>) -> String {
     let posted = (&*event.body.event == "posted").then_some(post).flatten();
     let time = posted.and_then(|post| server_time(post.create_at)).unwrap_or(event.received_at);
     let attributes = Attributes {
         specversion: "1.0",
-        id: id(event, post),
+        id: event.id(),
         source: format!("/matterhost/{}/{}", in_path(event.server.as_str()), in_path(event.account.as_str())),
         r#type: format!("com.mattermost.{}", event.body.event),
         time: rfc3339(time),
@@ -102,24 +100,6 @@ fn attributes(event: &Event, post: Option<&Post<'_>>) -> String {
     };
     // Plain text and a bool cannot fail to be written.
     serde_json::to_string(&attributes).unwrap_or_else(|_| "{}".into())
-}
-
-/// The same for the same thing, heard live or fetched later, by whichever generation.
-fn id(event: &Event, post: Option<&Post<'_>>) -> String {
-    let body = &event.body;
-    match (&body.change, post) {
-        (Some(Change::Posted(post)), _) => post.id.to_string(),
-        (Some(Change::Edited { id, edit_at }), _) => format!("{id}/edited/{edit_at}"),
-        // Once only; the live event does not know when it was.
-        (Some(Change::Deleted { id }), _) => format!("{id}/deleted"),
-        // A pin is told as an edit too, with the last edit's time or none.
-        (_, Some(post)) if &*body.event == "post_edited" => format!("{}/updated/{}", post.id, post.update_at),
-        // A server without reliable WebSockets gives its connections no id.
-        _ if event.connection_id.is_empty() => {
-            format!("{}/{}/{}", event.generation, millis(event.received_at), body.seq)
-        }
-        _ => format!("{}/{}", event.connection_id, body.seq),
-    }
 }
 
 /// Opens a string that holds a JSON object or list; anything else stays as it is.
@@ -190,20 +170,7 @@ fn in_path(name: &str) -> String {
 
 /// A server's milliseconds as a time; 0 is none.
 fn server_time(millis: i64) -> Option<SystemTime> {
-    let millis = u64::try_from(millis).ok().filter(|millis| (1..=LATEST_MS).contains(millis))?;
-    Some(UNIX_EPOCH + Duration::from_millis(millis))
-}
-
-/// The end of the year 9999, after which RFC 3339 has no dates.
-const LATEST_MS: u64 = 253_402_300_799_999;
-
-fn rfc3339(time: SystemTime) -> String {
-    let millis = u64::try_from(millis(time)).unwrap_or(LATEST_MS).min(LATEST_MS);
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
-}
-
-fn millis(time: SystemTime) -> u128 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+    from_unix_millis(millis).filter(|time| *time != UNIX_EPOCH)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{handler::ThrottledWarning, lines::rotate, message::Message};
-use crate::config::DeadLetterConfig;
+use crate::{config::DeadLetterConfig, telemetry::time::rfc3339};
 
 /// What people said is for the operator alone.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -87,7 +87,7 @@ impl DeadLetters {
     /// When it cannot be written; then nothing of it is.
     pub(super) fn add(&self, event: &Message, cause: &str) -> io::Result<()> {
         let letter = DeadLetter {
-            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string().into(),
+            time: rfc3339(SystemTime::now()).into(),
             sink: self.sink.clone(),
             account: event.account.as_str().into(),
             cause: cause.into(),

@@ -35,7 +35,7 @@ use super::{
     start_gate::StartGate,
     worker::{self, CloseSignal, Worker},
 };
-use crate::config::ExecConfig;
+use crate::{config::ExecConfig, telemetry::time::human};
 
 /// Soon enough that the child does not lie idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(50);
@@ -108,11 +108,6 @@ impl Exec {
     }
 }
 
-/// As exactly as a person wants to know it.
-fn millis(wait: Duration) -> u64 {
-    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.down.remaining() {
@@ -164,7 +159,6 @@ impl Keeper {
 
     fn tell(&self, cause: &str, next: NextStart) {
         let sink = &*self.handler_deps.sink;
-        let human = |wait: Duration| humantime::format_duration(Duration::from_millis(millis(wait)));
         match next {
             NextStart::AfterBackoff(wait) => {
                 tracing::warn!(sink, "the handler failed: {cause}; starting it again in {}", human(wait));

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use matterhost_actors::{
+    mattermost::ChannelKind,
     model::{AccountUser, Event},
     ports::{Delivered, EventSink, Outcome},
 };
@@ -66,14 +67,14 @@ fn in_channel(filter: &FilterConfig, kind: Option<ChannelType>) -> bool {
     filter.channel_types.is_empty() || kind.is_none_or(|kind| filter.channel_types.contains(&kind))
 }
 
-/// A kind of channel as the server spells it.
+/// Returns the type of a channel from the server's spelling.
 fn channel_type(letter: &str) -> Option<ChannelType> {
-    match letter {
-        "O" => Some(ChannelType::Public),
-        "P" => Some(ChannelType::Private),
-        "D" => Some(ChannelType::Direct),
-        "G" => Some(ChannelType::Group),
-        _ => None,
+    match ChannelKind::parse(letter) {
+        ChannelKind::Open => Some(ChannelType::Public),
+        ChannelKind::Private => Some(ChannelType::Private),
+        ChannelKind::Direct => Some(ChannelType::Direct),
+        ChannelKind::Group => Some(ChannelType::Group),
+        ChannelKind::Other(_) => None,
     }
 }
 

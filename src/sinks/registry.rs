@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 use matterhost_actors::{
     model::{AccountName, ServerName},
     policy::RestartPolicy,
-    ports::EventSink,
+    ports::{EventSink, Poster},
 };
 use tokio::sync::watch;
 
@@ -17,7 +17,6 @@ use super::{
     fan_out::{FanOut, PendingEvents},
     lines::stdout::{LineSink, OutputEnd},
     metered::CountedSink,
-    reply::ReplyPoster,
     running_sink::{ExclusiveResource, KillHandle, RunningSink, SinkDeps},
     start_gate::StartGate,
     worker,
@@ -38,7 +37,7 @@ pub struct SinkRegistry {
     output_ended: watch::Sender<Option<OutputEnd>>,
     pub(super) restart_policy: watch::Sender<RestartPolicy>,
     pub(super) dead_letter: DeadLetterConfig,
-    reply_poster: Arc<dyn ReplyPoster>,
+    poster: Arc<dyn Poster>,
     metrics: Metrics,
     last_instance_id: u64,
 }
@@ -66,15 +65,11 @@ pub struct SinkError {
 }
 
 impl SinkRegistry {
-    /// Starts those that an account names. What their handlers answer goes to `reply_poster`; how they do is measured.
+    /// Starts those that an account names. `poster` posts the replies of their handlers; how they do is measured.
     ///
     /// # Errors
     /// When one of them cannot begin: there is no thread for it, or its file cannot be opened.
-    pub fn start(
-        config: &Config,
-        reply_poster: &Arc<dyn ReplyPoster>,
-        metrics: &Metrics,
-    ) -> Result<Self, SinkError> {
+    pub fn start(config: &Config, poster: &Arc<dyn Poster>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
             ending: Vec::new(),
@@ -83,7 +78,7 @@ impl SinkRegistry {
             output_ended: watch::Sender::new(None),
             restart_policy: watch::Sender::new(config.host.restart),
             dead_letter: config.dead_letter.clone(),
-            reply_poster: Arc::clone(reply_poster),
+            poster: Arc::clone(poster),
             metrics: metrics.clone(),
             last_instance_id: 0,
         };
@@ -100,7 +95,7 @@ impl SinkRegistry {
     ) -> Result<RunningSink, SinkError> {
         let handler_deps = HandlerDeps {
             sink: Arc::clone(&sink.name),
-            reply_poster: Arc::clone(&self.reply_poster),
+            poster: Arc::clone(&self.poster),
             dead_letters: Some(DeadLetters::for_sink(&sink.name, dead_letter)),
         };
         let instance_id = self.next_instance_id();

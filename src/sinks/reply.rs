@@ -9,18 +9,17 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use matterhost_actors::model::{AccountName, ChannelId, PostId, UserId};
+use matterhost_actors::{
+    model::{
+        AccountName, ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
+        ReplyKeyError, UserId,
+    },
+    ports::Poster,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::message::Message;
-
-/// Posts what handlers answer.
-pub trait ReplyPoster: Send + Sync + 'static {
-    /// Posts a reply. The future ends once it is posted, kept where a kill cannot take it, or given up and told,
-    /// and it ends in bounded time: only then is the event acknowledged that it answers.
-    fn post(&self, reply: Reply) -> BoxFuture<'static, ()>;
-}
 
 /// A post that a handler wants made as the bot.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +44,31 @@ pub struct Reply {
     pub text: String,
     /// The post's props.
     pub props: Map<String, Value>,
+}
+
+impl Reply {
+    /// Converts the reply into an action of its account.
+    ///
+    /// # Errors
+    /// Fails if the event's id cannot be part of a key.
+    pub(super) fn into_action(self) -> Result<OutgoingAction, ReplyKeyError> {
+        let key = Some(self.key()?);
+        let Self { channel, text, thread: root_id, props, .. } = self;
+        let draft = Draft { channel, text, root_id, props, key, ..Draft::default() };
+        Ok(match self.audience {
+            Audience::Channel => OutgoingAction::Post(draft),
+            Audience::Author(user) => OutgoingAction::Ephemeral { user, draft },
+        })
+    }
+
+    /// Returns the idempotency key: the same when the event is delivered again, also after a kill.
+    fn key(&self) -> Result<ReplyKey, ReplyKeyError> {
+        let key = ReplyKey::new(&format!("{}#{}#{}", self.event_id, self.sink, self.index))?.into_answer();
+        Ok(match self.event_create_at {
+            Some(since) => key.with_earliest(since),
+            None => key,
+        })
+    }
 }
 
 /// Who sees a reply.
@@ -199,19 +223,32 @@ impl RawReply {
     }
 }
 
-/// Posts nothing: for events that are tried again by hand, long after what they were about.
-#[derive(Debug, Default)]
+/// A poster that drops every reply: for dead letters that are sent again, long after the posts that they are about.
+#[derive(Debug)]
 pub struct DiscardingReplyPoster {
-    told: AtomicBool,
+    sink: Arc<str>,
+    /// True once a dropped reply has been logged.
+    logged: AtomicBool,
 }
 
-impl ReplyPoster for DiscardingReplyPoster {
-    fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
-        if !self.told.swap(true, Ordering::Relaxed) {
-            let (account, sink) = (reply.account.as_str(), &*reply.sink);
-            tracing::warn!(account, sink, "a handler answered with a reply; here none is posted");
+impl DiscardingReplyPoster {
+    /// Creates a poster for the replies of a sink.
+    pub fn new(sink: Arc<str>) -> Self {
+        Self { sink, logged: AtomicBool::new(false) }
+    }
+}
+
+impl Poster for DiscardingReplyPoster {
+    fn post(
+        &self,
+        account: &AccountName,
+        _: OutgoingAction,
+    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        if !self.logged.swap(true, Ordering::Relaxed) {
+            let (account, sink) = (account.as_str(), &*self.sink);
+            tracing::warn!(account, sink, "replies to dead letters are dropped");
         }
-        std::future::ready(()).boxed()
+        std::future::ready(Ok(PostedIds::default())).boxed()
     }
 }
 

@@ -200,7 +200,7 @@ impl Sender {
         match answer {
             Ok(replies) => {
                 for reply in replies {
-                    self.handler_deps.reply_poster.post(reply).await;
+                    self.handler_deps.post(reply).await;
                 }
             }
             Err(error) => {

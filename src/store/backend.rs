@@ -1,68 +1,62 @@
-//! How redb reaches the file: for good, or only to look.
+//! redb's access to the file: writing, or read-only with changes kept in memory.
 
-use std::{
-    fs::File,
-    io,
-    ops::Bound,
-    sync::{Mutex, PoisonError},
-};
+use std::{fs::File, io, ops::Bound};
 
+use parking_lot::Mutex;
 use redb::{BackendError, DatabaseError, StorageBackend, backends::FileBackend};
 
 use super::overlay::Overlay;
 
-/// What becomes of what is written.
+/// The destination of writes.
 #[derive(Debug)]
 pub(super) enum Access {
-    /// It goes to the file; `fsync` says whether the disk is waited for.
+    /// Writes go to the file; with `fsync`, a commit waits for the disk.
     Write { fsync: bool },
-    /// It is held back: the file stays as it is, byte for byte.
-    Look,
+    /// Writes stay in memory: the file is not changed by a single byte.
+    ReadOnly,
 }
 
-/// A file as redb sees it, locked against other processes either way.
+/// A file as redb sees it. It is locked against other processes, read-only too.
 #[derive(Debug)]
 pub(super) struct Backend {
     file: FileBackend,
     fsync: bool,
-    /// What was written, where it is held back.
-    held: Option<Mutex<Overlay>>,
+    /// The writes that are kept in memory, for read-only access.
+    overlay: Option<Mutex<Overlay>>,
 }
 
 impl Backend {
     pub(super) fn new(file: File, access: &Access) -> Result<Self, DatabaseError> {
         let file = FileBackend::new(file)?;
         Ok(match access {
-            Access::Write { fsync } => Self { file, fsync: *fsync, held: None },
-            Access::Look => {
+            Access::Write { fsync } => Self { file, fsync: *fsync, overlay: None },
+            Access::ReadOnly => {
                 let overlay = Overlay::new(file.len()?);
-                Self { file, fsync: false, held: Some(Mutex::new(overlay)) }
+                Self { file, fsync: false, overlay: Some(Mutex::new(overlay)) }
             }
         })
     }
 
-    fn held<T>(&self, f: impl FnOnce(&mut Overlay) -> T) -> Option<T> {
-        // A panic in the middle leaves pieces that are nobody's but this look's.
-        self.held.as_ref().map(|held| f(&mut held.lock().unwrap_or_else(PoisonError::into_inner)))
+    fn with_overlay<T>(&self, f: impl FnOnce(&mut Overlay) -> T) -> Option<T> {
+        self.overlay.as_ref().map(|overlay| f(&mut overlay.lock()))
     }
 }
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.held(|held| Ok(held.len())).unwrap_or_else(|| self.file.len())
+        self.with_overlay(|overlay| Ok(overlay.len())).unwrap_or_else(|| self.file.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let below = |offset: u64, out: &mut [u8]| self.file.read(offset, out);
-        match &self.held {
-            Some(held) => held.lock().unwrap_or_else(PoisonError::into_inner).read(offset, out, below),
+        let read_file = |offset: u64, out: &mut [u8]| self.file.read(offset, out);
+        match &self.overlay {
+            Some(overlay) => overlay.lock().read(offset, out, read_file),
             None => self.file.read(offset, out),
         }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let held = self.held(|held| held.set_len(len));
-        held.map_or_else(|| self.file.set_len(len), Ok)
+        self.with_overlay(|overlay| overlay.set_len(len)).map_or_else(|| self.file.set_len(len), Ok)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -70,9 +64,9 @@ impl StorageBackend for Backend {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let below = |offset: u64, out: &mut [u8]| self.file.read(offset, out);
-        let held = self.held(|held| held.write(offset, data, below));
-        held.unwrap_or_else(|| self.file.write(offset, data))
+        let read_file = |offset: u64, out: &mut [u8]| self.file.read(offset, out);
+        let written = self.with_overlay(|overlay| overlay.write(offset, data, read_file));
+        written.unwrap_or_else(|| self.file.write(offset, data))
     }
 
     fn close(&self) -> io::Result<()> {
@@ -111,14 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_disk_is_waited_for_only_when_that_is_wanted() {
-        // A pipe cannot be synced, which shows whether it was tried.
+    fn only_fsync_waits_for_the_disk() {
+        // A pipe cannot be synced, so an error means that a sync was tried.
         let synced = |access: &Access| {
             let (_reader, writer) = pipe().unwrap();
             Backend::new(File::from(OwnedFd::from(writer)), access).unwrap().sync_data()
         };
         assert!(synced(&Access::Write { fsync: true }).is_err());
         assert!(synced(&Access::Write { fsync: false }).is_ok());
-        assert!(synced(&Access::Look).is_ok());
+        assert!(synced(&Access::ReadOnly).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Opens the file, or makes it, and never leaves one half made.
+//! Opening and creating the file. A partly created file never gets the final name.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,121 +17,119 @@ use super::{
     format, rows,
 };
 
-/// What the file is called in its directory.
+/// Name of the file in its directory.
 pub const FILE_NAME: &str = "cursors.redb";
 
-/// redb's own memory of pages, in bytes. Its default is a gigabyte; what is read once at a start and written in
-/// small commits needs the upper pages of a few trees.
-const CACHE: usize = 16 << 20;
+/// Size of redb's page cache in bytes. The default is a gigabyte; a file that is read once at the start and written in
+/// small commits needs only the upper pages of a few trees.
+const CACHE_BYTES: usize = 16 << 20;
 
-/// How long a file that is in use is asked for again: as long as a process that is just ending, or a check that is
-/// just looking, may hold it.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// From one such try to the next.
-const TRY_EVERY: Duration = Duration::from_millis(50);
+/// Time for which opening a file that is in use is retried: a process that is exiting or a check may hold it that long.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two such tries.
+const RETRY_EVERY: Duration = Duration::from_millis(50);
 
-/// The file of a directory.
+/// Returns the path of the file in a directory.
 pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join(FILE_NAME)
 }
 
-/// Opens the store of a directory, and makes both where there are none.
-pub(super) fn open_or_make(dir: &Path, fsync: bool) -> Result<Database, DiskError> {
-    make_dir(dir).map_err(|error| DiskError::of_io(dir, &error))?;
+/// Opens the store of a directory, and creates both if they do not exist.
+pub(super) fn open_or_create(dir: &Path, fsync: bool) -> Result<Database, DiskError> {
+    create_dir(dir).map_err(|error| DiskError::of_io(dir, &error))?;
     let path = path(dir);
     if !path.try_exists().map_err(|error| DiskError::of_io(&path, &error))? {
-        make(dir, &path)?;
+        create(dir, &path)?;
     }
-    open_patiently(|| open(&path, fsync))
+    retry_while_in_use(|| open(&path, fsync))
 }
 
-/// Opens what may be held for a moment by somebody else.
-fn open_patiently<T>(open: impl Fn() -> Result<T, DiskError>) -> Result<T, DiskError> {
+fn retry_while_in_use<T>(open: impl Fn() -> Result<T, DiskError>) -> Result<T, DiskError> {
     let start = Instant::now();
     loop {
         match open() {
-            Err(error) if error.kind == DiskErrorKind::InUse && start.elapsed() < PATIENCE => {
-                sleep(TRY_EVERY);
+            Err(error) if error.kind == DiskErrorKind::InUse && start.elapsed() < LOCK_TIMEOUT => {
+                sleep(RETRY_EVERY);
             }
             result => return result,
         }
     }
 }
 
-/// Opens a store that is there. It is looked at first, as a whole, without being changed: redb repairs what a crash
-/// left, and would write to what is damaged before it knows.
+/// Opens an existing store. Reads the whole file first without changing it, because redb repairs a file after a crash
+/// and would write to a damaged one before noticing the damage.
 pub(super) fn open(path: &Path, fsync: bool) -> Result<Database, DiskError> {
-    drop(open_to_look(path)?);
-    open_as(path, &Access::Write { fsync })
+    drop(open_read_only(path)?);
+    open_with(path, &Access::Write { fsync })
 }
 
-/// Opens a store so that nothing reaches the file; it is locked all the same.
-pub(super) fn open_to_look(path: &Path) -> Result<Database, DiskError> {
-    open_as(path, &Access::Look)
+/// Opens a store so that no write reaches the file. The file is locked nevertheless.
+pub(super) fn open_read_only(path: &Path) -> Result<Database, DiskError> {
+    open_with(path, &Access::ReadOnly)
 }
 
-fn open_as(path: &Path, access: &Access) -> Result<Database, DiskError> {
+fn open_with(path: &Path, access: &Access) -> Result<Database, DiskError> {
     let of_io = |error: io::Error| DiskError::of_io(path, &error);
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(of_io)?;
     if file.metadata().map_err(of_io)?.len() == 0 {
-        // redb would begin a new store in it.
-        return Err(Fault::Strange("it is empty".into()).at(path));
+        // redb would create a new store in it.
+        return Err(Fault::Malformed("it is empty".into()).at(path));
     }
-    guarded(|| {
+    catch_panic(|| {
         let database = redb::Builder::new()
-            .set_cache_size(CACHE)
-            .set_check_integrity_on_open(matches!(access, Access::Look))
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(matches!(access, Access::ReadOnly))
             .create_with_backend(Backend::new(file, access)?)?;
-        format::bring_up(&database, format::STEPS)?;
-        rows::look(&database.begin_read()?)?;
+        format::migrate(&database, format::STEPS)?;
+        rows::check_tables(&database.begin_read()?)?;
         Ok(database)
     })
     .map_err(|fault| fault.at(path))
 }
 
-/// redb promises errors for strange files and means it, but a file is the world outside: should it panic after all,
-/// the process must not fall with it. What was in its hands is dropped.
-pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+/// Turns a panic into an error. redb should return errors for malformed files, but if it panics after all, the process
+/// must survive.
+pub(super) fn catch_panic<T>(f: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or(Err(Fault::Panicked))
 }
 
-/// Makes a store under another name and gives it its own when it is whole.
-fn make(dir: &Path, path: &Path) -> Result<(), DiskError> {
+/// Creates a store under a temporary name and renames it when it is complete.
+fn create(dir: &Path, path: &Path) -> Result<(), DiskError> {
     let of_io = |error: &io::Error| DiskError::of_io(dir, error);
-    let made = tempfile::Builder::new().prefix(FILE_NAME).suffix(".new").tempfile_in(dir);
-    let made = made.map_err(|error| of_io(&error))?;
-    let file = made.reopen().map_err(|error| of_io(&error))?;
-    guarded(|| fill(file)).map_err(|fault| fault.at(path))?;
-    match made.persist_noclobber(path) {
+    let temporary = tempfile::Builder::new().prefix(FILE_NAME).suffix(".new").tempfile_in(dir);
+    let temporary = temporary.map_err(|error| of_io(&error))?;
+    let file = temporary.reopen().map_err(|error| of_io(&error))?;
+    catch_panic(|| initialize(file)).map_err(|fault| fault.at(path))?;
+    match temporary.persist_noclobber(path) {
         Ok(_) => {}
-        // Another process was quicker; whether it is still there, the lock will tell.
+        // Another process was faster. If it is still running, the lock will show it.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(of_io(&error.error)),
     }
-    // The name is on disk when its directory is.
+    // Syncing the directory makes the new name durable.
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| of_io(&error))
 }
 
-fn fill(file: File) -> Result<(), Fault> {
+fn initialize(file: File) -> Result<(), Fault> {
     let backend = Backend::new(file, &Access::Write { fsync: true })?;
-    let database = redb::Builder::new().set_cache_size(CACHE).create_with_backend(backend)?;
+    let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
     let transaction = database.begin_write()?;
-    format::mark(&transaction, format::version(format::STEPS))?;
-    rows::make(&transaction)?;
+    format::set_version(&transaction, format::version(format::STEPS))?;
+    rows::create_tables(&transaction)?;
     transaction.commit()?;
     Ok(database.close()?)
 }
 
 #[cfg(unix)]
-fn make_dir(dir: &Path) -> io::Result<()> {
+fn create_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    /// Ids of users and channels are nobody else's business.
+    /// The ids of users and channels are private.
     const OWNER_ONLY: u32 = 0o700;
     fs::DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(dir)
 }
 
 #[cfg(not(unix))]
-fn make_dir(dir: &Path) -> io::Result<()> {
+fn create_dir(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
 
@@ -141,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error() {
-        let fault = guarded::<()>(|| panic!("a strange file")).unwrap_err();
+        let fault = catch_panic::<()>(|| panic!("a malformed file")).unwrap_err();
         assert_eq!(fault.at(Path::new("cursors.redb")).kind, DiskErrorKind::Damaged);
     }
 }

@@ -1,44 +1,44 @@
-//! The format's version, and the way from older ones to it.
+//! The format version of the file, and the migrations from older formats.
 
 use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
 
 use super::error::Fault;
 
-/// Facts about the file itself.
+/// The table of facts about the file itself.
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
-/// Where the version is.
+/// Key of the version.
 const FORMAT: &str = "format";
 
-/// Brings a file from one version to the next, within the transaction that is given.
+/// A migration from one version to the next, within the given transaction.
 pub(super) type Step = fn(&WriteTransaction) -> Result<(), Fault>;
 
-/// The first brings version 1 to 2, and so on: the version that this program writes is one more than there are
-/// steps. A released step is never changed.
+/// The migrations: the first from version 1 to 2, and so on. The current version is therefore one more than their
+/// number. A released step is never changed.
 pub(super) const STEPS: &[Step] = &[];
 
-/// The version that is reached with those steps.
+/// Returns the version that the steps lead to.
 pub(super) fn version(steps: &[Step]) -> u64 {
     steps.len() as u64 + 1
 }
 
-/// Marks a new file.
-pub(super) fn mark(transaction: &WriteTransaction, version: u64) -> Result<(), Fault> {
+/// Writes the version of the file.
+pub(super) fn set_version(transaction: &WriteTransaction, version: u64) -> Result<(), Fault> {
     transaction.open_table(META)?.insert(FORMAT, version)?;
     Ok(())
 }
 
-/// Brings an older file up to date, in one transaction: it is done wholly or not at all. What is newer is refused.
-pub(super) fn bring_up(database: &Database, steps: &[Step]) -> Result<(), Fault> {
-    let found = found(database)?;
+/// Migrates an older file in one transaction. Refuses a newer file.
+pub(super) fn migrate(database: &Database, steps: &[Step]) -> Result<(), Fault> {
+    let found = read_version(database)?;
     let known = version(steps);
     if found == known {
         return Ok(());
     }
-    let done = usize::try_from(found).ok().and_then(|found| found.checked_sub(1));
-    let Some(steps) = done.and_then(|done| steps.get(done..)) else {
+    let applied = usize::try_from(found).ok().and_then(|found| found.checked_sub(1));
+    let Some(steps) = applied.and_then(|applied| steps.get(applied..)) else {
         return Err(match found {
-            0 => Fault::Strange("it says that it is of format 0, which there never was".into()),
+            0 => Fault::Malformed("it has format 0, which does not exist".into()),
             found => Fault::Newer { found, known },
         });
     };
@@ -46,16 +46,16 @@ pub(super) fn bring_up(database: &Database, steps: &[Step]) -> Result<(), Fault>
     for step in steps {
         step(&transaction)?;
     }
-    mark(&transaction, known)?;
+    set_version(&transaction, known)?;
     transaction.commit()?;
     Ok(())
 }
 
-fn found(database: &Database) -> Result<u64, Fault> {
-    let strange = || Fault::Strange("it does not say of which format it is".into());
+fn read_version(database: &Database) -> Result<u64, Fault> {
+    let missing = || Fault::Malformed("it has no format version".into());
     match database.begin_read()?.open_table(META) {
-        Ok(meta) => Ok(meta.get(FORMAT)?.ok_or_else(strange)?.value()),
-        Err(TableError::TableDoesNotExist(_)) => Err(strange()),
+        Ok(meta) => Ok(meta.get(FORMAT)?.ok_or_else(missing)?.value()),
+        Err(TableError::TableDoesNotExist(_)) => Err(missing()),
         Err(error) => Err(error.into()),
     }
 }
@@ -71,7 +71,7 @@ mod tests {
     fn store(version: u64) -> Database {
         let database = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
         let transaction = database.begin_write().unwrap();
-        mark(&transaction, version).unwrap();
+        set_version(&transaction, version).unwrap();
         transaction.open_table(NOTES).unwrap().insert("a", "old").unwrap();
         transaction.commit().unwrap();
         database
@@ -100,7 +100,7 @@ mod tests {
 
     fn fails(transaction: &WriteTransaction) -> Result<(), Fault> {
         append(transaction, ", half")?;
-        Err(Fault::Strange("it cannot be brought up".into()))
+        Err(Fault::Malformed("this step fails".into()))
     }
 
     #[test]
@@ -108,23 +108,23 @@ mod tests {
         for (version, expected) in [(1, "old, second, third"), (2, "old, third"), (3, "old")] {
             let database = store(version);
             for _ in 0..2 {
-                bring_up(&database, &[second, third]).unwrap();
-                assert_eq!((found(&database).unwrap(), note(&database)), (3, expected.to_owned()));
+                migrate(&database, &[second, third]).unwrap();
+                assert_eq!((read_version(&database).unwrap(), note(&database)), (3, expected.to_owned()));
             }
         }
     }
 
     #[test]
-    fn a_step_that_fails_leaves_all_as_it_was() {
+    fn a_step_that_fails_changes_nothing() {
         let database = store(1);
-        assert!(bring_up(&database, &[second, fails]).is_err());
-        assert_eq!((found(&database).unwrap(), note(&database)), (1, "old".to_owned()));
+        assert!(migrate(&database, &[second, fails]).is_err());
+        assert_eq!((read_version(&database).unwrap(), note(&database)), (1, "old".to_owned()));
     }
 
     #[test]
-    fn what_is_newer_or_says_nothing_is_refused() {
+    fn a_newer_version_or_none_is_refused() {
         for (version, newer) in [(4, true), (u64::MAX, true), (0, false)] {
-            let fault = bring_up(&store(version), &[second, third]).unwrap_err();
+            let fault = migrate(&store(version), &[second, third]).unwrap_err();
             assert_eq!(
                 matches!(fault, Fault::Newer { found, known: 3 } if found == version),
                 newer,
@@ -132,6 +132,6 @@ mod tests {
             );
         }
         let empty = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
-        assert!(matches!(bring_up(&empty, &[]), Err(Fault::Strange(_))));
+        assert!(matches!(migrate(&empty, &[]), Err(Fault::Malformed(_))));
     }
 }

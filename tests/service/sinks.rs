@@ -107,7 +107,7 @@ fn what_a_handler_refuses_is_shown_and_tried_again() {
         assert!(table.contains(&id) && table.contains("401 Unauthorized"), "{table}");
         let refused = dir.matterhost(&["dead-letter", "retry"]).output().unwrap();
         assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
-        assert!(text(&refused.stdout).contains("hook: 0 taken, "), "{}", text(&refused.stdout));
+        assert!(text(&refused.stdout).contains("hook: 0 accepted, "), "{}", text(&refused.stdout));
         // The operator mends the secret, while the host runs.
         drop(handler);
         let mut mended = Handler::python(0, SECRET);
@@ -154,7 +154,7 @@ fn a_host_whose_handler_takes_nothing_ends_all_the_same() {
     running.signal("TERM");
     let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0), "{log:#?}");
-    assert!(log.iter().any(|line| line.contains("not all could be handed over in time")), "{log:#?}");
+    assert!(log.iter().any(|line| line.contains("not all events could be delivered in time")), "{log:#?}");
 }
 
 #[test]

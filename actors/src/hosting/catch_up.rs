@@ -1,7 +1,9 @@
-//! Catching up: the channels are listed, and those with news are read, before a Connection is ready.
-pub(crate) mod channel;
-pub(crate) mod page;
-pub(crate) mod synthesize;
+//! Catching up: lists the channels and reads those with news before a Connection becomes ready.
+
+mod channel;
+mod client;
+pub(super) mod page;
+mod synthesize;
 
 use std::{
     cell::Cell,
@@ -12,50 +14,54 @@ use std::{
 use actix::Addr;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use self::{
-    channel::ChannelCatchUp,
-    page::{CatchUpClient, ChannelReadError},
+pub(super) use self::client::{CatchUpClient, ChannelReadError};
+
+use self::channel::ChannelCatchUp;
+use super::{
+    context::now,
+    delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing},
 };
-use super::context::now;
-use super::delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing};
 use crate::{
     mattermost::{Channel, ChannelKind},
     model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Fact, Generation},
     policy::{BacklogKind, ChannelBacklog, ListedChannel},
 };
 
-/// Channels of one account that are read at the same time: the gate shares the requests out anyway.
-const SIDE_BY_SIDE: usize = 4;
+/// The channels of one account that are read concurrently; the gate limits the requests anyway.
+const CONCURRENT_CHANNELS: usize = 4;
 
-/// Rounds after which a catch-up gives up: each overflowed with live events, and the sink is no match for the server.
-const MOST_ROUNDS: usize = 50;
+/// The rounds after which a catch-up fails: live events overflowed each of them, so the sink cannot keep up.
+const MAX_ROUNDS: usize = 50;
 
-/// How often a long catch-up says how far it is.
+/// The interval between progress reports of a long catch-up.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
-/// What one catch-up of one Connection works with.
-pub(in crate::hosting) struct CatchUp {
-    pub(in crate::hosting) client: CatchUpClient,
-    pub(in crate::hosting) delivery: Addr<Delivery>,
-    pub(in crate::hosting) permits: Permits,
-    pub(in crate::hosting) generation: Generation,
-    pub(in crate::hosting) connection_id: Arc<str>,
+/// A catch-up of one Connection.
+pub(super) struct CatchUp {
+    pub(super) client: CatchUpClient,
+    pub(super) delivery: Addr<Delivery>,
+    pub(super) permits: Permits,
+    pub(super) generation: Generation,
+    pub(super) connection_id: Arc<str>,
     /// The account's own user.
-    pub(in crate::hosting) me: AccountUser,
-    /// It is this late at least, by the server's clock: when the account was last touched.
-    pub(in crate::hosting) server_time: i64,
-    /// Older posts are left out, in server milliseconds.
-    pub(in crate::hosting) oldest: Option<i64>,
-    pub(in crate::hosting) progress: Cell<CatchUpProgress>,
-    /// When the progress was last told.
-    pub(in crate::hosting) reported_at: Cell<Instant>,
+    pub(super) me: AccountUser,
+    /// A lower bound of the server's time: when the account was last changed.
+    pub(super) server_time: i64,
+    /// The time, in server milliseconds, before which posts are ignored.
+    pub(super) oldest: Option<i64>,
+    pub(super) progress: Cell<CatchUpProgress>,
+    /// The time of the last progress report.
+    pub(super) reported_at: Cell<Instant>,
 }
 
 impl CatchUp {
-    /// Fetches what was missed, until a round ends with all that came live meanwhile kept.
-    pub(in crate::hosting) async fn run(mut self) -> Result<(), CloseReason> {
+    /// Fetches missed events until a round ends without an overflow of live events.
+    ///
+    /// # Errors
+    /// The reason why the Connection has to end.
+    pub(super) async fn run(mut self) -> Result<(), CloseReason> {
         let began = now();
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             let skipped = self.round().await?;
             let finished = self.delivery.send(FinishRound { skipped }).await;
             if finished.map_err(|_| CloseReason::DeliveryDied)? {
@@ -66,34 +72,34 @@ impl CatchUp {
                 return Ok(());
             }
         }
-        Err(CloseReason::CatchUpFailed { cause: format!("live events overflowed {MOST_ROUNDS} rounds") })
+        Err(CloseReason::CatchUpFailed { cause: format!("live events overflowed {MAX_ROUNDS} rounds") })
     }
 
-    /// One listing, and all channels with news. Gives back those that could not be read.
+    /// Lists the channels, reads those with news, and returns those that could not be read.
     async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
         let channels = self.client.channels().await?;
         let listing = channels.iter().map(listing_entry).collect();
-        let shown = SubmitListing { listing, server_time: self.server_time };
-        let news = self.delivery.send(shown).await.map_err(|_| CloseReason::DeliveryDied)?;
-        self.oldest = self.oldest_wanted();
-        self.progress(|progress| progress.channels += news.len());
+        let listing = SubmitListing { listing, server_time: self.server_time };
+        let news = self.delivery.send(listing).await.map_err(|_| CloseReason::DeliveryDied)?;
+        self.oldest = self.oldest_recoverable();
+        self.update_progress(|progress| progress.channels += news.len());
         let this = &*self;
         let skipped: Vec<Option<ChannelId>> = stream::iter(&news)
-            .map(|news| this.channel(news, channels.iter().find(|channel| channel.id == news.channel)))
-            .buffer_unordered(SIDE_BY_SIDE)
+            .map(|news| this.read_channel(news, channels.iter().find(|channel| channel.id == news.channel)))
+            .buffer_unordered(CONCURRENT_CHANNELS)
             .try_collect()
             .await?;
         Ok(skipped.into_iter().flatten().collect())
     }
 
-    fn oldest_wanted(&self) -> Option<i64> {
+    fn oldest_recoverable(&self) -> Option<i64> {
         let context = &self.client.context;
         let server_time = context.replay.with(|replay| replay.account().server_time);
         context.settings.catch_up.max_age_ms().map(|age| server_time.saturating_sub(age))
     }
 
-    /// One channel. One that refuses is left out, and does not stop the others.
-    async fn channel(
+    /// Reads one channel and returns its id if the server refuses access to it: the others are still read.
+    async fn read_channel(
         &self,
         news: &ChannelBacklog,
         channel: Option<&Channel>,
@@ -105,12 +111,12 @@ impl CatchUp {
                 Err(error) => Err(error),
             },
         };
-        self.progress(|progress| progress.done += 1);
+        self.update_progress(|progress| progress.done += 1);
         match result {
             Ok(()) => Ok(None),
             Err(ChannelReadError::EndConnection(reason)) => Err(reason),
             Err(ChannelReadError::Refused(error)) => {
-                self.refused(news, error.to_string()).await?;
+                self.skip_channel(news, error.to_string()).await?;
                 Ok(Some(news.channel.clone()))
             }
         }
@@ -124,8 +130,8 @@ impl CatchUp {
         ChannelCatchUp { catch_up: self, news, channel, is_member: true }
     }
 
-    /// A channel that cannot be read is told once. One that the list lacks as well is none of the account's any more.
-    async fn refused(&self, news: &ChannelBacklog, cause: String) -> Result<(), CloseReason> {
+    /// Reports a channel that cannot be read, once. If the list lacks it too, the account has left it.
+    async fn skip_channel(&self, news: &ChannelBacklog, cause: String) -> Result<(), CloseReason> {
         let channel = news.channel.clone();
         if self.client.context.replay.with(|replay| replay.is_newly_refused(&channel)) {
             self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });
@@ -136,28 +142,28 @@ impl CatchUp {
         Ok(())
     }
 
-    pub(in crate::hosting) fn limit(&self) -> usize {
+    pub(super) fn max_posts(&self) -> usize {
         self.client.context.settings.catch_up.max_posts_per_channel
     }
 
-    pub(in crate::hosting) fn observe(&self, fact: Fact) {
+    pub(super) fn observe(&self, fact: Fact) {
         self.client.context.observe(self.generation, fact);
     }
 
-    pub(in crate::hosting) fn count_recovered(&self) {
+    pub(super) fn count_recovered(&self) {
         self.client.context.stats.count_recovered();
-        self.progress(|progress| progress.recovered += 1);
+        self.update_progress(|progress| progress.recovered += 1);
     }
 
-    fn progress(&self, change: impl FnOnce(&mut CatchUpProgress)) {
+    fn update_progress(&self, change: impl FnOnce(&mut CatchUpProgress)) {
         let mut progress = self.progress.get();
         change(&mut progress);
         self.progress.set(progress);
         self.client.context.stats.set_catch_up_progress(Some(progress));
     }
 
-    /// Says how far it is, if it has not for a while.
-    pub(in crate::hosting) fn report_progress(&self) {
+    /// Publishes the progress if the last report is old enough.
+    pub(super) fn report_progress(&self) {
         if now().saturating_duration_since(self.reported_at.get()) >= REPORT_EVERY {
             self.reported_at.set(now());
             self.observe(Fact::CatchingUp(self.progress.get()));
@@ -165,11 +171,11 @@ impl CatchUp {
     }
 }
 
-pub(in crate::hosting) fn listing_entry(channel: &Channel) -> ListedChannel {
+pub(super) fn listing_entry(channel: &Channel) -> ListedChannel {
     ListedChannel {
         channel: channel.id.clone(),
         create_at: channel.create_at,
-        // A list always has it; a channel without is looked at as soon as it has.
+        // A list always has it. A channel without one has no news until it gets one.
         last_post_at: channel.last_post_at.unwrap_or_default(),
         is_direct: matches!(channel.kind, ChannelKind::Direct | ChannelKind::Group),
     }

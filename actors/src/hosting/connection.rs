@@ -1,7 +1,5 @@
-//! The Connection: one socket from its baseline to its end, never used again.
-
 mod audit;
-pub(super) mod connect;
+mod connect;
 mod ending;
 mod frames;
 mod opening;
@@ -23,7 +21,10 @@ use actix::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::connect::Connected;
-pub(super) use self::{audit::AuditNow, connect::Baseline};
+pub(super) use self::{
+    audit::AuditNow,
+    connect::{Baseline, rest_close_reason},
+};
 use super::{
     context::{AccountContext, now},
     delivery::{AttachConnection, Delivery, Permits},
@@ -37,7 +38,7 @@ use crate::{
     ports::Api,
 };
 
-/// One incarnation of an account's connection.
+/// A connection of an account: one socket, from the baseline to its end.
 ///
 /// ```text
 /// connecting ──▶ opening ──▶ catching up ──▶ ready ──▶ ending
@@ -47,13 +48,12 @@ use crate::{
 /// ```
 pub(super) struct Connection {
     context: Arc<AccountContext>,
-    /// This Arbiter's client, kept for as long as the Connection lives: its REST connections stay open for the next
-    /// poll.
+    /// The API for this Arbiter, kept until the Connection ends so that its REST connections stay open between polls.
     api: Option<Rc<dyn Api>>,
     generation: Generation,
     delivery: Addr<Delivery>,
     permits: Permits,
-    /// Where the last socket may be taken up again.
+    /// The point at which the last socket may be resumed.
     resume: Option<ResumePoint>,
     phase: Phase,
     started: Instant,
@@ -62,44 +62,45 @@ pub(super) struct Connection {
     health_check: Option<Addr<HealthCheck>>,
     catching_up: CatchingUp,
     audit_timer: Option<SpawnHandle>,
-    /// An audit is on its way: they never overlap.
+    /// True while an audit runs: audits never overlap.
     auditing: bool,
-    /// Somebody asked for the next one: it comes whatever is set.
+    /// True if the next audit was requested: it runs even if audits are turned off.
     audit_requested: bool,
-    /// A sibling saw a change before there was a HealthCheck to ask.
+    /// True if a sibling saw a change before the HealthCheck was started.
     poll_pending: bool,
-    /// The timer for being settled.
+    /// The timer after which the Connection counts as settled.
     settle_timer: Option<SpawnHandle>,
     reason: Option<CloseReason>,
 }
 
-/// Whether a catch-up is under way.
+/// The state of the catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CatchingUp {
     No,
     Yes,
-    /// Something was lost meanwhile: another follows.
+    /// A catch-up runs, and another follows because something was lost meanwhile.
     Again,
 }
 
+/// The phase of a Connection; see [`Connection`] for the transitions.
 #[derive(Debug)]
 enum Phase {
-    /// Fetching the baseline, waiting for a dial slot, dialing.
+    /// The baseline is fetched, a dial slot awaited, the server dialed.
     Connecting,
-    /// The socket is open; hello, or the answer to the first ping of a resume, is due. The slot is given back early when
-    /// our own reading is paused.
+    /// The socket is open; hello, or the answer to the first ping of a resume, is due. The slot is released early if
+    /// reading is paused.
     Opening { slot: Option<OwnedSemaphorePermit>, resumed: bool },
-    /// What was missed is being fetched; what comes live waits behind it.
+    /// Missed events are fetched; live events wait until they are delivered.
     CatchingUp,
-    /// The socket ended before it was ready; REST is asked why.
+    /// The socket ended before it was ready; a REST request finds out the reason.
     Explaining,
-    /// Events flow.
+    /// Events are delivered as they arrive.
     Ready { since: Instant, paused: Duration },
-    /// The reason is known; the socket is being closed.
+    /// The close reason is known, and the socket is being closed.
     Ending { ready_for: Option<Duration>, behind: bool },
 }
 
-/// What belongs to the open socket.
+/// The open socket and its state.
 struct OpenSocket {
     writer: SocketWriter,
     requests: SocketRequests,
@@ -113,18 +114,17 @@ struct OpenSocket {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Terminate {
-    /// The generation that is meant; another drops it.
+    /// The generation to end; any other ignores the message.
     pub(super) generation: Generation,
-    /// Why.
     pub(super) reason: CloseReason,
 }
 
-/// A sibling saw the account change: poll at once.
+/// Requests a poll at once, because a sibling saw the account change.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct PollSoon;
 
-/// The HealthCheck ended.
+/// Notifies the Connection that its HealthCheck died.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct HealthCheckStopped;
@@ -159,7 +159,7 @@ impl Connection {
         }
     }
 
-    /// The client of the Arbiter that the Connection runs on.
+    /// Returns the API for the Arbiter that the Connection runs on.
     fn api(&mut self) -> Rc<dyn Api> {
         self.api.get_or_insert_with(|| self.context.api.api()).clone()
     }
@@ -174,7 +174,7 @@ impl Connection {
         }
     }
 
-    fn deliver_to_me(&self, ctx: &Context<Self>) {
+    fn attach_to_delivery(&self, ctx: &Context<Self>) {
         self.delivery.do_send(AttachConnection { generation: self.generation, connection: ctx.address() });
     }
 }
@@ -185,13 +185,13 @@ impl Actor for Connection {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.started = now();
         self.observe(Fact::Connecting);
-        self.deliver_to_me(ctx);
+        self.attach_to_delivery(ctx);
         let (context, api, permits) = (self.context.clone(), self.api(), self.permits.clone());
         let connecting = connect::connect(context, api, permits, self.generation, self.resume.take());
         ctx.spawn(connecting.into_actor(self).map(|result, act, ctx| act.on_connected(result, ctx)));
     }
 
-    /// Runs also when a handler panicked: then nobody has set a reason.
+    /// Also runs after a handler has panicked; no reason is set then.
     fn stopped(&mut self, ctx: &mut Self::Context) {
         if let Some(health) = self.health_check.take() {
             health.do_send(health_check::Stop);
@@ -201,7 +201,7 @@ impl Actor for Connection {
             account: self.context.account.clone(),
             connection: ctx.address(),
             reason: self.reason.take(),
-            run: self.run(),
+            run: self.run_summary(),
             resume: self.resume_point(),
         };
         self.context.supervisor.do_send(stopped);
@@ -209,8 +209,7 @@ impl Actor for Connection {
 }
 
 impl Connection {
-    /// How it fared.
-    fn run(&self) -> RunSummary {
+    fn run_summary(&self) -> RunSummary {
         match self.phase {
             Phase::Ending { ready_for, behind } => {
                 RunSummary { ready_for, reading_paused: behind, common_cause: false }
@@ -241,7 +240,7 @@ impl Connection {
         self.socket.as_ref().is_some_and(|socket| socket.ping_monitor.is_behind(now()))
     }
 
-    /// Where the next generation may go on.
+    /// Returns the point at which the next generation may resume.
     fn resume_point(&self) -> Option<ResumePoint> {
         let socket = self.socket.as_ref().filter(|socket| !socket.connection_id.is_empty())?;
         let connection_id = (&*socket.connection_id).into();
@@ -279,7 +278,7 @@ impl Handler<HealthCheckStopped> for Connection {
     }
 }
 
-/// Wall-clock time, for what people read.
+/// Returns the wall-clock time, for display only.
 fn wall_clock() -> SystemTime {
     SystemTime::now()
 }

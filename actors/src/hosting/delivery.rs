@@ -1,8 +1,5 @@
-//! The Delivery: between an account's sockets and its sink, for as long as the account lives.
-
 mod permits;
 mod persistence;
-mod query;
 mod reconfigure;
 mod rounds;
 
@@ -10,63 +7,62 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
-    SpawnHandle, WrapFuture as _,
+    MessageResult, SpawnHandle, WrapFuture as _,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub(super) use permits::Permits;
 pub(super) use persistence::PersistFinalState;
-pub(super) use query::GetWaiting;
 pub(super) use reconfigure::{ChangePermits, ChangeSink};
 pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, SubmitListing};
 
 use self::{persistence::Persistence, reconfigure::InFlightGuard, rounds::Round};
-
 use super::{
     connection::{Connection, Terminate},
     context::AccountContext,
     supervisor::{DeliveryStopped, StallChanged},
 };
 use crate::{
-    model::{ChannelId, CloseReason, Event, Fact, Generation, StallCause},
+    model::{ChannelId, CloseReason, DeliveryQueueStats, Event, Fact, Generation, StallCause},
     policy::{KeyedQueue, ReplayState},
     ports::{Delivered, EventSink, Outcome},
 };
 
-/// The shortest and the longest wait before an event is handed over again, whatever the sink says.
+/// The shortest and the longest wait before an event is delivered again; the sink's wish is clamped to them.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(300));
 
-/// Hands an account's events to its sink: in order within a channel, at most so many at once.
+/// Delivers an account's events to its sink, in order within a channel and with a limit on events in flight. It lives
+/// as long as the account, across its Connections.
 pub(super) struct Delivery {
     context: Arc<AccountContext>,
     sink: Arc<dyn EventSink>,
-    /// Held by the sink's work until its last event is answered.
+    /// Cloned for each event that the sink has.
     in_flight_guard: InFlightGuard,
     queue: KeyedQueue<ChannelId, Queued>,
-    /// Events that the sink has and has not answered.
+    /// Events that the sink has not answered yet.
     in_flight: Vec<Arc<Event>>,
     round: Round,
     persistence: Persistence,
     connection: Option<(Generation, Addr<Connection>)>,
-    /// Channels whose head is waiting to be handed over again, and the timers for them.
+    /// The retry timers of channels whose first event the sink did not accept.
     retrying: HashMap<ChannelId, SpawnHandle>,
-    /// Whether it was told that the sink takes nothing.
+    /// True while the sink is reported as stalled.
     stalled: bool,
-    /// The sink said that it is broken: nothing is handed over until a new Connection comes.
+    /// True if the sink is broken: nothing is delivered until a new Connection attaches or the sink is replaced.
     sink_broken: bool,
-    /// Nothing more comes: told when all is handed over.
+    /// Notified when all events are delivered.
     draining: Vec<oneshot::Sender<()>>,
     planned: bool,
 }
 
-/// An event and the permits that it holds until it is acknowledged.
+/// An event with the permits that it holds until it is acknowledged.
 #[derive(Debug)]
 struct Queued {
     event: Arc<Event>,
     permit: OwnedSemaphorePermit,
 }
 
-/// Hands an event over. There are never more of these on their way than permits.
+/// Delivers a live event. The permits bound the number of these messages.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Deliver {
@@ -74,7 +70,7 @@ pub(super) struct Deliver {
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// A new Connection feeds the Delivery.
+/// Attaches a new Connection to the Delivery.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct AttachConnection {
@@ -82,19 +78,19 @@ pub(super) struct AttachConnection {
     pub(super) connection: Addr<Connection>,
 }
 
-/// Says when all that was heard is handed over; dropped when the sink is broken.
+/// Requests a notification when all received events are delivered. The sender is dropped if the sink is broken.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Drain(pub(super) oneshot::Sender<()>);
 
-/// Ends the Delivery.
+/// Stops the Delivery.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
 impl Delivery {
     pub(super) fn new(context: Arc<AccountContext>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
-        // What the Delivery before this one took and did not hand over is to come again.
+        // Events that the previous Delivery took and did not deliver are fetched again.
         context.replay.with(ReplayState::forget_unacknowledged);
         Self {
             in_flight: Vec::new(),
@@ -117,7 +113,23 @@ impl Delivery {
         self.connection.as_ref().map_or_else(Generation::default, |(generation, _)| *generation)
     }
 
-    /// Hands over all that may be handed over now.
+    /// Queues an event unless its change was received before. Returns false for such a duplicate.
+    fn enqueue(&mut self, queued: Queued) -> bool {
+        let body = &queued.event.body;
+        let is_new = match &body.change {
+            Some(change) if queued.event.recovered => {
+                self.context.replay.with(|replay| replay.admit_fetched(&body.channel_id, change))
+            }
+            Some(change) => self.context.replay.with(|replay| replay.admit(&body.channel_id, change)),
+            None => true,
+        };
+        if is_new {
+            self.queue.push(body.channel_id.clone(), queued);
+        }
+        is_new
+    }
+
+    /// Delivers all events that may be delivered now.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         while !self.sink_broken
             && !self.persistence.failed
@@ -145,33 +157,33 @@ impl Delivery {
         self.save(ctx);
         if self.queue.is_empty() {
             for waiting in self.draining.drain(..) {
-                // Whoever asked may have stopped waiting.
+                // The caller may no longer wait.
                 let _ = waiting.send(());
             }
         }
     }
 
-    /// Whether an event is passed over. In its lane it counts as acknowledged like any other.
+    /// Returns true if an event is not for the sink. It counts as acknowledged.
     fn skips(&self, event: &Event) -> bool {
         event.own && self.context.settings.delivery.skip_own
     }
 
     fn settle(&mut self, channel: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
         match outcome {
-            Outcome::Acknowledged => self.acknowledged(&channel, &queued),
+            Outcome::Acknowledged => self.acknowledge(&channel, &queued),
             Outcome::Rejected { cause } => {
                 self.context.observe(queued.event.generation, Fact::Rejected { cause });
-                self.acknowledged(&channel, &queued);
+                self.acknowledge(&channel, &queued);
             }
             Outcome::Retry { after, cause: _ } => self.retry(channel, queued, after, ctx),
             Outcome::Broken { cause } => {
                 self.queue.requeue(&channel, queued);
-                self.break_down(cause);
+                self.on_sink_broken(cause);
             }
         }
     }
 
-    fn acknowledged(&mut self, channel: &ChannelId, queued: &Queued) {
+    fn acknowledge(&mut self, channel: &ChannelId, queued: &Queued) {
         self.queue.complete(channel);
         if self.retrying.is_empty() {
             self.report_stalled(false);
@@ -194,7 +206,7 @@ impl Delivery {
         self.retrying.insert(channel, timer);
     }
 
-    fn break_down(&mut self, cause: String) {
+    fn on_sink_broken(&mut self, cause: String) {
         if std::mem::replace(&mut self.sink_broken, true) {
             return;
         }
@@ -205,18 +217,14 @@ impl Delivery {
         }
     }
 
-    fn report_stalled(&mut self, stalled: bool) {
-        if std::mem::replace(&mut self.stalled, stalled) == stalled {
+    fn report_stalled(&mut self, is_stalled: bool) {
+        if std::mem::replace(&mut self.stalled, is_stalled) == is_stalled {
             return;
         }
-        let fact = if stalled { Fact::Stalled } else { Fact::Unstalled };
+        let fact = if is_stalled { Fact::Stalled } else { Fact::Unstalled };
         self.context.observe(self.generation(), fact);
         let account = self.context.account.clone();
-        self.context.supervisor.do_send(StallChanged {
-            account,
-            cause: StallCause::Sink,
-            is_stalled: stalled,
-        });
+        self.context.supervisor.do_send(StallChanged { account, cause: StallCause::Sink, is_stalled });
     }
 }
 
@@ -236,7 +244,7 @@ impl Handler<Deliver> for Delivery {
 
     fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
         let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit };
-        // While what was missed is being fetched, what comes live waits behind it.
+        // During a catch-up, live events wait until the fetched ones are delivered.
         if let Some(queued) = self.round.hold(queued) {
             self.enqueue(queued);
             self.pump(ctx);
@@ -258,7 +266,7 @@ impl Handler<Drain> for Delivery {
     type Result = ();
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
-        // A broken sink takes nothing: whoever waits learns at once that it was not drained.
+        // A broken sink accepts no events: dropping the sender notifies the caller at once.
         if !self.sink_broken {
             self.draining.push(drain.0);
             self.pump(ctx);
@@ -272,5 +280,24 @@ impl Handler<Stop> for Delivery {
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         self.planned = true;
         ctx.stop();
+    }
+}
+
+/// Requests the state of the queue.
+#[derive(Debug, Message)]
+#[rtype(result = "DeliveryQueueStats")]
+pub(super) struct GetWaiting;
+
+impl Handler<GetWaiting> for Delivery {
+    type Result = MessageResult<GetWaiting>;
+
+    fn handle(&mut self, _: GetWaiting, _: &mut Self::Context) -> Self::Result {
+        let in_flight = self.in_flight.iter().map(|event| event.received_at);
+        let waiting = self.queue.waiting().map(|queued| queued.event.received_at);
+        MessageResult(DeliveryQueueStats {
+            unacknowledged: self.in_flight.len(),
+            waiting: self.queue.len().saturating_sub(self.queue.in_flight()),
+            oldest: in_flight.chain(waiting).min(),
+        })
     }
 }

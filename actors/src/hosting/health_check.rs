@@ -1,5 +1,3 @@
-//! The HealthCheck: polls `/users/me` for as long as its Connection lives, and ends it on drift.
-
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
@@ -18,7 +16,7 @@ use crate::{
     ports::Api,
 };
 
-/// A child of one Connection: it knows that one's baseline and can end no other.
+/// A child of one Connection that polls `/users/me` and ends the Connection when the account differs from its baseline.
 pub(super) struct HealthCheck {
     context: Arc<AccountContext>,
     api: Rc<dyn Api>,
@@ -28,32 +26,33 @@ pub(super) struct HealthCheck {
     etag: Option<Etag>,
     /// The timer for the next poll.
     timer: Option<SpawnHandle>,
-    /// The timer by which a 401 is asked again in a moment: no setting puts that off.
-    in_doubt: Option<SpawnHandle>,
-    /// One is on its way: polls never overlap.
+    /// The timer for the poll that confirms a 401; no setting delays it.
+    recheck_timer: Option<SpawnHandle>,
+    /// True while a poll is in flight: polls never overlap.
     polling: bool,
-    /// Somebody asked for a poll while one was on its way: what that one finds may be older than the question.
-    again: bool,
+    /// True if a poll was requested while another was in flight: the answer to that one may be older than the request.
+    poll_again: bool,
     planned: bool,
 }
 
-/// Poll now.
+/// Requests a poll at once.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct PollNow;
 
-/// The Connection ended.
+/// Stops the HealthCheck because its Connection has ended.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
-/// What a poll brought: its finding, and when to poll next.
+/// The outcome of a poll.
 struct Poll {
-    found: PollResult,
+    result: PollResult,
     etag: Option<Etag>,
+    /// The time until the next poll, as the gate wants it.
     interval: Option<Duration>,
     took: Duration,
-    /// Why there was no answer.
+    /// The reason why there was no answer.
     failed: Option<String>,
 }
 
@@ -75,65 +74,61 @@ impl HealthCheck {
             health,
             etag,
             timer: None,
-            in_doubt: None,
+            recheck_timer: None,
             polling: false,
-            again: false,
+            poll_again: false,
             planned: false,
         }
     }
 
-    fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        self.timer = Some(ctx.run_later(wait, Self::poll));
-    }
-
-    /// Where polling is turned off it polls only when it is prompted.
-    fn poll_again(&mut self, interval: Duration, ctx: &mut Context<Self>) {
+    /// Schedules the next poll, unless polling is turned off: then only requests cause polls.
+    fn schedule_poll(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         if self.context.settings.health.poll {
-            self.poll_after(interval, ctx);
+            self.timer = Some(ctx.run_later(wait, Self::poll));
         }
     }
 
     fn poll(&mut self, ctx: &mut Context<Self>) {
-        // A timer that is cancelled when it is due already still fires.
+        // A timer cancelled after it became due still fires.
         if std::mem::replace(&mut self.polling, true) {
             return;
         }
-        for timer in self.timer.take().into_iter().chain(self.in_doubt.take()) {
+        for timer in self.timer.take().into_iter().chain(self.recheck_timer.take()) {
             ctx.cancel_future(timer);
         }
         let poll = poll(self.context.clone(), self.api.clone(), self.etag.clone());
-        ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.polled(poll, ctx)));
+        ctx.spawn(poll.into_actor(self).map(|poll, act, ctx| act.on_polled(poll, ctx)));
     }
 
-    fn polled(&mut self, poll: Poll, ctx: &mut Context<Self>) {
+    fn on_polled(&mut self, poll: Poll, ctx: &mut Context<Self>) {
         if !self.context.gate.is_open() {
-            // It could never look again. Its Connection ends, and the next one gets a gate that works.
+            // No further poll is possible. The Connection ends, and the next one gets a working gate.
             return ctx.stop();
         }
         self.polling = false;
-        let verdict = self.health.judge(&poll.found);
-        self.tell(&verdict, poll.took, poll.failed);
+        let verdict = self.health.judge(&poll.result);
+        self.report(&verdict, poll.took, poll.failed);
         let interval = poll.interval.unwrap_or(self.context.settings.health.poll_interval);
         match verdict {
             PollVerdict::Terminate(reason) => {
                 self.connection.do_send(Terminate { generation: self.generation, reason });
             }
             PollVerdict::Recheck(wait) => {
-                self.in_doubt = Some(ctx.run_later(wait, Self::poll));
+                self.recheck_timer = Some(ctx.run_later(wait, Self::poll));
             }
-            PollVerdict::Healthy | PollVerdict::Inconclusive if std::mem::take(&mut self.again) => {
+            PollVerdict::Healthy | PollVerdict::Inconclusive if std::mem::take(&mut self.poll_again) => {
                 self.poll(ctx);
             }
             PollVerdict::Healthy => {
                 self.etag = poll.etag.or_else(|| self.etag.take());
-                self.poll_again(interval, ctx);
+                self.schedule_poll(interval, ctx);
             }
-            PollVerdict::Inconclusive => self.poll_again(interval, ctx),
+            PollVerdict::Inconclusive => self.schedule_poll(interval, ctx),
         }
     }
 
-    /// Tells what a poll said: well, ill, or nothing.
-    fn tell(&self, verdict: &PollVerdict, took: Duration, failed: Option<String>) {
+    /// Records and publishes a verdict, if it is conclusive.
+    fn report(&self, verdict: &PollVerdict, took: Duration, failed: Option<String>) {
         let stats = &self.context.stats;
         if let Some(cause) = failed {
             stats.record_poll(took, Some(&cause));
@@ -151,13 +146,13 @@ impl HealthCheck {
     }
 }
 
-/// One poll, when the gate gives leave.
+/// Polls once, as soon as the gate permits it.
 async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>) -> Poll {
     let permit = match context.gate.acquire_permit(RequestClass::Health, &context.account).await {
         Ok(permit) => permit,
         Err(closed) => {
             return Poll {
-                found: PollResult::Failed,
+                result: PollResult::Failed,
                 etag: None,
                 interval: None,
                 took: Duration::ZERO,
@@ -165,30 +160,21 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
             };
         }
     };
-    let asked = now();
-    let answer = api.me(&context.token, etag.as_ref()).await;
-    let took = now().saturating_duration_since(asked);
     let interval = Some(permit.poll_interval);
-    match answer {
-        Ok(answer) => {
-            context.gate.report_answer(answer.rate);
-            let (found, etag) = match answer.value {
-                Me::Unmodified => (PollResult::Unmodified, None),
-                Me::User { user, etag } => {
-                    (PollResult::User { id: user.id, update_at: user.update_at }, etag)
-                }
-            };
-            Poll { found, etag, interval, took, failed: None }
+    let sent_at = now();
+    let answer = permit.request(async || api.me(&context.token, etag.as_ref()).await).await;
+    let took = now().saturating_duration_since(sent_at);
+    let (result, etag, failed) = match answer {
+        Ok(Me::Unmodified) => (PollResult::Unmodified, None, None),
+        Ok(Me::User { user, etag }) => {
+            (PollResult::User { id: user.id, update_at: user.update_at }, etag, None)
         }
-        Err(error) => {
-            context.gate.report_failure(&error);
-            let failed = Some(error.to_string());
-            Poll { found: finding(&error), etag: None, interval, took, failed }
-        }
-    }
+        Err(error) => (failed_poll(&error), None, Some(error.to_string())),
+    };
+    Poll { result, etag, interval, took, failed }
 }
 
-fn finding(error: &RestError) -> PollResult {
+fn failed_poll(error: &RestError) -> PollResult {
     if error.kind == RestErrorKind::Unauthorized { PollResult::Unauthorized } else { PollResult::Failed }
 }
 
@@ -197,7 +183,7 @@ impl Actor for HealthCheck {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let interval = self.context.settings.health.poll_interval;
-        self.poll_again(spread_delay(&self.context.account, interval), ctx);
+        self.schedule_poll(spread_delay(&self.context.account, interval), ctx);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -212,7 +198,7 @@ impl Handler<PollNow> for HealthCheck {
 
     fn handle(&mut self, _: PollNow, ctx: &mut Self::Context) {
         if self.polling {
-            self.again = true;
+            self.poll_again = true;
             return;
         }
         self.poll(ctx);
@@ -226,16 +212,16 @@ impl Handler<UpdateContext> for HealthCheck {
         let before = std::mem::replace(&mut self.context, context).settings.health;
         let now = self.context.settings.health;
         if self.polling
-            || self.in_doubt.is_some()
+            || self.recheck_timer.is_some()
             || (before.poll, before.poll_interval) == (now.poll, now.poll_interval)
         {
-            // What is on its way goes on as it is set then.
+            // The poll in flight schedules the next one with the new settings.
             return;
         }
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        self.poll_again(spread_delay(&self.context.account, now.poll_interval), ctx);
+        self.schedule_poll(spread_delay(&self.context.account, now.poll_interval), ctx);
     }
 }
 

@@ -1,5 +1,3 @@
-//! Replies: what an account says, in order within a channel, each post once.
-
 mod client;
 mod execute;
 mod find_posted;
@@ -23,37 +21,38 @@ use crate::{
     policy::KeyedQueue,
 };
 
-/// The most that may wait for one account: minutes of work at the pace that a server allows.
-const MOST_WAITING: usize = 1_000;
+/// The most actions that may wait for one account: minutes of work at a server's usual rate limit.
+const MAX_WAITING: usize = 1_000;
 
-/// The most bytes that may wait for one account, texts and files together. What is larger by itself may come when
-/// nothing else waits.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// The most bytes that may wait for one account, texts and files together. A larger action is accepted if nothing else
+/// waits.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The most signs of typing on their way: more than these are about channels that nobody looks at.
-const MOST_TYPING: usize = 8;
+/// The most typing notifications in flight; more than these are dropped, as they hardly help anyone.
+const MAX_TYPING: usize = 8;
 
-/// Says what one account is asked to say. It lives from the first time on, for as long as the account's Arbiter.
+/// Carries out the outgoing actions of one account, in order within a channel and without duplicate posts. It lives from
+/// the account's first action on, as long as the account's Arbiter.
 pub(super) struct Replies {
     client: Rc<ReplyClient>,
     queue: KeyedQueue<OrderingKey, Job>,
     bytes: usize,
     typing: usize,
-    /// Told when nothing waits.
+    /// Notified when nothing waits.
     draining: Vec<oneshot::Sender<()>>,
 }
 
-/// What keeps its order: posts of one channel, and changes of one post.
+/// The key of actions that keep their order: the posts of one channel, or the changes of one post.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum OrderingKey {
     Channel(ChannelId),
     Post(PostId),
 }
 
-/// Where the result goes.
+/// The sender for an action's result.
 pub(super) type Done = oneshot::Sender<Result<PostedIds, ReplyError>>;
 
-/// One order on its way.
+/// An action in the queue.
 struct Job {
     action: OutgoingAction,
     deadline: Instant,
@@ -61,23 +60,23 @@ struct Job {
     done: Done,
 }
 
-/// Says something; the result goes to `done`, which is dropped where it is lost.
+/// Submits an action. Its result goes to `done`, which is dropped if the result is lost.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Submit {
-    /// The account's actors' things, as they are now.
+    /// The account's current context.
     pub(super) context: Arc<AccountContext>,
     pub(super) generation: Generation,
     pub(super) action: OutgoingAction,
     pub(super) done: Done,
 }
 
-/// Tells when nothing waits.
+/// Requests a notification when nothing waits.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Drain(pub(super) oneshot::Sender<()>);
 
-/// Ends it.
+/// Stops the actor.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
@@ -86,7 +85,7 @@ impl Replies {
     pub(super) fn new(context: Arc<AccountContext>) -> Self {
         Self {
             client: Rc::new(ReplyClient::new(context)),
-            queue: KeyedQueue::new(MOST_WAITING),
+            queue: KeyedQueue::new(MAX_WAITING),
             bytes: 0,
             typing: 0,
             draining: Vec::new(),
@@ -96,16 +95,16 @@ impl Replies {
     fn enqueue(&mut self, action: OutgoingAction, done: Done) {
         let (bytes, deadline) =
             (size(&action), Instant::now() + self.client.context().settings.replies.deadline);
-        let full = if self.queue.len() >= MOST_WAITING {
+        let exceeded = if self.queue.len() >= MAX_WAITING {
             Some("1,000 replies")
-        } else if self.bytes > 0 && self.bytes + bytes > MOST_BYTES {
+        } else if self.bytes > 0 && self.bytes + bytes > MAX_BYTES {
             Some("16 MiB")
         } else {
             None
         };
-        if let Some(limit) = full {
+        if let Some(limit) = exceeded {
             let account = self.client.context().account.clone();
-            return answer(done, Err(ReplyError::QueueFull { account, limit }));
+            return send_result(done, Err(ReplyError::QueueFull { account, limit }));
         }
         self.bytes += bytes;
         self.queue.push(ordering_key(&action), Job { action, deadline, bytes, done });
@@ -118,34 +117,40 @@ impl Replies {
             ctx.spawn(work.map(move |result, act, ctx| {
                 act.queue.complete(&ordering_key);
                 act.bytes -= bytes;
-                answer(done, result);
+                send_result(done, result);
                 act.pump(ctx);
             }));
         }
         if self.queue.is_empty() {
             for waiting in self.draining.drain(..) {
-                // Whoever asked may have stopped waiting.
+                // The caller may no longer wait.
                 let _ = waiting.send(());
             }
         }
     }
 
-    /// It is tried once, beside everything else, and nothing waits for it.
-    fn type_now(&mut self, channel: ChannelId, root_id: Option<PostId>, done: Done, ctx: &mut Context<Self>) {
-        if self.typing >= MOST_TYPING {
-            return answer(done, Ok(PostedIds::default()));
+    /// Sends a typing notification once, outside the queue.
+    fn send_typing(
+        &mut self,
+        channel: ChannelId,
+        root_id: Option<PostId>,
+        done: Done,
+        ctx: &mut Context<Self>,
+    ) {
+        if self.typing >= MAX_TYPING {
+            return send_result(done, Ok(PostedIds::default()));
         }
         self.typing += 1;
-        let showing = execute::send_typing(self.client.clone(), channel, root_id).into_actor(self);
-        ctx.spawn(showing.map(move |result, act, _| {
+        let sending = execute::send_typing(self.client.clone(), channel, root_id).into_actor(self);
+        ctx.spawn(sending.map(move |result, act, _| {
             act.typing -= 1;
-            answer(done, result);
+            send_result(done, result);
         }));
     }
 }
 
-fn answer(done: Done, result: Result<PostedIds, ReplyError>) {
-    // Whoever asked may have stopped waiting.
+fn send_result(done: Done, result: Result<PostedIds, ReplyError>) {
+    // The caller may no longer wait.
     let _ = done.send(result);
 }
 
@@ -161,7 +166,7 @@ fn ordering_key(action: &OutgoingAction) -> OrderingKey {
     }
 }
 
-/// What an order holds in memory, about.
+/// Returns the approximate size of an action in memory, in bytes.
 fn size(action: &OutgoingAction) -> usize {
     match action {
         OutgoingAction::Post(draft) | OutgoingAction::Ephemeral { draft, .. } => {
@@ -180,7 +185,7 @@ impl Actor for Replies {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MOST_WAITING);
+        ctx.set_mailbox_capacity(MAX_WAITING);
     }
 }
 
@@ -191,7 +196,9 @@ impl Handler<Submit> for Replies {
         self.client.update_context(submit.context);
         self.client.set_generation(submit.generation);
         match submit.action {
-            OutgoingAction::Typing { channel, root_id } => self.type_now(channel, root_id, submit.done, ctx),
+            OutgoingAction::Typing { channel, root_id } => {
+                self.send_typing(channel, root_id, submit.done, ctx);
+            }
             action => {
                 self.enqueue(action, submit.done);
                 self.pump(ctx);

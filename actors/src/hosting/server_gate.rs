@@ -1,5 +1,3 @@
-//! The ServerGate: everything the accounts of one server share.
-
 mod handle;
 mod reconfigure;
 
@@ -11,7 +9,7 @@ use actix::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
-pub(super) use handle::{GateHandle, RequestPermit};
+pub(super) use handle::{GateError, GateHandle, RequestPermit};
 pub(super) use reconfigure::{ChangePollInterval, Configure};
 
 use super::{
@@ -23,22 +21,23 @@ use crate::{
     mattermost::{RestError, RestErrorKind},
     model::{AccountName, Fact, ServerName, ServerSnapshot},
     policy::{
-        FairQueue, GateLimits, RateLimitStatus, RequestClass, ServerProbe, ServerStatus, TokenBucket,
+        FairQueue, GateLimits, RateHeaders, RequestClass, ServerProbe, ServerStatus, TokenBucket,
         stretched_interval,
     },
     ports::{Api, ApiFactory},
 };
 
-/// Gives out requests and dials to the accounts of one server, and knows whether it is up.
+/// The gate of one server: it rations requests and dials among the server's accounts and tracks whether the server is
+/// up.
 pub(super) struct ServerGate {
     name: ServerName,
     factory: Arc<dyn ApiFactory>,
-    /// Made on the gate's own Arbiter at the first knock.
+    /// The API for probes, created on the gate's own Arbiter at the first probe.
     api: Option<Rc<dyn Api>>,
     poll_interval: Duration,
     accounts: usize,
     bucket: TokenBucket,
-    queue: FairQueue<AccountName, oneshot::Sender<RequestPermit>>,
+    queue: FairQueue<AccountName, oneshot::Sender<Duration>>,
     probe: ServerProbe,
     slots: Arc<Semaphore>,
     dial_slots: usize,
@@ -46,34 +45,35 @@ pub(super) struct ServerGate {
     supervisor: Addr<Supervisor>,
     /// The timer for the next grant.
     timer: Option<SpawnHandle>,
-    /// A knock on its way, or the timer for the next: there is one at most.
+    /// The probe in flight or the timer for the next; there is at most one.
     probe_handle: Option<SpawnHandle>,
-    /// The interval last told, to tell it once.
+    /// The poll interval last published.
     reported_interval: Duration,
 }
 
-/// Asks for one request.
+/// Requests permission for one request.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Acquire {
     class: RequestClass,
     account: AccountName,
-    grant: oneshot::Sender<RequestPermit>,
+    /// Receives the current interval between polls once the request may be made.
+    grant: oneshot::Sender<Duration>,
 }
 
-/// What a caller learned about the server.
+/// A caller's observation about the server.
 #[derive(Message)]
 #[rtype(result = "()")]
 enum ServerReport {
-    /// It could not be reached, or answered with a 5xx.
+    /// The server could not be reached or answered with a 5xx.
     Failed,
-    /// It answered 429.
+    /// The server answered 429, perhaps with a time to wait.
     Limited(Option<Duration>),
-    /// Its headers.
-    Rate(RateLimitStatus),
+    /// The server sent rate limit headers.
+    Rate(RateHeaders),
 }
 
-/// How many accounts are on the server now.
+/// Sets the number of accounts on the server.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct SetAccountCount(pub(super) usize);
@@ -108,7 +108,7 @@ impl ServerGate {
         GateHandle::new(Actor::start(gate), slots, spec.api.request_stats())
     }
 
-    /// Grants all that may go now, and sets a timer for the next.
+    /// Grants all requests that may be made now and sets a timer for the next.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
@@ -126,11 +126,11 @@ impl ServerGate {
         }
     }
 
-    /// Grants to the first whose asker still waits: a Connection that ended leaves its place to the next.
+    /// Grants the next request whose caller still waits. A caller that is gone costs no token.
     fn grant_one(&mut self, up: bool) {
         while let Some(grant) = self.queue.next(up) {
-            let permit = RequestPermit { poll_interval: self.stretched_interval() };
-            if grant.ticket.send(permit).is_ok() {
+            let poll_interval = self.stretched_interval();
+            if grant.ticket.send(poll_interval).is_ok() {
                 return;
             }
         }
@@ -139,7 +139,7 @@ impl ServerGate {
 
     fn stretched_interval(&mut self) -> Duration {
         let interval = stretched_interval(self.poll_interval, self.accounts, self.bucket.rate());
-        // Told when it changes by more than a tenth: rates that are learned waver.
+        // Published only when it changes by more than a tenth: learned rates fluctuate.
         let reported = self.reported_interval.as_secs_f64();
         if (interval.as_secs_f64() - reported).abs() > reported / 10.0 {
             self.reported_interval = interval;
@@ -154,14 +154,14 @@ impl ServerGate {
         self.probe_handle = Some(ctx.spawn(answer.into_actor(self).map(|answer, gate, ctx| {
             gate.probe_handle = None;
             if is_answer(answer.as_ref().err()) {
-                gate.answered(ctx);
+                gate.on_probe_answered(ctx);
             } else {
-                gate.unanswered(ctx);
+                gate.on_probe_failed(ctx);
             }
         })));
     }
 
-    fn answered(&mut self, ctx: &mut Context<Self>) {
+    fn on_probe_answered(&mut self, ctx: &mut Context<Self>) {
         if self.probe.probe_answered(now()) {
             self.observer.publish_server(&self.name, Fact::ServerUp);
             self.supervisor.do_send(ServerStatusChanged { server: self.name.clone(), down_since: None });
@@ -169,9 +169,9 @@ impl ServerGate {
         self.pump(ctx);
     }
 
-    fn unanswered(&mut self, ctx: &mut Context<Self>) {
-        let (wait, news) = self.probe.probe_failed();
-        if news {
+    fn on_probe_failed(&mut self, ctx: &mut Context<Self>) {
+        let (wait, went_down) = self.probe.probe_failed();
+        if went_down {
             self.observer.publish_server(&self.name, Fact::ServerDown);
             self.supervisor.do_send(ServerStatusChanged {
                 server: self.name.clone(),
@@ -185,8 +185,8 @@ impl ServerGate {
     }
 }
 
-/// Any answer below 500 means that the server is up, also one that refuses. A refused certificate is an answer too:
-/// each account finds out for itself that it is misconfigured.
+/// Returns true if the server is up: any answer below 500 counts, even a refusal. A rejected certificate counts too,
+/// because each account detects that misconfiguration itself.
 fn is_answer(error: Option<&RestError>) -> bool {
     error.is_none_or(|error| {
         !matches!(error.kind, RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_))
@@ -197,7 +197,7 @@ impl Actor for ServerGate {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // Every account has at most a poll, a connect and a report on its way.
+        // Each account has at most a poll, a connect and a report in flight.
         ctx.set_mailbox_capacity(super::supervisor::MAILBOX_CAPACITY);
     }
 }
@@ -205,9 +205,9 @@ impl Actor for ServerGate {
 impl Handler<Acquire> for ServerGate {
     type Result = ();
 
-    fn handle(&mut self, ask: Acquire, ctx: &mut Self::Context) {
-        // When the queue is full the asker finds its grant dropped, and says so.
-        let _ = self.queue.push(ask.class, ask.account, ask.grant);
+    fn handle(&mut self, acquire: Acquire, ctx: &mut Self::Context) {
+        // If the queue is full, the grant is dropped and the caller gets an error.
+        let _ = self.queue.push(acquire.class, acquire.account, acquire.grant);
         if self.timer.is_none() {
             self.pump(ctx);
         }
@@ -231,7 +231,7 @@ impl Handler<ServerReport> for ServerGate {
             }
             ServerReport::Rate(seen) => {
                 self.bucket.adapt(now(), seen);
-                // A timer that was set at a slower pace is set anew.
+                // The timer was set for another rate.
                 if self.timer.is_some() {
                     self.pump(ctx);
                 }
@@ -248,7 +248,7 @@ impl Handler<SetAccountCount> for ServerGate {
     }
 }
 
-/// Asks what is known of the server.
+/// Requests a snapshot of the server.
 #[derive(Message)]
 #[rtype(result = "ServerSnapshot")]
 struct GetSnapshot;

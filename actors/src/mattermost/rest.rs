@@ -1,17 +1,15 @@
-//! The REST API: requests with their limits, answers, errors and the server's rate headers.
+//! The REST API: requests with their limits, responses, errors and the server's rate headers.
 
 mod channels;
 pub(super) mod client;
 mod config;
 mod error;
-pub(super) mod failure;
 mod files;
 pub(super) mod headers;
 mod limits;
 mod post_list;
 mod posts;
 mod request_stats;
-mod requests;
 mod response;
 mod users;
 mod writing;
@@ -25,7 +23,6 @@ pub use headers::{Etag, RateHeaders};
 pub use limits::ClientLimits;
 pub use posts::{PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, SINCE_LIMIT};
 pub use request_stats::{RequestCount, RequestOutcome, RequestStats, WaitStats};
-pub use requests::SocketRequests;
 pub use response::{RestResponse, SystemPing};
 pub use users::{Me, User};
 pub use writing::{EphemeralPost, NewPost, Reaction};

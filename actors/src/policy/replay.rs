@@ -1,4 +1,4 @@
-//! The memory of an account: what it received, what it acknowledged, and what is missing.
+//! The state of an account's events: received, acknowledged and missing.
 
 mod backlog;
 mod channel;
@@ -8,8 +8,8 @@ mod recent;
 mod sequence;
 mod state;
 
-pub use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
-pub use cursor::{Anchor, Cursor};
-pub use edits::EditCursor;
-pub use sequence::{Sequence, SequenceCheck};
+pub(crate) use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
+pub(crate) use cursor::Anchor;
+pub(crate) use sequence::{Sequence, SequenceCheck};
+pub(crate) use state::AuditReadiness;
 pub use state::{ReplaySettings, ReplayState, StartFrom};

@@ -1,4 +1,4 @@
-//! The test harness: a Supervisor in paused time, a fake server, and a sink that collects events.
+//! A test harness for the actors: a Supervisor in paused time, a fake server and a collecting sink.
 
 mod api;
 mod channels;
@@ -36,15 +36,15 @@ pub(crate) use server_socket::{PING, ServerSocket};
 pub(crate) use sink::{CollectingSink, ReceivedChange, SinkBehavior};
 pub(crate) use store::CrashStore;
 
-/// The longest wait for an observation, in virtual time.
+/// The longest wait of a test, in virtual time.
 const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 
-/// The longest wait in tests with real sockets.
+/// The longest wait of a test in real time.
 pub(crate) const REAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// A fake server, and a host connected to it.
+/// A fake server and a host that connects to it.
 pub(crate) struct Harness {
     pub(crate) fake: FakeServer,
     pub(crate) host: TestHost,
@@ -57,7 +57,7 @@ pub(crate) struct TestHost {
     pub(crate) supervisor: Addr<Supervisor>,
     observations: Receiver<Arc<Observation>>,
     timeout: Duration,
-    /// The observations received so far, in order.
+    /// All observations so far, in order.
     pub(crate) seen: Vec<Arc<Observation>>,
 }
 
@@ -75,7 +75,7 @@ impl DerefMut for Harness {
     }
 }
 
-/// Returns settings without jitter, all on one thread.
+/// Returns settings without jitter, with all actors on one thread.
 pub(crate) fn settings() -> HostSettings {
     with_restart(RestartSettings::default())
 }
@@ -89,7 +89,7 @@ pub(crate) fn name(name: &str) -> AccountName {
     AccountName::new(name).unwrap()
 }
 
-/// Returns `bot-0`, `bot-1` and so on.
+/// Returns this many account names.
 pub(crate) fn bots(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("bot-{n}")).collect()
 }
@@ -114,18 +114,18 @@ impl Harness {
     pub(crate) fn new(settings: HostSettings, limits: GateLimits) -> Self {
         let (fake, store) = (FakeServer::default(), CrashStore::default());
         let supervisor = Supervisor::new(settings).with_store(Arc::new(store.clone()));
-        let host = TestHost::new(supervisor, limits, Arc::new(fake.clone()));
+        let host = TestHost::of(supervisor, limits, Arc::new(fake.clone()));
         Self { fake, host, store }
     }
 
-    /// Returns a harness in real time, for threads that hang or die.
+    /// Creates a harness in real time, for threads that hang or die.
     pub(crate) fn real_time(settings: HostSettings) -> Self {
         let fake = FakeServer::default();
         let host = TestHost::real_time(settings, Arc::new(fake.clone()));
         Self { fake, host, store: CrashStore::default() }
     }
 
-    /// Adds a user to the server and an account of the same name to the host.
+    /// Hosts a new user of the server under its own name.
     pub(crate) async fn host(&mut self, account: &str) {
         self.host_with(account, self.sink.clone()).await.unwrap();
     }
@@ -139,7 +139,7 @@ impl Harness {
         self.host.add(account, account, sink).await
     }
 
-    /// Adds an account as [`host`](Self::host) does, and waits until it is ready.
+    /// Hosts a user and waits until it is ready.
     pub(crate) async fn ready(&mut self, account: &str) {
         self.host(account).await;
         self.wait_until_ready(account).await;
@@ -147,19 +147,19 @@ impl Harness {
 }
 
 impl TestHost {
-    fn new(supervisor: Supervisor, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
+    fn of(supervisor: Supervisor, limits: GateLimits, api: Arc<dyn ApiFactory>) -> Self {
         let observations = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         supervisor.do_send(AddServer(ServerSpec { name: server(), api, limits }));
         Self { sink: Arc::default(), supervisor, observations, timeout: TIMEOUT, seen: Vec::new() }
     }
 
-    /// Returns a host in real time.
+    /// Creates a host in real time.
     pub(crate) fn real_time(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
         Self::real_time_with(Supervisor::new(settings), api)
     }
 
-    /// Returns a host in real time, with a store.
+    /// Creates a host in real time, with a store.
     pub(crate) fn with_store(
         settings: HostSettings,
         api: Arc<dyn ApiFactory>,
@@ -170,7 +170,7 @@ impl TestHost {
 
     fn real_time_with(supervisor: Supervisor, api: Arc<dyn ApiFactory>) -> Self {
         let sink = Arc::new(CollectingSink::real_time());
-        Self { timeout: REAL_TIMEOUT, sink, ..Self::new(supervisor, unlimited_rate(), api) }
+        Self { timeout: REAL_TIMEOUT, sink, ..Self::of(supervisor, unlimited_rate(), api) }
     }
 
     pub(crate) async fn add(
@@ -205,7 +205,7 @@ impl TestHost {
     pub(crate) async fn wait_for(&mut self, account: &str, wanted: impl Fn(&Fact) -> bool) -> Fact {
         let account = name(account);
         self.find(|seen| {
-            matches!(&seen.subject, Subject::Account(subject, _) if *subject == account) && wanted(&seen.fact)
+            matches!(&seen.subject, Subject::Account(who, _) if *who == account) && wanted(&seen.fact)
         })
         .await
     }
@@ -221,8 +221,8 @@ impl TestHost {
         let missing = std::cell::RefCell::new(&mut missing);
         for _ in 0..waiting {
             self.find(|seen| match &seen.subject {
-                Subject::Account(subject, _) if matches!(seen.fact, Fact::Ready { .. }) => {
-                    missing.borrow_mut().remove(subject)
+                Subject::Account(who, _) if matches!(seen.fact, Fact::Ready { .. }) => {
+                    missing.borrow_mut().remove(who)
                 }
                 _ => false,
             })
@@ -230,7 +230,7 @@ impl TestHost {
         }
     }
 
-    /// Waits until a Connection of the account has ended; returns the reason and whether it was charged.
+    /// Waits until a Connection of the account has ended.
     pub(crate) async fn wait_until_closed(&mut self, account: &str) -> (CloseReason, bool) {
         match self.wait_for(account, |fact| matches!(fact, Fact::Closed { .. })).await {
             Fact::Closed { reason, charged, .. } => (reason, charged),
@@ -238,7 +238,7 @@ impl TestHost {
         }
     }
 
-    /// Waits until the next Connection is scheduled; returns the delay and whether it resumes.
+    /// Waits until the next Connection is scheduled.
     pub(crate) async fn wait_until_scheduled(&mut self, account: &str) -> (Duration, bool) {
         match self.wait_for(account, |fact| matches!(fact, Fact::RestartScheduled { .. })).await {
             Fact::RestartScheduled { after, resume } => (after, resume),
@@ -251,7 +251,7 @@ impl TestHost {
         self.find(|seen| matches!(seen.subject, Subject::Server(_)) && wanted(&seen.fact)).await
     }
 
-    /// Waits for a fact about anything.
+    /// Waits for a fact about any subject.
     pub(crate) async fn wait_for_any_fact(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
         self.find(|seen| wanted(&seen.fact)).await
     }
@@ -267,15 +267,15 @@ impl TestHost {
                         }
                     }
                     Err(RecvError::Lagged(missed)) => panic!("missed {missed} observations"),
-                    Err(RecvError::Closed) => panic!("the Supervisor has ended"),
+                    Err(RecvError::Closed) => panic!("the Supervisor has stopped"),
                 }
             }
         })
         .await;
-        found.unwrap_or_else(|_| panic!("the expected observation did not come; seen: {:#?}", self.seen))
+        found.unwrap_or_else(|_| panic!("the fact was not observed in time; seen: {:#?}", self.seen))
     }
 
-    /// Lets virtual time pass, and keeps the observations made meanwhile.
+    /// Advances virtual time, and collects the observations made meanwhile.
     pub(crate) async fn advance(&mut self, time: Duration) {
         tokio::time::sleep(time).await;
         while let Ok(seen) = self.observations.try_recv() {
@@ -283,7 +283,7 @@ impl TestHost {
         }
     }
 
-    /// Lets a long virtual time pass, and drops the observations made meanwhile before the channel overflows.
+    /// Advances virtual time by a long span, and discards the observations so that they do not pile up.
     pub(crate) async fn advance_discarding(&mut self, time: Duration) {
         for _ in 0..time.as_secs() {
             tokio::time::sleep(SECOND).await;
@@ -291,10 +291,10 @@ impl TestHost {
         }
     }
 
-    /// Counts the facts with a label that were observed about an account.
+    /// Returns the number of observed facts with this label about an account.
     pub(crate) fn count(&self, account: &str, label: &str) -> usize {
         let about = |seen: &&Arc<Observation>| {
-            matches!(&seen.subject, Subject::Account(subject, _) if subject.as_str() == account)
+            matches!(&seen.subject, Subject::Account(who, _) if who.as_str() == account)
                 && seen.fact.label() == label
         };
         self.seen.iter().filter(about).count()

@@ -1,11 +1,14 @@
-//! What is known of an account, in the words of a person.
+//! Formats an account's data for a terminal.
 
 use std::time::{Duration, SystemTime};
 
-use crate::admin::dto::{Account, Ending, millis};
+use crate::{
+    admin::dto::{Account, Ending},
+    telemetry::time::millis,
+};
 
-/// Why a Connection ended, and how long the account was away. One that is `open` keeps it away to this moment: it is
-/// the newest of an account that is not ready.
+/// Formats the reason of an ending and how long the account was away. `open`: this ending is the account's newest and it
+/// is not ready again yet.
 pub(super) fn ending(ending: &Ending, open: bool) -> String {
     let why = match &*ending.reason {
         "stale" | "deaf" | "unauthorized" if ending.seen_by_sibling => {
@@ -17,13 +20,13 @@ pub(super) fn ending(ending: &Ending, open: bool) -> String {
     match ending.back_after_ms {
         Some(ms) => format!("{why}{charged}; back after {}", time(Duration::from_millis(ms))),
         None if open => format!("{why}{charged}; not back yet"),
-        // Another ending came before the account was ready, or the host did not learn when it was.
+        // Another ending came before the account was ready, or the host did not see it become ready.
         None => format!("{why}{charged}"),
     }
 }
 
-/// What an account is about at the moment, beyond its state.
-pub(super) fn activity(account: &Account, at: SystemTime) -> Option<String> {
+/// Describes what an account is doing now, if that is more than its state says.
+pub(super) fn activity(account: &Account, now: SystemTime) -> Option<String> {
     if let Some(progress) = account.catching_up.filter(|_| account.state == "catching_up") {
         return Some(format!(
             "{} of {} channels, {} recovered",
@@ -31,20 +34,20 @@ pub(super) fn activity(account: &Account, at: SystemTime) -> Option<String> {
         ));
     }
     if !account.stalled_by.is_empty() {
-        return Some(format!("the {} takes nothing", account.stalled_by.join(" and the ")));
+        return Some(format!("stalled by the {}", account.stalled_by.join(" and the ")));
     }
     let next = account.next_attempt.as_deref()?;
-    let wait = humantime::parse_rfc3339(next).ok()?.duration_since(at).unwrap_or_default();
-    Some(format!("again in {}", time(wait)))
+    let wait = humantime::parse_rfc3339(next).ok()?.duration_since(now).unwrap_or_default();
+    Some(format!("next attempt in {}", time(wait)))
 }
 
-/// How long ago that was.
-pub(super) fn ago(time_of: &str, at: SystemTime) -> String {
-    let since = humantime::parse_rfc3339(time_of).ok().and_then(|since| at.duration_since(since).ok());
+/// Formats the time that has passed since then.
+pub(super) fn ago(time_of: &str, now: SystemTime) -> String {
+    let since = humantime::parse_rfc3339(time_of).ok().and_then(|since| now.duration_since(since).ok());
     time(since.unwrap_or_default())
 }
 
-/// A length of time, in its two largest units.
+/// Formats a duration in its two largest units.
 pub(super) fn time(time: Duration) -> String {
     let ms = millis(time);
     let seconds = ms / 1_000;
@@ -62,7 +65,7 @@ pub(super) fn time(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn an_ending(reason: &str, seen_by_sibling: bool, back_after_ms: Option<u64>) -> Ending {
+    fn sample_ending(reason: &str, seen_by_sibling: bool, back_after_ms: Option<u64>) -> Ending {
         Ending {
             at: String::new(),
             generation: 1,
@@ -78,21 +81,24 @@ mod tests {
 
     #[test]
     fn an_ending_says_why_and_whether_it_is_over() {
-        for (given, said) in [
-            (an_ending("stale", true, Some(412)), "stale: another account saw it change; back after 0.4 s"),
-            (an_ending("deaf", false, Some(61_000)), "deaf: in words; back after 1 min 1 s"),
-            (an_ending("dropped", true, None), "dropped: in words; not back yet"),
+        for (given, expected) in [
+            (
+                sample_ending("stale", true, Some(412)),
+                "stale: another account saw it change; back after 0.4 s",
+            ),
+            (sample_ending("deaf", false, Some(61_000)), "deaf: in words; back after 1 min 1 s"),
+            (sample_ending("dropped", true, None), "dropped: in words; not back yet"),
         ] {
-            assert_eq!(ending(&given, true), said);
+            assert_eq!(ending(&given, true), expected);
         }
-        assert_eq!(ending(&an_ending("dropped", true, None), false), "dropped: in words");
-        let charged = Ending { charged: true, ..an_ending("protocol", false, None) };
+        assert_eq!(ending(&sample_ending("dropped", true, None), false), "dropped: in words");
+        let charged = Ending { charged: true, ..sample_ending("protocol", false, None) };
         assert_eq!(ending(&charged, true), "protocol: in words, charged; not back yet");
     }
 
     #[test]
     fn times_are_short() {
-        for (ms, said) in [
+        for (ms, expected) in [
             (0, "0 ms"),
             (49, "49 ms"),
             (412, "0.4 s"),
@@ -102,7 +108,7 @@ mod tests {
             (3_600_000, "1 h 0 min"),
             (90_000_000, "1 d 1 h"),
         ] {
-            assert_eq!(time(Duration::from_millis(ms)), said);
+            assert_eq!(time(Duration::from_millis(ms)), expected);
         }
     }
 }

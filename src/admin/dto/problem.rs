@@ -1,34 +1,34 @@
-//! What went wrong, as RFC 9457 says it.
+//! Problem details (RFC 9457).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The media type of a problem.
+/// The media type of problem details.
 pub const TYPE: &str = "application/problem+json";
 
-/// What went wrong (RFC 9457).
+/// A problem: the reason why a request failed (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// The kind of problem: `about:blank`, for the status says it.
+    /// The kind of problem: always `about:blank`, because the status says it.
     pub r#type: String,
-    /// The kind of problem in words.
+    /// The name of the status.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What is wrong, and how to mend it.
+    /// A description of the problem and, where possible, a way to fix it.
     pub detail: String,
-    /// Everything that is wrong with a configuration.
+    /// All errors of a configuration.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub problems: Vec<ConfigProblem>,
 }
 
-/// One thing that is wrong with a configuration.
+/// An error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigProblem {
     /// The key.
     pub key: String,
-    /// What is wrong.
+    /// The error.
     pub problem: String,
-    /// How to mend it.
+    /// A way to fix it.
     pub remedy: String,
 }

@@ -1,4 +1,4 @@
-//! A Mattermost server.
+//! A Mattermost server, as the API shows it.
 
 use std::time::SystemTime;
 
@@ -6,35 +6,35 @@ use matterhost_actors::model::ServerSnapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::format_time;
+use crate::telemetry::time::rfc3339;
 
 /// A Mattermost server at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Server {
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub name: String,
-    /// Its address.
+    /// The URL.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub url: Option<String>,
-    /// Whether it answers, as far as is known.
+    /// True unless the server is known not to answer.
     pub up: bool,
-    /// Since when it has not answered.
+    /// The time since which it has not answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub down_since: Option<String>,
-    /// Accounts that are on it.
+    /// Accounts on this server.
     pub accounts: usize,
-    /// The pace of requests at the moment.
+    /// The current rate of requests.
     pub requests_per_second: f64,
-    /// Requests that wait for their turn.
+    /// Requests waiting to be sent.
     pub waiting: usize,
-    /// Connections between dial and hello.
+    /// Connections being opened, from dial to hello.
     pub dials: usize,
-    /// Until when its rate limit lets nothing through.
+    /// The time until which its rate limit blocks all requests.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paused_until: Option<String>,
 }
 
-/// All servers, by name.
+/// All servers, sorted by name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Servers {
     /// The servers.
@@ -42,19 +42,19 @@ pub struct Servers {
 }
 
 impl Server {
-    /// What is known of a server, and where it is.
+    /// Converts the snapshot of a server and adds its URL.
     pub fn new(of: &ServerSnapshot, url: Option<String>) -> Self {
         let now = SystemTime::now();
         Self {
             name: of.server.to_string(),
             url,
             up: of.up,
-            down_since: of.down_for.map(|down| format_time(now - down)),
+            down_since: of.down_for.map(|down| rfc3339(now - down)),
             accounts: of.accounts,
             requests_per_second: of.requests_per_second,
             waiting: of.waiting,
             dials: of.dials,
-            paused_until: of.paused_for.map(|pause| format_time(now + pause)),
+            paused_until: of.paused_for.map(|pause| rfc3339(now + pause)),
         }
     }
 }

@@ -64,7 +64,7 @@ fn what_files_hold_now_is_taken_of_those_that_changed() {
 
 #[test]
 fn what_cannot_be_used_stays_as_it_was_and_is_told() {
-    for (file, text, key, what) in [
+    for (file, text, key, message) in [
         ("one.token", "", "accounts.one.token_file", "the token is empty"),
         ("one.token", "half a\ntok", "accounts.one.token_file", "the token holds white space"),
         ("one.token", TOKENS[1], "accounts.one.token_file", "it has the same token as another account"),
@@ -81,9 +81,11 @@ fn what_cannot_be_used_stays_as_it_was_and_is_told() {
         write(dir.path(), file, text);
         let (now, problems) = before.reread_files();
         assert_eq!(changed(&before, &now), [""; 0], "{file}");
-        let told = &problems[0];
-        assert!(told.key == key && told.message.contains(what), "{told}");
-        assert!(problems.iter().all(|told| !TOKENS.iter().any(|token| told.to_string().contains(token))));
+        let problem = &problems[0];
+        assert!(problem.key == key && problem.message.contains(message), "{problem}");
+        assert!(
+            problems.iter().all(|problem| !TOKENS.iter().any(|token| problem.to_string().contains(token)))
+        );
     }
     let dir = TempDir::new().unwrap();
     let before = config(dir.path());
@@ -92,7 +94,7 @@ fn what_cannot_be_used_stays_as_it_was_and_is_told() {
     }
     let (now, problems) = before.reread_files();
     assert_eq!((changed(&before, &now).len(), problems.len()), (0, 5), "{problems:#?}");
-    assert!(problems.iter().all(|told| told.message.contains("it cannot be read")), "{problems:#?}");
+    assert!(problems.iter().all(|problem| problem.message.contains("it cannot be read")), "{problems:#?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-use std::fs;
+use std::{fs, time::Duration};
 
 use matterhost_actors::model::{
-    AccountName, AccountUser, ChannelId, EventBody, Generation, PostKey, ServerName,
+    AccountName, AccountUser, Change, ChannelId, EventBody, Generation, PostKey, ServerName,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use matterhost_actors::{
     policy::RestartPolicy,
-    ports::{Delivered, Outcome},
+    ports::{Delivered, Outcome, Poster},
 };
 use tokio::time::{Instant, sleep};
 
@@ -14,7 +14,7 @@ use crate::sinks::{
     HandlerDeps,
     exec::Exec,
     message::Message,
-    reply::{DiscardingReplyPoster, ReplyPoster},
+    reply::DiscardingReplyPoster,
     webhook::Webhook,
     worker::{self, Worker},
 };
@@ -66,9 +66,9 @@ pub async fn retry_dead_letters(sink: &SinkConfig, config: &Config) -> io::Resul
 impl Carrier {
     /// `None` for a sink that refuses nothing.
     fn start(sink: &SinkConfig, restart: RestartPolicy) -> io::Result<Option<Self>> {
-        let reply_poster: Arc<dyn ReplyPoster> = Arc::new(DiscardingReplyPoster::default());
+        let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new(Arc::clone(&sink.name)));
         // What is refused again is kept once all are tried.
-        let handler_deps = HandlerDeps { sink: Arc::clone(&sink.name), reply_poster, dead_letters: None };
+        let handler_deps = HandlerDeps { sink: Arc::clone(&sink.name), poster, dead_letters: None };
         Ok(match &sink.kind {
             SinkKind::Webhook(config) => {
                 Some(Self::Webhook(Webhook::start((**config).clone(), handler_deps)?))

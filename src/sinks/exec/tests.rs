@@ -1,10 +1,9 @@
+use matterhost_actors::{model::OutgoingAction, ports::Poster};
+
 use super::*;
-use crate::sinks::{
-    reply::ReplyPoster,
-    tests::{
-        fake_child::{FakeChild, processes_in, until},
-        fixtures::{DEADLINE, RecordingReplyPoster, delivered, handler_deps, outcome, post, post_with_text},
-    },
+use crate::sinks::tests::{
+    fake_child::{FakeChild, processes_in, until},
+    fixtures::{DEADLINE, RecordingReplyPoster, delivered, handler_deps, outcome, post, post_with_text},
 };
 
 #[tokio::test]
@@ -12,10 +11,8 @@ async fn one_that_dies_hangs_or_closes_its_output_is_started_again_and_nothing_i
     for (words, timeout) in
         [("die-once", DEADLINE), ("hang-once", Duration::from_secs(2)), ("close-once", DEADLINE)]
     {
-        let child = FakeChild::with_default_script(
-            |config| config.timeout = timeout,
-            handler_deps("child").reply_poster,
-        );
+        let child =
+            FakeChild::with_default_script(|config| config.timeout = timeout, handler_deps("child").poster);
         assert_eq!(delivered(&child.exec, &post("c", "before")).await, Outcome::Acknowledged);
         let (bad, other) = (post_with_text("c", "bad", words), post("d", "other"));
         let (bad, other) = tokio::join!(delivered(&child.exec, &bad), delivered(&child.exec, &other));
@@ -32,7 +29,7 @@ async fn one_that_dies_hangs_or_closes_its_output_is_started_again_and_nothing_i
 async fn what_it_said_before_it_died_counts() {
     let script = "import json,os,sys\nids = [json.loads(sys.stdin.readline())['id'] for _ in range(8)]\n\
                   os.write(1, ''.join(json.dumps({'ack': id}) + '\\n' for id in ids).encode())\nos._exit(0)\n";
-    let child = FakeChild::with(script, |_| {}, handler_deps("child").reply_poster);
+    let child = FakeChild::with(script, |_| {}, handler_deps("child").poster);
     let waiting: Vec<_> =
         (0..8).map(|n| child.exec.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
     for given in waiting {
@@ -47,7 +44,7 @@ async fn one_that_talks_without_end_and_answers_nothing_is_started_again() {
     let child = FakeChild::with(
         script,
         |config| config.timeout = Duration::from_secs(1),
-        handler_deps("child").reply_poster,
+        handler_deps("child").poster,
     );
     let answer = outcome(child.exec.deliver(&post("c", "1"))).await;
     assert!(matches!(answer, Outcome::Retry { .. }), "{answer:?}");
@@ -71,17 +68,17 @@ async fn lines_that_say_nothing_are_told_and_hurt_nothing() {
 #[tokio::test]
 async fn a_reply_is_posted_before_its_event_is_acknowledged() {
     let posted = Arc::<RecordingReplyPoster>::default();
-    let child = FakeChild::with_default_script(|_| {}, Arc::clone(&posted) as Arc<dyn ReplyPoster>);
+    let child = FakeChild::with_default_script(|_| {}, Arc::clone(&posted) as Arc<dyn Poster>);
     assert_eq!(delivered(&child.exec, &post_with_text("c", "1", "reply")).await, Outcome::Acknowledged);
-    let [reply] = &posted.replies()[..] else { panic!("{:?}", posted.replies()) };
-    assert_eq!((&*reply.event_id, &*reply.text, reply.channel.as_str()), ("1", "hi", "c"));
-    assert_eq!(reply.thread.as_ref().unwrap().as_str(), "1");
+    let [(_, OutgoingAction::Post(draft))] = &posted.actions()[..] else { panic!("{:?}", posted.actions()) };
+    assert_eq!((&*draft.text, draft.channel.as_str()), ("hi", "c"));
+    assert_eq!(draft.key.as_ref().unwrap().as_str(), "1#child#0");
+    assert_eq!(draft.root_id.as_ref().unwrap().as_str(), "1");
 }
 
 #[tokio::test]
 async fn it_has_no_more_unanswered_than_it_may() {
-    let child =
-        FakeChild::with_default_script(|config| config.in_flight = 2, handler_deps("child").reply_poster);
+    let child = FakeChild::with_default_script(|config| config.in_flight = 2, handler_deps("child").poster);
     child.hold(true);
     let waiting: Vec<_> =
         (0..6).map(|n| child.exec.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
@@ -109,7 +106,7 @@ async fn at_its_end_the_whole_group_is_gone() {
 async fn one_that_does_not_end_by_itself_is_made_to() {
     let script = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('lives','w').write('x')\n\
                   while True: time.sleep(600)\n";
-    let child = FakeChild::with(script, |_| {}, handler_deps("child").reply_poster);
+    let child = FakeChild::with(script, |_| {}, handler_deps("child").poster);
     until("it has begun", || child.lives() == 1).await;
     let given = child.exec.deliver(&post("c", "1"));
     child.exec.worker.close();
@@ -134,7 +131,7 @@ async fn it_gets_no_variable_that_may_hold_a_token() {
     let child = FakeChild::with(
         script,
         |config| config.pass_env = vec!["CARGO_PKG_NAME".into()],
-        handler_deps("child").reply_poster,
+        handler_deps("child").poster,
     );
     until("it has begun", || child.lives() > 0).await;
     let names = std::fs::read_to_string(child.path("lives")).unwrap();
@@ -147,7 +144,7 @@ async fn it_gets_no_variable_that_may_hold_a_token() {
 async fn one_that_cannot_be_started_keeps_events_waiting() {
     let child = FakeChild::with_default_script(
         |config| config.command = vec!["no-such-program".into()],
-        handler_deps("child").reply_poster,
+        handler_deps("child").poster,
     );
     for _ in 0..3 {
         let answer = outcome(child.exec.deliver(&post("c", "1"))).await;

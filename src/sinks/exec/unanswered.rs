@@ -1,6 +1,6 @@
 //! The events that a child has and has not answered.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use futures_util::future::{BoxFuture, join_all};
 use matterhost_actors::ports::Outcome;
@@ -85,7 +85,7 @@ impl UnansweredEvents {
         let n = self.events[place].replies.len();
         let reply = given.into_reply(events[place], &self.handler_deps.sink, n)?;
         if let (Some(reply), Some(event)) = (reply, self.events.get_mut(place)) {
-            event.replies.push(Arc::clone(&self.handler_deps.reply_poster).post(reply));
+            event.replies.push(self.handler_deps.post(reply));
         }
         Ok(())
     }

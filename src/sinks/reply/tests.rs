@@ -70,8 +70,10 @@ fn the_charset_is_looked_at() {
 #[tokio::test]
 async fn while_nobody_posts_replies_are_dropped() {
     let reply = read_one(r#"{"text":"hi"}"#).unwrap().remove(0);
-    let reply_poster = DiscardingReplyPoster::default();
-    reply_poster.post(reply.clone()).await;
-    reply_poster.post(reply).await;
-    assert!(reply_poster.told.load(Ordering::Relaxed));
+    let poster = DiscardingReplyPoster::new("hook".into());
+    let account = reply.account.clone();
+    let action = reply.into_action().unwrap();
+    poster.post(&account, action.clone()).await.unwrap();
+    poster.post(&account, action).await.unwrap();
+    assert!(poster.logged.load(Ordering::Relaxed));
 }

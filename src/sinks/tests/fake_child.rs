@@ -7,12 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost_actors::policy::{RestartPolicy, RestartSettings};
+use matterhost_actors::{
+    policy::{RestartPolicy, RestartSettings},
+    ports::Poster,
+};
 use tempfile::TempDir;
 
 use super::fixtures::{DEADLINE, handler_deps};
-use crate::sinks::exec::Exec;
-use crate::{config::ExecConfig, sinks::reply::ReplyPoster};
+use crate::{config::ExecConfig, sinks::exec::Exec};
 
 /// Does what the message of a post says: `ack` by default, `retry-once`, `reject`, `die-once`, `hang-once`, and so
 /// on. While there is a file `hold` it answers nothing. What it has taken is in the file `heard`.
@@ -53,13 +55,13 @@ pub(in crate::sinks) struct FakeChild {
 
 impl FakeChild {
     pub(in crate::sinks) fn start() -> Self {
-        Self::with(HANDLER, |_| {}, handler_deps("child").reply_poster)
+        Self::with(HANDLER, |_| {}, handler_deps("child").poster)
     }
 
     pub(in crate::sinks) fn with(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        reply_poster: Arc<dyn ReplyPoster>,
+        poster: Arc<dyn Poster>,
     ) -> Self {
         let settings = RestartSettings {
             min_backoff: Duration::from_millis(10),
@@ -67,14 +69,14 @@ impl FakeChild {
             reset_after: Duration::from_secs(1),
             ..RestartSettings::default()
         };
-        Self::with_policy(script, change, reply_poster, RestartPolicy::new(settings).unwrap(), &[])
+        Self::with_policy(script, change, poster, RestartPolicy::new(settings).unwrap(), &[])
     }
 
     /// With a policy of its own, and files that lie there at the start.
     pub(in crate::sinks) fn with_policy(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
-        reply_poster: Arc<dyn ReplyPoster>,
+        poster: Arc<dyn Poster>,
         policy: RestartPolicy,
         files: &[(&str, &str)],
     ) -> Self {
@@ -90,7 +92,7 @@ impl FakeChild {
             timeout: DEADLINE,
         };
         change(&mut config);
-        let handler_deps = crate::sinks::HandlerDeps { reply_poster, ..handler_deps("child") };
+        let handler_deps = crate::sinks::HandlerDeps { poster, ..handler_deps("child") };
         let exec = Exec::start(config, policy, handler_deps).unwrap();
         Self { exec, dir }
     }
@@ -98,9 +100,9 @@ impl FakeChild {
     /// With the usual script.
     pub(in crate::sinks) fn with_default_script(
         change: impl FnOnce(&mut ExecConfig),
-        reply_poster: Arc<dyn ReplyPoster>,
+        poster: Arc<dyn Poster>,
     ) -> Self {
-        Self::with(HANDLER, change, reply_poster)
+        Self::with(HANDLER, change, poster)
     }
 
     pub(in crate::sinks) fn path(&self, name: &str) -> PathBuf {

@@ -8,15 +8,15 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, PostKey, ServerName},
-    ports::{Delivered, EventSink, Outcome},
+    model::{
+        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, OutgoingAction, PostKey,
+        PostedIds, ReplyError, ServerName,
+    },
+    ports::{Delivered, EventSink, Outcome, Poster},
 };
 use tokio::sync::oneshot;
 
-use crate::sinks::{
-    HandlerDeps,
-    reply::{Reply, ReplyPoster},
-};
+use crate::sinks::HandlerDeps;
 
 /// How long anything may take: long, for a machine under load.
 pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
@@ -129,22 +129,27 @@ pub(in crate::sinks) fn post_with_text(channel: &str, id: &str, words: &str) -> 
     Arc::new(event("helpdesk", "posted", channel, id, &data.to_string()))
 }
 
-/// Keeps the replies that are to be posted, each after a while, as a server takes one.
+/// A poster that records the actions, each after a delay like that of a server.
 #[derive(Default)]
-pub(in crate::sinks) struct RecordingReplyPoster(Arc<Mutex<Vec<Reply>>>);
+pub(in crate::sinks) struct RecordingReplyPoster(Arc<Mutex<Vec<(AccountName, OutgoingAction)>>>);
 
 impl RecordingReplyPoster {
-    pub(in crate::sinks) fn replies(&self) -> Vec<Reply> {
+    pub(in crate::sinks) fn actions(&self) -> Vec<(AccountName, OutgoingAction)> {
         self.0.lock().unwrap().clone()
     }
 }
 
-impl ReplyPoster for RecordingReplyPoster {
-    fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
-        let posted = Arc::clone(&self.0);
+impl Poster for RecordingReplyPoster {
+    fn post(
+        &self,
+        account: &AccountName,
+        action: OutgoingAction,
+    ) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        let (posted, account) = (Arc::clone(&self.0), account.clone());
         let posting = async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            posted.lock().unwrap().push(reply);
+            posted.lock().unwrap().push((account, action));
+            Ok(PostedIds::default())
         };
         posting.boxed()
     }
@@ -152,9 +157,5 @@ impl ReplyPoster for RecordingReplyPoster {
 
 /// Supplies for a sink that refuses nothing for good, and whose replies go nowhere.
 pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
-    HandlerDeps {
-        sink: sink.into(),
-        reply_poster: Arc::<RecordingReplyPoster>::default(),
-        dead_letters: None,
-    }
+    HandlerDeps { sink: sink.into(), poster: Arc::<RecordingReplyPoster>::default(), dead_letters: None }
 }

@@ -148,7 +148,7 @@ async fn a_child_that_does_anything() {
         let child = FakeChild::with_policy(
             ANYTHING,
             change,
-            handler_deps("child").reply_poster,
+            handler_deps("child").poster,
             policy.unwrap(),
             &[("seed", &seed.to_string())],
         );

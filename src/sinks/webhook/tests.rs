@@ -1,10 +1,12 @@
 use std::sync::Mutex;
 
+use matterhost_actors::model::{AccountName, OutgoingAction};
+
 use super::{request::MAX_ANSWER_BYTES, *};
 use crate::config::{DeadLetterConfig, Secrets};
 use crate::sinks::{
     dead_letter::DeadLetters,
-    reply::{Audience, Reply, ReplyParseError},
+    reply::ReplyParseError,
     tests::{
         fixtures::{RecordingReplyPoster, delivered, handler_deps, outcome, post, post_of},
         http::{FakeResponse, Request, Server, ok},
@@ -269,14 +271,14 @@ async fn a_batch_that_is_refused_is_taken_apart() {
     ));
 }
 
-/// The replies to one event, whose handler answers so.
-async fn replies(does: FakeResponse) -> (Outcome, Vec<Reply>) {
+/// Delivers one event to a handler that answers so, and returns the replies that were posted.
+async fn replies(does: FakeResponse) -> (Outcome, Vec<(AccountName, OutgoingAction)>) {
     let posted = Arc::<RecordingReplyPoster>::default();
     let server = server(vec![does]);
-    let handler_deps = HandlerDeps { reply_poster: Arc::clone(&posted) as _, ..handler_deps("hook") };
+    let handler_deps = HandlerDeps { poster: Arc::clone(&posted) as _, ..handler_deps("hook") };
     let hook = Webhook::start(config(&server, 1), handler_deps).unwrap();
     let outcome = delivered(&hook, &post("c", "1")).await;
-    (outcome, posted.replies())
+    (outcome, posted.actions())
 }
 
 #[tokio::test]
@@ -285,12 +287,12 @@ async fn an_answer_is_a_reply() {
         br#"{"text":"hi","response_type":"ephemeral","in_thread":true,"props":{"a":1},"username":"x"}"#;
     let (outcome, replies) = replies(FakeResponse::Answer(200, JSON, body.into())).await;
     assert_eq!(outcome, Outcome::Acknowledged);
-    let [reply] = &replies[..] else { panic!("{replies:?}") };
-    assert_eq!((reply.account.as_str(), reply.channel.as_str(), &*reply.sink), ("helpdesk", "c", "hook"));
-    assert_eq!((&*reply.event_id, &*reply.text), ("1", "hi"));
-    assert_eq!(reply.thread.as_ref().unwrap().as_str(), "1");
-    assert_eq!(reply.audience, Audience::Author("ann".into()));
-    assert_eq!(reply.props["a"], 1);
+    let [(account, OutgoingAction::Ephemeral { user, draft })] = &replies[..] else { panic!("{replies:?}") };
+    assert_eq!((account.as_str(), draft.channel.as_str(), &*draft.text), ("helpdesk", "c", "hi"));
+    assert_eq!(draft.key.as_ref().unwrap().as_str(), "1#hook#0");
+    assert_eq!(draft.root_id.as_ref().unwrap().as_str(), "1");
+    assert_eq!(user.as_str(), "ann");
+    assert_eq!(draft.props["a"], 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,3 @@
-//! How the text looks.
-
 use prometheus_client::{
     encoding::{prometheus_text, text},
     registry::Registry,
@@ -7,13 +5,13 @@ use prometheus_client::{
 
 use super::{process::Process, scrape::Scrape};
 
-/// What all names but those of the process begin with.
+/// The prefix of all names except those of the process.
 const PREFIX: &str = "matterhost";
 
-/// How the text looks.
+/// The exposition format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// Prometheus' own text, version 0.0.4, which every scraper and `promtool` read.
+    /// The Prometheus text format 0.0.4, which every scraper and `promtool` can read.
     #[default]
     Prometheus,
     /// `OpenMetrics` 1.0, with units.
@@ -21,7 +19,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The one that a scraper's `Accept` asks for; Prometheus' own when it asks for neither.
+    /// Returns the format that an `Accept` header asks for; Prometheus by default.
     pub fn accepted(accept: &str) -> Self {
         let wanted = accept.split(',').map(|part| part.trim().replace(' ', "").to_ascii_lowercase());
         let mut wanted = wanted.filter(|part| !part.ends_with(";q=0"));
@@ -32,7 +30,7 @@ impl Format {
         }
     }
 
-    /// The `Content-Type` of such a text.
+    /// Returns the `Content-Type` of the format.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => prometheus_text::CONTENT_TYPE,
@@ -43,11 +41,11 @@ impl Format {
     pub(super) fn write(self, scrape: Scrape) -> String {
         let mut registry = Registry::with_prefix(PREFIX);
         registry.register_collector(Box::new(scrape));
-        // What Prometheus' own libraries call the process' metrics, dashboards for any program expect.
+        // Dashboards for any program expect the process metrics under the names of Prometheus' own libraries.
         let mut process = Registry::default();
         process.register_collector(Box::new(Process));
         let mut text = String::new();
-        // A text cannot fail to be written.
+        // Writing to a `String` cannot fail.
         let _ = match self {
             Self::Prometheus => prometheus_text::encode(&mut text, &registry)
                 .and_then(|()| prometheus_text::encode(&mut text, &process)),

@@ -1,10 +1,10 @@
-//! The process itself, from `/proc`, and which program it is.
+//! Metrics of the process, from `/proc`.
 
 use std::fmt;
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
-/// Reads the process when it is asked.
+/// A collector that reads the process at each scrape.
 #[derive(Debug)]
 pub(super) struct Process;
 
@@ -14,7 +14,7 @@ impl Collector for Process {
         linux::encode(&mut encoder)
     }
 
-    /// Elsewhere there is no `/proc`.
+    /// Other systems have no `/proc`.
     #[cfg(not(target_os = "linux"))]
     fn encode(&self, _: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         Ok(())
@@ -76,31 +76,31 @@ mod linux {
         kind: Kind::Gauge,
     };
 
-    /// What cannot be read is left out.
+    /// Writes the metrics that can be read.
     pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Ok(myself) = Process::myself() else { return Ok(()) };
         if let Ok(stat) = myself.stat() {
-            of(&stat, encoder)?;
+            encode_stat(&stat, encoder)?;
         }
         if let Ok(open) = myself.fd_count() {
-            OPEN_FDS.one(encoder, open)?;
+            OPEN_FDS.write_value(encoder, open)?;
         }
         if let Ok(LimitValue::Value(most)) = myself.limits().map(|limits| limits.max_open_files.soft_limit) {
-            MAX_FDS.one(encoder, most)?;
+            MAX_FDS.write_value(encoder, most)?;
         }
         Ok(())
     }
 
-    fn of(stat: &Stat, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    fn encode_stat(stat: &Stat, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let time =
             |ticks: u64| Duration::from_millis(ticks.saturating_mul(1_000) / ticks_per_second().max(1));
-        CPU.one(encoder, time(stat.utime.saturating_add(stat.stime)).as_secs_f64())?;
-        RESIDENT.one(encoder, stat.rss_bytes().get())?;
-        VIRTUAL.one(encoder, stat.vsize)?;
-        THREADS.one(encoder, u64::try_from(stat.num_threads).unwrap_or_default())?;
+        CPU.write_value(encoder, time(stat.utime.saturating_add(stat.stime)).as_secs_f64())?;
+        RESIDENT.write_value(encoder, stat.rss_bytes().get())?;
+        VIRTUAL.write_value(encoder, stat.vsize)?;
+        THREADS.write_value(encoder, u64::try_from(stat.num_threads).unwrap_or_default())?;
         if let Ok(boot) = boot_time_secs() {
             let started = Duration::from_secs(boot) + time(stat.starttime);
-            START.one(encoder, started.as_secs_f64())?;
+            START.write_value(encoder, started.as_secs_f64())?;
         }
         Ok(())
     }

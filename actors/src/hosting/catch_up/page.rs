@@ -1,209 +1,121 @@
-//! Asking REST for channels and posts, with the gate's leave.
+//! Paging through a channel's posts, without losing those that share a time.
 
-use std::{rc::Rc, sync::Arc};
-
-use crate::hosting::connection::connect::rest_close_reason;
 use crate::{
-    hosting::context::AccountContext,
-    mattermost::{
-        Channel, PER_PAGE, PageRequest, Post, PostRange, PostsSince, RestError, RestErrorKind, RestResponse,
-    },
-    model::{ChannelId, CloseReason, PostId},
-    policy::RequestClass,
-    ports::Api,
+    mattermost::{PER_PAGE, Page, PageRequest, Post, PostRange},
+    model::PostId,
 };
 
-/// How many posts to ask for, and how many when those are too large together: two of the longest fit any limit. Each
-/// is a part of the one before, so that the number of a page can be told in the next.
+/// The page sizes, largest first; the smaller ones are for posts that exceed the body limit together: two of the
+/// longest fit any limit. Each size divides the one before, so that a page number of one converts to a page number of
+/// the next.
 const SIZES: [usize; 3] = [PER_PAGE, 20, 2];
 
-/// Asks for what one account may read.
-#[derive(Clone)]
-pub(in crate::hosting) struct CatchUpClient {
-    pub(in crate::hosting) context: Arc<AccountContext>,
-    pub(in crate::hosting) api: Rc<dyn Api>,
-}
-
-/// Why a channel was not read to its end.
-pub(in crate::hosting) enum ChannelReadError {
-    /// The Connection is to end.
-    EndConnection(CloseReason),
-    /// The channel refuses to be read.
-    Refused(RestError),
-}
-
-/// Where a page begins.
+/// The position and the size of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::hosting) struct PageCursor {
-    from: From,
-    /// The number of the page: other than 0 only within what shares one time.
+    start: Start,
+    /// The page number; not 0 only among posts that share one time, and far back from the newest.
     page: usize,
-    /// Which of [`SIZES`].
+    /// An index into [`SIZES`].
     size: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum From {
+enum Start {
     Newest,
     After(PostId),
     Before(PostId),
 }
 
-/// One page, the oldest post first, and where the next begins, if there may be one.
+/// A page of posts, the oldest first.
 pub(in crate::hosting) struct PostPage {
     pub(in crate::hosting) posts: Vec<Post>,
+    /// The next page, if there may be one.
     pub(in crate::hosting) next: Option<PageCursor>,
-}
-
-impl CatchUpClient {
-    /// All channels of the account.
-    pub(in crate::hosting) async fn channels(&self) -> Result<Vec<Channel>, CloseReason> {
-        self.acquire_permit().await?;
-        self.report_to_gate(self.api.channels(&self.context.token).await)
-            .map_err(|error| rest_close_reason(&error))
-    }
-
-    /// One channel, which need not be in the list.
-    pub(in crate::hosting) async fn channel(&self, id: &ChannelId) -> Result<Channel, ChannelReadError> {
-        self.acquire_permit().await?;
-        Ok(self.report_to_gate(self.api.channel(&self.context.token, id).await)?)
-    }
-
-    /// One page. Where the longest posts make it larger than a body may be, it is asked for in smaller ones.
-    pub(in crate::hosting) async fn page(
-        &self,
-        channel: &ChannelId,
-        cursor: &PageCursor,
-    ) -> Result<PostPage, ChannelReadError> {
-        let mut cursor = cursor.clone();
-        loop {
-            self.acquire_permit().await?;
-            let page_request = PageRequest { page: cursor.page, per_page: SIZES[cursor.size] };
-            match self.report_to_gate(
-                self.api.posts(&self.context.token, channel, cursor.range(), page_request).await,
-            ) {
-                Ok(page) => return Ok(PostPage { next: cursor.next(&page.posts), posts: page.posts }),
-                Err(error) if error.kind == RestErrorKind::TooLarge => {
-                    cursor =
-                        cursor.smaller().ok_or_else(|| ChannelReadError::EndConnection(failed(&error)))?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// What was touched since a time. None where it is more than a body may be: it cannot be had in parts.
-    pub(in crate::hosting) async fn since(
-        &self,
-        channel: &ChannelId,
-        time: i64,
-    ) -> Result<Option<PostsSince>, ChannelReadError> {
-        self.acquire_permit().await?;
-        match self.report_to_gate(self.api.posts_since(&self.context.token, channel, time).await) {
-            Ok(since) => Ok(Some(since)),
-            Err(error) if error.kind == RestErrorKind::TooLarge => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn acquire_permit(&self) -> Result<(), CloseReason> {
-        let permit = self.context.gate.acquire_permit(RequestClass::CatchUp, &self.context.account).await;
-        permit.map(|_| ()).map_err(|error| failed(&error))
-    }
-
-    /// Tells the gate what an answer says about the server.
-    fn report_to_gate<T>(&self, answer: Result<RestResponse<T>, RestError>) -> Result<T, RestError> {
-        match answer {
-            Ok(answer) => {
-                self.context.gate.report_answer(answer.rate);
-                Ok(answer.value)
-            }
-            Err(error) => {
-                self.context.gate.report_failure(&error);
-                Err(error)
-            }
-        }
-    }
-}
-
-fn failed(error: &dyn std::error::Error) -> CloseReason {
-    CloseReason::CatchUpFailed { cause: error.to_string() }
-}
-
-impl std::convert::From<CloseReason> for ChannelReadError {
-    fn from(reason: CloseReason) -> Self {
-        Self::EndConnection(reason)
-    }
-}
-
-impl std::convert::From<RestError> for ChannelReadError {
-    fn from(error: RestError) -> Self {
-        match error.kind {
-            RestErrorKind::Refused(403) | RestErrorKind::NotFound => Self::Refused(error),
-            _ => Self::EndConnection(rest_close_reason(&error)),
-        }
-    }
 }
 
 impl PageCursor {
     pub(in crate::hosting) fn newest() -> Self {
-        Self { from: From::Newest, page: 0, size: 0 }
+        Self { start: Start::Newest, page: 0, size: 0 }
     }
 
     pub(in crate::hosting) fn after(post: &PostId) -> Self {
-        Self { from: From::After(post.clone()), page: 0, size: 0 }
+        Self { start: Start::After(post.clone()), page: 0, size: 0 }
     }
 
-    /// A page of the newest posts that begins about so many posts back.
-    pub(in crate::hosting) fn back(posts: usize) -> Self {
+    /// Returns the cursor of a page that begins about this many posts back from the newest.
+    pub(super) fn back(posts: usize) -> Self {
         let size = SIZES.iter().position(|size| *size <= posts).unwrap_or(SIZES.len() - 1);
-        Self { from: From::Newest, page: (posts / SIZES[size]).max(1), size }
+        Self { start: Start::Newest, page: (posts / SIZES[size]).max(1), size }
     }
 
-    fn range(&self) -> PostRange<'_> {
-        match &self.from {
-            From::Newest => PostRange::Newest,
-            From::After(post) => PostRange::After(post),
-            From::Before(post) => PostRange::Before(post),
+    /// Returns the cursor at the largest page size, unless it is in the middle of posts that share one time.
+    pub(in crate::hosting) fn at_full_size(self) -> Self {
+        let size = if self.page == 0 { 0 } else { self.size };
+        Self { size, ..self }
+    }
+
+    /// Fetches the page, or a smaller one while the page exceeds the body limit.
+    pub(in crate::hosting) async fn fetch<E>(
+        &self,
+        is_too_large: impl Fn(&E) -> bool,
+        fetch: impl AsyncFn(PostRange<'_>, PageRequest) -> Result<Page, E>,
+    ) -> Result<PostPage, E> {
+        let mut cursor = self.clone();
+        loop {
+            let request = PageRequest { page: cursor.page, per_page: SIZES[cursor.size] };
+            match fetch(cursor.range(), request).await {
+                Ok(page) => return Ok(PostPage { next: cursor.next(&page.posts), posts: page.posts }),
+                Err(error) => cursor = cursor.smaller().filter(|_| is_too_large(&error)).ok_or(error)?,
+            }
         }
     }
 
-    /// Where to go on after this page. A page that is not full is the last.
+    fn range(&self) -> PostRange<'_> {
+        match &self.start {
+            Start::Newest => PostRange::Newest,
+            Start::After(post) => PostRange::After(post),
+            Start::Before(post) => PostRange::Before(post),
+        }
+    }
+
+    /// Returns the cursor of the page that follows this one. A page that is not full is the last.
     ///
-    /// It goes on at the last post that is older than the page's newest (towards the past: younger than its oldest), so
-    /// that what shares its time is not left out (fact 23). Where one time fills the whole page there is no such post:
-    /// there, and only there, it goes on by number.
+    /// The next page begins at the last post that is older than the page's newest (towards the past: the first that is
+    /// younger than its oldest), so that no post of the same time is left out (fact 23). If one time fills the whole
+    /// page there is no such post; only then does the next page have the next number.
     fn next(&self, posts: &[Post]) -> Option<Self> {
         if posts.len() < SIZES[self.size] {
             return None;
         }
         let (oldest, newest) = (posts.first()?.create_at, posts.last()?.create_at);
-        let from = match self.from {
-            From::After(_) => {
+        let start = match self.start {
+            Start::After(_) => {
                 let older = posts.iter().rfind(|post| post.create_at < newest);
-                older.map(|post| From::After(post.id.clone()))
+                older.map(|post| Start::After(post.id.clone()))
             }
-            From::Newest | From::Before(_) => {
+            Start::Newest | Start::Before(_) => {
                 let younger = posts.iter().find(|post| post.create_at > oldest);
-                younger.map(|post| From::Before(post.id.clone()))
+                younger.map(|post| Start::Before(post.id.clone()))
             }
         };
         let size = self.size;
-        Some(match from {
-            Some(from) => Self { from, page: 0, size },
-            None => Self { from: self.from.clone(), page: self.page + 1, size },
+        Some(match start {
+            Some(start) => Self { start, page: 0, size },
+            None => Self { start: self.start.clone(), page: self.page + 1, size },
         })
     }
 
     fn smaller(&self) -> Option<Self> {
         let size = self.size + 1;
         let page = self.page * SIZES[self.size] / SIZES.get(size)?;
-        Some(Self { from: self.from.clone(), page, size })
+        Some(Self { start: self.start.clone(), page, size })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use serde_json::value::RawValue;
 
     use super::*;
@@ -218,20 +130,20 @@ mod tests {
         times.into_iter().enumerate().map(post).collect()
     }
 
-    fn small(from: From, page: usize) -> PageCursor {
-        PageCursor { from, page, size: 2 }
+    fn small(start: Start, page: usize) -> PageCursor {
+        PageCursor { start, page, size: 2 }
     }
 
     #[test]
     fn the_next_page_keeps_what_shares_a_time_together() {
-        let after = |id: &str| From::After(id.into());
-        let before = |id: &str| From::Before(id.into());
+        let after = |id: &str| Start::After(id.into());
+        let before = |id: &str| Start::Before(id.into());
         for (cursor, times, next) in [
             (small(after("x"), 0), vec![1, 2], Some(small(after("p0"), 0))),
             (small(after("x"), 0), vec![2, 2], Some(small(after("x"), 1))),
             (small(after("x"), 3), vec![2, 3], Some(small(after("p0"), 0))),
             (small(after("x"), 0), vec![1], None),
-            (small(From::Newest, 0), vec![1, 2], Some(small(before("p1"), 0))),
+            (small(Start::Newest, 0), vec![1, 2], Some(small(before("p1"), 0))),
             (small(before("x"), 0), vec![2, 2], Some(small(before("x"), 1))),
         ] {
             assert_eq!(cursor.next(&posts(times)), next, "{cursor:?}");
@@ -240,15 +152,39 @@ mod tests {
 
     #[test]
     fn a_smaller_page_begins_where_the_larger_one_did() {
-        let cursor = PageCursor { from: From::Newest, page: 3, size: 0 };
-        assert_eq!(cursor.smaller(), Some(PageCursor { from: From::Newest, page: 30, size: 1 }));
-        assert_eq!(small(From::Newest, 1).smaller(), None);
+        let cursor = PageCursor { start: Start::Newest, page: 3, size: 0 };
+        assert_eq!(cursor.smaller(), Some(PageCursor { start: Start::Newest, page: 30, size: 1 }));
+        assert_eq!(small(Start::Newest, 1).smaller(), None);
     }
 
     #[test]
-    fn a_distance_is_told_in_pages() {
+    fn a_page_that_is_too_large_is_fetched_in_smaller_ones() {
+        let requests = std::cell::RefCell::default();
+        let fetch = async |_: PostRange<'_>, request: PageRequest| {
+            let requests: &std::cell::RefCell<Vec<usize>> = &requests;
+            requests.borrow_mut().push(request.per_page);
+            if request.per_page > 2 { Err("too large") } else { Ok(Page::default()) }
+        };
+        let fetched = PageCursor::newest().fetch(|error| *error == "too large", fetch).now_or_never();
+        assert!(fetched.unwrap().unwrap().next.is_none());
+        assert_eq!(*requests.borrow(), SIZES);
+        let fetched = PageCursor::newest().fetch(|error| *error == "other", fetch).now_or_never();
+        assert_eq!(fetched.unwrap().err(), Some("too large"));
+        let always = async |_: PostRange<'_>, _| Err("too large");
+        let fetched = PageCursor::newest().fetch(|_| true, always).now_or_never();
+        assert_eq!(fetched.unwrap().err(), Some("too large"));
+    }
+
+    #[test]
+    fn the_full_size_is_restored_except_among_posts_of_one_time() {
+        assert_eq!(small(Start::Newest, 0).at_full_size(), PageCursor::newest());
+        assert_eq!(small(Start::Newest, 1).at_full_size(), small(Start::Newest, 1));
+    }
+
+    #[test]
+    fn a_distance_is_converted_to_pages() {
         for (posts, size, page) in [(100_000, 0, 500), (200, 0, 1), (150, 1, 7), (5, 2, 2), (1, 2, 1)] {
-            assert_eq!(PageCursor::back(posts), PageCursor { from: From::Newest, page, size }, "{posts}");
+            assert_eq!(PageCursor::back(posts), PageCursor { start: Start::Newest, page, size }, "{posts}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What was fetched, told as the server would have told it live.
+//! Events synthesized from fetched posts, in the form in which the server sends them live.
 
 use std::time::SystemTime;
 
@@ -7,20 +7,20 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::CatchUp;
 use crate::{
-    mattermost::{Channel, ChannelKind, Post},
+    mattermost::{Channel, Post},
     model::{Change, ChannelId, CloseReason, Event, EventBody, PostKey, UserId},
 };
 
-/// How an account comes into a channel, and out of it, as a post says (fact 28).
+/// A change of an account's membership in a channel, as a system post reports it (fact 28).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::hosting) enum MembershipChange {
+pub(super) enum MembershipChange {
     Joined,
     Left,
 }
 
 impl CatchUp {
-    /// The event of a change, as far as it can be known of a fetched post.
-    pub(in crate::hosting) fn synthesize_event(
+    /// Builds the event of a change, as far as a fetched post allows.
+    pub(super) fn synthesize_event(
         &self,
         change: Change,
         post: &Post,
@@ -28,9 +28,9 @@ impl CatchUp {
     ) -> Result<Event, CloseReason> {
         let unreadable = |error: serde_json::Error| CloseReason::CatchUpFailed { cause: error.to_string() };
         let (event, data) = match &change {
-            Change::Posted(_) => ("posted", posted(post, channel)),
-            Change::Edited { .. } => ("post_edited", touched(post)),
-            Change::Deleted { .. } | Change::Left => ("post_deleted", touched(post)),
+            Change::Posted(_) => ("posted", posted_data(post, channel)),
+            Change::Edited { .. } => ("post_edited", changed_data(post)),
+            Change::Deleted { .. } | Change::Left => ("post_deleted", changed_data(post)),
         };
         let context = &self.client.context;
         Ok(Event {
@@ -54,14 +54,14 @@ impl CatchUp {
     }
 }
 
-/// A post as a change.
-pub(in crate::hosting) fn posted_change(post: &Post) -> Change {
+/// Returns the change that a new post makes.
+pub(super) fn posted_change(post: &Post) -> Change {
     Change::Posted(PostKey { create_at: post.create_at, id: post.id.clone() })
 }
 
-/// What a row of `since` says was done later than that, and when: an edit, a deletion, or neither. A row of a post's history
-/// looks like a deletion and is none (fact 25).
-pub(in crate::hosting) fn change_since(post: &Post, since: i64) -> Option<(i64, Change)> {
+/// Returns the edit or the deletion that a row of `posts?since=` reports after that time, and when it happened. A row
+/// of a post's history looks like a deletion but is not one (fact 25).
+pub(super) fn change_since(post: &Post, since: i64) -> Option<(i64, Change)> {
     let id = post.id.clone();
     if post.original_id.is_some() {
         None
@@ -74,8 +74,8 @@ pub(in crate::hosting) fn change_since(post: &Post, since: i64) -> Option<(i64, 
     }
 }
 
-/// Whether a post says that this user came or went.
-pub(in crate::hosting) fn membership_change(post: &Post, me: &UserId) -> Option<MembershipChange> {
+/// Returns the membership change of this user that a post reports, if any.
+pub(super) fn membership_change(post: &Post, me: &UserId) -> Option<MembershipChange> {
     #[derive(Deserialize, Default)]
     struct Props {
         #[serde(default, rename = "addedUserId")]
@@ -90,19 +90,19 @@ pub(in crate::hosting) fn membership_change(post: &Post, me: &UserId) -> Option<
     }
     let props =
         || serde_json::from_str::<Whole>(post.json.get()).map(|whole| whole.props).unwrap_or_default();
-    let (direction, who) = match &*post.kind {
+    let (change, user) = match &*post.kind {
         "system_join_channel" | "system_join_team" => (MembershipChange::Joined, post.user_id.clone()),
         "system_add_to_channel" | "system_add_to_team" => (MembershipChange::Joined, props().added),
         "system_leave_channel" | "system_leave_team" => (MembershipChange::Left, post.user_id.clone()),
         "system_remove_from_channel" | "system_remove_from_team" => (MembershipChange::Left, props().removed),
         _ => return None,
     };
-    (who == *me).then_some(direction)
+    (user == *me).then_some(change)
 }
 
-/// The members of a live `posted` event that can be known of a fetched post.
-fn posted(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box<RawValue>> {
-    let channel = channel.map(|channel| (&*channel.display_name, &*channel.name, letter(&channel.kind)));
+/// Returns the members of a live `posted` event that are known of a fetched post.
+fn posted_data(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box<RawValue>> {
+    let channel = channel.map(|channel| (&*channel.display_name, &*channel.name, channel.kind.as_str()));
     let (display_name, name, kind) = channel.unwrap_or_default();
     to_raw_value(&serde_json::json!({
         "channel_display_name": display_name,
@@ -112,20 +112,9 @@ fn posted(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box<RawV
     }))
 }
 
-/// The same of a live `post_edited` or `post_deleted`, which have the post alone.
-fn touched(post: &Post) -> serde_json::Result<Box<RawValue>> {
+/// Returns the data of a live `post_edited` or `post_deleted`, which have the post alone.
+fn changed_data(post: &Post) -> serde_json::Result<Box<RawValue>> {
     to_raw_value(&serde_json::json!({ "post": post.json.get() }))
-}
-
-/// A kind as the server spells it.
-fn letter(kind: &ChannelKind) -> &str {
-    match kind {
-        ChannelKind::Open => "O",
-        ChannelKind::Private => "P",
-        ChannelKind::Direct => "D",
-        ChannelKind::Group => "G",
-        ChannelKind::Other(letter) => letter,
-    }
 }
 
 fn broadcast(channel: &ChannelId) -> serde_json::Result<Box<RawValue>> {
@@ -161,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn a_post_says_who_came_and_went() {
-        for (row, way) in [
+    fn a_system_post_reports_a_membership_change() {
+        for (row, change) in [
             (json!({ "type": "system_join_channel" }), Some(MembershipChange::Joined)),
             (json!({ "type": "system_join_channel", "user_id": "other" }), None),
             (
@@ -177,7 +166,7 @@ mod tests {
             (json!({ "type": "system_leave_team" }), Some(MembershipChange::Left)),
             (json!({ "type": "" }), None),
         ] {
-            assert_eq!(membership_change(&post(&row), &"me".into()), way, "fact 28: {row}");
+            assert_eq!(membership_change(&post(&row), &"me".into()), change, "fact 28: {row}");
         }
     }
 }

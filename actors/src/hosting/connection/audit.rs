@@ -1,42 +1,41 @@
-//! The audit: compares what the server has with what was received, whatever may have been lost on the way.
+//! The audit: compares the posts on the server with those received.
 
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
 
 use super::{CatchingUp, Connection, Phase, now};
-use crate::hosting::catch_up::{
-    listing_entry,
-    page::{CatchUpClient, ChannelReadError, PageCursor},
-};
 use crate::{
-    hosting::delivery::Permits,
+    hosting::{
+        catch_up::{CatchUpClient, ChannelReadError, listing_entry, page::PageCursor},
+        delivery::Permits,
+    },
     model::{ChannelId, CloseReason, Fact, PostKey},
     policy::{Anchor, AuditReadiness, ChannelBacklog, spread_delay},
 };
 
-/// How soon to come back when it could not be told: the sink is behind, or a catch-up is under way.
-const COME_BACK: Duration = Duration::from_secs(10);
+/// The wait before another attempt if an audit is inconclusive: the sink is behind, or a catch-up is running.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// Look now. Answered with whether the Connection is one that can look: a ready one.
+/// Requests an audit at once. Returns false if the Connection is not ready.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
 pub(in crate::hosting) struct AuditNow;
 
-/// What an audit found.
-enum Found {
-    /// Nothing is missing. So many channels had to be looked into.
-    Whole(usize),
-    /// It cannot be told now.
-    Unclear,
+/// The result of an audit.
+enum AuditResult {
+    /// Nothing is missing; the number of channels that had to be read.
+    Complete(usize),
+    /// A missing post may only be late.
+    Inconclusive,
     /// A post was never received.
     Hole { channel: ChannelId, post: PostKey },
-    /// The server could not be asked; that is counted, and cuts nothing.
+    /// A request failed. This is reported and does not end the Connection.
     Failed(CloseReason),
 }
 
 impl Connection {
-    /// Looks for the first time: a while after ready, and not all accounts at once.
+    /// Schedules the first audit some time after ready, spread over the accounts.
     pub(super) fn schedule_first_audit(&mut self, ctx: &mut Context<Self>) {
         let audit = self.context.settings.audit;
         self.audit_after(audit.grace + spread_delay(&self.context.account, audit.interval), ctx);
@@ -52,7 +51,7 @@ impl Connection {
 
     fn audit(&mut self, ctx: &mut Context<Self>) {
         self.audit_timer = None;
-        // A timer that is cancelled when it is due already still fires.
+        // A timer cancelled after it became due still fires.
         if self.auditing {
             return;
         }
@@ -63,31 +62,31 @@ impl Connection {
             delivery_behind: self.catching_up != CatchingUp::No || self.is_behind(),
         };
         if !policy.is_conclusive() {
-            return self.audit_after(COME_BACK, ctx);
+            return self.audit_after(RETRY_AFTER, ctx);
         }
         let client = CatchUpClient { context: self.context.clone(), api: self.api() };
-        let looking = look(client, self.permits.clone());
-        let began = now();
+        let audit = run_audit(client, self.permits.clone());
+        let started = now();
         self.auditing = true;
-        ctx.spawn(looking.into_actor(self).map(move |found, act, ctx| act.audited(found, began, ctx)));
+        ctx.spawn(audit.into_actor(self).map(move |result, act, ctx| act.on_audited(result, started, ctx)));
     }
 
-    fn audited(&mut self, found: Found, began: Instant, ctx: &mut Context<Self>) {
+    fn on_audited(&mut self, result: AuditResult, started: Instant, ctx: &mut Context<Self>) {
         self.auditing = false;
-        let took = now().saturating_duration_since(began);
-        match found {
-            Found::Whole(channels) => {
+        let took = now().saturating_duration_since(started);
+        match result {
+            AuditResult::Complete(channels) => {
                 self.context.stats.record_audit(took, None);
                 self.observe(Fact::Audited { channels });
             }
-            Found::Unclear => return self.audit_after(COME_BACK, ctx),
-            Found::Hole { channel, post } => {
+            AuditResult::Inconclusive => return self.audit_after(RETRY_AFTER, ctx),
+            AuditResult::Hole { channel, post } => {
                 let hole = CloseReason::AuditHole { channel, post: post.id };
                 self.context.stats.record_audit(took, Some(&hole.to_string()));
                 return self.end(hole, ctx);
             }
-            Found::Failed(reason) => {
-                let cause = format!("the audit: {reason}");
+            AuditResult::Failed(reason) => {
+                let cause = format!("audit failed: {reason}");
                 self.context.stats.record_audit(took, Some(&cause));
                 self.observe(Fact::ProbeFailed { cause });
             }
@@ -100,7 +99,7 @@ impl Connection {
 impl Handler<AuditNow> for Connection {
     type Result = bool;
 
-    /// Brings the next audit forward; one that is under way is enough.
+    /// Runs the next audit now, unless one is running.
     fn handle(&mut self, _: AuditNow, ctx: &mut Self::Context) -> bool {
         if !matches!(self.phase, Phase::Ready { .. }) {
             return false;
@@ -117,54 +116,56 @@ impl Handler<AuditNow> for Connection {
     }
 }
 
-/// One audit.
-async fn look(client: CatchUpClient, permits: Permits) -> Found {
+async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
     let channels = match client.channels().await {
         Ok(channels) => channels,
-        Err(reason) => return Found::Failed(reason),
+        Err(reason) => return AuditResult::Failed(reason),
     };
     if is_behind(&client, &permits) {
-        return Found::Unclear;
+        return AuditResult::Inconclusive;
     }
     let listing: Vec<_> = channels.iter().map(listing_entry).collect();
     let overdue = client.context.replay.with(|replay| replay.channels_to_audit(&listing));
     let mut suspects = Vec::new();
     for news in &overdue {
-        match suspect(&client, news).await {
+        match find_suspect(&client, news).await {
             Ok(Some(post)) => suspects.push((news.channel.clone(), post)),
             Ok(None) => {
                 let until = listing.iter().find(|listed| listed.channel == news.channel);
                 let until = until.map_or(0, |listed| listed.last_post_at);
                 client.context.replay.with(|replay| replay.mark_audited(&news.channel, until));
             }
-            // A channel that refuses has nothing to compare with.
+            // A channel without access has no posts to compare.
             Err(ChannelReadError::Refused(_)) => {}
-            Err(ChannelReadError::EndConnection(reason)) => return Found::Failed(reason),
+            Err(ChannelReadError::EndConnection(reason)) => return AuditResult::Failed(reason),
         }
     }
     if suspects.is_empty() {
-        return Found::Whole(overdue.len());
+        return AuditResult::Complete(overdue.len());
     }
-    // A post that can be read may be on its way still: only one that has not come by then is missing.
+    // A suspect may still arrive on the socket: it is missing only if it has not arrived after this wait.
     tokio::time::sleep(client.context.settings.catch_up.overlap).await;
     if is_behind(&client, &permits) {
-        return Found::Unclear;
+        return AuditResult::Inconclusive;
     }
     for (channel, post) in suspects {
-        if missing(&client, &channel, std::slice::from_ref(&post)).is_some() {
-            return Found::Hole { channel, post };
+        if first_missing(&client, &channel, std::slice::from_ref(&post)).is_some() {
+            return AuditResult::Hole { channel, post };
         }
     }
-    Found::Whole(overdue.len())
+    AuditResult::Complete(overdue.len())
 }
 
-/// Whether what was received is not all with the sink yet: then what is missing may only be late.
+/// Returns true if received events have not reached the sink: a missing post may then only be late.
 fn is_behind(client: &CatchUpClient, permits: &Permits) -> bool {
     permits.are_exhausted() || client.context.replay.with(|replay| replay.has_unacknowledged())
 }
 
-/// The first post of a channel that was not received.
-async fn suspect(client: &CatchUpClient, news: &ChannelBacklog) -> Result<Option<PostKey>, ChannelReadError> {
+/// Returns the first post of a channel that was not received.
+async fn find_suspect(
+    client: &CatchUpClient,
+    news: &ChannelBacklog,
+) -> Result<Option<PostKey>, ChannelReadError> {
     let mut cursor = Some(match &news.from {
         Anchor::Post { id, .. } => PageCursor::after(id),
         Anchor::Time(_) => PageCursor::newest(),
@@ -177,7 +178,7 @@ async fn suspect(client: &CatchUpClient, news: &ChannelBacklog) -> Result<Option
             .filter(|post| post.create_at > news.from.time())
             .map(|post| PostKey { create_at: post.create_at, id: post.id.clone() })
             .collect();
-        if let Some(post) = missing(client, &news.channel, &keys) {
+        if let Some(post) = first_missing(client, &news.channel, &keys) {
             return Ok(Some(post));
         }
         cursor = page.next.filter(|_| keys.len() == page.posts.len());
@@ -185,6 +186,6 @@ async fn suspect(client: &CatchUpClient, news: &ChannelBacklog) -> Result<Option
     Ok(None)
 }
 
-fn missing(client: &CatchUpClient, channel: &ChannelId, posts: &[PostKey]) -> Option<PostKey> {
+fn first_missing(client: &CatchUpClient, channel: &ChannelId, posts: &[PostKey]) -> Option<PostKey> {
     client.context.replay.with(|replay| replay.first_missing(channel, posts).cloned())
 }

@@ -1,37 +1,38 @@
-//! From nothing to an open socket: baseline, slot, dial.
+//! Connecting: the baseline, a dial slot, the dial.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::hosting::{
-    context::{AccountContext, now},
-    delivery::Permits,
-    supervisor::StallChanged,
-};
 use crate::{
+    hosting::{
+        context::{AccountContext, now},
+        delivery::Permits,
+        server_gate::GateError,
+        supervisor::StallChanged,
+    },
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
     model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, StallCause, UserId},
     policy::RequestClass,
     ports::Api,
 };
 
-/// How long until a store that cannot be read is asked again: time to mend a file, and not long to wait for.
-const LOAD_AGAIN: Duration = Duration::from_secs(5);
+/// The wait before another attempt to read the store: enough time to repair a file, and short enough to wait for.
+const RELOAD_AFTER: Duration = Duration::from_secs(5);
 
-/// An open socket and what it began with.
+/// An open socket and the state that it starts with.
 pub(super) struct Connected {
     pub(super) baseline: Baseline,
     pub(super) socket: Socket,
     /// Held until the hello.
     pub(super) slot: OwnedSemaphorePermit,
-    /// The first permit to read with.
+    /// The permit for the first frame.
     pub(super) permit: OwnedSemaphorePermit,
-    /// Where an old connection was taken up again, if it was.
+    /// The point at which an old connection was resumed, if it was.
     pub(super) resume: Option<ResumePoint>,
 }
 
-/// The account as it was before the dial.
+/// The account's user as of just before the dial.
 #[derive(Debug)]
 pub(in crate::hosting) struct Baseline {
     pub(in crate::hosting) user: UserId,
@@ -47,7 +48,10 @@ impl Baseline {
     }
 }
 
-/// Takes a permit to read with, reads the baseline, waits for a dial slot, and dials.
+/// Loads the stored state, acquires a permit for the first frame, reads the baseline, waits for a dial slot, and dials.
+///
+/// # Errors
+/// The reason why the Connection has to end.
 pub(super) async fn connect(
     context: Arc<AccountContext>,
     api: Rc<dyn Api>,
@@ -55,89 +59,81 @@ pub(super) async fn connect(
     generation: Generation,
     resume: Option<ResumePoint>,
 ) -> Result<Connected, CloseReason> {
-    remember(&context, generation).await;
-    // Without a permit the hello could not be read: a stalled account waits here, and holds nobody up.
+    load_state(&context, generation).await;
+    // Without a permit the hello cannot be read. A stalled account waits here, without a dial slot.
     let permit = permits.acquire(0).await.ok_or(CloseReason::DeliveryDied)?;
-    let baseline = baseline(&context, &*api).await?;
+    let baseline = fetch_baseline(&context, &*api).await?;
     let known = context.replay.with(|replay| replay.account().clone());
     if let Some(was) = known.user.filter(|was| *was != baseline.user) {
         return Err(CloseReason::IdentityChanged { was, now: baseline.user });
     }
     context.replay.with(|replay| replay.set_baseline(&baseline.user, baseline.update_at));
     context.sibling_watch.set_baseline(&baseline.user, &context.account, baseline.update_at);
-    // What a graceful stop of the last process left is for the first Connection of this one. If the account was touched
-    // while we were away, the old connection may be deaf (fact 5).
+    // The first Connection of a process may resume where the last process stopped, unless the account was changed
+    // meanwhile: the old connection may then be deaf (fact 5).
     let resume = resume.or(known.resume).filter(|_| known.baseline == Some(baseline.update_at));
-    acquire_permit(&context).await?;
-    let slot = context.gate.acquire_dial_slot().await.map_err(|error| unreachable(&error))?;
-    let dialed = api.dial(&context.token, resume.as_ref()).await.map_err(|error| {
-        context.gate.report_dial_failure(&error);
-        dial_close_reason(&error)
+    let dial = async || api.dial(&context.token, resume.as_ref()).await;
+    let dialed = context.gate.dial(&context.account, dial).await;
+    let (socket, slot) = dialed.map_err(|error| match error {
+        GateError::Closed(closed) => unreachable(&closed),
+        GateError::Failed(error) => dial_close_reason(&error),
     })?;
-    context.gate.report_answer(dialed.rate);
-    Ok(Connected { baseline, socket: dialed.socket, slot, permit, resume })
+    Ok(Connected { baseline, socket, slot, permit, resume })
 }
 
-/// Reads what was kept of the account, as often as it takes: to go on without it would be to lose what is in it.
-async fn remember(context: &AccountContext, generation: Generation) {
-    let stalled = |stalled| {
+/// Loads the account's stored state, retrying until it succeeds: continuing without it would lose events.
+async fn load_state(context: &AccountContext, generation: Generation) {
+    let report_stalled = |is_stalled| {
         let account = context.account.clone();
-        context.supervisor.do_send(StallChanged { account, cause: StallCause::Store, is_stalled: stalled });
+        context.supervisor.do_send(StallChanged { account, cause: StallCause::Store, is_stalled });
     };
     let mut reported = false;
     while let Err(error) = context.replay.load(&context.account).await {
         if !std::mem::replace(&mut reported, true) {
             context.observe(generation, Fact::StoreFailed { cause: error.message });
-            stalled(true);
+            report_stalled(true);
         }
-        tokio::time::sleep_until((now() + LOAD_AGAIN).into()).await;
+        tokio::time::sleep_until((now() + RELOAD_AFTER).into()).await;
     }
     if reported {
         context.observe(generation, Fact::StoreRecovered);
-        stalled(false);
+        report_stalled(false);
     }
 }
 
-/// Asks REST why a socket ended before it was ready: the handshake says nothing (fact 1).
-pub(super) async fn explain(
+/// Finds out by REST why a socket ended before it was ready, as the handshake gives no reason (fact 1). Returns
+/// `fallback` if the account is in order.
+pub(super) async fn find_close_reason(
     context: Arc<AccountContext>,
     api: Rc<dyn Api>,
-    otherwise: CloseReason,
+    fallback: CloseReason,
 ) -> CloseReason {
-    match baseline(&context, &*api).await {
-        Ok(_) => otherwise,
-        Err(reason) => reason,
-    }
+    fetch_baseline(&context, &*api).await.err().unwrap_or(fallback)
 }
 
-async fn baseline(context: &AccountContext, api: &dyn Api) -> Result<Baseline, CloseReason> {
-    acquire_permit(context).await?;
-    let answer = api.me(&context.token, None).await.map_err(|error| {
-        context.gate.report_failure(&error);
-        rest_close_reason(&error)
+async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Baseline, CloseReason> {
+    let AccountContext { gate, account, token, .. } = context;
+    let answer = gate.request(RequestClass::Connect, account, async || api.me(token, None).await).await;
+    let answer = answer.map_err(|error| match error {
+        GateError::Closed(closed) => unreachable(&closed),
+        GateError::Failed(error) => rest_close_reason(&error),
     })?;
-    context.gate.report_answer(answer.rate);
-    match answer.value {
+    match answer {
         Me::User { user: User { id, username, update_at, is_guest, .. }, etag } => {
             Ok(Baseline { user: id, name: username.into(), update_at, is_guest, etag })
         }
-        // No ETag was sent.
+        // No ETag was sent with the request.
         Me::Unmodified => {
-            Err(CloseReason::Protocol { cause: "304 to a question without If-None-Match".into() })
+            Err(CloseReason::Protocol { cause: "304 to a request without If-None-Match".into() })
         }
     }
-}
-
-async fn acquire_permit(context: &AccountContext) -> Result<(), CloseReason> {
-    let permit = context.gate.acquire_permit(RequestClass::Connect, &context.account).await;
-    permit.map(|_| ()).map_err(|error| unreachable(&error))
 }
 
 fn unreachable(error: &dyn std::error::Error) -> CloseReason {
     CloseReason::Unreachable { cause: error.to_string() }
 }
 
-/// What a failed request says about the Connection.
+/// Returns the close reason for a failed request.
 pub(in crate::hosting) fn rest_close_reason(error: &RestError) -> CloseReason {
     use RestErrorKind as K;
     match error.kind {
@@ -154,7 +150,7 @@ pub(in crate::hosting) fn rest_close_reason(error: &RestError) -> CloseReason {
     }
 }
 
-/// What a failed dial says about the Connection.
+/// Returns the close reason for a failed dial.
 fn dial_close_reason(error: &DialError) -> CloseReason {
     use DialErrorKind as K;
     match error.kind {

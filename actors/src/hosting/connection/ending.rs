@@ -1,4 +1,4 @@
-//! One way down: every ending of a Connection comes through here.
+//! The ending of a Connection, for every reason.
 
 use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 
@@ -8,26 +8,26 @@ use crate::{
     model::{CloseClass, CloseReason},
 };
 
-/// What the server is told when it is us who end the connection (RFC 6455, section 7.4.1: normal closure).
+/// The close code for connections that we end (RFC 6455, section 7.4.1: normal closure).
 const NORMAL_CLOSURE: u16 = 1000;
 
 impl Connection {
-    /// Ends the Connection: the first reason counts. The next generation waits for the actor to have stopped.
+    /// Ends the Connection. Only the first reason counts. The next generation starts after this actor has stopped.
     pub(super) fn end(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Ending { .. }) {
             return;
         }
         self.phase = Phase::Ending { ready_for: self.ready_for(), behind: self.is_behind() };
-        let says_goodbye = matches!(reason.class(), CloseClass::Planned | CloseClass::Recycle);
+        let sends_close = matches!(reason.class(), CloseClass::Planned | CloseClass::Recycle);
         self.reason = Some(reason);
-        if let Some(socket) = self.socket.as_ref().filter(|_| says_goodbye) {
-            // It is with the system when this returns; a socket that takes nothing gets no goodbye.
+        if let Some(socket) = self.socket.as_ref().filter(|_| sends_close) {
+            // The frame is with the operating system when this returns. A socket that accepts no data gets none.
             let _ = socket.writer.send_close(NORMAL_CLOSURE);
         }
         ctx.stop();
     }
 
-    /// The socket broke.
+    /// Ends the Connection after a socket error.
     pub(super) fn on_socket_error(&mut self, error: &SocketError, ctx: &mut Context<Self>) {
         match error {
             SocketError::FrameTooLarge { limit, .. } => {
@@ -40,12 +40,12 @@ impl Connection {
         }
     }
 
-    /// The socket ended without a close frame.
+    /// Handles the end of a socket without a close frame.
     pub(super) fn on_socket_lost(&mut self, cause: String, ctx: &mut Context<Self>) {
         self.on_socket_closed(CloseReason::Dropped { cause }, ctx);
     }
 
-    /// The socket is gone: after ready that is the reason, before it REST is asked for the true one.
+    /// Handles the end of a socket: after ready, that is the reason; before it, REST gives the true one.
     pub(super) fn on_socket_closed(&mut self, reason: CloseReason, ctx: &mut Context<Self>) {
         match self.phase {
             Phase::Opening { .. } | Phase::CatchingUp => self.explain(CloseReason::DroppedBeforeReady, ctx),
@@ -57,10 +57,10 @@ impl Connection {
         }
     }
 
-    /// Asks REST why there is no hello, and ends with what it says.
-    pub(super) fn explain(&mut self, otherwise: CloseReason, ctx: &mut Context<Self>) {
+    /// Finds out by REST why there is no hello, and ends with that reason, or with `fallback`.
+    pub(super) fn explain(&mut self, fallback: CloseReason, ctx: &mut Context<Self>) {
         self.phase = Phase::Explaining;
-        let explaining = connect::explain(self.context.clone(), self.api(), otherwise);
+        let explaining = connect::find_close_reason(self.context.clone(), self.api(), fallback);
         ctx.spawn(explaining.into_actor(self).map(|reason, act, ctx| act.end(reason, ctx)));
     }
 }

@@ -1,4 +1,4 @@
-//! What the socket says, frame by frame.
+//! The handling of a socket's frames.
 
 use actix::{Context, StreamHandler};
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,10 +18,10 @@ const STATUS_UNAUTHORIZED: u16 = 401;
 impl StreamHandler<FrameEvent> for Connection {
     fn handle(&mut self, event: FrameEvent, ctx: &mut Self::Context) {
         match event {
-            FrameEvent::Frame(frame, permit) => self.frame(frame, permit, ctx),
+            FrameEvent::Frame(frame, permit) => self.on_frame(frame, permit, ctx),
             FrameEvent::Broken(error) => self.on_socket_error(&error, ctx),
-            FrameEvent::Paused => self.paused(),
-            FrameEvent::Resumed => self.resumed(ctx),
+            FrameEvent::Paused => self.on_reading_paused(),
+            FrameEvent::Resumed => self.on_reading_resumed(ctx),
         }
     }
 
@@ -31,11 +31,11 @@ impl StreamHandler<FrameEvent> for Connection {
 }
 
 impl Connection {
-    fn frame(&mut self, frame: Frame, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+    fn on_frame(&mut self, frame: Frame, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
         socket.ping_monitor.frame_received(now());
         match frame {
-            Frame::Text(text) => self.text(&text, permit, ctx),
+            Frame::Text(text) => self.on_text(&text, permit, ctx),
             Frame::Ping(payload) => {
                 if let Err(error) = socket.writer.send_pong(&payload) {
                     self.on_socket_lost(error.to_string(), ctx);
@@ -48,17 +48,22 @@ impl Connection {
         }
     }
 
-    fn text(&mut self, text: &str, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+    fn on_text(&mut self, text: &str, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         match mattermost::parse_frame(text) {
-            Ok(Incoming::Event(envelope)) => self.event(&envelope, permit, ctx),
-            Ok(Incoming::Reply(reply)) => self.reply(&reply, ctx),
+            Ok(Incoming::Event(envelope)) => self.on_event(&envelope, permit, ctx),
+            Ok(Incoming::Reply(reply)) => self.on_reply(&reply, ctx),
             Err(error) => self.observe(Fact::Unreadable { cause: error.to_string() }),
         }
     }
 
-    fn event(&mut self, envelope: &EventEnvelope<'_>, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+    fn on_event(
+        &mut self,
+        envelope: &EventEnvelope<'_>,
+        permit: OwnedSemaphorePermit,
+        ctx: &mut Context<Self>,
+    ) {
         if envelope.event == "hello" {
-            self.hello(envelope, ctx);
+            self.on_hello_event(envelope, ctx);
         }
         let Some(socket) = &mut self.socket else { return };
         if let SequenceCheck::Gap { expected } = socket.sequence.observe(envelope.seq) {
@@ -99,20 +104,22 @@ impl Connection {
         self.delivery.do_send(Deliver { event, permit });
     }
 
-    /// The server says hello: at the start, or in place of a resume that did not work (fact 10).
-    fn hello(&mut self, envelope: &EventEnvelope<'_>, ctx: &mut Context<Self>) {
+    /// Handles a hello, which comes at the start or after a failed resume (fact 10).
+    fn on_hello_event(&mut self, envelope: &EventEnvelope<'_>, ctx: &mut Context<Self>) {
         let connection_id = match envelope.hello() {
             Ok(hello) => hello.connection_id.unwrap_or_default(),
-            Err(error) => return self.end(CloseReason::Protocol { cause: format!("hello: {error}") }, ctx),
+            Err(error) => {
+                return self.end(CloseReason::Protocol { cause: format!("unreadable hello: {error}") }, ctx);
+            }
         };
         let Some(socket) = &mut self.socket else { return };
-        let lost = !socket.connection_id.is_empty() && *socket.connection_id != *connection_id;
-        if lost || socket.connection_id.is_empty() {
+        let resume_lost = !socket.connection_id.is_empty() && *socket.connection_id != *connection_id;
+        if resume_lost || socket.connection_id.is_empty() {
             socket.connection_id = connection_id.into();
-            // A new connection counts from here; after an odd resume that need not be 0.
+            // A new connection's sequence starts here; after a failed resume not necessarily at 0.
             socket.sequence = Sequence::starting_at(envelope.seq);
         }
-        if lost {
+        if resume_lost {
             self.observe(Fact::ResumeLost);
         }
         if matches!(self.phase, Phase::Opening { .. }) {
@@ -120,7 +127,7 @@ impl Connection {
         }
     }
 
-    fn reply(&mut self, reply: &SocketReply<'_>, ctx: &mut Context<Self>) {
+    fn on_reply(&mut self, reply: &SocketReply<'_>, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
         let took = reply.seq_reply.and_then(|seq| socket.ping_monitor.reply_received(now(), seq));
         if !reply.ok && (took.is_some() || reply.is_unauthorized()) {
@@ -140,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Another user changed: if it is hosted here, have it looked at. A guest does not see all users.
+    /// Requests a poll of a sibling account whose user has changed. Guests are no witnesses: they do not see all users.
     fn watch_siblings(&self, envelope: &EventEnvelope<'_>) {
         if !self.context.settings.health.witness
             || self.baseline.as_ref().is_none_or(|baseline| baseline.is_guest)
@@ -157,28 +164,28 @@ impl Connection {
         self.context.supervisor.do_send(SiblingSawChange { account, after });
     }
 
-    fn paused(&mut self) {
+    fn on_reading_paused(&mut self) {
         if let Some(socket) = &mut self.socket {
             socket.ping_monitor.reading_paused(now());
         }
         if let Phase::Opening { slot, .. } = &mut self.phase {
-            // Others need not wait for our sink.
+            // Other accounts must not wait for this account's sink.
             *slot = None;
         }
     }
 
-    fn resumed(&mut self, ctx: &mut Context<Self>) {
+    fn on_reading_resumed(&mut self, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
-        let stood_still = socket.ping_monitor.reading_resumed(now());
+        let paused_for = socket.ping_monitor.reading_resumed(now());
         if let Phase::Ready { paused, .. } = &mut self.phase {
-            *paused += stood_still;
+            *paused += paused_for;
         }
         self.drive_ping(ctx);
     }
 }
 
 impl SocketReply<'_> {
-    /// Whether the server no longer knows who we are, whatever the error's id (fact 20).
+    /// Returns true if the server no longer accepts the token, regardless of the error's id (fact 20).
     fn is_unauthorized(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.status_code == STATUS_UNAUTHORIZED)
     }

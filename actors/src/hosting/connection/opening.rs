@@ -1,14 +1,14 @@
-//! From the dial to ready: hello, HealthCheck, catching up.
+//! The phases from the dial to ready: hello, HealthCheck, catching up.
 
 use std::{cell::Cell, time::Duration};
 
 use actix::{Actor as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
 
 use super::{CatchingUp, Connected, Connection, OpenSocket, Phase, now, permitted_frames::PermittedFrames};
-use crate::hosting::catch_up::{CatchUp, page::CatchUpClient};
 use crate::{
     hosting::{
         HealthSettings,
+        catch_up::{CatchUp, CatchUpClient},
         delivery::BeginRound,
         health_check::HealthCheck,
         supervisor::{ChildConnected, ChildReady, ChildSettled},
@@ -18,11 +18,11 @@ use crate::{
     policy::{PingMonitor, Sequence},
 };
 
-/// How soon to look again at a Connection that is not settled yet because its reading was paused.
+/// The interval of checks for a Connection that is not settled yet because its reading is paused.
 const SETTLE_STEP: Duration = Duration::from_secs(1);
 
 impl Connection {
-    /// The dial is done, one way or the other.
+    /// Opens the socket after a successful dial, or ends the Connection after a failed one.
     pub(super) fn on_connected(&mut self, result: Result<Connected, CloseReason>, ctx: &mut Context<Self>) {
         if !matches!(self.phase, Phase::Connecting) {
             return;
@@ -52,12 +52,12 @@ impl Connection {
         ctx.add_stream(PermittedFrames::new(reader, self.permits.clone(), connected.permit));
         self.await_hello(ctx);
         if resumed {
-            // A resume brings no hello (fact 10): an answered ping says that it worked.
+            // A resumed connection gets no hello (fact 10): an answered ping shows that it works.
             self.send_ping(ctx);
         }
     }
 
-    /// Ends the wait for the hello. Time in which our own reading is paused is not the server's.
+    /// Limits the wait for the hello. Time in which reading is paused does not count.
     fn await_hello(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(self.context.settings.hello_timeout, |act, ctx| {
             if !matches!(act.phase, Phase::Opening { .. }) {
@@ -71,7 +71,7 @@ impl Connection {
         });
     }
 
-    /// Hello came, or the first ping of a resume was answered.
+    /// Starts catching up, after the hello or the answer to the first ping of a resume.
     pub(super) fn on_hello(&mut self, resumed: bool, ctx: &mut Context<Self>) {
         self.observe(Fact::Connected { resumed });
         let api = self.api();
@@ -85,17 +85,17 @@ impl Connection {
         if std::mem::take(&mut self.poll_pending) {
             self.poll_now();
         }
-        // Replacing the phase gives the dial slot back.
+        // Replacing the phase releases the dial slot.
         self.phase = Phase::CatchingUp;
         self.drive_ping(ctx);
         self.catch_up(ctx);
     }
 
-    /// Has fetched what was missed, before anything that the socket brings is handed over.
+    /// Starts a catch-up. The Delivery holds live events until it is finished.
     fn catch_up(&mut self, ctx: &mut Context<Self>) {
         let client = CatchUpClient { context: self.context.clone(), api: self.api() };
         let (Some(socket), Some(baseline)) = (&self.socket, &self.baseline) else { return };
-        let catching_up = CatchUp {
+        let catch_up = CatchUp {
             client,
             delivery: self.delivery.clone(),
             permits: self.permits.clone(),
@@ -108,13 +108,13 @@ impl Connection {
             reported_at: Cell::new(now()),
         };
         self.catching_up = CatchingUp::Yes;
-        ctx.spawn(catching_up.run().into_actor(self).map(|result, act, ctx| act.caught_up(result, ctx)));
+        ctx.spawn(catch_up.run().into_actor(self).map(|result, act, ctx| act.on_caught_up(result, ctx)));
     }
 
-    /// Something was lost on the way: fetches it. What the socket brings from now on waits behind it.
+    /// Starts another catch-up because an event was lost. Later live events wait for it.
     pub(super) fn catch_up_again(&mut self, ctx: &mut Context<Self>) {
         if !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. }) {
-            // It is about to catch up anyway.
+            // A catch-up follows anyway.
             return;
         }
         self.delivery.do_send(BeginRound);
@@ -124,7 +124,7 @@ impl Connection {
         }
     }
 
-    fn caught_up(&mut self, result: Result<(), CloseReason>, ctx: &mut Context<Self>) {
+    fn on_caught_up(&mut self, result: Result<(), CloseReason>, ctx: &mut Context<Self>) {
         let before = std::mem::replace(&mut self.catching_up, CatchingUp::No);
         match result {
             Err(reason) => self.end(reason, ctx),
@@ -147,7 +147,7 @@ impl Connection {
         self.schedule_first_audit(ctx);
     }
 
-    /// Tells the Supervisor when it has been ready for `reset_after`, its own pauses left out.
+    /// Notifies the Supervisor once the Connection has been ready for `reset_after`, not counting pauses.
     pub(super) fn settle(&mut self, ctx: &mut Context<Self>) {
         self.settle_timer = None;
         let reset_after = self.context.settings.restart.settings().reset_after;
@@ -156,15 +156,15 @@ impl Connection {
             let account = self.context.account.clone();
             self.context.supervisor.do_send(ChildSettled { account, connection: ctx.address() });
         } else {
-            let left = reset_after.saturating_sub(ready_for);
-            // While reading is paused nothing is gained, and there is no hurry.
-            let wait = if self.is_behind() { left.max(SETTLE_STEP) } else { left };
+            let remaining = reset_after.saturating_sub(ready_for);
+            // While reading is paused, the remaining time does not shrink.
+            let wait = if self.is_behind() { remaining.max(SETTLE_STEP) } else { remaining };
             self.settle_timer = Some(ctx.run_later(wait, Self::settle));
         }
     }
 }
 
-/// Whether there is anything to ask `/users/me` for.
+/// Returns true if any setting needs polls of `/users/me`.
 pub(super) fn needs_health_check(health: &HealthSettings) -> bool {
     health.poll || health.witness
 }

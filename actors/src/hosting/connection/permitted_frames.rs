@@ -1,5 +1,3 @@
-//! The socket's frames, each with a permit of Delivery's that was taken before it was read.
-
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -8,68 +6,70 @@ use std::{
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 
-use crate::hosting::delivery::Permits;
-use crate::mattermost::{Frame, SocketError, SocketReader};
+use crate::{
+    hosting::delivery::Permits,
+    mattermost::{Frame, SocketError, SocketReader},
+};
 
-/// What the reader tells its Connection.
+/// An item of [`PermittedFrames`].
 pub(super) enum FrameEvent {
-    /// A frame, and its permits.
+    /// A frame and its permits.
     Frame(Frame, OwnedSemaphorePermit),
-    /// The socket broke.
+    /// The socket failed.
     Broken(SocketError),
-    /// All permits are taken: the socket is not read.
+    /// Reading has paused because all permits are in use.
     Paused,
-    /// Reading goes on.
+    /// Reading has resumed.
     Resumed,
 }
 
-/// Frames that one socket has read before others, and its own Delivery, have their turn: thousands of sockets with a
-/// burst each would otherwise hold all of it in memory at once.
-const AT_ONCE: u32 = 8;
+/// The frames read from one socket before it yields to other sockets and to its Delivery. Otherwise thousands of
+/// sockets with a burst each would hold all frames in memory at once.
+const FRAMES_PER_TURN: u32 = 8;
 
 type Acquiring = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>>>>;
 
-/// Reads a socket as fast as its permits allow.
+/// A stream of a socket's frames. It acquires a permit of the Delivery before it reads a frame.
 pub(super) struct PermittedFrames {
     frames: SocketReader,
     permits: Permits,
     state: State,
-    /// Frames read since others had their turn.
-    at_once: u32,
+    /// The frames read since the last yield.
+    read_this_turn: u32,
 }
 
-/// A frame that waits for the rest of its permits.
+/// A frame that waits for its remaining permits.
 type Held = Option<(Frame, OwnedSemaphorePermit)>;
 
 enum State {
     /// Nothing is held.
     Idle,
-    /// A permit is held, a frame is awaited.
+    /// A permit is held; a frame is awaited.
     Reading(OwnedSemaphorePermit),
-    /// Permits are awaited; a large frame may be there already.
+    /// Permits are awaited, perhaps for a large frame already read.
     Waiting { acquiring: Acquiring, held: Held, reported: bool },
-    /// Permits came after a pause.
-    Back { permit: OwnedSemaphorePermit, held: Held },
+    /// Permits were acquired after a pause.
+    Resuming { permit: OwnedSemaphorePermit, held: Held },
     /// The socket ended.
     Ended,
 }
 
 impl PermittedFrames {
-    /// Reads with the permit that was taken before the dial.
+    /// Creates the stream with the permit acquired before the dial.
     pub(super) fn new(frames: SocketReader, permits: Permits, first: OwnedSemaphorePermit) -> Self {
-        Self { frames, permits, state: State::Reading(first), at_once: 0 }
+        Self { frames, permits, state: State::Reading(first), read_this_turn: 0 }
     }
 
-    /// Takes a permit, or begins to wait for one.
-    fn begin(&self) -> State {
+    /// Acquires a permit or starts to wait for one.
+    fn acquire_first(&self) -> State {
         match self.acquire(1) {
             Ok(permit) => State::Reading(permit),
             Err(acquiring) => State::Waiting { acquiring, held: None, reported: false },
         }
     }
 
-    /// A frame came: it goes on when it has all its permits.
-    fn came(&self, frame: Frame, mut permit: OwnedSemaphorePermit) -> Result<FrameEvent, State> {
+    /// Returns a frame with all its permits, or the state that waits for them.
+    fn permit_frame(&self, frame: Frame, mut permit: OwnedSemaphorePermit) -> Result<FrameEvent, State> {
         let more = self.permits.extra_for(bytes_of(&frame));
         if more == 0 {
             return Ok(FrameEvent::Frame(frame, permit));
@@ -85,8 +85,8 @@ impl PermittedFrames {
 
     fn acquire(&self, count: u32) -> Result<OwnedSemaphorePermit, Acquiring> {
         let permits = &self.permits.semaphore;
-        let at_once = permits.clone().try_acquire_many_owned(count);
-        at_once.map_err(|_| Box::pin(permits.clone().acquire_many_owned(count)) as Acquiring)
+        let acquired = permits.clone().try_acquire_many_owned(count);
+        acquired.map_err(|_| Box::pin(permits.clone().acquire_many_owned(count)) as Acquiring)
     }
 }
 
@@ -102,23 +102,23 @@ impl Stream for PermittedFrames {
     type Item = FrameEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<FrameEvent>> {
-        if self.at_once >= AT_ONCE {
-            self.at_once = 0;
+        if self.read_this_turn >= FRAMES_PER_TURN {
+            self.read_this_turn = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         loop {
             match std::mem::replace(&mut self.state, State::Ended) {
-                State::Idle => self.state = self.begin(),
+                State::Idle => self.state = self.acquire_first(),
                 State::Reading(permit) => match self.frames.poll_next_unpin(cx) {
                     Poll::Pending => {
                         self.state = State::Reading(permit);
-                        self.at_once = 0;
+                        self.read_this_turn = 0;
                         return Poll::Pending;
                     }
-                    Poll::Ready(Some(Ok(frame))) => match self.came(frame, permit) {
+                    Poll::Ready(Some(Ok(frame))) => match self.permit_frame(frame, permit) {
                         Ok(event) => {
-                            self.at_once += 1;
+                            self.read_this_turn += 1;
                             self.state = State::Idle;
                             return Poll::Ready(Some(event));
                         }
@@ -136,15 +136,15 @@ impl Stream for PermittedFrames {
                         self.state = State::Waiting { acquiring, held, reported: true };
                         return Poll::Pending;
                     }
-                    // Nobody closes the semaphore; if somebody did there would be nothing to read for.
+                    // The semaphore is never closed.
                     Poll::Ready(Err(_)) => return Poll::Ready(None),
                     Poll::Ready(Ok(permit)) => {
-                        self.state = State::Back { permit, held };
+                        self.state = State::Resuming { permit, held };
                         return Poll::Ready(Some(FrameEvent::Resumed));
                     }
                 },
-                State::Back { permit, held: None } => self.state = State::Reading(permit),
-                State::Back { permit, held: Some((frame, mut all)) } => {
+                State::Resuming { permit, held: None } => self.state = State::Reading(permit),
+                State::Resuming { permit, held: Some((frame, mut all)) } => {
                     all.merge(permit);
                     self.state = State::Idle;
                     return Poll::Ready(Some(FrameEvent::Frame(frame, all)));

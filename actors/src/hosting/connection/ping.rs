@@ -1,4 +1,4 @@
-//! The in-band ping: when, and what follows from it.
+//! The in-band ping.
 
 use actix::{AsyncContext as _, Context};
 
@@ -6,7 +6,7 @@ use super::{Connection, Phase, now};
 use crate::{model::CloseReason, policy::PingAction};
 
 impl Connection {
-    /// Does what the pulse says, and comes back when it says so.
+    /// Carries out the ping monitor's next action and sets a timer for the one after it.
     pub(super) fn drive_ping(&mut self, ctx: &mut Context<Self>) {
         if !self.context.settings.health.ping
             || !matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. })

@@ -1,4 +1,4 @@
-//! What an event changes that the catch-up can fetch as well.
+//! The changes in live events that a catch-up can fetch too.
 
 use serde::Deserialize;
 
@@ -7,22 +7,21 @@ use crate::{
     model::{Change, ChannelId, PostKey, UserId},
 };
 
-/// An edit's `update_at` is written this soon after its `edit_at`. Pins and reactions move `update_at` alone, and
-/// later: they come as `post_edited` too.
-const SAME_TOUCH_MS: i64 = 250;
+/// The most time between an edit's `edit_at` and its `update_at`. Pins and reactions arrive as `post_edited` too, but
+/// they change `update_at` alone, and later.
+const SAME_EDIT_MS: i64 = 250;
 
-/// What an event says of a channel's posts.
+/// The effect of an event on a channel's posts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PostChange {
-    /// Where.
     pub(super) channel: Option<ChannelId>,
-    /// What it changes.
     pub(super) change: Option<Change>,
-    /// Whether it is about a post of the account's own.
+    /// True if the event concerns a post by the account itself.
     pub(super) own: bool,
 }
 
-/// `user_removed`, in both of its forms: to the channel it names the user, to the user the channel.
+/// The data of `user_removed` in both of its forms: sent to the channel, it names the user; sent to the user, the
+/// channel.
 #[derive(Deserialize)]
 struct Removed {
     #[serde(default)]
@@ -31,16 +30,16 @@ struct Removed {
     channel_id: ChannelId,
 }
 
-/// Reads what an event changes, for the account of that user.
+/// Parses the change that an event makes, from the view of the user `me`.
 pub(super) fn parse_post_change(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> PostChange {
     match &*envelope.event {
-        "posted" | "post_edited" | "post_deleted" => of_post(envelope, me).unwrap_or_default(),
-        "user_removed" => left(envelope, me).unwrap_or_default(),
+        "posted" | "post_edited" | "post_deleted" => parse_post_event(envelope, me).unwrap_or_default(),
+        "user_removed" => parse_own_removal(envelope, me).unwrap_or_default(),
         _ => PostChange::default(),
     }
 }
 
-fn of_post(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<PostChange> {
+fn parse_post_event(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<PostChange> {
     let posted = envelope.posted().ok()?;
     let head = posted.head().ok()?;
     Some(PostChange {
@@ -60,11 +59,11 @@ fn change(event: &str, head: &PostHead<'_>) -> Option<Change> {
 }
 
 fn is_edit(head: &PostHead<'_>) -> bool {
-    head.edit_at > 0 && head.update_at.saturating_sub(head.edit_at) <= SAME_TOUCH_MS
+    head.edit_at > 0 && head.update_at.saturating_sub(head.edit_at) <= SAME_EDIT_MS
 }
 
-/// The account's own leaving. Others come and go without a change.
-fn left(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<PostChange> {
+/// Parses the removal of the account itself. The removal of another user is no change.
+fn parse_own_removal(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option<PostChange> {
     let removed: Removed = serde_json::from_str(envelope.data.get()).ok()?;
     let to: Removed = serde_json::from_str(envelope.broadcast.get()).ok()?;
     let either = |a: UserId, b: UserId| if a.as_str().is_empty() { b } else { a };
@@ -82,7 +81,7 @@ mod tests {
 
     const ME: &str = "5i7zwettkbfhfcner868ext35r";
 
-    /// What of the recording of all events was heard by the bot, by name.
+    /// Returns the changes of the events of one name that the bot received in the recording.
     fn recorded(event: &str) -> Vec<PostChange> {
         let text = include_str!("../../../../tests/fixtures/wire/events.jsonl");
         let frames = text.lines().filter_map(|line| {
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_edit_a_deletion_and_a_leaving_are_changes() {
+    fn a_recorded_edit_deletion_and_removal_are_changes() {
         let id = || "qnnmewwssi86dx8wwy1xejsy6c".into();
         let changes =
             |event| recorded(event).into_iter().filter_map(|parsed| parsed.change).collect::<Vec<_>>();
@@ -112,32 +111,32 @@ mod tests {
         assert!(recorded("posted").iter().all(|parsed| matches!(parsed.change, Some(Change::Posted(_)))));
     }
 
-    fn parse_frame(event: &str, data: &serde_json::Value) -> PostChange {
+    fn parse_event(event: &str, data: &serde_json::Value) -> PostChange {
         let broadcast = serde_json::json!({ "user_id": "", "channel_id": "c" });
         let frame = serde_json::json!({ "event": event, "data": data, "broadcast": broadcast, "seq": 1 });
         match mattermost::parse_frame(&frame.to_string()).unwrap() {
             Incoming::Event(envelope) => parse_post_change(&envelope, Some(&ME.into())),
-            Incoming::Reply(_) => panic!("no event"),
+            Incoming::Reply(_) => panic!("not an event"),
         }
     }
 
     #[test]
-    fn a_pin_and_somebody_elses_leaving_are_none() {
+    fn a_pin_and_the_removal_of_another_user_are_no_changes() {
         let post = |edit_at, update_at| {
             let post = serde_json::json!({
                 "id": "p", "create_at": 1, "edit_at": edit_at, "update_at": update_at, "user_id": ME, "channel_id": "c",
             });
             serde_json::json!({ "post": post.to_string() })
         };
-        assert!(parse_frame("post_edited", &post(5, 5)).change.is_some());
-        assert!(parse_frame("post_edited", &post(5, 5 + SAME_TOUCH_MS + 1)).change.is_none());
-        assert!(parse_frame("post_edited", &post(0, 5)).change.is_none());
-        assert!(parse_frame("posted", &post(0, 1)).own);
+        assert!(parse_event("post_edited", &post(5, 5)).change.is_some());
+        assert!(parse_event("post_edited", &post(5, 5 + SAME_EDIT_MS + 1)).change.is_none());
+        assert!(parse_event("post_edited", &post(0, 5)).change.is_none());
+        assert!(parse_event("posted", &post(0, 1)).own);
         assert_eq!(
-            parse_frame("user_removed", &serde_json::json!({ "user_id": "other" })),
+            parse_event("user_removed", &serde_json::json!({ "user_id": "other" })),
             PostChange::default()
         );
-        let mine = parse_frame("user_removed", &serde_json::json!({ "user_id": ME }));
+        let mine = parse_event("user_removed", &serde_json::json!({ "user_id": ME }));
         assert_eq!((mine.channel, mine.change), (Some("c".into()), Some(Change::Left)));
     }
 }

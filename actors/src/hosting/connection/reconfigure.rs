@@ -1,4 +1,4 @@
-//! What an operator changes while the socket is open.
+//! Configuration changes while the socket is open.
 
 use actix::{Actor as _, AsyncContext as _, Context, Handler};
 
@@ -11,19 +11,19 @@ impl Handler<UpdateContext> for Connection {
     fn handle(&mut self, UpdateContext(context): UpdateContext, ctx: &mut Self::Context) {
         let before = std::mem::replace(&mut self.context, context);
         if matches!(self.phase, Phase::CatchingUp | Phase::Ready { .. }) {
-            self.check_as_set(ctx);
+            self.update_health_check(ctx);
             self.update_ping(&before.settings, ctx);
         }
         if matches!(self.phase, Phase::Ready { .. }) {
-            self.settle_as_set(&before.settings, ctx);
-            self.audit_as_set(&before.settings, ctx);
+            self.update_settle_timer(&before.settings, ctx);
+            self.update_audit(&before.settings, ctx);
         }
     }
 }
 
 impl Connection {
-    /// Has its HealthCheck look as it is set now; begins one where there was nothing to look for.
-    fn check_as_set(&mut self, ctx: &mut Context<Self>) {
+    /// Forwards the new settings to the HealthCheck, or starts one if it was not needed before.
+    fn update_health_check(&mut self, ctx: &mut Context<Self>) {
         if let Some(health) = &self.health_check {
             return health.do_send(UpdateContext(self.context.clone()));
         }
@@ -47,24 +47,24 @@ impl Connection {
         self.drive_ping(ctx);
     }
 
-    fn settle_as_set(&mut self, before: &HostSettings, ctx: &mut Context<Self>) {
+    fn update_settle_timer(&mut self, before: &HostSettings, ctx: &mut Context<Self>) {
         let reset_after = |settings: &HostSettings| settings.restart.settings().reset_after;
         if reset_after(before) == reset_after(&self.context.settings) {
             return;
         }
-        // One that is settled stays so.
+        // A Connection that is settled stays settled.
         if let Some(timer) = self.settle_timer.take() {
             ctx.cancel_future(timer);
             self.settle(ctx);
         }
     }
 
-    fn audit_as_set(&mut self, before: &HostSettings, ctx: &mut Context<Self>) {
+    fn update_audit(&mut self, before: &HostSettings, ctx: &mut Context<Self>) {
         let audit = self.context.settings.audit;
         if before.audit == audit {
             return;
         }
-        // One that is under way comes back as it is set then.
+        // A running audit schedules the next one with the new settings.
         if !self.auditing {
             self.schedule_first_audit(ctx);
         }

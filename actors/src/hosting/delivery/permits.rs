@@ -1,15 +1,12 @@
-//! The permits that bound what waits for a sink.
-
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A frame takes one permit, and one more for each further piece of this size, so that a bound on permits is a
-/// bound on memory.
+/// The bytes that one permit covers. A large frame takes several, so that a bound on permits is a bound on memory.
 const BYTES_PER_PERMIT: usize = 16 * 1024;
 
-/// The permits of one Delivery. A socket is read only with one in hand; it travels with its frame, and comes back
-/// when the frame's event is acknowledged.
+/// The permits of one Delivery, which bound the events that wait for a sink. A frame is read only with a permit, which
+/// is released when the frame's event is acknowledged.
 #[derive(Debug, Clone)]
 pub(in crate::hosting) struct Permits {
     pub(in crate::hosting) semaphore: Arc<Semaphore>,
@@ -18,43 +15,43 @@ pub(in crate::hosting) struct Permits {
 
 impl Permits {
     pub(in crate::hosting) fn new(total: usize) -> Self {
-        // One to hold a live event while what was missed is fetched, and one for what is fetched.
+        // During a catch-up, one permit is for a live event and one for a fetched event.
         let total = total.clamp(2, u32::MAX as usize);
         let semaphore = Arc::new(Semaphore::new(total.min(Semaphore::MAX_PERMITS)));
         Self { semaphore, total: u32::try_from(total).unwrap_or(u32::MAX) }
     }
 
-    /// Whether there are as many as so large a queue has.
+    /// Returns true if a queue of this size has as many permits.
     pub(in crate::hosting) fn are_sized_for(&self, queue: usize) -> bool {
         self.total == Self::new(queue).total
     }
 
-    /// The share that live events may hold while what was missed is fetched: the rest is for what is fetched, or each
-    /// would wait for the other.
+    /// Returns the permits that live events may hold during a catch-up. The rest is for fetched events; without it,
+    /// each kind would wait for the other.
     pub(super) fn live_limit(&self) -> usize {
         self.total as usize / 2
     }
 
-    /// Waits for the permits of something that was fetched. `None` when there will never be any.
+    /// Waits for the permits of a fetched event. Returns `None` if the semaphore is closed.
     pub(in crate::hosting) async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let count = (1 + self.extra_for(bytes)).min(self.total - self.total / 2);
         self.semaphore.clone().acquire_many_owned(count).await.ok()
     }
 
-    /// How many are taken.
+    /// Returns the number of permits in use.
     pub(in crate::hosting) fn in_use(&self) -> usize {
         (self.total as usize).saturating_sub(self.semaphore.available_permits())
     }
 
-    /// Whether all are taken: the socket is not read.
+    /// Returns true if all permits are in use, so that the socket is not read.
     pub(in crate::hosting) fn are_exhausted(&self) -> bool {
         self.semaphore.available_permits() == 0
     }
 
-    /// How many permits a frame of that size takes beyond its first: never more than there are.
+    /// Returns the number of permits that a frame of this size takes beyond its first, at most all others.
     pub(in crate::hosting) fn extra_for(&self, bytes: usize) -> u32 {
-        let more = bytes.saturating_sub(1) / BYTES_PER_PERMIT;
-        u32::try_from(more).unwrap_or(u32::MAX).min(self.total - 1)
+        let extra = bytes.saturating_sub(1) / BYTES_PER_PERMIT;
+        u32::try_from(extra).unwrap_or(u32::MAX).min(self.total - 1)
     }
 }
 
@@ -65,9 +62,9 @@ mod tests {
     #[test]
     fn a_large_frame_takes_more_but_never_more_than_all() {
         let permits = Permits::new(256);
-        for (bytes, more) in [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (1 << 20, 63), (1 << 30, 255)] {
-            assert_eq!(permits.extra_for(bytes), more, "{bytes} bytes");
+        for (bytes, extra) in [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (1 << 20, 63), (1 << 30, 255)] {
+            assert_eq!(permits.extra_for(bytes), extra, "{bytes} bytes");
         }
-        assert_eq!(Permits::new(0).extra_for(1 << 30), 1, "there are always two");
+        assert_eq!(Permits::new(0).extra_for(1 << 30), 1, "a Permits has at least two");
     }
 }

@@ -1,4 +1,4 @@
-//! Keeping what was acknowledged: one commit of an account is on its way at a time, and holds no event back.
+//! Storing acknowledgements: an account has one commit in flight at a time, and events do not wait for it.
 
 use std::time::Duration;
 
@@ -9,30 +9,31 @@ use super::Delivery;
 use crate::{
     hosting::supervisor::StallChanged,
     model::{Fact, Records, ResumePoint, StallCause},
+    policy::ReplayState,
     ports::StoreError,
 };
 
-/// From the beginning of one commit of an account to that of the next. A busy channel's record has some hundred ids, which
-/// need not be written for each post; a kill doubles what was acknowledged in this time.
-const COMMIT_EVERY: Duration = Duration::from_millis(100);
+/// The interval between the starts of an account's commits. A busy channel's record has some hundred ids, too many to
+/// write for each post. After a kill, the events acknowledged within this time are delivered again.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long until a commit that failed is tried again: time to make room on a disk, and not long to wait for.
-const COMMIT_AGAIN: Duration = Duration::from_secs(2);
+/// The wait before a failed commit is retried: enough time to free disk space, and short enough to wait for.
+const RETRY_COMMIT_AFTER: Duration = Duration::from_secs(2);
 
-/// Where the keeping of an account stands.
+/// The state of an account's commits.
 #[derive(Default)]
 pub(super) struct Persistence {
-    /// A commit is on its way, or one is due at a set time.
-    under_way: bool,
-    /// When the last commit began.
+    /// True if a commit is in flight or scheduled.
+    is_pending: bool,
+    /// The start of the last commit.
     began: Option<Instant>,
-    /// The last commit failed: nothing is handed over until one succeeds.
+    /// True after a failed commit: no event is delivered until one succeeds.
     pub(super) failed: bool,
-    /// Told when all that was acknowledged is kept.
+    /// Notified when all acknowledgements are stored.
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-/// The account rests: keep all, with where its connection may be taken up again. Answered when it is done.
+/// Stores everything acknowledged, together with the point at which the connection may be resumed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct PersistFinalState {
@@ -41,56 +42,56 @@ pub(in crate::hosting) struct PersistFinalState {
 }
 
 impl Delivery {
-    /// Keeps what has changed, now or as soon as it may.
+    /// Commits the changes, now or when the interval has passed.
     pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
-        if self.persistence.under_way || self.context.replay.store().is_none() {
+        if self.persistence.is_pending || self.context.replay.store().is_none() {
             return;
         }
         let next =
-            self.persistence.began.map(|began| began + COMMIT_EVERY).filter(|next| *next > Instant::now());
+            self.persistence.began.map(|began| began + COMMIT_INTERVAL).filter(|next| *next > Instant::now());
         match next.filter(|_| self.persistence.waiting.is_empty()) {
             Some(next) => self.save_later(next - Instant::now(), ctx),
             None => self.commit(ctx),
         }
     }
 
-    /// Tells when all that has been acknowledged until now is kept.
+    /// Notifies `done` when all acknowledgements until now are stored.
     pub(super) fn save_then_notify(&mut self, done: oneshot::Sender<()>, ctx: &mut Context<Self>) {
         if self.context.replay.store().is_some() {
             self.persistence.waiting.push(done);
             self.save(ctx);
         } else {
-            // Nobody may wait any more.
+            // The caller may no longer wait.
             let _ = done.send(());
         }
     }
 
     fn save_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        self.persistence.under_way = true;
+        self.persistence.is_pending = true;
         ctx.run_later(wait, |act, ctx| {
-            act.persistence.under_way = false;
+            act.persistence.is_pending = false;
             act.commit(ctx);
         });
     }
 
     fn commit(&mut self, ctx: &mut Context<Self>) {
         let Some(store) = self.context.replay.store() else { return };
-        let changes = self.context.replay.with(crate::policy::ReplayState::take_changes);
+        let changes = self.context.replay.with(ReplayState::take_changes);
         if changes.is_empty() {
             for done in self.persistence.waiting.drain(..) {
-                // Nobody may wait any more.
+                // The caller may no longer wait.
                 let _ = done.send(());
             }
             return;
         }
-        self.persistence.under_way = true;
+        self.persistence.is_pending = true;
         self.persistence.began = Some(Instant::now());
         let commit = store.commit(&self.context.account, changes.clone());
-        ctx.spawn(commit.into_actor(self).map(|result, act, ctx| act.committed(result, changes, ctx)));
+        ctx.spawn(commit.into_actor(self).map(|result, act, ctx| act.on_committed(result, changes, ctx)));
     }
 
-    fn committed(&mut self, result: Result<(), StoreError>, changes: Records, ctx: &mut Context<Self>) {
-        self.persistence.under_way = false;
+    fn on_committed(&mut self, result: Result<(), StoreError>, changes: Records, ctx: &mut Context<Self>) {
+        self.persistence.is_pending = false;
         match result {
             Ok(()) => {
                 if std::mem::take(&mut self.persistence.failed) {
@@ -104,40 +105,36 @@ impl Delivery {
                 if !std::mem::replace(&mut self.persistence.failed, true) {
                     self.report_store(Some(error));
                 }
-                self.save_later(COMMIT_AGAIN, ctx);
+                self.save_later(RETRY_COMMIT_AFTER, ctx);
             }
         }
     }
 
     fn report_store(&self, error: Option<StoreError>) {
-        let stalled = error.is_some();
+        let is_stalled = error.is_some();
         let fact = error.map_or(Fact::StoreRecovered, |error| Fact::StoreFailed { cause: error.message });
         self.context.observe(self.generation(), fact);
         let account = self.context.account.clone();
-        self.context.supervisor.do_send(StallChanged {
-            account,
-            cause: StallCause::Store,
-            is_stalled: stalled,
-        });
+        self.context.supervisor.do_send(StallChanged { account, cause: StallCause::Store, is_stalled });
     }
 
-    /// The lowest number of a connection's events that is not acknowledged.
-    fn lowest_open(&self, connection_id: &str) -> Option<u64> {
+    /// Returns the lowest sequence number of a connection's unacknowledged events.
+    fn lowest_unacknowledged(&self, connection_id: &str) -> Option<u64> {
         let waiting = self.queue.waiting().chain(self.round.held()).map(|queued| &queued.event);
-        let open = waiting.chain(&self.in_flight).filter(|event| !event.recovered);
-        open.filter(|event| *event.connection_id == *connection_id).map(|event| event.body.seq).min()
+        let live = waiting.chain(&self.in_flight).filter(|event| !event.recovered);
+        live.filter(|event| *event.connection_id == *connection_id).map(|event| event.body.seq).min()
     }
 }
 
 impl Handler<PersistFinalState> for Delivery {
     type Result = ();
 
-    fn handle(&mut self, part: PersistFinalState, ctx: &mut Self::Context) {
-        let resume = part.resume.map(|point| {
-            let open = self.lowest_open(&point.connection_id);
+    fn handle(&mut self, persist: PersistFinalState, ctx: &mut Self::Context) {
+        let resume = persist.resume.map(|point| {
+            let open = self.lowest_unacknowledged(&point.connection_id);
             ResumePoint { next_seq: open.map_or(point.next_seq, |open| open.min(point.next_seq)), ..point }
         });
         self.context.replay.with(|replay| replay.set_resume_point(resume));
-        self.save_then_notify(part.done, ctx);
+        self.save_then_notify(persist.done, ctx);
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator changes while events are on their way.
+//! Configuration changes while events are in flight.
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
@@ -8,27 +8,27 @@ use tokio::sync::oneshot;
 use super::{Delivery, Permits};
 use crate::{hosting::context::UpdateContext, ports::EventSink};
 
-/// The account's events go to another sink from now on. What the old one has it still answers, and the next of a
-/// channel goes to the new one when the last of it is answered: the order stays.
+/// Replaces the account's sink. The old sink still answers the events that it has; a channel's next event goes to the
+/// new sink once the old one has answered the last, so the order is kept.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ChangeSink {
     pub(in crate::hosting) sink: Arc<dyn EventSink>,
-    /// Dropped when the old sink has answered all that it had.
+    /// Dropped when the old sink has answered all its events.
     pub(in crate::hosting) released: oneshot::Sender<()>,
 }
 
-/// The next Connection reads with these permits. What was read with others keeps them until it is acknowledged.
+/// Notifies the Delivery of the next Connection's permits. Events already read keep theirs until acknowledged.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ChangePermits(pub(in crate::hosting) Permits);
 
-/// Held for each event that a sink has: when the last is let go, whoever waits for that learns it.
+/// A guard held for each event that a sink has; dropping the last one drops the sender and so notifies its receiver.
 pub(super) type InFlightGuard = Rc<Cell<Option<oneshot::Sender<()>>>>;
 
 impl Delivery {
-    /// What waits to be offered again need not wait any longer.
-    fn offer_again(&mut self, ctx: &mut Context<Self>) {
+    /// Delivers events that wait for a retry at once.
+    fn retry_now(&mut self, ctx: &mut Context<Self>) {
         for (channel, timer) in self.retrying.drain() {
             ctx.cancel_future(timer);
             self.queue.resume(&channel);
@@ -43,9 +43,9 @@ impl Handler<ChangeSink> for Delivery {
 
     fn handle(&mut self, change: ChangeSink, ctx: &mut Self::Context) {
         self.sink = change.sink;
-        // Let go here, it is held by the old sink's events alone.
+        // From here on, only the old sink's events hold the guard.
         std::mem::take(&mut self.in_flight_guard).set(Some(change.released));
-        self.offer_again(ctx);
+        self.retry_now(ctx);
     }
 }
 
@@ -53,7 +53,7 @@ impl Handler<ChangePermits> for Delivery {
     type Result = ();
 
     fn handle(&mut self, ChangePermits(permits): ChangePermits, _: &mut Self::Context) {
-        self.round.set_limit(permits.live_limit());
+        self.round.set_max_permits(permits.live_limit());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Catching up, as the Delivery sees it: what was missed goes first, what comes live meanwhile is held.
+//! The Delivery's part in a catch-up: fetched events go first, live events are held meanwhile.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,35 +13,37 @@ use crate::{
     policy::{ChannelBacklog, ListedChannel},
 };
 
-/// Live events that wait while what was missed is fetched.
+/// The live events held during a round of a catch-up.
 #[derive(Debug)]
 pub(super) struct Round {
-    under_way: bool,
+    is_running: bool,
     held: VecDeque<Queued>,
-    /// Another round is due before anything is let go: too many came, and what was held is dropped; or some were lost.
+    /// True if another round must follow because events were lost.
     again: bool,
-    /// What is held is dropped, and what else comes: the next round fetches it.
-    overflown: bool,
-    /// Permits that the held ones have, and the most that they may have.
+    /// True after an overflow: held and further live events are dropped, and the next round fetches them.
+    has_overflowed: bool,
+    /// The permits of the held events.
     permits: usize,
-    most: usize,
+    /// The most permits that held events may have.
+    max_permits: usize,
 }
 
-/// A socket is open, or has lost something: hold what it brings until a round that begins from now on is finished.
+/// Requests a round, because a socket was opened or has lost events: live events are held until a round that begins
+/// later is finished.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct BeginRound;
 
-/// The channels as the server lists them; answered with those that have news.
+/// Submits the server's list of channels; answered with those that have news.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<ChannelBacklog>")]
 pub(in crate::hosting) struct SubmitListing {
     pub(in crate::hosting) listing: Vec<ListedChannel>,
-    /// It is this late at least, by the server's clock.
+    /// A lower bound of the server's time.
     pub(in crate::hosting) server_time: i64,
 }
 
-/// A change that was fetched. Answered with whether it is handed over: one that was heard already is not.
+/// Delivers a fetched change. Answered with false if the change was received before.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
 pub(in crate::hosting) struct DeliverRecovered {
@@ -49,12 +51,12 @@ pub(in crate::hosting) struct DeliverRecovered {
     pub(in crate::hosting) permit: OwnedSemaphorePermit,
 }
 
-/// The account is out of a channel, as soon as what was fetched of it is acknowledged.
+/// Removes a channel that the account has left, once the channel's fetched events are acknowledged.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct LeftChannel(pub(in crate::hosting) ChannelId);
 
-/// All is fetched. Answered with whether everything held was kept: if not, another round is due.
+/// Finishes a round. Answered with false if another round is needed.
 #[derive(Debug, Message)]
 #[rtype(result = "bool")]
 pub(in crate::hosting) struct FinishRound {
@@ -63,64 +65,52 @@ pub(in crate::hosting) struct FinishRound {
 }
 
 impl Round {
-    pub(super) fn new(most: usize) -> Self {
-        Self { under_way: false, held: VecDeque::new(), again: false, overflown: false, permits: 0, most }
+    pub(super) fn new(max_permits: usize) -> Self {
+        Self {
+            is_running: false,
+            held: VecDeque::new(),
+            again: false,
+            has_overflowed: false,
+            permits: 0,
+            max_permits,
+        }
     }
 
-    /// Keeps an event while a round is under way; gives it back otherwise.
+    /// Holds an event during a round, and returns it otherwise.
     pub(super) fn hold(&mut self, queued: Queued) -> Option<Queued> {
-        if !self.under_way {
+        if !self.is_running {
             return Some(queued);
         }
         self.permits += queued.permit.num_permits();
         self.held.push_back(queued);
-        if self.overflown || self.permits > self.most {
-            self.overflown = true;
+        if self.has_overflowed || self.permits > self.max_permits {
+            self.has_overflowed = true;
             self.take();
         }
         None
     }
 
-    /// Live events may hold so many permits from now on.
-    pub(super) fn set_limit(&mut self, most: usize) {
-        self.most = most;
+    pub(super) fn set_max_permits(&mut self, max_permits: usize) {
+        self.max_permits = max_permits;
     }
 
-    /// What is held.
     pub(super) fn held(&self) -> impl Iterator<Item = &Queued> {
         self.held.iter()
     }
 
-    /// A change was fetched: if it is held, too, it need not come twice.
-    fn fetched(&mut self, change: &Change) {
-        let is_it = |queued: &Queued| queued.event.body.change.as_ref() == Some(change);
-        if let Some(queued) = self.held.iter().position(is_it).and_then(|place| self.held.remove(place)) {
+    /// Removes the held duplicate of a fetched change, if there is one.
+    fn remove_duplicate(&mut self, change: &Change) {
+        let is_duplicate = |queued: &Queued| queued.event.body.change.as_ref() == Some(change);
+        let index = self.held.iter().position(is_duplicate);
+        if let Some(queued) = index.and_then(|index| self.held.remove(index)) {
             self.permits -= queued.permit.num_permits();
         }
     }
 
-    /// Takes all that is held.
+    /// Takes all held events.
     fn take(&mut self) -> VecDeque<Queued> {
         self.permits = 0;
         std::mem::take(&mut self.held)
-    }
-}
-
-impl Delivery {
-    /// Puts an event in its lane, unless what it changes was taken before.
-    pub(super) fn enqueue(&mut self, queued: Queued) -> bool {
-        let body = &queued.event.body;
-        let taken = match &body.change {
-            Some(change) if queued.event.recovered => {
-                self.context.replay.with(|replay| replay.admit_fetched(&body.channel_id, change))
-            }
-            Some(change) => self.context.replay.with(|replay| replay.admit(&body.channel_id, change)),
-            None => true,
-        };
-        if taken {
-            self.queue.push(body.channel_id.clone(), queued);
-        }
-        taken
     }
 }
 
@@ -128,19 +118,19 @@ impl Handler<BeginRound> for Delivery {
     type Result = ();
 
     fn handle(&mut self, _: BeginRound, _: &mut Context<Self>) {
-        // What an unfinished round before this one held is still held: it was heard, and comes after what is fetched.
-        self.round.again = self.round.under_way;
-        self.round.under_way = true;
+        // Events held by an unfinished round stay held: they follow the fetched ones.
+        self.round.again = self.round.is_running;
+        self.round.is_running = true;
     }
 }
 
 impl Handler<SubmitListing> for Delivery {
     type Result = MessageResult<SubmitListing>;
 
-    fn handle(&mut self, shown: SubmitListing, _: &mut Context<Self>) -> Self::Result {
-        (self.round.again, self.round.overflown) = (false, false);
+    fn handle(&mut self, submit: SubmitListing, _: &mut Context<Self>) -> Self::Result {
+        (self.round.again, self.round.has_overflowed) = (false, false);
         MessageResult(
-            self.context.replay.with(|replay| replay.apply_listing(&shown.listing, shown.server_time)),
+            self.context.replay.with(|replay| replay.apply_listing(&submit.listing, submit.server_time)),
         )
     }
 }
@@ -150,13 +140,13 @@ impl Handler<DeliverRecovered> for Delivery {
 
     fn handle(&mut self, recovered: DeliverRecovered, ctx: &mut Context<Self>) -> bool {
         let event = Arc::new(recovered.event);
-        let taken = self.enqueue(Queued { event: event.clone(), permit: recovered.permit });
-        // What was not taken is told apart by its id when the held one is let go: none is dropped for its time.
-        if let Some(change) = event.body.change.as_ref().filter(|_| taken) {
-            self.round.fetched(change);
+        let is_new = self.enqueue(Queued { event: event.clone(), permit: recovered.permit });
+        // A change that is not new has its held duplicate rejected by id when the round ends.
+        if let Some(change) = event.body.change.as_ref().filter(|_| is_new) {
+            self.round.remove_duplicate(change);
         }
         self.pump(ctx);
-        taken
+        is_new
     }
 }
 
@@ -172,36 +162,36 @@ impl Handler<FinishRound> for Delivery {
     type Result = ResponseActFuture<Self, bool>;
 
     fn handle(&mut self, finish: FinishRound, ctx: &mut Context<Self>) -> Self::Result {
-        let (done, begun) = oneshot::channel();
+        let (done, saved) = oneshot::channel();
         let is_new = self.context.replay.with(|replay| {
             let is_new = replay.is_new();
             replay.finish_round(&finish.skipped);
             is_new
         });
-        if is_new && !self.is_another_due() {
-            // Where an account begins is kept before it is ready, with what came meanwhile: from then on a kill loses
-            // nothing.
+        if is_new && !self.needs_another_round() {
+            // The start of a new account is stored before it is ready, together with the held events: from then on, a
+            // kill loses nothing.
             self.queue_held();
             self.save_then_notify(done, ctx);
         }
-        Box::pin(begun.into_actor(self).map(|_, act, ctx| act.let_go(ctx)))
+        Box::pin(saved.into_actor(self).map(|_, act, ctx| act.end_round(ctx)))
     }
 }
 
 impl Delivery {
-    /// Ends the round, unless another is due.
-    fn let_go(&mut self, ctx: &mut Context<Self>) -> bool {
-        if self.is_another_due() {
+    /// Releases the held events and returns true, unless another round is needed.
+    fn end_round(&mut self, ctx: &mut Context<Self>) -> bool {
+        if self.needs_another_round() {
             return false;
         }
-        self.round.under_way = false;
+        self.round.is_running = false;
         self.queue_held();
         self.pump(ctx);
         true
     }
 
-    fn is_another_due(&self) -> bool {
-        self.round.again || self.round.overflown
+    fn needs_another_round(&self) -> bool {
+        self.round.again || self.round.has_overflowed
     }
 
     fn queue_held(&mut self) {

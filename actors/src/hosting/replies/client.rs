@@ -1,4 +1,4 @@
-//! What every request of one account needs: the account's standing, the gate's leave, a client, and a memory.
+//! The client through which one account's replies make their requests.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,33 +12,36 @@ use tokio::{
 };
 
 use crate::{
-    hosting::context::AccountContext,
+    hosting::{context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
     model::{Fact, Generation, ReplyError, Token, UserId},
     policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys},
     ports::{Api, ApiFactory},
 };
 
-/// What every request of one account needs.
+/// A client that makes the requests of one account's replies: it waits for the account's permission to send and for the
+/// gate, and remembers what was posted.
 pub(super) struct ReplyClient {
     context: RefCell<Arc<AccountContext>>,
     generation: Cell<Generation>,
-    /// This Arbiter's client, and what it was made from.
+    /// This Arbiter's API, and the factory that made it.
     api: RefCell<(Arc<dyn ApiFactory>, Rc<dyn Api>)>,
-    /// Requests on their way at once.
+    /// Bounds the requests in flight.
     slots: RefCell<Arc<Semaphore>>,
     pub(super) sent: RefCell<SentKeys>,
-    /// How large a file may be, once it was asked.
+    /// The server's file size limit in bytes, once it is known.
     pub(super) max_file_size: Cell<Option<u64>>,
 }
 
-/// A request that was not answered as it should be.
+/// A request that did not succeed.
 #[derive(Debug)]
 pub(super) struct FailedRequest {
     pub(super) failure: RequestFailure,
     pub(super) cause: String,
-    /// The account is stopped.
-    stopped: bool,
+    /// True if the body of the response exceeds its limit.
+    pub(super) is_too_large: bool,
+    /// True if the account is stopped.
+    is_stopped: bool,
 }
 
 impl ReplyClient {
@@ -58,19 +61,19 @@ impl ReplyClient {
         self.context.borrow().clone()
     }
 
-    /// Another generation runs for the account.
+    /// Sets the generation that facts are reported with.
     pub(super) fn set_generation(&self, generation: Generation) {
         self.generation.set(generation);
     }
 
-    /// The gate, the client, the token or the settings may be new.
+    /// Replaces the context: the gate, the API, the token or the settings may be new.
     pub(super) fn update_context(&self, context: Arc<AccountContext>) {
         if !Arc::ptr_eq(&context.api, &self.api.borrow().0) {
             *self.api.borrow_mut() = (context.api.clone(), context.api.api());
             self.max_file_size.set(None);
         }
         if context.settings.replies.in_flight != self.context().settings.replies.in_flight {
-            // Requests under way hold slots of the old ones, and end soon.
+            // Requests in flight keep their slots of the old semaphore, and end soon.
             *self.slots.borrow_mut() = slots(&context);
         }
         *self.context.borrow_mut() = context;
@@ -80,61 +83,61 @@ impl ReplyClient {
         self.context.borrow().observe(self.generation.get(), fact);
     }
 
-    /// Makes one request as soon as the account may speak and the gate gives leave.
+    /// Makes one request as soon as the account may send and the gate permits it.
     pub(super) async fn request<T>(
         &self,
         deadline: Instant,
-        ask: impl AsyncFnOnce(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
+        send: impl AsyncFnOnce(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
     ) -> Result<T, FailedRequest> {
         let acquired = timeout_at(deadline, self.acquire_permit()).await;
-        let _slot = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
+        let (_slot, permit) = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
         let (context, api) = (self.context(), self.api.borrow().1.clone());
-        match ask(&*api, &context.token).await {
-            Ok(answer) => {
-                context.gate.report_answer(answer.rate);
-                Ok(answer.value)
-            }
-            Err(error) => {
-                context.gate.report_failure(&error);
-                Err(FailedRequest { failure: failure(error.kind), cause: error.to_string(), stopped: false })
-            }
-        }
+        let answer = permit.request(async || send(&*api, &context.token).await).await;
+        answer.map_err(|error| FailedRequest {
+            failure: failure(error.kind),
+            cause: error.to_string(),
+            is_too_large: error.kind == RestErrorKind::TooLarge,
+            is_stopped: false,
+        })
     }
 
-    async fn acquire_permit(&self) -> Result<OwnedSemaphorePermit, FailedRequest> {
+    async fn acquire_permit(&self) -> Result<(OwnedSemaphorePermit, RequestPermit), FailedRequest> {
         if self.context().stats.wait_for_send_permission().await == SendPermission::Denied {
-            return Err(FailedRequest { stopped: true, ..FailedRequest::not_done("the account is stopped") });
+            return Err(FailedRequest {
+                is_stopped: true,
+                ..FailedRequest::not_done("the account is stopped")
+            });
         }
         let slots = self.slots.borrow().clone();
         let slot = slots.acquire_owned().await.map_err(|error| FailedRequest::not_done(&error))?;
         let context = self.context();
         let permit = context.gate.acquire_permit(RequestClass::Reply, &context.account).await;
-        permit.map(|_| slot).map_err(|error| FailedRequest::not_done(&error))
+        permit.map(|permit| (slot, permit)).map_err(|error| FailedRequest::not_done(&error))
     }
 
-    /// Why there was no leave in time.
+    /// Returns the error for a request that was not permitted before its deadline.
     fn permit_timeout_error(&self) -> FailedRequest {
         let state = self.context().stats.state();
-        FailedRequest::not_done(&format_args!("no request could be made, the account being {state}"))
+        FailedRequest::not_done(&format_args!("no request could be made in time; the account is {state}"))
     }
 
-    /// The account's own user.
+    /// Returns the id of the account's own user.
     pub(super) async fn own_user_id(&self, deadline: Instant) -> Result<UserId, FailedRequest> {
         if let Some(user) = self.context().replay.with(|replay| replay.account().user.clone()) {
             return Ok(user);
         }
         match self.request(deadline, async |api, token| api.me(token, None).await).await? {
             Me::User { user, .. } => Ok(user.id),
-            Me::Unmodified => Err(FailedRequest::not_done("304 to a question without an ETag")),
+            Me::Unmodified => Err(FailedRequest::not_done("304 to a request without an ETag")),
         }
     }
 
-    /// What is told when it is not tried any more.
+    /// Returns the error for the caller when no further attempt is made.
     pub(super) fn reply_error(&self, gave_up: GiveUpReason, failed: FailedRequest) -> ReplyError {
         let context = self.context();
         let account = context.account.clone();
         match gave_up {
-            _ if failed.stopped => ReplyError::Stopped(account),
+            _ if failed.is_stopped => ReplyError::Stopped(account),
             GiveUpReason::Refused => ReplyError::Refused { cause: failed.cause },
             GiveUpReason::TimedOut { maybe_done } => {
                 let (state, waited) = (context.stats.state(), context.settings.replies.deadline);
@@ -151,15 +154,15 @@ fn slots(context: &AccountContext) -> Arc<Semaphore> {
 impl FailedRequest {
     pub(super) fn not_done(cause: &(impl std::fmt::Display + ?Sized)) -> Self {
         let failure = RequestFailure::NotDone { retry_after: None };
-        Self { failure, cause: cause.to_string(), stopped: false }
+        Self { failure, cause: cause.to_string(), is_too_large: false, is_stopped: false }
     }
 
-    /// What cannot be mended by waiting.
+    /// True if another attempt cannot succeed.
     pub(super) fn is_final(&self) -> bool {
-        self.stopped
+        self.is_stopped
     }
 
-    /// The same for a request that changes nothing that matters.
+    /// Returns the failure of a request that may be repeated without harm: an uncertain outcome counts as not done.
     pub(super) fn into_retryable(self) -> Self {
         match self.failure {
             RequestFailure::Uncertain => {
@@ -170,7 +173,7 @@ impl FailedRequest {
     }
 }
 
-/// What an error says about what was asked for.
+/// Returns what an error says about the effect of a request.
 fn failure(kind: RestErrorKind) -> RequestFailure {
     use RestErrorKind as K;
     match kind {

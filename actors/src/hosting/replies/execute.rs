@@ -1,4 +1,4 @@
-//! One order, carried out.
+//! The execution of one action.
 
 use std::rc::Rc;
 
@@ -11,11 +11,14 @@ use super::{
 use crate::{
     mattermost::{EphemeralPost, Reaction, RestError, RestResponse},
     model::{ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
-    policy::{GiveUpReason, MAX_POST_CHARS, ReplyStep, RequestRetry, SendPermission, send_permission},
+    policy::{
+        GiveUpReason, MAX_POST_CHARS, ReplyStep, RequestFailure, RequestRetry, SendPermission,
+        send_permission,
+    },
     ports::Api,
 };
 
-/// Carries an order out, until the deadline.
+/// Executes an action, with retries until the deadline.
 pub(super) async fn execute_action(
     client: Rc<ReplyClient>,
     action: OutgoingAction,
@@ -33,7 +36,7 @@ pub(super) async fn execute_action(
     }
 }
 
-/// Shows that the account types, if it can be shown now.
+/// Sends a typing notification if the account may send now.
 pub(super) async fn send_typing(
     client: Rc<ReplyClient>,
     channel: ChannelId,
@@ -53,12 +56,12 @@ async fn show_typing(
     root_id: Option<&PostId>,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    let asked = client.request(deadline, async |api, token| api.typing(token, channel, root_id).await);
-    match asked.await {
-        Err(failed) if failed.failure == crate::policy::RequestFailure::Refused => {
+    let sent = client.request(deadline, async |api, token| api.typing(token, channel, root_id).await);
+    match sent.await {
+        Err(failed) if failed.failure == RequestFailure::Refused => {
             Err(client.reply_error(GiveUpReason::Refused, failed))
         }
-        // What cannot be shown now need not be shown later.
+        // A late typing notification would be pointless.
         Ok(()) | Err(_) => Ok(PostedIds::default()),
     }
 }
@@ -69,7 +72,7 @@ async fn ephemeral(
     draft: Draft,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    fits(&draft.text)?;
+    check_text(&draft.text)?;
     let Draft { channel: channel_id, text: message, root_id, props, .. } = draft;
     let post = EphemeralPost { user_id, channel_id, message, root_id, props };
     repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
@@ -82,7 +85,7 @@ async fn edit(
     text: String,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    fits(&text)?;
+    check_text(&text)?;
     repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text).await).await?;
     Ok(PostedIds { ids: vec![post] })
 }
@@ -93,16 +96,16 @@ async fn react(
     emoji: String,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    let late =
+    let timed_out =
         |failed: FailedRequest| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed);
-    let user_id = client.own_user_id(deadline).await.map_err(late)?;
+    let user_id = client.own_user_id(deadline).await.map_err(timed_out)?;
     let reaction = Reaction { user_id, post_id: post, emoji_name: emoji };
     repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
     Ok(PostedIds::default())
 }
 
-/// What cannot be cut must fit.
-fn fits(text: &str) -> Result<(), ReplyError> {
+/// Checks a text that cannot be split.
+fn check_text(text: &str) -> Result<(), ReplyError> {
     if text.trim().is_empty() {
         return Err(ReplyError::Empty);
     }
@@ -113,15 +116,15 @@ fn fits(text: &str) -> Result<(), ReplyError> {
     Ok(())
 }
 
-/// Asks until it is done: doing it twice is as doing it once.
+/// Sends an idempotent request until it succeeds.
 async fn repeat<T>(
     client: &ReplyClient,
     deadline: Instant,
-    ask: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
+    send: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
 ) -> Result<T, ReplyError> {
     let mut retry = RequestRetry::idempotent(deadline.into_std());
     loop {
-        match client.request(deadline, async |api, token| ask(api, token).await).await {
+        match client.request(deadline, async |api, token| send(api, token).await).await {
             Ok(done) => return Ok(done),
             Err(failed) => wait_before_retry(client, &mut retry, ReplyStep::Send, failed).await?,
         }

@@ -1,9 +1,9 @@
-//! The loop guard of one server, between all that post and all that hear.
-
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicUsize, Ordering},
 };
+
+use parking_lot::Mutex;
 
 use crate::{
     mattermost::post_author,
@@ -11,13 +11,13 @@ use crate::{
     policy::{LoopGuard, LoopVerdict},
 };
 
-/// The loop guard of one server. The lock is held for a look-up, never across a wait.
+/// The loop guard of one server, shared by its accounts. The lock is never held across an await.
 #[derive(Clone)]
 pub(in crate::hosting) struct SharedLoopGuard(Arc<Inner>);
 
 struct Inner {
     guard: Mutex<LoopGuard>,
-    /// The channels that it counts in: while there is none, events pass without the lock.
+    /// The number of channels with a count. While it is 0, events are observed without the lock.
     counting: AtomicUsize,
 }
 
@@ -42,8 +42,8 @@ impl SharedLoopGuard {
         self.with(|guard| guard.undo(channel));
     }
 
-    /// An event is handed over. A post by somebody else ends a row; it counts from here, not from when it was heard, so
-    /// that answers to what waited are no row.
+    /// Observes an event at its delivery: a post by another user resets the channel's count. The delivery counts, not
+    /// the receipt, so that answers to queued posts are not taken for a loop.
     pub(in crate::hosting) fn observe_delivery(&self, event: &Event) {
         if self.0.counting.load(Ordering::Relaxed) == 0 || event.body.post().is_none() {
             return;
@@ -57,8 +57,7 @@ impl SharedLoopGuard {
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut LoopGuard) -> T) -> T {
-        // A panic while it was held leaves counts that are whole.
-        let mut guard = self.0.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.0.guard.lock();
         let result = f(&mut guard);
         self.0.counting.store(guard.channel_count(), Ordering::Relaxed);
         result

@@ -1,4 +1,4 @@
-//! A post, in as many parts as it takes, each of them once.
+//! Posting a draft in as many parts as needed, without duplicates.
 
 use tokio::time::{Instant, sleep};
 
@@ -12,30 +12,30 @@ use crate::{
     policy::{GiveUpReason, LoopVerdict, MAX_TEXT_CHARS, ReplyStep, RequestRetry, split_text},
 };
 
-/// The most files of one post: the server takes no more.
-const MOST_FILES: usize = 10;
+/// The most files of one post, which is the server's limit.
+const MAX_FILES: usize = 10;
 
-/// The length of a key that is made: as long as an id, and as unlikely to come twice.
+/// The length of a generated key: as long as an id, and as unlikely to collide.
 const KEY_LENGTH: usize = 26;
 
-/// One post of a reply.
+/// A post of a draft.
 struct Part<'a> {
     client: &'a ReplyClient,
     post: NewPost,
     files: &'a [Attachment],
     key: String,
-    /// No post with the key is older, in server milliseconds.
+    /// The time, in server milliseconds, before which no post with the key can exist.
     oldest: Option<i64>,
-    /// Whether the key was given: then it may have been posted before.
-    given: bool,
-    /// Whether the loop guard counts it: a text in many parts is one reply.
+    /// True if the draft has a key, so that it may have been posted before.
+    has_given_key: bool,
+    /// True if the loop guard counts this part: a text in several parts is one reply.
     counts: bool,
     is_answer: bool,
     me: UserId,
     deadline: Instant,
 }
 
-/// Why a step failed.
+/// The reason why a step failed.
 enum StepError {
     FailedRequest(FailedRequest),
     Error(ReplyError),
@@ -47,18 +47,18 @@ impl From<FailedRequest> for StepError {
     }
 }
 
-/// Posts a draft.
+/// Posts a draft and returns the ids of its parts.
 pub(super) async fn post(
     client: &ReplyClient,
     draft: Draft,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    let texts = checked(&draft)?;
+    let texts = split_draft(&draft)?;
     let me = client
         .own_user_id(deadline)
         .await
         .map_err(|failed| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed))?;
-    let (key, given) = match &draft.key {
+    let (key, has_given_key) = match &draft.key {
         Some(key) => (key.as_str().to_owned(), true),
         None => (std::iter::repeat_with(fastrand::alphanumeric).take(KEY_LENGTH).collect(), false),
     };
@@ -81,7 +81,7 @@ pub(super) async fn post(
             },
             files: if n == last { &draft.files } else { &[] },
             oldest,
-            given,
+            has_given_key,
             counts: n == 0,
             is_answer: draft.key.as_ref().is_some_and(ReplyKey::is_answer),
             me: me.clone(),
@@ -92,20 +92,20 @@ pub(super) async fn post(
     Ok(PostedIds { ids })
 }
 
-/// The texts of the parts, if it can be posted at all.
-fn checked(draft: &Draft) -> Result<Vec<String>, ReplyError> {
+/// Returns the texts of the parts, or an error if the draft cannot be posted.
+fn split_draft(draft: &Draft) -> Result<Vec<String>, ReplyError> {
     let attachments = draft.props.contains_key("attachments");
     if draft.text.trim().is_empty() && draft.files.is_empty() && !attachments {
         return Err(ReplyError::Empty);
     }
-    if draft.files.len() > MOST_FILES {
-        return Err(ReplyError::TooManyFiles { files: draft.files.len(), limit: MOST_FILES });
+    if draft.files.len() > MAX_FILES {
+        return Err(ReplyError::TooManyFiles { files: draft.files.len(), limit: MAX_FILES });
     }
     let too_long = |characters| ReplyError::TooLong { characters, limit: MAX_TEXT_CHARS };
     split_text(&draft.text).map_err(|long| too_long(long.characters))
 }
 
-/// What is posted from now on is not older than the newest that was seen.
+/// Returns the time of the newest event received, less a margin: later posts are not older.
 fn newest_time(client: &ReplyClient) -> Option<i64> {
     let time = client.context().replay.with(|replay| replay.account().server_time);
     (time > 0).then(|| time.saturating_sub(CLOCK_MARGIN_MS))
@@ -116,39 +116,40 @@ impl Part<'_> {
         &self.post.channel_id
     }
 
-    fn known(&self) -> Option<PostId> {
+    fn known_id(&self) -> Option<PostId> {
         self.client.sent.borrow().find(&self.key).cloned()
     }
 
-    /// Posts it, unless that was done before.
+    /// Makes the post unless it was made before.
     async fn post_once(mut self) -> Result<PostId, ReplyError> {
-        if let Some(known) = self.known() {
+        if let Some(known) = self.known_id() {
             return Ok(known);
         }
         self.post.pending_post_id = format!("{}:{}", self.me, self.key);
         self.post.props.insert(KEY_PROP.into(), self.key.clone().into());
-        let before = self.given && self.client.sent.borrow().may_contain(self.channel(), self.oldest);
-        let mut retry = RequestRetry::at_most_once(self.deadline.into_std(), before);
+        let may_exist =
+            self.has_given_key && self.client.sent.borrow().may_contain(self.channel(), self.oldest);
+        let mut retry = RequestRetry::at_most_once(self.deadline.into_std(), may_exist);
         let mut counted = false;
-        let result = self.until_done(&mut retry, &mut counted).await;
+        let result = self.post_until_done(&mut retry, &mut counted).await;
         if counted && matches!(&result, Err(error) if !is_maybe_done(error)) {
             self.client.context().loop_guard.undo_post(self.channel());
         }
         result
     }
 
-    async fn until_done(
+    async fn post_until_done(
         &mut self,
         retry: &mut RequestRetry,
         counted: &mut bool,
     ) -> Result<PostId, ReplyError> {
         loop {
             let step = retry.next_step();
-            let done = match step {
+            let result = match step {
                 ReplyStep::Search => self.search().await,
                 ReplyStep::Send => self.send(counted).await.map(Some),
             };
-            match done {
+            match result {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) => retry.not_found(),
                 Err(StepError::Error(error)) => return Err(error),
@@ -162,25 +163,26 @@ impl Part<'_> {
     async fn search(&self) -> Result<Option<PostId>, StepError> {
         let (client, channel, me) = (self.client, self.channel(), &self.me);
         PostedSearch { client, channel, me, oldest: self.oldest, deadline: self.deadline }.run().await?;
-        Ok(self.known())
+        Ok(self.known_id())
     }
 
     async fn send(&mut self, counted: &mut bool) -> Result<PostId, StepError> {
         if self.counts && !*counted {
-            self.count()?;
+            self.count_post()?;
             *counted = true;
         }
         if self.post.file_ids.len() < self.files.len() {
             self.upload().await?;
         }
         let post = &self.post;
-        let made =
+        let created =
             self.client.request(self.deadline, async |api, token| api.create_post(token, post).await).await?;
-        self.client.sent.borrow_mut().insert(self.channel(), &self.key, made.id.clone());
-        Ok(made.id)
+        self.client.sent.borrow_mut().insert(self.channel(), &self.key, created.id.clone());
+        Ok(created.id)
     }
 
-    fn count(&self) -> Result<(), StepError> {
+    /// Counts the post with the loop guard, or fails if the guard refuses it.
+    fn count_post(&self) -> Result<(), StepError> {
         let context = self.client.context();
         let LoopVerdict::Refuse { first } =
             context.loop_guard.count_post(self.channel(), &self.me, self.is_answer)
@@ -194,7 +196,7 @@ impl Part<'_> {
         Err(StepError::Error(ReplyError::LoopGuard { channel, limit }))
     }
 
-    /// Takes the files to the server. What was taken before a setback is not taken again.
+    /// Uploads the files. Files uploaded before a failure are not uploaded again.
     async fn upload(&mut self) -> Result<(), StepError> {
         let limit = self.max_file_size().await?;
         if let Some(file) = self.files.iter().find(|file| file.bytes.len() as u64 > limit) {
@@ -207,7 +209,7 @@ impl Part<'_> {
                 .client
                 .request(self.deadline, async |api, token| api.upload_file(token, new).await)
                 .await;
-            // A file that no post names is nobody's: it may be taken twice.
+            // A file that no post refers to is invisible, so it may be uploaded twice.
             self.post.file_ids.push(id.map_err(FailedRequest::into_retryable)?);
         }
         Ok(())
@@ -217,8 +219,8 @@ impl Part<'_> {
         if let Some(limit) = self.client.max_file_size.get() {
             return Ok(limit);
         }
-        let asked = self.client.request(self.deadline, async |api, token| api.max_file_size(token).await);
-        let limit = asked.await.map_err(FailedRequest::into_retryable)?;
+        let limit = self.client.request(self.deadline, async |api, token| api.max_file_size(token).await);
+        let limit = limit.await.map_err(FailedRequest::into_retryable)?;
         self.client.max_file_size.set(Some(limit));
         Ok(limit)
     }
@@ -228,7 +230,10 @@ fn is_maybe_done(error: &ReplyError) -> bool {
     matches!(error, ReplyError::TimedOut { maybe_done: true, .. })
 }
 
-/// Waits for the next step after one that failed, if there is one.
+/// Waits before the next attempt after a failed step.
+///
+/// # Errors
+/// The error for the caller if no further attempt is made.
 pub(super) async fn wait_before_retry(
     client: &ReplyClient,
     retry: &mut RequestRetry,

@@ -1,4 +1,4 @@
-//! How the other actors speak to a ServerGate.
+//! The interface that the other actors use to talk to a ServerGate.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,14 +9,16 @@ use super::{
     Acquire, ChangePollInterval, Configure, GetSnapshot, ServerGate, ServerReport, SetAccountCount,
     reconfigure::Stop,
 };
-use crate::hosting::context::now;
 use crate::{
-    mattermost::{DialError, DialErrorKind, RateHeaders, RequestStats, RestError, RestErrorKind},
+    hosting::context::now,
+    mattermost::{
+        DialError, DialErrorKind, DialedSocket, RequestStats, RestError, RestErrorKind, RestResponse, Socket,
+    },
     model::{AccountName, ServerSnapshot},
-    policy::{RateLimitStatus, RequestClass},
+    policy::RequestClass,
 };
 
-/// The way to one server's gate, from any Arbiter.
+/// A handle to one server's gate, usable from any Arbiter.
 #[derive(Clone)]
 pub(in crate::hosting) struct GateHandle {
     gate: Addr<ServerGate>,
@@ -24,17 +26,32 @@ pub(in crate::hosting) struct GateHandle {
     request_stats: Arc<RequestStats>,
 }
 
-/// Leave for one request.
-#[derive(Debug)]
+/// Permission to make one request.
 pub(in crate::hosting) struct RequestPermit {
-    /// How long polls are to wait for each other at the moment.
+    gate: Addr<ServerGate>,
+    /// The interval between an account's polls at the moment.
     pub(in crate::hosting) poll_interval: Duration,
 }
 
-/// The gate is gone, or too many wait.
+/// The error for a gate that is gone, or at which too many requests wait.
 #[derive(Debug, thiserror::Error)]
-#[error("the server's gate is closed, or too many requests wait")]
+#[error("the server's request queue is full or closed")]
 pub(in crate::hosting) struct GateClosed;
+
+/// The reason why a request or a dial through the gate failed.
+#[derive(Debug)]
+pub(in crate::hosting) enum GateError<E> {
+    /// No permit was granted.
+    Closed(GateClosed),
+    /// The server did not answer as expected; the gate knows.
+    Failed(E),
+}
+
+impl<E> From<GateClosed> for GateError<E> {
+    fn from(closed: GateClosed) -> Self {
+        Self::Closed(closed)
+    }
+}
 
 impl GateHandle {
     pub(in crate::hosting) fn new(
@@ -45,70 +62,64 @@ impl GateHandle {
         Self { gate, slots, request_stats }
     }
 
-    /// Waits for leave to make one request: for the pace, for a pause to end, and while the server is down.
+    /// Makes one request as soon as the gate permits it, and reports the outcome to the gate.
+    pub(in crate::hosting) async fn request<T>(
+        &self,
+        class: RequestClass,
+        account: &AccountName,
+        send: impl AsyncFnOnce() -> Result<RestResponse<T>, RestError>,
+    ) -> Result<T, GateError<RestError>> {
+        let permit = self.acquire_permit(class, account).await?;
+        permit.request(send).await.map_err(GateError::Failed)
+    }
+
+    /// Waits for permission to make one request: for the rate limit, for the end of a pause, and for a server that is
+    /// down.
     pub(in crate::hosting) async fn acquire_permit(
         &self,
         class: RequestClass,
         account: &AccountName,
     ) -> Result<RequestPermit, GateClosed> {
         let (grant, granted) = oneshot::channel();
-        let asked = now();
+        let requested_at = now();
         self.gate.do_send(Acquire { class, account: account.clone(), grant });
-        let permit = granted.await.map_err(|_| GateClosed)?;
-        self.request_stats.record_wait(class, now().saturating_duration_since(asked));
-        Ok(permit)
+        let poll_interval = granted.await.map_err(|_| GateClosed)?;
+        self.request_stats.record_wait(class, now().saturating_duration_since(requested_at));
+        Ok(RequestPermit { gate: self.gate.clone(), poll_interval })
     }
 
-    /// Waits for a dial slot, to be held from the dial to the hello.
-    pub(in crate::hosting) async fn acquire_dial_slot(&self) -> Result<OwnedSemaphorePermit, GateClosed> {
-        self.slots.clone().acquire_owned().await.map_err(|_| GateClosed)
-    }
-
-    /// Learns from the answer to a request.
-    pub(in crate::hosting) fn report_answer(&self, rate: Option<RateHeaders>) {
-        if let Some(rate) = rate {
-            let reset_seconds = rate.reset.as_secs();
-            let (limit, remaining) = (rate.limit.into(), rate.remaining.into());
-            self.gate.do_send(ServerReport::Rate(RateLimitStatus { limit, remaining, reset_seconds }));
+    /// Dials as soon as the gate permits it and a dial slot is free, and reports the outcome to the gate. Hold the
+    /// slot until the hello.
+    pub(in crate::hosting) async fn dial(
+        &self,
+        account: &AccountName,
+        dial: impl AsyncFnOnce() -> Result<DialedSocket, DialError>,
+    ) -> Result<(Socket, OwnedSemaphorePermit), GateError<DialError>> {
+        self.acquire_permit(RequestClass::Connect, account).await?;
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| GateClosed)?;
+        match dial().await {
+            Ok(dialed) => {
+                report(&self.gate, dialed.rate.map(ServerReport::Rate));
+                Ok((dialed.socket, slot))
+            }
+            Err(error) => {
+                report(&self.gate, dial_failure_report(&error));
+                Err(GateError::Failed(error))
+            }
         }
     }
 
-    /// Learns from a request that failed.
-    pub(in crate::hosting) fn report_failure(&self, error: &RestError) {
-        match &error.kind {
-            RestErrorKind::RateLimited { retry_after } => {
-                self.gate.do_send(ServerReport::Limited(*retry_after));
-            }
-            RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => {
-                self.report_lost_socket();
-            }
-            _ => {}
-        }
-    }
-
-    /// Learns from a dial that failed.
-    pub(in crate::hosting) fn report_dial_failure(&self, error: &DialError) {
-        match &error.kind {
-            DialErrorKind::Refused { status: 429, retry_after } => {
-                self.gate.do_send(ServerReport::Limited(*retry_after));
-            }
-            DialErrorKind::Unreachable | DialErrorKind::Timeout => self.report_lost_socket(),
-            DialErrorKind::Refused { status: 500.., .. } => self.report_lost_socket(),
-            _ => {}
-        }
-    }
-
-    /// A socket was lost, which may mean that the server is down.
+    /// Reports the loss of a socket, which may mean that the server is down.
     pub(in crate::hosting) fn report_lost_socket(&self) {
         self.gate.do_send(ServerReport::Failed);
     }
 
-    /// Tells how many accounts are on the server.
+    /// Sets the number of accounts on the server.
     pub(in crate::hosting) fn set_account_count(&self, accounts: usize) {
         self.gate.do_send(SetAccountCount(accounts));
     }
 
-    /// What is known of the server; none when the gate is gone.
+    /// Returns the state of the server, or `None` if the gate is gone.
     pub(in crate::hosting) async fn snapshot(&self) -> Option<ServerSnapshot> {
         self.gate.send(GetSnapshot).await.ok()
     }
@@ -125,8 +136,55 @@ impl GateHandle {
         self.gate.do_send(ChangePollInterval(interval));
     }
 
-    /// Ends the gate: whoever waits at it learns that it is closed.
+    /// Stops the gate; everything that waits at it fails with [`GateClosed`].
     pub(in crate::hosting) fn stop(&self) {
         self.gate.do_send(Stop);
+    }
+}
+
+impl RequestPermit {
+    /// Makes the permitted request and reports the outcome to the gate.
+    pub(in crate::hosting) async fn request<T>(
+        self,
+        send: impl AsyncFnOnce() -> Result<RestResponse<T>, RestError>,
+    ) -> Result<T, RestError> {
+        match send().await {
+            Ok(answer) => {
+                report(&self.gate, answer.rate.map(ServerReport::Rate));
+                Ok(answer.value)
+            }
+            Err(error) => {
+                report(&self.gate, failure_report(&error));
+                Err(error)
+            }
+        }
+    }
+}
+
+fn report(gate: &Addr<ServerGate>, report: Option<ServerReport>) {
+    if let Some(report) = report {
+        gate.do_send(report);
+    }
+}
+
+/// Returns what a failed request says about the server, if anything.
+fn failure_report(error: &RestError) -> Option<ServerReport> {
+    match &error.kind {
+        RestErrorKind::RateLimited { retry_after } => Some(ServerReport::Limited(*retry_after)),
+        RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => {
+            Some(ServerReport::Failed)
+        }
+        _ => None,
+    }
+}
+
+/// Returns what a failed dial says about the server, if anything.
+fn dial_failure_report(error: &DialError) -> Option<ServerReport> {
+    match &error.kind {
+        DialErrorKind::Refused { status: 429, retry_after } => Some(ServerReport::Limited(*retry_after)),
+        DialErrorKind::Unreachable
+        | DialErrorKind::Timeout
+        | DialErrorKind::Refused { status: 500.., .. } => Some(ServerReport::Failed),
+        _ => None,
     }
 }

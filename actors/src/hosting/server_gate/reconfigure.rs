@@ -1,4 +1,4 @@
-//! What an operator changes about a server while its accounts run, and its end.
+//! Configuration changes while the gate runs, and its stop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,28 +11,28 @@ use crate::{
     ports::ApiFactory,
 };
 
-/// The operator changed what is set about the server.
+/// Changes the configuration of the server.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct Configure {
     pub(in crate::hosting) factory: Arc<dyn ApiFactory>,
     pub(in crate::hosting) limits: GateLimits,
-    /// Whether it is somewhere else: what was learned of the server may not hold there.
+    /// True if the server's address changed: what was learned about the server may no longer hold.
     pub(in crate::hosting) moved: bool,
 }
 
-/// The operator changed from one poll of an account to the next.
+/// Changes the interval between an account's polls.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ChangePollInterval(pub(in crate::hosting) Duration);
 
-/// The server is hosted no more.
+/// Stops the gate.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
 impl ServerGate {
-    /// Forgets what was learned of the server.
+    /// Discards everything learned about the server.
     fn forget_server(&mut self, limits: GateLimits, ctx: &mut Context<Self>) {
         self.bucket = TokenBucket::new(now(), limits.requests_per_second);
         if let Some(probe_handle) = self.probe_handle.take() {
@@ -42,7 +42,7 @@ impl ServerGate {
             self.probe.probe_started();
             self.send_probe(ctx);
         } else {
-            // A knock that was on its way is none any more.
+            // The probe in flight was cancelled.
             self.probe.probe_answered(now());
         }
     }
@@ -53,7 +53,7 @@ impl ServerGate {
             self.slots.add_permits(slots - self.dial_slots);
             self.dial_slots = slots;
         } else {
-            // Slots that are taken now cannot be forgotten: they stay beyond the new limit until the next change.
+            // Slots in use cannot be removed: they exceed the new limit until the next change.
             self.dial_slots -= self.slots.forget_permits(self.dial_slots - slots);
         }
     }

@@ -1,13 +1,13 @@
-//! What a client is made from: plain values that every Arbiter may hold.
+//! The settings of a client: plain values that any Arbiter can hold.
 
 use std::{fmt, sync::Arc};
 
 use crate::mattermost::{ClientLimits, ServerUrl, Tls, transport::Dns};
 
-/// Everything a [`Client`](crate::mattermost::Client) needs to know of its server.
+/// The settings that a [`Client`](crate::mattermost::Client) needs for its server.
 ///
-/// Cheap to clone and `Send`: each Arbiter makes its own client from it. All of them share the TLS
-/// sessions and the DNS answers.
+/// Cheap to clone and `Send`: each Arbiter creates its own client from it. All these clients share the TLS
+/// sessions and the DNS results.
 #[derive(Clone)]
 pub struct ClientConfig(Arc<Inner>);
 
@@ -20,22 +20,22 @@ struct Inner {
 }
 
 impl ClientConfig {
-    /// Puts a server's settings together.
+    /// Combines the settings of a server.
     ///
-    /// `tls` may be left out for a server without TLS; with it left out, an `https` server is never
-    /// spoken to in the clear: every request fails.
+    /// `tls` can be `None` for a server without TLS. For an `https` server without it, every request fails:
+    /// the client never falls back to plain text.
     pub fn new(url: ServerUrl, tls: Option<Tls>, limits: ClientLimits, user_agent: &str) -> Self {
         let dns = Dns::new(url.host(), url.port(), limits.dns_ttl);
         let user_agent = user_agent.into();
         Self(Arc::new(Inner { url, tls, limits, user_agent, dns }))
     }
 
-    /// The server's address.
+    /// Returns the server's address.
     pub fn url(&self) -> &ServerUrl {
         &self.0.url
     }
 
-    /// The bounds on time and memory.
+    /// Returns the limits on time and memory.
     pub fn limits(&self) -> &ClientLimits {
         &self.0.limits
     }

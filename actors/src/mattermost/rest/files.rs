@@ -1,4 +1,4 @@
-//! Files that go with posts.
+//! Files attached to posts.
 
 use std::time::Duration;
 
@@ -7,32 +7,34 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::client::RestRequest;
-use crate::mattermost::{
-    Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+use crate::{
+    mattermost::{
+        Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+    },
+    model::{ChannelId, Token},
 };
-use crate::model::{ChannelId, Token};
 
-/// The slowest line that a file is sent over, in bytes a second: what takes longer is given up.
-const SLOWEST: usize = 64 * 1024;
+/// The slowest acceptable upload, in bytes a second. It extends the time limit by the size of the file.
+const MIN_UPLOAD_RATE: usize = 64 * 1024;
 
-/// A file as a post names it.
+/// The id of an uploaded file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FileId(Box<str>);
 
-/// A file that is to be taken to the server.
+/// A file to upload.
 #[derive(Debug, Clone, Copy)]
 pub struct NewFile<'a> {
-    /// The channel that its post will be in.
+    /// The channel that the post will be in.
     pub channel: &'a ChannelId,
-    /// Its name.
+    /// The file's name.
     pub name: &'a str,
-    /// What is in it.
+    /// The content.
     pub bytes: &'a Bytes,
 }
 
 impl FileId {
-    /// The id as the server spells it.
+    /// Returns the id as the server spells it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,12 +47,12 @@ impl From<&str> for FileId {
 }
 
 impl Client {
-    /// Takes a file to the server, in the simple form: the body is the file. It belongs to nothing until a post names
-    /// it.
+    /// Uploads a file in the simple form, in which the body is the file. It belongs to no post until one names its id.
     ///
     /// # Errors
     ///
-    /// One that is too large is [`RestErrorKind::Refused`] with 413, or broken off amid.
+    /// A file that is too large is [`RestErrorKind::Refused`] with 413, or the server closes the connection during the
+    /// upload.
     pub async fn upload_file(
         &self,
         token: &Token,
@@ -58,7 +60,7 @@ impl Client {
     ) -> Result<RestResponse<FileId>, RestError> {
         const ROUTE: &str = "/files";
         #[derive(Deserialize)]
-        struct Answered {
+        struct Uploaded {
             file_infos: Vec<Info>,
         }
         #[derive(Deserialize)]
@@ -70,42 +72,42 @@ impl Client {
             percent_encode(file.channel.as_str()),
             percent_encode(file.name)
         );
-        let sending = Duration::from_secs((file.bytes.len() / SLOWEST) as u64);
-        let answer = self
-            .ask(RestRequest {
+        let upload_time = Duration::from_secs((file.bytes.len() / MIN_UPLOAD_RATE) as u64);
+        let response = self
+            .execute(RestRequest {
                 method: Method::POST,
                 route: ROUTE,
                 path: &path,
                 token: Some(token),
                 etag: None,
                 body: Some(("application/octet-stream", file.bytes.clone())),
-                within: self.limits().request_timeout + sending,
+                time_limit: self.limits().request_timeout + upload_time,
             })
             .await?;
-        let body: Answered = answer.json(ROUTE)?;
-        let missing = || RestError::new(RestErrorKind::BadBody, ROUTE, "it names no file");
+        let body: Uploaded = response.json(ROUTE)?;
+        let missing = || RestError::new(RestErrorKind::BadBody, ROUTE, "the response contains no file id");
         let value = body.file_infos.into_iter().next().ok_or_else(missing)?.id;
-        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 
-    /// How large a file may be, in bytes.
+    /// Returns the server's limit on the size of a file, in bytes.
     ///
     /// # Errors
     ///
-    /// When the server cannot be asked, or does not say.
+    /// Fails if the request fails or the response does not contain the limit.
     pub async fn max_file_size(&self, token: &Token) -> Result<RestResponse<u64>, RestError> {
         const ROUTE: &str = "/config/client";
         #[derive(Deserialize)]
         struct Settings {
-            /// All settings are texts.
+            /// The server sends all settings as strings.
             #[serde(rename = "MaxFileSize")]
             max_file_size: String,
         }
-        let answer = self.get_path(ROUTE, "/config/client?format=old", Some(token), None).await?;
-        let settings: Settings = answer.json(ROUTE)?;
+        let response = self.get_path(ROUTE, "/config/client?format=old", Some(token), None).await?;
+        let settings: Settings = response.json(ROUTE)?;
         let value = settings.max_file_size.parse();
-        let value =
-            value.map_err(|_| RestError::new(RestErrorKind::BadBody, ROUTE, "MaxFileSize is no number"))?;
-        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
+        let value = value
+            .map_err(|_| RestError::new(RestErrorKind::BadBody, ROUTE, "MaxFileSize is not a number"))?;
+        Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 }

@@ -1,94 +1,92 @@
-//! What one account has heard of each channel, what it has missed, and what would be a double.
-
 mod audit;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use audit::AuditReadiness;
+
 use std::collections::HashMap;
 
-use super::backlog::{BacklogKind, ChannelBacklog, ListedChannel};
-
 use super::{
+    backlog::{BacklogKind, ChannelBacklog, ListedChannel},
     channel::{ChannelState, Membership},
     recent::RecentPosts,
 };
 use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
 
-/// Where accounts begin that nothing is known of.
+/// The starting point of accounts without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartFrom {
-    /// Now: what is posted after the first hello.
+    /// The first hello: only later posts are delivered.
     #[default]
     Now,
-    /// At a time, in server milliseconds; 0 is all there is.
+    /// A time, in server milliseconds; 0 delivers all existing posts.
     At(i64),
 }
 
-/// What a book goes by.
+/// The settings of an account's replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplaySettings {
-    /// How much later than a younger one a post may become visible, in server milliseconds.
+    /// The maximum delay with which a post may become visible after a later one, in server milliseconds.
     pub overlap_ms: i64,
-    /// Where an account begins that nothing is known of.
+    /// The starting point of an account without a record.
     pub from: StartFrom,
 }
 
-/// The memory of one account. It outlives sockets, what hands events over, and by [`Records`] the process.
+/// The received, acknowledged and missing changes of one account. It outlives sockets and the Delivery and, by its
+/// [`Records`], the process.
 #[derive(Debug)]
 pub struct ReplayState {
     settings: ReplaySettings,
     account: AccountRecord,
     channels: HashMap<ChannelId, ChannelState>,
-    lately: RecentPosts,
-    /// Channels that differ from what was last given out to be kept; each is marked so.
+    recent: RecentPosts,
+    /// The channels that differ from the last returned changes; each is marked dirty.
     dirty: Vec<ChannelId>,
     account_is_dirty: bool,
 }
 
 impl ReplayState {
-    /// A book in which nothing is written.
+    /// Creates the state of a new account.
     pub fn new(settings: ReplaySettings) -> Self {
         Self::restore(settings, Records::default())
     }
 
-    /// A book as it was kept.
-    pub fn restore(settings: ReplaySettings, records: Records) -> Self {
-        let pages = records.channels.into_iter();
+    /// Restores the state from its records.
+    pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
+        let restore = |(id, record)| (id, ChannelState::restore(record, settings.overlap_ms));
         Self {
-            channels: pages
-                .map(|(id, record)| (id, ChannelState::restore(record, settings.overlap_ms)))
-                .collect(),
+            channels: records.channels.into_iter().map(restore).collect(),
             account: records.account.unwrap_or_default(),
             settings,
-            lately: RecentPosts::default(),
+            recent: RecentPosts::default(),
             dirty: Vec::new(),
             account_is_dirty: false,
         }
     }
 
-    /// What it goes by.
-    pub fn settings(&self) -> &ReplaySettings {
+    /// Returns the settings.
+    pub(crate) fn settings(&self) -> &ReplaySettings {
         &self.settings
     }
 
-    /// The operator set something else: it holds for what is heard, fetched and begun from now on.
-    pub fn configure(&mut self, settings: ReplaySettings) {
+    /// Changes the settings for future posts, listings and channels.
+    pub(crate) fn configure(&mut self, settings: ReplaySettings) {
         self.settings = settings;
-        self.channels.values_mut().for_each(|page| page.set_overlap(settings.overlap_ms));
+        self.channels.values_mut().for_each(|state| state.set_overlap(settings.overlap_ms));
     }
 
-    /// The account itself.
-    pub fn account(&self) -> &AccountRecord {
+    /// Returns the record of the account itself.
+    pub(crate) fn account(&self) -> &AccountRecord {
         &self.account
     }
 
-    /// Whether no listing was ever finished: the account begins.
-    pub fn is_new(&self) -> bool {
+    /// True if no listing has ever been completed.
+    pub(crate) fn is_new(&self) -> bool {
         self.account.listed_at.is_none()
     }
 
-    /// A Connection begins with this baseline. What it was resumed by is used up.
-    pub fn set_baseline(&mut self, user: &UserId, baseline: i64) {
+    /// Records the baseline of a new Connection, which uses up the resume point.
+    pub(crate) fn set_baseline(&mut self, user: &UserId, baseline: i64) {
         let account = &mut self.account;
         account.user.get_or_insert_with(|| user.clone());
         account.baseline = Some(baseline);
@@ -96,220 +94,229 @@ impl ReplayState {
         self.account_is_dirty = true;
     }
 
-    /// The account rests: where its connection may be taken up again.
-    pub fn set_resume_point(&mut self, resume: Option<ResumePoint>) {
+    /// Sets or clears the point at which the connection can be resumed.
+    pub(crate) fn set_resume_point(&mut self, resume: Option<ResumePoint>) {
         self.account.resume = resume;
         self.account_is_dirty = true;
     }
 
-    /// A listing came, at this server time or later. Channels seen for the first time begin; those that are to be read
-    /// are given back.
-    pub fn apply_listing(&mut self, listing: &[ListedChannel], server_time: i64) -> Vec<ChannelBacklog> {
+    /// Applies a listing made at the given server time or later. Starts new channels, and returns those that must
+    /// be read.
+    pub(crate) fn apply_listing(
+        &mut self,
+        listing: &[ListedChannel],
+        server_time: i64,
+    ) -> Vec<ChannelBacklog> {
         let lost_at = self.account.server_time;
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
         self.account.server_time = lost_at.max(newest).max(server_time);
-        // A channel that was active when the socket was lost is looked at even if the list shows nothing new: a post
-        // that became visible after a younger one does not move last_post_at (fact 23).
+        // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
+        // that becomes visible after a later one does not move last_post_at (fact 23).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
-        for page in self.channels.values_mut() {
-            page.listed(None);
-            page.due |= page.heard > 0 && page.heard >= active;
+        for state in self.channels.values_mut() {
+            state.listed(None);
+            state.due |= state.newest_admitted > 0 && state.newest_admitted >= active;
         }
-        let mut news: Vec<ChannelBacklog> =
-            listing.iter().filter_map(|listed| self.news_of(listed)).collect();
-        news.extend(self.unlisted());
-        news
+        let mut backlog: Vec<ChannelBacklog> =
+            listing.iter().filter_map(|listed| self.backlog_of(listed)).collect();
+        backlog.extend(self.unlisted());
+        backlog
     }
 
-    fn news_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
-        let page = self.page_of(listed);
-        page.listed(Some(listed.last_post_at));
-        let moved = listed.last_post_at > page.seen_until;
-        let news = ChannelBacklog {
+    fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
+        let state = self.channel_state(listed);
+        state.listed(Some(listed.last_post_at));
+        let moved = listed.last_post_at > state.seen_until;
+        let backlog = ChannelBacklog {
             channel: listed.channel.clone(),
-            from: page.cursor.anchor().clone(),
-            edits_since: moved.then(|| page.edits.until()),
-            kind: if page.membership == Membership::Joining {
+            from: state.cursor.anchor().clone(),
+            edits_since: moved.then(|| state.edits.until()),
+            kind: if state.membership == Membership::Joining {
                 BacklogKind::Joining
             } else {
                 BacklogKind::Known
             },
         };
-        (moved || page.due).then_some(news)
+        (moved || state.due).then_some(backlog)
     }
 
-    /// The page of a listed channel; one that was not there before begins.
-    fn page_of(&mut self, listed: &ListedChannel) -> &mut ChannelState {
+    /// Returns the state of a listed channel, and creates it if necessary.
+    fn channel_state(&mut self, listed: &ListedChannel) -> &mut ChannelState {
         let ReplaySettings { overlap_ms, from } = self.settings;
-        let earlier = self.account.listed_at;
-        let page = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
-            let mut page = beginning(listed, earlier, from, overlap_ms);
-            mark(&mut self.dirty, &listed.channel, &mut page);
-            page
+        let listed_at = self.account.listed_at;
+        let state = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
+            let mut state = new_listed_channel(listed, listed_at, from, overlap_ms);
+            mark(&mut self.dirty, &listed.channel, &mut state);
+            state
         });
-        if page.membership == Membership::Left {
-            page.rejoin(earlier.unwrap_or_default(), overlap_ms);
-            mark(&mut self.dirty, &listed.channel, page);
+        if state.membership == Membership::Left {
+            state.rejoin(listed_at.unwrap_or_default(), overlap_ms);
+            mark(&mut self.dirty, &listed.channel, state);
         }
-        page
+        state
     }
 
-    /// Channels with a cursor that the listing lacks.
+    /// Returns the channels that have a cursor but are missing from the listing.
     fn unlisted(&self) -> impl Iterator<Item = ChannelBacklog> {
-        let lacking =
-            self.channels.iter().filter(|(_, page)| !page.is_listed() && page.membership != Membership::Left);
-        lacking.map(|(channel, page)| ChannelBacklog {
+        let missing = self
+            .channels
+            .iter()
+            .filter(|(_, state)| !state.is_listed() && state.membership != Membership::Left);
+        missing.map(|(channel, state)| ChannelBacklog {
             channel: channel.clone(),
-            from: page.cursor.anchor().clone(),
+            from: state.cursor.anchor().clone(),
             edits_since: None,
             kind: BacklogKind::Unlisted,
         })
     }
 
-    /// All that the last listing promised has been fetched, but for those channels.
-    pub fn finish_round(&mut self, skipped: &[ChannelId]) {
+    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped
+    /// channels.
+    pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         for channel in skipped {
-            if let Some(page) = self.channels.get_mut(channel) {
-                page.skipped();
+            if let Some(state) = self.channels.get_mut(channel) {
+                state.skipped();
             }
         }
         self.account.listed_at = Some(self.account.server_time);
         self.account_is_dirty = true;
-        for (channel, page) in &mut self.channels {
-            if page.fetched(self.settings.overlap_ms) {
-                mark(&mut self.dirty, channel, page);
+        for (channel, state) in &mut self.channels {
+            if state.fetched(self.settings.overlap_ms) {
+                mark(&mut self.dirty, channel, state);
             }
         }
     }
 
-    /// Whether that channel refused to be read for the first time since it last could be.
-    pub fn is_newly_refused(&self, channel: &ChannelId) -> bool {
-        self.channels.get(channel).is_none_or(|page| !page.refused)
+    /// True if the channel has not refused to be read since it last could be.
+    pub(crate) fn is_newly_refused(&self, channel: &ChannelId) -> bool {
+        self.channels.get(channel).is_none_or(|state| !state.refused)
     }
 
-    /// The account is out of the channel, as soon as what was taken of it is acknowledged.
-    pub fn leave_channel(&mut self, channel: &ChannelId) {
-        if let Some(page) = self.channels.get_mut(channel) {
-            page.leave();
-            mark(&mut self.dirty, channel, page);
+    /// Ends the membership in a channel once its admitted changes are acknowledged.
+    pub(crate) fn leave_channel(&mut self, channel: &ChannelId) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.leave();
+            mark(&mut self.dirty, channel, state);
         }
     }
 
-    /// Takes a change to hand it over. False for one that was taken before: by its id only, never by its time.
+    /// Admits a change for delivery. Returns false for one that was admitted before, by its id and never by its
+    /// time.
     pub fn admit(&mut self, channel: &ChannelId, change: &Change) -> bool {
-        let Self { channels, account, lately, dirty, settings: ReplaySettings { overlap_ms, .. }, .. } = self;
-        // A look-up first: a key is made only for a channel that is new.
-        let page = match channels.get_mut(channel) {
-            Some(page) => page,
-            None => {
-                channels.entry(channel.clone()).or_insert_with(|| first_heard(account, change, *overlap_ms))
-            }
+        let Self { channels, account, recent, dirty, settings: ReplaySettings { overlap_ms, .. }, .. } = self;
+        // Look up first: the key is cloned only for a new channel.
+        let state = match channels.get_mut(channel) {
+            Some(state) => state,
+            None => channels
+                .entry(channel.clone())
+                .or_insert_with(|| new_unlisted_channel(account, change, *overlap_ms)),
         };
-        if page.knows(change) {
+        if state.knows(change) {
             return false;
         }
         if let Change::Posted(post) = change {
-            if lately.has(&post.id) {
+            if recent.has(&post.id) {
                 return false;
             }
-            if page.membership == Membership::Left {
-                page.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
+            if state.membership == Membership::Left {
+                state.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
             }
-            if page.reach_back(post.create_at, *overlap_ms) {
-                mark(dirty, channel, page);
+            if state.reach_back(post.create_at, *overlap_ms) {
+                mark(dirty, channel, state);
             }
-            page.heard = page.heard.max(post.create_at);
-            lately.add(post.id.clone());
+            state.newest_admitted = state.newest_admitted.max(post.create_at);
+            recent.add(post.id.clone());
             account.server_time = account.server_time.max(post.create_at);
         }
-        page.open.insert(change.clone());
+        state.open.insert(change.clone());
         true
     }
 
-    /// A change was acknowledged. Within a channel they are in the order in which they were taken.
+    /// Acknowledges a change. Within a channel, changes must be acknowledged in the order of their admission.
     pub fn acknowledge(&mut self, channel: &ChannelId, change: Change) {
-        if let Some(page) = self.channels.get_mut(channel) {
-            page.acknowledge(change, self.settings.overlap_ms);
-            mark(&mut self.dirty, channel, page);
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.acknowledge(change, self.settings.overlap_ms);
+            mark(&mut self.dirty, channel, state);
         }
     }
 
-    /// Takes a change that was fetched. Where its channel's cursor has moved on since the listing, what lies behind it was
-    /// received before, and its id may be forgotten.
-    pub fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
-        let is_behind = self.channels.get(channel).is_some_and(|page| page.has_passed(change));
-        !is_behind && self.admit(channel, change)
+    /// Admits a fetched change. If the channel's cursor has passed it since the listing, it was received before,
+    /// although its id may be forgotten.
+    pub(crate) fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
+        let has_passed = self.channels.get(channel).is_some_and(|state| state.has_passed(change));
+        !has_passed && self.admit(channel, change)
     }
 
-    /// What was taken and not acknowledged is gone: it is to come again.
-    pub fn forget_unacknowledged(&mut self) {
-        for page in self.channels.values_mut() {
-            for change in page.forget_unacknowledged() {
+    /// Drops the changes that were admitted and not acknowledged, so that they are delivered again.
+    pub(crate) fn forget_unacknowledged(&mut self) {
+        for state in self.channels.values_mut() {
+            for change in state.forget_unacknowledged() {
                 if let Change::Posted(post) = change {
-                    self.lately.forget(&post.id);
+                    self.recent.forget(&post.id);
                 }
             }
         }
     }
 
-    /// What has changed since it was last asked for. If it cannot be kept, it goes back by [`mark_unsaved`](Self::mark_unsaved).
+    /// Returns the changes since the last call. If they cannot be saved, they must be returned with
+    /// `mark_unsaved`.
     pub fn take_changes(&mut self) -> Records {
         if self.dirty.is_empty() && !self.account_is_dirty {
             return Records::default();
         }
         self.account_is_dirty = false;
         let channels = std::mem::take(&mut self.dirty).into_iter().filter_map(|channel| {
-            let page = self.channels.get_mut(&channel)?;
-            page.dirty = false;
-            let record = page.record();
+            let state = self.channels.get_mut(&channel)?;
+            state.dirty = false;
+            let record = state.record();
             Some((channel, record))
         });
         Records { channels: channels.collect(), account: Some(self.account.clone()) }
     }
 
-    /// Changes that could not be kept: they have changed still.
-    pub fn mark_unsaved(&mut self, changes: Records) {
+    /// Marks changes that could not be saved as pending again.
+    pub(crate) fn mark_unsaved(&mut self, changes: Records) {
         self.account_is_dirty |= changes.account.is_some();
         for channel in changes.channels.into_keys() {
-            if let Some(page) = self.channels.get_mut(&channel) {
-                mark(&mut self.dirty, &channel, page);
+            if let Some(state) = self.channels.get_mut(&channel) {
+                mark(&mut self.dirty, &channel, state);
             }
         }
     }
 }
 
-/// Marks a page as changed.
-fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, page: &mut ChannelState) {
-    if !std::mem::replace(&mut page.dirty, true) {
+/// Marks a channel as changed.
+fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, state: &mut ChannelState) {
+    if !std::mem::replace(&mut state.dirty, true) {
         dirty.push(channel.clone());
     }
 }
 
-/// A channel that the last listing did not show begins at that listing, not at the first post heard of it: an older one
-/// may become visible later (fact 23).
-fn first_heard(account: &AccountRecord, change: &Change, overlap_ms: i64) -> ChannelState {
+/// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
+/// post: an earlier post may become visible later (fact 23).
+fn new_unlisted_channel(account: &AccountRecord, change: &Change, overlap_ms: i64) -> ChannelState {
     let first = match change {
         Change::Posted(post) => post.create_at.saturating_sub(1),
         Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
     };
     let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
-    ChannelState::beginning(begin, begin, Membership::Joining, overlap_ms)
+    ChannelState::starting_at(begin, begin, Membership::Joining, overlap_ms)
 }
 
-/// Where a channel begins that no listing had before.
-fn beginning(listed: &ListedChannel, earlier: Option<i64>, from: StartFrom, overlap_ms: i64) -> ChannelState {
+/// Creates a channel that no earlier listing contained.
+fn new_listed_channel(
+    listed: &ListedChannel,
+    listed_at: Option<i64>,
+    from: StartFrom,
+    overlap_ms: i64,
+) -> ChannelState {
     let created = listed.create_at.saturating_sub(1);
-    match (earlier, from) {
-        // The first start is now: what the server knows already is past.
-        (None, StartFrom::Now) => {
-            ChannelState::beginning(listed.last_post_at, listed.last_post_at, Membership::Member, overlap_ms)
-        }
-        (None, StartFrom::At(time)) => {
-            ChannelState::beginning(time, listed.last_post_at, Membership::Member, overlap_ms)
-        }
-        (Some(_), _) if listed.is_direct => {
-            ChannelState::beginning(created, created, Membership::Member, overlap_ms)
-        }
-        (Some(earlier), _) => ChannelState::beginning(earlier, earlier, Membership::Joining, overlap_ms),
-    }
+    let (posts, edits, membership) = match (listed_at, from) {
+        // On the first start, posts that already exist are not delivered.
+        (None, StartFrom::Now) => (listed.last_post_at, listed.last_post_at, Membership::Member),
+        (None, StartFrom::At(time)) => (time, listed.last_post_at, Membership::Member),
+        (Some(_), _) if listed.is_direct => (created, created, Membership::Member),
+        (Some(listed_at), _) => (listed_at, listed_at, Membership::Joining),
+    };
+    ChannelState::starting_at(posts, edits, membership, overlap_ms)
 }

@@ -1,4 +1,4 @@
-//! The fake server's channels and posts.
+//! The channels and posts of the fake server.
 
 mod rest_posts;
 
@@ -26,7 +26,7 @@ const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 pub(super) struct FakeChannels {
     channels: BTreeMap<String, FakeChannel>,
     posts: BTreeMap<String, FakePost>,
-    /// Posts and their creation times, by user and `pending_post_id`.
+    /// The posts by user and `pending_post_id`, with their creation times.
     pending: HashMap<(String, String), (String, Instant)>,
 }
 
@@ -35,11 +35,11 @@ struct FakeChannel {
     create_at: i64,
     delete_at: i64,
     last_post_at: i64,
-    /// The value that lists show instead, while they lag.
-    listed_last_post_at: Option<i64>,
-    /// True if lists omit the channel although it is readable.
+    /// The value that lagging lists show instead.
+    lagging_at: Option<i64>,
+    /// True if the lists do not contain it, although it can be read.
     unlisted: bool,
-    /// True if lists show the channel although its posts are not readable.
+    /// True if its posts cannot be read, although the lists contain it.
     forbidden: bool,
 }
 
@@ -56,7 +56,7 @@ struct FakePost {
     content: PostContent,
 }
 
-/// Changes made by users and by the test.
+/// The changes of the server's state.
 impl FakeChannels {
     pub(super) fn add_channel(&mut self, id: &str, members: &[&str]) {
         let members = members.iter().map(|&name| name.to_owned()).collect();
@@ -65,7 +65,7 @@ impl FakeChannels {
             create_at: 1,
             delete_at: 0,
             last_post_at: 0,
-            listed_last_post_at: None,
+            lagging_at: None,
             unlisted: false,
             forbidden: false,
         };
@@ -76,10 +76,10 @@ impl FakeChannels {
         self.channels.get_mut(channel).unwrap().unlisted = true;
     }
 
-    /// Freezes the `last_post_at` that lists show, or shows the true one again.
+    /// Freezes the lists in their current state, or makes them correct again.
     pub(super) fn lag(&mut self, lags: bool) {
         for channel in self.channels.values_mut() {
-            channel.listed_last_post_at = lags.then_some(channel.last_post_at);
+            channel.lagging_at = lags.then_some(channel.last_post_at);
         }
     }
 
@@ -95,7 +95,7 @@ impl FakeChannels {
         self.post_of_kind(channel, create_at, "", "id-somebody")
     }
 
-    /// Creates a post of a type, by a user.
+    /// Creates a post of a type by a given user.
     pub(super) fn post_of_kind(&mut self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         let id = format!("post-{:04}", self.posts.len());
         let post = FakePost {
@@ -109,7 +109,7 @@ impl FakeChannels {
             original_id: String::new(),
             content: PostContent::default(),
         };
-        self.advance_last_post(channel, create_at);
+        self.advance_last_post_at(channel, create_at);
         self.posts.insert(id.clone(), post);
         id.as_str().into()
     }
@@ -119,19 +119,19 @@ impl FakeChannels {
         let post = self.posts.get_mut(id).unwrap();
         let history = FakePost { update_at: at, delete_at: at, original_id: id.to_owned(), ..post.clone() };
         (post.update_at, post.edit_at) = (at, at);
-        self.advance_last_post(&history.channel, at);
+        self.advance_last_post_at(&history.channel, at);
         self.posts.insert(format!("{id}-before-{at}"), history);
     }
 
-    /// Pins a post, which advances `last_post_at` as an edit does (fact 24).
+    /// Pins a post, which moves `last_post_at` as an edit does (fact 24).
     pub(super) fn pin(&mut self, id: &str, at: i64) {
         let post = self.posts.get_mut(id).unwrap();
         post.update_at = at;
         let channel = post.channel.clone();
-        self.advance_last_post(&channel, at);
+        self.advance_last_post_at(&channel, at);
     }
 
-    /// Deletes a post; `last_post_at` stays (fact 24).
+    /// Deletes a post, which does not move `last_post_at` (fact 24).
     pub(super) fn delete(&mut self, id: &str, at: i64) {
         let post = self.posts.get_mut(id).unwrap();
         (post.update_at, post.delete_at) = (at, at);
@@ -141,20 +141,18 @@ impl FakeChannels {
         self.channels[channel].last_post_at
     }
 
-    fn advance_last_post(&mut self, channel: &str, at: i64) {
+    fn advance_last_post_at(&mut self, channel: &str, at: i64) {
         let channel = self.channels.get_mut(channel).expect(channel);
         channel.last_post_at = channel.last_post_at.max(at);
     }
 }
 
-/// Responses to REST requests.
+/// The replies to REST requests.
 impl FakeChannels {
     pub(super) fn list(&self, user: &str) -> Vec<Channel> {
         let mine = self.channels.iter().filter(|(_, channel)| channel.has(user) && !channel.unlisted);
-        mine.map(|(id, channel)| {
-            channel.show(id, Some(channel.listed_last_post_at.unwrap_or(channel.last_post_at)))
-        })
-        .collect()
+        mine.map(|(id, channel)| channel.show(id, Some(channel.lagging_at.unwrap_or(channel.last_post_at))))
+            .collect()
     }
 
     pub(super) fn channel(&self, user: &str, id: &ChannelId) -> Result<Channel, RestErrorKind> {
@@ -162,7 +160,7 @@ impl FakeChannels {
         if channel.has(user) { Ok(channel.show(id.as_str(), None)) } else { Err(FORBIDDEN) }
     }
 
-    /// Returns a page of posts by `create_at` alone, without deleted ones; empty if the named post does not exist.
+    /// Returns a page ordered by `create_at` alone, without deleted posts; empty if the named post does not exist.
     pub(super) fn page(
         &self,
         user: &str,
@@ -175,13 +173,13 @@ impl FakeChannels {
         }
         let mut posts = self.rows(user, channel)?;
         posts.retain(|(_, post)| post.delete_at == 0);
-        let (from_newest, mut shown) = match range {
+        let (skip, mut shown) = match range {
             PostRange::After(id) => (false, self.around(&posts, id, |post, named| post > named)),
             PostRange::Before(id) => (true, self.around(&posts, id, |post, named| post < named)),
             PostRange::Newest => (true, posts.clone()),
         };
         let per_page = page_request.per_page.clamp(1, PER_PAGE);
-        if from_newest {
+        if skip {
             shown.truncate(shown.len().saturating_sub(page_request.page * per_page));
             shown.drain(..shown.len().saturating_sub(per_page));
         } else {
@@ -199,10 +197,10 @@ impl FakeChannels {
             PostRange::Before(id) => next_post_id = Some(id.clone()),
             PostRange::Newest => {}
         }
-        Ok(Page { posts: to_posts(&shown), next_post_id, prev_post_id })
+        Ok(Page { posts: read(&shown), next_post_id, prev_post_id })
     }
 
-    /// Returns posts by `update_at`. Beyond the limit it omits the oldest; the real server's choice is arbitrary (fact 25).
+    /// Returns rows by `update_at`. Beyond the limit it leaves out the oldest posts, an arbitrary choice (fact 25).
     pub(super) fn since(
         &self,
         user: &str,
@@ -214,7 +212,7 @@ impl FakeChannels {
         rows.sort_by_key(|(id, _)| Reverse(*id));
         rows.truncate(SINCE_LIMIT);
         rows.sort_by_key(|(id, post)| (post.create_at, *id));
-        Ok(PostsSince { posts: to_posts(&rows), truncated: rows.len() >= SINCE_LIMIT })
+        Ok(PostsSince { posts: read(&rows), truncated: rows.len() >= SINCE_LIMIT })
     }
 
     fn around<'a>(
@@ -228,7 +226,7 @@ impl FakeChannels {
         posts.iter().copied().filter(|(_, post)| wanted(post)).collect()
     }
 
-    /// Returns a channel's rows, oldest first. An unknown channel is forbidden, too.
+    /// Returns a channel's rows, the oldest first. A channel that does not exist is forbidden as well.
     fn rows(&self, user: &str, channel: &ChannelId) -> Result<Vec<(&String, &FakePost)>, RestErrorKind> {
         let id = channel.as_str();
         if !self.channels.get(id).is_some_and(|channel| channel.has(user) && !channel.forbidden) {
@@ -259,7 +257,7 @@ impl FakeChannel {
     }
 }
 
-fn to_posts(rows: &[(&String, &FakePost)]) -> Vec<Post> {
+fn read(rows: &[(&String, &FakePost)]) -> Vec<Post> {
     rows.iter().map(|(id, post)| post.show(id)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The fake server: its users, its state and its responses.
+//! The users of the fake server, and its replies.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,19 +24,19 @@ pub(crate) struct FakeServer(Arc<Mutex<State>>);
 #[derive(Default)]
 pub(super) struct State {
     users: HashMap<String, FakeUser>,
-    /// Scripted responses to the next requests for a user.
-    script: VecDeque<UserReply>,
+    /// The replies to the next requests about users, instead of the correct ones.
+    user_replies: VecDeque<UserReply>,
     down: bool,
     polls: u64,
     pings: u64,
     lists: u64,
-    /// Scripted results of the next dials.
+    /// The outcomes of the next dials, instead of a hello.
     dials: VecDeque<Dial>,
     connections: u64,
     channels: FakeChannels,
     pub(super) post_requests: PostRequests,
-    /// The error of requests for channels and posts, if they fail.
-    lists_fail: Option<RestErrorKind>,
+    /// The error of every request for channels and posts, if set.
+    list_failure: Option<RestErrorKind>,
 }
 
 struct FakeUser {
@@ -47,19 +47,19 @@ struct FakeUser {
     resumes: Vec<Option<ResumePoint>>,
 }
 
-/// The scripted response to one request for a user.
+/// A reply to a request about a user.
 pub(crate) enum UserReply {
     /// The request fails.
     Fail(RestErrorKind),
     /// The request panics.
     Panic,
-    /// The true response, as soon as the test releases it.
+    /// The correct reply, sent when the test releases it.
     Held(oneshot::Receiver<()>),
-    /// Another user.
+    /// The reply describes another user.
     OtherUser,
 }
 
-/// The scripted result of one dial.
+/// The outcome of a dial.
 enum Dial {
     Fail(DialErrorKind),
     Panic,
@@ -88,7 +88,7 @@ impl FakeServer {
         self.with(name, |user| user.guest = true);
     }
 
-    /// Changes the account: `update_at` advances, and all other users are notified.
+    /// Changes the account: `update_at` increases, and all other users receive an event.
     pub(crate) fn touch(&self, name: &str) {
         self.with(name, |user| user.update_at += 1);
         self.notify_others(name);
@@ -107,7 +107,7 @@ impl FakeServer {
         self.touch(name);
     }
 
-    /// Makes the user's sockets deaf, with `update_at` unchanged (fact 22).
+    /// Makes the user's sockets deaf without a change of `update_at` (fact 22).
     pub(crate) fn toggle_token(&self, name: &str) {
         self.with(name, |user| user.peers.iter().for_each(ServerSocket::deafen));
     }
@@ -117,7 +117,7 @@ impl FakeServer {
         self.with(name, |user| user.peers.last().unwrap().clone())
     }
 
-    /// Makes the server forget a user's old connections, so that none can be resumed.
+    /// Makes the server forget a user's connections, so that none can be resumed.
     pub(crate) fn forget_connections(&self, name: &str) {
         self.with(name, |user| user.peers.clear());
     }
@@ -127,7 +127,7 @@ impl FakeServer {
         self.with(name, |user| user.resumes.clone())
     }
 
-    /// Stops the server: sockets drop and requests fail.
+    /// Stops the server: all sockets drop, and every request fails.
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.down = true;
@@ -138,13 +138,13 @@ impl FakeServer {
         self.state().down = false;
     }
 
-    /// Drops all sockets while the server stays up.
+    /// Drops the sockets of all users while the server stays up.
     pub(crate) fn drop_all_sockets(&self) {
         self.state().users.values_mut().flat_map(|user| &user.peers).for_each(ServerSocket::drop_connection);
     }
 
     pub(crate) fn script_user_replies(&self, replies: impl IntoIterator<Item = UserReply>) {
-        self.state().script.extend(replies);
+        self.state().user_replies.extend(replies);
     }
 
     pub(crate) fn script_dial_failures(&self, kinds: impl IntoIterator<Item = DialErrorKind>) {
@@ -163,7 +163,7 @@ impl FakeServer {
         self.state().dials.push_back(Dial::DropBeforeHello);
     }
 
-    /// Scripts a dial during which the account is disabled and enabled, between its baseline and its hello.
+    /// Scripts a dial during which the account changes between its baseline and its hello.
     pub(crate) fn script_dial_touched_before_hello(&self) {
         self.state().dials.push_back(Dial::TouchBeforeHello);
     }
@@ -172,31 +172,31 @@ impl FakeServer {
         self.state().channels.add_channel(id, members);
     }
 
-    /// Omits a channel from lists although it is readable (fact 26).
+    /// Removes a channel from the lists, although it can be read (fact 26).
     pub(crate) fn unlist_channel(&self, id: &str) {
         self.state().channels.unlist(id);
     }
 
-    /// Makes lists lag like those of a database replica, or not (fact 24).
+    /// Makes the lists lag, as those of a lagging replica do (fact 24).
     pub(crate) fn lag_lists(&self, lags: bool) {
         self.state().channels.lag(lags);
     }
 
-    /// Makes requests for a channel's posts fail with 403 although lists show it, or not.
-    pub(crate) fn forbid_channel(&self, id: &str, forbidden: bool) {
-        self.state().channels.forbid(id, forbidden);
+    /// Makes requests for a channel's posts fail with 403, although the lists contain it.
+    pub(crate) fn forbid_channel(&self, id: &str, closed: bool) {
+        self.state().channels.forbid(id, closed);
     }
 
-    /// Makes requests for channels and posts fail, or succeed again.
+    /// Makes all requests for lists and posts fail.
     pub(crate) fn fail_lists(&self, kind: Option<RestErrorKind>) {
-        self.state().lists_fail = kind;
+        self.state().list_failure = kind;
     }
 
     pub(crate) fn archive_channel(&self, id: &str, at: i64) {
         self.state().channels.archive(id, at);
     }
 
-    /// Creates a post by another user. No event is sent; the test does that.
+    /// Creates a post by another user, without an event: the test sends the events.
     pub(crate) fn post(&self, channel: &str, create_at: i64) -> PostId {
         self.state().channels.post(channel, create_at)
     }
@@ -205,12 +205,12 @@ impl FakeServer {
         self.state().channels.last_post_at(channel)
     }
 
-    /// Returns the texts that were written in a channel by REST, in order.
+    /// Returns the texts written by REST in a channel, in order.
     pub(crate) fn rest_messages(&self, channel: &str) -> Vec<String> {
         self.state().channels.rest_messages(channel)
     }
 
-    /// Creates a post of a type, such as the join or leave post of the account itself.
+    /// Creates a post of a type, such as one about an account that joins or leaves.
     pub(crate) fn post_of_kind(&self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         self.state().channels.post_of_kind(channel, create_at, kind, user)
     }
@@ -227,12 +227,12 @@ impl FakeServer {
         self.state().channels.delete(id, at);
     }
 
-    /// Counts the requests for users so far.
+    /// Returns the number of requests about users so far.
     pub(crate) fn me_requests(&self) -> u64 {
         self.state().polls
     }
 
-    /// Counts the requests for lists of channels so far.
+    /// Returns the number of requests for channel lists so far.
     pub(crate) fn list_requests(&self) -> u64 {
         self.state().lists
     }
@@ -270,13 +270,13 @@ impl FakeServer {
             if state.down {
                 Some(UserReply::Fail(RestErrorKind::Unreachable))
             } else {
-                state.script.pop_front()
+                state.user_replies.pop_front()
             }
         };
         match scripted {
             Some(UserReply::Fail(kind)) => return Err(rest_error(kind)),
-            Some(UserReply::Panic) => panic!("scripted panic"),
-            Some(UserReply::Held(release)) => drop(release.await),
+            Some(UserReply::Panic) => panic!("a scripted panic"),
+            Some(UserReply::Held(until)) => drop(until.await),
             Some(UserReply::OtherUser) => return Ok(user("somebody-else", 1, false)),
             None => {}
         }
@@ -284,23 +284,23 @@ impl FakeServer {
             let current = user(&name, known.update_at, known.guest);
             match (&etag, &current) {
                 _ if !known.enabled => Err(rest_error(RestErrorKind::Unauthorized)),
-                (Some(sent), Me::User { etag: Some(current), .. }) if sent == current => Ok(Me::Unmodified),
+                (Some(sent), Me::User { etag: Some(now), .. }) if sent == now => Ok(Me::Unmodified),
                 _ => Ok(current),
             }
         })
     }
 
-    /// Answers a request for channels or posts by an enabled user.
+    /// Answers a request about channels and posts, if the user is allowed to send it.
     pub(super) fn answer_channels<T>(
         &self,
         name: &str,
         answer: impl FnOnce(&mut FakeChannels) -> Result<T, RestErrorKind>,
     ) -> Result<RestResponse<T>, RestError> {
         let mut state = self.state();
-        let State { users, down, channels, lists_fail, .. } = &mut *state;
+        let State { users, down, channels, list_failure, .. } = &mut *state;
         let answer = match users.get(name) {
             _ if *down => Err(RestErrorKind::Unreachable),
-            _ if lists_fail.is_some() => Err(lists_fail.unwrap()),
+            _ if list_failure.is_some() => Err(list_failure.unwrap()),
             Some(user) if user.enabled => answer(channels),
             _ => Err(RestErrorKind::Unauthorized),
         };
@@ -313,23 +313,23 @@ impl FakeServer {
         name: &str,
         resume: Option<&ResumePoint>,
     ) -> Result<DialedSocket, DialError> {
-        let scripted = {
+        let dial = {
             let mut state = self.state();
             state.connections += 1;
             if state.down { Some(Dial::Fail(DialErrorKind::Unreachable)) } else { state.dials.pop_front() }
         };
-        match scripted {
+        match dial {
             Some(Dial::Fail(kind)) => {
                 return Err(DialError { kind, message: "scripted".into(), source: None });
             }
-            Some(Dial::Panic) => panic!("scripted panic"),
+            Some(Dial::Panic) => panic!("a scripted panic"),
             Some(Dial::TouchBeforeHello) => self.with(name, |user| user.update_at += 2),
             _ => {}
         }
         let number = self.state().connections;
         let (peer, socket) = server_socket::open(&format!("connection-{number}"));
         let enabled = self.with(name, |user| user.enabled);
-        match scripted {
+        match dial {
             Some(Dial::NoHello) => {}
             Some(Dial::DropBeforeHello) => peer.drop_connection(),
             _ if !enabled => peer.drop_connection(),
@@ -347,7 +347,7 @@ impl FakeServer {
         Ok(DialedSocket { socket, rate: None })
     }
 
-    /// True if a connection can be resumed: it was cut and not forgotten.
+    /// True if a connection can be resumed: it was cut but not forgotten.
     fn can_resume(&self, name: &str, point: &ResumePoint) -> bool {
         self.with(name, |user| user.peers.iter().any(|peer| peer.is_resumable(&point.connection_id)))
     }

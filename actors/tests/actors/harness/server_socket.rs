@@ -1,9 +1,10 @@
 //! The server's side of one fake socket: real WebSocket frames over a pipe in memory.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use matterhost_actors::mattermost::{ClientLimits, Socket};
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncWriteExt as _, DuplexStream},
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -19,15 +20,16 @@ use tokio_tungstenite::{
 /// An in-band ping, as a client sends it.
 pub(crate) const PING: &str = r#""action":"ping""#;
 
-/// The creation time of a socket's first post, in server milliseconds; each next event is a millisecond later.
+/// The creation time of the first post, in server milliseconds; each further one is a millisecond later.
 const FIRST_POST_AT: u64 = 1_000_000;
 
-/// The largest message that the client's side accepts, in bytes.
+/// The longest message of a fake socket, in bytes.
 const MAX_FRAME: usize = 256 * 1024;
-/// The size of the pipe's buffer, in bytes; a writer waits while it is full.
+
+/// The capacity of the pipe, in bytes.
 const PIPE: usize = 64 * 1024;
 
-/// The server's side of one socket, controlled by the test.
+/// A handle to the server's side of one socket.
 #[derive(Clone)]
 pub(crate) struct ServerSocket {
     commands: UnboundedSender<SocketCommand>,
@@ -50,11 +52,11 @@ enum SocketCommand {
     Cut,
 }
 
-/// Opens a socket and its server side, which sends nothing yet.
+/// Opens a socket and the server's side of it, which sends nothing yet.
 pub(crate) fn open(connection_id: &str) -> (ServerSocket, Socket) {
     let (ours, theirs) = tokio::io::duplex(PIPE);
     let limits = ClientLimits { max_frame_bytes: MAX_FRAME, ..ClientLimits::default() };
-    let (commands, queue) = unbounded_channel();
+    let (commands, receiver) = unbounded_channel();
     let shared = Shared {
         connection_id: connection_id.into(),
         deaf: false,
@@ -64,7 +66,7 @@ pub(crate) fn open(connection_id: &str) -> (ServerSocket, Socket) {
         received: Vec::new(),
     };
     let peer = ServerSocket { commands, shared: Arc::new(Mutex::new(shared)) };
-    actix::spawn(serve(theirs, queue, peer.shared.clone()));
+    actix::spawn(serve(theirs, receiver, peer.shared.clone()));
     (peer, Socket::from_stream(ours, &limits))
 }
 
@@ -75,7 +77,7 @@ async fn serve(
 ) {
     let mut socket = WebSocketStream::from_raw_socket(pipe, Role::Server, None).await;
     loop {
-        let is_open = tokio::select! {
+        let sent = tokio::select! {
             command = commands.recv() => match command {
                 Some(SocketCommand::Send(text)) => socket.send(Message::text(text)).await.is_ok(),
                 Some(SocketCommand::Raw(bytes)) => socket.get_mut().write_all(&bytes).await.is_ok(),
@@ -92,23 +94,23 @@ async fn serve(
                 },
                 Some(Ok(Message::Close(frame))) => {
                     let code = frame.map_or(0, |frame| u16::from(frame.code));
-                    shared.lock().unwrap().received.push(format!("close {code}"));
+                    shared.lock().received.push(format!("close {code}"));
                     true
                 }
                 Some(Ok(_)) => true,
                 Some(Err(_)) | None => false,
             },
         };
-        if !is_open {
+        if !sent {
             break;
         }
     }
-    shared.lock().unwrap().cut = true;
+    shared.lock().cut = true;
 }
 
-/// Answers a request as the real server does; a deaf socket answers with FAIL (fact 4).
+/// Answers a request as the real server does: a deaf socket replies too, with FAIL (fact 4).
 fn answer(shared: &Mutex<Shared>, text: &str) -> Option<String> {
-    let mut shared = shared.lock().unwrap();
+    let mut shared = shared.lock();
     shared.received.push(text.to_owned());
     let request: serde_json::Value = serde_json::from_str(text).unwrap();
     if shared.mute {
@@ -126,7 +128,7 @@ fn answer(shared: &Mutex<Shared>, text: &str) -> Option<String> {
 
 impl ServerSocket {
     fn with<T>(&self, f: impl FnOnce(&mut Shared) -> T) -> T {
-        f(&mut self.shared.lock().unwrap())
+        f(&mut self.shared.lock())
     }
 
     fn command(&self, command: SocketCommand) {
@@ -138,7 +140,7 @@ impl ServerSocket {
         self.event("hello", "", &format!(r#"{{"connection_id":"{id}","server_version":"fake"}}"#));
     }
 
-    /// Resumes an old connection, without a hello (fact 10).
+    /// Resumes an old connection without a hello (fact 10).
     pub(crate) fn resume(&self, connection_id: &str, next_seq: u64) {
         self.with(|shared| {
             shared.connection_id = connection_id.into();
@@ -184,12 +186,12 @@ impl ServerSocket {
         self.command(SocketCommand::Send(text.into()));
     }
 
-    /// Skips a sequence number.
+    /// Skips one sequence number.
     pub(crate) fn skip_sequence_number(&self) {
         self.with(|shared| shared.next_seq += 1);
     }
 
-    /// Makes the socket deaf: from now on it sends only pongs and FAIL.
+    /// Makes the socket deaf: it sends no more events and answers requests with FAIL.
     pub(crate) fn deafen(&self) {
         self.with(|shared| shared.deaf = true);
     }
@@ -217,7 +219,7 @@ impl ServerSocket {
         self.with(|shared| shared.cut && shared.connection_id == connection_id)
     }
 
-    /// Returns what the client sent: texts, and `close` with its code.
+    /// Returns the texts that the client sent, and `close` with the code of a close frame.
     pub(crate) fn received(&self) -> Vec<String> {
         self.with(|shared| shared.received.clone())
     }

@@ -1,27 +1,25 @@
-//! A sink that collects events, with scripted behaviour.
+//! A sink that collects events and can simulate delays and failures.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt as _;
 use matterhost_actors::{
     model::{Change, ChannelId, Event, Generation, PostId},
     ports::{Delivered, EventSink, Outcome},
 };
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// The longest wait for events, in virtual time.
+/// The longest wait for posts, in virtual time.
 const TIMEOUT: Duration = Duration::from_secs(36_000);
 
-/// The sink's response to events.
+/// The sink's behavior on each event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum SinkBehavior {
     #[default]
     Immediate,
     Delayed(Duration),
-    /// Never acknowledges the event.
+    /// Accepts the event and never acknowledges it.
     Never,
     Retry,
     Reject,
@@ -29,7 +27,7 @@ pub(crate) enum SinkBehavior {
     Panic,
 }
 
-/// A sink that collects the events that it acknowledges.
+/// A sink that collects the events it receives.
 pub(crate) struct CollectingSink {
     timeout: Duration,
     behavior: Mutex<SinkBehavior>,
@@ -48,12 +46,12 @@ impl Default for CollectingSink {
     }
 }
 
-/// A change as the sink received it.
+/// A change that the sink received.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedChange {
     pub(crate) change: Change,
     pub(crate) id: PostId,
-    /// The creation time of a new post; 0 for an edit or a deletion.
+    /// The post's creation time; 0 for an edit or a deletion.
     pub(crate) create_at: i64,
     pub(crate) channel: ChannelId,
     pub(crate) recovered: bool,
@@ -61,7 +59,7 @@ pub(crate) struct ReceivedChange {
 }
 
 impl ReceivedChange {
-    fn from_event(event: &Event) -> Option<Self> {
+    fn of(event: &Event) -> Option<Self> {
         let change = event.body.change.clone()?;
         let (id, create_at) = match &change {
             Change::Posted(post) => (post.id.clone(), post.create_at),
@@ -74,14 +72,14 @@ impl ReceivedChange {
 }
 
 impl CollectingSink {
-    /// Returns a sink whose waits are limited in real time.
+    /// Creates a sink for tests in real time.
     pub(crate) fn real_time() -> Self {
         Self { timeout: super::REAL_TIMEOUT, ..Self::default() }
     }
 
     /// Returns the changes received so far, in order.
     pub(crate) fn received_changes(&self) -> Vec<ReceivedChange> {
-        self.received.borrow().iter().filter_map(|event| ReceivedChange::from_event(event)).collect()
+        self.received.borrow().iter().filter_map(|event| ReceivedChange::of(event)).collect()
     }
 
     /// Returns the posts received so far, in order.
@@ -90,53 +88,52 @@ impl CollectingSink {
         self.received_changes().into_iter().filter(is_post).collect()
     }
 
-    /// Waits until a number of events were offered under [`SinkBehavior::Never`].
+    /// Waits until this many events are left unacknowledged.
     pub(crate) async fn wait_until_offered(&self, count: usize) {
         let mut offered = self.offered.subscribe();
-        let is_received =
-            tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await.is_ok();
-        assert!(is_received, "only {} events were offered, not {count}", *self.offered.borrow());
+        let arrived = tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await;
+        assert!(arrived.is_ok(), "fewer than {count} events were offered in time");
     }
 
-    /// Waits for an event with a name.
+    /// Waits for an event with this name.
     pub(crate) async fn wait_for_event(&self, name: &str) {
         let mut received = self.received.subscribe();
         let wanted = |events: &Vec<Arc<Event>>| events.iter().any(|event| &*event.body.event == name);
-        let is_received = tokio::time::timeout(self.timeout, received.wait_for(wanted)).await.is_ok();
-        assert!(is_received, "no event {name} was received");
+        let arrived = tokio::time::timeout(self.timeout, received.wait_for(wanted)).await.is_ok();
+        assert!(arrived, "{name} did not arrive in time");
     }
 
-    /// Waits for a number of changes that satisfy a condition.
+    /// Waits until this many matching changes have arrived.
     pub(crate) async fn wait_for_changes(&self, count: usize, wanted: impl Fn(&ReceivedChange) -> bool) {
         let mut received = self.received.subscribe();
         let enough = |events: &Vec<Arc<Event>>| {
             events
                 .iter()
-                .filter_map(|event| ReceivedChange::from_event(event))
+                .filter_map(|event| ReceivedChange::of(event))
                 .filter(|received| wanted(received))
                 .count()
                 >= count
         };
-        let is_received = tokio::time::timeout(self.timeout, received.wait_for(enough)).await.is_ok();
-        assert!(is_received, "too few changes were received: {:#?}", self.received_changes());
+        let arrived = tokio::time::timeout(self.timeout, received.wait_for(enough)).await.is_ok();
+        assert!(arrived, "only {:#?} arrived in time", self.received_changes());
     }
 
     pub(crate) fn set_behavior(&self, behavior: SinkBehavior) {
-        *self.behavior.lock().unwrap() = behavior;
+        *self.behavior.lock() = behavior;
     }
 
-    /// Returns the post ids (and the names of other events) received so far, in order.
+    /// Returns the post ids (and other events' names) received so far, in order.
     pub(crate) fn received_labels(&self) -> Vec<String> {
         self.received.borrow().iter().map(|event| label(event)).collect()
     }
 
-    /// Waits for a number of posts; returns the ids of the posts received.
+    /// Waits until this many posts have arrived, and returns their ids.
     pub(crate) async fn wait_for_posts(&self, count: usize) -> Vec<String> {
-        assert!(self.has_posts(count).await, "received {} posts, not {count}", self.posts().len());
+        assert!(self.has_posts(count).await, "{} posts arrived, not {count}", self.posts().len());
         self.received_labels().into_iter().filter(|label| !label.contains('_') && label != "hello").collect()
     }
 
-    /// Waits for a number of posts; returns false if the timeout passes first.
+    /// Waits until this many posts have arrived; false after the timeout.
     pub(crate) async fn has_posts(&self, count: usize) -> bool {
         let mut received = self.received.subscribe();
         let posts =
@@ -154,20 +151,20 @@ fn label(event: &Event) -> String {
 
 impl EventSink for CollectingSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let behavior = *self.behavior.lock().unwrap();
-        let collect = |event: &Arc<Event>, received: &watch::Sender<Vec<Arc<Event>>>| {
+        let behavior = *self.behavior.lock();
+        let take = |event: &Arc<Event>, received: &watch::Sender<Vec<Arc<Event>>>| {
             received.send_modify(|events| events.push(event.clone()));
         };
         match behavior {
             SinkBehavior::Immediate => {
-                collect(event, &self.received);
+                take(event, &self.received);
                 Delivered::Now(Outcome::Acknowledged)
             }
             SinkBehavior::Delayed(time) => {
                 let (event, received) = (event.clone(), self.received.clone());
                 let later = async move {
                     tokio::time::sleep(time).await;
-                    collect(&event, &received);
+                    take(&event, &received);
                     Outcome::Acknowledged
                 };
                 Delivered::Later(later.boxed())
@@ -181,7 +178,7 @@ impl EventSink for CollectingSink {
             }
             SinkBehavior::Reject => Delivered::Now(Outcome::Rejected { cause: "scripted".into() }),
             SinkBehavior::Broken => Delivered::Now(Outcome::Broken { cause: "scripted".into() }),
-            SinkBehavior::Panic => panic!("scripted panic"),
+            SinkBehavior::Panic => panic!("a scripted panic"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A store that can fail and can crash.
+//! A store that can fail or crash.
 
 use std::sync::{
     Arc,
@@ -11,10 +11,10 @@ use matterhost_actors::{
     ports::{CursorStore, MemoryStore, StoreError},
 };
 
-/// A store in memory that can fail and crash. Clones share their content.
+/// A store in memory with simulated failures. Clones share the store.
 #[derive(Clone, Default)]
 pub(crate) struct CrashStore {
-    inner: MemoryStore,
+    stored: MemoryStore,
     shared: Arc<Shared>,
 }
 
@@ -26,20 +26,20 @@ struct Shared {
 }
 
 impl CrashStore {
-    /// Crashes the store: later requests change nothing and never complete. Returns the store as the next process finds it.
+    /// Stops storing and answering, as a killed process does. Returns the store as the next process finds it.
     pub(crate) fn crash(&self) -> Self {
         self.shared.crashed.store(true, Ordering::SeqCst);
-        Self { inner: self.inner.clone(), shared: Arc::default() }
+        Self { stored: self.stored.clone(), shared: Arc::default() }
     }
 
-    /// Makes all requests fail, or succeed again.
+    /// Makes all reads and writes fail, or succeed again.
     pub(crate) fn set_failing(&self, fails: bool) {
         self.shared.fails.store(fails, Ordering::SeqCst);
     }
 
     /// True if the acknowledgement of a post is stored.
     pub(crate) async fn has(&self, account: &AccountName, post: &PostId) -> bool {
-        let records = self.inner.load(account).await.unwrap();
+        let records = self.stored.load(account).await.unwrap();
         records.channels.values().any(|channel| channel.since.iter().any(|(_, id)| id == post))
     }
 
@@ -47,8 +47,8 @@ impl CrashStore {
         self.shared.commits.load(Ordering::SeqCst)
     }
 
-    /// Returns the response of a crashed or failing store.
-    fn failure<T: Send + 'static>(&self) -> Option<BoxFuture<'static, Result<T, StoreError>>> {
+    /// Returns the simulated failure of a request, if any.
+    fn simulated_failure<T: Send + 'static>(&self) -> Option<BoxFuture<'static, Result<T, StoreError>>> {
         if self.shared.crashed.load(Ordering::SeqCst) {
             return Some(pending().boxed());
         }
@@ -59,15 +59,15 @@ impl CrashStore {
 
 impl CursorStore for CrashStore {
     fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Records, StoreError>> {
-        self.failure().unwrap_or_else(|| self.inner.load(account))
+        self.simulated_failure().unwrap_or_else(|| self.stored.load(account))
     }
 
     fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
         self.shared.commits.fetch_add(1, Ordering::SeqCst);
-        self.failure().unwrap_or_else(|| self.inner.commit(account, changes))
+        self.simulated_failure().unwrap_or_else(|| self.stored.commit(account, changes))
     }
 
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.failure().unwrap_or_else(|| self.inner.forget(account))
+        self.simulated_failure().unwrap_or_else(|| self.stored.forget(account))
     }
 }

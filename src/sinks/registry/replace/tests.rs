@@ -3,7 +3,7 @@ use std::{fs, future::ready, path::Path, sync::Arc};
 use futures_util::FutureExt as _;
 use matterhost_actors::{
     model::AccountName,
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, Outcome, Poster},
 };
 use tempfile::TempDir;
 
@@ -26,8 +26,8 @@ fn config(dir: &Path, sinks: &str) -> Config {
 }
 
 fn start(config: &Config) -> SinkRegistry {
-    let reply_poster: Arc<dyn crate::sinks::reply::ReplyPoster> = Arc::new(DiscardingReplyPoster::default());
-    SinkRegistry::start(config, &reply_poster, &Metrics::new(false)).unwrap()
+    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("x".into()));
+    SinkRegistry::start(config, &poster, &Metrics::new(false)).unwrap()
 }
 
 fn of(sinks: &mut SinkRegistry, config: &Config) -> Arc<dyn EventSink> {

@@ -1,38 +1,76 @@
-//! What the audit asks a book.
+//! The part of the replay state that serves the audit.
+
+use std::time::Duration;
 
 use super::{BacklogKind, ChannelBacklog, ListedChannel, ReplayState, mark};
 use crate::model::{ChannelId, PostKey};
 
+/// The conditions for an audit that can tell a missing post from a late one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AuditReadiness {
+    /// The time after ready during which no audit takes place.
+    pub(crate) grace: Duration,
+    /// The time for which the Connection has been ready.
+    pub(crate) ready_for: Duration,
+    /// True if the Delivery holds events that it has not handed over, or more are being fetched.
+    pub(crate) delivery_behind: bool,
+}
+
+impl AuditReadiness {
+    /// True if a post that was not received is missing.
+    pub(crate) fn is_conclusive(&self) -> bool {
+        self.ready_for >= self.grace && !self.delivery_behind
+    }
+}
+
 impl ReplayState {
-    /// Whether anything was taken that is not acknowledged.
-    pub fn has_unacknowledged(&self) -> bool {
-        self.channels.values().any(|page| !page.open.is_empty())
+    /// True if any admitted change is not acknowledged.
+    pub(crate) fn has_unacknowledged(&self) -> bool {
+        self.channels.values().any(|state| !state.open.is_empty())
     }
 
-    /// Channels of a listing that have more than was seen, for the audit.
-    pub fn channels_to_audit(&mut self, listing: &[ListedChannel]) -> Vec<ChannelBacklog> {
-        let mut news = Vec::new();
+    /// Returns the channels of a listing that contain more than was seen.
+    pub(crate) fn channels_to_audit(&mut self, listing: &[ListedChannel]) -> Vec<ChannelBacklog> {
+        let mut backlog = Vec::new();
         for listed in listing {
-            let page = self.page_of(listed);
-            if listed.last_post_at > page.seen_until {
-                let (channel, from) = (listed.channel.clone(), page.cursor.anchor().clone());
-                news.push(ChannelBacklog { channel, from, edits_since: None, kind: BacklogKind::Known });
+            let state = self.channel_state(listed);
+            if listed.last_post_at > state.seen_until {
+                let (channel, from) = (listed.channel.clone(), state.cursor.anchor().clone());
+                backlog.push(ChannelBacklog { channel, from, edits_since: None, kind: BacklogKind::Known });
             }
         }
-        news
+        backlog
     }
 
-    /// Of those posts of a channel, the first that was never received.
-    pub fn first_missing<'a>(&self, channel: &ChannelId, posts: &'a [PostKey]) -> Option<&'a PostKey> {
-        let page = self.channels.get(channel);
-        posts.iter().find(|post| !self.lately.has(&post.id) && page.is_none_or(|page| !page.received(post)))
+    /// Returns the first of a channel's posts that was never received.
+    pub(crate) fn first_missing<'a>(&self, channel: &ChannelId, posts: &'a [PostKey]) -> Option<&'a PostKey> {
+        let state = self.channels.get(channel);
+        posts
+            .iter()
+            .find(|post| !self.recent.has(&post.id) && state.is_none_or(|state| !state.received(post)))
     }
 
-    /// The audit found nothing missing in a channel up to that time.
-    pub fn mark_audited(&mut self, channel: &ChannelId, until: i64) {
-        if let Some(page) = self.channels.get_mut(channel) {
-            page.seen_until = page.seen_until.max(until);
-            mark(&mut self.dirty, channel, page);
+    /// Records that nothing is missing in a channel up to the time.
+    pub(crate) fn mark_audited(&mut self, channel: &ChannelId, until: i64) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.seen_until = state.seen_until.max(until);
+            mark(&mut self.dirty, channel, state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audit_looks_only_when_it_can_tell() {
+        let second = Duration::from_secs(1);
+        for (ready_for, delivery_behind, is_conclusive) in
+            [(30 * second, false, true), (29 * second, false, false), (30 * second, true, false)]
+        {
+            let audit = AuditReadiness { grace: 30 * second, ready_for, delivery_behind };
+            assert_eq!(audit.is_conclusive(), is_conclusive, "{audit:?}");
         }
     }
 }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::{FORBIDDEN, FakeChannels};
 
-/// The time in which a `pending_post_id` makes no second post (fact 19).
-const PENDING_WINDOW: Duration = Duration::from_secs(30);
+/// Time for which a `pending_post_id` creates no second post (fact 19).
+const PENDING: Duration = Duration::from_secs(30);
 
 /// The content of a post that a user wrote by REST.
 #[derive(Clone, Default)]
@@ -25,7 +25,7 @@ pub(super) struct PostContent {
 }
 
 impl FakeChannels {
-    /// Creates a post by REST. A user's `pending_post_id` makes only one post within 30 s (fact 19).
+    /// Creates a post by REST. A `pending_post_id` of a user creates one post within 30 s (fact 19).
     pub(in crate::harness) fn create_post(
         &mut self,
         user: &str,
@@ -39,7 +39,7 @@ impl FakeChannels {
             return Err(RestErrorKind::Refused(400));
         }
         let now = Instant::now();
-        self.pending.retain(|_, (_, created)| now - *created < PENDING_WINDOW);
+        self.pending.retain(|_, (_, created)| now - *created < PENDING);
         let pending = (user.to_owned(), post.pending_post_id.clone());
         if let Some((id, _)) = self.pending.get(&pending).filter(|_| !pending.1.is_empty()) {
             return Ok(self.posts[id].show(id));
@@ -86,7 +86,7 @@ impl FakeChannels {
         self.channels.get(channel).is_some_and(|channel| channel.has(user))
     }
 
-    /// Returns the texts that were written in a channel by REST, in order.
+    /// Returns the texts written by REST in a channel, in order.
     pub(in crate::harness) fn rest_messages(&self, channel: &str) -> Vec<String> {
         let mut posts: Vec<_> = self.posts.values().filter(|post| post.channel == channel).collect();
         posts.sort_by_key(|post| post.create_at);

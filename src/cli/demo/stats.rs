@@ -1,4 +1,4 @@
-//! What happened to each bot of the demo, and how soon it was back.
+//! Statistics of the demo: recovery times and endings of each bot.
 
 use std::{
     collections::BTreeMap,
@@ -9,20 +9,20 @@ use matterhost_actors::model::{Fact, Observation, Subject};
 
 use super::script::{Fault, FaultKind};
 
-/// What happened to one bot.
+/// The statistics of one bot.
 #[derive(Debug, Default)]
 pub(super) struct BotStats {
-    /// Since when it could hear again if only it noticed.
+    /// Time since when the bot could receive events again, until it is ready.
     pub(super) deaf_since: Option<Instant>,
-    /// How soon it was back, each time.
-    pub(super) back_after: Vec<Duration>,
-    /// What the catch-up under way, or the last one, brought.
+    /// Time from the end of each fault until the bot was ready.
+    pub(super) recovery_times: Vec<Duration>,
+    /// Number of posts that the current or last catch-up fetched.
     pub(super) recovered: usize,
-    /// Why its Connections ended, newest last.
+    /// Reasons why its Connections ended, newest last.
     pub(super) endings: Vec<String>,
 }
 
-/// What happened to all bots.
+/// The statistics of all bots.
 #[derive(Debug)]
 pub(super) struct DemoStats {
     bots: BTreeMap<String, BotStats>,
@@ -34,15 +34,14 @@ impl DemoStats {
         Self { bots: bots.map(|bot| (bot, BotStats::default())).collect(), started: Instant::now() }
     }
 
-    pub(super) fn stats(&self, bot: &str) -> Option<&BotStats> {
+    pub(super) fn of(&self, bot: &str) -> Option<&BotStats> {
         self.bots.get(bot)
     }
 
-    /// Takes note of a blow, and says it in words.
+    /// Records a fault and describes it.
     pub(super) fn record_fault(&mut self, fault: &Fault) -> String {
-        let struck =
-            self.bots.iter_mut().filter(|(bot, _)| fault.bot.as_ref().is_none_or(|struck| struck == *bot));
-        for (_, stats) in struck {
+        let affects = |bot: &String| fault.bot.as_ref().is_none_or(|affected| affected == bot);
+        for (_, stats) in self.bots.iter_mut().filter(|(bot, _)| affects(bot)) {
             match fault.kind {
                 FaultKind::Disabled | FaultKind::ServerStopped => stats.deaf_since = None,
                 FaultKind::Enabled
@@ -55,23 +54,23 @@ impl DemoStats {
             }
         }
         let who = fault.bot.as_deref().unwrap_or_default();
-        let words = match fault.kind {
+        let text = match fault.kind {
             FaultKind::Disabled => format!("{who} is disabled"),
-            FaultKind::Enabled => format!("{who} is enabled again; its old socket would be deaf for ever"),
+            FaultKind::Enabled => format!("{who} is enabled again; its old socket would stay deaf forever"),
             FaultKind::Cycled => {
-                format!("{who} is disabled and enabled at once; its socket is open and deaf")
+                format!("{who} is disabled and enabled immediately; its socket is open but deaf")
             }
             FaultKind::TokenToggled => {
-                format!("{who}'s token is disabled and enabled; only the ping can tell")
+                format!("{who}'s token is disabled and enabled; only a ping detects it")
             }
             FaultKind::Reset => format!("{who}'s connection is reset"),
             FaultKind::ServerStopped => "the server stops".into(),
-            FaultKind::ServerStarted => "the server is up again".into(),
+            FaultKind::ServerStarted => "the server starts again".into(),
         };
-        self.stamp(&words)
+        self.with_time(&text)
     }
 
-    /// Takes note of an observation. What a person wants to read is said in words.
+    /// Records an observation, and describes it if it is worth a line.
     pub(super) fn observe(&mut self, seen: &Observation) -> Option<String> {
         let Subject::Account(account, generation) = &seen.subject else { return None };
         let stats = self.bots.get_mut(account.as_str())?;
@@ -81,24 +80,24 @@ impl DemoStats {
                 None
             }
             Fact::Ready { .. } => {
-                let back = stats.deaf_since.take().map(|since| since.elapsed());
-                stats.back_after.extend(back);
+                let recovery = stats.deaf_since.take().map(|since| since.elapsed());
+                stats.recovery_times.extend(recovery);
                 let posts = std::mem::take(&mut stats.recovered);
-                let back = back.map_or_else(String::new, |back| {
-                    format!(", back after {} ms; {posts} posts from meanwhile are fetched", back.as_millis())
+                let recovery = recovery.map_or_else(String::new, |time| {
+                    format!(" after {} ms; {posts} missed posts were fetched", time.as_millis())
                 });
-                Some(self.stamp(&format!("{account} is ready in generation {generation}{back}")))
+                Some(self.with_time(&format!("{account} is ready in generation {generation}{recovery}")))
             }
             Fact::Closed { reason, .. } => {
                 stats.endings.push(reason.label().into());
-                Some(self.stamp(&format!("{account}: {reason}")))
+                Some(self.with_time(&format!("{account}: {reason}")))
             }
             _ => None,
         }
     }
 
-    fn stamp(&self, words: &str) -> String {
-        format!("{:>6.1} s  {words}", self.started.elapsed().as_secs_f64())
+    fn with_time(&self, text: &str) -> String {
+        format!("{:>6.1} s  {text}", self.started.elapsed().as_secs_f64())
     }
 }
 
@@ -121,23 +120,23 @@ mod tests {
     }
 
     #[test]
-    fn a_bot_is_back_when_it_is_ready_after_the_last_blow() {
-        let mut tally = DemoStats::new(["a".into(), "b".into()].into_iter());
-        tally.record_fault(&fault(FaultKind::Disabled, Some("a")));
-        tally.observe(&ready("b"));
-        tally.record_fault(&fault(FaultKind::Enabled, Some("a")));
-        tally.observe(&ready("a"));
-        tally.observe(&ready("a"));
-        assert_eq!(tally.stats("a").unwrap().back_after.len(), 1, "once for one blow");
-        assert!(tally.stats("b").unwrap().back_after.is_empty(), "nothing had happened to it");
+    fn a_bot_has_recovered_when_it_is_ready_after_the_last_fault() {
+        let mut stats = DemoStats::new(["a".into(), "b".into()].into_iter());
+        stats.record_fault(&fault(FaultKind::Disabled, Some("a")));
+        stats.observe(&ready("b"));
+        stats.record_fault(&fault(FaultKind::Enabled, Some("a")));
+        stats.observe(&ready("a"));
+        stats.observe(&ready("a"));
+        assert_eq!(stats.of("a").unwrap().recovery_times.len(), 1, "one recovery for one fault");
+        assert!(stats.of("b").unwrap().recovery_times.is_empty(), "the fault was not on this bot");
     }
 
     #[test]
-    fn a_restart_of_the_server_strikes_all() {
-        let mut tally = DemoStats::new(["a".into(), "b".into()].into_iter());
-        tally.record_fault(&fault(FaultKind::ServerStarted, None));
-        tally.observe(&ready("a"));
-        tally.observe(&ready("b"));
-        assert!(["a", "b"].iter().all(|bot| tally.stats(bot).unwrap().back_after.len() == 1));
+    fn a_restart_of_the_server_affects_all_bots() {
+        let mut stats = DemoStats::new(["a".into(), "b".into()].into_iter());
+        stats.record_fault(&fault(FaultKind::ServerStarted, None));
+        stats.observe(&ready("a"));
+        stats.observe(&ready("b"));
+        assert!(["a", "b"].iter().all(|bot| stats.of(bot).unwrap().recovery_times.len() == 1));
     }
 }

@@ -1,29 +1,29 @@
-//! Why no answer came: the HTTP client's errors, sorted.
+//! The HTTP client's errors, sorted by cause.
 
 use std::io;
 
 use actix_http::error::ParseError;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 
-/// What stood in the way before there was an answer.
+/// A failure before there was a response.
 #[derive(Debug)]
 pub(in crate::mattermost) struct TransportError {
     pub(in crate::mattermost) kind: TransportErrorKind,
     pub(in crate::mattermost) message: String,
-    /// The error of the operating system or of TLS beneath, which, unlike the HTTP client's own
-    /// errors, can be sent between threads.
+    /// The underlying error of the operating system or of TLS. Unlike the HTTP client's own errors it can
+    /// be sent between threads.
     pub(in crate::mattermost) source: Option<io::Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::mattermost) enum TransportErrorKind {
-    /// No connection, or it broke before the answer.
+    /// No connection, or it broke before the response.
     Unreachable,
-    /// It took too long.
+    /// The time limit passed.
     Timeout,
-    /// TLS or the certificate was refused, by either side.
+    /// The TLS handshake failed or a certificate was rejected, by either side.
     Tls,
-    /// What came back is no HTTP.
+    /// The response is not HTTP.
     NotHttp,
 }
 
@@ -33,17 +33,17 @@ impl TransportError {
     }
 
     pub(in crate::mattermost) fn timeout() -> Self {
-        Self::new(TransportErrorKind::Timeout, "the time for the request is over")
+        Self::new(TransportErrorKind::Timeout, "the time limit for the request has passed")
     }
 
-    fn io(what: &str, error: io::Error) -> Self {
+    fn io(context: &str, error: io::Error) -> Self {
         let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
         let kind = match error.kind() {
             _ if tls => TransportErrorKind::Tls,
             io::ErrorKind::TimedOut => TransportErrorKind::Timeout,
             _ => TransportErrorKind::Unreachable,
         };
-        Self { kind, message: format!("{what}: {error}"), source: Some(error) }
+        Self { kind, message: format!("{context}: {error}"), source: Some(error) }
     }
 }
 
@@ -53,14 +53,16 @@ impl From<SendRequestError> for TransportError {
         match error {
             SendRequestError::Connect(error) => error.into(),
             SendRequestError::Send(error) => Self::io("the request could not be sent", error),
-            SendRequestError::Response(ParseError::Io(error)) => Self::io("no answer", error),
+            SendRequestError::Response(ParseError::Io(error)) => Self::io("no response", error),
             SendRequestError::Response(ParseError::Timeout) | SendRequestError::Timeout => {
-                Self::new(Timeout, "no answer in time")
+                Self::new(Timeout, "no response in time")
             }
             SendRequestError::Response(ParseError::Incomplete) => {
-                Self::new(Unreachable, "the connection was closed amid the answer")
+                Self::new(Unreachable, "the connection was closed in the middle of the response")
             }
-            SendRequestError::Response(error) => Self::new(NotHttp, format!("no HTTP answer: {error}")),
+            SendRequestError::Response(error) => {
+                Self::new(NotHttp, format!("the response is not HTTP: {error}"))
+            }
             error => Self::new(NotHttp, error.to_string()),
         }
     }
@@ -73,11 +75,11 @@ impl From<ConnectError> for TransportError {
             ConnectError::Io(error) => Self::io("no connection", error),
             ConnectError::Timeout => Self::new(Timeout, "no connection in time"),
             ConnectError::Resolver(error) => {
-                Self::new(Unreachable, format!("the host's address could not be looked up: {error}"))
+                Self::new(Unreachable, format!("the DNS lookup failed: {error}"))
             }
             ConnectError::NoRecords => Self::new(Unreachable, "the host has no address"),
             ConnectError::Disconnected => {
-                Self::new(Unreachable, "the connection was closed before an answer")
+                Self::new(Unreachable, "the connection was closed before the response")
             }
             error => Self::new(Unreachable, error.to_string()),
         }
@@ -88,10 +90,10 @@ impl From<PayloadError> for TransportError {
     fn from(error: PayloadError) -> Self {
         match error {
             PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => {
-                Self::io("the answer broke off", error)
+                Self::io("the response was cut off", error)
             }
             PayloadError::Incomplete(None) => {
-                Self::new(TransportErrorKind::Unreachable, "the answer broke off")
+                Self::new(TransportErrorKind::Unreachable, "the response was cut off")
             }
             error => Self::new(TransportErrorKind::NotHttp, error.to_string()),
         }

@@ -1,5 +1,5 @@
-//! Logs what the Supervisor observes: each fact once, with a message that a person can read and fields that a
-//! program can.
+//! Descriptions of the facts that the Supervisor observes: a message for people and fields for programs. The log and
+//! the admin API use them.
 
 mod repeats;
 
@@ -10,22 +10,23 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tracing::Level;
 
 use self::repeats::RepeatFilter;
+use super::time::{human, millis};
 
-/// Logs until the Supervisor is gone.
+/// Logs the observations until the Supervisor ends.
 pub async fn log(mut observations: Receiver<Arc<Observation>>) {
     let mut repeats = RepeatFilter::default();
     loop {
         match observations.recv().await {
             Ok(observation) => write(&observation, &mut repeats),
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "the log could not keep up; observations are missing here");
+                tracing::warn!(missed, "the log fell behind; observations are missing here");
             }
             Err(RecvError::Closed) => return,
         }
     }
 }
 
-/// What is told of a fact besides its subject.
+/// The level, message and fields of a fact, without its subject.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Description {
     pub(crate) level: Level,
@@ -33,7 +34,7 @@ pub(crate) struct Description {
     pub(crate) fields: Fields,
 }
 
-/// What a program reads of a fact.
+/// The machine-readable values of a fact.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Fields {
     pub(crate) reason: Option<&'static str>,
@@ -53,7 +54,7 @@ fn write(observation: &Observation, repeats: &mut RepeatFilter) {
         Subject::Server(server) => (None, None, Some(server.as_str())),
     };
     let fact = observation.fact.label();
-    // A level is a constant of its place in the program.
+    // `tracing` requires a constant level at each call site.
     macro_rules! emit {
         ($level:expr) => {
             tracing::event!(
@@ -81,95 +82,97 @@ fn write(observation: &Observation, repeats: &mut RepeatFilter) {
     }
 }
 
-/// Puts a fact into words.
+/// Describes a fact.
 pub(crate) fn describe(fact: &Fact) -> Description {
-    let fields = fields(fact);
+    let fields = fields_of(fact);
     let (level, message) = match fact {
         Fact::Closed { reason, .. } => (closed_level(reason), format!("the connection ended: {reason}")),
-        Fact::RestartScheduled { after, .. } => (Level::INFO, format!("connecting again {}", soon(*after))),
+        Fact::RestartScheduled { after, .. } => (Level::INFO, format!("connecting again {}", when(*after))),
         Fact::Tripped { cooldown } => {
             (Level::ERROR, format!("the restart budget is spent; trying again in {}", human(*cooldown)))
         }
         Fact::Ready { after } => (Level::INFO, format!("ready after {}", human(*after))),
         Fact::HearsAgain { after } => {
-            (Level::INFO, format!("hears again; it may have heard nothing for {}", human(*after)))
+            (Level::INFO, format!("receiving events again; it may have been deaf for {}", human(*after)))
         }
         Fact::Rejected { cause } => (Level::WARN, format!("an event was refused for good: {cause}")),
-        Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed, and changes nothing: {cause}")),
+        Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed; the connection stays: {cause}")),
         Fact::SequenceGap { expected, got } => {
-            (Level::WARN, format!("events are missing: number {expected} was due, {got} came"))
+            (Level::WARN, format!("events are missing: expected number {expected}, got {got}"))
         }
-        Fact::Unreadable { cause } => (Level::WARN, format!("a frame was left out: {cause}")),
+        Fact::Unreadable { cause } => (Level::WARN, format!("a frame was skipped: {cause}")),
         Fact::CaughtUp { channels: 0, .. } => (Level::DEBUG, "nothing was missed".into()),
         Fact::CatchingUp(CatchUpProgress { done, channels, recovered }) => {
-            let how_far = format!("{done} of {channels} channels are read");
+            let how_far = format!("{done} of {channels} channels read");
             (Level::INFO, format!("catching up: {how_far}, {recovered} posts and edits recovered so far"))
         }
         Fact::CaughtUp { channels, recovered, .. } => {
-            let what = format!("{recovered} posts and edits were missed");
-            (Level::INFO, format!("caught up: {what}, in {channels} channels looked at"))
+            let what = format!("{recovered} posts and edits recovered");
+            (Level::INFO, format!("caught up: {what}, {channels} channels checked"))
         }
         Fact::CatchUpTruncated { channel, what } => {
-            (Level::WARN, format!("channel {channel} is not caught up with whole; left out: {what}"))
+            (Level::WARN, format!("the catch-up of channel {channel} is incomplete; left out: {what}"))
         }
         Fact::Audited { channels } => {
-            (Level::DEBUG, format!("the audit found nothing missing; {channels} channels were looked into"))
+            (Level::DEBUG, format!("the audit found nothing missing; {channels} channels were checked"))
         }
         Fact::StoreFailed { cause } => (
             Level::ERROR,
-            format!("the state cannot be kept, and nothing is handed over until it can: {cause}"),
+            format!("the state cannot be saved, and no event is delivered until it can: {cause}"),
         ),
         Fact::ChannelSkipped { channel, cause } => {
-            (Level::WARN, format!("channel {channel} cannot be read and is left out: {cause}"))
+            (Level::WARN, format!("channel {channel} cannot be read and is skipped: {cause}"))
         }
         Fact::LoopStopped { channel, limit } => {
-            let what = format!("{limit} posts in a row in channel {channel} are by bots of this host");
-            (Level::WARN, format!("{what}; their answers there are refused until somebody else posts"))
+            let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
+            (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
         }
         Fact::RatePaused { wait } => {
             (Level::WARN, format!("the rate limit is reached; pausing for {}", human(*wait)))
         }
         Fact::PollsStretched { interval } => {
-            let what = "polls do not fit half the rate";
+            let what = "polls would exceed half the request rate";
             (Level::WARN, format!("{what}; each account is polled every {}", human(*interval)))
         }
-        plain => plain_entry(plain),
+        plain => describe_plain(plain),
     };
     Description { level, message, fields }
 }
 
-/// Facts that say all by themselves.
-fn plain_entry(fact: &Fact) -> (Level, String) {
+/// Returns the description of a fact without values.
+fn describe_plain(fact: &Fact) -> (Level, String) {
     let (level, message) = match fact {
         Fact::Connecting => (Level::DEBUG, "connecting"),
-        Fact::Connected { resumed: true } => (Level::DEBUG, "connected; the old connection goes on"),
+        Fact::Connected { resumed: true } => (Level::DEBUG, "connected; the previous session was resumed"),
         Fact::Connected { resumed: false } => (Level::DEBUG, "connected"),
         Fact::ResumeLost => {
-            (Level::INFO, "the old connection could not be taken up; the server began a new one")
+            (Level::INFO, "the previous session could not be resumed; the server started a new one")
         }
-        Fact::Settled => (Level::DEBUG, "settled; delays begin anew"),
-        Fact::Refunded => (Level::INFO, "the server dropped others too; the charge is taken back"),
-        Fact::Blocked => (Level::WARN, "blocked: the token is refused (401); asking until it is taken again"),
-        Fact::Misconfigured => (Level::ERROR, "misconfigured: no retry can help; asking now and then"),
-        Fact::HalfOpen => (Level::INFO, "the rest is over; one more charged ending trips again"),
-        Fact::BudgetReset => (Level::INFO, "the whole restart budget is back"),
-        Fact::Stalled => (Level::WARN, "a sink takes nothing; reading is paused"),
-        Fact::Unstalled => (Level::INFO, "the sinks take events again"),
-        Fact::StoreRecovered => (Level::INFO, "the state is kept again"),
-        Fact::Prompted => (Level::DEBUG, "another account saw this one change; looking at once"),
-        Fact::ProbeGood { .. } => (Level::TRACE, "a probe says that all is well"),
+        Fact::Settled => (Level::DEBUG, "settled; restart delays are reset"),
+        Fact::Refunded => (Level::INFO, "the server dropped other accounts too; the charge is refunded"),
+        Fact::Blocked => (Level::WARN, "blocked: the token is refused (401); retrying until it is accepted"),
+        Fact::Misconfigured => (Level::ERROR, "misconfigured: retrying cannot help; checking occasionally"),
+        Fact::HalfOpen => {
+            (Level::INFO, "the cooldown is over; one more charged ending trips the account again")
+        }
+        Fact::BudgetReset => (Level::INFO, "the restart budget is full again"),
+        Fact::Stalled => (Level::WARN, "a sink accepts no events; reading is paused"),
+        Fact::Unstalled => (Level::INFO, "the sinks accept events again"),
+        Fact::StoreRecovered => (Level::INFO, "the state can be saved again"),
+        Fact::Prompted => (Level::DEBUG, "another account saw this one change; checking now"),
+        Fact::ProbeGood { .. } => (Level::TRACE, "a probe succeeded"),
         Fact::Stopped => (Level::INFO, "stopped"),
         Fact::Abandoned => (Level::WARN, "the connection did not end in time and was abandoned"),
         Fact::Removed => (Level::INFO, "removed"),
-        Fact::ServerDown => (Level::WARN, "the server does not answer; waiting until it does"),
-        Fact::ServerUp => (Level::INFO, "the server answers again"),
-        // Told with their values, above.
+        Fact::ServerDown => (Level::WARN, "the server does not respond; waiting until it does"),
+        Fact::ServerUp => (Level::INFO, "the server responds again"),
+        // `describe` handles these with their values.
         other => (Level::INFO, other.label()),
     };
     (level, message.to_owned())
 }
 
-fn fields(fact: &Fact) -> Fields {
+fn fields_of(fact: &Fact) -> Fields {
     let none = Fields::default();
     match fact {
         Fact::Closed { reason, ready_for, charged } => Fields {
@@ -192,7 +195,7 @@ fn fields(fact: &Fact) -> Fields {
     }
 }
 
-/// How much an ending should trouble whoever reads the log.
+/// Returns the level of an ending by its severity.
 fn closed_level(reason: &CloseReason) -> Level {
     match reason.class() {
         CloseClass::Planned => Level::INFO,
@@ -203,17 +206,8 @@ fn closed_level(reason: &CloseReason) -> Level {
     }
 }
 
-fn soon(wait: Duration) -> String {
+fn when(wait: Duration) -> String {
     if wait.is_zero() { "at once".into() } else { format!("in {}", human(wait)) }
-}
-
-/// A time as a person says it: no more than a thousandth of a second.
-fn human(time: Duration) -> String {
-    humantime::format_duration(Duration::from_millis(millis(time))).to_string()
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

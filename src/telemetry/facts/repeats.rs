@@ -1,27 +1,27 @@
-//! What goes on is told once: an account that is disabled for a week, or polls that fail all night, are one line, not a
-//! thousand. Each time is still told at the level of debugging.
+//! Lowers the level of repeated facts: an account that is disabled for a week, or polls that fail all night, fill a
+//! line instead of a thousand. Each repetition is still logged at debug level.
 
 use std::collections::HashMap;
 
 use matterhost_actors::model::{AccountName, Fact, Observation, Subject};
 use tracing::Level;
 
-/// What was told of each account last. As many as are hosted.
+/// The last state of each hosted account that was logged.
 #[derive(Debug, Default)]
-pub(super) struct RepeatFilter(HashMap<AccountName, Last>);
+pub(super) struct RepeatFilter(HashMap<AccountName, AccountHistory>);
 
 #[derive(Debug, Default)]
-struct Last {
-    /// Why the last Connection ended, until one is ready.
+struct AccountHistory {
+    /// The reason of the last ending; cleared once a connection is ready.
     ending: Option<&'static str>,
-    /// The last ending was of the same kind as the one before.
-    again: bool,
-    /// The last poll failed.
+    /// True if the last ending had the same reason as the one before.
+    repeated_ending: bool,
+    /// True if the last poll failed.
     poll_failed: bool,
 }
 
 impl RepeatFilter {
-    /// The level at which it is told.
+    /// Returns the level at which to log the observation.
     pub(super) fn level(&mut self, observation: &Observation, level: Level) -> Level {
         let Subject::Account(account, _) = &observation.subject else { return level };
         if observation.fact == Fact::Removed {
@@ -29,30 +29,30 @@ impl RepeatFilter {
             return level;
         }
         let repeated = match self.0.get_mut(account) {
-            Some(last) => last.repeats(&observation.fact),
-            None => self.0.entry(account.clone()).or_default().repeats(&observation.fact),
+            Some(last) => last.is_repeat(&observation.fact),
+            None => self.0.entry(account.clone()).or_default().is_repeat(&observation.fact),
         };
-        // The lesser of the two: what is told at a finer level stays there.
+        // Never raises the level.
         if repeated { level.max(Level::DEBUG) } else { level }
     }
 }
 
-impl Last {
-    /// Takes note of a fact; says whether it only goes on with what was told before.
-    fn repeats(&mut self, fact: &Fact) -> bool {
+impl AccountHistory {
+    /// Records a fact and returns true if it repeats the previous state.
+    fn is_repeat(&mut self, fact: &Fact) -> bool {
         match fact {
             Fact::Ready { .. } => {
-                (self.ending, self.again) = (None, false);
+                (self.ending, self.repeated_ending) = (None, false);
                 false
             }
-            // What is charged leads somewhere.
+            // Charged endings consume the budget, so each is logged.
             Fact::Closed { reason, charged, .. } => {
                 let before = self.ending.replace(reason.label());
-                self.again = !charged && before == Some(reason.label());
+                self.repeated_ending = !charged && before == Some(reason.label());
                 self.poll_failed = false;
-                self.again
+                self.repeated_ending
             }
-            Fact::RestartScheduled { .. } => self.again,
+            Fact::RestartScheduled { .. } => self.repeated_ending,
             Fact::ProbeGood { .. } => {
                 self.poll_failed = false;
                 false

@@ -1,4 +1,4 @@
-//! The page of the admin API, on the demo's own bots.
+//! The admin API and its page for the demo.
 
 use std::sync::Arc;
 
@@ -14,22 +14,22 @@ use crate::{
     telemetry::metrics::{Format, Metrics},
 };
 
-/// Serves the page at the usual place, and gives back where that is; `None` when it is taken, or cannot be had.
+/// Serves the page at the default address and returns its URL; `None` if that address is not available.
 pub(super) fn serve(scene: &Scene) -> Option<(AdminServer, String)> {
     let config = AdminConfig::default();
     let listener = Listener::bind(&config).ok().flatten()?;
     let url = listener.url();
-    let played = Arc::new(Played { url: scene.simulator.url().to_owned() });
-    let backend = Backend::new(&config, scene.supervisor.clone(), &scene.observer, played);
+    let operations = Arc::new(DemoOperations { url: scene.simulator.url().to_owned() });
+    let backend = Backend::new(&config, scene.supervisor.clone(), &scene.observer, operations);
     Some((AdminServer::start(listener, backend).ok()?, url))
 }
 
-/// What a demo has to say beyond its bots: it has no configuration and no log.
-struct Played {
+/// The operations of the demo, which has no configuration and no log.
+struct DemoOperations {
     url: String,
 }
 
-impl Operations for Played {
+impl Operations for DemoOperations {
     fn server_url(&self, _: &str) -> Option<String> {
         Some(self.url.clone())
     }
@@ -43,11 +43,11 @@ impl Operations for Played {
     }
 
     fn set_log_level(&self, _: &str) -> Result<(), String> {
-        Err("a demo logs nothing".into())
+        Err("the demo has no log".into())
     }
 
     fn reload(&self, _: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>> {
-        let refused = ReloadRefused { detail: "a demo has no configuration".into(), problems: Vec::new() };
+        let refused = ReloadRefused { detail: "the demo has no configuration".into(), problems: Vec::new() };
         ready(Err(refused)).boxed()
     }
 }

@@ -1,10 +1,10 @@
 use std::{
     io::{self, Write},
-    sync::Mutex,
     time::SystemTime,
 };
 
 use matterhost_actors::model::{AccountName, Generation, ServerName};
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -15,7 +15,7 @@ struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Text {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -31,7 +31,7 @@ impl MakeWriter<'_> for Text {
     }
 }
 
-/// What is logged of a stream, as JSON.
+/// Returns the log lines of a stream of observations, as JSON.
 async fn logged(observations: Receiver<Arc<Observation>>) -> Vec<serde_json::Value> {
     let text = Text::default();
     let subscriber = tracing_subscriber::fmt()
@@ -42,7 +42,7 @@ async fn logged(observations: Receiver<Arc<Observation>>) -> Vec<serde_json::Val
     let guard = tracing::subscriber::set_default(subscriber.finish());
     log(observations).await;
     drop(guard);
-    let bytes = text.0.lock().unwrap().clone();
+    let bytes = text.0.lock().clone();
     String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
