@@ -82,8 +82,8 @@ fn systemd_hears_of_the_beginning_the_life_and_the_end() {
     }
     running.signal("TERM");
     let last = manager.line("STOPPING=1");
-    // 30 s for the accounts, and what sinks and the store may take.
-    assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=50000000", "STATUS=delivering the remaining events"]);
+    // host.shutdown_deadline, and 5 s for the process to exit.
+    assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=35000000", "STATUS=delivering the remaining events"]);
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
     // As it begins to end, before the sinks are closed, and before the store is.
     let signs = manager.rest().into_iter().filter(|line| line == "WATCHDOG=1").count();
