@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::json;
 
-use crate::{Fault, FaultKind, Simulator};
+use crate::{Fault, FaultKind, ServerVersion, Simulator};
 
 #[derive(Debug, Parser)]
 #[command(about = "A Mattermost stand-in for measurements")]
@@ -30,6 +30,9 @@ struct Arguments {
     /// Threads that serve sockets.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// The server to be.
+    #[arg(long, value_enum, default_value_t)]
+    version: ServerVersion,
     /// Seeds ids.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -45,6 +48,7 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .tls(arguments.tls)
         .worker_threads(arguments.threads)
         .seed(arguments.seed)
+        .version(arguments.version)
         .start();
     let simulator = match started {
         Ok(simulator) => simulator,
