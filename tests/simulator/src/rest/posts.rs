@@ -17,6 +17,11 @@ const MAX_PER_PAGE: usize = 200;
 
 pub(crate) fn list(state: &mut State, request: &ApiRequest) -> RouteResult {
     let channel = request.id("channel_id")?;
+    if state.options.version.is_current() && !state.world.channels.contains_key(channel) {
+        // On 5.37 it is forbidden, as a channel of others is (fact 32).
+        let text = format!("Unable to find the existing channel {channel}.");
+        return Err(AppError::new("app.channel.get.existing.app_error", &text, 404));
+    }
     state.require_member(request, channel)?;
     let threads = if request.flag("skipFetchThreads") { Threads::Root } else { Threads::Whole };
     if let Some(since) = request.query.get("since") {

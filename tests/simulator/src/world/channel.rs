@@ -116,6 +116,7 @@ pub(crate) struct Channel {
 
 impl Channel {
     pub(crate) fn new(version: ServerVersion, id: &str, kind: ChannelKind, name: &str, now: i64) -> Self {
+        let is_private = kind == ChannelKind::Direct || (version.is_current() && kind == ChannelKind::Group);
         Self {
             id: id.to_owned(),
             create_at: now,
@@ -134,7 +135,7 @@ impl Channel {
             scheme_id: Value::Null,
             props: Value::Null,
             group_constrained: Value::Null,
-            shared: (kind == ChannelKind::Direct).then_some(false),
+            shared: is_private.then_some(false),
             total_msg_count_root: 0,
             policy_id: Value::Null,
             current: version.is_current().then(CurrentChannel::default),

@@ -163,7 +163,14 @@ impl State {
         }
         let team = self.world.channels.get(channel_id).map(|c| c.team_id.clone());
         let data = member_data(&team.unwrap_or_default(), user_id);
-        self.publish("user_added", &data, &Broadcast::channel(channel_id));
+        let channel = Broadcast::channel(channel_id);
+        if self.options.version.is_current() {
+            // One for those who are there, one for the new one.
+            self.publish("user_added", &data, &channel.clone().without(user_id));
+            self.publish("user_added", &data, &Broadcast { user_id: user_id.to_owned(), ..channel });
+        } else {
+            self.publish("user_added", &data, &channel);
+        }
         self.post_about_member(channel_id, user_id, actor);
         true
     }
