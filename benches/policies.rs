@@ -1,5 +1,5 @@
-//! What single decisions and parses cost.
-#![expect(clippy::unwrap_used, reason = "recordings that cannot be read end the benchmark")]
+//! Benchmarks of single decisions and parses.
+#![expect(clippy::unwrap_used, reason = "unreadable recordings abort the benchmark")]
 
 use std::{
     fs,
@@ -21,16 +21,16 @@ use matterhost_actors::{
     },
 };
 
-/// As many accounts as one host is to carry.
+/// The number of accounts that one host must support.
 const ACCOUNTS: usize = 10_000;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     restarts(&mut criterion);
     gate(&mut criterion);
-    lanes(&mut criterion);
+    keyed_queue(&mut criterion);
     cursors(&mut criterion);
-    siblings(&mut criterion);
+    sibling_watch(&mut criterion);
     wire(&mut criterion);
     criterion.final_summary();
 }
@@ -44,9 +44,9 @@ fn restarts(criterion: &mut Criterion) {
             black_box(budget.charge(now))
         });
     });
-    criterion.bench_function("common cause: one of 10,000 that fall together", |bencher| {
+    criterion.bench_function("common cause: one of 10,000 simultaneous drops", |bencher| {
         bencher.iter_batched(
-            || fallen(now),
+            || all_but_one_dropped(now),
             |mut cause| {
                 black_box(cause.dropped(now, 0));
                 cause
@@ -56,8 +56,8 @@ fn restarts(criterion: &mut Criterion) {
     });
 }
 
-/// All but one have fallen.
-fn fallen(now: Instant) -> CommonCause<usize> {
+/// Drops all accounts but one.
+fn all_but_one_dropped(now: Instant) -> CommonCause<usize> {
     let mut cause = CommonCause::default();
     (0..ACCOUNTS).for_each(|account| cause.ready(account));
     for account in 1..ACCOUNTS {
@@ -66,12 +66,13 @@ fn fallen(now: Instant) -> CommonCause<usize> {
     cause
 }
 
-/// What cursors add to an event: taken, and acknowledged. A busy channel, a post a millisecond.
+/// Measures the cost of cursors for an event: admission and acknowledgement, in a channel with a post per
+/// millisecond.
 fn cursors(criterion: &mut Criterion) {
     let mut replay = ReplayState::new(ReplaySettings { overlap_ms: 10_000, from: StartFrom::Now });
     let channel = ChannelId::from("channel");
     let mut create_at = 1_700_000_000_000_i64;
-    criterion.bench_function("book: take and acknowledge a post", |bencher| {
+    criterion.bench_function("replay state: admit and acknowledge a post", |bencher| {
         bencher.iter(|| {
             create_at += 1;
             let id = PostId::from(format!("post{create_at:022}").as_str());
@@ -80,20 +81,23 @@ fn cursors(criterion: &mut Criterion) {
             replay.acknowledge(&channel, change);
         });
     });
-    criterion.bench_function("book: the record of a channel with a post a millisecond", |bencher| {
-        bencher.iter(|| {
-            create_at += 1;
-            let id = PostId::from(format!("post{create_at:022}").as_str());
-            replay.acknowledge(&channel, Change::Posted(PostKey { create_at, id }));
-            black_box(replay.take_changes())
-        });
-    });
+    criterion.bench_function(
+        "replay state: the record of a channel with a post per millisecond",
+        |bencher| {
+            bencher.iter(|| {
+                create_at += 1;
+                let id = PostId::from(format!("post{create_at:022}").as_str());
+                replay.acknowledge(&channel, Change::Posted(PostKey { create_at, id }));
+                black_box(replay.take_changes())
+            });
+        },
+    );
 }
 
 fn gate(criterion: &mut Criterion) {
     let mut now = Instant::now();
     let mut bucket = TokenBucket::new(now, 50.0);
-    criterion.bench_function("pace: take", |bencher| {
+    criterion.bench_function("token bucket: take", |bencher| {
         bencher.iter(|| {
             now += Duration::from_millis(15);
             black_box(bucket.take(now))
@@ -105,7 +109,7 @@ fn gate(criterion: &mut Criterion) {
         queue.push(class, account, ()).unwrap();
     }
     let mut account = ACCOUNTS;
-    criterion.bench_function("shares: push and next, 10,000 waiting", |bencher| {
+    criterion.bench_function("fair queue: push and next, 10,000 waiting", |bencher| {
         bencher.iter(|| {
             account += 1;
             queue.push(classes[account % classes.len()], account, ()).unwrap();
@@ -114,36 +118,36 @@ fn gate(criterion: &mut Criterion) {
     });
 }
 
-fn lanes(criterion: &mut Criterion) {
+fn keyed_queue(criterion: &mut Criterion) {
     let channels: Vec<ChannelId> =
         (0..64).map(|n| ChannelId::from(format!("channel-{n}").as_str())).collect();
-    let mut lanes = KeyedQueue::new(16);
+    let mut keyed_queue = KeyedQueue::new(16);
     let mut next = channels.iter().cycle();
-    criterion.bench_function("lanes: push, take and done", |bencher| {
+    criterion.bench_function("keyed queue: push, take and complete", |bencher| {
         bencher.iter(|| {
-            lanes.push(next.next().unwrap().clone(), ());
-            let (lane, ()) = lanes.take().unwrap();
-            lanes.complete(black_box(&lane));
+            keyed_queue.push(next.next().unwrap().clone(), ());
+            let (lane, ()) = keyed_queue.take().unwrap();
+            keyed_queue.complete(black_box(&lane));
         });
     });
 }
 
-fn siblings(criterion: &mut Criterion) {
+fn sibling_watch(criterion: &mut Criterion) {
     let users: Vec<UserId> = (0..ACCOUNTS).map(|n| UserId::from(format!("user-{n}").as_str())).collect();
-    let mut siblings = SiblingWatch::default();
+    let mut sibling_watch = SiblingWatch::default();
     for (account, user) in users.iter().enumerate() {
-        siblings.set_baseline(user, &account, 1);
+        sibling_watch.set_baseline(user, &account, 1);
     }
     let now = Instant::now();
     let mut user = users.iter().cycle();
-    criterion.bench_function("witness: saw what another told before", |bencher| {
-        bencher.iter(|| black_box(siblings.observe(now, user.next().unwrap(), 1)));
+    criterion.bench_function("sibling watch: a known change", |bencher| {
+        bencher.iter(|| black_box(sibling_watch.observe(now, user.next().unwrap(), 1)));
     });
     let mut update_at = 1;
-    criterion.bench_function("witness: saw news", |bencher| {
+    criterion.bench_function("sibling watch: a new change", |bencher| {
         bencher.iter(|| {
             update_at += 1;
-            black_box(siblings.observe(now, user.next().unwrap(), update_at))
+            black_box(sibling_watch.observe(now, user.next().unwrap(), update_at))
         });
     });
 }
@@ -175,7 +179,7 @@ fn wire(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The text frames that a server sent.
+/// Reads the recorded text frames of a server.
 fn recorded() -> Vec<String> {
     let file = fs::read_to_string("tests/fixtures/wire/events.jsonl").unwrap();
     let lines = file.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

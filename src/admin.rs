@@ -1,4 +1,4 @@
-//! The admin API: its data types, the server, the client behind the commands, and the web page.
+//! The admin API: its data types, its server, the client used by the commands, and the web page.
 
 pub mod client;
 pub mod dto;

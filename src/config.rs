@@ -1,8 +1,8 @@
-//! The configuration: read from a file, the environment and flags, checked as a whole, and handed on as a type
-//! that the rest of the program takes without asking again.
+//! The configuration: read from a file, the environment and flags, validated as a whole, and turned into types that
+//! the rest of the program uses without further checks.
 //!
-//! Layers lie on each other: defaults, the file, `MATTERHOST__SECTION__KEY`, flags. Everything that is wrong is
-//! told at once, each with its key and how to mend it, and no token is ever part of a message.
+//! The layers are defaults, the file, `MATTERHOST__SECTION__KEY` variables and flags; each overrides the ones before
+//! it. All errors are reported together, each with its key and a remedy, and no message ever contains a token.
 
 mod accounts;
 mod admin;
@@ -11,11 +11,10 @@ mod catch_up;
 mod dead_letter;
 mod delivery;
 mod diff;
-mod example;
 mod file_arg;
-mod files;
 mod health;
 mod host;
+mod key_reader;
 mod log;
 mod metrics;
 mod open_files;
@@ -23,26 +22,21 @@ mod problem;
 mod read;
 mod replies;
 mod restart;
+mod secret_files;
 mod secret_source;
 mod servers;
 mod sinks;
 mod sources;
 mod state;
 mod syntax;
-mod table;
-mod token;
 mod value;
-
-use std::time::Duration;
-
-use matterhost_actors::hosting::HostSettings;
 
 pub use accounts::AccountConfig;
 pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, ListenAddress, ReadyPolicy};
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
-pub use example::EXAMPLE;
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
+pub use key_reader::KnownKey;
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
@@ -54,37 +48,44 @@ pub use sinks::{
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;
-pub use table::KnownKey;
 
-/// A configuration that was checked.
+use std::time::Duration;
+
+use matterhost_actors::hosting::HostSettings;
+
+/// The commented configuration that `matterhost config example` prints. It is valid once the token's variable is set.
+pub const EXAMPLE: &str = include_str!("config/example.toml");
+
+/// A validated configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The servers, by name.
+    /// The servers, sorted by name.
     pub servers: Vec<ServerConfig>,
-    /// The accounts, by name; each is on one of the servers.
+    /// The accounts, sorted by name; each is on one of the servers.
     pub accounts: Vec<AccountConfig>,
-    /// The sinks, by name; at least one.
+    /// The sinks, sorted by name; at least one.
     pub sinks: Vec<SinkConfig>,
-    /// Where sinks keep what is refused for good.
+    /// Storage for events that handlers reject.
     pub dead_letter: DeadLetterConfig,
-    /// What all accounts share.
+    /// Settings shared by all accounts.
     pub host: HostSettings,
-    /// How long the whole host may take to stop.
+    /// The time limit for stopping the whole host.
     pub shutdown_deadline: Duration,
-    /// Where cursors are kept between runs.
+    /// Storage for cursors between runs.
     pub state: StateConfig,
-    /// How the running host is seen and steered.
+    /// The admin API's settings.
     pub admin: AdminConfig,
-    /// What is logged, and how.
+    /// The log's settings.
     pub log: LogConfig,
-    /// What is counted and measured.
+    /// The metrics' settings.
     pub metrics: MetricsConfig,
-    /// What is unwise, but not wrong.
+    /// Settings that are valid but unwise.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
-    /// The same, with the keys that hold from the next start of the process on as they are in the one that runs.
+    /// Returns this configuration with every key that takes effect only at the next start replaced by its value in
+    /// the running one.
     #[must_use]
     pub fn keeping_next_start_keys(mut self, running: &Self) -> Self {
         self.admin = running.admin.clone();
@@ -96,10 +97,10 @@ impl Config {
         self
     }
 
-    /// Reads and checks a configuration. `open_files` is how many this process may open, where that is known.
+    /// Reads and validates a configuration. `open_files` is this process's limit of open files, if it is known.
     ///
     /// # Errors
-    /// All that is wrong with it, at once.
+    /// Returns every problem of the configuration at once.
     pub fn load(sources: &Sources, open_files: Option<u64>) -> Result<Self, ConfigError> {
         read::config(sources, open_files)
             .map_err(|problems| ConfigError { file: Some(sources.file.clone()), problems })

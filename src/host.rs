@@ -1,77 +1,90 @@
-//! Hosts the accounts, until a signal comes or standard output ends.
+//! The host: builds the actors and sinks from the configuration, runs them, and shuts them down.
+
 mod accounts;
 mod exit;
 mod operations;
-mod poster;
 mod reload;
 mod signals;
-pub(crate) mod store;
+mod store;
 pub mod systemd;
 
-pub use self::exit::Exit;
-pub use self::reload::{ReloadError, Reloader};
+pub use self::{
+    exit::Exit,
+    reload::{ReloadError, Reloader},
+};
 
 use std::{mem, sync::Arc, time::Duration};
 
 use actix::{Actor as _, Addr, System};
 use anyhow::Context as _;
-use matterhost_actors::hosting::{Shutdown, Supervisor};
+use matterhost_actors::{
+    hosting::{Shutdown, Supervisor},
+    ports::Poster,
+};
 use tokio::sync::watch;
 
 use self::{
+    accounts::{HostDeps, HostState},
     operations::HostOperations,
-    poster::SupervisorPoster,
-    reload::{FileWatch, HostDeps, HostState, ReloadTriggers},
-    signals::{HangupSignals, Signals, StopSignal},
+    reload::{FileWatch, ReloadTriggers},
+    signals::{HangupSignals, StopSignal, StopSignals},
     store::Store,
     systemd::ServiceManager,
 };
 use crate::{
     admin::server::{AdminServer, Backend, Listener},
     config::{Config, Sources},
-    sinks::{SinkRegistry, lines::stdout::OutputEnd, reply::ReplyPoster},
-    telemetry::{describe, logging::LogLevelHandle, metrics::Metrics},
+    sinks::{SinkRegistry, lines::stdout::OutputEnd},
+    telemetry::{facts, logging::LogLevelHandle, metrics::Metrics},
 };
 
-/// When standard output is gone nothing can be handed over any more: only the sockets are closed.
-const NOTHING_TO_HAND_OVER: Duration = Duration::from_secs(1);
+/// Drain deadline once standard output is closed: no event can be delivered, only the sockets are closed.
+const DRAIN_WITHOUT_OUTPUT: Duration = Duration::from_secs(1);
 
-/// A handler that is told to end gets a few seconds, and is killed then.
+/// Time for the sinks to close. A child process that does not exit in a few seconds is killed.
 const SINKS_CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the last commits, and closing the store, may take on a slow disk.
+/// Time for the last commits and for closing the store, on a slow disk.
 const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why the host ends.
-enum End {
+/// The reason why the host shuts down.
+enum ShutdownCause {
     Signal(StopSignal),
     Output(OutputEnd),
 }
 
-/// Hosts the accounts.
-pub(crate) fn run(config: (Config, Sources), store: Store, level: LogLevelHandle) -> anyhow::Result<Exit> {
+/// Runs the host until a signal or the end of standard output.
+pub(crate) fn run(config: Config, sources: Sources, level: LogLevelHandle) -> anyhow::Result<Exit> {
+    let store = match Store::open(&config.state) {
+        Ok(store) => store,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Ok(Exit::Config);
+        }
+    };
     let runner = System::new();
-    let exit = runner.block_on(host(config, store, level));
-    // To drop it would be to wait for name lookups under way, which can take half a minute.
+    let exit = runner.block_on(run_until_stopped(config, sources, store, level));
+    // Dropping it would wait for pending name lookups, which can take half a minute.
     mem::forget(runner);
     exit
 }
 
-async fn host(
-    (config, sources): (Config, Sources),
+async fn run_until_stopped(
+    config: Config,
+    sources: Sources,
     store: Store,
     level: LogLevelHandle,
 ) -> anyhow::Result<Exit> {
-    let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let hangups = HangupSignals::listen().context("signals cannot be listened to")?;
+    let mut signals = StopSignals::listen().context("cannot listen for signals")?;
+    let hangups = HangupSignals::listen().context("cannot listen for signals")?;
     let manager = ServiceManager::from_env();
-    let listener = listen(&config)?;
+    let listener = bind_admin(&config)?;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
         supervisor = supervisor.with_store(cursors);
     }
     let metrics = Metrics::new(config.metrics.per_account);
-    actix_rt::spawn(describe::log(supervisor.observer().subscribe()));
+    actix_rt::spawn(facts::log(supervisor.observer().subscribe()));
     actix_rt::spawn(metrics.clone().watch(supervisor.observer().subscribe()));
     let observer = supervisor.observer();
     let supervisor = supervisor.start();
@@ -79,26 +92,26 @@ async fn host(
     let operations =
         Arc::new(HostOperations::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
     let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
-    let reply_poster: Arc<dyn ReplyPoster> = Arc::new(SupervisorPoster(supervisor.clone()));
-    let sinks = SinkRegistry::start(&config, &reply_poster, &metrics)?;
+    let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
+    let sinks = SinkRegistry::start(&config, &poster, &metrics)?;
     let output = sinks.subscribe_output_end();
     let deps =
         HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
-    let mut hosting = HostState::start((config, sources), sinks, deps).await?;
-    let admin = listener.map(|listener| answer(listener, backend)).transpose()?;
+    let mut state = HostState::start(config, sources, sinks, deps).await?;
+    let admin = listener.map(|listener| start_admin(listener, backend)).transpose()?;
     manager.ready();
     actix_rt::spawn(manager.clone().watch(supervisor.clone()));
     let mut triggers = ReloadTriggers { requests, hangups, files: FileWatch::new() };
-    let end = tokio::select! {
-        asked = signals.next() => End::Signal(asked),
-        ended = output_ended(output) => End::Output(ended),
-        never = hosting.run(&mut triggers) => match never {},
+    let cause = tokio::select! {
+        signal = signals.next() => ShutdownCause::Signal(signal),
+        ended = output_ended(output) => ShutdownCause::Output(ended),
+        never = state.run_reloads(&mut triggers) => match never {},
     };
-    let HostState { config, sinks, .. } = hosting;
-    let (deadline, exit) = tell(&end, config.shutdown_deadline);
+    let HostState { config, sinks, .. } = state;
+    let (deadline, exit) = log_shutdown(&cause, config.shutdown_deadline);
     manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
     let stopped = async {
-        stop(&supervisor, deadline).await;
+        drain(&supervisor, deadline).await;
         manager.feed_watchdog();
         sinks.close(SINKS_CLOSE_WITHIN).await;
         manager.feed_watchdog();
@@ -109,34 +122,34 @@ async fn host(
     };
     tokio::select! {
         () = stopped => Ok(exit),
-        asked = signals.next() => {
-            tracing::warn!(signal = asked.name(), "ending at once; what was not handed over is lost here");
-            Ok(asked.forced_exit())
+        signal = signals.next() => {
+            tracing::warn!(signal = signal.name(), "second signal: exiting without delivering the remaining events");
+            Ok(signal.forced_exit())
         }
     }
 }
 
-/// Opens the door of the admin API. A usual place that is taken is no reason to leave bots alone.
-fn listen(config: &Config) -> anyhow::Result<Option<Listener>> {
+/// Binds the address of the admin API. The host runs without it if the default address is in use.
+fn bind_admin(config: &Config) -> anyhow::Result<Option<Listener>> {
     match Listener::bind(&config.admin) {
         Ok(listener) => Ok(listener),
         Err(error) if !error.explicit => {
             let remedy = "set admin.bind to a free address, or admin.enabled = false";
-            tracing::warn!("the admin API is left out: {error}; {remedy}");
+            tracing::warn!("running without the admin API: {error}; {remedy}");
             Ok(None)
         }
-        Err(error) => Err(error).context("the admin API cannot be reached; set admin.bind to a free address"),
+        Err(error) => Err(error).context("cannot bind the admin API; set admin.bind to a free address"),
     }
 }
 
-fn answer(listener: Listener, backend: Backend) -> anyhow::Result<AdminServer> {
+fn start_admin(listener: Listener, backend: Backend) -> anyhow::Result<AdminServer> {
     let url = listener.url();
-    let admin = AdminServer::start(listener, backend).context("the admin API cannot be started")?;
-    tracing::info!(url, "the admin API answers");
+    let admin = AdminServer::start(listener, backend).context("cannot start the admin API")?;
+    tracing::info!(url, "the admin API is listening");
     Ok(admin)
 }
 
-/// Waits for the end of standard output; for ever, when nothing goes there.
+/// Waits for the end of standard output; forever if no sink writes to it.
 async fn output_ended(mut ended: watch::Receiver<Option<OutputEnd>>) -> OutputEnd {
     match ended.wait_for(Option::is_some).await {
         Ok(ended) => ended.clone().unwrap_or(OutputEnd::Closed),
@@ -144,32 +157,36 @@ async fn output_ended(mut ended: watch::Receiver<Option<OutputEnd>>) -> OutputEn
     }
 }
 
-/// Says why the host ends; how long that may take, and how it will have ended.
-fn tell(end: &End, deadline: Duration) -> (Duration, Exit) {
-    match end {
-        End::Signal(asked) => {
+/// Logs why the host shuts down. Returns the drain deadline and the exit status.
+fn log_shutdown(cause: &ShutdownCause, deadline: Duration) -> (Duration, Exit) {
+    match cause {
+        ShutdownCause::Signal(signal) => {
             let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(signal = asked.name(), deadline_ms, "handing over what was heard, then ending");
+            tracing::info!(
+                signal = signal.name(),
+                deadline_ms,
+                "shutting down: delivering the remaining events"
+            );
             (deadline, Exit::Success)
         }
-        End::Output(OutputEnd::Closed) => {
-            tracing::info!("standard output was closed; ending");
-            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Success)
+        ShutdownCause::Output(OutputEnd::Closed) => {
+            tracing::info!("shutting down: standard output was closed");
+            (DRAIN_WITHOUT_OUTPUT.min(deadline), Exit::Success)
         }
-        End::Output(OutputEnd::Failed(cause)) => {
-            tracing::error!(cause, "standard output cannot be written; ending");
-            (NOTHING_TO_HAND_OVER.min(deadline), Exit::Failed)
+        ShutdownCause::Output(OutputEnd::Failed(cause)) => {
+            tracing::error!(cause, "shutting down: cannot write to standard output");
+            (DRAIN_WITHOUT_OUTPUT.min(deadline), Exit::Failed)
         }
     }
 }
 
-async fn stop(supervisor: &Addr<Supervisor>, deadline: Duration) {
+async fn drain(supervisor: &Addr<Supervisor>, deadline: Duration) {
     match supervisor.send(Shutdown { deadline }).await {
-        Ok(report) if report.abandoned.is_empty() => tracing::info!("all is handed over"),
+        Ok(report) if report.abandoned.is_empty() => tracing::info!("all events are delivered"),
         Ok(report) => {
             let accounts = report.abandoned.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            tracing::warn!(accounts, "not all could be handed over in time");
+            tracing::warn!(accounts, "not all events could be delivered in time");
         }
-        Err(error) => tracing::error!(%error, "the Supervisor is gone"),
+        Err(error) => tracing::error!(%error, "the Supervisor has stopped"),
     }
 }

@@ -1,10 +1,10 @@
-//! The program; all of it is in the library.
+//! The `matterhost` program. Everything is in the library.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use matterhost::cli::{Cli, dispatch};
+use matterhost::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    dispatch::run(Cli::parse()).into()
+    cli::run(Cli::parse()).into()
 }

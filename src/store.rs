@@ -1,21 +1,21 @@
-//! The store on disk: what accounts have acknowledged, kept for the next process in one file.
+//! The store on disk: the cursors of all accounts, in one redb file that outlives the process.
 //!
-//! [`DiskStore`] is the port's implementation. All of redb is behind it: `file` opens and makes the file, `backend`
-//! and `overlay` let it be looked at without being changed, `rows` knows what lies where, and `writer` is the one
-//! thread that touches it.
+//! [`DiskStore`] implements the port. `file` opens and creates the file, `backend` and `overlay` let it be inspected
+//! without being changed, `rows` defines the tables, `format` migrates old files, and `writer` is the thread that owns
+//! the file.
 
-mod backend;
+mod database_access;
+mod database_file;
 mod disk;
 mod error;
-mod file;
-mod format;
+mod format_version;
 mod inspect;
 mod overlay;
 mod rows;
 mod writer;
 
+pub use database_file::FILE_NAME;
 pub use disk::{DiskSettings, DiskStore};
 pub use error::{DiskError, DiskErrorKind};
-pub use file::FILE_NAME;
-pub use inspect::{Look, forget, list, look};
-pub use rows::Kept;
+pub use inspect::{StoreStatus, forget, inspect, list};
+pub use rows::StoredAccount;

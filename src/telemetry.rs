@@ -1,8 +1,9 @@
-//! What an operator sees of the running program: logs, metrics and descriptions of events.
+//! The operator's view of the running program: logs, metrics and descriptions of facts.
 
 pub mod color;
-pub mod describe;
+pub mod facts;
 pub mod logging;
 pub mod metrics;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
+pub mod time;

@@ -1,9 +1,9 @@
-//! The Mattermost client: what the rest of the program knows of HTTP, TLS and WebSockets.
+//! The Mattermost client: REST requests and WebSockets, over HTTP and TLS.
 //!
-//! A [`Client`] belongs to one server and one Arbiter: it asks by REST and dials sockets. A [`Socket`]
-//! splits into a [`SocketReader`], a stream of whole frames, and a [`SocketWriter`]. The text of a
-//! frame is parsed once, borrowed, by [`parse_frame`]. Nothing in here decides anything: no retry, no
-//! backoff, no deadline longer than one request.
+//! A [`Client`] belongs to one server and one Arbiter: it sends REST requests and dials sockets. A
+//! [`Socket`] splits into a [`SocketReader`], a stream of whole frames, and a [`SocketWriter`].
+//! [`parse_frame`] parses the text of a frame once, borrowing from it. This module makes no decisions:
+//! it does not retry or back off, and has no deadline longer than one request.
 //!
 //! “Fact n” in the comments is a numbered observation of a real server, recorded in
 //! `tests/fixtures/wire`.
@@ -15,12 +15,12 @@ mod transport;
 pub use rest::{
     Channel, ChannelKind, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, FileId, Me, NewFile,
     NewPost, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount,
-    RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse, SINCE_LIMIT, SocketRequests,
-    SystemPing, User, WaitStats, http_client,
+    RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse, SINCE_LIMIT, SystemPing, User,
+    WaitStats, http_client,
 };
 pub use socket::{
     DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello, Incoming, PostHead,
-    PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply, SocketReplyError, SocketWriter,
-    UserUpdated, parse_frame, post_author,
+    PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply, SocketReplyError, SocketRequests,
+    SocketWriter, UserUpdated, parse_frame, post_author,
 };
 pub use transport::{ServerUrl, Tls, TlsError, UrlError, proxy};

@@ -1,6 +1,6 @@
-//! Decisions, without actors: plain structs that are fed `now` and say what to do.
+//! Decisions without actors: plain structs that take the current time and return what to do.
 //!
-//! Nothing here waits, sends or reads a clock, which is what makes the tests of it fast and exact.
+//! Nothing here waits, sends or reads a clock, which makes the tests fast and exact.
 
 mod gate;
 mod liveness;
@@ -8,23 +8,25 @@ mod replay;
 mod replies;
 mod supervision;
 
-pub use gate::{
-    FairQueue, GateFull, GateLimits, Grant, RateLimitStatus, RequestClass, ServerProbe, ServerStatus,
-    TokenBucket,
+pub use gate::{FairQueue, GateFull, GateLimits, Grant, RateHeaders, RequestClass, TokenBucket};
+pub(crate) use gate::{ServerProbe, ServerStatus};
+pub(crate) use liveness::{
+    HealthPoll, PingAction, PingMonitor, PollResult, PollVerdict, spread_delay, stretched_interval,
 };
-pub use liveness::{
-    AuditReadiness, HealthPoll, PingAction, PingMonitor, PingSettings, PollResult, PollTiming, PollVerdict,
-    SiblingWatch, spread_delay, stretched_interval,
+pub use liveness::{PingSettings, PollTiming, SiblingWatch};
+pub(crate) use replay::{
+    Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck,
 };
-pub use replay::{
-    Anchor, BacklogKind, ChannelBacklog, Cursor, EditCursor, ListedChannel, ReplaySettings, ReplayState,
-    Sequence, SequenceCheck, StartFrom,
+pub use replay::{ReplaySettings, ReplayState, StartFrom};
+pub(crate) use replies::{
+    GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,
+    send_permission, split_text,
 };
-pub use replies::{
-    GiveUpReason, KeyedQueue, LoopGuard, LoopVerdict, MAX_POST_CHARS, MAX_TEXT_CHARS, ReplyStep,
-    RequestFailure, RequestRetry, SendPermission, SentKeys, TextTooLong, send_permission, split_text,
-};
+pub use replies::{KeyedQueue, MAX_POST_CHARS, MAX_TEXT_CHARS};
 pub use supervision::{
-    Backoff, BreakerState, Budget, ChargeOutcome, ChargeRule, CommonCause, Consequence, DeafTimer, Delays,
-    RestartDecision, RestartPolicy, RestartSettings, RestartTracker, RunSummary, SettingsError, consequence,
+    Backoff, BreakerState, Budget, ChargeOutcome, CommonCause, Delays, RestartPolicy, RestartSettings,
+    SettingsError,
+};
+pub(crate) use supervision::{
+    ChargeRule, Consequence, DeafTimer, RestartDecision, RestartTracker, RunSummary, consequence,
 };

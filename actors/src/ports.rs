@@ -1,13 +1,16 @@
-//! What the actors need from outside, as traits. Each has one contract suite that every implementation runs.
+//! The interfaces between the actors and the outside, as traits. Each has one contract suite that every
+//! implementation runs.
 
 mod api;
+mod http_api;
+mod memory_store;
 mod poster;
 mod sink;
 mod store;
-mod writing;
 
-pub use api::{Api, ApiFactory, HttpApi};
+pub use api::{Api, ApiFactory, ApiFuture};
+pub use http_api::HttpApi;
+pub use memory_store::MemoryStore;
 pub use poster::Poster;
 pub use sink::{Delivered, EventSink, Outcome};
-pub use store::{CursorStore, MemoryStore, StoreError};
-pub use writing::{ApiFuture, WriteApi};
+pub use store::{CursorStore, StoreError};

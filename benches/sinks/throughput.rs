@@ -13,16 +13,12 @@ use anyhow::{Context as _, anyhow, bail};
 use futures_util::future::try_join_all;
 use matterhost::{
     config::{Config, Sources},
-    sinks::{
-        SinkRegistry,
-        lines::stdout::LineSink,
-        reply::{DiscardingReplyPoster, ReplyPoster},
-    },
+    sinks::{SinkRegistry, lines::stdout::LineSink, reply::DiscardingReplyPoster},
     telemetry::metrics::Metrics,
 };
 use matterhost_actors::{
     model::{AccountName, AccountUser, Change, Event, EventBody, Generation, PostKey, ServerName},
-    ports::{Delivered, EventSink, Outcome},
+    ports::{Delivered, EventSink, Outcome, Poster},
 };
 
 use crate::{
@@ -76,8 +72,8 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     std::fs::write(&file, format!("{rest}[sinks.one]\n{sink}"))?;
     let sources = Sources { file, environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
-    let reply_poster: Arc<dyn ReplyPoster> = Arc::new(DiscardingReplyPoster::default());
-    let mut sinks = SinkRegistry::start(&config, &reply_poster, &Metrics::new(true))?;
+    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("one".into()));
+    let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true))?;
     let account = &config.accounts[0];
     measure(&*sinks.sink_for(account), quick, names)
 }

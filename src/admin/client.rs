@@ -1,23 +1,20 @@
-//! A running host, seen and steered from the command line: the client of its admin API.
+//! The client of a running host's admin API, used by the commands.
 
 mod actions;
 mod args;
 mod endpoint;
 mod error;
-mod format;
 mod http_client;
-mod process;
 mod sse;
 mod status;
 mod table;
 mod tail;
-mod unix;
+mod text;
 
-pub use actions::apply_action;
+pub use actions::{apply_action, health, log_level, preview_reload, reload};
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use http_client::Client;
-pub use process::{health, log_level, preview_reload, reload};
 pub use status::{StatusQuery, status, watch};
 pub use tail::{TailOptions, tail};

@@ -1,5 +1,4 @@
-//! The admin API: how a running host is seen and steered. On threads of its own, so that it answers when the hosts are
-//! busy.
+//! The server of the admin API. It has its own threads, so it responds while the hosts are busy.
 
 mod account_feed;
 mod accounts;
@@ -8,14 +7,12 @@ mod authenticator;
 mod backend;
 mod body;
 mod event_log;
-mod files;
 mod health;
 mod host;
 mod listener;
 mod middleware;
 mod openapi;
 mod routes;
-mod servers;
 mod sse;
 
 use std::{fs, io, path::PathBuf, sync::mpsc, thread, time::Duration};
@@ -26,10 +23,10 @@ pub use backend::{Backend, Operations, ReloadRefused};
 pub use listener::{ListenError, Listener};
 pub use openapi::document as openapi;
 
-/// How long an open request may take when the host ends.
-const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// The time limit for stopping the server when the host ends.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The admin API at work.
+/// A running server of the admin API.
 #[derive(Debug)]
 pub struct AdminServer {
     server: ServerHandle,
@@ -38,42 +35,44 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Starts its threads. From then on it answers.
+    /// Starts the server on its own threads; it accepts requests once this returns.
     ///
     /// # Errors
-    /// When there is no thread for it, or the listener cannot be used.
+    /// When the thread cannot be started, or the listener cannot be used.
     pub fn start(listener: Listener, backend: Backend) -> io::Result<Self> {
         let socket = listener.socket_path();
-        let (told, tell) = mpsc::channel();
+        let (sender, started) = mpsc::channel();
         let thread = thread::Builder::new().name("admin".into()).spawn(move || {
             let runner = actix_rt::System::new();
             runner.block_on(async move {
                 match routes::server(listener, backend) {
                     Ok(server) => {
-                        // Whoever waits for it is there: it waits below.
-                        let _ = told.send(Ok(server.handle()));
+                        // The receiver below is still waiting.
+                        let _ = sender.send(Ok(server.handle()));
                         if let Err(error) = server.await {
-                            tracing::error!(%error, "the admin API has ended");
+                            tracing::error!(%error, "the admin API has stopped");
                         }
                     }
-                    Err(error) => drop(told.send(Err(error))),
+                    Err(error) => drop(sender.send(Err(error))),
                 }
             });
         })?;
-        let server = tell.recv().unwrap_or_else(|_| Err(io::Error::other("its thread has died")))?;
+        let server = started
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread of the admin API has died")))?;
         Ok(Self { server, thread, socket })
     }
 
-    /// Ends it. Open connections are closed.
+    /// Stops the server and closes its open connections.
     pub async fn stop(self) {
-        // Before the door is shut: afterwards it could be another run's.
+        // Removed before the server stops: afterwards it could be the socket of another run.
         if let Some(Err(error)) = self.socket.as_deref().map(fs::remove_file) {
-            tracing::debug!(%error, "the socket of the admin API cannot be removed");
+            tracing::debug!(%error, "cannot remove the socket of the admin API");
         }
-        if tokio::time::timeout(CLOSE_WITHIN, self.server.stop(false)).await.is_err()
+        if tokio::time::timeout(STOP_TIMEOUT, self.server.stop(false)).await.is_err()
             || !self.thread.is_finished()
         {
-            // The process ends in a moment, and its threads with it.
+            // The threads end with the process in a moment.
             tracing::debug!("the admin API is still closing");
         }
     }

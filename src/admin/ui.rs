@@ -1,10 +1,10 @@
-//! The web page: its files, as they are served. It holds no data: what it shows it asks the admin API for.
+//! The files of the web page, which shows the data of the admin API.
 //!
-//! Plain HTML, CSS and JavaScript modules, each with one concern, without a build step and without anything from
-//! outside. `docs/page.md` says what it shows.
+//! Plain HTML, CSS and JavaScript modules, each with one concern, without a build step or external resources.
+//! `docs/page.md` describes the page.
 
-/// What the page needs of a browser, and all that it may do: files and answers from its own origin. No script or style
-/// stands in the markup, and text never becomes markup (trusted types: no policy may be made).
+/// The content security policy: only files and responses from the same origin, no inline script or style, and no text as
+/// markup (trusted types without any policy).
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
@@ -12,17 +12,17 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
 /// A file of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asset {
-    /// Where it is served, from the root.
+    /// The path at which it is served.
     pub path: &'static str,
-    /// Its media type.
+    /// The media type.
     pub content_type: &'static str,
-    /// What is in it.
+    /// The content.
     pub bytes: &'static str,
-    /// Its tag with its quotes, another for other bytes: a browser that has it need not be sent it.
+    /// The entity tag with its quotes, a hash of the content: a browser that has the file gets a 304.
     pub etag: &'static str,
 }
 
-/// The tag of a file: 16 hexadecimal digits in quotes.
+/// An entity tag: 16 hexadecimal digits in quotes.
 type Tag = [u8; 18];
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -77,7 +77,7 @@ pub const ASSETS: &[Asset] = &[
     script!("words.js"),
 ];
 
-/// FNV-1a: it tells the files of one version from those of another, and protects nothing.
+/// Computes an entity tag with FNV-1a, which distinguishes versions of a file and protects nothing.
 const fn tag(bytes: &[u8]) -> Tag {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;
@@ -96,7 +96,7 @@ const fn tag(bytes: &[u8]) -> Tag {
     tag
 }
 
-/// A tag is plain text.
+/// Converts a tag to text; it is always ASCII.
 const fn text(tag: &'static Tag) -> &'static str {
     match str::from_utf8(tag) {
         Ok(text) => text,

@@ -1,18 +1,52 @@
-//! `matterhost check`: asks every server and every token whether they work, and says what to do where not.
+//! `matterhost check`: tests every server and every token, and suggests a remedy for each failure.
 
-mod ask;
+mod probe;
 mod remedy;
 mod report;
-mod state;
+mod store;
 mod table;
 
+use std::io::{self, IsTerminal as _};
+
 use actix::System;
+use clap::Args;
 
-use crate::config::{Config, ConfigError};
+use self::report::config_error_json;
+use super::{
+    config::load,
+    output::{print, print_config_error},
+    reload,
+};
+use crate::{admin::client::AdminArgs, host::Exit};
 
-pub use report::{AccountRow, CheckReport, CheckResult, ServerRow, StateRow, config_error_json};
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Test nothing; ask the running host what a reload of its configuration would change
+    #[arg(long)]
+    diff: bool,
+}
 
-/// Asks all servers and tokens.
-pub fn run(config: &Config) -> CheckReport {
-    System::new().block_on(ask::run_checks(config))
+pub(super) fn run(args: &CheckArgs) -> Exit {
+    if args.diff {
+        return reload::preview(&args.admin, args.json);
+    }
+    let config = match load(&args.admin.file) {
+        Ok(config) => config,
+        Err(error) if args.json => {
+            print(config_error_json(&error).as_bytes());
+            return Exit::Config;
+        }
+        Err(error) => return print_config_error(&error),
+    };
+    let report = System::new().block_on(probe::run_checks(&config));
+    let text = if args.json { report.json() } else { report.table(io::stdout().is_terminal()) };
+    match print(text.as_bytes()) {
+        Exit::Success if !report.ok => Exit::Failed,
+        exit => exit,
+    }
 }

@@ -1,19 +1,21 @@
-//! `matterhost demo`: three bots on a simulated server that disables them, drops them and restarts, and a table
-//! of how they fare.
+//! `matterhost demo`: three bots on a simulated server that disables them, resets them and restarts, and a live table
+//! of their states.
 
+mod admin_page;
 mod counting_sink;
-mod page;
 mod scene;
 mod screen;
 mod script;
-mod tally;
+mod stats;
 
 use std::{
     io::{self, IsTerminal as _},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
+use clap::Args;
 use matterhost_actors::{
     hosting::{ListAccounts, Shutdown},
     model::{AccountSnapshot, Observation},
@@ -23,105 +25,108 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until, timeout},
 };
 
-use self::{scene::Scene, screen::Screen, script::Script, tally::DemoStats};
+use self::{scene::Scene, screen::Screen, script::Script, stats::DemoStats};
+use super::output::print_error;
 use crate::host::Exit;
 
-/// From one picture to the next: quick enough to look alive, slow enough to read.
-const PICTURE_EVERY: Duration = Duration::from_millis(250);
-/// How long bots may take to be back and to have heard everything after the last blow: two polls of the demo's.
+/// Time between two redraws: quick enough to look alive, slow enough to read.
+const REDRAW_EVERY: Duration = Duration::from_millis(250);
+/// Time for the bots to reconnect and catch up after the last fault: two polls of the demo.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long a demo without a limit goes on at most: nobody watches for a day.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Limit of a demo without `--seconds`.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
 
-/// Runs the demo for so long, or until Ctrl-C, and prints a summary.
-///
-/// # Errors
-/// When the simulator or the runtime cannot be started, or standard output cannot be written to.
-pub fn run(length: Option<Duration>) -> anyhow::Result<Exit> {
-    actix::System::new().block_on(play(length.unwrap_or(LONGEST).min(LONGEST)))
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Exit after this many seconds with a summary [default: run until Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
 }
 
-async fn play(length: Duration) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &DemoArgs) -> Exit {
+    let duration = args.seconds.map_or(MAX_DURATION, Duration::from_secs).min(MAX_DURATION);
+    let result = actix::System::new().block_on(play(duration));
+    result.unwrap_or_else(|error| print_error(format_args!("{error:#}")))
+}
+
+async fn play(duration: Duration) -> anyhow::Result<Exit> {
     let scene = Scene::start().await?;
     let mut screen = Screen::new(io::stdout().is_terminal());
-    let mut tally = DemoStats::new(scene.bots.iter().map(|bot| bot.name.clone()));
+    let mut stats = DemoStats::new(scene.bots.iter().map(|bot| bot.name.clone()));
     let mut observations = scene.observer.subscribe();
-    let page = page::serve(&scene);
+    let page = admin_page::serve(&scene);
     if let Some((_, url)) = &page {
-        screen.line(&format!("See them in a browser, too: {url}"))?;
+        screen.line(&format!("The page is at {url}"))?;
     }
     let mut script = Script::start(&scene);
-    watch(&scene, &mut script, &mut tally, &mut screen, &mut observations, length).await?;
+    watch(&scene, &mut script, &mut stats, &mut screen, &mut observations, duration).await?;
     script.stop();
-    let wrong = last_words(&scene, &mut tally, &mut observations).await?;
-    let snapshots = scene.supervisor.send(ListAccounts).await.context("the Supervisor is gone")?;
-    screen.summary(&scene, &tally, &snapshots, &wrong)?;
-    scene.supervisor.send(Shutdown { deadline: GRACE }).await.context("the Supervisor is gone")?;
+    let failed = settle(&scene, &mut stats, &mut observations).await?;
+    let snapshots = scene.supervisor.send(ListAccounts).await.context("the Supervisor has stopped")?;
+    screen.summary(&scene, &stats, &snapshots, &failed)?;
+    scene.supervisor.send(Shutdown { deadline: GRACE }).await.context("the Supervisor has stopped")?;
     if let Some((page, _)) = page {
         page.stop().await;
     }
-    Ok(if wrong.is_empty() { Exit::Success } else { Exit::Failed })
+    Ok(if failed.is_empty() { Exit::Success } else { Exit::Failed })
 }
 
-/// Shows what happens until the time is over or somebody presses Ctrl-C.
+/// Shows events until the time is up or Ctrl-C.
 async fn watch(
     scene: &Scene,
     script: &mut Script,
-    tally: &mut DemoStats,
+    stats: &mut DemoStats,
     screen: &mut Screen,
-    observations: &mut Receiver<std::sync::Arc<Observation>>,
-    length: Duration,
+    observations: &mut Receiver<Arc<Observation>>,
+    duration: Duration,
 ) -> anyhow::Result<()> {
-    let end = tokio::time::Instant::now() + length;
-    let mut pictures = interval(PICTURE_EVERY);
-    pictures.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let end = tokio::time::Instant::now() + duration;
+    let mut redraws = interval(REDRAW_EVERY);
+    redraws.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     loop {
         tokio::select! {
-            // What was done comes before what followed from it.
+            // A fault is shown before its effects.
             biased;
             () = sleep_until(end) => return Ok(()),
             signal = &mut interrupted => return signal.context("cannot listen for Ctrl-C"),
-            _ = pictures.tick() => {
+            _ = redraws.tick() => {
                 let snapshots: Vec<AccountSnapshot> = scene.supervisor.send(ListAccounts).await?;
-                screen.draw(scene, tally, &snapshots)?;
+                screen.draw(scene, stats, &snapshots)?;
             }
             fault = script.next_fault() => if let Some(fault) = fault {
-                screen.line(&tally.record_fault(&fault))?;
+                screen.line(&stats.record_fault(&fault))?;
             },
-            observation = observations.recv() => if let Some(line) = note(tally, observation) {
+            observation = observations.recv() => if let Some(line) = record(stats, observation) {
                 screen.line(&line)?;
             },
         }
     }
 }
 
-fn note(
-    tally: &mut DemoStats,
-    observation: Result<std::sync::Arc<Observation>, RecvError>,
-) -> Option<String> {
-    observation.ok().and_then(|observation| tally.observe(&observation))
+fn record(stats: &mut DemoStats, observation: Result<Arc<Observation>, RecvError>) -> Option<String> {
+    observation.ok().and_then(|observation| stats.observe(&observation))
 }
 
-/// After the last blow: everybody is to come back, and to have heard every post, once. Gives back who has not.
-async fn last_words(
+/// Waits after the last fault until every bot is ready and has every post. Returns the bots whose count is wrong.
+async fn settle(
     scene: &Scene,
-    tally: &mut DemoStats,
-    observations: &mut Receiver<std::sync::Arc<Observation>>,
+    stats: &mut DemoStats,
+    observations: &mut Receiver<Arc<Observation>>,
 ) -> anyhow::Result<Vec<String>> {
     let deadline = Instant::now() + GRACE;
     scene.restore_server()?;
     scene.post_final_message();
-    let made = scene.posts_created();
+    let created = scene.posts_created();
     for bot in &scene.bots {
-        bot.ears.wait_for_posts(made, deadline).await;
+        bot.sink.wait_for_posts(created, deadline).await;
     }
     while Instant::now() < deadline && !scene.all_ready().await? {
-        if let Ok(observation) = timeout(PICTURE_EVERY, observations.recv()).await {
-            note(tally, observation);
+        if let Ok(observation) = timeout(REDRAW_EVERY, observations.recv()).await {
+            record(stats, observation);
         }
     }
-    let wrong = scene.bots.iter().filter(|bot| bot.ears.posts() != made);
-    Ok(wrong.map(|bot| bot.name.clone()).collect())
+    let failed = scene.bots.iter().filter(|bot| bot.sink.posts() != created);
+    Ok(failed.map(|bot| bot.name.clone()).collect())
 }

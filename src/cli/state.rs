@@ -1,48 +1,161 @@
-//! The commands about what is kept between runs.
+//! `matterhost state`.
 
-use std::path::PathBuf;
+use std::{
+    env,
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use clap::{Args, Subcommand};
+use comfy_table::{Table, presets};
 use matterhost_actors::model::AccountName;
+use serde_json::json;
 
-use crate::config::FileArg;
+use super::{
+    config::load,
+    output::{print, print_config_error, print_error},
+};
+use crate::{
+    config::{FileArg, StateConfig},
+    host::Exit,
+    store::{self, StoredAccount},
+};
 
-/// What is kept between runs.
+/// Show or remove the state that is stored between runs
 #[derive(Debug, Subcommand)]
-pub enum StateCommand {
-    /// List the accounts of which something is kept
+pub(super) enum StateCommand {
+    /// List the accounts with stored state
     ///
-    /// Changes nothing, and needs that no matterhost is running from the same directory.
+    /// Changes nothing. No matterhost may be running from the same directory.
     #[command(after_help = "Example:\n  matterhost state list --json | jq .[].account")]
     List {
-        /// Where it is kept.
         #[command(flatten)]
-        place: StateArgs,
+        location: StateArgs,
         /// Print one JSON array instead of a table
         #[arg(long)]
         json: bool,
     },
-    /// Forget an account: at the next start it begins anew, at now
+    /// Forget an account: at the next start it receives only posts made from then on
     ///
-    /// Needs that no matterhost is running from the same directory.
+    /// No matterhost may be running from the same directory.
     #[command(after_help = "Example:\n  matterhost state forget helpdesk --config bots.toml")]
     Forget {
         /// The account's name
         #[arg(value_parser = AccountName::new)]
         account: AccountName,
-        /// Where it is kept.
         #[command(flatten)]
-        place: StateArgs,
+        location: StateArgs,
     },
 }
 
-/// Where what is kept between runs is found.
 #[derive(Debug, Args)]
-pub struct StateArgs {
-    /// The configuration.
+pub(super) struct StateArgs {
     #[command(flatten)]
-    pub file: FileArg,
-    /// The directory, instead of the one that the configuration names
+    file: FileArg,
+    /// The state directory, instead of the one that the configuration names
     #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
+    dir: Option<PathBuf>,
+}
+
+pub(super) fn run(command: &StateCommand) -> Exit {
+    let (StateCommand::List { location, .. } | StateCommand::Forget { location, .. }) = command;
+    let dir = match location.directory() {
+        Ok(dir) => dir,
+        Err(exit) => return exit,
+    };
+    match command {
+        StateCommand::List { json, .. } => {
+            let format = if *json { to_json } else { to_table };
+            store::list(&dir).map_or_else(print_error, |accounts| print(format(&accounts).as_bytes()))
+        }
+        StateCommand::Forget { account, .. } => match store::forget(&dir, account) {
+            Ok(true) => print(format!("forgot account {account}\n").as_bytes()),
+            Ok(false) => print_error(format_args!(
+                "no state is stored for account {account}; `matterhost state list` shows the stored accounts"
+            )),
+            Err(error) => print_error(error),
+        },
+    }
+}
+
+impl StateArgs {
+    /// Returns the directory of the flag, or else of the configuration.
+    fn directory(&self) -> Result<PathBuf, Exit> {
+        if let Some(dir) = &self.dir {
+            // The store needs an absolute path, as the configuration gives it.
+            return Ok(env::current_dir().map_or_else(|_| dir.clone(), |current| current.join(dir)));
+        }
+        match load(&self.file).map_err(|error| print_config_error(&error))?.state {
+            StateConfig::Disk { dir, .. } => Ok(dir),
+            StateConfig::Memory => {
+                Err(print_error("no state is stored: state.store is memory; name a directory with --dir"))
+            }
+        }
+    }
+}
+
+fn to_table(accounts: &[StoredAccount]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["account", "user id", "channels", "last listing"]);
+    for stored in accounts {
+        let user = stored.user.as_ref().map_or("–", |user| user.as_str());
+        let listed = stored.listed_at.and_then(format_time).unwrap_or_else(|| "–".into());
+        table.add_row([&stored.account, user, &stored.channels.to_string(), &listed]);
+    }
+    format!("{table}\n")
+}
+
+fn to_json(accounts: &[StoredAccount]) -> String {
+    let row = |stored: &StoredAccount| {
+        json!({
+            "account": stored.account,
+            "user": stored.user,
+            "channels": stored.channels,
+            "listed_at": stored.listed_at.and_then(format_time),
+        })
+    };
+    format!("{:#}\n", accounts.iter().map(row).collect::<serde_json::Value>())
+}
+
+/// Formats server milliseconds as RFC 3339; `None` for a time that the format cannot express.
+fn format_time(millis: i64) -> Option<String> {
+    /// 9999-12-31T23:59:59Z in milliseconds: the last second whose year has four digits.
+    const LAST: u64 = 253_402_300_799_000;
+    let millis = u64::try_from(millis).ok().filter(|millis| *millis <= LAST)?;
+    Some(humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis)).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored_accounts() -> [StoredAccount; 2] {
+        let known = StoredAccount {
+            account: "helpdesk".into(),
+            user: Some("u1".into()),
+            channels: 3,
+            listed_at: Some(1_700_000_000_123),
+        };
+        [known, StoredAccount { account: "new".into(), user: None, channels: 0, listed_at: Some(i64::MAX) }]
+    }
+
+    #[test]
+    fn a_row_has_account_user_channels_and_time() {
+        let table = to_table(&stored_accounts());
+        for word in ["helpdesk", "u1", "3", "2023-11-14T22:13:20Z", "new", "–"] {
+            assert!(table.contains(word), "{word} is missing in\n{table}");
+        }
+    }
+
+    #[test]
+    fn json_has_the_same_values() {
+        let rows: serde_json::Value = serde_json::from_str(&to_json(&stored_accounts())).unwrap();
+        let known = json!({
+            "account": "helpdesk", "user": "u1", "channels": 3, "listed_at": "2023-11-14T22:13:20Z",
+        });
+        assert_eq!(rows[0], known);
+        assert!(rows[1]["user"].is_null() && rows[1]["listed_at"].is_null());
+        assert_eq!(to_json(&[]), "[]\n");
+    }
 }

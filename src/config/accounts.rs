@@ -1,4 +1,4 @@
-//! `[accounts.NAME]`: which server they are on, their tokens, and where their events go.
+//! `[accounts.NAME]`: the server, the token and the sinks of each account.
 
 use std::{
     collections::{HashMap, btree_map::BTreeMap},
@@ -9,29 +9,32 @@ use std::{
 use matterhost_actors::model::{AccountName, ServerName, Token};
 
 use super::{
-    problem::{Problem, did_you_mean, shown},
+    key_reader::TableReader,
+    problem::{Problem, did_you_mean, display_value},
+    secret_source::SecretSource,
     servers::ReadContext,
-    table::TableReader,
-    token,
     value::StringList,
 };
+
+const TOKEN: SecretSource =
+    SecretSource { noun: "token", owner: "bot's", keys: ["token_file", "token_env", "token"] };
 
 /// A bot account to host.
 #[derive(Debug, Clone)]
 pub struct AccountConfig {
-    /// Its name; unique in the host.
+    /// The name; unique in the host.
     pub name: AccountName,
-    /// The server it is on.
+    /// The server that the account is on.
     pub server: ServerName,
-    /// Its token.
+    /// The access token.
     pub token: Token,
-    /// The file that it is from, if it is from one.
+    /// The file that the token was read from, if it is in a file.
     pub token_file: Option<PathBuf>,
-    /// The names of its sinks, in the order given; at least one.
+    /// The names of the account's sinks, in the configured order; at least one.
     pub sinks: Vec<Arc<str>>,
 }
 
-/// The names that an account may give, also of what is wrong in itself.
+/// The names that accounts may refer to, including those of invalid servers and sinks.
 pub(super) struct KnownNames {
     pub(super) servers: Vec<String>,
     pub(super) sinks: Vec<String>,
@@ -45,14 +48,14 @@ pub(super) fn read(
     context: &ReadContext<'_>,
 ) -> Option<AccountConfig> {
     let server = server(&mut section, &names.servers);
-    let token_file = token::file(&section, context);
-    let token = token::read(&mut section, context);
+    let token_file = TOKEN.file(&section, context);
+    let token = token(&mut section, context);
     let sinks = sinks(&mut section, &names.sinks);
     section.finish();
     Some(AccountConfig { name: name?, server: server?, token: token?, token_file, sinks: sinks? })
 }
 
-/// The account's sinks. Several may be known, and then nobody but the operator can say which are meant.
+/// Reads the account's sinks. With several known sinks there is no default.
 fn sinks(section: &mut TableReader<'_>, known: &[String]) -> Option<Vec<Arc<str>>> {
     let given = section.optional::<StringList>("sinks");
     let names = match (given, known) {
@@ -70,7 +73,7 @@ fn sinks(section: &mut TableReader<'_>, known: &[String]) -> Option<Vec<Arc<str>
         .enumerate()
         .filter_map(|(at, name)| {
             if names[..at].contains(name) {
-                Some((format!("{} stands there twice", shown(name)), "keep one of them".to_owned()))
+                Some((format!("{} is listed twice", display_value(name)), "keep one of them".to_owned()))
             } else {
                 unknown_sink(name, known)
             }
@@ -80,8 +83,8 @@ fn sinks(section: &mut TableReader<'_>, known: &[String]) -> Option<Vec<Arc<str>
         problems.push(("it is empty".into(), format!("name one or more of {}", known.join(", "))));
     }
     let good = problems.is_empty();
-    for (what, remedy) in problems {
-        section.refuse("sinks", what, remedy);
+    for (message, remedy) in problems {
+        section.refuse("sinks", message, remedy);
     }
     good.then(|| names.iter().map(|name| name.as_str().into()).collect())
 }
@@ -94,14 +97,25 @@ fn unknown_sink(name: &str, known: &[String]) -> Option<(String, String)> {
         || format!("name one or more of {}, or add [sinks.NAME] for it", known.join(", ")),
         |meant| format!("did you mean {meant}?"),
     );
-    Some((format!("there is no sink {}", shown(name)), remedy))
+    Some((format!("there is no sink {}", display_value(name)), remedy))
+}
+
+fn token(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Token> {
+    let (key, text) = TOKEN.read(section, context)?;
+    match Token::new(text) {
+        Ok(token) => Some(token),
+        Err(error) => {
+            section.refuse(key, error.to_string(), "store only the bot's access token there");
+            None
+        }
+    }
 }
 
 fn server(section: &mut TableReader<'_>, servers: &[String]) -> Option<ServerName> {
     let given = section.optional::<String>("server");
     let name = match (given, servers) {
         (None, _) if section.has("server") => return None,
-        // That there is no server at all is said once, elsewhere.
+        // `read` reports a configuration without servers once, for all accounts.
         (_, []) => return None,
         (None, [only]) => only.clone(),
         (None, several) => {
@@ -114,25 +128,25 @@ fn server(section: &mut TableReader<'_>, servers: &[String]) -> Option<ServerNam
                 || format!("name one of {}, or add [servers.NAME] for it", known.join(", ")),
                 |meant| format!("did you mean {meant}?"),
             );
-            section.refuse("server", format!("there is no server {}", shown(&name)), remedy);
+            section.refuse("server", format!("there is no server {}", display_value(&name)), remedy);
             return None;
         }
     };
     ServerName::new(&name).ok()
 }
 
-/// Refuses accounts that share a token: they would be one account, heard twice. The token is not shown.
+/// Refuses accounts that share a token: they would be the same bot, hosted twice. The token is not shown.
 pub(super) fn duplicate_tokens(accounts: &[AccountConfig]) -> Vec<Problem> {
     let mut seen: HashMap<u64, Vec<&AccountConfig>> = HashMap::new();
     let mut problems = BTreeMap::new();
     for account in accounts {
         let alike = seen.entry(account.token.fingerprint()).or_default();
         if let Some(first) = alike.iter().find(|other| other.token.same_as(&account.token)) {
-            let what = format!("it has the same token as account {}", first.name);
-            let remedy = "give each bot its own token, or take one of the two out";
+            let message = format!("it has the same token as account {}", first.name);
+            let remedy = "give each bot its own token, or remove one of the two accounts";
             problems.insert(
                 account.name.clone(),
-                Problem::new(format!("accounts.{}", account.name), what, remedy),
+                Problem::new(format!("accounts.{}", account.name), message, remedy),
             );
         }
         alike.push(account);

@@ -1,52 +1,56 @@
-//! `[admin]`: the API, the metrics and the page by which a running host is seen and steered.
+//! `[admin]`: the admin API, with the metrics and the web page it serves.
 
-mod client;
 mod listen;
 mod ready;
 mod tls;
 mod token;
-
-use std::net::SocketAddr;
 
 pub use listen::ListenAddress;
 pub use ready::ReadyPolicy;
 pub use tls::AdminTls;
 pub use token::AdminToken;
 
-use super::{servers::ReadContext, table::TableReader, value::StringList};
+use std::{net::SocketAddr, path::Path};
 
-/// Where an operator on the same machine finds it.
+use super::{
+    ConfigError, Sources,
+    key_reader::{Diagnostics, TableReader},
+    servers::ReadContext,
+    value::StringList,
+};
+
+/// The default address of the admin API.
 pub const DEFAULT_BIND: &str = "127.0.0.1:8466";
 const DEFAULT_PORT: u16 = 8466;
 
-/// A crowd of operators and their tools has fewer; each costs a file, and a system may allow no more than 1,024.
+/// More than many operators and their tools use. Each connection needs a file descriptor, and some systems allow only
+/// 1,024.
 const CONNECTIONS: usize = 512;
 const MOST_CONNECTIONS: usize = 20_000;
-/// Connections that listen for what happens; they must leave room for the others.
+/// Streaming connections; fewer than `CONNECTIONS`, so that other requests are still served.
 const STREAMS: usize = 256;
 
-/// How a running host is seen and steered.
+/// The settings of the admin API.
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
-    /// Where it listens; nowhere when it is turned off.
+    /// The address to listen at; `None` if the API is disabled.
     pub listen: Option<ListenAddress>,
-    /// The token that may do everything.
+    /// The token with full access.
     pub token: Option<AdminToken>,
-    /// The token that may look.
+    /// The token with read-only access.
     pub read_token: Option<AdminToken>,
-    /// Names by which browsers may call it, besides addresses and `localhost`.
+    /// Host names that browsers may use, besides addresses and `localhost`.
     pub hosts: Vec<String>,
     /// The certificate and its key.
     pub tls: Option<AdminTls>,
-    /// When the host as a whole counts as ready.
+    /// The rule by which the host as a whole counts as ready.
     pub ready: ReadyPolicy,
-    /// Connections at once.
+    /// The limit of simultaneous connections.
     pub max_connections: usize,
-    /// Connections at once that listen for what happens.
+    /// The limit of simultaneous streaming connections.
     pub max_streams: usize,
 }
 
-/// Reads the section.
 pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> AdminConfig {
     let enabled = section.read("enabled", true);
     let listen = listen::read(&mut section, context);
@@ -61,47 +65,51 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> A
     if max_streams >= max_connections {
         section.refuse(
             "max_streams",
-            "there is no connection left for anything else",
-            "take less than max_connections",
+            "streams could use up all connections",
+            "use less than max_connections",
         );
     }
-    refuse_open_door(&mut section, listen.as_ref(), &Guards { tls: tls.is_some(), allow_plaintext });
+    require_protection(&mut section, listen.as_ref(), &Protection { tls: tls.is_some(), allow_plaintext });
     section.finish();
     let listen = listen.filter(|_| enabled);
     AdminConfig { listen, token, read_token, hosts, tls, ready, max_connections, max_streams }
 }
 
-/// What stands between a network and the API, besides a token.
-struct Guards {
+/// Protection of the API against the network, besides a token.
+struct Protection {
     tls: bool,
     allow_plaintext: bool,
 }
 
-/// Whoever reaches it from elsewhere must show a token, and nobody on the way may read it.
-fn refuse_open_door(section: &mut TableReader<'_>, listen: Option<&ListenAddress>, guards: &Guards) {
+/// Requires a token and encryption for an address that other machines can reach.
+fn require_protection(
+    section: &mut TableReader<'_>,
+    listen: Option<&ListenAddress>,
+    protection: &Protection,
+) {
     let Some(ListenAddress::Tcp { address, .. }) = listen else { return };
     if address.ip().is_loopback() {
         return;
     }
     if !token::FULL.is_set(section) {
-        let what = format!("{address} can be reached from other machines, and there is no token");
+        let message = format!("{address} can be reached from other machines, and there is no token");
         section.refuse(
             "bind",
-            what,
-            "give token_file (`openssl rand -hex 32` makes a token), or bind 127.0.0.1",
+            message,
+            "set token_file (`openssl rand -hex 32` generates a token), or bind 127.0.0.1",
         );
     }
-    if !guards.tls && !guards.allow_plaintext {
-        let what =
-            format!("{address} can be reached from other machines, and tokens would travel in the clear");
-        let remedy = "give tls_cert_file and tls_key_file, bind 127.0.0.1, or say allow_plaintext = true where \
-                      something else keeps the way secret";
-        section.refuse("bind", what, remedy);
+    if !protection.tls && !protection.allow_plaintext {
+        let message =
+            format!("{address} can be reached from other machines, and tokens would be sent in the clear");
+        let remedy = "set tls_cert_file and tls_key_file, bind 127.0.0.1, or set allow_plaintext = true if \
+                      something else encrypts the connection";
+        section.refuse("bind", message, remedy);
     }
 }
 
 impl Default for AdminConfig {
-    /// The usual place on this machine, and nothing else.
+    /// The default address on this machine, without tokens or TLS.
     fn default() -> Self {
         Self {
             listen: Some(ListenAddress::Tcp {
@@ -120,7 +128,22 @@ impl Default for AdminConfig {
 }
 
 impl AdminConfig {
-    /// Where it listens over TCP, if it does.
+    /// Reads only `[admin]`, for clients of the API: the tokens of accounts may be readable by the host only.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be parsed or the section is invalid.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let refuse = |problems| ConfigError { file: Some(sources.file.clone()), problems };
+        let mut tree = sources.collect().map_err(|problem| refuse(vec![problem]))?;
+        let directory = sources.file.parent().unwrap_or(Path::new(""));
+        let context = ReadContext { directory, environment: &sources.environment };
+        let mut report = Diagnostics::default();
+        let table = TableReader::new("admin".into(), "admin", tree.remove("admin"), &mut report);
+        let config = read(table, &context);
+        if report.problems.is_empty() { Ok(config) } else { Err(refuse(report.problems)) }
+    }
+
+    /// Returns the TCP address that the API listens at, if any.
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self.listen {
             Some(ListenAddress::Tcp { address, .. }) => Some(address),
@@ -128,9 +151,9 @@ impl AdminConfig {
         }
     }
 
-    /// How many files it may have open at once.
+    /// Returns the number of files that the API may have open at once.
     pub(super) fn open_files(&self) -> usize {
-        /// Its threads' own, and what it listens on.
+        /// The server threads' own files and the listening socket.
         const OWN: usize = 16;
         if self.listen.is_some() { self.max_connections + OWN } else { 0 }
     }

@@ -1,18 +1,18 @@
-//! `[catch_up]`: fetching what was posted while an account was away.
+//! `[catch_up]`: fetching posts made while an account was away.
 
 use std::time::Duration;
 
 use matterhost_actors::hosting::CatchUpSettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
-/// Beyond this each catch-up would fetch most of a busy day again.
+/// A longer overlap would fetch most of a busy day again at each catch-up.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(3600);
 /// Five thousand requests for one channel.
 const MOST_POSTS: usize = 1_000_000;
-/// Less would be no more than the overlap.
+/// Less would be hardly more than the overlap.
 const SHORTEST_AGE: Duration = Duration::from_secs(60);
-/// Longer than servers keep posts for bots to answer.
+/// A bot has no use for older posts.
 const LONGEST_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) fn read(mut section: TableReader<'_>) -> CatchUpSettings {

@@ -1,30 +1,30 @@
-//! `[dead_letter]`: where sinks keep what is refused for good.
+//! `[dead_letter]`: storage for events that handlers reject.
 
 use std::path::PathBuf;
 
-use super::{servers::ReadContext, table::TableReader, value::ByteSize};
+use super::{key_reader::TableReader, servers::ReadContext, value::ByteSize};
 
-/// Where the files are, unless told otherwise: beside the configuration.
+/// The default directory, beside the configuration file.
 const DIR: &str = "dead-letter";
-/// Ten thousand ordinary posts.
+/// Room for ten thousand ordinary posts.
 const MAX_SIZE: ByteSize = ByteSize(16 << 20);
-/// With the file that is written, 80 MiB a sink: more than anybody reads, and no full disk.
+/// With the current file 80 MiB for each sink: plenty to read, and not enough to fill a disk.
 const KEEP: usize = 4;
-/// Smaller files would not hold one event of the largest size.
+/// Smaller files might not hold a single large event.
 const SMALLEST: ByteSize = ByteSize(64 << 10);
-/// A larger file is none that an editor opens.
+/// Editors cannot open larger files.
 const LARGEST: ByteSize = ByteSize(4 << 30);
-/// More files than this nobody looks through.
+/// More files than anyone looks through.
 const MOST_KEPT: usize = 1_000;
 
-/// Where sinks keep what is refused for good, and how much of it.
+/// The directory and the limits of dead-letter files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterConfig {
-    /// The directory; each sink has a file of its name in it. It is made when it is first needed.
+    /// The directory, created on first use. Each sink has a file of its own name in it.
     pub dir: PathBuf,
-    /// The bytes at which a file is put aside for a new one.
+    /// The size in bytes at which a file is rotated.
     pub max_size: u64,
-    /// How many files put aside are kept, for each sink; the oldest is deleted for a newer one.
+    /// The number of rotated files kept for each sink; beyond it the oldest is deleted.
     pub keep: usize,
 }
 

@@ -2,9 +2,9 @@
 
 use matterhost_actors::hosting::DeliverySettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
-/// Beyond this an account's queue would be most of the memory.
+/// A longer queue would dominate the memory of an account.
 const LARGEST_QUEUE: usize = 65_536;
 
 pub(super) fn read(mut section: TableReader<'_>) -> DeliverySettings {

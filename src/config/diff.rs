@@ -1,6 +1,6 @@
-//! What differs between two configurations, as a plain value: what a reload would do.
+//! The difference between two configurations, as a plain value: the effect of a reload.
 //!
-//! Only names and keys are part of it, never a value: tokens and secrets are compared, and not shown.
+//! It contains names and keys, never values: tokens and secrets are compared but not shown.
 
 mod named;
 mod settings;
@@ -14,30 +14,30 @@ use utoipa::ToSchema;
 
 use super::Config;
 
-/// What differs between two configurations.
+/// The difference between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigDiff {
-    /// Each change, in the order in which they are told.
+    /// The changes, in the order in which they are reported.
     pub changes: Vec<Change>,
 }
 
-/// One change.
+/// A change of a server, a sink, an account or a section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
-    /// What it is about.
+    /// The kind of item that changed.
     pub kind: ItemKind,
-    /// Its name; of settings the section's.
+    /// The item's name; for settings, the section's.
     pub name: String,
-    /// What becomes of it.
+    /// The kind of change.
     pub status: ChangeStatus,
-    /// The keys that differ, where it changed.
+    /// The keys that differ, if the item changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// When it holds, and what that costs.
+    /// The time at which the change takes effect, and its cost.
     pub effect: Effect,
 }
 
-/// What a change is about.
+/// The kind of item that a change is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemKind {
@@ -47,33 +47,33 @@ pub enum ItemKind {
     Sink,
     /// An account.
     Account,
-    /// What is set for all.
+    /// A section of settings shared by all accounts.
     Settings,
 }
 
-/// What becomes of it.
+/// The kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeStatus {
-    /// It is there for the first time.
+    /// The item is new.
     Added,
-    /// It is there no more.
+    /// The item no longer exists.
     Removed,
-    /// It is another.
+    /// The item has other values.
     Changed,
 }
 
-/// When a change holds, and what that costs.
+/// The time at which a change takes effect, and its cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// At once, and nothing ends for it.
+    /// At once, without interruption.
     Immediate,
-    /// At once: connections, or the sink, begin anew.
+    /// At once; the connections or the sink restart.
     Restart,
-    /// From each account's next connection on; none ends for it.
+    /// At each account's next connection; the current ones stay.
     NextConnection,
-    /// From the next start of the process on.
+    /// At the next start of the process.
     NextStart,
 }
 
@@ -85,7 +85,7 @@ struct Compared {
 }
 
 impl ConfigDiff {
-    /// What has to change for a host with the one to be as the other says.
+    /// Compares the configuration of the running host with a new one.
     pub fn between(old: &Config, new: &Config) -> Self {
         let mut changes = named::servers(&old.servers, &new.servers);
         changes.extend(named::sinks(&old.sinks, &new.sinks));
@@ -98,18 +98,18 @@ impl ConfigDiff {
         Self { changes }
     }
 
-    /// Whether nothing differs.
+    /// Returns true if nothing differs.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 }
 
-/// The keys that differ, a change for each effect that they have.
+/// Returns the keys that differ, as one change for each effect.
 fn changed(kind: ItemKind, name: &str, compared: &[Compared]) -> Vec<Change> {
     let effects = [Effect::Immediate, Effect::Restart, Effect::NextConnection, Effect::NextStart];
-    let with = |effect: Effect| {
-        let differ = compared.iter().filter(|compared| !compared.same && compared.effect == effect);
-        let keys: Vec<_> = differ.map(|compared| compared.key.to_owned()).collect();
+    let change = |effect: Effect| {
+        let differing = compared.iter().filter(|compared| !compared.same && compared.effect == effect);
+        let keys: Vec<_> = differing.map(|compared| compared.key.to_owned()).collect();
         (!keys.is_empty()).then(|| Change {
             kind,
             name: name.to_owned(),
@@ -118,7 +118,7 @@ fn changed(kind: ItemKind, name: &str, compared: &[Compared]) -> Vec<Change> {
             effect,
         })
     };
-    effects.into_iter().filter_map(with).collect()
+    effects.into_iter().filter_map(change).collect()
 }
 
 impl fmt::Display for ConfigDiff {
@@ -150,12 +150,12 @@ impl fmt::Display for Change {
         }
         f.write_str(match (effect, kind) {
             (Effect::Immediate, _) => "",
-            (Effect::Restart, ItemKind::Server) => "; the connections of its accounts begin anew",
-            (Effect::Restart, ItemKind::Account) => "; its connection begins anew",
-            (Effect::Restart, ItemKind::Sink) => "; it begins anew, once it has answered what it has",
-            (Effect::Restart, ItemKind::Settings) => "; the sinks that it is for begin anew",
-            (Effect::NextConnection, _) => "; it holds from each account's next connection on",
-            (Effect::NextStart, _) => "; it holds from the next start of the process on",
+            (Effect::Restart, ItemKind::Server) => "; the connections of its accounts restart",
+            (Effect::Restart, ItemKind::Account) => "; its connection restarts",
+            (Effect::Restart, ItemKind::Sink) => "; it restarts once it has answered its pending events",
+            (Effect::Restart, ItemKind::Settings) => "; the sinks that use it restart",
+            (Effect::NextConnection, _) => "; it applies from each account's next connection",
+            (Effect::NextStart, _) => "; it applies from the next start of the process",
         })
     }
 }

@@ -1,38 +1,36 @@
-//! The flag that names the configuration file.
-
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{ConfigError, Problem};
 
-/// Where the configuration is looked for when nothing names it.
+/// The file that is used if none is named.
 pub const DEFAULT_FILE: &str = "matterhost.toml";
 
-/// The variable that names the configuration when no flag does.
+/// The variable that names the configuration file if no flag does.
 pub const CONFIG_VARIABLE: &str = "MATTERHOST_CONFIG";
 
-/// Where the configuration is.
+/// The flag that names the configuration file.
 #[derive(Debug, Clone, Args)]
 pub struct FileArg {
-    /// The configuration: TOML, YAML or JSON [default: matterhost.toml in this directory]
+    /// Configuration file: TOML, YAML or JSON [default: matterhost.toml in this directory]
     #[arg(long, short, value_name = "FILE", env = CONFIG_VARIABLE, hide_env_values = true)]
     pub config: Option<PathBuf>,
 }
 
 impl FileArg {
-    /// The file that the flag names, else the variable, else the one that lies here.
+    /// Returns the file named by the flag or the variable, or else the default file in this directory.
     ///
     /// # Errors
-    /// When nothing names one and none lies here.
+    /// Returns an error if no file is named and the default file does not exist.
     pub fn find(&self) -> Result<PathBuf, ConfigError> {
         let here = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| Path::exists(path));
         self.config.clone().or_else(here).ok_or_else(|| {
             let remedy = format!(
-                "give --config FILE, set {CONFIG_VARIABLE}, or begin with \
+                "pass --config FILE, set {CONFIG_VARIABLE}, or start with \
                  `matterhost config example > {DEFAULT_FILE}`"
             );
-            let problem = Problem::new("", format!("there is no {DEFAULT_FILE} in this directory"), remedy);
+            let problem = Problem::new("", format!("this directory contains no {DEFAULT_FILE}"), remedy);
             ConfigError { file: None, problems: vec![problem] }
         })
     }

@@ -1,33 +1,45 @@
-//! `[health]`: the witnesses of deafness.
+//! `[health]`: the checks that detect deaf connections.
 
 use std::time::Duration;
 
 use matterhost_actors::{hosting::HealthSettings, policy::PingSettings};
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
-/// More often than once a second would be most of a server's work.
-const OFTEN: Duration = Duration::from_secs(1);
-/// A bot that is deaf for an hour might as well be off.
-const SELDOM: Duration = Duration::from_secs(3600);
-/// No answer over a network can be expected sooner.
-const SOON: Duration = Duration::from_millis(100);
+/// More frequent checks would be a large part of a server's load.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// A bot that may be deaf for an hour might as well be off.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+/// No network can be expected to answer sooner.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 pub(super) fn read(mut section: TableReader<'_>) -> HealthSettings {
     let default = HealthSettings::default();
     let health = HealthSettings {
         poll: section.read("poll", default.poll),
-        poll_interval: section.within("poll_interval", default.poll_interval, OFTEN..=SELDOM),
+        poll_interval: section.within(
+            "poll_interval",
+            default.poll_interval,
+            SHORTEST_INTERVAL..=LONGEST_INTERVAL,
+        ),
         ping: section.read("ping", default.ping),
         ping_limits: PingSettings {
-            interval: section.within("ping_interval", default.ping_limits.interval, OFTEN..=SELDOM),
-            timeout: section.within("ping_timeout", default.ping_limits.timeout, SOON..=SELDOM),
+            interval: section.within(
+                "ping_interval",
+                default.ping_limits.interval,
+                SHORTEST_INTERVAL..=LONGEST_INTERVAL,
+            ),
+            timeout: section.within(
+                "ping_timeout",
+                default.ping_limits.timeout,
+                SHORTEST_TIMEOUT..=LONGEST_INTERVAL,
+            ),
         },
         witness: section.read("witness", default.witness),
     };
     if !health.poll && !health.ping {
-        let what = "with both poll and ping off, a bot that is disabled and enabled again may stay deaf";
-        section.warn("poll", what, "leave one of them on");
+        let message = "with both poll and ping off, a bot that is disabled and re-enabled may stay deaf";
+        section.warn("poll", message, "enable at least one of them");
     }
     section.finish();
     health

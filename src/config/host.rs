@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use matterhost_actors::hosting::HostSettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
-/// An operator who stops the host waits about as long as systemd (90 s) does, and no longer than half of it.
+/// A third of systemd's default stop timeout (90 s), so that the host ends by itself before it is killed.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
-/// Threads beyond this cost more than they give.
+/// More threads cost more than they bring.
 const MOST_ARBITERS: usize = 256;
-/// A shorter time is no time at all for a network.
+/// Too short for any network.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// Whoever waits longer waits for nothing.
+/// Longer waits have no prospect of success.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// What `[host]` says.
+/// The values of `[host]`.
 pub(super) struct Host {
     pub(super) arbiters: usize,
     pub(super) hello_timeout: Duration,
@@ -25,7 +25,7 @@ pub(super) struct Host {
 
 pub(super) fn read(mut section: TableReader<'_>) -> Host {
     let default = HostSettings::default();
-    // 0 stands for one a core: the documentation's default must not depend on the machine.
+    // 0 means one per core: the documented default must not depend on the machine.
     let arbiters = match section.within("arbiters", 0, 0..=MOST_ARBITERS) {
         0 => default.arbiters,
         given => given,

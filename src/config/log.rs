@@ -1,32 +1,32 @@
-//! `[log]`: what is logged, and how it looks.
+//! `[log]`: the log's levels, format and destination.
 
 use config::ValueKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
-use super::{problem::Problem, table::TableReader, value::ConfigValue};
+use super::{key_reader::TableReader, problem::Problem, value::ConfigValue};
 
-/// What is logged, unless told otherwise: each change of each account, and nothing of single events.
+/// The default level: every change of an account, but not single events.
 const LEVEL: &str = "info";
 
-/// What is logged, and how it looks.
+/// The log's levels, format and destination.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    /// Which levels of which modules.
+    /// The levels of all modules.
     pub level: Targets,
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
-    /// The address of an OpenTelemetry collector that gets it, too.
+    /// The address of an OpenTelemetry collector that receives the log too.
     pub otlp_endpoint: Option<String>,
 }
 
-/// How a line of the log looks.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people: one line each, with colours on a terminal.
+    /// For people: plain text, in color on a terminal.
     #[default]
     Pretty,
-    /// For programs: one JSON object a line.
+    /// For programs: a JSON object per line.
     Json,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn read(mut section: TableReader<'_>) -> LogConfig {
     LogConfig { level, format, otlp_endpoint }
 }
 
-/// The address is not shown in errors: somebody may have put a password into it.
+/// Reads the collector's address. It is not shown in errors, because it may contain a password.
 fn otlp_endpoint(section: &mut TableReader<'_>) -> Option<String> {
     const KEY: &str = "otlp_endpoint";
     let text = section.optional::<String>(KEY)?;
@@ -77,40 +77,40 @@ fn otlp_endpoint(section: &mut TableReader<'_>) -> Option<String> {
         section.refuse(
             KEY,
             "this program was built without OpenTelemetry",
-            "leave it out, or build with --features otlp",
+            "remove it, or build with --features otlp",
         );
     }
     let url = Url::parse(&text).ok();
     let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
-        section.refuse(KEY, "this is no address", "write it like http://127.0.0.1:4318");
+        section.refuse(KEY, "this is not an address", "write it like http://127.0.0.1:4318");
         return None;
     };
     if url.password().is_some() || !url.username().is_empty() || url.query().is_some() {
-        let remedy = "leave it out, and set the variable OTEL_EXPORTER_OTLP_HEADERS";
-        section.refuse(KEY, "there is a name, a password or a query in it", remedy);
+        let remedy = "remove that, and set the variable OTEL_EXPORTER_OTLP_HEADERS";
+        section.refuse(KEY, "it contains a user name, a password or a query", remedy);
     }
     Some(text)
 }
 
-/// Reads which levels of which modules are logged, such as `info` or `matterhost=debug,info`.
+/// Parses the levels of modules, such as `info` or `matterhost=debug,info`.
 ///
 /// # Errors
-/// When it is neither.
+/// Returns an error if the text is neither a level nor a list of modules with levels.
 pub fn parse_level(text: &str) -> Result<Targets, Problem> {
     parse(text).ok_or_else(|| {
-        let what = "this is no level, and no list of modules with levels";
-        Problem::new("log.level", what, "write error, warn, info, debug, trace, or matterhost=debug,info")
+        let message = "this is neither a level nor a list of modules with levels";
+        Problem::new("log.level", message, "write error, warn, info, debug, trace, or matterhost=debug,info")
     })
 }
 
-/// Every line that is logged is held against each part.
+/// Every log line is matched against each directive.
 const MOST_PARTS: usize = 64;
 
-/// A bare word that is no level would be taken for a module's name, and all else be silent.
+/// Rejects a bare word that is not a level: it would count as a module name and silence everything else.
 fn parse(text: &str) -> Option<Targets> {
     let of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
     let module = |name: &str| !name.trim().is_empty() && name.trim().chars().all(of_names);
-    // Levels have numbers, too, which nobody would know.
+    // `LevelFilter` also accepts numbers, which are not documented.
     let level = |word: &str| word.contains(char::is_alphabetic) && word.trim().parse::<LevelFilter>().is_ok();
     let part = |part: &str| part.split_once('=').map_or(level(part), |(name, l)| module(name) && level(l));
     if text.split(',').count() <= MOST_PARTS && text.split(',').all(part) { text.parse().ok() } else { None }

@@ -1,16 +1,13 @@
-//! `[metrics]`: what is counted and measured.
+use super::key_reader::TableReader;
 
-use super::table::TableReader;
-
-/// Whether each account has series of its own.
-///
-/// Some fifteen of them are cheap for hundreds of accounts, and what tells which bot is ill.
+/// True if each account has its own series. About fifteen per account are cheap for hundreds of accounts and show
+/// which bot has a problem.
 const PER_ACCOUNT: bool = true;
 
-/// What is counted and measured.
+/// The settings of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricsConfig {
-    /// Whether each account has series of its own; else those of a server share theirs.
+    /// True if each account has its own series; otherwise the accounts of a server share theirs.
     pub per_account: bool,
 }
 

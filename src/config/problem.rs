@@ -1,35 +1,31 @@
-//! What is wrong with a configuration: all of it at once, each with its key and how to mend it.
-
 use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that is wrong, or unwise.
-///
-/// No value that could be a token is ever part of it.
+/// An error or a warning about a configuration. It never contains a value that could be a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The key, such as `accounts.helpdesk.token_file`; empty when it is about the whole.
+    /// The key, such as `accounts.helpdesk.token_file`; empty if the problem concerns the whole file.
     pub key: String,
-    /// Where the value came from, when that was not the file.
+    /// The source of the value, if it is not the file.
     pub origin: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// How to mend it.
+    /// The remedy.
     pub remedy: String,
 }
 
-/// Why a configuration was refused.
+/// The reasons why a configuration was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
-    /// The file, when one was found.
+    /// The file, if one was found.
     pub file: Option<PathBuf>,
-    /// All that is wrong; at least one.
+    /// All problems; at least one.
     pub problems: Vec<Problem>,
 }
 
 impl Problem {
-    /// A problem of the key's value.
+    /// Creates a problem with the key's value.
     pub fn new(key: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { key: key.into(), origin: None, message: message.into(), remedy: remedy.into() }
     }
@@ -62,19 +58,19 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// A value as it may be shown in a message: short ones only, so that a secret in the wrong place stays one.
-pub(super) fn shown(value: &str) -> String {
+/// Returns a value as messages may show it. Long values are hidden, since they may be misplaced secrets.
+pub(super) fn display_value(value: &str) -> String {
     const LONGEST_SHOWN: usize = 20;
-    if value.chars().count() > LONGEST_SHOWN { "this".to_owned() } else { format!("{value:?}") }
+    if value.chars().count() > LONGEST_SHOWN { "<value not shown>".to_owned() } else { format!("{value:?}") }
 }
 
-/// The nearest of some names, when one is near enough to be meant.
+/// Returns the most similar of the names, if it is similar enough.
 pub(super) fn did_you_mean<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const NEAR_ENOUGH: f64 = 0.8;
+    const MIN_SIMILARITY: f64 = 0.8;
     names
         .into_iter()
         .map(|name| (name, strsim::jaro_winkler(&word.to_lowercase(), name)))
-        .filter(|(_, likeness)| *likeness >= NEAR_ENOUGH)
+        .filter(|(_, similarity)| *similarity >= MIN_SIMILARITY)
         .max_by(|a, b| a.1.total_cmp(&b.1))
         .map(|(name, _)| name)
 }
@@ -108,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_long_value_is_not_shown() {
-        assert_eq!(shown("30x"), "\"30x\"");
-        assert_eq!(shown("mustnotshow7dqm4q6zj3h5s9e"), "this");
+        assert_eq!(display_value("30x"), "\"30x\"");
+        assert_eq!(display_value("mustnotshow7dqm4q6zj3h5s9e"), "<value not shown>");
     }
 }

@@ -1,4 +1,4 @@
-//! Reads all sections and puts them together.
+//! The reader of the whole configuration.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -11,13 +11,14 @@ use matterhost_actors::{
 use super::{
     AccountConfig, Config, KnownKey, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, KnownNames},
-    admin, audit, catch_up, dead_letter, delivery, health, host, log, metrics, open_files, replies, restart,
+    admin, audit, catch_up, dead_letter, delivery, health, host,
+    key_reader::{Diagnostics, TableReader, unknown},
+    log, metrics, open_files, replies, restart,
     servers::{self, ReadContext},
     sinks, state,
-    table::{Diagnostics, TableReader, unknown},
 };
 
-/// The sections there are.
+/// The known sections.
 const SECTIONS: [&str; 15] = [
     "servers",
     "accounts",
@@ -36,10 +37,10 @@ const SECTIONS: [&str; 15] = [
     "host",
 ];
 
-/// The whole tree, from which sections are taken.
+/// The parsed configuration; sections are removed from it as they are read.
 struct Tree(BTreeMap<String, Value>);
 
-/// What an operator chose a name for.
+/// Tables by name; the second value is the validated name.
 type Named<T> = Vec<(String, Option<T>, Value)>;
 
 pub(super) fn config(sources: &Sources, open_files: Option<u64>) -> Result<Config, Vec<Problem>> {
@@ -55,7 +56,7 @@ pub(super) fn config(sources: &Sources, open_files: Option<u64>) -> Result<Confi
     }
 }
 
-/// Every key there is, as the readers themselves ask for them.
+/// Returns every key, by running the readers over empty tables.
 pub fn known_keys() -> Vec<KnownKey> {
     let named = |name: &str| -> Value {
         Map::from([(name.to_owned(), Value::from(Map::<String, Value>::new()))]).into()
@@ -63,7 +64,7 @@ pub fn known_keys() -> Vec<KnownKey> {
     let tree = [
         ("servers".to_owned(), named("a")),
         ("accounts".to_owned(), named("a")),
-        ("sinks".to_owned(), sinks::one_of_each()),
+        ("sinks".to_owned(), sinks::one_per_type()),
     ];
     let context =
         ReadContext { directory: Path::new(""), environment: &std::collections::HashMap::default() };
@@ -190,7 +191,7 @@ impl Tree {
         TableReader::new(name.into(), name, self.0.remove(name), report)
     }
 
-    /// The tables in a section whose keys are names.
+    /// Returns the tables of a section whose keys are names.
     fn named<T>(
         &mut self,
         section: &'static str,
@@ -201,9 +202,7 @@ impl Tree {
         let take = |(name, value): (String, Value)| {
             let checked = check(&name);
             if let Err(error) = &checked {
-                let said = error.to_string();
-                let (what, remedy) = said.split_once(": ").unwrap_or((&said, "choose another"));
-                report.problems.push(Problem::new(section, what, remedy));
+                report.problems.push(Problem::new(section, error.what(), error.remedy()));
             }
             (name, checked.ok(), value)
         };

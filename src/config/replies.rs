@@ -1,18 +1,18 @@
-//! `[replies]`: what bots post.
+//! `[replies]`: limits of the bots' posts.
 
 use std::time::Duration;
 
 use matterhost_actors::hosting::ReplySettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
-/// A shorter time does not outlast one request.
+/// Too short for a single request.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Whoever asked has forgotten by then.
+/// A reply that takes longer is of no use.
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// More than the connections that all accounts of a thread share gives nothing.
+/// More than the connections shared by all accounts of a thread has no effect.
 const MOST_IN_FLIGHT: usize = 64;
-/// Beyond this nobody would call it a limit.
+/// A higher limit would never stop a loop.
 const HIGHEST_LOOP: u32 = 10_000;
 
 pub(super) fn read(mut section: TableReader<'_>) -> ReplySettings {

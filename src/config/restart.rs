@@ -1,10 +1,10 @@
-//! `[restart]`: budget and delays.
+//! `[restart]`: the restart budget and delays.
 
 use std::time::Duration;
 
 use matterhost_actors::policy::{RestartPolicy, RestartSettings};
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 pub(super) fn read(mut section: TableReader<'_>) -> RestartPolicy {
     let default = RestartSettings::default();

@@ -1,30 +1,30 @@
-//! What nobody may see: from a file, a variable, or the configuration itself. It is never part of a message.
+//! Reader of secrets from a file, a variable or the configuration itself. Messages never contain them.
 
 use std::path::{Path, PathBuf};
 
-use super::{servers::ReadContext, sources::read_text, table::TableReader};
+use super::{key_reader::TableReader, servers::ReadContext, sources::read_text};
 
-/// A token has 26 characters, a secret at most 94; a file as large as this holds something else.
+/// A token has 26 characters and a secret at most 94; a larger file holds something else.
 pub(super) const LARGEST_FILE: u64 = 4096;
 
-/// What is sought, and under which keys.
+/// The keys of a secret and the words that describe it in messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SecretSource {
-    /// What it is called.
+    /// The kind of secret.
     pub(super) noun: &'static str,
-    /// Whose it is.
-    pub(super) of: &'static str,
-    /// The keys for a file, a variable and the thing itself, of which exactly one is given.
+    /// The owner of the secret.
+    pub(super) owner: &'static str,
+    /// The keys for a file, a variable and the secret itself; exactly one must be set.
     pub(super) keys: [&'static str; 3],
 }
 
 impl SecretSource {
-    /// Whether it is given, well or badly.
+    /// Returns true if any of the keys is set, even to an invalid value.
     pub(super) fn is_set(self, section: &TableReader<'_>) -> bool {
         self.keys.into_iter().any(|key| section.has(key))
     }
 
-    /// The same as [`read`](Self::read), for what may be left out.
+    /// Reads the secret like [`read`](Self::read), but allows it to be absent.
     pub(super) fn read_optional(
         self,
         section: &mut TableReader<'_>,
@@ -33,85 +33,90 @@ impl SecretSource {
         if self.is_set(section) {
             return self.read(section, context);
         }
-        // Asked for, so that they are known keys.
-        self.given(section, context);
+        // Reading registers the keys as known.
+        self.source(section, context);
         None
     }
 
-    /// The file that is given, if one is, as a whole path.
+    /// Returns the full path of the secret's file, if it is in a file.
     pub(super) fn file(self, section: &TableReader<'_>, context: &ReadContext<'_>) -> Option<PathBuf> {
         section.peek::<PathBuf>(self.keys[0]).map(|file| context.directory.join(file))
     }
 
-    /// The text, and the key that it came by.
+    /// Reads the secret. Returns it with the key that set it.
     pub(super) fn read(
         self,
         section: &mut TableReader<'_>,
         context: &ReadContext<'_>,
     ) -> Option<(&'static str, String)> {
-        let found = self.given(section, context);
-        let given: Vec<_> = self.keys.into_iter().filter(|key| section.has(key)).collect();
-        match given[..] {
+        let found = self.source(section, context);
+        let keys: Vec<_> = self.keys.into_iter().filter(|key| section.has(key)).collect();
+        match keys[..] {
             [key] => Some((key, self.take(section, found?, context)?)),
             [] => {
-                let [by_file, by_variable, by_itself] = self.keys;
-                let remedy = format!("give {by_file}, {by_variable} or {by_itself}");
+                let [by_file, by_variable, by_value] = self.keys;
+                let remedy = format!("set {by_file}, {by_variable} or {by_value}");
                 section.refuse_table(format!("there is no {}", self.noun), remedy);
                 None
             }
             [..] => {
-                section
-                    .refuse_table(format!("{} are given together", given.join(" and ")), "keep one of them");
+                section.refuse_table(format!("{} are set together", keys.join(" and ")), "keep one of them");
                 None
             }
         }
     }
 
-    /// What stands under one of the keys.
-    fn given(self, section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Given> {
-        let [by_file, by_variable, by_itself] = self.keys;
+    /// Returns the source that one of the keys gives.
+    fn source(self, section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Source> {
+        let [by_file, by_variable, by_value] = self.keys;
         let file = section.optional::<PathBuf>(by_file);
-        let file = file.map(|file| Given::File(context.directory.join(&file), file));
-        let variable = section.optional::<String>(by_variable).map(Given::Variable);
-        let here = section.optional::<String>(by_itself).map(Given::Here);
+        let file = file.map(|file| Source::File(context.directory.join(&file), file));
+        let variable = section.optional::<String>(by_variable).map(Source::Variable);
+        let here = section.optional::<String>(by_value).map(Source::Value);
         file.or(variable).or(here)
     }
 
-    fn take(self, section: &mut TableReader<'_>, given: Given, context: &ReadContext<'_>) -> Option<String> {
-        match given {
-            Given::File(path, as_given) => self.in_file(section, &path, &as_given),
-            Given::Variable(name) => self.in_variable(section, &name, context),
-            Given::Here(text) => Some(text),
+    fn take(
+        self,
+        section: &mut TableReader<'_>,
+        source: Source,
+        context: &ReadContext<'_>,
+    ) -> Option<String> {
+        match source {
+            Source::File(path, as_written) => self.read_file(section, &path, &as_written),
+            Source::Variable(name) => self.read_variable(section, &name, context),
+            Source::Value(text) => Some(text),
         }
     }
 
-    fn in_file(self, section: &mut TableReader<'_>, path: &Path, as_given: &Path) -> Option<String> {
+    fn read_file(self, section: &mut TableReader<'_>, path: &Path, as_written: &Path) -> Option<String> {
         let (key, noun) = (self.keys[0], self.noun);
         match read_text(path, LARGEST_FILE) {
             Ok(text) => {
-                if is_open_to_all(path) {
-                    let what = format!("{} can be read by every user of this machine", path.display());
-                    section.warn(key, what, format!("chmod 600 {}", path.display()));
+                if is_world_readable(path) {
+                    let message = format!("{} can be read by every user of this machine", path.display());
+                    section.warn(key, message, format!("chmod 600 {}", path.display()));
                 }
                 Some(text)
             }
-            // Somebody may have put the thing itself here.
-            Err(_) if looks_secret(as_given) => {
-                let what = format!("there is no such file, and this looks like a {noun} rather than a path");
+            // The value may be the secret itself instead of a path.
+            Err(_) if looks_secret(as_written) => {
+                let message =
+                    format!("there is no such file, and this looks like a {noun} rather than a path");
                 let remedy =
-                    format!("put a {noun} under the key {}, or into a file named here", self.keys[2]);
-                section.refuse(key, what, remedy);
+                    format!("set {} instead, or store the {noun} in a file and give its path", self.keys[2]);
+                section.refuse(key, message, remedy);
                 None
             }
-            Err(what) => {
-                let remedy = format!("name a file that holds the {noun} and nothing else");
-                section.refuse(key, format!("{}: {what}", path.display()), remedy);
+            Err(message) => {
+                let remedy = format!("give the path of a file that holds the {noun} and nothing else");
+                section.refuse(key, format!("{}: {message}", path.display()), remedy);
                 None
             }
         }
     }
 
-    fn in_variable(
+    fn read_variable(
         self,
         section: &mut TableReader<'_>,
         name: &str,
@@ -120,24 +125,24 @@ impl SecretSource {
         if let Some(value) = context.environment.get(name) {
             return Some(value.clone());
         }
-        // A token in the wrong place has small letters, a variable's name as a rule has none.
-        let telling = !name.is_empty() && !name.chars().any(|c| c.is_ascii_lowercase());
-        let what = if telling {
+        // A misplaced token contains lowercase letters; variable names rarely do.
+        let is_name = !name.is_empty() && !name.chars().any(|c| c.is_ascii_lowercase());
+        let message = if is_name {
             format!("the variable {name} is not set")
         } else {
             "this variable is not set".into()
         };
-        let remedy = format!("set it to the {} {}, or use {}", self.of, self.noun, self.keys[0]);
-        section.refuse(self.keys[1], what, remedy);
+        let remedy = format!("set it to the {} {}, or use {}", self.owner, self.noun, self.keys[0]);
+        section.refuse(self.keys[1], message, remedy);
         None
     }
 }
 
-enum Given {
-    /// The path, whole and as it was given.
+enum Source {
+    /// The full path and the path as written.
     File(PathBuf, PathBuf),
     Variable(String),
-    Here(String),
+    Value(String),
 }
 
 fn looks_secret(path: &Path) -> bool {
@@ -147,13 +152,13 @@ fn looks_secret(path: &Path) -> bool {
 }
 
 #[cfg(unix)]
-fn is_open_to_all(path: &Path) -> bool {
+fn is_world_readable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     const READ_BY_OTHERS: u32 = 0o004;
-    path.metadata().is_ok_and(|about| about.permissions().mode() & READ_BY_OTHERS != 0)
+    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & READ_BY_OTHERS != 0)
 }
 
 #[cfg(not(unix))]
-fn is_open_to_all(_path: &Path) -> bool {
+fn is_world_readable(_path: &Path) -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! `[servers.NAME]`: where they are, whom to trust, and how much they bear.
+//! `[servers.NAME]`: the address, the trusted certificates and the limits of each server.
 
 use std::{
     collections::HashMap,
@@ -13,53 +13,53 @@ use matterhost_actors::{
     policy::GateLimits,
 };
 
-use super::{sources::read_text, table::TableReader, value::ByteSize};
+use super::{key_reader::TableReader, sources::read_text, value::ByteSize};
 
-/// Faster than this no server of one machine answers.
+/// A single Mattermost machine does not answer more requests.
 const FASTEST: f64 = 10_000.0;
-/// Slower than this not even one account can be kept.
+/// At a lower rate not even a single account can be kept connected.
 const SLOWEST: f64 = 0.1;
-/// More connections in the making than this would be an attack.
+/// More simultaneous dials would amount to an attack.
 const MOST_DIAL_SLOTS: usize = 1_000;
-/// Smaller frames than this would not hold an ordinary post.
+/// Smaller frames would not hold an ordinary post.
 const SMALLEST_FRAME: ByteSize = ByteSize(64 << 10);
-/// A larger frame than this is no post.
+/// No post is larger.
 const LARGEST_FRAME: ByteSize = ByteSize(256 << 20);
-/// A network answers no sooner.
+/// No network answers sooner.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// A poll that is answered later comes after the next one.
+/// A poll answered later would overlap the next.
 const LONGEST: Duration = Duration::from_secs(300);
-/// The system's whole set of authorities is a quarter of it.
+/// Four times the size of a system's whole set of CA certificates.
 const LARGEST_CA_FILE: u64 = 1 << 20;
 
-/// How this program calls itself to servers.
+/// The `User-Agent` of our requests.
 pub(super) const USER_AGENT: &str = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
 
-/// A server that accounts may be on.
+/// A Mattermost server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Its name.
+    /// The name; unique in the host.
     pub name: ServerName,
-    /// Its address, whom to trust, and the bounds on time and memory.
+    /// The address, the trusted certificates, and the limits on time and memory.
     pub client: ClientConfig,
-    /// The authorities of its own that it trusts.
+    /// Additional CA certificates.
     pub ca: Option<CaFile>,
-    /// What all accounts of it share.
+    /// Limits shared by all accounts of the server.
     pub limits: GateLimits,
 }
 
-/// A file with certificates of authorities, and what it held. Those are public.
+/// A CA file and its content. Certificates are public, so it may be printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaFile {
-    /// The file.
+    /// The path.
     pub path: PathBuf,
-    /// What it held, as PEM.
+    /// The content, as PEM.
     pub pem: Arc<str>,
 }
 
-/// What a server's reader looks at besides the table.
+/// The environment in which a table is read.
 pub(super) struct ReadContext<'a> {
-    /// Where relative paths begin.
+    /// The directory that relative paths start from.
     pub(super) directory: &'a Path,
     pub(super) environment: &'a HashMap<String, String>,
 }
@@ -76,11 +76,7 @@ pub(super) fn read(
     let tls = match &url {
         Some(url) if url.is_tls() => tls(&mut section, ca_file).map(|(tls, ca)| (Some(tls), ca)),
         Some(_) if ca_file.is_some() => {
-            section.warn(
-                "ca_file",
-                "the url begins with http, so no certificate is looked at",
-                "write https",
-            );
+            section.warn("ca_file", "the url begins with http, so certificates are not used", "write https");
             Some((None, None))
         }
         _ => Some((None, None)),
@@ -96,7 +92,7 @@ pub(super) fn read(
 }
 
 impl ServerConfig {
-    /// The same with another authority.
+    /// Returns this server with other CA certificates.
     pub(super) fn with_ca(&self, ca: CaFile, tls: Tls) -> Self {
         let (url, limits) = (self.client.url().clone(), self.client.limits().clone());
         let client = ClientConfig::new(url, Some(tls), limits, USER_AGENT);
@@ -115,29 +111,16 @@ fn url(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Serve
         }
         return None;
     };
-    let url: ServerUrl = match text.parse() {
+    let url = match text.parse::<ServerUrl>() {
         Ok(url) => url,
         Err(error) => {
-            // The parser's own words hold the remedy behind a semicolon.
-            let said: matterhost_actors::mattermost::UrlError = error;
-            let said = said.to_string();
-            let (what, remedy) =
-                said.split_once("; ").unwrap_or((&said, "write it like https://chat.example.com"));
-            section.refuse("url", what, remedy);
+            section.refuse("url", error.what(), error.remedy());
             return None;
         }
     };
     let lookup = |name: &str| context.environment.get(name).cloned();
     if let Err(error) = proxy::ensure_direct(&url, lookup) {
-        let remedy = format!(
-            "unset {}, or add {} to NO_PROXY if it can be reached directly",
-            error.variable, error.host
-        );
-        section.refuse(
-            "url",
-            format!("{} names a proxy, and proxies are not supported", error.variable),
-            remedy,
-        );
+        section.refuse("url", error.what(), error.remedy());
     }
     Some(url)
 }
@@ -166,12 +149,12 @@ fn client_limits(section: &mut TableReader<'_>) -> ClientLimits {
     }
 }
 
-/// The roots of trust, with those of a file; `None` when there are none.
+/// Reads the trusted certificates, including those of `ca_file`; `None` if there are none.
 pub(super) fn tls(section: &mut TableReader<'_>, ca_file: Option<PathBuf>) -> Option<(Tls, Option<CaFile>)> {
     let ca = match ca_file.map(CaFile::read).transpose() {
         Ok(ca) => ca,
-        Err(what) => {
-            section.refuse("ca_file", what, CA_REMEDY);
+        Err(message) => {
+            section.refuse("ca_file", message, CA_REMEDY);
             return None;
         }
     };
@@ -184,18 +167,18 @@ pub(super) fn tls(section: &mut TableReader<'_>, ca_file: Option<PathBuf>) -> Op
     }
 }
 
-const CA_REMEDY: &str = "give a PEM file with the authority's certificate";
+const CA_REMEDY: &str = "use a PEM file with CA certificates";
 
 impl CaFile {
-    /// Reads a file, if it is text of the size that such files have.
+    /// Reads a CA file, limited in size.
     pub(super) fn read(path: PathBuf) -> Result<Self, String> {
         match read_text(&path, LARGEST_CA_FILE) {
             Ok(pem) => Ok(Self { path, pem: pem.into() }),
-            Err(what) => Err(format!("{}: {what}", path.display())),
+            Err(message) => Err(format!("{}: {message}", path.display())),
         }
     }
 
-    /// Whom to trust with it, or without one.
+    /// Builds the trust from the system's certificates and this file, if one is given.
     pub(super) fn tls(ca: Option<&Self>) -> Result<Tls, TlsError> {
         Tls::load(ca.map(|ca| ca.pem.as_bytes()))
     }

@@ -1,10 +1,16 @@
-//! `[sinks.NAME]`: where events go. A sink has a type, and each type has keys of its own.
+//! `[sinks.NAME]`: the destinations of events. Each sink has a type, and each type has its own keys.
 
 mod exec;
 mod file;
 mod filter;
 mod secret;
 mod webhook;
+
+pub use exec::ExecConfig;
+pub use file::FileConfig;
+pub use filter::{ChannelType, FilterConfig};
+pub use secret::{Secret, Secrets};
+pub use webhook::WebhookConfig;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,34 +21,28 @@ use config::{Map, Value, ValueKind};
 
 use super::{
     AccountConfig, Problem,
+    key_reader::{Diagnostics, TableReader},
     servers::ReadContext,
-    table::{Diagnostics, TableReader},
     value::ConfigValue,
 };
 
-pub use exec::ExecConfig;
-pub use file::FileConfig;
-pub use filter::{ChannelType, FilterConfig};
-pub use secret::{Secret, Secrets};
-pub use webhook::WebhookConfig;
-
-/// The name of the sink that there is when none is configured.
+/// The name of the default sink.
 const STANDARD_OUTPUT: &str = "stdout";
 
-/// A sink that accounts may name.
+/// A sink that accounts can use.
 #[derive(Debug, Clone)]
 pub struct SinkConfig {
-    /// Its name; unique in the host.
+    /// The name; unique in the host.
     pub name: Arc<str>,
-    /// What it is.
+    /// The type, with its settings.
     pub kind: SinkKind,
-    /// Which events it takes.
+    /// The events that the sink accepts.
     pub filter: FilterConfig,
-    /// Whether an event counts as delivered without it.
+    /// True if events count as delivered without this sink.
     pub best_effort: bool,
 }
 
-/// What a sink is.
+/// The type of a sink, with its settings.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SinkKind {
     /// Lines on standard output.
@@ -56,7 +56,7 @@ pub enum SinkKind {
 }
 
 impl SinkKind {
-    /// Whether its handler may refuse an event for good.
+    /// Returns true if the handler can reject events, which are then kept as dead letters.
     pub fn keeps_dead_letters(&self) -> bool {
         match self {
             Self::Webhook(_) | Self::Exec(_) => true,
@@ -64,7 +64,7 @@ impl SinkKind {
         }
     }
 
-    /// What stands behind `type`.
+    /// Returns the value of `type`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
@@ -75,7 +75,7 @@ impl SinkKind {
     }
 }
 
-/// What can stand behind `type`.
+/// The value of `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
     Stdout,
@@ -88,32 +88,31 @@ const TYPES: [(&str, Type); 4] =
     [("stdout", Type::Stdout), ("webhook", Type::Webhook), ("exec", Type::Exec), ("file", Type::File)];
 
 impl SinkConfig {
-    /// The sink that there is when none is configured.
+    /// Returns the sink that is used if none is configured.
     pub(super) fn default_stdout() -> Self {
         let filter = FilterConfig::default();
         Self { name: STANDARD_OUTPUT.into(), kind: SinkKind::Stdout, filter, best_effort: false }
     }
 
-    /// Whether it works as the other does, whatever each of them takes.
+    /// Returns true if both sinks differ in their filters at most.
     pub fn same_worker_as(&self, other: &Self) -> bool {
         (&self.name, &self.kind, self.best_effort) == (&other.name, &other.kind, other.best_effort)
     }
 
-    /// How many files it may have open at once.
+    /// Returns the number of files that the sink may have open at once.
     pub(super) fn open_files(&self) -> usize {
-        /// A thread's own runtime, and a file of dead letters.
+        /// The thread's runtime and the dead-letter file.
         const THREAD: usize = 4;
         match &self.kind {
             SinkKind::Stdout => 0,
             SinkKind::Webhook(webhook) => webhook.concurrency + THREAD,
-            // Three pipes, both ends while the child is made.
+            // Three pipes; both ends are open while the child is spawned.
             SinkKind::Exec(_) => 6 + THREAD,
             SinkKind::File(_) => 2,
         }
     }
 }
 
-/// Reads one sink.
 pub(super) fn read(
     name: Option<Arc<str>>,
     mut section: TableReader<'_>,
@@ -130,7 +129,7 @@ pub(super) fn read(
             if !section.has("type") {
                 section.refuse("type", "it is missing", Type::HINT);
             }
-            // Which keys there may be is not known.
+            // The known keys depend on the type.
             return None;
         }
     };
@@ -140,38 +139,38 @@ pub(super) fn read(
     Some(SinkConfig { name: name?, kind: kind?, filter: filter?, best_effort })
 }
 
-/// Refuses files that two sinks write: each would cut off what the other is writing.
+/// Refuses file sinks that share a path: each would overwrite the other's output.
 pub(super) fn shared_files(sinks: &[SinkConfig]) -> Vec<Problem> {
     let mut writers = BTreeMap::new();
     let mut problems = Vec::new();
     for sink in sinks {
         let SinkKind::File(FileConfig { path, .. }) = &sink.kind else { continue };
         if let Some(first) = writers.insert(path, &sink.name) {
-            let what = format!("sink {first} writes this file, too");
-            problems.push(Problem::new(format!("sinks.{}.path", sink.name), what, "name another file"));
+            let message = format!("sink {first} also writes this file");
+            problems.push(Problem::new(format!("sinks.{}.path", sink.name), message, "use another file"));
         }
     }
     problems
 }
 
-/// What is not wrong but cannot be meant: a sink without events, and events that nobody must take.
+/// Warns of sinks without events, and of accounts whose sinks are all `best_effort`.
 pub(super) fn warn_unused(sinks: &[SinkConfig], accounts: &[AccountConfig], report: &mut Diagnostics) {
     let named: HashSet<_> = accounts.iter().flat_map(|account| &account.sinks).collect();
     for sink in sinks.iter().filter(|sink| !named.contains(&sink.name) && !accounts.is_empty()) {
         let key = format!("sinks.{}", sink.name);
-        let remedy = format!("add {:?} to the sinks of an account, or take it out", &*sink.name);
-        report.warnings.push(Problem::new(key, "no account names it, so nothing goes there", remedy));
+        let remedy = format!("add {:?} to the sinks of an account, or remove it", &*sink.name);
+        report.warnings.push(Problem::new(key, "no account names it, so it receives nothing", remedy));
     }
     let best_effort = |name: &Arc<str>| sinks.iter().any(|sink| sink.name == *name && sink.best_effort);
     for account in accounts.iter().filter(|account| account.sinks.iter().all(best_effort)) {
         let key = format!("accounts.{}.sinks", account.name);
-        let what = "each of them is best_effort: an event counts as delivered before anybody has it";
-        report.warnings.push(Problem::new(key, what, "name one that is not"));
+        let message = "all of them are best_effort, so an event counts as delivered before any sink has it";
+        report.warnings.push(Problem::new(key, message, "add one that is not"));
     }
 }
 
-/// A section with a sink of each type, and nothing but the type: what all keys are read from.
-pub(super) fn one_of_each() -> Value {
+/// Returns a section with a minimal sink of each type, to list all keys.
+pub(super) fn one_per_type() -> Value {
     let sink = |(name, _): (&str, Type)| {
         (name.to_owned(), Value::from(Map::from([("type".to_owned(), Value::from(name))])))
     };

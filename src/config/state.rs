@@ -1,4 +1,4 @@
-//! `[state]`: where cursors are kept between runs.
+//! `[state]`: storage for cursors between runs.
 
 use std::{
     collections::HashMap,
@@ -7,18 +7,18 @@ use std::{
 
 use config::ValueKind;
 
-use super::{servers::ReadContext, table::TableReader, value::ConfigValue};
+use super::{key_reader::TableReader, servers::ReadContext, value::ConfigValue};
 
-/// Where cursors are kept between runs.
+/// Storage for cursors between runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateConfig {
-    /// In memory: what is posted between two runs is not fetched.
+    /// In memory: posts made between two runs are not fetched.
     Memory,
     /// In a file.
     Disk {
-        /// The directory that the file is in.
+        /// The file's directory.
         dir: PathBuf,
-        /// Whether the disk is waited for.
+        /// True if each commit waits for the disk.
         fsync: bool,
     },
 }
@@ -52,18 +52,18 @@ impl ConfigValue for Kind {
 pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> StateConfig {
     let kind = section.read("store", Kind::Disk);
     let given = section.optional::<PathBuf>("dir").map(|dir| context.directory.join(dir));
-    // It costs some milliseconds a commit, and then a power cut damages nothing.
+    // Each commit takes a few milliseconds longer, and a power failure damages nothing.
     let fsync = section.read("fsync", true);
-    let bad = section.has("dir") && given.is_none();
-    let dir = given.or_else(|| usual(context.environment));
+    let is_invalid = section.has("dir") && given.is_none();
+    let dir = given.or_else(|| default_dir(context.environment));
     let state = match (kind, dir) {
         (Kind::Memory, _) => StateConfig::Memory,
         (Kind::Disk, Some(dir)) => StateConfig::Disk { dir, fsync },
         (Kind::Disk, None) => {
-            if !bad {
-                let what =
-                    "it is missing, and neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME names a place";
-                section.refuse("dir", what, "name a directory for what is kept between runs");
+            if !is_invalid {
+                let message =
+                    "it is missing, and none of STATE_DIRECTORY, XDG_STATE_HOME and HOME is an absolute path";
+                section.refuse("dir", message, "set a directory for the data that is kept between runs");
             }
             StateConfig::Memory
         }
@@ -72,9 +72,9 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> S
     state
 }
 
-/// Where systemd says (the first of several), else where the user's state is by the XDG specification. Both want
-/// absolute paths, and what is none is passed over.
-fn usual(environment: &HashMap<String, String>) -> Option<PathBuf> {
+/// Returns the default directory: the first of systemd's, or else the user's by the XDG specification. Both require
+/// absolute paths; others are ignored.
+fn default_dir(environment: &HashMap<String, String>) -> Option<PathBuf> {
     let absolute = |text: &str| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
     let variable = |name: &str| environment.get(name).map(String::as_str);
     let systemd = || absolute(variable("STATE_DIRECTORY")?.split(':').next()?);
@@ -87,8 +87,8 @@ fn usual(environment: &HashMap<String, String>) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn usual_of(pairs: &[(&str, &str)]) -> Option<PathBuf> {
-        usual(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    fn default_dir_of(pairs: &[(&str, &str)]) -> Option<PathBuf> {
+        default_dir(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
     #[test]
@@ -96,18 +96,18 @@ mod tests {
         let home = ("HOME", "/home/a");
         let xdg = ("XDG_STATE_HOME", "/xdg");
         let systemd = ("STATE_DIRECTORY", "/var/lib/matterhost:/var/lib/other");
-        assert_eq!(usual_of(&[home, xdg, systemd]), Some("/var/lib/matterhost".into()));
-        assert_eq!(usual_of(&[home, xdg]), Some("/xdg/matterhost".into()));
-        assert_eq!(usual_of(&[home]), Some("/home/a/.local/state/matterhost".into()));
-        assert_eq!(usual_of(&[]), None);
+        assert_eq!(default_dir_of(&[home, xdg, systemd]), Some("/var/lib/matterhost".into()));
+        assert_eq!(default_dir_of(&[home, xdg]), Some("/xdg/matterhost".into()));
+        assert_eq!(default_dir_of(&[home]), Some("/home/a/.local/state/matterhost".into()));
+        assert_eq!(default_dir_of(&[]), None);
     }
 
     #[test]
     fn what_is_no_absolute_path_is_passed_over() {
         assert_eq!(
-            usual_of(&[("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "xdg"), ("HOME", "/a")]),
+            default_dir_of(&[("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "xdg"), ("HOME", "/a")]),
             Some("/a/.local/state/matterhost".into())
         );
-        assert_eq!(usual_of(&[("HOME", "a")]), None);
+        assert_eq!(default_dir_of(&[("HOME", "a")]), None);
     }
 }

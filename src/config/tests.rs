@@ -1,4 +1,4 @@
-//! Whole configurations: what is taken, and what is said of what is not.
+//! Tests of whole configurations.
 
 mod mistakes;
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Stands for a token wherever one is given; it must never be seen again.
+/// A token; no message may contain it.
 const SECRET: &str = "mustnotshow7dqm4q6zj3h5s9e";
 
 struct Dir(TempDir);
@@ -29,7 +29,7 @@ impl Dir {
         Sources { file: self.file("matterhost.toml", text), ..Sources::default() }
     }
 
-    /// With a home, which is looked for and not looked into.
+    /// Sets `HOME` to a directory that does not exist and is never read.
     fn sources(&self, text: &str) -> Sources {
         Sources { environment: environment(&[]), ..self.bare(text) }
     }
@@ -40,7 +40,7 @@ fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
     [home].iter().chain(pairs).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// What is said of a configuration, one line a problem.
+/// Loads an invalid configuration and returns its problems, one line each.
 pub(super) fn refused(text: &str) -> Vec<String> {
     refused_with(text, &[("SECRET", SECRET)])
 }
@@ -49,8 +49,8 @@ fn refused_with(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let dir = Dir::new();
     let sources = Sources { environment: environment(variables), ..dir.sources(text) };
     let error = Config::load(&sources, None).unwrap_err();
-    for told in [format!("{error}"), format!("{error:?} {sources:?}")] {
-        assert!(!told.contains(SECRET), "the token is shown: {told}");
+    for text in [format!("{error}"), format!("{error:?} {sources:?}")] {
+        assert!(!text.contains(SECRET), "the message contains the token: {text}");
     }
     error.problems.iter().map(ToString::to_string).collect()
 }
@@ -75,8 +75,7 @@ fn the_example_is_accepted_and_changes_no_default() {
     let config =
         Config::load(&Sources { environment: environment.clone(), ..dir.sources(EXAMPLE) }, None).unwrap();
     assert_eq!((config.servers.len(), config.accounts.len()), (1, 1));
-    // With every default written out it says the same: the comments are the defaults. What belongs to a section
-    // that is a comment itself stays one.
+    // Uncommenting every default changes nothing. Keys in sections that are themselves comments stay comments.
     let mut section = "";
     let written: Vec<_> = EXAMPLE
         .lines()
@@ -185,7 +184,7 @@ fn the_three_formats_say_the_same() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let told = refused(
+    let messages = refused(
         "[servers.main]\nurl = 'chat'\nspeed = 1\n[accounts.a]\nserver = 'x'\n[accounts.b]\ntoken = ''\n\
          [restart]\nmin_backoff = '0s'\nmax_restarts = -1\n[nonsense]\n[delivery]\nqueue = 'many'\n",
     );
@@ -193,9 +192,9 @@ fn all_mistakes_are_told_at_once() {
         ["servers.main.url", "servers.main.speed", "accounts.a.server", "accounts.a:", "accounts.b.token"];
     let more = ["restart.min_backoff", "restart.max_restarts", "nonsense", "delivery.queue"];
     for key in keys.into_iter().chain(more) {
-        assert_eq!(told.iter().filter(|line| line.starts_with(key)).count(), 1, "{key} in {told:#?}");
+        assert_eq!(messages.iter().filter(|line| line.starts_with(key)).count(), 1, "{key} in {messages:#?}");
     }
-    assert_eq!(told.len(), 9, "{told:#?}");
+    assert_eq!(messages.len(), 9, "{messages:#?}");
 }
 
 #[test]
@@ -213,10 +212,10 @@ fn without_a_sink_there_is_standard_output_and_a_single_one_need_not_be_named() 
     );
     let (names, count, warnings) = sinks(&two);
     assert_eq!((names, count), (vec!["x".to_owned()], 2));
-    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("sinks.y: no account names it"), "{told:?}");
-    assert!(told[1].starts_with("accounts.a.sinks: each of them is best_effort"), "{told:?}");
+    let messages: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages[0].starts_with("sinks.y: no account names it"), "{messages:?}");
+    assert!(messages[1].starts_with("accounts.a.sinks: all of them are best_effort"), "{messages:?}");
 }
 
 #[test]
@@ -224,30 +223,30 @@ fn a_file_that_cannot_be_read_is_told() {
     let dir = Dir::new();
     for (name, expected) in [
         ("none.toml", "it cannot be read (No such file"),
-        ("matterhost", "name does not tell its format"),
-        ("matterhost.ini", "let it end in .toml, .yaml, .yml or .json"),
+        ("matterhost", "name does not show the format"),
+        ("matterhost.ini", "use the ending .toml, .yaml, .yml or .json"),
     ] {
         let sources = Sources { file: dir.0.path().join(name), ..Sources::default() };
-        let told = Config::load(&sources, None).unwrap_err().to_string();
-        assert!(told.contains(expected) && told.contains(name), "{told}");
+        let message = Config::load(&sources, None).unwrap_err().to_string();
+        assert!(message.contains(expected) && message.contains(name), "{message}");
     }
 }
 
 #[test]
 fn a_proxy_in_the_environment_is_refused() {
-    let told = refused_with(GOOD, &[("HTTP_PROXY", "http://user:mustnotshow7dqm4q6zj3h5s9e@proxy")]);
-    assert!(told[0].starts_with("servers.main.url: HTTP_PROXY names a proxy"), "{told:?}");
+    let messages = refused_with(GOOD, &[("HTTP_PROXY", "http://user:mustnotshow7dqm4q6zj3h5s9e@proxy")]);
+    assert!(messages[0].starts_with("servers.main.url: HTTP_PROXY names a proxy"), "{messages:?}");
 }
 
 #[test]
 fn a_variable_with_a_mistake_is_named() {
     let variables = [("MATTERHOST__RESTART__WITHN", "5m"), ("MATTERHOST__LOG__FORMAT", "xml")];
-    let told = refused_with(GOOD, &variables);
+    let messages = refused_with(GOOD, &variables);
     let expected = [
         "restart.withn (from the variable MATTERHOST__RESTART__WITHN): there is no such key; did you mean within?",
-        "log.format (from the variable MATTERHOST__LOG__FORMAT): \"xml\" is no pretty or json; write pretty or json",
+        "log.format (from the variable MATTERHOST__LOG__FORMAT): expected pretty or json, found \"xml\"; write pretty or json",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(messages, expected);
 }
 
 #[test]
@@ -297,7 +296,7 @@ fn state_is_on_disk_unless_told_otherwise() {
     );
     assert_eq!(state("[state]\nstore = 'memory'\ndir = 'kept'"), StateConfig::Memory);
     let nowhere = Config::load(&dir.bare(GOOD), None).unwrap_err().to_string();
-    assert!(nowhere.contains("state.dir: it is missing, and neither STATE_DIRECTORY"), "{nowhere}");
+    assert!(nowhere.contains("state.dir: it is missing, and none of STATE_DIRECTORY"), "{nowhere}");
     let memory = dir.bare(&format!("{GOOD}[state]\nstore = 'memory'"));
     assert_eq!(Config::load(&memory, None).unwrap().state, StateConfig::Memory);
 }

@@ -1,4 +1,4 @@
-//! How single values are read and shown.
+//! Parsing and formatting of single values.
 
 use std::{
     path::PathBuf,
@@ -8,20 +8,20 @@ use std::{
 use config::ValueKind;
 use matterhost_actors::policy::StartFrom;
 
-/// The longest time that a setting may name: longer is a slip, and sums of times must not overflow.
+/// The longest duration of any setting: longer ones are mistakes, and sums must not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A kind of value that a key can have.
+/// A kind of value.
 pub(super) trait ConfigValue: Sized {
     /// The kind's name in the documentation.
     const KIND: &'static str;
-    /// How such a value is written.
+    /// An example of such a value, as a remedy.
     const HINT: &'static str;
 
-    /// Reads a value, as a file or a variable holds it: in a variable everything is text.
+    /// Parses a value from a file or a variable; variables hold only text.
     fn read(value: &ValueKind) -> Option<Self>;
 
-    /// Writes it as a file would.
+    /// Formats the value as a file would contain it.
     fn show(&self) -> String;
 }
 
@@ -29,7 +29,7 @@ pub(super) trait ConfigValue: Sized {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ByteSize(pub(super) usize);
 
-/// Some words: a list of texts, or in a variable one text with commas.
+/// A list of texts; in a variable, a text separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct StringList(pub(super) Vec<String>);
 
@@ -157,7 +157,7 @@ impl ConfigValue for String {
 impl ConfigValue for PathBuf {
     const KIND: &'static str = "path";
     const HINT: &'static str =
-        "write a path in quotes; one that is not absolute begins at this file's directory";
+        "write a path in quotes; relative paths start at the configuration file's directory";
 
     fn read(value: &ValueKind) -> Option<Self> {
         String::read(value).filter(|text| !text.is_empty()).map(Self::from)

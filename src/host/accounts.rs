@@ -1,92 +1,113 @@
-//! What is hosted, and how it comes to change.
+//! The hosted servers and accounts: added at the start, and changed when a new configuration is applied.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use actix::Addr;
+use actix::{Addr, MailboxError};
+use futures_util::future::join_all;
 use matterhost_actors::{
-    hosting::{AccountSpec, AddAccount, AddServer, ServerSpec, Supervisor},
-    model::ServerName,
+    hosting::{
+        AccountSpec, AddAccount, AddServer, ChangeAccount, ChangeServer, ChangeSettings, RemoveAccount,
+        RemoveServer, ServerSpec, SinkReleased, Supervisor, SupervisorError,
+    },
+    model::{AccountName, ServerName},
     ports::HttpApi,
 };
-use tokio::{sync::mpsc, task::spawn_blocking};
 
-use super::{
-    operations::HostOperations,
-    reload::{FileWatch, ReloadError, ReloadRequest},
-    signals::HangupSignals,
-    systemd::ServiceManager,
-};
+use super::{operations::HostOperations, reload::ReloadError, systemd::ServiceManager};
 use crate::{
-    config::{self, AccountConfig, Config, ConfigDiff, ConfigError, Problem, ServerConfig, Sources},
+    config::{
+        AccountConfig, Change, ChangeStatus, Config, ConfigDiff, Effect, ItemKind, Problem, ServerConfig,
+        Sources,
+    },
     sinks::SinkRegistry,
     telemetry::{logging::LogLevelHandle, metrics::Metrics},
 };
 
-/// What is hosted now.
-pub(in crate::host) struct HostState {
-    pub(in crate::host) config: Config,
-    /// Where the configuration is read from again.
-    sources: Sources,
-    pub(in crate::host) sinks: SinkRegistry,
-    /// How each server is spoken to.
-    pub(super) apis: HashMap<ServerName, Arc<HttpApi>>,
+/// The running configuration, and everything built from it.
+pub(super) struct HostState {
+    pub(super) config: Config,
+    /// The sources that a reload reads.
+    pub(super) sources: Sources,
+    pub(super) sinks: SinkRegistry,
+    /// The REST and WebSocket client of each server.
+    apis: HashMap<ServerName, Arc<HttpApi>>,
     pub(super) deps: HostDeps,
-    /// What was told of files that cannot be used: once, until it changes.
-    reported_problems: Vec<Problem>,
+    /// Problems of token, secret and certificate files that are already logged.
+    pub(super) reported_problems: Vec<Problem>,
 }
 
-/// What a host stands on.
-pub(in crate::host) struct HostDeps {
-    pub(in crate::host) supervisor: Addr<Supervisor>,
-    pub(in crate::host) operations: Arc<HostOperations>,
-    pub(in crate::host) level: LogLevelHandle,
-    pub(in crate::host) metrics: Metrics,
-    pub(in crate::host) manager: ServiceManager,
-}
-
-/// The ways by which changes are asked for, or noticed.
-pub(in crate::host) struct ReloadTriggers {
-    pub(in crate::host) requests: mpsc::Receiver<ReloadRequest>,
-    pub(in crate::host) hangups: HangupSignals,
-    pub(in crate::host) files: FileWatch,
+/// The parts of the host that a reload does not replace.
+pub(super) struct HostDeps {
+    pub(super) supervisor: Addr<Supervisor>,
+    pub(super) operations: Arc<HostOperations>,
+    pub(super) level: LogLevelHandle,
+    pub(super) metrics: Metrics,
+    pub(super) manager: ServiceManager,
 }
 
 impl HostState {
-    /// Adds all that the configuration has to a Supervisor.
-    pub(in crate::host) async fn start(
-        (config, sources): (Config, Sources),
+    /// Adds all servers and accounts of the configuration to the Supervisor.
+    pub(super) async fn start(
+        config: Config,
+        sources: Sources,
         sinks: SinkRegistry,
         deps: HostDeps,
     ) -> anyhow::Result<Self> {
-        tracing::info!(servers = config.servers.len(), accounts = config.accounts.len(), "matterhost begins");
+        tracing::info!(
+            servers = config.servers.len(),
+            accounts = config.accounts.len(),
+            "starting matterhost"
+        );
         deps.operations.set_config(&config);
-        let mut hosting =
+        let mut state =
             Self { config, sources, sinks, apis: HashMap::new(), deps, reported_problems: Vec::new() };
-        for server in hosting.config.servers.clone() {
-            hosting.add_server(&server).await?;
+        for server in state.config.servers.clone() {
+            state.add_server(&server).await?;
         }
-        for account in hosting.config.accounts.clone() {
-            let spec = hosting.spec(&account);
-            hosting.deps.supervisor.send(AddAccount(spec)).await??;
+        for account in state.config.accounts.clone() {
+            let spec = state.account_spec(&account);
+            state.deps.supervisor.send(AddAccount(spec)).await??;
         }
-        Ok(hosting)
+        Ok(state)
     }
 
-    /// How a server is spoken to, with its requests counted.
-    pub(super) fn api(&self, server: &ServerConfig) -> Arc<HttpApi> {
+    /// Applies a new configuration, and returns the differences.
+    ///
+    /// Everything that can fail comes first: reading the configuration, and starting its sinks. The rest is always
+    /// carried out.
+    ///
+    /// # Errors
+    /// Fails if a sink cannot be started; then nothing has changed.
+    pub(super) async fn apply(&mut self, config: Config) -> Result<ConfigDiff, ReloadError> {
+        let diff = ConfigDiff::between(&self.config, &config);
+        let prepared = self.sinks.prepare(&config)?;
+        self.apply_servers(&config, &diff).await?;
+        if config.host != self.config.host {
+            self.deps.supervisor.send(ChangeSettings(config.host.clone())).await?;
+            self.sinks.set_restart_policy(config.host.restart);
+        }
+        let leaving = self.sinks.install(prepared, &config);
+        let released = self.apply_accounts(&config).await?;
+        self.remove_servers(&config).await?;
+        self.deps.operations.set_config(&config);
+        self.config = config.keeping_next_start_keys(&self.config);
+        actix_rt::spawn(leaving.end(async {
+            join_all(released.into_iter().map(SinkReleased::wait)).await;
+        }));
+        Ok(diff)
+    }
+
+    /// Creates the client of a server. Its requests are counted in the metrics.
+    fn new_api(&self, server: &ServerConfig) -> Arc<HttpApi> {
         Arc::new(
             HttpApi::new(server.client.clone()).with_stats(self.deps.metrics.request_stats(&server.name)),
         )
     }
 
-    pub(super) async fn add_server(&mut self, server: &ServerConfig) -> Result<(), actix::MailboxError> {
-        let api = self.api(server);
-        self.apis.insert(server.name.clone(), Arc::clone(&api));
-        let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
-        self.deps.supervisor.send(AddServer(spec)).await
-    }
-
-    pub(super) fn spec(&mut self, account: &AccountConfig) -> AccountSpec {
+    fn account_spec(&mut self, account: &AccountConfig) -> AccountSpec {
         AccountSpec {
             name: account.name.clone(),
             server: account.server.clone(),
@@ -95,112 +116,115 @@ impl HostState {
         }
     }
 
-    /// Takes up changes, one after the other, for as long as the host runs.
-    pub(in crate::host) async fn run(&mut self, triggers: &mut ReloadTriggers) -> Infallible {
-        loop {
-            // First: what changed before anybody watched is seen by the first look.
-            triggers.files.watch_files(self.config.files()).await;
-            self.look_into_files().await;
-            tokio::select! {
-                () = triggers.hangups.next() => {
-                    // It is in the log; nobody waits for more.
-                    let _ = self.reload().await;
-                }
-                Some(ReloadRequest { apply, answer }) = triggers.requests.recv() => {
-                    let told = if apply { self.reload().await } else { self.preview().await };
-                    // Whoever asked may have gone.
-                    let _ = answer.send(told);
-                }
-                () = triggers.files.changed() => {}
-            }
-        }
+    async fn add_server(&mut self, server: &ServerConfig) -> Result<(), MailboxError> {
+        let api = self.new_api(server);
+        self.apis.insert(server.name.clone(), Arc::clone(&api));
+        let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
+        self.deps.supervisor.send(AddServer(spec)).await
     }
 
-    /// Reads the configuration again and takes it up. This is the one place through which a reload goes.
-    async fn reload(&mut self) -> Result<ConfigDiff, ReloadError> {
-        self.deps.manager.reloading();
-        let done = match self.read().await {
-            Ok(config) => self.apply(config).await,
-            Err(error) => Err(error.into()),
+    /// Adds new servers, and updates changed ones.
+    async fn apply_servers(&mut self, config: &Config, diff: &ConfigDiff) -> Result<(), ReloadError> {
+        for server in &config.servers {
+            let is_of_server =
+                |change: &&Change| change.kind == ItemKind::Server && change.name == server.name.as_str();
+            let changes: Vec<_> = diff.changes.iter().filter(is_of_server).collect();
+            if changes.iter().any(|change| change.status == ChangeStatus::Added) {
+                self.add_server(server).await?;
+            } else if !changes.is_empty() {
+                let effects: Vec<_> = changes.iter().map(|change| change.effect).collect();
+                self.change_server(server, &effects).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn change_server(&mut self, server: &ServerConfig, effects: &[Effect]) -> Result<(), ReloadError> {
+        let restart = effects.contains(&Effect::Restart);
+        let needs_client = restart || effects.contains(&Effect::NextConnection);
+        let current = self.apis.get(&server.name).filter(|_| !needs_client).map(Arc::clone);
+        let api = current.unwrap_or_else(|| self.new_api(server));
+        self.apis.insert(server.name.clone(), Arc::clone(&api));
+        let spec = ServerSpec { name: server.name.clone(), api, limits: server.limits };
+        log_refusal(self.deps.supervisor.send(ChangeServer { spec, restart }).await?)
+    }
+
+    /// Updates existing accounts first; removes old ones before adding new ones, which may reuse their names or tokens.
+    async fn apply_accounts(&mut self, config: &Config) -> Result<Vec<SinkReleased>, ReloadError> {
+        let before = account_names(&self.config);
+        let unchanged: HashSet<AccountName> = self.unchanged_accounts(config);
+        let mut released = Vec::new();
+        for account in config.accounts.iter().filter(|account| before.contains(&account.name)) {
+            let is_unchanged = unchanged.contains(&account.name);
+            released.extend(self.change_account(account, is_unchanged).await?);
+        }
+        let after = account_names(config);
+        let removed = before.iter().filter(|name| !after.contains(*name));
+        let removals = removed.clone().map(|name| self.deps.supervisor.send(RemoveAccount(name.clone())));
+        for result in join_all(removals).await {
+            log_refusal(result?)?;
+        }
+        removed.for_each(|name| self.sinks.forget_account(name));
+        for account in config.accounts.iter().filter(|account| !before.contains(&account.name)) {
+            let spec = self.account_spec(account);
+            log_refusal(self.deps.supervisor.send(AddAccount(spec)).await?)?;
+        }
+        Ok(released)
+    }
+
+    /// Returns the accounts whose server and token are the same as before.
+    fn unchanged_accounts(&self, config: &Config) -> HashSet<AccountName> {
+        let after: HashMap<_, _> = config.accounts.iter().map(|account| (&account.name, account)).collect();
+        let is_unchanged = |before: &&AccountConfig| {
+            let after = after.get(&before.name);
+            after.is_some_and(|after| before.server == after.server && before.token.same_as(&after.token))
         };
-        match &done {
-            Ok(difference) => {
-                self.log_as_set();
-                tell_reload(difference, &self.config.warnings);
-            }
-            Err(error) => tell_refusal(error),
-        }
-        self.deps.manager.ready();
-        done
+        self.config.accounts.iter().filter(is_unchanged).map(|account| account.name.clone()).collect()
     }
 
-    /// What an operator had set meanwhile is over: the configuration says what is logged.
-    fn log_as_set(&self) {
-        if let Err(problem) = self.deps.level.set(&self.config.log.level.to_string()) {
-            tracing::warn!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+    /// Updates an existing account if its server, token or sink changed. Its old sink is in use until the returned
+    /// [`SinkReleased`].
+    async fn change_account(
+        &mut self,
+        account: &AccountConfig,
+        is_unchanged: bool,
+    ) -> Result<Option<SinkReleased>, ReloadError> {
+        let old_sink = self.sinks.current_sink(&account.name).cloned();
+        let spec = self.account_spec(account);
+        let same_sink = old_sink.is_some_and(|old| Arc::ptr_eq(&old, &spec.sink));
+        if same_sink && is_unchanged {
+            return Ok(None);
+        }
+        match self.deps.supervisor.send(ChangeAccount(spec)).await? {
+            Ok(released) => Ok(Some(released)),
+            Err(error) => log_refusal(Err(error)).map(|()| None),
         }
     }
 
-    async fn preview(&self) -> Result<ConfigDiff, ReloadError> {
-        Ok(ConfigDiff::between(&self.config, &self.read().await?))
-    }
-
-    async fn read(&self) -> Result<Config, ConfigError> {
-        let sources = self.sources.clone();
-        let read = spawn_blocking(move || Config::load(&sources, config::raise_open_files())).await;
-        read.unwrap_or_else(|error| {
-            let remedy = "see the log, and report it";
-            let problem = Problem::new("", format!("reading it broke off ({error})"), remedy);
-            Err(ConfigError { file: Some(self.sources.file.clone()), problems: vec![problem] })
-        })
-    }
-
-    /// Takes up what the files with tokens, secrets and authorities hold now.
-    async fn look_into_files(&mut self) {
-        let before = self.config.clone();
-        let read = spawn_blocking(move || {
-            let (config, problems) = before.reread_files();
-            let differs = !ConfigDiff::between(&before, &config).is_empty();
-            (config, problems, differs)
-        });
-        let Ok((config, problems, differs)) = read.await else { return };
-        for problem in problems.iter().filter(|problem| !self.reported_problems.contains(problem)) {
-            tracing::warn!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+    async fn remove_servers(&mut self, config: &Config) -> Result<(), ReloadError> {
+        let is_kept = |name: &ServerName| config.servers.iter().any(|server| server.name == *name);
+        let removed: Vec<_> = self.apis.keys().filter(|name| !is_kept(name)).cloned().collect();
+        for name in removed {
+            self.apis.remove(&name);
+            log_refusal(self.deps.supervisor.send(RemoveServer(name)).await?)?;
         }
-        self.reported_problems = problems;
-        if !differs {
-            return;
-        }
-        match self.apply(config).await {
-            Ok(difference) => {
-                for change in &difference.changes {
-                    tracing::info!("a file changed; {change}");
-                }
-            }
-            Err(error) => tell_refusal(&error),
-        }
+        Ok(())
     }
 }
 
-fn tell_reload(difference: &ConfigDiff, warnings: &[Problem]) {
-    for warning in warnings {
-        tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
-    }
-    for change in &difference.changes {
-        tracing::info!("{change}");
-    }
-    tracing::info!(changes = difference.changes.len(), "the configuration was read again");
+fn account_names(config: &Config) -> HashSet<AccountName> {
+    config.accounts.iter().map(|account| account.name.clone()).collect()
 }
 
-fn tell_refusal(error: &ReloadError) {
-    let ReloadError::InvalidConfig(refused) = error else {
-        return tracing::warn!("nothing is changed any more: {error}");
-    };
-    for problem in &refused.problems {
-        tracing::error!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+/// Logs a change that the Supervisor refuses, and continues with the others. A validated configuration causes no
+/// refusal.
+fn log_refusal(result: Result<(), SupervisorError>) -> Result<(), ReloadError> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(SupervisorError::ShuttingDown) => Err(ReloadError::ShuttingDown),
+        Err(error) => {
+            tracing::error!(%error, "the Supervisor refused a change");
+            Ok(())
+        }
     }
-    tracing::error!(
-        errors = refused.problems.len(),
-        "the configuration cannot be used; everything goes on as it was"
-    );
 }

@@ -1,30 +1,30 @@
-//! How the program ends: every exit code there is.
+//! The exit statuses.
 
 use std::process::ExitCode;
 
-/// How the program ends. `docs/CLI.md` tells the same, held to it by a test.
+/// The exit status of the program. A test holds `docs/CLI.md` to this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// All went well: also after a signal, and when the reader of standard output has heard enough.
+    /// Success, also after a signal, and when the reader of standard output closes the pipe.
     Success,
-    /// Something failed: a check, standard output, or a dead letter that is left.
+    /// A failure: of a check, of standard output, of the store, or a dead letter that remains.
     Failed,
-    /// The command line cannot be understood.
+    /// The command line is invalid.
     Usage,
-    /// The configuration cannot be used (`EX_CONFIG` of `sysexits.h`).
+    /// The configuration is invalid, or the store cannot be opened (`EX_CONFIG` of `sysexits.h`).
     Config,
-    /// A second SIGINT came before all was handed over (128 + 2).
+    /// A second SIGINT arrived before all events were delivered (128 + 2).
     Interrupted,
-    /// A second SIGTERM came before all was handed over (128 + 15).
+    /// A second SIGTERM arrived before all events were delivered (128 + 15).
     Terminated,
 }
 
 impl Exit {
-    /// All of them.
+    /// All exit statuses.
     pub const ALL: [Self; 6] =
         [Self::Success, Self::Failed, Self::Usage, Self::Config, Self::Interrupted, Self::Terminated];
 
-    /// What the caller sees.
+    /// Returns the numeric code.
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,

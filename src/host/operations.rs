@@ -1,10 +1,6 @@
-//! What the program does for the admin API beyond hosting.
+//! The host's operations for the admin API.
 
-use std::{
-    collections::HashMap,
-    sync::{PoisonError, RwLock},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use actix::Addr;
 use futures_util::{
@@ -12,6 +8,7 @@ use futures_util::{
     future::{BoxFuture, join},
 };
 use matterhost_actors::hosting::{ListAccounts, ListServers, Supervisor};
+use parking_lot::RwLock;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::reload::{ReloadError, Reloader};
@@ -27,12 +24,12 @@ use crate::{
     },
 };
 
-/// How long the Supervisor may take to answer; half of what a scraper waits by default.
-const ASK_WITHIN: Duration = Duration::from_secs(5);
+/// Time limit for the Supervisor's answer: half of Prometheus' default scrape timeout.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the program does for the admin API.
+/// The implementation of [`Operations`] for a running host.
 pub(super) struct HostOperations {
-    /// The addresses of the servers that are hosted now.
+    /// URLs of the current servers, by name.
     urls: RwLock<HashMap<String, String>>,
     level: LogLevelHandle,
     metrics: Metrics,
@@ -50,29 +47,30 @@ impl HostOperations {
         Self { urls: RwLock::default(), level, metrics, supervisor, reloader }
     }
 
-    /// That is hosted from now on.
+    /// Updates the URLs to those of a new configuration.
     pub(super) fn set_config(&self, config: &Config) {
         let url = |server: &ServerConfig| (server.name.to_string(), server.client.url().to_string());
-        // A panic while it was held leaves a map that is whole.
-        *self.urls.write().unwrap_or_else(PoisonError::into_inner) = config.servers.iter().map(url).collect();
+        *self.urls.write() = config.servers.iter().map(url).collect();
     }
 }
 
 impl Operations for HostOperations {
     fn server_url(&self, server: &str) -> Option<String> {
-        self.urls.read().unwrap_or_else(PoisonError::into_inner).get(server).cloned()
+        self.urls.read().get(server).cloned()
     }
 
     fn metrics(&self, format: Format) -> BoxFuture<'static, Result<String, String>> {
         let (metrics, supervisor) = (self.metrics.clone(), self.supervisor.clone());
         async move {
-            let (accounts, servers) =
-                timeout(ASK_WITHIN, join(supervisor.send(ListAccounts), supervisor.send(ListServers)))
-                    .await
-                    .map_err(|_| "the Supervisor does not answer".to_owned())?;
-            let gone = |_| "the Supervisor is gone".to_owned();
-            let (accounts, servers) = (accounts.map_err(gone)?, servers.map_err(gone)?);
-            // Ten thousand accounts are some megabytes of text: whoever else asks is not to wait for them.
+            let (accounts, servers) = timeout(
+                SUPERVISOR_TIMEOUT,
+                join(supervisor.send(ListAccounts), supervisor.send(ListServers)),
+            )
+            .await
+            .map_err(|_| "the Supervisor does not answer".to_owned())?;
+            let stopped = |_| "the Supervisor has stopped".to_owned();
+            let (accounts, servers) = (accounts.map_err(stopped)?, servers.map_err(stopped)?);
+            // Ten thousand accounts make several megabytes of text, which must not block other requests.
             let text = spawn_blocking(move || metrics.render(format, accounts, servers));
             text.await.map_err(|error| error.to_string())
         }
@@ -90,8 +88,8 @@ impl Operations for HostOperations {
     fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>> {
         let reloader = self.reloader.clone();
         async move {
-            let done = if apply { reloader.reload().await } else { reloader.preview().await };
-            done.map_err(|error| refused(&error))
+            let result = if apply { reloader.reload().await } else { reloader.preview().await };
+            result.map_err(|error| refused(&error))
         }
         .boxed()
     }
@@ -99,15 +97,13 @@ impl Operations for HostOperations {
 
 fn refused(error: &ReloadError) -> ReloadRefused {
     let problems = match error {
-        ReloadError::InvalidConfig(refused) => refused.problems.clone(),
+        ReloadError::InvalidConfig(invalid) => invalid.problems.clone(),
         ReloadError::ShuttingDown => Vec::new(),
     };
-    let finding = |Problem { key, message, remedy, .. }| ConfigProblem { key, problem: message, remedy };
+    let to_dto = |Problem { key, message, remedy, .. }| ConfigProblem { key, problem: message, remedy };
     let detail = match error {
-        ReloadError::InvalidConfig(_) => {
-            "the configuration cannot be used; everything goes on as it was".to_owned()
-        }
+        ReloadError::InvalidConfig(_) => "the configuration is invalid; nothing was changed".to_owned(),
         ReloadError::ShuttingDown => error.to_string(),
     };
-    ReloadRefused { detail, problems: problems.into_iter().map(finding).collect() }
+    ReloadRefused { detail, problems: problems.into_iter().map(to_dto).collect() }
 }

@@ -1,40 +1,44 @@
-//! Takes up changes while the host runs: of the configuration when it is asked to, and of the files with tokens, secrets
-//! and authorities by itself.
+//! Reloading: the configuration on request, and the files with tokens, secrets and certificate authorities whenever
+//! they change.
 
-mod apply;
 mod file_watch;
 mod watched_paths;
 
-use tokio::sync::{mpsc, oneshot};
+pub(super) use self::file_watch::FileWatch;
 
-pub(super) use super::accounts::{HostDeps, HostState, ReloadTriggers};
-pub(super) use file_watch::FileWatch;
+use std::convert::Infallible;
 
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+};
+
+use super::{accounts::HostState, signals::HangupSignals};
 use crate::{
-    config::{ConfigDiff, ConfigError, Problem},
+    config::{self, Config, ConfigDiff, ConfigError, Problem},
     sinks::SinkError,
 };
 
-/// Those who may wait for their turn before others have to wait to ask: one operator, or a few scripts.
-const MOST_WAITING: usize = 8;
+/// Capacity of the queue of reload requests: one operator, or a few scripts. Others wait to send.
+const QUEUE_LIMIT: usize = 8;
 
-/// Asks the host to read its configuration again. Clones ask the same host, from any thread.
+/// A handle that asks the host to read its configuration again. Clones ask the same host, from any thread.
 #[derive(Debug, Clone)]
 pub struct Reloader(mpsc::Sender<ReloadRequest>);
 
-/// Why nothing was changed.
+/// The reason why a reload changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReloadError {
-    /// The configuration cannot be used.
+    /// The configuration is invalid, or one of its sinks cannot be started.
     #[error(transparent)]
     InvalidConfig(#[from] ConfigError),
-    /// The host ends.
-    #[error("the host ends")]
+    /// The host is shutting down.
+    #[error("the host is shutting down")]
     ShuttingDown,
 }
 
 impl From<actix::MailboxError> for ReloadError {
-    /// A Supervisor without a mailbox has ended.
+    /// A closed mailbox means that the Supervisor has stopped.
     fn from(_: actix::MailboxError) -> Self {
         Self::ShuttingDown
     }
@@ -43,49 +47,164 @@ impl From<actix::MailboxError> for ReloadError {
 impl From<SinkError> for ReloadError {
     fn from(error: SinkError) -> Self {
         let what = format!("it cannot be started: {}", error.cause);
-        let problem = Problem::new(format!("sinks.{}", error.name), what, "mend that, and reload again");
+        let problem = Problem::new(format!("sinks.{}", error.name), what, "fix the cause and reload again");
         Self::InvalidConfig(ConfigError { file: None, problems: vec![problem] })
     }
 }
 
-/// The answer to a question: what was changed, or would be.
-type Answer = oneshot::Sender<Result<ConfigDiff, ReloadError>>;
+/// The sender of the result: the differences that were, or would be, applied.
+type Reply = oneshot::Sender<Result<ConfigDiff, ReloadError>>;
 
-/// What the host is asked.
+/// A request to reload or to preview a reload.
 #[derive(Debug)]
 pub(super) struct ReloadRequest {
-    /// Whether it is to be done, or only to be told.
-    pub(super) apply: bool,
-    pub(super) answer: Answer,
+    /// True to apply the changes, false for a preview.
+    apply: bool,
+    reply: Reply,
+}
+
+/// The events that cause a reload.
+pub(super) struct ReloadTriggers {
+    pub(super) requests: mpsc::Receiver<ReloadRequest>,
+    pub(super) hangups: HangupSignals,
+    pub(super) files: FileWatch,
 }
 
 impl Reloader {
-    /// A way to ask, and the host's end of it.
+    /// Returns a handle, and the host's receiver of the requests.
     pub(super) fn new() -> (Self, mpsc::Receiver<ReloadRequest>) {
-        let (sender, requests) = mpsc::channel(MOST_WAITING);
+        let (sender, requests) = mpsc::channel(QUEUE_LIMIT);
         (Self(sender), requests)
     }
 
-    /// Reads the configuration again, and takes up what differs; says what that was. One reload is under way at a time.
-    /// Once begun it is carried through, also when nobody waits for it any more.
+    /// Reads the configuration again, applies the differences, and returns them. One reload runs at a time, and once
+    /// started it is completed even if the returned future is dropped.
     ///
     /// # Errors
-    /// All that is wrong with the configuration, and nothing is changed; or that the host ends.
+    /// Fails with every problem of the configuration, and then changes nothing; or if the host is shutting down.
     pub async fn reload(&self) -> Result<ConfigDiff, ReloadError> {
-        self.ask(true).await
+        self.send(true).await
     }
 
-    /// Reads the configuration again, and says what a reload would do.
+    /// Reads the configuration again, and returns what a reload would change.
     ///
     /// # Errors
-    /// As [`Reloader::reload`].
+    /// The same as [`Reloader::reload`].
     pub async fn preview(&self) -> Result<ConfigDiff, ReloadError> {
-        self.ask(false).await
+        self.send(false).await
     }
 
-    async fn ask(&self, apply: bool) -> Result<ConfigDiff, ReloadError> {
-        let (answer, answered) = oneshot::channel();
-        self.0.send(ReloadRequest { apply, answer }).await.map_err(|_| ReloadError::ShuttingDown)?;
-        answered.await.unwrap_or(Err(ReloadError::ShuttingDown))
+    async fn send(&self, apply: bool) -> Result<ConfigDiff, ReloadError> {
+        let (reply, result) = oneshot::channel();
+        self.0.send(ReloadRequest { apply, reply }).await.map_err(|_| ReloadError::ShuttingDown)?;
+        result.await.unwrap_or(Err(ReloadError::ShuttingDown))
     }
+}
+
+impl HostState {
+    /// Performs reloads, one after another, as long as the host runs.
+    pub(super) async fn run_reloads(&mut self, triggers: &mut ReloadTriggers) -> Infallible {
+        loop {
+            // Watching starts before the files are read, so that no change is missed.
+            triggers.files.watch_files(self.config.files()).await;
+            self.reread_files().await;
+            tokio::select! {
+                () = triggers.hangups.next() => {
+                    // The result is in the log.
+                    let _ = self.reload().await;
+                }
+                Some(ReloadRequest { apply, reply }) = triggers.requests.recv() => {
+                    let result = if apply { self.reload().await } else { self.preview().await };
+                    // The receiver may be dropped.
+                    let _ = reply.send(result);
+                }
+                () = triggers.files.changed() => {}
+            }
+        }
+    }
+
+    /// Reads the configuration again and applies it. SIGHUP and the admin API both reload through this function.
+    async fn reload(&mut self) -> Result<ConfigDiff, ReloadError> {
+        self.deps.manager.reloading();
+        let result = match self.read_config().await {
+            Ok(config) => self.apply(config).await,
+            Err(error) => Err(error.into()),
+        };
+        match &result {
+            Ok(diff) => {
+                self.reset_log_level();
+                log_reload(diff, &self.config.warnings);
+            }
+            Err(error) => log_failure(error),
+        }
+        self.deps.manager.ready();
+        result
+    }
+
+    /// Sets the log level of the configuration; a level that an operator has set lasts until a reload.
+    fn reset_log_level(&self) {
+        if let Err(problem) = self.deps.level.set(&self.config.log.level.to_string()) {
+            tracing::warn!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+        }
+    }
+
+    async fn preview(&self) -> Result<ConfigDiff, ReloadError> {
+        Ok(ConfigDiff::between(&self.config, &self.read_config().await?))
+    }
+
+    async fn read_config(&self) -> Result<Config, ConfigError> {
+        let sources = self.sources.clone();
+        let read = spawn_blocking(move || Config::load(&sources, config::raise_open_files())).await;
+        read.unwrap_or_else(|error| {
+            let remedy = "see the log, and report it as a bug";
+            let problem = Problem::new("", format!("reading it failed unexpectedly ({error})"), remedy);
+            Err(ConfigError { file: Some(self.sources.file.clone()), problems: vec![problem] })
+        })
+    }
+
+    /// Reads the files with tokens, secrets and certificate authorities again, and applies what changed.
+    async fn reread_files(&mut self) {
+        let before = self.config.clone();
+        let read = spawn_blocking(move || {
+            let (config, problems) = before.reread_files();
+            let is_changed = !ConfigDiff::between(&before, &config).is_empty();
+            (config, problems, is_changed)
+        });
+        let Ok((config, problems, is_changed)) = read.await else { return };
+        for problem in problems.iter().filter(|problem| !self.reported_problems.contains(problem)) {
+            tracing::warn!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+        }
+        self.reported_problems = problems;
+        if !is_changed {
+            return;
+        }
+        match self.apply(config).await {
+            Ok(diff) => {
+                for change in &diff.changes {
+                    tracing::info!("a file changed; {change}");
+                }
+            }
+            Err(error) => log_failure(&error),
+        }
+    }
+}
+
+fn log_reload(diff: &ConfigDiff, warnings: &[Problem]) {
+    for warning in warnings {
+        tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
+    }
+    for change in &diff.changes {
+        tracing::info!("{change}");
+    }
+    tracing::info!(changes = diff.changes.len(), "the configuration was reloaded");
+}
+
+fn log_failure(error: &ReloadError) {
+    let ReloadError::InvalidConfig(invalid) = error else {
+        return tracing::warn!("the reload was refused: {error}");
+    };
+    for problem in &invalid.problems {
+        tracing::error!(key = problem.key, "{}; {}", problem.message, problem.remedy);
+    }
+    tracing::error!(errors = invalid.problems.len(), "the configuration is invalid; nothing was changed");
 }

@@ -4,16 +4,16 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::host::Exit;
+use super::Exit;
 
-/// Waits for the signals that ask a process to end.
+/// A listener for SIGINT and SIGTERM.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(super) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-/// A signal that asks the process to end.
+/// A signal that stops the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopSignal {
     /// SIGINT, as Ctrl-C sends it.
@@ -22,13 +22,13 @@ pub(super) enum StopSignal {
     Terminate,
 }
 
-impl Signals {
-    /// Listens from now on.
+impl StopSignals {
+    /// Starts listening.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
@@ -37,24 +37,24 @@ impl Signals {
     }
 }
 
-/// Waits for SIGHUP, by which a host is asked to read its configuration again.
+/// A listener for SIGHUP, which makes the host reload its configuration.
 #[derive(Debug)]
 pub(super) struct HangupSignals(Signal);
 
 impl HangupSignals {
-    /// Listens from now on.
+    /// Starts listening.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// The next one; several that come while nobody waits are one.
+    /// Waits for the next signal. Several signals between two calls count as one.
     pub(super) async fn next(&mut self) {
         self.0.recv().await;
     }
 }
 
 impl StopSignal {
-    /// How the process ends when it is not given the time to hand things over.
+    /// Returns the exit status of a host that this signal stops before it has shut down.
     pub(super) fn forced_exit(self) -> Exit {
         match self {
             Self::Interrupt => Exit::Interrupted,

@@ -1,4 +1,4 @@
-//! Opens the store that the configuration names.
+//! The store that the configuration selects.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use crate::{
     store::{DiskError, DiskSettings, DiskStore},
 };
 
-/// The store of this run.
+/// The open store.
 #[derive(Debug)]
-pub(crate) enum Store {
-    /// Nothing outlives the process.
+pub(super) enum Store {
+    /// Cursors are lost when the process ends.
     Memory,
     Disk(DiskStore),
 }
 
 impl Store {
-    /// Opens it; blocks for as long as that takes.
-    pub(crate) fn open(config: &StateConfig) -> Result<Self, DiskError> {
+    /// Opens the store, and blocks the calling thread meanwhile.
+    pub(super) fn open(config: &StateConfig) -> Result<Self, DiskError> {
         match config {
             StateConfig::Memory => {
-                tracing::info!("cursors are kept in memory; what is posted between two runs is not fetched");
+                tracing::info!("cursors are kept in memory; posts made between two runs are not fetched");
                 Ok(Self::Memory)
             }
             StateConfig::Disk { dir, fsync } => {
@@ -33,20 +33,20 @@ impl Store {
         }
     }
 
-    /// The store as its port, where there is one: the actors remember for as long as they live without it.
-    pub(crate) fn cursors(&self) -> Option<Arc<dyn CursorStore>> {
+    /// Returns the store on disk as its port. Without one, the actors keep cursors only in memory.
+    pub(super) fn cursors(&self) -> Option<Arc<dyn CursorStore>> {
         match self {
             Self::Memory => None,
             Self::Disk(store) => Some(Arc::new(store.clone())),
         }
     }
 
-    /// Closes it when all is committed.
-    pub(crate) async fn close(&self) {
+    /// Closes the store after all pending commits.
+    pub(super) async fn close(&self) {
         if let Self::Disk(store) = self
             && let Err(error) = store.close().await
         {
-            tracing::error!("the store was not closed well: {error}");
+            tracing::error!("cannot close the store: {error}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Tells systemd, or another service manager that speaks its protocol, how the host is.
+//! Notifications to systemd, or to another service manager with the same protocol.
 //!
 //! The protocol is `sd_notify(3)`: lines in a datagram to the socket that `NOTIFY_SOCKET` names. Without that variable
-//! there is nobody to tell, and nothing is done.
+//! nothing is sent.
 
 use std::{
     env, fmt, io,
@@ -21,133 +21,135 @@ use matterhost_actors::{
 use sd_notify::NotifyState;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The variable that names the service manager's socket.
+/// The environment variable that names the service manager's socket.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// The status is for people who look now and then; each change of it is work for the service manager.
+/// Minimum time between two updates of the status text. Each is work for the service manager.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
-/// Two pulses fit into what the service manager waits for: one that is late does not end the host.
-const PULSES: u32 = 2;
+/// Watchdog notifications per watchdog timeout, so that a single late one does not get the host killed.
+const NOTIFICATIONS_PER_TIMEOUT: u32 = 2;
 
-/// Sends a datagram of these lines.
+/// A function that sends a datagram of these lines.
 type Send = dyn Fn(&[NotifyState<'_>]) -> io::Result<()> + std::marker::Send + Sync;
 
-/// The service manager, if there is one.
+/// A client of the service manager; does nothing if there is none.
 #[derive(Clone)]
 pub struct ServiceManager {
     send: Option<Arc<Send>>,
     watchdog: Option<Duration>,
-    /// A manager that cannot be told is mentioned once.
-    mute: Arc<AtomicBool>,
+    /// True while notifications fail; the first failure is logged.
+    is_failing: Arc<AtomicBool>,
 }
 
 impl ServiceManager {
-    /// The one that the environment names, with the watchdog that it asks for (`WATCHDOG_USEC`).
+    /// Creates a client from the environment, with the watchdog timeout of `WATCHDOG_USEC`.
     pub fn from_env() -> Self {
         match env::var_os(SOCKET) {
             Some(_) => Self::new(sd_notify::notify, sd_notify::watchdog_enabled()),
-            None => Self { send: None, watchdog: None, mute: Arc::default() },
+            None => Self { send: None, watchdog: None, is_failing: Arc::default() },
         }
     }
 
-    /// One that is told by a function; `watchdog` is within what time it wants a sign of life.
+    /// Creates a client that sends with the given function. `watchdog` is the watchdog timeout.
     pub fn new(
         send: impl Fn(&[NotifyState<'_>]) -> io::Result<()> + std::marker::Send + Sync + 'static,
         watchdog: Option<Duration>,
     ) -> Self {
-        let watchdog = watchdog.filter(|within| !within.is_zero());
-        Self { send: Some(Arc::new(send)), watchdog, mute: Arc::default() }
+        let watchdog = watchdog.filter(|timeout| !timeout.is_zero());
+        Self { send: Some(Arc::new(send)), watchdog, is_failing: Arc::default() }
     }
 
-    /// The host has begun: its configuration is read and its accounts are added. They need not be ready: a server
-    /// that is down is no reason to start the host again.
+    /// Reports that the host has started, or has finished a reload: the configuration is read and the accounts are added.
+    /// They need not be ready, because a server that is down is no reason to restart the host.
     pub fn ready(&self) {
-        self.tell(&[NotifyState::Ready]);
+        self.notify(&[NotifyState::Ready]);
     }
 
-    /// The configuration is being read again; [`Self::ready`] tells the end, whatever came of it.
+    /// Reports the start of a reload; [`Self::ready`] reports its end, successful or not.
     pub fn reloading(&self) {
-        // The manager tells by the time which reload is meant.
+        // The manager identifies the reload by its time.
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::warn!(%error, "the service manager is not told of the reload"),
+            Ok(now) => self.notify(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!(%error, "cannot notify the service manager of the reload"),
         }
     }
 
-    /// The host hands over what was heard and ends; it asks for `within` to do so, whatever the manager's own limit.
+    /// Reports that the host is shutting down, and requests `within` for it instead of the manager's own timeout.
     pub fn stopping(&self, within: Duration) {
         let within = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
-        let status = NotifyState::Status("handing over what was heard");
-        self.tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(within), status]);
+        let status = NotifyState::Status("delivering the remaining events");
+        self.notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(within), status]);
         self.feed_watchdog();
     }
 
-    /// A sign of life between the steps of the end, when the Supervisor is gone, whose answers give it else. It is given by
-    /// hand, so a step that hangs gives none.
+    /// Feeds the watchdog between the steps of a shutdown. [`Self::watch`] no longer does, because the Supervisor has
+    /// stopped, and a step that hangs must not be covered up by a timer.
     pub fn feed_watchdog(&self) {
-        self.pulse(None);
+        self.notify_alive(None);
     }
 
-    /// Shows how many accounts are in which state, and feeds the watchdog: only when the Supervisor has answered, and
-    /// for nothing else. Ends with the Supervisor.
+    /// Reports the number of accounts in each state and feeds the watchdog, each time the Supervisor answers and only
+    /// then. Returns when the Supervisor has stopped.
     pub async fn watch(self, supervisor: Addr<Supervisor>) {
         if self.send.is_none() {
             return;
         }
-        let every = self.watchdog.map_or(STATUS_EVERY, |within| (within / PULSES).min(STATUS_EVERY));
+        let every = self
+            .watchdog
+            .map_or(STATUS_EVERY, |timeout| (timeout / NOTIFICATIONS_PER_TIMEOUT).min(STATUS_EVERY));
         let mut shown: Option<(Instant, String)> = None;
         loop {
-            let asked = Instant::now();
-            let Some(counts) = sign_of_life(&supervisor, every).await else { return };
+            let start = Instant::now();
+            let Some(counts) = count_states(&supervisor, every).await else { return };
             let status = Some(counts.to_string()).filter(|status| {
                 shown.as_ref().is_none_or(|(at, shown)| at.elapsed() >= STATUS_EVERY && shown != status)
             });
-            self.pulse(status.as_deref());
+            self.notify_alive(status.as_deref());
             if let Some(status) = status {
-                shown = Some((asked, status));
+                shown = Some((start, status));
             }
-            sleep(every.saturating_sub(asked.elapsed())).await;
+            sleep(every.saturating_sub(start.elapsed())).await;
         }
     }
 
-    fn pulse(&self, status: Option<&str>) {
+    fn notify_alive(&self, status: Option<&str>) {
         let watchdog = self.watchdog.map(|_| NotifyState::Watchdog);
         let lines: Vec<_> = watchdog.into_iter().chain(status.map(NotifyState::Status)).collect();
         if !lines.is_empty() {
-            self.tell(&lines);
+            self.notify(&lines);
         }
     }
 
-    /// The socket takes a datagram at once, unless a manager that hangs has left hundreds of them unread.
-    fn tell(&self, lines: &[NotifyState<'_>]) {
+    /// Sends a datagram. This does not block, unless a manager that hangs has left hundreds of datagrams unread.
+    fn notify(&self, lines: &[NotifyState<'_>]) {
         let Some(send) = &self.send else { return };
         match send(lines) {
-            Ok(()) => self.mute.store(false, Ordering::Relaxed),
+            Ok(()) => self.is_failing.store(false, Ordering::Relaxed),
             Err(error) => {
-                if !self.mute.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "the service manager ({SOCKET}) cannot be told how the host is");
+                if !self.is_failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "cannot notify the service manager ({SOCKET})");
                 }
             }
         }
     }
 }
 
-/// Waits for the Supervisor's answer, and tells when that takes longer than `patience`; how long it may take at last is for
-/// the service manager to say. None when the Supervisor is gone.
-async fn sign_of_life(supervisor: &Addr<Supervisor>, patience: Duration) -> Option<StateCounts> {
+/// Asks the Supervisor for the counts, and logs a warning if the answer takes longer than `warn_after`. Waits without
+/// limit: killing a host that hangs is up to the service manager. Returns `None` if the Supervisor has stopped.
+async fn count_states(supervisor: &Addr<Supervisor>, warn_after: Duration) -> Option<StateCounts> {
     let mut answer = pin!(supervisor.send(CountStates));
-    if let Ok(answer) = timeout(patience, &mut answer).await {
+    if let Ok(answer) = timeout(warn_after, &mut answer).await {
         return answer.ok();
     }
-    tracing::warn!("the Supervisor does not answer; the service manager gets no sign of life");
+    tracing::warn!("the Supervisor does not answer; the watchdog is not fed");
     answer.await.ok()
 }
 
 impl fmt::Debug for ServiceManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceManager")
-            .field("there", &self.send.is_some())
+            .field("enabled", &self.send.is_some())
             .field("watchdog", &self.watchdog)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! The store on disk, as the port has it.
+//! The store on disk as an implementation of the port [`CursorStore`].
 
 use std::{io, path::Path, sync::Arc, thread};
 
@@ -13,20 +13,20 @@ use tokio::sync::{
 };
 
 use super::{
+    database_file,
     error::DiskError,
-    file,
-    writer::{Answer, Change, Request, Writer},
+    writer::{Change, Reply, Request, Writer},
 };
 
-/// Requests that may wait for the disk: one commit for each of ten thousand accounts, as the port promises, and as
-/// many again.
-const QUEUE: usize = 20_000;
+/// Capacity of the queue of requests: one commit for each of ten thousand accounts, as the port promises, and as many
+/// again.
+const QUEUE_LIMIT: usize = 20_000;
 
-/// How the store on disk is kept.
+/// The settings of the store on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskSettings {
-    /// Whether a commit is answered only when the disk has it. Without it a commit outlives the process, but not a
-    /// crash of the machine, which may leave a file that is refused as damaged.
+    /// True if a commit is answered only after it is on the disk. Otherwise it outlives the process, but not a crash
+    /// of the machine, which may leave a file that is refused as damaged.
     pub fsync: bool,
 }
 
@@ -36,9 +36,10 @@ impl Default for DiskSettings {
     }
 }
 
-/// Keeps what accounts have acknowledged in one file, which no other process can use meanwhile. One thread of its own
-/// writes: all commits that wait for it become one transaction. Clones share the file; when the last one is dropped
-/// it is closed, a moment later.
+/// A store of cursors in one file, locked against other processes.
+///
+/// A thread of its own writes; all commits that wait for it become one transaction. Clones share the file, which is
+/// closed shortly after the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct DiskStore {
     requests: Sender<Request>,
@@ -46,42 +47,44 @@ pub struct DiskStore {
 }
 
 impl DiskStore {
-    /// Opens the store of a directory, and makes both where there are none. It reads the whole file, and blocks the
-    /// calling thread for it.
+    /// Opens the store of a directory, and creates the directory and the file if they do not exist. Reads the whole
+    /// file, and blocks the calling thread meanwhile.
     ///
     /// # Errors
-    /// When the file is in use, damaged, of a newer format, or cannot be read or written: it is then as it was.
+    /// Fails if the file is in use, damaged, of a newer format, or cannot be read or written. The file is unchanged then.
     pub fn open(dir: &Path, settings: DiskSettings) -> Result<Self, DiskError> {
-        let database = file::open_or_make(dir, settings.fsync)?;
-        let path: Arc<Path> = file::path(dir).into();
-        let (requests, asked) = channel(QUEUE);
+        let database = database_file::open_or_create(dir, settings.fsync)?;
+        let path: Arc<Path> = database_file::path(dir).into();
+        let (requests, receiver) = channel(QUEUE_LIMIT);
         let writer = Writer::new(path.to_path_buf(), settings.fsync, database);
-        let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run(asked));
+        let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run(receiver));
         thread.map_err(|error: io::Error| DiskError::of_io(&path, &error))?;
         Ok(Self { requests, path })
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Closes the file, after all that was asked for before. Whatever is asked for later fails. A store that is not
-    /// closed is found whole too; it only takes longer to open.
+    /// Closes the file after all earlier requests; later requests fail. A store that is not closed is intact too, but
+    /// takes longer to open.
     pub fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.ask(Request::Close)
+        self.send(Request::Close)
     }
 
-    /// Asks the thread at once, whether or not anybody waits for the answer.
-    fn ask<T: Send + 'static>(
+    /// Sends a request to the thread immediately, even if the returned future is never polled.
+    fn send<T: Send + 'static>(
         &self,
-        request: impl FnOnce(Answer<T>) -> Request,
+        request: impl FnOnce(Reply<T>) -> Request,
     ) -> BoxFuture<'static, Result<T, StoreError>> {
-        let (answer, answered) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         let closed = DiskError::closed(&self.path);
-        match self.requests.try_send(request(answer)) {
-            Ok(()) => async { answered.await.unwrap_or_else(|_| Err(closed.into())) }.boxed(),
-            Err(TrySendError::Full(_)) => ready(Err(DiskError::too_many(&self.path, QUEUE).into())).boxed(),
+        match self.requests.try_send(request(reply)) {
+            Ok(()) => async { answer.await.unwrap_or_else(|_| Err(closed.into())) }.boxed(),
+            Err(TrySendError::Full(_)) => {
+                ready(Err(DiskError::queue_full(&self.path, QUEUE_LIMIT).into())).boxed()
+            }
             Err(TrySendError::Closed(_)) => ready(Err(closed.into())).boxed(),
         }
     }
@@ -90,16 +93,16 @@ impl DiskStore {
 impl CursorStore for DiskStore {
     fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Records, StoreError>> {
         let account = account.clone();
-        self.ask(|answer| Request::Load(account, answer))
+        self.send(|reply| Request::Load(account, reply))
     }
 
     fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
         let put = Change::Put(account.clone(), Box::new(changes));
-        self.ask(|answer| Request::Change(put, answer))
+        self.send(|reply| Request::Change(put, reply))
     }
 
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
         let forget = Change::Forget(account.clone());
-        self.ask(|answer| Request::Change(forget, answer))
+        self.send(|reply| Request::Change(forget, reply))
     }
 }

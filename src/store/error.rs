@@ -1,4 +1,4 @@
-//! What can be wrong with the store on disk, and what to do about it.
+//! Errors of the store on disk, with remedies.
 
 use std::{
     io::{self, ErrorKind},
@@ -7,47 +7,47 @@ use std::{
 
 use matterhost_actors::ports::StoreError;
 
-/// The store on disk could not be used, or not do what it was asked. What was kept is as it was.
+/// An error of the store on disk. The stored data is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {what}; {remedy}", path.display())]
 pub struct DiskError {
-    /// What kind of trouble it is.
+    /// The kind of error.
     pub kind: DiskErrorKind,
-    /// The file, or the directory where that is the trouble.
+    /// The file, or the directory if that is the cause.
     pub path: PathBuf,
-    /// What is wrong.
+    /// A description of the problem.
     pub what: String,
-    /// How to mend it.
+    /// A suggestion how to fix it.
     pub remedy: String,
 }
 
-/// The kinds of trouble with the store on disk.
+/// The kinds of errors of the store on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskErrorKind {
     /// Another process has the file open.
     InUse,
-    /// It is no store, or was damaged. It is left as it is.
+    /// The file is damaged or not a store. It is not changed.
     Damaged,
-    /// A newer version of this program wrote it.
+    /// A newer version of this program wrote the file.
     Newer,
-    /// There is no room on the disk.
+    /// The disk is full.
     Full,
-    /// This user may not write there, or nobody may.
+    /// The user may not write there, or the file system is read-only.
     Unwritable,
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
-    /// The system could not do it, for another reason.
+    /// Another error of the operating system.
     Failed,
     /// The store was closed, or its queue is full.
     Closed,
 }
 
-/// What went wrong within, before it is known which file it was.
+/// An error inside redb or the rows, without the path of the file.
 #[derive(Debug)]
 pub(super) enum Fault {
     Redb(Box<redb::Error>),
-    /// What is in the file is not what this program writes.
-    Strange(String),
+    /// The content is not what this program writes.
+    Malformed(String),
     Newer {
         found: u64,
         known: u64,
@@ -62,18 +62,18 @@ impl<E: Into<redb::Error>> From<E> for Fault {
 }
 
 impl Fault {
-    /// Says it of a file.
+    /// Adds the path of the file.
     pub(super) fn at(self, path: &Path) -> DiskError {
         match self {
             Self::Redb(error) => of_redb(path, *error),
-            Self::Strange(what) => damaged(path, &what),
+            Self::Malformed(what) => damaged(path, &what),
             Self::Newer { found, known } => DiskError {
                 kind: DiskErrorKind::Newer,
                 path: path.into(),
-                what: format!("it is of format {found}, and this program knows those up to {known}"),
+                what: format!("the file has format {found}, but this program supports formats up to {known}"),
                 remedy: "use the version of matterhost that wrote it, or a newer one".into(),
             },
-            Self::Panicked => damaged(path, "reading it failed in a way that no good file makes it fail"),
+            Self::Panicked => damaged(path, "reading it caused a panic"),
         }
     }
 }
@@ -98,8 +98,8 @@ fn damaged(path: &Path, what: &str) -> DiskError {
     DiskError {
         kind: DiskErrorKind::Damaged,
         path: path.into(),
-        what: format!("it is damaged, or no store of matterhost ({what}), and was left as it is"),
-        remedy: "put a backup in its place; or move it away to begin anew, without what was posted meanwhile"
+        what: format!("the file is damaged or not a matterhost store ({what}); it was not changed"),
+        remedy: "restore a backup; or move the file away to start from now, without the posts made since the last run"
             .into(),
     }
 }
@@ -109,29 +109,29 @@ fn failed(path: &Path, what: &str) -> DiskError {
         kind: DiskErrorKind::Failed,
         path: path.into(),
         what: what.to_owned(),
-        remedy: "look at the disk and at the system's log; it is tried again".into(),
+        remedy: "check the disk and the system log; matterhost keeps trying".into(),
     }
 }
 
 impl DiskError {
-    /// What the system said of a file or a directory.
+    /// Converts an I/O error of a file or a directory.
     pub(super) fn of_io(path: &Path, error: &io::Error) -> Self {
         let (kind, remedy) = match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                (DiskErrorKind::Full, "make room on that disk; it is tried again")
+                (DiskErrorKind::Full, "make room on that disk; matterhost keeps trying")
             }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => (
                 DiskErrorKind::Unwritable,
-                "give the user that runs matterhost the right to write there, or name another directory ([state] dir)",
+                "allow the user that runs matterhost to write there, or name another directory ([state] dir)",
             ),
             ErrorKind::NotFound => (
                 DiskErrorKind::Missing,
-                "`matterhost run` makes it at its first start; or look at [state] dir",
+                "`matterhost run` creates it at its first start; or check [state] dir",
             ),
             ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory => {
-                (DiskErrorKind::Unwritable, "name a directory of its own for it ([state] dir)")
+                (DiskErrorKind::Unwritable, "name a directory of its own ([state] dir)")
             }
-            // The file ends before what it speaks of, or begins with something else.
+            // The file is shorter than its header says, or begins with something else.
             ErrorKind::InvalidData | ErrorKind::UnexpectedEof => return damaged(path, &error.to_string()),
             _ => return failed(path, &error.to_string()),
         };
@@ -143,16 +143,16 @@ impl DiskError {
             kind: DiskErrorKind::Closed,
             path: path.into(),
             what: "the store is closed".into(),
-            remedy: "it is opened when matterhost starts".into(),
+            remedy: "matterhost opens it at its next start".into(),
         }
     }
 
-    pub(super) fn too_many(path: &Path, limit: usize) -> Self {
+    pub(super) fn queue_full(path: &Path, limit: usize) -> Self {
         Self {
             kind: DiskErrorKind::Closed,
             path: path.into(),
-            what: format!("{limit} requests wait for the disk already"),
-            remedy: "is the disk slow, or stuck? it is tried again".into(),
+            what: format!("the queue of {limit} requests is full"),
+            remedy: "check whether the disk is slow or stuck; matterhost keeps trying".into(),
         }
     }
 }

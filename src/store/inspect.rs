@@ -1,4 +1,4 @@
-//! What can be asked of a store by somebody who does not run accounts from it.
+//! Operations on a store that no host is using, for `matterhost check` and `matterhost state`.
 
 use std::path::Path;
 
@@ -6,68 +6,67 @@ use matterhost_actors::model::AccountName;
 use redb::ReadableDatabase as _;
 
 use super::{
-    Kept,
+    database_file::{self, catch_panic},
     error::{DiskError, DiskErrorKind},
-    file::{self, guarded},
-    rows,
+    rows::{self, StoredAccount},
 };
 
-/// How a store looks from outside.
+/// The status of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// There is none yet, and one can be made.
+pub enum StoreStatus {
+    /// The store does not exist, and can be created.
     New,
-    /// It is there, whole and free.
+    /// The store is intact and not in use.
     Usable,
-    /// Another process is using it.
+    /// Another process is using the store.
     InUse,
 }
 
-/// Looks whether a directory can be used, without changing anything.
+/// Inspects the store of a directory without changing anything.
 ///
 /// # Errors
-/// When it cannot.
-pub fn look(dir: &Path) -> Result<Look, DiskError> {
-    let path = file::path(dir);
+/// Fails if the store cannot be used or created.
+pub fn inspect(dir: &Path) -> Result<StoreStatus, DiskError> {
+    let path = database_file::path(dir);
     if path.try_exists().map_err(|error| DiskError::of_io(&path, &error))? {
-        return match file::open_to_look(&path) {
-            Ok(_) => Ok(Look::Usable),
-            Err(error) if error.kind == DiskErrorKind::InUse => Ok(Look::InUse),
+        return match database_file::open_read_only(&path) {
+            Ok(_) => Ok(StoreStatus::Usable),
+            Err(error) if error.kind == DiskErrorKind::InUse => Ok(StoreStatus::InUse),
             Err(error) => Err(error),
         };
     }
-    // The nearest directory that is there is where something would be made.
+    // The nearest existing directory is the one that must be writable.
     let nearest = dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("."));
     let nearest = if nearest.as_os_str().is_empty() { Path::new(".") } else { nearest };
-    // Nameless, and gone when it is dropped.
+    // An unnamed file, deleted when it is dropped.
     tempfile::tempfile_in(nearest).map_err(|error| DiskError::of_io(nearest, &error))?;
-    Ok(Look::New)
+    Ok(StoreStatus::New)
 }
 
-/// What is kept of every account, in short; nothing is changed.
+/// Lists the stored accounts without changing anything.
 ///
 /// # Errors
-/// When there is no store, it is in use, or cannot be read.
-pub fn list(dir: &Path) -> Result<Vec<Kept>, DiskError> {
-    let path = file::path(dir);
-    let database = file::open_to_look(&path)?;
-    guarded(|| rows::list(&database.begin_read()?)).map_err(|fault| fault.at(&path))
+/// Fails if the store does not exist, is in use, or cannot be read.
+pub fn list(dir: &Path) -> Result<Vec<StoredAccount>, DiskError> {
+    let path = database_file::path(dir);
+    let database = database_file::open_read_only(&path)?;
+    catch_panic(|| rows::list(&database.begin_read()?)).map_err(|fault| fault.at(&path))
 }
 
-/// Forgets an account, and says whether anything was kept of it.
+/// Forgets an account. Returns false if nothing was stored for it.
 ///
 /// # Errors
-/// When there is no store, it is in use, or cannot be written.
+/// Fails if the store does not exist, is in use, or cannot be written.
 pub fn forget(dir: &Path, account: &AccountName) -> Result<bool, DiskError> {
-    let path = file::path(dir);
-    let database = file::open(&path, true)?;
-    let forgotten = guarded(|| {
+    let path = database_file::path(dir);
+    let database = database_file::open(&path, true)?;
+    let forgotten = catch_panic(|| {
         let transaction = database.begin_write()?;
         let found = rows::forget(&transaction, account)?;
         transaction.commit()?;
         Ok(found)
     });
-    let closed = guarded(|| Ok(database.close()?));
+    let closed = catch_panic(|| Ok(database.close()?));
     let forgotten = forgotten.and_then(|forgotten| closed.map(|()| forgotten));
     forgotten.map_err(|fault| fault.at(&path))
 }

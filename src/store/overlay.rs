@@ -1,27 +1,25 @@
-//! Holds back what is written, so that a file can be opened and even repaired without being changed.
-
 use std::{collections::HashMap, io};
 
-/// Held in pieces of this size, that of redb's pages.
+/// Size of the pieces in which writes are kept: that of redb's pages.
 const PIECE: usize = 4096;
 
-/// What may be held, in bytes. To look at a store writes a few pages, and to migrate one writes at most all of it.
-const MOST_HELD: usize = 1 << 30;
+/// Limit of the kept writes in bytes. Inspecting a store writes a few pages, and migrating one at most all of it.
+const MAX_BYTES: usize = 1 << 30;
 
-/// What was written over a file that stays as it is.
+/// Writes kept in memory over an unchanged file, so that it can be opened and even repaired without being changed.
 #[derive(Debug)]
 pub(super) struct Overlay {
     pieces: HashMap<u64, Box<[u8]>>,
-    /// How long the file seems to be.
+    /// The apparent length of the file.
     len: u64,
-    /// How much of the real file is still to be seen: what was cut off once does not come back.
-    seen: u64,
+    /// The length of the real file that is still visible. Bytes that were cut off once do not reappear.
+    visible: u64,
 }
 
 impl Overlay {
-    /// Over a file of that length.
+    /// Creates an empty overlay over a file of the given length.
     pub(super) fn new(len: u64) -> Self {
-        Self { pieces: HashMap::new(), len, seen: len }
+        Self { pieces: HashMap::new(), len, visible: len }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -30,7 +28,7 @@ impl Overlay {
 
     pub(super) fn set_len(&mut self, len: u64) {
         if len < self.len {
-            self.seen = self.seen.min(len);
+            self.visible = self.visible.min(len);
             let end = len.div_ceil(PIECE as u64);
             self.pieces.retain(|piece, _| *piece < end);
             let rest = usize::try_from(len % PIECE as u64).unwrap_or_default();
@@ -43,7 +41,7 @@ impl Overlay {
         self.len = len;
     }
 
-    /// Reads as if all had been written; `below` reads from the real file.
+    /// Reads as if all writes had reached the file; `below` reads from the real file.
     pub(super) fn read(
         &self,
         offset: u64,
@@ -63,7 +61,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Takes what is written.
+    /// Keeps a write; `below` reads from the real file.
     pub(super) fn write(
         &mut self,
         offset: u64,
@@ -72,39 +70,39 @@ impl Overlay {
     ) -> io::Result<()> {
         for (piece, within, part) in parts(offset, data.len()) {
             if !self.pieces.contains_key(&piece) {
-                if self.pieces.len() >= MOST_HELD / PIECE {
+                if self.pieces.len() >= MAX_BYTES / PIECE {
                     return Err(io::Error::other(format!(
-                        "more than {MOST_HELD} bytes would have to be held"
+                        "more than {MAX_BYTES} bytes would have to be kept in memory"
                     )));
                 }
-                let mut held = vec![0; PIECE].into_boxed_slice();
-                self.read_below(piece * PIECE as u64, &mut held, &below)?;
-                self.pieces.insert(piece, held);
+                let mut bytes = vec![0; PIECE].into_boxed_slice();
+                self.read_below(piece * PIECE as u64, &mut bytes, &below)?;
+                self.pieces.insert(piece, bytes);
             }
             let data = &data[part];
-            if let Some(held) = self.pieces.get_mut(&piece) {
-                held[within..within + data.len()].copy_from_slice(data);
+            if let Some(bytes) = self.pieces.get_mut(&piece) {
+                bytes[within..within + data.len()].copy_from_slice(data);
             }
         }
         self.len = self.len.max(offset + data.len() as u64);
         Ok(())
     }
 
-    /// Reads from the real file what can still be seen of it; behind that there are zeros.
+    /// Reads the visible part of the real file, and zeros beyond it.
     fn read_below(
         &self,
         offset: u64,
         out: &mut [u8],
         below: impl Fn(u64, &mut [u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let there = usize::try_from(self.seen.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
-        let (seen, rest) = out.split_at_mut(there);
+        let visible = usize::try_from(self.visible.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let (from_file, rest) = out.split_at_mut(visible.min(out.len()));
         rest.fill(0);
-        if seen.is_empty() { Ok(()) } else { below(offset, seen) }
+        if from_file.is_empty() { Ok(()) } else { below(offset, from_file) }
     }
 }
 
-/// Which pieces a stretch touches: the piece, where in it, and which part of the stretch.
+/// Splits a range into pieces: for each its number, the offset in it, and the part of the range.
 fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
@@ -141,7 +139,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn it_reads_as_a_file_would_that_was_written_to(file in prop::collection::vec(1..=u8::MAX, 0..30_000), steps in steps()) {
+        fn it_reads_like_a_file_with_the_same_writes(file in prop::collection::vec(1..=u8::MAX, 0..30_000), steps in steps()) {
             let below = |offset: u64, out: &mut [u8]| {
                 let start = usize::try_from(offset).unwrap();
                 out.copy_from_slice(file.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?);

@@ -1,4 +1,4 @@
-//! What lies where: a row an account, and a row a channel, each a JSON object.
+//! The tables: one row per account and one per channel, each a JSON object.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,34 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
 
-/// By the account's name.
+/// Rows of accounts, by name.
 const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
 
-/// By the account's name and the channel's id: parts of a key that cannot run into each other.
+/// Rows of channels, by the account's name and the channel's id. As a tuple, the two parts of the key cannot run into
+/// each other.
 const CHANNELS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("channels");
 
-/// What is kept of one account, in short.
+/// A summary of the rows of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The account's name, as the configuration had it.
+pub struct StoredAccount {
+    /// The account's name in the configuration.
     pub account: String,
-    /// The user that its token named.
+    /// The user whom its token belongs to.
     pub user: Option<UserId>,
-    /// How many channels have a cursor.
+    /// Number of channels with a cursor.
     pub channels: usize,
-    /// The newest server time that was seen at the last complete listing, in milliseconds.
+    /// Newest server time at the last complete listing, in milliseconds.
     pub listed_at: Option<i64>,
 }
 
-/// Makes the tables of a new file.
-pub(super) fn make(transaction: &WriteTransaction) -> Result<(), Fault> {
+/// Creates the tables of a new file.
+pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(ACCOUNTS)?;
     transaction.open_table(CHANNELS)?;
     Ok(())
 }
 
-/// Puts changes on what is kept of an account.
+/// Writes changed records of an account.
 pub(super) fn put(
     transaction: &WriteTransaction,
     account: &AccountName,
@@ -42,20 +43,20 @@ pub(super) fn put(
 ) -> Result<(), Fault> {
     let account = account.as_str();
     if let Some(record) = &changes.account {
-        transaction.open_table(ACCOUNTS)?.insert(account, write(record)?.as_slice())?;
+        transaction.open_table(ACCOUNTS)?.insert(account, to_json(record)?.as_slice())?;
     }
     let mut channels = transaction.open_table(CHANNELS)?;
     for (channel, record) in &changes.channels {
-        channels.insert((account, channel.as_str()), write(record)?.as_slice())?;
+        channels.insert((account, channel.as_str()), to_json(record)?.as_slice())?;
     }
     Ok(())
 }
 
-/// Takes out all that is kept of an account, readable or not, and says whether there was anything.
+/// Deletes all rows of an account, readable or not. Returns false if there were none.
 pub(super) fn forget(transaction: &WriteTransaction, account: &AccountName) -> Result<bool, Fault> {
     let account = account.as_str();
     let mut found = transaction.open_table(ACCOUNTS)?.remove(account)?.is_some();
-    let end = after(account);
+    let end = next_name(account);
     transaction.open_table(CHANNELS)?.retain_in((account, "")..(end.as_str(), ""), |_, _| {
         found = true;
         false
@@ -63,39 +64,39 @@ pub(super) fn forget(transaction: &WriteTransaction, account: &AccountName) -> R
     Ok(found)
 }
 
-/// All that is kept of an account.
+/// Reads all records of an account.
 pub(super) fn load(transaction: &ReadTransaction, account: &AccountName) -> Result<Records, Fault> {
     let account = account.as_str();
     let mut records = Records::default();
     if let Some(row) = transaction.open_table(ACCOUNTS)?.get(account)? {
-        records.account = Some(read::<AccountRecord>(row.value(), account, "")?);
+        records.account = Some(from_json::<AccountRecord>(row.value(), account, "")?);
     }
-    let end = after(account);
+    let end = next_name(account);
     for row in transaction.open_table(CHANNELS)?.range((account, "")..(end.as_str(), ""))? {
         let (key, row) = row?;
         let (_, channel) = key.value();
-        records.channels.insert(channel.into(), read::<ChannelRecord>(row.value(), account, channel)?);
+        records.channels.insert(channel.into(), from_json::<ChannelRecord>(row.value(), account, channel)?);
     }
     Ok(records)
 }
 
-/// What is kept of every account, in short.
-pub(super) fn list(transaction: &ReadTransaction) -> Result<Vec<Kept>, Fault> {
-    let mut kept = BTreeMap::<String, Kept>::new();
+/// Summarizes the rows of every account, by name.
+pub(super) fn list(transaction: &ReadTransaction) -> Result<Vec<StoredAccount>, Fault> {
+    let mut accounts = BTreeMap::<String, StoredAccount>::new();
     for row in transaction.open_table(ACCOUNTS)?.iter()? {
         let (name, row) = row?;
-        let record = read::<AccountRecord>(row.value(), name.value(), "")?;
-        let one = of(&mut kept, name.value());
-        (one.user, one.listed_at) = (record.user, record.listed_at);
+        let record = from_json::<AccountRecord>(row.value(), name.value(), "")?;
+        let account = entry(&mut accounts, name.value());
+        (account.user, account.listed_at) = (record.user, record.listed_at);
     }
     for row in transaction.open_table(CHANNELS)?.iter()? {
-        of(&mut kept, row?.0.value().0).channels += 1;
+        entry(&mut accounts, row?.0.value().0).channels += 1;
     }
-    Ok(kept.into_values().collect())
+    Ok(accounts.into_values().collect())
 }
 
-fn of<'a>(kept: &'a mut BTreeMap<String, Kept>, account: &str) -> &'a mut Kept {
-    kept.entry(account.to_owned()).or_insert_with(|| Kept {
+fn entry<'a>(accounts: &'a mut BTreeMap<String, StoredAccount>, account: &str) -> &'a mut StoredAccount {
+    accounts.entry(account.to_owned()).or_insert_with(|| StoredAccount {
         account: account.to_owned(),
         user: None,
         channels: 0,
@@ -103,28 +104,29 @@ fn of<'a>(kept: &'a mut BTreeMap<String, Kept>, account: &str) -> &'a mut Kept {
     })
 }
 
-/// Whether the tables are there, so that a file which only looks like a store is found out at once.
-pub(super) fn look(transaction: &ReadTransaction) -> Result<(), Fault> {
-    let there = |result: Result<(), TableError>| match result {
-        Err(TableError::TableDoesNotExist(name)) => Err(Fault::Strange(format!("it has no table {name}"))),
+/// Checks that the tables exist, so that another program's file is refused at once.
+pub(super) fn check_tables(transaction: &ReadTransaction) -> Result<(), Fault> {
+    let exists = |result: Result<(), TableError>| match result {
+        Err(TableError::TableDoesNotExist(name)) => Err(Fault::Malformed(format!("it has no table {name}"))),
         result => result.map_err(Fault::from),
     };
-    there(transaction.open_table(ACCOUNTS).map(drop))?;
-    there(transaction.open_table(CHANNELS).map(drop))
+    exists(transaction.open_table(ACCOUNTS).map(drop))?;
+    exists(transaction.open_table(CHANNELS).map(drop))
 }
 
-/// The name that comes next in order: nothing lies between a text and the same text with a zero behind it.
-fn after(account: &str) -> String {
+/// Returns the next possible name in order: no text lies between `account` and `account` followed by a NUL.
+fn next_name(account: &str) -> String {
     format!("{account}\0")
 }
 
-fn write(record: &impl Serialize) -> Result<Vec<u8>, Fault> {
-    serde_json::to_vec(record).map_err(|error| Fault::Strange(format!("a record cannot be written: {error}")))
+fn to_json(record: &impl Serialize) -> Result<Vec<u8>, Fault> {
+    serde_json::to_vec(record)
+        .map_err(|error| Fault::Malformed(format!("a record cannot be serialized: {error}")))
 }
 
-fn read<'a, T: Deserialize<'a>>(row: &'a [u8], account: &str, channel: &str) -> Result<T, Fault> {
+fn from_json<'a, T: Deserialize<'a>>(row: &'a [u8], account: &str, channel: &str) -> Result<T, Fault> {
     serde_json::from_slice(row).map_err(|error| {
         let channel = if channel.is_empty() { String::new() } else { format!(", channel {channel}") };
-        Fault::Strange(format!("the row of account {account}{channel} cannot be read: {error}"))
+        Fault::Malformed(format!("the row of account {account}{channel} cannot be read: {error}"))
     })
 }

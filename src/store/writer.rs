@@ -1,4 +1,4 @@
-//! The one thread that touches the file.
+//! The thread that owns the file.
 
 use std::{
     mem,
@@ -14,32 +14,33 @@ use redb::{Database, ReadableDatabase as _};
 use tokio::sync::{mpsc::Receiver, oneshot};
 
 use super::{
+    database_file,
     error::{DiskError, Fault},
-    file, rows,
+    rows,
 };
 
-/// From one try to open the file again, after a failure, to the next: a full disk is asked often enough to go on
-/// soon, and not so often that each waiting account costs a look at the whole file.
-const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Time between two tries to reopen the file after a failure: short enough to continue soon once a full disk has room,
+/// long enough that not every waiting account costs reading the whole file.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
-/// Where an answer goes.
-pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+/// The sender of the answer to a request.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// What the thread can be asked.
+/// A request to the thread.
 pub(super) enum Request {
-    Load(AccountName, Answer<Records>),
-    Change(Change, Answer<()>),
-    /// The last one: closes the file.
-    Close(Answer<()>),
+    Load(AccountName, Reply<Records>),
+    Change(Change, Reply<()>),
+    /// Closes the file and ends the thread.
+    Close(Reply<()>),
 }
 
-/// What can be done to what is kept.
+/// A change of the stored records of an account.
 pub(super) enum Change {
     Put(AccountName, Box<Records>),
     Forget(AccountName),
 }
 
-/// Owns the file.
+/// The state of the thread.
 pub(super) struct Writer {
     path: PathBuf,
     fsync: bool,
@@ -48,7 +49,7 @@ pub(super) struct Writer {
 
 enum State {
     Open(Database),
-    /// It failed, for this reason, and was last tried then.
+    /// The last failure, and the time of the last try.
     Failed(DiskError, Instant),
 }
 
@@ -57,65 +58,65 @@ impl Writer {
         Self { path, fsync, state: State::Open(database) }
     }
 
-    /// Serves until it is told to close, or nobody can ask any more.
+    /// Serves requests until one to close the file, or until all senders are dropped.
     pub(super) fn run(mut self, mut requests: Receiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
-            // All that waits is one transaction; what comes meanwhile is the next. The queue bounds it.
+            // All waiting requests become one batch, bounded by the queue; later ones become the next.
             let waiting = requests.len();
             let mut batch = vec![first];
             batch.extend((0..waiting).map_while(|_| requests.try_recv().ok()));
-            if let Some(answer) = self.serve(batch) {
-                // Whoever asked may be gone, here and below.
-                let _ = answer.send(self.close().map_err(StoreError::from));
+            if let Some(reply) = self.serve(batch) {
+                // The receiver may be dropped, here and below.
+                let _ = reply.send(self.close().map_err(StoreError::from));
                 return;
             }
         }
-        // Whether it was closed well the next one who opens it finds out.
+        // A failed close is detected and repaired at the next open.
         let _ = self.close();
     }
 
-    /// Answers all but the wish to close, which it gives back.
-    fn serve(&mut self, batch: Vec<Request>) -> Option<Answer<()>> {
+    /// Answers all requests but one to close the file, whose reply it returns.
+    fn serve(&mut self, batch: Vec<Request>) -> Option<Reply<()>> {
         let (mut changes, mut waiting) = (Vec::new(), Vec::new());
         let (mut loads, mut close) = (Vec::new(), None);
         for request in batch {
             match request {
-                Request::Change(change, answer) => {
+                Request::Change(change, reply) => {
                     changes.push(change);
-                    waiting.push(answer);
+                    waiting.push(reply);
                 }
-                Request::Load(account, answer) => loads.push((account, answer)),
-                Request::Close(answer) => close = Some(answer),
+                Request::Load(account, reply) => loads.push((account, reply)),
+                Request::Close(reply) => close = Some(reply),
             }
         }
         if !changes.is_empty() {
-            let result = self.with(|database| change(database, &changes)).map_err(StoreError::from);
-            for answer in waiting {
-                let _ = answer.send(result.clone());
+            let result = self.with_database(|database| commit(database, &changes)).map_err(StoreError::from);
+            for reply in waiting {
+                let _ = reply.send(result.clone());
             }
         }
-        for (account, answer) in loads {
-            let loaded = self.with(|database| rows::load(&database.begin_read()?, &account));
-            let _ = answer.send(loaded.map_err(StoreError::from));
+        for (account, reply) in loads {
+            let loaded = self.with_database(|database| rows::load(&database.begin_read()?, &account));
+            let _ = reply.send(loaded.map_err(StoreError::from));
         }
         close
     }
 
-    /// Does something with the open file. After a failure that is not a row's own it is closed, and opened again
-    /// before the next try: redb does no more with a file that failed it once.
-    fn with<T>(&mut self, f: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, DiskError> {
-        self.open_again()?;
+    /// Runs `f` on the open file. A failure other than a malformed row closes the file, and the next call reopens it,
+    /// because redb refuses to use a file after an I/O error.
+    fn with_database<T>(&mut self, f: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, DiskError> {
+        self.reopen_if_failed()?;
         let database = match &self.state {
             State::Open(database) => database,
             State::Failed(error, _) => return Err(error.clone()),
         };
-        file::guarded(|| f(database)).map_err(|fault| {
-            let of_a_row = matches!(fault, Fault::Strange(_));
+        database_file::catch_panic(|| f(database)).map_err(|fault| {
+            let is_row_error = matches!(fault, Fault::Malformed(_));
             let error = fault.at(&self.path);
-            if !of_a_row {
+            if !is_row_error {
                 let failed = mem::replace(&mut self.state, State::Failed(error.clone(), Instant::now()));
-                // To close what failed may fail again, and says nothing new.
-                let _ = file::guarded(|| {
+                // Closing may fail again for the same reason.
+                let _ = database_file::catch_panic(|| {
                     drop(failed);
                     Ok(())
                 });
@@ -124,12 +125,12 @@ impl Writer {
         })
     }
 
-    fn open_again(&mut self) -> Result<(), DiskError> {
+    fn reopen_if_failed(&mut self) -> Result<(), DiskError> {
         let State::Failed(error, tried) = &self.state else { return Ok(()) };
-        if tried.elapsed() < OPEN_AGAIN_AFTER {
+        if tried.elapsed() < REOPEN_EVERY {
             return Err(error.clone());
         }
-        match file::open(&self.path, self.fsync) {
+        match database_file::open(&self.path, self.fsync) {
             Ok(database) => {
                 self.state = State::Open(database);
                 Ok(())
@@ -144,15 +145,15 @@ impl Writer {
     fn close(self) -> Result<(), DiskError> {
         match self.state {
             State::Open(database) => {
-                file::guarded(|| Ok(database.close()?)).map_err(|fault| fault.at(&self.path))
+                database_file::catch_panic(|| Ok(database.close()?)).map_err(|fault| fault.at(&self.path))
             }
             State::Failed(error, _) => Err(error),
         }
     }
 }
 
-/// All changes in one transaction, in the order in which they were asked for.
-fn change(database: &Database, changes: &[Change]) -> Result<(), Fault> {
+/// Commits the changes in one transaction, in the order of the requests.
+fn commit(database: &Database, changes: &[Change]) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
     for change in changes {
         match change {

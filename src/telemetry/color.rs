@@ -1,13 +1,13 @@
-//! Whether to use colours: for terminals, and for those who have not said no (no-color.org).
+//! Detection of color terminals.
 
 use std::{env, io::IsTerminal};
 
-/// Whether what is written there may have colours.
+/// Returns true if the stream is a terminal and `NO_COLOR` is not set (no-color.org).
 pub fn is_enabled(stream: &impl IsTerminal) -> bool {
-    may(stream.is_terminal(), env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()))
+    is_allowed(stream.is_terminal(), env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()))
 }
 
-fn may(terminal: bool, no_color: bool) -> bool {
+fn is_allowed(terminal: bool, no_color: bool) -> bool {
     terminal && !no_color
 }
 
@@ -17,7 +17,7 @@ mod tests {
 
     #[test]
     fn colours_are_for_terminals_only() {
-        assert!(may(true, false));
-        assert!(!may(true, true) && !may(false, false) && !may(false, true));
+        assert!(is_allowed(true, false));
+        assert!(!is_allowed(true, true) && !is_allowed(false, false) && !is_allowed(false, true));
     }
 }

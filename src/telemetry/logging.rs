@@ -1,9 +1,11 @@
-//! The log, on standard error: for people with colours on a terminal, for the journal of systemd with priorities, or
-//! JSON for programs.
+//! The log on standard error: in color on a terminal, with priorities for the systemd journal, or as JSON for
+//! programs.
 
 mod journal;
 mod level;
 mod one_line;
+
+pub use self::level::LogLevelHandle;
 
 use std::{io, sync::OnceLock};
 
@@ -12,28 +14,27 @@ use tracing_subscriber::{
     Layer, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
 };
 
-pub use self::level::LogLevelHandle;
 use self::one_line::OneLine;
 use super::color;
 use crate::config::{LogConfig, LogFormat};
 
-/// Begins to log, and gives what changes the level meanwhile. A process does it once; later calls change nothing, and
-/// give what the first one gave.
+/// Starts logging and returns the handle that changes the level. Later calls in the same process return the first
+/// handle and change nothing.
 pub fn init(config: &LogConfig) -> LogLevelHandle {
     static LEVEL: OnceLock<LogLevelHandle> = OnceLock::new();
-    LEVEL.get_or_init(|| begin(config)).clone()
+    LEVEL.get_or_init(|| install(config)).clone()
 }
 
-/// Sends what was logged and has not gone out yet; the program ends.
+/// Sends buffered log records before the program ends.
 pub fn flush() {
     #[cfg(feature = "otlp")]
     super::otlp::flush();
 }
 
-fn begin(config: &LogConfig) -> LogLevelHandle {
+fn install(config: &LogConfig) -> LogLevelHandle {
     let (filter, level) = LogLevelHandle::new(&config.level);
     let log = Registry::default().with(filter).with(writer(config.format));
-    // A log that somebody has set up before stays as it is.
+    // A logger that is already installed stays in place.
     #[cfg(not(feature = "otlp"))]
     let _ = log.try_init();
     #[cfg(feature = "otlp")]
@@ -49,7 +50,7 @@ fn begin(config: &LogConfig) -> LogLevelHandle {
     level
 }
 
-/// What writes the lines.
+/// Returns the layer that writes the lines.
 fn writer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,

@@ -1,39 +1,41 @@
-//! What is counted and measured, for Prometheus. `docs/METRICS.md` lists it.
+//! Prometheus metrics, listed in `docs/METRICS.md`.
 //!
-//! Gauges are read when somebody looks, from the Supervisor's snapshots; counters come from the stream of observations,
-//! from the sinks' meters and from the servers' tallies. What an account, a sink or a server has of its own goes with it, when
-//! somebody looks.
+//! Gauges come from the Supervisor's snapshots at each scrape; counters come from the stream of observations, the
+//! sinks' meters and the servers' request statistics. The series of an account, a sink or a server that is gone are
+//! removed at the next scrape.
 
 mod accounts;
 mod counts;
 mod event_types;
-mod format;
+mod exposition;
+mod host_process;
 mod labels;
-mod process;
 mod scrape;
 mod servers;
 mod sinks;
 mod timings;
 
+pub use self::{
+    counts::EventMeter,
+    exposition::Format,
+    sinks::{DeliveryTimer, SinkMeter},
+};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use matterhost_actors::{
     mattermost::RequestStats,
     model::{AccountName, AccountSnapshot, Fact, Observation, ServerName, ServerSnapshot, Subject},
 };
+use parking_lot::Mutex;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use self::{counts::AccountCounts, labels::CountsKey, scrape::Scrape, sinks::Sinks, timings::Timings};
-pub use self::{
-    counts::EventMeter,
-    format::Format,
-    sinks::{DeliveryTimer, SinkMeter},
-};
 
-/// All that is counted and measured. Clones share it.
+/// All metrics. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Inner>);
 
@@ -42,28 +44,28 @@ struct Inner {
     account_counts: AccountCounts,
     timings: Timings,
     sinks: Sinks,
-    tallies: Mutex<BTreeMap<ServerName, Arc<RequestStats>>>,
+    request_stats: Mutex<BTreeMap<ServerName, Arc<RequestStats>>>,
     /// Facts of each server and its accounts.
     facts: Mutex<BTreeMap<(ServerName, &'static str), u64>>,
-    /// Observations that came too fast to be counted.
+    /// Observations that were lost because they came too fast.
     missed: AtomicU64,
 }
 
 impl Metrics {
-    /// Nothing counted yet. With `per_account` each account has series of its own, else the accounts of a server share
-    /// theirs.
+    /// Creates empty metrics. With `per_account` each account has its own series; otherwise the accounts of a server
+    /// share theirs.
     pub fn new(per_account: bool) -> Self {
         Self(Arc::new(Inner {
             account_counts: AccountCounts::new(per_account),
             timings: Timings::default(),
             sinks: Sinks::default(),
-            tallies: Mutex::default(),
+            request_stats: Mutex::default(),
             facts: Mutex::default(),
             missed: AtomicU64::default(),
         }))
     }
 
-    /// Counts what is observed until the Supervisor is gone.
+    /// Counts observations until the Supervisor ends.
     pub async fn watch(self, mut observations: Receiver<Arc<Observation>>) {
         use std::sync::atomic::Ordering::Relaxed;
         loop {
@@ -77,14 +79,14 @@ impl Metrics {
         }
     }
 
-    /// Counts one observation.
+    /// Counts an observation.
     pub fn observe(&self, observation: &Observation) {
         let Observation { server, subject, fact, .. } = observation;
-        // In this order: whoever forgets the facts of a server forgets its times too.
+        // The times come first: `keep_servers` removes them only for servers that have facts or statistics.
         self.0.timings.observe(server, fact);
         self.0.count_fact(server, fact.label());
         if let Subject::Account(account, _) = subject {
-            // Most facts are probes: they are not looked up.
+            // Most facts are probes and need no lookup.
             match fact {
                 Fact::Closed { reason, charged, .. } => {
                     self.0
@@ -100,24 +102,25 @@ impl Metrics {
         }
     }
 
-    /// Counts the events of an account.
+    /// Returns the meter of an account's events.
     pub fn event_meter(&self, account: &AccountName, server: &ServerName) -> EventMeter {
         EventMeter::new(self.0.account_counts.get_or_create(account, server))
     }
 
-    /// Measures how a sink answers.
+    /// Returns the meter of a sink.
     pub fn sink_meter(&self, name: &str) -> SinkMeter {
         self.0.sinks.meter(name)
     }
 
-    /// Counts what is asked of a server; the same for the same server, so that nothing is lost when its client changes.
+    /// Returns the request statistics of a server. They are the same for every client of the server, so a changed
+    /// client loses no counts.
     pub fn request_stats(&self, server: &ServerName) -> Arc<RequestStats> {
-        let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stats = self.0.request_stats.lock();
         self.0.timings.add_server(server);
-        Arc::clone(tallies.entry(server.clone()).or_default())
+        Arc::clone(stats.entry(server.clone()).or_default())
     }
 
-    /// All of it as text, with the gauges from these snapshots.
+    /// Renders all metrics, with the gauges from these snapshots.
     pub fn render(
         &self,
         format: Format,
@@ -133,28 +136,25 @@ impl Metrics {
 
 impl Inner {
     fn count_fact(&self, server: &ServerName, fact: &'static str) {
-        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut facts = self.facts.lock();
         *facts.entry((server.clone(), fact)).or_default() += 1;
     }
 
-    /// Forgets servers that are no more, and what is told of them behind their end.
+    /// Removes servers that no longer exist, including facts counted after their end.
     fn keep_servers(&self, servers: &[ServerSnapshot]) {
-        let mut is_known: BTreeSet<_> = servers.iter().map(|server| server.server.clone()).collect();
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        // One whose request_stats is in use is about to be hosted, or has its last requests under way.
-        let in_use = tallies.iter().filter(|(_, request_stats)| Arc::strong_count(request_stats) > 1);
-        is_known.extend(in_use.map(|(server, _)| server.clone()));
-        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known: BTreeSet<_> = servers.iter().map(|server| server.server.clone()).collect();
+        let mut stats = self.request_stats.lock();
+        // Statistics in use belong to a server that is about to be hosted or has its last requests in flight.
+        let in_use = stats.iter().filter(|(_, stats)| Arc::strong_count(stats) > 1);
+        known.extend(in_use.map(|(server, _)| server.clone()));
+        let mut facts = self.facts.lock();
         let counted = facts.keys().map(|(server, _)| server);
         let gone: BTreeSet<_> =
-            tallies.keys().chain(counted).filter(|server| !is_known.contains(*server)).cloned().collect();
-        tallies.retain(|server, _| !gone.contains(server));
+            stats.keys().chain(counted).filter(|server| !known.contains(*server)).cloned().collect();
+        stats.retain(|server, _| !gone.contains(server));
         facts.retain(|(server, _), _| !gone.contains(server));
         for server in &gone {
             self.timings.remove_server(server);
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,5 @@
-//! Sends the log to an OpenTelemetry collector: OTLP over HTTP, each line a record with its fields as attributes.
-//!
-//! There are no spans: what happens to an account is told as facts, each whole by itself.
+//! Sends the log to an OpenTelemetry collector by OTLP over HTTP. Each line is a record with its fields as
+//! attributes. There are no spans: each fact about an account is complete by itself.
 
 mod client;
 
@@ -18,30 +17,31 @@ use opentelemetry_sdk::{
 
 use self::client::HttpClient;
 
-/// Records that wait while the collector does not keep up, about a megabyte; more are left out.
+/// The longest queue for a slow collector, about a megabyte; further records are dropped.
 const QUEUE_RECORDS: usize = 2_048;
-/// Records that go together.
+/// The most records in a request.
 const BATCH_RECORDS: usize = 512;
-/// How long a record waits for others to go with: somebody may be looking.
-const BATCH_AFTER: Duration = Duration::from_secs(1);
-/// How long the last records may take when the program ends.
-const END_WITHIN: Duration = Duration::from_secs(5);
-/// What comes after the address of a collector.
+/// The longest wait for further records; short, because an operator may be watching.
+const BATCH_DELAY: Duration = Duration::from_secs(1);
+/// The time limit for the last records when the program ends.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The path that is appended to the collector's address.
 const PATH: &str = "/v1/logs";
 
-/// What sends; it has to be told when the program ends.
+/// The provider, kept for the shutdown.
 static PROVIDER: OnceLock<SdkLoggerProvider> = OnceLock::new();
 
-/// What takes lines of the log.
-pub(in crate::telemetry) type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
+/// The layer that receives log lines.
+pub(super) type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
 
-/// Begins to send, to the address that is given or that the standard variables name; `None` when neither does.
+/// Starts sending to the given address or the one in the standard variables. Returns `None` if neither is set.
 ///
 /// # Errors
-/// When the address or one of the variables cannot be used.
-pub(in crate::telemetry) fn start(endpoint: Option<&str>) -> Option<Result<Bridge, String>> {
-    let named = [OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT].into_iter().any(is_set);
-    (endpoint.is_some() || named).then(|| build(endpoint).map_err(|error| error.to_string()))
+/// Returns an error if the address or a variable is invalid.
+pub(super) fn start(endpoint: Option<&str>) -> Option<Result<Bridge, String>> {
+    let is_configured =
+        [OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT].into_iter().any(is_set);
+    (endpoint.is_some() || is_configured).then(|| build(endpoint).map_err(|error| error.to_string()))
 }
 
 fn is_set(variable: &str) -> bool {
@@ -56,23 +56,23 @@ fn build(endpoint: Option<&str>) -> Result<Bridge, Box<dyn std::error::Error>> {
     let batches = BatchConfigBuilder::default()
         .with_max_queue_size(QUEUE_RECORDS)
         .with_max_export_batch_size(BATCH_RECORDS)
-        .with_scheduled_delay(BATCH_AFTER)
+        .with_scheduled_delay(BATCH_DELAY)
         .build();
     let processor = BatchLogProcessor::builder(exporter.build()?).with_batch_config(batches).build();
     let resource = Resource::builder().with_service_name(env!("CARGO_PKG_NAME"));
     let provider =
         SdkLoggerProvider::builder().with_resource(resource.build()).with_log_processor(processor).build();
     let bridge = OpenTelemetryTracingBridge::new(&provider);
-    // The log begins once.
+    // `logging::init` calls this once.
     let _ = PROVIDER.set(provider);
     Ok(bridge)
 }
 
-/// Sends what was logged and not sent.
-pub(in crate::telemetry) fn flush() {
+/// Sends the remaining records.
+pub(super) fn flush() {
     if let Some(provider) = PROVIDER.get()
-        && let Err(error) = provider.shutdown_with_timeout(END_WITHIN)
+        && let Err(error) = provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT)
     {
-        tracing::warn!(%error, "the last lines of the log may not have reached the collector");
+        tracing::warn!(%error, "the last log records may not have reached the collector");
     }
 }

@@ -1,4 +1,4 @@
-//! Who may see the page's data, and who may change something.
+//! Logins, logouts and read-only access.
 
 use fantoccini::key::Key;
 use matterhost_simulator::TOKEN_PREFIX;
@@ -8,19 +8,19 @@ use crate::{
     harness::{PageHarness, full_token, read_only_token},
 };
 
-/// What the browser itself says of an answer that a login begins with.
+/// The browser's own console message for the 401 that leads to a login.
 const REFUSED: &str = "401 (Unauthorized)";
 
-/// Everything that a tab keeps.
-const KEPT: &str = "return JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie])";
+/// Returns everything that the tab stores.
+const STORED: &str = "return JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie])";
 
 async fn log_in(browser: &Browser, token: &str) {
     browser.fill("#token", token).await;
     browser.press(Key::Enter).await;
 }
 
-/// The console holds refusals of tokens, and nothing else.
-async fn only_refusals(browser: &Browser) {
+/// Checks that the console contains refused tokens and nothing else.
+async fn assert_only_refusals(browser: &Browser) {
     let console = browser.console().await;
     assert!(console.iter().all(|line| line.contains(REFUSED)), "{console:#?}");
 }
@@ -31,7 +31,7 @@ async fn without_a_token_nobody_logs_in() {
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=helpdesk]", "ready").await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;
-    browser.wait_for_text("#verdict", "all 2 well").await;
+    browser.wait_for_text("#verdict", "all 2 healthy").await;
     assert_eq!(browser.execute("return document.getElementById('logout').hidden").await, true);
     browser.assert_console_is_empty().await;
 }
@@ -40,11 +40,11 @@ async fn without_a_token_nobody_logs_in() {
 async fn a_token_is_asked_for_kept_in_the_tab_and_forgotten() {
     let harness = PageHarness::with_tokens();
     let browser = Browser::open(&harness.url).await;
-    browser.wait_for_text("#login", "asks for a token").await;
+    browser.wait_for_text("#login", "A token is required").await;
     for wrong in ["not the token at all", "wrong-token-of-the-tests", "tökén"] {
         log_in(&browser, wrong).await;
         browser.wait_for_text("#login-error", "That token is wrong").await;
-        assert_eq!(browser.execute(KEPT).await, r#"[{},{},""]"#);
+        assert_eq!(browser.execute(STORED).await, r#"[{},{},""]"#);
         browser.execute("document.getElementById('login-error').textContent = ''").await;
     }
     log_in(&browser, &full_token()).await;
@@ -52,15 +52,15 @@ async fn a_token_is_asked_for_kept_in_the_tab_and_forgotten() {
     browser.reload().await;
     browser.wait_for_text("[data-name=helpdesk]", "ready").await;
     let shown = browser.execute("return location.href + document.documentElement.outerHTML").await;
-    assert!(!shown.as_str().unwrap().contains(TOKEN_PREFIX), "the token stands in the page or its address");
+    assert!(!shown.as_str().unwrap().contains(TOKEN_PREFIX), "the page or its URL contains the token");
     browser.click("#logout").await;
     browser.wait_for_text("#login", "logged out").await;
-    assert_eq!(browser.execute(KEPT).await, r#"[{},{},""]"#);
+    assert_eq!(browser.execute(STORED).await, r#"[{},{},""]"#);
     let left = browser.execute("return document.documentElement.textContent.includes('helpdesk')").await;
-    assert_eq!(left, false, "what was shown is still in the page");
+    assert_eq!(left, false, "the page still contains data after the logout");
     browser.reload().await;
-    browser.wait_for_text("#login", "asks for a token").await;
-    only_refusals(&browser).await;
+    browser.wait_for_text("#login", "A token is required").await;
+    assert_only_refusals(&browser).await;
 }
 
 #[tokio::test]
@@ -69,8 +69,8 @@ async fn a_token_that_is_taken_no_more_leads_back_to_the_login() {
     let browser = Browser::open(&harness.url).await;
     browser.execute("sessionStorage.setItem('matterhost.token', 'an-old-token-of-the-tests')").await;
     browser.reload().await;
-    browser.wait_for_text("#login", "not taken any more").await;
-    only_refusals(&browser).await;
+    browser.wait_for_text("#login", "no longer valid").await;
+    assert_only_refusals(&browser).await;
 }
 
 #[tokio::test]
@@ -79,14 +79,14 @@ async fn a_token_that_may_look_changes_nothing_and_says_so() {
     let browser = Browser::open(&harness.url).await;
     log_in(&browser, &read_only_token()).await;
     browser.wait_for_text("[data-name=helpdesk]", "ready").await;
-    browser.wait_for_text(".tools", "looking only").await;
+    browser.wait_for_text(".tools", "read-only").await;
     browser.click("[data-name=helpdesk] .name").await;
-    browser.wait_for_text("#panel", "This token may only look").await;
+    browser.wait_for_text("#panel", "This token is read-only").await;
     let enabled = "return [...document.querySelectorAll('[data-act]')].filter(one => one.ariaDisabled !== 'true').length";
     browser.wait_for("details", "return document.querySelectorAll('#panel [data-act]').length === 4").await;
     assert_eq!(browser.execute(enabled).await, 0);
     browser.click("#panel [data-act=restart]").await;
-    browser.wait_for_text("#said", "may only look").await;
+    browser.wait_for_text("#notice", "read-only").await;
     assert_eq!(browser.execute("return document.getElementById('dialog').open").await, false);
-    only_refusals(&browser).await;
+    assert_only_refusals(&browser).await;
 }

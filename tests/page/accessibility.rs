@@ -1,4 +1,4 @@
-//! Who cannot see the page, or not its colours, or has no mouse: axe finds nothing to say.
+//! Checks all views for accessibility with axe.
 
 use std::{fs, path::Path};
 
@@ -9,52 +9,52 @@ use crate::{
     harness::{PageHarness, full_token},
 };
 
-/// Gives what axe holds against the page: the rule, why, and where.
-const ASK: &str = "
+/// Returns the violations that axe finds: the rule, the reason and the elements.
+const RUN_AXE: &str = "
     const done = arguments[0];
-    const told = ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`;
+    const describe = ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`;
     axe.run(document, { resultTypes: ['violations'] }).then(
-        ({ violations, passes }) => done({ wrong: violations.map(told), held: passes.length }),
+        ({ violations, passes }) => done({ wrong: violations.map(describe), held: passes.length }),
         (error) => done({ wrong: [String(error)], held: 0 }));";
 
-/// axe itself, which tests/run.sh fetches: it is under another licence than this repository, and not a part of it.
+/// Returns the source of axe. tests/run.sh downloads it, because its licence differs from that of this repository.
 fn axe() -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools/axe-core/axe.min.js");
     fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!("{} cannot be read ({error}): tests/run.sh fetches it", path.display())
+        panic!("{} cannot be read ({error}); tests/run.sh downloads it", path.display())
     })
 }
 
-async fn holds(browser: &Browser, axe: &str, where_: &str) {
+async fn assert_accessible(browser: &Browser, axe: &str, view: &str) {
     browser.execute(axe).await;
-    let said = browser.execute_async(ASK, Vec::new()).await;
-    assert_eq!(said["wrong"], Value::Array(Vec::new()), "{where_}");
-    assert!(said["held"].as_u64().unwrap() > 5, "axe has hardly looked: {said}");
-    browser.screenshot(where_).await;
+    let result = browser.execute_async(RUN_AXE, Vec::new()).await;
+    assert_eq!(result["wrong"], Value::Array(Vec::new()), "{view}");
+    assert!(result["held"].as_u64().unwrap() > 5, "axe has checked too few rules: {result}");
+    browser.screenshot(view).await;
 }
 
-/// A list with one that is ill, its details with the tail, a dialog, and the login, in one size and one colour.
+/// Checks each view: the login, a list with an unhealthy account, its details, a dialog, and the tail.
 async fn walk(harness: &PageHarness, browser: &Browser, axe: &str, name: &str) {
     browser.goto("about:blank").await;
     browser.goto(&harness.url).await;
     browser.fill("#token", "wrong-token-of-the-tests\n").await;
     browser.wait_for_text("#login-error", "wrong").await;
-    holds(browser, axe, &format!("login-{name}")).await;
+    assert_accessible(browser, axe, &format!("login-{name}")).await;
     browser.fill("#token", &format!("{}\n", full_token())).await;
     browser.wait_for_text("[data-name=oncall]", "blocked").await;
-    holds(browser, axe, &format!("list-{name}")).await;
+    assert_accessible(browser, axe, &format!("list-{name}")).await;
     browser.click("[data-name=oncall] .name").await;
     browser.wait_for_text("#panel .endings", "the token is refused").await;
-    holds(browser, axe, &format!("detail-{name}")).await;
+    assert_accessible(browser, axe, &format!("detail-{name}")).await;
     browser.click("#panel [data-act=restart]").await;
     browser.wait_for_text("#dialog", "Restart oncall?").await;
-    holds(browser, axe, &format!("dialog-{name}")).await;
+    assert_accessible(browser, axe, &format!("dialog-{name}")).await;
     browser.click("#dialog-cancel").await;
     browser.click("#tail-toggle").await;
-    browser.wait_for("the stream", "return document.getElementById('tail-said').textContent === ''").await;
+    browser.wait_for("the stream", "return document.getElementById('tail-status').textContent === ''").await;
     harness.fixture.simulator.cycle(&harness.fixture.bot.user_id);
     browser.wait_for_text("#tail-lines", "ready after").await;
-    holds(browser, axe, &format!("tail-{name}")).await;
+    assert_accessible(browser, axe, &format!("tail-{name}")).await;
     browser.click("#logout").await;
 }
 

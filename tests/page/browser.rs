@@ -1,4 +1,4 @@
-//! A browser with the page in it, and what a person does there.
+//! A browser that shows the page, driven as a person would.
 
 use std::{env, fs, path::PathBuf};
 
@@ -8,28 +8,28 @@ use serde_json::{Value, json};
 
 use crate::{chrome_commands::ChromeCommand, driver::Chromedriver, program::DEADLINE};
 
-/// Where screenshots go, when they are wanted.
+/// The environment variable with the folder for screenshots; without it none are taken.
 const SHOTS: &str = "MATTERHOST_SHOTS";
 
-/// A wide window, as on a desk.
+/// The size of a desktop window.
 pub(crate) const WIDE: (u32, u32) = (1400, 900);
-/// A narrow one, as on a telephone.
+/// The size of a phone window.
 pub(crate) const NARROW: (u32, u32) = (420, 800);
 
-/// Looks again and again in the page until `holds()` gives something, or the deadline is over; gives it, or what is shown.
-/// The body of `holds` stands before it: the page's policy lets no text become a function.
+/// Polls in the page until `holds()` returns a true value or the deadline passes; returns the value, or the text shown.
+/// `holds` is defined in front of it, because the page's policy forbids turning text into a function.
 const UNTIL: &str = "
     const [deadline, done] = arguments;
     const end = performance.now() + deadline;
-    (function look() {
+    (function poll() {
         let value;
         try { value = holds(); } catch (error) { value = null; }
         if (value) { done({ value }); }
         else if (performance.now() > end) { done({ text: document.body.innerText }); }
-        else { setTimeout(look, 20); }
+        else { setTimeout(poll, 20); }
     })();";
 
-/// A browser. Dropping it ends it.
+/// A browser, which is closed on drop.
 pub(crate) struct Browser {
     client: Client,
     _driver: Chromedriver,
@@ -42,9 +42,9 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(driver.capabilities());
         let client = builder.connect(&driver.url()).await.unwrap();
-        // Longer than what waits in the page: that one says more when it gives up.
-        let patient = TimeoutConfiguration::new(Some(2 * DEADLINE), Some(2 * DEADLINE), None);
-        client.update_timeouts(patient).await.unwrap();
+        // Longer than the deadline in the page, whose failure message says more.
+        let timeouts = TimeoutConfiguration::new(Some(2 * DEADLINE), Some(2 * DEADLINE), None);
+        client.update_timeouts(timeouts).await.unwrap();
         let browser = Self { client, _driver: driver };
         browser.resize(WIDE).await;
         browser.set_dark_mode(false).await;
@@ -60,29 +60,29 @@ impl Browser {
         self.client.refresh().await.unwrap();
     }
 
-    /// Runs the body of a function in the page.
+    /// Runs the body of a function in the page and returns its result.
     pub(crate) async fn execute(&self, body: &str) -> Value {
         self.client.execute(body, Vec::new()).await.unwrap_or_else(|error| panic!("{body}: {error}"))
     }
 
-    /// Runs the body of a function that calls its last argument with what it found.
+    /// Runs the body of an asynchronous function, which calls its last argument with the result.
     pub(crate) async fn execute_async(&self, body: &str, arguments: Vec<Value>) -> Value {
         self.client.execute_async(body, arguments).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Waits until the body of a function gives something true, and gives it.
+    /// Waits until the body of a function returns a true value, and returns it.
     pub(crate) async fn wait_for(&self, what: &str, body: &str) -> Value {
         let deadline = u64::try_from(DEADLINE.as_millis()).unwrap();
         let script = format!("const holds = () => {{ {body} }};\n{UNTIL}");
-        let mut said = self.execute_async(&script, vec![json!(deadline)]).await;
-        if said["value"].is_null() {
+        let mut result = self.execute_async(&script, vec![json!(deadline)]).await;
+        if result["value"].is_null() {
             let console = self.console().await;
-            panic!("{what} did not come; the page shows:\n{}\nthe console: {console:#?}", said["text"]);
+            panic!("no {what} in time; the page shows:\n{}\nthe console: {console:#?}", result["text"]);
         }
-        said["value"].take()
+        result["value"].take()
     }
 
-    /// Waits until an element's text holds these words, whatever stands between them.
+    /// Waits until an element's text contains these words, with any white space between them.
     pub(crate) async fn wait_for_text(&self, css: &str, words: &str) {
         let (css, words) = (json!(css), json!(words));
         let text = format!("document.querySelector({css}).innerText.replace(/\\s+/g, ' ')");
@@ -90,7 +90,7 @@ impl Browser {
         self.wait_for(&format!("{words} in {css}"), &body).await;
     }
 
-    /// Clicks as a person does: the element is waited for, in sight, and nothing lies over it.
+    /// Waits for an element and clicks it. The element must be visible and not covered.
     pub(crate) async fn click(&self, css: &str) {
         let element = self.client.wait().for_element(Locator::Css(css)).await.unwrap();
         element.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
@@ -103,23 +103,23 @@ impl Browser {
         element.send_keys(text).await.unwrap();
     }
 
-    /// Presses keys where the focus is.
+    /// Presses a key in the focused element.
     pub(crate) async fn press(&self, key: Key) {
         self.type_text(&char::from(key).to_string()).await;
     }
 
-    /// Types where the focus is.
+    /// Types in the focused element.
     pub(crate) async fn type_text(&self, text: &str) {
         self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
     }
 
-    /// The window's size.
+    /// Sets the size of the window.
     pub(crate) async fn resize(&self, (width, height): (u32, u32)) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.tools("Emulation.setDeviceMetricsOverride", &size).await;
     }
 
-    /// What the system prefers.
+    /// Sets the preferred colour scheme.
     pub(crate) async fn set_dark_mode(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
@@ -130,7 +130,7 @@ impl Browser {
         self.client.issue_cmd(ChromeCommand::tools(command, parameters)).await.unwrap();
     }
 
-    /// What the console got since this was last asked for, but for hints.
+    /// Returns the errors and warnings of the console since the last call.
     pub(crate) async fn console(&self) -> Vec<String> {
         let lines = self.client.issue_cmd(ChromeCommand::log()).await.unwrap();
         let lines = lines.as_array().unwrap().iter();
@@ -138,17 +138,17 @@ impl Browser {
         bad.map(|line| line["message"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Holds that the console stayed silent; a refused policy, a fault in a script, a file that is missing speak there.
+    /// Checks that the console has no errors, such as policy violations, script errors and missing files.
     pub(crate) async fn assert_console_is_empty(&self) {
         let console = self.console().await;
         assert!(console.is_empty(), "{console:#?}");
     }
 
-    /// Takes a picture, when pictures are wanted.
+    /// Takes a screenshot, if a folder for them is set.
     pub(crate) async fn screenshot(&self, name: &str) {
         let Some(folder) = env::var_os(SHOTS).map(PathBuf::from) else { return };
         fs::create_dir_all(&folder).unwrap();
-        // What was changed a moment ago is drawn with the next frame but one.
+        // Recent changes are drawn after two frames.
         self.execute_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))", Vec::new())
             .await;
         let picture = self.client.screenshot().await.unwrap();

@@ -1,14 +1,14 @@
-//! What changes is seen as it changes, and what is asked for is done.
+//! Live updates and actions.
 
 use fantoccini::key::Key;
 
 use crate::{browser::Browser, harness::PageHarness};
 
-/// The names of all rows, in the order of the document.
+/// Returns the names of all rows, in the order of the document.
 const NAMES: &str =
     "return [...document.querySelectorAll('#spacer .row')].map(row => row.dataset.name).join()";
 
-/// The number of the connection that the details show.
+/// Returns the generation that the details show.
 const GENERATION: &str = "
     const terms = [...document.querySelectorAll('#panel dt')];
     return terms.find(term => term.textContent === 'Generation').nextElementSibling.textContent";
@@ -28,16 +28,16 @@ async fn a_bot_that_is_disabled_is_ill_at_once_and_first_and_well_again_later() 
     harness.fixture.simulator.disable(&harness.oncall.user_id);
     browser.wait_for_text("[data-name=oncall]", "blocked").await;
     browser.wait_for_text("[data-name=oncall] .why", "the token is refused (401)").await;
-    browser.wait_for_text("#verdict", "1 of 2 ill").await;
+    browser.wait_for_text("#verdict", "1 of 2 unhealthy").await;
     browser.wait_for_text("#changes", "oncall is blocked").await;
-    assert_eq!(browser.execute("return document.title").await, "(1 ill) matterhost");
+    assert_eq!(browser.execute("return document.title").await, "(1 unhealthy) matterhost");
     assert_eq!(browser.execute(NAMES).await, "oncall,helpdesk");
     let shape = "return document.querySelector('[data-name=oncall] use').getAttribute('href')";
     assert_eq!(browser.execute(shape).await, "#shape-bad");
 
     harness.fixture.simulator.enable(&harness.oncall.user_id);
     browser.wait_for_text("[data-name=oncall]", "ready").await;
-    browser.wait_for_text("#verdict", "all 2 well").await;
+    browser.wait_for_text("#verdict", "all 2 healthy").await;
     browser.wait_for_text("[data-name=oncall] .why", "back after").await;
     browser.assert_console_is_empty().await;
 }
@@ -52,13 +52,13 @@ async fn an_account_is_restarted_by_a_button_and_only_when_that_is_confirmed() {
     browser.click("#panel [data-act=restart]").await;
     browser.wait_for_text("#dialog", "Restart helpdesk?").await;
     browser.click("#dialog-cancel").await;
-    let back =
+    let focus =
         "return document.activeElement.dataset.act === 'restart' && !document.getElementById('dialog').open";
-    browser.wait_for("the focus back on the button", back).await;
+    browser.wait_for("focus on the button", focus).await;
 
     browser.click("#panel [data-act=restart]").await;
     browser.click("#dialog-go").await;
-    browser.wait_for_text("#said", "Restart of helpdesk is asked for").await;
+    browser.wait_for_text("#notice", "Restart of helpdesk requested").await;
     browser.wait_for_text("#panel .endings", "restarted by an operator").await;
     assert_eq!(generation(&browser).await, 2);
     browser.wait_for_text("[data-name=helpdesk]", "ready").await;
@@ -81,11 +81,11 @@ async fn everything_can_be_done_by_keys() {
     browser.wait_for("its button", "return document.activeElement.dataset.act === 'restart'").await;
     browser.press(Key::Enter).await;
     browser.wait_for_text("#dialog", "Restart oncall?").await;
-    // An Enter that was held too long confirms nothing.
-    browser.wait_for("caution", "return document.activeElement.id === 'dialog-cancel'").await;
+    // An Enter held too long does not confirm.
+    browser.wait_for("focus on Cancel", "return document.activeElement.id === 'dialog-cancel'").await;
     browser.press(Key::Tab).await;
     browser.press(Key::Enter).await;
-    browser.wait_for_text("#said", "Restart of oncall is asked for").await;
+    browser.wait_for_text("#notice", "Restart of oncall requested").await;
     browser.wait_for("the focus", "return document.activeElement.dataset.act === 'restart'").await;
     browser.press(Key::Left).await;
     browser.press(Key::Enter).await;
@@ -110,12 +110,12 @@ async fn a_restart_of_the_service_is_survived() {
     browser.wait_for_text("[data-name=oncall]", "ready").await;
     harness.start_program();
     browser.wait_for("the connection", "return document.getElementById('banner').hidden").await;
-    browser.wait_for_text("#said", "started again").await;
+    browser.wait_for_text("#notice", "restarted").await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;
     browser.wait_for("two rows", &format!("return (() => {{ {NAMES} }})() === 'helpdesk,oncall'")).await;
     browser.wait_for_text("#counts", "all 2").await;
 
-    // It is live again.
+    // Updates arrive again.
     harness.fixture.simulator.disable(&harness.oncall.user_id);
     browser.wait_for_text("[data-name=oncall]", "blocked").await;
 }
@@ -128,16 +128,16 @@ async fn the_tail_tells_what_happens_and_can_be_held() {
     browser.click("#tail-toggle").await;
     browser.fill("#tail-account", "oncall").await;
     browser.press(Key::Enter).await;
-    browser.wait_for("the stream", "return document.getElementById('tail-said').textContent === ''").await;
+    browser.wait_for("the stream", "return document.getElementById('tail-status').textContent === ''").await;
 
-    // What happens to another is left out.
+    // Facts of other accounts are not shown.
     harness.fixture.simulator.cycle(&harness.fixture.bot.user_id);
     browser.wait_for_text("[data-name=helpdesk] .why", "back after").await;
     harness.fixture.simulator.disable(&harness.oncall.user_id);
     browser.wait_for_text("#tail-lines", "the connection ended").await;
     browser.click("#tail-pause").await;
     harness.fixture.simulator.enable(&harness.oncall.user_id);
-    browser.wait_for_text("#tail-said", "more").await;
+    browser.wait_for_text("#tail-status", "more").await;
     let ready = "return document.getElementById('tail-lines').innerText.includes('ready after')";
     assert_eq!(browser.execute(ready).await, false);
     browser.wait_for_text("[data-name=oncall]", "ready").await;

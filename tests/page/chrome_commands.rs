@@ -1,11 +1,11 @@
-//! What chromedriver can do beyond the standard.
+//! Commands of chromedriver beyond the `WebDriver` standard.
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use hyper::Method;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
-/// A command of chromedriver's own: a path below the session, and what is posted there.
+/// A command of chromedriver: a path below the session, and the body of the request.
 #[derive(Debug)]
 pub(crate) struct ChromeCommand {
     path: &'static str,
@@ -13,12 +13,12 @@ pub(crate) struct ChromeCommand {
 }
 
 impl ChromeCommand {
-    /// The lines that the browser's console has got since this was last asked for.
+    /// Reads the lines of the browser's console since the last call.
     pub(crate) fn log() -> Self {
         Self { path: "se/log", body: json!({ "type": "browser" }) }
     }
 
-    /// A command of the browser's developer tools.
+    /// Sends a command to the browser's developer tools.
     pub(crate) fn tools(command: &str, parameters: &Value) -> Self {
         Self { path: "goog/cdp/execute", body: json!({ "cmd": command, "params": parameters }) }
     }

@@ -1,4 +1,4 @@
-//! chromedriver as a process, and Chromium beneath it.
+//! A chromedriver process, which starts Chromium.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -10,13 +10,13 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long it may take to end its browsers before it is killed.
-const ENDS_WITHIN: Duration = Duration::from_secs(20);
+/// The time limit for closing its browsers before it is killed.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What it says once it listens, before the port.
-const LISTENS: &str = "started successfully on port ";
+/// The text before the port in its output once it listens.
+const LISTENING: &str = "started successfully on port ";
 
-/// As the tests run it: without a screen, without what asks the network for anything.
+/// The flags of Chromium: without a screen and without background requests.
 const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
@@ -27,11 +27,11 @@ const FLAGS: [&str; 10] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    // With a mouse, which a browser without a screen has not: buttons hide until they are pointed at.
+    // Simulates a mouse, because buttons are hidden until the pointer is over their row.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 ];
 
-/// A chromedriver on a free port. Dropping it ends it, and its browser.
+/// A chromedriver on a free port, which is ended with its browser on drop.
 pub(crate) struct Chromedriver {
     process: Child,
     port: u16,
@@ -45,13 +45,13 @@ impl Chromedriver {
         let mut process = command.spawn().unwrap_or_else(|error| {
             panic!("chromedriver cannot be started ({error}). tests/run.sh installs it; on Debian by hand: apt-get install chromium chromium-driver")
         });
-        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = said.find_map(|line| {
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
             let line = line.ok()?;
-            let (_, port) = line.split_once(LISTENS)?;
+            let (_, port) = line.split_once(LISTENING)?;
             port.trim_end_matches('.').parse().ok()
         });
-        // Nobody reads on: it says nothing more, and a pipe that is closed troubles it no more than one that is full.
+        // The rest of its output is not read; a closed pipe does not disturb it.
         Self { process, port: port.unwrap(), profile: tempfile::tempdir().unwrap() }
     }
 
@@ -59,35 +59,35 @@ impl Chromedriver {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What a session of it is to be like: its log is kept, and its profile is a new one.
+    /// Returns the capabilities of a session: with a log and a new profile.
     pub(crate) fn capabilities(&self) -> serde_json::Map<String, Value> {
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let flags: Vec<&str> = FLAGS.into_iter().chain([profile.as_str()]).collect();
-        let wishes = json!({
+        let capabilities = json!({
             "browserName": "chrome",
             "goog:chromeOptions": { "args": flags },
             "goog:loggingPrefs": { "browser": "ALL" },
         });
-        wishes.as_object().unwrap().clone()
+        capabilities.as_object().unwrap().clone()
     }
 }
 
 impl Drop for Chromedriver {
-    /// Killed by itself it would leave its browser behind.
+    /// Asks it to shut down, because killing it would leave its browser running.
     fn drop(&mut self) {
-        let ask = || -> std::io::Result<()> {
+        let shut_down = || -> std::io::Result<()> {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.set_read_timeout(Some(ENDS_WITHIN))?;
+            stream.set_read_timeout(Some(SHUTDOWN_TIMEOUT))?;
             write!(
                 stream,
                 "GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
                 self.port
             )?;
-            // It answers when its browsers are gone, and then closes.
+            // It responds once its browsers are closed, then closes the connection.
             stream.read_to_end(&mut Vec::new()).map(drop)
         };
-        // If it is gone already, so are they.
-        let _ = ask();
+        // An error means that it has already ended.
+        let _ = shut_down();
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! A bad night: in each state an account, and many that are well.
+//! Accounts in every unhealthy state, among many healthy ones.
 
 use std::fmt::Write as _;
 
@@ -10,19 +10,19 @@ use crate::{
     program::{ConfigDir, Fixture, RunningProgram},
 };
 
-/// Accounts that are well.
-const WELL: [&str; 8] =
+/// The healthy accounts.
+const HEALTHY: [&str; 8] =
     ["deploys", "github", "greeter", "jira-sync", "metrics", "release-notes", "standup", "translator"];
 
-/// Trips at the second fault.
+/// Settings with a restart budget that trips at the second fault.
 const SETTINGS: &str = "[restart]\nmax_restarts = 1\nmin_backoff = \"10ms\"\n[log]\nformat = \"json\"\n\
      [sinks.out]\ntype = \"stdout\"\n";
 
-/// Of the handler that is not there.
+/// The secret of the webhook, whose handler does not exist.
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
-/// A world in which it happens, and the program in it.
-struct Night {
+/// The program with accounts to fail.
+struct FailingAccounts {
     fixture: Fixture,
     oncall: Account,
     running: RunningProgram,
@@ -30,8 +30,8 @@ struct Night {
     _dir: ConfigDir,
 }
 
-impl Night {
-    fn start_program() -> Self {
+impl FailingAccounts {
+    fn start() -> Self {
         let fixture = Fixture::new();
         let port = free_port();
         let url = fixture.simulator.url().to_owned();
@@ -45,25 +45,25 @@ impl Night {
             free_port()
         );
         let mut config = format!("{SETTINGS}{hook}{}{servers}", admin_section(port, ""));
-        account(&mut config, "helpdesk", "main", "out", &fixture.bot.token);
-        for name in WELL.into_iter().chain(["lunch"]) {
-            account(&mut config, name, "main", "out", &bot(&fixture, name).token);
+        add_account(&mut config, "helpdesk", "main", "out", &fixture.bot.token);
+        for name in HEALTHY.into_iter().chain(["lunch"]) {
+            add_account(&mut config, name, "main", "out", &create_bot(&fixture, name).token);
         }
-        let oncall = bot(&fixture, "oncall");
-        account(&mut config, "oncall", "main", "out", &oncall.token);
-        account(&mut config, "archive", "main", "hook", &bot(&fixture, "archive").token);
-        account(&mut config, "tester", "lab", "out", "a-token-of-the-lab");
-        account(&mut config, "faraway", "away", "out", "a-token-of-far-away");
+        let oncall = create_bot(&fixture, "oncall");
+        add_account(&mut config, "oncall", "main", "out", &oncall.token);
+        add_account(&mut config, "archive", "main", "hook", &create_bot(&fixture, "archive").token);
+        add_account(&mut config, "tester", "lab", "out", "a-token-of-the-lab");
+        add_account(&mut config, "faraway", "away", "out", "a-token-of-far-away");
         let dir = ConfigDir::with(&config);
         let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-        for _ in 0..WELL.len() + 4 {
+        for _ in 0..HEALTHY.len() + 4 {
             running.log.wait_for_fact("ready");
         }
         Self { fixture, oncall, running, url: format!("http://127.0.0.1:{port}/"), _dir: dir }
     }
 
-    /// Everything that can be wrong, goes wrong.
-    fn falls(&mut self) {
+    /// Makes the accounts fail.
+    fn fail(&mut self) {
         let simulator = &self.fixture.simulator;
         for then in ["ready", "tripped"] {
             simulator.inject(Fault::new(FaultKind::GarbageFrame).user(&self.oncall.user_id).times(1));
@@ -74,13 +74,13 @@ impl Night {
     }
 }
 
-fn account(config: &mut String, name: &str, server: &str, sink: &str, token: &str) {
+fn add_account(config: &mut String, name: &str, server: &str, sink: &str, token: &str) {
     writeln!(config, "[accounts.{name}]\nserver = \"{server}\"\nsinks = [\"{sink}\"]\ntoken = \"{token}\"")
         .unwrap();
 }
 
-/// A bot in the channel.
-fn bot(fixture: &Fixture, name: &str) -> Account {
+/// Creates a bot in the channel.
+fn create_bot(fixture: &Fixture, name: &str) -> Account {
     let bot = fixture.simulator.create_bot(name);
     fixture.simulator.add_to_channel_quietly(&fixture.channel, &bot.user_id);
     bot
@@ -88,20 +88,20 @@ fn bot(fixture: &Fixture, name: &str) -> Account {
 
 #[tokio::test]
 async fn each_state_is_told_with_its_reason_the_worst_first() {
-    let mut night = Night::start_program();
-    let browser = Browser::open(&night.url).await;
+    let mut accounts = FailingAccounts::start();
+    let browser = Browser::open(&accounts.url).await;
     browser.wait_for_text("[data-name=lunch]", "ready").await;
     browser.click("[data-name=lunch] .name").await;
     browser.click("#panel [data-act=stop]").await;
     browser.click("#dialog-go").await;
     browser.wait_for_text("#panel .state", "stopped").await;
     browser.click("#panel .panel-head button").await;
-    night.falls();
+    accounts.fail();
     for (name, state, why) in [
         ("oncall", "tripped", "protocol error"),
         ("tester", "misconfigured", "there is no Mattermost API at this URL (404)"),
         ("helpdesk", "blocked", "the token is refused (401)"),
-        ("archive", "stalled", "its sink takes nothing"),
+        ("archive", "stalled", "its sink is not accepting events"),
         ("faraway", "connecting", "its server does not answer"),
         ("lunch", "stopped", "stopped by an operator"),
     ] {
@@ -111,21 +111,21 @@ async fn each_state_is_told_with_its_reason_the_worst_first() {
     let names = "return [...document.querySelectorAll('#spacer .row')].slice(0, 6).map(row => row.dataset.name).join()
         === 'oncall,tester,helpdesk,archive,faraway,lunch'";
     browser.wait_for("the worst first", names).await;
-    browser.wait_for_text("#verdict", "5 of 14 ill").await;
+    browser.wait_for_text("#verdict", "5 of 14 unhealthy").await;
     browser.wait_for_text("#verdict", "server away does not answer: faraway waiting").await;
     browser.wait_for_text("#servers", "away down").await;
     for (dark, colours) in [(false, "light"), (true, "dark")] {
         for (size, width) in [(WIDE, "wide"), (NARROW, "narrow")] {
             browser.set_dark_mode(dark).await;
             browser.resize(size).await;
-            browser.screenshot(&format!("night-{colours}-{width}")).await;
+            browser.screenshot(&format!("failing-{colours}-{width}")).await;
         }
     }
     browser.set_dark_mode(false).await;
     browser.resize((1200, 640)).await;
     browser.screenshot("page").await;
     browser.resize(WIDE).await;
-    browser.click("#counts [data-kind=ill]").await;
+    browser.click("#counts [data-kind=unhealthy]").await;
     browser.wait_for_text("#shown", "5 of 14 shown").await;
     browser.assert_console_is_empty().await;
 }

@@ -1,4 +1,4 @@
-//! The program with its admin API, and a simulated server with bots on it.
+//! The program with its admin API and a simulated server with two bots.
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -10,20 +10,20 @@ use matterhost_simulator::{Account, TOKEN_PREFIX};
 
 use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
-/// The token that may do everything.
+/// Returns the full token.
 pub(crate) fn full_token() -> String {
     format!("{TOKEN_PREFIX}-may-do-all")
 }
 
-/// The token that may look.
+/// Returns the read-only token.
 pub(crate) fn read_only_token() -> String {
     format!("{TOKEN_PREFIX}-may-look-only")
 }
 
-/// Nobody waits in a test.
-const QUICK: &str = "[health]\nping_interval = \"1s\"\n[restart]\nmin_backoff = \"10ms\"\n";
+/// Short intervals for tests.
+const SHORT_INTERVALS: &str = "[health]\nping_interval = \"1s\"\n[restart]\nmin_backoff = \"10ms\"\n";
 
-/// A program at work. Its page is at `url`.
+/// A running program, with its page at `url`.
 pub(crate) struct PageHarness {
     pub(crate) fixture: Fixture,
     /// The bot of the account `oncall`.
@@ -34,12 +34,12 @@ pub(crate) struct PageHarness {
 }
 
 impl PageHarness {
-    /// Hosts `helpdesk` and `oncall`; there is no token.
+    /// Starts the program with `helpdesk` and `oncall`, without a token.
     pub(crate) fn start() -> Self {
         Self::with("")
     }
 
-    /// The same with two tokens.
+    /// Starts the program with a full and a read-only token.
     pub(crate) fn with_tokens() -> Self {
         Self::with(&format!("token = \"{}\"\nread_token = \"{}\"\n", full_token(), read_only_token()))
     }
@@ -49,7 +49,7 @@ impl PageHarness {
         let oncall = fixture.simulator.create_bot("oncall");
         let more = format!("[accounts.oncall]\ntoken = \"{}\"\n", oncall.token);
         let port = free_port();
-        let config = format!("{}{more}{QUICK}{}", fixture.config(), admin_section(port, admin));
+        let config = format!("{}{more}{SHORT_INTERVALS}{}", fixture.config(), admin_section(port, admin));
         let dir = ConfigDir::with(&config);
         let mut harness =
             Self { fixture, oncall, url: format!("http://127.0.0.1:{port}/"), dir, running: None };
@@ -57,7 +57,7 @@ impl PageHarness {
         harness
     }
 
-    /// Starts the program, and waits until both bots are ready.
+    /// Starts the program and waits until both bots are ready.
     pub(crate) fn start_program(&mut self) {
         let mut running = RunningProgram::start(self.dir.matterhost(&["run"]));
         for _ in ["helpdesk", "oncall"] {
@@ -66,7 +66,7 @@ impl PageHarness {
         self.running = Some(running);
     }
 
-    /// Ends the program, as its service manager does.
+    /// Stops the program with SIGTERM.
     pub(crate) fn stop_program(&mut self) {
         let running = self.running.take().unwrap();
         running.signal("TERM");
@@ -76,31 +76,31 @@ impl PageHarness {
 }
 
 impl Drop for PageHarness {
-    /// A test that failed tells what the program said.
+    /// Prints the log of the program if the test failed.
     fn drop(&mut self) {
         if let Some(running) = self.running.take().filter(|_| thread::panicking()) {
             running.signal("TERM");
             let (status, log) = running.wait_for_exit();
-            println!("the program ended with {status}; it said {log:#?}");
+            println!("the program ended with {status}; its log: {log:#?}");
         }
     }
 }
 
-/// The section that opens the page's door.
+/// Returns the `[admin]` section for this port.
 pub(crate) fn admin_section(port: u16, more: &str) -> String {
     format!("[admin]\nbind = \"127.0.0.1:{port}\"\n{more}")
 }
 
-/// A port that nobody listens on now.
+/// Returns a port that is free now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until somebody listens on the port.
+/// Waits until a process listens on the port.
 pub(crate) fn await_listener(port: u16) {
     let end = Instant::now() + DEADLINE;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < end, "nobody listens on {port}");
+        assert!(Instant::now() < end, "no process listens on {port}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,7 +1,7 @@
 //! The web page in a real browser: the program itself with its admin API, the simulator, and Chromium by `WebDriver`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
-#![expect(clippy::print_stdout, reason = "a test that failed tells what the program said")]
+#![expect(clippy::print_stdout, reason = "a failed test prints the log of the program")]
 
 mod access;
 mod accessibility;
@@ -13,6 +13,6 @@ mod failing_accounts;
 mod harness;
 mod many_accounts;
 #[path = "../service/program.rs"]
-#[expect(dead_code, reason = "the tests of the program use more of it")]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod program;
 mod scripts;

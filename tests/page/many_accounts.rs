@@ -10,15 +10,15 @@ use crate::{
     program::{ConfigDir, RunningProgram},
 };
 
-/// So many accounts one host may have.
+/// The number of accounts that one host supports.
 const ACCOUNTS: usize = 10_000;
 
-/// What is in sight in a window of 900 points, and what lies right beside it.
-const MOST_ROWS: u64 = 60;
+/// More rows than are visible in a window of 900 pixels, with the overscan.
+const MAX_ROWS: u64 = 60;
 
 const ROWS: &str = "return document.querySelectorAll('#spacer .row').length";
 
-/// Accounts on a server that is away: that is the night in which the page is looked at.
+/// Returns a configuration whose server is down, as when an operator looks at the page.
 fn config(port: u16) -> String {
     let away = free_port();
     let mut config =
@@ -29,8 +29,8 @@ fn config(port: u16) -> String {
     config + "[log]\nformat = \"json\"\nlevel = \"error\"\n"
 }
 
-/// While ten thousand accounts begin, a host may be late to answer, and the page asks again: the console tells of that.
-async fn all_are_there(browser: &Browser) {
+/// Waits for all rows. While the accounts start, the host may respond with 503 and the page retries, which the console shows.
+async fn wait_for_all_rows(browser: &Browser) {
     browser.wait_for("all rows", "return document.getElementById('grid').ariaRowCount === '10001'").await;
     let console = browser.console().await;
     assert!(console.iter().all(|line| line.contains("503 (Service Unavailable)")), "{console:#?}");
@@ -44,10 +44,10 @@ async fn only_the_rows_in_sight_are_in_the_document_and_each_can_be_reached() {
     await_listener(port);
     let browser = Browser::open(&format!("http://127.0.0.1:{port}/")).await;
     browser.wait_for_text("#counts", "all 10,000").await;
-    browser.wait_for_text("#verdict", "10,000 of 10,000 ill").await;
+    browser.wait_for_text("#verdict", "10,000 of 10,000 unhealthy").await;
     browser.wait_for_text("#verdict", "server main does not answer: 10,000 waiting").await;
-    all_are_there(&browser).await;
-    assert!(browser.execute(ROWS).await.as_u64().unwrap() < MOST_ROWS);
+    wait_for_all_rows(&browser).await;
+    assert!(browser.execute(ROWS).await.as_u64().unwrap() < MAX_ROWS);
     browser.screenshot("crowd").await;
 
     browser.click("[data-name=bot-1] .name").await;
@@ -61,7 +61,7 @@ async fn only_the_rows_in_sight_are_in_the_document_and_each_can_be_reached() {
         const list = document.getElementById('scroller').getBoundingClientRect();
         return row.top >= list.top && row.bottom <= list.bottom + 1";
     assert_eq!(browser.execute(in_sight).await, true);
-    assert!(browser.execute(ROWS).await.as_u64().unwrap() < MOST_ROWS);
+    assert!(browser.execute(ROWS).await.as_u64().unwrap() < MAX_ROWS);
     browser.press(Key::PageUp).await;
     browser.press(Key::Up).await;
     browser.wait_for("another row", "return document.activeElement.dataset.name < 'bot-9999'").await;
@@ -80,9 +80,9 @@ async fn scrolled_anywhere_the_list_shows_what_belongs_there() {
     let _running = RunningProgram::start(dir.matterhost(&["run"]));
     await_listener(port);
     let browser = Browser::open(&format!("http://127.0.0.1:{port}/#sort=name")).await;
-    all_are_there(&browser).await;
-    // Here and there, a frame each, as somebody who pulls the bar; then what lies in the middle is looked at.
-    let wander = "
+    wait_for_all_rows(&browser).await;
+    // Scrolls to distant positions, as by dragging the scroll bar, and checks the row in the middle after each.
+    let scroll = "
         const done = arguments[0];
         const list = document.getElementById('scroller');
         const wrong = [];
@@ -91,16 +91,16 @@ async fn scrolled_anywhere_the_list_shows_what_belongs_there() {
             const box = list.getBoundingClientRect();
             const middle = document.elementFromPoint(box.left + 200, box.top + box.height / 2);
             const row = middle?.closest('[role=row]');
-            const place = Math.floor((list.scrollTop + box.height / 2) / 36) + 2;
-            if (step > 0 && Math.abs(Number(row?.ariaRowIndex) - place) > 1) { wrong.push([step, place, row?.ariaRowIndex]); }
+            const expected = Math.floor((list.scrollTop + box.height / 2) / 36) + 2;
+            if (step > 0 && Math.abs(Number(row?.ariaRowIndex) - expected) > 1) { wrong.push([step, expected, row?.ariaRowIndex]); }
             if (row && row.dataset.name !== `bot-${row.ariaRowIndex - 1}`) { wrong.push([step, row.dataset.name]); }
             if (step === 60) { done({ wrong, rows: document.querySelectorAll('#spacer .row').length }); return; }
             step += 1;
             list.scrollTop = (step * 61_463) % (list.scrollHeight - list.clientHeight);
             requestAnimationFrame(() => requestAnimationFrame(frame));
         })();";
-    let seen = browser.execute_async(wander, Vec::new()).await;
-    assert_eq!(seen["wrong"], serde_json::json!([]));
-    assert!(seen["rows"].as_u64().unwrap() < MOST_ROWS, "{seen}");
+    let result = browser.execute_async(scroll, Vec::new()).await;
+    assert_eq!(result["wrong"], serde_json::json!([]));
+    assert!(result["rows"].as_u64().unwrap() < MAX_ROWS, "{result}");
     browser.assert_console_is_empty().await;
 }

@@ -1,4 +1,4 @@
-// The body of a function that the browser runs in the page; its argument is called with what did not hold.
+// The body of a function that runs in the page; calls its argument with the failures.
 const done = arguments[0];
 const wrong = [];
 let held = 0;
@@ -8,7 +8,7 @@ function is(what, found, expected) {
   if (a === b) {
     held += 1;
   } else {
-    wrong.push(`${what}: ${a} instead of ${b}`);
+    wrong.push(`${what}: got ${a}, expected ${b}`);
   }
 }
 
@@ -70,7 +70,7 @@ function waits({ waitMs }) {
   is('spread', waitMs(50, 1), 7_000);
 }
 
-function words({ span, ago, cause, ending: ended, why, gist, standing, isIll, number }) {
+function words({ span, ago, cause, ending: ended, why, summary, standing, isUnhealthy, number }) {
   const spans = [[3, '3 ms'], [412, '0.4 s'], [1000, '1 s'], [59_999, '59 s'], [60_000, '1 min'], [7_200_000, '2 h'], [2e8, '2 d']];
   spans.forEach(([ms, expected]) => is(`${ms} ms`, span(ms), expected));
   is('just now', ago(before(300), NOW), 'now');
@@ -87,24 +87,24 @@ function words({ span, ago, cause, ending: ended, why, gist, standing, isIll, nu
   is('no cause', cause(ending('hello_overdue', 'hello overdue'), 'a'), 'the server did not say hello in time');
   is('a reason from a later version', cause(ending('new_thing', ''), 'a'), 'new thing');
   const blocked = account('a', 'blocked', { last_ending: ending('unauthorized', 'unauthorized'), next_attempt: before(-9000) });
-  is('why it is blocked', why(blocked, AT), 'the token is refused (401): disabled, or revoked; again in 9 s');
-  is('the same in short', gist(blocked, AT), 'the token is refused (401): disabled, or revoked');
-  is('why it is stalled', why(account('a', 'stalled', { stalled_by: ['sink'], queued: 1 }), AT), 'its sink takes nothing; 1 event waits');
-  is('both stall', gist(account('a', 'stalled', { stalled_by: ['sink', 'store'] }), AT), 'the store cannot be used, and its sink takes nothing');
-  is('the first connection', why(account('a', 'connecting'), AT), 'for the first time');
-  is('a stop', isIll(account('a', 'stopped', { last_ending: ending('operator_stop', '') }), AT), false);
-  is('a stop that nobody asked for', isIll(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);
+  is('why it is blocked', why(blocked, AT), 'the token is refused (401): disabled or revoked; retrying in 9 s');
+  is('the same in short', summary(blocked, AT), 'the token is refused (401): disabled or revoked');
+  is('why it is stalled', why(account('a', 'stalled', { stalled_by: ['sink'], queued: 1 }), AT), 'its sink is not accepting events; 1 event waiting');
+  is('both stall', summary(account('a', 'stalled', { stalled_by: ['sink', 'store'] }), AT), 'the store cannot be used, and its sink is not accepting events');
+  is('the first connection', why(account('a', 'connecting'), AT), 'first connection');
+  is('a stop', isUnhealthy(account('a', 'stopped', { last_ending: ending('operator_stop', '') }), AT), false);
+  is('a stop that nobody asked for', isUnhealthy(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);
   is('a state from a later version', standing(account('a', 'odd_one'), AT).word, 'odd one');
   const young = account('a', 'connecting', { server: 'lab', since: before(1000) });
-  is('on its way', isIll(young, AT), false);
-  is('its server is away', [isIll(young, LAB_DOWN), why(young, LAB_DOWN)], [true, 'its server does not answer']);
-  is('kept from it', isIll(account('a', 'connecting', { since: before(31_000) }), AT), true);
+  is('on its way', isUnhealthy(young, AT), false);
+  is('its server is away', [isUnhealthy(young, LAB_DOWN), why(young, LAB_DOWN)], [true, 'its server does not answer']);
+  is('kept from it', isUnhealthy(account('a', 'connecting', { since: before(31_000) }), AT), true);
 }
 
-const kindsOf = (troubles) => (all, at) => troubles(all, at).map(({ word, of, count, first }) => `${count} ${first.name} ${word}: ${of}`);
+const kindsOf = (problems) => (all, at) => problems(all, at).map(({ word, of, count, first }) => `${count} ${first.name} ${word}: ${of}`);
 
-function choices({ choose, count, matches, troubles }) {
-  const kinds = kindsOf(troubles);
+function choices({ choose, count, matches, problems }) {
+  const kinds = kindsOf(problems);
   const accounts = [
     account('bot-10', 'ready'),
     account('bot-9', 'ready', { since: before(10) }),
@@ -118,21 +118,21 @@ function choices({ choose, count, matches, troubles }) {
     const all = { query: '', states: new Set(), sort: 'state', reverse: false, ...wish };
     return choose(accounts, all, AT, ({ name }) => name.length).map(({ name }) => name).join(' ');
   };
-  is('ill ones first', names({}), 'e d c b f bot-9 bot-10');
+  is('unhealthy ones first', names({}), 'e d c b f bot-9 bot-10');
   is('the other way round', names({ reverse: true }), 'bot-10 bot-9 f b c d e');
   is('by name, numbers as numbers', names({ sort: 'name' }), 'b bot-9 bot-10 c d e f');
   is('by server', names({ sort: 'server' }), 'e b bot-9 bot-10 c d f');
   is('by events', names({ sort: 'events' }), 'bot-10 bot-9 b c d e f');
   is('an order that there is not', names({ sort: 'odd' }), 'e d c b f bot-9 bot-10');
   is('one state', names({ states: new Set(['blocked']) }), 'd c');
-  is('the ill', names({ states: new Set(['ill']) }), 'e d c b');
+  is('the unhealthy', names({ states: new Set(['unhealthy']) }), 'e d c b');
   is('every word counts', names({ query: ' REFUSED d ' }), 'd c');
   is('by reason', names({ query: 'unauthorized' }), 'd c');
   is('nothing is like that', names({ query: 'zzz' }), '');
   is('the words of a state', matches(account('a', 'catching_up'), 'catching up', AT), true);
-  const { all, ill, blocked } = count(accounts, AT);
-  is('counts', [all, ill, blocked], [7, 4, 2]);
-  is('kinds of trouble', kinds(accounts, AT), ['1 e tripped: protocol error: x', '2 c blocked: the token is refused (401): disabled, or revoked',
+  const { all, unhealthy, blocked } = count(accounts, AT);
+  is('counts', [all, unhealthy, blocked], [7, 4, 2]);
+  is('kinds of trouble', kinds(accounts, AT), ['1 e tripped: protocol error: x', '2 c blocked: the token is refused (401): disabled or revoked',
     '1 b backoff: the server did not answer in time']);
   const waiting = ['backoff', 'connecting', 'ready'].map((state, n) => account(`l${n}`, state, { server: 'lab', since: before(10) }));
   is('a server is one trouble', kinds([...accounts, ...waiting], LAB_DOWN)[0], '2 l0 waiting: server lab does not answer');
@@ -164,33 +164,33 @@ function stores({ Store }) {
 
 function sparks({ Spark }) {
   const spark = new Spark(100, NOW);
-  is('nothing heard', [spark.aMinute(NOW), spark.path(NOW)], [0, '']);
+  is('nothing heard', [spark.perMinute(NOW), spark.path(NOW)], [0, '']);
   spark.record(107, NOW + 1000);
   spark.record(110, NOW + 6000);
-  is('in a minute', spark.aMinute(NOW + 7000), 10);
+  is('in a minute', spark.perMinute(NOW + 7000), 10);
   is('a line of 48 points', spark.path(NOW + 7000).split('L').length, 48);
-  is('after a minute', spark.aMinute(NOW + 68_000), 0);
+  is('after a minute', spark.perMinute(NOW + 68_000), 0);
   spark.record(4, NOW + 69_000);
-  is('a counter that began anew', spark.aMinute(NOW + 69_000), 4);
+  is('a counter that began anew', spark.perMinute(NOW + 69_000), 4);
   is('after all the line shows', spark.path(NOW + 600_000), '');
 }
 
 function links({ words: banner }) {
   const state = { heardAt: NOW - 12_000, retryAt: NOW + 3_000, problem: null };
   is('the banner', banner(state, NOW), 'Not connected: last heard 12 s ago, trying again in 3 s.');
-  is('before anything was heard', banner({ ...state, heardAt: null, retryAt: NOW }, NOW), 'Not connected: nothing heard yet, trying again.');
-  const problem = { status: 429, message: 'too many listen already' };
-  is('with what it said', banner({ ...state, problem }, NOW), 'Not connected (too many listen already): last heard 12 s ago, trying again in 3 s.');
+  is('before anything was heard', banner({ ...state, heardAt: null, retryAt: NOW }, NOW), 'Not connected: never connected, trying again.');
+  const problem = { status: 429, message: 'too many streams are open' };
+  is('with what it said', banner({ ...state, problem }, NOW), 'Not connected (too many streams are open): last heard 12 s ago, trying again in 3 s.');
 }
 
 function notices({ sentence }) {
   is('one', sentence([account('a', 'ready')], AT), 'a is ready');
   const many = Array.from({ length: 5 }, (_, n) => account(`a${n}`, n < 4 ? 'tripped' : 'ready'));
-  is('many', sentence(many, AT), '4 accounts are ill now, 1 are well again');
+  is('many', sentence(many, AT), '4 accounts are now unhealthy, 1 healthy again');
 }
 
-/** What comes from a server, or from who writes to it, is shown as it is, and is never markup. */
-function strangers({ make }, { makeRow, fillRow }, { fillEndings }, { Spark }) {
+/** Text from a server or its users is shown as text, never as markup. */
+function untrustedText({ make }, { makeRow, fillRow }, { fillEndings }, { Spark }) {
   const markup = '<img src=x onerror="document.title=1"><b>bold</b>';
   const last = ending('dropped', `dropped: ${markup}`);
   const row = makeRow();
@@ -210,5 +210,5 @@ const parts = { sse: streams, feed: waits, words, choose: choices, store: stores
   for (const [name, check] of Object.entries(parts)) {
     check(await import(`/${name}.js`));
   }
-  strangers(...(await Promise.all(['dom', 'row', 'endings', 'spark'].map((name) => import(`/${name}.js`)))));
+  untrustedText(...(await Promise.all(['dom', 'row', 'endings', 'spark'].map((name) => import(`/${name}.js`)))));
 })().then(() => done({ wrong, held }), (error) => done({ wrong: [...wrong, String(error)], held }));

@@ -1,4 +1,4 @@
-//! The parts of the page that need no document: `scripts.js` calls them in the browser.
+//! Tests of the scripts that need no document: `scripts.js` runs them in the browser.
 
 use serde_json::json;
 
@@ -10,8 +10,8 @@ const SCRIPT: &str = include_str!("scripts.js");
 async fn the_parts_without_a_document_do_what_they_say() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
-    let said = browser.execute_async(SCRIPT, Vec::new()).await;
-    assert_eq!(said["wrong"], json!([]));
-    assert!(said["held"].as_u64().unwrap() >= 40, "{said}");
+    let result = browser.execute_async(SCRIPT, Vec::new()).await;
+    assert_eq!(result["wrong"], json!([]));
+    assert!(result["held"].as_u64().unwrap() >= 40, "{result}");
     browser.assert_console_is_empty().await;
 }

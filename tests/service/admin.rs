@@ -1,6 +1,6 @@
 //! The admin API of the program, over real sockets.
 
-#![expect(clippy::print_stdout, reason = "a test tells the numbers that it saw")]
+#![expect(clippy::print_stdout, reason = "tests print the numbers that they measured")]
 
 mod accounts;
 mod actions;

@@ -82,7 +82,7 @@ fn something_else_than_mattermost_is_told_as_such() {
     let (code, report) = json(&ConfigDir::with(&fixture.config()));
     assert_eq!(code, Some(1));
     let reachable = &report["servers"][0]["reachable"];
-    assert!(reachable["remedy"].as_str().unwrap().contains("something else than Mattermost"), "{report:#}");
+    assert!(reachable["remedy"].as_str().unwrap().contains("something other than Mattermost"), "{report:#}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn without_a_configuration_the_way_to_one_is_told() {
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(78));
     assert!(
-        told.contains("there is no matterhost.toml") && told.contains("matterhost config example"),
+        told.contains("contains no matterhost.toml") && told.contains("matterhost config example"),
         "{told}"
     );
 }

@@ -10,8 +10,8 @@ fn the_demo_brings_a_disabled_bot_back_and_says_who_heard_what() {
     for words in [
         "helpdesk is disabled",
         "helpdesk is enabled again",
-        "posts made",
-        "Every bot heard every post, once.",
+        "posts created",
+        "Every bot received every post exactly once.",
     ] {
         assert!(said.contains(words), "{words} in\n{said}");
     }

@@ -157,7 +157,8 @@ fn a_scraper_gets_what_the_program_has_counted() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&format!("{}[admin]\nbind = \"127.0.0.1:0\"\n", fixture.config()));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-    let admin = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let admin =
+        running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     let address =
         admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
     running.log.wait_for_fact("ready");

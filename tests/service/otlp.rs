@@ -97,7 +97,7 @@ fn each_line_is_a_record_with_its_fields() {
     assert!(holds(b"ready after") && !holds(fixture.bot.token.as_bytes()));
     running.signal("TERM");
     // The last line is sent before the program ends.
-    collector.until(b"all is handed over");
+    collector.until(b"all events are delivered");
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
 

@@ -23,7 +23,7 @@ fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
     plan.section("host", "arbiters = 3");
     plan.write(&dir);
     let said = reload(&mut running);
-    let arbiters = "[host]: arbiters changed; it holds from the next start of the process on";
+    let arbiters = "[host]: arbiters changed; it applies from the next start of the process";
     let told = [
         "sink other is added",
         "account carl is removed",
@@ -55,7 +55,7 @@ fn what_cannot_be_used_changes_nothing_and_is_told_at_once() {
     bad.section("restart", "witin = \"1m\"");
     bad.write(&dir);
     running.signal("HUP");
-    let said = log_until(&mut running, "the configuration cannot be used; everything goes on as it was");
+    let said = log_until(&mut running, "the configuration is invalid; nothing was changed");
     let errors: Vec<_> = said.iter().filter(|line| line["level"] == "ERROR").collect();
     let keys: Vec<_> = errors.iter().filter_map(|line| line["key"].as_str()).collect();
     assert_eq!(keys, ["restart.witin", "accounts.bert.sinks"], "{said:#?}");
@@ -65,7 +65,7 @@ fn what_cannot_be_used_changes_nothing_and_is_told_at_once() {
     worse.section("sinks.archive", "type = \"file\"\npath = \"gone/archive.jsonl\"");
     worse.write(&dir);
     running.signal("HUP");
-    let said = log_until(&mut running, "the configuration cannot be used; everything goes on as it was");
+    let said = log_until(&mut running, "the configuration is invalid; nothing was changed");
     assert!(said.iter().any(|line| line["key"] == "sinks.archive"), "{said:#?}");
     let id = fixture.post("still here");
     for bot in ["anna", "bert"] {
@@ -74,7 +74,7 @@ fn what_cannot_be_used_changes_nothing_and_is_told_at_once() {
     }
     plan.write(&dir);
     let said = reload(&mut running);
-    assert_eq!(messages(&said), ["the configuration was read again"], "nothing had changed");
+    assert_eq!(messages(&said), ["the configuration was reloaded"], "nothing had changed");
 }
 
 #[test]

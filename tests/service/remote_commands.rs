@@ -120,7 +120,7 @@ fn of_several_names_each_is_tried() {
     let mut host = Host::new();
     let (code, said, error) = host.ask(&["restart", "nobody", "helpdesk"]);
     assert_eq!(said, "nobody: not done: there is no account nobody\nhelpdesk: restarting\n");
-    assert!(code == 1 && error.contains("not all of it was done"), "{error}");
+    assert!(code == 1 && error.contains("some accounts were refused"), "{error}");
     host.running.log.wait_for_fact("closed");
 }
 
@@ -131,7 +131,7 @@ fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
     tail.log.wait_for_line("following");
     host.running.signal("TERM");
     tail.events.wait_for_json("closed", |fact| fact["fact"] == "closed" && fact["account"] == "helpdesk");
-    tail.log.wait_for_line("the host went away; asking again");
+    tail.log.wait_for_line("the host went away; reconnecting");
     let mut again = RunningProgram::ready(&host.fixture, &host.dir);
     tail.log.wait_for_line("following");
     host.said(&["restart", "helpdesk"]);
@@ -148,7 +148,7 @@ fn what_is_logged_is_shown_and_changed() {
     host.said(&["restart", "helpdesk"]);
     host.running.log.wait_for_json("a fact at debug", |line| line["level"] == "DEBUG");
     let (code, _, error) = host.ask(&["logs", "level", "loud"]);
-    assert!(code == 1 && error.contains("this is no level"), "{error}");
+    assert!(code == 1 && error.contains("this is neither a level"), "{error}");
 }
 
 #[test]
@@ -179,19 +179,19 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
     for (args, part) in [
         (vec!["status", "--admin", "127.0.0.1:1"], "is matterhost running there?"),
         (vec!["status", "--admin", "unix:nowhere.sock"], "is matterhost running there?"),
-        (vec!["status", "--admin", "ftp://x"], "--admin is no address"),
+        (vec!["status", "--admin", "ftp://x"], "--admin is not an address"),
         (
             vec!["status", "--admin", &socket, "--token-file", wrong.to_str().unwrap()],
             "give --token-file FILE",
         ),
         (vec!["status", "--admin", &socket, "--token-file", "nowhere"], "nowhere cannot be read"),
-        (vec!["status", "--admin", &server], "is no matterhost"),
+        (vec!["status", "--admin", &server], "is not a matterhost"),
         (
             vec!["status", "--admin", "192.0.2.1:1", "--token-file", wrong.to_str().unwrap()],
-            "would travel to http://192.0.2.1:1 in the clear; say https:// or unix:",
+            "would be sent to http://192.0.2.1:1 unencrypted; use https:// or unix:",
         ),
         (vec!["status", "nobody"], "there is no account nobody"),
-        (vec!["tail", "--level", "loud"], "level is to be one of"),
+        (vec!["tail", "--level", "loud"], "level must be one of"),
     ] {
         let (code, said, error) = host.ask(&args);
         assert_eq!((code, &*said), (1, ""), "{args:?} {error}");

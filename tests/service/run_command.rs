@@ -40,7 +40,7 @@ fn both_signals_hand_over_and_end_with_0() {
         running.signal(signal);
         let (status, log) = running.wait_for_exit();
         assert_eq!(status.code(), Some(0), "{signal} {log:#?}");
-        assert!(log.iter().any(|line| line.contains("all is handed over")), "{log:#?}");
+        assert!(log.iter().any(|line| line.contains("all events are delivered")), "{log:#?}");
         assert!(log.iter().all(|line| !line.contains(&fixture.bot.token)));
     }
 }

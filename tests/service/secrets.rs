@@ -148,7 +148,8 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
     let admin = format!("[admin]\nbind = \"127.0.0.1:0\"\ntoken = \"{full}\"\nread_token = \"{read}\"\n");
     let dir = ConfigDir::with(&(fixture.config() + &admin));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-    let told = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let told =
+        running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     let address =
         told["url"].as_str().unwrap().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
     running.log.wait_for_fact("ready");

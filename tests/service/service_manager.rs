@@ -83,7 +83,7 @@ fn systemd_hears_of_the_beginning_the_life_and_the_end() {
     running.signal("TERM");
     let last = manager.line("STOPPING=1");
     // 30 s for the accounts, and what sinks and the store may take.
-    assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=50000000", "STATUS=handing over what was heard"]);
+    assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=50000000", "STATUS=delivering the remaining events"]);
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
     // As it begins to end, before the sinks are closed, and before the store is.
     let signs = manager.rest().into_iter().filter(|line| line == "WATCHDOG=1").count();
@@ -114,7 +114,7 @@ fn a_manager_that_is_gone_ends_nothing() {
     let mut command = dir.matterhost(&["run"]);
     command.env("NOTIFY_SOCKET", dir.path().join("nobody"));
     let mut running = RunningProgram::start(command);
-    running.log.wait_for_line("cannot be told how the host is");
+    running.log.wait_for_line("cannot notify the service manager");
     running.log.wait_for_fact("ready");
     running.signal("TERM");
     assert_eq!(running.wait_for_exit().0.code(), Some(0));

@@ -47,11 +47,17 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
         let (status, log) = RunningProgram::start(dir.matterhost(&["run"])).wait_for_exit();
         let told = log.join("\n");
         assert_eq!(status.code(), Some(78), "{told}");
-        assert!(told.contains("cursors.redb: it is damaged") && told.contains("put a backup"), "{told}");
+        assert!(
+            told.contains("cursors.redb: the file is damaged") && told.contains("restore a backup"),
+            "{told}"
+        );
         let check = dir.matterhost(&["check", "--json"]).output().unwrap();
         let report: Value = serde_json::from_slice(&check.stdout).unwrap();
         assert_eq!((check.status.code(), &report["state"]["usable"]["ok"]), (Some(1), &false.into()));
-        assert!(report["state"]["usable"]["remedy"].as_str().unwrap().contains("put a backup"), "{report:#}");
+        assert!(
+            report["state"]["usable"]["remedy"].as_str().unwrap().contains("restore a backup"),
+            "{report:#}"
+        );
         assert_eq!(fs::read(file(&dir)).unwrap(), damage);
     }
 }
@@ -74,7 +80,7 @@ fn without_a_place_for_it_the_way_to_one_is_told() {
     homeless.env_remove("XDG_STATE_HOME");
     let (status, log) = RunningProgram::start(homeless).wait_for_exit();
     assert_eq!(status.code(), Some(78), "{log:#?}");
-    assert!(log.iter().any(|line| line.contains("state.dir: it is missing, and neither STATE_DIRECTORY")));
+    assert!(log.iter().any(|line| line.contains("state.dir: it is missing, and none of STATE_DIRECTORY")));
 }
 
 #[test]
@@ -83,7 +89,7 @@ fn what_is_kept_is_listed_and_forgotten() {
     let dir = ConfigDir::with(&fixture.config());
     let none = dir.matterhost(&["state", "list"]).output().unwrap();
     assert_eq!(none.status.code(), Some(1));
-    assert!(text(&none.stderr).contains("makes it at its first start"), "{}", text(&none.stderr));
+    assert!(text(&none.stderr).contains("creates it at its first start"), "{}", text(&none.stderr));
     drop(RunningProgram::ready(&fixture, &dir));
     let place = file(&dir).parent().unwrap().display().to_string();
     for args in [&["state", "list", "--json"][..], &["state", "list", "--json", "--dir", &place]] {
@@ -93,7 +99,7 @@ fn what_is_kept_is_listed_and_forgotten() {
     }
     let unknown = dir.matterhost(&["state", "forget", "nobody"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(1));
-    assert!(text(&unknown.stderr).contains("nothing is kept of account nobody"));
+    assert!(text(&unknown.stderr).contains("no state is stored for account nobody"));
     let memory = ConfigDir::with(&(fixture.config() + "[state]\nstore = \"memory\"\n"));
     let list = memory.matterhost(&["state", "list"]).output().unwrap();
     assert_eq!(list.status.code(), Some(1));
@@ -121,7 +127,7 @@ fn what_was_posted_between_two_runs_comes_with_the_next() {
         assert!(kept[0]["listed_at"].is_string(), "{kept}");
         let forgotten = dir.matterhost(&["state", "forget", "helpdesk"]).output().unwrap();
         assert_eq!(forgotten.status.code(), Some(0));
-        assert!(text(&forgotten.stdout).contains("helpdesk is forgotten"));
+        assert!(text(&forgotten.stdout).contains("forgot account helpdesk"));
         let list = dir.matterhost(&["state", "list", "--json"]).output().unwrap();
         assert_eq!(text(&list.stdout), "[]\n");
     }

@@ -5,7 +5,7 @@ mod cursor_store;
 
 use std::sync::Arc;
 
-use matterhost::store::{DiskErrorKind, DiskSettings, DiskStore, Look, forget, list, look};
+use matterhost::store::{DiskErrorKind, DiskSettings, DiskStore, StoreStatus, forget, inspect, list};
 use matterhost_actors::model::Records;
 
 use crate::store_dir::{StoreDir, name, records};
@@ -47,8 +47,8 @@ fn what_is_kept_is_listed_and_forgotten_alone() {
     let kept: Vec<_> =
         list(store_dir.dir()).unwrap().into_iter().map(|kept| (kept.account, kept.channels)).collect();
     assert_eq!(kept, [("a".to_owned(), 3), ("b".to_owned(), 2)]);
-    assert_eq!(look(store_dir.dir()), Ok(Look::Usable));
-    assert!(store_dir.bytes() == bytes, "to look changes nothing");
+    assert_eq!(inspect(store_dir.dir()), Ok(StoreStatus::Usable));
+    assert!(store_dir.bytes() == bytes, "inspecting the store changes nothing");
     assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true));
     assert_eq!(forget(store_dir.dir(), &name("a")), Ok(false));
     assert_eq!(list(store_dir.dir()).unwrap().len(), 1);

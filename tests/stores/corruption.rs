@@ -127,7 +127,7 @@ fn a_newer_format_is_refused_and_left_as_it_is() {
     let error = store_dir.open().unwrap_err();
     assert_eq!(error.kind, DiskErrorKind::Newer);
     let told = error.to_string();
-    assert!(told.contains("it is of format 7, and this program knows those up to 1"), "{told}");
+    assert!(told.contains("the file has format 7, but this program supports formats up to 1"), "{told}");
     assert!(told.contains("use the version of matterhost that wrote it"), "{told}");
     assert!(store_dir.bytes() == bytes);
 }
@@ -142,7 +142,7 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
     });
     let bytes = store_dir.bytes();
     let error = store_dir.open().unwrap_err();
-    assert!(error.to_string().contains("no store of matterhost (it does not say of which format it is)"));
+    assert!(error.to_string().contains("not a matterhost store (it has no format version)"));
     assert!(store_dir.bytes() == bytes);
 }
 
@@ -158,7 +158,7 @@ fn a_row_that_cannot_be_read_is_its_accounts_trouble_alone() {
     assert!(told.contains("the row of account a cannot be read"), "{told}");
     assert_eq!(store_dir.load(&store, "b").unwrap(), records(2, 2));
     store_dir.close(&store);
-    assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true), "which mends it");
+    assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true), "forgetting the account fixes it");
     let store = store_dir.open().unwrap();
     assert!(store_dir.load(&store, "a").unwrap().is_empty());
     assert_eq!(store_dir.load(&store, "b").unwrap(), records(2, 2));

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matterhost::store::{DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_NAME, Look, look};
+use matterhost::store::{DiskError, DiskErrorKind, DiskSettings, DiskStore, FILE_NAME, StoreStatus, inspect};
 use matterhost_actors::ports::CursorStore as _;
 
 use crate::{
@@ -82,18 +82,18 @@ pub(crate) fn read_only(dir: &Path) {
     };
     let unwritable = |error: DiskError| {
         assert_eq!(error.kind, DiskErrorKind::Unwritable, "{error}");
-        assert!(error.to_string().contains("the right to write there"), "{error}");
+        assert!(error.to_string().contains("to write there"), "{error}");
     };
     remount("ro");
     unwritable(DiskStore::open(dir, DiskSettings::default()).unwrap_err());
-    unwritable(look(&dir.join("below/it")).unwrap_err());
+    unwritable(inspect(&dir.join("below/it")).unwrap_err());
     remount("rw");
     // Closed, and not only dropped: nothing may have the disk busy any more.
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(DiskStore::open(dir, DiskSettings::default()).unwrap().close()).unwrap();
     remount("ro");
     unwritable(DiskStore::open(dir, DiskSettings::default()).unwrap_err());
-    unwritable(look(dir).unwrap_err());
+    unwritable(inspect(dir).unwrap_err());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn what_is_no_directory_is_told() {
         let error = DiskStore::open(&dir, DiskSettings::default()).unwrap_err();
         assert_eq!(error.kind, DiskErrorKind::Unwritable, "{error}");
         assert!(error.to_string().contains("name a directory of its own"), "{error}");
-        assert!(look(&dir).is_err());
+        assert!(inspect(&dir).is_err());
     }
     fs::create_dir(store_dir.file()).unwrap();
     let error = store_dir.open().unwrap_err();
@@ -117,8 +117,8 @@ fn a_directory_that_is_not_there_is_made_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let store_dir = StoreDir::new();
     let dir = store_dir.dir().join("state/matterhost");
-    assert_eq!(look(&dir), Ok(Look::New));
-    assert!(!store_dir.dir().join("state").exists(), "to look makes nothing");
+    assert_eq!(inspect(&dir), Ok(StoreStatus::New));
+    assert!(!store_dir.dir().join("state").exists(), "inspecting the store creates nothing");
     drop(DiskStore::open(&dir, DiskSettings::default()).unwrap());
     for (path, mode) in [(dir.clone(), 0o700), (dir.join(FILE_NAME), 0o600)] {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);

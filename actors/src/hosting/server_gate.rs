@@ -14,14 +14,14 @@ pub(super) use reconfigure::{ChangePollInterval, Configure};
 
 use super::{
     Observer, Supervisor,
-    context::now,
+    account_context::now,
     supervisor::{ServerSpec, ServerStatusChanged},
 };
 use crate::{
     mattermost::{RestError, RestErrorKind},
     model::{AccountName, Fact, ServerName, ServerSnapshot},
     policy::{
-        FairQueue, GateLimits, RateLimitStatus, RequestClass, ServerProbe, ServerStatus, TokenBucket,
+        FairQueue, GateLimits, RateHeaders, RequestClass, ServerProbe, ServerStatus, TokenBucket,
         stretched_interval,
     },
     ports::{Api, ApiFactory},
@@ -70,7 +70,7 @@ enum ServerReport {
     /// The server answered 429, perhaps with a time to wait.
     Limited(Option<Duration>),
     /// The server sent rate limit headers.
-    Rate(RateLimitStatus),
+    Rate(RateHeaders),
 }
 
 /// Sets the number of accounts on the server.

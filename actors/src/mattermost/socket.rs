@@ -1,8 +1,8 @@
-//! An open WebSocket: whole messages in, small ones out, and next to no memory while idle.
+//! An open WebSocket that receives whole messages, sends small ones and holds almost no memory while idle.
 //!
-//! The HTTP client's own codec buffers whatever a peer announces, hands out fragments, keeps a grown
-//! buffer for ever and copies nothing out of it. This one reads the header first, refuses what is too
-//! long before buffering it, joins fragments, and gives its buffer back as soon as it is empty.
+//! The HTTP client's own codec buffers as much as a peer announces, returns fragments, keeps a grown buffer
+//! forever and returns slices of it. This module reads the header first, refuses a message that is too
+//! long before buffering it, joins fragments, and returns its buffer as soon as it is empty.
 
 mod buffer;
 mod decoder;
@@ -12,6 +12,7 @@ mod envelope;
 mod error;
 mod events;
 mod header;
+mod requests;
 mod shared;
 
 use std::{
@@ -36,56 +37,57 @@ pub use dial_error::{DialError, DialErrorKind};
 pub use envelope::{EnvelopeError, EventEnvelope, Incoming, SocketReply, SocketReplyError, parse_frame};
 pub use error::{SendError, SocketError};
 pub use events::{Hello, PostHead, PostedEvent, UserUpdated, post_author};
+pub use requests::SocketRequests;
 pub(super) use shared::ByteStream;
 
-/// A message from the server. Its bytes are its own: keeping it keeps nothing else alive.
+/// A message from the server. It owns its bytes, so keeping it keeps no other memory alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// An envelope; see [`parse_frame`](super::parse_frame).
+    /// An envelope, to be parsed with [`parse_frame`].
     Text(ByteString),
-    /// Mattermost sends none; nothing is to be concluded from one.
+    /// Binary data. Mattermost sends none, so it has no meaning.
     Binary(Bytes),
-    /// To be answered with [`SocketWriter::send_pong`] and the same bytes: the server drops a client
-    /// that has not for 100 s (fact 17).
+    /// A ping, to be answered with [`SocketWriter::send_pong`] and the same bytes: the server drops a client
+    /// that has sent none for 100 s (fact 17).
     Ping(Bytes),
-    /// The answer to a ping of ours.
+    /// The reply to one of our pings.
     Pong(Bytes),
-    /// The server closes, with its code and reason where it says them. The stream ends after it.
+    /// The server closes the socket, with its code and reason if it gives them. The stream ends after it.
     Close(Option<(u16, String)>),
 }
 
-/// An open WebSocket, before it is taken apart.
+/// An open WebSocket, not yet split into its halves.
 pub struct Socket(Rc<RefCell<Shared>>);
 
-/// What comes in. Dropping both halves closes the connection.
+/// The receiving half of a socket, a stream of frames. Dropping both halves closes the connection.
 ///
-/// While it is not polled nothing is read, and the server queues. The stream ends with `None` when the
-/// server is gone, or after the first error.
+/// Data is read only while it is polled; meanwhile the server queues. The stream ends with `None` when
+/// the server has closed the connection, or after the first error.
 pub struct SocketReader {
     shared: Rc<RefCell<Shared>>,
     ended: bool,
 }
 
-/// What goes out. Cheap to clone, and usable from anywhere in the same thread.
+/// The sending half of a socket. Cheap to clone, and usable from anywhere in the same thread.
 ///
-/// A message is given to the system at once when it takes it. What it does not take waits, bounded,
-/// until the reader is polled, or [`SocketWriter::poll_flush`] by whoever does not read.
+/// A message is written at once if the system accepts it. The rest waits in a bounded buffer until the
+/// reader is polled, or [`SocketWriter::poll_flush`] if the reader is not.
 #[derive(Clone)]
 pub struct SocketWriter(Rc<RefCell<Shared>>);
 
 impl Socket {
-    /// Speaks WebSocket, as the client, over a stream on which the handshake is done.
+    /// Creates the client's side of a WebSocket over a stream whose handshake is complete.
     pub fn from_stream(io: impl AsyncRead + AsyncWrite + Unpin + 'static, limits: &ClientLimits) -> Self {
-        Self::opened(Box::new(io), &[], limits)
+        Self::with_received(Box::new(io), &[], limits)
     }
 
-    /// As [`Socket::from_stream`], with the bytes that came along with the handshake's answer.
-    pub(super) fn opened(io: Box<dyn ByteStream>, received: &[u8], limits: &ClientLimits) -> Self {
+    /// Creates a socket as [`Socket::from_stream`] does, with the bytes received along with the handshake.
+    pub(super) fn with_received(io: Box<dyn ByteStream>, received: &[u8], limits: &ClientLimits) -> Self {
         let shared = Shared::new(io, received, limits.max_frame_bytes);
         Self(Rc::new(RefCell::new(shared)))
     }
 
-    /// Takes it apart.
+    /// Splits the socket into its halves.
     pub fn split(self) -> (SocketWriter, SocketReader) {
         (SocketWriter(Rc::clone(&self.0)), SocketReader { shared: self.0, ended: false })
     }
@@ -106,7 +108,7 @@ impl Stream for SocketReader {
 }
 
 impl SocketReader {
-    /// How many bytes of memory this socket's buffers hold right now, both ways. None while idle.
+    /// Returns the current size of this socket's buffers in both directions, in bytes. Zero while idle.
     pub fn buffered_bytes(&self) -> usize {
         self.shared.borrow().buffered_bytes()
     }
@@ -117,13 +119,13 @@ impl SocketWriter {
     ///
     /// # Errors
     ///
-    /// When it is longer than the server takes, when too much is waiting, or when the connection is
-    /// broken or closing.
+    /// Fails if the message is longer than the server accepts, if too much is waiting, or if the connection
+    /// is broken or closing.
     pub fn send_text(&self, text: &str) -> Result<(), SendError> {
         self.send(OpCode::Text, text.as_bytes())
     }
 
-    /// Answers a ping with the bytes that it brought.
+    /// Answers a ping with the ping's bytes.
     ///
     /// # Errors
     ///
@@ -132,10 +134,10 @@ impl SocketWriter {
         self.send(OpCode::Pong, payload)
     }
 
-    /// Says goodbye with a code, such as 1000. Nothing can be sent after it.
+    /// Sends a close frame with a code, such as 1000. Nothing can be sent after it.
     ///
-    /// When the system takes it at once, as it does unless the peer has stopped reading, it arrives
-    /// even if both halves are dropped right after.
+    /// If the system accepts it at once, as it does unless the peer has stopped reading, it arrives even if
+    /// both halves are dropped immediately afterwards.
     ///
     /// # Errors
     ///
@@ -144,13 +146,13 @@ impl SocketWriter {
         self.send(OpCode::Close, &code.to_be_bytes())
     }
 
-    /// Drives what is waiting to go out. Only needed while the reader is not polled.
+    /// Writes the waiting messages. Only needed while the reader is not polled.
     pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         self.0.borrow_mut().poll_flush(cx)
     }
 
     fn send(&self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
-        // The waker runs after the borrow has ended: it may be any code.
+        // Wake only after the borrow has ended: a waker can run arbitrary code.
         let waker = self.0.borrow_mut().send(opcode, payload)?;
         if let Some(waker) = waker {
             waker.wake();

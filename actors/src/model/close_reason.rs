@@ -1,15 +1,15 @@
-//! Why a Connection ended: each ending has exactly one typed reason.
+//! The reasons for which Connections end.
 
 use std::{fmt, time::Duration};
 
 use super::{ChannelId, PostId, UserId};
 
-/// Why a Connection ended. What follows from each is decided by [`crate::policy::consequence`].
+/// The reason for which a Connection ended. `policy::consequence` decides what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseReason {
     /// The operator stopped the account.
     OperatorStop,
-    /// The account was taken out of the configuration.
+    /// The account was removed from the configuration.
     Removed,
     /// The host is shutting down.
     Shutdown,
@@ -17,40 +17,40 @@ pub enum CloseReason {
     ConfigChanged,
     /// The operator asked for a restart.
     OperatorRestart,
-    /// `update_at` moved from the value seen before connecting: the account was touched, and a disable and enable
-    /// leaves the socket deaf (facts 3 and 7).
+    /// `update_at` differs from the value seen before connecting: the account was changed, and a disable and
+    /// enable leaves the socket deaf (facts 3 and 7).
     Stale {
-        /// `update_at` when the Connection was born, in server milliseconds.
+        /// The value of `update_at` when the Connection began, in server milliseconds.
         baseline: i64,
-        /// `update_at` as it is now.
+        /// The current value of `update_at`.
         seen: i64,
     },
-    /// The in-band ping was answered with a status other than OK: no event will come (facts 4 and 22).
+    /// The in-band ping was answered with a status other than OK: no event will arrive (facts 4 and 22).
     Deaf {
         /// The server's error id.
         error: String,
     },
     /// The audit found a post that was never received.
     AuditHole {
-        /// Where it is.
+        /// The channel of the post.
         channel: ChannelId,
         /// The post.
         post: PostId,
     },
-    /// `/users/me` answers 401: the account is disabled or its token revoked (fact 8).
+    /// `/users/me` answers 401: the account is disabled or its token is revoked (fact 8).
     Unauthorized,
-    /// The server or the way to it is set up so that no retry can help.
+    /// The server or the route to it is misconfigured, so that no retry can help.
     Misconfigured(Misconfiguration),
-    /// The token now names another user than the one this account began with.
+    /// The token belongs to another user than at the start of the account.
     IdentityChanged {
-        /// The user the account began with.
+        /// The user at the start of the account.
         was: UserId,
-        /// The user the token names now.
+        /// The user to whom the token belongs now.
         now: UserId,
     },
-    /// No TCP connection, or no answer to a request.
+    /// A TCP connection could not be opened, or a request was not answered.
     Unreachable {
-        /// What the network said.
+        /// The network error.
         cause: String,
     },
     /// The server did not answer in time while connecting.
@@ -62,63 +62,63 @@ pub enum CloseReason {
     },
     /// The server answered 429 while connecting.
     RateLimited {
-        /// How long it asked to wait.
+        /// The wait that the server asked for.
         retry_after: Option<Duration>,
     },
-    /// The socket opened but no hello came in time, while REST is fine.
+    /// The socket opened but no hello arrived in time, while REST works.
     HelloOverdue,
-    /// The socket was dropped before the Connection was ready, while REST is fine.
+    /// The socket was dropped before the Connection was ready, while REST works.
     DroppedBeforeReady,
-    /// The catch-up could not be finished.
+    /// The catch-up could not be completed.
     CatchUpFailed {
-        /// What failed.
+        /// The error that stopped it.
         cause: String,
     },
     /// A ready socket ended without a close frame.
     Dropped {
-        /// What the network said.
+        /// The network error.
         cause: String,
     },
     /// A ready socket was closed by the server with a close frame.
     Closed {
-        /// The close code, if there was one.
+        /// The close code, if the server sent one.
         code: Option<u16>,
     },
     /// A ready socket did not answer the in-band ping in time.
     Silent,
-    /// A frame over our limit; its post can only come by REST (fact 27).
+    /// A frame exceeded our limit; its post can only be fetched by REST (fact 27).
     Oversized {
-        /// The limit in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The server broke the protocol.
+    /// The server violated the protocol.
     Protocol {
-        /// What was wrong.
+        /// The violation.
         cause: String,
     },
     /// A handler of the Connection panicked.
     Panicked,
-    /// The HealthCheck ended before its Connection did.
+    /// The HealthCheck ended before its Connection.
     HealthCheckDied,
-    /// The sink said that it is broken.
+    /// The sink reported that it is broken.
     SinkBroken {
-        /// What the sink said.
+        /// The sink's explanation.
         cause: String,
     },
     /// The account's Delivery died; both restart.
     DeliveryDied,
-    /// The Arbiter that the account lived on died.
+    /// The account's Arbiter died.
     ArbiterDied,
 }
 
-/// What is set up wrongly.
+/// A kind of misconfiguration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misconfiguration {
     /// TLS or the certificate was refused.
     Tls,
     /// The API is not at this URL (404).
     NotFound,
-    /// Something that is not Mattermost answers (HTML, or another body that is not JSON).
+    /// The answer does not come from Mattermost: it is HTML or another body that is not JSON.
     NotMattermost,
     /// The server answers with a redirect, which is not followed with a token.
     Redirect,
@@ -126,29 +126,29 @@ pub enum Misconfiguration {
     Refused,
 }
 
-/// The kinds of endings that share a consequence.
+/// A class of close reasons that have the same consequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CloseClass {
-    /// Asked for by the operator.
+    /// The operator asked for it.
     Planned,
-    /// The socket is of no use, the account is well: a fresh socket mends it.
+    /// The socket is unusable but the account is fine: a fresh socket fixes it.
     Recycle,
-    /// The account is disabled or its token revoked.
+    /// The account is disabled or its token is revoked.
     Blocked,
-    /// Retrying cannot help until somebody changes something.
+    /// Retrying cannot help until the configuration changes.
     Misconfigured,
-    /// The token names another user.
+    /// The token belongs to another user.
     Identity,
-    /// The network or the server, for now.
+    /// A temporary problem of the network or the server.
     Transient,
-    /// Something of ours, or a broken protocol.
+    /// A fault of this program, or a protocol violation.
     Fault,
     /// An Arbiter died.
     Arbiter,
 }
 
 impl CloseClass {
-    /// The class in one word, for the API and metrics.
+    /// Returns the class as one word, for the API and the metrics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Planned => "planned",
@@ -164,7 +164,7 @@ impl CloseClass {
 }
 
 impl CloseReason {
-    /// The class that the reason belongs to.
+    /// Returns the class of the reason.
     pub fn class(&self) -> CloseClass {
         use CloseReason as R;
         match self {
@@ -195,7 +195,7 @@ impl CloseReason {
         }
     }
 
-    /// The reason in one word, for logs, metrics and the API.
+    /// Returns the reason as one word, for logs, metrics and the API.
     pub fn label(&self) -> &'static str {
         use CloseReason as R;
         match self {
@@ -240,15 +240,15 @@ impl fmt::Display for CloseReason {
             R::AuditHole { channel, post } => {
                 write!(f, "the audit found post {post} of channel {channel}, which was never received")
             }
-            R::Misconfigured(what) => write!(f, "misconfigured: {what}"),
-            R::IdentityChanged { was, now } => write!(f, "the token names user {now}, not {was} any more"),
+            R::Misconfigured(kind) => write!(f, "misconfigured: {kind}"),
+            R::IdentityChanged { was, now } => write!(f, "the token now belongs to user {now}, not {was}"),
             R::Unreachable { cause } => write!(f, "unreachable: {cause}"),
             R::ServerError { status } => write!(f, "the server answered {status}"),
             R::RateLimited { retry_after: Some(wait) } => write!(f, "rate limited for {} s", wait.as_secs()),
             R::CatchUpFailed { cause } => write!(f, "the catch-up failed: {cause}"),
             R::Dropped { cause } => write!(f, "dropped: {cause}"),
             R::Closed { code: Some(code) } => write!(f, "closed by the server with code {code}"),
-            R::Oversized { limit } => write!(f, "a frame over the limit of {limit} bytes"),
+            R::Oversized { limit } => write!(f, "a frame exceeds the limit of {limit} bytes"),
             R::Protocol { cause } => write!(f, "protocol error: {cause}"),
             R::SinkBroken { cause } => write!(f, "the sink is broken: {cause}"),
             R::OperatorStop
@@ -274,10 +274,10 @@ impl fmt::Display for CloseReason {
 impl fmt::Display for Misconfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Tls => "TLS or the certificate is refused (is ca_file right?)",
+            Self::Tls => "the TLS handshake or the certificate failed (check ca_file)",
             Self::NotFound => "there is no Mattermost API at this URL (404)",
-            Self::NotMattermost => "what answers at this URL is not Mattermost (no JSON)",
-            Self::Redirect => "the server redirects; give the URL it redirects to",
+            Self::NotMattermost => "the server at this URL is not Mattermost (its answer is not JSON)",
+            Self::Redirect => "the server redirects; configure the URL that it redirects to",
             Self::Refused => "the server refuses the request",
         })
     }

@@ -1,52 +1,55 @@
-//! An event on its way to a sink.
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use std::{sync::Arc, time::SystemTime};
+use serde::Deserialize;
 
 use super::{AccountName, ChannelId, Generation, PostId, ServerName, UserId};
 
-/// An event of the server, as it is handed to a sink: the server's own words, untouched, and where they came
-/// from.
+/// An event that is handed to a sink: the server's own text, unchanged, and its origin.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// The account that heard it.
+    /// The account that received it.
     pub account: AccountName,
-    /// The server that said it.
+    /// The server that sent it.
     pub server: ServerName,
-    /// The account's own user, as it was when the Connection began.
+    /// The account's own user, as of the start of the Connection.
     pub user: AccountUser,
-    /// The generation of the Connection that heard it.
+    /// The generation of the Connection that received it.
     pub generation: Generation,
-    /// The id of the server's side of that connection.
+    /// The server's id for the connection; empty if the server assigns none.
     pub connection_id: Arc<str>,
-    /// When it was heard.
+    /// The time at which it was received.
     pub received_at: SystemTime,
-    /// Whether it was fetched by the catch-up instead of heard live.
+    /// True if the catch-up fetched it, false if it was received live.
     pub recovered: bool,
-    /// Whether it is about a post of the account's own.
+    /// True if it is about one of the account's own posts.
     pub own: bool,
-    /// What was said.
+    /// The parsed envelope.
     pub body: EventBody,
 }
 
-/// The user that an account is on its server.
+/// The Mattermost user of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountUser {
-    /// Its id.
+    /// The user's id.
     pub id: UserId,
-    /// The name after the @.
+    /// The user's name, without the `@`.
     pub name: Arc<str>,
 }
 
-/// What the server said: its envelope, taken apart once.
+/// The envelope of an event, parsed once.
 #[derive(Debug, Clone)]
 pub struct EventBody {
     /// The event's name, such as `posted`.
     pub event: Box<str>,
-    /// The channel it belongs to; empty when it belongs to none.
+    /// The channel of the event; empty if it belongs to none.
     pub channel_id: ChannelId,
-    /// What it changes that can be fetched as well, and must not come twice.
+    /// The change that can also be fetched, and must not be delivered twice.
     pub change: Option<Change>,
-    /// Its place in the order of the connection (fact 14); 0 for what was fetched.
+    /// The sequence number on the connection (fact 14); 0 for a fetched event.
     pub seq: u64,
     /// The member `data` of the envelope, byte for byte.
     pub data: Box<str>,
@@ -54,7 +57,7 @@ pub struct EventBody {
     pub broadcast: Box<str>,
 }
 
-/// What an event changes in a channel, as far as it can be fetched later, too.
+/// A change in a channel that can also be fetched later.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Change {
     /// A new post.
@@ -63,10 +66,10 @@ pub enum Change {
     Edited {
         /// The post.
         id: PostId,
-        /// When, in server milliseconds.
+        /// The time of the edit, in server milliseconds.
         edit_at: i64,
     },
-    /// A post was deleted. When is not told live.
+    /// A post was deleted. The live event does not carry the time.
     Deleted {
         /// The post.
         id: PostId,
@@ -75,17 +78,69 @@ pub enum Change {
     Left,
 }
 
-/// A post, as far as its place goes.
+/// The member of `data` that holds a post, as JSON in a string (fact 13).
+#[derive(Deserialize)]
+struct PostData<'a> {
+    #[serde(borrow)]
+    post: Cow<'a, str>,
+}
+
+/// The members of a post that identify one version of it.
+#[derive(Deserialize)]
+struct UpdatedPost<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(default)]
+    update_at: i64,
+}
+
+/// The parts of a post that decide its order in the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PostKey {
-    /// When it was made, in server milliseconds.
+    /// The creation time, in server milliseconds.
     pub create_at: i64,
-    /// Its id.
+    /// The post's id.
     pub id: PostId,
 }
 
+impl Event {
+    /// Returns the id of the event, which is the same whether it was received live or fetched later, and in any
+    /// generation. An event that cannot be fetched is named after its connection and its number there.
+    pub fn id(&self) -> String {
+        match &self.body.change {
+            Some(Change::Posted(post)) => post.id.to_string(),
+            Some(Change::Edited { id, edit_at }) => format!("{id}/edited/{edit_at}"),
+            // A post is deleted once at most, and the live event does not carry the time.
+            Some(Change::Deleted { id }) => format!("{id}/deleted"),
+            Some(Change::Left) | None => {
+                self.body.updated_post_id().unwrap_or_else(|| self.id_by_connection())
+            }
+        }
+    }
+
+    fn id_by_connection(&self) -> String {
+        if !self.connection_id.is_empty() {
+            return format!("{}/{}", self.connection_id, self.body.seq);
+        }
+        // A server without reliable WebSockets gives its connections no id, and each numbers its events from 0.
+        let received = self.received_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{}/{}/{}", self.generation, received.as_millis(), self.body.seq)
+    }
+}
+
 impl EventBody {
-    /// The post that it brings, when it is a new one.
+    /// Returns the id of a `post_edited` event that is not an edit of the text, such as a pin: the post's last edit
+    /// time does not tell two of them apart, its update time does.
+    fn updated_post_id(&self) -> Option<String> {
+        if &*self.event != "post_edited" {
+            return None;
+        }
+        let data: PostData<'_> = serde_json::from_str(&self.data).ok()?;
+        let post: UpdatedPost<'_> = serde_json::from_str(&data.post).ok()?;
+        Some(format!("{}/updated/{}", post.id, post.update_at))
+    }
+
+    /// Returns the key of the post if the event announces a new one.
     pub fn post(&self) -> Option<&PostKey> {
         match &self.change {
             Some(Change::Posted(post)) => Some(post),

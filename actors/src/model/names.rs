@@ -1,25 +1,37 @@
-//! Names and ids, each a type of its own so that none can stand for another.
+//! Names and ids, each a separate type so that they cannot be confused.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest name an account or a server may have, in bytes: it is a key of the configuration, a label of every
-/// metric and a part of each event's source.
+/// The longest name of an account or a server, in bytes. A name is a key of the configuration, a label of every metric
+/// and part of each event's source.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Why a name was refused.
+/// A text that is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is not a usable name: use 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'")]
+#[error("{}; {}", self.what(), self.remedy())]
 pub struct NameError {
     name: String,
 }
 
-fn checked(name: &str) -> Result<Arc<str>, NameError> {
-    let usable = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    // In a path of the API they would be taken for steps.
-    let is_step = matches!(name, "." | "..");
-    if name.is_empty() || is_step || name.len() > MAX_NAME_BYTES || !name.chars().all(usable) {
+impl NameError {
+    /// Describes the problem.
+    pub fn what(&self) -> String {
+        format!("{:?} is not a valid name", self.name)
+    }
+
+    /// Describes the way to fix it.
+    pub fn remedy(&self) -> String {
+        format!("use 1 to {MAX_NAME_BYTES} letters, digits, '-', '_' or '.'")
+    }
+}
+
+fn check_name(name: &str) -> Result<Arc<str>, NameError> {
+    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    // In a path of the API these would mean a directory.
+    let is_dot_segment = matches!(name, "." | "..");
+    if name.is_empty() || is_dot_segment || name.len() > MAX_NAME_BYTES || !name.chars().all(is_allowed) {
         let name = name.chars().take(MAX_NAME_BYTES).collect();
         return Err(NameError { name });
     }
@@ -33,15 +45,16 @@ macro_rules! name {
         pub struct $type(Arc<str>);
 
         impl $type {
-            /// Takes a name as the configuration spells it.
+            /// Creates a name from its spelling in the configuration.
             ///
             /// # Errors
-            /// When it is empty, too long, or holds anything but letters, digits, `-`, `_` and `.`.
+            ///
+            /// Fails if it is empty, too long, `.` or `..`, or contains anything but letters, digits, `-`, `_` and `.`.
             pub fn new(name: &str) -> Result<Self, NameError> {
-                checked(name).map(Self)
+                check_name(name).map(Self)
             }
 
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -62,12 +75,12 @@ macro_rules! name {
 }
 
 name! {
-    /// The name an operator gave to a bot account in the configuration; unique in one host.
+    /// The name of a bot account in the configuration; unique within a host.
     AccountName
 }
 
 name! {
-    /// The name an operator gave to a Mattermost server in the configuration.
+    /// The name of a Mattermost server in the configuration.
     ServerName
 }
 
@@ -78,7 +91,7 @@ macro_rules! id {
         pub struct $type(Arc<str>);
 
         impl $type {
-            /// The id as the server spells it.
+            /// Returns the id as the server spells it.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -118,7 +131,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A Mattermost user id, as the server gave it.
+    /// A Mattermost user id.
     UserId
 }
 
@@ -128,17 +141,16 @@ id! {
 }
 
 id! {
-    /// A Mattermost post id, as the server gave it.
+    /// A Mattermost post id.
     PostId
 }
 
-/// The number of a Connection among those its account has had, from 1. A message of an older generation is
-/// dropped.
+/// The number of a Connection of its account, counted from 1. Messages of an older generation are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Generation(pub u64);
 
 impl Generation {
-    /// The generation after this one.
+    /// Returns the next generation.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)

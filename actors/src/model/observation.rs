@@ -1,4 +1,4 @@
-//! What happens, as it happens: the one stream that tests, logs and metrics read.
+//! The stream of lifecycle events that tests, logs and metrics read.
 
 use std::{
     fmt,
@@ -7,197 +7,198 @@ use std::{
 
 use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Generation, ServerName};
 
-/// One fact about an account or a server.
+/// A fact about an account or a server.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// When it was seen.
+    /// The time of the observation.
     pub at: SystemTime,
-    /// The server that it is about, or that the account is on.
+    /// The server that the fact is about, or that hosts the account.
     pub server: ServerName,
-    /// What it is about.
+    /// The account or server that the fact is about.
     pub subject: Subject,
-    /// What happened.
+    /// The fact itself.
     pub fact: Fact,
 }
 
-/// What an [`Observation`] is about.
+/// The account or server that an [`Observation`] is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// An account, in the generation given.
+    /// An account, in the given generation.
     Account(AccountName, Generation),
     /// A server.
     Server(ServerName),
 }
 
-/// What happened.
+/// An occurrence in the life of an account or a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A Connection was started.
     Connecting,
-    /// The server said hello, or answered the first ping of a resumed connection.
+    /// The server sent hello, or answered the first ping of a resumed connection.
     Connected {
-        /// Whether the server went on with an old connection.
+        /// True if the server resumed an old connection.
         resumed: bool,
     },
-    /// A resume was tried and the server began a new connection instead: events were lost on the way.
+    /// The server refused a resume and started a new connection: events were lost in between.
     ResumeLost,
-    /// Events flow.
+    /// Events are flowing.
     Ready {
-        /// From the start of the Connection.
+        /// The time since the start of the Connection.
         after: Duration,
     },
-    /// The account hears again after a change of it, or after its socket was found deaf; told beside [`Fact::Ready`].
+    /// The account receives events again after it was changed or its socket was found deaf; sent in addition to
+    /// [`Fact::Ready`].
     HearsAgain {
-        /// For how long it may have heard nothing: [`crate::policy::DeafTimer`] says from when.
+        /// The longest time for which the account may have received nothing, as measured by `policy::DeafTimer`.
         after: Duration,
     },
-    /// A catch-up takes long: how far it is.
+    /// The progress of a catch-up that takes long.
     CatchingUp(CatchUpProgress),
-    /// What was posted while the account was away has been fetched.
+    /// The posts that the account missed have been fetched.
     CaughtUp {
-        /// Channels that had news.
+        /// The number of channels with missed changes.
         channels: usize,
-        /// Posts, edits and deletions that were handed over.
+        /// The number of posts, edits and deletions that were handed over.
         recovered: usize,
-        /// From the listing of the channels to the last one handed over.
+        /// The time from the channel listing to the last change handed over.
         took: Duration,
     },
-    /// A channel had more to catch up with than a limit allows: some of it is left out.
+    /// A channel had more to catch up on than a limit allows; a part was skipped.
     CatchUpTruncated {
         /// The channel.
         channel: ChannelId,
-        /// What was left out.
+        /// The part that was skipped.
         what: Truncation,
     },
-    /// A channel refuses to be read; it was left out.
+    /// The server refused to let a channel be read; the channel was skipped.
     ChannelSkipped {
         /// The channel.
         channel: ChannelId,
-        /// What the server said.
+        /// The server's explanation.
         cause: String,
     },
-    /// The audit compared what the server has with what was received, and nothing is missing.
+    /// The audit compared the posts of the server with those received and found nothing missing.
     Audited {
-        /// Channels that had to be looked into.
+        /// The number of channels that had to be read.
         channels: usize,
     },
-    /// The Connection was ready for `reset_after`: delays begin anew, and a half-open budget is whole again.
+    /// The Connection was ready for `reset_after`: delays start over, and a half-open budget is full again.
     Settled,
     /// The Connection ended.
     Closed {
-        /// Why.
+        /// The reason for the end.
         reason: CloseReason,
-        /// For how long it had been ready, if it was.
+        /// The time for which it was ready; none if it never was.
         ready_for: Option<Duration>,
-        /// Whether the ending was charged to the restart budget.
+        /// True if the ending was charged to the restart budget.
         charged: bool,
     },
-    /// Charged endings were taken back: the server had dropped others too.
+    /// Charged endings were refunded, because the server had dropped other accounts too.
     Refunded,
     /// The next Connection is scheduled.
     RestartScheduled {
-        /// In how long.
+        /// The delay until then.
         after: Duration,
-        /// Whether it may resume.
+        /// True if the next Connection may resume.
         resume: bool,
     },
-    /// The server answers 401; it will be asked slowly.
+    /// The server answers 401; it is polled slowly from now on.
     Blocked,
-    /// The server or the way to it is set up wrongly; it will be asked slowly.
+    /// The server or the route to it is misconfigured; it is polled slowly from now on.
     Misconfigured,
-    /// The restart budget is spent.
+    /// The restart budget is exhausted.
     Tripped {
-        /// How long until the half-open try.
+        /// The time until the half-open attempt.
         cooldown: Duration,
     },
-    /// The cooldown is over; one more charged ending trips again.
+    /// The cooldown is over; one more charged ending trips the account again.
     HalfOpen,
-    /// The operator gave the account its whole budget back.
+    /// The operator restored the account's full budget.
     BudgetReset,
-    /// The sink or the store takes nothing; reading is paused.
+    /// The sink or the store accepts nothing; reading is paused.
     Stalled,
-    /// The sink or the store takes events again.
+    /// The sink or the store accepts events again.
     Unstalled,
-    /// A sink refused an event for good.
+    /// A sink rejected an event permanently.
     Rejected {
-        /// What it said.
+        /// The sink's explanation.
         cause: String,
     },
-    /// What was acknowledged cannot be kept, or what was kept cannot be read; nothing is handed over until it can.
+    /// The store cannot save or load the account's cursors; nothing is handed over until it can.
     StoreFailed {
-        /// Which file, what is wrong, and how to mend it.
+        /// The file, the error and how to fix it.
         cause: String,
     },
-    /// What was acknowledged is kept again.
+    /// The store saves the account's cursors again.
     StoreRecovered,
-    /// Hosted bots answered each other in a channel, and nobody else posted: their answers there are refused until
-    /// somebody does.
+    /// Hosted bots answered each other in a channel and no other user posted: their answers there are refused
+    /// until another user posts.
     LoopStopped {
         /// The channel.
         channel: ChannelId,
-        /// How many posts in a row were let through.
+        /// The number of consecutive posts that were allowed.
         limit: u32,
     },
     /// Another account saw this one change; it is polled, or woken, at once.
     Prompted,
-    /// A poll or a ping said that all is well.
+    /// A poll or a ping succeeded.
     ProbeGood {
-        /// How long the answer took.
+        /// The response time.
         took: Duration,
     },
-    /// A poll failed; it is counted, and cuts nothing.
+    /// A poll failed; it is counted and has no other consequence.
     ProbeFailed {
-        /// What went wrong.
+        /// The error.
         cause: String,
     },
-    /// A live socket's sequence skipped numbers.
+    /// The sequence numbers of a live socket have a gap.
     SequenceGap {
-        /// The number that was due.
+        /// The number that was expected.
         expected: u64,
-        /// The number that came.
+        /// The number that arrived.
         got: u64,
     },
-    /// A text frame could not be read as an event or a reply; it was left out.
+    /// A text frame could not be parsed as an event or a reply; it was skipped.
     Unreadable {
-        /// What was wrong with it.
+        /// The parse error.
         cause: String,
     },
-    /// The account is stopped until somebody starts it.
+    /// The account is stopped until the operator starts it.
     Stopped,
     /// A Connection did not end in time and was abandoned.
     Abandoned,
-    /// The account is gone.
+    /// The account was removed.
     Removed,
     /// The server does not answer; connects and polls wait until it does.
     ServerDown,
     /// The server answers again.
     ServerUp,
-    /// The server's rate limit pauses everything.
+    /// The server's rate limit pauses all requests.
     RatePaused {
-        /// For how long.
+        /// The length of the pause.
         wait: Duration,
     },
-    /// Polls do not fit half the server's rate: their interval is longer.
+    /// Polls would exceed half of the server's rate: their interval was lengthened.
     PollsStretched {
-        /// The interval now.
+        /// The new interval.
         interval: Duration,
     },
 }
 
-/// What a catch-up left out.
+/// The part that a catch-up skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truncation {
-    /// All but the newest posts: `max_posts_per_channel`.
+    /// All posts but the newest, because of `max_posts_per_channel`.
     Posts {
         /// The limit, in posts.
         limit: usize,
     },
-    /// Posts that are older: `max_age`.
+    /// Posts older than `max_age`.
     Age {
         /// The limit.
         limit: Duration,
     },
-    /// Any of the edits and deletions: the server shows no more of them (fact 25).
+    /// An arbitrary part of the edits and deletions: the server lists no more of them (fact 25).
     Changes {
         /// The server's limit, in rows.
         limit: usize,
@@ -212,14 +213,14 @@ impl fmt::Display for Truncation {
             }
             Self::Age { limit } => write!(f, "posts older than {} s (catch_up.max_age)", limit.as_secs()),
             Self::Changes { limit } => {
-                write!(f, "some of more than {limit} edits and deletions (the server shows no more)")
+                write!(f, "some edits and deletions (the server lists at most {limit})")
             }
         }
     }
 }
 
 impl Fact {
-    /// Every label there is.
+    /// All labels, in the order of the variants.
     pub const LABELS: [&'static str; 37] = [
         "connecting",
         "connected",
@@ -260,7 +261,7 @@ impl Fact {
         "polls_stretched",
     ];
 
-    /// The fact in one word, for logs and metrics.
+    /// Returns the fact as one word, for logs and metrics.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Connecting => "connecting",

@@ -1,67 +1,77 @@
-//! What is kept of an account when its host ends: plain values, as a store writes and reads them.
+//! The records that a store keeps of an account: plain values that outlive the process.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChannelId, PostId, ResumePoint, UserId};
+use super::{ChannelId, PostId, UserId};
 
-/// What is kept of one account, or what has changed of it: a store puts changes on what it has, channel by channel.
+/// The stored state of one account, or the changes to it; a store merges changes channel by channel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Records {
-    /// The account itself; none before its first Connection, or where it has not changed.
+    /// The account itself; none before its first Connection, or if it has not changed.
     pub account: Option<AccountRecord>,
-    /// Its channels.
+    /// Its channels; among changes, only those that have changed.
     pub channels: BTreeMap<ChannelId, ChannelRecord>,
 }
 
-/// What is kept of an account besides its channels.
+/// The stored state of an account, apart from its channels.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountRecord {
-    /// The user that its token named when it began.
+    /// The user that owned the token at the account's first Connection.
     pub user: Option<UserId>,
-    /// The last baseline, in server milliseconds: if the fresh one differs, there is no resume.
+    /// The last baseline, in server milliseconds; a connection is not resumed if the current one differs.
     pub baseline: Option<i64>,
-    /// Where its last connection may be taken up again; kept by a graceful stop alone.
+    /// The point at which its last connection can be resumed; saved only by a graceful stop.
     pub resume: Option<ResumePoint>,
-    /// The newest server time that was seen at the last complete listing, in milliseconds; none before the first.
+    /// The newest server time at the last complete listing, in milliseconds; none before the first.
     pub listed_at: Option<i64>,
-    /// The newest server time seen at all, in milliseconds.
+    /// The newest server time ever seen, in milliseconds.
     pub server_time: i64,
 }
 
-/// What is kept of a channel. All times are server milliseconds.
+/// The point at which a lost socket can be resumed (fact 10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumePoint {
+    /// The `connection_id` from the hello.
+    pub connection_id: Box<str>,
+    /// The next expected sequence number: one more than the last seen.
+    pub next_seq: u64,
+}
+
+/// The stored state of a channel. All times are server milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChannelRecord {
-    /// The time of the anchor: paging begins after it.
+    /// The time of the anchor, after which paging begins.
     pub anchor_at: i64,
-    /// The post that is the anchor; none before one was acknowledged.
+    /// The post that is the anchor; none before the first acknowledged one.
     pub anchor: Option<PostId>,
-    /// Posts acknowledged since, each with its time.
+    /// Posts acknowledged since the anchor, each with its time.
     pub since: Vec<(i64, PostId)>,
-    /// News is what lies past this.
+    /// The time up to which everything has been seen.
     pub seen_until: i64,
-    /// Edits and deletions are wanted from here on.
+    /// The time after which edits and deletions are still missing.
     pub edited_until: i64,
-    /// Edits acknowledged since, each with its time.
+    /// Edits acknowledged since then, each with its time.
     pub edits: Vec<(i64, PostId)>,
-    /// Posts whose deletion was acknowledged lately.
+    /// Posts whose deletion was acknowledged recently.
     pub deleted: Vec<PostId>,
-    /// The account was seen to leave the channel.
+    /// True if the account was seen to leave the channel.
     pub left: bool,
-    /// The account came into the channel, and nothing of it was acknowledged since that is old enough for an anchor.
+    /// True if the account joined the channel and has not yet acknowledged a post that is old enough to be an
+    /// anchor.
     pub joining: bool,
 }
 
 impl Records {
-    /// Whether nothing is kept, or nothing has changed.
+    /// True if the records hold nothing.
     pub fn is_empty(&self) -> bool {
         self.account.is_none() && self.channels.is_empty()
     }
 
-    /// Puts later changes on top.
+    /// Merges later changes into these records.
     pub fn put(&mut self, changes: Self) {
         self.account = changes.account.or(self.account.take());
         self.channels.extend(changes.channels);

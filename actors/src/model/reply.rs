@@ -1,29 +1,29 @@
-//! What a bot says, and what became of it.
+//! Posts and other actions of a bot, and their results.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{AccountName, AccountState, Change, ChannelId, Event, PostId, UserId};
 
-/// The longest key, in bytes. It is a member of the post and of the request that makes it; an event's id and a number
-/// and a sink's name fit.
+/// The maximum length of a key, in bytes. The key is sent with the post; an event's id with a number and a sink's
+/// name fits.
 const MAX_KEY_BYTES: usize = 256;
 
-/// One thing that an account is to do.
+/// An action for an account to take.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutgoingAction {
-    /// Post.
+    /// Create a post.
     Post(Draft),
-    /// Post what one user alone sees and nobody keeps. The server wants a permission for it.
+    /// Show a post to a single user, without storing it. The server requires a permission for it.
     Ephemeral {
-        /// Who sees it.
+        /// The user who sees it.
         user: UserId,
-        /// What. Files and the key are left out: it is shown again when an answer of the server is lost.
+        /// The post. Files and the key are ignored: it is shown twice if the server's response is lost.
         draft: Draft,
     },
-    /// Give a post of the account's own another text.
+    /// Change the text of one of the account's own posts.
     Edit {
         /// The post.
         post: PostId,
@@ -37,42 +37,43 @@ pub enum OutgoingAction {
         /// The emoji's name, without colons.
         emoji: String,
     },
-    /// Show that the account types. It is tried once, and dropped where it cannot be shown at once.
+    /// Show that the account is typing. It is attempted once, and dropped if it cannot be sent at once.
     Typing {
-        /// Where.
+        /// The channel.
         channel: ChannelId,
-        /// In which thread.
+        /// The thread, by its first post.
         root_id: Option<PostId>,
     },
 }
 
-/// A post that is to be made. What is left out by `..Draft::default()` is empty.
+/// A post to create. Fields omitted with `..Draft::default()` are empty.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Draft {
-    /// Where.
+    /// The channel.
     pub channel: ChannelId,
-    /// The text. What is longer than a post may be becomes several, cut between words.
+    /// The text. A text too long for one post is split into several, between words.
     pub text: String,
-    /// The first post of the thread that it belongs to.
+    /// The first post of the thread.
     pub root_id: Option<PostId>,
     /// Properties of the post, such as `attachments`.
     pub props: Map<String, Value>,
-    /// Files, shown below the last part of the text.
+    /// The files, attached to the last part of the text.
     pub files: Vec<Attachment>,
-    /// What tells that it was posted already. Without one it is posted each time that somebody asks.
+    /// The idempotency key. Without one, every call posts again.
     pub key: Option<ReplyKey>,
 }
 
-/// A file that goes with a post.
+/// A file to attach to a post.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// Its name.
+    /// The file name.
     pub name: String,
-    /// What is in it.
+    /// The content.
     pub bytes: Bytes,
 }
 
-/// Names a reply for ever: what has the same key is posted once, whoever asks again and however late.
+/// An idempotency key for a reply: requests with the same key post once, no matter by whom or when they are
+/// repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyKey {
     text: Arc<str>,
@@ -80,20 +81,20 @@ pub struct ReplyKey {
     answers: bool,
 }
 
-/// Why a text is no key.
+/// A text that is not a valid key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a key is 1 to {MAX_KEY_BYTES} bytes without white space, such as an event's id; this one has {bytes}"
+    "a key has 1 to {MAX_KEY_BYTES} bytes and no white space, such as an event's id; this one has {bytes} bytes"
 )]
 pub struct ReplyKeyError {
     bytes: usize,
 }
 
 impl ReplyKey {
-    /// A key that the caller makes. Posts with it are looked for among the newest of the channel.
+    /// Creates a key from text. An earlier post with it is searched for among the newest posts of the channel.
     ///
     /// # Errors
-    /// When it is empty, too long, or holds white space or control characters.
+    /// If it is empty, too long, or contains white space or control characters.
     pub fn new(text: &str) -> Result<Self, ReplyKeyError> {
         let visible = !text.contains(|c: char| c.is_whitespace() || c.is_control());
         let is_key = visible && (1..=MAX_KEY_BYTES).contains(&text.len());
@@ -104,158 +105,153 @@ impl ReplyKey {
         }
     }
 
-    /// The key of the `n`th answer to an event: the same when the event comes again. It counts as an answer to the loop
-    /// guard.
+    /// Creates the key of the `n`th answer to an event; it is the same if the event is delivered again. The loop
+    /// guard counts the post as an answer.
     pub fn for_event(event: &Event, n: usize) -> Self {
-        let body = &event.body;
-        let (id, since) = match &body.change {
-            Some(Change::Posted(post)) => (post.id.to_string(), Some(post.create_at)),
-            Some(Change::Edited { id, edit_at }) => (format!("{id}/edited/{edit_at}"), Some(*edit_at)),
-            Some(Change::Deleted { id }) => (format!("{id}/deleted"), None),
-            // A server without reliable WebSockets gives its connections no id, and numbers begin anew in each.
-            Some(Change::Left) | None if event.connection_id.is_empty() => {
-                let heard = event.received_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                (format!("{}/{}/{}", event.generation, heard.as_millis(), body.seq), None)
-            }
-            Some(Change::Left) | None => (format!("{}/{}", event.connection_id, body.seq), None),
+        let since = match &event.body.change {
+            Some(Change::Posted(post)) => Some(post.create_at),
+            Some(Change::Edited { edit_at, .. }) => Some(*edit_at),
+            Some(Change::Deleted { .. } | Change::Left) | None => None,
         };
+        let id = event.id();
         Self { text: format!("{id}#{n}").into(), since, answers: true }
     }
 
-    /// The same key, of an answer to an event: the loop guard counts it, and may refuse it.
+    /// Marks the post as an answer to an event, which the loop guard counts and may refuse.
     #[must_use]
     pub fn into_answer(self) -> Self {
         Self { answers: true, ..self }
     }
 
-    /// The same key; no post with it is older than this, in server milliseconds.
+    /// Declares that no post with this key is older than the given time, in server milliseconds.
     #[must_use]
     pub fn with_earliest(self, server_ms: i64) -> Self {
         Self { since: Some(server_ms), ..self }
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// No post with this key is older, in server milliseconds.
+    /// Returns the time before which no post has this key, in server milliseconds.
     pub fn earliest(&self) -> Option<i64> {
         self.since
     }
 
-    /// Whether it is an answer to an event: then the loop guard may refuse it.
+    /// True for an answer to an event, which the loop guard may refuse.
     pub fn is_answer(&self) -> bool {
         self.answers
     }
 }
 
-/// What was posted.
+/// The posts that an action created.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PostedIds {
-    /// The posts, in order: more than one where the text was too long for one, none where nothing was posted.
+    /// Their ids, in order: several if the text was too long for one, none if nothing was posted.
     pub ids: Vec<PostId>,
 }
 
-/// Why a reply was not made, or is not known to be.
+/// The reason for which a reply failed, or may have failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
-    /// No such account.
+    /// The account does not exist.
     #[error("there is no account {0}")]
     UnknownAccount(AccountName),
     /// The account is stopped.
     #[error("account {0} is stopped; start it first")]
     Stopped(AccountName),
-    /// There is nothing to post.
-    #[error("there is nothing to post: the text is empty, and there is no file")]
+    /// The text is empty, and there are no files.
+    #[error("nothing to post: the text is empty, and there are no files")]
     Empty,
-    /// The event belongs to no channel, so that there is nowhere to answer.
-    #[error("the event belongs to no channel; name one")]
+    /// The event belongs to no channel, and no other was given.
+    #[error("the event belongs to no channel; specify one")]
     NoChannel,
-    /// The text is too long, also in parts.
-    #[error("the text has {characters} characters; at most {limit} can be posted, put it into a file")]
+    /// The text is too long even for several posts.
+    #[error("the text has {characters} characters, the limit is {limit}; attach it as a file")]
     TooLong {
-        /// How long it is.
+        /// The length of the text.
         characters: usize,
-        /// How long it may be.
+        /// The maximum length.
         limit: usize,
     },
-    /// There are too many files.
-    #[error("{files} files are too many for a post; it takes {limit}")]
+    /// The post has too many files.
+    #[error("{files} files are too many for a post; the limit is {limit}")]
     TooManyFiles {
-        /// How many there are.
+        /// The number of files.
         files: usize,
-        /// How many there may be.
+        /// The maximum number.
         limit: usize,
     },
-    /// A file is larger than the server takes.
-    #[error("file {name:?} has {bytes} bytes; the server takes {limit}")]
+    /// A file is larger than the server allows.
+    #[error("file {name:?} has {bytes} bytes; the server's limit is {limit}")]
     FileTooLarge {
-        /// Its name.
+        /// The file name.
         name: String,
-        /// Its size.
+        /// The size, in bytes.
         bytes: usize,
         /// The server's limit, in bytes.
         limit: u64,
     },
-    /// Too much waits for this account already.
-    #[error("too much waits for account {account} already ({limit}); ask again later")]
+    /// The account's queue is full.
+    #[error("the queue of account {account} is full ({limit}); retry later")]
     QueueFull {
         /// The account.
         account: AccountName,
-        /// What the limit is.
+        /// The limit that was reached.
         limit: &'static str,
     },
-    /// It could not be done in time.
-    #[error("account {account} could not do it within {} s, being {state}: {cause}{}", .waited.as_secs(), doubt(*.maybe_done))]
+    /// The action was not completed in time.
+    #[error("account {account} did not finish within {} s (state {state}): {cause}{}", .waited.as_secs(), outcome_note(*.maybe_done))]
     TimedOut {
         /// The account.
         account: AccountName,
-        /// The state that it was in at the end.
+        /// The account's state at the deadline.
         state: AccountState,
-        /// How long it was tried.
-        waited: std::time::Duration,
-        /// What stood in the way last.
+        /// The time spent.
+        waited: Duration,
+        /// The last obstacle.
         cause: String,
-        /// Whether it may have been done all the same.
+        /// True if the action may have been carried out.
         maybe_done: bool,
     },
-    /// The server refuses it.
-    #[error("the server refuses it: {cause}")]
+    /// The server refused the request.
+    #[error("the server refused it: {cause}")]
     Refused {
-        /// What it said.
+        /// The server's explanation.
         cause: String,
     },
-    /// Hosted bots answered each other in the channel, and nobody else said anything.
+    /// Hosted bots answered each other in the channel, and no other user posted.
     #[error(
-        "{limit} posts in a row in channel {channel} are by bots of this host; waiting for somebody else to post"
+        "the last {limit} posts in channel {channel} are by bots of this host; answers resume once another user posts"
     )]
     LoopGuard {
         /// The channel.
         channel: ChannelId,
-        /// How many are allowed (`replies.loop_limit`).
+        /// The number of allowed posts (`replies.loop_limit`).
         limit: u32,
     },
-    /// What was doing it ended. It may have been done; asked again with the same key it is not done twice.
-    #[error("what was posting for account {0} ended; whether it was posted is not known")]
+    /// The task that posted ended. The action may have been carried out; a retry with the same key does not repeat
+    /// it.
+    #[error("the task that posted for account {0} ended; the result is unknown")]
     Interrupted(AccountName),
 }
 
-fn doubt(maybe_done: bool) -> &'static str {
-    if maybe_done { "; it may have been done all the same" } else { "" }
+fn outcome_note(maybe_done: bool) -> &'static str {
+    if maybe_done { "; it may have been done anyway" } else { "" }
 }
 
-/// What follows for an event whose answer failed.
+/// The way to treat an event whose answer failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retryability {
-    /// The same again may succeed later.
+    /// The same request may succeed later.
     Retryable,
-    /// The same again will fail again.
+    /// The same request will fail again.
     Permanent,
 }
 
 impl ReplyError {
-    /// Whether it helps to ask for the same again.
+    /// Returns whether the same request can succeed later.
     pub fn retryability(&self) -> Retryability {
         match self {
             Self::Stopped(_) | Self::QueueFull { .. } | Self::TimedOut { .. } | Self::Interrupted(_) => {

@@ -1,24 +1,24 @@
-//! What the Supervisor knows of an account at one moment.
+//! Snapshots of what the Supervisor knows about accounts and servers.
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, AccountState, Ending, Generation, ServerName, Witnesses};
+use super::{AccountName, AccountState, CloseReason, Generation, ServerName};
 
-/// How far a catch-up is.
+/// The progress of a catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CatchUpProgress {
-    /// Channels that have been read to their end.
+    /// The number of channels read completely.
     pub done: usize,
-    /// Channels that are to be read.
+    /// The number of channels to read.
     pub channels: usize,
-    /// Posts, edits and deletions that were handed over.
+    /// The number of posts, edits and deletions handed over.
     pub recovered: usize,
 }
 
-/// Everything the Supervisor knows of an account at one moment.
+/// The state of an account at one moment, as the Supervisor knows it.
 #[derive(Debug, Clone)]
 pub struct AccountSnapshot {
     /// The account.
@@ -27,39 +27,39 @@ pub struct AccountSnapshot {
     pub server: ServerName,
     /// Its state.
     pub state: AccountState,
-    /// When it came into that state.
+    /// The time at which it entered that state.
     pub since: SystemTime,
     /// The generation of its newest Connection; 0 before the first.
     pub generation: Generation,
-    /// Events heard since the account was added.
+    /// The number of events received since the account was added.
     pub events: u64,
-    /// When the last event was heard.
+    /// The time of the last event.
     pub last_event: Option<SystemTime>,
-    /// When a probe (a poll, or an in-band ping) last said that all is well.
+    /// The time of the last successful poll or in-band ping.
     pub last_good_probe: Option<SystemTime>,
-    /// Posts, edits and deletions that were fetched since the account was added.
+    /// The number of posts, edits and deletions fetched since the account was added.
     pub recovered: u64,
-    /// How far the catch-up is, while one is under way.
+    /// The progress of the catch-up, if one is running.
     pub catching_up: Option<CatchUpProgress>,
-    /// How long the account was ready since it was added.
+    /// The total time for which the account has been ready since it was added.
     pub ready_for: Duration,
-    /// Connections started again since the account was added.
+    /// The number of restarted Connections since the account was added.
     pub restarts: u64,
-    /// Charged endings in the window now.
+    /// The number of charged endings in the current window.
     pub restarts_in_window: u32,
-    /// Charged endings that may still follow before the account trips.
+    /// The number of charged endings that may still follow before the account trips.
     pub budget_left: u32,
-    /// How the last Connection ended.
+    /// The end of the last Connection.
     pub last_ending: Option<Arc<Ending>>,
-    /// What takes nothing at the moment.
+    /// The components that accept nothing at the moment.
     pub stalls: Stalls,
-    /// Permits that frames hold which no sink has acknowledged yet, each of at most 16 KiB.
+    /// The number of permits held by frames that no sink has acknowledged yet, each of at most 16 KiB.
     pub queued: usize,
-    /// How long until the next attempt, when one is scheduled.
+    /// The time until the next attempt, if one is scheduled.
     pub next_attempt_in: Option<Duration>,
 }
 
-/// Who takes nothing.
+/// A component that can stall an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StallCause {
     /// The sink.
@@ -68,22 +68,22 @@ pub enum StallCause {
     Store,
 }
 
-/// What takes nothing at the moment.
+/// The components that accept nothing at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stalls {
-    /// The sink.
+    /// True if the sink accepts nothing.
     pub sink: bool,
-    /// The store.
+    /// True if the store accepts nothing.
     pub store: bool,
 }
 
 impl Stalls {
-    /// Whether anything does.
+    /// True if any component is stalled.
     pub fn any(self) -> bool {
         self.sink || self.store
     }
 
-    /// Takes note of one of them.
+    /// Records that a component stalled or recovered.
     pub fn set(&mut self, by: StallCause, on: bool) {
         match by {
             StallCause::Sink => self.sink = on,
@@ -92,47 +92,90 @@ impl Stalls {
     }
 }
 
-/// What is known of one account beyond its snapshot.
+/// The state of an account, with its history and its queue.
 #[derive(Debug, Clone)]
 pub struct AccountDetail {
-    /// What is known of each.
+    /// The snapshot of the account.
     pub snapshot: AccountSnapshot,
-    /// How its last Connections ended, newest first.
+    /// The ends of its last Connections, newest first.
     pub endings: Vec<Arc<Ending>>,
-    /// What its witnesses said last.
+    /// The last results of its witnesses.
     pub witnesses: Witnesses,
-    /// What waits for its sink; none when its Delivery did not answer in time.
+    /// The events that wait for the sink; none if the Delivery did not answer in time.
     pub waiting: Option<DeliveryQueueStats>,
 }
 
-/// What an account has heard and its sink has not acknowledged.
+/// The end of a Connection, and the time until the account was ready again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The time of the end.
+    pub at: SystemTime,
+    /// The generation that ended.
+    pub generation: Generation,
+    /// The reason for the end.
+    pub reason: CloseReason,
+    /// True if it was charged to the restart budget.
+    pub charged: bool,
+    /// True if another account's socket reported the change that caused it.
+    pub witnessed: bool,
+    /// The time for which the Connection was ready; none if it never was.
+    pub ready_for: Option<Duration>,
+    /// The time until the account was ready again; none while it is not.
+    pub back_after: Option<Duration>,
+}
+
+/// The last results of an account's witnesses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Witnesses {
+    /// The last poll of `/users/me`, answered or failed.
+    pub poll: Option<Probe>,
+    /// The last answered in-band ping.
+    pub ping: Option<Probe>,
+    /// The time at which another account's socket last reported a change.
+    pub prompted: Option<SystemTime>,
+    /// The last conclusive audit.
+    pub audit: Option<Probe>,
+}
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The time of the answer.
+    pub at: SystemTime,
+    /// The response time.
+    pub took: Duration,
+    /// The problem; none if all was well.
+    pub cause: Option<Arc<str>>,
+}
+
+/// The events that an account has received and its sink has not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeliveryQueueStats {
-    /// Events that the sink has and has not answered.
+    /// The number of events handed to the sink and not answered.
     pub unacknowledged: usize,
-    /// Events that were not handed over yet.
+    /// The number of events not handed over yet.
     pub waiting: usize,
-    /// When the oldest of them all was heard: the cursors lag so far behind.
+    /// The time at which the oldest of these events was received: the lag of the cursors.
     pub oldest: Option<SystemTime>,
 }
 
-/// Everything that is known of a server at one moment.
+/// The state of a server at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerSnapshot {
     /// The server.
     pub server: ServerName,
-    /// Whether it answers, as far as is known; false also when its gate does not say.
+    /// True if the server answers, as far as is known; false if its gate does not respond.
     pub up: bool,
-    /// For how long it has not answered, if its gate says so.
+    /// The time for which it has not answered, if its gate responds.
     pub down_for: Option<Duration>,
-    /// Accounts that are on it.
+    /// The number of accounts on the server.
     pub accounts: usize,
-    /// The pace at the moment.
+    /// The current request rate.
     pub requests_per_second: f64,
-    /// Requests that wait for their turn.
+    /// The number of requests that wait for a permit.
     pub waiting: usize,
-    /// Connections between dial and hello.
+    /// The number of connections between dial and hello.
     pub dials: usize,
-    /// How long until the server's rate limit lets anything through again.
+    /// The time until the server's rate limit lets requests through again.
     pub paused_for: Option<Duration>,
 }

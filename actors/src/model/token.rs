@@ -1,5 +1,3 @@
-//! An account's access token: a secret that cannot be printed.
-
 use std::{
     fmt,
     hash::{BuildHasher as _, RandomState},
@@ -8,32 +6,31 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// Keys the fingerprints of this process, so that a printed one says nothing about the token.
+/// The key of this process's fingerprints, so that a printed fingerprint reveals nothing about the token.
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// An access token, checked to be fit for a header.
+/// An account's access token, validated for use in a header.
 ///
-/// It has no `Display`, and its `Debug` shows nothing of it. The memory is wiped on drop.
+/// It has no `Display`, its `Debug` shows nothing of it, and its memory is wiped on drop.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
-/// Why a text is no token. The text itself is never part of the error.
+/// A text that is not a valid token. The error never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// There is nothing but white space.
+    /// The text is empty or consists of white space.
     #[error("the token is empty")]
     Empty,
-    /// There is a character that no token has and no header may hold.
+    /// The text contains a character that is not allowed in a token or a header.
     #[error("the token holds white space, a control character or a letter outside ASCII")]
     Malformed,
 }
 
 impl Token {
-    /// Takes a token as a file or a variable holds it: white space around it is left out.
+    /// Parses a token from a file or a variable; surrounding white space is trimmed.
     ///
     /// # Errors
-    ///
-    /// When it is empty, or holds anything but visible ASCII.
+    /// If it is empty or contains anything but visible ASCII.
     pub fn new(text: impl Into<String>) -> Result<Self, TokenError> {
         let text = SecretString::from(text.into());
         let token = text.expose_secret().trim();
@@ -46,19 +43,19 @@ impl Token {
         Ok(Self(SecretString::from(token)))
     }
 
-    /// Whether both are the same token: two accounts must not share one.
+    /// True if both are the same token: two accounts must not share one.
     pub fn same_as(&self, other: &Self) -> bool {
         self.expose() == other.expose()
     }
 
-    /// A number that is equal for equal tokens within this process, and says nothing about them.
+    /// Returns a number that is equal for equal tokens within this process and reveals nothing about them.
     ///
-    /// For finding duplicates among many; [`Token::same_as`] has the last word.
+    /// It finds candidates for duplicates among many tokens; [`Token::same_as`] decides.
     pub fn fingerprint(&self) -> u64 {
         FINGERPRINTS.hash_one(self.expose())
     }
 
-    /// The token itself, for the one header that carries it.
+    /// Returns the secret itself, for the one header that carries it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

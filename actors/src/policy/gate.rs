@@ -1,29 +1,29 @@
-//! What all accounts of one server share: its rate limit, its dial slots, and whether it is up.
+//! Resources that all accounts of a server share: its rate limit, its dial slots and its status.
 
 mod fair_queue;
 mod server_probe;
 mod token_bucket;
 
 pub use fair_queue::{FairQueue, GateFull, Grant, RequestClass};
-pub use server_probe::{ServerProbe, ServerStatus};
+pub(crate) use server_probe::{ServerProbe, ServerStatus};
 pub(super) use token_bucket::MAX_PAUSE;
-pub use token_bucket::{RateLimitStatus, TokenBucket};
+pub use token_bucket::{RateHeaders, TokenBucket};
 
-/// What an operator may set about one server.
+/// The limits that an operator can set for a server.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GateLimits {
-    /// Requests a second, upgrades included; less when the server's headers say so.
+    /// Requests per second, WebSocket upgrades included; lower if the server's headers require it.
     pub requests_per_second: f64,
-    /// Connections that are between dial and hello at the same time.
+    /// The maximum number of concurrent connections between dial and hello.
     pub dial_slots: usize,
 }
 
 impl Default for GateLimits {
     fn default() -> Self {
         Self {
-            // A server of ordinary size answers these without noticing.
+            // A server of ordinary size handles this rate easily.
             requests_per_second: 50.0,
-            // A server that is coming up is not met by all its bots at once.
+            // A server that is starting must not be flooded by all its bots at once.
             dial_slots: 32,
         }
     }

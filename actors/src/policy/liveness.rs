@@ -1,11 +1,10 @@
-//! Is the socket alive, and does it still hear? Pings, `update_at` polls, siblings and the audit.
+//! Checks that a socket is alive and still receives events: pings, `update_at` polls and sibling accounts.
 
-mod audit;
 mod health_poll;
 mod ping;
 mod sibling_watch;
 
-pub use audit::AuditReadiness;
-pub use health_poll::{HealthPoll, PollResult, PollVerdict, spread_delay, stretched_interval};
-pub use ping::{PingAction, PingMonitor, PingSettings};
+pub(crate) use health_poll::{HealthPoll, PollResult, PollVerdict, spread_delay, stretched_interval};
+pub use ping::PingSettings;
+pub(crate) use ping::{PingAction, PingMonitor};
 pub use sibling_watch::{PollTiming, SiblingWatch};

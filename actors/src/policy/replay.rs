@@ -1,15 +1,15 @@
-//! The memory of an account: what it received, what it acknowledged, and what is missing.
+//! The state of an account's events: received, acknowledged and missing.
 
 mod backlog;
 mod channel;
 mod cursor;
 mod edits;
 mod recent;
+mod replay_state;
 mod sequence;
-mod state;
 
-pub use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
-pub use cursor::{Anchor, Cursor};
-pub use edits::EditCursor;
-pub use sequence::{Sequence, SequenceCheck};
-pub use state::{ReplaySettings, ReplayState, StartFrom};
+pub(crate) use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
+pub(crate) use cursor::Anchor;
+pub(crate) use replay_state::AuditReadiness;
+pub use replay_state::{ReplaySettings, ReplayState, StartFrom};
+pub(crate) use sequence::{Sequence, SequenceCheck};

@@ -1,4 +1,4 @@
-//! Replies: in parts that fit, each once, and not for ever.
+//! Replies: splitting, posting at most once, and breaking loops.
 
 mod attempt;
 mod fence;
@@ -8,9 +8,10 @@ mod send_permission;
 mod sent;
 mod split;
 
-pub use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
+pub(crate) use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
 pub use keyed_queue::KeyedQueue;
-pub use loop_guard::{LoopGuard, LoopVerdict};
-pub use send_permission::{SendPermission, send_permission};
-pub use sent::SentKeys;
-pub use split::{MAX_POST_CHARS, MAX_TEXT_CHARS, TextTooLong, split_text};
+pub(crate) use loop_guard::{LoopGuard, LoopVerdict};
+pub(crate) use send_permission::{SendPermission, send_permission};
+pub(crate) use sent::SentKeys;
+pub(crate) use split::split_text;
+pub use split::{MAX_POST_CHARS, MAX_TEXT_CHARS};

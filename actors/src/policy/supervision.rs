@@ -1,4 +1,4 @@
-//! Restarts: what an ending costs, the restart budget, delays, and causes that accounts share.
+//! Restarts: the cost of an ending, the restart budget, delays, and causes that accounts share.
 
 mod backoff;
 mod budget;
@@ -10,8 +10,8 @@ mod restart_policy;
 
 pub use backoff::{Backoff, Delays};
 pub use budget::{BreakerState, Budget, ChargeOutcome};
-pub use close_consequence::{ChargeRule, Consequence, RunSummary, consequence};
+pub(crate) use close_consequence::{ChargeRule, Consequence, RunSummary, consequence};
 pub use common_cause::CommonCause;
-pub use deaf_timer::DeafTimer;
-pub use restart::{RestartDecision, RestartTracker};
+pub(crate) use deaf_timer::DeafTimer;
+pub(crate) use restart::{RestartDecision, RestartTracker};
 pub use restart_policy::{RestartPolicy, RestartSettings, SettingsError};

@@ -1,15 +1,13 @@
-//! What speaks for accounts.
-
 use futures_util::future::BoxFuture;
 
 use crate::model::{AccountName, OutgoingAction, PostedIds, ReplyError};
 
-/// Speaks for accounts.
+/// A service that posts as the hosted accounts.
 ///
-/// What it promises: each order is answered in bounded time; what was asked for with one key is posted once; orders of
-/// one account keep their order within a channel; it never blocks the calling thread.
+/// Each action is answered in bounded time. Requests with the same key post once. Actions of an account keep their
+/// order within a channel. The calling thread is never blocked.
 pub trait Poster: Send + Sync + 'static {
-    /// Has an account do something.
+    /// Carries out an action as an account.
     fn post(
         &self,
         account: &AccountName,

@@ -1,4 +1,4 @@
-//! Where events go.
+//! The destination of events.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -6,45 +6,45 @@ use futures_util::future::BoxFuture;
 
 use crate::model::Event;
 
-/// What became of an event.
+/// The result of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The sink has it; it is never handed over again.
+    /// The sink has accepted the event; it is never delivered again.
     Acknowledged,
-    /// Not now: hand it over again after the delay.
+    /// The sink cannot accept the event now: it is delivered again after the delay.
     Retry {
         /// The delay.
         after: Duration,
-        /// Why.
+        /// The reason.
         cause: String,
     },
-    /// Never: it counts as acknowledged, and is told.
+    /// The sink refuses the event for good: it counts as acknowledged, and the rejection is reported.
     Rejected {
-        /// Why.
+        /// The reason.
         cause: String,
     },
-    /// The sink itself is broken: a fault of the account, which restarts; the event is handed over again then.
+    /// The sink itself is broken: the account restarts, which is charged, and delivers the event again.
     Broken {
-        /// Why.
+        /// The reason.
         cause: String,
     },
 }
 
-/// An answer that is there at once, or comes later.
+/// The result of a delivery, available now or later.
 pub enum Delivered {
-    /// It is there.
+    /// The result.
     Now(Outcome),
-    /// It comes.
+    /// The future of the result.
     Later(BoxFuture<'static, Outcome>),
 }
 
-/// Takes the events of accounts.
+/// A receiver of the accounts' events.
 ///
-/// What it promises: it never blocks the calling thread; what it answers later, it answers in bounded time or is
-/// dropped. What it is promised: of one account's channel one event at a time, in order, the next only after the
-/// answer to the last; of different channels and accounts many at once.
+/// An implementation never blocks the calling thread. A later result arrives in bounded time, or its future is
+/// dropped. Within a channel of an account, events are delivered one at a time and in order, each after the result
+/// of the one before; events of different channels and accounts are delivered concurrently.
 pub trait EventSink: Send + Sync + 'static {
-    /// Hands an event over.
+    /// Delivers an event.
     fn deliver(&self, event: &Arc<Event>) -> Delivered;
 }
 

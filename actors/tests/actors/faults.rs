@@ -59,7 +59,7 @@ fn a_broken_sink_is_a_fault_and_its_event_is_handed_over_again() {
         harness.sink.set_behavior(SinkBehavior::Broken);
         harness.fake.server_socket("bot").post("c1", "p1");
         let (reason, charged) = harness.wait_until_closed("bot").await;
-        assert_eq!((reason, charged), (CloseReason::SinkBroken { cause: "told to".into() }, true));
+        assert_eq!((reason, charged), (CloseReason::SinkBroken { cause: "scripted".into() }, true));
         harness.sink.set_behavior(SinkBehavior::Immediate);
         assert_eq!(harness.sink.wait_for_posts(1).await, ["p1"]);
     });

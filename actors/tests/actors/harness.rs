@@ -1,4 +1,4 @@
-//! A stage for the actors: a Supervisor in paused time, a fake server, and a sink that collects.
+//! A test harness for the actors: a Supervisor in paused time, a fake server and a collecting sink.
 
 mod api;
 mod channels;
@@ -36,28 +36,28 @@ pub(crate) use server_socket::{PING, ServerSocket};
 pub(crate) use sink::{CollectingSink, ReceivedChange, SinkBehavior};
 pub(crate) use store::CrashStore;
 
-/// The longest that a test waits for something, in virtual time.
+/// The longest wait of a test, in virtual time.
 const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 
-/// The same over real sockets.
+/// The longest wait of a test in real time.
 pub(crate) const REAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// A fake server, and a host that believes in it.
+/// A fake server and a host that connects to it.
 pub(crate) struct Harness {
     pub(crate) fake: FakeServer,
     pub(crate) host: TestHost,
     pub(crate) store: CrashStore,
 }
 
-/// A Supervisor, what it tells, and a sink for its accounts.
+/// A Supervisor, its observations, and a sink for its accounts.
 pub(crate) struct TestHost {
     pub(crate) sink: Arc<CollectingSink>,
     pub(crate) supervisor: Addr<Supervisor>,
     observations: Receiver<Arc<Observation>>,
     timeout: Duration,
-    /// Everything seen so far, in order.
+    /// All observations so far, in order.
     pub(crate) seen: Vec<Arc<Observation>>,
 }
 
@@ -75,7 +75,7 @@ impl DerefMut for Harness {
     }
 }
 
-/// Settings without jitter, all on one thread.
+/// Returns settings without jitter, with all actors on one thread.
 pub(crate) fn settings() -> HostSettings {
     with_restart(RestartSettings::default())
 }
@@ -89,7 +89,7 @@ pub(crate) fn name(name: &str) -> AccountName {
     AccountName::new(name).unwrap()
 }
 
-/// So many account names.
+/// Returns this many account names.
 pub(crate) fn bots(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("bot-{n}")).collect()
 }
@@ -105,7 +105,7 @@ pub(crate) fn run_paused(settings: HostSettings, limits: GateLimits, test: impl 
     });
 }
 
-/// Limits that never hold anybody up.
+/// Returns limits that no test reaches.
 pub(crate) fn unlimited_rate() -> GateLimits {
     GateLimits { requests_per_second: 1e6, dial_slots: 1_000 }
 }
@@ -118,7 +118,7 @@ impl Harness {
         Self { fake, host, store }
     }
 
-    /// A stage in real time, for threads that hang or die.
+    /// Creates a harness in real time, for threads that hang or die.
     pub(crate) fn real_time(settings: HostSettings) -> Self {
         let fake = FakeServer::default();
         let host = TestHost::real_time(settings, Arc::new(fake.clone()));
@@ -154,12 +154,12 @@ impl TestHost {
         Self { sink: Arc::default(), supervisor, observations, timeout: TIMEOUT, seen: Vec::new() }
     }
 
-    /// A host in real time.
+    /// Creates a host in real time.
     pub(crate) fn real_time(settings: HostSettings, api: Arc<dyn ApiFactory>) -> Self {
         Self::real_time_with(Supervisor::new(settings), api)
     }
 
-    /// The same, with a store.
+    /// Creates a host in real time, with a store.
     pub(crate) fn with_store(
         settings: HostSettings,
         api: Arc<dyn ApiFactory>,
@@ -214,7 +214,7 @@ impl TestHost {
         self.wait_for(account, |fact| matches!(fact, Fact::Ready { .. })).await;
     }
 
-    /// Waits until each of the accounts has become ready, in whatever order.
+    /// Waits until each of the accounts has become ready, in any order.
     pub(crate) async fn wait_until_all_ready(&mut self, accounts: &[String]) {
         let mut missing: HashSet<AccountName> = accounts.iter().map(|account| name(account)).collect();
         let waiting = missing.len();
@@ -251,7 +251,7 @@ impl TestHost {
         self.find(|seen| matches!(seen.subject, Subject::Server(_)) && wanted(&seen.fact)).await
     }
 
-    /// Waits for a fact about anything.
+    /// Waits for a fact about any subject.
     pub(crate) async fn wait_for_any_fact(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
         self.find(|seen| wanted(&seen.fact)).await
     }
@@ -267,15 +267,15 @@ impl TestHost {
                         }
                     }
                     Err(RecvError::Lagged(missed)) => panic!("missed {missed} observations"),
-                    Err(RecvError::Closed) => panic!("the Supervisor is gone"),
+                    Err(RecvError::Closed) => panic!("the Supervisor has stopped"),
                 }
             }
         })
         .await;
-        found.unwrap_or_else(|_| panic!("it never came; seen: {:#?}", self.seen))
+        found.unwrap_or_else(|_| panic!("the fact was not observed in time; seen: {:#?}", self.seen))
     }
 
-    /// Lets virtual time pass, and takes note of what is observed meanwhile.
+    /// Advances virtual time, and collects the observations made meanwhile.
     pub(crate) async fn advance(&mut self, time: Duration) {
         tokio::time::sleep(time).await;
         while let Ok(seen) = self.observations.try_recv() {
@@ -283,7 +283,7 @@ impl TestHost {
         }
     }
 
-    /// Lets a long virtual time pass: what is observed meanwhile is not kept, and must not pile up.
+    /// Advances virtual time by a long span, and discards the observations so that they do not pile up.
     pub(crate) async fn advance_discarding(&mut self, time: Duration) {
         for _ in 0..time.as_secs() {
             tokio::time::sleep(SECOND).await;
@@ -291,7 +291,7 @@ impl TestHost {
         }
     }
 
-    /// How many facts of that kind were seen about an account.
+    /// Returns the number of observed facts with this label about an account.
     pub(crate) fn count(&self, account: &str, label: &str) -> usize {
         let about = |seen: &&Arc<Observation>| {
             matches!(&seen.subject, Subject::Account(who, _) if who.as_str() == account)

@@ -1,4 +1,4 @@
-//! A simulated server with people and bots, and a host that listens for the bots, over real sockets.
+//! A test harness over real sockets: a simulated server with people and bots, and a host for the bots.
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::harness::{
     CollectingSink, CrashStore, REAL_TIMEOUT, ReceivedChange, SinkBehavior, TestHost, name, with_restart,
 };
 
-/// A client's settings for the simulator.
+/// Returns a client's settings for the simulator.
 pub(crate) fn config(simulator: &Simulator) -> ClientConfig {
     config_with(simulator, &ClientLimits::default())
 }
@@ -26,7 +26,7 @@ fn config_with(simulator: &Simulator, limits: &ClientLimits) -> ClientConfig {
     ClientConfig::new(simulator.url().parse().unwrap(), tls, limits, "matterhost/test")
 }
 
-/// Everything hurries, so that a test takes moments.
+/// Returns settings with short intervals, so that tests are fast.
 pub(crate) fn fast_settings() -> HostSettings {
     let restart = RestartSettings {
         max_restarts: 50,
@@ -45,7 +45,7 @@ pub(crate) fn fast_settings() -> HostSettings {
     HostSettings { health, hello_timeout: Duration::from_millis(500), arbiters: 2, ..with_restart(restart) }
 }
 
-/// The same for a host that is struck again and again: it trips at nothing, and is back at once.
+/// Returns fast settings for repeated faults: the budget never trips, and restarts are almost immediate.
 pub(crate) fn fault_tolerant_settings() -> HostSettings {
     let ms = Duration::from_millis(1);
     let restart = with_restart(RestartSettings {
@@ -59,7 +59,7 @@ pub(crate) fn fault_tolerant_settings() -> HostSettings {
     HostSettings { restart, ..fast_settings() }
 }
 
-/// A simulator with channels, people who talk in them, and bots that a host listens for.
+/// A simulator with channels, people and bots, and a host for the bots.
 pub(crate) struct SimulatorHarness {
     pub(crate) simulator: Simulator,
     pub(crate) host: TestHost,
@@ -71,9 +71,9 @@ pub(crate) struct SimulatorHarness {
     pub(crate) channels: RefCell<Vec<String>>,
     pub(crate) person: Account,
     pub(crate) bots: Vec<Account>,
-    /// What each bot hears, besides what they all hear together.
+    /// The sink of each bot.
     pub(crate) sinks: HashMap<String, Arc<CollectingSink>>,
-    /// How the ears of the next host take what they hear.
+    /// The behavior of the next host's sinks.
     pub(crate) behavior: SinkBehavior,
 }
 
@@ -120,7 +120,7 @@ impl SimulatorHarness {
         for name in names {
             harness.create_bot(name);
         }
-        harness.listen().await;
+        harness.host_bots().await;
         harness
     }
 
@@ -131,14 +131,14 @@ impl SimulatorHarness {
         self.bots.push(bot);
     }
 
-    /// The only bot, which comes later.
+    /// Adds a bot to the server and to the host.
     pub(crate) async fn add_bot(&mut self, name: &str) {
         self.create_bot(name);
-        self.listen().await;
+        self.host_bots().await;
     }
 
-    /// Every bot gets fresh ears, and is hosted.
-    async fn listen(&mut self) {
+    /// Hosts every bot with a new sink, and waits until all are ready.
+    async fn host_bots(&mut self) {
         self.add_bots().await;
         let names: Vec<String> = self.bots.iter().map(|bot| bot.username.clone()).collect();
         self.host.wait_until_all_ready(&names).await;
@@ -146,89 +146,88 @@ impl SimulatorHarness {
 
     async fn add_bots(&mut self) {
         for bot in &self.bots {
-            let sinks = if self.bots.len() == 1 {
+            let sink = if self.bots.len() == 1 {
                 self.host.sink.clone()
             } else {
                 Arc::new(CollectingSink::real_time())
             };
-            sinks.set_behavior(self.behavior);
-            self.host.add(&bot.username, &bot.token, sinks.clone()).await.unwrap();
-            self.sinks.insert(bot.username.clone(), sinks);
+            sink.set_behavior(self.behavior);
+            self.host.add(&bot.username, &bot.token, sink.clone()).await.unwrap();
+            self.sinks.insert(bot.username.clone(), sink);
         }
     }
 
-    /// The host ends as it should. What its ears have heard by then is given back, bot by bot.
+    /// Shuts the host down gracefully, and returns the changes that each bot has received.
     pub(crate) async fn stop(&mut self) -> HashMap<String, Vec<ReceivedChange>> {
         let report = self.host.send(Shutdown { deadline: REAL_TIMEOUT }).await;
         assert_eq!(report.abandoned, []);
-        self.heard()
+        self.received_changes()
     }
 
-    /// The host is killed: what it has not committed by now it never will, and what its ears hear from now on does not
-    /// count.
+    /// Kills the host: it commits nothing more. Returns the changes that each bot has received until now.
     pub(crate) async fn kill(&mut self) -> HashMap<String, Vec<ReceivedChange>> {
         let after = self.store.crash();
-        let heard = self.heard();
+        let received = self.received_changes();
         self.host.send(Shutdown { deadline: Duration::ZERO }).await;
         self.store = after;
-        heard
+        received
     }
 
-    /// Another host begins where the last one ended.
+    /// Starts another host with the store of the last one.
     pub(crate) async fn start(&mut self) {
         self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
-        self.listen().await;
+        self.host_bots().await;
     }
 
-    /// The same, and nobody waits for it to be ready.
+    /// Starts another host without waiting until it is ready.
     pub(crate) async fn start_without_waiting(&mut self) {
         self.host = host(&self.simulator, &self.settings, &self.limits, &self.store);
         self.add_bots().await;
     }
 
-    /// Waits until the only bot's acknowledgement of that post is kept.
+    /// Waits until the first bot's acknowledgement of the post is stored.
     pub(crate) async fn wait_until_stored(&self, post: &PostId) {
         let deadline = tokio::time::Instant::now() + REAL_TIMEOUT;
         while !self.store.has(&name(&self.bots[0].username), post).await {
-            assert!(tokio::time::Instant::now() < deadline, "it was never kept");
+            assert!(tokio::time::Instant::now() < deadline, "the acknowledgement was not stored in time");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    fn heard(&self) -> HashMap<String, Vec<ReceivedChange>> {
-        self.sinks.iter().map(|(name, sinks)| (name.clone(), sinks.received_changes())).collect()
+    fn received_changes(&self) -> HashMap<String, Vec<ReceivedChange>> {
+        self.sinks.iter().map(|(name, sink)| (name.clone(), sink.received_changes())).collect()
     }
 
     pub(crate) async fn with_one_bot() -> Self {
         Self::new(quick_simulator(), &["bot".into()]).await
     }
 
-    /// Something happens while the first bot is disabled.
-    pub(crate) async fn while_disabled(&mut self, happens: impl FnOnce(&Self)) {
+    /// Runs `action` while the first bot is disabled.
+    pub(crate) async fn while_disabled(&mut self, action: impl FnOnce(&Self)) {
         let Account { user_id, username, .. } = self.bots[0].clone();
         self.simulator.disable(&user_id);
         self.host.wait_for(&username, |fact| *fact == Fact::Blocked).await;
-        happens(self);
+        action(self);
         self.simulator.enable(&user_id);
         self.host.wait_until_ready(&username).await;
     }
 
-    /// The first bot's socket drops, and it comes back.
+    /// Drops the first bot's socket, and waits until it is ready again.
     pub(crate) async fn drop_and_reconnect(&mut self) {
         self.simulator.drop_sockets(&self.bots[0].user_id);
         let username = self.bots[0].username.clone();
         self.host.wait_until_ready(&username).await;
     }
 
-    /// Posts, and waits until every bot has heard so many posts.
+    /// Posts, and waits until every bot has received this many posts.
     pub(crate) async fn post_and_wait(&self, posts: usize) {
         self.post("hello");
-        for sinks in self.sinks.values() {
-            sinks.wait_for_posts(posts).await;
+        for sink in self.sinks.values() {
+            sink.wait_for_posts(posts).await;
         }
     }
 
-    /// Another channel, with all bots in it.
+    /// Creates a channel with all bots in it.
     pub(crate) fn add_channel_with_bots(&self, name: &str) -> String {
         let channel = self.simulator.create_channel(&self.team, name);
         for bot in &self.bots {

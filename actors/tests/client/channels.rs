@@ -1,4 +1,4 @@
-//! Lists of channels, from a server that has them all at once and from one that has them by team.
+//! Channel lists, from a server that lists all channels at once and from one that lists them by team.
 
 use matterhost_actors::{
     mattermost::{Channel, ChannelKind, Client, RestErrorKind},
@@ -12,7 +12,7 @@ const ALL: &str = "GET /users/{user_id}/channels";
 const TEAMS: &str = "GET /users/{user_id}/teams";
 const BY_TEAM: &str = "GET /users/{user_id}/teams/{team_id}/channels";
 
-/// What the simulator counts requests to absent routes as.
+/// The label under which the simulator counts requests to unknown routes.
 const ABSENT: &str = "unknown";
 
 fn simulator(list_all_channels: bool) -> (Simulator, Account, Token, Client) {
@@ -25,12 +25,12 @@ fn simulator(list_all_channels: bool) -> (Simulator, Account, Token, Client) {
 
 fn find<'a>(channels: &'a [Channel], id: &str) -> &'a Channel {
     let mut found = channels.iter().filter(|channel| channel.id.as_str() == id);
-    let (channel, None) = (found.next().unwrap(), found.next()) else { panic!("{id} comes twice") };
+    let (channel, None) = (found.next().unwrap(), found.next()) else { panic!("{id} is listed twice") };
     channel
 }
 
-/// What the list fails with, or its length, when the server answers this.
-async fn listed(reply: String) -> Result<usize, RestErrorKind> {
+/// Returns the length of the channel list, or its error, if the server sends this response.
+async fn list_len(reply: String) -> Result<usize, RestErrorKind> {
     let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
     let list = client(&server.url()).channels(&token()).await;
     list.map(|answer| answer.value.len()).map_err(|error| error.kind)
@@ -99,7 +99,7 @@ fn archived_and_direct_channels_are_listed_once_in_either_form() {
         let post = simulator.post(&simulator.admin().user_id, &direct, "hello");
         run(async {
             let list = client.channels(&token).await.unwrap().value;
-            // Each team has two standing channels.
+            // Each team has two default channels.
             assert_eq!(list.len(), 4 + 4);
             assert_eq!(find(&list, &private).kind, ChannelKind::Private);
             assert!(find(&list, &archived).delete_at > 0);
@@ -128,7 +128,7 @@ fn no_channels_at_all_are_an_empty_list() {
     run(async {
         let (here, _, token, client) = simulator(true);
         assert_eq!(client.channels(&token).await.unwrap().value, []);
-        assert_eq!(here.counters().requests_to(TEAMS), 0, "fact 26: it is no absent route");
+        assert_eq!(here.counters().requests_to(TEAMS), 0, "fact 26: the route is not missing");
 
         let (simulator, bot, token, client) = simulator(false);
         simulator.direct_channel(&simulator.admin().user_id, &bot.user_id);
@@ -142,14 +142,14 @@ fn an_error_within_a_begun_list_is_that_error() {
         let begun = |id: &str, status: u16| {
             json(&format!(r#"[{{"id":"{id}","message":"No","status_code":{status}}}"#))
         };
-        assert_eq!(listed(begun("app.channel.get_channels.not_found.app_error", 404)).await, Ok(0));
-        let failed = listed(begun("app.channel.get_channels.get.app_error", 500)).await;
+        assert_eq!(list_len(begun("app.channel.get_channels.not_found.app_error", 404)).await, Ok(0));
+        let failed = list_len(begun("app.channel.get_channels.get.app_error", 500)).await;
         assert_eq!(failed, Err(RestErrorKind::Server(500)));
         assert_eq!(
-            listed(json(r#"[{"id":"c","type":"O","create_at":1}"#)).await,
+            list_len(json(r#"[{"id":"c","type":"O","create_at":1}"#)).await,
             Err(RestErrorKind::BadBody)
         );
-        assert_eq!(listed(json(r#"[{"id":"c"}]"#)).await, Err(RestErrorKind::BadBody));
+        assert_eq!(list_len(json(r#"[{"id":"c"}]"#)).await, Err(RestErrorKind::BadBody));
     });
 }
 
@@ -208,6 +208,6 @@ fn one_channel_is_asked_for_by_its_id() {
         let error = client.channel(&token, &"a".repeat(26).as_str().into()).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::NotFound);
         let odd = client.channel(&token, &"me/../?#".into()).await.unwrap_err();
-        assert_eq!(odd.kind, RestErrorKind::Refused(400), "it stays one part of the path");
+        assert_eq!(odd.kind, RestErrorKind::Refused(400), "the id is one segment of the path");
     });
 }

@@ -26,7 +26,7 @@ async fn listen() -> (TcpListener, String) {
     (listener, url)
 }
 
-/// A socket to a reference implementation.
+/// Opens a socket to a reference implementation.
 async fn open() -> (WebSocketStream<TcpStream>, Socket) {
     let (listener, url) = listen().await;
     let accepting = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
@@ -35,7 +35,7 @@ async fn open() -> (WebSocketStream<TcpStream>, Socket) {
     (server, dialed.unwrap().socket)
 }
 
-/// The 101 that belongs to a request.
+/// Returns the 101 for a request.
 fn accept(head: &str) -> String {
     let key = header(head, "sec-websocket-key").unwrap();
     let hash = actix_http::ws::hash_key(key.as_bytes());
@@ -71,7 +71,7 @@ fn the_upgrade_carries_the_token_and_the_resume_point() {
         let accepting = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let head = read_head(&mut stream).await.unwrap();
-            // The first frame comes along with the answer.
+            // The first frame comes along with the response.
             let reply = accept(&head)
                 + "x-ratelimit-limit: 9\r\nx-ratelimit-remaining: 8\r\nx-ratelimit-reset: 1\r\n\r\n\u{1}";
             let mut reply = reply.into_bytes();
@@ -183,7 +183,7 @@ fn a_reset_is_an_error_once() {
         let (server, socket) = open().await;
         let (_writer, mut reader) = socket.split();
         let stream = server.into_inner();
-        // Closing at once, without lingering, resets.
+        // A close without lingering resets the connection.
         stream.set_zero_linger().unwrap();
         drop(stream);
         let Some(Err(SocketError::Io(error))) = reader.next().await else { panic!() };

@@ -1,4 +1,4 @@
-//! The Mattermost client against real sockets and small servers written by hand.
+//! Tests of the Mattermost client over real sockets, against small servers and the simulator.
 
 #[cfg(test)]
 mod channels;

@@ -14,7 +14,7 @@ use matterhost_simulator::{Account, PostOptions, Simulator};
 use crate::support::{AfterResponse, Server, client, client_with, header, json, recorded, run, token};
 
 /// A channel with a bot and a person in it.
-struct Talk {
+struct Conversation {
     simulator: Simulator,
     person: Account,
     token: Token,
@@ -22,7 +22,7 @@ struct Talk {
     channel: ChannelId,
 }
 
-impl Talk {
+impl Conversation {
     fn new() -> Self {
         let simulator = Simulator::start().unwrap();
         let (bot, person) = (simulator.create_bot("bot"), simulator.create_user("person"));
@@ -66,8 +66,8 @@ fn ids(posts: &[Post]) -> Vec<PostId> {
     posts.iter().map(|post| post.id.clone()).collect()
 }
 
-/// Asks a server that answers this for a page after a post.
-async fn asked(server: &Server, limits: ClientLimits) -> Result<RestResponse<Page>, RestError> {
+/// Requests a page after a post from a server with a fixed response.
+async fn page_after(server: &Server, limits: ClientLimits) -> Result<RestResponse<Page>, RestError> {
     let client = client_with(&server.url(), None, limits);
     client.posts(&token(), &"c".into(), PostRange::After(&"p".into()), PageRequest::first(1_000)).await
 }
@@ -78,7 +78,7 @@ fn a_recorded_page_is_understood() {
         let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
         let reply = recorded("catch_up", path, 200);
         let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
-        let page = asked(&server, ClientLimits::default()).await.unwrap().value;
+        let page = page_after(&server, ClientLimits::default()).await.unwrap().value;
         assert_eq!(
             ids(&page.posts),
             ["zgbuw8qtbifktb83mmo4b74dco", "4snr6x8hopnmxqdzewy1pyk3fo", "168sm1dwmir6dcu1dnebe4wina"]
@@ -100,20 +100,20 @@ fn a_post_is_kept_as_it_was_written() {
             "create_at":1, "user_id":"u", "channel_id":"c" }"#;
         let reply = json(&format!(r#"{{"order":["a"],"posts":{{"a":{post}}}}}"#));
         let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
-        let page = asked(&server, ClientLimits::default()).await.unwrap().value;
+        let page = page_after(&server, ClientLimits::default()).await.unwrap().value;
         assert_eq!((page.posts[0].json.get(), &*page.posts[0].kind), (post, "custom_x"));
     });
 }
 
 #[test]
 fn four_hundred_and_fifty_posts_come_in_three_pages() {
-    let talk = Talk::new();
-    let anchor = talk.post(1_000);
-    let posts = talk.posts(2_001..=2_450);
+    let conversation = Conversation::new();
+    let anchor = conversation.post(1_000);
+    let posts = conversation.posts(2_001..=2_450);
     run(async {
         let (mut seen, mut from, mut lengths) = (Vec::new(), anchor, Vec::new());
         loop {
-            let page = talk.after(&from).await;
+            let page = conversation.after(&from).await;
             lengths.push(page.posts.len());
             seen.extend(ids(&page.posts));
             let Some(next) = page.next_post_id else { break };
@@ -122,17 +122,27 @@ fn four_hundred_and_fifty_posts_come_in_three_pages() {
         }
         assert_eq!((lengths, seen), (vec![200, 200, 50], posts.clone()));
 
-        let newest = talk
+        let newest = conversation
             .client
-            .posts(&talk.token, &talk.channel, PostRange::Newest, PageRequest::first(PER_PAGE))
+            .posts(
+                &conversation.token,
+                &conversation.channel,
+                PostRange::Newest,
+                PageRequest::first(PER_PAGE),
+            )
             .await
             .unwrap()
             .value;
         assert_eq!(ids(&newest.posts), posts[250..]);
         let from = &newest.posts[0].id;
-        let before = talk
+        let before = conversation
             .client
-            .posts(&talk.token, &talk.channel, PostRange::Before(from), PageRequest::first(50))
+            .posts(
+                &conversation.token,
+                &conversation.channel,
+                PostRange::Before(from),
+                PageRequest::first(50),
+            )
             .await
             .unwrap()
             .value;
@@ -146,18 +156,22 @@ fn four_hundred_and_fifty_posts_come_in_three_pages() {
 
 #[test]
 fn ties_are_lost_by_the_newest_post_and_found_by_one_with_a_smaller_time() {
-    let talk = Talk::new();
-    let anchor = talk.post(1_000);
-    // The page ends within the three of one time.
-    let mut posts: BTreeSet<PostId> = talk.posts(2_001..=2_199).into_iter().collect();
-    posts.extend(talk.posts([2_200, 2_200, 2_200, 2_201]));
+    let conversation = Conversation::new();
+    let anchor = conversation.post(1_000);
+    // The page ends within the three posts of one time.
+    let mut posts: BTreeSet<PostId> = conversation.posts(2_001..=2_199).into_iter().collect();
+    posts.extend(conversation.posts([2_200, 2_200, 2_200, 2_201]));
     run(async {
-        let first = talk.after(&anchor).await;
+        let first = conversation.after(&anchor).await;
         let newest = first.posts.last().unwrap();
         assert_eq!((first.posts.len(), newest.create_at), (PER_PAGE, 2_200));
-        assert_eq!(talk.after(&newest.id).await.posts.len(), 1, "fact 23: two of the three are passed over");
+        assert_eq!(
+            conversation.after(&newest.id).await.posts.len(),
+            1,
+            "fact 23: two of the three are skipped"
+        );
         let earlier = first.posts.iter().rfind(|post| post.create_at < newest.create_at).unwrap();
-        let second = talk.after(&earlier.id).await;
+        let second = conversation.after(&earlier.id).await;
         let times: Vec<i64> = second.posts.iter().map(|post| post.create_at).collect();
         assert_eq!(times, [2_200, 2_200, 2_200, 2_201]);
         let tied = ids(&second.posts[..3]);
@@ -169,24 +183,25 @@ fn ties_are_lost_by_the_newest_post_and_found_by_one_with_a_smaller_time() {
 
 #[test]
 fn a_thread_root_that_comes_along_is_not_on_the_page() {
-    let talk = Talk::new();
-    let root = talk.simulator.post(&talk.person.user_id, talk.channel.as_str(), "root");
-    let anchor = talk.post(root.create_at + 1);
+    let conversation = Conversation::new();
+    let root =
+        conversation.simulator.post(&conversation.person.user_id, conversation.channel.as_str(), "root");
+    let anchor = conversation.post(root.create_at + 1);
     let options = PostOptions {
-        user_id: talk.person.user_id.clone(),
+        user_id: conversation.person.user_id.clone(),
         channel_id: root.channel_id.clone(),
         root_id: Some(root.id.clone()),
         create_at: Some(root.create_at + 2),
         ..PostOptions::default()
     };
-    let reply = talk.simulator.post_with(&options);
+    let reply = conversation.simulator.post_with(&options);
     run(async {
-        let page = talk.after(&anchor).await;
+        let page = conversation.after(&anchor).await;
         assert_eq!(ids(&page.posts), [PostId::from(&*reply.id)]);
         assert_eq!(page.posts[0].root_id, Some(PostId::from(&*root.id)));
-        let newest = talk
+        let newest = conversation
             .client
-            .posts(&talk.token, &talk.channel, PostRange::Newest, PageRequest::first(1))
+            .posts(&conversation.token, &conversation.channel, PostRange::Newest, PageRequest::first(1))
             .await
             .unwrap()
             .value;
@@ -196,14 +211,14 @@ fn a_thread_root_that_comes_along_is_not_on_the_page() {
 
 #[test]
 fn edits_and_deletions_come_by_since_with_rows_of_history() {
-    let talk = Talk::new();
-    let posts = talk.posts([1_000, 1_001, 1_002, 1_003]);
+    let conversation = Conversation::new();
+    let posts = conversation.posts([1_000, 1_001, 1_002, 1_003]);
     let [edited, deleted, _quiet, liked] = &posts[..] else { panic!() };
-    talk.simulator.edit_post(edited.as_str(), "hello again");
-    talk.simulator.delete_post(deleted.as_str());
-    talk.simulator.add_reaction(&talk.person.user_id, liked.as_str(), "wave");
+    conversation.simulator.edit_post(edited.as_str(), "hello again");
+    conversation.simulator.delete_post(deleted.as_str());
+    conversation.simulator.add_reaction(&conversation.person.user_id, liked.as_str(), "wave");
     run(async {
-        let (rows, truncated) = talk.since(2_000).await;
+        let (rows, truncated) = conversation.since(2_000).await;
         assert!(!truncated && rows.is_sorted_by_key(|row| row.create_at));
         let row = |id: &PostId| rows.iter().find(|row| row.id == *id).unwrap();
         assert!(row(edited).edit_at > 2_000 && row(edited).json.get().contains("hello again"));
@@ -212,23 +227,33 @@ fn edits_and_deletions_come_by_since_with_rows_of_history() {
         let history: Vec<&Post> = rows.iter().filter(|row| row.original_id.is_some()).collect();
         let [history] = &history[..] else { panic!("{rows:?}") };
         assert!(history.original_id.as_ref() == Some(edited) && history.delete_at > 2_000);
-        assert_eq!(rows.len(), 4, "not what nobody touched");
-        assert_eq!(talk.after(edited).await.posts.len(), 2, "fact 11: by creation, without what was deleted");
+        assert_eq!(rows.len(), 4, "the unchanged post is not listed");
+        assert_eq!(
+            conversation.after(edited).await.posts.len(),
+            2,
+            "fact 11: by creation, without deleted posts"
+        );
     });
 }
 
 #[test]
 fn a_thousand_rows_are_a_truncation() {
-    let talk = Talk::new();
+    let conversation = Conversation::new();
     let limit = i64::try_from(SINCE_LIMIT).unwrap();
-    let posts = talk.posts(2_001..2_000 + limit);
+    let posts = conversation.posts(2_001..2_000 + limit);
     run(async {
-        let (rows, truncated) = talk.since(2_000).await;
+        let (rows, truncated) = conversation.since(2_000).await;
         assert!(ids(&rows) == posts && !truncated, "{} rows", rows.len());
-        talk.post(2_000 + limit);
-        assert_eq!((talk.since(2_000).await.0.len(), talk.since(2_000).await.1), (SINCE_LIMIT, true));
-        talk.post(2_001 + limit);
-        assert_eq!((talk.since(2_000).await.0.len(), talk.since(2_000).await.1), (SINCE_LIMIT, true));
+        conversation.post(2_000 + limit);
+        assert_eq!(
+            (conversation.since(2_000).await.0.len(), conversation.since(2_000).await.1),
+            (SINCE_LIMIT, true)
+        );
+        conversation.post(2_001 + limit);
+        assert_eq!(
+            (conversation.since(2_000).await.0.len(), conversation.since(2_000).await.1),
+            (SINCE_LIMIT, true)
+        );
     });
 }
 
@@ -273,14 +298,14 @@ fn a_list_with_a_post_missing_is_refused_and_a_post_named_twice_comes_once() {
         let page = async |order: &str, posts: &str| {
             let reply = json(&format!(r#"{{"order":{order},"posts":{posts},"new":1}}"#));
             let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
-            let page = asked(&server, ClientLimits::default()).await;
+            let page = page_after(&server, ClientLimits::default()).await;
             page.map(|answer| answer.value.posts.len()).map_err(|error| error.kind)
         };
         assert_eq!(page(r#"["a","a"]"#, &format!(r#"{{"a":{post}}}"#)).await, Ok(1));
         assert_eq!(page(r#"["a","b"]"#, &format!(r#"{{"a":{post}}}"#)).await, Err(RestErrorKind::BadBody));
         assert_eq!(page(r#"["a"]"#, r#"{"a":{"id":"a"}}"#).await, Err(RestErrorKind::BadBody));
         let server = Server::respond_with(json("{}"), AfterResponse::KeepAlive).await;
-        let error = asked(&server, ClientLimits::default()).await.unwrap_err();
+        let error = page_after(&server, ClientLimits::default()).await.unwrap_err();
         assert_eq!((error.kind, error.route), (RestErrorKind::BadBody, "/channels/{channel_id}/posts"));
     });
 }
@@ -291,34 +316,39 @@ fn a_page_is_bounded() {
         let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
         let server = Server::respond_with(recorded("catch_up", path, 200), AfterResponse::KeepAlive).await;
         let limits = ClientLimits { max_body_bytes: 500, ..ClientLimits::default() };
-        assert_eq!(asked(&server, limits).await.unwrap_err().kind, RestErrorKind::TooLarge);
+        assert_eq!(page_after(&server, limits).await.unwrap_err().kind, RestErrorKind::TooLarge);
     });
 }
 
 #[test]
 fn a_channel_of_others_is_refused_and_an_archived_one_is_read() {
-    let talk = Talk::new();
-    let post = talk.post(1_000);
-    talk.simulator.archive_channel(talk.channel.as_str());
-    let team = talk.simulator.create_team("others");
-    let foreign = ChannelId::from(&*talk.simulator.create_channel(&team, "foreign"));
+    let conversation = Conversation::new();
+    let post = conversation.post(1_000);
+    conversation.simulator.archive_channel(conversation.channel.as_str());
+    let team = conversation.simulator.create_team("others");
+    let foreign = ChannelId::from(&*conversation.simulator.create_channel(&team, "foreign"));
     run(async {
-        let newest = talk
+        let newest = conversation
             .client
-            .posts(&talk.token, &talk.channel, PostRange::Newest, PageRequest::first(PER_PAGE))
+            .posts(
+                &conversation.token,
+                &conversation.channel,
+                PostRange::Newest,
+                PageRequest::first(PER_PAGE),
+            )
             .await
             .unwrap()
             .value;
         assert_eq!(newest.posts[0].id, post);
         assert_eq!(&*newest.posts[1].kind, "system_channel_deleted");
-        let error = talk
+        let error = conversation
             .client
-            .posts(&talk.token, &foreign, PostRange::Newest, PageRequest::first(1))
+            .posts(&conversation.token, &foreign, PostRange::Newest, PageRequest::first(1))
             .await
             .unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(403));
         assert_eq!(error.id.as_deref(), Some("api.context.permissions.app_error"));
-        let error = talk.client.posts_since(&talk.token, &foreign, 1).await.unwrap_err();
+        let error = conversation.client.posts_since(&conversation.token, &foreign, 1).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Refused(403));
     });
 }

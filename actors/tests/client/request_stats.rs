@@ -1,4 +1,4 @@
-//! What is asked and dialed is counted.
+//! Counters of requests and dials.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{AfterResponse, Server, json, response, run, token};
 
-fn counted(url: &str, request_stats: &Arc<RequestStats>) -> Client {
+fn client_with_stats(url: &str, request_stats: &Arc<RequestStats>) -> Client {
     let config = ClientConfig::new(url.parse().unwrap(), None, ClientLimits::default(), "matterhost/test");
     Client::with_stats(&config, Arc::clone(request_stats))
 }
@@ -23,7 +23,8 @@ fn requests_are_counted_by_route_and_status_and_never_by_id() {
                 .await;
         let bad =
             Server::respond_with(response("503 Service Unavailable", "", ""), AfterResponse::KeepAlive).await;
-        let (up, down) = (counted(&good.url(), &request_stats), counted(&bad.url(), &request_stats));
+        let (up, down) =
+            (client_with_stats(&good.url(), &request_stats), client_with_stats(&bad.url(), &request_stats));
         for id in ["one", "two"] {
             up.channel(&token(), &id.into()).await.unwrap();
         }
@@ -46,11 +47,11 @@ fn what_cannot_be_reached_is_counted_with_a_word() {
         let url = format!("http://{}", free.local_addr().unwrap());
         drop(free);
         let request_stats = Arc::default();
-        let client = counted(&url, &request_stats);
+        let client = client_with_stats(&url, &request_stats);
         client.system_ping().await.unwrap_err();
         client.dial(&token(), None).await.unwrap_err();
-        let asked = request_stats.requests();
-        assert_eq!((asked.len(), asked[0].status.to_string()), (1, "unreachable".into()));
+        let requests = request_stats.requests();
+        assert_eq!((requests.len(), requests[0].status.to_string()), (1, "unreachable".into()));
         assert_eq!(request_stats.dials(), [(RequestOutcome::Failed("unreachable"), 1)]);
     });
 }

@@ -1,4 +1,4 @@
-//! Requests and their answers, good and bad.
+//! Requests and their responses, valid and invalid.
 
 use std::{io::Write as _, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::support::{
 const USER: &str = r#"{"id":"u1","username":"bot","update_at":5,"delete_at":0,
     "roles":"system_user system_guest","is_bot":true,"unknown":{}}"#;
 
-/// What `me` fails with when the server answers this.
+/// Returns the error of `me` if the server sends this response.
 async fn failure(reply: impl Into<Vec<u8>>, then: AfterResponse) -> RestErrorKind {
     let server = Server::respond_with(reply, then).await;
     let limits = ClientLimits { max_body_bytes: 1000, ..ClientLimits::default() };
@@ -24,7 +24,7 @@ async fn failure(reply: impl Into<Vec<u8>>, then: AfterResponse) -> RestErrorKin
 async fn etag(client: &matterhost_actors::mattermost::Client) -> Etag {
     match client.me(&token(), None).await.unwrap().value {
         Me::User { etag, .. } => etag.unwrap(),
-        Me::Unmodified => panic!("nothing was sent to compare with"),
+        Me::Unmodified => panic!("the request had no ETag"),
     }
 }
 
@@ -79,8 +79,8 @@ fn an_unchanged_account_is_a_304() {
         let sent = header(&server.heads()[0], "if-none-match").unwrap().to_owned();
         assert_eq!(sent, "5.37.0.pt4mbhwr1tgi3penh1rjpxswwc.1795354064436..0.true.true.0");
         assert_eq!(server.connections(), 1);
-        let unasked = client.me(&token(), None).await.unwrap_err();
-        assert_eq!(unasked.kind, RestErrorKind::Redirect);
+        let unrequested = client.me(&token(), None).await.unwrap_err();
+        assert_eq!(unrequested.kind, RestErrorKind::Redirect);
     });
 }
 
@@ -126,7 +126,7 @@ fn answers_that_make_no_sense_are_told_apart() {
         assert_eq!(failure(json(""), AfterResponse::KeepAlive).await, RestErrorKind::BadBody);
         assert_eq!(failure("SSH-2.0-OpenSSH\r\n\r\n", AfterResponse::Close).await, RestErrorKind::BadBody);
         assert_eq!(failure("", AfterResponse::Close).await, RestErrorKind::Unreachable);
-        // The HTTP client takes a body that was cut short for a whole one.
+        // The HTTP client returns a truncated body as if it were complete.
         for framing in ["content-length: 100", "transfer-encoding: chunked"] {
             for body in ["", "5\r\n{\"id\"\r\n"] {
                 let cut = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{body}");
@@ -202,7 +202,7 @@ fn names_and_ipv6_addresses_are_reached() {
         let port = server.address.port();
         client(&format!("http://[::1]:{port}/")).me(&token(), None).await.unwrap();
         assert_eq!(header(&server.heads()[0], "host"), Some(&*format!("[::1]:{port}")));
-        // The name means both addresses, of which only one listens.
+        // The name resolves to both addresses, of which only one listens.
         let server = Server::respond_with(json(USER), AfterResponse::KeepAlive).await;
         let port = server.address.port();
         client(&format!("http://localhost:{port}")).me(&token(), None).await.unwrap();

@@ -1,29 +1,30 @@
-//! A token is seen in its header, and nowhere else.
+//! A token appears in its header only.
 
-use matterhost_actors::mattermost::{Client, ClientConfig, ClientLimits, NewPost};
-
-use matterhost_actors::model::ResumePoint;
+use matterhost_actors::{
+    mattermost::{Client, ClientConfig, ClientLimits, NewPost},
+    model::ResumePoint,
+};
 
 use crate::support::{AfterResponse, SECRET, Server, client, response, run, token};
 
-fn shown(text: &str) {
+fn assert_no_token(text: &str) {
     assert!(!text.contains(SECRET), "{text}");
 }
 
 #[test]
 fn nothing_that_can_be_printed_shows_a_token() {
     let token = token();
-    shown(&format!("{token:?} {token:#?}"));
+    assert_no_token(&format!("{token:?} {token:#?}"));
     let config = ClientConfig::new(
         "http://127.0.0.1:9".parse().unwrap(),
         None,
         ClientLimits::default(),
         "matterhost/test",
     );
-    shown(&format!("{config:?} {:?}", Client::new(&config)));
+    assert_no_token(&format!("{config:?} {:?}", Client::new(&config)));
     let typo = format!("https://bot:{SECRET}@chat.test/?token={SECRET}#{SECRET}");
     let error = typo.parse::<matterhost_actors::mattermost::ServerUrl>().unwrap_err();
-    shown(&format!("{error:?} {error}"));
+    assert_no_token(&format!("{error:?} {error}"));
 }
 
 #[test]
@@ -48,12 +49,12 @@ fn errors_show_no_token_though_a_server_repeats_it() {
             let server = Server::respond_with(reply, AfterResponse::Close).await;
             let client = client(&server.url());
             let error = client.me(&token(), None).await.unwrap_err();
-            shown(&format!("{error:?} {error:#?} {error}"));
+            assert_no_token(&format!("{error:?} {error:#?} {error}"));
             let post = NewPost { message: "hello".into(), ..NewPost::default() };
             let error = client.create_post(&token(), &post).await.unwrap_err();
-            shown(&format!("{error:?} {error:#?} {error}"));
+            assert_no_token(&format!("{error:?} {error:#?} {error}"));
             let error = client.dial(&token(), Some(&resume)).await.unwrap_err();
-            shown(&format!("{error:?} {error:#?} {error}"));
+            assert_no_token(&format!("{error:?} {error:#?} {error}"));
         }
     });
 }

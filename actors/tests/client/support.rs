@@ -1,4 +1,4 @@
-//! Small servers, and a client for them.
+//! Small HTTP servers and clients for them.
 
 use std::{cell::RefCell, future::Future, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -11,14 +11,14 @@ use tokio::{
     net::TcpListener,
 };
 
-/// A token that must never be seen anywhere but in its header.
+/// A token that must appear in its header only.
 pub(crate) const SECRET: &str = "mustnotshow9x7q3token";
 
-/// Runs a test as an Arbiter would, and fails it when it hangs.
+/// Runs a test on an actix system, and fails it if it hangs.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     actix_rt::System::new().block_on(async {
         let guarded = tokio::time::timeout(Duration::from_secs(30), test);
-        guarded.await.expect("the test hangs")
+        guarded.await.expect("the test does not finish")
     })
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn client_with(url: &str, tls: Option<Tls>, limits: ClientLimits) -> 
     Client::new(&ClientConfig::new(url.parse().unwrap(), tls, limits, "matterhost/test"))
 }
 
-/// What a server does after its answer.
+/// The server's behavior after its response.
 #[derive(Clone, Copy)]
 pub(crate) enum AfterResponse {
     KeepAlive,
@@ -42,7 +42,7 @@ pub(crate) enum AfterResponse {
     Hang,
 }
 
-/// A server that answers every request with the same bytes, and remembers what it was asked.
+/// A server that sends the same bytes in response to every request, and records the requests.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -80,7 +80,7 @@ impl Server {
         self.seen.borrow().connections
     }
 
-    /// The heads of all requests, in lower case but for the values.
+    /// Returns the heads of all requests so far.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.seen.borrow().heads.clone()
     }
@@ -104,7 +104,7 @@ impl Server {
     }
 }
 
-/// Reads a request up to its empty line.
+/// Reads a request up to and including its empty line.
 pub(crate) async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -113,7 +113,7 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<St
     String::from_utf8(head).ok()
 }
 
-/// An answer with these headers, and its length.
+/// Builds a response with these headers and a content length.
 pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{body}")
@@ -123,7 +123,7 @@ pub(crate) fn json(body: &str) -> String {
     response("200 OK", "content-type: application/json\r\n", body)
 }
 
-/// The value of a header in a head.
+/// Returns the value of a header in a head.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let line = head
         .lines()
@@ -131,7 +131,7 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     line.split_once(':').map(|(_, value)| value.trim())
 }
 
-/// The first recorded REST exchange of a file that has this status, as an HTTP answer.
+/// Returns the first recorded response of a file with this path and status.
 pub(crate) fn recorded(file: &str, path: &str, status: u64) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/wire/");
     let lines = std::fs::read_to_string(format!("{folder}{file}.jsonl")).unwrap();

@@ -1,4 +1,4 @@
-//! Whom the client trusts, and what it offers.
+//! Certificates that the client trusts, and protocols that it offers.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 use crate::support::{SECRET, client, client_with, json, read_head, run, token};
 
-/// A server with a certificate of a CA of its own.
-struct Secure {
+/// A TLS server whose certificate is issued by its own CA.
+struct TlsServer {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     ca_pem: String,
 }
 
-impl Secure {
+impl TlsServer {
     async fn bind(address: &str, name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -39,7 +39,7 @@ impl Secure {
                 PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
             )
             .unwrap();
-        // As most servers do: HTTP/2 is preferred.
+        // Prefer HTTP/2, as most servers do.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self {
             listener: TcpListener::bind(address).await.unwrap(),
@@ -64,7 +64,7 @@ impl Secure {
 #[test]
 fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
     run(async {
-        let server = Secure::bind("127.0.0.1:0", "localhost").await;
+        let server = TlsServer::bind("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());
         let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let serving = async {
@@ -85,7 +85,7 @@ fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
         writer.send_text("hi").unwrap();
         assert_eq!(peer.next().await.unwrap().unwrap(), Message::text("hi"));
         assert_eq!(reader.buffered_bytes(), 0);
-        // Dropped without a goodbye: as with plain TCP, the end of the stream.
+        // A drop without a close ends the stream, as with plain TCP.
         drop(peer);
         assert!(reader.next().await.is_none());
     });
@@ -94,7 +94,7 @@ fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
 #[test]
 fn a_reconnect_takes_its_session_up_again() {
     run(async {
-        let server = Secure::bind("127.0.0.1:0", "localhost").await;
+        let server = TlsServer::bind("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());
         let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let mut kinds = Vec::new();
@@ -103,7 +103,7 @@ fn a_reconnect_takes_its_session_up_again() {
             let accepting = async { accept_async(server.accept().await.unwrap()).await.unwrap() };
             let (mut peer, dialed) = tokio::join!(accepting, client.dial(&token, None));
             kinds.push(peer.get_ref().get_ref().1.handshake_kind().unwrap());
-            // The server's tickets come behind its handshake: they must have been read.
+            // The server sends its session tickets after the handshake: make the client read them.
             peer.send(Message::text("x")).await.unwrap();
             dialed.unwrap().socket.split().1.next().await.unwrap().unwrap();
         }
@@ -114,10 +114,10 @@ fn a_reconnect_takes_its_session_up_again() {
 #[test]
 fn who_is_not_trusted_is_refused_before_the_token() {
     run(async {
-        let server = Secure::bind("127.0.0.1:0", "other.test").await;
+        let server = TlsServer::bind("127.0.0.1:0", "other.test").await;
         let url = format!("https://localhost:{}", server.port());
-        let stranger = Secure::bind("127.0.0.1:0", "localhost").await;
-        // Once a certificate of another CA, once of the right one with another name, once no CA at all.
+        let stranger = TlsServer::bind("127.0.0.1:0", "localhost").await;
+        // A certificate of another CA, one of the trusted CA with another name, and no trusted CA.
         for tls in [Some(stranger.trusted()), Some(server.trusted()), None] {
             let client = client_with(&url, tls, ClientLimits::default());
             let token = token();
@@ -134,7 +134,7 @@ fn who_is_not_trusted_is_refused_before_the_token() {
 #[test]
 fn an_ipv6_address_can_have_a_certificate() {
     run(async {
-        let server = Secure::bind("[::1]:0", "::1").await;
+        let server = TlsServer::bind("[::1]:0", "::1").await;
         let url = format!("https://[::1]:{}", server.port());
         let client = client_with(&url, Some(server.trusted()), ClientLimits::default());
         let serving = async {
@@ -151,7 +151,7 @@ fn an_ipv6_address_can_have_a_certificate() {
 #[test]
 fn the_wrong_scheme_is_told_both_ways() {
     run(async {
-        let server = Secure::bind("127.0.0.1:0", "localhost").await;
+        let server = TlsServer::bind("127.0.0.1:0", "localhost").await;
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", plain.local_addr().unwrap());
         let client_of_plain = client_with(&url, Some(server.trusted()), ClientLimits::default());

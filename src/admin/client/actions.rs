@@ -1,40 +1,37 @@
-//! Has something done with accounts.
+//! The commands that change accounts or the process: actions, health, log level and reload.
 
 use std::fmt::Write as _;
 
 use matterhost_actors::model::AccountName;
 
-use super::{Client, RemoteError};
-use crate::admin::dto::{Action, ActionAccepted};
+use super::{Client, RemoteError, http_client::encode_path_segment};
+use crate::{
+    admin::dto::{Action, ActionAccepted, LogLevel},
+    config::ConfigDiff,
+};
 
-/// Has it done with each of these accounts; gives back a line for each. What one of them refuses does not keep the
-/// others from it.
+/// Requests the action for each account and returns one line per account. A refusal for one account does not stop
+/// the others.
 ///
 /// # Errors
-/// When the host cannot be asked, or refused for one of them; then the message has a line for each that was refused.
+/// When the host cannot be reached or refuses an account. With several accounts, the text says which were refused.
 pub async fn apply_action(
     client: &Client,
     action: Action,
     accounts: &[AccountName],
 ) -> (String, Option<RemoteError>) {
-    // Texts cannot fail to be written.
+    // Writing to a String cannot fail.
     let mut text = String::new();
     let mut failed = None;
     for account in accounts {
-        match client
-            .post::<ActionAccepted>(&format!(
-                "/v1/accounts/{}/{}",
-                encode_path_segment(account),
-                action.label()
-            ))
-            .await
-        {
+        let path = format!("/v1/accounts/{}/{}", encode_path_segment(account), action.label());
+        match client.post::<ActionAccepted>(&path).await {
             Ok(_) => {
-                let _ = writeln!(text, "{account}: {}", told(action));
+                let _ = writeln!(text, "{account}: {}", progress(action));
             }
             Err(RemoteError::Refused { problem }) if accounts.len() > 1 => {
                 let _ = writeln!(text, "{account}: not done: {}", problem.detail);
-                failed = Some(RemoteError::Unhealthy("not all of it was done".into()));
+                failed = Some(RemoteError::Unhealthy("some accounts were refused".into()));
             }
             Err(error) => return (text, Some(error)),
         }
@@ -42,17 +39,48 @@ pub async fn apply_action(
     (text, failed)
 }
 
-/// A name as a part of a path: it may hold letters beyond ASCII.
-pub(super) fn encode_path_segment(account: &AccountName) -> String {
-    url::form_urlencoded::byte_serialize(account.as_str().as_bytes()).collect()
-}
-
-fn told(action: Action) -> &'static str {
+fn progress(action: Action) -> &'static str {
     match action {
         Action::Restart => "restarting",
         Action::Stop => "stopping",
         Action::Start => "starting",
-        Action::Reset => "its whole restart budget is back",
-        Action::Audit => "the audit is under way; `matterhost tail` tells what it finds",
+        Action::Reset => "restart budget restored",
+        Action::Audit => "auditing; `matterhost tail` shows the result",
     }
+}
+
+/// Returns the host's answer to a liveness probe, or to a readiness probe if `ready` is set.
+///
+/// # Errors
+/// When the host is not live or not ready, or cannot be reached.
+pub async fn health(client: &Client, ready: bool) -> Result<String, RemoteError> {
+    client.get_text(if ready { "/readyz" } else { "/livez" }).await
+}
+
+/// Returns the host's log level, after setting it if `level` is given.
+///
+/// # Errors
+/// When the level is not valid, or the host cannot be reached.
+pub async fn log_level(client: &Client, level: Option<String>) -> Result<String, RemoteError> {
+    let answer: LogLevel = match level {
+        Some(level) => client.put("/v1/log-level", &LogLevel { level }).await?,
+        None => client.get("/v1/log-level").await?,
+    };
+    Ok(answer.level + "\n")
+}
+
+/// Returns the changes that a reload would make.
+///
+/// # Errors
+/// When the configuration is not valid, or the host cannot be reached.
+pub async fn preview_reload(client: &Client) -> Result<ConfigDiff, RemoteError> {
+    client.get("/v1/reload").await
+}
+
+/// Reloads the host's configuration and returns the changes.
+///
+/// # Errors
+/// When the configuration is not valid and nothing was changed, or the host cannot be reached.
+pub async fn reload(client: &Client) -> Result<ConfigDiff, RemoteError> {
+    client.reload("/v1/reload").await
 }

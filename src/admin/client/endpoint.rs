@@ -1,4 +1,4 @@
-//! Where the running host is, and what opens its door.
+//! Finds the address and the token of a running host.
 
 use std::{
     collections::HashMap,
@@ -11,17 +11,17 @@ use matterhost_actors::mattermost::{ServerUrl, Tls};
 use super::{AdminArgs, RemoteError, TOKEN_VARIABLE};
 use crate::config::{self, AdminConfig, AdminToken, DEFAULT_BIND, DEFAULT_FILE, ListenAddress, Sources};
 
-/// A token takes a hundredth, a certificate a tenth of it.
-const LARGEST_FILE: u64 = 64 * 1024;
+/// The largest token or certificate file: a hundred times a token, ten times a certificate.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// Where a running host is, and what opens its door.
+/// The address of a running host's admin API, and the token for it.
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) transport: Transport,
     pub(super) token: Option<AdminToken>,
 }
 
-/// How it is reached.
+/// A way to reach the host.
 #[derive(Debug)]
 pub(super) enum Transport {
     Tcp { url: ServerUrl, tls: Option<Tls> },
@@ -29,18 +29,17 @@ pub(super) enum Transport {
 }
 
 impl Endpoint {
-    /// The one that the command line means: what it says itself, else what a variable says, else what the configuration
-    /// says, else the usual place.
+    /// Finds the endpoint: from the flags, else from the environment, else from the configuration, else the default.
     ///
-    /// A token of the configuration is for the host of the configuration alone: another address does not get it.
+    /// A token from the configuration is only used for the address from the configuration, never for another one.
     ///
     /// # Errors
-    /// When one of these cannot be used, or a token would travel in the clear.
+    /// When one of these is not valid, or a token would be sent unencrypted.
     pub fn resolve(args: &AdminArgs) -> Result<Self, RemoteError> {
         let environment = config::environment();
-        let config = configured(args, &environment)?;
+        let config = load_config(args, &environment)?;
         let ca_file = args.ca_file.as_deref();
-        let own = config.as_ref().map(|config| parse(&of(config)?, ca_file));
+        let own = config.as_ref().map(|config| parse(&configured_address(config)?, ca_file));
         let (transport, is_own) = match (&args.admin, own) {
             (Some(address), own) => {
                 let named = parse(address, ca_file)?;
@@ -51,20 +50,20 @@ impl Endpoint {
             (None, None) => (parse(DEFAULT_BIND, ca_file)?, false),
         };
         let token = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
-            (Some(file), _) => Some(token(&read(file)?, &file.display().to_string())?),
-            (None, Some(text)) => Some(token(text, TOKEN_VARIABLE)?),
+            (Some(file), _) => Some(parse_token(&read_file(file)?, &file.display().to_string())?),
+            (None, Some(text)) => Some(parse_token(text, TOKEN_VARIABLE)?),
             (None, None) => config.filter(|_| is_own).and_then(|config| config.token.or(config.read_token)),
         };
-        // Of its own address the configuration has said that the way there is secret.
+        // For its own address, the configuration has already vouched that the network is trusted.
         if token.is_some() && !is_own {
-            refuse_open_way(&transport)?;
+            require_confidential(&transport)?;
         }
         Ok(Self { transport, token })
     }
 }
 
 impl Transport {
-    /// Whether both are the same place.
+    /// True if both lead to the same address or socket.
     fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp { url, .. }, Self::Tcp { url: other, .. }) => {
@@ -79,21 +78,21 @@ impl Transport {
     }
 }
 
-/// A host by its address, where it is this machine.
+/// Returns the host, with `localhost` as an address.
 fn host(url: &ServerUrl) -> &str {
     if url.host() == "localhost" { "127.0.0.1" } else { url.host() }
 }
 
-/// Whoever is on the way would read a token, and could use it.
-fn refuse_open_way(transport: &Transport) -> Result<(), RemoteError> {
+/// Refuses an unencrypted connection to another machine: anyone on the network could read the token and use it.
+fn require_confidential(transport: &Transport) -> Result<(), RemoteError> {
     let Transport::Tcp { url, .. } = transport else { return Ok(()) };
     let is_here = host(url).parse().is_ok_and(|address: IpAddr| address.is_loopback());
     if url.is_tls() || is_here {
         return Ok(());
     }
-    Err(argument(
-        &format!("the token would travel to {url} in the clear"),
-        "say https:// or unix:; where the way is secret, name that host by its configuration with --config FILE alone",
+    Err(argument_error(
+        &format!("the token would be sent to {url} unencrypted"),
+        "use https:// or unix:; on a trusted network, select the host with --config FILE and without --admin",
     ))
 }
 
@@ -106,8 +105,8 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// What the configuration says, if there is one. When the address is given, one that is not named need not be usable.
-fn configured(
+/// Loads the configuration, if there is one. If `--admin` is given, an invalid one is ignored.
+fn load_config(
     args: &AdminArgs,
     environment: &HashMap<String, String>,
 ) -> Result<Option<AdminConfig>, RemoteError> {
@@ -122,25 +121,25 @@ fn configured(
     }
 }
 
-/// Where a host with this configuration listens.
-fn of(config: &AdminConfig) -> Result<String, RemoteError> {
+/// Returns the address where a host with this configuration listens.
+fn configured_address(config: &AdminConfig) -> Result<String, RemoteError> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     match &config.listen {
         Some(ListenAddress::Unix(path)) => Ok(format!("unix:{}", path.display())),
-        Some(ListenAddress::Tcp { address, .. }) if address.port() == 0 => Err(argument(
-            "admin.bind lets the system choose a port",
-            "give --admin ADDRESS; the log of the host tells it",
+        Some(ListenAddress::Tcp { address, .. }) if address.port() == 0 => Err(argument_error(
+            "admin.bind has port 0, so the system chooses the port",
+            "give --admin ADDRESS; the host logs its address",
         )),
-        Some(ListenAddress::Tcp { address, .. }) => Ok(format!("{scheme}://{}", here(*address))),
-        None => Err(argument(
-            "the configuration turns the admin API off",
+        Some(ListenAddress::Tcp { address, .. }) => Ok(format!("{scheme}://{}", reachable_address(*address))),
+        None => Err(argument_error(
+            "the admin API is disabled in the configuration",
             "set admin.enabled = true and restart the host",
         )),
     }
 }
 
-/// What listens everywhere is reached here.
-fn here(address: SocketAddr) -> SocketAddr {
+/// Replaces an unspecified address, on which a host listens everywhere, with the loopback address.
+fn reachable_address(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -155,8 +154,8 @@ fn parse(address: &str, ca_file: Option<&Path>) -> Result<Transport, RemoteError
     }
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let url: ServerUrl = url.parse().map_err(|_| {
-        argument(
-            "--admin is no address",
+        argument_error(
+            "--admin is not an address",
             "write it like 127.0.0.1:8466, https://ops.example.com:8466 or unix:/run/matterhost/admin.sock",
         )
     })?;
@@ -165,28 +164,28 @@ fn parse(address: &str, ca_file: Option<&Path>) -> Result<Transport, RemoteError
 }
 
 fn tls(ca_file: Option<&Path>) -> Result<Tls, RemoteError> {
-    let pem = ca_file.map(read).transpose()?;
+    let pem = ca_file.map(read_file).transpose()?;
     Tls::load(pem.as_deref().map(str::as_bytes))
-        .map_err(|error| argument(&error.to_string(), "give a PEM file with --ca-file"))
+        .map_err(|error| argument_error(&error.to_string(), "give a PEM file with --ca-file"))
 }
 
-fn token(text: &str, from: &str) -> Result<AdminToken, RemoteError> {
+fn parse_token(text: &str, from: &str) -> Result<AdminToken, RemoteError> {
     AdminToken::new(text)
-        .map_err(|error| argument(&format!("{from}: {error}"), "put the token there, and nothing else"))
+        .map_err(|error| argument_error(&format!("{from}: {error}"), "it must contain only the token"))
 }
 
-fn read(file: &Path) -> Result<String, RemoteError> {
+fn read_file(file: &Path) -> Result<String, RemoteError> {
     use std::io::Read as _;
     let mut text = String::new();
     std::fs::File::open(file)
-        .and_then(|opened| opened.take(LARGEST_FILE).read_to_string(&mut text))
+        .and_then(|opened| opened.take(MAX_FILE_BYTES).read_to_string(&mut text))
         .map_err(|error| {
-            argument(&format!("{} cannot be read ({error})", file.display()), "name a readable file")
+            argument_error(&format!("{} cannot be read ({error})", file.display()), "give a readable file")
         })?;
     Ok(text)
 }
 
-fn argument(message: &str, remedy: &str) -> RemoteError {
+fn argument_error(message: &str, remedy: &str) -> RemoteError {
     RemoteError::Argument { message: message.into(), remedy: remedy.into() }
 }
 
@@ -199,14 +198,14 @@ mod tests {
         let shown = |address: &str| {
             parse(address, None).map(|transport| Endpoint { transport, token: None }.to_string())
         };
-        for (given, meant) in [
+        for (given, expected) in [
             ("127.0.0.1:8466", "http://127.0.0.1:8466"),
             ("http://[::1]:1", "http://[::1]:1"),
             ("ops.example.com:80/", "http://ops.example.com"),
             ("unix:/run/a.sock", "unix:/run/a.sock"),
             ("unix:///run/a.sock", "unix:/run/a.sock"),
         ] {
-            assert_eq!(shown(given).unwrap(), meant, "{given}");
+            assert_eq!(shown(given).unwrap(), expected, "{given}");
         }
         for bad in ["", "ftp://a", "http://user:pass@a", "a b"] {
             assert!(shown(bad).is_err(), "{bad}");
@@ -215,16 +214,16 @@ mod tests {
 
     #[test]
     fn a_place_is_the_same_however_it_is_written() {
-        let is = |one, other| parse(one, None).unwrap().same_as(&parse(other, None).unwrap());
-        assert!(is("127.0.0.1:1", "http://localhost:1/") && is("unix:/a", "unix:///a"));
+        let same = |one, other| parse(one, None).unwrap().same_as(&parse(other, None).unwrap());
+        assert!(same("127.0.0.1:1", "http://localhost:1/") && same("unix:/a", "unix:///a"));
         for other in ["127.0.0.1:2", "https://127.0.0.1:1", "[::1]:1", "unix:/a"] {
-            assert!(!is("127.0.0.1:1", other), "{other}");
+            assert!(!same("127.0.0.1:1", other), "{other}");
         }
     }
 
     #[test]
     fn no_token_goes_to_another_machine_in_the_clear() {
-        let open = |address| refuse_open_way(&parse(address, None).unwrap()).is_ok();
+        let open = |address| require_confidential(&parse(address, None).unwrap()).is_ok();
         for (address, is_open) in [
             ("127.0.0.2:1", true),
             ("localhost:1", true),
@@ -241,10 +240,10 @@ mod tests {
 
     #[test]
     fn what_listens_everywhere_is_asked_here() {
-        for (bound, asked) in
+        for (bound, expected) in
             [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.1:3", "10.0.0.1:3")]
         {
-            assert_eq!(here(bound.parse().unwrap()).to_string(), asked);
+            assert_eq!(reachable_address(bound.parse().unwrap()).to_string(), expected);
         }
     }
 }

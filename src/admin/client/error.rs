@@ -1,82 +1,82 @@
-//! What can go wrong between the command line and a running host.
+//! The errors of the admin API's client.
 
 use crate::{admin::dto::Problem, config::ConfigError};
 
-/// Too many ask, or the host cannot answer now.
-const PASSING: [u16; 2] = [429, 503];
+/// The HTTP statuses of passing problems: too many requests, and a host that cannot answer now.
+const TRANSIENT_STATUSES: [u16; 2] = [429, 503];
 
-/// Why a running host could not be asked, or did not do it.
+/// The reason why a request to a running host failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// What says where it is cannot be used.
+    /// The configuration is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Something that was given on the command line, or in a variable, cannot be used.
+    /// A flag or an environment variable is not valid.
     #[error("{message}; {remedy}")]
     Argument {
-        /// What is wrong.
+        /// A description of the problem.
         message: String,
-        /// How to mend it.
+        /// A way to fix it.
         remedy: String,
     },
-    /// Nobody answers.
+    /// The host cannot be reached.
     #[error(
-        "nothing answers at {endpoint} ({cause}); is matterhost running there? \
-             Say where with --admin ADDRESS, or name its configuration with --config FILE"
+        "cannot reach {endpoint} ({cause}); is matterhost running there? \
+             Give its address with --admin ADDRESS, or its configuration with --config FILE"
     )]
     Unreachable {
-        /// Where.
+        /// The address of the host.
         endpoint: String,
-        /// What the network said.
+        /// The network error.
         cause: String,
     },
-    /// Something answers there, but not in time.
+    /// The host did not respond in time.
     #[error(
-        "{endpoint} was asked and gave no answer within {within_s} s; what was asked for may still be done: \
-             its log and `matterhost status` tell"
+        "{endpoint} did not respond within {within_s} s; the request may still be carried out: \
+             see its log or `matterhost status`"
     )]
     Timeout {
-        /// Where.
+        /// The address of the host.
         endpoint: String,
-        /// How long it was waited for, in seconds.
+        /// The time limit, in seconds.
         within_s: u64,
     },
     /// The token is missing or wrong.
-    #[error("{endpoint} wants another token: {}; give --token-file FILE, or set {}", .problem.detail, super::TOKEN_VARIABLE)]
+    #[error("{endpoint} refused the token: {}; give --token-file FILE, or set {}", .problem.detail, super::TOKEN_VARIABLE)]
     Unauthorized {
-        /// Where.
+        /// The address of the host.
         endpoint: String,
-        /// What it said.
+        /// The problem that it returned.
         problem: Box<Problem>,
     },
-    /// It refused.
-    #[error("{}", said(.problem))]
+    /// The host refused the request.
+    #[error("{}", describe(.problem))]
     Refused {
-        /// What it said.
+        /// The problem that it returned.
         problem: Box<Problem>,
     },
-    /// It is not well.
+    /// The host is not healthy, or some accounts were refused.
     #[error("{0}")]
     Unhealthy(String),
-    /// What answers is something else.
-    #[error("what answers at {endpoint} is no matterhost ({cause}); say where it is with --admin ADDRESS")]
+    /// The response is not from a matterhost.
+    #[error("{endpoint} is not a matterhost ({cause}); give its address with --admin ADDRESS")]
     NotMatterhost {
-        /// Where.
+        /// The address of the host.
         endpoint: String,
-        /// What was odd.
+        /// The unexpected part of the response.
         cause: String,
     },
-    /// What was asked for cannot be shown.
+    /// The result cannot be printed.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] std::io::Error),
 }
 
 impl RemoteError {
-    /// Whether asking again later may help: the host is away, busy or not well, which passes.
+    /// True if a retry may help because the host is away, busy or not healthy.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unhealthy(_) => true,
-            Self::Refused { problem } => PASSING.contains(&problem.status),
+            Self::Refused { problem } => TRANSIENT_STATUSES.contains(&problem.status),
             Self::Config(_)
             | Self::Argument { .. }
             | Self::Unauthorized { .. }
@@ -86,8 +86,8 @@ impl RemoteError {
     }
 }
 
-/// What a host said, with all that is wrong with its configuration.
-fn said(problem: &Problem) -> String {
+/// Formats a problem, with a line for each error in the configuration.
+fn describe(problem: &Problem) -> String {
     problem.problems.iter().fold(problem.detail.clone(), |text, finding| {
         format!("{text}\n  {}: {}; {}", finding.key, finding.problem, finding.remedy)
     })

@@ -1,43 +1,49 @@
-//! Asks a running host.
+//! The HTTP client of the admin API, over TCP, TLS or a Unix socket.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, rc::Rc, time::Duration};
 
+use actix_rt::net::UnixStream;
+use actix_service::Service;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::{
-    ClientRequest, ClientResponse,
+    ClientRequest, ClientResponse, Connector,
     error::PayloadError,
-    http::{Method, StatusCode, header},
+    http::{Method, StatusCode, Uri, header},
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream::LocalBoxStream};
-use matterhost_actors::mattermost::{ClientConfig, ClientLimits, http_client};
+use futures_util::{Stream, StreamExt as _, future::LocalBoxFuture, stream::LocalBoxStream};
+use matterhost_actors::{
+    mattermost::{ClientConfig, ClientLimits, http_client},
+    model::AccountName,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::{
     RemoteError,
     endpoint::{Endpoint, Transport},
-    unix,
 };
 use crate::admin::dto::{PROBLEM_TYPE, Problem};
 
-/// What ten thousand accounts take is a tenth of it.
-const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
-/// How long an answer may take. A host answers at once, or says within seconds that it is busy.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long a reload may take: it waits for the accounts that it takes away, each as long as `host.stop_deadline`
-/// allows, and for the reloads that came before it. Whoever has waited enough presses Ctrl-C; the host goes on.
-const RELOAD_WITHIN: Duration = Duration::from_secs(25 * 60);
-/// How this program calls itself.
+/// The largest response: ten times that of ten thousand accounts.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+/// The time limit for a response. A host answers at once, or reports within seconds that it is busy.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time limit for a reload, which waits for removed accounts (each up to `host.stop_deadline`) and for earlier
+/// reloads. Ctrl-C ends the wait; the host continues.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(25 * 60);
+/// The time limit for connecting to a Unix socket: it opens at once unless its process hangs.
+const UNIX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("matterhost-cli/", env!("CARGO_PKG_VERSION"));
 
-/// A client of one running host. It belongs to the thread that made it.
+/// A client of one running host. It stays on the thread that created it.
 pub struct Client {
     endpoint: Endpoint,
     http: awc::Client,
     base: String,
 }
 
-/// A stream of server-sent events, in pieces.
+/// A stream of server-sent events, as chunks of bytes.
 pub(super) type ByteChunks = LocalBoxStream<'static, Result<Bytes, String>>;
 
 impl fmt::Display for Client {
@@ -47,73 +53,78 @@ impl fmt::Display for Client {
 }
 
 impl Client {
-    /// A client of the host there.
+    /// Creates a client of the host at this endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
         let (http, base) = match &endpoint.transport {
             Transport::Tcp { url, tls } => {
                 let shown = url.to_string();
                 let plain = shown.split_once("://").map_or(&*shown, |(_, rest)| rest);
                 let config = ClientConfig::new(url.clone(), tls.clone(), ClientLimits::default(), USER_AGENT);
-                // TLS is beneath.
+                // The connector adds TLS.
                 (http_client(&config), format!("http://{plain}"))
             }
-            Transport::Unix(path) => (unix::http_client(path), "http://localhost".to_owned()),
+            Transport::Unix(path) => (unix_http_client(path), "http://localhost".to_owned()),
         };
         Self { endpoint, http, base }
     }
 
-    /// Asks for something.
+    /// Sends a GET request and parses the JSON response.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
-        self.read(&self.ask(Method::GET, path, None).await?)
+        self.parse(&self.send(Method::GET, path, None).await?)
     }
 
-    /// Asks for something that is text.
+    /// Sends a GET request and returns the response as text.
     pub(super) async fn get_text(&self, path: &str) -> Result<String, RemoteError> {
-        Ok(String::from_utf8_lossy(&self.ask(Method::GET, path, None).await?).into_owned())
+        Ok(String::from_utf8_lossy(&self.send(Method::GET, path, None).await?).into_owned())
     }
 
-    /// Has something done.
+    /// Sends a POST request without a body and parses the JSON response.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
-        self.read(&self.ask(Method::POST, path, None).await?)
+        self.parse(&self.send(Method::POST, path, None).await?)
     }
 
-    /// Has the configuration read again.
+    /// Sends a POST request with the time limit of a reload.
     pub(super) async fn reload<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
-        self.read(&self.ask_within(RELOAD_WITHIN, Method::POST, path, None).await?)
+        self.parse(&self.send_within(RELOAD_TIMEOUT, Method::POST, path, None).await?)
     }
 
-    /// Sets something.
+    /// Sends a PUT request and parses the JSON response.
     pub(super) async fn put<T: DeserializeOwned>(
         &self,
         path: &str,
         value: &impl Serialize,
     ) -> Result<T, RemoteError> {
-        // What we send are texts.
+        // Strings always serialize.
         let body = serde_json::to_string(value).unwrap_or_default();
-        self.read(&self.ask(Method::PUT, path, Some(body)).await?)
+        self.parse(&self.send(Method::PUT, path, Some(body)).await?)
     }
 
-    /// Listens to a stream.
+    /// Opens a stream, after the event with the id `last` if one is given.
     pub(super) async fn listen(&self, path: &str, last: Option<&str>) -> Result<ByteChunks, RemoteError> {
         let mut request = self.request(Method::GET, path);
         if let Some(last) = last {
             request = request.insert_header(("last-event-id", last));
         }
-        let response = timeout(ANSWER_WITHIN, request.send()).await;
-        let mut response =
-            response.map_err(|_| self.late(ANSWER_WITHIN))?.map_err(|error| self.unreachable(&error))?;
+        let response = timeout(RESPONSE_TIMEOUT, request.send()).await;
+        let mut response = response
+            .map_err(|_| self.timeout_error(RESPONSE_TIMEOUT))?
+            .map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {
-            let body = self.body(&mut response).await?;
-            return Err(self.refused(response.status(), response.headers().get(header::CONTENT_TYPE), &body));
+            let body = self.read_body(&mut response).await?;
+            return Err(self.error_response(
+                response.status(),
+                response.headers().get(header::CONTENT_TYPE),
+                &body,
+            ));
         }
-        Ok(response.map(|piece| piece.map_err(|error| error.to_string())).boxed_local())
+        Ok(response.map(|chunk| chunk.map_err(|error| error.to_string())).boxed_local())
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Vec<u8>, RemoteError> {
-        self.ask_within(ANSWER_WITHIN, method, path, body).await
+    async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Vec<u8>, RemoteError> {
+        self.send_within(RESPONSE_TIMEOUT, method, path, body).await
     }
 
-    async fn ask_within(
+    async fn send_within(
         &self,
         within: Duration,
         method: Method,
@@ -121,7 +132,7 @@ impl Client {
         body: Option<String>,
     ) -> Result<Vec<u8>, RemoteError> {
         let request = self.request(method, path);
-        let asked = async {
+        let exchange = async {
             let sent = match body {
                 Some(body) => {
                     request.insert_header((header::CONTENT_TYPE, "application/json")).send_body(body)
@@ -129,14 +140,14 @@ impl Client {
                 None => request.send(),
             };
             let mut response = sent.await.map_err(|error| self.unreachable(&error))?;
-            let body = self.body(&mut response).await?;
+            let body = self.read_body(&mut response).await?;
             if response.status().is_success() {
                 return Ok(body);
             }
-            Err(self.refused(response.status(), response.headers().get(header::CONTENT_TYPE), &body))
+            Err(self.error_response(response.status(), response.headers().get(header::CONTENT_TYPE), &body))
         };
-        // A large future, which is made once a question.
-        timeout(within, Box::pin(asked)).await.map_err(|_| self.late(within))?
+        // Boxed because the future is large.
+        timeout(within, Box::pin(exchange)).await.map_err(|_| self.timeout_error(within))?
     }
 
     fn request(&self, method: Method, path: &str) -> ClientRequest {
@@ -147,27 +158,32 @@ impl Client {
         }
     }
 
-    async fn body<S>(&self, response: &mut ClientResponse<S>) -> Result<Vec<u8>, RemoteError>
+    async fn read_body<S>(&self, response: &mut ClientResponse<S>) -> Result<Vec<u8>, RemoteError>
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     {
         let mut body = Vec::new();
-        while let Some(piece) = response.next().await {
-            let piece = piece.map_err(|error| self.unreachable(&error))?;
-            if body.len() + piece.len() > LARGEST_ANSWER {
-                return Err(self.foreign("its answer is too large"));
+        while let Some(chunk) = response.next().await {
+            let chunk = chunk.map_err(|error| self.unreachable(&error))?;
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                return Err(self.not_matterhost("its response is too large"));
             }
-            body.extend_from_slice(&piece);
+            body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 
-    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, RemoteError> {
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, RemoteError> {
         serde_json::from_slice(body)
-            .map_err(|error| self.foreign(&format!("its answer cannot be read: {error}")))
+            .map_err(|error| self.not_matterhost(&format!("its response cannot be parsed: {error}")))
     }
 
-    fn refused(&self, status: StatusCode, kind: Option<&header::HeaderValue>, body: &[u8]) -> RemoteError {
+    fn error_response(
+        &self,
+        status: StatusCode,
+        kind: Option<&header::HeaderValue>,
+        body: &[u8],
+    ) -> RemoteError {
         let is_problem = kind.is_some_and(|kind| kind.as_bytes().starts_with(PROBLEM_TYPE.as_bytes()));
         let problem = is_problem.then(|| serde_json::from_slice::<Problem>(body).ok()).flatten();
         match problem {
@@ -178,11 +194,11 @@ impl Client {
             None if status == StatusCode::SERVICE_UNAVAILABLE => {
                 RemoteError::Unhealthy(String::from_utf8_lossy(body).trim_end().to_owned())
             }
-            None => self.foreign(&format!("it answers {status}")),
+            None => self.not_matterhost(&format!("it responds with {status}")),
         }
     }
 
-    fn late(&self, within: Duration) -> RemoteError {
+    fn timeout_error(&self, within: Duration) -> RemoteError {
         RemoteError::Timeout { endpoint: self.endpoint.to_string(), within_s: within.as_secs() }
     }
 
@@ -190,8 +206,38 @@ impl Client {
         RemoteError::Unreachable { endpoint: self.endpoint.to_string(), cause: cause.to_string() }
     }
 
-    fn foreign(&self, cause: &str) -> RemoteError {
+    fn not_matterhost(&self, cause: &str) -> RemoteError {
         RemoteError::NotMatterhost { endpoint: self.endpoint.to_string(), cause: cause.into() }
+    }
+}
+
+/// Encodes an account's name as a path segment; it may contain non-ASCII letters.
+pub(super) fn encode_path_segment(account: &AccountName) -> String {
+    url::form_urlencoded::byte_serialize(account.as_str().as_bytes()).collect()
+}
+
+fn unix_http_client(path: &Path) -> awc::Client {
+    let connector = Connector::new().connector(UnixConnector(path.into())).timeout(UNIX_CONNECT_TIMEOUT);
+    awc::Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
+}
+
+/// A connector that opens one Unix socket for every address.
+#[derive(Clone)]
+struct UnixConnector(Rc<Path>);
+
+impl Service<ConnectInfo<Uri>> for UnixConnector {
+    type Response = Connection<Uri, UnixStream>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, ConnectError>>;
+
+    actix_service::always_ready!();
+
+    fn call(&self, info: ConnectInfo<Uri>) -> Self::Future {
+        let path = Rc::clone(&self.0);
+        Box::pin(async move {
+            let stream = UnixStream::connect(&*path).await.map_err(ConnectError::Io)?;
+            Ok(Connection::new(info.request().clone(), stream))
+        })
     }
 }
 
@@ -201,11 +247,11 @@ mod tests {
 
     #[actix::test]
     async fn an_answer_that_is_late_is_no_host_that_is_away() {
-        // It lets everybody in, and says nothing.
-        let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", mute.local_addr().unwrap()).parse().unwrap();
+        // A listener that accepts connections and never responds.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
         let client = Client::new(Endpoint { transport: Transport::Tcp { url, tls: None }, token: None });
-        let asked = client.ask_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
-        assert!(matches!(asked, Err(RemoteError::Timeout { within_s: 0, .. })), "{asked:?}");
+        let result = client.send_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
+        assert!(matches!(result, Err(RemoteError::Timeout { within_s: 0, .. })), "{result:?}");
     }
 }

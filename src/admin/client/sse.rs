@@ -1,11 +1,11 @@
-//! Server-sent events, taken apart (the event stream format of the HTML standard).
+//! A parser of server-sent events (the event stream format of the HTML standard).
 
 use bytes::Bytes;
 
-/// One event at most: what a host sends at once is a tenth of it.
-const LARGEST: usize = 16 * 1024 * 1024;
+/// The largest event: ten times the largest that a host sends.
+const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
-/// One event.
+/// A server-sent event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Event {
     pub(super) kind: String,
@@ -13,37 +13,37 @@ pub(super) struct Event {
     pub(super) id: Option<String>,
 }
 
-/// Takes a stream apart, piece by piece.
+/// An incremental parser of an event stream.
 #[derive(Debug, Default)]
 pub(super) struct Parser {
     rest: Vec<u8>,
     event: Event,
 }
 
-/// An event that has no end.
+/// The error for an event that is too large.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event has more than {LARGEST} bytes")]
+#[error("an event has more than {MAX_EVENT_BYTES} bytes")]
 pub(super) struct TooLarge;
 
 impl Parser {
-    /// Takes a piece; gives back the events that end in it.
-    pub(super) fn take(&mut self, piece: &Bytes) -> Result<Vec<Event>, TooLarge> {
-        self.rest.extend_from_slice(piece);
+    /// Parses the next chunk and returns the events that it completes.
+    pub(super) fn push(&mut self, chunk: &Bytes) -> Result<Vec<Event>, TooLarge> {
+        self.rest.extend_from_slice(chunk);
         let mut events = Vec::new();
         let mut begin = 0;
         while let Some(end) = self.rest[begin..].iter().position(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(&self.rest[begin..begin + end]).into_owned();
             begin += end + 1;
-            events.extend(self.event.line(line.trim_end_matches('\r')));
+            events.extend(self.event.push_line(line.trim_end_matches('\r')));
         }
         self.rest.drain(..begin);
-        if self.rest.len() + self.event.data.len() > LARGEST { Err(TooLarge) } else { Ok(events) }
+        if self.rest.len() + self.event.data.len() > MAX_EVENT_BYTES { Err(TooLarge) } else { Ok(events) }
     }
 }
 
 impl Event {
-    /// Takes a line; an empty one ends the event.
-    fn line(&mut self, line: &str) -> Option<Self> {
+    /// Adds a line to the event; an empty line completes it.
+    fn push_line(&mut self, line: &str) -> Option<Self> {
         if line.is_empty() {
             let event = std::mem::take(self);
             return (!event.data.is_empty()).then_some(event);
@@ -58,7 +58,7 @@ impl Event {
                 self.data.push('\n');
                 self.data.push_str(value);
             }
-            // Comments, and what is for browsers.
+            // Comments and `retry` are ignored.
             _ => {}
         }
         None
@@ -76,8 +76,8 @@ mod tests {
         let gap = Event { kind: "gap".into(), data: "1\n2".into(), id: None };
         for size in [1, 2, 3, 7, stream.len()] {
             let mut parser = Parser::default();
-            let pieces = stream.as_bytes().chunks(size).map(Bytes::copy_from_slice);
-            let events: Vec<_> = pieces.flat_map(|piece| parser.take(&piece).unwrap()).collect();
+            let chunks = stream.as_bytes().chunks(size).map(Bytes::copy_from_slice);
+            let events: Vec<_> = chunks.flat_map(|chunk| parser.push(&chunk).unwrap()).collect();
             assert_eq!(events, [fact.clone(), gap.clone()], "{size}");
         }
     }
@@ -85,8 +85,8 @@ mod tests {
     #[test]
     fn what_never_ends_is_given_up() {
         let mut parser = Parser::default();
-        let piece = Bytes::from(vec![b'x'; LARGEST]);
-        assert_eq!(parser.take(&piece), Ok(vec![]));
-        assert_eq!(parser.take(&piece), Err(TooLarge));
+        let chunk = Bytes::from(vec![b'x'; MAX_EVENT_BYTES]);
+        assert_eq!(parser.push(&chunk), Ok(vec![]));
+        assert_eq!(parser.push(&chunk), Err(TooLarge));
     }
 }

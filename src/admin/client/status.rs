@@ -1,4 +1,4 @@
-//! Shows the accounts of a running host.
+//! The status of a running host's accounts, once or repeatedly.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -14,29 +14,29 @@ use matterhost_actors::model::AccountName;
 use tokio::time::sleep;
 use url::form_urlencoded;
 
-use super::{Client, RemoteError, actions::encode_path_segment, table};
+use super::{Client, RemoteError, http_client::encode_path_segment, table};
 use crate::{
     admin::dto::{AccountDetail, Accounts},
     telemetry::color,
 };
 
-/// How often to look.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Rows when nothing says how high the terminal is.
-const USUAL_ROWS: u16 = 40;
-/// Lines beside the rows: header, rules, sum, what went wrong.
-const OTHER_LINES: u16 = 6;
+/// The pause between two requests of `watch`.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+/// The number of rows assumed for a terminal of unknown height.
+const DEFAULT_ROWS: u16 = 40;
+/// Lines kept free for the header, the summary and an error.
+const RESERVED_LINES: u16 = 6;
 
-/// Which accounts, and how they are shown.
+/// A selection of accounts and an output format.
 #[derive(Debug, Clone, Default)]
 pub struct StatusQuery {
-    /// Everything of one.
+    /// Show the details of this account.
     pub account: Option<AccountName>,
-    /// Only those in these states.
+    /// Only accounts in these states, separated by commas.
     pub state: Option<String>,
-    /// Only those on this server.
+    /// Only accounts on this server.
     pub server: Option<String>,
-    /// As JSON.
+    /// Print the API's JSON.
     pub json: bool,
 }
 
@@ -52,67 +52,67 @@ impl StatusQuery {
     }
 }
 
-/// What is to be shown now.
+/// Returns the current status as text.
 ///
 /// # Errors
-/// When the host cannot be asked.
-pub async fn status(client: &Client, choice: &StatusQuery) -> Result<String, RemoteError> {
-    picture(client, choice, usize::MAX).await
+/// When the host cannot be reached or refuses the request.
+pub async fn status(client: &Client, query: &StatusQuery) -> Result<String, RemoteError> {
+    render(client, query, usize::MAX).await
 }
 
-/// Shows it again and again, until standard output ends.
+/// Prints the status every second.
 ///
 /// # Errors
-/// When the host cannot be asked at first, or standard output cannot be written. Later it is asked again.
-pub async fn watch(client: &Client, choice: &StatusQuery) -> Result<(), RemoteError> {
-    let terminal = io::stdout().is_terminal() && !choice.json;
+/// When the first request fails, a later one fails for good, or standard output cannot be written.
+pub async fn watch(client: &Client, query: &StatusQuery) -> Result<(), RemoteError> {
+    let terminal = io::stdout().is_terminal() && !query.json;
     let mut shown = String::new();
     loop {
-        match picture(client, choice, rows(terminal)).await {
-            Ok(picture) => shown = picture,
+        match render(client, query, rows(terminal)).await {
+            Ok(render) => shown = render,
             Err(error) if error.is_transient() && !shown.is_empty() => {
-                say(terminal, &shown, &error)?;
-                sleep(LOOK_EVERY).await;
+                report_error(terminal, &shown, &error)?;
+                sleep(REFRESH_INTERVAL).await;
                 continue;
             }
             Err(error) => return Err(error),
         }
-        show(terminal, &shown)?;
-        sleep(LOOK_EVERY).await;
+        print(terminal, &shown)?;
+        sleep(REFRESH_INTERVAL).await;
     }
 }
 
-/// On a terminal the last picture stays, with what went wrong; elsewhere only what was asked for is on standard output.
-fn say(terminal: bool, shown: &str, error: &RemoteError) -> io::Result<()> {
+/// Reports an error: below the last output on a terminal, else on standard error.
+fn report_error(terminal: bool, shown: &str, error: &RemoteError) -> io::Result<()> {
     if terminal {
-        return show(terminal, &format!("{shown}! {error}\n"));
+        return print(terminal, &format!("{shown}! {error}\n"));
     }
-    // When even standard error is closed there is nobody to tell.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(io::stderr().lock(), "matterhost: {error}");
     Ok(())
 }
 
-async fn picture(client: &Client, choice: &StatusQuery, most: usize) -> Result<String, RemoteError> {
-    let path = choice.path();
-    if choice.json {
+async fn render(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
+    let path = query.path();
+    if query.json {
         let value: serde_json::Value = client.get(&path).await?;
         return Ok(format!("{value}\n"));
     }
-    let colours = color::is_enabled(&io::stdout());
-    if choice.account.is_some() {
+    let colored = color::is_enabled(&io::stdout());
+    if query.account.is_some() {
         let detail: AccountDetail = client.get(&path).await?;
-        return Ok(table::detail(&detail, colours));
+        return Ok(table::detail(&detail, colored));
     }
     let Accounts { accounts } = client.get(&path).await?;
-    Ok(table::table(&accounts, most, colours))
+    Ok(table::table(&accounts, max_rows, colored))
 }
 
-fn show(terminal: bool, picture: &str) -> io::Result<()> {
+fn print(terminal: bool, render: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if terminal {
         queue!(out, MoveTo(0, 0), Clear(ClearType::All))?;
     }
-    out.write_all(picture.as_bytes())?;
+    out.write_all(render.as_bytes())?;
     out.flush()
 }
 
@@ -120,6 +120,6 @@ fn rows(terminal: bool) -> usize {
     if !terminal {
         return usize::MAX;
     }
-    let height = terminal::size().map_or(USUAL_ROWS, |(_, height)| height);
-    usize::from(height.saturating_sub(OTHER_LINES).max(1))
+    let height = terminal::size().map_or(DEFAULT_ROWS, |(_, height)| height);
+    usize::from(height.saturating_sub(RESERVED_LINES).max(1))
 }

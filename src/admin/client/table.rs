@@ -1,13 +1,13 @@
-//! Accounts as a table, the ill ones first.
+//! Accounts as a table, the unhealthy ones first.
 
 use std::{fmt::Write as _, time::SystemTime};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
 
-use super::format;
+use super::text;
 use crate::admin::dto::{Account, AccountDetail, Ending, Probe};
 
-/// States, those that want somebody first.
+/// The states, with those that need an operator first.
 const ORDER: [&str; 10] = [
     "tripped",
     "misconfigured",
@@ -21,49 +21,49 @@ const ORDER: [&str; 10] = [
     "ready",
 ];
 
-/// A table of accounts, with what there is of them in a line beneath. At most so many rows.
-pub(super) fn table(accounts: &[Account], most: usize, colours: bool) -> String {
+/// Formats a table of accounts with at most `max_rows` rows, and a summary below it.
+pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> String {
     let now = SystemTime::now();
     let mut sorted: Vec<_> = accounts.iter().collect();
     sorted.sort_by_key(|account| (rank(&account.state), account.name.clone()));
     let mut table = Table::new();
     table.load_preset(NOTHING);
     let header = ["account", "server", "state", "since", "#", "events", "budget", "why"];
-    table.set_header(header.iter().map(|name| bold(name, colours)));
-    // On a terminal a row is a line: what does not fit is in `status NAME`.
+    table.set_header(header.iter().map(|name| bold(name, colored)));
+    // On a terminal each row is one line; `status NAME` has the rest.
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.add_rows(sorted.iter().take(most).map(|account| {
-        let mut row = Row::from(row(account, now, colours));
+    table.add_rows(sorted.iter().take(max_rows).map(|account| {
+        let mut row = Row::from(row(account, now, colored));
         row.max_height(1);
         row
     }));
     let mut text = table.trim_fmt();
     text.push('\n');
-    if sorted.len() > most {
-        // Texts cannot fail to be written.
-        let _ = writeln!(text, "… and {} more", sorted.len() - most);
+    if sorted.len() > max_rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "… and {} more", sorted.len() - max_rows);
     }
-    text + &sum(accounts)
+    text + &summary(accounts)
 }
 
 fn rank(state: &str) -> usize {
     ORDER.iter().position(|known| *known == state).unwrap_or(0)
 }
 
-fn row(account: &Account, now: SystemTime, colours: bool) -> Vec<Cell> {
-    let ill = !is_ready(account);
-    let doing = format::activity(account, now);
-    let last = account.last_ending.as_ref().map(|ending| format::ending(ending, ill));
-    let why = match (doing, last) {
-        (Some(doing), Some(last)) if ill => format!("{last}; {doing}"),
-        (Some(doing), None) => doing,
+fn row(account: &Account, now: SystemTime, colored: bool) -> Vec<Cell> {
+    let unhealthy = !is_ready(account);
+    let activity = text::activity(account, now);
+    let last = account.last_ending.as_ref().map(|ending| text::ending(ending, unhealthy));
+    let why = match (activity, last) {
+        (Some(activity), Some(last)) if unhealthy => format!("{last}; {activity}"),
+        (Some(activity), None) => activity,
         (_, last) => last.unwrap_or_default(),
     };
     vec![
         Cell::new(&account.name),
         Cell::new(&account.server),
-        state(&account.state, colours),
-        Cell::new(format::ago(&account.since, now)),
+        state(&account.state, colored),
+        Cell::new(text::ago(&account.since, now)),
         Cell::new(account.generation),
         Cell::new(account.events),
         Cell::new(account.budget_left),
@@ -75,9 +75,9 @@ fn is_ready(account: &Account) -> bool {
     account.state == "ready"
 }
 
-fn state(state: &str, colours: bool) -> Cell {
+fn state(state: &str, colored: bool) -> Cell {
     let cell = Cell::new(state);
-    if !colours {
+    if !colored {
         return cell;
     }
     match state {
@@ -88,15 +88,15 @@ fn state(state: &str, colours: bool) -> Cell {
     }
 }
 
-fn bold(text: &str, colours: bool) -> Cell {
+fn bold(text: &str, colored: bool) -> Cell {
     let cell = Cell::new(text);
-    if colours { cell.add_attribute(Attribute::Bold) } else { cell }
+    if colored { cell.add_attribute(Attribute::Bold) } else { cell }
 }
 
-/// How many are in which state.
-fn sum(accounts: &[Account]) -> String {
+/// Counts the accounts by state.
+fn summary(accounts: &[Account]) -> String {
     if accounts.is_empty() {
-        return "There are no such accounts.\n".into();
+        return "No accounts match.\n".into();
     }
     let counts = ORDER.iter().rev().filter_map(|state| {
         let count = accounts.iter().filter(|account| account.state == *state).count();
@@ -105,57 +105,57 @@ fn sum(accounts: &[Account]) -> String {
     format!("{}\n", counts.collect::<Vec<_>>().join(", "))
 }
 
-/// Everything that is known of one account.
-pub(super) fn detail(detail: &AccountDetail, colours: bool) -> String {
+/// Formats everything known about one account.
+pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     let now = SystemTime::now();
     let account = &detail.account;
     let mut table = Table::new();
     table.load_preset(NOTHING);
     let mut line = |key: &str, value: String| {
-        table.add_row([bold(key, colours), Cell::new(value)]);
+        table.add_row([bold(key, colored), Cell::new(value)]);
     };
     line("account", format!("{} on {}", account.name, account.server));
-    line("state", format!("{} for {}", account.state, format::ago(&account.since, now)));
-    line("now", format::activity(account, now).unwrap_or_default());
+    line("state", format!("{} for {}", account.state, text::ago(&account.since, now)));
+    line("now", text::activity(account, now).unwrap_or_default());
     line("generation", format!("{} ({} restarts)", account.generation, account.restarts));
-    line("events", format!("{}, the last {}", account.events, ago(account.last_event.as_ref(), now)));
+    line("events", format!("{}, last {}", account.events, ago(account.last_event.as_ref(), now)));
     line("recovered", account.recovered.to_string());
     line("budget", format!("{} left, {} used", account.budget_left, account.restarts_in_window));
     line("queue", queue(detail));
     line("poll", probe(detail.liveness.last_poll.as_ref(), now));
     line("ping", probe(detail.liveness.last_ping.as_ref(), now));
     line("audit", probe(detail.liveness.last_audit.as_ref(), now));
-    line("prompted", ago(detail.liveness.last_sibling_report.as_ref(), now));
+    line("sibling", ago(detail.liveness.last_sibling_report.as_ref(), now));
     let mut text = table.trim_fmt();
     text.push('\n');
-    // The newest comes first.
+    // Endings are newest first.
     for (n, ending) in detail.endings.iter().enumerate() {
-        told(ending, n == 0 && !is_ready(account), &mut text);
+        write_ending(ending, n == 0 && !is_ready(account), &mut text);
     }
     text
 }
 
 fn ago(at: Option<&String>, now: SystemTime) -> String {
-    at.map_or("never".to_owned(), |at| format!("{} ago", format::ago(at, now)))
+    at.map_or("never".to_owned(), |at| format!("{} ago", text::ago(at, now)))
 }
 
 fn queue(detail: &AccountDetail) -> String {
     match (detail.waiting, detail.unacknowledged, detail.cursor_lag_ms) {
-        (Some(waiting), Some(out), Some(lag)) => {
-            let lag = format::time(std::time::Duration::from_millis(lag));
-            format!("{waiting} waiting, {out} unacknowledged, cursors {lag} behind")
+        (Some(waiting), Some(unacknowledged), Some(lag)) => {
+            let lag = text::time(std::time::Duration::from_millis(lag));
+            format!("{waiting} waiting, {unacknowledged} unacknowledged, cursors {lag} behind")
         }
-        _ => "its thread does not answer".to_owned(),
+        _ => "unknown: the account's thread does not respond".to_owned(),
     }
 }
 
 fn probe(probe: Option<&Probe>, now: SystemTime) -> String {
     let Some(probe) = probe else { return "never".to_owned() };
-    let said = probe.cause.as_deref().unwrap_or("all is well");
-    format!("{said} ({} ago, in {} ms)", format::ago(&probe.at, now), probe.took_ms)
+    let result = probe.cause.as_deref().unwrap_or("ok");
+    format!("{result} ({} ago, in {} ms)", text::ago(&probe.at, now), probe.took_ms)
 }
 
-fn told(ending: &Ending, open: bool, text: &mut String) {
-    // Texts cannot fail to be written.
-    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, format::ending(ending, open));
+fn write_ending(ending: &Ending, open: bool, text: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, text::ending(ending, open));
 }

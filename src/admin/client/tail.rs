@@ -1,4 +1,4 @@
-//! Follows what happens.
+//! Follows the stream of facts.
 
 use std::{
     io::{self, Write as _},
@@ -17,24 +17,24 @@ use super::{
 };
 use crate::admin::dto::{Fact, Gap};
 
-/// How soon to ask a host again that went away: a restart of it takes seconds.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The pause before reconnecting to a host that went away; a restart takes seconds.
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a host may say nothing: one that lives says something every 15 s, so three of these are missing then.
-const SILENT_FOR: Duration = Duration::from_secs(45);
+/// The silence after which a host counts as gone: it sends a comment every 15 s, so three are missing by then.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// What to follow.
+/// A selection of facts and an output format.
 #[derive(Debug, Clone, Default)]
 pub struct TailOptions {
-    /// Only these accounts.
+    /// Only facts of these accounts.
     pub accounts: Vec<String>,
-    /// Only these servers themselves, with commas between.
+    /// Only facts of these servers themselves, separated by commas.
     pub server: Option<String>,
-    /// Only these facts, with commas between.
+    /// Only these facts, separated by commas.
     pub fact: Option<String>,
-    /// Nothing that matters less.
+    /// The least severe level to show.
     pub level: String,
-    /// As lines of JSON.
+    /// Print each fact as a line of JSON.
     pub json: bool,
 }
 
@@ -51,53 +51,53 @@ impl TailOptions {
     }
 }
 
-/// Prints what happens, until standard output ends. A host that goes away is asked again, from where it was.
+/// Prints facts as they happen. If the host goes away, reconnects and continues after the last fact.
 ///
 /// # Errors
-/// When the host cannot be asked at first or refuses, or standard output cannot be written.
-pub async fn tail(client: &Client, what: &TailOptions) -> Result<(), RemoteError> {
+/// When the first request fails, a later one is refused, or standard output cannot be written.
+pub async fn tail(client: &Client, options: &TailOptions) -> Result<(), RemoteError> {
     let mut last: Option<String> = None;
-    let mut began = false;
+    let mut connected = false;
     loop {
-        let mut pieces = match client.listen(&what.path(), last.as_deref()).await {
-            Ok(pieces) => pieces,
-            Err(error) if began && error.is_transient() => {
-                sleep(AGAIN_AFTER).await;
+        let mut chunks = match client.listen(&options.path(), last.as_deref()).await {
+            Ok(chunks) => chunks,
+            Err(error) if connected && error.is_transient() => {
+                sleep(RECONNECT_DELAY).await;
                 continue;
             }
             Err(error) => return Err(error),
         };
-        began = true;
-        say(&format!("following {client}"));
+        connected = true;
+        print_notice(&format!("following {client}"));
         let mut parser = Parser::default();
-        while let Some(piece) = next(&mut pieces, SILENT_FOR).await {
-            // One that never ends is another connection's matter.
-            let Ok(events) = parser.take(&piece) else { break };
+        while let Some(chunk) = next(&mut chunks, SILENCE_TIMEOUT).await {
+            // An event that is too large ends this connection.
+            let Ok(events) = parser.push(&chunk) else { break };
             for event in events {
-                print(&event, what.json)?;
+                print(&event, options.json)?;
                 last = event.id.or(last);
             }
         }
-        say("the host went away; asking again");
-        sleep(AGAIN_AFTER).await;
+        print_notice("the host went away; reconnecting");
+        sleep(RECONNECT_DELAY).await;
     }
 }
 
-/// The next piece; none when the stream ended, broke, or was silent for that long.
-async fn next(pieces: &mut ByteChunks, silent_for: Duration) -> Option<Bytes> {
-    timeout(silent_for, pieces.next()).await.ok()??.ok()
+/// Returns the next chunk, or `None` if the stream ended, failed, or was silent for too long.
+async fn next(chunks: &mut ByteChunks, limit: Duration) -> Option<Bytes> {
+    timeout(limit, chunks.next()).await.ok()??.ok()
 }
 
 fn print(event: &Event, json: bool) -> io::Result<()> {
     let line = match (&*event.kind, json) {
         ("fact", true) => event.data.clone(),
         ("fact", false) => {
-            serde_json::from_str(&event.data).map_or_else(|_| event.data.clone(), |fact| told(&fact))
+            serde_json::from_str(&event.data).map_or_else(|_| event.data.clone(), |fact| format_fact(&fact))
         }
         ("gap", _) => {
             let missed = serde_json::from_str::<Gap>(&event.data).map_or(0, |gap| gap.missed);
             let count = if missed == 0 { "Some".to_owned() } else { missed.to_string() };
-            say(&format!("{count} facts are missing here"));
+            print_notice(&format!("{count} facts are missing here"));
             return Ok(());
         }
         _ => return Ok(()),
@@ -107,19 +107,19 @@ fn print(event: &Event, json: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Says something beside the facts.
-fn say(what: &str) {
-    // When even standard error is closed there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "matterhost: {what}");
+/// Prints a notice on standard error.
+fn print_notice(text: &str) {
+    // If standard error is closed, the notice is lost.
+    let _ = writeln!(io::stderr().lock(), "matterhost: {text}");
 }
 
-fn told(fact: &Fact) -> String {
-    let who = match (&fact.account, fact.generation, &fact.server) {
+fn format_fact(fact: &Fact) -> String {
+    let subject = match (&fact.account, fact.generation, &fact.server) {
         (Some(account), Some(generation), _) => format!("{account}#{generation}"),
         (_, _, Some(server)) => format!("server {server}"),
         _ => String::new(),
     };
-    format!("{} {:5} {who}: {}", fact.at, fact.level.to_uppercase(), fact.message)
+    format!("{} {:5} {subject}: {}", fact.at, fact.level.to_uppercase(), fact.message)
 }
 
 #[cfg(test)]
@@ -130,11 +130,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_host_is_left() {
-        let said = stream::iter([Ok(Bytes::from_static(b":"))]);
-        let mut pieces = said.chain(stream::pending()).boxed_local();
-        assert_eq!(next(&mut pieces, SILENT_FOR).await.as_deref(), Some(&b":"[..]));
-        // Without a limit nothing would ever wake it.
-        let left = timeout(2 * SILENT_FOR, next(&mut pieces, SILENT_FOR)).await;
-        assert_eq!(left, Ok(None));
+        let sent = stream::iter([Ok(Bytes::from_static(b":"))]);
+        let mut chunks = sent.chain(stream::pending()).boxed_local();
+        assert_eq!(next(&mut chunks, SILENCE_TIMEOUT).await.as_deref(), Some(&b":"[..]));
+        // The stream is pending for ever, so only the limit can end the wait.
+        let ended = timeout(2 * SILENCE_TIMEOUT, next(&mut chunks, SILENCE_TIMEOUT)).await;
+        assert_eq!(ended, Ok(None));
     }
 }

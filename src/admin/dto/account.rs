@@ -1,4 +1,4 @@
-//! An account, as it is shown in a row.
+//! An account, as a list or table shows it.
 
 use std::time::SystemTime;
 
@@ -6,104 +6,104 @@ use matterhost_actors::model::{self, AccountSnapshot, CatchUpProgress};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{format_time, millis};
+use crate::telemetry::time::{millis, rfc3339};
 
 /// An account at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub name: String,
-    /// Its server's name in the configuration.
+    /// The server's name in the configuration.
     pub server: String,
     /// `connecting`, `catching_up`, `ready`, `stalled`, `backoff`, `blocked`, `misconfigured`, `tripped`, `stopping` or
     /// `stopped`.
     pub state: String,
-    /// When it came into that state.
+    /// The time at which it entered that state.
     pub since: String,
     /// The number of its newest Connection, from 1.
     pub generation: u64,
-    /// Events heard since it was added.
+    /// Events received since it was added.
     pub events: u64,
-    /// When the last event was heard.
+    /// The time of the last event.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_event: Option<String>,
-    /// When a poll or an in-band ping last said that all is well.
+    /// The time of the last successful poll or in-band ping.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_good_probe: Option<String>,
-    /// Posts, edits and deletions that were fetched after a time away.
+    /// Posts, edits and deletions that were fetched after an interruption.
     pub recovered: u64,
-    /// Connections started again.
+    /// Restarts of its Connection.
     pub restarts: u64,
     /// Charged endings in the window of the restart budget.
     pub restarts_in_window: u32,
-    /// Charged endings that may still follow before it trips.
+    /// Charged endings left before it trips.
     pub budget_left: u32,
-    /// When it is tried again, if that is planned.
+    /// The time of the next attempt, if one is planned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt: Option<String>,
-    /// How far its catch-up is, while one is under way.
+    /// The progress of the catch-up, while one is running.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub catching_up: Option<CatchingUp>,
-    /// What takes nothing at the moment: `sink`, `store`.
+    /// The parts that accept nothing at the moment: `sink`, `store`.
     pub stalled_by: Vec<String>,
-    /// Frames that wait for an acknowledgement; each further 16 KiB of a large one count as another.
+    /// Frames waiting for an acknowledgement; each further 16 KiB of a large frame count as one more.
     pub queued: usize,
-    /// How its last Connection ended.
+    /// The ending of its last Connection.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_ending: Option<Ending>,
 }
 
-/// How far a catch-up is.
+/// The progress of a catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CatchingUp {
     /// Channels that have been read.
     pub done: usize,
-    /// Channels that are to be read.
+    /// Channels to read.
     pub channels: usize,
-    /// Posts, edits and deletions handed over so far.
+    /// Posts, edits and deletions delivered so far.
     pub recovered: usize,
 }
 
-/// How a Connection ended.
+/// The ending of a Connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ending {
-    /// When.
+    /// The time.
     pub at: String,
     /// The number of the Connection.
     pub generation: u64,
-    /// Why, in one word: a `CloseReason` of docs/OPERATIONS.md.
+    /// The reason, in one word: a `CloseReason` of docs/OPERATIONS.md.
     pub reason: String,
-    /// The kind of reason, which decides what it costs.
+    /// The kind of reason, which decides what the ending costs.
     pub class: String,
-    /// Why, in words.
+    /// The reason, in words.
     pub cause: String,
-    /// Whether it was charged to the restart budget.
+    /// True if it was charged to the restart budget.
     pub charged: bool,
-    /// Whether another account's socket told of the change that ended it.
+    /// True if another account's socket reported the change that ended it.
     pub seen_by_sibling: bool,
-    /// For how long it had been ready, if it was.
+    /// The time for which it had been ready, if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ready_for_ms: Option<u64>,
-    /// How long until the account was ready again; left out while it is not.
+    /// The time until the account was ready again; left out while it is not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub back_after_ms: Option<u64>,
 }
 
-/// All accounts that were asked for, by name.
+/// The selected accounts, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Accounts {
     /// The accounts.
     pub accounts: Vec<Account>,
 }
 
-/// What changed among the accounts.
+/// The changes of the accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountChanges {
-    /// Whether these are all there are, in place of what was told before.
+    /// True if this begins a new list that replaces the rows sent before.
     pub snapshot: bool,
-    /// Those that are new or changed.
+    /// New and changed accounts.
     pub accounts: Vec<Account>,
-    /// The names of those that are gone.
+    /// The names of removed accounts.
     pub removed: Vec<String>,
 }
 
@@ -114,16 +114,16 @@ impl From<&AccountSnapshot> for Account {
             name: of.account.to_string(),
             server: of.server.to_string(),
             state: of.state.label().into(),
-            since: format_time(of.since),
+            since: rfc3339(of.since),
             generation: of.generation.0,
             events: of.events,
-            last_event: of.last_event.map(format_time),
-            last_good_probe: of.last_good_probe.map(format_time),
+            last_event: of.last_event.map(rfc3339),
+            last_good_probe: of.last_good_probe.map(rfc3339),
             recovered: of.recovered,
             restarts: of.restarts,
             restarts_in_window: of.restarts_in_window,
             budget_left: of.budget_left,
-            next_attempt: of.next_attempt_in.map(|wait| format_time(whole_second(SystemTime::now() + wait))),
+            next_attempt: of.next_attempt_in.map(|wait| rfc3339(whole_second(SystemTime::now() + wait))),
             catching_up: of.catching_up.map(Into::into),
             stalled_by: stalled_by.iter().filter(|(on, _)| *on).map(|(_, by)| (*by).into()).collect(),
             queued: of.queued,
@@ -132,7 +132,8 @@ impl From<&AccountSnapshot> for Account {
     }
 }
 
-/// Worked out anew each time from what is left, it would waver by milliseconds and look like news.
+/// Rounds to whole seconds: computed from the remaining wait each time, the time would vary by milliseconds and look
+/// like a change.
 fn whole_second(at: SystemTime) -> SystemTime {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH
@@ -148,7 +149,7 @@ impl From<CatchUpProgress> for CatchingUp {
 impl From<&model::Ending> for Ending {
     fn from(of: &model::Ending) -> Self {
         Self {
-            at: format_time(of.at),
+            at: rfc3339(of.at),
             generation: of.generation.0,
             reason: of.reason.label().into(),
             class: of.reason.class().label().into(),

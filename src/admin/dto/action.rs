@@ -1,30 +1,30 @@
-//! What can be done.
+//! The requests that change something, and their results.
 
 use matterhost_actors::model::{ChannelId, Draft, PostId, ReplyKey, ReplyKeyError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What can be done with an account.
+/// An action on an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// End its Connection and start the next at once; start it when it is stopped.
+    /// Ends its Connection and starts the next at once; starts a stopped account.
     Restart,
-    /// Stop it until somebody starts it.
+    /// Stops it until someone starts it.
     Stop,
-    /// Start it when it is stopped, tripped, or waiting.
+    /// Starts it if it is stopped, tripped, or waiting.
     Start,
-    /// Give it its whole restart budget back.
+    /// Restores its whole restart budget.
     Reset,
-    /// Compare the server's posts with what was received, now.
+    /// Compares the server's posts with those received, now.
     Audit,
 }
 
 impl Action {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 5] = [Self::Restart, Self::Stop, Self::Start, Self::Reset, Self::Audit];
 
-    /// The action in one word, as paths and commands have it.
+    /// Returns the word for the action in paths and commands.
     pub fn label(self) -> &'static str {
         match self {
             Self::Restart => "restart",
@@ -36,50 +36,50 @@ impl Action {
     }
 }
 
-/// What was asked for is under way.
+/// The response to an accepted action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ActionAccepted {
     /// The account.
     pub account: String,
-    /// What was asked for.
+    /// The action.
     pub action: Action,
 }
 
-/// A post to be made by an account.
+/// A post to create as an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPost {
-    /// The channel.
+    /// The channel's id.
     #[schema(min_length = 1)]
     pub channel_id: String,
-    /// The text, in Markdown; one that is too long is cut into several posts.
+    /// The text, in Markdown; a long text is split into several posts.
     #[schema(min_length = 1, max_length = 163_830)]
     pub message: String,
-    /// The post that begins the thread to answer in.
+    /// The root post of the thread to reply in.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub root_id: Option<String>,
-    /// Properties of the post, as Mattermost knows them.
+    /// The `props` of the Mattermost post.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty", default)]
     #[schema(value_type = Object)]
     pub props: serde_json::Map<String, serde_json::Value>,
-    /// The same key makes the same post once, however often it is asked for: 1 to 256 visible characters of ASCII.
+    /// An idempotency key: 1 to 256 visible ASCII characters. Requests with the same key create the post once.
     #[schema(pattern = "^[!-~]{1,256}$")]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<String>,
 }
 
-/// A post that was made.
+/// A created post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PostCreated {
-    /// The ids of the post's parts: one, unless it was cut.
+    /// The ids of the post's parts: one, unless it was split.
     pub ids: Vec<String>,
 }
 
-/// What is logged.
+/// The log level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogLevel {
-    /// A level, or modules with levels like `matterhost=debug,info`.
+    /// A level, or a list of modules with levels such as `matterhost=debug,info`.
     #[schema(
         pattern = "^([A-Za-z0-9_:-]+=)?(off|error|warn|info|debug|trace)(,([A-Za-z0-9_:-]+=)?(off|error|warn|info|debug|trace)){0,63}$"
     )]
@@ -87,10 +87,10 @@ pub struct LogLevel {
 }
 
 impl NewPost {
-    /// What an account is asked to post.
+    /// Converts to the draft that an account posts.
     ///
     /// # Errors
-    /// When the key cannot be one.
+    /// When the key is not valid.
     pub fn into_draft(self) -> Result<Draft, ReplyKeyError> {
         let key = self.key.as_deref().map(ReplyKey::new).transpose()?;
         Ok(Draft {

@@ -1,4 +1,4 @@
-//! Everything that is known of one account.
+//! The details of one account.
 
 use std::time::SystemTime;
 
@@ -6,30 +6,31 @@ use matterhost_actors::model;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Account, Ending, format_time, millis};
+use super::{Account, Ending};
+use crate::telemetry::time::{millis, rfc3339};
 
-/// Everything that is known of one account.
+/// Everything known about one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountDetail {
-    /// What a row shows.
+    /// The fields that a list shows, too.
     #[serde(flatten)]
     pub account: Account,
-    /// How its last Connections ended, newest first.
+    /// The endings of its last Connections, newest first.
     pub endings: Vec<Ending>,
-    /// What its witnesses said last.
+    /// The last results of its liveness checks.
     pub liveness: Liveness,
-    /// Events that its sink has and has not answered; left out when the account's thread did not say in time.
+    /// Events that the sink has not acknowledged yet; left out if the account's thread did not respond in time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unacknowledged: Option<usize>,
-    /// Events that were not handed over to the sink yet.
+    /// Events not yet handed to the sink.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub waiting: Option<usize>,
-    /// For how long the oldest event waits that is not acknowledged: so far the cursors lag behind.
+    /// The age of the oldest event that is not acknowledged: the lag of the cursors.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cursor_lag_ms: Option<u64>,
 }
 
-/// What the witnesses of deafness said last.
+/// The last results of the checks for a deaf socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Liveness {
     /// The poll of `/users/me`.
@@ -38,25 +39,25 @@ pub struct Liveness {
     /// The in-band ping.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_ping: Option<Probe>,
-    /// When another account's socket last told of a change.
+    /// The time at which another account's socket last reported a change of this account.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_sibling_report: Option<String>,
-    /// The comparison of posts with what was received.
+    /// The comparison of the server's posts with those received.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_audit: Option<Probe>,
 }
 
-/// What came of one look.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Probe {
-    /// When the answer came.
+    /// The time of the result.
     pub at: String,
-    /// Whether all was well.
+    /// True if the check passed.
     pub ok: bool,
-    /// What was wrong.
+    /// The problem, if the check failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
-    /// How long the answer took.
+    /// The duration of the check.
     pub took_ms: u64,
 }
 
@@ -79,7 +80,7 @@ impl From<&model::Witnesses> for Liveness {
         Self {
             last_poll: of.poll.as_ref().map(Into::into),
             last_ping: of.ping.as_ref().map(Into::into),
-            last_sibling_report: of.prompted.map(format_time),
+            last_sibling_report: of.prompted.map(rfc3339),
             last_audit: of.audit.as_ref().map(Into::into),
         }
     }
@@ -88,6 +89,6 @@ impl From<&model::Witnesses> for Liveness {
 impl From<&model::Probe> for Probe {
     fn from(of: &model::Probe) -> Self {
         let cause = of.cause.as_deref().map(str::to_owned);
-        Self { at: format_time(of.at), ok: cause.is_none(), cause, took_ms: millis(of.took) }
+        Self { at: rfc3339(of.at), ok: cause.is_none(), cause, took_ms: millis(of.took) }
     }
 }

@@ -1,51 +1,51 @@
-//! What happens, as it happens.
+//! The events of the stream of facts.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Something that happened to an account or a server.
+/// A fact: something that happened to an account or a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fact {
-    /// When.
+    /// The time.
     pub at: String,
-    /// The account it is about.
+    /// The account, for a fact about one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub account: Option<String>,
     /// The number of the account's Connection.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub generation: Option<u64>,
-    /// The server it is about.
+    /// The server, for a fact about one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub server: Option<String>,
-    /// What, in one word.
+    /// The fact, in one word.
     pub fact: String,
     /// `error`, `warn`, `info` or `debug`.
     pub level: String,
-    /// What, in words.
+    /// The fact, in words.
     pub message: String,
-    /// Why a Connection ended, in one word.
+    /// The reason for the end of a Connection, in one word.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
-    /// Whether an ending was charged to the restart budget.
+    /// True if an ending was charged to the restart budget.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub charged: Option<bool>,
-    /// How long until the next attempt, or for how long something waits.
+    /// The time until the next attempt, or the duration of another wait.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub delay_ms: Option<u64>,
-    /// How long it took.
+    /// The duration.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub took_ms: Option<u64>,
-    /// For how long the Connection had been ready.
+    /// The time for which the Connection had been ready.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ready_ms: Option<u64>,
-    /// Whether an old connection is or may be taken up again.
+    /// True if an earlier connection was resumed or can be.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub resumed: Option<bool>,
 }
 
-/// Facts that a listener did not get.
+/// A gap in the stream: facts that the client did not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gap {
-    /// How many, at least; 0 when that is not known.
+    /// The least number of missing facts; 0 if it is not known.
     pub missed: u64,
 }

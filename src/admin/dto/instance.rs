@@ -1,21 +1,21 @@
-//! The process that answers.
+//! The host process.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The process that answers.
+/// The host process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Instance {
-    /// The program's version.
+    /// The version of matterhost.
     pub version: String,
-    /// The id of this run of it.
+    /// A random id of this process.
     pub instance: String,
-    /// When it started.
+    /// The time of its start.
     pub started: String,
-    /// The time on its clock.
+    /// The time by the host's clock.
     pub now: String,
-    /// Whether the caller may look only.
+    /// True if the caller may only read.
     pub read_only: bool,
-    /// Whether the caller had to show a token.
+    /// True if the caller authenticated with a token.
     pub authenticated: bool,
 }

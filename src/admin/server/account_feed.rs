@@ -1,16 +1,12 @@
-//! The accounts as they were a moment ago, for those who watch them: looked at once for all watchers, and only while there
-//! are some.
+//! The accounts and their changes, for the watchers of `/v1/watch`: polled once for all of them, and only while there are
+//! any.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use actix::Addr;
 use actix_web::web::Bytes;
 use matterhost_actors::hosting::{ListAccounts, Supervisor};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::{
     sync::broadcast::{Receiver, Sender},
@@ -20,17 +16,18 @@ use tokio::{
 use super::api_error::ApiError;
 use crate::admin::dto::Account;
 
-/// How often to look: as soon as a person can see a change, and for ten thousand accounts half as often.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-const ACCOUNTS_A_SECOND: u32 = 10_000;
-/// How long the Supervisor may take.
-const LOOK_WITHIN: Duration = Duration::from_secs(5);
-/// Rows in one event: some 100 KiB, which is what a slow watcher costs.
+/// The pause between two polls, plus one second for each [`ACCOUNTS_PER_SECOND`] accounts: soon enough for a person, and
+/// half as often for ten thousand accounts.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const ACCOUNTS_PER_SECOND: u32 = 10_000;
+/// The time limit for the Supervisor's answer.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows in one event: about 100 KiB, the memory that a slow watcher holds.
 pub(super) const ROWS_PER_EVENT: usize = 250;
-/// Events that a slow watcher may lag behind before it begins anew: those of two looks at ten thousand accounts.
+/// Events that a watcher may lag behind before it gets a new snapshot: those of two polls of ten thousand accounts.
 const BACKLOG: usize = 128;
 
-/// The accounts as they were a moment ago.
+/// The latest rows of all accounts, and a channel of their changes.
 #[derive(Clone)]
 pub(super) struct AccountFeed(Arc<Inner>);
 
@@ -43,8 +40,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     rows: BTreeMap<String, Arc<Account>>,
-    /// Whether somebody looks, again and again.
-    looking: bool,
+    /// True while `poll_until_unwatched` is running.
+    polling: bool,
 }
 
 impl AccountFeed {
@@ -52,30 +49,27 @@ impl AccountFeed {
         Self(Arc::new(Inner { supervisor, state: Mutex::default(), sender: Sender::new(BACKLOG) }))
     }
 
-    /// Watches from now on: gives what changes. All rows are to be had by [`AccountFeed::rows`] meanwhile.
+    /// Subscribes to changes, and starts polling if needed. [`AccountFeed::rows`] returns the current rows.
     pub(super) async fn watch(&self) -> Result<Receiver<Bytes>, ApiError> {
-        {
-            let state = self.state();
-            if state.looking {
-                return Ok(self.0.sender.subscribe());
-            }
+        if self.0.state.lock().polling {
+            return Ok(self.0.sender.subscribe());
         }
         let rows =
-            self.look().await.ok_or_else(|| ApiError::unavailable("the Supervisor does not answer"))?;
-        let mut state = self.state();
-        if !state.looking {
+            self.poll().await.ok_or_else(|| ApiError::unavailable("the Supervisor does not respond"))?;
+        let mut state = self.0.state.lock();
+        if !state.polling {
             state.rows = rows;
-            state.looking = true;
-            actix_rt::spawn(self.clone().keep_looking());
+            state.polling = true;
+            actix_rt::spawn(self.clone().poll_until_unwatched());
         }
         Ok(self.0.sender.subscribe())
     }
 
-    /// Some rows, from that name on. They are taken one event at a time, so that a slow watcher keeps none; what changes
-    /// meanwhile is told afterwards, and has the last word.
+    /// Returns the rows of one event, after that name. A slow watcher takes one event at a time and so holds no rows;
+    /// changes made meanwhile are sent afterwards and override them.
     pub(super) fn rows(&self, after: Option<&str>) -> Vec<Arc<Account>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let state = self.state();
+        let state = self.0.state.lock();
         state
             .rows
             .range::<str, _>((from, Bound::Unbounded))
@@ -84,19 +78,19 @@ impl AccountFeed {
             .collect()
     }
 
-    async fn keep_looking(self) {
+    async fn poll_until_unwatched(self) {
         loop {
-            let accounts = u32::try_from(self.state().rows.len()).unwrap_or(u32::MAX);
-            sleep(LOOK_EVERY + Duration::from_secs(1) * accounts / ACCOUNTS_A_SECOND).await;
-            let rows = self.look().await;
-            let mut state = self.state();
+            let accounts = u32::try_from(self.0.state.lock().rows.len()).unwrap_or(u32::MAX);
+            sleep(POLL_INTERVAL + Duration::from_secs(1) * accounts / ACCOUNTS_PER_SECOND).await;
+            let rows = self.poll().await;
+            let mut state = self.0.state.lock();
             if self.0.sender.receiver_count() == 0 {
                 *state = State::default();
                 return;
             }
             if let Some(rows) = rows {
                 for chunk in changes(&state.rows, &rows) {
-                    // An error says that the last watcher has just gone.
+                    // Fails only if the last watcher has just gone.
                     let _ = self.0.sender.send(chunk);
                 }
                 state.rows = rows;
@@ -104,19 +98,14 @@ impl AccountFeed {
         }
     }
 
-    async fn look(&self) -> Option<BTreeMap<String, Arc<Account>>> {
-        let all = timeout(LOOK_WITHIN, self.0.supervisor.send(ListAccounts)).await.ok()?.ok()?;
+    async fn poll(&self) -> Option<BTreeMap<String, Arc<Account>>> {
+        let all = timeout(POLL_TIMEOUT, self.0.supervisor.send(ListAccounts)).await.ok()?.ok()?;
         let row = |account: Account| (account.name.clone(), Arc::new(account));
         Some(all.iter().map(Account::from).map(row).collect())
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while it was held leaves rows that are whole.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The same as [`crate::admin::dto::AccountChanges`], without a copy of each.
+/// A [`crate::admin::dto::AccountChanges`] that borrows its rows.
 #[derive(Serialize)]
 struct Rows<'a> {
     snapshot: bool,
@@ -124,19 +113,19 @@ struct Rows<'a> {
     removed: &'a [&'a str],
 }
 
-/// The event that tells rows; `snapshot` says that they are the first of all there are.
+/// Formats the event with these rows; `snapshot` marks the first event of a new list.
 pub(super) fn rows_event<'a>(
     snapshot: bool,
     accounts: impl IntoIterator<Item = &'a Arc<Account>>,
     removed: &'a [&'a str],
 ) -> Bytes {
     let accounts = accounts.into_iter().map(|account| &**account).collect();
-    // Texts and numbers cannot fail to be written.
+    // Strings and numbers always serialize.
     let json = serde_json::to_string(&Rows { snapshot, accounts, removed }).unwrap_or_default();
     format!("event: rows\ndata: {json}\n\n").into()
 }
 
-/// The events that tell what changed.
+/// Formats the events for the changes between two polls.
 fn changes(old: &BTreeMap<String, Arc<Account>>, new: &BTreeMap<String, Arc<Account>>) -> Vec<Bytes> {
     let changed: Vec<_> = new.values().filter(|row| old.get(&row.name) != Some(row)).collect();
     let removed: Vec<_> = old.keys().filter(|name| !new.contains_key(*name)).map(String::as_str).collect();

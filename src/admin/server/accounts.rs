@@ -1,4 +1,4 @@
-//! Accounts: shown, steered, spoken through.
+//! The routes of accounts and servers.
 
 use actix_web::{
     HttpResponse,
@@ -6,8 +6,8 @@ use actix_web::{
 };
 use matterhost_actors::{
     hosting::{
-        AuditAccount, GetAccount, ListAccounts, ResetAccount, RestartAccount, SendReply, StartAccount,
-        StopAccount,
+        AuditAccount, GetAccount, ListAccounts, ListServers, ResetAccount, RestartAccount, SendReply,
+        StartAccount, StopAccount,
     },
     model::{AccountName, AccountSnapshot, OutgoingAction},
 };
@@ -16,24 +16,24 @@ use utoipa::IntoParams;
 
 use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
 use crate::admin::dto::{
-    Account, AccountDetail, Accounts, Action, ActionAccepted, NewPost, PostCreated, Problem,
+    Account, AccountDetail, Accounts, Action, ActionAccepted, NewPost, PostCreated, Problem, Server, Servers,
 };
 
-/// Which accounts.
+/// The filters of the list of accounts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// Only those in one of these states, with commas between; what is no state matches nothing.
+pub(super) struct AccountQuery {
+    /// Only accounts in one of these states, separated by commas; an unknown state matches nothing.
     state: Option<String>,
-    /// Only those on this server.
+    /// Only accounts on this server.
     server: Option<String>,
-    /// Only those whose name holds this.
+    /// Only accounts whose name contains this text.
     name: Option<String>,
 }
 
-impl Which {
-    fn takes(&self, account: &AccountSnapshot) -> bool {
+impl AccountQuery {
+    fn matches(&self, account: &AccountSnapshot) -> bool {
         let any = |list: &String, label: &str| list.split(',').any(|wanted| wanted.trim() == label);
         self.state.as_ref().is_none_or(|states| any(states, account.state.label()))
             && self.server.as_ref().is_none_or(|server| account.server.as_str() == server)
@@ -41,31 +41,37 @@ impl Which {
     }
 }
 
-/// Accounts, by name
-#[utoipa::path(get, path = "/v1/accounts", tag = "accounts", params(Which),
+/// List accounts by name
+#[utoipa::path(get, path = "/v1/accounts", tag = "accounts", params(AccountQuery),
     responses((status = 200, body = Accounts), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn list(backend: Data<Backend>, which: Query<Which>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn list_accounts(
+    backend: Data<Backend>,
+    query: Query<AccountQuery>,
+) -> Result<HttpResponse, ApiError> {
     let permit = backend.large_answer_permit()?;
     let all = backend.ask(ListAccounts).await?;
-    let accounts = all.iter().filter(|account| which.takes(account)).map(Account::from).collect();
+    let accounts = all.iter().filter(|account| query.matches(account)).map(Account::from).collect();
     let answer = HttpResponse::Ok().json(Accounts { accounts });
     Ok(answer.map_body(|_, accounts| hold_until_sent(accounts, permit)))
 }
 
-/// Everything that is known of one account
+/// Get everything known about one account
 #[utoipa::path(get, path = "/v1/accounts/{name}", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
     responses((status = 200, body = AccountDetail), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn one(backend: Data<Backend>, name: Path<String>) -> Result<Json<AccountDetail>, ApiError> {
-    let detail = backend.ask(GetAccount(account(&name)?)).await??;
+pub(super) async fn get_account(
+    backend: Data<Backend>,
+    name: Path<String>,
+) -> Result<Json<AccountDetail>, ApiError> {
+    let detail = backend.ask(GetAccount(parse_name(&name)?)).await??;
     Ok(Json((&detail).into()))
 }
 
 /// Restart, stop, start, reset the restart budget of, or audit one account
 #[utoipa::path(post, path = "/v1/accounts/{name}/{action}", tag = "accounts",
     params(("name" = String, Path, description = "The account's name"), ("action" = Action, Path, description = "What to do")),
-    responses((status = 202, description = "It is under way", body = ActionAccepted),
+    responses((status = 202, description = "The action has begun", body = ActionAccepted),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn act(
@@ -73,7 +79,7 @@ pub(super) async fn act(
     path: Path<(String, Action)>,
 ) -> Result<HttpResponse, ApiError> {
     let (name, action) = path.into_inner();
-    let name = account(&name)?;
+    let name = parse_name(&name)?;
     match action {
         Action::Restart => backend.ask(RestartAccount(name.clone())).await??,
         Action::Stop => backend.ask(StopAccount(name.clone())).await??,
@@ -81,16 +87,17 @@ pub(super) async fn act(
         Action::Reset => backend.ask(ResetAccount(name.clone())).await??,
         Action::Audit => backend.ask(AuditAccount(name.clone())).await??,
     }
-    tracing::info!(account = name.as_str(), action = action.label(), "asked for by an operator");
+    tracing::info!(account = name.as_str(), action = action.label(), "an operator requested an action");
     Ok(HttpResponse::Accepted().json(ActionAccepted { account: name.to_string(), action }))
 }
 
 /// Post as an account
 ///
-/// Answered when the post is made, which can take as long as `replies.deadline` while the account is away.
+/// The response is sent once the post is created, which can take as long as `replies.deadline` while the account is not
+/// connected.
 #[utoipa::path(post, path = "/v1/accounts/{name}/posts", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
     request_body = NewPost,
-    responses((status = 201, description = "It is posted", body = PostCreated),
+    responses((status = 201, description = "The post is created", body = PostCreated),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn post(
@@ -98,22 +105,32 @@ pub(super) async fn post(
     name: Path<String>,
     post: Json<NewPost>,
 ) -> Result<HttpResponse, ApiError> {
-    let account = account(&name)?;
+    let account = parse_name(&name)?;
     let post = post.into_inner();
     if post.key.as_ref().is_some_and(|key| !key.is_ascii()) {
-        return Err(ApiError::bad_request("key: a key is 1 to 256 visible characters of ASCII"));
+        return Err(ApiError::bad_request("key must be 1 to 256 visible ASCII characters"));
     }
     let draft = post.into_draft().map_err(|error| ApiError::bad_request(format!("key: {error}")))?;
     if draft.channel.as_str().is_empty() {
-        return Err(ApiError::bad_request("channel_id is empty; name a channel"));
+        return Err(ApiError::bad_request("channel_id is empty; set it to a channel's id"));
     }
-    let asked = backend.supervisor.send(SendReply { account, action: OutgoingAction::Post(draft) }).await;
-    let posted = asked.map_err(|_| ApiError::unavailable("the host is ending"))??;
+    let result = backend.supervisor.send(SendReply { account, action: OutgoingAction::Post(draft) }).await;
+    let posted = result.map_err(|_| ApiError::unavailable("the host is shutting down"))??;
     let ids = posted.ids.iter().map(ToString::to_string).collect();
     Ok(HttpResponse::Created().json(PostCreated { ids }))
 }
 
-fn account(name: &str) -> Result<AccountName, ApiError> {
-    // What is no name is no account's.
-    AccountName::new(name).map_err(|error| ApiError::not_found(format!("there is no such account: {error}")))
+/// List Mattermost servers by name
+#[utoipa::path(get, path = "/v1/servers", tag = "servers",
+    responses((status = 200, body = Servers), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list_servers(backend: Data<Backend>) -> Result<Json<Servers>, ApiError> {
+    let all = backend.ask(ListServers).await?;
+    let url = |name: &str| backend.operations.server_url(name);
+    let servers = all.iter().map(|server| Server::new(server, url(server.server.as_str()))).collect();
+    Ok(Json(Servers { servers }))
+}
+
+fn parse_name(name: &str) -> Result<AccountName, ApiError> {
+    AccountName::new(name).map_err(|error| ApiError::not_found(format!("no such account: {error}")))
 }

@@ -1,4 +1,4 @@
-//! What is answered when something cannot be done: problem details (RFC 9457).
+//! Errors as HTTP responses with problem details (RFC 9457).
 
 use std::{fmt, time::Duration};
 
@@ -13,13 +13,13 @@ use matterhost_actors::{hosting::SupervisorError, model::ReplyError};
 
 use crate::admin::dto::{ConfigProblem, PROBLEM_TYPE, Problem};
 
-/// The longest explanation, in characters: it may quote what somebody sent, who is to see where it is wrong, not all of it.
-const LONGEST_DETAIL: usize = 600;
+/// The longest detail, in characters: it may quote the request, of which the caller only needs the wrong part.
+const MAX_DETAIL_CHARS: usize = 600;
 
-/// When to ask again whose account has too much to do: a post takes a moment.
-const FULL_FOR: Duration = Duration::from_secs(1);
+/// The `Retry-After` for an account whose queue is full: a post takes a moment.
+const QUEUE_FULL_RETRY: Duration = Duration::from_secs(1);
 
-/// Why something was not done.
+/// The reason why a request failed, with the status and headers of its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError {
     pub(super) status: StatusCode,
@@ -30,19 +30,13 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    /// As the answer of a handler that never has another.
+    /// Wraps the error as the result of a handler that always fails.
     pub(super) fn into_result(self) -> Result<HttpResponse, Self> {
         Err(self)
     }
 
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            detail: shortened(detail.into()),
-            retry_after: None,
-            allow: None,
-            problems: Vec::new(),
-        }
+        Self { status, detail: truncate(detail.into()), retry_after: None, allow: None, problems: Vec::new() }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -61,10 +55,10 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// There is such a path, but not for this method.
+    /// The path exists, but not for this method.
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
-        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {allow}"));
-        Self { allow: Some(allow), ..refusal }
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path allows {allow}"));
+        Self { allow: Some(allow), ..error }
     }
 
     pub(super) fn misdirected(detail: impl Into<String>) -> Self {
@@ -75,7 +69,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
-    /// What is asked for cannot be had just now.
+    /// The host is too busy for this request at the moment.
     pub(super) fn busy(detail: impl Into<String>, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::unavailable(detail) }
     }
@@ -84,28 +78,27 @@ impl ApiError {
         Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
-    /// A configuration is wrong.
+    /// The configuration is not valid.
     pub(super) fn invalid_configuration(detail: impl Into<String>, problems: Vec<ConfigProblem>) -> Self {
         Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 }
 
-fn shortened(mut detail: String) -> String {
-    if let Some((end, _)) = detail.char_indices().nth(LONGEST_DETAIL) {
+fn truncate(mut detail: String) -> String {
+    if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL_CHARS) {
         detail.truncate(end);
         detail.push('…');
     }
     detail
 }
 
-/// Refuses words that nobody could mean: they would match nothing, and say so to nobody.
-pub(super) fn check_known(what: &str, words: &[String], there_are: &[&str]) -> Result<(), ApiError> {
-    match words.iter().find(|word| !there_are.contains(&word.as_str())) {
+/// Refuses unknown words in a filter, which would silently match nothing.
+pub(super) fn check_known(kind: &str, words: &[String], known: &[&str]) -> Result<(), ApiError> {
+    match words.iter().find(|word| !known.contains(&word.as_str())) {
         None => Ok(()),
-        Some(word) => Err(ApiError::bad_request(format!(
-            "there is no {what} {word:?}; there are {}",
-            there_are.join(", ")
-        ))),
+        Some(word) => {
+            Err(ApiError::bad_request(format!("unknown {kind} {word:?}; use some of {}", known.join(", "))))
+        }
     }
 }
 
@@ -124,13 +117,15 @@ impl From<ReplyError> for ApiError {
     fn from(error: ReplyError) -> Self {
         let status = match error {
             ReplyError::UnknownAccount(_) => StatusCode::NOT_FOUND,
-            ReplyError::QueueFull { .. } => return Self::too_many_requests(error.to_string(), FULL_FOR),
+            ReplyError::QueueFull { .. } => {
+                return Self::too_many_requests(error.to_string(), QUEUE_FULL_RETRY);
+            }
             ReplyError::Empty
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
             | ReplyError::TooManyFiles { .. }
             | ReplyError::FileTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            // The request is well made; how things are stands against it.
+            // The request is valid, but the account's state or the server does not allow it.
             ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => {
                 StatusCode::CONFLICT
             }
@@ -150,7 +145,7 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::build(self.status);
         response.content_type(PROBLEM_TYPE);
         if let Some(wait) = self.retry_after {
-            // Whole seconds, and not too early.
+            // Rounded up to whole seconds.
             response.insert_header((RETRY_AFTER, wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
         }
         if let Some(allow) = self.allow {
@@ -166,7 +161,7 @@ impl ResponseError for ApiError {
             detail: self.detail.clone(),
             problems: self.problems.clone(),
         };
-        // Texts and numbers cannot fail to be written.
+        // Strings and numbers always serialize.
         response.body(serde_json::to_string(&problem).unwrap_or_default())
     }
 }

@@ -1,7 +1,7 @@
-//! What the API stands on.
+//! The state shared by the handlers of the admin API.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -11,6 +11,7 @@ use matterhost_actors::{
     hosting::{Observer, Supervisor},
     policy::TokenBucket,
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -23,53 +24,53 @@ use super::{
 use crate::{
     admin::dto::{self, ConfigProblem},
     config::{AdminConfig, ConfigDiff, ReadyPolicy},
-    telemetry::metrics::Format,
+    telemetry::{metrics::Format, time::rfc3339},
 };
 
-/// How long the Supervisor may take to answer. It never waits for anything itself.
-const ASK_WITHIN: Duration = Duration::from_secs(5);
+/// The time limit for the Supervisor's answer. It never waits for anything itself.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Requests a second, of all who are let in together: a page needs a dozen at once, and nobody reads faster.
+/// Requests per second, of all authenticated callers together: the page needs a dozen at once, and people are slower.
 const REQUESTS_PER_SECOND: f64 = 200.0;
-/// Requests a second for what is open to all, of all together: a page is some dozen files.
+/// Requests per second for public paths, of all callers together: the page has some dozen files.
 const ANONYMOUS_REQUESTS_PER_SECOND: f64 = 200.0;
 
-/// Answers at once that tell of all accounts: of ten thousand each is some ten MB until it is sent.
-const LARGE_ANSWERS: usize = 16;
-/// When to ask again for one: most take less.
-const LARGE_AGAIN: Duration = Duration::from_secs(1);
+/// Concurrent responses about all accounts: for ten thousand accounts each holds about 10 MB until it is sent.
+const MAX_LARGE_ANSWERS: usize = 16;
+/// The `Retry-After` when there are too many of them: most are sent sooner.
+const LARGE_ANSWER_RETRY: Duration = Duration::from_secs(1);
 
-/// What the program does for the API beyond hosting.
+/// The operations of the program that the API offers beyond hosting.
 pub trait Operations: Send + Sync + 'static {
-    /// A server's address.
+    /// Returns the URL of a server.
     fn server_url(&self, server: &str) -> Option<String>;
 
-    /// The metrics, as Prometheus reads them.
+    /// Returns the metrics in a Prometheus text format.
     fn metrics(&self, format: Format) -> BoxFuture<'static, Result<String, String>>;
 
-    /// What is logged.
+    /// Returns the log level.
     fn log_level(&self) -> String;
 
-    /// Sets what is logged.
+    /// Sets the log level.
     ///
     /// # Errors
-    /// When that is no level: how it is written.
+    /// When the level is not valid: a description of the syntax.
     fn set_log_level(&self, level: &str) -> Result<(), String>;
 
-    /// What a reload would do; with `apply` it does it.
+    /// Returns the changes that a reload would make; with `apply`, makes them.
     fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>>;
 }
 
-/// Why a reload changed nothing.
+/// The reason why a reload changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadRefused {
-    /// In a sentence.
+    /// The reason as a sentence.
     pub detail: String,
-    /// Everything that is wrong with the configuration.
+    /// All errors of the configuration.
     pub problems: Vec<ConfigProblem>,
 }
 
-/// What the API stands on.
+/// The state shared by the handlers of the admin API.
 #[derive(Clone)]
 pub struct Backend {
     pub(super) supervisor: Addr<Supervisor>,
@@ -88,7 +89,7 @@ pub struct Backend {
     started: SystemTime,
 }
 
-/// Lets so many through a second.
+/// A shared limit of requests per second.
 #[derive(Clone)]
 pub(super) struct RateLimit(Arc<Mutex<TokenBucket>>);
 
@@ -97,16 +98,15 @@ impl RateLimit {
         Self(Arc::new(Mutex::new(TokenBucket::new(Instant::now(), requests_per_second))))
     }
 
-    /// Takes leave for one request.
+    /// Admits one request.
     pub(super) fn take(&self) -> Result<(), ApiError> {
-        // A panic while it was held leaves a number that is whole.
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
-        taken.map_err(|wait| ApiError::too_many_requests("too many requests", wait))
+        let result = self.0.lock().take(Instant::now());
+        result.map_err(|wait| ApiError::too_many_requests("too many requests", wait))
     }
 }
 
 impl Backend {
-    /// Puts together what the API stands on.
+    /// Creates the state of the API.
     pub fn new(
         config: &AdminConfig,
         supervisor: Addr<Supervisor>,
@@ -128,11 +128,11 @@ impl Backend {
             authenticated_rate: RateLimit::new(REQUESTS_PER_SECOND),
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
-            large: Arc::new(Semaphore::new(LARGE_ANSWERS)),
+            large: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
         }
     }
 
-    /// Asks the Supervisor, and waits for so long.
+    /// Asks the Supervisor, within the time limit.
     pub(super) async fn ask<M>(&self, message: M) -> Result<M::Result, ApiError>
     where
         M: Message + Send + 'static,
@@ -140,29 +140,29 @@ impl Backend {
         Supervisor: Handler<M>,
         <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
     {
-        match timeout(ASK_WITHIN, self.supervisor.send(message)).await {
+        match timeout(SUPERVISOR_TIMEOUT, self.supervisor.send(message)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(ApiError::unavailable("the host is ending")),
+            Ok(Err(_)) => Err(ApiError::unavailable("the host is shutting down")),
             Err(_) => Err(ApiError::unavailable(format!(
-                "the Supervisor did not answer within {} s",
-                ASK_WITHIN.as_secs()
+                "the Supervisor did not respond within {} s",
+                SUPERVISOR_TIMEOUT.as_secs()
             ))),
         }
     }
 
-    /// A place for an answer that tells of all accounts, to be held until it is sent.
+    /// Acquires a permit for a response about all accounts, to hold until it is sent.
     pub(super) fn large_answer_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let full = |_| ApiError::busy("many large answers are on their way already", LARGE_AGAIN);
+        let full = |_| ApiError::busy("too many large responses are being sent", LARGE_ANSWER_RETRY);
         Arc::clone(&self.large).try_acquire_owned().map_err(full)
     }
 
-    /// The process, as this caller sees it.
+    /// Describes the process for this caller.
     pub(super) fn instance_for(&self, caller: super::authenticator::Caller) -> dto::Instance {
         dto::Instance {
             version: env!("CARGO_PKG_VERSION").into(),
             instance: self.instance.to_string(),
-            started: dto::format_time(self.started),
-            now: dto::format_time(SystemTime::now()),
+            started: rfc3339(self.started),
+            now: rfc3339(SystemTime::now()),
             read_only: !caller.may_change,
             authenticated: caller.authenticated,
         }

@@ -1,4 +1,4 @@
-//! Reads a request's body: whole, not too large, and in time; and waits for none that is not read.
+//! Request bodies, read whole within limits of size and time, and response bodies that hold a resource until they are sent.
 
 use std::{
     pin::Pin,
@@ -20,17 +20,17 @@ use super::api_error::ApiError;
 
 /// The largest body: many times the longest post.
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
-/// How long a body may take to come; whoever sends a byte a second holds a connection no longer.
-const WITHIN: Duration = Duration::from_secs(10);
+/// The time limit for a body, which also bounds clients that send a byte per second.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads the body, and puts it where whoever takes it apart will look.
+/// Reads the body and stores it in the request, where the extractors find it.
 pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) -> Result<(), ApiError> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > MAX_BODY_BYTES) {
         return Err(too_large());
     }
-    let Ok(read) = timeout(WITHIN, whole(payload)).await else {
-        let detail = format!("the body did not come within {} s", WITHIN.as_secs());
+    let Ok(read) = timeout(BODY_TIMEOUT, collect(payload)).await else {
+        let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
         return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, detail));
     };
     let (_, mut body) = h1::Payload::create(true);
@@ -39,7 +39,7 @@ pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) ->
     Ok(())
 }
 
-async fn whole(payload: &mut Payload) -> Result<Bytes, ApiError> {
+async fn collect(payload: &mut Payload) -> Result<Bytes, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk =
@@ -53,11 +53,11 @@ async fn whole(payload: &mut Payload) -> Result<Bytes, ApiError> {
 }
 
 fn too_large() -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {MAX_BODY_BYTES} bytes here"))
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body exceeds {MAX_BODY_BYTES} bytes"))
 }
 
-/// Holds what was not read of a request until its answer is sent. The server below goes on reading a body in chunks that
-/// nobody holds, for as long as somebody sends it; one that is held and was not read ends the connection.
+/// Holds the unread rest of a request until its response is sent. actix would otherwise read a dropped chunked body for as
+/// long as the client sends it; a held one ends the connection.
 pub(super) fn hold_request(answer: BoxBody, request: Payload) -> BoxBody {
     match request {
         Payload::None => answer,
@@ -65,7 +65,7 @@ pub(super) fn hold_request(answer: BoxBody, request: Payload) -> BoxBody {
     }
 }
 
-/// An answer that holds something until it is sent, or nobody wants it any more.
+/// Wraps a response body so that `held` is dropped when the body is sent or dropped.
 pub(super) fn hold_until_sent<T: Unpin + 'static>(answer: BoxBody, held: T) -> BoxBody {
     BoxBody::new(Holding { answer, _held: held })
 }
@@ -101,16 +101,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_again_when_the_answer_is_sent_or_dropped() {
-        let places = Arc::new(Semaphore::new(1));
+        let permits = Arc::new(Semaphore::new(1));
         let answer = || {
-            let place = Arc::clone(&places).try_acquire_owned().unwrap();
-            hold_until_sent(BoxBody::new("all of it"), place)
+            let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+            hold_until_sent(BoxBody::new("all of it"), permit)
         };
         let body = answer();
-        assert_eq!((body.size(), places.available_permits()), (BodySize::Sized(9), 0));
+        assert_eq!((body.size(), permits.available_permits()), (BodySize::Sized(9), 0));
         assert_eq!(to_bytes(body).await.unwrap(), "all of it");
-        assert_eq!(places.available_permits(), 1);
+        assert_eq!(permits.available_permits(), 1);
         drop(answer());
-        assert_eq!(places.available_permits(), 1);
+        assert_eq!(permits.available_permits(), 1);
     }
 }

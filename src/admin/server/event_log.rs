@@ -1,12 +1,13 @@
-//! What happens, kept for a while for whoever listens.
+//! A bounded log of facts for the clients of `/v1/events`.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use actix_web::web::Bytes;
 use matterhost_actors::model::{Fact, Observation, Subject};
+use parking_lot::Mutex;
 use tokio::sync::{
     broadcast::{Receiver, error::RecvError},
     watch,
@@ -15,61 +16,64 @@ use tracing::Level;
 
 use crate::{
     admin::dto,
-    telemetry::describe::{self, Description},
+    telemetry::{
+        facts::{self, Description},
+        time::rfc3339,
+    },
 };
 
-/// Facts kept for those who come back (`Last-Event-ID`) and those who are slow: what ten thousand accounts say in one
-/// second of a storm.
-const KEPT: usize = 10_000;
+/// Facts kept for clients that reconnect (`Last-Event-ID`) or are slow: those of ten thousand accounts in one second of a
+/// storm.
+const CAPACITY: usize = 10_000;
 
-/// What happens, for whoever listens.
+/// A bounded log of facts, shared by its readers.
 #[derive(Clone)]
 pub(super) struct EventLog(Arc<Inner>);
 
 struct Inner {
-    /// Tells this run's facts from those of another.
+    /// The id of this process, which is part of each event's id.
     instance: Arc<str>,
     source: Mutex<Option<Receiver<Arc<Observation>>>>,
-    kept: Mutex<Kept>,
-    /// The number of the next, for those who wait for it.
-    news: watch::Sender<u64>,
+    entries: Mutex<Entries>,
+    /// The number of the next fact, to wake waiting readers.
+    next_number: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-struct Kept {
-    lines: VecDeque<Arc<LogEntry>>,
-    /// The number of the next.
+struct Entries {
+    queue: VecDeque<Arc<LogEntry>>,
+    /// The number of the next fact.
     next: u64,
 }
 
-/// A fact and its number. It is put into words when the first listener wants it.
+/// A fact and its number. It is rendered when the first reader wants it.
 pub(super) struct LogEntry {
     instance: Arc<str>,
-    n: u64,
+    number: u64,
     observation: Option<Arc<Observation>>,
     missed: u64,
-    said: OnceLock<Said>,
+    rendered: OnceLock<Rendered>,
 }
 
-struct Said {
+struct Rendered {
     level: Level,
     chunk: Bytes,
 }
 
-/// Somebody who listens. It keeps a number and no facts: however slow it is, it costs no more.
+/// A reader of the log. It holds a number and no facts, so a slow reader costs no more memory.
 pub(super) struct EventLogReader {
     log: EventLog,
-    /// The number of the fact that it gets next.
+    /// The number of the next fact to read.
     next: u64,
-    /// Whether it was somewhere that is not known here.
+    /// True until the reader was notified that its last event id is unknown.
     unknown: bool,
-    news: watch::Receiver<u64>,
+    next_number: watch::Receiver<u64>,
 }
 
-/// What a listener hears.
+/// An item that a reader gets.
 pub(super) enum EventLogItem {
     Entry(Arc<LogEntry>),
-    /// So many are not kept any more, at least; 0 when that is not known.
+    /// The least number of facts that are no longer kept; 0 if it is not known.
     Missed(u64),
 }
 
@@ -78,22 +82,22 @@ impl EventLog {
         Self(Arc::new(Inner {
             instance,
             source: Mutex::new(Some(source)),
-            kept: Mutex::default(),
-            news: watch::Sender::new(0),
+            entries: Mutex::default(),
+            next_number: watch::Sender::new(0),
         }))
     }
 
-    /// Follows what happens, on this thread, until the Supervisor is gone.
+    /// Records facts on this thread until the Supervisor is gone.
     pub(super) fn follow(&self) {
-        let source = self.0.source.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let source = self.0.source.lock().take();
         let Some(mut source) = source else { return };
-        let facts = self.clone();
+        let log = self.clone();
         actix_rt::spawn(async move {
             loop {
                 match source.recv().await {
                     Ok(observation) if matches!(observation.fact, Fact::ProbeGood { .. }) => {}
-                    Ok(observation) => facts.add(Some(observation), 0),
-                    Err(RecvError::Lagged(missed)) => facts.add(None, missed),
+                    Ok(observation) => log.add(Some(observation), 0),
+                    Err(RecvError::Lagged(missed)) => log.add(None, missed),
                     Err(RecvError::Closed) => return,
                 }
             }
@@ -101,123 +105,120 @@ impl EventLog {
     }
 
     fn add(&self, observation: Option<Arc<Observation>>, missed: u64) {
-        let mut kept = self.kept();
+        let mut entries = self.0.entries.lock();
         let instance = Arc::clone(&self.0.instance);
-        let line = Arc::new(LogEntry { instance, n: kept.next, observation, missed, said: OnceLock::new() });
-        kept.next += 1;
-        if kept.lines.len() == KEPT {
-            kept.lines.pop_front();
+        let rendered = OnceLock::new();
+        let entry = Arc::new(LogEntry { instance, number: entries.next, observation, missed, rendered });
+        entries.next += 1;
+        if entries.queue.len() == CAPACITY {
+            entries.queue.pop_front();
         }
-        kept.lines.push_back(line);
-        self.0.news.send_replace(kept.next);
+        entries.queue.push_back(entry);
+        self.0.next_number.send_replace(entries.next);
     }
 
-    /// Listens from now on, or from where a listener was. Where that was in another run, it begins with all that is kept.
-    pub(super) fn listen(&self, last: Option<&str>) -> EventLogReader {
-        let kept = self.kept();
+    /// Creates a reader that begins with the next fact, or after the event with the id `last`. If that id is of another run,
+    /// the reader begins with a gap and all facts that are kept.
+    pub(super) fn reader(&self, last: Option<&str>) -> EventLogReader {
+        let entries = self.0.entries.lock();
         let after = last.and_then(|last| self.number_of(last));
         let next = match (last, after) {
-            (None, _) => kept.next,
-            (Some(_), Some(after)) => after.saturating_add(1).min(kept.next),
-            (Some(_), None) => kept.first(),
+            (None, _) => entries.next,
+            (Some(_), Some(after)) => after.saturating_add(1).min(entries.next),
+            (Some(_), None) => entries.first(),
         };
         let unknown = last.is_some() && after.is_none();
-        EventLogReader { log: self.clone(), next, unknown, news: self.0.news.subscribe() }
+        EventLogReader { log: self.clone(), next, unknown, next_number: self.0.next_number.subscribe() }
     }
 
-    /// The number in the id of a fact of this run.
+    /// Parses the number in an event id of this run.
     fn number_of(&self, id: &str) -> Option<u64> {
         let (instance, number) = id.rsplit_once('-')?;
         if instance == &*self.0.instance { number.parse().ok() } else { None }
     }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        // A panic while it was held leaves a list that is whole.
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Kept {
-    /// The number of the first that is kept.
+impl Entries {
+    /// Returns the number of the oldest fact that is kept.
     fn first(&self) -> u64 {
-        self.lines.front().map_or(self.next, |line| line.n)
+        self.queue.front().map_or(self.next, |entry| entry.number)
     }
 
-    fn line(&self, number: u64) -> Option<Arc<LogEntry>> {
-        let at = usize::try_from(number.checked_sub(self.first())?).ok()?;
-        self.lines.get(at).cloned()
+    fn get(&self, number: u64) -> Option<Arc<LogEntry>> {
+        let index = usize::try_from(number.checked_sub(self.first())?).ok()?;
+        self.queue.get(index).cloned()
     }
 }
 
 impl EventLogReader {
-    /// Waits for the next; `None` when there will be none.
+    /// Waits for the next item; returns `None` once the log has ended.
     pub(super) async fn next(&mut self) -> Option<EventLogItem> {
         if std::mem::take(&mut self.unknown) {
             return Some(EventLogItem::Missed(0));
         }
         loop {
-            if let Some(heard) = self.kept() {
-                return Some(heard);
+            if let Some(item) = self.try_next() {
+                return Some(item);
             }
-            self.news.changed().await.ok()?;
+            self.next_number.changed().await.ok()?;
         }
     }
 
-    fn kept(&mut self) -> Option<EventLogItem> {
-        let kept = self.log.kept();
-        let first = kept.first();
+    fn try_next(&mut self) -> Option<EventLogItem> {
+        let entries = self.log.0.entries.lock();
+        let first = entries.first();
         if self.next < first {
             let missed = first - self.next;
             self.next = first;
             return Some(EventLogItem::Missed(missed));
         }
-        let line = kept.line(self.next)?;
+        let entry = entries.get(self.next)?;
         self.next += 1;
-        Some(EventLogItem::Entry(line))
+        Some(EventLogItem::Entry(entry))
     }
 }
 
 impl LogEntry {
-    /// The event of the stream, if the listener wants it.
-    pub(super) fn chunk(&self, wanted: &EventFilter) -> Option<Bytes> {
+    /// Returns the event of the stream, if it passes the filter.
+    pub(super) fn chunk(&self, filter: &EventFilter) -> Option<Bytes> {
         let Some(observation) = &self.observation else { return Some(gap_event(self.missed)) };
-        if !wanted.subject(&observation.subject) || !wanted.fact(observation.fact.label()) {
+        if !filter.matches_subject(&observation.subject) || !filter.matches_fact(observation.fact.label()) {
             return None;
         }
-        let said = self.said.get_or_init(|| self.say(observation));
-        (said.level <= wanted.level).then(|| said.chunk.clone())
+        let rendered = self.rendered.get_or_init(|| self.render(observation));
+        (rendered.level <= filter.level).then(|| rendered.chunk.clone())
     }
 
-    fn say(&self, observation: &Observation) -> Said {
-        let told = describe::describe(&observation.fact);
-        let level = told.level;
-        // Texts and numbers cannot fail to be written.
-        let json = serde_json::to_string(&fact(observation, told)).unwrap_or_default();
-        let chunk = format!("id: {}-{}\nevent: fact\ndata: {json}\n\n", self.instance, self.n);
-        Said { level, chunk: chunk.into() }
+    fn render(&self, observation: &Observation) -> Rendered {
+        let description = facts::describe(&observation.fact);
+        let level = description.level;
+        // Strings and numbers always serialize.
+        let json = serde_json::to_string(&fact(observation, description)).unwrap_or_default();
+        let chunk = format!("id: {}-{}\nevent: fact\ndata: {json}\n\n", self.instance, self.number);
+        Rendered { level, chunk: chunk.into() }
     }
 }
 
-/// The event that says that some were left out.
+/// Formats the event for missing facts.
 pub(super) fn gap_event(missed: u64) -> Bytes {
     let json = serde_json::to_string(&dto::Gap { missed }).unwrap_or_default();
     format!("event: gap\ndata: {json}\n\n").into()
 }
 
-fn fact(observation: &Observation, told: Description) -> dto::Fact {
+fn fact(observation: &Observation, description: Description) -> dto::Fact {
     let (account, generation, server) = match &observation.subject {
         Subject::Account(account, generation) => (Some(account.to_string()), Some(generation.0), None),
         Subject::Server(server) => (None, None, Some(server.to_string())),
     };
-    let fields = told.fields;
+    let fields = description.fields;
     dto::Fact {
-        at: dto::format_time(observation.at),
+        at: rfc3339(observation.at),
         account,
         generation,
         server,
         fact: observation.fact.label().into(),
-        level: told.level.as_str().to_lowercase(),
-        message: told.message,
+        level: description.level.as_str().to_lowercase(),
+        message: description.message,
         reason: fields.reason.map(Into::into),
         charged: fields.charged,
         delay_ms: fields.delay_ms,
@@ -227,21 +228,21 @@ fn fact(observation: &Observation, told: Description) -> dto::Fact {
     }
 }
 
-/// What a listener wants.
+/// The filter of a stream of facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EventFilter {
-    /// Only these accounts; all when there is none.
+    /// Accounts to include; all if empty.
     pub(super) accounts: Vec<String>,
-    /// Only these servers' own facts; all when there is none.
+    /// Servers whose own facts to include; all if empty.
     pub(super) servers: Vec<String>,
-    /// Only these facts; all when there is none.
+    /// Facts to include; all if empty.
     pub(super) facts: Vec<String>,
-    /// Nothing that matters less.
+    /// The least severe level to include.
     pub(super) level: Level,
 }
 
 impl EventFilter {
-    fn subject(&self, subject: &Subject) -> bool {
+    fn matches_subject(&self, subject: &Subject) -> bool {
         if self.accounts.is_empty() && self.servers.is_empty() {
             return true;
         }
@@ -251,7 +252,7 @@ impl EventFilter {
         }
     }
 
-    fn fact(&self, label: &str) -> bool {
+    fn matches_fact(&self, label: &str) -> bool {
         self.facts.is_empty() || self.facts.iter().any(|wanted| wanted == label)
     }
 }

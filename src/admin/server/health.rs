@@ -1,4 +1,4 @@
-//! What looks after processes asks.
+//! The probes of process managers: liveness and readiness.
 
 use std::{
     fmt::Write as _,
@@ -20,29 +20,26 @@ use tokio::sync::Mutex;
 use utoipa::IntoParams;
 
 use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
-use crate::{
-    admin::dto::{self, Problem},
-    config::ReadyPolicy,
-};
+use crate::{admin::dto::Problem, config::ReadyPolicy, telemetry::time::rfc3339};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// How old an answer to a probe may be. Probes are asked for without a token: however many are, the Supervisor hears of ten
-/// a second.
-const FRESH_FOR: Duration = Duration::from_millis(100);
+/// The age up to which counts are reused. Probes need no token: however many there are, the Supervisor gets ten requests
+/// per second.
+const MAX_AGE: Duration = Duration::from_millis(100);
 
-/// How many accounts were in which state a moment ago, asked for once for all who probe.
+/// The latest counts of accounts by state, shared by all probes.
 #[derive(Clone, Default)]
-pub(super) struct StateCountsCache(Arc<Mutex<Option<Asked>>>);
+pub(super) struct StateCountsCache(Arc<Mutex<Option<CachedCounts>>>);
 
-/// When, and what the Supervisor said, or that it said nothing: whoever waited need not wait for that again.
-type Asked = (Instant, Result<StateCounts, ApiError>);
+/// The time and the result of a request to the Supervisor; a timeout is cached, too.
+type CachedCounts = (Instant, Result<StateCounts, ApiError>);
 
 impl Backend {
     async fn counts(&self) -> Result<StateCounts, ApiError> {
-        // Whoever comes meanwhile waits for the same answer.
+        // Concurrent probes wait here for the same answer.
         let mut last = self.state_counts.0.lock().await;
-        if let Some((_, counts)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
+        if let Some((_, counts)) = last.as_ref().filter(|(at, _)| at.elapsed() < MAX_AGE) {
             return counts.clone();
         }
         let counts = self.ask(CountStates).await;
@@ -51,56 +48,56 @@ impl Backend {
     }
 }
 
-/// How much to say.
+/// The detail of the readiness probe.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct HowMuch {
-    /// Also say it of each account, with the reason.
+pub(super) struct ReadyQuery {
+    /// Also list each account with its state and reason.
     #[param(value_type = Option<String>, allow_reserved)]
     verbose: Option<String>,
 }
 
-/// Whether the Supervisor answers
+/// Check that the Supervisor responds
 #[utoipa::path(get, path = "/livez", tag = "health", security(()),
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain"),
-        (status = 503, description = "It does not", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "It responds", body = String, content_type = "text/plain"),
+        (status = 503, description = "It does not respond", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn live(backend: Data<Backend>) -> Result<HttpResponse, ApiError> {
     backend.counts().await?;
     Ok(HttpResponse::Ok().content_type(TEXT).body("live\n"))
 }
 
-/// Whether enough accounts are ready, by `admin.ready`
+/// Check that enough accounts are ready, as set by `admin.ready`
 ///
-/// `?verbose` says it of each account, and needs a token where one is set.
-#[utoipa::path(get, path = "/readyz", tag = "health", params(HowMuch),
-    responses((status = 200, description = "Enough are", body = String, content_type = "text/plain"),
-        (status = 503, description = "Too few are; or the Supervisor does not answer",
+/// `?verbose` lists each account, and requires a token if one is configured.
+#[utoipa::path(get, path = "/readyz", tag = "health", params(ReadyQuery),
+    responses((status = 200, description = "Enough accounts are ready", body = String, content_type = "text/plain"),
+        (status = 503, description = "Too few accounts are ready, or the Supervisor does not respond",
             content((String = "text/plain"), (Problem = "application/problem+json"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn ready(
     backend: Data<Backend>,
-    how_much: Query<HowMuch>,
+    query: Query<ReadyQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let answer = |(met, text)| {
         let status = if met { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         HttpResponse::build(status).content_type(TEXT).body(text)
     };
-    if how_much.verbose.is_none() {
+    if query.verbose.is_none() {
         let counts = backend.counts().await?;
-        return Ok(answer(sum(backend.ready, counts.count(AccountState::Ready), counts.total())));
+        return Ok(answer(summarize(backend.ready, counts.count(AccountState::Ready), counts.total())));
     }
     let permit = backend.large_answer_permit()?;
-    let answer = answer(of_each(backend.ready, &backend.ask(ListAccounts).await?));
+    let answer = answer(describe_each(backend.ready, &backend.ask(ListAccounts).await?));
     Ok(answer.map_body(|_, text| hold_until_sent(text, permit)))
 }
 
-/// Whether enough are ready, and what is the matter with those that are not.
-fn of_each(policy: ReadyPolicy, accounts: &[AccountSnapshot]) -> (bool, String) {
+/// Returns whether enough accounts are ready, and a text with a line per account.
+fn describe_each(policy: ReadyPolicy, accounts: &[AccountSnapshot]) -> (bool, String) {
     let ready = accounts.iter().filter(|account| is_ready(account)).count();
-    let (met, mut text) = sum(policy, ready, accounts.len());
+    let (met, mut text) = summarize(policy, ready, accounts.len());
     for account in accounts {
-        tell(account, &mut text);
+        write_account(account, &mut text);
     }
     (met, text)
 }
@@ -109,29 +106,23 @@ fn is_ready(account: &AccountSnapshot) -> bool {
     account.state == AccountState::Ready
 }
 
-/// Whether enough are ready, and how many are.
-fn sum(policy: ReadyPolicy, ready: usize, all: usize) -> (bool, String) {
+/// Returns whether enough accounts are ready, and a line with their number.
+fn summarize(policy: ReadyPolicy, ready: usize, all: usize) -> (bool, String) {
     let met = policy.is_met(ready, all);
-    let wanted = match policy {
-        ReadyPolicy::All => "all are".to_owned(),
-        ReadyPolicy::Any => "one is".to_owned(),
-        ReadyPolicy::Share(percent) => format!("{percent}% are"),
+    let required = match policy {
+        ReadyPolicy::All => "all".to_owned(),
+        ReadyPolicy::Any => "one".to_owned(),
+        ReadyPolicy::Share(percent) => format!("{percent}%"),
     };
     let word = if met { "ready" } else { "not ready" };
-    (met, format!("{word}: {ready} of {all} accounts are ready; {wanted} to be\n"))
+    (met, format!("{word}: {ready} of {all} accounts are ready; {required} must be\n"))
 }
 
-/// A line as Kubernetes' own probes have them.
-fn tell(account: &AccountSnapshot, text: &mut String) {
+/// Writes a line in the style of Kubernetes' own probes.
+fn write_account(account: &AccountSnapshot, text: &mut String) {
     let sign = if is_ready(account) { '+' } else { '-' };
-    // Texts cannot fail to be written.
-    let _ = write!(
-        text,
-        "[{sign}]{} {} since {}",
-        account.account,
-        account.state,
-        dto::format_time(account.since)
-    );
+    // Writing to a String cannot fail.
+    let _ = write!(text, "[{sign}]{} {} since {}", account.account, account.state, rfc3339(account.since));
     if let Some(ending) = account.last_ending.as_ref().filter(|_| !is_ready(account)) {
         let _ = write!(text, ": {}", ending.reason);
     }

@@ -1,4 +1,4 @@
-//! The process itself: what it is, what it logs, its metrics, its configuration.
+//! The routes of the process: instance, log level, reload, metrics and this API's description.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -19,7 +19,7 @@ use crate::{
     telemetry::metrics::Format,
 };
 
-/// The process that answers
+/// Describe the process
 #[utoipa::path(get, path = "/v1/instance", tag = "host",
     responses((status = 200, body = Instance), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -27,7 +27,7 @@ pub(super) async fn instance(backend: Data<Backend>, caller: ReqData<Caller>) ->
     Json(backend.instance_for(caller.into_inner()))
 }
 
-/// What is logged
+/// Get the log level
 #[utoipa::path(get, path = "/v1/log-level", tag = "host",
     responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -35,7 +35,7 @@ pub(super) async fn log_level(backend: Data<Backend>) -> Json<LogLevel> {
     Json(LogLevel { level: backend.operations.log_level() })
 }
 
-/// Change what is logged, until the next reload or start
+/// Set the log level until the next reload or start
 #[utoipa::path(put, path = "/v1/log-level", tag = "host", request_body = LogLevel,
     responses((status = 200, body = LogLevel), (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -44,22 +44,22 @@ pub(super) async fn set_log_level(
     new: Json<LogLevel>,
 ) -> Result<Json<LogLevel>, ApiError> {
     backend.operations.set_log_level(&new.level).map_err(ApiError::bad_request)?;
-    tracing::info!(level = new.level, "what is logged was changed by an operator");
+    tracing::info!(level = new.level, "an operator changed the log level");
     Ok(Json(LogLevel { level: backend.operations.log_level() }))
 }
 
-/// What a reload of the configuration would change
+/// Preview the changes of a reload
 #[utoipa::path(get, path = "/v1/reload", tag = "host",
-    responses((status = 200, description = "The difference", body = ConfigDiff),
+    responses((status = 200, description = "The changes that a reload would make", body = ConfigDiff),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn preview(backend: Data<Backend>) -> Result<Json<ConfigDiff>, ApiError> {
     reload(&backend, false).await
 }
 
-/// Read the configuration again and apply the difference
+/// Reload the configuration
 #[utoipa::path(post, path = "/v1/reload", tag = "host",
-    responses((status = 200, description = "What was changed", body = ConfigDiff),
+    responses((status = 200, description = "The changes that were made", body = ConfigDiff),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn apply(backend: Data<Backend>) -> Result<Json<ConfigDiff>, ApiError> {
@@ -72,9 +72,9 @@ async fn reload(backend: &Backend, apply: bool) -> Result<Json<ConfigDiff>, ApiE
     Ok(Json(backend.operations.reload(apply).await.map_err(refused)?))
 }
 
-/// Metrics, as Prometheus reads them
+/// Get the metrics for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "host",
-    responses((status = 200, description = "Text: Prometheus' own, or OpenMetrics where it is accepted",
+    responses((status = 200, description = "The Prometheus text format, or OpenMetrics if the client accepts it",
             content((String = "text/plain"), (String = "application/openmetrics-text"))),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -87,7 +87,7 @@ pub(super) async fn metrics(backend: Data<Backend>, request: HttpRequest) -> Res
     Ok(answer.map_body(|_, text| hold_until_sent(text, permit)))
 }
 
-/// This API as an OpenAPI document
+/// Get the OpenAPI document of this API
 #[utoipa::path(get, path = "/openapi.json", tag = "host", security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(super) async fn document() -> HttpResponse {

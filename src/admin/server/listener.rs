@@ -1,4 +1,4 @@
-//! Where the API listens.
+//! The listening socket of the admin API.
 
 use std::{
     fs, io,
@@ -18,47 +18,47 @@ use rustix::{
 
 use crate::config::{AdminConfig, AdminTls, ListenAddress};
 
-/// Who may open the socket: the user that the program runs as.
+/// The mode of a Unix socket: only the user of the process may open it.
 const SOCKET_MODE: u32 = 0o600;
 
-/// Connections that wait to be taken: as many as the standard library lets wait at an address.
+/// Connections waiting to be accepted on a Unix socket; the standard library uses the same number for TCP.
 const BACKLOG: i32 = 128;
 
-/// How long a client may take nothing of what it asked for, and how long one may be gone unnoticed: it holds a connection,
-/// a stream and what is to be sent. A page in a browser that sleeps comes back by itself.
-const TAKES_NOTHING_FOR: Duration = Duration::from_secs(20);
+/// The time after which a client that reads nothing, or is idle and gone, is disconnected: it holds a connection, a stream
+/// and unsent data. A page in a browser that was asleep reconnects by itself.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// An open door, before anybody answers there.
+/// A listening socket that is not served yet.
 #[derive(Debug)]
 pub struct Listener {
     pub(super) socket: ListenSocket,
     pub(super) tls: Option<AdminTls>,
 }
 
-/// What is listened on.
+/// A TCP or Unix listener.
 #[derive(Debug)]
 pub(super) enum ListenSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-/// Nobody can listen there.
+/// The error for an address on which the API cannot listen.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing can listen at {address}: {cause}")]
+#[error("cannot listen at {address}: {cause}")]
 pub struct ListenError {
-    /// Where.
+    /// The address or path.
     pub address: String,
-    /// Whether the operator named the place.
+    /// True unless this is the default address.
     pub explicit: bool,
-    // Not a source: it is told already.
+    // Not a `source`, because the message already contains it.
     cause: io::Error,
 }
 
 impl Listener {
-    /// Begins to listen; `None` when the API is turned off.
+    /// Binds the configured address or socket; returns `None` if the API is disabled.
     ///
     /// # Errors
-    /// When somebody else is there, or the place cannot be had.
+    /// When the address is in use, or cannot be bound.
     pub fn bind(config: &AdminConfig) -> Result<Option<Self>, ListenError> {
         let Some(listen) = &config.listen else { return Ok(None) };
         let opened = match listen {
@@ -77,7 +77,7 @@ impl Listener {
         }
     }
 
-    /// The address, where the system chose the port too.
+    /// Returns the TCP address with the actual port.
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
             ListenSocket::Tcp(listener) => listener.local_addr().ok(),
@@ -85,7 +85,7 @@ impl Listener {
         }
     }
 
-    /// The socket in the file system, which is to be removed at the end.
+    /// Returns the path of the Unix socket, to remove it at the end.
     pub(super) fn socket_path(&self) -> Option<PathBuf> {
         match &self.socket {
             ListenSocket::Tcp(_) => None,
@@ -93,7 +93,7 @@ impl Listener {
         }
     }
 
-    /// How it is called.
+    /// Returns the URL of the API, for the log.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         match &self.socket {
@@ -107,18 +107,18 @@ impl Listener {
 
 fn socket_path(listener: &UnixListener) -> PathBuf {
     let path = listener.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
-    // Whoever reads it in the log may be elsewhere.
+    // Absolute, because a reader of the log may have another working directory.
     path.map(|path| path::absolute(&path).unwrap_or(path)).unwrap_or_default()
 }
 
-/// What is set here holds for every connection that is taken.
+/// Binds a TCP listener. Accepted connections inherit its options.
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     sockopt::set_socket_keepalive(&listener, true)?;
     #[cfg(target_os = "linux")]
     {
-        sockopt::set_tcp_keepidle(&listener, TAKES_NOTHING_FOR)?;
-        let millis = u32::try_from(TAKES_NOTHING_FOR.as_millis()).unwrap_or(u32::MAX);
+        sockopt::set_tcp_keepidle(&listener, CLIENT_TIMEOUT)?;
+        let millis = u32::try_from(CLIENT_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
         sockopt::set_tcp_user_timeout(&listener, millis)?;
     }
     Ok(listener)
@@ -129,13 +129,13 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
-    // Nobody comes in before it listens, and then only who may.
+    // The mode is set before it listens, so no other user can ever connect.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     listen(&socket, BACKLOG)?;
     Ok(socket.into())
 }
 
-/// A socket that nobody answers at is left from a run that was killed. What is no socket is somebody's file.
+/// Removes the socket of a run that was killed, on which no process listens. Other files are kept.
 fn remove_left_over(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;

@@ -1,4 +1,4 @@
-//! The API as an OpenAPI document, made from the code that answers.
+//! The OpenAPI document of the admin API, generated from the handlers.
 
 use std::sync::OnceLock;
 
@@ -8,51 +8,52 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{accounts, health, host, servers, sse};
+use super::{accounts, health, host, sse};
 use crate::admin::dto;
 
-/// All of it.
+/// The OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "matterhost",
-        description = "See and steer a host of Mattermost bot accounts while it runs.",
+        description = "Watch and control a running host of Mattermost bot accounts.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/")),
     security(("token" = [])),
-    modifiers(&Token),
+    modifiers(&BearerToken),
     components(schemas(dto::Gap, dto::AccountChanges)),
     paths(
-        accounts::list, accounts::one, accounts::act, accounts::post, servers::list, sse::events, sse::watch,
+        accounts::list_accounts, accounts::get_account, accounts::act, accounts::post, accounts::list_servers,
+        sse::events, sse::watch,
         health::live, health::ready, host::metrics, host::instance, host::log_level, host::set_log_level,
         host::preview, host::apply, host::document
     )
 )]
 struct Document;
 
-/// How a caller shows who it is.
-struct Token;
+/// The security scheme: a bearer token.
+struct BearerToken;
 
-impl Modify for Token {
+impl Modify for BearerToken {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The token that `[admin]` names; none is needed while it names none."))
+            .description(Some("A token of `[admin]`; not needed if none is configured."))
             .build();
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
-/// The document as JSON, written once: everybody may ask for it, again and again.
+/// Returns the document as JSON, which is serialized once because the path is public.
 pub(super) fn json() -> Bytes {
     static JSON: OnceLock<Bytes> = OnceLock::new();
-    // Texts cannot fail to be written.
+    // The document always serializes.
     JSON.get_or_init(|| document().to_json().unwrap_or_default().into()).clone()
 }
 
-/// The document.
+/// Returns the OpenAPI document.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }

@@ -1,4 +1,4 @@
-//! Which path is answered by what.
+//! The HTTP server and its routes.
 
 use std::{future::ready, io, net::TcpListener, time::Duration};
 
@@ -6,33 +6,39 @@ use actix_http::HttpService;
 use actix_server::ServerBuilder;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
 use actix_web::{
-    App, Error, HttpServer, Resource, Route,
+    App, Error, HttpRequest, HttpResponse, HttpServer, Resource, Route,
     body::BoxBody,
     dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse},
     error::{JsonPayloadError, PathError, QueryPayloadError},
     guard::{Any, Get, Head},
-    http::{KeepAlive, StatusCode},
+    http::{
+        KeepAlive, StatusCode,
+        header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH},
+    },
     middleware::from_fn,
     web::{self, Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig},
 };
 
 use super::{
-    Backend, Listener, accounts, api_error::ApiError, body, files, health, host, listener::ListenSocket,
-    middleware, servers, sse,
+    Backend, Listener, accounts, api_error::ApiError, body, health, host, listener::ListenSocket, middleware,
+    sse,
 };
-use crate::{admin::ui::ASSETS, config::AdminTls};
+use crate::{
+    admin::ui::{ASSETS, Asset},
+    config::AdminTls,
+};
 
-/// How long the head of a request may take to come.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// How long a client may take to close its side.
-const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+/// The time limit for the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit for a client to close its side of the connection.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long an open request may take when the server ends, in seconds.
-const ENDS_WITHIN_S: u64 = 1;
-/// Only for the first request of a connection the server below has a limit of time: each has a connection of its own.
+/// The time limit for open requests at a shutdown, in seconds.
+const SHUTDOWN_TIMEOUT_S: u64 = 1;
+/// Each request has its own connection, because actix limits the time only for the first request of a connection.
 const KEEP_ALIVE: KeepAlive = KeepAlive::Disabled;
 
-/// The server, ready to run.
+/// Creates the server, ready to run.
 pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server> {
     backend.event_log.follow();
     let max_connections = backend.max_connections;
@@ -41,16 +47,16 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
         (ListenSocket::Tcp(listener), Some(tls)) => {
             return over_tls(listener, &tls, max_connections, backend);
         }
-        (at, _) => at,
+        (socket, _) => socket,
     };
     let server = HttpServer::new(move || app(backend.clone()))
         .workers(1)
         .disable_signals()
         .max_connections(max_connections)
-        .client_request_timeout(HEAD_WITHIN)
-        .client_disconnect_timeout(CLOSED_WITHIN)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(ENDS_WITHIN_S);
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
     let server = match listener {
         ListenSocket::Tcp(listener) => server.listen(listener)?,
         ListenSocket::Unix(listener) => server.listen_uds(listener)?,
@@ -58,8 +64,8 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
     Ok(server.run())
 }
 
-/// The same behind TLS, put together from the parts of `HttpServer`, which would offer HTTP/2 there: a connection over that may
-/// be idle for ever, and has as many requests at once as it likes.
+/// Creates the server behind TLS, from the parts of `HttpServer`, which would offer HTTP/2: such a connection may be idle
+/// for ever and has no limit of concurrent requests.
 fn over_tls(
     listener: TcpListener,
     tls: &AdminTls,
@@ -72,12 +78,12 @@ fn over_tls(
         .workers(1)
         .disable_signals()
         .max_concurrent_connections(max_connections)
-        .shutdown_timeout(ENDS_WITHIN_S);
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
     let service = move || {
         let app = app(backend.clone()).into_factory().map_err(|error| error.error_response());
         HttpService::build()
-            .client_request_timeout(HEAD_WITHIN)
-            .client_disconnect_timeout(CLOSED_WITHIN)
+            .client_request_timeout(HEAD_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
             .h1(map_config(app, |()| AppConfig::default()))
             .rustls_0_23(tls.clone())
@@ -85,7 +91,6 @@ fn over_tls(
     Ok(server.listen("admin", listener, service)?.run())
 }
 
-/// What answers.
 fn app(
     backend: Data<Backend>,
 ) -> App<
@@ -100,74 +105,88 @@ fn app(
     App::new().app_data(backend).wrap(from_fn(middleware::guard)).configure(routes)
 }
 
-/// What a path takes that is only looked at.
+/// The methods of a path that can only be read.
 const GET: &str = "GET, HEAD";
 
-/// Whoever may GET may ask for the head alone.
+/// Matches GET and HEAD.
 fn get() -> Route {
     web::route().guard(Any(Get()).or(Head()))
 }
 
 fn routes(app: &mut ServiceConfig) {
     app.app_data(
-        JsonConfig::default().limit(body::MAX_BODY_BYTES).error_handler(|error, _| json(&error).into()),
+        JsonConfig::default().limit(body::MAX_BODY_BYTES).error_handler(|error, _| json_error(&error).into()),
     )
-    .app_data(PathConfig::default().error_handler(|error, _| path(&error).into()))
-    .app_data(QueryConfig::default().error_handler(|error, _| query(&error).into()))
-    .service(only("/livez", GET, [get().to(health::live)]))
-    .service(only("/readyz", GET, [get().to(health::ready)]))
-    .service(only("/metrics", GET, [get().to(host::metrics)]))
-    .service(only("/openapi.json", GET, [get().to(host::document)]))
-    .service(only("/v1/instance", GET, [get().to(host::instance)]))
-    .service(only("/v1/accounts", GET, [get().to(accounts::list)]))
-    .service(only("/v1/accounts/{name}", GET, [get().to(accounts::one)]))
-    .service(only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
-    .service(only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
-    .service(only("/v1/servers", GET, [get().to(servers::list)]))
-    .service(only("/v1/events", GET, [get().to(sse::events)]))
-    .service(only("/v1/watch", GET, [get().to(sse::watch)]))
-    .service(only(
+    .app_data(PathConfig::default().error_handler(|error, _| path_error(&error).into()))
+    .app_data(QueryConfig::default().error_handler(|error, _| query_error(&error).into()))
+    .service(allow_only("/livez", GET, [get().to(health::live)]))
+    .service(allow_only("/readyz", GET, [get().to(health::ready)]))
+    .service(allow_only("/metrics", GET, [get().to(host::metrics)]))
+    .service(allow_only("/openapi.json", GET, [get().to(host::document)]))
+    .service(allow_only("/v1/instance", GET, [get().to(host::instance)]))
+    .service(allow_only("/v1/accounts", GET, [get().to(accounts::list_accounts)]))
+    .service(allow_only("/v1/accounts/{name}", GET, [get().to(accounts::get_account)]))
+    .service(allow_only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
+    .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
+    .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
+    .service(allow_only("/v1/events", GET, [get().to(sse::events)]))
+    .service(allow_only("/v1/watch", GET, [get().to(sse::watch)]))
+    .service(allow_only(
         "/v1/log-level",
         "GET, HEAD, PUT",
         [get().to(host::log_level), web::put().to(host::set_log_level)],
     ))
-    .service(only(
+    .service(allow_only(
         "/v1/reload",
         "GET, HEAD, POST",
         [get().to(host::preview), web::post().to(host::apply)],
     ));
     for asset in ASSETS {
-        app.service(only(asset.path, GET, [get().to(move |request| ready(files::serve(asset, &request)))]));
+        app.service(allow_only(
+            asset.path,
+            GET,
+            [get().to(move |request| ready(serve_asset(asset, &request)))],
+        ));
     }
     app.default_service(web::to(|| async {
-        ApiError::not_found("there is nothing here; see /openapi.json").into_result()
+        ApiError::not_found("no such path; see /openapi.json").into_result()
     }));
 }
 
-/// A path with its methods; another one is told which there are.
-fn only<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {
+/// Returns a resource with these routes; other methods get a 405 with `allow`.
+fn allow_only<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {
     let resource = routes.into_iter().fold(web::resource(path), Resource::route);
     resource
         .default_service(web::to(move || async move { ApiError::method_not_allowed(allow).into_result() }))
 }
 
-fn json(error: &JsonPayloadError) -> ApiError {
+/// Serves a file of the web page, or a 304 if the browser has it.
+fn serve_asset(asset: &'static Asset, request: &HttpRequest) -> HttpResponse {
+    let is_cached =
+        request.headers().get(IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
+    let mut response = if is_cached { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // A new version of the program may have a new page, so browsers revalidate each time.
+    response.insert_header((ETAG, asset.etag)).insert_header((CACHE_CONTROL, "no-cache"));
+    if is_cached { response.finish() } else { response.content_type(asset.content_type).body(asset.bytes) }
+}
+
+fn json_error(error: &JsonPayloadError) -> ApiError {
     match error {
         JsonPayloadError::ContentType => ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "the body is to be JSON; say Content-Type: application/json",
+            "the body must be JSON with Content-Type: application/json",
         ),
         JsonPayloadError::Deserialize(error) => {
-            ApiError::bad_request(format!("the body is not what is expected here: {error}"))
+            ApiError::bad_request(format!("the body is not valid: {error}"))
         }
         error => ApiError::bad_request(error.to_string()),
     }
 }
 
-fn path(error: &PathError) -> ApiError {
-    ApiError::not_found(format!("there is nothing here: {error}"))
+fn path_error(error: &PathError) -> ApiError {
+    ApiError::not_found(format!("no such path: {error}"))
 }
 
-fn query(error: &QueryPayloadError) -> ApiError {
-    ApiError::bad_request(format!("the query is not what is expected here: {error}"))
+fn query_error(error: &QueryPayloadError) -> ApiError {
+    ApiError::bad_request(format!("the query is not valid: {error}"))
 }

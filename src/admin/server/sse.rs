@@ -1,4 +1,4 @@
-//! Streams of server-sent events.
+//! The routes of the streams of server-sent events.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -28,29 +28,29 @@ use super::{
 };
 use crate::admin::dto::{self, Problem};
 
-/// A quiet stream says something so often: whatever lies between would take it for dead.
-const QUIET: Duration = Duration::from_secs(15);
+/// The pause between comments on a quiet stream, which keep proxies from closing it.
+const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
 const COMMENT: &[u8] = b": still here\n\n";
-/// How soon a browser comes back by itself.
+/// The time after which a browser reconnects by itself.
 const RETRY: &[u8] = b"retry: 2000\n\n";
 
-/// Which facts.
+/// The filters of the stream of facts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// Only those of these accounts, with commas between.
+pub(super) struct EventQuery {
+    /// Only facts of these accounts, separated by commas.
     account: Option<String>,
-    /// Only those of these servers themselves, with commas between.
+    /// Only facts of these servers themselves, separated by commas.
     server: Option<String>,
-    /// Only these facts, with commas between. `probe_good` is in no stream.
+    /// Only these facts, separated by commas. `probe_good` is never sent.
     fact: Option<String>,
-    /// Nothing that matters less than `error`, `warn`, `info` or `debug`; `info` unless it is given.
+    /// The least severe level: `error`, `warn`, `info` or `debug`; `info` by default.
     level: Option<String>,
 }
 
-impl Which {
-    fn wanted(&self) -> Result<EventFilter, ApiError> {
+impl EventQuery {
+    fn filter(&self) -> Result<EventFilter, ApiError> {
         let words = |list: &Option<String>| -> Vec<String> {
             let list = list.as_deref().unwrap_or_default().split(',').map(str::trim);
             list.filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -59,7 +59,7 @@ impl Which {
             None => Level::INFO,
             Some(level) => level
                 .parse()
-                .map_err(|_| ApiError::bad_request("level is to be one of error, warn, info and debug"))?,
+                .map_err(|_| ApiError::bad_request("level must be one of error, warn, info and debug"))?,
         };
         let facts = words(&self.fact);
         check_known("fact", &facts, &Fact::LABELS)?;
@@ -67,55 +67,55 @@ impl Which {
     }
 }
 
-/// What happens, as it happens
+/// Follow facts as they happen
 ///
-/// Server-sent events: `fact` with a Fact, and `gap` with a Gap where some are missing. A listener that comes back with
-/// `Last-Event-ID` gets what it missed, as far as it is kept.
+/// Server-sent events: `fact` with a `Fact`, and `gap` with a `Gap` where facts are missing. A client that reconnects with
+/// `Last-Event-ID` gets the facts it missed, as far as they are kept.
 #[utoipa::path(get, path = "/v1/events", tag = "streams",
-    params(Which, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
+    params(EventQuery, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event received")),
     responses((status = 200, description = "A stream of `fact` and `gap`", body = dto::Fact, content_type = "text/event-stream"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn events(
     backend: Data<Backend>,
-    which: Query<Which>,
+    query: Query<EventQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let permit = permit(&backend)?;
-    let wanted = which.wanted()?;
+    let filter = query.filter()?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
-    let state = Tail {
+    let state = FactStream {
         hello: Some(Bytes::from_static(RETRY)),
-        listening: backend.event_log.listen(last),
-        wanted,
+        reader: backend.event_log.reader(last),
+        filter,
         _permit: permit,
     };
-    Ok(answer(stream::unfold(state, |mut tail| async { Some((tail.next().await?, tail)) })))
+    Ok(answer(stream::unfold(state, |mut facts| async { Some((facts.next().await?, facts)) })))
 }
 
-/// A listener to facts.
-struct Tail {
+/// A stream of facts.
+struct FactStream {
     hello: Option<Bytes>,
-    listening: EventLogReader,
-    wanted: EventFilter,
+    reader: EventLogReader,
+    filter: EventFilter,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Tail {
+impl FactStream {
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(hello) = self.hello.take() {
             return Some(hello);
         }
-        // What is not wanted makes no sound, and does not put off the next comment either.
-        timeout(QUIET, self.wanted()).await.unwrap_or(Some(Bytes::from_static(COMMENT)))
+        // Filtered facts do not delay the next comment.
+        timeout(COMMENT_INTERVAL, self.next_match()).await.unwrap_or(Some(Bytes::from_static(COMMENT)))
     }
 
-    async fn wanted(&mut self) -> Option<Bytes> {
+    async fn next_match(&mut self) -> Option<Bytes> {
         loop {
-            match self.listening.next().await? {
+            match self.reader.next().await? {
                 EventLogItem::Missed(missed) => return Some(gap_event(missed)),
-                EventLogItem::Entry(line) => {
-                    if let Some(chunk) = line.chunk(&self.wanted) {
+                EventLogItem::Entry(entry) => {
+                    if let Some(chunk) = entry.chunk(&self.filter) {
                         return Some(chunk);
                     }
                 }
@@ -124,9 +124,10 @@ impl Tail {
     }
 }
 
-/// The accounts, and what changes of them, at most once a second
+/// Watch the accounts and their changes, at most once a second
 ///
-/// Server-sent events: `instance` with an `Instance`, then `rows` with `AccountChanges`. Where one has `snapshot`, it begins anew.
+/// Server-sent events: `instance` with an `Instance`, then `rows` with `AccountChanges`. Rows with `snapshot` begin a new
+/// list.
 #[utoipa::path(get, path = "/v1/watch", tag = "streams",
     responses((status = 200, description = "A stream of `instance` and `rows`", body = dto::AccountChanges, content_type = "text/event-stream"),
         (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -134,25 +135,25 @@ impl Tail {
 pub(super) async fn watch(backend: Data<Backend>, caller: ReqData<Caller>) -> Result<HttpResponse, ApiError> {
     let permit = permit(&backend)?;
     let receiver = backend.account_feed.watch().await?;
-    // Texts and numbers cannot fail to be written.
+    // Strings and numbers always serialize.
     let instance = serde_json::to_string(&backend.instance_for(caller.into_inner())).unwrap_or_default();
     let hello = Some(format!("retry: 2000\nevent: instance\ndata: {instance}\n\n").into());
-    let state = Watcher { backend, hello, rows: Rows::First, receiver, _permit: permit };
-    Ok(answer(stream::unfold(state, |mut watcher| async { Some((watcher.next().await?, watcher)) })))
+    let state = RowStream { backend, hello, rows: Rows::First, receiver, _permit: permit };
+    Ok(answer(stream::unfold(state, |mut rows| async { Some((rows.next().await?, rows)) })))
 }
 
-/// Which rows are due.
+/// The progress through the rows of a snapshot.
 enum Rows {
-    /// The first of all.
+    /// The first event is next.
     First,
-    /// Those after this name.
+    /// The rows after this name are next.
     After(String),
-    /// All are told: now what changes.
-    Told,
+    /// All rows are sent; only changes follow.
+    Sent,
 }
 
-/// A watcher of the accounts.
-struct Watcher {
+/// A stream of rows.
+struct RowStream {
     backend: Data<Backend>,
     hello: Option<Bytes>,
     rows: Rows,
@@ -160,42 +161,43 @@ struct Watcher {
     _permit: OwnedSemaphorePermit,
 }
 
-impl Watcher {
+impl RowStream {
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(hello) = self.hello.take() {
             return Some(hello);
         }
-        if let Some(rows) = self.due() {
+        if let Some(rows) = self.next_rows() {
             return Some(rows);
         }
-        match timeout(QUIET, self.receiver.recv()).await {
+        match timeout(COMMENT_INTERVAL, self.receiver.recv()).await {
             Err(_) => Some(Bytes::from_static(COMMENT)),
             Ok(Ok(chunk)) => Some(chunk),
             Ok(Err(RecvError::Lagged(_))) => {
                 self.receiver = self.receiver.resubscribe();
                 self.rows = Rows::First;
-                self.due()
+                self.next_rows()
             }
             Ok(Err(RecvError::Closed)) => None,
         }
     }
 
-    /// The next of the rows, until all are told. Without any account that is an event, too.
-    fn due(&mut self) -> Option<Bytes> {
+    /// Returns the next rows of the snapshot, until all are sent. A snapshot without accounts is an event, too.
+    fn next_rows(&mut self) -> Option<Bytes> {
         let (snapshot, after) = match &self.rows {
             Rows::First => (true, None),
             Rows::After(name) => (false, Some(name.as_str())),
-            Rows::Told => return None,
+            Rows::Sent => return None,
         };
         let rows = self.backend.account_feed.rows(after);
         let last = rows.last().filter(|_| rows.len() == ROWS_PER_EVENT);
-        self.rows = last.map_or(Rows::Told, |last| Rows::After(last.name.clone()));
+        self.rows = last.map_or(Rows::Sent, |last| Rows::After(last.name.clone()));
         (snapshot || !rows.is_empty()).then(|| account_feed::rows_event(snapshot, &rows, &[]))
     }
 }
 
 fn permit(backend: &Backend) -> Result<OwnedSemaphorePermit, ApiError> {
-    let full = || ApiError::too_many_requests("too many listen already (admin.max_streams)", QUIET);
+    let full =
+        || ApiError::too_many_requests("too many streams are open (admin.max_streams)", COMMENT_INTERVAL);
     Arc::clone(&backend.streams).try_acquire_owned().map_err(|_| full())
 }
 

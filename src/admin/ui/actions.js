@@ -1,62 +1,64 @@
-// What can be done with an account, and what it will do, said before it is done.
+// The actions on an account, and the dialog that explains and confirms each.
 
 import { accountPath, ask } from './api.js';
 import { confirm } from './dialog.js';
-import { say } from './notice.js';
+import { showNotice } from './notice.js';
 
-const next = (account) => `A fresh connection begins; generation ${account.generation} ends.`;
-
-/** Each action: its word, and what it does with this account. */
+/** The actions: the word for each, and a text on its effect. */
 export const ACTIONS = {
   restart: {
     word: 'Restart',
-    does: (account) => `${next(account)} What is posted meanwhile is caught up with. No other account is touched.`,
+    effect: (account) =>
+      `Generation ${account.generation} of its connection ends and the next one starts. Posts made in between are fetched.`
+      + ' No other account is affected.',
   },
   reset: {
     word: 'Reset',
-    does: () => 'The account gets its whole restart budget back, and one that tripped is tried at once.',
+    effect: () => 'Restores the whole restart budget. A tripped account is retried at once.',
   },
   audit: {
     word: 'Audit',
-    does: () =>
-      'The posts on the server are compared with those that were received. A hole makes a fresh connection, and '
-      + 'is filled.',
+    effect: () =>
+      'Compares the posts on the server with those received. If any are missing, the account reconnects and fetches them.',
   },
   stop: {
     word: 'Stop',
-    does: () => 'What was heard is handed over, and nothing runs until somebody starts the account again.',
+    effect: () => 'Delivers the events already received, then stops until someone starts the account again.',
   },
   start: {
     word: 'Start',
-    does: () => 'A connection begins, and what was posted meanwhile is caught up with.',
+    effect: () => 'Opens a connection and fetches what was posted meanwhile.',
   },
 };
+
+/** The explanation for a token that changes nothing. */
+export const READ_ONLY = 'This token is read-only. Log in with the full token to make changes.';
 
 const isDown = (account) => account.state === 'stopped' || account.state === 'stopping';
 
 const pick = (names) => names.map((name) => [name, ACTIONS[name]]);
 
-/** The three that a row offers. */
-export const offered = (account) => pick([isDown(account) ? 'start' : 'restart', 'reset', 'audit']);
+/** The three actions that a row offers. */
+export const rowActions = (account) => pick([isDown(account) ? 'start' : 'restart', 'reset', 'audit']);
 
-/** All that the details offer. */
-export const allOffered = (account) =>
+/** All actions that the details offer. */
+export const allActions = (account) =>
   pick(isDown(account) ? ['start', 'reset', 'audit'] : ['restart', 'reset', 'audit', 'stop']);
 
-/** Asks whether it is to be done, and does it. */
+/** Asks for confirmation, then requests the action. */
 export function act(account, action, { readOnly }) {
-  const { word, does } = ACTIONS[action];
+  const { word, effect } = ACTIONS[action];
   if (readOnly) {
-    say('This token may only look: log in with the full one to change something.');
+    showNotice(READ_ONLY);
     return;
   }
   confirm({
     title: `${word} ${account.name}?`,
-    text: does(account),
+    text: effect(account),
     go: `${word} ${account.name}`,
     act: async () => {
       await ask(accountPath(account.name, action), { method: 'POST' });
-      say(`${word} of ${account.name} is asked for.`);
+      showNotice(`${word} of ${account.name} requested.`);
     },
   });
 }

@@ -1,14 +1,14 @@
-// The admin API: requests with the token, and what it refuses as a `Problem`.
+// Requests to the admin API with the token; failures become a `Problem`.
 
 const KEY = 'matterhost.token';
 
-// An answer that takes longer is none: the service answers in milliseconds, also when its hosts are busy.
-const ANSWER_WITHIN_MS = 10_000;
+// The time limit for a response. The API responds within milliseconds, even when the hosts are busy.
+const TIMEOUT_MS = 10_000;
 
-// An error that is no problem document is shown in part: it may be a whole page of a proxy.
-const LONGEST_DETAIL = 300;
+// An error without problem details is cut to this length: it may be a whole page from a proxy.
+const MAX_DETAIL = 300;
 
-/** What the API, or the way to it, refused. `status` is 0 when there was no answer. */
+/** A failed request. `status` is 0 if there was no response. */
 export class Problem extends Error {
   constructor(status, title, detail) {
     super(detail || title);
@@ -18,10 +18,10 @@ export class Problem extends Error {
   }
 }
 
-/** The token of this tab, or null. */
+/** Returns the token of this tab, or null. */
 export const token = () => sessionStorage.getItem(KEY);
 
-/** Keeps the token until the tab is closed; null forgets it. */
+/** Stores the token until the tab is closed; null removes it. */
 export function keepToken(value) {
   if (value === null) {
     sessionStorage.removeItem(KEY);
@@ -30,13 +30,13 @@ export function keepToken(value) {
   }
 }
 
-/** Asks for JSON. A `Problem` is thrown when there is none. */
+/** Requests JSON. Throws a `Problem` on failure. */
 export async function ask(path, { method = 'GET', as = token() } = {}) {
-  const response = await send(path, { method, as, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  const response = await send(path, { method, as, signal: AbortSignal.timeout(TIMEOUT_MS) });
   return read(response, () => response.json());
 }
 
-/** Opens a stream of events; its body is read by `sse.js`. */
+/** Opens a stream of events and returns its body, to be read by `sse.js`. */
 export async function open(path, { signal, lastId }) {
   const headers = { Accept: 'text/event-stream' };
   if (lastId) {
@@ -46,7 +46,7 @@ export async function open(path, { signal, lastId }) {
   return read(response, () => response.body);
 }
 
-/** The path of an account, and of what is done with it. */
+/** Returns the path of an account, or of an action on it. */
 export function accountPath(name, action) {
   const path = `v1/accounts/${encodeURIComponent(name)}`;
   return action ? `${path}/${action}` : path;
@@ -63,8 +63,8 @@ async function send(path, { method = 'GET', headers = {}, signal, as }) {
     if (error.name === 'AbortError') {
       throw error;
     }
-    const detail = error.name === 'TimeoutError' ? 'it did not answer in time' : 'it cannot be reached';
-    throw new Problem(0, 'no answer', detail);
+    const detail = error.name === 'TimeoutError' ? 'no response in time' : 'the request failed';
+    throw new Problem(0, 'no response', detail);
   }
 }
 
@@ -75,17 +75,17 @@ async function read(response, take) {
   try {
     return await take();
   } catch {
-    throw new Problem(0, 'unreadable', 'its answer cannot be read');
+    throw new Problem(0, 'unreadable', 'the response cannot be parsed');
   }
 }
 
 async function problem(response) {
   const text = await response.text().catch(() => '');
-  const fallback = `it answered ${response.status}`;
+  const fallback = `the response has status ${response.status}`;
   try {
     const { title, detail } = JSON.parse(text);
     return new Problem(response.status, String(title ?? fallback), String(detail ?? title ?? fallback));
   } catch {
-    return new Problem(response.status, fallback, text.slice(0, LONGEST_DETAIL) || fallback);
+    return new Problem(response.status, fallback, text.slice(0, MAX_DETAIL) || fallback);
   }
 }

@@ -1,14 +1,14 @@
-// Which accounts are shown, and in which order.
+// Filters, sorts and counts the accounts.
 
-import { STATES, gist, isIll, standing, waitsForServer } from './words.js';
+import { STATES, isUnhealthy, standing, summary, waitsForServer } from './words.js';
 
-// Names with numbers in them go by the number: bot-9 before bot-10.
+// Numbers in names sort by value: bot-9 before bot-10.
 const NAMES = new Intl.Collator(undefined, { numeric: true });
 
 const byName = (a, b) => NAMES.compare(a.name, b.name);
 
-// The newest trouble of a kind first. What comes and goes by itself stays where it is.
-const FRESH_FIRST_BELOW = STATES.backoff.rank;
+// States of a lower rank sort the newest first. Transient states sort by name, so that rows stay where they are.
+const NEWEST_FIRST_BELOW = STATES.backoff.rank;
 
 const worstFirst = (at) => (a, b) => {
   const rank = standing(a, at).rank;
@@ -16,7 +16,7 @@ const worstFirst = (at) => (a, b) => {
   if (difference !== 0) {
     return difference;
   }
-  return rank < FRESH_FIRST_BELOW ? newest(a, b) || byName(a, b) : byName(a, b);
+  return rank < NEWEST_FIRST_BELOW ? newest(a, b) || byName(a, b) : byName(a, b);
 };
 
 const newest = (a, b) => (a.since < b.since ? 1 : a.since > b.since ? -1 : 0);
@@ -29,29 +29,29 @@ const ORDERS = {
   events: (_, rates) => (a, b) => rates.get(b.name) - rates.get(a.name) || byName(a, b),
 };
 
-/** What a search looks through. */
-export function haystack(account, at) {
+/** Returns the text that a search looks through. */
+export function searchText(account, at) {
   const { word } = standing(account, at);
   const reason = account.last_ending?.reason ?? '';
-  return `${account.name} ${account.server} ${account.state} ${word} ${reason} ${gist(account, at)}`.toLowerCase();
+  return `${account.name} ${account.server} ${account.state} ${word} ${reason} ${summary(account, at)}`.toLowerCase();
 }
 
-/** Whether the account holds every word that is looked for. */
+/** Returns true if the account contains every word of the query. */
 export function matches(account, query, at) {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) {
     return true;
   }
-  const text = haystack(account, at);
+  const text = searchText(account, at);
   return words.every((word) => text.includes(word));
 }
 
-/** The filter `ill` holds for all that are; the others are names of states. */
+/** Returns true if the account passes the filter: the names of states, or `unhealthy`. */
 export function passes(account, states, at) {
-  return states.size === 0 || states.has(account.state) || (states.has('ill') && isIll(account, at));
+  return states.size === 0 || states.has(account.state) || (states.has('unhealthy') && isUnhealthy(account, at));
 }
 
-/** The accounts that pass, in order. `rate` gives an account's events a minute; each is asked for once. */
+/** Returns the accounts that pass, sorted. `rate` returns an account's events per minute; it is called once for each. */
 export function choose(accounts, { query, states, sort, reverse }, at, rate) {
   const shown = [...accounts].filter((account) => passes(account, states, at) && matches(account, query, at));
   const rates = sort === 'events' ? new Map(shown.map((account) => [account.name, rate(account)])) : new Map();
@@ -60,25 +60,25 @@ export function choose(accounts, { query, states, sort, reverse }, at, rate) {
   return shown;
 }
 
-/** How many accounts are in each state, and how many are ill. */
+/** Counts the accounts in each state and the unhealthy ones. */
 export function count(accounts, at) {
-  const counts = { all: 0, ill: 0 };
+  const counts = { all: 0, unhealthy: 0 };
   for (const account of accounts) {
     counts.all += 1;
-    counts.ill += isIll(account, at) ? 1 : 0;
+    counts.unhealthy += isUnhealthy(account, at) ? 1 : 0;
     counts[account.state] = (counts[account.state] ?? 0) + 1;
   }
   return counts;
 }
 
 /**
- * The kinds of trouble, worst first, and of one rank the largest: `{key, word, of, tone, count, first}`, and with
- * `states` and `query` what shows their accounts. A server that is away is one trouble, however many wait for it.
+ * Groups the unhealthy accounts by problem, worst first, then largest first: `{key, word, of, tone, count, first}`, with
+ * the filter of their accounts as `states` and `query`. A server that is down is one problem, however many accounts wait.
  */
-export function troubles(accounts, at) {
+export function problems(accounts, at) {
   const kinds = new Map();
   for (const account of accounts) {
-    if (isIll(account, at)) {
+    if (isUnhealthy(account, at)) {
       const kind = waitsForServer(account, at) ? ofServer(account) : ofState(account, at);
       const known = kinds.get(kind.key) ?? { ...kind, first: account, count: 0 };
       known.count += 1;
@@ -101,8 +101,8 @@ const ofServer = ({ server }) => ({
 
 function ofState(account, at) {
   const { word, tone, rank } = standing(account, at);
-  // What stalls an account is not how its last connection ended.
+  // The cause of a stall is not the reason of the last ending.
   const reason = account.state === 'stalled' ? '' : (account.last_ending?.reason ?? '');
   const key = `${account.state} ${reason}`;
-  return { key, word, of: gist(account, at), tone, rank, states: [account.state], query: reason };
+  return { key, word, of: summary(account, at), tone, rank, states: [account.state], query: reason };
 }

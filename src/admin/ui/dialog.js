@@ -1,10 +1,10 @@
-// The one dialog: it names what will be done, and to whom.
+// The dialog that confirms an action.
 
 import { byId, setText } from './dom.js';
 
 let current = null;
 
-/** Asks. `act` is called when it is confirmed; what it throws is shown, and the dialog stays. */
+/** Opens the dialog. On confirmation calls `act`; if it throws, shows the error and stays open. */
 export function confirm({ title, text, go, act }) {
   const dialog = byId('dialog');
   current = { act, opener: document.activeElement };
@@ -12,16 +12,16 @@ export function confirm({ title, text, go, act }) {
   setText(byId('dialog-text'), text);
   setText(byId('dialog-go'), go);
   setText(byId('dialog-error'), '');
-  busy(false);
+  setBusy(false);
   dialog.showModal();
-  // Not the other one: an Enter held a moment too long would confirm what it asked for.
+  // Focus Cancel, so that an Enter held too long does not confirm.
   byId('dialog-cancel').focus();
 }
 
-/** Closes it, as for a logout. */
+/** Closes the dialog. */
 export const closeDialog = () => byId('dialog').close();
 
-/** Wires its buttons, once. */
+/** Adds the event listeners, once. */
 export function startDialog() {
   byId('dialog').addEventListener('close', closed);
   byId('dialog-cancel').addEventListener('click', closeDialog);
@@ -30,7 +30,7 @@ export function startDialog() {
 
 async function confirmed() {
   const mine = current;
-  busy(true);
+  setBusy(true);
   try {
     await mine.act();
     if (mine === current) {
@@ -38,17 +38,17 @@ async function confirmed() {
     }
   } catch (problem) {
     if (mine === current) {
-      setText(byId('dialog-error'), `It was not done: ${problem.message}`);
-      busy(false);
+      setText(byId('dialog-error'), `Failed: ${problem.message}`);
+      setBusy(false);
     }
   }
 }
 
-function busy(is) {
-  byId('dialog-go').disabled = is;
+function setBusy(busy) {
+  byId('dialog-go').disabled = busy;
 }
 
-// The browser gives the focus back by itself, but not to a row that was drawn anew meanwhile.
+// The browser restores the focus by itself, but not to a row that was redrawn meanwhile.
 function closed() {
   const { opener } = current ?? {};
   current = null;

@@ -1,11 +1,11 @@
-// Small helps with the document. Text from the API becomes text nodes, never markup.
+// Helpers for the document. Text from the API becomes text nodes, never markup.
 
-/** The element with this id. */
+/** Returns the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
 /**
- * Makes an element. Of `attributes`, what begins with `on` is a listener; a child that is no node becomes text,
- * and one that is null, undefined or false is left out.
+ * Creates an element. Attributes that begin with `on` are listeners. Children that are not nodes become text; null,
+ * undefined and false are skipped.
  */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -20,14 +20,14 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Sets the text only where it differs: what has not changed is neither laid out nor read out again. */
+/** Sets the text only if it differs, which avoids a new layout and a repeated announcement. */
 export function setText(element, text) {
   if (element.textContent !== text) {
     element.textContent = text;
   }
 }
 
-/** Sets the attribute only where it differs, and takes it away when the value is null. */
+/** Sets the attribute only if it differs; null removes it. */
 export function setAttribute(element, name, value) {
   if (value === null) {
     element.removeAttribute(name);
@@ -36,7 +36,7 @@ export function setAttribute(element, name, value) {
   }
 }
 
-/** The shape of a tone: it says what the colour says. */
+/** Creates the shape of a tone, which conveys the same as its colour. */
 export function shape(tone) {
   const space = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(space, 'svg');

@@ -3,7 +3,7 @@
 import { make } from './dom.js';
 import { TOUCHED, ago, cause, exact, span } from './words.js';
 
-/** Shows them; made anew only when another one came, or its account is back. */
+/** Shows the endings. Only their times are updated unless an ending was added or changed. */
 export function fillEndings(element, endings, name, now) {
   const key = JSON.stringify(endings ?? null);
   if (element.dataset.key === key) {
@@ -23,10 +23,10 @@ const agoWords = (at, now) => {
 
 function content(endings, name, now) {
   if (!endings) {
-    return make('p', { class: 'note' }, 'asking …');
+    return make('p', { class: 'note' }, 'loading …');
   }
   if (endings.length === 0) {
-    return make('p', { class: 'note' }, 'None since matterhost was started.');
+    return make('p', { class: 'note' }, 'None since matterhost started.');
   }
   return make('ol', {}, endings.map((ending) => item(ending, name, now)));
 }

@@ -1,11 +1,11 @@
-// What the service knows of one account, as terms and their values.
+// The data of one account, as terms and values.
 
 import { make, setAttribute, setText } from './dom.js';
 import { ago, exact, number, span } from './words.js';
 
-const GROUPS = ['Connection', 'Witnesses', 'Restart budget', 'On the way'];
+const GROUPS = ['Connection', 'Liveness checks', 'Restart budget', 'Delivery'];
 
-/** An empty list of facts, with a way to fill it. */
+/** Creates an empty list of facts, with a function to fill it. */
 export function makeFacts() {
   const element = make('div', { class: 'facts' });
   const lists = new Map();
@@ -35,9 +35,9 @@ export function makeFacts() {
   return { element, fill };
 }
 
-/** An account's facts, in their order. */
+/** Returns an account's facts in order. */
 export function factsOf(account, now) {
-  return [...connection(account, now), ...witnesses(account.liveness, now), ...budget(account, now), ...onTheWay(account)];
+  return [...connection(account, now), ...checks(account.liveness, now), ...budget(account, now), ...delivery(account)];
 }
 
 const NONE = '–';
@@ -65,13 +65,13 @@ function connection(account, now) {
   ];
 }
 
-function witnesses(seen, now) {
-  const group = 'Witnesses';
+function checks(liveness, now) {
+  const group = 'Liveness checks';
   return [
-    probe(group, 'Poll of update_at', seen?.last_poll, now),
-    probe(group, 'Ping on the socket', seen?.last_ping, now),
-    time(group, 'Another account saw a change', seen?.last_sibling_report, now),
-    probe(group, 'Audit of the posts', seen?.last_audit, now),
+    probe(group, 'Poll of update_at', liveness?.last_poll, now),
+    probe(group, 'Ping over the socket', liveness?.last_ping, now),
+    time(group, 'Change seen by another account', liveness?.last_sibling_report, now),
+    probe(group, 'Audit of posts', liveness?.last_audit, now),
   ];
 }
 
@@ -80,8 +80,8 @@ function probe(group, term, it, now) {
     return { group, term, text: NONE };
   }
   const took = it.took_ms === undefined || it.took_ms === null ? '' : `, took ${span(it.took_ms)}`;
-  const how = it.ok ? `good${took}` : `failed: ${it.cause ?? 'no cause was given'}`;
-  return { group, term, text: `${how}; ${agoWords(it.at, now)}`, title: exact(it.at, now), tone: it.ok ? 'good' : 'bad' };
+  const result = it.ok ? `ok${took}` : `failed: ${it.cause ?? 'no cause given'}`;
+  return { group, term, text: `${result}; ${agoWords(it.at, now)}`, title: exact(it.at, now), tone: it.ok ? 'good' : 'bad' };
 }
 
 function budget(account, now) {
@@ -92,10 +92,10 @@ function budget(account, now) {
       group,
       term: 'Left',
       text: `${number(left)} of ${number(used + left)}`,
-      title: 'Charged endings that may still follow before the account trips',
+      title: 'Charged endings left before the account trips',
       tone: left === 0 ? 'bad' : null,
     },
-    { group, term: 'Connections started again', text: number(account.restarts) },
+    { group, term: 'Restarts', text: number(account.restarts) },
     next(group, account, now),
   ];
 }
@@ -106,17 +106,17 @@ function next(group, account, now) {
   return { group, term: 'Next attempt', text: Number.isNaN(wait) ? NONE : `${words} (${exact(account.next_attempt, now)})` };
 }
 
-function onTheWay(account) {
-  const group = 'On the way';
+function delivery(account) {
+  const group = 'Delivery';
   const { catching_up: catching, waiting, unacknowledged, cursor_lag_ms: lag } = account;
   const stalled = account.stalled_by ?? [];
   return [
-    { group, term: 'Frames in the queue', text: number(account.queued), tone: stalled.includes('sink') ? 'warn' : null },
-    { group, term: 'Not handed over yet', text: known(waiting, number) },
-    { group, term: 'Not acknowledged yet', text: known(unacknowledged, number) },
-    { group, term: 'Cursors behind by', text: known(lag, span) },
-    { group, term: 'Store', text: stalled.includes('store') ? 'cannot be used' : 'fine', tone: stalled.includes('store') ? 'bad' : null },
-    { group, term: 'Catch-up', text: catching ? `${catching.done} of ${catching.channels} channels read` : 'none under way' },
-    { group, term: 'Recovered in all', text: number(account.recovered) },
+    { group, term: 'Queued frames', text: number(account.queued), tone: stalled.includes('sink') ? 'warn' : null },
+    { group, term: 'Not yet delivered', text: known(waiting, number) },
+    { group, term: 'Not yet acknowledged', text: known(unacknowledged, number) },
+    { group, term: 'Cursor lag', text: known(lag, span) },
+    { group, term: 'Store', text: stalled.includes('store') ? 'cannot be used' : 'ok', tone: stalled.includes('store') ? 'bad' : null },
+    { group, term: 'Catch-up', text: catching ? `${catching.done} of ${catching.channels} channels read` : 'not running' },
+    { group, term: 'Recovered in total', text: number(account.recovered) },
   ];
 }

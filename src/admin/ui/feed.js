@@ -1,27 +1,27 @@
-// A stream that is kept: opened again when it ends, each time a little later, and when it goes silent.
+// A stream that reconnects, with a growing delay, when it ends or goes silent.
 
 import { open } from './api.js';
 import { readEvents } from './sse.js';
 
-// The first try comes at once to a person's eye; the last ones ask a service that is away no more than it bears.
+// The first retry looks immediate to a person; the longest delay spares a service that is down.
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 
-// Many pages that lost one service do not come back in one moment.
+// Jitter, so that many pages do not reconnect at the same moment.
 const SPREAD = 0.3;
 
-// The service sends a comment every 15 s: after two and a half of them the connection is dead, whatever TCP says.
+// The service sends a comment every 15 s: after two and a half intervals the connection counts as dead.
 const SILENT_AFTER_MS = 40_000;
 
-/** How long to wait before the try after `failures` failed ones; `random` is from 0 to 1. */
+/** Returns the delay before the next attempt after `failures` failures; `random` is from 0 to 1. */
 export function waitMs(failures, random) {
   const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.max(0, failures - 1));
   return Math.round(wait * (1 - SPREAD * random));
 }
 
 /**
- * A kept stream. `event` gets each event with its data read as JSON, `state` gets
- * `{up, heardAt, retryAt, problem}` whenever that changes. A 401 ends it: `refused` is called.
+ * A reconnecting stream. `event` gets each event with its data parsed as JSON; `state` gets
+ * `{up, heardAt, retryAt, problem}` on every change. A 401 ends the stream and calls `refused`.
  */
 export class Feed {
   #path;
@@ -38,28 +38,28 @@ export class Feed {
     this.#on = { event, state, refused };
   }
 
-  /** Opens it, and keeps it open until `stop`. */
+  /** Opens the stream and keeps it open until `stop`. */
   start() {
     this.stop();
     this.#stop = new AbortController();
     this.#run(this.#stop.signal);
   }
 
-  /** Ends it for good. */
+  /** Ends the stream. */
   stop() {
     this.#stop?.abort();
     this.#stop = null;
     this.#wake?.();
   }
 
-  /** Tries at once, when it is waiting for its next try. */
-  now() {
+  /** Skips the current delay and retries at once. */
+  retryNow() {
     this.#wake?.();
   }
 
   async #run(stopped) {
     while (!stopped.aborted) {
-      const problem = await this.#once(stopped);
+      const problem = await this.#connect(stopped);
       if (stopped.aborted) {
         return;
       }
@@ -75,8 +75,8 @@ export class Feed {
     }
   }
 
-  /** One connection, to its end; gives what went wrong. */
-  async #once(stopped) {
+  /** Runs one connection to its end and returns the error, if any. */
+  async #connect(stopped) {
     const silent = new AbortController();
     let watch = setTimeout(() => silent.abort(), SILENT_AFTER_MS);
     const heard = () => {
@@ -104,7 +104,7 @@ export class Feed {
     this.#on.event(type, JSON.parse(data));
   }
 
-  // The service says something at once: from then on nothing is missed.
+  // The service sends something at once, so the stream counts as up from its first bytes.
   #heard(stopped) {
     this.#heardAt = Date.now();
     if (!this.#up && !stopped.aborted) {

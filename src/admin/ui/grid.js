@@ -1,17 +1,17 @@
-// A grid of which only the rows in sight are in the document, and its keys.
+// A virtual grid with keyboard navigation: only the visible rows are in the document.
 
-// Rows beside the ones in sight: a quick scroll shows no gap, and a step by key finds its row.
-const BEYOND = 6;
+// Extra rows above and below the visible ones, so that a quick scroll shows no gap and a key press finds its row.
+const OVERSCAN = 6;
 
-// Rows that are kept for the next scroll instead of being made anew.
-const MOST_SPARE = 60;
+// Removed rows kept for reuse.
+const MAX_SPARE = 60;
 
-// The row of the headings is the first.
+// The aria-rowindex of the first account; the headings are row 1.
 const FIRST_ROW = 2;
 
 /**
- * A virtual grid. `make` gives an empty row, `fill(row, item)` puts an item in it, `open(item)` is called for Enter
- * and for a click. Items are told apart by `item.name`.
+ * A virtual grid. `make` creates an empty row, `fill(row, item)` shows an item in it, `open(item)` is called on Enter and
+ * on a click, `act(item, action)` on a button. Items are identified by `item.name`.
  */
 export class Grid {
   #parts;
@@ -33,21 +33,21 @@ export class Grid {
     scroller.addEventListener('focusin', (event) => this.#focused(event));
   }
 
-  /** Shows these items, in this order. The active one stays active when it is among them. */
+  /** Shows these items in this order. The active item stays active if it is among them. */
   show(items) {
-    const lost = this.#hasFocus();
+    const hadFocus = this.#hasFocus();
     this.#items = items;
     const at = items.findIndex((item) => item.name === this.#activeName);
     this.#active = at >= 0 ? at : Math.min(this.#active, Math.max(0, items.length - 1));
     this.#activeName = items[this.#active]?.name ?? null;
     this.#parts.grid.setAttribute('aria-rowcount', items.length + 1);
     this.#draw();
-    if (lost && !this.#hasFocus()) {
+    if (hadFocus && !this.#hasFocus()) {
       this.focus();
     }
   }
 
-  /** Draws again, once in the next frame however often it is asked to. */
+  /** Redraws once in the next frame, however often it is called. */
   draw() {
     if (!this.#due) {
       this.#due = true;
@@ -55,7 +55,7 @@ export class Grid {
     }
   }
 
-  /** Focuses the row of that name, or the active one. */
+  /** Focuses the row with that name, or the active one. */
   focus(name = this.#activeName) {
     const at = this.#items.findIndex((item) => item.name === name);
     if (at >= 0) {
@@ -73,40 +73,40 @@ export class Grid {
     return this.#parts.scroller.contains(document.activeElement);
   }
 
-  /** The places in the list that are to be in the document: those in sight, and the active one. */
-  #wanted(height) {
+  /** Returns the indexes of the rows to draw: the visible ones and the active one. */
+  #indexesToDraw(height) {
     const { scrollTop, clientHeight } = this.#parts.scroller;
-    const first = Math.max(0, Math.floor(scrollTop / height) - BEYOND);
-    const last = Math.min(this.#items.length, Math.ceil((scrollTop + clientHeight) / height) + BEYOND);
-    const places = [];
+    const first = Math.max(0, Math.floor(scrollTop / height) - OVERSCAN);
+    const last = Math.min(this.#items.length, Math.ceil((scrollTop + clientHeight) / height) + OVERSCAN);
+    const indexes = [];
     for (let at = first; at < last; at += 1) {
-      places.push(at);
+      indexes.push(at);
     }
     if (this.#items.length > 0 && this.#active < first) {
-      places.unshift(this.#active);
+      indexes.unshift(this.#active);
     } else if (this.#items.length > 0 && this.#active >= last) {
-      places.push(this.#active);
+      indexes.push(this.#active);
     }
-    return places;
+    return indexes;
   }
 
   #draw() {
     this.#due = false;
     const height = this.#height();
-    // A size is set by script: the content security policy takes no style from markup.
+    // Set by script, because the content security policy forbids styles in markup.
     this.#parts.spacer.style.height = `${this.#items.length * height}px`;
-    const places = this.#wanted(height);
-    const names = new Set(places.map((at) => this.#items[at].name));
+    const indexes = this.#indexesToDraw(height);
+    const names = new Set(indexes.map((at) => this.#items[at].name));
     for (const [name, row] of this.#rows) {
       if (!names.has(name)) {
         this.#drop(name, row);
       }
     }
-    const rows = places.map((at) => this.#place(at, height));
+    const rows = indexes.map((at) => this.#drawRow(at, height));
     this.#inOrder(rows);
   }
 
-  #place(at, height) {
+  #drawRow(at, height) {
     const item = this.#items[at];
     let row = this.#rows.get(item.name);
     if (!row) {
@@ -124,12 +124,12 @@ export class Grid {
   #drop(name, row) {
     this.#rows.delete(name);
     row.remove();
-    if (this.#spare.length < MOST_SPARE) {
+    if (this.#spare.length < MAX_SPARE) {
       this.#spare.push(row);
     }
   }
 
-  /** The document's order is the list's, for who reads it without seeing it. The focused row is never moved. */
+  /** Keeps the rows of the document in the order of the list, for screen readers. Never moves the focused row. */
   #inOrder(rows) {
     const { spacer } = this.#parts;
     const inOrder = rows.length === spacer.children.length && rows.every((row, at) => spacer.children[at] === row);
@@ -186,7 +186,7 @@ export class Grid {
     }
   }
 
-  /** To the next button of the row, or back to the row itself. */
+  /** Moves the focus to the next button of the row, or back to the row. */
   #sideways(event, step) {
     const row = event.target.closest('[role="row"]');
     const stops = [row, ...row.querySelectorAll('button')];
@@ -196,7 +196,7 @@ export class Grid {
   }
 
   #enter(event) {
-    // On a button Enter is the button's.
+    // Enter on a button presses the button.
     if (event.target.closest('button')) {
       return false;
     }

@@ -1,10 +1,10 @@
-// Whether the page is connected to the service, and what is said when it is not.
+// The state of the connection to the service, and the banner for a lost connection.
 
 import { byId, setText } from './dom.js';
-import { readOutNow } from './notice.js';
+import { announce } from './notice.js';
 import { span } from './words.js';
 
-/** The banner. `retry` is called when somebody does not want to wait. */
+/** The banner. `retry` is called to skip the delay. */
 export class Link {
   #state = { up: false, heardAt: null, retryAt: null, problem: null };
   #known = false;
@@ -18,11 +18,11 @@ export class Link {
     return this.#state.up;
   }
 
-  /** Takes the state of the stream. */
+  /** Shows the state of the stream. */
   show(state) {
     if (this.#known && state.up !== this.#state.up) {
-      // The banner counts seconds: it is not read out itself.
-      readOutNow(state.up ? 'Connected again' : 'Not connected');
+      // The banner counts seconds, so it is not announced itself.
+      announce(state.up ? 'Connected again' : 'Not connected');
     }
     this.#state = state;
     this.#known = true;
@@ -31,7 +31,7 @@ export class Link {
     this.tick();
   }
 
-  /** Says again how long it has been. */
+  /** Updates the times in the banner. */
   tick() {
     if (this.#known && !this.#state.up) {
       setText(byId('banner-text'), words(this.#state, Date.now()));
@@ -39,9 +39,9 @@ export class Link {
   }
 }
 
-/** What the banner says. */
+/** Returns the text of the banner. */
 export function words({ heardAt, retryAt, problem }, now) {
-  const heard = heardAt === null ? 'nothing heard yet' : `last heard ${span(Math.max(1000, now - heardAt))} ago`;
+  const heard = heardAt === null ? 'never connected' : `last heard ${span(Math.max(1000, now - heardAt))} ago`;
   const wait = retryAt - now;
   const next = wait < 1000 ? 'trying again' : `trying again in ${span(wait)}`;
   const cause = problem?.status ? ` (${problem.message})` : '';

@@ -1,12 +1,12 @@
-// The token: asked for when the API wants one, kept in this tab only.
+// The login form for the token, which is stored in this tab only.
 
 import { Problem, ask, keepToken, token } from './api.js';
 import { byId, setText } from './dom.js';
 
-// What a header can carry; anything else is no token.
+// The characters that a header can carry; no token has others.
 const SENDABLE = /^[\x21-\x7e]+$/;
 
-/** Shows the form; `why` says what happened, `done(instance)` is called when a token was taken. */
+/** Adds the event listener; `done(instance)` is called once a token was accepted. */
 export function startLogin(done) {
   byId('login-form').addEventListener('submit', (event) => {
     event.preventDefault();
@@ -14,7 +14,7 @@ export function startLogin(done) {
   });
 }
 
-/** Asks for a token. */
+/** Shows the form, with the reason for it. */
 export function showLogin(why) {
   document.title = 'matterhost: log in';
   byId('app').hidden = true;
@@ -25,9 +25,9 @@ export function showLogin(why) {
   byId('token').focus();
 }
 
-/** Why a token is asked for: none is kept yet, or the one that is kept was refused. */
-export const whyAsked = () =>
-  token() === null ? 'This matterhost asks for a token.' : 'The token is not taken any more. Has it been changed?';
+/** Returns the reason for a login: there is no token yet, or the stored one was refused. */
+export const loginReason = () =>
+  token() === null ? 'A token is required.' : 'The token is no longer valid. Was it changed?';
 
 async function submit(done) {
   const button = byId('login-form').querySelector('button');
@@ -55,5 +55,5 @@ function words(problem) {
   if (problem.status === 401 || problem.status === 403) {
     return 'That token is wrong.';
   }
-  return problem.status === 0 ? `The service is not there: ${problem.message}.` : problem.message;
+  return problem.status === 0 ? `Cannot reach matterhost: ${problem.message}.` : problem.message;
 }

@@ -1,15 +1,15 @@
-// The page: wires its parts together.
+// Connects the parts of the page.
 
 import { act } from './actions.js';
 import { Problem, ask, keepToken, token } from './api.js';
-import { choose, count, troubles } from './choose.js';
+import { choose, count, problems } from './choose.js';
 import { closeDialog, startDialog } from './dialog.js';
 import { byId, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { Grid } from './grid.js';
 import { Link } from './link.js';
-import { showLogin, startLogin, whyAsked } from './login.js';
-import { say, tellChanges } from './notice.js';
+import { loginReason, showLogin, startLogin } from './login.js';
+import { announceChanges, showNotice } from './notice.js';
 import { Panel } from './panel.js';
 import { fillRow, makeRow } from './row.js';
 import { Store } from './store.js';
@@ -19,13 +19,13 @@ import { Counts, showServers, showVerdict, startServers } from './top.js';
 import { View } from './view.js';
 import { number } from './words.js';
 
-// What is relative to now is written again each second.
+// Relative times are updated every second.
 const TICK_MS = 1_000;
 
-// Rows come in pieces; the list is put in order once for those that come together.
+// Rows arrive in several events; the list is sorted once for those that arrive together.
 const SHOW_MS = 80;
 
-// The pieces of a list that begins anew have come by then, also of ten thousand accounts.
+// All events of a new list have arrived by then, even for ten thousand accounts.
 const SWEEP_MS = 5_000;
 
 const store = new Store();
@@ -58,13 +58,13 @@ const panel = new Panel(store, {
   },
   tail: (name) => tail.open(name),
   fresh: (account) => {
-    tellChanges(store.refresh(account), store.at);
+    announceChanges(store.refresh(account), store.at);
     showSoon();
   },
 });
 
 const tail = new Tail({ refused: () => askForToken(), names: () => store.all() });
-const link = new Link(() => feed.now());
+const link = new Link(() => feed.retryNow());
 const counts = new Counts((kind) => view.press(kind));
 const refreshServers = startServers(() => link.isUp && instance !== null, (servers) => {
   store.setServers(servers);
@@ -89,10 +89,10 @@ function openPanel(name, options) {
   grid.draw();
 }
 
-/** Another instance is another process: what was counted begins anew, and the list comes whole. */
+/** Handles the description of the process, which is new after a restart. */
 function begin(value) {
   if (instance && instance.instance !== value.instance) {
-    say('matterhost was started again; this is the new one.');
+    showNotice('matterhost was restarted.');
   }
   instance = value;
   store.setNow(value.now);
@@ -102,7 +102,7 @@ function begin(value) {
 }
 
 function takeRows(rows) {
-  tellChanges(store.apply(rows), store.at);
+  announceChanges(store.apply(rows), store.at);
   panel.changed(rows.accounts);
   if (rows.snapshot) {
     clearTimeout(sweeping);
@@ -116,7 +116,7 @@ function showSoon() {
     showing = null;
     show();
     panel.update();
-    // Details that the address asks for, as soon as their account is here.
+    // Open the details named in the URL once their account has arrived.
     if (panel.name === null && view.account !== null && store.get(view.account)) {
       panel.open(view.account, { focus: false });
     }
@@ -126,17 +126,17 @@ function showSoon() {
 function show() {
   const { at } = store;
   const sums = count(store.all(), at);
-  const rate = (account) => store.spark(account.name).aMinute(at.now);
-  const shown = view.hold(choose(store.all(), view.wish, at, rate));
+  const rate = (account) => store.spark(account.name).perMinute(at.now);
+  const shown = view.hold(choose(store.all(), view.filter, at, rate));
   grid.show(shown);
-  counts.show(sums, view.wish.states);
-  showVerdict(sums, troubles(store.all(), at), pickTrouble);
+  counts.show(sums, view.filter.states);
+  showVerdict(sums, problems(store.all(), at), pickProblem);
   setText(byId('shown'), shown.length === store.size ? '' : `${number(shown.length)} of ${number(store.size)} shown`);
   byId('empty').hidden = shown.length > 0;
-  setText(byId('empty'), store.size === 0 ? 'No account is hosted here.' : 'No account is like that.');
+  setText(byId('empty'), store.size === 0 ? 'No accounts are hosted here.' : 'No accounts match.');
 }
 
-function pickTrouble(kind) {
+function pickProblem(kind) {
   if (kind.count === 1 && !kind.isServer) {
     openPanel(kind.first.name);
   } else {
@@ -145,12 +145,12 @@ function pickTrouble(kind) {
 }
 
 function askForToken() {
-  const why = whyAsked();
+  const reason = loginReason();
   leave();
-  showLogin(why);
+  showLogin(reason);
 }
 
-/** Ends all streams and forgets all that came: behind the login nothing is left to read. */
+/** Ends all streams and removes all data, so that nothing can be read behind the login. */
 function leave() {
   feed.stop();
   tail.close();
@@ -172,7 +172,7 @@ function enter(value) {
   feed.start();
 }
 
-/** Without a token that is needed there is a login; without a service it is waited for. */
+/** Starts the page: shows the login if a token is required, else connects, and waits if the service is down. */
 async function start() {
   try {
     enter(await ask('v1/instance'));
@@ -199,7 +199,7 @@ byId('logout').addEventListener('click', () => {
   showLogin('You are logged out.');
 });
 
-// A page that is left is kept for the way back, and its streams would be, too: a browser opens six to a host.
+// A browser keeps a left page for the back button. Its streams must close: there are only six connections per host.
 addEventListener('pagehide', () => {
   feed.stop();
   tail.close();

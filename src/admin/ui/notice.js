@@ -1,11 +1,11 @@
-// What is said to everybody: a line at the bottom, and changes for who does not see them.
+// Notices at the bottom of the page, and announcements for screen readers.
 
 import { byId, setText } from './dom.js';
-import { isIll, number, standing, why } from './words.js';
+import { isUnhealthy, number, standing, why } from './words.js';
 
-const SAID_FOR_MS = 6_000;
+const NOTICE_MS = 6_000;
 
-// Changes are read out together: a storm is one sentence.
+// Changes within this time are announced together.
 const GATHER_MS = 2_000;
 const NAMED = 3;
 
@@ -13,50 +13,50 @@ let fading = null;
 let gathered = new Map();
 let gathering = null;
 
-/** Says something for a few seconds. */
-export function say(text) {
-  const line = byId('said');
+/** Shows a notice for a few seconds. */
+export function showNotice(text) {
+  const line = byId('notice');
   setText(line, text);
   line.classList.add('visible');
   clearTimeout(fading);
   fading = setTimeout(() => {
     line.classList.remove('visible');
     setText(line, '');
-  }, SAID_FOR_MS);
+  }, NOTICE_MS);
 }
 
-/** Reads out which accounts fell ill or got well, a moment after the first. */
-export function tellChanges(changes, at) {
+/** Announces the accounts that became unhealthy or healthy, shortly after the first change. */
+export function announceChanges(changes, at) {
   for (const { was, is } of changes) {
-    if (isIll(was, at) !== isIll(is, at)) {
+    if (isUnhealthy(was, at) !== isUnhealthy(is, at)) {
       gathered.set(is.name, is);
     }
   }
   if (gathered.size > 0 && gathering === null) {
-    gathering = setTimeout(() => readOut(at), GATHER_MS);
+    gathering = setTimeout(() => announceGathered(at), GATHER_MS);
   }
 }
 
-function readOut(at) {
+function announceGathered(at) {
   const accounts = [...gathered.values()];
   gathered = new Map();
   gathering = null;
-  setText(byId('changes'), sentence(accounts, at));
+  announce(sentence(accounts, at));
 }
 
-/** Reads something out to who does not see it. */
-export const readOutNow = (text) => setText(byId('changes'), text);
+/** Announces a text to screen readers. */
+export const announce = (text) => setText(byId('changes'), text);
 
-/** The changes as one sentence. */
+/** Returns the changes as one sentence. */
 export function sentence(accounts, at) {
   if (accounts.length <= NAMED) {
     return accounts.map((account) => one(account, at)).join('. ');
   }
-  const ill = accounts.filter((account) => isIll(account, at)).length;
-  return `${number(ill)} accounts are ill now, ${number(accounts.length - ill)} are well again`;
+  const unhealthy = accounts.filter((account) => isUnhealthy(account, at)).length;
+  return `${number(unhealthy)} accounts are now unhealthy, ${number(accounts.length - unhealthy)} healthy again`;
 }
 
 function one(account, at) {
   const { word } = standing(account, at);
-  return isIll(account, at) ? `${account.name} is ${word}: ${why(account, at)}` : `${account.name} is ${word}`;
+  return isUnhealthy(account, at) ? `${account.name} is ${word}: ${why(account, at)}` : `${account.name} is ${word}`;
 }

@@ -1,19 +1,19 @@
 // The details of one account, beside the list.
 
-import { ACTIONS, act, allOffered } from './actions.js';
+import { ACTIONS, READ_ONLY, act, allActions } from './actions.js';
 import { accountPath, ask } from './api.js';
 import { byId, make, setAttribute, setText, shape } from './dom.js';
 import { fillEndings } from './endings.js';
 import { factsOf, makeFacts } from './facts.js';
 import { standing, why } from './words.js';
 
-// The details are asked for again this often at most, and at least that often, while they are open.
-const SOONEST_MS = 1_000;
-const LATEST_MS = 5_000;
+// The shortest and the longest time between two requests for the details while they are open.
+const MIN_REFRESH_MS = 1_000;
+const MAX_REFRESH_MS = 5_000;
 
 /**
- * The details. `closed` is called when they are closed, `tail(name)` for the tail of the account, and `fresh(account)` with
- * an account that was just asked for.
+ * The details of an account. Calls `closed(name)` when they close, `tail(name)` to open its tail, and `fresh(account)` with
+ * each response.
  */
 export class Panel {
   #store;
@@ -34,16 +34,16 @@ export class Panel {
         this.close();
       }
     });
-    setInterval(() => this.#refresh(this.#changed ? SOONEST_MS : LATEST_MS), SOONEST_MS);
+    setInterval(() => this.#refresh(this.#changed ? MIN_REFRESH_MS : MAX_REFRESH_MS), MIN_REFRESH_MS);
   }
 
-  /** The account whose details are open, or null. */
+  /** Returns the account whose details are open, or null. */
   get name() {
     return this.#name;
   }
 
-  set readOnly(is) {
-    this.#readOnly = is;
+  set readOnly(readOnly) {
+    this.#readOnly = readOnly;
   }
 
   /** Opens the details of an account. */
@@ -61,7 +61,7 @@ export class Panel {
     }
   }
 
-  /** Closes them. */
+  /** Closes the details. */
   close() {
     if (this.#name !== null) {
       const name = this.#name;
@@ -73,12 +73,12 @@ export class Panel {
     }
   }
 
-  /** Takes note that these accounts changed: the rest of what is shown is asked for again soon. */
+  /** Schedules an early refresh if the account is among these changed ones. */
   changed(accounts) {
     this.#changed ||= accounts.some(({ name }) => name === this.#name);
   }
 
-  /** Shows what the store has now. */
+  /** Shows the current data of the store. */
   update() {
     if (this.#name === null) {
       return;
@@ -87,9 +87,9 @@ export class Panel {
     if (live) {
       this.#fill({ ...this.#detail, ...live });
     } else {
-      setText(this.#parts.why, 'This account is not hosted here any more.');
+      setText(this.#parts.why, 'This account is no longer hosted here.');
       this.#parts.buttons.replaceChildren();
-      // It may come back, and wants its buttons then.
+      // Its buttons are recreated if it comes back.
       delete this.#parts.buttons.dataset.key;
     }
   }
@@ -105,13 +105,13 @@ export class Panel {
     this.#askedAt = now;
     const { detail, problem } = await ask(accountPath(name))
       .then((answer) => ({ detail: answer, problem: '' }))
-      .catch((error) => ({ detail: null, problem: `The details cannot be had: ${error.message}` }));
+      .catch((error) => ({ detail: null, problem: `Cannot load the details: ${error.message}` }));
     this.#asking = false;
     if (name === this.#name) {
       this.#detail = detail ?? this.#detail;
       setText(this.#parts.problem, problem);
       if (detail) {
-        // When it is newer than the row, the two must not contradict each other.
+        // Updates the row, too, so that the two agree.
         this.#on.fresh(detail);
       }
       this.update();
@@ -123,19 +123,19 @@ export class Panel {
       state: make('p', { class: 'state' }),
       name: make('h2', { id: 'panel-name', tabindex: '-1' }, this.#name),
       why: make('p', { class: 'why' }),
-      means: make('p', { class: 'note' }),
+      meaning: make('p', { class: 'note' }),
       buttons: make('div', { class: 'buttons' }),
       problem: make('p', { class: 'error', role: 'status' }),
       facts: makeFacts(),
       endings: make('div', { class: 'endings' }),
     };
     const close = make('button', { type: 'button', 'aria-label': 'Close the details', onclick: () => this.close() }, 'Close');
-    const tail = make('button', { type: 'button', onclick: () => this.#on.tail(this.#name) }, 'Tail of this account');
+    const tail = make('button', { type: 'button', onclick: () => this.#on.tail(this.#name) }, 'Tail this account');
     panel.replaceChildren(
       make('div', { class: 'panel-head' }, parts.name, close),
       parts.state,
       parts.why,
-      parts.means,
+      parts.meaning,
       parts.buttons,
       parts.problem,
       parts.facts.element,
@@ -149,22 +149,22 @@ export class Panel {
   #fill(account) {
     const parts = this.#parts;
     const { at } = this.#store;
-    const { tone, word, means } = standing(account, at);
+    const { tone, word, meaning } = standing(account, at);
     if (parts.state.dataset.tone !== tone || parts.state.textContent !== word) {
       parts.state.dataset.tone = tone;
       parts.state.replaceChildren(shape(tone), word);
     }
     setText(parts.why, why(account, at));
-    setText(parts.means, means);
+    setText(parts.meaning, meaning);
     this.#fillButtons(account);
     parts.facts.fill(factsOf(account, at.now));
     fillEndings(parts.endings, this.#detail?.endings, account.name, at.now);
   }
 
-  /** Buttons are made anew only when others are offered: the focus stays on them. */
+  /** Recreates the buttons only if they differ, so that the focus stays on them. */
   #fillButtons(account) {
     const { buttons } = this.#parts;
-    const offered = allOffered(account).map(([action]) => action);
+    const offered = allActions(account).map(([action]) => action);
     const key = `${offered.join()} ${this.#readOnly}`;
     if (buttons.dataset.key === key) {
       return;
@@ -177,7 +177,7 @@ export class Panel {
     buttons.replaceChildren(...offered.map(button));
     if (this.#readOnly) {
       buttons.querySelectorAll('button').forEach((one) => setAttribute(one, 'aria-disabled', 'true'));
-      buttons.append(make('p', { class: 'note' }, 'This token may only look: log in with the full one to change something.'));
+      buttons.append(make('p', { class: 'note' }, READ_ONLY));
     }
   }
 }

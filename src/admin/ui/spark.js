@@ -1,18 +1,18 @@
-// Events over the last minutes, an account a line, out of how its counter grew.
+// A sparkline of an account's events in the last four minutes, from the growth of its counter.
 
-// Four minutes, in steps that a slow channel does not fall between and a burst still shows in.
+// Four minutes in steps of five seconds.
 const STEP_MS = 5_000;
 const STEPS = 48;
 const MINUTE = 60_000 / STEP_MS;
 
-// The line's box, as the row's template has it.
+// The viewBox of the row's template.
 const WIDTH = 96;
 const HEIGHT = 20;
 
-// A line is drawn as high as it goes only from so many events a step on: one event is no mountain.
-const LEAST_TOP = 5;
+// The least number of events per step that fills the height, so that a single event stays small.
+const MIN_TOP = 5;
 
-/** What the page saw of one account's events. */
+/** The recent events of one account, as this page saw them. */
 export class Spark {
   #steps = new Float32Array(STEPS);
   #step;
@@ -23,7 +23,7 @@ export class Spark {
     this.#step = Math.floor(now / STEP_MS);
   }
 
-  /** Takes the counter as it is now. One that fell began anew, with the service. */
+  /** Records the counter. A lower value means that the service restarted. */
   record(events, now) {
     const grown = events >= this.#events ? events - this.#events : events;
     this.#events = events;
@@ -31,8 +31,8 @@ export class Spark {
     this.#steps[this.#step % STEPS] += grown;
   }
 
-  /** Events in the last minute. */
-  aMinute(now) {
+  /** Returns the number of events in the last minute. */
+  perMinute(now) {
     this.#forward(now);
     let sum = 0;
     for (let back = 0; back < MINUTE; back += 1) {
@@ -41,10 +41,10 @@ export class Spark {
     return sum;
   }
 
-  /** The line as a path, newest at the right; empty when nothing was heard. */
+  /** Returns the line as an SVG path, newest at the right; empty if there were no events. */
   path(now) {
     this.#forward(now);
-    const top = Math.max(LEAST_TOP, ...this.#steps);
+    const top = Math.max(MIN_TOP, ...this.#steps);
     if (this.#steps.every((step) => step === 0)) {
       return '';
     }

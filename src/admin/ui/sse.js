@@ -1,9 +1,9 @@
-// Server-sent events out of a fetched body. EventSource cannot send the Authorization header.
+// Server-sent events from a fetched body, because EventSource cannot send the Authorization header.
 
-// A line holds a whole list of accounts: 10,000 take about 8 MB. Beyond this the stream is not ours.
-const LONGEST_LINE = 64 * 1024 * 1024;
+// The longest line; a line beyond this is not from matterhost.
+const MAX_LINE = 64 * 1024 * 1024;
 
-/** Cuts a stream of text into events. Feed it with `push`, which gives the events that are whole. */
+/** An incremental parser: `push` takes a piece of text and returns the events that it completes. */
 export class Parser {
   #parts = [];
   #length = 0;
@@ -21,10 +21,10 @@ export class Parser {
     return events;
   }
 
-  // Pieces are joined once: to append each to what is there would copy a long line again and again.
+  // Pieces of a line are joined once, because appending each would copy a long line repeatedly.
   #keep(part) {
     this.#length += part.length;
-    if (this.#length > LONGEST_LINE) {
+    if (this.#length > MAX_LINE) {
       throw new Error('a line of the stream is too long');
     }
     this.#parts.push(part);
@@ -63,7 +63,7 @@ export class Parser {
   }
 }
 
-/** Reads a body to its end: `heard` is called for whatever comes, `event` for each event. */
+/** Reads a body to its end; calls `heard` for each chunk and `event` for each event. */
 export async function readEvents(body, { heard, event }) {
   const parser = new Parser();
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();

@@ -1,8 +1,8 @@
-// What the page knows: the accounts as the service last told them, and how their events grew.
+// The data of the page: the latest state of all accounts, and their recent events.
 
 import { Spark } from './spark.js';
 
-/** Whether that is what an account was before: by its connection, then its state, then what it heard. */
+/** Returns true if the account is older than the other one: by generation, then state, then number of events. */
 function isOlder(account, than) {
   const differences = [
     account.generation - than.generation,
@@ -12,7 +12,7 @@ function isOlder(account, than) {
   return (differences.find((difference) => difference !== 0) ?? 0) < 0;
 }
 
-/** The accounts of the service that the page is connected to. */
+/** The accounts of the connected service. */
 export class Store {
   #accounts = new Map();
   #sparks = new Map();
@@ -20,22 +20,22 @@ export class Store {
   #down = new Set();
   #behindMs = 0;
 
-  /** The service's own time: that of the browser may differ. */
+  /** Returns the service's time, which may differ from the browser's. */
   now() {
     return Date.now() - this.#behindMs;
   }
 
-  /** What decides, besides an account itself, whether it is well: the time, and which servers are away. */
+  /** Returns the context of an account's health: the time, and the servers that are down. */
   get at() {
     return { now: this.now(), down: this.#down };
   }
 
-  /** Takes the servers as the service told them. */
+  /** Sets the servers. */
   setServers(servers) {
     this.#down = new Set(servers.filter(({ up }) => !up).map(({ name }) => name));
   }
 
-  /** Takes the service's time from what it just said. */
+  /** Sets the service's time. */
   setNow(time) {
     const theirs = Date.parse(time);
     this.#behindMs = Number.isNaN(theirs) ? 0 : Date.now() - theirs;
@@ -58,8 +58,8 @@ export class Store {
   }
 
   /**
-   * Takes what came. A list that is `snapshot` begins anew, in pieces of which the first says so: what was known stays
-   * until `sweep`, so that nothing flickers. Gives each change of a known account's state as `{was, is}`.
+   * Applies rows. `snapshot` marks the first rows of a new list; the old accounts stay until `sweep`, so that nothing
+   * flickers. Returns each change of a known account's state as `{was, is}`.
    */
   apply({ snapshot = false, accounts = [], removed = [] }) {
     if (snapshot) {
@@ -80,13 +80,13 @@ export class Store {
     return changes;
   }
 
-  /** Takes an account that was asked for by itself, unless what came meanwhile is newer, or took the account away. */
+  /** Applies a single account, unless the store has a newer state or the account was removed. */
   refresh(account) {
     const known = this.#accounts.get(account.name);
     return known && !isOlder(account, known) ? this.apply({ accounts: [account] }) : [];
   }
 
-  /** Forgets what a list that began anew did not bring again; tells whether there was anything. */
+  /** Removes the accounts that the new list does not have; returns true if there were any. */
   sweep() {
     const gone = this.#doubtful;
     this.#doubtful = new Set();
@@ -94,7 +94,7 @@ export class Store {
     return gone.size > 0;
   }
 
-  /** Forgets all, as after a logout. */
+  /** Removes all data, as for a logout. */
   clear() {
     this.#accounts = new Map();
     this.#sparks = new Map();

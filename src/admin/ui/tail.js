@@ -4,19 +4,19 @@ import { byId, make, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { exact, number } from './words.js';
 
-// What a person scrolls back through; older lines are let go, here and while paused.
-const MOST_LINES = 500;
+// Lines kept to scroll back through; older lines are dropped, also while paused.
+const MAX_LINES = 500;
 
-// Facts are put in together: a storm of them is drawn four times a second.
+// Facts are drawn together, four times a second.
 const DRAW_MS = 250;
 
-// Names that the account field offers. Among ten thousand one types, and searches in the list.
-const MOST_NAMES = 200;
+// Names that the account field suggests.
+const MAX_NAMES = 200;
 
-// So near to the end one reads what comes.
+// The list follows new lines if it is scrolled this close to its end.
 const NEAR_END_PX = 40;
 
-/** The tail. `refused` is called when the token is not taken, `names` gives the accounts that there are. */
+/** The tail. `refused` is called if the token is refused; `names` returns the accounts. */
 export class Tail {
   #on;
   #feed = null;
@@ -44,19 +44,19 @@ export class Tail {
     return !byId('tail').hidden;
   }
 
-  /** Opens it, of one account or of all. */
+  /** Opens the tail of one account or of all. */
   open(account) {
     byId('tail').hidden = false;
     byId('tail-toggle').setAttribute('aria-expanded', 'true');
     if (account !== undefined) {
       byId('tail-account').value = account;
     }
-    this.#offer();
+    this.#suggestNames();
     this.#restart();
     byId('tail-account').focus();
   }
 
-  /** Closes it, and the stream with it. */
+  /** Closes the tail and its stream. */
   close() {
     if (this.isOpen) {
       const focused = byId('tail').contains(document.activeElement);
@@ -69,10 +69,10 @@ export class Tail {
     }
   }
 
-  #offer() {
+  #suggestNames() {
     const names = [];
     for (const { name } of this.#on.names()) {
-      if (names.push(name) >= MOST_NAMES) {
+      if (names.push(name) >= MAX_NAMES) {
         break;
       }
     }
@@ -93,10 +93,10 @@ export class Tail {
     if (account) {
       query.set('account', account);
     }
-    this.#said('connecting');
+    this.#setStatus('connecting');
     this.#feed = new Feed(`v1/events?${query}`, {
       event: (type, value) => this.#take(type, value),
-      state: ({ up, problem }) => this.#said(up ? '' : `not connected: ${problem?.message ?? 'the stream ended'}`),
+      state: ({ up, problem }) => this.#setStatus(up ? '' : `not connected: ${problem?.message ?? 'the stream ended'}`),
       refused: this.#on.refused,
     });
     this.#feed.start();
@@ -107,7 +107,7 @@ export class Tail {
       return;
     }
     this.#waiting.push(type === 'gap' ? { gap: value.missed } : value);
-    if (this.#waiting.length > MOST_LINES) {
+    if (this.#waiting.length > MAX_LINES) {
       this.#waiting.shift();
       this.#dropped += 1;
     }
@@ -117,7 +117,7 @@ export class Tail {
   #draw() {
     this.#timer = null;
     if (this.#paused) {
-      this.#said(`paused; ${number(this.#waiting.length + this.#dropped)} more`);
+      this.#setStatus(`paused; ${number(this.#waiting.length + this.#dropped)} more`);
       return;
     }
     const list = byId('tail-lines');
@@ -128,7 +128,7 @@ export class Tail {
     list.append(...this.#waiting.map(line));
     this.#waiting = [];
     this.#dropped = 0;
-    while (list.children.length > MOST_LINES) {
+    while (list.children.length > MAX_LINES) {
       list.firstElementChild.remove();
     }
     if (follows) {
@@ -139,7 +139,7 @@ export class Tail {
   #pause(paused) {
     this.#paused = paused;
     byId('tail-pause').setAttribute('aria-pressed', paused);
-    this.#said(paused ? 'paused' : '');
+    this.#setStatus(paused ? 'paused' : '');
     if (!paused && this.#waiting.length > 0) {
       this.#draw();
     }
@@ -153,14 +153,14 @@ export class Tail {
     byId('tail-lines').replaceChildren();
   }
 
-  #said(text) {
-    setText(byId('tail-said'), text);
+  #setStatus(text) {
+    setText(byId('tail-status'), text);
   }
 }
 
 function line(fact) {
   if (fact.gap !== undefined) {
-    return make('div', { 'data-level': 'warn' }, make('span', { class: 'message' }, fact.gap ? `${number(fact.gap)} facts are left out here` : 'some facts are left out here'));
+    return make('div', { 'data-level': 'warn' }, make('span', { class: 'message' }, fact.gap ? `${number(fact.gap)} facts are missing here` : 'some facts are missing here'));
   }
   const subject = fact.account ? `${fact.account}#${fact.generation ?? ''}` : (fact.server ?? '');
   const level = String(fact.level ?? '').toLowerCase();

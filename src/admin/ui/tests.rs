@@ -1,10 +1,10 @@
-//! The files are whole, name each other rightly, and hold nothing that the policy forbids.
+//! The files of the page are all served, refer only to each other, and contain nothing that the policy forbids.
 
 use std::{collections::HashSet, fs, path::Path};
 
 use super::{ASSETS, Asset, SCRIPT, tag};
 
-/// What stands between two marks, each time they occur.
+/// Returns every text between `start` and `end`.
 fn between<'a>(text: &'a str, start: &str, end: char) -> Vec<&'a str> {
     text.split(start).skip(1).filter_map(|rest| rest.split(end).next()).collect()
 }
@@ -38,7 +38,7 @@ fn what_a_file_names_is_served() {
     }
     let index = ASSETS[0].bytes;
     for name in [between(index, "href=\"", '"'), between(index, "src=\"", '"')].concat() {
-        assert!(is_served(name), "the page names {name}");
+        assert!(is_served(name), "the page refers to {name}, which is not served");
     }
 }
 
@@ -46,44 +46,44 @@ fn what_a_file_names_is_served() {
 fn every_script_is_imported() {
     let imported: HashSet<&str> =
         scripts().flat_map(|script| between(script.bytes, "from './", '\'')).chain(["main.js"]).collect();
-    let idle: Vec<_> = scripts().filter(|script| !imported.contains(&script.path[1..])).collect();
-    assert!(idle.is_empty(), "{idle:?}");
+    let unused: Vec<_> = scripts().filter(|script| !imported.contains(&script.path[1..])).collect();
+    assert!(unused.is_empty(), "{unused:?}");
 }
 
 #[test]
 fn no_markup_is_made_of_text_and_nothing_comes_from_elsewhere() {
-    let makes_markup =
+    let forbidden =
         ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"];
     for script in scripts() {
-        for word in makes_markup {
-            assert!(!script.bytes.contains(word), "{} has {word}", script.path);
+        for word in forbidden {
+            assert!(!script.bytes.contains(word), "{} contains {word}", script.path);
         }
     }
     for asset in ASSETS {
-        // The name of a language, not an address.
+        // A namespace, which is never fetched.
         let text = asset.bytes.replace("http://www.w3.org/2000/svg", "");
         assert!(
             !text.contains("http://") && !text.contains("https://"),
-            "{} names another place",
+            "{} refers to another site",
             asset.path
         );
     }
     let index = ASSETS[0].bytes;
     let inline = ["style=", "<style", "onclick=", "onload=", "onerror=", "onsubmit=", "javascript:"];
-    assert!(inline.iter().all(|word| !index.contains(word)), "script or style stands in the markup");
+    assert!(inline.iter().all(|word| !index.contains(word)), "the markup contains inline script or style");
 }
 
 #[test]
 fn files_are_short() {
     for asset in ASSETS {
         let lines = asset.bytes.lines().count();
-        assert!(lines <= 260, "{} has {lines} lines: split it along what it does", asset.path);
+        assert!(lines <= 260, "{} has {lines} lines; split it", asset.path);
     }
 }
 
 #[test]
 fn a_tag_is_another_for_other_bytes() {
-    // The published values of FNV-1a with 64 bits.
+    // The published test values of 64-bit FNV-1a.
     assert_eq!(&tag(b""), b"\"cbf29ce484222325\"");
     assert_eq!(&tag(b"foobar"), b"\"85944171f73967e8\"");
     let tags: HashSet<&str> = ASSETS.iter().map(|asset| asset.etag).collect();

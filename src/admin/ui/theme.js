@@ -1,17 +1,17 @@
-// Dark or light: as the system has it, until somebody says otherwise.
+// The dark or light theme: that of the system unless the user chose the other one.
 
 import { byId, setText } from './dom.js';
 
 const KEY = 'matterhost.theme';
 const system = matchMedia('(prefers-color-scheme: dark)');
 
-/** Takes up what was chosen, and wires the button. */
+/** Applies the stored choice and adds the event listeners. */
 export function startTheme() {
   show();
   system.addEventListener('change', show);
   byId('theme').addEventListener('click', () => {
     const other = isDark() ? 'light' : 'dark';
-    // What the system has anyway is no choice: the page goes on following the system.
+    // Choosing the system's theme makes the page follow the system again.
     if (other === (system.matches ? 'dark' : 'light')) {
       localStorage.removeItem(KEY);
     } else {

@@ -1,60 +1,59 @@
-// What the reader wishes to see: search, filters, order. It is kept in the address, so that a reload and a link to a
-// colleague show the same.
+// The search, filters and order of the list, stored in the URL so that a reload or a shared link shows the same.
 
 import { byId, setAttribute } from './dom.js';
 
-// A list that is pointed at does not move beneath the pointer until this long after its last move.
-const HELD_MS = 2_000;
+// The list is not reordered under the pointer until this long after its last move.
+const HOLD_MS = 2_000;
 
-/** The reader's wish. `changed` is called when it is another one. */
+/** The filter of the list. `changed` is called on every change. */
 export class View {
   #changed;
-  #wish = { query: '', states: new Set(), sort: 'state', reverse: false };
+  #filter = { query: '', states: new Set(), sort: 'state', reverse: false };
   #account = null;
   #heldUntil = 0;
   #order = new Map();
 
   constructor(changed) {
     this.#changed = changed;
-    this.#fromAddress();
+    this.#loadFromUrl();
     this.#wireSearch();
     this.#wireSort();
     byId('scroller').addEventListener('pointermove', () => {
-      this.#heldUntil = performance.now() + HELD_MS;
+      this.#heldUntil = performance.now() + HOLD_MS;
     }, { passive: true });
     byId('scroller').addEventListener('pointerleave', () => {
       this.#heldUntil = 0;
     });
   }
 
-  get wish() {
-    return this.#wish;
+  get filter() {
+    return this.#filter;
   }
 
   get account() {
     return this.#account;
   }
 
-  /** The account whose details are open; the address remembers it. */
+  /** Sets the account whose details are open, and stores it in the URL. */
   set account(name) {
     this.#account = name;
-    this.#toAddress();
+    this.#storeInUrl();
   }
 
-  /** A press on a count: that state alone, and with a second press all again. */
+  /** Toggles a count: the first click filters by that state, the second shows all again. */
   press(kind) {
-    const { states } = this.#wish;
+    const { states } = this.#filter;
     const only = states.size === 1 && states.has(kind);
     this.#set({ states: new Set(kind === 'all' || only ? [] : [kind]) });
   }
 
-  /** Shows one kind of trouble. */
+  /** Filters the accounts with one problem. */
   only({ states, query }) {
     byId('search').value = query;
     this.#set({ states: new Set(states), query });
   }
 
-  /** Keeps accounts where they are while the pointer moves over them; what is new comes last meanwhile. */
+  /** Keeps the order of the accounts while the pointer moves over them; new accounts come last meanwhile. */
   hold(accounts) {
     if (performance.now() < this.#heldUntil) {
       const place = ({ name }) => this.#order.get(name) ?? Infinity;
@@ -65,15 +64,15 @@ export class View {
   }
 
   #set(part) {
-    Object.assign(this.#wish, part);
+    Object.assign(this.#filter, part);
     this.#heldUntil = 0;
-    this.#toAddress();
+    this.#storeInUrl();
     this.#changed();
   }
 
   #wireSearch() {
     const search = byId('search');
-    search.value = this.#wish.query;
+    search.value = this.#filter.query;
     search.addEventListener('input', () => this.#set({ query: search.value }));
     search.addEventListener('keydown', (event) => {
       if (event.key === 'Escape' && search.value === '') {
@@ -96,13 +95,13 @@ export class View {
   #wireSort() {
     const heads = [...document.querySelectorAll('[data-sort]')];
     const show = () => heads.forEach((head) => {
-      const { sort, reverse } = this.#wish;
+      const { sort, reverse } = this.#filter;
       const direction = reverse ? 'descending' : 'ascending';
       setAttribute(head, 'aria-sort', head.dataset.sort === sort ? direction : null);
     });
     for (const head of heads) {
       head.querySelector('button').addEventListener('click', () => {
-        const { sort, reverse } = this.#wish;
+        const { sort, reverse } = this.#filter;
         const same = head.dataset.sort === sort;
         this.#set({ sort: head.dataset.sort, reverse: same && !reverse });
         show();
@@ -111,11 +110,11 @@ export class View {
     show();
   }
 
-  #fromAddress() {
+  #loadFromUrl() {
     const address = new URLSearchParams(location.hash.slice(1));
     const list = (address.get('state') ?? '').split(',').filter(Boolean);
     this.#account = address.get('account');
-    this.#wish = {
+    this.#filter = {
       query: address.get('q') ?? '',
       states: new Set(list),
       sort: address.get('sort') ?? 'state',
@@ -123,8 +122,8 @@ export class View {
     };
   }
 
-  #toAddress() {
-    const { query, states, sort, reverse } = this.#wish;
+  #storeInUrl() {
+    const { query, states, sort, reverse } = this.#filter;
     const address = new URLSearchParams();
     const put = (name, value, is) => is && address.set(name, value);
     put('q', query, query !== '');

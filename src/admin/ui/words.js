@@ -1,57 +1,57 @@
-// What the API says, in the words of a person.
+// Describes the data of the API in plain words.
 
 /**
- * The states, worst first. `rank` orders the list: what only an operator can mend, then what mends itself.
- * `backoff` and `connecting` take turns while a server is away, so they share a rank: rows stay in place.
+ * The states, worst first. `rank` sorts the list: problems that need an operator, then those that pass by themselves.
+ * `backoff` and `connecting` alternate while a server is down, so they share a rank and rows stay where they are.
  */
 export const STATES = {
   tripped: {
     tone: 'bad',
     rank: 0,
     word: 'tripped',
-    means: 'Its restart budget is spent. It is tried again after a cooldown, or when you reset it.',
+    meaning: 'Its restart budget is used up. It is retried after a cooldown, or when you reset the budget.',
   },
   misconfigured: {
     tone: 'bad',
     rank: 1,
     word: 'misconfigured',
-    means: 'No retry can help until somebody changes the configuration or the server. It is asked now and then.',
+    meaning: 'Retries cannot succeed until the configuration or the server is changed. It is checked now and then.',
   },
   blocked: {
     tone: 'bad',
     rank: 2,
     word: 'blocked',
-    means: 'The account is disabled on the server, or its token is revoked. It goes on by itself when that is undone.',
+    meaning: 'The account is disabled on the server, or its token is revoked. It recovers by itself once it is enabled again.',
   },
   stalled: {
     tone: 'warn',
     rank: 3,
     word: 'stalled',
-    means: 'It is connected, but what it hears cannot be handed over: reading is paused. Nothing is lost.',
+    meaning: 'It is connected, but its events cannot be delivered, so reading is paused. Nothing is lost.',
   },
-  backoff: { tone: 'warn', rank: 4, word: 'backoff', means: 'It waits before its next connection.' },
-  connecting: { tone: 'busy', rank: 4, word: 'connecting', means: 'A connection is on its way.' },
-  catching_up: { tone: 'busy', rank: 5, word: 'catching up', means: 'What was missed is being fetched.' },
-  stopping: { tone: 'off', rank: 6, word: 'stopping', means: 'It was told to stop, and has not ended yet.' },
-  stopped: { tone: 'off', rank: 7, word: 'stopped', means: 'Nothing runs until somebody starts it.' },
-  ready: { tone: 'good', rank: 8, word: 'ready', means: 'Events flow.' },
+  backoff: { tone: 'warn', rank: 4, word: 'backoff', meaning: 'It is waiting before its next connection.' },
+  connecting: { tone: 'busy', rank: 4, word: 'connecting', meaning: 'A connection is being opened.' },
+  catching_up: { tone: 'busy', rank: 5, word: 'catching up', meaning: 'Missed posts are being fetched.' },
+  stopping: { tone: 'off', rank: 6, word: 'stopping', meaning: 'It is stopping and has not ended yet.' },
+  stopped: { tone: 'off', rank: 7, word: 'stopped', meaning: 'It does not run until someone starts it.' },
+  ready: { tone: 'good', rank: 8, word: 'ready', meaning: 'It is connected and receives events.' },
 };
 
-/** Endings that stop an account until somebody looks at it. */
-const STOPPED_ILL = new Set(['identity_changed']);
+/** The endings that stop an account until an operator fixes it. */
+const STOPPED_BY_ERROR = new Set(['identity_changed']);
 
-// Who is still connecting after that time is kept from it.
+// An account that is still connecting after this time counts as unhealthy.
 const SLOW_MS = 30_000;
 
-const UNKNOWN = { tone: 'warn', rank: 3, means: 'This page does not know that state.' };
+const UNKNOWN = { tone: 'warn', rank: 3, meaning: 'This page does not know this state.' };
 
 /**
- * Tone, rank, word and meaning of an account's state. `at` holds the time, `now`, and the names of the servers that are
- * `down`: an account waits for its server as `connecting`, and is not well.
+ * Returns the tone, rank, word and meaning of an account's state. `at` has the time as `now` and the servers that are
+ * `down`: an account that waits for one of them is unhealthy.
  */
 export function standing(account, at) {
   const known = STATES[account.state] ?? { ...UNKNOWN, word: spaced(account.state) };
-  if (account.state === 'stopped' && STOPPED_ILL.has(account.last_ending?.reason)) {
+  if (account.state === 'stopped' && STOPPED_BY_ERROR.has(account.last_ending?.reason)) {
     return { ...known, tone: 'bad', rank: 1 };
   }
   return waitsForServer(account, at) || isSlow(account, at) ? { ...known, tone: 'warn' } : known;
@@ -59,12 +59,12 @@ export function standing(account, at) {
 
 const isSlow = ({ state, since }, at) => state === 'connecting' && at.now - Date.parse(since) > SLOW_MS;
 
-/** Whether it is only its server that keeps the account from being ready. */
+/** Returns true if the account only waits for its server. */
 export const waitsForServer = ({ state, server }, at) =>
   (state === 'connecting' || state === 'backoff') && at.down.has(server);
 
-/** Whether something is wrong with the account that it does not get over in a moment. */
-export function isIll(account, at) {
+/** Returns true if the account has a problem that does not pass in a moment. */
+export function isUnhealthy(account, at) {
   const { tone } = standing(account, at);
   return tone === 'bad' || tone === 'warn';
 }
@@ -78,7 +78,7 @@ const STEPS = [
   [1_000, 's'],
 ];
 
-/** A time span in one number and its unit: `3 ms`, `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`. */
+/** Formats a duration as one number and a unit: `3 ms`, `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`. */
 export function span(ms) {
   if (ms < 95) {
     return `${Math.max(0, Math.round(ms))} ms`;
@@ -90,13 +90,13 @@ export function span(ms) {
   return `${Math.floor(ms / size)} ${unit}`;
 }
 
-/** How long ago that was: in whole seconds, for it is counted on. */
+/** Formats the time since then in whole seconds, because it counts up on the page. */
 export function ago(time, now) {
   const ms = now - Date.parse(time);
   return ms < 1000 ? 'now' : span(ms);
 }
 
-/** The time of day, with the day when it is not today's. */
+/** Formats the time of day, with the date if it is not today. */
 export function exact(time, now) {
   const date = new Date(time);
   const day = date.toDateString() === new Date(now).toDateString()
@@ -105,7 +105,7 @@ export function exact(time, now) {
   return day + date.toLocaleTimeString(undefined, { hour12: false });
 }
 
-/** The cause of an ending of that account's connection: its reason, and what the service says of it. */
+/** Describes the cause of an ending of that account's connection. */
 export function cause(ending, name) {
   const reason = spaced(ending.reason);
   if (TOUCHED[ending.reason]) {
@@ -119,45 +119,45 @@ export function cause(ending, name) {
   return whole ? said : `${reason}: ${said}`;
 }
 
-/** Endings that a change of the account on the server brings about. What the service says of them the details show. */
+/** The endings caused by a change of the account on the server; the details show the full cause. */
 export const TOUCHED = {
   stale: 'the account was changed on the server',
-  deaf: 'its socket heard nothing any more',
+  deaf: 'its socket stopped receiving events',
 };
 
-/** What a reason means that comes without a cause. */
+/** The meanings of reasons that come without a cause. */
 const REASONS = {
   operator_stop: 'stopped by an operator',
   operator_restart: 'restarted by an operator',
   config_changed: 'its configuration changed',
-  unauthorized: 'the token is refused (401): disabled, or revoked',
+  unauthorized: 'the token is refused (401): disabled or revoked',
   timeout: 'the server did not answer in time',
   hello_overdue: 'the server did not say hello in time',
   dropped_before_ready: 'the connection was dropped before it was ready',
   silent: 'the socket went silent',
-  panicked: 'a fault in matterhost: the handler of the connection panicked',
-  health_check_died: 'a fault in matterhost: the health check died',
-  delivery_died: 'a fault in matterhost: the delivery died',
-  arbiter_died: 'a fault in matterhost: a thread died',
+  panicked: 'a bug in matterhost: the connection panicked',
+  health_check_died: 'a bug in matterhost: the health check died',
+  delivery_died: 'a bug in matterhost: the delivery died',
+  arbiter_died: 'a bug in matterhost: a thread died',
 };
 
-/** An ending in words, and how long it took to be ready again. */
+/** Describes an ending, and the time until the account was ready again. */
 export function ending(it, name) {
   const back = it.back_after_ms === undefined || it.back_after_ms === null ? '' : `; back after ${span(it.back_after_ms)}`;
   return cause(it, name) + back;
 }
 
-const again = (account, now) => {
+const retry = (account, now) => {
   const wait = Date.parse(account.next_attempt ?? '') - now;
   if (Number.isNaN(wait)) {
     return '';
   }
-  return wait < 1000 ? '; again now' : `; again in ${span(wait)}`;
+  return wait < 1000 ? '; retrying now' : `; retrying in ${span(wait)}`;
 };
 
-const events = (count) => (count === 1 ? '1 event waits' : `${count} events wait`);
+const events = (count) => (count === 1 ? '1 event waiting' : `${count} events waiting`);
 
-/** Why the account is in its state; for one that is well, how its last connection ended. */
+/** Explains the state of an account; for a healthy one, describes its last ending. */
 export function why(account, at) {
   const { now } = at;
   switch (account.state) {
@@ -165,22 +165,22 @@ export function why(account, at) {
     case 'blocked':
     case 'misconfigured':
     case 'backoff':
-      return gist(account, at) + again(account, now);
+      return summary(account, at) + retry(account, now);
     case 'stalled':
-      return `${gist(account, at)}; ${events(account.queued ?? 0)}`;
+      return `${summary(account, at)}; ${events(account.queued ?? 0)}`;
     case 'connecting':
       return connecting(account, at);
     case 'catching_up':
       return catchingUp(account.catching_up);
     case 'stopped':
-      return gist(account, at);
+      return summary(account, at);
     default:
       return account.last_ending ? ending(account.last_ending, account.name) : '';
   }
 }
 
-/** The same without what changes all the time: what accounts with the same trouble have in common. */
-export function gist(account, at) {
+/** Explains the state without numbers and times, so that accounts with the same problem have the same text. */
+export function summary(account, at) {
   if (waitsForServer(account, at)) {
     return 'its server does not answer';
   }
@@ -188,20 +188,20 @@ export function gist(account, at) {
     return stalled(account.stalled_by ?? []);
   }
   const said = account.last_ending ? cause(account.last_ending, account.name) : '';
-  // The state has been said already.
+  // The state is already shown.
   return said.startsWith(`${account.state}: `) ? said.slice(account.state.length + 2) : said;
 }
 
 function connecting(account, at) {
   if (waitsForServer(account, at)) {
-    return gist(account, at);
+    return summary(account, at);
   }
-  return account.last_ending ? `after ${gist(account, at)}` : 'for the first time';
+  return account.last_ending ? `after ${summary(account, at)}` : 'first connection';
 }
 
 function stalled(by) {
-  const parts = [by.includes('store') && 'the store cannot be used', by.includes('sink') && 'its sink takes nothing'];
-  return parts.filter(Boolean).join(', and ') || 'nothing is taken from it';
+  const parts = [by.includes('store') && 'the store cannot be used', by.includes('sink') && 'its sink is not accepting events'];
+  return parts.filter(Boolean).join(', and ') || 'its events are not accepted';
 }
 
 function catchingUp(progress) {
@@ -214,5 +214,5 @@ function catchingUp(progress) {
 
 const COUNT = new Intl.NumberFormat('en');
 
-/** A number with its thousands apart. */
+/** Formats a number with thousands separators. */
 export const number = (value) => COUNT.format(value);

@@ -1,59 +1,62 @@
-//! What to do about each way in which a server or a token can fail.
+//! A remedy for each way in which a server or a token can fail.
 
 use matterhost_actors::mattermost::{DialError, DialErrorKind, RestError, RestErrorKind};
 
-use super::CheckResult;
+use super::report::CheckResult;
 
-/// What is wrong when a REST question fails.
+/// Describes a failed REST request.
 pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
     let remedy = match error.kind {
         RestErrorKind::Unreachable => {
-            "is the address right, and does the server run? is a firewall in between?"
+            "check the server's address, that the server is running, and firewalls in between"
         }
         RestErrorKind::Timeout => {
-            "ask again later; if it stays so, raise request_timeout or look at the server"
+            "try again later; if it persists, raise request_timeout or check the server"
         }
-        RestErrorKind::Tls => "for a certificate of your own authority, name its PEM file in ca_file",
+        RestErrorKind::Tls => "if the certificate is from a private authority, set ca_file to its PEM file",
         RestErrorKind::Unauthorized => {
             "enable the bot (System Console, or Integrations > Bot Accounts), or give it a new token"
         }
-        RestErrorKind::RateLimited { .. } => "wait a little, or lower requests_per_second",
-        RestErrorKind::NotFound => "is there a sub-path in the server's address? it belongs into url",
-        RestErrorKind::Redirect => "write the address to which the server redirects into url",
+        RestErrorKind::RateLimited { .. } => "wait a moment, or lower requests_per_second",
+        RestErrorKind::NotFound => "if the server is served under a sub-path, add it to url",
+        RestErrorKind::Redirect => "set url to the address that the server redirects to",
         RestErrorKind::NotJson | RestErrorKind::BadBody => {
-            "something else than Mattermost answers there: look at url, and at proxies in between"
+            "something other than Mattermost answers there: check url, and proxies in between"
         }
-        RestErrorKind::TooLarge => "something else than Mattermost answers there: look at url",
+        RestErrorKind::TooLarge => "something other than Mattermost answers there: check url",
         RestErrorKind::Server(_) => "look at the server's own log",
-        RestErrorKind::Refused(_) => "look at the account's permissions, and at proxies in between",
+        RestErrorKind::Refused(_) => "check the account's permissions, and proxies in between",
     };
-    failed(error.to_string(), remedy)
+    failure(error.to_string(), remedy)
 }
 
-/// What is wrong when a WebSocket cannot be opened.
+/// Describes a WebSocket that cannot be opened.
 pub(super) fn explain_dial_error(error: &DialError) -> CheckResult {
     let remedy = match error.kind {
         DialErrorKind::Unreachable => {
-            "REST works and the socket does not: look at firewalls and proxies in between"
+            "REST works and the socket does not: check firewalls and proxies in between"
         }
         DialErrorKind::Timeout => {
-            "ask again later; if it stays so, raise connect_timeout or look at the server"
+            "try again later; if it persists, raise connect_timeout or check the server"
         }
-        DialErrorKind::Tls => "for a certificate of your own authority, name its PEM file in ca_file",
-        DialErrorKind::Refused { status: 429, .. } => "wait a little, or lower requests_per_second",
+        DialErrorKind::Tls => "if the certificate is from a private authority, set ca_file to its PEM file",
+        DialErrorKind::Refused { status: 429, .. } => "wait a moment, or lower requests_per_second",
         DialErrorKind::Refused { .. } | DialErrorKind::NotWebSocket => {
-            "a proxy before the server must pass WebSocket upgrades on (Connection and Upgrade headers)"
+            "a proxy in front of the server must forward WebSocket upgrades (Connection and Upgrade headers)"
         }
-        DialErrorKind::Redirect => "write the address to which the server redirects into url",
+        DialErrorKind::Redirect => "set url to the address that the server redirects to",
     };
-    failed(error.to_string(), remedy)
+    failure(error.to_string(), remedy)
 }
 
-/// What is wrong when the socket opens and does not speak.
+/// Describes a WebSocket that opens but sends no hello.
 pub(super) fn explain_missing_hello(problem: String) -> CheckResult {
-    failed(problem, "a proxy before the server must pass WebSocket frames on; or the server took no token")
+    failure(
+        problem,
+        "a proxy in front of the server must forward WebSocket frames; or the server rejected the token",
+    )
 }
 
-fn failed(problem: String, remedy: &str) -> CheckResult {
+fn failure(problem: String, remedy: &str) -> CheckResult {
     CheckResult { ok: Some(false), problem: Some(problem), remedy: Some(remedy.into()), took_ms: None }
 }

@@ -1,90 +1,97 @@
-//! What a check found, as values, and as JSON.
+//! The results of a check, and their JSON.
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::ConfigError;
-use crate::config::Problem;
+use crate::config::{ConfigError, Problem};
 
-/// What a check found.
+/// The results of all tests.
 #[derive(Debug, Clone, Serialize)]
-pub struct CheckReport {
-    /// Whether everything works.
-    pub ok: bool,
+pub(super) struct CheckReport {
+    /// True if everything works.
+    pub(super) ok: bool,
     /// The servers, by name.
-    pub servers: Vec<ServerRow>,
+    pub(super) servers: Vec<ServerRow>,
     /// The accounts, by name.
-    pub accounts: Vec<AccountRow>,
-    /// Where cursors are kept between runs.
-    pub state: StateRow,
-    /// What is unwise in the configuration.
-    pub warnings: Vec<String>,
+    pub(super) accounts: Vec<AccountRow>,
+    /// The store of cursors.
+    pub(super) state: StateRow,
+    /// Warnings about the configuration.
+    pub(super) warnings: Vec<String>,
 }
 
-/// What was found of a server.
 #[derive(Debug, Clone, Serialize)]
-pub struct ServerRow {
-    /// Its name.
-    pub server: String,
-    /// Its address.
-    pub url: String,
-    /// Its version, as far as it says.
-    pub version: Option<String>,
-    /// Whether it answers.
-    pub reachable: CheckResult,
+pub(super) struct ServerRow {
+    pub(super) server: String,
+    pub(super) url: String,
+    /// The version that the server reports, if any.
+    pub(super) version: Option<String>,
+    /// The answer to a ping.
+    pub(super) reachable: CheckResult,
 }
 
-/// What was found of an account.
 #[derive(Debug, Clone, Serialize)]
-pub struct AccountRow {
-    /// Its name.
-    pub account: String,
-    /// Its server.
-    pub server: String,
-    /// The user that the token names.
-    pub user: Option<String>,
-    /// Whether the server takes the token.
-    pub token: CheckResult,
-    /// Whether the WebSocket says hello.
-    pub hello: CheckResult,
+pub(super) struct AccountRow {
+    pub(super) account: String,
+    pub(super) server: String,
+    /// Name of the user whom the token belongs to.
+    pub(super) user: Option<String>,
+    /// The answer to a REST request with the token.
+    pub(super) token: CheckResult,
+    /// The hello on a WebSocket.
+    pub(super) hello: CheckResult,
 }
 
-/// What was found of the place where cursors are kept.
 #[derive(Debug, Clone, Serialize)]
-pub struct StateRow {
+pub(super) struct StateRow {
     /// `disk` or `memory`.
-    pub store: &'static str,
-    /// The file, where there is one.
-    pub file: Option<String>,
-    /// Whether it can be used.
-    pub usable: CheckResult,
-    /// What else there is to say of it.
-    pub note: &'static str,
+    pub(super) store: &'static str,
+    /// The file of a store on disk.
+    pub(super) file: Option<String>,
+    pub(super) usable: CheckResult,
+    /// A remark on a usable store, or empty.
+    pub(super) note: &'static str,
 }
 
-/// One question and its answer.
+/// The result of one test.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct CheckResult {
-    /// Whether it was as it should be; `None` when it was not asked because of another failure.
-    pub ok: Option<bool>,
-    /// How long the answer took.
-    pub took_ms: Option<u64>,
-    /// What is wrong.
-    pub problem: Option<String>,
-    /// How to mend it.
-    pub remedy: Option<String>,
+pub(super) struct CheckResult {
+    /// True if the test passed; `None` if it was skipped because of another failure.
+    pub(super) ok: Option<bool>,
+    /// Time until the answer.
+    pub(super) took_ms: Option<u64>,
+    pub(super) problem: Option<String>,
+    pub(super) remedy: Option<String>,
 }
 
 impl CheckReport {
-    /// The report as one JSON object and a line end.
-    pub fn json(&self) -> String {
-        // Texts, numbers and bools cannot fail to be written.
+    /// Formats the report as one JSON object and a line end.
+    pub(super) fn json(&self) -> String {
+        // Serializing text, numbers and bools cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
 
-/// What `check --json` prints of a configuration that cannot be used.
-pub fn config_error_json(error: &ConfigError) -> String {
+impl ServerRow {
+    pub(super) fn is_ok(&self) -> bool {
+        self.reachable.ok == Some(true)
+    }
+}
+
+impl AccountRow {
+    pub(super) fn is_ok(&self) -> bool {
+        self.token.ok == Some(true) && self.hello.ok == Some(true)
+    }
+}
+
+impl StateRow {
+    pub(super) fn is_ok(&self) -> bool {
+        self.usable.ok == Some(true)
+    }
+}
+
+/// Formats what `check --json` prints for an invalid configuration.
+pub(super) fn config_error_json(error: &ConfigError) -> String {
     let problem = |problem: &Problem| {
         json!({
             "key": problem.key, "origin": problem.origin, "problem": problem.message, "remedy": problem.remedy,

@@ -1,31 +1,32 @@
-//! A report as a person reads it: tables, and beneath them what to do.
+//! The report as tables, followed by a remedy for each failure.
 
 use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, Table, presets};
 
-use super::{AccountRow, CheckReport, CheckResult, ServerRow, StateRow};
+use super::report::{AccountRow, CheckReport, CheckResult, ServerRow, StateRow};
 
 impl CheckReport {
-    /// The report as tables; `colours` are for a terminal.
-    pub fn table(&self, colours: bool) -> String {
+    /// Formats the report as tables, with colors for a terminal.
+    pub(super) fn table(&self, colors: bool) -> String {
         let mut text = String::new();
-        let headed = |header: &[&str]| {
+        let with_header = |header: &[&str]| {
             let mut table = Table::new();
             table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-            table.set_header(header.iter().map(|name| bold(name, colours)));
+            table.set_header(header.iter().map(|name| bold(name, colors)));
             table
         };
-        let mut servers = headed(&["server", "address", "reachable", "version"]);
-        servers.add_rows(self.servers.iter().map(|row| row.cells(colours)));
-        let mut accounts = headed(&["account", "server", "token", "user", "hello"]);
-        accounts.add_rows(self.accounts.iter().map(|row| row.cells(colours)));
-        // Writing into a String cannot fail.
-        let mut state = headed(&["state", "file", "usable"]);
-        state.add_row(self.state.cells(colours));
+        let mut servers = with_header(&["server", "address", "reachable", "version"]);
+        servers.add_rows(self.servers.iter().map(|row| row.cells(colors)));
+        let mut accounts = with_header(&["account", "server", "token", "user", "hello"]);
+        accounts.add_rows(self.accounts.iter().map(|row| row.cells(colors)));
+        let mut state = with_header(&["state", "file", "usable"]);
+        state.add_row(self.state.cells(colors));
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "{servers}\n\n{accounts}\n\n{state}\n");
-        for (name, finding) in self.failures() {
-            let (problem, remedy) = (told(finding.problem.as_ref()), told(finding.remedy.as_ref()));
+        for (name, result) in self.failures() {
+            let problem = result.problem.as_deref().unwrap_or_default();
+            let remedy = result.remedy.as_deref().unwrap_or_default();
             let _ = writeln!(text, "✗ {name}: {problem}\n  → {remedy}");
         }
         for warning in &self.warnings {
@@ -39,62 +40,58 @@ impl CheckReport {
         let accounts =
             self.accounts.iter().flat_map(|row| [(&*row.account, &row.token), (&*row.account, &row.hello)]);
         let state = [("state", &self.state.usable)];
-        servers.chain(accounts).chain(state).filter(|(_, finding)| finding.ok == Some(false)).collect()
+        servers.chain(accounts).chain(state).filter(|(_, result)| result.ok == Some(false)).collect()
     }
 
     fn summary(&self) -> String {
-        let well = self.accounts.iter().filter(|row| row.hello.ok == Some(true)).count();
-        format!("{well} of {} accounts work\n", self.accounts.len())
+        let working = self.accounts.iter().filter(|row| row.hello.ok == Some(true)).count();
+        format!("{working} of {} accounts work\n", self.accounts.len())
     }
 }
 
 impl ServerRow {
-    fn cells(&self, colours: bool) -> Vec<Cell> {
+    fn cells(&self, colors: bool) -> Vec<Cell> {
         let version = self.version.as_deref().unwrap_or("–");
-        vec![Cell::new(&self.server), Cell::new(&self.url), self.reachable.cell(colours), Cell::new(version)]
+        vec![Cell::new(&self.server), Cell::new(&self.url), self.reachable.cell(colors), Cell::new(version)]
     }
 }
 
 impl AccountRow {
-    fn cells(&self, colours: bool) -> Vec<Cell> {
+    fn cells(&self, colors: bool) -> Vec<Cell> {
         let user = self.user.as_ref().map_or("–".to_owned(), |user| format!("@{user}"));
         vec![
             Cell::new(&self.account),
             Cell::new(&self.server),
-            self.token.cell(colours),
+            self.token.cell(colors),
             Cell::new(user),
-            self.hello.cell(colours),
+            self.hello.cell(colors),
         ]
     }
 }
 
 impl StateRow {
-    fn cells(&self, colours: bool) -> Vec<Cell> {
+    fn cells(&self, colors: bool) -> Vec<Cell> {
         let file = self.file.as_deref().unwrap_or("–");
-        vec![Cell::new(self.store), Cell::new(file), self.usable.cell_with(self.note, colours)]
+        vec![Cell::new(self.store), Cell::new(file), self.usable.cell_with(self.note, colors)]
     }
 }
 
 impl CheckResult {
-    fn cell(&self, colours: bool) -> Cell {
-        self.cell_with("", colours)
+    fn cell(&self, colors: bool) -> Cell {
+        self.cell_with("", colors)
     }
 
-    fn cell_with(&self, note: &str, colours: bool) -> Cell {
-        let (text, colour) = match (self.ok, self.took_ms) {
+    fn cell_with(&self, note: &str, colors: bool) -> Cell {
+        let (text, color) = match (self.ok, self.took_ms) {
             (Some(true), Some(took)) => (format!("✓ {took} ms"), Color::Green),
             (Some(true), None) => (format!("✓ {note}").trim_end().to_owned(), Color::Green),
             (Some(false), _) => ("✗".to_owned(), Color::Red),
-            (None, _) => ("– not asked".to_owned(), Color::DarkGrey),
+            (None, _) => ("– not tested".to_owned(), Color::DarkGrey),
         };
-        if colours { Cell::new(text).fg(colour) } else { Cell::new(text) }
+        if colors { Cell::new(text).fg(color) } else { Cell::new(text) }
     }
 }
 
-fn bold(name: &str, colours: bool) -> Cell {
-    if colours { Cell::new(name).add_attribute(Attribute::Bold) } else { Cell::new(name) }
-}
-
-fn told(text: Option<&String>) -> &str {
-    text.map_or("", String::as_str)
+fn bold(name: &str, colors: bool) -> Cell {
+    if colors { Cell::new(name).add_attribute(Attribute::Bold) } else { Cell::new(name) }
 }

@@ -1,5 +1,3 @@
-//! What a bot of the demo hears.
-
 use std::{sync::Arc, time::Instant};
 
 use matterhost_actors::{
@@ -8,7 +6,7 @@ use matterhost_actors::{
 };
 use tokio::{sync::watch, time::timeout_at};
 
-/// A sink that counts posts.
+/// A sink that counts the posts that a bot receives.
 pub(super) struct CountingSink {
     posts: watch::Sender<usize>,
 }
@@ -20,16 +18,16 @@ impl Default for CountingSink {
 }
 
 impl CountingSink {
-    /// Posts heard so far, each as often as it came.
+    /// Returns the number of posts received so far, duplicates included.
     pub(super) fn posts(&self) -> usize {
         *self.posts.borrow()
     }
 
-    /// Waits until so many posts were heard, or until the deadline.
+    /// Waits until `posts` posts were received, or until the deadline.
     pub(super) async fn wait_for_posts(&self, posts: usize, deadline: Instant) {
-        let mut heard = self.posts.subscribe();
-        // Whether it was in time is read from the count.
-        let _ = timeout_at(deadline.into(), heard.wait_for(|heard| *heard >= posts)).await;
+        let mut received = self.posts.subscribe();
+        // The caller compares the count, so a timeout needs no answer here.
+        let _ = timeout_at(deadline.into(), received.wait_for(|received| *received >= posts)).await;
     }
 }
 

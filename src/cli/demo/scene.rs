@@ -18,16 +18,15 @@ use matterhost_simulator::{Account, Simulator};
 
 use super::counting_sink::CountingSink;
 
-/// The bots, by what they might be for.
 const BOTS: [&str; 3] = ["helpdesk", "deploys", "oncall"];
 const PEOPLE: [&str; 2] = ["ana", "ben"];
-/// A demo is short: it polls more often than a host in the field.
+/// Shorter than the default, because a demo is short.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// And pings more often, too.
+/// Shorter than the default, for the same reason.
 const PING_LIMITS: PingSettings =
     PingSettings { interval: Duration::from_secs(3), timeout: Duration::from_secs(2) };
 
-/// Everything that the demo plays with.
+/// The simulated server with its users, and the host with its bots.
 pub(super) struct Scene {
     pub(super) simulator: Arc<Simulator>,
     pub(super) channel: String,
@@ -37,15 +36,15 @@ pub(super) struct Scene {
     pub(super) observer: Observer,
 }
 
-/// A bot and what it hears.
+/// A bot and its sink.
 pub(super) struct Bot {
     pub(super) name: String,
     pub(super) user_id: String,
-    pub(super) ears: Arc<CountingSink>,
+    pub(super) sink: Arc<CountingSink>,
 }
 
 impl Scene {
-    /// Starts a server and a Supervisor, and hosts the bots.
+    /// Starts the server and a Supervisor, and adds the bots.
     pub(super) async fn start() -> anyhow::Result<Self> {
         let simulator = Simulator::start().context("cannot start the simulated server")?;
         let team = simulator.create_team("company");
@@ -66,11 +65,11 @@ impl Scene {
         let simulator = Arc::new(simulator);
         let mut scene =
             Self { simulator, channel, people: people.into(), bots: Vec::new(), supervisor, observer };
-        scene.host(&team).await?;
+        scene.add_bots(&team).await?;
         Ok(scene)
     }
 
-    async fn host(&mut self, team: &str) -> anyhow::Result<()> {
+    async fn add_bots(&mut self, team: &str) -> anyhow::Result<()> {
         let url = self.simulator.url().parse().context("the simulator's address")?;
         let user_agent = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
         let client = ClientConfig::new(url, None, ClientLimits::default(), user_agent);
@@ -82,37 +81,37 @@ impl Scene {
             let account = self.simulator.create_bot(bot);
             self.simulator.add_to_team(team, &account.user_id);
             self.simulator.add_to_channel_quietly(&self.channel, &account.user_id);
-            let ears = Arc::new(CountingSink::default());
+            let sink = Arc::new(CountingSink::default());
             let token = Token::new(account.token.as_str())?;
             let spec =
-                AccountSpec { name: AccountName::new(bot)?, server: name.clone(), token, sink: ears.clone() };
+                AccountSpec { name: AccountName::new(bot)?, server: name.clone(), token, sink: sink.clone() };
             self.supervisor.send(AddAccount(spec)).await??;
-            self.bots.push(Bot { name: bot.into(), user_id: account.user_id, ears });
+            self.bots.push(Bot { name: bot.into(), user_id: account.user_id, sink });
         }
         Ok(())
     }
 
-    /// Whether all bots are ready now.
+    /// Returns true if all bots are ready now.
     pub(super) async fn all_ready(&self) -> anyhow::Result<bool> {
-        let accounts = self.supervisor.send(ListAccounts).await.context("the Supervisor is gone")?;
+        let accounts = self.supervisor.send(ListAccounts).await.context("the Supervisor has stopped")?;
         Ok(accounts.iter().all(|account| account.state == AccountState::Ready))
     }
 
-    /// Starts the server when the script could not. Nobody is enabled here: that moves `update_at` and ends the
-    /// connection of a bot that was well.
+    /// Starts the server if the script left it stopped. Enables no bot, because that would change `update_at` and end
+    /// the connection of a healthy bot.
     pub(super) fn restore_server(&self) -> anyhow::Result<()> {
         if !self.simulator.is_listening() {
-            self.simulator.start_server().context("cannot start the simulated server again")?;
+            self.simulator.start_server().context("cannot restart the simulated server")?;
         }
         Ok(())
     }
 
-    /// Posts made in the channel so far.
+    /// Returns the number of posts in the channel.
     pub(super) fn posts_created(&self) -> usize {
         self.simulator.posts_in(&self.channel).len()
     }
 
-    /// One more post after the last blow.
+    /// Posts once more after the last fault.
     pub(super) fn post_final_message(&self) {
         if let Some(person) = self.people.first() {
             self.simulator.post(&person.user_id, &self.channel, "Good night, bots.");

@@ -1,4 +1,4 @@
-//! What a person sees of the demo: a live table on a terminal, plain lines elsewhere, a summary at the end.
+//! The output of the demo: a live table on a terminal, plain lines elsewhere, and a summary at the end.
 
 use std::{
     collections::VecDeque,
@@ -16,37 +16,37 @@ use matterhost_actors::model::{AccountSnapshot, AccountState};
 
 use super::{
     scene::Scene,
-    tally::{BotStats, DemoStats},
+    stats::{BotStats, DemoStats},
 };
 use crate::telemetry::color;
 
-/// Lines of news under the table.
-const NEWS: usize = 8;
+/// Number of recent lines under the table.
+const RECENT_LINES: usize = 8;
 
-/// Where the demo is shown.
+/// Standard output, as a terminal or as plain lines.
 pub(super) struct Screen {
-    live: bool,
-    colours: bool,
-    news: VecDeque<String>,
-    /// How many lines the last picture took.
+    is_terminal: bool,
+    colors: bool,
+    recent: VecDeque<String>,
+    /// Number of lines of the last redraw.
     drawn: u16,
 }
 
 impl Screen {
-    pub(super) fn new(terminal: bool) -> Self {
-        let colours = color::is_enabled(&io::stdout());
-        Self { live: terminal, colours, news: VecDeque::new(), drawn: 0 }
+    pub(super) fn new(is_terminal: bool) -> Self {
+        let colors = color::is_enabled(&io::stdout());
+        Self { is_terminal, colors, recent: VecDeque::new(), drawn: 0 }
     }
 
-    /// Something happened.
+    /// Shows a line about something that happened.
     pub(super) fn line(&mut self, line: &str) -> io::Result<()> {
-        if !self.live {
+        if !self.is_terminal {
             return writeln!(io::stdout().lock(), "{line}");
         }
-        if self.news.len() == NEWS {
-            self.news.pop_front();
+        if self.recent.len() == RECENT_LINES {
+            self.recent.pop_front();
         }
-        self.news.push_back(line.to_owned());
+        self.recent.push_back(line.to_owned());
         Ok(())
     }
 
@@ -54,19 +54,19 @@ impl Screen {
     pub(super) fn draw(
         &mut self,
         scene: &Scene,
-        tally: &DemoStats,
+        stats: &DemoStats,
         accounts: &[AccountSnapshot],
     ) -> io::Result<()> {
-        if !self.live {
+        if !self.is_terminal {
             return Ok(());
         }
-        let mut text = self.table(scene, tally, accounts).to_string();
+        let mut text = self.table(scene, stats, accounts).to_string();
         text.push_str("\n\n");
-        for line in &self.news {
+        for line in &self.recent {
             text.push_str(line);
             text.push('\n');
         }
-        text.push_str("Ctrl-C ends it.\n");
+        text.push_str("Press Ctrl-C to exit.\n");
         let mut out = io::stdout().lock();
         if self.drawn > 0 {
             queue!(out, MoveUp(self.drawn))?;
@@ -77,45 +77,45 @@ impl Screen {
         out.flush()
     }
 
-    /// The last picture: what each heard, how soon it was back, and who heard too little or too much.
+    /// Prints the final table, the number of posts that each bot received, and the bots in `failed`, whose number is
+    /// wrong.
     pub(super) fn summary(
         &self,
         scene: &Scene,
-        tally: &DemoStats,
+        stats: &DemoStats,
         accounts: &[AccountSnapshot],
-        wrong: &[String],
+        failed: &[String],
     ) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        let made = scene.posts_created();
-        writeln!(out, "\n{}\n", self.table(scene, tally, accounts))?;
+        let created = scene.posts_created();
+        writeln!(out, "\n{}\n", self.table(scene, stats, accounts))?;
         for bot in &scene.bots {
-            let endings = tally.stats(&bot.name).map_or_else(String::new, endings);
-            writeln!(out, "{}: {made} posts made, {} heard; {endings}", bot.name, bot.ears.posts())?;
+            let endings = stats.of(&bot.name).map_or_else(String::new, endings);
+            writeln!(out, "{}: {created} posts created, {} received; {endings}", bot.name, bot.sink.posts())?;
         }
-        if wrong.is_empty() {
-            writeln!(out, "Every bot heard every post, once.")
+        if failed.is_empty() {
+            writeln!(out, "Every bot received every post exactly once.")
         } else {
-            writeln!(out, "NOT WHAT WAS SAID: {}", wrong.join(", "))
+            writeln!(out, "FAILED: missing or duplicate posts: {}", failed.join(", "))
         }
     }
 
-    fn table(&self, scene: &Scene, tally: &DemoStats, accounts: &[AccountSnapshot]) -> Table {
+    fn table(&self, scene: &Scene, stats: &DemoStats, accounts: &[AccountSnapshot]) -> Table {
         let mut table = Table::new();
         table.load_preset(UTF8_HORIZONTAL_ONLY);
-        let heads = [
+        table.set_header([
             "bot",
             "state",
             "generation",
             "restarts",
             "budget left",
-            "heard",
-            "back after (median, longest)",
-        ];
-        table.set_header(heads);
+            "received",
+            "ready after (median, longest)",
+        ]);
         for account in accounts {
             let name = account.account.as_str();
-            let heard = scene.bots.iter().find(|bot| bot.name == name).map_or(0, |bot| bot.ears.posts());
-            let back = tally.stats(name).map_or_else(String::new, |stats| back_after(&stats.back_after));
+            let received = scene.bots.iter().find(|bot| bot.name == name).map_or(0, |bot| bot.sink.posts());
+            let recovery = stats.of(name).map_or_else(String::new, |bot| median_and_max(&bot.recovery_times));
             let number = |value: u64| Cell::new(value).set_alignment(CellAlignment::Right);
             table.add_row([
                 Cell::new(name),
@@ -123,8 +123,8 @@ impl Screen {
                 number(account.generation.0),
                 number(account.restarts),
                 number(account.budget_left.into()),
-                Cell::new(heard).set_alignment(CellAlignment::Right),
-                Cell::new(back),
+                Cell::new(received).set_alignment(CellAlignment::Right),
+                Cell::new(recovery),
             ]);
         }
         table
@@ -132,7 +132,7 @@ impl Screen {
 
     fn state(&self, state: AccountState) -> Cell {
         let cell = Cell::new(state);
-        let colour = match state {
+        let color = match state {
             AccountState::Ready => Color::Green,
             AccountState::Connecting
             | AccountState::CatchingUp
@@ -144,12 +144,12 @@ impl Screen {
             | AccountState::Tripped
             | AccountState::Stopped => Color::Red,
         };
-        if self.colours { cell.fg(colour) } else { cell }
+        if self.colors { cell.fg(color) } else { cell }
     }
 }
 
-/// The median and the longest of some times, or nothing.
-fn back_after(times: &[Duration]) -> String {
+/// Formats the median and the longest of some times; empty if there are none.
+fn median_and_max(times: &[Duration]) -> String {
     let mut sorted = times.to_vec();
     sorted.sort();
     match (sorted.get(sorted.len() / 2), sorted.last()) {
@@ -158,7 +158,7 @@ fn back_after(times: &[Duration]) -> String {
     }
 }
 
-/// Why the Connections ended, each kind with its number.
+/// Formats the reasons why the Connections of a bot ended, with the count of each.
 fn endings(stats: &BotStats) -> String {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
     for ending in &stats.endings {
@@ -168,7 +168,7 @@ fn endings(stats: &BotStats) -> String {
         }
     }
     if kinds.is_empty() {
-        return "one connection, all the time".into();
+        return "no connection ended".into();
     }
     kinds.iter().map(|(kind, count)| format!("{kind} × {count}")).collect::<Vec<_>>().join(", ")
 }
@@ -178,10 +178,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_as_median_and_longest() {
+    fn times_are_shown_as_median_and_longest() {
         let ms = Duration::from_millis;
-        assert_eq!(back_after(&[]), "");
-        assert_eq!(back_after(&[ms(900), ms(10), ms(30)]), "30 ms, 900 ms");
+        assert_eq!(median_and_max(&[]), "");
+        assert_eq!(median_and_max(&[ms(900), ms(10), ms(30)]), "30 ms, 900 ms");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What happens to the bots of the demo, on a thread of its own: people chat, and blows fall.
+//! The script of the demo, on a thread of its own: people chat, and faults are injected.
 
 use std::{
     sync::{
@@ -14,15 +14,14 @@ use tokio::sync::mpsc as tokio_mpsc;
 
 use super::scene::Scene;
 
-/// From one post to the next.
+/// Time between two posts.
 const POST_EVERY: Duration = Duration::from_millis(300);
-/// From one blow to the next: time enough to see that all is well again.
+/// Time between two faults: enough to see the bots recover.
 const FAULT_EVERY: Duration = Duration::from_secs(5);
-/// How long a bot is disabled, and how long the server is away.
-const AWAY: Duration = Duration::from_millis(1_500);
-
-/// Blows that may wait to be told: one falls in seconds, and is told in moments.
-const UNTOLD: usize = 16;
+/// Time for which a bot is disabled or the server is stopped.
+const OUTAGE: Duration = Duration::from_millis(1_500);
+/// Capacity of the channel of faults; one arrives every few seconds and is shown at once.
+const FAULT_QUEUE: usize = 16;
 
 const TALK: [&str; 5] = [
     "The printer on the second floor is out of paper again.",
@@ -32,11 +31,11 @@ const TALK: [&str; 5] = [
     "Lunch?",
 ];
 
-/// Something that was done to a bot or to the server.
+/// A fault that was injected, or undone.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
     pub(super) kind: FaultKind,
-    /// The bot, or nobody when the server itself was struck.
+    /// The bot; `None` for a fault of the server itself.
     pub(super) bot: Option<String>,
     pub(super) at: Instant,
 }
@@ -52,20 +51,21 @@ pub(super) enum FaultKind {
     ServerStarted,
 }
 
-/// The script under way. It ends when it is stopped or dropped.
+/// The running script. It ends when it is stopped or dropped.
 pub(super) struct Script {
     stop: Sender<()>,
     faults: tokio_mpsc::Receiver<Fault>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-struct Stagehand {
+/// The thread's own part of a [`Script`].
+struct Runner {
     simulator: Arc<Simulator>,
     channel: String,
     people: Vec<String>,
     bots: Vec<(String, String)>,
-    told: tokio_mpsc::Sender<Fault>,
-    /// What is to be undone, and when.
+    reports: tokio_mpsc::Sender<Fault>,
+    /// The action that undoes the last fault, and its time.
     undo: Option<(Instant, Undo)>,
     posts: usize,
     faults: usize,
@@ -79,30 +79,30 @@ enum Undo {
 impl Script {
     pub(super) fn start(scene: &Scene) -> Self {
         let (stop, stopped) = mpsc::channel();
-        let (told, faults) = tokio_mpsc::channel(UNTOLD);
-        let mut stagehand = Stagehand {
+        let (reports, faults) = tokio_mpsc::channel(FAULT_QUEUE);
+        let mut runner = Runner {
             simulator: scene.simulator.clone(),
             channel: scene.channel.clone(),
             people: scene.people.iter().map(|person| person.user_id.clone()).collect(),
             bots: scene.bots.iter().map(|bot| (bot.name.clone(), bot.user_id.clone())).collect(),
-            told,
+            reports,
             undo: None,
             posts: 0,
             faults: 0,
         };
-        let thread = thread::spawn(move || stagehand.play(&stopped));
+        let thread = thread::spawn(move || runner.run(&stopped));
         Self { stop, faults, thread: Some(thread) }
     }
 
-    /// Waits for the next blow.
+    /// Waits for the next fault.
     pub(super) async fn next_fault(&mut self) -> Option<Fault> {
         self.faults.recv().await
     }
 
-    /// Ends it, and waits until nothing more can fall.
+    /// Stops the script and waits for its thread.
     pub(super) fn stop(mut self) {
         self.faults.close();
-        // It may have ended by itself.
+        // The thread may have ended already.
         let _ = self.stop.send(());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -110,8 +110,8 @@ impl Script {
     }
 }
 
-impl Stagehand {
-    fn play(&mut self, stopped: &Receiver<()>) {
+impl Runner {
+    fn run(&mut self, stopped: &Receiver<()>) {
         let mut next_fault_at = Instant::now() + FAULT_EVERY;
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(POST_EVERY) {
             self.chat();
@@ -119,7 +119,7 @@ impl Stagehand {
                 self.undo();
             }
             if Instant::now() >= next_fault_at {
-                self.strike();
+                self.inject();
                 next_fault_at += FAULT_EVERY;
             }
         }
@@ -134,31 +134,31 @@ impl Stagehand {
         self.posts += 1;
     }
 
-    /// Each blow falls on the next bot, and after all five kinds it begins anew.
-    fn strike(&mut self) {
+    /// Injects the next of five kinds of faults, into the next bot.
+    fn inject(&mut self) {
         let (bot, user_id) = self.bots[self.faults % self.bots.len()].clone();
-        let undo_at = Instant::now() + AWAY;
+        let undo_at = Instant::now() + OUTAGE;
         match self.faults % 5 {
             0 => {
-                self.tell(FaultKind::Disabled, Some(&bot));
+                self.report(FaultKind::Disabled, Some(&bot));
                 self.simulator.disable(&user_id);
                 self.undo = Some((undo_at, Undo::Enable { bot, user_id }));
             }
             1 => {
-                self.tell(FaultKind::Cycled, Some(&bot));
+                self.report(FaultKind::Cycled, Some(&bot));
                 self.simulator.cycle(&user_id);
             }
             2 => {
-                self.tell(FaultKind::Reset, Some(&bot));
+                self.report(FaultKind::Reset, Some(&bot));
                 self.simulator.reset_connections(&user_id);
             }
             3 => {
-                self.tell(FaultKind::ServerStopped, None);
+                self.report(FaultKind::ServerStopped, None);
                 self.simulator.stop_server();
                 self.undo = Some((undo_at, Undo::StartServer));
             }
             _ => {
-                self.tell(FaultKind::TokenToggled, Some(&bot));
+                self.report(FaultKind::TokenToggled, Some(&bot));
                 self.simulator.deafen(&user_id);
             }
         }
@@ -168,21 +168,21 @@ impl Stagehand {
     fn undo(&mut self) {
         match self.undo.take() {
             Some((_, Undo::Enable { bot, user_id })) => {
-                self.tell(FaultKind::Enabled, Some(&bot));
+                self.report(FaultKind::Enabled, Some(&bot));
                 self.simulator.enable(&user_id);
             }
             Some((_, Undo::StartServer)) if self.simulator.start_server().is_ok() => {
-                self.tell(FaultKind::ServerStarted, None);
+                self.report(FaultKind::ServerStarted, None);
             }
-            // The port was taken meanwhile: tried again with the next post.
+            // The port is in use by another process: try again with the next post.
             Some((at, Undo::StartServer)) => self.undo = Some((at, Undo::StartServer)),
             None => {}
         }
     }
 
-    fn tell(&self, kind: FaultKind, bot: Option<&str>) {
+    fn report(&self, kind: FaultKind, bot: Option<&str>) {
         let bot = bot.map(str::to_owned);
-        // Nobody listens any more at the very end.
-        let _ = self.told.blocking_send(Fault { kind, bot, at: Instant::now() });
+        // The receiver is closed when the script is stopped.
+        let _ = self.reports.blocking_send(Fault { kind, bot, at: Instant::now() });
     }
 }

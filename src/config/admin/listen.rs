@@ -1,27 +1,25 @@
-//! Where the API listens.
-
 use std::{
     net::{SocketAddr, ToSocketAddrs as _},
     path::PathBuf,
 };
 
 use super::DEFAULT_BIND;
-use crate::config::{servers::ReadContext, table::TableReader};
+use crate::config::{key_reader::TableReader, servers::ReadContext};
 
-/// A path of a socket has at most so many bytes (`sun_path`, less the NUL).
+/// The longest path of a socket, in bytes (`sun_path` without its NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Where the API listens.
+/// The address that the API listens at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// At a TCP address.
+    /// A TCP address.
     Tcp {
-        /// The address.
+        /// The IP address and port.
         address: SocketAddr,
-        /// Whether the operator named another than the usual one: one that is taken then ends the host at its start.
+        /// True if the address is not the default one. The host fails to start if such an address is taken.
         explicit: bool,
     },
-    /// At a socket in the file system; who may open it may do everything that no token is asked for.
+    /// A Unix socket. Anyone who can open it has full access unless a token is set.
     Unix(PathBuf),
 }
 
@@ -31,13 +29,13 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     let unix = section.optional::<PathBuf>("unix").map(|path| context.directory.join(path));
     let bind = section.read("bind", DEFAULT_BIND.to_owned());
     if explicit && section.has("unix") {
-        section.refuse("unix", "bind and unix are given together", "keep one of them");
+        section.refuse("unix", "bind and unix are set together", "keep one of them");
         return None;
     }
     match unix {
         Some(path) if path.as_os_str().len() > LONGEST_SOCKET_PATH => {
-            let what = format!("{} is too long for a socket", path.display());
-            section.refuse("unix", what, format!("take a path of at most {LONGEST_SOCKET_PATH} bytes"));
+            let message = format!("{} is too long for a Unix socket", path.display());
+            section.refuse("unix", message, format!("use a path of at most {LONGEST_SOCKET_PATH} bytes"));
             None
         }
         Some(path) => Some(ListenAddress::Unix(path)),
@@ -49,12 +47,12 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
 
 fn address(section: &mut TableReader<'_>, bind: &str) -> Option<SocketAddr> {
     let remedy = "write an address and a port, like 127.0.0.1:8466 or [::1]:8466";
-    // A name would be looked up by DNS, and could mean another machine tomorrow; but this one is everywhere the same.
+    // `localhost` is safe to resolve here. Other names need DNS and may point to another machine later.
     let local = bind.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let bind = local.as_deref().unwrap_or(bind);
     let parsed = bind.parse::<SocketAddr>().ok().and_then(|address| address.to_socket_addrs().ok()?.next());
     if parsed.is_none() {
-        section.refuse("bind", format!("{bind:?} is no address with a port"), remedy);
+        section.refuse("bind", format!("{bind:?} is not an address with a port"), remedy);
     }
     parsed
 }

@@ -1,22 +1,20 @@
-//! When the host as a whole counts as ready.
-
 use config::ValueKind;
 
 use crate::config::value::ConfigValue;
 
-/// When the host as a whole counts as ready.
+/// The rule by which the host as a whole counts as ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadyPolicy {
-    /// When every account is.
+    /// Every account is ready.
     All,
-    /// When one account is.
+    /// At least one account is ready.
     Any,
-    /// When so many of a hundred are, 1 to 100.
+    /// At least this percentage of the accounts is ready, 1 to 100.
     Share(u8),
 }
 
 impl ReadyPolicy {
-    /// Whether so many of all accounts are enough. Of no accounts none is missing.
+    /// Returns true if `ready` of `all` accounts are enough. A host without accounts is ready.
     pub fn is_met(self, ready: usize, all: usize) -> bool {
         match self {
             Self::All => ready >= all,

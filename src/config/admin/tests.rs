@@ -1,11 +1,10 @@
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 use config::{Map, Value};
 
 use super::*;
-use crate::config::table::Diagnostics;
 
-/// Reads the section from these keys. Gives back what is wrong, by key.
+/// Reads the section from these keys and returns the problems as key and message.
 fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
     let mut report = Diagnostics::default();
     let values: Map<String, Value> = keys.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
@@ -23,13 +22,13 @@ fn nobody_else_may_reach_it_without_a_token_and_a_secret_way() {
     let plain = ("allow_plaintext", Value::from(true));
     assert_eq!(problems(&[]), []);
     assert_eq!(problems(std::slice::from_ref(&open)).len(), 2);
-    let [(key, what)] = &problems(&[open.clone(), token.clone()])[..] else { panic!() };
-    assert!(key == "admin.bind" && what.contains("in the clear"), "{what}");
-    let [(key, what)] = &problems(&[open.clone(), plain.clone()])[..] else { panic!() };
-    assert!(key == "admin.bind" && what.contains("there is no token"), "{what}");
+    let [(key, message)] = &problems(&[open.clone(), token.clone()])[..] else { panic!() };
+    assert!(key == "admin.bind" && message.contains("in the clear"), "{message}");
+    let [(key, message)] = &problems(&[open.clone(), plain.clone()])[..] else { panic!() };
+    assert!(key == "admin.bind" && message.contains("there is no token"), "{message}");
     assert_eq!(problems(&[open, token, plain]), []);
     assert_eq!(problems(&[("bind", "[::1]:1".into())]), []);
-    // Whoever may only look is no reason to let everybody do everything.
+    // A read token alone would leave full access open to everyone.
     let reader = ("read_token", Value::from(TOKEN));
     assert_eq!(problems(&[("bind", "10.0.0.1:1".into()), reader, ("allow_plaintext", true.into())]).len(), 1);
 }

@@ -1,26 +1,24 @@
-//! The certificate by which browsers and tools know the API.
-
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use crate::config::{servers::ReadContext, sources::read_text, table::TableReader};
+use crate::config::{key_reader::TableReader, servers::ReadContext, sources::read_text};
 
-/// A chain of certificates, or a key, takes a hundredth of it.
+/// A certificate chain or a key is a hundred times smaller.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A certificate with its key, ready for use.
+/// A certificate and its key, ready for a TLS server.
 #[derive(Clone)]
 pub struct AdminTls(Arc<ServerConfig>, Arc<[CertificateDer<'static>]>);
 
 impl AdminTls {
-    /// Whether both have the same certificates; a key belongs to one alone.
+    /// Returns true if both have the same certificates. Keys are not compared, because a certificate has only one.
     pub fn same_as(&self, other: &Self) -> bool {
         self.1 == other.1
     }
 
-    /// What a TLS server is made from.
+    /// Returns the configuration for a TLS server.
     pub fn server_config(&self) -> ServerConfig {
         (*self.0).clone()
     }
@@ -32,7 +30,7 @@ impl fmt::Debug for AdminTls {
     }
 }
 
-/// Reads `tls_cert_file` and `tls_key_file`, if they are given.
+/// Reads `tls_cert_file` and `tls_key_file`, if they are set.
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<AdminTls> {
     let mut file =
         |key: &'static str| section.optional::<PathBuf>(key).map(|file| context.directory.join(file));
@@ -41,11 +39,11 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
         (None, None) => return None,
         (Some(cert), Some(key)) => (cert, key),
         (Some(_), None) => {
-            section.refuse("tls_cert_file", "its key is missing", "give tls_key_file, too");
+            section.refuse("tls_cert_file", "the key is missing", "set tls_key_file too");
             return None;
         }
         (None, Some(_)) => {
-            section.refuse("tls_key_file", "its certificate is missing", "give tls_cert_file, too");
+            section.refuse("tls_key_file", "the certificate is missing", "set tls_cert_file too");
             return None;
         }
     };
@@ -64,27 +62,27 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     match made {
         Ok(config) => Some(AdminTls(Arc::new(config), certificates)),
         Err(error) => {
-            let remedy = "give a certificate and the key that belongs to it";
+            let remedy = "use a certificate and the key that belongs to it";
             section.refuse("tls_cert_file", error.to_string(), remedy);
             None
         }
     }
 }
 
-/// Reads a file of one kind of PEM. What a key file holds is never part of a message.
+/// Reads a PEM file. Its content is never part of a message.
 fn pem<T>(
     section: &mut TableReader<'_>,
     key: &str,
     file: &std::path::Path,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Option<T> {
-    let what = match read_text(file, LARGEST_FILE) {
+    let message = match read_text(file, LARGEST_FILE) {
         Ok(text) => match parse(&text) {
             Some(parsed) => return Some(parsed),
-            None => "there is none in it".to_owned(),
+            None => "it contains no usable PEM block".to_owned(),
         },
-        Err(what) => what,
+        Err(message) => message,
     };
-    section.refuse(key, format!("{}: {what}", file.display()), "give a PEM file");
+    section.refuse(key, format!("{}: {message}", file.display()), "use a PEM file");
     None
 }

@@ -1,44 +1,45 @@
-//! The tokens of the API.
-
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::{secret_source::SecretSource, servers::ReadContext, table::TableReader};
+use crate::config::{key_reader::TableReader, secret_source::SecretSource, servers::ReadContext};
 
-/// Shorter ones can be guessed.
+/// Shorter tokens can be guessed.
 const SHORTEST: usize = 16;
-/// No header needs more.
+/// Longer than any header needs.
 const LONGEST: usize = 512;
 
-/// The token that may do everything.
+/// The token with full access.
 pub(super) const FULL: SecretSource =
-    SecretSource { noun: "token", of: "admin's", keys: ["token_file", "token_env", "token"] };
-/// The token that may look.
-pub(super) const READ: SecretSource =
-    SecretSource { noun: "token", of: "admin's", keys: ["read_token_file", "read_token_env", "read_token"] };
+    SecretSource { noun: "token", owner: "admin's", keys: ["token_file", "token_env", "token"] };
+/// The token with read-only access.
+pub(super) const READ: SecretSource = SecretSource {
+    noun: "token",
+    owner: "admin's",
+    keys: ["read_token_file", "read_token_env", "read_token"],
+};
 
-/// A token of the API. It cannot be printed, and is wiped from memory when it goes.
+/// A token of the admin API. It cannot be printed and is erased from memory on drop.
 #[derive(Clone)]
 pub struct AdminToken(SecretString);
 
-/// Why a text is no token. The text itself is left out.
+/// The reason why a text is not a valid token. The text itself is not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AdminTokenError {
     /// It is too short or too long.
     #[error("the token has {0} characters")]
     Length(usize),
-    /// It holds what no header can.
-    #[error("the token holds white space, or characters that no header can hold")]
+    /// It contains characters that a header cannot carry.
+    #[error("the token contains white space or characters that a header cannot carry")]
     Characters,
 }
 
 impl AdminToken {
-    /// Takes a token; white space around it is left out.
+    /// Creates a token; surrounding white space is removed.
     ///
     /// # Errors
-    /// When it can be guessed, or cannot be sent.
+    /// Returns an error if the token is too short, too long, or contains characters that a header cannot carry.
     pub fn new(text: &str) -> Result<Self, AdminTokenError> {
         let text = text.trim();
         if !text.chars().all(|c| c.is_ascii_graphic()) {
@@ -50,12 +51,12 @@ impl AdminToken {
         Ok(Self(text.into()))
     }
 
-    /// Whether somebody showed this token. How long it takes tells nothing but the length.
+    /// Returns true if `shown` is this token. The time taken reveals nothing but the length.
     pub fn matches(&self, shown: &str) -> bool {
         self.0.expose_secret().as_bytes().ct_eq(shown.as_bytes()).into()
     }
 
-    /// The token itself, for the one place that sends it.
+    /// Returns the token itself, for the code that sends or compares it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -67,7 +68,7 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-/// Reads one of the two, if it is given.
+/// Reads one of the two tokens, if it is set.
 pub(super) fn read(
     section: &mut TableReader<'_>,
     source: &SecretSource,
@@ -78,7 +79,7 @@ pub(super) fn read(
         Ok(token) => Some(token),
         Err(error) => {
             let remedy =
-                format!("take {SHORTEST} to {LONGEST} characters; `openssl rand -hex 32` makes some");
+                format!("use {SHORTEST} to {LONGEST} characters; `openssl rand -hex 32` generates a token");
             section.refuse(key, error.to_string(), remedy);
             None
         }

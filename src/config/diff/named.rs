@@ -1,4 +1,4 @@
-//! What has a name: servers, sinks, accounts.
+//! Comparison of the items that have names: servers, sinks and accounts.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::config::{
     AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
 };
 
-/// Compares two lists by the names of what is in them.
+/// Compares two lists by the names of their items.
 fn by_name<T>(
     kind: ItemKind,
     old: &[T],
@@ -19,24 +19,31 @@ fn by_name<T>(
     name: impl Fn(&T) -> &str,
     compare: impl Fn(&T, &T) -> Vec<Compared>,
 ) -> Vec<Change> {
-    let (olds, news) = (of_names(old, &name), of_names(new, &name));
-    let change =
-        |it: &T, status| Change { kind, name: name(it).into(), status, keys: Vec::new(), effect: Immediate };
-    let gone =
-        old.iter().filter(|it| !news.contains_key(name(it))).map(|it| change(it, ChangeStatus::Removed));
-    let mut changes: Vec<_> = gone.collect();
-    for it in new {
-        match olds.get(name(it)) {
-            None => changes.push(change(it, ChangeStatus::Added)),
-            Some(before) => changes.extend(changed(kind, name(it), &compare(before, it))),
+    let (olds, news) = (index_by_name(old, &name), index_by_name(new, &name));
+    let change = |item: &T, status| Change {
+        kind,
+        name: name(item).into(),
+        status,
+        keys: Vec::new(),
+        effect: Immediate,
+    };
+    let removed = old
+        .iter()
+        .filter(|item| !news.contains_key(name(item)))
+        .map(|item| change(item, ChangeStatus::Removed));
+    let mut changes: Vec<_> = removed.collect();
+    for item in new {
+        match olds.get(name(item)) {
+            None => changes.push(change(item, ChangeStatus::Added)),
+            Some(before) => changes.extend(changed(kind, name(item), &compare(before, item))),
         }
     }
     changes
 }
 
-/// Ten thousand accounts are not looked for one by one.
-fn of_names<T>(list: &[T], name: impl Fn(&T) -> &str) -> HashMap<&str, &T> {
-    list.iter().map(|it| (name(it), it)).collect()
+/// Indexes a list by name; a linear search would be slow for ten thousand accounts.
+fn index_by_name<T>(list: &[T], name: impl Fn(&T) -> &str) -> HashMap<&str, &T> {
+    list.iter().map(|item| (name(item), item)).collect()
 }
 
 fn compared(keys: Vec<(&'static str, bool, Effect)>) -> Vec<Compared> {
@@ -88,15 +95,15 @@ pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
         new,
         |sink| &*sink.name,
         |a, b| {
-            let mut keys = kinds(&a.kind, &b.kind);
+            let mut keys = compare_kinds(&a.kind, &b.kind);
             keys.push(("best_effort", a.best_effort == b.best_effort, Restart));
-            keys.extend(filters(&a.filter, &b.filter));
+            keys.extend(compare_filters(&a.filter, &b.filter));
             compared(keys)
         },
     )
 }
 
-fn filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 4] {
+fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 4] {
     [
         ("events", a.events == b.events, Immediate),
         ("channel_types", a.channel_types == b.channel_types, Immediate),
@@ -105,21 +112,21 @@ fn filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect);
     ]
 }
 
-fn kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)> {
+fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)> {
     match (a, b) {
         (SinkKind::Stdout, SinkKind::Stdout) => Vec::new(),
         (SinkKind::Webhook(a), SinkKind::Webhook(b)) => {
             a.changed_keys(b).into_iter().map(|key| (key, false, Restart)).collect()
         }
-        (SinkKind::Exec(a), SinkKind::Exec(b)) => execs(a, b).into(),
-        (SinkKind::File(a), SinkKind::File(b)) => files(a, b).into(),
+        (SinkKind::Exec(a), SinkKind::Exec(b)) => compare_execs(a, b).into(),
+        (SinkKind::File(a), SinkKind::File(b)) => compare_files(a, b).into(),
         (SinkKind::Stdout | SinkKind::Webhook(_) | SinkKind::Exec(_) | SinkKind::File(_), _) => {
             vec![("type", false, Restart)]
         }
     }
 }
 
-fn execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
+fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
     [
         ("command", a.command == b.command, Restart),
         ("dir", a.dir == b.dir, Restart),
@@ -129,7 +136,7 @@ fn execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
     ]
 }
 
-fn files(a: &FileConfig, b: &FileConfig) -> [(&'static str, bool, Effect); 5] {
+fn compare_files(a: &FileConfig, b: &FileConfig) -> [(&'static str, bool, Effect); 5] {
     [
         ("path", a.path == b.path, Restart),
         ("rotate_size", a.rotate_size == b.rotate_size, Restart),

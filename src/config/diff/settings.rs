@@ -1,4 +1,4 @@
-//! What is set for all: a function a section, a line a key.
+//! Comparison of the sections without names: one function for each section, one line for each key.
 
 use matterhost_actors::{hosting::HostSettings, policy::RestartSettings};
 
@@ -12,7 +12,7 @@ use crate::config::{
 
 type Keys = Vec<Compared>;
 
-/// Compares two values and says what follows where they differ.
+/// Compares the given keys of two values; each key has its effect.
 macro_rules! compare {
     ($a:expr, $b:expr; $($key:literal: $field:expr => $effect:ident),+ $(,)?) => {
         vec![$({
@@ -22,7 +22,7 @@ macro_rules! compare {
     };
 }
 
-/// Every key of every section that has no names in it.
+/// Compares every key of every section without names.
 pub(super) fn settings(old: &Config, new: &Config) -> Vec<(&'static str, Keys)> {
     let (a, b) = (&old.host, &new.host);
     vec![
@@ -129,15 +129,15 @@ fn state(a: &StateConfig, b: &StateConfig) -> Keys {
         StateConfig::Memory => None,
         StateConfig::Disk { dir, fsync } => Some((dir.clone(), *fsync)),
     };
-    // Where one is in memory the other keys say nothing.
+    // With memory on either side, only `store` is meaningful.
     let both = disk(a).zip(disk(b));
-    let of = |same: fn(&(std::path::PathBuf, bool), &(std::path::PathBuf, bool)) -> bool| {
+    let is_same = |same: fn(&(std::path::PathBuf, bool), &(std::path::PathBuf, bool)) -> bool| {
         both.as_ref().is_none_or(|(a, b)| same(a, b))
     };
     vec![
         Compared { key: "store", same: disk(a).is_some() == disk(b).is_some(), effect: NextStart },
-        Compared { key: "dir", same: of(|a, b| a.0 == b.0), effect: NextStart },
-        Compared { key: "fsync", same: of(|a, b| a.1 == b.1), effect: NextStart },
+        Compared { key: "dir", same: is_same(|a, b| a.0 == b.0), effect: NextStart },
+        Compared { key: "fsync", same: is_same(|a, b| a.1 == b.1), effect: NextStart },
     ]
 }
 
@@ -146,7 +146,7 @@ fn metrics(a: MetricsConfig, b: MetricsConfig) -> Keys {
 }
 
 fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
-    let same_token = |a: Option<&AdminToken>, b: Option<&AdminToken>| match (a, b) {
+    let is_same_token = |a: Option<&AdminToken>, b: Option<&AdminToken>| match (a, b) {
         (Some(a), Some(b)) => a.matches(b.expose()),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
@@ -158,14 +158,14 @@ fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
         "max_connections": |s: &AdminConfig| s.max_connections => NextStart,
         "max_streams": |s: &AdminConfig| s.max_streams => NextStart,
     );
-    let mut also = |key, same| keys.push(Compared { key, same, effect: NextStart });
-    also("token", same_token(a.token.as_ref(), b.token.as_ref()));
-    also("read_token", same_token(a.read_token.as_ref(), b.read_token.as_ref()));
-    let same_tls = match (&a.tls, &b.tls) {
+    let mut push = |key, same| keys.push(Compared { key, same, effect: NextStart });
+    push("token", is_same_token(a.token.as_ref(), b.token.as_ref()));
+    push("read_token", is_same_token(a.read_token.as_ref(), b.read_token.as_ref()));
+    let is_same_tls = match (&a.tls, &b.tls) {
         (Some(a), Some(b)) => a.same_as(b),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     };
-    also("tls_cert_file", same_tls);
+    push("tls_cert_file", is_same_tls);
     keys
 }

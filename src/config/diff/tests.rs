@@ -1,5 +1,3 @@
-//! What is told of two configurations.
-
 use std::{collections::BTreeSet, fs, path::Path};
 
 use tempfile::TempDir;
@@ -25,8 +23,8 @@ fn base() -> String {
     format!("{SERVER}{ACCOUNT}{HOOK}")
 }
 
-/// What is told, a line each.
-fn told(old: &str, new: &str) -> Vec<String> {
+/// Returns the changes between two configurations, one line each.
+fn changes(old: &str, new: &str) -> Vec<String> {
     let dir = TempDir::new().unwrap();
     let difference = ConfigDiff::between(&load(dir.path(), old), &load(dir.path(), new));
     let json = serde_json::to_string(&difference).unwrap();
@@ -40,9 +38,9 @@ fn told(old: &str, new: &str) -> Vec<String> {
 
 #[test]
 fn the_same_is_no_difference() {
-    assert_eq!(told(&base(), &base()), [""; 0]);
+    assert_eq!(changes(&base(), &base()), [""; 0]);
     assert_eq!(
-        told(&base(), &base().replace("url = 'http://chat.test'", "url = \"http://chat.test/\"")),
+        changes(&base(), &base().replace("url = 'http://chat.test'", "url = \"http://chat.test/\"")),
         [""; 0]
     );
     assert_eq!(ConfigDiff::default().to_string(), "nothing has changed");
@@ -50,14 +48,14 @@ fn the_same_is_no_difference() {
 
 #[test]
 fn each_change_is_told_with_what_it_costs() {
-    let begins_anew = "; it begins anew, once it has answered what it has";
+    let restarts = "; it restarts once it has answered its pending events";
     let cases: &[(&str, &str, &[&str])] = &[
-        ("hxbtrjq1cfy7dqm4q6zj3h5s9e", OTHER, &["account a: token changed; its connection begins anew"]),
+        ("hxbtrjq1cfy7dqm4q6zj3h5s9e", OTHER, &["account a: token changed; its connection restarts"]),
         ("[accounts.a]", "[accounts.b]", &["account a is removed", "account b is added"]),
         (
             "http://chat.test",
             "http://other.test",
-            &["server main: url changed; the connections of its accounts begin anew"],
+            &["server main: url changed; the connections of its accounts restart"],
         ),
         (
             "chat.test'\n",
@@ -67,10 +65,10 @@ fn each_change_is_told_with_what_it_costs() {
         (
             "chat.test'\n",
             "chat.test'\nmax_frame = '1MiB'\n",
-            &["server main: max_frame changed; it holds from each account's next connection on"],
+            &["server main: max_frame changed; it applies from each account's next connection"],
         ),
-        ("127.0.0.1:1/x", "127.0.0.1:1/y", &[&format!("sink hook: url changed{begins_anew}")]),
-        ("MfKQ", "AAAA", &[&format!("sink hook: secret changed{begins_anew}")]),
+        ("127.0.0.1:1/x", "127.0.0.1:1/y", &[&format!("sink hook: url changed{restarts}")]),
+        ("MfKQ", "AAAA", &[&format!("sink hook: secret changed{restarts}")]),
         (
             "type = 'webhook'",
             "type = 'webhook'\nskip_own = true\nmentions_only = true",
@@ -79,11 +77,11 @@ fn each_change_is_told_with_what_it_costs() {
         (
             "type = 'webhook'",
             "type = 'webhook'\nbest_effort = true\nbatch = 2\ntimeout = '1s'",
-            &[&format!("sink hook: timeout, batch, best_effort changed{begins_anew}")],
+            &[&format!("sink hook: timeout, batch, best_effort changed{restarts}")],
         ),
     ];
     for (from, to, expected) in cases {
-        assert_eq!(told(&base(), &base().replace(from, to)), *expected, "{to}");
+        assert_eq!(changes(&base(), &base().replace(from, to)), *expected, "{to}");
     }
 }
 
@@ -92,24 +90,24 @@ fn sinks_and_servers_come_and_go() {
     let more = "[sinks.out]\ntype = 'stdout'\n[servers.other]\nurl = 'http://127.0.0.1:9'\n";
     let named = |text: &str| text.replace("token =", "sinks = ['hook']\nserver = 'main'\ntoken =");
     let (few, many) = (named(&base()), named(&base()) + more);
-    assert_eq!(told(&few, &many), ["server other is added", "sink out is added"]);
-    assert_eq!(told(&many, &few), ["server other is removed", "sink out is removed"]);
+    assert_eq!(changes(&few, &many), ["server other is added", "sink out is added"]);
+    assert_eq!(changes(&many, &few), ["server other is removed", "sink out is removed"]);
     let moved = many.replace("['hook']", "['hook', 'out']").replace("'main'\ntoken", "'other'\ntoken");
     assert_eq!(
-        told(&many, &moved),
-        ["account a: sinks changed", "account a: server changed; its connection begins anew",]
+        changes(&many, &moved),
+        ["account a: sinks changed", "account a: server changed; its connection restarts",]
     );
     let file = many.replace("type = 'stdout'", "type = 'file'\npath = 'x.jsonl'");
     assert_eq!(
-        told(&many, &file),
-        ["sink out: type changed; it begins anew, once it has answered what it has"]
+        changes(&many, &file),
+        ["sink out: type changed; it restarts once it has answered its pending events"]
     );
 }
 
 #[test]
 fn settings_are_told_by_section_and_what_waits_for_a_start_too() {
-    let next_start = "; it holds from the next start of the process on";
-    let next_connection = "; it holds from each account's next connection on";
+    let next_start = "; it applies from the next start of the process";
+    let next_connection = "; it applies from each account's next connection";
     let cases: &[(&str, &[&str])] = &[
         ("[restart]\nmax_restarts = 3\ncooldown = '1m'\n", &["[restart]: max_restarts, cooldown changed"]),
         ("[health]\nping_timeout = '3s'\n", &["[health]: ping_timeout changed"]),
@@ -127,10 +125,10 @@ fn settings_are_told_by_section_and_what_waits_for_a_start_too() {
             "[log]\nlevel = 'warn'\nformat = 'json'\n",
             &["[log]: level changed", &format!("[log]: format changed{next_start}")],
         ),
-        ("[dead_letter]\nkeep = 7\n", &["[dead_letter]: keep changed; the sinks that it is for begin anew"]),
+        ("[dead_letter]\nkeep = 7\n", &["[dead_letter]: keep changed; the sinks that use it restart"]),
     ];
     for (section, expected) in cases {
-        assert_eq!(told(&base(), &(base() + section)), *expected, "{section}");
+        assert_eq!(changes(&base(), &(base() + section)), *expected, "{section}");
     }
 }
 
@@ -141,17 +139,17 @@ fn what_waits_for_a_start_is_told_until_then() {
     let dir = TempDir::new().unwrap();
     let (old, new) = (load(dir.path(), &base()), load(dir.path(), &(base() + text)));
     let runs = new.clone().keeping_next_start_keys(&old);
-    let waiting = |a: &Config, b: &Config| {
+    let partition = |a: &Config, b: &Config| {
         let changes = ConfigDiff::between(a, b).changes.into_iter();
         changes.partition::<Vec<_>, _>(|change| change.effect == Effect::NextStart)
     };
-    assert_eq!(waiting(&old, &runs).0, [], "none of them holds yet");
-    let (told, held) = waiting(&runs, &new);
-    assert_eq!((told.len(), held.len()), (5, 0), "{told:#?}");
-    assert_eq!(told, waiting(&old, &new).0);
+    assert_eq!(partition(&old, &runs).0, [], "none of them applies yet");
+    let (waiting_keys, applied) = partition(&runs, &new);
+    assert_eq!((waiting_keys.len(), applied.len()), (5, 0), "{waiting_keys:#?}");
+    assert_eq!(waiting_keys, partition(&old, &new).0);
 }
 
-/// A key that is compared nowhere would be passed over in silence.
+/// A key that is not compared would be ignored silently at a reload.
 #[test]
 fn every_setting_is_compared() {
     let dir = TempDir::new().unwrap();
@@ -162,7 +160,7 @@ fn every_setting_is_compared() {
             keys.into_iter().map(move |compared| format!("{section}.{}", compared.key))
         })
         .collect();
-    // Several keys say where it listens, or where a token is from; one says how the configuration is checked.
+    // Several keys set the address or the source of a token; one only affects validation.
     let as_one = [
         ("admin.enabled", "admin.bind"),
         ("admin.unix", "admin.bind"),

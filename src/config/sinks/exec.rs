@@ -2,31 +2,31 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{servers::ReadContext, table::TableReader, value::StringList};
+use crate::config::{key_reader::TableReader, servers::ReadContext, value::StringList};
 
-/// As many as four accounts hold at once.
+/// Enough for four accounts with the default `delivery.in_flight`.
 const IN_FLIGHT: usize = 64;
-/// More lines than this nobody reads at once.
+/// More lines than any handler processes at once.
 const MOST_IN_FLIGHT: usize = 65_536;
-/// A handler that calls another service takes seconds; one that has not answered by then hangs.
+/// A handler that calls another service takes seconds; after this long it hangs.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// An interpreter may need as long to begin.
-const SOONEST: Duration = Duration::from_millis(100);
-/// Who waits longer for an answer waits for none.
-const LATEST: Duration = Duration::from_secs(3600);
+/// An interpreter may need this long to start.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
+/// An answer after more than an hour is of no use.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A child process that reads events as lines and answers them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecConfig {
     /// The program and its arguments; at least the program.
     pub command: Vec<String>,
-    /// Where it runs.
+    /// The working directory.
     pub dir: PathBuf,
-    /// The variables of our own environment that it gets besides a few harmless ones: others may hold tokens.
+    /// Environment variables passed to the child, besides a few harmless ones. Others may hold tokens.
     pub pass_env: Vec<String>,
-    /// Events that it may have unanswered at once.
+    /// The limit of unanswered events.
     pub in_flight: usize,
-    /// How long it may leave an event unanswered before it counts as hung.
+    /// The time after which an unanswered event means that the child hangs.
     pub timeout: Duration,
 }
 
@@ -35,11 +35,11 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     let dir = section.optional::<PathBuf>("dir").map(|path| context.directory.join(path));
     let pass_env = section.read("pass_env", StringList::default()).0;
     let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
-    let timeout = section.within("answer_timeout", TIMEOUT, SOONEST..=LATEST);
+    let timeout = section.within("answer_timeout", TIMEOUT, SHORTEST_TIMEOUT..=LONGEST_TIMEOUT);
     let dir = dir.unwrap_or_else(|| context.directory.to_owned());
     if !dir.as_os_str().is_empty() && !dir.is_dir() {
-        let what = format!("{} is no directory", dir.display());
-        section.refuse("dir", what, "name one that is there");
+        let message = format!("{} is not a directory", dir.display());
+        section.refuse("dir", message, "use an existing directory");
         return None;
     }
     Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout })

@@ -2,37 +2,37 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{servers::ReadContext, table::TableReader, value::ByteSize};
+use crate::config::{key_reader::TableReader, servers::ReadContext, value::ByteSize};
 
-/// A day of a busy host, and a size that an editor still opens.
+/// About a day of a busy host, and small enough for an editor.
 const ROTATE_SIZE: ByteSize = ByteSize(64 << 20);
-/// Files that begin at a known time are found again.
+/// A file per day is easy to find again.
 const ROTATE_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// A week of days.
+/// A week of daily files.
 const KEEP: usize = 7;
-/// A smaller file would be put aside at every few posts.
+/// A smaller file would be rotated after a few posts.
 const SMALLEST: ByteSize = ByteSize(64 << 10);
-/// A file system's own bounds are not far.
+/// Close to the limits of file systems.
 const LARGEST: ByteSize = ByteSize(1 << 40);
-/// More often than this would be a file for every few events.
-const SOONEST: Duration = Duration::from_secs(60);
-/// Later than this is never.
-const LATEST: Duration = Duration::from_secs(365 * 24 * 3600);
-/// More files than this nobody looks through.
+/// A shorter time would rotate after a few events.
+const SHORTEST_AGE: Duration = Duration::from_secs(60);
+/// Practically never.
+const LONGEST_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// More files than anyone looks through.
 const MOST_KEPT: usize = 10_000;
 
 /// Lines in files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileConfig {
-    /// The file that is written; those put aside stand beside it, with a number behind.
+    /// The current file. Rotated files have the same name with a number appended.
     pub path: PathBuf,
-    /// The bytes at which it is put aside for a new one.
+    /// The size in bytes at which the file is rotated.
     pub rotate_size: u64,
-    /// The age at which it is put aside, from its first line on.
+    /// The age at which the file is rotated, counted from its first line.
     pub rotate_after: Duration,
-    /// How many put aside are kept; the oldest is deleted for a newer one.
+    /// The number of rotated files kept; beyond it the oldest is deleted.
     pub keep: usize,
-    /// Whether a line is on the disk, and not only with the system, before it is acknowledged.
+    /// True if a line must be on the disk, not just with the operating system, before it is acknowledged.
     pub fsync: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
         );
     }
     let rotate_size = section.within("rotate_size", ROTATE_SIZE, SMALLEST..=LARGEST);
-    let rotate_after = section.within("rotate_after", ROTATE_AFTER, SOONEST..=LATEST);
+    let rotate_after = section.within("rotate_after", ROTATE_AFTER, SHORTEST_AGE..=LONGEST_AGE);
     let keep = section.within("rotate_keep", KEEP, 1..=MOST_KEPT);
     let fsync = section.read("fsync", true);
     let path = context.directory.join(path?);

@@ -1,36 +1,34 @@
-//! Which events a sink takes.
-
 use std::collections::BTreeSet;
 
 use crate::config::{
-    problem::{did_you_mean, shown},
-    table::TableReader,
+    key_reader::TableReader,
+    problem::{did_you_mean, display_value},
     value::StringList,
 };
 
-/// Which events a sink takes: those for which all of it holds.
+/// The filter of a sink. An event passes if it meets every condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FilterConfig {
-    /// The names of events, such as `posted`; empty for all.
+    /// Event names, such as `posted`; empty for all.
     pub events: BTreeSet<String>,
-    /// The kinds of channel; empty for all. An event that does not tell the kind of its channel is taken.
+    /// Channel types; empty for all. An event without a channel type passes.
     pub channel_types: BTreeSet<ChannelType>,
-    /// Only what mentions the bot.
+    /// True if only events that mention the bot pass.
     pub mentions_only: bool,
-    /// Not what the bot itself did.
+    /// True if the bot's own events are left out.
     pub skip_own: bool,
 }
 
-/// A kind of channel.
+/// The type of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChannelType {
-    /// Open to all of the team.
+    /// Open to the whole team.
     Public,
     /// By invitation.
     Private,
-    /// Between two.
+    /// Between two users.
     Direct,
-    /// Between a few.
+    /// Between a few users.
     Group,
 }
 
@@ -50,13 +48,13 @@ pub(super) fn read(section: &mut TableReader<'_>) -> Option<FilterConfig> {
     Some(FilterConfig { events: events?, channel_types: types?, mentions_only, skip_own })
 }
 
-/// A server may have events that nobody here knows yet, but their names have one form.
+/// Checks the form of event names. Unknown ones are valid, because a server may have new events.
 fn event_names(section: &mut TableReader<'_>, names: Vec<String>) -> Option<BTreeSet<String>> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let fits = |name: &String| !name.is_empty() && name.bytes().all(fits);
     let Some(wrong) = names.iter().find(|name| !fits(name)) else { return Some(names.into_iter().collect()) };
-    let what = format!("{} is no name of an event", shown(wrong));
-    section.refuse("events", what, "write names as the server has them, such as posted or post_edited");
+    let message = format!("{} is not an event name", display_value(wrong));
+    section.refuse("events", message, "use the server's names, such as posted or post_edited");
     None
 }
 
@@ -68,7 +66,7 @@ fn channel_types(section: &mut TableReader<'_>, names: &[String]) -> Option<BTre
             let remedy = meant.map_or("write public, private, direct or group".to_owned(), |meant| {
                 format!("did you mean {meant}?")
             });
-            section.refuse("channel_types", format!("{} is no kind of channel", shown(name)), remedy);
+            section.refuse("channel_types", format!("{} is not a channel type", display_value(name)), remedy);
             return None;
         };
         types.insert(*kind);

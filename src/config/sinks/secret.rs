@@ -1,51 +1,51 @@
-//! The secrets that sign a webhook's requests, in the form of Standard Webhooks.
+//! The signing secrets of webhooks, in the format of Standard Webhooks.
 
 use std::{fmt, path::PathBuf};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroizing};
 
-use crate::config::{secret_source::SecretSource, servers::ReadContext, table::TableReader};
+use crate::config::{key_reader::TableReader, secret_source::SecretSource, servers::ReadContext};
 
 const SOURCE: SecretSource =
-    SecretSource { noun: "secret", of: "webhook's", keys: ["secret_file", "secret_env", "secret"] };
+    SecretSource { noun: "secret", owner: "webhook's", keys: ["secret_file", "secret_env", "secret"] };
 
-/// What every secret begins with.
+/// The prefix of every secret.
 const PREFIX: &str = "whsec_";
-/// The bytes that the convention wants a key to have: fewer can be guessed, more add nothing.
+/// The key length that Standard Webhooks requires: shorter keys can be guessed, longer ones add nothing.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-/// While a secret is changed for another both sign; a third is an old one that was forgotten.
-const MOST: usize = 2;
+/// During a rotation two secrets sign; a third would be a forgotten old one.
+const MAX_SECRETS: usize = 2;
 
-/// The secrets of a webhook, the new one before the old one.
+/// The secrets of a webhook, the new one first.
 #[derive(Clone)]
 pub struct Secrets(Vec<Secret>);
 
-/// A key that signs. It cannot be printed, and is wiped from memory when it goes.
+/// A signing key. It cannot be printed and is erased from memory on drop.
 #[derive(Clone)]
 pub struct Secret(SecretSlice<u8>);
 
-/// Why a text holds no secrets. The text itself is left out.
+/// The reason why a text is not a valid secret. The text itself is not included.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// There is nothing but white space.
+    /// The text contains only white space.
     #[error("the secret is empty")]
     Empty,
-    /// There are more than two.
+    /// The text contains more than two secrets.
     #[error("there are more than two secrets")]
     TooMany,
-    /// It does not begin as secrets do.
+    /// The prefix is missing.
     #[error("the secret does not begin with {PREFIX}")]
     Prefix,
-    /// What follows is no Base64.
-    #[error("what follows {PREFIX} is no Base64")]
+    /// The key is not Base64.
+    #[error("the text after {PREFIX} is not Base64")]
     Base64,
     /// The key is too short or too long.
     #[error("the key has {0} bytes, not 24 to 64")]
     Length(usize),
 }
 
-/// The file that they are in, if they are in one.
+/// Returns the file that holds the secrets, if they are in a file.
 pub(super) fn file(section: &TableReader<'_>, context: &ReadContext<'_>) -> Option<PathBuf> {
     SOURCE.file(section, context)
 }
@@ -55,8 +55,8 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     match Secrets::parse(&Zeroizing::new(text)) {
         Ok(secrets) => Some(secrets),
         Err(error) => {
-            let remedy = "put whsec_ and the key in Base64 there (`echo whsec_$(openssl rand -base64 32)`), or two \
-                          of them, the new one first, while it is changed";
+            let remedy = "set it to whsec_ and a Base64 key (`echo whsec_$(openssl rand -base64 32)`); during a \
+                          rotation, to two secrets, the new one first";
             section.refuse(key, error.to_string(), remedy);
             None
         }
@@ -64,25 +64,25 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
 }
 
 impl Secrets {
-    /// Takes one secret or two, with white space between.
+    /// Parses one or two secrets, separated by white space.
     ///
     /// # Errors
-    /// When there are none, or more, or one is not of the form of Standard Webhooks.
+    /// Returns an error if the number of secrets is not one or two, or a secret does not follow Standard Webhooks.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let secrets: Vec<_> = text.split_whitespace().map(Secret::parse).collect::<Result<_, _>>()?;
         match secrets.len() {
             0 => Err(SecretError::Empty),
-            1..=MOST => Ok(Self(secrets)),
+            1..=MAX_SECRETS => Ok(Self(secrets)),
             _ => Err(SecretError::TooMany),
         }
     }
 
-    /// Whether both are the same, in the same order.
+    /// Returns true if both hold the same secrets in the same order.
     pub fn same_as(&self, other: &Self) -> bool {
         self.0.iter().map(Secret::expose).eq(other.0.iter().map(Secret::expose))
     }
 
-    /// Each of them, the new one first.
+    /// Iterates over the secrets, the new one first.
     pub fn iter(&self) -> impl Iterator<Item = &Secret> {
         self.0.iter()
     }
@@ -97,7 +97,7 @@ impl Secret {
         if KEY_BYTES.contains(&length) { Ok(key) } else { Err(SecretError::Length(length)) }
     }
 
-    /// The key itself, for the one place that signs.
+    /// Returns the key itself, for the code that signs.
     pub fn expose(&self) -> &[u8] {
         self.0.expose_secret()
     }

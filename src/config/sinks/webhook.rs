@@ -7,47 +7,47 @@ use url::Url;
 
 use super::secret::{self, Secrets};
 use crate::config::{
+    key_reader::TableReader,
     servers::{CaFile, ReadContext, USER_AGENT, tls},
-    table::TableReader,
 };
 
-/// A handler that calls another service takes seconds; people wait for the answer.
+/// A handler that calls another service takes seconds, and people wait for the answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// As long as three SYNs.
+/// Long enough for three SYN packets.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A network answers no sooner.
+/// No network answers sooner.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// Who waits longer for an answer waits for none.
+/// An answer after more than five minutes is of no use.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Enough for hundreds of events a second at some ten milliseconds each, and gentle to a small handler.
+/// Enough for hundreds of events a second at about ten milliseconds each, and gentle to a small handler.
 const CONCURRENCY: usize = 8;
-/// More requests at once than this would be an attack.
+/// More simultaneous requests would amount to an attack.
 const MOST_CONCURRENCY: usize = 1_000;
-/// One event a request: what every handler understands.
+/// Every handler understands a single event per request.
 const BATCH: usize = 1;
-/// A larger batch has no more to give.
+/// Larger batches bring no further gain.
 const LARGEST_BATCH: usize = 1_000;
-/// Idle connections are kept short of the 60 s after which common servers close them.
+/// Shorter than the 60 s after which common servers close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
 
 /// HTTP requests to a handler.
 #[derive(Clone)]
 pub struct WebhookConfig {
-    /// Where the handler is, whom to trust, and how long connecting may take.
+    /// The handler's address, the trusted certificates and the connection timeout.
     pub client: ClientConfig,
-    /// The path and the query of its URL. They may hold a secret, and are not shown.
+    /// The path and query of the URL. They may contain a secret and are not shown.
     pub path: Box<str>,
-    /// The authorities of its own that it trusts.
+    /// Additional CA certificates.
     pub ca: Option<CaFile>,
-    /// What signs the requests.
+    /// The secrets that sign the requests.
     pub secrets: Secrets,
-    /// The file that those are from, if they are from one.
+    /// The file that the secrets were read from, if they are in a file.
     pub secret_file: Option<PathBuf>,
-    /// Time for a whole request, the answer's body included.
+    /// The time limit for a whole request, including the response body.
     pub timeout: Duration,
-    /// Requests under way at once.
+    /// The limit of simultaneous requests.
     pub concurrency: usize,
-    /// The most events in one request.
+    /// The largest number of events in one request.
     pub batch: usize,
 }
 
@@ -81,22 +81,22 @@ impl PartialEq for WebhookConfig {
 }
 
 impl WebhookConfig {
-    /// The keys in which they differ.
+    /// Returns the keys whose values differ.
     pub(in crate::config) fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
-        let timeouts = |config: &Self| config.client.limits().connect_timeout;
+        let connect_timeout = |config: &Self| config.client.limits().connect_timeout;
         let same = [
             ("url", self.client.url() == other.client.url() && self.path == other.path),
             ("secret", self.secrets.same_as(&other.secrets)),
             ("ca_file", self.ca == other.ca),
             ("timeout", self.timeout == other.timeout),
-            ("connect_timeout", timeouts(self) == timeouts(other)),
+            ("connect_timeout", connect_timeout(self) == connect_timeout(other)),
             ("concurrency", self.concurrency == other.concurrency),
             ("batch", self.batch == other.batch),
         ];
         same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
 
-    /// The same with another authority.
+    /// Returns this webhook with other CA certificates.
     pub(in crate::config) fn with_ca(&self, ca: CaFile, tls: Tls) -> Self {
         let (url, limits) = (self.client.url().clone(), self.client.limits().clone());
         let client = ClientConfig::new(url, Some(tls), limits, USER_AGENT);
@@ -104,7 +104,7 @@ impl WebhookConfig {
     }
 }
 
-/// The roots of trust; `None` when there are none.
+/// Reads the trusted certificates; `None` if there are none.
 fn roots(
     section: &mut TableReader<'_>,
     server: &ServerUrl,
@@ -115,13 +115,13 @@ fn roots(
         return Some((Some(tls), ca));
     }
     if ca_file.is_some() {
-        let what = "the url begins with http, so no certificate is looked at";
-        section.warn("ca_file", what, "write https");
+        let message = "the url begins with http, so certificates are not used";
+        section.warn("ca_file", message, "write https");
     }
     Some((None, None))
 }
 
-/// The handler's server, and the path and query on it.
+/// Reads the URL as the handler's server and the path and query on it.
 fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(ServerUrl, Box<str>)> {
     let Some(text) = section.optional::<String>("url") else {
         if !section.has("url") {
@@ -137,26 +137,19 @@ fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(
         Ok((server, path)) => {
             let lookup = |name: &str| context.environment.get(name).cloned();
             if let Err(error) = proxy::ensure_direct(&server, lookup) {
-                let what = format!("{} names a proxy, and proxies are not supported", error.variable);
-                let remedy = format!(
-                    "unset {}, or add {} to NO_PROXY if it can be reached directly",
-                    error.variable, error.host
-                );
-                section.refuse("url", what, remedy);
+                section.refuse("url", error.what(), error.remedy());
             }
             Some((server, path))
         }
         Err(error) => {
-            let said = error.to_string();
-            let (what, _) = said.split_once("; ").unwrap_or((&said, ""));
             let remedy = match error {
                 UrlError::Credentials => {
                     "leave out what stands before the @: requests are signed, and the handler checks that"
                 }
-                UrlError::Fragment => "leave out the # and what follows",
+                UrlError::Fragment => error.remedy(),
                 _ => "write it like http://127.0.0.1:8000/events",
             };
-            section.refuse("url", what, remedy);
+            section.refuse("url", error.what(), remedy);
             None
         }
     }

@@ -1,9 +1,7 @@
-//! Notices that files change: the directories that decide about them are watched, by crate `notify`.
-
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,6 +9,7 @@ use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode},
 };
+use parking_lot::RwLock;
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -19,47 +18,48 @@ use tokio::{
 
 use super::watched_paths::{self, WatchedPaths};
 
-/// A file that was written is looked into when nothing has stirred for so long: then it is written to its end.
-const SETTLES_AFTER: Duration = Duration::from_millis(200);
-/// However much stirs, it is looked by then.
-const SETTLES_WITHIN: Duration = Duration::from_secs(2);
-/// Where nothing stirs it is looked all the same, now and then: file systems of a network, and directories that were
-/// replaced as a whole, do not tell.
-const LOOK_ANYWAY: Duration = Duration::from_secs(60);
+/// Quiet time after which changed files are read: a file being written is complete by then.
+const SETTLE_TIME: Duration = Duration::from_millis(200);
+/// Limit of the wait for quiet, when changes keep coming.
+const MAX_SETTLE_TIME: Duration = Duration::from_secs(2);
+/// Interval of reading the files even without a change: network file systems, and directories that are replaced as a
+/// whole, send no notifications.
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Notices that files change.
+/// A watch on the directories of some files, and on those of the symbolic links to them.
 pub(in crate::host) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
-    places: Arc<RwLock<WatchedPaths>>,
+    paths: Arc<RwLock<WatchedPaths>>,
     watched: BTreeSet<PathBuf>,
-    stirs: watch::Sender<u64>,
-    /// The last stir that was looked into.
+    /// Number of changes so far.
+    changes: watch::Sender<u64>,
+    /// Number of changes that the caller has seen.
     seen: u64,
-    /// Whether it was told that something cannot be watched.
-    told: bool,
+    /// True once the failure to watch a directory has been logged.
+    failure_logged: bool,
 }
 
 impl FileWatch {
-    /// Watches nothing yet.
+    /// Creates a watch on no files.
     pub(in crate::host) fn new() -> Self {
-        let (places, stirs) = (Arc::default(), watch::Sender::new(0));
-        Self { watcher: None, places, watched: BTreeSet::new(), stirs, seen: 0, told: false }
+        let (paths, changes) = (Arc::default(), watch::Sender::new(0));
+        Self { watcher: None, paths, watched: BTreeSet::new(), changes, seen: 0, failure_logged: false }
     }
 
-    /// Watches these files, and no others. What a link on the way points to may be another than the last time.
+    /// Watches these files instead of the previous ones. Resolves symbolic links again each time.
     pub(in crate::host) async fn watch_files(&mut self, files: BTreeSet<PathBuf>) {
-        // Beside this thread: there are many, and a file system that hangs is to hold nothing else.
-        let Ok(places) = spawn_blocking(move || watched_paths::resolve(&files)).await else { return };
-        let wanted: BTreeSet<_> = places.keys().cloned().collect();
-        *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
-        for gone in self.watched.difference(&wanted) {
-            // What is no more is watched no more.
-            let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(gone));
+        // On another thread: there may be many files, and a file system that hangs must not block this one.
+        let Ok(paths) = spawn_blocking(move || watched_paths::resolve(&files)).await else { return };
+        let wanted: BTreeSet<_> = paths.keys().cloned().collect();
+        *self.paths.write() = paths;
+        for unwanted in self.watched.difference(&wanted) {
+            // This fails for a directory that no longer exists.
+            let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(unwanted));
         }
-        // Each time: another directory may have come to lie where one was.
+        // Every directory again, because another one may have taken its path.
         for directory in &wanted {
             if let Err(error) = self.watch(directory) {
-                self.cannot(directory, &error);
+                self.log_failure_once(directory, &error);
             }
         }
         self.watched = wanted;
@@ -68,66 +68,64 @@ impl FileWatch {
     fn watch(&mut self, directory: &Path) -> notify::Result<()> {
         let watcher = match &mut self.watcher {
             Some(watcher) => watcher,
-            None => self.watcher.insert(watcher(self.stirs.clone(), Arc::clone(&self.places))?),
+            None => self.watcher.insert(new_watcher(self.changes.clone(), Arc::clone(&self.paths))?),
         };
         watcher.watch(directory, RecursiveMode::NonRecursive)
     }
 
-    fn cannot(&mut self, directory: &Path, error: &notify::Error) {
-        if !std::mem::replace(&mut self.told, true) {
-            let (directory, look_every_s) = (directory.display(), LOOK_ANYWAY.as_secs());
-            tracing::warn!(%directory, %error, look_every_s, "changes of files are not noticed at once");
+    fn log_failure_once(&mut self, directory: &Path, error: &notify::Error) {
+        if !std::mem::replace(&mut self.failure_logged, true) {
+            let (directory, poll_interval_s) = (directory.display(), POLL_INTERVAL.as_secs());
+            tracing::warn!(%directory, %error, poll_interval_s, "cannot watch files for changes; reading them periodically");
         }
     }
 
-    /// Waits until something has stirred and settled, or it is time to look anyway. When it is dropped before, nothing is
-    /// forgotten.
+    /// Waits until files have changed and settled, or for the poll interval. Cancel safe: no change is lost.
     pub(in crate::host) async fn changed(&mut self) {
-        let mut stirs = self.stirs.subscribe();
+        let mut changes = self.changes.subscribe();
         let seen = self.seen;
-        // Its sender is here: it cannot fail.
-        if timeout(LOOK_ANYWAY, stirs.wait_for(|stir| *stir != seen)).await.is_ok() {
-            let latest = Instant::now() + SETTLES_WITHIN;
-            let mut last = *stirs.borrow_and_update();
+        // `self` holds the sender, so waiting cannot fail.
+        if timeout(POLL_INTERVAL, changes.wait_for(|count| *count != seen)).await.is_ok() {
+            let latest = Instant::now() + MAX_SETTLE_TIME;
+            let mut last = *changes.borrow_and_update();
             while Instant::now() < latest {
-                let quiet = (Instant::now() + SETTLES_AFTER).min(latest);
-                if timeout_at(quiet, stirs.wait_for(|stir| *stir != last)).await.is_err() {
+                let quiet = (Instant::now() + SETTLE_TIME).min(latest);
+                if timeout_at(quiet, changes.wait_for(|count| *count != last)).await.is_err() {
                     break;
                 }
-                last = *stirs.borrow_and_update();
+                last = *changes.borrow_and_update();
             }
         }
-        self.seen = *stirs.borrow_and_update();
+        self.seen = *changes.borrow_and_update();
     }
 }
 
-/// Counts what stirs where it matters.
-fn watcher(
-    stirs: watch::Sender<u64>,
-    places: Arc<RwLock<WatchedPaths>>,
+/// Creates a watcher that counts the changes of the watched paths.
+fn new_watcher(
+    changes: watch::Sender<u64>,
+    paths: Arc<RwLock<WatchedPaths>>,
 ) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: notify::Result<Event>| {
-        // What was missed may have mattered.
-        let matters = event.map_or(true, |event| {
-            is_change(event.kind) && matters(&event, &places.read().unwrap_or_else(PoisonError::into_inner))
-        });
-        if matters {
-            stirs.send_modify(|stir| *stir += 1);
+        // After an error, events may be missing, so it counts as a change.
+        let is_relevant =
+            event.map_or(true, |event| is_change(event.kind) && concerns(&event, &paths.read()));
+        if is_relevant {
+            changes.send_modify(|count| *count += 1);
         }
     })
 }
 
-/// To look into a file is no change of it.
+/// Returns false for events of reading a file.
 fn is_change(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
-/// Others may write beside what is watched, and often.
-fn matters(event: &Event, places: &WatchedPaths) -> bool {
+/// Returns true if the event is about a watched path, and not about another file in the same directory.
+fn concerns(event: &Event, paths: &WatchedPaths) -> bool {
     let is_watched = |path: &PathBuf| {
-        // A directory that goes tells of itself.
-        let place = path.parent().and_then(|parent| places.get(parent)).zip(path.file_name());
-        places.contains_key(path) || place.is_some_and(|(names, name)| names.contains(name))
+        // The event of a directory that is removed names the directory itself.
+        let entry = path.parent().and_then(|parent| paths.get(parent)).zip(path.file_name());
+        paths.contains_key(path) || entry.is_some_and(|(names, name)| names.contains(name))
     };
     event.need_rescan() || event.paths.iter().any(is_watched)
 }

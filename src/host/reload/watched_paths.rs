@@ -1,4 +1,5 @@
-//! Where a change of a file can be seen: in its directory, and wherever a link on the way to it stands.
+//! The directory entries whose change can change the content of a file: the file itself, and each symbolic link in its
+//! path.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -7,53 +8,54 @@ use std::{
     path::{self, Component, Path, PathBuf},
 };
 
-/// The names in directories that decide what a file holds.
+/// Directories, each with the names to watch in it.
 pub(in crate::host) type WatchedPaths = BTreeMap<PathBuf, BTreeSet<OsString>>;
 
-/// As many links as a system follows.
-const MOST_LINKS: usize = 40;
+/// Number of symbolic links that are followed, as in the Linux kernel.
+const MAX_LINKS: usize = 40;
 
-/// The places of files.
+/// Returns the directory entries of the files.
 pub(in crate::host) fn resolve(files: &BTreeSet<PathBuf>) -> WatchedPaths {
-    let mut places = WatchedPaths::new();
+    let mut paths = WatchedPaths::new();
     for file in files {
-        add(file, &mut places);
+        add(file, &mut paths);
     }
-    places
+    paths
 }
 
-/// Adds the places of a file. Kubernetes swaps a link beside the file, others one to a whole directory: each link on the
-/// way is one of the places, and so is the file itself.
-fn add(file: &Path, places: &mut WatchedPaths) {
-    // Where there is no current directory the path is taken as it is.
-    let whole = path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let mut steps: VecDeque<PathBuf> = steps(&whole).collect();
-    let (mut at, mut links) = (PathBuf::new(), 0);
-    while let Some(step) = steps.pop_front() {
-        let next = at.join(&step);
-        let link = fs::read_link(&next).ok().filter(|_| links < MOST_LINKS);
-        if (link.is_some() || steps.is_empty())
-            && let Some(name) = step.file_name()
+/// Adds the entries of one file. Kubernetes replaces a symbolic link next to the file, others one to a whole directory,
+/// so every link in the path is an entry.
+fn add(file: &Path, paths: &mut WatchedPaths) {
+    // Without a current directory, the path is used as it is.
+    let absolute = path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let mut remaining: VecDeque<PathBuf> = components(&absolute).collect();
+    let (mut directory, mut links) = (PathBuf::new(), 0);
+    while let Some(component) = remaining.pop_front() {
+        let next = directory.join(&component);
+        let link = fs::read_link(&next).ok().filter(|_| links < MAX_LINKS);
+        if (link.is_some() || remaining.is_empty())
+            && let Some(name) = component.file_name()
         {
-            places.entry(at.clone()).or_default().insert(name.to_owned());
+            paths.entry(directory.clone()).or_default().insert(name.to_owned());
         }
         match link {
             Some(target) => {
                 links += 1;
-                for step in self::steps(&target).collect::<Vec<_>>().into_iter().rev() {
-                    steps.push_front(step);
+                for component in components(&target).collect::<Vec<_>>().into_iter().rev() {
+                    remaining.push_front(component);
                 }
             }
-            None if step == Path::new("..") => {
-                at.pop();
+            None if component == Path::new("..") => {
+                directory.pop();
             }
-            None => at = next,
+            None => directory = next,
         }
     }
 }
 
-fn steps(path: &Path) -> impl Iterator<Item = PathBuf> {
-    path.components().filter(|step| *step != Component::CurDir).map(|step| PathBuf::from(step.as_os_str()))
+fn components(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let components = path.components().filter(|component| *component != Component::CurDir);
+    components.map(|component| PathBuf::from(component.as_os_str()))
 }
 
 #[cfg(test)]
@@ -62,35 +64,35 @@ mod tests {
 
     use super::*;
 
-    fn of(file: &Path) -> Vec<(PathBuf, Vec<OsString>)> {
-        let mut places = WatchedPaths::new();
-        add(file, &mut places);
-        places.into_iter().map(|(dir, names)| (dir, names.into_iter().collect())).collect()
+    fn entries(file: &Path) -> Vec<(PathBuf, Vec<OsString>)> {
+        let mut paths = WatchedPaths::new();
+        add(file, &mut paths);
+        paths.into_iter().map(|(dir, names)| (dir, names.into_iter().collect())).collect()
     }
 
     #[test]
-    fn a_plain_file_is_seen_in_its_directory() {
+    fn a_plain_file_is_watched_in_its_directory() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().canonicalize().unwrap();
         fs::write(dir.join("token"), "x").unwrap();
-        assert_eq!(of(&dir.join("token")), [(dir.clone(), vec!["token".into()])]);
-        assert_eq!(of(&dir.join("away")), [(dir, vec!["away".into()])], "it may come");
+        assert_eq!(entries(&dir.join("token")), [(dir.clone(), vec!["token".into()])]);
+        assert_eq!(entries(&dir.join("away")), [(dir, vec!["away".into()])], "a missing file is watched too");
     }
 
     #[test]
-    fn each_link_on_the_way_is_a_place() {
+    fn each_link_in_the_path_is_watched() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().canonicalize().unwrap();
         fs::create_dir(dir.join("..1")).unwrap();
         fs::write(dir.join("..1/token"), "x").unwrap();
         symlink("..1", dir.join("..data")).unwrap();
         symlink("..data/token", dir.join("token")).unwrap();
-        let seen = of(&dir.join("token"));
+        let seen = entries(&dir.join("token"));
         assert_eq!(
             seen,
             [(dir.clone(), vec!["..data".into(), "token".into()]), (dir.join("..1"), vec!["token".into()])]
         );
         symlink("loop", dir.join("loop")).unwrap();
-        assert_eq!(of(&dir.join("loop"))[0].0, dir, "it ends");
+        assert_eq!(entries(&dir.join("loop"))[0].0, dir, "a cycle of links ends");
     }
 }

@@ -1,7 +1,6 @@
-//! What is logged, changed while the program runs.
+use std::sync::Arc;
 
-use std::sync::{Arc, Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use tracing::Level;
 use tracing_subscriber::{
     Registry,
@@ -11,56 +10,55 @@ use tracing_subscriber::{
 
 use crate::config::{Problem, parse_level};
 
-/// What keeps house at the level `info`, a line for each thread: the admin API says in one that it answers.
+/// The target that logs routine messages at `info`, one per thread: the admin API logs its own start once.
 const HOUSEKEEPER: &str = "actix_server";
 
-/// Says what is logged, and changes it at once, until the program ends or it is changed again.
+/// A handle that shows and changes the log levels of the running program.
 #[derive(Debug, Clone)]
 pub struct LogLevelHandle {
     handle: Handle<Targets, Registry>,
-    /// As it was given.
-    given: Arc<Mutex<Targets>>,
+    /// The levels as configured, without the exception for [`HOUSEKEEPER`].
+    configured: Arc<Mutex<Targets>>,
 }
 
 impl LogLevelHandle {
-    /// The filter, and what changes it.
-    pub(super) fn new(given: &Targets) -> (reload::Layer<Targets, Registry>, Self) {
-        let (layer, handle) = reload::Layer::new(without_housekeeping(given));
-        (layer, Self { handle, given: Arc::new(Mutex::new(given.clone())) })
+    /// Creates the filter and its handle.
+    pub(super) fn new(configured: &Targets) -> (reload::Layer<Targets, Registry>, Self) {
+        let (layer, handle) = reload::Layer::new(quiet_housekeeper(configured));
+        (layer, Self { handle, configured: Arc::new(Mutex::new(configured.clone())) })
     }
 
-    /// What is logged now, such as `matterhost=debug,info`; empty when the log is not ours.
+    /// Returns the current levels, such as `matterhost=debug,info`; empty if this program's logger is not installed.
     pub fn get(&self) -> String {
-        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        self.handle.with_current(|_| given.to_string()).unwrap_or_default()
+        let configured = self.configured.lock();
+        self.handle.with_current(|_| configured.to_string()).unwrap_or_default()
     }
 
-    /// Logs what `text` says from now on. It is written as `log.level` in the configuration.
+    /// Changes the levels at once. `text` has the format of `log.level` in the configuration.
     ///
     /// # Errors
-    /// When it is not written so, as the configuration would say it; or when the log is not ours. Nothing has changed
-    /// then.
+    /// Returns an error, and changes nothing, if the text is invalid or this program's logger is not installed.
     pub fn set(&self, text: &str) -> Result<(), Problem> {
-        let given = parse_level(text)?;
-        self.handle.reload(without_housekeeping(&given)).map_err(|_| {
-            let remedy = "change it where it was set up";
-            Problem::new("log.level", "the log of this process was set up by somebody else", remedy)
+        let configured = parse_level(text)?;
+        self.handle.reload(quiet_housekeeper(&configured)).map_err(|_| {
+            let remedy = "change the level there";
+            Problem::new("log.level", "another logger is installed in this process", remedy)
         })?;
-        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = given;
+        *self.configured.lock() = configured;
         Ok(())
     }
 }
 
-/// The same without the housekeeping of a library, unless somebody asks for it or for everything.
-fn without_housekeeping(given: &Targets) -> Targets {
-    let named = given.iter().any(|(target, _)| target.starts_with(HOUSEKEEPER));
-    if named
-        || given.would_enable(HOUSEKEEPER, &Level::DEBUG)
-        || !given.would_enable(HOUSEKEEPER, &Level::INFO)
+/// Limits the library's routine messages to warnings, unless they are requested by name or by a level below `info`.
+fn quiet_housekeeper(configured: &Targets) -> Targets {
+    let is_named = configured.iter().any(|(target, _)| target.starts_with(HOUSEKEEPER));
+    if is_named
+        || configured.would_enable(HOUSEKEEPER, &Level::DEBUG)
+        || !configured.would_enable(HOUSEKEEPER, &Level::INFO)
     {
-        return given.clone();
+        return configured.clone();
     }
-    given.clone().with_target(HOUSEKEEPER, Level::WARN)
+    configured.clone().with_target(HOUSEKEEPER, Level::WARN)
 }
 
 #[cfg(test)]
@@ -76,14 +74,12 @@ mod tests {
 
     #[test]
     fn housekeeping_is_left_out_unless_it_is_asked_for() {
-        let says = |text: &str| {
-            without_housekeeping(&parse_level(text).unwrap()).would_enable("actix_server", &Level::INFO)
+        let is_enabled = |text: &str| {
+            quiet_housekeeper(&parse_level(text).unwrap()).would_enable("actix_server", &Level::INFO)
         };
-        assert_eq!(["info", "matterhost=debug,info", "warn"].map(says), [false; 3]);
-        assert_eq!(["actix_server=info", "debug"].map(says), [true; 2]);
-        assert!(
-            without_housekeeping(&parse_level("info").unwrap()).would_enable("actix_server", &Level::WARN)
-        );
+        assert_eq!(["info", "matterhost=debug,info", "warn"].map(is_enabled), [false; 3]);
+        assert_eq!(["actix_server=info", "debug"].map(is_enabled), [true; 2]);
+        assert!(quiet_housekeeper(&parse_level("info").unwrap()).would_enable("actix_server", &Level::WARN));
     }
 
     #[test]
@@ -101,10 +97,11 @@ mod tests {
     #[test]
     fn what_is_no_level_changes_nothing_and_is_told_as_the_configuration_tells_it() {
         let (_subscriber, level) = at_info();
-        let told = level.set("loud").unwrap_err().to_string();
+        let message = level.set("loud").unwrap_err().to_string();
         assert!(
-            told.starts_with("log.level: this is no level") && told.contains("write error, warn"),
-            "{told}"
+            message.starts_with("log.level: this is neither a level")
+                && message.contains("write error, warn"),
+            "{message}"
         );
         assert_eq!(level.get(), "info");
     }
@@ -113,7 +110,7 @@ mod tests {
     fn a_log_that_is_not_ours_says_so() {
         let (subscriber, level) = at_info();
         drop(subscriber);
-        assert!(level.set("debug").unwrap_err().to_string().contains("set up by somebody else"));
+        assert!(level.set("debug").unwrap_err().to_string().contains("another logger is installed"));
         assert_eq!(level.get(), "");
     }
 }

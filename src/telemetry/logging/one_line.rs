@@ -1,5 +1,3 @@
-//! One line a fact: what a server said cannot begin a line of its own.
-
 use std::fmt;
 
 use tracing::{Event, Subscriber};
@@ -10,7 +8,8 @@ use tracing_subscriber::{
 
 use super::journal::priority;
 
-/// Writes each event as one line, with its priority for the journal before it where that is wanted.
+/// An event format that writes one line per event, so that text from a server cannot start a line of its own.
+/// Optionally adds a journal priority.
 pub(super) struct OneLine<F> {
     inner: F,
     with_priority: bool,
@@ -43,11 +42,11 @@ where
         if self.with_priority {
             write!(writer, "<{}>", priority(*event.metadata().level()))?;
         }
-        writeln!(writer, "{}", joined(text.trim()))
+        writeln!(writer, "{}", escape_line_breaks(text.trim()))
     }
 }
 
-fn joined(text: &str) -> String {
+fn escape_line_breaks(text: &str) -> String {
     text.replace('\r', "\\r").replace('\n', "\\n")
 }
 
@@ -57,6 +56,6 @@ mod tests {
 
     #[test]
     fn a_text_of_several_lines_becomes_one() {
-        assert_eq!(joined("a\nERROR b\r\nc"), "a\\nERROR b\\r\\nc");
+        assert_eq!(escape_line_breaks("a\nERROR b\r\nc"), "a\\nERROR b\\r\\nc");
     }
 }

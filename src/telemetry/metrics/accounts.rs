@@ -1,4 +1,4 @@
-//! What is read of accounts: each by itself, or those of a server together.
+//! Metrics of accounts, per account or summed up per server.
 
 use std::{
     collections::BTreeMap,
@@ -53,12 +53,12 @@ const TRUNCATIONS: Family =
     Family::counter("catch_up_truncations", "Channels that a catch-up did not fetch whole");
 const ENDINGS: Family = Family::counter("endings", "Connections that ended, and why");
 
-/// Polls and pings come every 30 s each as a rule: by then six of them in a row said nothing good.
+/// Six intervals of polls and pings, which come every 30 s by default.
 const UNPROVEN_AFTER: Duration = Duration::from_secs(180);
 
-/// What the accounts of one server have in common, or one account has.
+/// The gauges of an account, or of all accounts of a server.
 struct Row {
-    who: CountsKey,
+    key: CountsKey,
     budget_left: u32,
     queued: usize,
     stalled_by_sink: usize,
@@ -70,22 +70,22 @@ struct Row {
 }
 
 impl Row {
-    fn of(who: CountsKey, account: &AccountSnapshot, now: SystemTime) -> Self {
+    fn of(key: CountsKey, account: &AccountSnapshot, now: SystemTime) -> Self {
         Self {
-            who,
+            key,
             budget_left: account.budget_left,
             queued: account.queued,
             stalled_by_sink: account.stalls.sink.into(),
             stalled_by_store: account.stalls.store.into(),
-            not_ready: is_missing(account).into(),
+            not_ready: is_not_ready(account).into(),
             unproven: is_unproven(account, now).into(),
             last_event: account.last_event,
             last_good_probe: account.last_good_probe,
         }
     }
 
-    /// Two accounts together: the least that is left, the last that was heard, the probe that is longest ago.
-    fn take_in(&mut self, other: &Self) {
+    /// Merges two accounts: the lowest budget, the newest event, the oldest probe, and sums of the rest.
+    fn merge(&mut self, other: &Self) {
         let probes = self.last_good_probe.into_iter().chain(other.last_good_probe);
         self.last_good_probe = probes.min();
         self.last_event = self.last_event.max(other.last_event);
@@ -98,8 +98,9 @@ impl Row {
     }
 }
 
-/// Whether it is to hear and is not ready. One that stopped by itself, for its token names another user, is to hear.
-fn is_missing(account: &AccountSnapshot) -> bool {
+/// Returns true if the account should be ready but is not. An account that stopped because its token belongs to
+/// another user counts; one that an operator stopped does not.
+fn is_not_ready(account: &AccountSnapshot) -> bool {
     let last = account.last_ending.as_ref().map(|ending| &ending.reason);
     match account.state {
         AccountState::Ready => false,
@@ -108,11 +109,10 @@ fn is_missing(account: &AccountSnapshot) -> bool {
     }
 }
 
-/// Whether nobody knows if it hears. A probe from before it was ready says nothing of that; nor is its lack held against
-/// one that has just become so.
+/// Returns true if no probe has succeeded for too long since the account became ready.
 fn is_unproven(account: &AccountSnapshot, now: SystemTime) -> bool {
     let proven = account.last_good_probe.map_or(account.since, |probe| probe.max(account.since));
-    // A clock that was set back proves nothing either way: the next probe will.
+    // After the clock was set back nothing is known; the next probe decides.
     let ago = now.duration_since(proven).unwrap_or_default();
     account.state == AccountState::Ready && ago > UNPROVEN_AFTER
 }
@@ -120,7 +120,7 @@ fn is_unproven(account: &AccountSnapshot, now: SystemTime) -> bool {
 pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     states(scrape, encoder)?;
     if scrape.metrics.account_counts.per_account {
-        one_by_one(scrape, encoder)?;
+        single_accounts(scrape, encoder)?;
     }
     gauges(&rows(scrape), encoder)?;
     counters(scrape, encoder)
@@ -138,26 +138,26 @@ fn states(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let state = |state: AccountState| [("server", server.as_str()), ("state", state.label())];
         AccountState::ALL.map(|at| (state(at), counts[at as usize]))
     });
-    ACCOUNTS.all(encoder, rows)
+    ACCOUNTS.write_rows(encoder, rows)
 }
 
-/// What cannot be told of several accounts together.
-fn one_by_one(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+/// Writes the series that make sense for single accounts only.
+fn single_accounts(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let accounts = || scrape.accounts.iter();
-    STATE.all(encoder, accounts().map(|a| ((of(a), [("state", a.state.label())]), 1_u64)))?;
-    SINCE.all(encoder, accounts().map(|a| (of(a), timestamp(a.since))))?;
-    GENERATION.all(encoder, accounts().map(|a| (of(a), a.generation.0)))?;
-    READY.all(encoder, accounts().map(|a| (of(a), a.ready_for.as_secs_f64())))
+    STATE.write_rows(encoder, accounts().map(|a| ((labels(a), [("state", a.state.label())]), 1_u64)))?;
+    SINCE.write_rows(encoder, accounts().map(|a| (labels(a), timestamp(a.since))))?;
+    GENERATION.write_rows(encoder, accounts().map(|a| (labels(a), a.generation.0)))?;
+    READY.write_rows(encoder, accounts().map(|a| (labels(a), a.ready_for.as_secs_f64())))
 }
 
-fn of(account: &AccountSnapshot) -> Labels<'_> {
+fn labels(account: &AccountSnapshot) -> Labels<'_> {
     Labels { account: Some(account.account.as_str()), server: account.server.as_str() }
 }
 
 fn rows(scrape: &Scrape) -> Vec<Row> {
     let (account_counts, now) = (&scrape.metrics.account_counts, SystemTime::now());
     let row = |account: &AccountSnapshot| {
-        Row::of(account_counts.who(&account.account, &account.server), account, now)
+        Row::of(account_counts.key(&account.account, &account.server), account, now)
     };
     let each = scrape.accounts.iter().map(row);
     if account_counts.per_account {
@@ -165,10 +165,10 @@ fn rows(scrape: &Scrape) -> Vec<Row> {
     }
     let mut servers: BTreeMap<ServerName, Row> = BTreeMap::new();
     for row in each {
-        match servers.get_mut(&row.who.server) {
-            Some(together) => together.take_in(&row),
+        match servers.get_mut(&row.key.server) {
+            Some(sum) => sum.merge(&row),
             None => {
-                servers.insert(row.who.server.clone(), row);
+                servers.insert(row.key.server.clone(), row);
             }
         }
     }
@@ -176,47 +176,50 @@ fn rows(scrape: &Scrape) -> Vec<Row> {
 }
 
 fn gauges(rows: &[Row], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    BUDGET.all(encoder, rows.iter().map(|row| (row.who.labels(), u64::from(row.budget_left))))?;
-    QUEUED.all(encoder, rows.iter().map(|row| (row.who.labels(), row.queued)))?;
+    BUDGET.write_rows(encoder, rows.iter().map(|row| (row.key.labels(), u64::from(row.budget_left))))?;
+    QUEUED.write_rows(encoder, rows.iter().map(|row| (row.key.labels(), row.queued)))?;
     let stalled = rows.iter().flat_map(|row| {
         [("sink", row.stalled_by_sink), ("store", row.stalled_by_store)]
-            .map(|(by, accounts)| ((row.who.labels(), [("by", by)]), accounts))
+            .map(|(by, accounts)| ((row.key.labels(), [("by", by)]), accounts))
     });
-    // Ten thousand accounts of which none is stalled need no twenty thousand zeros.
-    STALLED.all(encoder, stalled.filter(|(_, accounts)| *accounts > 0))?;
-    some(encoder, &NOT_READY, rows, |row| row.not_ready)?;
-    some(encoder, &UNPROVEN, rows, |row| row.unproven)?;
+    // Zeros are left out: they would be twenty thousand series for ten thousand accounts.
+    STALLED.write_rows(encoder, stalled.filter(|(_, accounts)| *accounts > 0))?;
+    nonzero(encoder, &NOT_READY, rows, |row| row.not_ready)?;
+    nonzero(encoder, &UNPROVEN, rows, |row| row.unproven)?;
     let at = |at: Option<SystemTime>| at.map(timestamp);
-    LAST_EVENT.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_event)?))))?;
-    LAST_PROBE.all(encoder, rows.iter().filter_map(|row| Some((row.who.labels(), at(row.last_good_probe)?))))
+    LAST_EVENT
+        .write_rows(encoder, rows.iter().filter_map(|row| Some((row.key.labels(), at(row.last_event)?))))?;
+    LAST_PROBE
+        .write_rows(encoder, rows.iter().filter_map(|row| Some((row.key.labels(), at(row.last_good_probe)?))))
 }
 
-/// Only where there are some.
-fn some(
+/// Writes only the rows that are not zero.
+fn nonzero(
     encoder: &mut DescriptorEncoder<'_>,
     family: &Family,
     rows: &[Row],
     accounts: fn(&Row) -> usize,
 ) -> fmt::Result {
-    let counts = rows.iter().map(|row| (row.who.labels(), accounts(row)));
-    family.all(encoder, counts.filter(|(_, accounts)| *accounts > 0))
+    let counts = rows.iter().map(|row| (row.key.labels(), accounts(row)));
+    family.write_rows(encoder, counts.filter(|(_, accounts)| *accounts > 0))
 }
 
 fn counters(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let counts = scrape.metrics.account_counts.all();
-    let events = counts.iter().flat_map(|(who, counts)| {
-        counts.events().into_iter().map(move |(event, times)| ((who.labels(), [("type", event)]), times))
+    let events = counts.iter().flat_map(|(key, counts)| {
+        counts.events().into_iter().map(move |(event, times)| ((key.labels(), [("type", event)]), times))
     });
-    EVENTS.all(encoder, events)?;
-    RECOVERED.all(encoder, counts.iter().map(|(who, counts)| (who.labels(), counts.recovered())))?;
-    TRUNCATIONS.all(encoder, counts.iter().map(|(who, counts)| (who.labels(), counts.truncations())))?;
-    let endings = counts.iter().flat_map(|(who, counts)| {
+    EVENTS.write_rows(encoder, events)?;
+    RECOVERED.write_rows(encoder, counts.iter().map(|(key, counts)| (key.labels(), counts.recovered())))?;
+    TRUNCATIONS
+        .write_rows(encoder, counts.iter().map(|(key, counts)| (key.labels(), counts.truncations())))?;
+    let endings = counts.iter().flat_map(|(key, counts)| {
         counts.endings().into_iter().map(move |((reason, charged), times)| {
             let charged = if charged { "true" } else { "false" };
-            ((who.labels(), [("reason", reason), ("charged", charged)]), times)
+            ((key.labels(), [("reason", reason), ("charged", charged)]), times)
         })
     });
-    ENDINGS.all(encoder, endings)
+    ENDINGS.write_rows(encoder, endings)
 }
 
 fn timestamp(at: SystemTime) -> f64 {

@@ -1,9 +1,9 @@
-//! The types of events that have series of their own.
+//! Event types that have their own series.
 
-/// What all others are counted as: a plugin makes as many types as it likes, and a series is not for free.
+/// The label of all other types. Plugins can define any number of types, and each series has a cost.
 const OTHER: &str = "other";
 
-/// The types that Mattermost itself sends (`model/websocket_message.go` of its server), sorted.
+/// The types that Mattermost itself sends (`model/websocket_message.go` in its server), sorted.
 const KNOWN: &[&str] = &[
     "added_to_team",
     "channel_bookmark_created",
@@ -76,7 +76,7 @@ const KNOWN: &[&str] = &[
     "user_updated",
 ];
 
-/// The label of a type.
+/// Returns the label of a type.
 pub(super) fn label(event: &str) -> &'static str {
     KNOWN.binary_search(&event).map_or(OTHER, |at| KNOWN[at])
 }

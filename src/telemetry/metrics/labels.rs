@@ -1,18 +1,18 @@
-//! Whose a series is.
+//! The labels of series that belong to an account or a server.
 
 use std::fmt;
 
 use matterhost_actors::model::{AccountName, ServerName};
 use prometheus_client::encoding::{EncodeLabel as _, EncodeLabelSet, LabelSetEncoder};
 
-/// An account, or all accounts of a server together.
+/// An account, or all accounts of a server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CountsKey {
     pub(super) account: Option<AccountName>,
     pub(super) server: ServerName,
 }
 
-/// The same as labels.
+/// The labels of a [`CountsKey`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Labels<'a> {
     pub(super) account: Option<&'a str>,

@@ -1,8 +1,8 @@
-//! One reading of everything.
+//! A scrape and the writing of its series.
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
 };
 
 use matterhost_actors::model::{AccountSnapshot, ServerSnapshot};
@@ -17,7 +17,7 @@ use prometheus_client::{
 
 use super::{Inner, accounts, servers};
 
-/// Everything that is read at one moment.
+/// The state of everything at one moment.
 #[derive(Debug)]
 pub(super) struct Scrape {
     pub(super) metrics: Arc<Inner>,
@@ -25,10 +25,10 @@ pub(super) struct Scrape {
     pub(super) servers: Vec<ServerSnapshot>,
 }
 
-/// Series with one name.
+/// A metric: series with the same name.
 #[derive(Debug)]
 pub(super) struct Family {
-    /// Without prefix, unit and `_total`: those are added.
+    /// The name without the prefix, the unit and `_total`, which are added.
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) unit: Option<Unit>,
@@ -42,7 +42,7 @@ pub(super) enum Kind {
     Histogram,
 }
 
-/// What a series says.
+/// The value of a series.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value {
     Whole(u64),
@@ -58,13 +58,13 @@ impl Family {
         Self { name, help, unit: None, kind: Kind::Gauge }
     }
 
-    /// In seconds.
+    /// Defines a metric in seconds.
     pub(super) const fn seconds(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { name, help, unit: Some(Unit::Seconds), kind }
     }
 
-    /// Writes series with their labels.
-    pub(super) fn all<L: EncodeLabelSet>(
+    /// Writes series with labels.
+    pub(super) fn write_rows<L: EncodeLabelSet>(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
         rows: impl IntoIterator<Item = (L, impl Into<Value>)>,
@@ -83,14 +83,18 @@ impl Family {
         Ok(())
     }
 
-    /// Writes the only series.
-    pub(super) fn one(&self, encoder: &mut DescriptorEncoder<'_>, value: impl Into<Value>) -> fmt::Result {
+    /// Writes a single series without labels.
+    pub(super) fn write_value(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        value: impl Into<Value>,
+    ) -> fmt::Result {
         const NONE: [(&str, &str); 0] = [];
-        self.all(encoder, [(NONE, value)])
+        self.write_rows(encoder, [(NONE, value)])
     }
 
-    /// Writes what keeps its series itself.
-    pub(super) fn kept(
+    /// Writes a metric that keeps its own series.
+    pub(super) fn write_metric(
         &self,
         encoder: &mut DescriptorEncoder<'_>,
         metric: &impl EncodeMetric,
@@ -144,7 +148,7 @@ const LOST: Family =
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
-        BUILD.all(encoder, [([("version", env!("CARGO_PKG_VERSION"))], 1_u64)])?;
+        BUILD.write_rows(encoder, [([("version", env!("CARGO_PKG_VERSION"))], 1_u64)])?;
         accounts::encode(self, encoder)?;
         servers::encode(self, encoder)?;
         self.sinks(encoder)?;
@@ -155,19 +159,19 @@ impl Collector for Scrape {
 impl Scrape {
     fn sinks(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let sinks = &self.metrics.sinks;
-        SINK.kept(encoder, &sinks.times)?;
+        SINK.write_metric(encoder, &sinks.times)?;
         let loads = sinks.loads();
-        let of = |name: &String| [("sink", name.clone())];
-        UNANSWERED.all(encoder, loads.iter().map(|(name, load)| (of(name), load.unanswered())))?;
-        LOST.all(encoder, loads.iter().map(|(name, load)| (of(name), load.lost())))
+        let labels = |name: &String| [("sink", name.clone())];
+        UNANSWERED.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.unanswered())))?;
+        LOST.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.lost())))
     }
 
     fn facts(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let facts = self.metrics.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let facts = self.metrics.facts.lock().clone();
         let rows = facts
             .iter()
             .map(|((server, fact), times)| ([("server", server.as_str()), ("fact", *fact)], *times));
-        FACTS.all(encoder, rows)?;
-        MISSED.one(encoder, self.metrics.missed.load(Ordering::Relaxed))
+        FACTS.write_rows(encoder, rows)?;
+        MISSED.write_value(encoder, self.metrics.missed.load(Ordering::Relaxed))
     }
 }

@@ -1,6 +1,6 @@
-//! What is read of servers.
+//! Metrics of servers.
 
-use std::{fmt, sync::PoisonError};
+use std::fmt;
 
 use matterhost_actors::{mattermost::RequestStats, model::ServerSnapshot};
 use prometheus_client::encoding::DescriptorEncoder;
@@ -40,18 +40,20 @@ const DEAF: Family = Family::seconds(
 
 pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     gauges(&scrape.servers, encoder)?;
-    tallies(scrape, encoder)?;
+    request_stats(scrape, encoder)?;
     let timings = &scrape.metrics.timings;
-    CONNECT.kept(encoder, &timings.connect)?;
-    CATCH_UP.kept(encoder, &timings.catch_up)?;
-    PROBE.kept(encoder, &timings.probe)?;
-    DEAF.kept(encoder, &timings.deaf)
+    CONNECT.write_metric(encoder, &timings.connect)?;
+    CATCH_UP.write_metric(encoder, &timings.catch_up)?;
+    PROBE.write_metric(encoder, &timings.probe)?;
+    DEAF.write_metric(encoder, &timings.deaf)
 }
 
 fn gauges(servers: &[ServerSnapshot], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let all = |encoder: &mut DescriptorEncoder<'_>, family: Family, value: fn(&ServerSnapshot) -> Value| {
-        family
-            .all(encoder, servers.iter().map(|server| ([("server", server.server.as_str())], value(server))))
+        family.write_rows(
+            encoder,
+            servers.iter().map(|server| ([("server", server.server.as_str())], value(server))),
+        )
     };
     all(encoder, UP, |server| u64::from(server.up).into())?;
     all(encoder, PACE, |server| server.requests_per_second.into())?;
@@ -60,26 +62,27 @@ fn gauges(servers: &[ServerSnapshot], encoder: &mut DescriptorEncoder<'_>) -> fm
     all(encoder, PAUSED, |server| server.paused_for.unwrap_or_default().as_secs_f64().into())
 }
 
-fn tallies(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let tallies = scrape.metrics.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let each =
-        || tallies.iter().map(|(server, request_stats)| (("server", server.as_str()), &**request_stats));
-    let waits = |(server, request_stats): (_, &RequestStats)| {
-        request_stats.waits().map(|waited| ([server, ("class", waited.class.label())], waited))
+fn request_stats(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let request_stats = scrape.metrics.request_stats.lock().clone();
+    let each = || request_stats.iter().map(|(server, stats)| (("server", server.as_str()), &**stats));
+    let waits = |(server, stats): (_, &RequestStats)| {
+        stats.waits().map(|wait| ([server, ("class", wait.class.label())], wait))
     };
-    WAITS.all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.times)))?;
-    WAITED
-        .all(encoder, each().flat_map(waits).map(|(labels, waited)| (labels, waited.time.as_secs_f64())))?;
-    let requests = each().flat_map(|(server, request_stats)| {
-        request_stats.requests().into_iter().map(move |asked| {
-            let labels = [server, ("method", asked.method), ("route", asked.route)];
-            ((labels, [("status", asked.status.to_string())]), asked.times)
+    WAITS.write_rows(encoder, each().flat_map(waits).map(|(labels, wait)| (labels, wait.times)))?;
+    WAITED.write_rows(
+        encoder,
+        each().flat_map(waits).map(|(labels, wait)| (labels, wait.time.as_secs_f64())),
+    )?;
+    let requests = each().flat_map(|(server, stats)| {
+        stats.requests().into_iter().map(move |request| {
+            let labels = [server, ("method", request.method), ("route", request.route)];
+            ((labels, [("status", request.status.to_string())]), request.times)
         })
     });
-    REQUESTS.all(encoder, requests)?;
-    let dials = each().flat_map(|(server, request_stats)| {
+    REQUESTS.write_rows(encoder, requests)?;
+    let dials = each().flat_map(|(server, stats)| {
         let labels = move |status: String| ([server], [("status", status)]);
-        request_stats.dials().into_iter().map(move |(status, times)| (labels(status.to_string()), times))
+        stats.dials().into_iter().map(move |(status, times)| (labels(status.to_string()), times))
     });
-    DIALS.all(encoder, dials)
+    DIALS.write_rows(encoder, dials)
 }

@@ -1,20 +1,21 @@
-//! How sinks answer.
+//! Metrics of sinks.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Instant,
 };
 
 use matterhost_actors::ports::Outcome;
+use parking_lot::Mutex;
 use prometheus_client::metrics::{family::Family, histogram::Histogram};
 
 /// A file answers within microseconds, a webhook within its timeout.
 const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 
-/// The outcomes there are, as labels.
+/// The labels of all outcomes.
 const OUTCOMES: [&str; 4] = ["acknowledged", "retry", "rejected", "broken"];
 
 /// A histogram for each sink and outcome.
@@ -27,21 +28,21 @@ pub(super) struct Sinks {
     loads: Mutex<Vec<(String, Arc<Load>)>>,
 }
 
-/// What a sink has at the moment, and what went past it.
+/// The current load of a sink, and the number of events it missed.
 #[derive(Debug, Default)]
 pub(super) struct Load {
     unanswered: AtomicI64,
     lost: AtomicU64,
 }
 
-/// Measures how one sink answers.
+/// A meter of one sink.
 #[derive(Debug, Clone)]
 pub struct SinkMeter {
     times: [Histogram; OUTCOMES.len()],
     load: Arc<Load>,
 }
 
-/// A sink has an event, and has not answered. Dropped, it counts as given up.
+/// A timer that runs while a sink has an unanswered event. Dropping it without an answer counts as giving up.
 #[derive(Debug)]
 pub struct DeliveryTimer {
     since: Instant,
@@ -56,8 +57,8 @@ impl Default for Sinks {
 
 impl Sinks {
     pub(super) fn meter(&self, name: &str) -> SinkMeter {
-        // Held to the end: nobody forgets a half of it meanwhile.
-        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lock is held to the end, so that `retain_measured` cannot remove half of the meter.
+        let mut loads = self.loads.lock();
         let times = OUTCOMES.map(|outcome| self.times.get_or_create(&labels(name, outcome)).clone());
         let known = loads.iter().find(|(known, _)| known == name).map(|(_, load)| Arc::clone(load));
         let load = known.unwrap_or_else(|| {
@@ -68,9 +69,9 @@ impl Sinks {
         SinkMeter { times, load }
     }
 
-    /// Forgets sinks that are no more: nobody measures them, and none of their events is under way.
+    /// Removes sinks that are no longer measured and have no event in flight.
     pub(super) fn retain_measured(&self) {
-        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loads = self.loads.lock();
         loads.retain(|(name, load)| {
             let is_measured = Arc::strong_count(load) > 1;
             if !is_measured {
@@ -83,7 +84,7 @@ impl Sinks {
     }
 
     pub(super) fn loads(&self) -> Vec<(String, Arc<Load>)> {
-        self.loads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.loads.lock().clone()
     }
 }
 
@@ -93,7 +94,7 @@ fn labels(name: &str, outcome: &str) -> [(&'static str, String); 2] {
 
 impl Load {
     pub(super) fn unanswered(&self) -> u64 {
-        // Whoever subtracts has added before.
+        // Each subtraction follows its addition.
         u64::try_from(self.unanswered.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
@@ -103,20 +104,20 @@ impl Load {
 }
 
 impl SinkMeter {
-    /// The sink is given an event.
+    /// Starts the timer of an event that the sink receives.
     pub fn start(&self) -> DeliveryTimer {
         self.load.unanswered.fetch_add(1, Ordering::Relaxed);
         DeliveryTimer { since: Instant::now(), meter: self.clone() }
     }
 
-    /// An event went past the sink, which does not keep up (`best_effort`).
+    /// Counts an event that a `best_effort` sink missed because it does not keep up.
     pub fn record_lost(&self) {
         self.load.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl DeliveryTimer {
-    /// The sink has answered.
+    /// Records the sink's answer.
     pub fn finish(self, outcome: &Outcome) {
         let at = match outcome {
             Outcome::Acknowledged => 0,

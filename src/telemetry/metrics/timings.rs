@@ -1,4 +1,4 @@
-//! How long things took, each server by itself: buckets for each account would be a dozen series each.
+//! Durations per server: histograms per account would add a dozen series each.
 
 use matterhost_actors::model::{Fact, ServerName};
 use prometheus_client::metrics::{family::Family, histogram::Histogram};
@@ -6,10 +6,10 @@ use prometheus_client::metrics::{family::Family, histogram::Histogram};
 /// A histogram for each server.
 pub(super) type Times = Family<[(&'static str, String); 1], Histogram>;
 
-/// A question and its answer: a server nearby takes milliseconds, the slowest that is waited for takes 30 s.
-const OF_A_QUESTION: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-/// What takes several questions, waits for the gate, or pages for minutes.
-const OF_A_ROUND: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+/// Buckets for a single request: milliseconds for a nearby server, and at most the 30 s that is waited.
+const REQUEST_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+/// Buckets for several requests, which may wait for the gate or page for minutes.
+const LONG_BUCKETS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
 #[derive(Debug)]
 pub(super) struct Timings {
@@ -22,34 +22,34 @@ pub(super) struct Timings {
 impl Default for Timings {
     fn default() -> Self {
         Self {
-            connect: rounds(),
-            catch_up: rounds(),
-            probe: Times::new_with_constructor(|| Histogram::new(OF_A_QUESTION)),
-            deaf: rounds(),
+            connect: long_times(),
+            catch_up: long_times(),
+            probe: Times::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
+            deaf: long_times(),
         }
     }
 }
 
-fn rounds() -> Times {
-    Times::new_with_constructor(|| Histogram::new(OF_A_ROUND))
+fn long_times() -> Times {
+    Times::new_with_constructor(|| Histogram::new(LONG_BUCKETS))
 }
 
-fn of(server: &ServerName) -> [(&'static str, String); 1] {
+fn labels(server: &ServerName) -> [(&'static str, String); 1] {
     [("server", server.to_string())]
 }
 
 impl Timings {
-    /// A server is added: its series begin at zero, so that the first time counts as a rise.
+    /// Creates a server's series at zero, so that the first observation counts as an increase.
     pub(super) fn add_server(&self, server: &ServerName) {
         for times in [&self.connect, &self.catch_up, &self.probe, &self.deaf] {
-            drop(times.get_or_create(&of(server)));
+            drop(times.get_or_create(&labels(server)));
         }
     }
 
-    /// A server is no more.
+    /// Removes a server's series.
     pub(super) fn remove_server(&self, server: &ServerName) {
         for times in [&self.connect, &self.catch_up, &self.probe, &self.deaf] {
-            times.remove(&of(server));
+            times.remove(&labels(server));
         }
     }
 
@@ -61,6 +61,6 @@ impl Timings {
             Fact::HearsAgain { after } => (&self.deaf, after),
             _ => return,
         };
-        times.get_or_create(&of(server)).observe(took.as_secs_f64());
+        times.get_or_create(&labels(server)).observe(took.as_secs_f64());
     }
 }

@@ -1,5 +1,3 @@
-//! Carries records to the collector, on the exporter's own thread, which may wait.
-
 use std::{
     sync::{
         Arc,
@@ -15,47 +13,44 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-/// How long one batch may take; the next ones wait for it.
-const WITHIN: Duration = Duration::from_secs(10);
-/// An answer says how many records were refused, and why.
-const LONGEST_ANSWER: u64 = 64 << 10;
+/// The time limit for a batch; the following batches wait for it.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// A response contains only the number of refused records and the reason.
+const MAX_RESPONSE_BYTES: u64 = 64 << 10;
 
-/// Posts to the collector, and says once when that fails, and once when it works again.
+/// An HTTP client that blocks the exporter's own thread. It logs the first failure and the recovery.
 #[derive(Debug)]
 pub(super) struct HttpClient {
     agent: Agent,
-    fails: AtomicBool,
+    failing: AtomicBool,
 }
 
 impl HttpClient {
     pub(super) fn new() -> Self {
         let config = Agent::config_builder()
-            .timeout_global(Some(WITHIN))
-            // A status is the exporter's to judge.
+            .timeout_global(Some(TIMEOUT))
+            // The exporter evaluates the status.
             .http_status_as_error(false)
             .max_redirects(0)
             .tls_config(tls())
             .build();
-        Self { agent: config.new_agent(), fails: AtomicBool::default() }
+        Self { agent: config.new_agent(), failing: AtomicBool::default() }
     }
 
     fn post(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ureq::Error> {
         let (head, body) = request.into_parts();
-        let answer = self.agent.run(Request::from_parts(head, &body[..]))?;
-        let (head, mut body) = answer.into_parts();
-        let body = body.with_config().limit(LONGEST_ANSWER).read_to_vec()?;
+        let response = self.agent.run(Request::from_parts(head, &body[..]))?;
+        let (head, mut body) = response.into_parts();
+        let body = body.with_config().limit(MAX_RESPONSE_BYTES).read_to_vec()?;
         Ok(Response::from_parts(head, body.into()))
     }
 
-    /// One line when it begins to fail, and one when it works again.
-    fn tell(&self, failed: Option<String>) {
-        let failed_before = self.fails.swap(failed.is_some(), Ordering::Relaxed);
+    /// Logs the first failure and the recovery.
+    fn log_transition(&self, failed: Option<String>) {
+        let failed_before = self.failing.swap(failed.is_some(), Ordering::Relaxed);
         match failed {
             Some(error) if !failed_before => {
-                tracing::warn!(
-                    error,
-                    "the log does not reach the collector; lines are missing there until it does"
-                );
+                tracing::warn!(error, "the log does not reach the collector; lines are lost until it does");
             }
             None if failed_before => tracing::info!("the log reaches the collector again"),
             _ => {}
@@ -63,7 +58,7 @@ impl HttpClient {
     }
 }
 
-/// The system's certificates, as for Mattermost servers.
+/// Uses the system's certificates, as for Mattermost servers.
 fn tls() -> TlsConfig {
     let certificates = rustls_native_certs::load_native_certs().certs;
     let certificates: Vec<_> =
@@ -77,12 +72,12 @@ fn tls() -> TlsConfig {
 #[async_trait]
 impl opentelemetry_http::HttpClient for HttpClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let answer = self.post(request);
-        self.tell(match &answer {
-            Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(format!("it answered {}", answer.status())),
+        let response = self.post(request);
+        self.log_transition(match &response {
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("the collector responded {}", response.status())),
             Err(error) => Some(error.to_string()),
         });
-        Ok(answer?)
+        Ok(response?)
     }
 }

@@ -1,4 +1,4 @@
-//! Accounts and servers are shown.
+//! The lists and details of accounts and servers.
 
 use serde_json::Value;
 
@@ -13,8 +13,8 @@ fn names(answer: &Value) -> Vec<&str> {
 fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
     let fixture = Fixture::new();
     let (_, section) = add_bot(&fixture, "alerts");
-    let nobody = "[accounts.zero]\nserver = \"main\"\ntoken = \"nobodys0token0nobodys0toke\"\n";
-    let host = AdminHost::start(fixture, &format!("{section}{nobody}{ANY_PORT}"));
+    let invalid = "[accounts.zero]\nserver = \"main\"\ntoken = \"nobodys0token0nobodys0toke\"\n";
+    let host = AdminHost::start(fixture, &format!("{section}{invalid}{ANY_PORT}"));
     host.await_state("alerts", "ready");
     host.await_state("helpdesk", "ready");
     host.await_state("zero", "blocked");
@@ -34,10 +34,10 @@ fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
         assert_eq!(answer.status, 200, "{query} {}", answer.text());
         assert_eq!(names(&answer.json()), expected, "{query}");
     }
-    let told = host.get("/v1/events?fact=closd").problem(400);
-    assert!(told.contains("closd") && told.contains("closed"), "{told}");
-    let told = host.get("/v1/accounts?stat=ready").problem(400);
-    assert!(told.contains("stat") && told.contains("state"), "{told}");
+    let detail = host.get("/v1/events?fact=closd").problem(400);
+    assert!(detail.contains("closd") && detail.contains("closed"), "{detail}");
+    let detail = host.get("/v1/accounts?stat=ready").problem(400);
+    assert!(detail.contains("stat") && detail.contains("state"), "{detail}");
 }
 
 #[test]
@@ -69,11 +69,11 @@ fn who_is_nobody_is_not_found() {
                 assert_eq!((answer.status, answer.body.len()), (404, 0));
                 continue;
             }
-            let told = answer.problem(404);
-            assert!(told.len() < 1_000 && !told.contains('\n') && !told.contains('\0'), "{told:?}");
+            let detail = answer.problem(404);
+            assert!(detail.len() < 1_000 && !detail.contains('\n') && !detail.contains('\0'), "{detail:?}");
         }
     }
-    // What a client has not tidied up is a path that there is not.
+    // A path that the client has not normalized does not exist.
     for path in ["/v1/accounts/../instance", "/v1/accounts/helpdesk/", "/v1//accounts", "/v1/accounts/a/b/c"]
     {
         let answer = host.get(path);

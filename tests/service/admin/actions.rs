@@ -1,10 +1,10 @@
-//! Accounts are steered, and spoken through.
+//! Actions on accounts, and posts as an account.
 
 use serde_json::{Value, json};
 
 use super::host::{AdminHost, TOKEN};
 
-fn done(host: &AdminHost, action: &str) {
+fn request_action(host: &AdminHost, action: &str) {
     let answer = host.post(&format!("/v1/accounts/helpdesk/{action}"));
     assert_eq!(answer.status, 202, "{action}: {}", answer.text());
     assert_eq!(answer.json(), json!({ "account": "helpdesk", "action": action }));
@@ -13,7 +13,7 @@ fn done(host: &AdminHost, action: &str) {
 #[test]
 fn a_restart_brings_the_next_generation_and_costs_nothing() {
     let mut host = AdminHost::ready("");
-    done(&host, "restart");
+    request_action(&host, "restart");
     let again = |account: &Value| account["generation"] == 2 && account["state"] == "ready";
     let account = host.await_account("helpdesk", "the next generation", again);
     let ending = &account["last_ending"];
@@ -26,31 +26,32 @@ fn a_restart_brings_the_next_generation_and_costs_nothing() {
     assert_eq!(account["endings"].as_array().unwrap().len(), 1);
     host.fixture.post("after it");
     host.running.events.wait_for_post("after it");
-    host.running.log.wait_for_json("who did it", |line| {
-        line["message"] == "asked for by an operator" && line["action"] == "restart"
+    host.running.log.wait_for_json("the action in the log", |line| {
+        line["message"] == "an operator requested an action" && line["action"] == "restart"
     });
 }
 
 #[test]
 fn what_is_stopped_stays_so_until_it_is_started() {
     let mut host = AdminHost::ready("");
-    done(&host, "stop");
+    request_action(&host, "stop");
     host.await_state("helpdesk", "stopped");
     assert_eq!(host.fixture.simulator.counters().open_sockets(&host.fixture.bot.user_id), 0);
-    done(&host, "stop");
-    let told = host.post("/v1/accounts/helpdesk/audit").problem(409);
-    assert!(told.contains("not ready"), "{told}");
-    let told = host.send("POST", "/v1/accounts/helpdesk/posts", &json!({"channel_id": "c", "message": "m"}));
-    assert!(told.problem(409).contains("start it first"));
+    request_action(&host, "stop");
+    let detail = host.post("/v1/accounts/helpdesk/audit").problem(409);
+    assert!(detail.contains("not ready"), "{detail}");
+    let answer =
+        host.send("POST", "/v1/accounts/helpdesk/posts", &json!({"channel_id": "c", "message": "m"}));
+    assert!(answer.problem(409).contains("start it first"));
     host.fixture.post("while away");
-    done(&host, "start");
+    request_action(&host, "start");
     host.await_state("helpdesk", "ready");
     assert_eq!(host.running.events.wait_for_post("while away")["recovered"], true);
-    done(&host, "start");
-    assert_eq!(host.await_state("helpdesk", "ready")["generation"], 2, "one that runs goes on");
-    done(&host, "stop");
+    request_action(&host, "start");
+    assert_eq!(host.await_state("helpdesk", "ready")["generation"], 2, "a running account is not restarted");
+    request_action(&host, "stop");
     host.await_state("helpdesk", "stopped");
-    done(&host, "restart");
+    request_action(&host, "restart");
     host.await_state("helpdesk", "ready");
 }
 
@@ -74,7 +75,7 @@ fn a_reset_gives_a_tripped_one_its_budget_back() {
     );
     assert_eq!(account["last_ending"]["charged"], true);
     assert!(account["next_attempt"].is_string(), "{account}");
-    done(&host, "reset");
+    request_action(&host, "reset");
     let account = host.await_state("helpdesk", "ready");
     assert_eq!((&account["budget_left"], &account["generation"]), (&1.into(), &3.into()), "{account}");
 }
@@ -83,7 +84,7 @@ fn a_reset_gives_a_tripped_one_its_budget_back() {
 fn an_audit_is_made_when_it_is_asked_for() {
     let host = AdminHost::ready("[audit]\ninterval = \"1h\"\ngrace = \"1s\"\n");
     assert!(host.account("helpdesk")["liveness"]["last_audit"].is_null());
-    done(&host, "audit");
+    request_action(&host, "audit");
     let audited = |account: &Value| account["liveness"]["last_audit"]["ok"] == true;
     host.await_account("helpdesk", "the audit", audited);
     host.post("/v1/accounts/helpdesk/destroy").problem(404);
@@ -118,26 +119,26 @@ fn what_cannot_be_posted_is_told() {
         body[key] = value;
         body
     };
-    for (body, status, told) in [
+    for (body, status, expected) in [
         (json!({}), 400, "channel_id"),
-        (json!([]), 400, "not what is expected"),
+        (json!([]), 400, "is not valid"),
         (with("channel_id", 5.into()), 400, "expected a string at line 1 column"),
         (with("chanel", 5.into()), 400, "chanel"),
-        (with("channel_id", "".into()), 400, "name a channel"),
+        (with("channel_id", "".into()), 400, "set it to a channel"),
         (with("key", " ".into()), 400, "a key is"),
         (with("key", "k".repeat(257).into()), 400, "257"),
-        (with("key", "ü".into()), 400, "a key is"),
+        (with("key", "ü".into()), 400, "ASCII"),
         (with("message", "".into()), 422, "nothing to post"),
         (with("message", "x".repeat(250_000).into()), 422, "at most"),
         (with("channel_id", "nowhere".into()), 409, "the server refuses"),
         (with("channel_id", "../../users/me".into()), 409, "the server refuses"),
     ] {
         let detail = host.send("POST", posts, &body).problem(status);
-        assert!(detail.contains(told), "{told}: {detail}");
+        assert!(detail.contains(expected), "{expected}: {detail}");
     }
     host.send("POST", "/v1/accounts/nobody/posts", &message).problem(404);
-    let told = host.request("POST", posts, &[("content-type", "text/plain")], b"{}").problem(415);
-    assert!(told.contains("application/json"), "{told}");
+    let detail = host.request("POST", posts, &[("content-type", "text/plain")], b"{}").problem(415);
+    assert!(detail.contains("application/json"), "{detail}");
     host.request("POST", posts, &[("content-type", "application/json")], b"").problem(400);
     assert_eq!(host.fixture.bot_posts(), [""; 0]);
 }
@@ -149,7 +150,7 @@ fn a_token_is_told_to_nobody() {
 "
     ));
     assert_eq!(host.send("PUT", "/v1/log-level", &json!({"level": "trace"})).status, 200);
-    let mut told = String::new();
+    let mut output = String::new();
     for (path, lines) in [
         ("/v1/accounts", &[][..]),
         ("/v1/accounts/helpdesk", &[]),
@@ -162,18 +163,18 @@ fn a_token_is_told_to_nobody() {
         ("/v1/accounts", &[("host", "evil.example")]),
     ] {
         let answer = host.request("GET", path, lines, b"");
-        told.extend([format!("{answer:?}"), answer.text()]);
+        output.extend([format!("{answer:?}"), answer.text()]);
     }
-    done(&host, "restart");
+    request_action(&host, "restart");
     host.await_account("helpdesk", "again", |account| {
         account["generation"] == 2 && account["state"] == "ready"
     });
     let AdminHost { running, fixture, .. } = host;
     running.signal("TERM");
     let (_, log) = running.wait_for_exit();
-    told += &log.concat();
+    output += &log.concat();
     for secret in [TOKEN, "wrong-full-9f86d081", &fixture.bot.token] {
-        assert!(!told.contains(secret), "{secret} is told");
+        assert!(!output.contains(secret), "{secret} appears in the output");
     }
-    assert!(log.iter().any(|line| line.contains("TRACE")), "the most was logged");
+    assert!(log.iter().any(|line| line.contains("TRACE")), "trace lines are logged");
 }

@@ -1,10 +1,10 @@
-//! Who may ask, and what they may.
+//! Tokens, rights, host names, origins and security headers.
 
 use serde_json::json;
 
 use super::host::{AdminHost, READ_TOKEN, TOKEN};
 
-fn guarded() -> AdminHost {
+fn host_with_tokens() -> AdminHost {
     AdminHost::ready(&format!(
         "token = \"{TOKEN}\"\nread_token = \"{READ_TOKEN}\"\nhosts = [\"ops.example.com\"]\n"
     ))
@@ -12,7 +12,7 @@ fn guarded() -> AdminHost {
 
 #[test]
 fn without_a_token_only_what_tells_nothing_is_told() {
-    let mut host = guarded();
+    let mut host = host_with_tokens();
     host.api.token = None;
     for path in ["/livez", "/readyz", "/openapi.json"] {
         assert_eq!(host.get(path).status, 200, "{path}");
@@ -35,7 +35,7 @@ fn without_a_token_only_what_tells_nothing_is_told() {
     {
         host.send(method, path, &json!({})).problem(401);
     }
-    // A path that is written in another way is not one of those that are open.
+    // Other spellings of a public path are not public.
     for path in ["/%6civez", "/livez/", "//livez", "/livez/../v1/accounts", "/livez%2f..%2fv1"] {
         assert_eq!(host.get(path).status, 401, "{path}");
     }
@@ -45,7 +45,7 @@ fn without_a_token_only_what_tells_nothing_is_told() {
 
 #[test]
 fn a_wrong_token_is_told_and_whoever_guesses_waits_while_others_do_not() {
-    let mut host = guarded();
+    let mut host = host_with_tokens();
     for wrong in ["Bearer ", "Basic dXNlcjpwYXNz", TOKEN, "Bearer wrongtoken-full-9f86d081", "Bearer \u{fc}"]
     {
         let answer = host.request("GET", "/v1/accounts", &[("authorization", wrong)], b"");
@@ -63,10 +63,10 @@ fn a_wrong_token_is_told_and_whoever_guesses_waits_while_others_do_not() {
             assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
         }
         if guess % 20 == 0 {
-            assert_eq!(host.get("/v1/accounts").status, 200, "whoever knows it is not held up");
+            assert_eq!(host.get("/v1/accounts").status, 200, "the right token always works");
         }
     }
-    println!("of 200 guesses {} were looked at and {} told to wait", refused[0], refused[1]);
+    println!("of 200 guesses {} got a 401 and {} a 429", refused[0], refused[1]);
     assert!(refused[1] > 100, "{refused:?}");
     host.api.token = Some(READ_TOKEN);
     assert_eq!(host.get("/v1/accounts").status, 200);
@@ -74,7 +74,7 @@ fn a_wrong_token_is_told_and_whoever_guesses_waits_while_others_do_not() {
 
 #[test]
 fn whoever_may_look_changes_nothing() {
-    let mut host = guarded();
+    let mut host = host_with_tokens();
     host.api.token = Some(READ_TOKEN);
     for path in [
         "/v1/accounts",
@@ -96,8 +96,8 @@ fn whoever_may_look_changes_nothing() {
         ("DELETE", "/v1/accounts/helpdesk", &json!(null)),
         ("PATCH", "/v1/nothing", &json!(null)),
     ] {
-        let told = host.send(method, path, body).problem(403);
-        assert!(told.contains("change nothing"), "{method} {path}: {told}");
+        let detail = host.send(method, path, body).problem(403);
+        assert!(detail.contains("read-only"), "{method} {path}: {detail}");
     }
     let account = host.account("helpdesk");
     assert_eq!((&account["state"], &account["generation"]), (&"ready".into(), &1.into()));
@@ -107,7 +107,7 @@ fn whoever_may_look_changes_nothing() {
 
 #[test]
 fn other_names_and_other_sites_are_refused() {
-    let host = guarded();
+    let host = host_with_tokens();
     let own = format!("http://{}", host.address);
     for (lines, status) in [
         (&[("host", "evil.example")][..], 421),
@@ -128,25 +128,26 @@ fn other_names_and_other_sites_are_refused() {
             assert_eq!(answer.status, status, "{path} {lines:?}");
             assert!(answer.header("access-control-allow-origin").is_none());
         }
-        // Whoever looks after processes may know this one by any name.
+        // A probe may use any host name.
         let probed = if status == 400 { 400 } else { 200 };
         assert_eq!(host.request("GET", "/livez", lines, b"").status, probed, "{lines:?}");
     }
-    // A link may lead to the page from anywhere.
+    // Links from other sites to the page are allowed.
     for (path, status) in [("/", 200), ("/v1/accounts", 403)] {
         let from = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         assert_eq!(host.request("GET", path, &from, b"").status, status, "{path}");
     }
-    let asked = [("origin", "http://evil.example"), ("access-control-request-method", "POST")];
-    host.request("OPTIONS", "/v1/accounts/helpdesk/stop", &asked, b"").problem(403);
-    let told = host.request("POST", "/v1/accounts/helpdesk/stop", &[("origin", "http://evil.example")], b"");
-    assert!(told.problem(403).contains("other sites"));
+    let preflight = [("origin", "http://evil.example"), ("access-control-request-method", "POST")];
+    host.request("OPTIONS", "/v1/accounts/helpdesk/stop", &preflight, b"").problem(403);
+    let answer =
+        host.request("POST", "/v1/accounts/helpdesk/stop", &[("origin", "http://evil.example")], b"");
+    assert!(answer.problem(403).contains("other sites"));
     assert_eq!(host.account("helpdesk")["state"], "ready");
 }
 
 #[test]
 fn every_answer_is_for_nobody_elses_page_cache_or_frame() {
-    let host = guarded();
+    let host = host_with_tokens();
     let wrong = [("authorization", "Bearer wrong-full-9f86d081")];
     for (path, lines) in [
         ("/livez", &[][..]),

@@ -1,4 +1,4 @@
-//! Where the API is: an address, a socket in the file system, behind TLS; or where somebody else is.
+//! The address of the API: TCP, a Unix socket, TLS, or an address in use.
 
 use std::{
     fs,
@@ -23,14 +23,14 @@ use super::{
 };
 use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
-fn over_socket(path: &Path, request: &str) -> Response {
+fn request_over_socket(path: &Path, request: &str) -> Response {
     let mut stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     http_client::read(stream).unwrap()
 }
 
-fn at_socket(fixture: &Fixture) -> (ConfigDir, PathBuf) {
+fn configure_socket(fixture: &Fixture) -> (ConfigDir, PathBuf) {
     let dir = ConfigDir::with(&format!("{}[admin]\nunix = \"admin.sock\"\n", fixture.config()));
     let path = dir.path().join("admin.sock");
     (dir, path)
@@ -38,7 +38,8 @@ fn at_socket(fixture: &Fixture) -> (ConfigDir, PathBuf) {
 
 fn run_at_socket(dir: &ConfigDir) -> RunningProgram {
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-    let line = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let line =
+        running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     assert!(line["url"].as_str().unwrap().ends_with("/admin.sock"), "{line}");
     running
 }
@@ -46,7 +47,7 @@ fn run_at_socket(dir: &ConfigDir) -> RunningProgram {
 #[test]
 fn a_socket_is_for_its_user_alone_and_goes_with_the_host() {
     let fixture = Fixture::new();
-    let (dir, path) = at_socket(&fixture);
+    let (dir, path) = configure_socket(&fixture);
     let running = run_at_socket(&dir);
     let found = fs::metadata(&path).unwrap();
     assert!(found.file_type().is_socket());
@@ -56,7 +57,7 @@ fn a_socket_is_for_its_user_alone_and_goes_with_the_host() {
         "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n",
         "GET /v1/accounts HTTP/1.0\r\n\r\n",
     ] {
-        assert_eq!(over_socket(&path, request).status, 200, "{request}");
+        assert_eq!(request_over_socket(&path, request).status, 200, "{request}");
     }
     running.signal("TERM");
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
@@ -66,17 +67,17 @@ fn a_socket_is_for_its_user_alone_and_goes_with_the_host() {
 #[test]
 fn a_socket_that_a_killed_run_left_is_taken_over() {
     let fixture = Fixture::new();
-    let (dir, path) = at_socket(&fixture);
+    let (dir, path) = configure_socket(&fixture);
     let running = run_at_socket(&dir);
     running.signal("KILL");
     running.wait_for_exit();
     assert!(path.exists());
     let _running = run_at_socket(&dir);
-    assert_eq!(over_socket(&path, "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").status, 200);
+    assert_eq!(request_over_socket(&path, "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").status, 200);
 }
 
-/// Runs it to its end, which is to be a failure, and gives what it said.
-fn refused(dir: &ConfigDir) -> String {
+/// Runs the program until it fails, and returns its log.
+fn run_until_failure(dir: &ConfigDir) -> String {
     let running = RunningProgram::start(dir.matterhost(&["run"]));
     let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(1), "{log:#?}");
@@ -86,19 +87,19 @@ fn refused(dir: &ConfigDir) -> String {
 #[test]
 fn a_path_that_is_taken_ends_the_host_and_stays_as_it_is() {
     let fixture = Fixture::new();
-    let (dir, path) = at_socket(&fixture);
+    let (dir, path) = configure_socket(&fixture);
     let other = UnixListener::bind(&path).unwrap();
-    let told = refused(&dir);
-    assert!(told.contains("admin.sock") && told.contains("in use") && told.contains("admin."), "{told}");
+    let log = run_until_failure(&dir);
+    assert!(log.contains("admin.sock") && log.contains("in use") && log.contains("admin."), "{log}");
     drop(other);
     fs::remove_file(&path).unwrap();
-    fs::write(&path, "somebody's").unwrap();
-    let told = refused(&dir);
-    assert!(told.contains("admin.sock") && told.contains("in use"), "{told}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's");
+    fs::write(&path, "another file").unwrap();
+    let log = run_until_failure(&dir);
+    assert!(log.contains("admin.sock") && log.contains("in use"), "{log}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "another file");
     fs::remove_file(&path).unwrap();
     let dir = ConfigDir::with(&format!("{}[admin]\nunix = \"no/where/a.sock\"\n", fixture.config()));
-    assert!(refused(&dir).contains("No such file"));
+    assert!(run_until_failure(&dir).contains("No such file"));
 }
 
 #[test]
@@ -107,17 +108,14 @@ fn a_named_address_that_is_taken_ends_the_host() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
     let dir = ConfigDir::with(&format!("{}[admin]\nbind = \"{address}\"\n", fixture.config()));
-    let told = refused(&dir);
-    assert!(
-        told.contains(&address.to_string()) && told.contains("set admin.bind to a free address"),
-        "{told}"
-    );
-    assert_eq!(told.matches("in use").count(), 1, "{told}");
+    let log = run_until_failure(&dir);
+    assert!(log.contains(&address.to_string()) && log.contains("set admin.bind to a free address"), "{log}");
+    assert_eq!(log.matches("in use").count(), 1, "{log}");
     assert_eq!(fixture.simulator.counters().hellos_sent, 0);
 }
 
-/// Takes an address as soon as it is free: another run on this machine may have it.
-fn take(address: &str) -> TcpListener {
+/// Binds an address as soon as it is free: another test run on this machine may use it.
+fn bind_when_free(address: &str) -> TcpListener {
     let end = Instant::now() + DEADLINE;
     loop {
         match TcpListener::bind(address) {
@@ -131,12 +129,12 @@ fn take(address: &str) -> TcpListener {
 #[test]
 fn the_usual_address_that_is_taken_is_warned_of_and_the_bots_go_on() {
     let fixture = Fixture::new();
-    let _other = take(matterhost::config::DEFAULT_BIND);
+    let _other = bind_when_free(matterhost::config::DEFAULT_BIND);
     let dir = ConfigDir::with(&fixture.config());
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
     let line = running.log.wait_for_json("a warning", |line| line["level"] == "WARN");
-    let told = line["message"].as_str().unwrap();
-    assert!(told.contains("127.0.0.1:8466") && told.contains("admin.enabled = false"), "{told}");
+    let message = line["message"].as_str().unwrap();
+    assert!(message.contains("127.0.0.1:8466") && message.contains("admin.enabled = false"), "{message}");
     running.log.wait_for_fact("ready");
 }
 
@@ -153,21 +151,22 @@ fn what_is_turned_off_is_not_there() {
     assert!(log.iter().all(|line| !line.contains("admin API")), "{log:#?}");
 }
 
-/// A host behind TLS, and the certificate that it is known by.
-fn behind_tls() -> (AdminHost, String) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+/// Starts a host with TLS; returns it with its certificate.
+fn start_with_tls() -> (AdminHost, String) {
+    let certificate =
+        rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let fixture = Fixture::new();
     let more = format!("{ANY_PORT}tls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"\n");
     let dir = ConfigDir::with(&format!("{}{more}", fixture.config()));
-    dir.write("cert.pem", &made.cert.pem());
-    dir.write("key.pem", &made.signing_key.serialize_pem());
+    dir.write("cert.pem", &certificate.cert.pem());
+    dir.write("key.pem", &certificate.signing_key.serialize_pem());
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
     let address = wait_for_api(&mut running);
     let api = super::host::Api { address, token: None };
-    (AdminHost { running, api, dir, fixture }, made.cert.pem())
+    (AdminHost { running, api, dir, fixture }, certificate.cert.pem())
 }
 
-fn trusting(pem: &str, protocols: &[&[u8]]) -> ClientConfig {
+fn client_config(pem: &str, protocols: &[&[u8]]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -179,25 +178,28 @@ fn trusting(pem: &str, protocols: &[&[u8]]) -> ClientConfig {
 
 #[test]
 fn behind_tls_it_is_known_by_its_certificate() {
-    let (host, pem) = behind_tls();
+    let (host, pem) = start_with_tls();
     let name = ServerName::try_from("localhost").unwrap();
-    let session = ClientConnection::new(Arc::new(trusting(&pem, &[])), name).unwrap();
+    let session = ClientConnection::new(Arc::new(client_config(&pem, &[])), name).unwrap();
     let mut stream = StreamOwned::new(session, http_client::connect(host.address));
     stream.write_all(b"GET /v1/instance HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     assert_eq!(http_client::read(stream).unwrap().status, 200);
-    // Whoever speaks in the clear is not understood, and nothing ends for it.
+    // A plain HTTP request is closed and does not disturb the server.
     let mut plain = http_client::connect(host.address);
     plain.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     assert!(http_client::is_closed(&mut plain, DEADLINE));
-    // Nor is whoever says nothing waited for.
+    // A silent connection is closed, too.
     let mut silent = http_client::connect(host.address);
-    assert!(http_client::is_closed(&mut silent, Duration::from_secs(10)), "a handshake that does not come");
+    assert!(
+        http_client::is_closed(&mut silent, Duration::from_secs(10)),
+        "the connection without a handshake is still open"
+    );
 }
 
-/// Shakes hands with a host as a browser does, which would rather speak HTTP/2; gives what was agreed on.
-fn shake_hands(host: &AdminHost, pem: &str) -> (StreamOwned<ClientConnection, TcpStream>, Option<Vec<u8>>) {
+/// Performs a TLS handshake like a browser, which prefers HTTP/2; returns the stream and the protocol agreed on.
+fn handshake(host: &AdminHost, pem: &str) -> (StreamOwned<ClientConnection, TcpStream>, Option<Vec<u8>>) {
     let name = ServerName::try_from("localhost").unwrap();
-    let session = ClientConnection::new(Arc::new(trusting(pem, &[b"h2", b"http/1.1"])), name).unwrap();
+    let session = ClientConnection::new(Arc::new(client_config(pem, &[b"h2", b"http/1.1"])), name).unwrap();
     let mut stream = StreamOwned::new(session, http_client::connect(host.address));
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).unwrap();
@@ -208,7 +210,7 @@ fn shake_hands(host: &AdminHost, pem: &str) -> (StreamOwned<ClientConnection, Tc
 
 #[test]
 fn over_tls_it_is_http_1_and_who_is_idle_is_let_go() {
-    let (host, pem) = behind_tls();
+    let (host, pem) = start_with_tls();
     let own = format!("https://{}", host.address);
     for (name, origin, status) in [
         ("localhost", own.as_str(), 403),
@@ -216,12 +218,15 @@ fn over_tls_it_is_http_1_and_who_is_idle_is_let_go() {
         ("localhost", "https://evil.example", 403),
         ("evil.example", "https://evil.example", 421),
     ] {
-        let (mut stream, agreed) = shake_hands(&host, &pem);
+        let (mut stream, agreed) = handshake(&host, &pem);
         assert_eq!(agreed.as_deref(), Some(b"http/1.1".as_slice()));
         let head = http_client::head("GET", "/v1/accounts", &[("host", name), ("origin", origin)]);
         stream.write_all(head.as_bytes()).unwrap();
         assert_eq!(http_client::read(stream).unwrap().status, status, "{name} from {origin}");
     }
-    let (mut idle, _) = shake_hands(&host, &pem);
-    assert!(http_client::is_closed(&mut idle.sock, Duration::from_secs(20)), "a request that does not come");
+    let (mut idle, _) = handshake(&host, &pem);
+    assert!(
+        http_client::is_closed(&mut idle.sock, Duration::from_secs(20)),
+        "the idle connection is still open"
+    );
 }

@@ -1,4 +1,4 @@
-//! Many callers at once.
+//! Floods of requests and connections.
 
 use std::{
     collections::BTreeMap,
@@ -16,21 +16,21 @@ use super::{
 };
 use crate::program::DEADLINE;
 
-/// How long a flood lasts.
+/// The duration of a flood.
 const FLOOD: Duration = Duration::from_secs(3);
 const THREADS: usize = 4;
-/// What is let through meanwhile at 200 a second, and in two seconds more for a machine under load.
-const MOST: usize = 1_000;
+/// The most requests admitted during a flood: 200 per second, with two extra seconds for a machine under load.
+const MAX_ADMITTED: usize = 1_000;
 
-/// Asks as fast as it goes, from several threads. Gives how often each status came.
+/// Sends requests as fast as possible from several threads. Returns the number of responses by status.
 fn flood(api: Api, path: &'static str, token: Option<&'static str>) -> BTreeMap<u16, usize> {
     let one = move || {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let lines: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
-        let stranger = Api { token: None, ..api };
+        let anonymous = Api { token: None, ..api };
         let (end, mut counts) = (Instant::now() + FLOOD, BTreeMap::<u16, usize>::new());
         while Instant::now() < end {
-            *counts.entry(stranger.request("GET", path, &lines, b"").status).or_default() += 1;
+            *counts.entry(anonymous.request("GET", path, &lines, b"").status).or_default() += 1;
         }
         counts
     };
@@ -43,8 +43,8 @@ fn flood(api: Api, path: &'static str, token: Option<&'static str>) -> BTreeMap<
     all
 }
 
-/// Floods, while somebody who may asks now and then and is answered each time.
-fn nobody_else_waits(
+/// Floods the API, and checks that an operator always gets a response meanwhile.
+fn flood_beside_operator(
     host: &AdminHost,
     path: &'static str,
     token: Option<&'static str>,
@@ -53,24 +53,24 @@ fn nobody_else_waits(
     let flooding = thread::spawn(move || flood(api, path, token));
     let mut slowest = Duration::ZERO;
     while !flooding.is_finished() {
-        let asked = Instant::now();
+        let began = Instant::now();
         assert_eq!(host.get("/v1/accounts").status, 200);
-        slowest = slowest.max(asked.elapsed());
+        slowest = slowest.max(began.elapsed());
         thread::sleep(Duration::from_millis(50));
     }
-    println!("meanwhile the slowest answer to an operator took {} ms", slowest.as_millis());
+    println!("slowest response to the operator: {} ms", slowest.as_millis());
     flooding.join().unwrap()
 }
 
 #[test]
 fn strangers_and_guessers_hold_up_nobody() {
     assert_bots_unaffected("", |host| {
-        let counts = nobody_else_waits(host, "/v1/accounts", None);
+        let counts = flood_beside_operator(host, "/v1/accounts", None);
         assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [401]);
-        let counts = nobody_else_waits(host, "/v1/accounts", Some("guess-0123456789abcdef"));
+        let counts = flood_beside_operator(host, "/v1/accounts", Some("guess-0123456789abcdef"));
         assert!(counts[&429] > 10 * counts.get(&401).copied().unwrap_or(0), "{counts:?}");
-        let counts = nobody_else_waits(host, "/openapi.json", None);
-        assert!(counts[&200] <= MOST, "{counts:?}");
+        let counts = flood_beside_operator(host, "/openapi.json", None);
+        assert!(counts[&200] <= MAX_ADMITTED, "{counts:?}");
     });
 }
 
@@ -78,7 +78,7 @@ fn strangers_and_guessers_hold_up_nobody() {
 fn probes_are_answered_however_many_there_are() {
     assert_bots_unaffected("", |host| {
         for path in ["/livez", "/readyz"] {
-            let counts = nobody_else_waits(host, path, None);
+            let counts = flood_beside_operator(host, path, None);
             assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [200]);
         }
     });
@@ -88,7 +88,7 @@ fn probes_are_answered_however_many_there_are() {
 fn those_who_may_have_a_limit_too() {
     assert_bots_unaffected("", |host| {
         let counts = flood(host.api, "/v1/instance", host.token);
-        assert!(counts[&200] <= MOST, "{counts:?}");
+        assert!(counts[&200] <= MAX_ADMITTED, "{counts:?}");
         let answer = || host.get("/v1/instance");
         let end = Instant::now() + DEADLINE;
         while answer().status != 200 {
@@ -103,11 +103,11 @@ fn more_connections_than_there_may_be_wait_and_then_it_goes_on() {
         let open = |_| TcpStream::connect_timeout(&host.address, Duration::from_millis(50)).ok();
         let open: Vec<_> = (0..400).filter_map(open).collect();
         let flooded = Instant::now();
-        println!("of 400 connections {} were open at once, where 64 are taken", open.len());
-        // Nobody says anything on these: they are let go, and whoever waits behind them gets an answer.
-        let mut patient = http_client::connect(host.address);
-        patient.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-        assert_eq!(http_client::read(patient).unwrap().status, 200);
+        println!("{} of 400 connections were open at once; the limit is 64", open.len());
+        // The idle connections are closed, and a client waiting behind them gets a response.
+        let mut waiting = http_client::connect(host.address);
+        waiting.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        assert_eq!(http_client::read(waiting).unwrap().status, 200);
         println!("/livez answered {} ms after the flood", flooded.elapsed().as_millis());
     });
 }
@@ -118,25 +118,25 @@ fn a_thousand_listeners_hear_everything() {
     assert_bots_unaffected("max_connections = 1200\nmax_streams = 1100\n", |host| {
         let began = Instant::now();
         let listen = |n: usize| {
-            // Not by the clock: what a loaded machine has missed would come at once, and be too many.
+            // A fixed pause rather than a schedule, which would catch up in a burst on a loaded machine.
             thread::sleep(REQUEST_INTERVAL);
             host.stream(["/v1/events", "/v1/watch"][n % 2], &[])
         };
         let mut streams: Vec<EventStream> = (0..LISTENERS).map(listen).collect();
         println!(
-            "{LISTENERS} listen after {} ms, with {} KiB",
+            "{LISTENERS} streams open after {} ms, with {} KiB",
             began.elapsed().as_millis(),
             host.memory_kib()
         );
         assert_eq!(host.post("/v1/accounts/helpdesk/reset").status, 202);
-        let asked = Instant::now();
+        let reset = Instant::now();
         for (n, stream) in streams.iter_mut().enumerate() {
             match n % 2 {
                 0 => drop(stream.wait_for_fact("budget_reset")),
                 _ => drop(stream.wait_for_row("helpdesk", |_| true)),
             }
         }
-        println!("all heard it after {} ms", asked.elapsed().as_millis());
+        println!("all streams received it after {} ms", reset.elapsed().as_millis());
         assert_eq!(host.get("/livez").status, 200);
     });
 }
@@ -146,13 +146,13 @@ fn too_many_listeners_are_told_and_leave_room_for_others() {
     assert_bots_unaffected("", |host| {
         let mut open = Vec::new();
         let refused = loop {
-            let reading = listen_or_not(host);
-            if reading.answer.status != 200 {
-                break reading.answer;
+            let response = try_listen(host);
+            if response.answer.status != 200 {
+                break response.answer;
             }
-            open.push(reading);
+            open.push(response);
         };
-        println!("{} listen by default, and the next is told {}", open.len(), refused.status);
+        println!("{} streams are open by default, and the next gets {}", open.len(), refused.status);
         assert_eq!((open.len(), refused.status), (256, 429));
         assert!(refused.header("retry-after").is_some());
         for path in ["/livez", "/readyz", "/v1/accounts"] {
@@ -160,13 +160,13 @@ fn too_many_listeners_are_told_and_leave_room_for_others() {
         }
         drop(open);
         let end = Instant::now() + DEADLINE;
-        while listen_or_not(host).answer.status != 200 {
-            assert!(Instant::now() < end, "their places are not free again");
+        while try_listen(host).answer.status != 200 {
+            assert!(Instant::now() < end, "the permits are not released");
         }
     });
 }
 
-fn listen_or_not(host: &AdminHost) -> http_client::StreamingResponse {
+fn try_listen(host: &AdminHost) -> http_client::StreamingResponse {
     thread::sleep(REQUEST_INTERVAL);
     host.request_streaming("/v1/events", &[])
 }

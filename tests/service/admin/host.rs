@@ -1,4 +1,4 @@
-//! A host whose admin API is asked.
+//! A running host and a client of its admin API.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
-/// A host with its world and its admin API.
+/// A running host with its simulated server and its admin API.
 pub(crate) struct AdminHost {
     pub(crate) running: RunningProgram,
     pub(crate) api: Api,
@@ -26,25 +26,25 @@ pub(crate) struct AdminHost {
     pub(crate) fixture: Fixture,
 }
 
-/// Where the API is, and the token that is shown there.
+/// The address of an API, and a token for it.
 #[derive(Clone, Copy)]
 pub(crate) struct Api {
     pub(crate) address: SocketAddr,
     pub(crate) token: Option<&'static str>,
 }
 
-/// Where the API listens in tests.
+/// The `[admin]` section of tests.
 pub(crate) const ANY_PORT: &str = "[admin]\nbind = \"127.0.0.1:0\"\n";
 
 impl AdminHost {
-    /// One account, `helpdesk`, which is ready.
+    /// Starts a host with the account `helpdesk` and waits until it is ready.
     pub(crate) fn ready(more: &str) -> Self {
         let host = Self::start(Fixture::new(), &format!("{ANY_PORT}{more}"));
         host.await_state("helpdesk", "ready");
         host
     }
 
-    /// Starts one, and waits until the API answers.
+    /// Starts a host and waits until its API responds.
     pub(crate) fn start(fixture: Fixture, more: &str) -> Self {
         let dir = ConfigDir::with(&format!("{}{more}", fixture.config()));
         let mut running = RunningProgram::start(dir.matterhost(&["run"]));
@@ -53,7 +53,7 @@ impl AdminHost {
         Self { running, api: Api { address, token }, dir, fixture }
     }
 
-    /// The same again, after its process has ended.
+    /// Stops the host and starts it again.
     pub(crate) fn restart(self) -> Self {
         let Self { running, dir, fixture, api } = self;
         running.signal("TERM");
@@ -63,7 +63,7 @@ impl AdminHost {
         Self { running, api: Api { address, ..api }, dir, fixture }
     }
 
-    /// What the process has in memory, in KiB.
+    /// Returns the resident memory of the process, in KiB.
     pub(crate) fn memory_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.running.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -92,7 +92,7 @@ impl Api {
         self.request(method, path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
-    /// Asks with these lines besides the usual ones.
+    /// Sends a request with additional headers.
     pub(crate) fn request(&self, method: &str, path: &str, lines: &[(&str, &str)], body: &[u8]) -> Response {
         let mut stream = http_client::connect(self.address);
         stream.write_all(self.head(method, path, lines, body.len()).as_bytes()).unwrap();
@@ -113,12 +113,12 @@ impl Api {
         http_client::head(method, path, &all)
     }
 
-    /// Listens to a stream.
+    /// Opens a stream of events.
     pub(crate) fn stream(&self, path: &str, lines: &[(&str, &str)]) -> EventStream {
         EventStream::of(self.request_streaming(path, lines))
     }
 
-    /// Asks, and leaves the body where it is.
+    /// Sends a request and returns the response with its body unread.
     pub(crate) fn request_streaming(&self, path: &str, lines: &[(&str, &str)]) -> StreamingResponse {
         let mut stream = http_client::connect(self.address);
         stream.write_all(self.head("GET", path, lines, 0).as_bytes()).unwrap();
@@ -131,7 +131,7 @@ impl Api {
         answer.json()
     }
 
-    /// Asks until it is so.
+    /// Polls an account until the condition holds.
     pub(crate) fn await_account(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -139,8 +139,8 @@ impl Api {
             if holds(&account) {
                 return account;
             }
-            assert!(Instant::now() < end, "{what} did not come: {account}");
-            // Few enough to leave others their share of the rate.
+            assert!(Instant::now() < end, "no {what} in time: {account}");
+            // Slow enough to leave others their share of the rate.
             thread::sleep(3 * REQUEST_INTERVAL);
         }
     }
@@ -150,22 +150,23 @@ impl Api {
     }
 }
 
-/// How long to wait between two requests: all together may ask 200 times a second.
+/// The pause between two requests, because the API admits 200 per second.
 pub(crate) const REQUEST_INTERVAL: Duration = Duration::from_millis(6);
 
-/// A token that may do everything, where a test has one.
+/// The full token, in tests with tokens.
 pub(crate) const TOKEN: &str = "mustnotshow-full-9f86d081";
-/// One that may look.
+/// The read-only token.
 pub(crate) const READ_TOKEN: &str = "mustnotshow-read-60303ae2";
 
-/// Waits until the API answers; gives where.
+/// Waits until the API responds; returns its address.
 pub(crate) fn wait_for_api(running: &mut RunningProgram) -> SocketAddr {
-    let line = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let line =
+        running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     let url = line["url"].as_str().unwrap();
     url.split_once("://").unwrap_or_else(|| panic!("{url}")).1.parse().unwrap()
 }
 
-/// One more bot in the world's channel, and the section that hosts it.
+/// Adds a bot to the channel; returns it with its section of the configuration.
 pub(crate) fn add_bot(fixture: &Fixture, name: &str) -> (Account, String) {
     let bot = fixture.simulator.create_bot(name);
     fixture.simulator.add_to_team(fixture.team(), &bot.user_id);

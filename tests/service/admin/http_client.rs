@@ -1,4 +1,4 @@
-//! A client of HTTP that does what it is told, also what no good client does.
+//! An HTTP client that can also send malformed requests.
 
 use std::{
     io::{BufReader, ErrorKind, Read},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::program::DEADLINE;
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -29,10 +29,10 @@ impl Response {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// Checks that it is a problem with that status, and gives its detail.
+    /// Checks that it is a problem with this status, and returns the detail.
     pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
@@ -43,7 +43,7 @@ impl Response {
     }
 }
 
-/// A connection that waits for nothing for ever.
+/// Opens a connection with timeouts.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -51,7 +51,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The head of a request, with these lines.
+/// Formats the head of a request with these headers.
 pub(crate) fn head(method: &str, path: &str, lines: &[(&str, &str)]) -> String {
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     for (name, value) in lines {
@@ -60,18 +60,18 @@ pub(crate) fn head(method: &str, path: &str, lines: &[(&str, &str)]) -> String {
     head + "\r\n"
 }
 
-/// An answer, as far as it has been read: its head.
+/// A response whose body has not been read.
 pub(crate) struct StreamingResponse {
     pub(crate) answer: Response,
     pub(crate) body: Box<dyn Read + Send>,
 }
 
-/// Reads the head of an answer. `None` when the other side has closed before one came.
+/// Reads the head of a response. Returns `None` if the server closed the connection first.
 pub(crate) fn read_head(wire: impl Read + Send + 'static) -> Option<StreamingResponse> {
     let mut reader = BufReader::new(wire);
     let first = line(&mut reader)?;
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let status = status.unwrap_or_else(|| panic!("no answer: {first:?}"));
+    let status = status.unwrap_or_else(|| panic!("not a response: {first:?}"));
     let mut headers = Vec::new();
     while let Some((name, value)) = line(&mut reader)?.split_once(':') {
         headers.push((name.to_owned(), value.trim().to_owned()));
@@ -86,7 +86,7 @@ pub(crate) fn read_head(wire: impl Read + Send + 'static) -> Option<StreamingRes
     Some(StreamingResponse { answer, body })
 }
 
-/// Reads a whole answer.
+/// Reads a whole response.
 pub(crate) fn read(wire: impl Read + Send + 'static) -> Option<Response> {
     let StreamingResponse { mut answer, mut body } = read_head(wire)?;
     match body.read_to_end(&mut answer.body) {
@@ -96,18 +96,18 @@ pub(crate) fn read(wire: impl Read + Send + 'static) -> Option<Response> {
     Some(answer)
 }
 
-/// A line without its end; `None` where there is no more.
+/// Reads a line without its end; returns `None` at the end of the stream.
 fn line(reader: &mut impl std::io::BufRead) -> Option<String> {
     let mut line = Vec::new();
     match reader.read_until(b'\n', &mut line) {
         Ok(0) => None,
         Ok(_) => Some(String::from_utf8_lossy(&line).trim_end().to_owned()),
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => None,
-        Err(error) => panic!("it does not go on: {error}"),
+        Err(error) => panic!("cannot read on: {error}"),
     }
 }
 
-/// A body in chunks.
+/// A reader of a chunked body.
 struct Chunked<R> {
     reader: BufReader<R>,
     left: usize,
@@ -118,14 +118,15 @@ impl<R: Read> Read for Chunked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.left == 0 && !self.ended {
             let Some(size) = line(&mut self.reader) else { return Ok(0) };
-            self.left = usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("no size: {size:?}"));
+            self.left =
+                usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("not a chunk size: {size:?}"));
             self.ended = self.left == 0;
         }
         if self.ended {
             return Ok(0);
         }
-        let most = buffer.len().min(self.left);
-        let read = self.reader.read(&mut buffer[..most])?;
+        let limit = buffer.len().min(self.left);
+        let read = self.reader.read(&mut buffer[..limit])?;
         self.left -= read;
         if self.left == 0 {
             line(&mut self.reader);
@@ -134,7 +135,7 @@ impl<R: Read> Read for Chunked<R> {
     }
 }
 
-/// Whether the other side has closed, within that time. What still comes is passed over.
+/// Returns true if the server closes the connection within this time. Skips remaining data.
 pub(crate) fn is_closed(stream: &mut TcpStream, within: Duration) -> bool {
     stream.set_read_timeout(Some(within)).unwrap();
     let mut buffer = [0; 4_096];

@@ -1,4 +1,4 @@
-//! What bots hear while somebody does harm to the API.
+//! Checks that bots are not affected by abuse of the API.
 
 use std::{
     collections::BTreeMap,
@@ -14,28 +14,27 @@ use std::{
 use super::host::{ANY_PORT, AdminHost, TOKEN, add_bot};
 use crate::program::{DEADLINE, Fixture};
 
-/// How often people post.
-const EVERY: Duration = Duration::from_millis(20);
+/// The time between two posts.
+const POST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// All together may ask 200 times a second: harm that is done in no time is done again after a while.
-const BETWEEN: Duration = Duration::from_millis(100);
+/// The pause between two rounds of abuse, because the API admits 200 requests per second.
+const ROUND_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Fewer posts would not show that nothing happens to them.
-const AT_LEAST: usize = 50;
+/// The least number of posts for a meaningful test.
+const MIN_POSTS: usize = 50;
 
-/// What the process may keep when all is over: what the allocator does not give back, and what the posts of the test's
-/// own need. A thousand clients of whom something is kept are far more.
-const KEEPS_KIB: u64 = 48 * 1_024;
+/// The growth of memory that is allowed: what the allocator does not return, and the posts of the test itself. A leak of a
+/// thousand clients is far larger.
+const MAX_GROWTH_KIB: u64 = 48 * 1_024;
 
-/// The last of the posts.
+/// The text of the last post.
 const END: &str = "the end";
 
 const ACCOUNTS: [&str; 2] = ["alerts", "helpdesk"];
 
-/// Hosts two accounts, with a token and these keys of `[admin]`. People post all the time while somebody does harm, again
-/// and again until enough was posted; each post comes out once for each account, over the socket that it had before. At the
-/// end nothing is left of it.
-pub(crate) fn assert_bots_unaffected(keys: &str, harm: impl Fn(&AdminHost)) {
+/// Hosts two accounts, with a token and these keys of `[admin]`. Posts continuously while it repeats the abuse; checks that
+/// each account receives each post once over its first socket, and that no memory or files leak.
+pub(crate) fn assert_bots_unaffected(keys: &str, abuse: impl Fn(&AdminHost)) {
     let fixture = Fixture::new();
     let (bot, section) = add_bot(&fixture, "alerts");
     let mut host = AdminHost::start(fixture, &format!("{section}{ANY_PORT}token = \"{TOKEN}\"\n{keys}"));
@@ -43,9 +42,9 @@ pub(crate) fn assert_bots_unaffected(keys: &str, harm: impl Fn(&AdminHost)) {
         host.await_state(name, "ready");
     }
     let (memory, files) = (host.memory_kib(), open_files(&host));
-    let posted = posted_meanwhile(&host, harm);
+    let posted = post_during(&host, abuse);
     host.fixture.post(END);
-    heard(&mut host, posted);
+    assert_received_once(&mut host, posted);
     for name in ACCOUNTS {
         let account = host.account(name);
         assert_eq!((&account["generation"], &account["restarts"]), (&1.into(), &0.into()), "{account}");
@@ -53,33 +52,33 @@ pub(crate) fn assert_bots_unaffected(keys: &str, harm: impl Fn(&AdminHost)) {
     for id in [&bot.user_id, &host.fixture.bot.user_id] {
         assert_eq!(host.fixture.simulator.counters().opened_sockets(id), 1);
     }
-    println!("{posted} posts meanwhile came out once for each of {} accounts", ACCOUNTS.len());
-    nothing_is_left(&host, memory, files);
+    println!("{posted} posts were received once by each of {} accounts", ACCOUNTS.len());
+    assert_nothing_leaks(&host, memory, files);
 }
 
-/// Gives how many posts were made while harm was done.
-fn posted_meanwhile(host: &AdminHost, harm: impl Fn(&AdminHost)) -> usize {
+/// Repeats the abuse while posting; returns the number of posts.
+fn post_during(host: &AdminHost, abuse: impl Fn(&AdminHost)) -> usize {
     let (posted, (stop, stopped)) = (AtomicUsize::new(0), channel::<()>());
     thread::scope(|scope| {
         let (fixture, posted) = (&host.fixture, &posted);
         scope.spawn(move || {
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(POST_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 fixture.post(&format!("post {}", posted.fetch_add(1, Ordering::Relaxed)));
             }
         });
-        harm(host);
-        while posted.load(Ordering::Relaxed) < AT_LEAST {
-            thread::sleep(BETWEEN);
-            harm(host);
+        abuse(host);
+        while posted.load(Ordering::Relaxed) < MIN_POSTS {
+            thread::sleep(ROUND_INTERVAL);
+            abuse(host);
         }
         drop(stop);
     });
     posted.into_inner()
 }
 
-/// Every post comes out once for each account.
-fn heard(host: &mut AdminHost, posted: usize) {
-    let mut heard: BTreeMap<(String, String), usize> = BTreeMap::new();
+/// Checks that every account received every post once.
+fn assert_received_once(host: &mut AdminHost, posted: usize) {
+    let mut received: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut ended = 0;
     while ended < ACCOUNTS.len() {
         let event =
@@ -88,20 +87,20 @@ fn heard(host: &mut AdminHost, posted: usize) {
         let (account, message) = (event["account"].as_str().unwrap(), post["message"].as_str().unwrap());
         ended += usize::from(message == END);
         if message.starts_with("post ") {
-            *heard.entry((account.into(), message.into())).or_default() += 1;
+            *received.entry((account.into(), message.into())).or_default() += 1;
         }
     }
-    let twice: Vec<_> = heard.iter().filter(|(_, times)| **times != 1).collect();
-    assert!(twice.is_empty(), "{twice:?}");
-    assert_eq!(heard.len(), posted * ACCOUNTS.len());
+    let duplicates: Vec<_> = received.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(duplicates.is_empty(), "{duplicates:?}");
+    assert_eq!(received.len(), posted * ACCOUNTS.len());
 }
 
-fn nothing_is_left(host: &AdminHost, memory: u64, files: usize) {
+fn assert_nothing_leaks(host: &AdminHost, memory: u64, files: usize) {
     let end = Instant::now() + DEADLINE;
     loop {
         let (now, open) = (host.memory_kib(), open_files(host));
-        // Connections of the host's own to its server come and go.
-        if now <= memory + KEEPS_KIB && open <= files + 4 {
+        // The host's own connections to its server vary.
+        if now <= memory + MAX_GROWTH_KIB && open <= files + 4 {
             println!(
                 "memory: {memory} KiB before, {now} KiB after; open files: {files} before, {open} after"
             );
@@ -115,7 +114,7 @@ fn nothing_is_left(host: &AdminHost, memory: u64, files: usize) {
     }
 }
 
-/// How many files the process has open.
+/// Returns the number of open files of the process.
 pub(crate) fn open_files(host: &AdminHost) -> usize {
     fs::read_dir(format!("/proc/{}/fd", host.running.id())).unwrap().count()
 }

@@ -1,4 +1,4 @@
-//! What is no request, or none that can be meant.
+//! Malformed and oversized requests.
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -11,7 +11,7 @@ use super::{
     isolation::assert_bots_unaffected,
 };
 
-/// Sends that, and gives the answer, if there is one. The other side may close before all is sent.
+/// Sends these bytes and returns the response, if there is one. The server may close before all are sent.
 fn send(host: &AdminHost, bytes: &[u8]) -> Option<Response> {
     let mut stream = http_client::connect(host.address);
     if let Err(error) = stream.write_all(bytes) {
@@ -66,7 +66,7 @@ fn bodies_are_bounded_and_need_a_token() {
         let posts = "POST /v1/accounts/helpdesk/posts HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
         let known = format!("{posts}authorization: Bearer {TOKEN}\r\n");
         for length in [LARGEST + 1, 10_000_000_000, usize::MAX] {
-            // Told at once, before anything of it comes.
+            // Refused at once, before any of the body arrives.
             let answer = send(host, format!("{known}content-length: {length}\r\n\r\n").as_bytes()).unwrap();
             assert!(answer.problem(413).contains("262144"), "{length}");
         }
@@ -76,7 +76,7 @@ fn bodies_are_bounded_and_need_a_token() {
         println!("3 MiB in chunks: {:?}", answer.as_ref().map(|answer| answer.status));
         answer.unwrap().problem(413);
         send(host, format!("{posts}content-length: 100\r\n\r\n").as_bytes()).unwrap().problem(401);
-        // A path that is open to all takes no body, and waits for none.
+        // A public path does not wait for a body.
         let began = Instant::now();
         for path in ["/livez", "/openapi.json"] {
             let request = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n");
@@ -84,7 +84,7 @@ fn bodies_are_bounded_and_need_a_token() {
             assert_eq!(answer.header("allow"), Some("GET, HEAD"));
             answer.problem(405);
         }
-        assert!(began.elapsed() < Duration::from_secs(9), "a body is waited for so long");
+        assert!(began.elapsed() < Duration::from_secs(9), "the server waited for a body");
     });
 }
 
@@ -107,8 +107,8 @@ fn json_that_is_none_or_too_deep_is_told() {
             big.as_bytes(),
         ] {
             let answer = host.request("POST", posts, &[("content-type", "application/json")], body);
-            let told = answer.problem(400);
-            assert!(told.len() < 2_000, "{} characters", told.len());
+            let detail = answer.problem(400);
+            assert!(detail.len() < 2_000, "{} characters", detail.len());
         }
         let packed = [("content-type", "application/json"), ("content-encoding", "gzip")];
         host.request("POST", posts, &packed, b"\x1f\x8b\x08\0\0\0\0\0").problem(400);

@@ -1,4 +1,4 @@
-//! The API and its description say the same.
+//! The API, its OpenAPI document and docs/API.md agree.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::host::{ANY_PORT, AdminHost, REQUEST_INTERVAL, TOKEN};
 use crate::program::Fixture;
 
-/// Each path with its methods.
+/// The methods of each path.
 type Routes = BTreeMap<String, BTreeSet<String>>;
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// What the description tells.
+/// Returns the routes of the OpenAPI document.
 fn described(document: &Value) -> Routes {
     let methods = |item: &Value| {
         let keys = item.as_object().unwrap().keys().map(|key| key.to_uppercase());
@@ -26,10 +26,10 @@ fn described(document: &Value) -> Routes {
     document["paths"].as_object().unwrap().iter().map(|(path, item)| (path.clone(), methods(item))).collect()
 }
 
-/// What the source answers.
-fn answered() -> Routes {
+/// Returns the routes of the source.
+fn implemented() -> Routes {
     let source = fs::read_to_string("src/admin/server/routes.rs").unwrap();
-    let parts = source.split("only(").skip(1).filter_map(|part| {
+    let parts = source.split("allow_only(").skip(1).filter_map(|part| {
         let path = part.trim_start().strip_prefix('"')?.split('"').next()?;
         let words = [("get().to(", "GET"), ("web::post()", "POST"), ("web::put()", "PUT")];
         let methods =
@@ -39,7 +39,7 @@ fn answered() -> Routes {
     parts.collect()
 }
 
-fn table(page: &str) -> Routes {
+fn documented(page: &str) -> Routes {
     let mut routes = Routes::new();
     for line in page.lines().filter_map(|line| line.strip_prefix("| `")) {
         let Some((method, rest)) = line.split_once(' ') else { continue };
@@ -69,8 +69,8 @@ fn every_route_is_described_and_every_description_is_of_a_route() {
     assert_eq!(document["openapi"].as_str().unwrap(), "3.1.0");
     let described = described(&document);
     assert!(described.len() > 10);
-    assert_eq!(described, answered());
-    assert_eq!(described, table(&fs::read_to_string("docs/API.md").unwrap()), "docs/API.md");
+    assert_eq!(described, implemented());
+    assert_eq!(described, documented(&fs::read_to_string("docs/API.md").unwrap()), "docs/API.md");
 }
 
 #[test]
@@ -83,15 +83,15 @@ fn a_method_that_is_not_described_is_refused_with_those_that_are() {
         for method in METHODS.iter().filter(|method| !methods.contains(**method)) {
             thread::sleep(REQUEST_INTERVAL);
             let answer = host.request(method, &path, &[], b"");
-            let told = answer.problem(405);
+            let detail = answer.problem(405);
             let allowed = answer.header("allow").unwrap();
-            assert!(told.contains(allowed), "{told}");
+            assert!(detail.contains(allowed), "{detail}");
             let allowed: BTreeSet<_> = allowed.split(", ").filter(|method| *method != "HEAD").collect();
             assert_eq!(allowed, methods.iter().map(String::as_str).collect(), "{method} {path}");
         }
     }
-    let told = host.get("/v1").problem(404);
-    assert!(told.contains("/openapi.json"), "{told}");
+    let detail = host.get("/v1").problem(404);
+    assert!(detail.contains("/openapi.json"), "{detail}");
 }
 
 #[test]
@@ -115,11 +115,11 @@ fn what_is_refused_is_described_as_a_problem() {
     }
 }
 
-/// What is checked, and how much.
-const RULES: &str = include_str!("schemathesis.toml");
+/// The settings of schemathesis.
+const SCHEMATHESIS_TOML: &str = include_str!("schemathesis.toml");
 
 #[test]
-#[ignore = "it wants schemathesis, which tests/run.sh installs; MATTERHOST_SCHEMATHESIS says where it is"]
+#[ignore = "needs schemathesis, which tests/run.sh installs, with its path in MATTERHOST_SCHEMATHESIS"]
 fn the_api_is_as_it_describes_itself() {
     let tool = env::var("MATTERHOST_SCHEMATHESIS").unwrap();
     let seed = env::var("MATTERHOST_SEED").unwrap_or_else(|_| fastrand::u32(..).to_string());
@@ -127,10 +127,10 @@ fn the_api_is_as_it_describes_itself() {
     let more = format!("{ANY_PORT}token = \"{TOKEN}\"\n[replies]\ndeadline = \"5s\"\n");
     let host = AdminHost::start(Fixture::new(), &more);
     host.await_state("helpdesk", "ready");
-    host.dir.write("schemathesis.toml", RULES);
+    host.dir.write("schemathesis.toml", SCHEMATHESIS_TOML);
     let mut command = Command::new(tool);
     command.args(["run", "--no-color"]).arg(format!("--seed={seed}")).stdin(Stdio::null());
-    // It shows no header by that name.
+    // schemathesis hides the value of this header in its output.
     command.arg(format!("--header=Authorization: Bearer {TOKEN}"));
     command.arg(format!("http://{}/openapi.json", host.address)).current_dir(host.dir.path());
     assert!(command.status().unwrap().success());

@@ -1,4 +1,4 @@
-//! The process: what it is, what it logs, whether it is well.
+//! The instance, the log level, the probes and HEAD requests.
 
 use serde_json::json;
 
@@ -30,27 +30,27 @@ fn what_is_logged_changes_at_once() {
     let answer = host.send("PUT", "/v1/log-level", &json!({ "level": "matterhost=debug,info" }));
     assert_eq!((answer.status, &answer.json()["level"]), (200, &"matterhost=debug,info".into()));
     host.post("/v1/accounts/helpdesk/restart");
-    host.running.log.wait_for_json("what was not logged before", |line| {
+    host.running.log.wait_for_json("a line at debug level", |line| {
         line["level"] == "DEBUG" && line["fact"] == "connecting"
     });
-    for (body, told) in [
+    for (body, expected) in [
         (json!({ "level": "loud" }), "write error, warn, info"),
         (json!({ "level": "" }), "write error, warn, info"),
         (json!({ "level": "a\nb=info" }), "write error, warn, info"),
         (json!({ "levle": "info" }), "levle"),
     ] {
         let detail = host.send("PUT", "/v1/log-level", &body).problem(400);
-        assert!(detail.contains(told), "{detail}");
+        assert!(detail.contains(expected), "{detail}");
     }
     assert_eq!(host.get("/v1/log-level").json()["level"], "matterhost=debug,info");
 }
 
-/// Two accounts of three ready.
-fn two_of_three(policy: &str) -> AdminHost {
+/// Starts a host of which two of three accounts are ready.
+fn start_two_of_three(policy: &str) -> AdminHost {
     let fixture = Fixture::new();
     let (_, section) = add_bot(&fixture, "alerts");
-    let nobody = "[accounts.zero]\ntoken = \"nobodys0token0nobodys0toke\"\n";
-    let host = AdminHost::start(fixture, &format!("{section}{nobody}{ANY_PORT}ready = \"{policy}\"\n"));
+    let invalid = "[accounts.zero]\ntoken = \"nobodys0token0nobodys0toke\"\n";
+    let host = AdminHost::start(fixture, &format!("{section}{invalid}{ANY_PORT}ready = \"{policy}\"\n"));
     host.await_state("alerts", "ready");
     host.await_state("helpdesk", "ready");
     host.await_state("zero", "blocked");
@@ -59,34 +59,34 @@ fn two_of_three(policy: &str) -> AdminHost {
 
 #[test]
 fn the_host_is_ready_when_enough_accounts_are() {
-    for (policy, status, told) in [
-        ("all", 503, "not ready: 2 of 3 accounts are ready; all are to be\n"),
-        ("any", 200, "ready: 2 of 3 accounts are ready; one is to be\n"),
-        ("66%", 200, "ready: 2 of 3 accounts are ready; 66% are to be\n"),
-        ("67%", 503, "not ready: 2 of 3 accounts are ready; 67% are to be\n"),
+    for (policy, status, text) in [
+        ("all", 503, "not ready: 2 of 3 accounts are ready; all must be\n"),
+        ("any", 200, "ready: 2 of 3 accounts are ready; one must be\n"),
+        ("66%", 200, "ready: 2 of 3 accounts are ready; 66% must be\n"),
+        ("67%", 503, "not ready: 2 of 3 accounts are ready; 67% must be\n"),
     ] {
-        let host = two_of_three(policy);
+        let host = start_two_of_three(policy);
         let answer = host.get("/readyz");
-        assert_eq!((answer.status, answer.text().as_str()), (status, told));
+        assert_eq!((answer.status, answer.text().as_str()), (status, text));
         assert_eq!((host.get("/livez").status, host.get("/livez").text().as_str()), (200, "live\n"));
     }
 }
 
 #[test]
 fn who_asks_for_more_is_told_of_each_account_and_why() {
-    let host = two_of_three("all");
+    let host = start_two_of_three("all");
     for query in ["verbose", "verbose=", "verbose=1"] {
-        let told = host.get(&format!("/readyz?{query}")).text();
-        let lines: Vec<_> = told.lines().collect();
-        assert_eq!(lines.len(), 4, "{told}");
-        assert!(lines[1].starts_with("[+]alerts ready since 2"), "{told}");
+        let text = host.get(&format!("/readyz?{query}")).text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[1].starts_with("[+]alerts ready since 2"), "{text}");
         assert!(
             lines[3].starts_with("[-]zero blocked since 2") && lines[3].ends_with(": unauthorized"),
-            "{told}"
+            "{text}"
         );
     }
-    let told = host.get("/readyz?verbos").problem(400);
-    assert!(told.contains("verbos"), "{told}");
+    let detail = host.get("/readyz?verbos").problem(400);
+    assert!(detail.contains("verbos"), "{detail}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Clients that take their time.
+//! Slow clients.
 
 use std::{
     io::Write as _,
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::program::DEADLINE;
 
-/// How often a slow client sends a byte.
-const NOW_AND_THEN: Duration = Duration::from_millis(500);
+/// The time between two bytes of a slow client.
+const BYTE_INTERVAL: Duration = Duration::from_millis(500);
 const MANY: usize = 200;
 
-/// Sends a byte now and then on each of many connections until all are closed by the other side; gives how long that took.
+/// Sends single bytes on many connections until the server has closed all; returns the duration.
 fn drip(host: &AdminHost, first: &str, byte: &[u8]) -> Duration {
     let began = Instant::now();
     let start = |_| {
@@ -31,15 +31,15 @@ fn drip(host: &AdminHost, first: &str, byte: &[u8]) -> Duration {
     };
     let mut open: Vec<TcpStream> = (0..MANY).map(start).collect();
     while !open.is_empty() {
-        assert!(began.elapsed() < DEADLINE, "{} of {MANY} are open still", open.len());
+        assert!(began.elapsed() < DEADLINE, "{} of {MANY} connections are still open", open.len());
         open.retain_mut(|stream| {
             stream.write_all(byte).is_ok() && !http_client::is_closed(stream, Duration::from_millis(1))
         });
         assert_eq!(host.get("/livez").status, 200);
-        thread::sleep(NOW_AND_THEN);
+        thread::sleep(BYTE_INTERVAL);
     }
     let took = began.elapsed();
-    println!("{MANY} slow clients were gone after {} ms", took.as_millis());
+    println!("{MANY} slow clients were disconnected after {} ms", took.as_millis());
     took
 }
 
@@ -73,16 +73,16 @@ fn a_body_that_does_not_come_is_not_waited_for() {
             let mut stream = http_client::connect(host.address);
             stream.write_all(format!("{}{begin}", head(line)).as_bytes()).unwrap();
             let began = Instant::now();
-            let told = http_client::read(stream).unwrap().problem(408);
-            assert!(told.contains("within 10 s"), "{told}");
-            println!("told after {} ms", began.elapsed().as_millis());
+            let detail = http_client::read(stream).unwrap().problem(408);
+            assert!(detail.contains("within 10 s"), "{detail}");
+            println!("refused after {} ms", began.elapsed().as_millis());
         };
         one("content-length: 1000", "{");
         one("transfer-encoding: chunked", "1\r\n{\r\n");
         drip(host, &head("content-length: 1000"), b" ");
         let chunks = "transfer-encoding: chunked";
         drip(host, &head(chunks), b"1\r\n \r\n");
-        println!("and of those who may not even ask, or need no body:");
+        println!("without a valid token, or on a path without a body:");
         drip(host, &head(chunks).replace(TOKEN, "0123456789abcdef"), b"1\r\n \r\n");
         drip(host, &head(chunks).replace("POST", "GET"), b"1\r\n \r\n");
         drip(host, &format!("GET /livez HTTP/1.1\r\nhost: a\r\n{chunks}\r\n\r\n"), b"1\r\n \r\n");
@@ -90,8 +90,8 @@ fn a_body_that_does_not_come_is_not_waited_for() {
     });
 }
 
-/// A client with hardly any room for what comes.
-fn tiny(api: Api, path: &str) -> TcpStream {
+/// Sends a request on a connection with a tiny receive buffer.
+fn connect_with_tiny_buffer(api: Api, path: &str) -> TcpStream {
     let client = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     sockopt::set_socket_recv_buffer_size(&client, 1_024).unwrap();
     connect(&client, &api.address).unwrap();
@@ -114,24 +114,24 @@ fn whoever_takes_nothing_of_what_comes_is_let_go() {
         let mut open = Vec::new();
         for path in ["/openapi.json", "/v1/events?level=debug", "/v1/watch"] {
             for _ in 0..EACH {
-                open.push(tiny(host.api, path));
+                open.push(connect_with_tiny_buffer(host.api, path));
                 thread::sleep(REQUEST_INTERVAL);
             }
         }
-        // Enough happens that the listeners have something to take.
+        // Produces events for the streams.
         for _ in 0..100 {
             host.post("/v1/accounts/helpdesk/reset");
             thread::sleep(REQUEST_INTERVAL);
         }
         let began = Instant::now();
-        println!("{} more files are open, with {} KiB", open_files(host) - files, host.memory_kib());
+        println!("{} more open files, with {} KiB", open_files(host) - files, host.memory_kib());
         while open_files(host) > files + 4 {
-            assert!(began.elapsed() < 3 * DEADLINE, "{} files more", open_files(host) - files);
+            assert!(began.elapsed() < 3 * DEADLINE, "{} more files are still open", open_files(host) - files);
             assert_eq!(host.post("/v1/accounts/helpdesk/reset").status, 202);
             thread::sleep(Duration::from_millis(50));
         }
         println!(
-            "{} clients that read nothing were gone after {} ms",
+            "{} clients that read nothing were disconnected after {} ms",
             open.len(),
             began.elapsed().as_millis()
         );

@@ -1,4 +1,4 @@
-//! Listens to a stream of events.
+//! A client of server-sent events.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -18,7 +18,7 @@ pub(crate) struct EventStream {
     pub(crate) last: Option<String>,
 }
 
-/// One of them.
+/// An event of the stream.
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) name: String,
@@ -32,7 +32,7 @@ impl EventStream {
         Self { head: answer, lines: BufReader::new(body), last: None }
     }
 
-    /// The next event; `None` when the stream has ended.
+    /// Returns the next event, or `None` if the stream has ended.
     pub(crate) fn next(&mut self) -> Option<Event> {
         self.next_before(Instant::now() + DEADLINE)
     }
@@ -41,8 +41,8 @@ impl EventStream {
         let mut event = Event { name: String::new(), data: Value::Null };
         loop {
             let line = self.line()?;
-            // Comments come all the time.
-            assert!(Instant::now() < end, "what is waited for does not come");
+            // Checked per line, because comments keep arriving.
+            assert!(Instant::now() < end, "no matching event in time");
             match line.split_once(": ") {
                 Some(("id", id)) => self.last = Some(id.to_owned()),
                 Some(("event", name)) => name.clone_into(&mut event.name),
@@ -53,36 +53,36 @@ impl EventStream {
         }
     }
 
-    /// The next line, whatever it is.
+    /// Returns the next line.
     pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         match self.lines.read_line(&mut line) {
             Ok(0) => None,
             Ok(_) => Some(line.trim_end().to_owned()),
-            Err(error) => panic!("nothing comes: {error}"),
+            Err(error) => panic!("cannot read the stream: {error}"),
         }
     }
 
-    /// Waits for an event for which that holds.
+    /// Waits for an event that satisfies the condition.
     pub(crate) fn wait_for(&mut self, what: &str, holds: impl Fn(&Event) -> bool) -> Event {
         self.until_before(Instant::now() + DEADLINE, what, holds)
     }
 
     fn until_before(&mut self, end: Instant, what: &str, holds: impl Fn(&Event) -> bool) -> Event {
         loop {
-            let event = self.next_before(end).unwrap_or_else(|| panic!("it ended before {what}"));
+            let event = self.next_before(end).unwrap_or_else(|| panic!("the stream ended before {what}"));
             if holds(&event) {
                 return event;
             }
         }
     }
 
-    /// Waits for that fact.
+    /// Waits for this fact.
     pub(crate) fn wait_for_fact(&mut self, fact: &str) -> Value {
         self.wait_for(fact, |event| event.name == "fact" && event.data["fact"] == fact).data
     }
 
-    /// Waits for a row of that account for which that holds.
+    /// Waits for a row of this account that satisfies the condition.
     pub(crate) fn wait_for_row(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + DEADLINE;
         loop {

@@ -1,4 +1,4 @@
-//! What happens is told to those who listen.
+//! The streams of facts and rows.
 
 use std::{
     sync::mpsc::{RecvTimeoutError, channel},
@@ -15,7 +15,7 @@ fn restart(host: &AdminHost, name: &str) {
     assert_eq!(host.post(&format!("/v1/accounts/{name}/restart")).status, 202);
 }
 
-fn two() -> AdminHost {
+fn start_two_accounts() -> AdminHost {
     let fixture = Fixture::new();
     let (_, section) = add_bot(&fixture, "alerts");
     let host = AdminHost::start(fixture, &format!("{section}{ANY_PORT}"));
@@ -45,11 +45,11 @@ fn facts_come_as_they_happen() {
 
 #[test]
 fn a_listener_chooses_accounts_servers_facts_and_level() {
-    let host = two();
+    let host = start_two_accounts();
     let mut of_one = host.stream("/v1/events?account=alerts,nobody&level=debug", &[]);
     let mut of_server = host.stream("/v1/events?server=main&level=debug", &[]);
     let mut one_fact = host.stream("/v1/events?fact=ready", &[]);
-    let mut grave = host.stream("/v1/events?level=error", &[]);
+    let mut errors = host.stream("/v1/events?level=error", &[]);
     restart(&host, "helpdesk");
     assert_eq!(one_fact.next().unwrap().data["account"], "helpdesk");
     restart(&host, "alerts");
@@ -62,11 +62,11 @@ fn a_listener_chooses_accounts_servers_facts_and_level() {
     assert_eq!(of_server.next().unwrap().data["server"], "main");
     host.fixture.simulator.start_server().unwrap();
     drop(host);
-    assert!(grave.next().is_none(), "nothing grave has happened");
-    for (query, told) in [("level=loud", "error, warn, info"), ("fcat=ready", "fcat")] {
+    assert!(errors.next().is_none(), "there were no errors");
+    for (query, expected) in [("level=loud", "error, warn, info"), ("fcat=ready", "fcat")] {
         let host = AdminHost::ready("");
         let detail = host.get(&format!("/v1/events?{query}")).problem(400);
-        assert!(detail.contains(told), "{detail}");
+        assert!(detail.contains(expected), "{detail}");
     }
 }
 
@@ -84,9 +84,9 @@ fn whoever_comes_back_gets_what_it_missed() {
     let mut stream = host.stream("/v1/events?level=debug", &[("last-event-id", &last)]);
     let first = stream.next().unwrap();
     assert!(first.name == "fact" && first.data["fact"] != "closed", "{first:?}");
-    let told = stream.wait_for_fact("ready");
-    assert_eq!(told["generation"], 2);
-    // After a restart of the program nobody knows what that id was.
+    let ready = stream.wait_for_fact("ready");
+    assert_eq!(ready["generation"], 2);
+    // After a restart of the program the id is unknown.
     let last = stream.last.clone().unwrap();
     drop(stream);
     let host = host.restart();
@@ -94,7 +94,7 @@ fn whoever_comes_back_gets_what_it_missed() {
     let mut stream = host.stream("/v1/events", &[("last-event-id", &last)]);
     let gap = stream.next().unwrap();
     assert_eq!((gap.name.as_str(), &gap.data["missed"]), ("gap", &0.into()));
-    assert_eq!(stream.wait_for_fact("ready")["generation"], 1, "and all of this run follows");
+    assert_eq!(stream.wait_for_fact("ready")["generation"], 1, "all facts of this run follow");
 }
 
 #[test]
@@ -105,21 +105,21 @@ fn whoever_wants_nothing_that_happens_hears_that_the_stream_lives() {
     assert_eq!(stream.line().as_deref(), Some(""));
     let (stop, stopped) = channel::<()>();
     let api = host.api;
-    // Something happens all the time, much more often than comments come.
-    let happening = thread::spawn(move || {
+    // Produces filtered facts much more often than comments are sent.
+    let resets = thread::spawn(move || {
         while stopped.recv_timeout(Duration::from_millis(500)) == Err(RecvTimeoutError::Timeout) {
             api.post("/v1/accounts/helpdesk/reset");
         }
     });
     assert_eq!(stream.line().as_deref(), Some(": still here"));
     drop(stop);
-    happening.join().unwrap();
+    resets.join().unwrap();
     host.running.log.wait_for_fact("budget_reset");
 }
 
 #[test]
 fn a_watcher_gets_all_rows_and_then_what_changes() {
-    let host = two();
+    let host = start_two_accounts();
     let mut stream = host.stream("/v1/watch", &[]);
     let instance = stream.next().unwrap();
     assert_eq!(instance.name, "instance");
@@ -130,7 +130,7 @@ fn a_watcher_gets_all_rows_and_then_what_changes() {
     restart(&host, "alerts");
     let row = stream.wait_for_row("alerts", |row| row["generation"] == 2);
     assert_eq!(row["last_ending"]["reason"], "operator_restart");
-    // A second one begins with what the first one sees.
+    // A second stream begins with the current rows.
     let mut other = host.stream("/v1/watch", &[]);
     assert_eq!(other.wait_for_row("alerts", |_| true)["generation"], 2);
     assert_eq!(host.post("/v1/accounts/alerts/stop").status, 202);
@@ -141,7 +141,7 @@ fn a_watcher_gets_all_rows_and_then_what_changes() {
 
 #[test]
 fn a_watcher_hears_of_accounts_that_come_and_go() {
-    let host = two();
+    let host = start_two_accounts();
     let mut stream = host.stream("/v1/watch", &[]);
     stream.wait_for_row("alerts", |_| true);
     let file = "matterhost.toml";
@@ -152,7 +152,7 @@ fn a_watcher_hears_of_accounts_that_come_and_go() {
     let answer = host.post("/v1/reload");
     assert_eq!(answer.status, 200, "{}", answer.text());
     let gone = |rows: &Value| rows["removed"].as_array().unwrap().contains(&"alerts".into());
-    stream.wait_for("that it is gone", |event| event.name == "rows" && gone(&event.data));
+    stream.wait_for("the removal", |event| event.name == "rows" && gone(&event.data));
     host.dir.write(file, &both);
     assert_eq!(host.post("/v1/reload").status, 200);
     stream.wait_for_row("alerts", |row| row["state"] == "ready");

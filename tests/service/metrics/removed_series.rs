@@ -91,13 +91,14 @@ fn what_a_reload_takes_out_is_scraped_no_more() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&config(&fixture, true));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-    let admin = running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API answers");
+    let admin =
+        running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     let address = admin["url"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/');
     let begun = "matterhost_connect_seconds_count{server=\"spare\"} 1\n";
     scrape_with(address, &[begun, "matterhost_sink_seconds_count{sink=\"archive\""]);
     dir.write("matterhost.toml", &config(&fixture, false));
     running.signal("HUP");
-    running.log.wait_for_line("the configuration was read again");
+    running.log.wait_for_line("the configuration was reloaded");
     let end = Instant::now() + DEADLINE;
     loop {
         let answer = get(address, "*/*");

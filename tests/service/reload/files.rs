@@ -25,7 +25,7 @@ fn write_aside(dir: &Path, name: &str, text: &str) {
     fs::rename(dir.join("aside"), dir.join(name)).unwrap();
 }
 
-const TAKEN: &str = "a file changed; account anna: token changed; its connection begins anew";
+const TAKEN: &str = "a file changed; account anna: token changed; its connection restarts";
 
 #[test]
 fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {

@@ -136,7 +136,7 @@ impl HostConfig {
 /// Has the host read its configuration again, and gives back what it logged until it had.
 pub(super) fn reload(running: &mut RunningProgram) -> Vec<Value> {
     running.signal("HUP");
-    log_until(running, "the configuration was read again")
+    log_until(running, "the configuration was reloaded")
 }
 
 /// What is logged until a message comes that begins so, that one with it.

@@ -93,7 +93,7 @@ fn refused(plan: &HostConfig, dir: &ConfigDir, running: &mut RunningProgram) {
     broken.section("sinks.one", "type = \"file\"\npath = \"away/one.jsonl\"");
     broken.write(dir);
     running.signal("HUP");
-    log_until(running, "the configuration cannot be used");
+    log_until(running, "the configuration is invalid");
 }
 
 fn with(plan: &mut HostConfig, bot: &str, change: impl FnOnce(&mut BotConfig)) {

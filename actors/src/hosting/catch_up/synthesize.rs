@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::CatchUp;
 use crate::{
-    mattermost::{Channel, ChannelKind, Post},
+    mattermost::{Channel, Post},
     model::{Change, ChannelId, CloseReason, Event, EventBody, PostKey, UserId},
 };
 
@@ -102,7 +102,7 @@ pub(super) fn membership_change(post: &Post, me: &UserId) -> Option<MembershipCh
 
 /// Returns the members of a live `posted` event that are known of a fetched post.
 fn posted_data(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box<RawValue>> {
-    let channel = channel.map(|channel| (&*channel.display_name, &*channel.name, kind_letter(&channel.kind)));
+    let channel = channel.map(|channel| (&*channel.display_name, &*channel.name, channel.kind.as_str()));
     let (display_name, name, kind) = channel.unwrap_or_default();
     to_raw_value(&serde_json::json!({
         "channel_display_name": display_name,
@@ -115,17 +115,6 @@ fn posted_data(post: &Post, channel: Option<&Channel>) -> serde_json::Result<Box
 /// Returns the data of a live `post_edited` or `post_deleted`, which have the post alone.
 fn changed_data(post: &Post) -> serde_json::Result<Box<RawValue>> {
     to_raw_value(&serde_json::json!({ "post": post.json.get() }))
-}
-
-/// Returns a channel kind as the server spells it.
-fn kind_letter(kind: &ChannelKind) -> &str {
-    match kind {
-        ChannelKind::Open => "O",
-        ChannelKind::Private => "P",
-        ChannelKind::Direct => "D",
-        ChannelKind::Group => "G",
-        ChannelKind::Other(letter) => letter,
-    }
 }
 
 fn broadcast(channel: &ChannelId) -> serde_json::Result<Box<RawValue>> {

@@ -10,13 +10,12 @@ use super::{
     reconfigure::Stop,
 };
 use crate::{
-    hosting::context::now,
+    hosting::account_context::now,
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, RateHeaders, RequestStats, RestError, RestErrorKind,
-        RestResponse, Socket,
+        DialError, DialErrorKind, DialedSocket, RequestStats, RestError, RestErrorKind, RestResponse, Socket,
     },
     model::{AccountName, ServerSnapshot},
-    policy::{RateLimitStatus, RequestClass},
+    policy::RequestClass,
 };
 
 /// A handle to one server's gate, usable from any Arbiter.
@@ -100,7 +99,7 @@ impl GateHandle {
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| GateClosed)?;
         match dial().await {
             Ok(dialed) => {
-                report(&self.gate, dialed.rate.map(rate_report));
+                report(&self.gate, dialed.rate.map(ServerReport::Rate));
                 Ok((dialed.socket, slot))
             }
             Err(error) => {
@@ -151,7 +150,7 @@ impl RequestPermit {
     ) -> Result<T, RestError> {
         match send().await {
             Ok(answer) => {
-                report(&self.gate, answer.rate.map(rate_report));
+                report(&self.gate, answer.rate.map(ServerReport::Rate));
                 Ok(answer.value)
             }
             Err(error) => {
@@ -166,11 +165,6 @@ fn report(gate: &Addr<ServerGate>, report: Option<ServerReport>) {
     if let Some(report) = report {
         gate.do_send(report);
     }
-}
-
-fn rate_report(rate: RateHeaders) -> ServerReport {
-    let (limit, remaining) = (rate.limit.into(), rate.remaining.into());
-    ServerReport::Rate(RateLimitStatus { limit, remaining, reset_seconds: rate.reset.as_secs() })
 }
 
 /// Returns what a failed request says about the server, if anything.

@@ -1,4 +1,4 @@
-//! One server's client, for one Arbiter.
+//! The client of one server, for one Arbiter.
 
 use std::{cell::Cell, fmt, rc::Rc, sync::Arc, time::Duration};
 
@@ -11,19 +11,21 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::failure::TransportError;
-use crate::mattermost::{
-    ClientConfig, ClientLimits, DialError, DialedSocket, Etag, RequestStats, RestError, RestErrorKind,
-    socket::dial::{self, Tunnels},
-    transport::ServerConnector,
+use crate::{
+    mattermost::{
+        ClientConfig, ClientLimits, DialError, DialedSocket, Etag, RequestStats, RestError, RestErrorKind,
+        socket::dial::{self, Tunnels},
+        transport::{ServerConnector, TransportError},
+    },
+    model::{ResumePoint, Token},
 };
-use crate::model::{ResumePoint, Token};
 
-/// Asks one Mattermost server by REST, and dials its sockets.
+/// A client that sends REST requests to one Mattermost server and dials its sockets.
 ///
-/// It belongs to the thread that made it. Cheap to clone; clones share their connections. REST
-/// connections are few and kept; sockets are without number, apart from them. Redirects are not
-/// followed, cookies are not kept, and every request has a deadline and a bounded body.
+/// It belongs to the thread that created it. Cheap to clone; clones share their connections. A few REST
+/// connections are kept open; the number of sockets is not limited, and they do not count as REST
+/// connections. Redirects are not followed, cookies are not stored, and every request has a deadline and
+/// a bounded body.
 #[derive(Clone)]
 pub struct Client(Rc<Inner>);
 
@@ -31,73 +33,73 @@ struct Inner {
     request_stats: Arc<RequestStats>,
     config: ClientConfig,
     rest: awc::Client,
-    /// A request is made when there is a connection for it: one that waits for its turn takes a few bytes, one that waits
-    /// in the connector some kilobytes, and two thousand of those leave the heap full of holes.
-    turns: Semaphore,
+    /// The permits for REST connections. A request that waits here takes a few bytes; one that waits in the connector
+    /// takes some kilobytes, and two thousand of those fragment the heap.
+    slots: Semaphore,
     tunnels: Tunnels,
     lists_by_team: Cell<bool>,
 }
 
-/// What is asked.
-pub(in crate::mattermost) struct RestRequest<'a> {
-    pub(in crate::mattermost) method: Method,
-    /// What errors name.
-    pub(in crate::mattermost) route: &'static str,
-    /// The route with its ids and its query.
-    pub(in crate::mattermost) path: &'a str,
-    pub(in crate::mattermost) token: Option<&'a Token>,
-    pub(in crate::mattermost) etag: Option<&'a Etag>,
-    /// What goes along, and what it is.
-    pub(in crate::mattermost) body: Option<(&'static str, Bytes)>,
-    /// The time for all of it.
-    pub(in crate::mattermost) within: Duration,
+/// A request for one REST route.
+pub(super) struct RestRequest<'a> {
+    pub(super) method: Method,
+    /// The route as errors show it.
+    pub(super) route: &'static str,
+    /// The route with its ids and query filled in.
+    pub(super) path: &'a str,
+    pub(super) token: Option<&'a Token>,
+    pub(super) etag: Option<&'a Etag>,
+    /// The content type and the content.
+    pub(super) body: Option<(&'static str, Bytes)>,
+    /// The time limit for the whole exchange.
+    pub(super) time_limit: Duration,
 }
 
-/// An answer whose status is 2xx or 304, its body read to the end.
-pub(in crate::mattermost) struct RawResponse {
-    pub(in crate::mattermost) status: StatusCode,
-    pub(in crate::mattermost) headers: HeaderMap,
-    pub(in crate::mattermost) body: Vec<u8>,
+/// A response with status 2xx or 304 and its whole body.
+pub(super) struct RawResponse {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 impl Client {
-    /// Makes a client. Nothing is connected yet.
+    /// Creates a client without connecting to the server.
     pub fn new(config: &ClientConfig) -> Self {
         Self::with_stats(config, Arc::default())
     }
 
-    /// The same, and what it asks and dials is counted there.
+    /// Creates a client that counts its requests and dials in `request_stats`.
     pub fn with_stats(config: &ClientConfig, request_stats: Arc<RequestStats>) -> Self {
         Self(Rc::new(Inner {
             request_stats,
             config: config.clone(),
             rest: http_client(config),
-            turns: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
+            slots: Semaphore::new(config.limits().rest_connections.clamp(1, Semaphore::MAX_PERMITS)),
             tunnels: Tunnels::new(config),
             lists_by_team: Cell::new(false),
         }))
     }
 
-    /// Opens a WebSocket with the token in the upgrade's header, so that hello comes by itself
-    /// (fact 2). **It proves nothing**: a bad token gets a socket too, and no hello (fact 1).
+    /// Opens a WebSocket with the token in the upgrade's header, so that the server sends hello unasked
+    /// (fact 2). **An open socket proves nothing**: a bad token gets one too, but no hello (fact 1).
     ///
     /// # Errors
     ///
-    /// When there is no connection, or the server answers anything but a proper 101.
+    /// Fails if there is no connection or the server responds with anything but a valid 101.
     pub async fn dial(&self, token: &Token, resume: Option<&ResumePoint>) -> Result<DialedSocket, DialError> {
         let dialed = dial::dial(&self.0.config, &self.0.tunnels, token, resume).await;
         self.0.request_stats.record_dial(dialed.as_ref().err());
         dialed
     }
 
-    /// Whether the server was found to list channels by team only (fact 12).
-    pub(in crate::mattermost) fn lists_by_team(&self) -> &Cell<bool> {
+    /// True once the server is known to list channels only by team (fact 12).
+    pub(super) fn lists_by_team(&self) -> &Cell<bool> {
         &self.0.lists_by_team
     }
 
-    /// Asks with GET, within the request's time, and reads the whole body: a connection whose answer is
-    /// unread cannot be used again.
-    pub(in crate::mattermost) async fn get(
+    /// Sends a GET request and reads the whole body: a connection with an unread response cannot be
+    /// reused.
+    pub(super) async fn get(
         &self,
         route: &'static str,
         token: Option<&Token>,
@@ -106,44 +108,45 @@ impl Client {
         self.get_path(route, route, token, etag).await
     }
 
-    /// The same for a route with ids or a query: `path` has them, `route` is what errors name.
-    pub(in crate::mattermost) async fn get_path(
+    /// Sends a GET request for a route with ids or a query: `path` contains them, errors show `route`.
+    pub(super) async fn get_path(
         &self,
         route: &'static str,
         path: &str,
         token: Option<&Token>,
         etag: Option<&Etag>,
     ) -> Result<RawResponse, RestError> {
-        let within = self.limits().request_timeout;
-        self.ask(RestRequest { method: Method::GET, route, path, token, etag, body: None, within }).await
+        let time_limit = self.limits().request_timeout;
+        self.execute(RestRequest { method: Method::GET, route, path, token, etag, body: None, time_limit })
+            .await
     }
 
-    pub(in crate::mattermost) fn limits(&self) -> &ClientLimits {
+    pub(super) fn limits(&self) -> &ClientLimits {
         self.0.config.limits()
     }
 
-    /// Asks, within the time for it, and reads the whole body.
-    pub(in crate::mattermost) async fn ask(&self, ask: RestRequest<'_>) -> Result<RawResponse, RestError> {
-        let (route, token, within) = (ask.route, ask.token, ask.within);
-        let method = ask.method.clone();
-        let asking = async {
-            // Nobody closes it; if somebody did, the connector has the same limit.
-            let _turn = self.0.turns.acquire().await;
-            Box::pin(self.send(ask)).await
+    /// Sends a request within its time limit, and reads the whole body.
+    pub(super) async fn execute(&self, request: RestRequest<'_>) -> Result<RawResponse, RestError> {
+        let (route, token, time_limit) = (request.route, request.token, request.time_limit);
+        let method = request.method.clone();
+        let exchange = async {
+            // The semaphore is never closed; even if it were, the connector has the same limit.
+            let _slot = self.0.slots.acquire().await;
+            Box::pin(self.send(request)).await
         };
-        let answer = timeout(within, asking)
+        let response = timeout(time_limit, exchange)
             .await
-            .unwrap_or_else(|_| Err(RestError::failed(TransportError::timeout(), route)));
+            .unwrap_or_else(|_| Err(RestError::from_transport(TransportError::timeout(), route)));
         self.0.request_stats.record_request(
             &method,
             route,
-            answer.as_ref().map(|answer| answer.status.as_u16()),
+            response.as_ref().map(|response| response.status.as_u16()),
         );
-        answer.map_err(|error| error.without(token))
+        response.map_err(|error| error.redact(token))
     }
 
-    async fn send(&self, ask: RestRequest<'_>) -> Result<RawResponse, RestError> {
-        let RestRequest { method, route, path, token, etag, body, .. } = ask;
+    async fn send(&self, request: RestRequest<'_>) -> Result<RawResponse, RestError> {
+        let RestRequest { method, route, path, token, etag, body, .. } = request;
         let url = self.0.config.url();
         let uri =
             url.plain_api(path).map_err(|e| RestError::new(RestErrorKind::BadBody, route, e.to_string()))?;
@@ -158,16 +161,16 @@ impl Client {
             Some((kind, body)) => request.insert_header((header::CONTENT_TYPE, kind)).send_body(body),
             None => request.send(),
         };
-        let mut response = sending.await.map_err(|error| RestError::failed(error.into(), route))?;
-        let body = self.read(&mut response, route).await;
+        let mut response = sending.await.map_err(|error| RestError::from_transport(error.into(), route))?;
+        let body = self.read_body(&mut response, route).await;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
             return Ok(RawResponse { status, headers, body: body? });
         }
-        Err(RestError::refused(status, &headers, &body.unwrap_or_default(), route))
+        Err(RestError::from_status(status, &headers, &body.unwrap_or_default(), route))
     }
 
-    async fn read<S>(
+    async fn read_body<S>(
         &self,
         response: &mut ClientResponse<S>,
         route: &'static str,
@@ -178,9 +181,9 @@ impl Client {
         let limit = self.0.config.limits().max_body_bytes;
         let mut body = Vec::new();
         while let Some(chunk) = response.next().await {
-            let chunk = chunk.map_err(|error| RestError::failed(error.into(), route))?;
+            let chunk = chunk.map_err(|error| RestError::from_transport(error.into(), route))?;
             if body.len() + chunk.len() > limit {
-                let message = format!("it is over {limit} bytes");
+                let message = format!("the body exceeds {limit} bytes");
                 return Err(RestError::new(RestErrorKind::TooLarge, route, message));
             }
             body.extend_from_slice(&chunk);
@@ -189,19 +192,19 @@ impl Client {
     }
 }
 
-/// The header that carries a token, marked so that nothing prints it.
+/// Returns the header value that carries a token, marked as sensitive so that it is never printed.
 pub(in crate::mattermost) fn bearer(token: &Token) -> Option<HeaderValue> {
-    // A token is visible ASCII, so this is always a header.
+    // A token is visible ASCII, so it is always a valid header value.
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// An HTTP client for one server, whatever it speaks, with the bounds of the configuration on connections.
+/// Creates an HTTP client for one server of any kind, with the configuration's limits on connections.
 ///
-/// It belongs to the thread that made it. It reaches no other server, whatever address it is asked for, and wants
-/// addresses that begin with `http://`: TLS is beneath it. Redirects are not followed; the deadline of a request
-/// is the caller's.
+/// The client belongs to the thread that created it. It connects to the configured server only, even for a request to
+/// another address, and expects addresses that begin with `http://`: TLS is added beneath it. Redirects are not
+/// followed; the caller sets the deadline of each request.
 pub fn http_client(config: &ClientConfig) -> awc::Client {
     let limits = config.limits();
     let connector = Connector::new()
@@ -211,7 +214,7 @@ pub fn http_client(config: &ClientConfig) -> awc::Client {
         .conn_keep_alive(limits.keep_alive);
     awc::Client::builder()
         .connector(connector)
-        // The deadline is ours: it counts the wait for a connection and the body as well.
+        // `Client::execute` has its own deadline, which includes the wait for a connection and the body.
         .disable_timeout()
         .disable_redirects()
         .no_default_headers()

@@ -1,56 +1,56 @@
-//! Why a REST request failed.
+//! Errors of REST requests.
 
 use std::{fmt, io, time::Duration};
 
 use actix_http::{StatusCode, header::HeaderMap};
 use serde::Deserialize;
 
-use super::{
-    failure::{TransportError, TransportErrorKind},
-    headers,
+use super::headers;
+use crate::{
+    mattermost::transport::{TransportError, TransportErrorKind},
+    model::Token,
 };
-use crate::model::Token;
 
-/// How much of a plain-text body is shown, in characters.
-const SHOWN: usize = 200;
+/// The longest excerpt of a body that a message contains, in characters.
+const MAX_MESSAGE_CHARS: usize = 200;
 
-/// A failed request: what kind of failure, on which route, and what the server said.
+/// A failed request: the kind of failure, the route and the server's message.
 ///
-/// It can be shown: there is no token and no query in it.
+/// It contains no token and no query, so it can be shown.
 #[derive(Debug)]
 pub struct RestError {
-    /// What callers branch on.
+    /// The kind of failure, for callers to branch on.
     pub kind: RestErrorKind,
     /// The route, without server and query.
     pub route: &'static str,
-    /// Mattermost's name of the error, where the body has one
+    /// Mattermost's name of the error, if the body has one
     /// (`api.context.session_expired.app_error`).
     pub id: Option<Box<str>>,
-    /// What a person should read. May be empty.
+    /// The message for people. May be empty.
     pub message: Box<str>,
-    /// The error beneath.
+    /// The underlying error.
     pub source: Option<io::Error>,
 }
 
-/// The kinds of failure that call for different answers.
+/// The kinds of failure that callers handle differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestErrorKind {
-    /// No connection, or it broke before the answer was whole.
+    /// No connection, or it broke before the response was complete.
     Unreachable,
-    /// It took too long.
+    /// The request did not finish within its time limit.
     Timeout,
-    /// TLS or the certificate was refused.
+    /// The TLS handshake failed or the certificate was rejected.
     Tls,
-    /// 401: the token is not, or not now, anyone's (fact 8).
+    /// 401: the token is invalid, or its account is disabled at present (fact 8).
     Unauthorized,
     /// 429 (fact 15).
     RateLimited {
-        /// How long to wait, counted from the answer.
+        /// The time to wait, counted from the response.
         retry_after: Option<Duration>,
     },
     /// 404.
     NotFound,
-    /// 3xx. Redirects are not followed: the token would go along.
+    /// 3xx. Redirects are not followed, because the token would be sent along.
     Redirect,
     /// Something other than JSON, such as a web page: a wrong address, or a proxy's login page.
     NotJson,
@@ -58,22 +58,18 @@ pub enum RestErrorKind {
     TooLarge,
     /// 5xx.
     Server(u16),
-    /// Any other status that is no success.
+    /// Any other status that is not a success.
     Refused(u16),
-    /// JSON of another shape, a broken encoding, or no HTTP at all.
+    /// Unexpected JSON, a broken encoding, or a response that is not HTTP.
     BadBody,
 }
 
 impl RestError {
-    pub(in crate::mattermost) fn new(
-        kind: RestErrorKind,
-        route: &'static str,
-        message: impl Into<Box<str>>,
-    ) -> Self {
+    pub(super) fn new(kind: RestErrorKind, route: &'static str, message: impl Into<Box<str>>) -> Self {
         Self { kind, route, id: None, message: message.into(), source: None }
     }
 
-    pub(in crate::mattermost) fn failed(failure: TransportError, route: &'static str) -> Self {
+    pub(super) fn from_transport(failure: TransportError, route: &'static str) -> Self {
         let kind = match failure.kind {
             TransportErrorKind::Unreachable => RestErrorKind::Unreachable,
             TransportErrorKind::Timeout => RestErrorKind::Timeout,
@@ -84,19 +80,20 @@ impl RestError {
     }
 }
 
-/// What Mattermost says in JSON about a failure.
+/// The JSON body of an error response from Mattermost.
 #[derive(Deserialize)]
-pub(in crate::mattermost) struct AppError {
+pub(super) struct AppError {
     id: Box<str>,
     #[serde(default)]
     message: String,
     #[serde(default)]
-    pub(in crate::mattermost) status_code: u16,
+    pub(super) status_code: u16,
 }
 
 impl RestError {
-    /// An answer whose status is no success. The body may be JSON, plain text (fact 15) or a page.
-    pub(in crate::mattermost) fn refused(
+    /// Creates the error for a status that is not a success. The body may be JSON, plain text (fact 15) or a
+    /// web page.
+    pub(super) fn from_status(
         status: StatusCode,
         headers: &HeaderMap,
         body: &[u8],
@@ -111,13 +108,13 @@ impl RestError {
             status => RestErrorKind::Refused(status),
         };
         match serde_json::from_slice::<AppError>(body) {
-            Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, readable(&app.message)) },
-            Err(_) => Self::new(kind, route, readable(&String::from_utf8_lossy(body))),
+            Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) },
+            Err(_) => Self::new(kind, route, excerpt(&String::from_utf8_lossy(body))),
         }
     }
 
-    /// The same without the token, should a server or a proxy repeat it.
-    pub(in crate::mattermost) fn without(mut self, token: Option<&Token>) -> Self {
+    /// Removes the token from the message, in case a server or a proxy repeated it.
+    pub(super) fn redact(mut self, token: Option<&Token>) -> Self {
         if let Some(token) = token.filter(|token| self.message.contains(token.expose())) {
             self.message = self.message.replace(token.expose(), "…").into();
         }
@@ -125,33 +122,35 @@ impl RestError {
     }
 }
 
-/// One line of a text, not too long. A web page is left out.
-fn readable(text: &str) -> String {
+/// Returns the beginning of a text as one line. The content of a web page is left out.
+fn excerpt(text: &str) -> String {
     let text = text.trim();
     if text.starts_with('<') {
         return "a web page".to_owned();
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect()
 }
 
 impl fmt::Display for RestErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable => f.write_str("the server cannot be reached"),
-            Self::Timeout => f.write_str("the server took too long"),
+            Self::Timeout => f.write_str("the server did not respond in time"),
             Self::Tls => f.write_str("TLS failed"),
             Self::Unauthorized => f.write_str("the token was refused (401)"),
             Self::RateLimited { retry_after: Some(wait) } => {
-                write!(f, "the rate limit is reached (429), again in {} s", wait.as_secs())
+                write!(f, "the rate limit is reached (429); retry in {} s", wait.as_secs())
             }
             Self::RateLimited { retry_after: None } => f.write_str("the rate limit is reached (429)"),
             Self::NotFound => f.write_str("not found (404)"),
-            Self::Redirect => f.write_str("the server redirects elsewhere; set its final address"),
-            Self::NotJson => f.write_str("the answer is not JSON; is this the address of Mattermost?"),
-            Self::TooLarge => f.write_str("the answer is longer than max_body_bytes"),
+            Self::Redirect => {
+                f.write_str("the server redirects to another address; configure the final address")
+            }
+            Self::NotJson => f.write_str("the response is not JSON; is this the address of Mattermost?"),
+            Self::TooLarge => f.write_str("the response is longer than max_body_bytes"),
             Self::Server(status) => write!(f, "the server failed ({status})"),
             Self::Refused(status) => write!(f, "the server refused ({status})"),
-            Self::BadBody => f.write_str("the answer cannot be understood"),
+            Self::BadBody => f.write_str("the response cannot be parsed"),
         }
     }
 }

@@ -1,28 +1,17 @@
-//! The few headers that mean something.
+//! The response headers that the client reads.
 
 use std::{fmt, time::Duration};
 
 use actix_http::header::HeaderMap;
 
-/// How much of the server's rate limit is left, as an answer's `X-Ratelimit-*` headers say (fact 15).
-///
-/// The limit is counted by client address: all accounts of a host share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateHeaders {
-    /// How many requests fit at once.
-    pub limit: u32,
-    /// How many are left.
-    pub remaining: u32,
-    /// In how long all of them will be there again, from the answer on. Whole seconds.
-    pub reset: Duration,
-}
+pub use crate::policy::RateHeaders;
 
-/// The mark of one version of an answer, to be sent back as `If-None-Match` (fact 9).
+/// The entity tag of a response, which the next request sends as `If-None-Match` (fact 9).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Etag(Box<str>);
 
 impl RateHeaders {
-    /// All three headers, or nothing.
+    /// Reads the three headers; `None` if one is missing or invalid.
     pub(in crate::mattermost) fn read(headers: &HeaderMap) -> Option<Self> {
         Some(Self {
             limit: number(headers, "x-ratelimit-limit")?.try_into().ok()?,
@@ -33,16 +22,16 @@ impl RateHeaders {
 }
 
 impl Etag {
-    /// A mark as a server wrote it.
+    /// Creates a tag from the server's text.
     pub fn new(etag: &str) -> Self {
         Self(etag.into())
     }
 
-    pub(in crate::mattermost) fn read(headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
         text(headers, "etag").filter(|etag| !etag.is_empty()).map(|etag| Self(etag.into()))
     }
 
-    pub(in crate::mattermost) fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -53,15 +42,15 @@ impl fmt::Debug for Etag {
     }
 }
 
-/// `Retry-After` in seconds from now. The form with a date is left alone: Mattermost never sends it.
+/// Reads `Retry-After` in seconds. The form with a date is ignored: Mattermost never sends it.
 pub(in crate::mattermost) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     number(headers, "retry-after").map(Duration::from_secs)
 }
 
-pub(in crate::mattermost) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-pub(in crate::mattermost) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+pub(super) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     text(headers, name)?.parse().ok()
 }

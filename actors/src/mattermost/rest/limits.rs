@@ -1,4 +1,4 @@
-//! How much time and memory one client may take.
+//! Limits on the time and memory of a client.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use std::time::Duration;
 /// fit in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time for a whole request, connecting and the body included. Less than the 30 s between two polls,
-/// so that a slow answer never meets the next question.
+/// Time for a whole request, including the connection and the body. Shorter than the 30 s between two
+/// polls, so that a slow response never overlaps with the next request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest body. A page of 200 posts of 16,383 four-byte characters (fact 13) is 13 MiB.
+/// The longest body. A page of 200 posts with 16,383 four-byte characters each (fact 13) is 13 MiB.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// The longest message on a socket. A post's text is 64 KiB at most (fact 13) but stands escaped
-/// twice, and carries attachments and metadata.
+/// The longest message on a socket. A post's text is 64 KiB at most (fact 13), but it is escaped twice and
+/// comes with attachments and metadata.
 const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 
-/// Connections kept for REST, for each Arbiter and server: enough to poll thousands of accounts.
+/// REST connections per Arbiter and server: enough to poll thousands of accounts.
 const REST_CONNECTIONS: usize = 6;
 
-/// How long an idle REST connection is kept: past the 30 s between two polls, short of the 60 s after
-/// which Mattermost closes it.
+/// Time for which an idle REST connection is kept: longer than the 30 s between two polls, shorter than the
+/// 60 s after which Mattermost closes it.
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
 
-/// How long an address is believed: thousands of reconnects at once ask the resolver once.
+/// Time for which a DNS result is valid: thousands of simultaneous reconnects cause one lookup.
 const DNS_TTL: Duration = Duration::from_secs(60);
 
-/// The bounds of one [`Client`](crate::mattermost::Client).
+/// The limits of a [`Client`](crate::mattermost::Client).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientLimits {
     /// Time for DNS, TCP and TLS together.
@@ -36,13 +36,13 @@ pub struct ClientLimits {
     pub request_timeout: Duration,
     /// The longest body read, in bytes after decompression.
     pub max_body_bytes: usize,
-    /// The longest WebSocket message, in bytes, its fragments together.
+    /// The longest WebSocket message, in bytes, with all its fragments.
     pub max_frame_bytes: usize,
-    /// REST connections open at once; more requests wait their turn, within their timeout.
+    /// The most REST connections at once; further requests wait, within their timeout.
     pub rest_connections: usize,
-    /// How long an idle REST connection is kept.
+    /// Time for which an idle REST connection is kept.
     pub keep_alive: Duration,
-    /// How long a DNS answer is believed.
+    /// Time for which a DNS result is valid.
     pub dns_ttl: Duration,
 }
 

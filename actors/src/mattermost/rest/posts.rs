@@ -1,4 +1,4 @@
-//! A channel's posts.
+//! The posts of a channel.
 
 use std::collections::HashMap;
 
@@ -6,112 +6,114 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{client::RawResponse, post_list::PostList};
-use crate::mattermost::{
-    Client, PostHead, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+use crate::{
+    mattermost::{
+        Client, PostHead, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+    },
+    model::{ChannelId, PostId, Token, UserId},
 };
-use crate::model::{ChannelId, PostId, Token, UserId};
 
-/// The most posts on one page: the server gives no more (fact 11), and a request costs more than what it
-/// brings. A page of long posts can be [`RestErrorKind::TooLarge`]: a smaller one fits.
+/// The most posts on a page, which is the server's maximum (fact 11): a request costs more than its content. If a page
+/// of long posts is [`RestErrorKind::TooLarge`], a smaller one fits.
 pub const PER_PAGE: usize = 200;
 
-/// The most rows that `since` brings; whatever else there is it leaves out (fact 25).
+/// The most rows that the server returns for `since`; it leaves out the rest (fact 25).
 pub const SINCE_LIMIT: usize = 1_000;
 
-/// What errors name.
+/// The route as errors show it.
 const ROUTE: &str = "/channels/{channel_id}/posts";
 
 /// A post, or a row of a post's history (fact 25). Times are milliseconds of server time.
 #[derive(Debug, Clone)]
 pub struct Post {
-    /// The post.
+    /// The post's id.
     pub id: PostId,
-    /// When it was made. Posts become visible in another order (fact 23).
+    /// Its creation time. Posts may become visible in a different order (fact 23).
     pub create_at: i64,
-    /// When it was last touched; a reply or a reaction moves it too (fact 25).
+    /// The time of the last change, which may also be a reply or a reaction (fact 25).
     pub update_at: i64,
-    /// When its text was last edited, or 0.
+    /// The time of the last edit of its text, or 0.
     pub edit_at: i64,
-    /// When it was deleted, or 0. A row of history has it as well.
+    /// The time of its deletion, or 0. A history row has one as well.
     pub delete_at: i64,
-    /// Who made it.
+    /// The author.
     pub user_id: UserId,
-    /// Where it is.
+    /// The channel it is in.
     pub channel_id: ChannelId,
-    /// The beginning of its thread, if it is a reply.
+    /// The first post of its thread, if it is a reply.
     pub root_id: Option<PostId>,
-    /// The post that this row is history of. **With it, `delete_at` means no deletion** (fact 25).
+    /// The post whose history this row belongs to. **If set, `delete_at` is not a deletion** (fact 25).
     pub original_id: Option<PostId>,
-    /// Empty for what a person or a bot wrote, `system_…` for what the server did (fact 18).
+    /// The type: empty for a post by a person or a bot, `system_…` for one by the server (fact 18).
     pub kind: Box<str>,
-    /// The post's own JSON text, as the server wrote it.
+    /// The post's JSON text as the server wrote it.
     pub json: Box<RawValue>,
 }
 
-/// Which posts of a channel a page is of.
+/// The posts of a channel that a page is taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostRange<'a> {
-    /// Those strictly later than one, by `create_at` alone: posts of its own `create_at` are missing (fact 23).
-    /// The named post may be deleted. **One that does not exist gives an empty page**, as if there were nothing new
+    /// The posts strictly later than this one, by `create_at` alone: posts with the same `create_at` are missing
+    /// (fact 23). This post may be deleted. **If it does not exist the page is empty**, as if there were nothing new
     /// (fact 11).
     After(&'a PostId),
-    /// Those strictly earlier than one, likewise; the newest of them first.
+    /// The posts strictly earlier than this one, with the same restrictions, from the newest on.
     Before(&'a PostId),
-    /// The newest.
+    /// The newest posts.
     Newest,
 }
 
-/// Which part of a [`PostRange`].
+/// A page number and size within a [`PostRange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The number of the page, from 0. **What a number means shifts when a post comes or goes** (fact 23): another than
-    /// 0 is for what shares one `create_at`, which `after` cannot tell apart.
+    /// The number of the page, from 0. **Pages shift when a post is added or deleted** (fact 23): use numbers above 0
+    /// only for posts that share one `create_at`, which `after` cannot separate.
     pub page: usize,
-    /// The most posts on it; held between 1 and [`PER_PAGE`].
+    /// The most posts on the page; clamped to 1 up to [`PER_PAGE`].
     pub per_page: usize,
 }
 
 impl PageRequest {
-    /// The first so many.
+    /// Requests the first page with this many posts.
     pub fn first(per_page: usize) -> Self {
         Self { page: 0, per_page }
     }
 }
 
-/// One page of a channel: its posts that are not deleted, by (`create_at`, id), **the oldest first**.
+/// A page of a channel's posts that are not deleted, sorted by (`create_at`, id), **the oldest first**.
 ///
-/// It has only what the server listed: thread roots that come along are left out (fact 11).
+/// It contains the listed posts only, without the thread roots that the server adds (fact 11).
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// The posts.
     pub posts: Vec<Post>,
-    /// The next later post; `None` where there is none. **Posts of the page's newest `create_at` may lie
-    /// before it and not be on the page** (fact 23).
+    /// The next later post, if any. **Posts with the page's newest `create_at` may precede it and yet be
+    /// missing from the page** (fact 23).
     pub next_post_id: Option<PostId>,
-    /// The next earlier post, or on the first page the one that was named; `None` where there is none.
-    /// What holds of `next_post_id` holds of it as well.
+    /// The next earlier post, or on the first page the post that the range names, if any. The restriction
+    /// of `next_post_id` applies to it as well.
     pub prev_post_id: Option<PostId>,
 }
 
-/// What was touched since a time: new, edited and deleted posts, and rows of history (fact 25), by
+/// The posts that changed since a time: new, edited and deleted ones, and history rows (fact 25), sorted by
 /// (`create_at`, id), the oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct PostsSince {
-    /// The posts and the rows.
+    /// The posts and history rows.
     pub posts: Vec<Post>,
-    /// Whether the server reached [`SINCE_LIMIT`]: then these are **any, not the newest or oldest**.
+    /// True if the server reached [`SINCE_LIMIT`]: then these are **arbitrary rows, not the newest or oldest**.
     pub truncated: bool,
 }
 
 impl Post {
-    /// Reads a post's JSON text, and keeps it.
+    /// Parses a post and keeps its JSON text.
     ///
     /// # Errors
     ///
-    /// When it is no post.
+    /// Fails if the text is not a post.
     pub fn read(json: Box<RawValue>) -> serde_json::Result<Self> {
         let head: PostHead<'_> = serde_json::from_str(json.get())?;
-        let named = |id: &str| (!id.is_empty()).then(|| PostId::from(id));
+        let non_empty = |id: &str| (!id.is_empty()).then(|| PostId::from(id));
         Ok(Self {
             id: PostId::from(&*head.id),
             create_at: head.create_at,
@@ -120,8 +122,8 @@ impl Post {
             delete_at: head.delete_at,
             user_id: UserId::from(&*head.user_id),
             channel_id: ChannelId::from(&*head.channel_id),
-            root_id: named(&head.root_id),
-            original_id: named(&head.original_id),
+            root_id: non_empty(&head.root_id),
+            original_id: non_empty(&head.original_id),
             kind: (&*head.kind).into(),
             json,
         })
@@ -129,7 +131,7 @@ impl Post {
 }
 
 impl Post {
-    /// A property of the post that is a text, such as one that its author set to find it again (fact 19).
+    /// Returns a property of the post if it is a string, such as a key that its author set to find it again (fact 19).
     pub fn prop(&self, name: &str) -> Option<String> {
         #[derive(Deserialize)]
         struct Props {
@@ -145,12 +147,12 @@ impl Post {
 }
 
 impl Client {
-    /// One page of a channel's posts that are not deleted.
+    /// Returns a page of a channel's posts that are not deleted.
     ///
     /// # Errors
     ///
-    /// A channel that cannot be read is [`RestErrorKind::Refused`] with 403; a span that names no post is refused
-    /// with 400, unasked.
+    /// A channel that the account cannot read is [`RestErrorKind::Refused`] with 403. A range with an empty post id is
+    /// refused with 400 without a request.
     pub async fn posts(
         &self,
         token: &Token,
@@ -158,36 +160,40 @@ impl Client {
         range: PostRange<'_>,
         page_request: PageRequest,
     ) -> Result<RestResponse<Page>, RestError> {
-        let from = match range {
-            PostRange::After(post) => from("after", post)?,
-            PostRange::Before(post) => from("before", post)?,
+        let anchor = match range {
+            PostRange::After(post) => anchor_query("after", post)?,
+            PostRange::Before(post) => anchor_query("before", post)?,
             PostRange::Newest => String::new(),
         };
-        let query =
-            format!("{from}page={}&per_page={}", page_request.page, page_request.per_page.clamp(1, PER_PAGE));
-        let (answer, mut list) = self.post_list(token, channel, &query).await?;
+        let query = format!(
+            "{anchor}page={}&per_page={}",
+            page_request.page,
+            page_request.per_page.clamp(1, PER_PAGE)
+        );
+        let (response, mut list) = self.post_list(token, channel, &query).await?;
         let (next_post_id, prev_post_id) = (list.next_post_id.take(), list.prev_post_id.take());
         let value = Page { posts: list.posts(ROUTE)?, next_post_id, prev_post_id };
-        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 
-    /// What was touched in a channel after a time, by `update_at`: edits and deletions too (fact 11).
+    /// Returns the posts of a channel that changed after a time, by `update_at`, including edits and
+    /// deletions (fact 11).
     ///
     /// # Errors
     ///
-    /// As with [`posts`](Self::posts). It cannot be had in parts: rows that are
-    /// [`RestErrorKind::TooLarge`] together stay so.
+    /// As [`posts`](Self::posts). The result cannot be paged: if all rows together are
+    /// [`RestErrorKind::TooLarge`], a retry does not help.
     pub async fn posts_since(
         &self,
         token: &Token,
         channel: &ChannelId,
         since_ms: i64,
     ) -> Result<RestResponse<PostsSince>, RestError> {
-        // Asked for what is after 0, the server answers with the newest page instead.
-        let (answer, list) = self.post_list(token, channel, &format!("since={}", since_ms.max(1))).await?;
+        // For `since=0` the server returns the newest page instead.
+        let (response, list) = self.post_list(token, channel, &format!("since={}", since_ms.max(1))).await?;
         let truncated = list.len() >= SINCE_LIMIT;
         let value = PostsSince { posts: list.posts(ROUTE)?, truncated };
-        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
+        Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 
     async fn post_list(
@@ -197,17 +203,21 @@ impl Client {
         query: &str,
     ) -> Result<(RawResponse, PostList), RestError> {
         let path = format!("/channels/{}/posts?{query}", percent_encode(channel.as_str()));
-        let answer = self.get_path(ROUTE, &path, Some(token), None).await?;
-        let list = answer.json(ROUTE)?;
-        Ok((answer, list))
+        let response = self.get_path(ROUTE, &path, Some(token), None).await?;
+        let list = response.json(ROUTE)?;
+        Ok((response, list))
     }
 }
 
-/// The part of the query that names a post. An empty one would be passed over by the server, and the
-/// newest page taken for what is new: it is refused as the server refuses other ids that are none.
-fn from(side: &str, post: &PostId) -> Result<String, RestError> {
+/// Returns the part of the query that names a post. The server ignores an empty id, and its newest page
+/// would pass for the new posts; an empty id is therefore refused, as the server refuses other invalid ids.
+fn anchor_query(side: &str, post: &PostId) -> Result<String, RestError> {
     if post.as_str().is_empty() {
-        return Err(RestError::new(RestErrorKind::Refused(400), ROUTE, format!("{side} names no post")));
+        return Err(RestError::new(
+            RestErrorKind::Refused(400),
+            ROUTE,
+            format!("the post id of {side} is empty"),
+        ));
     }
     Ok(format!("{side}={}&", percent_encode(post.as_str())))
 }

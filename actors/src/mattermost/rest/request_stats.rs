@@ -1,26 +1,26 @@
-//! What was asked of one server, counted for metrics.
+//! Counters of the requests to one server, for metrics.
 
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use actix_http::Method;
+use parking_lot::Mutex;
 
-use crate::mattermost::{DialError, DialErrorKind, RestError, RestErrorKind};
-use crate::policy::RequestClass;
+use crate::{
+    mattermost::{DialError, DialErrorKind, RestError, RestErrorKind},
+    policy::RequestClass,
+};
 
-/// What was asked of one server since the program began; shared by all that ask, from any thread.
+/// Counters of the requests and dials to one server since the program started, shared by all threads.
 ///
-/// A request costs one lock that nobody holds for long; that is nothing beside the request.
+/// Each request takes a lock that is held briefly: a negligible cost compared with the request.
 #[derive(Debug, Default)]
 pub struct RequestStats {
-    /// Bounded by the routes there are and the answers that HTTP has.
+    /// Bounded by the number of routes and of HTTP statuses.
     requests: Mutex<BTreeMap<(&'static str, &'static str, RequestOutcome), u64>>,
     dials: Mutex<BTreeMap<RequestOutcome, u64>>,
     waits: [Wait; RequestClass::ALL.len()],
@@ -32,79 +32,82 @@ struct Wait {
     micros: AtomicU64,
 }
 
-/// What came of a request or a dial.
+/// The outcome of a request or a dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RequestOutcome {
-    /// An answer with this HTTP status.
+    /// A response with this HTTP status.
     Http(u16),
-    /// No answer, or one that cannot be used, in one word.
+    /// No usable response; the cause in one word.
     Failed(&'static str),
 }
 
-/// Requests that are alike.
+/// The number of requests with the same method, route and outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestCount {
     /// The HTTP method.
     pub method: &'static str,
-    /// The route, with names in place of ids.
+    /// The route, with placeholders for ids.
     pub route: &'static str,
-    /// What came of them.
+    /// Their outcome.
     pub status: RequestOutcome,
-    /// How many there were.
+    /// The number of requests.
     pub times: u64,
 }
 
-/// How requests of one class waited for the gate's leave.
+/// The time that requests of one class spent waiting for a permit from the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitStats {
     /// The class.
     pub class: RequestClass,
-    /// How many were given leave.
+    /// The number of permits.
     pub times: u64,
-    /// How long they waited, all together.
+    /// The total waiting time.
     pub time: Duration,
 }
 
 impl RequestStats {
-    pub(in crate::mattermost) fn record_request(
+    pub(super) fn record_request(
         &self,
         method: &Method,
         route: &'static str,
-        answer: Result<u16, &RestError>,
+        response: Result<u16, &RestError>,
     ) {
-        let status = answer.map_or_else(|error| of_rest(error.kind), RequestOutcome::Http);
-        count(&self.requests, (known(method), route, status));
+        let status = response.map_or_else(|error| rest_outcome(error.kind), RequestOutcome::Http);
+        count(&self.requests, (method_name(method), route, status));
     }
 
-    pub(in crate::mattermost) fn record_dial(&self, failed: Option<&DialError>) {
-        const SWITCHED: u16 = 101;
-        count(&self.dials, failed.map_or(RequestOutcome::Http(SWITCHED), |error| of_dial(error.kind)));
+    pub(super) fn record_dial(&self, failed: Option<&DialError>) {
+        const SWITCHING_PROTOCOLS: u16 = 101;
+        count(
+            &self.dials,
+            failed.map_or(RequestOutcome::Http(SWITCHING_PROTOCOLS), |error| dial_outcome(error.kind)),
+        );
     }
 
-    /// A request was given leave after so long.
+    /// Records a permit from the gate and the time spent waiting for it.
     pub(crate) fn record_wait(&self, class: RequestClass, time: Duration) {
         let wait = &self.waits[class as usize];
         wait.times.fetch_add(1, Ordering::Relaxed);
         wait.micros.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// The requests so far, those alike together.
+    /// Returns the number of requests so far for each method, route and outcome.
     pub fn requests(&self) -> Vec<RequestCount> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let requested = |(key, times): (&(_, _, _), &u64)| {
+        let requests = self.requests.lock();
+        let to_count = |(key, times): (&(_, _, _), &u64)| {
             let (method, route, status) = *key;
             RequestCount { method, route, status, times: *times }
         };
-        requests.iter().map(requested).collect()
+        requests.iter().map(to_count).collect()
     }
 
-    /// The dials so far, by what came of them; 101 is a socket.
+    /// Returns the number of dials so far by outcome; 101 is an open socket.
     pub fn dials(&self) -> Vec<(RequestOutcome, u64)> {
-        let dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        let dials = self.dials.lock();
         dials.iter().map(|(status, times)| (*status, *times)).collect()
     }
 
-    /// What requests waited for the gate's leave so far, each class.
+    /// Returns the waiting times for the gate's permits so far, by class.
     pub fn waits(&self) -> [WaitStats; RequestClass::ALL.len()] {
         RequestClass::ALL.map(|class| {
             let wait = &self.waits[class as usize];
@@ -115,11 +118,10 @@ impl RequestStats {
 }
 
 fn count<K: Ord>(counts: &Mutex<BTreeMap<K, u64>>, key: K) {
-    // A panic while it was held leaves a map that is whole.
-    *counts.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
+    *counts.lock().entry(key).or_default() += 1;
 }
 
-fn known(method: &Method) -> &'static str {
+fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
@@ -129,7 +131,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-fn of_rest(kind: RestErrorKind) -> RequestOutcome {
+fn rest_outcome(kind: RestErrorKind) -> RequestOutcome {
     match kind {
         RestErrorKind::Unauthorized => RequestOutcome::Http(401),
         RestErrorKind::NotFound => RequestOutcome::Http(404),
@@ -144,7 +146,7 @@ fn of_rest(kind: RestErrorKind) -> RequestOutcome {
     }
 }
 
-fn of_dial(kind: DialErrorKind) -> RequestOutcome {
+fn dial_outcome(kind: DialErrorKind) -> RequestOutcome {
     match kind {
         DialErrorKind::Refused { status, .. } => RequestOutcome::Http(status),
         DialErrorKind::Unreachable => RequestOutcome::Failed("unreachable"),

@@ -1,25 +1,23 @@
-//! The REST routes.
+//! Responses of the REST API.
 
-use awc::http::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{client::RawResponse, headers};
-use crate::mattermost::{Client, Etag, Me, RateHeaders, RestError, RestErrorKind, User};
-use crate::model::Token;
+use crate::mattermost::{Client, RateHeaders, RestError, RestErrorKind};
 
-/// A good answer, with what the server said about its rate limit.
+/// A successful response, with the state of the server's rate limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestResponse<T> {
-    /// The answer.
+    /// The parsed body.
     pub value: T,
-    /// What is left of the rate limit, where the server has one.
+    /// The state of the rate limit, if the server has one.
     pub rate: Option<RateHeaders>,
 }
 
-/// What `GET /system/ping` says: the server is up.
+/// The response to `GET /system/ping`: the server is up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct SystemPing {
-    /// `OK`, as a rule.
+    /// Usually `OK`.
     #[serde(default)]
     pub status: Box<str>,
     /// The server's version, from the `X-Version-Id` header.
@@ -28,56 +26,35 @@ pub struct SystemPing {
 }
 
 impl Client {
-    /// Asks who the token's account is. With the `etag` of an earlier answer, an unchanged account
-    /// costs an empty 304 (fact 9).
+    /// Checks that the server is up, without a token.
     ///
     /// # Errors
     ///
-    /// A 401 is [`RestErrorKind::Unauthorized`], also while the account is disabled (fact 8).
-    pub async fn me(&self, token: &Token, etag: Option<&Etag>) -> Result<RestResponse<Me>, RestError> {
-        const ROUTE: &str = "/users/me";
-        let answer = self.get(ROUTE, Some(token), etag).await?;
-        let rate = RateHeaders::read(&answer.headers);
-        if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(RestResponse { value: Me::Unmodified, rate });
-        }
-        let user: User = answer.json(ROUTE)?;
-        let etag = Etag::read(&answer.headers);
-        Ok(RestResponse { value: Me::User { user, etag }, rate })
-    }
-
-    /// Asks whether the server is up. No token is sent.
-    ///
-    /// # Errors
-    ///
-    /// Any answer below 500 means that it is up, also an error.
+    /// Fails as any request does. An error with a status below 500 still means that the server is up.
     pub async fn system_ping(&self) -> Result<RestResponse<SystemPing>, RestError> {
         const ROUTE: &str = "/system/ping";
-        let answer = self.get(ROUTE, None, None).await?;
-        let mut value: SystemPing = answer.json(ROUTE)?;
-        value.server_version = headers::text(&answer.headers, "x-version-id").map(Into::into);
-        Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
+        let response = self.get(ROUTE, None, None).await?;
+        let mut value: SystemPing = response.json(ROUTE)?;
+        value.server_version = headers::text(&response.headers, "x-version-id").map(Into::into);
+        Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 }
 
 impl RawResponse {
-    pub(in crate::mattermost) fn json<T: DeserializeOwned>(
-        &self,
-        route: &'static str,
-    ) -> Result<T, RestError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, route: &'static str) -> Result<T, RestError> {
         let kind = headers::text(&self.headers, "content-type").unwrap_or("application/json");
         if !kind.to_ascii_lowercase().contains("json") || self.body.trim_ascii_start().starts_with(b"<") {
-            return Err(RestError::new(RestErrorKind::NotJson, route, format!("it is {kind}")));
+            return Err(RestError::new(RestErrorKind::NotJson, route, format!("the content type is {kind}")));
         }
         serde_json::from_slice(&self.body).map_err(|error| {
-            // The HTTP client hands out a body that was cut short as if it were whole.
-            let cut = error.is_eof() && !self.is_complete();
-            let kind = if cut { RestErrorKind::Unreachable } else { RestErrorKind::BadBody };
+            // The HTTP client returns a truncated body as if it were complete.
+            let truncated = error.is_eof() && !self.is_complete();
+            let kind = if truncated { RestErrorKind::Unreachable } else { RestErrorKind::BadBody };
             RestError::new(kind, route, error.to_string())
         })
     }
 
-    /// Whether the body is as long as announced; one of unannounced length ends where its JSON does.
+    /// True if the body has its announced length; false if none was announced.
     fn is_complete(&self) -> bool {
         let announced = headers::number(&self.headers, "content-length");
         announced.is_some_and(|length| length == self.body.len() as u64)

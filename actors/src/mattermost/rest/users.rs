@@ -1,49 +1,75 @@
-//! Who an account is, and how its baseline is read.
+//! The account of a token.
 
+use std::borrow::Cow;
+
+use awc::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
-use crate::mattermost::Etag;
-use crate::model::UserId;
+use crate::{
+    mattermost::{Client, Etag, RateHeaders, RestError, RestResponse},
+    model::{Token, UserId},
+};
 
-/// The role of a guest, who does not see other users' `user_updated`.
+/// The role of guests, who do not receive `user_updated` about other users.
 const GUEST: &str = "system_guest";
 
-/// What `GET /users/me` says.
+/// The response to `GET /users/me`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Me {
-    /// Nothing has changed since the answer whose ETag was sent (304, fact 9).
+    /// Nothing has changed since the response with the given ETag (304, fact 9).
     Unmodified,
-    /// The account as it is now.
+    /// The account's current state.
     User {
         /// The account.
         user: User,
-        /// The mark of this answer, for the next question.
+        /// The tag of this response, for the next request.
         etag: Option<Etag>,
     },
 }
 
-/// A Mattermost account, as far as hosting it goes. Unknown fields are passed over.
+/// A Mattermost account, with the fields needed to host it. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct User {
-    /// Never changes; a token that names another one is another account's.
+    /// The account's permanent id; a token with another id belongs to another account.
     pub id: UserId,
     /// The name after the @. It can change.
     pub username: Box<str>,
-    /// When the account was last touched, in milliseconds of server time. Disabling and enabling move
-    /// it, but so do a new name or a new team (fact 7).
+    /// The time of the last change, in milliseconds of server time. Disabling and enabling change it, and so
+    /// do a new name or a new team (fact 7).
     pub update_at: i64,
-    /// When it was disabled, in milliseconds of server time; 0 while it is enabled.
+    /// The time at which it was disabled, in milliseconds of server time; 0 while it is enabled.
     #[serde(default)]
     pub delete_at: i64,
-    /// Whether it is a guest.
+    /// True for a guest.
     #[serde(default, rename = "roles", deserialize_with = "has_guest_role")]
     pub is_guest: bool,
-    /// Whether it is a bot account; a person's account can be hosted too.
+    /// True for a bot account. Accounts of people can be hosted too.
     #[serde(default)]
     pub is_bot: bool,
 }
 
+impl Client {
+    /// Returns the account of the token. With the `etag` of an earlier response, an unchanged account
+    /// costs an empty 304 (fact 9).
+    ///
+    /// # Errors
+    ///
+    /// A 401 is [`Unauthorized`](crate::mattermost::RestErrorKind::Unauthorized), also for a disabled
+    /// account (fact 8).
+    pub async fn me(&self, token: &Token, etag: Option<&Etag>) -> Result<RestResponse<Me>, RestError> {
+        const ROUTE: &str = "/users/me";
+        let response = self.get(ROUTE, Some(token), etag).await?;
+        let rate = RateHeaders::read(&response.headers);
+        if response.status == StatusCode::NOT_MODIFIED {
+            return Ok(RestResponse { value: Me::Unmodified, rate });
+        }
+        let user: User = response.json(ROUTE)?;
+        let etag = Etag::read(&response.headers);
+        Ok(RestResponse { value: Me::User { user, etag }, rate })
+    }
+}
+
 fn has_guest_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    let roles = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    let roles = Cow::<str>::deserialize(deserializer)?;
     Ok(roles.split_ascii_whitespace().any(|role| role == GUEST))
 }

@@ -1,4 +1,4 @@
-//! What an account writes: posts, edits, reactions, and that it types.
+//! The write requests of an account: posts, edits, reactions and typing indicators.
 
 use actix_http::Method;
 use bytes::Bytes;
@@ -6,79 +6,82 @@ use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::client::{RawResponse, RestRequest};
-use crate::mattermost::{
-    Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
+use crate::{
+    mattermost::{
+        Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse,
+        transport::url::percent_encode,
+    },
+    model::{ChannelId, PostId, Token, UserId},
 };
-use crate::model::{ChannelId, PostId, Token, UserId};
 
-/// What a body of JSON is called.
+/// The content type of a JSON body.
 const JSON: &str = "application/json";
 
-/// A post that is to be made.
+/// A post to create.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct NewPost {
-    /// Where.
+    /// The channel.
     pub channel_id: ChannelId,
     /// The text; at most 16,383 characters (fact 13).
     pub message: String,
-    /// The first post of the thread that it belongs to.
+    /// The first post of its thread, if it is a reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_id: Option<PostId>,
     /// Its properties.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub props: Map<String, Value>,
-    /// Its files, uploaded before.
+    /// Its files, already uploaded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub file_ids: Vec<FileId>,
-    /// Makes one post within 30 s, however often it is asked for (fact 19). A server of several nodes may know it on
-    /// one of them only.
+    /// The idempotency key: repeated requests within 30 s create one post (fact 19). In a cluster the key may be known
+    /// to one node only.
     pub pending_post_id: String,
 }
 
-/// A post that one user alone sees, and that is not kept.
+/// A post that only one user sees and that the server does not store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EphemeralPost {
-    /// Who sees it.
+    /// The user who sees it.
     pub user_id: UserId,
-    /// Where.
+    /// The channel.
     pub channel_id: ChannelId,
     /// The text.
     pub message: String,
-    /// The first post of the thread that it belongs to.
+    /// The first post of its thread, if it is a reply.
     pub root_id: Option<PostId>,
     /// Its properties.
     pub props: Map<String, Value>,
 }
 
-/// A reaction that is to be made.
+/// A reaction to add.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reaction {
-    /// Whose: the token's own.
+    /// The user who reacts, which must be the token's own.
     pub user_id: UserId,
-    /// To what.
+    /// The post.
     pub post_id: PostId,
     /// The emoji's name, without colons.
     pub emoji_name: String,
 }
 
 impl Client {
-    /// Makes a post.
+    /// Creates a post.
     ///
     /// # Errors
     ///
     /// A channel that the account may not write in is [`RestErrorKind::Refused`] with 403. After
-    /// [`RestErrorKind::Unreachable`], [`RestErrorKind::Timeout`] or [`RestErrorKind::Server`] **the post may be there**.
+    /// [`RestErrorKind::Unreachable`], [`RestErrorKind::Timeout`] or [`RestErrorKind::Server`] **the post may exist**.
     pub async fn create_post(&self, token: &Token, post: &NewPost) -> Result<RestResponse<Post>, RestError> {
         const ROUTE: &str = "/posts";
-        let answer = self.write(Method::POST, ROUTE, ROUTE, token, post).await?;
-        read_post(&answer, ROUTE)
+        let response = self.write(Method::POST, ROUTE, ROUTE, token, post).await?;
+        read_post(&response, ROUTE)
     }
 
-    /// Shows a post to one user. It needs a permission of its own.
+    /// Shows a post to one user, which requires a permission of its own.
     ///
     /// # Errors
     ///
-    /// When the server refuses it or cannot be asked.
+    /// Fails if the server refuses it or cannot be reached.
     pub async fn create_ephemeral(
         &self,
         token: &Token,
@@ -89,14 +92,15 @@ impl Client {
             "channel_id": post.channel_id, "message": post.message, "props": post.props,
             "root_id": post.root_id.as_ref().map_or("", PostId::as_str),
         } });
-        self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|answer| done(&answer))
+        self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
     }
 
-    /// Gives a post another text.
+    /// Replaces the text of a post.
     ///
     /// # Errors
     ///
-    /// A post that is not there is [`RestErrorKind::NotFound`], another's [`RestErrorKind::Refused`] with 403.
+    /// A post that does not exist is [`RestErrorKind::NotFound`], one by another user
+    /// [`RestErrorKind::Refused`] with 403.
     pub async fn edit_post(
         &self,
         token: &Token,
@@ -105,41 +109,43 @@ impl Client {
     ) -> Result<RestResponse<Post>, RestError> {
         const ROUTE: &str = "/posts/{post_id}/patch";
         let path = format!("/posts/{}/patch", percent_encode(id.as_str()));
-        let answer = self.write(Method::PUT, ROUTE, &path, token, &json!({ "message": message })).await?;
-        read_post(&answer, ROUTE)
+        let response = self.write(Method::PUT, ROUTE, &path, token, &json!({ "message": message })).await?;
+        read_post(&response, ROUTE)
     }
 
-    /// Reads one post.
+    /// Returns one post.
     ///
     /// # Errors
     ///
-    /// A post that is not there, or deleted, is [`RestErrorKind::NotFound`].
+    /// A post that does not exist or is deleted is [`RestErrorKind::NotFound`].
     pub async fn post(&self, token: &Token, id: &PostId) -> Result<RestResponse<Post>, RestError> {
         const ROUTE: &str = "/posts/{post_id}";
         let path = format!("/posts/{}", percent_encode(id.as_str()));
-        let answer = self.get_path(ROUTE, &path, Some(token), None).await?;
-        read_post(&answer, ROUTE)
+        let response = self.get_path(ROUTE, &path, Some(token), None).await?;
+        read_post(&response, ROUTE)
     }
 
-    /// Reacts to a post. A second time changes nothing.
+    /// Adds a reaction to a post. Adding it again changes nothing.
     ///
     /// # Errors
     ///
-    /// When the server refuses it or cannot be asked.
+    /// Fails if the server refuses it or cannot be reached.
     pub async fn add_reaction(
         &self,
         token: &Token,
         reaction: &Reaction,
     ) -> Result<RestResponse<()>, RestError> {
         const ROUTE: &str = "/reactions";
-        self.write(Method::POST, ROUTE, ROUTE, token, reaction).await.map(|answer| done(&answer))
+        self.write(Method::POST, ROUTE, ROUTE, token, reaction)
+            .await
+            .map(|response| empty_response(&response))
     }
 
-    /// Shows that the account types.
+    /// Shows the account as typing.
     ///
     /// # Errors
     ///
-    /// When the server refuses it or cannot be asked.
+    /// Fails if the server refuses it or cannot be reached.
     pub async fn typing(
         &self,
         token: &Token,
@@ -148,7 +154,7 @@ impl Client {
     ) -> Result<RestResponse<()>, RestError> {
         const ROUTE: &str = "/users/me/typing";
         let body = json!({ "channel_id": channel, "parent_id": root_id.map_or("", PostId::as_str) });
-        self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|answer| done(&answer))
+        self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
     }
 
     async fn write(
@@ -162,19 +168,20 @@ impl Client {
         let body = serde_json::to_vec(body);
         let body =
             body.map_err(|error| RestError::new(RestErrorKind::Refused(400), route, error.to_string()))?;
-        let (body, within) = (Some((JSON, Bytes::from(body))), self.limits().request_timeout);
-        self.ask(RestRequest { method, route, path, token: Some(token), etag: None, body, within }).await
+        let (body, time_limit) = (Some((JSON, Bytes::from(body))), self.limits().request_timeout);
+        self.execute(RestRequest { method, route, path, token: Some(token), etag: None, body, time_limit })
+            .await
     }
 }
 
-fn read_post(answer: &RawResponse, route: &'static str) -> Result<RestResponse<Post>, RestError> {
-    let json: Box<RawValue> = answer.json(route)?;
+fn read_post(response: &RawResponse, route: &'static str) -> Result<RestResponse<Post>, RestError> {
+    let json: Box<RawValue> = response.json(route)?;
     let post = Post::read(json);
     let value = post.map_err(|error| RestError::new(RestErrorKind::BadBody, route, error.to_string()))?;
-    Ok(RestResponse { value, rate: RateHeaders::read(&answer.headers) })
+    Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
 }
 
-/// The answer says no more than that it is done.
-fn done(answer: &RawResponse) -> RestResponse<()> {
-    RestResponse { value: (), rate: RateHeaders::read(&answer.headers) }
+/// Returns a response without content.
+fn empty_response(response: &RawResponse) -> RestResponse<()> {
+    RestResponse { value: (), rate: RateHeaders::read(&response.headers) }
 }

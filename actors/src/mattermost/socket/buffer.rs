@@ -1,39 +1,39 @@
-//! The read buffer: borrowed from the thread while there is something in it.
+//! The read buffer, which a socket borrows from its thread while it holds data.
 //!
-//! A buffer of its own for each of ten thousand idle sockets would be most of their memory. While a
-//! socket has nothing half read it has no buffer at all.
+//! If each of ten thousand idle sockets had its own buffer, the buffers would take most of the memory. A
+//! socket without unread data has no buffer at all.
 
 use std::cell::RefCell;
 
 use bytes::{Buf as _, BytesMut};
 
-/// The size of a buffer that goes around: the larger it is, the fewer reads a busy socket makes, and the more thousands
-/// of sockets hold that all have more to say than one turn takes: each keeps its own until its next turn.
+/// The size of a shared buffer. A larger one means fewer reads for a busy socket, but more memory when thousands of
+/// sockets have more data than one poll reads: each of them keeps its buffer until its next poll.
 pub(super) const STANDARD: usize = 16 * 1024;
 
-/// A beginning of a message that is no longer than this waits for the rest in memory of its own size: thousands of
-/// sockets may be in the middle of a message at once, and must not hold a whole buffer each. What is longer is copied
-/// too rarely for that, and grows in the buffer.
-const PARKED: usize = STANDARD / 2;
+/// The longest incomplete message that waits for its rest in an allocation of its own size: thousands of sockets may
+/// be in the middle of a message at once and must not hold a whole buffer each. Longer ones are rare; they stay in the
+/// buffer and grow there.
+const MAX_PARKED: usize = STANDARD / 2;
 
-/// How many buffers a thread keeps for the next socket. One is enough while sockets read one after
-/// the other and leave nothing behind.
-const KEPT: usize = 4;
+/// The most spare buffers that a thread keeps. One is enough while sockets read in turn and leave nothing
+/// unread.
+const MAX_SPARE: usize = 4;
 
 thread_local! {
     static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes received and not yet understood.
+/// The received bytes that are not decoded yet.
 #[derive(Default)]
 pub(super) struct ReadBuffer {
     bytes: BytesMut,
-    /// Where the first byte not yet used stands. The buffer is never split, so that it can go around.
+    /// The offset of the first unused byte. The buffer is never split, so that it can be shared.
     start: usize,
 }
 
 impl ReadBuffer {
-    pub(super) fn holding(bytes: &[u8]) -> Self {
+    pub(super) fn with_bytes(bytes: &[u8]) -> Self {
         Self { bytes: BytesMut::from(bytes), start: 0 }
     }
 
@@ -49,7 +49,7 @@ impl ReadBuffer {
         self.bytes.capacity()
     }
 
-    /// Marks bytes as used. The last one gives the buffer back.
+    /// Marks bytes as used, and returns the buffer to the thread after the last one.
     pub(super) fn consume(&mut self, count: usize) {
         self.start += count;
         if self.is_empty() {
@@ -57,10 +57,10 @@ impl ReadBuffer {
         }
     }
 
-    /// Room to read more into, when `need` bytes in all are wanted.
+    /// Returns the buffer with space to read into, towards `need` bytes in total.
     ///
-    /// The buffer doubles with what really came: an announcement alone reserves nothing.
-    pub(super) fn room(&mut self, need: usize) -> &mut BytesMut {
+    /// The buffer grows only with bytes actually received: an announced length alone reserves nothing.
+    pub(super) fn make_room(&mut self, need: usize) -> &mut BytesMut {
         if self.bytes.capacity() < STANDARD {
             self.unpark();
         } else if self.start > 0 {
@@ -73,7 +73,7 @@ impl ReadBuffer {
         &mut self.bytes
     }
 
-    /// Gives an empty buffer back.
+    /// Discards the content and returns the buffer to the thread.
     pub(super) fn release(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
         self.start = 0;
@@ -81,10 +81,11 @@ impl ReadBuffer {
         put_spare(bytes);
     }
 
-    /// Nothing more is there for now: gives the buffer back, and keeps a short beginning of a message apart.
+    /// Returns the buffer to the thread until more data arrives, and keeps a short incomplete message in memory
+    /// of its own.
     pub(super) fn park(&mut self) {
         let unused = self.unused();
-        if self.bytes.capacity() < STANDARD || unused.len() > PARKED {
+        if self.bytes.capacity() < STANDARD || unused.len() > MAX_PARKED {
             return;
         }
         let short = BytesMut::from(unused);
@@ -92,7 +93,7 @@ impl ReadBuffer {
         self.bytes = short;
     }
 
-    /// Takes a buffer that goes around, with what waited in the front of it.
+    /// Takes a shared buffer and copies the unused bytes to its front.
     fn unpark(&mut self) {
         let mut bytes = take_spare();
         bytes.extend_from_slice(self.unused());
@@ -100,7 +101,7 @@ impl ReadBuffer {
         self.start = 0;
     }
 
-    /// Makes room, and leaves a buffer that one long message has made grow.
+    /// Moves the unused bytes to the front, into a new buffer if a long message has grown the current one.
     fn move_to_front(&mut self) {
         let unused = self.bytes.len().saturating_sub(self.start);
         if self.bytes.capacity() > STANDARD && unused < STANDARD {
@@ -128,10 +129,10 @@ fn put_spare(bytes: BytesMut) {
     if bytes.capacity() != STANDARD || bytes.has_remaining() {
         return;
     }
-    // A thread that is ending keeps nothing.
+    // The access fails only while the thread is ending, and then the buffer is dropped.
     let _ = SPARE.try_with(|spare| {
         let mut spare = spare.borrow_mut();
-        if spare.len() < KEPT {
+        if spare.len() < MAX_SPARE {
             spare.push(bytes);
         }
     });

@@ -1,4 +1,4 @@
-//! Bytes to messages: the guard against long ones, and the joining of fragments.
+//! The decoder of received bytes: it refuses messages that are too long and joins fragments.
 
 use std::str;
 
@@ -8,61 +8,61 @@ use bytestring::ByteString;
 
 use super::{Frame, SocketError, header::Header};
 
-/// What can be made of the bytes so far.
+/// The result of decoding the bytes received so far.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// A whole message.
+    /// A complete message.
     Frame(Frame),
-    /// A piece of one; there may be more in the buffer.
-    Piece,
-    /// Nothing until there are so many bytes.
+    /// A fragment of a message; the buffer may contain more.
+    Fragment,
+    /// Nothing until this many bytes are received.
     Need(usize),
 }
 
-/// Knows where in a message the stream is.
+/// A WebSocket frame decoder that holds the incomplete message, if any.
 #[derive(Debug)]
 pub(super) struct Decoder {
     limit: usize,
-    begun: Option<Begun>,
+    partial: Option<PartialMessage>,
 }
 
-/// A message of which not all fragments are there.
+/// A message whose last fragment has not arrived.
 #[derive(Debug)]
-struct Begun {
+struct PartialMessage {
     text: bool,
     bytes: Vec<u8>,
 }
 
 impl Decoder {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, begun: None }
+        Self { limit, partial: None }
     }
 
-    /// Takes one step: what it found, and how many bytes it used up.
+    /// Decodes one frame, and returns the result and the number of bytes used.
     pub(super) fn step(&mut self, bytes: &[u8]) -> Result<(Step, usize), SocketError> {
         let Some(header) = Header::read(bytes)? else {
             return Ok((Step::Need(bytes.len() + 1), 0));
         };
-        let whole = header.size + self.admit(&header)?;
-        let Some(payload) = bytes.get(header.size..whole) else {
-            return Ok((Step::Need(whole), 0));
+        let frame_len = header.size + self.check_length(&header)?;
+        let Some(payload) = bytes.get(header.size..frame_len) else {
+            return Ok((Step::Need(frame_len), 0));
         };
-        Ok((self.take(&header, payload)?, whole))
+        Ok((self.accept(&header, payload)?, frame_len))
     }
 
-    /// Whether nothing is half there.
+    /// True if no message is incomplete.
     pub(super) fn is_between_messages(&self) -> bool {
-        self.begun.is_none()
+        self.partial.is_none()
     }
 
-    /// The memory that a message in pieces holds.
+    /// Returns the memory that an incomplete message takes, in bytes.
     pub(super) fn buffered_bytes(&self) -> usize {
-        self.begun.as_ref().map_or(0, |begun| begun.bytes.capacity())
+        self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity())
     }
 
-    /// The guard: refuses by the header alone.
-    fn admit(&self, header: &Header) -> Result<usize, SocketError> {
-        let before = if header.is_control() { 0 } else { self.begun.as_ref().map_or(0, |b| b.bytes.len()) };
+    /// Returns the length of the payload, or refuses a message that is too long by its header alone.
+    fn check_length(&self, header: &Header) -> Result<usize, SocketError> {
+        let before = if header.is_control() { 0 } else { self.partial.as_ref().map_or(0, |p| p.bytes.len()) };
         let announced = header.announced.saturating_add(before as u64);
         match usize::try_from(header.announced) {
             Ok(length) if announced <= self.limit as u64 => Ok(length),
@@ -70,58 +70,58 @@ impl Decoder {
         }
     }
 
-    fn take(&mut self, header: &Header, payload: &[u8]) -> Result<Step, SocketError> {
+    fn accept(&mut self, header: &Header, payload: &[u8]) -> Result<Step, SocketError> {
         let frame = match header.opcode {
             OpCode::Ping => Frame::Ping(Bytes::copy_from_slice(payload)),
             OpCode::Pong => Frame::Pong(Bytes::copy_from_slice(payload)),
-            OpCode::Close => Frame::Close(close(payload)?),
-            OpCode::Text | OpCode::Binary => return self.begin(header, payload),
-            OpCode::Continue => return self.go_on(header, payload),
+            OpCode::Close => Frame::Close(close_reason(payload)?),
+            OpCode::Text | OpCode::Binary => return self.start_message(header, payload),
+            OpCode::Continue => return self.continue_message(header, payload),
             OpCode::Bad => return Err(SocketError::Protocol("unknown opcode")),
         };
         Ok(Step::Frame(frame))
     }
 
-    fn begin(&mut self, header: &Header, payload: &[u8]) -> Result<Step, SocketError> {
-        if self.begun.is_some() {
-            return Err(SocketError::Protocol("a message begins within another"));
+    fn start_message(&mut self, header: &Header, payload: &[u8]) -> Result<Step, SocketError> {
+        if self.partial.is_some() {
+            return Err(SocketError::Protocol("a message starts within another"));
         }
         let text = header.opcode == OpCode::Text;
         if header.last {
             return message(text, payload).map(Step::Frame);
         }
-        self.begun = Some(Begun { text, bytes: payload.to_vec() });
-        Ok(Step::Piece)
+        self.partial = Some(PartialMessage { text, bytes: payload.to_vec() });
+        Ok(Step::Fragment)
     }
 
-    fn go_on(&mut self, header: &Header, payload: &[u8]) -> Result<Step, SocketError> {
-        let Some(mut begun) = self.begun.take() else {
-            return Err(SocketError::Protocol("a fragment without a beginning"));
+    fn continue_message(&mut self, header: &Header, payload: &[u8]) -> Result<Step, SocketError> {
+        let Some(mut partial) = self.partial.take() else {
+            return Err(SocketError::Protocol("a fragment does not belong to a message"));
         };
-        begun.bytes.extend_from_slice(payload);
+        partial.bytes.extend_from_slice(payload);
         if header.last {
-            return message(begun.text, &begun.bytes).map(Step::Frame);
+            return message(partial.text, &partial.bytes).map(Step::Frame);
         }
-        self.begun = Some(begun);
-        Ok(Step::Piece)
+        self.partial = Some(partial);
+        Ok(Step::Fragment)
     }
 }
 
-/// A message in memory of its own, of exactly its size: a slice of the read buffer would keep all of
-/// that buffer.
+/// Copies a message into an allocation of exactly its size: a slice of the read buffer would keep the whole
+/// buffer alive.
 fn message(text: bool, payload: &[u8]) -> Result<Frame, SocketError> {
     if !text {
         return Ok(Frame::Binary(Bytes::copy_from_slice(payload)));
     }
-    let text = str::from_utf8(payload).map_err(|_| SocketError::Protocol("a text is not UTF-8"))?;
+    let text = str::from_utf8(payload).map_err(|_| SocketError::Protocol("a text message is not UTF-8"))?;
     Ok(Frame::Text(ByteString::from(text)))
 }
 
-/// A close's code and reason. Any code is taken: it is only shown.
-fn close(payload: &[u8]) -> Result<Option<(u16, String)>, SocketError> {
+/// Parses the code and reason of a close frame. Any code is accepted, because it is only shown.
+fn close_reason(payload: &[u8]) -> Result<Option<(u16, String)>, SocketError> {
     match payload {
         [] => Ok(None),
-        [_] => Err(SocketError::Protocol("a close has half a code")),
+        [_] => Err(SocketError::Protocol("a close frame has half a code")),
         [a, b, reason @ ..] => {
             let reason = String::from_utf8_lossy(reason).into_owned();
             Ok(Some((u16::from_be_bytes([*a, *b]), reason)))

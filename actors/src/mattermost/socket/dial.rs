@@ -1,7 +1,7 @@
 //! The WebSocket handshake.
 //!
-//! Done by hand on the HTTP client's tunnel: its own WebSocket request tells the status of a refusal,
-//! but not `Retry-After`, and frames everything with a codec that does not bound memory.
+//! It runs on a tunnel of the HTTP client, whose own WebSocket request returns the status of a refusal but
+//! not its `Retry-After`, and uses a codec that does not bound memory.
 
 use actix_http::{
     ConnectionType, RequestHead, RequestHeadType, ResponseHead, StatusCode,
@@ -16,28 +16,30 @@ use futures_util::future::LocalBoxFuture;
 use tokio::time::timeout;
 
 use super::ByteStream;
-use crate::mattermost::{
-    ClientConfig, DialError, DialErrorKind, RateHeaders, Socket,
-    rest::{client::bearer, headers},
-    transport::ServerConnector,
+use crate::{
+    mattermost::{
+        ClientConfig, DialError, DialErrorKind, RateHeaders, Socket,
+        rest::{client::bearer, headers},
+        transport::ServerConnector,
+    },
+    model::{ResumePoint, Token},
 };
-use crate::model::{ResumePoint, Token};
 
-/// An open socket, from which nothing has been read.
+/// An open socket from which nothing has been read yet.
 #[derive(Debug)]
 pub struct DialedSocket {
-    /// The socket. Hello is its first frame, unless it was resumed (facts 2 and 10).
+    /// The socket. Its first frame is hello, unless it was resumed (facts 2 and 10).
     pub socket: Socket,
-    /// What is left of the rate limit: upgrades count too (fact 15).
+    /// The state of the rate limit, which counts upgrades as well (fact 15).
     pub rate: Option<RateHeaders>,
 }
 
-/// Opens connections for sockets: without a limit, for each is held as long as the socket lives.
+/// A factory of connections for sockets. It has no limit, because each is held for the lifetime of its socket.
 pub(in crate::mattermost) struct Tunnels(Box<dyn Fn(Uri, RequestHead) -> Opening>);
 
 type Opening = LocalBoxFuture<'static, Result<Tunnel, SendRequestError>>;
 
-/// The answer's head, and the stream with what came along with it.
+/// The response's head, the stream, and the bytes received along with the head.
 type Tunnel = (ResponseHead, Box<dyn ByteStream>, BytesMut);
 
 impl Tunnels {
@@ -48,9 +50,9 @@ impl Tunnels {
             .limit(0)
             .finish();
         Self(Box::new(move |uri, head| {
-            let connecting = connector.call(Connect { uri, addr: None });
+            let connection = connector.call(Connect { uri, addr: None });
             Box::pin(async move {
-                let tunnel = connecting.await?.open_tunnel(RequestHeadType::from(head)).await?;
+                let tunnel = connection.await?.open_tunnel(RequestHeadType::from(head)).await?;
                 let parts = tunnel.1.into_parts();
                 Ok((tunnel.0, Box::new(parts.io) as Box<dyn ByteStream>, parts.read_buf))
             })
@@ -69,11 +71,11 @@ pub(in crate::mattermost) async fn dial(
     let plain = config.url().plain_api("/websocket").map_err(DialError::bad_request)?;
     let opening = timeout(config.limits().request_timeout, (tunnels.0)(plain, head));
     let opened = opening.await.unwrap_or(Err(SendRequestError::Timeout));
-    let (answer, stream, received) = opened.map_err(|error| DialError::failed(error.into()))?;
-    check(&answer, &key)?;
+    let (response, stream, received) = opened.map_err(|error| DialError::from_transport(error.into()))?;
+    check_response(&response, &key)?;
     Ok(DialedSocket {
-        socket: Socket::opened(stream, &received, config.limits()),
-        rate: RateHeaders::read(&answer.headers),
+        socket: Socket::with_received(stream, &received, config.limits()),
+        rate: RateHeaders::read(&response.headers),
     })
 }
 
@@ -104,38 +106,38 @@ fn request(
     Ok(head)
 }
 
-fn check(answer: &ResponseHead, key: &str) -> Result<(), DialError> {
-    let kind = match answer.status {
-        StatusCode::SWITCHING_PROTOCOLS => return check_upgrade(&answer.headers, key),
+fn check_response(response: &ResponseHead, key: &str) -> Result<(), DialError> {
+    let kind = match response.status {
+        StatusCode::SWITCHING_PROTOCOLS => return check_upgrade(&response.headers, key),
         status if status.is_redirection() => DialErrorKind::Redirect,
         status if status.as_u16() >= 400 => DialErrorKind::Refused {
             status: status.as_u16(),
-            retry_after: headers::retry_after(&answer.headers),
+            retry_after: headers::retry_after(&response.headers),
         },
         _ => DialErrorKind::NotWebSocket,
     };
-    Err(DialError { kind, message: format!("status {}", answer.status.as_u16()).into(), source: None })
+    Err(DialError { kind, message: format!("status {}", response.status.as_u16()).into(), source: None })
 }
 
-/// The 101 must be meant for this very request (RFC 6455, section 4.1).
+/// Checks that a 101 belongs to this request (RFC 6455, section 4.1).
 fn check_upgrade(headers: &HeaderMap, key: &str) -> Result<(), DialError> {
-    let says = |name, word: &str| {
+    let has_token = |name, token: &str| {
         headers.get_all(name).any(|value: &HeaderValue| {
-            value.to_str().is_ok_and(|v| v.split(',').any(|v| v.trim().eq_ignore_ascii_case(word)))
+            value.to_str().is_ok_and(|v| v.split(',').any(|v| v.trim().eq_ignore_ascii_case(token)))
         })
     };
     let accepted = headers.get(header::SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
-    let missing = if !says(header::UPGRADE, "websocket") {
-        "Upgrade: websocket"
-    } else if !says(header::CONNECTION, "upgrade") {
-        "Connection: Upgrade"
+    let problem = if !has_token(header::UPGRADE, "websocket") {
+        "it lacks `Upgrade: websocket`"
+    } else if !has_token(header::CONNECTION, "upgrade") {
+        "it lacks `Connection: Upgrade`"
     } else if accepted != Some(&ws::hash_key(key.as_bytes())) {
-        "the right Sec-WebSocket-Accept"
+        "its Sec-WebSocket-Accept is missing or wrong"
     } else if headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS) {
-        "no extension that was not asked for"
+        "it contains an extension that was not requested"
     } else {
         return Ok(());
     };
-    let message = format!("the answer lacks {missing}").into();
+    let message = format!("the response is not a valid upgrade: {problem}").into();
     Err(DialError { kind: DialErrorKind::NotWebSocket, message, source: None })
 }

@@ -1,44 +1,42 @@
-//! Why a dial failed.
-
 use std::{fmt, io, time::Duration};
 
-use crate::mattermost::rest::failure::{TransportError, TransportErrorKind};
+use crate::mattermost::transport::{TransportError, TransportErrorKind};
 
-/// Why there is no socket. It can be shown: there is no token and no query in it.
+/// A failed dial. It contains no token and no query, so it can be shown.
 #[derive(Debug)]
 pub struct DialError {
-    /// What callers branch on.
+    /// The kind of failure, for callers to branch on.
     pub kind: DialErrorKind,
-    /// What a person should read. May be empty.
+    /// The message for people. May be empty.
     pub message: Box<str>,
-    /// The error beneath.
+    /// The underlying error.
     pub source: Option<io::Error>,
 }
 
-/// The kinds of failure that call for different answers.
+/// The kinds of failure that callers handle differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DialErrorKind {
-    /// No connection, or it broke before the answer.
+    /// No connection, or it broke before the response.
     Unreachable,
-    /// It took too long.
+    /// The dial did not finish within its time limit.
     Timeout,
-    /// TLS or the certificate was refused.
+    /// The TLS handshake failed or the certificate was rejected.
     Tls,
-    /// The server refused, with a status of 400 and up.
+    /// The server refused with a status of 400 or higher.
     Refused {
         /// The HTTP status: 429, 404, 502 and so on.
         status: u16,
-        /// How long to wait, counted from the answer.
+        /// The time to wait, counted from the response.
         retry_after: Option<Duration>,
     },
-    /// 3xx, which is not followed: the token would go along.
+    /// 3xx. Redirects are not followed, because the token would be sent along.
     Redirect,
-    /// An answer, but no WebSocket: a wrong address, or a proxy that does not pass upgrades on.
+    /// A response that does not open a WebSocket: a wrong address, or a proxy that does not forward upgrades.
     NotWebSocket,
 }
 
 impl DialError {
-    pub(in crate::mattermost) fn failed(failure: TransportError) -> Self {
+    pub(in crate::mattermost) fn from_transport(failure: TransportError) -> Self {
         let kind = match failure.kind {
             TransportErrorKind::Unreachable => DialErrorKind::Unreachable,
             TransportErrorKind::Timeout => DialErrorKind::Timeout,
@@ -48,10 +46,10 @@ impl DialError {
         Self { kind, message: failure.message.into(), source: failure.source }
     }
 
-    /// A part of the request that is no HTTP. Addresses, tokens and user agents are checked before, so
-    /// this is a mistake in the configuration at most.
+    /// Creates the error for a request with a part that HTTP does not allow. Addresses and tokens are checked
+    /// before, so only the user agent can cause it.
     pub(in crate::mattermost) fn bad_request(error: impl fmt::Display) -> Self {
-        let message = format!("the request cannot be made: {error}").into();
+        let message = format!("the request cannot be built: {error}").into();
         Self { kind: DialErrorKind::NotWebSocket, message, source: None }
     }
 }
@@ -60,17 +58,19 @@ impl fmt::Display for DialErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable => f.write_str("the server cannot be reached"),
-            Self::Timeout => f.write_str("the server took too long"),
+            Self::Timeout => f.write_str("the server did not respond in time"),
             Self::Tls => f.write_str("TLS failed"),
             Self::Refused { status, retry_after: Some(wait) } => {
-                write!(f, "the server refused the WebSocket ({status}), again in {} s", wait.as_secs())
+                write!(f, "the server refused the WebSocket ({status}); retry in {} s", wait.as_secs())
             }
             Self::Refused { status, retry_after: None } => {
                 write!(f, "the server refused the WebSocket ({status})")
             }
-            Self::Redirect => f.write_str("the server redirects elsewhere; set its final address"),
+            Self::Redirect => {
+                f.write_str("the server redirects to another address; configure the final address")
+            }
             Self::NotWebSocket => {
-                f.write_str("the answer is no WebSocket; is this the address of Mattermost?")
+                f.write_str("the response does not open a WebSocket; is this the address of Mattermost?")
             }
         }
     }

@@ -1,76 +1,76 @@
-//! What a text frame says: parsed once, borrowing from its text.
+//! The envelope of a text frame, parsed once and borrowing from its text.
 //!
-//! Only the envelope is looked into. `data` and `broadcast` stay as the server wrote them, byte for
-//! byte, so that unknown events and fields pass through untouched.
+//! Only the envelope is parsed. `data` and `broadcast` stay as the server wrote them, byte for byte, so
+//! that unknown events and fields pass through unchanged.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A text frame: something that happened, or the answer to a question of ours.
+/// A text frame: an event, or the reply to one of our actions.
 #[derive(Debug, Clone)]
 pub enum Incoming<'a> {
-    /// Something happened.
+    /// An event.
     Event(EventEnvelope<'a>),
-    /// An answer, which does not count in the sequence (fact 14).
+    /// A reply, which does not count in the sequence (fact 14).
     Reply(SocketReply<'a>),
 }
 
 /// An event as the server sent it.
 #[derive(Debug, Clone)]
 pub struct EventEnvelope<'a> {
-    /// Its name, such as `posted`.
+    /// The event's name, such as `posted`.
     pub event: Cow<'a, str>,
-    /// Its content; `null` where there is none.
+    /// The content, or `null`.
     pub data: &'a RawValue,
-    /// To whom it was sent; `null` where there is none.
+    /// The recipients, or `null`.
     pub broadcast: &'a RawValue,
-    /// Its place in this connection: 0 for hello, then one more each (fact 14).
+    /// The sequence number in this connection: 0 for hello, then increasing by one (fact 14).
     pub seq: u64,
 }
 
-/// The answer to an action.
+/// The reply to an action.
 #[derive(Debug, Clone)]
 pub struct SocketReply<'a> {
-    /// Whether the status is `OK`. **A reply alone proves nothing**: a deaf socket answers too (fact 4).
+    /// True if the status is `OK`. **A reply alone proves nothing**: a deaf socket replies too (fact 4).
     pub ok: bool,
-    /// The status as it stands, `OK` or `FAIL`.
+    /// The status as the server sent it, `OK` or `FAIL`.
     pub status: Cow<'a, str>,
-    /// The number of the question. Missing when the server could not make it out.
+    /// The number of the action; missing if the server could not read it.
     pub seq_reply: Option<u64>,
-    /// What was wrong.
+    /// The error, if the action failed.
     pub error: Option<SocketReplyError<'a>>,
-    /// The content, where there is one.
+    /// The content, if any.
     pub data: Option<&'a RawValue>,
 }
 
 /// The error in a reply.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SocketReplyError<'a> {
-    /// Mattermost's name of the error. It varies (fact 20): go by the code.
+    /// Mattermost's name of the error. It varies (fact 20): rely on the code instead.
     #[serde(borrow, default)]
     pub id: Cow<'a, str>,
-    /// What a person should read.
+    /// The message for people.
     #[serde(borrow, default)]
     pub message: Cow<'a, str>,
-    /// As an HTTP status: 401 means that the socket is deaf (fact 20).
+    /// The error as an HTTP status: 401 means that the socket is deaf (fact 20).
     #[serde(default)]
     pub status_code: u16,
 }
 
-/// Why a frame could not be understood. Its text is left out: it may be a private message.
+/// A frame that could not be parsed. The error does not contain its text, which may be a private message.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
-    /// It is no JSON object, or a field is of another kind.
+    /// The frame is not a JSON object, or a field has the wrong type.
     #[error("the frame is not a Mattermost envelope: {0}")]
     Json(#[from] serde_json::Error),
-    /// It is neither an event nor a reply.
+    /// The frame is neither an event nor a reply.
     #[error("the frame is neither an event (`event`, `seq`) nor a reply (`status`)")]
     Neither,
 }
 
-/// Both kinds in one: the fields tell which it is.
+/// The fields of both kinds; those present decide the kind.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow)]
@@ -87,16 +87,16 @@ struct Fields<'a> {
     error: Option<SocketReplyError<'a>>,
 }
 
-/// An optional `Cow` borrows only from within a type of its own.
+/// A string that borrows if possible; serde borrows an optional `Cow` only through a wrapper type.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Reads a text frame. White space around it is fine: the server ends frames with a newline.
+/// Parses a text frame. Surrounding white space is ignored: the server ends frames with a newline.
 ///
 /// # Errors
 ///
-/// When it is no envelope.
+/// Fails if the text is not an envelope.
 pub fn parse_frame(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
     let fields: Fields<'_> = serde_json::from_str(text)?;
     match fields {

@@ -1,49 +1,49 @@
-//! How a socket fails.
+//! Errors of an open socket.
 
 use std::io;
 
-/// Why no more can be received. After one of these the stream has ended.
+/// A failure to receive. The stream ends after it.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// A message is longer than `max_frame_bytes`. None of it was buffered beyond the limit. It comes
+    /// A message is longer than `max_frame_bytes`. Nothing beyond the limit was buffered. The server sends it
     /// again at every resume (fact 27).
-    #[error("a message of {announced} bytes came, over max_frame_bytes ({limit})")]
+    #[error("a message of {announced} bytes exceeds max_frame_bytes ({limit})")]
     FrameTooLarge {
         /// The limit, in bytes.
         limit: usize,
-        /// What the server announced, together with the fragments before it, in bytes.
+        /// The announced length including the fragments before it, in bytes.
         announced: u64,
     },
-    /// A compressed frame, which was never agreed on.
-    #[error("a compressed frame came (RSV1), and compression was not asked for")]
+    /// A compressed frame, although compression was not negotiated.
+    #[error("the server sent a compressed frame (RSV1), but compression was not negotiated")]
     Compressed,
-    /// The peer does not speak WebSocket.
-    #[error("the server broke the WebSocket protocol: {0}")]
+    /// The peer violated the WebSocket protocol.
+    #[error("the server violated the WebSocket protocol: {0}")]
     Protocol(&'static str),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Why a message was not sent.
+/// A failure to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The server drops a client whose message is longer (fact 17).
-    #[error("a message to the server may be {limit} bytes at most")]
+    /// The message is longer than the limit, above which the server drops the client (fact 17).
+    #[error("the message is longer than {limit} bytes, the most that the server accepts")]
     TooLong {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The server takes nothing, and enough is waiting.
-    #[error("more than {limit} bytes wait to be sent")]
+    /// The server does not read, and the buffer of waiting messages is full.
+    #[error("more than {limit} bytes are waiting to be sent")]
     Full {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A close has been sent.
+    /// A close frame has been sent.
     #[error("the socket is closing")]
     Closing,
-    /// The connection is broken; the reader tells more.
+    /// The connection is broken; the reader returns the details.
     #[error("the connection is broken: {0}")]
     Broken(io::ErrorKind),
 }

@@ -1,10 +1,10 @@
-//! A frame's header (RFC 6455, section 5.2), read before any of its payload is.
+//! The header of a frame (RFC 6455, section 5.2), parsed before its payload is read.
 
 use actix_http::ws::OpCode;
 
 use super::SocketError;
 
-/// The longest payload of a control frame.
+/// The longest payload of a control frame, in bytes.
 const MAX_CONTROL: u64 = 125;
 
 const FIN: u8 = 0x80;
@@ -13,24 +13,24 @@ const RSV2_AND_3: u8 = 0x30;
 const OPCODE: u8 = 0x0F;
 const MASKED: u8 = 0x80;
 const LENGTH: u8 = 0x7F;
-/// The length stands in the next two bytes.
+/// The length is in the next two bytes.
 const LENGTH_16: u8 = 126;
-/// The length stands in the next eight bytes.
+/// The length is in the next eight bytes.
 const LENGTH_64: u8 = 127;
 
-/// A checked header.
+/// A validated header.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) last: bool,
     pub(super) opcode: OpCode,
-    /// How long the header is.
+    /// The length of the header, in bytes.
     pub(super) size: usize,
-    /// How long the payload will be, as announced.
+    /// The announced length of the payload, in bytes.
     pub(super) announced: u64,
 }
 
 impl Header {
-    /// The header at the beginning of `bytes`, or nothing while it is not all there.
+    /// Parses the header at the start of `bytes`; `None` while it is incomplete.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, SocketError> {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
@@ -58,7 +58,7 @@ impl Header {
             return Err(SocketError::Protocol("unknown opcode"));
         }
         if self.is_control() && (!self.last || self.announced > MAX_CONTROL) {
-            return Err(SocketError::Protocol("a control frame is long or in pieces"));
+            return Err(SocketError::Protocol("a control frame is fragmented or longer than 125 bytes"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What both halves of a socket share.
+//! The state that both halves of a socket share.
 
 use std::{
     io,
@@ -16,14 +16,14 @@ use super::{
     decoder::{Decoder, Step},
 };
 
-/// The longest message the server takes from a client (fact 17).
+/// The longest message that the server accepts from a client (fact 17).
 const MAX_MESSAGE: usize = 8 * 1024;
 
-/// The most that waits for a server that takes nothing: a few messages. We send little but pings and
-/// their answers.
+/// The most bytes that wait for a server that does not read: a few messages. The client sends little but
+/// pings and pongs.
 const MAX_WAITING: usize = 32 * 1024;
 
-/// Any stream of bytes.
+/// A bidirectional stream of bytes.
 pub(in crate::mattermost) trait ByteStream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
@@ -33,12 +33,12 @@ pub(super) struct Shared {
     decoder: Decoder,
     received: ReadBuffer,
     waiting: BytesMut,
-    /// Something was written that the stream may still hold back, as TLS does.
+    /// True if the stream may still hold back written bytes, as TLS does.
     unflushed: bool,
     closing: bool,
     broken: Option<io::ErrorKind>,
-    /// Who polls the reader, to be woken when there is something to write.
-    reader: Option<Waker>,
+    /// The waker of the task that polls the reader, woken when there are bytes to write.
+    reader_waker: Option<Waker>,
 }
 
 impl Shared {
@@ -46,12 +46,12 @@ impl Shared {
         Self {
             io,
             decoder: Decoder::new(limit),
-            received: ReadBuffer::holding(received),
+            received: ReadBuffer::with_bytes(received),
             waiting: BytesMut::new(),
             unflushed: false,
             closing: false,
             broken: None,
-            reader: None,
+            reader_waker: None,
         }
     }
 
@@ -59,10 +59,10 @@ impl Shared {
         self.received.capacity() + self.decoder.buffered_bytes() + self.waiting.capacity()
     }
 
-    /// Drives both directions until there is a message.
+    /// Drives both directions until a message is complete.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, SocketError>>> {
-        self.remember(cx.waker());
-        // A failure to write is kept for the end: what the server said before it went is still to be
+        self.store_waker(cx.waker());
+        // A write error is reported at the end of the stream: messages that the server sent before are still
         // read.
         let _ = self.poll_flush(cx);
         loop {
@@ -73,17 +73,17 @@ impl Shared {
             self.received.consume(used);
             match step {
                 Step::Frame(frame) => return Poll::Ready(Some(Ok(frame))),
-                Step::Piece => {}
+                Step::Fragment => {}
                 Step::Need(bytes) => match ready!(self.poll_receive(cx, bytes)) {
-                    Ok(0) => return Poll::Ready(self.end()),
+                    Ok(0) => return Poll::Ready(self.on_eof()),
                     Ok(_) => {}
-                    Err(error) => return Poll::Ready(self.end_by(error)),
+                    Err(error) => return Poll::Ready(self.on_error(error)),
                 },
             }
         }
     }
 
-    /// Writes what is waiting.
+    /// Writes the waiting bytes.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         if let Some(kind) = self.broken {
             return Poll::Ready(Err(SendError::Broken(kind)));
@@ -96,7 +96,7 @@ impl Shared {
         }))
     }
 
-    /// Sends or queues a message. Gives the waker to wake when it could not all be written.
+    /// Sends or queues a message, and returns the waker to wake if it could not be written completely.
     pub(super) fn send(&mut self, opcode: OpCode, payload: &[u8]) -> Result<Option<Waker>, SendError> {
         if self.closing {
             return Err(SendError::Closing);
@@ -109,10 +109,10 @@ impl Shared {
         }
         self.closing = opcode == OpCode::Close;
         Parser::write_message(&mut self.waiting, payload, opcode, true, true);
-        // Whoever polls the reader is woken instead of this: two wakers cannot wait for one stream.
+        // The task that polls the reader is woken instead of this one: a stream holds one waker only.
         match self.poll_flush(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(sent) => sent.map(|()| None),
-            Poll::Pending => Ok(self.reader.take()),
+            Poll::Pending => Ok(self.reader_waker.take()),
         }
     }
 
@@ -128,30 +128,30 @@ impl Shared {
         if self.unflushed {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
-            // All of it is gone: the memory need not wait for the next message.
+            // Everything is written: free the memory.
             self.waiting = BytesMut::new();
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, need: usize) -> Poll<io::Result<usize>> {
-        let room = self.received.room(need);
-        let polled = pin!(self.io.read_buf(room)).poll(cx);
+        let buffer = self.received.make_room(need);
+        let polled = pin!(self.io.read_buf(buffer)).poll(cx);
         if !matches!(polled, Poll::Ready(Ok(1..))) {
             self.received.park();
         }
         polled
     }
 
-    fn remember(&mut self, waker: &Waker) {
-        match &mut self.reader {
-            Some(known) => known.clone_from(waker),
+    fn store_waker(&mut self, waker: &Waker) {
+        match &mut self.reader_waker {
+            Some(stored) => stored.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
     }
 
-    /// The server is gone.
-    fn end(&mut self) -> Option<Result<Frame, SocketError>> {
+    /// Ends the stream at its end of file.
+    fn on_eof(&mut self) -> Option<Result<Frame, SocketError>> {
         let kind = match self.broken {
             Some(kind) => kind,
             None if self.is_between_messages() => return None,
@@ -160,10 +160,11 @@ impl Shared {
         Some(Err(SocketError::Io(kind.into())))
     }
 
-    /// TLS reports a drop without a goodbye as an error, which plain TCP does not: the same for both.
-    fn end_by(&mut self, error: io::Error) -> Option<Result<Frame, SocketError>> {
+    /// Ends the stream after a read error. TLS reports a drop without a close as an error, plain TCP does not; both are
+    /// treated as an end of file.
+    fn on_error(&mut self, error: io::Error) -> Option<Result<Frame, SocketError>> {
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            return self.end();
+            return self.on_eof();
         }
         Some(Err(SocketError::Io(error)))
     }

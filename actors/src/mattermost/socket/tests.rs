@@ -6,11 +6,11 @@ use super::{buffer::STANDARD, *};
 
 mod writing;
 
-/// Room enough between both ends that no test waits for it by accident.
+/// A capacity between both ends that is large enough for every test.
 const PIPE: usize = 1024 * 1024;
 
-/// Frames as a server sends them, by hand.
-mod by_hand {
+/// An encoder of server frames, independent of the code under test.
+mod encode {
     pub(super) const TEXT: u8 = 0x81;
 
     pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -27,24 +27,24 @@ mod by_hand {
         }
     }
 }
-use by_hand::{TEXT, frame, header};
+use encode::{TEXT, frame, header};
 
 fn limits(max_frame_bytes: usize) -> ClientLimits {
     ClientLimits { max_frame_bytes, ..ClientLimits::default() }
 }
 
-fn pair(pipe: usize, limit: usize) -> (DuplexStream, SocketWriter, SocketReader) {
-    let (server, client) = duplex(pipe);
+fn pair(capacity: usize, limit: usize) -> (DuplexStream, SocketWriter, SocketReader) {
+    let (server, client) = duplex(capacity);
     let (writer, reader) = Socket::from_stream(client, &limits(limit)).split();
     (server, writer, reader)
 }
 
-/// What the reader makes of these bytes, until they are used up or it ends.
+/// Reads the frames that are available, up to the end of the stream.
 fn read_all(reader: &mut SocketReader) -> Vec<Result<Frame, SocketError>> {
     std::iter::from_fn(|| reader.next().now_or_never().flatten()).collect()
 }
 
-/// Whether the stream says that it has ended, at once.
+/// True if the stream reports its end immediately.
 fn ended(reader: &mut SocketReader) -> bool {
     matches!(reader.next().now_or_never(), Some(None))
 }
@@ -57,7 +57,7 @@ async fn received(bytes: &[u8], limit: usize) -> (Vec<Result<Frame, SocketError>
     let (mut server, _writer, mut reader) = pair(PIPE, limit);
     server.write_all(bytes).await.unwrap();
     let frames = read_all(&mut reader);
-    // The peer stays open, or there would be an end of the stream as well.
+    // Keep the peer open, or the stream would end as well.
     std::mem::forget(server);
     (frames, reader)
 }
@@ -125,12 +125,12 @@ async fn what_is_no_websocket_is_an_error_once() {
         &[0xA1, 1, b'x'],             // RSV2
         &[0x81, 0x81, 0, 0, 0, 0, 0], // masked
         &[0x83, 0],                   // unknown opcode
-        &[0x80, 1, b'x'],             // a fragment without a beginning
+        &[0x80, 1, b'x'],             // a fragment without a first one
         &[0x01, 1, b'x', 0x81, 0],    // a message within another
-        &[0x09, 0],                   // a ping in pieces
+        &[0x09, 0],                   // a fragmented ping
         &[0x89, 126, 0, 126],         // a long ping
         &[0x88, 1, 3],                // half a close code
-        &[0x81, 1, 0xFF],             // no UTF-8
+        &[0x81, 1, 0xFF],             // not UTF-8
         b"HTTP/1.1 400 Bad Request\r\n",
     ];
     for bytes in cases {
@@ -151,7 +151,7 @@ async fn an_idle_socket_holds_no_buffer_also_after_a_long_frame() {
     assert_eq!(reader.buffered_bytes(), 0);
     writer.send_text("x").unwrap();
     assert_eq!(reader.buffered_bytes(), 0);
-    // A first byte of the next frame must not keep the long one's memory.
+    // The first byte of the next frame must not keep the long frame's memory.
     let mut bytes = frame(TEXT, &vec![b'x'; 500_000]);
     bytes.push(TEXT);
     server.write_all(&bytes).await.unwrap();
@@ -182,7 +182,7 @@ async fn a_kept_text_keeps_nothing_else() {
     let bytes = [frame(TEXT, b"small"), frame(TEXT, &[b'x'; 9000])].concat();
     let (mut frames, _) = received(&bytes, 10_000).await;
     let Ok(Frame::Text(small)) = frames.swap_remove(0) else { panic!("{frames:?}") };
-    // Memory that nothing else shares is taken over without a copy: it shows how large it is.
+    // Unshared memory is taken over without a copy, so the capacity shows its size.
     assert_eq!(Vec::from(small.into_bytes()).capacity(), 5);
 }
 
@@ -190,7 +190,7 @@ async fn a_kept_text_keeps_nothing_else() {
 async fn what_came_with_the_handshake_is_read_first() {
     let (mut server, client) = duplex(PIPE);
     let hello = frame(TEXT, b"hello");
-    let (_writer, mut reader) = Socket::opened(Box::new(client), &hello[..3], &limits(1000)).split();
+    let (_writer, mut reader) = Socket::with_received(Box::new(client), &hello[..3], &limits(1000)).split();
     server.write_all(&hello[3..]).await.unwrap();
     assert_eq!(reader.next().await.unwrap().unwrap(), text("hello"));
     assert_eq!(reader.buffered_bytes(), 0);
@@ -219,8 +219,8 @@ async fn a_drop_amid_a_message_is_an_error() {
     }
 }
 
-/// A message, in pieces of these sizes, and a ping after each piece or not.
-fn pieces(message: &str, cuts: &[usize], ping: bool) -> Vec<u8> {
+/// Encodes a message in fragments of these sizes, optionally with a ping after each.
+fn fragmented(message: &str, cuts: &[usize], ping: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (mut rest, mut opcode) = (message.as_bytes(), 0x01);
     for cut in cuts {
@@ -243,7 +243,7 @@ proptest! {
         messages in prop::collection::vec(("\\PC{0,300}|[a-z]{20000}", prop::collection::vec(0usize..200, 0..4), any::<bool>()), 0..6),
         reads in prop::collection::vec(1usize..40_000, 1..50),
     ) {
-        let bytes: Vec<u8> = messages.iter().flat_map(|(m, cuts, ping)| pieces(m, cuts, *ping)).collect();
+        let bytes: Vec<u8> = messages.iter().flat_map(|(m, cuts, ping)| fragmented(m, cuts, *ping)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let seen = runtime.block_on(async {
             let (mut server, _writer, mut reader) = pair(PIPE, 1_000_000);

@@ -1,4 +1,4 @@
-//! Dials the one server of a client.
+//! The connector to the server of a client.
 
 use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -15,12 +15,12 @@ use tokio::{
 use super::stream::ServerStream;
 use crate::mattermost::ClientConfig;
 
-/// Opens streams to the server of its configuration, **whatever address it is asked for**: no token
-/// can go anywhere else.
+/// A connector that opens streams to the configured server only, **even for a request to another
+/// address**: no token can be sent anywhere else.
 #[derive(Clone)]
 pub(in crate::mattermost) struct ServerConnector(Rc<ClientConfig>);
 
-/// The name that the certificate must bear.
+/// The name that the certificate must be valid for.
 struct TlsHost(Box<str>);
 
 impl ServerConnector {
@@ -30,7 +30,7 @@ impl ServerConnector {
 
     async fn open(&self) -> Result<ServerStream, ConnectError> {
         let deadline = Instant::now() + self.0.limits().connect_timeout;
-        timeout_at(deadline, self.open_until(deadline)).await.unwrap_or_else(|_| Err(too_late()))
+        timeout_at(deadline, self.open_until(deadline)).await.unwrap_or_else(|_| Err(connect_timeout_error()))
     }
 
     async fn open_until(&self, deadline: Instant) -> Result<ServerStream, ConnectError> {
@@ -40,7 +40,7 @@ impl ServerConnector {
         match connect_any(&addresses, deadline).await {
             Ok(tcp) => self.secure(tcp).await,
             Err(error) => {
-                dns.forget().await;
+                dns.expire().await;
                 Err(ConnectError::Io(error))
             }
         }
@@ -50,7 +50,7 @@ impl ServerConnector {
         if !self.0.url().is_tls() {
             return Ok(ServerStream::Plain(tcp));
         }
-        let tls = self.0.tls().ok_or_else(no_tls)?;
+        let tls = self.0.tls().ok_or_else(missing_tls_error)?;
         let named = Connection::new(TlsHost(self.0.url().host().into()), tcp);
         let secured = TlsConnector::service(tls.config()).call(named).await.map_err(ConnectError::Io)?;
         Ok(ServerStream::Tls(Box::new(secured.into_parts().0)))
@@ -64,11 +64,11 @@ impl Service<ConnectInfo<Uri>> for ServerConnector {
 
     actix_service::always_ready!();
 
-    fn call(&self, asked: ConnectInfo<Uri>) -> Self::Future {
+    fn call(&self, request: ConnectInfo<Uri>) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move {
             let stream = connector.open().await?;
-            Ok(Connection::new(asked.request().clone(), stream))
+            Ok(Connection::new(request.request().clone(), stream))
         })
     }
 }
@@ -79,8 +79,8 @@ impl Host for TlsHost {
     }
 }
 
-/// Tries one address after the other, each with its share of the time that is left, so that one that
-/// swallows packets does not hide the next.
+/// Tries the addresses in order, each with a share of the remaining time, so that an address that drops
+/// packets does not hide the next.
 async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
     for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
@@ -97,26 +97,26 @@ async fn connect(address: SocketAddr, share: Duration) -> io::Result<TcpStream> 
     let socket = new_socket(address)?;
     match tokio::time::timeout(share, socket.connect(address)).await {
         Ok(connected) => connected,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer"))),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} did not respond in time"))),
     }
 }
 
 fn new_socket(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Frames and requests are small and awaited: none should wait for an acknowledgement.
+    // Frames and requests are small and awaited: do not delay them until an acknowledgement.
     socket.set_nodelay(true)?;
-    // With the system's times, hours as a rule: it only buries what nobody reads any more. A silent
-    // server is noticed by the in-band ping.
+    // Keep-alive with the system's intervals, usually hours, only cleans up abandoned connections. The
+    // in-band ping detects a silent server.
     socket.set_keepalive(true)?;
     Ok(socket)
 }
 
-fn too_late() -> ConnectError {
-    ConnectError::Io(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))
+fn connect_timeout_error() -> ConnectError {
+    ConnectError::Io(io::Error::new(io::ErrorKind::TimedOut, "the connection was not established in time"))
 }
 
-fn no_tls() -> ConnectError {
-    let error = rustls::Error::General("no CA certificates were loaded for this server".into());
+fn missing_tls_error() -> ConnectError {
+    let error = rustls::Error::General("no CA certificates are loaded for this server".into());
     ConnectError::Io(io::Error::other(error))
 }
 

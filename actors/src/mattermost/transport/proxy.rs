@@ -1,28 +1,25 @@
-//! Proxies are refused rather than ignored.
+//! Detection of HTTP proxies, which are refused rather than ignored.
 //!
-//! The HTTP client knows no proxy: with one configured it would silently go around it, and fail far
-//! from the cause where only the proxy has a way out.
+//! The HTTP client does not support proxies: it would silently bypass a configured one, and in a network
+//! where only the proxy can reach the server the failure would not show its cause.
 
 use std::net::IpAddr;
 
 use crate::mattermost::ServerUrl;
 
-/// The variables that name a proxy for `https` servers, in the order in which programs look.
+/// The variables that name a proxy for `https` servers, in the usual order of precedence.
 const FOR_HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// The same for `http`.
+/// The variables that name a proxy for `http` servers, in the same order.
 const FOR_HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// The variables that name what goes around the proxy.
+/// The variables that list the hosts to reach without the proxy.
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The environment wants a proxy for this server. The variable's value is left out: it may hold a
-/// password.
+/// A proxy that the environment configures for this server. The error does not contain the variable's
+/// value, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{variable} names a proxy, and proxies are not supported; if {host} can be reached directly, \
-     add it to NO_PROXY"
-)]
+#[error("{}; {}", self.what(), self.remedy())]
 pub struct ProxyError {
     /// The variable that names the proxy.
     pub variable: &'static str,
@@ -30,17 +27,29 @@ pub struct ProxyError {
     pub host: Box<str>,
 }
 
-/// Looks into the environment, which `lookup` reads, for a proxy that this server would go through.
+impl ProxyError {
+    /// Describes the problem.
+    pub fn what(&self) -> String {
+        format!("{} names a proxy, and proxies are not supported", self.variable)
+    }
+
+    /// Describes the way to fix it.
+    pub fn remedy(&self) -> String {
+        format!("unset {}, or add {} to NO_PROXY if it can be reached directly", self.variable, self.host)
+    }
+}
+
+/// Checks that the environment, which `lookup` reads, configures no proxy for this server.
 ///
-/// Hosts in `NO_PROXY` and loopback go around it, as with other programs.
+/// As in other programs, hosts in `NO_PROXY` and loopback addresses bypass the proxy.
 ///
 /// # Errors
 ///
-/// When a variable names one.
+/// Fails if a variable names a proxy for this server.
 pub fn ensure_direct(url: &ServerUrl, lookup: impl Fn(&str) -> Option<String>) -> Result<(), ProxyError> {
     let variables = if url.is_tls() { FOR_HTTPS } else { FOR_HTTP };
-    let set = |name: &&'static str| lookup(name).is_some_and(|value| !value.trim().is_empty());
-    let Some(variable) = variables.into_iter().find(set) else {
+    let is_set = |name: &&'static str| lookup(name).is_some_and(|value| !value.trim().is_empty());
+    let Some(variable) = variables.into_iter().find(is_set) else {
         return Ok(());
     };
     let exceptions = EXCEPTIONS.into_iter().find_map(&lookup).unwrap_or_default();
@@ -54,12 +63,12 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// Whether an entry of `NO_PROXY` means this server: `*`, a name with all below it, an address, or a
-/// network, each but the last with or without the port.
+/// True if an entry of `NO_PROXY` matches this server. An entry is `*`, a domain with its subdomains, an
+/// address or a network; all but a network can have a port.
 fn covers(entry: &str, url: &ServerUrl) -> bool {
     let entry = entry.to_ascii_lowercase();
     if let (Some((network, bits)), Ok(address)) = (entry.split_once('/'), url.host().parse()) {
-        return within(network, bits, address);
+        return network_contains(network, bits, address);
     }
     let bare = entry.strip_suffix(&format!(":{}", url.port())).unwrap_or(&entry);
     let bare = bare.trim_start_matches('[').trim_end_matches(']');
@@ -70,7 +79,7 @@ fn covers(entry: &str, url: &ServerUrl) -> bool {
     !name.is_empty() && url.host().strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
 }
 
-fn within(network: &str, bits: &str, address: IpAddr) -> bool {
+fn network_contains(network: &str, bits: &str, address: IpAddr) -> bool {
     let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
         return false;
     };
@@ -91,7 +100,7 @@ fn within(network: &str, bits: &str, address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(url: &str, env: &[(&str, &str)]) -> Option<&'static str> {
+    fn refused_variable(url: &str, env: &[(&str, &str)]) -> Option<&'static str> {
         let lookup = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
         ensure_direct(&url.parse().unwrap(), lookup).err().map(|error| error.variable)
     }
@@ -99,18 +108,19 @@ mod tests {
     #[test]
     fn a_proxy_is_refused_by_its_variable() {
         let p = "http://user:hidden@proxy:3128";
-        assert_eq!(asked("https://chat.test", &[]), None);
-        assert_eq!(asked("https://chat.test", &[("HTTPS_PROXY", p)]), Some("HTTPS_PROXY"));
-        assert_eq!(asked("https://chat.test", &[("https_proxy", p)]), Some("https_proxy"));
-        assert_eq!(asked("https://chat.test", &[("ALL_PROXY", p)]), Some("ALL_PROXY"));
-        assert_eq!(asked("https://chat.test", &[("HTTP_PROXY", p)]), None);
-        assert_eq!(asked("http://chat.test", &[("HTTP_PROXY", p)]), Some("HTTP_PROXY"));
-        assert_eq!(asked("http://chat.test", &[("HTTP_PROXY", "")]), None);
+        assert_eq!(refused_variable("https://chat.test", &[]), None);
+        assert_eq!(refused_variable("https://chat.test", &[("HTTPS_PROXY", p)]), Some("HTTPS_PROXY"));
+        assert_eq!(refused_variable("https://chat.test", &[("https_proxy", p)]), Some("https_proxy"));
+        assert_eq!(refused_variable("https://chat.test", &[("ALL_PROXY", p)]), Some("ALL_PROXY"));
+        assert_eq!(refused_variable("https://chat.test", &[("HTTP_PROXY", p)]), None);
+        assert_eq!(refused_variable("http://chat.test", &[("HTTP_PROXY", p)]), Some("HTTP_PROXY"));
+        assert_eq!(refused_variable("http://chat.test", &[("HTTP_PROXY", "")]), None);
     }
 
     #[test]
     fn exceptions_go_around_it() {
-        let around = |url: &str, no: &str| asked(url, &[("ALL_PROXY", "p"), ("NO_PROXY", no)]).is_none();
+        let around =
+            |url: &str, no: &str| refused_variable(url, &[("ALL_PROXY", "p"), ("NO_PROXY", no)]).is_none();
         for no in
             ["*", "chat.test", ".test", "*.test", "test", "a.b, chat.test", "chat.test:443", "CHAT.test"]
         {

@@ -1,4 +1,4 @@
-//! A connected stream, with TLS or without.
+//! A connected stream, with or without TLS.
 
 use std::{
     fmt, io,
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A connection to the server.
 pub(in crate::mattermost) enum ServerStream {
     Plain(TcpStream),
-    /// Boxed: it is ten times the size of the other.
+    /// Boxed, because it is ten times as large as the plain stream.
     Tls(Box<AsyncTlsStream<TcpStream>>),
 }
 

@@ -1,64 +1,64 @@
-//! TLS: whom we trust, and what we offer.
+//! The TLS configuration: trusted roots and offered protocols.
 
 use std::{fmt, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
-/// HTTP/1.1 alone: a WebSocket cannot be opened over HTTP/2, which servers prefer when it is offered.
+/// The only protocol offered: a WebSocket cannot be opened over HTTP/2, which servers prefer if offered.
 const ALPN: &[u8] = b"http/1.1";
 
-/// The roots of trust and the sessions that can be taken up again.
+/// The trusted root certificates and the sessions that can be resumed.
 ///
-/// Cheap to clone; all clones share their sessions, so a reconnect seldom needs a whole handshake.
-/// There is no way to turn verification off.
+/// Cheap to clone; all clones share their sessions, so a reconnect seldom needs a full handshake.
+/// Verification cannot be turned off.
 #[derive(Clone)]
 pub struct Tls(Arc<ClientConfig>);
 
-/// Why there is nothing to trust.
+/// A failure to load the trusted root certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file holds no certificate.
-    #[error("there is no certificate in the CA file; it must be PEM, with BEGIN CERTIFICATE")]
+    /// The file contains no certificate.
+    #[error("the CA file contains no certificate; it must be PEM, with BEGIN CERTIFICATE")]
     NoCertificate,
-    /// The file is no PEM.
+    /// The file is not PEM.
     #[error("the CA file is not valid PEM: {0}")]
     Pem(String),
     /// A certificate in the file cannot be used.
     #[error("a certificate in the CA file cannot be used: {0}")]
     Certificate(rustls::Error),
-    /// Neither the system nor a file gives a root.
-    #[error("this system has no CA certificates ({0}); install ca-certificates, or name a CA file")]
+    /// Neither the system nor a file provides a root certificate.
+    #[error("this system has no CA certificates ({0}); install ca-certificates or configure a CA file")]
     NoRoots(String),
-    /// The cryptography in use offers no version of TLS that is safe.
-    #[error("no version of TLS is available: {0}")]
+    /// The cryptography provider supports no safe version of TLS.
+    #[error("no safe TLS version is available: {0}")]
     Versions(rustls::Error),
 }
 
 impl Tls {
-    /// Trusts the system's roots, and those in `ca_pem` as well.
+    /// Loads the system's roots and those in `ca_pem`.
     ///
-    /// This reads files: do it once a server, not once a connection.
+    /// This reads files: call it once per server, not once per connection.
     ///
     /// # Errors
     ///
-    /// When `ca_pem` holds no certificate or a bad one, or when there is no root at all.
+    /// Fails if `ca_pem` contains no certificate or an invalid one, or if there are no roots at all.
     pub fn load(ca_pem: Option<&[u8]>) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(system.certs);
         if let Some(pem) = ca_pem {
-            add(&mut roots, pem)?;
+            add_certificates(&mut roots, pem)?;
         }
         if roots.is_empty() {
             let error = system.errors.first().map_or("none found".to_owned(), ToString::to_string);
             return Err(TlsError::NoRoots(error));
         }
-        Self::trusting(roots)
+        Self::with_roots(roots)
     }
 
-    fn trusting(roots: RootCertStore) -> Result<Self, TlsError> {
-        // The provider is named: the process-wide default depends on what else is linked in.
+    fn with_roots(roots: RootCertStore) -> Result<Self, TlsError> {
+        // Name the provider: the process-wide default depends on the other crates linked in.
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Versions)?
@@ -68,12 +68,12 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    pub(in crate::mattermost) fn config(&self) -> Arc<ClientConfig> {
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
 }
 
-fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsError> {
+fn add_certificates(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsError> {
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| TlsError::Pem(error.to_string()))?;

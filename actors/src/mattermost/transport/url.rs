@@ -1,117 +1,138 @@
-//! A server's address: checked once, then only built upon.
+//! The address of a server, checked once.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use awc::http::{Uri, uri::InvalidUri};
 use url::{Host, Url, form_urlencoded};
 
 use crate::model::ResumePoint;
 
-/// What every REST route of Mattermost begins with.
+/// The prefix of Mattermost's REST routes.
 const API: &str = "/api/v4";
 
 /// The address of a Mattermost server: scheme, host, port, and a sub-path if it has one.
 ///
-/// Parsed from `https://chat.example.com`, `http://[::1]:8065/`, `https://example.com/chat`. It never
-/// holds a secret, so it can be shown.
+/// It is parsed from, for example, `https://chat.example.com`, `http://[::1]:8065/` or
+/// `https://example.com/chat`. It never contains a secret, so it can be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerUrl {
     tls: bool,
-    /// As certificates and resolvers know it: an IPv6 address stands without brackets.
+    /// The host for certificates and resolvers: an IPv6 address has no brackets.
     host: Box<str>,
-    /// As the `Host` header shows it: brackets, and the port unless it is the scheme's own.
+    /// The value of the `Host` header: with brackets, and with the port unless it is the scheme's default.
     authority: Box<str>,
     port: u16,
-    /// Empty, or beginning with a slash and not ending in one.
+    /// The sub-path: empty, or with a leading slash and no trailing one.
     path: Box<str>,
 }
 
-/// Why a text is no server address, and how to mend it. The text itself is left out: it may hold a
-/// password.
+/// A text that is not a server address. The error does not contain the text, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}; {}", self.what(), self.remedy())]
 pub enum UrlError {
     /// It does not parse as a URL.
-    #[error("this is no URL: {0}; write it like https://chat.example.com")]
     Malformed(url::ParseError),
-    /// The scheme is missing, or is another one.
-    #[error("the scheme is not http or https; write it like https://chat.example.com")]
+    /// The scheme is missing or not supported.
     Scheme,
-    /// There is a user name or a password in it.
-    #[error("there are credentials in the URL; leave out what stands before the @, the token is enough")]
+    /// The URL contains a user name or a password.
     Credentials,
-    /// There is a `?` part.
-    #[error("there is a query in the URL; leave out the ? and what follows")]
+    /// The URL has a `?` part.
     Query,
-    /// There is a `#` part.
-    #[error("there is a fragment in the URL; leave out the # and what follows")]
+    /// The URL has a `#` part.
     Fragment,
-    /// It names the API rather than the site.
-    #[error("the URL names the API; leave out /api/v4 and what follows")]
+    /// The URL names the API rather than the site.
     ApiPath,
     /// The port is 0.
-    #[error("the port is 0; leave it out, or write the server's own")]
     Port,
-    /// There is a character in it that no request line can hold.
-    #[error("there is a character in the URL that HTTP does not allow; percent-encode it")]
+    /// The URL contains a character that HTTP does not allow.
     Character,
 }
 
+impl UrlError {
+    /// Describes the problem.
+    pub fn what(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Malformed(error) => return format!("this is not a URL: {error}").into(),
+            Self::Scheme => "the scheme is not http or https",
+            Self::Credentials => "there are credentials in the URL",
+            Self::Query => "there is a query in the URL",
+            Self::Fragment => "there is a fragment in the URL",
+            Self::ApiPath => "the URL names the API",
+            Self::Port => "the port is 0",
+            Self::Character => "there is a character in the URL that HTTP does not allow",
+        })
+    }
+
+    /// Describes the way to fix it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::Scheme => "write it like https://chat.example.com",
+            Self::Credentials => "remove the part before the @; the token is enough",
+            Self::Query => "remove the ? and everything after it",
+            Self::Fragment => "remove the # and everything after it",
+            Self::ApiPath => "remove /api/v4 and everything after it",
+            Self::Port => "remove it, or use the server's own",
+            Self::Character => "percent-encode it",
+        }
+    }
+}
+
 impl ServerUrl {
-    /// The address of a REST route, which begins with a slash and may have a query.
+    /// Returns the address of a REST route, which begins with a slash and may have a query.
     ///
     /// # Errors
     ///
-    /// When the route holds a character that no request line can hold.
+    /// Fails if the route contains a character that HTTP does not allow.
     pub fn api(&self, route: &str) -> Result<Uri, InvalidUri> {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}{}{API}{route}", self.authority, self.path).parse()
     }
 
-    /// The address to dial. Resuming needs the connection's id and the next sequence number wanted
-    /// (fact 10).
+    /// Returns the address of the WebSocket. To resume, it contains the connection's id and the next expected
+    /// sequence number (fact 10).
     ///
     /// # Errors
     ///
-    /// Never in practice: what a server said is percent-encoded.
+    /// Never in practice: the connection's id is percent-encoded.
     pub fn websocket(&self, resume: Option<&ResumePoint>) -> Result<Uri, InvalidUri> {
         let scheme = if self.tls { "wss" } else { "ws" };
-        let query = resume.map(query).unwrap_or_default();
+        let query = resume.map(resume_query).unwrap_or_default();
         format!("{scheme}://{}{}{API}/websocket{query}", self.authority, self.path).parse()
     }
 
-    /// A REST route as the HTTP client is asked for it: with the scheme of a plain stream, for TLS is
-    /// beneath it (see `transport`).
+    /// Returns the address of a REST route for the HTTP client: with the scheme of a plain stream, because
+    /// TLS is added beneath it (see `transport`).
     pub(in crate::mattermost) fn plain_api(&self, route: &str) -> Result<Uri, InvalidUri> {
         format!("http://{}{}{API}{route}", self.authority, self.path).parse()
     }
 
-    /// The host's name or address; an IPv6 address stands without brackets.
+    /// Returns the host's name or address; an IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, also when the URL left it out.
+    /// Returns the port; the scheme's default if the URL has none.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the server is spoken to over TLS.
+    /// True if the connection uses TLS.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
 
-    /// What the `Host` header says.
+    /// Returns the value of the `Host` header.
     pub(in crate::mattermost) fn authority(&self) -> &str {
         &self.authority
     }
 }
 
-/// What a server said, made fit for a path or a query.
+/// Percent-encodes a text for a path or a query.
 pub(in crate::mattermost) fn percent_encode(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn query(resume: &ResumePoint) -> String {
+fn resume_query(resume: &ResumePoint) -> String {
     let id = percent_encode(&resume.connection_id);
     format!("?connection_id={id}&sequence_number={}", resume.next_seq)
 }

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use super::*;
 use crate::model::{AccountUser, EventBody, Generation, PostKey, ServerName};
 
@@ -8,7 +10,7 @@ fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -
         user: AccountUser::default(),
         generation: Generation(2),
         connection_id: connection_id.into(),
-        received_at: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(after_ms),
+        received_at: SystemTime::UNIX_EPOCH + Duration::from_millis(after_ms),
         recovered: false,
         own: false,
         body: EventBody {
@@ -44,6 +46,16 @@ fn an_event_that_comes_again_has_the_same_key_and_no_other_has() {
 }
 
 #[test]
+fn a_pin_that_comes_again_has_the_same_key() {
+    for connection_id in ["c", "other", ""] {
+        let mut pin = event(None, connection_id, 5, 0);
+        pin.body.event = "post_edited".into();
+        pin.body.data = r#"{"post":"{\"id\":\"p\",\"update_at\":19}"}"#.into();
+        assert_eq!(ReplyKey::for_event(&pin, 0).as_str(), "p/updated/19#0");
+    }
+}
+
+#[test]
 fn a_key_is_visible_and_of_some_length() {
     for good in ["k", "9w3bz1c1ypfa9pyyqqz5uyo3xe/edited/17#büro#3", &"x".repeat(MAX_KEY_BYTES)] {
         assert_eq!(ReplyKey::new(good).unwrap().as_str(), good);
@@ -54,15 +66,15 @@ fn a_key_is_visible_and_of_some_length() {
 }
 
 #[test]
-fn doubt_is_told() {
+fn an_uncertain_outcome_is_mentioned() {
     let late = |maybe_done| ReplyError::TimedOut {
         account: AccountName::new("bot").unwrap(),
         state: AccountState::Blocked,
-        waited: std::time::Duration::from_secs(120),
+        waited: Duration::from_secs(120),
         cause: "the token was refused (401)".into(),
         maybe_done,
     };
-    let sure = "account bot could not do it within 120 s, being blocked: the token was refused (401)";
+    let sure = "account bot did not finish within 120 s (state blocked): the token was refused (401)";
     assert_eq!(late(false).to_string(), sure);
-    assert_eq!(late(true).to_string(), format!("{sure}; it may have been done all the same"));
+    assert_eq!(late(true).to_string(), format!("{sure}; it may have been done anyway"));
 }

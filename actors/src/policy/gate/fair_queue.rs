@@ -1,28 +1,26 @@
-//! Whose turn: four classes share a server's requests, and each keeps its quarter while it has work.
-
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
-/// What a request is for. The classes take turns, so that none can starve another.
+/// The purpose of a request. The classes take turns, so that none can starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RequestClass {
     /// Polls of `/users/me`.
     Health,
-    /// What a Connection needs to come up.
+    /// Requests that a Connection needs to come up.
     Connect,
-    /// Listing and paging of what was missed.
+    /// Listing and paging of missed posts.
     CatchUp,
-    /// What bots post.
+    /// Posts of bots.
     Reply,
 }
 
 const CLASSES: usize = 4;
 
 impl RequestClass {
-    /// All of them, in their order.
+    /// All classes, in the order of their variants.
     pub const ALL: [Self; CLASSES] = [Self::Health, Self::Connect, Self::CatchUp, Self::Reply];
 
-    /// The class in one word, for metrics.
+    /// Returns the class as one word, for metrics.
     pub fn label(self) -> &'static str {
         match self {
             Self::Health => "health",
@@ -32,35 +30,37 @@ impl RequestClass {
         }
     }
 
-    /// While the server is down polls and connects wait for it; what somebody waits for fails for itself.
+    /// True if a request may be sent. While the server is down, polls and connects wait; catch-ups and replies are
+    /// sent, and fail by themselves.
     fn may_go(self, server_is_up: bool) -> bool {
         server_is_up || matches!(self, Self::CatchUp | Self::Reply)
     }
 }
 
-/// The most requests that may wait in one class. Every account has at most one poll and one connect on its way:
-/// twice ten thousand accounts fit.
+/// The maximum number of waiting requests per class. Every account has at most one pending poll and one pending
+/// connect: twice ten thousand accounts fit.
 const MOST_WAITING: usize = 20_000;
 
-/// Too many requests wait already.
+/// The error for a class with too many waiting requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many requests wait for this server ({MOST_WAITING})")]
+#[error("too many requests are waiting for this server ({MOST_WAITING})")]
 pub struct GateFull;
 
-/// A request whose turn it is.
+/// A request that may be sent now.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Grant<T> {
     /// Its class.
     pub class: RequestClass,
-    /// What was waiting.
+    /// The caller's value for the request.
     pub ticket: T,
 }
 
-/// The waiting requests of one server.
+/// The waiting requests of a server. The classes take turns: each gets at least a quarter of the requests while it
+/// has any.
 #[derive(Debug)]
 pub struct FairQueue<K, T> {
     waiting: [VecDeque<(K, T)>; CLASSES],
-    /// Accounts with a waiting poll.
+    /// The accounts with a waiting poll.
     polling: HashSet<K>,
     turn: usize,
 }
@@ -72,14 +72,14 @@ impl<K, T> Default for FairQueue<K, T> {
 }
 
 impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
-    /// Puts a request at the end of its class. A poll takes the place of the same account's waiting one.
+    /// Appends a request to the queue of its class. A poll replaces a waiting one of the same account.
     ///
     /// # Errors
-    /// When too many wait.
+    /// If the class has too many waiting requests.
     pub fn push(&mut self, class: RequestClass, account: K, ticket: T) -> Result<(), GateFull> {
         let queue = &mut self.waiting[class as usize];
         if class == RequestClass::Health && self.polling.contains(&account) {
-            if let Some(old) = queue.iter_mut().find(|(who, _)| *who == account) {
+            if let Some(old) = queue.iter_mut().find(|(waiting_account, _)| *waiting_account == account) {
                 old.1 = ticket;
             }
             return Ok(());
@@ -94,17 +94,16 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
         Ok(())
     }
 
-    /// Takes the next request: the classes in turn, within one the oldest.
+    /// Removes the next request: the classes take turns, and within a class the oldest goes first.
     pub fn next(&mut self, server_is_up: bool) -> Option<Grant<T>> {
         for step in 0..CLASSES {
-            let class =
-                [RequestClass::Health, RequestClass::Connect, RequestClass::CatchUp, RequestClass::Reply]
-                    [(self.turn + step) % CLASSES];
-            if !server_is_up && matches!(class, RequestClass::Health | RequestClass::Connect) {
+            let at = (self.turn + step) % CLASSES;
+            let class = RequestClass::ALL[at];
+            if !class.may_go(server_is_up) {
                 continue;
             }
-            if let Some((account, ticket)) = self.waiting[class as usize].pop_front() {
-                self.turn = (self.turn + step + 1) % CLASSES;
+            if let Some((account, ticket)) = self.waiting[at].pop_front() {
+                self.turn = (at + 1) % CLASSES;
                 if class == RequestClass::Health {
                     self.polling.remove(&account);
                 }
@@ -114,19 +113,19 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
         None
     }
 
-    /// Whether anything waits that may go.
+    /// True if any waiting request may be sent.
     pub fn has_work(&self, server_is_up: bool) -> bool {
         RequestClass::ALL
             .into_iter()
             .any(|class| class.may_go(server_is_up) && !self.waiting[class as usize].is_empty())
     }
 
-    /// How many wait.
+    /// Returns the number of waiting requests.
     pub fn len(&self) -> usize {
         self.waiting.iter().map(VecDeque::len).sum()
     }
 
-    /// Whether none waits.
+    /// True if no request waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -155,7 +154,7 @@ mod tests {
         queue.push(RequestClass::Health, "b", 2).unwrap();
         queue.push(RequestClass::Health, "a", 3).unwrap();
         let order: Vec<i32> = std::iter::from_fn(|| queue.next(true)).map(|grant| grant.ticket).collect();
-        assert_eq!(order, [3, 2], "the newer poll in the older one's place");
+        assert_eq!(order, [3, 2], "the newer poll replaces the older one");
         queue.push(RequestClass::Health, "a", 4).unwrap();
         assert_eq!(queue.len(), 1);
     }
@@ -179,11 +178,11 @@ mod tests {
             queue.push(RequestClass::Connect, n, ()).unwrap();
         }
         assert_eq!(queue.push(RequestClass::Connect, MOST_WAITING, ()), Err(GateFull));
-        assert_eq!(queue.push(RequestClass::Reply, 0, ()), Ok(()), "another class has its own room");
+        assert_eq!(queue.push(RequestClass::Reply, 0, ()), Ok(()), "another class has its own queue");
     }
 
     proptest! {
-        /// Each class that has work gets at least a quarter of what goes out, less one turn.
+        /// Each class with waiting requests gets at least a quarter of the grants, minus one turn.
         #[test]
         fn each_class_keeps_a_quarter(loads in proptest::array::uniform4(0usize..200), taken in 1usize..200) {
             let mut queue = FairQueue::default();

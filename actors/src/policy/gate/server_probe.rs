@@ -1,33 +1,31 @@
-//! Is the server down? One knock for all, without a token, instead of every account trying for itself.
-
 use std::time::{Duration, Instant};
 
 use crate::policy::{Backoff, Delays};
 
-/// How often to knock at a server that is down: soon enough that bots are back when people are.
-const KNOCKS: Delays =
+/// The intervals of probes while a server is down: short enough that bots return when people do.
+const PROBE_DELAYS: Delays =
     Delays { min: Duration::from_secs(1), max: Duration::from_secs(10), random_factor: 0.2 };
-/// After a knock that was answered, failures are the callers' own for so long.
-const BELIEVED_FOR: Duration = Duration::from_secs(1);
+/// The time after a successful probe in which a failed request does not start another.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
-/// What is known of a server.
+/// The availability of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerStatus {
-    /// It answers, as far as is known.
+pub(crate) enum ServerStatus {
+    /// The server answers, as far as is known.
     Up,
-    /// It does not answer.
+    /// The server does not answer.
     Down,
 }
 
-/// Knows whether a server is down, and when to knock.
+/// A detector of server outages. One probe without a token replaces the attempts of all accounts.
 #[derive(Debug)]
-pub struct ServerProbe {
+pub(crate) struct ServerProbe {
     status: ServerStatus,
-    /// A knock is on its way.
-    on_its_way: bool,
+    /// True while a probe is in flight.
+    in_flight: bool,
     answered_at: Option<Instant>,
-    /// When the failure was told that the knocks began with.
-    since: Option<Instant>,
+    /// The time of the failure that started the probes.
+    down_since: Option<Instant>,
     delays: Backoff,
 }
 
@@ -35,54 +33,56 @@ impl Default for ServerProbe {
     fn default() -> Self {
         Self {
             status: ServerStatus::Up,
-            on_its_way: false,
+            in_flight: false,
             answered_at: None,
-            since: None,
-            delays: Backoff::new(KNOCKS),
+            down_since: None,
+            delays: Backoff::new(PROBE_DELAYS),
         }
     }
 }
 
 impl ServerProbe {
-    /// What is known of the server.
-    pub fn status(&self) -> ServerStatus {
+    /// Returns the availability of the server.
+    pub(crate) fn status(&self) -> ServerStatus {
         self.status
     }
 
-    /// Since when the server has not answered, as far as is known.
-    pub fn down_since(&self) -> Option<Instant> {
-        self.since
+    /// Returns the time of the failure that started the last probes, for a server that is down.
+    pub(crate) fn down_since(&self) -> Option<Instant> {
+        self.down_since
     }
 
-    /// A caller could not reach the server. Says whether to knock now.
-    pub fn request_failed(&mut self, now: Instant) -> bool {
-        let believed = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < BELIEVED_FOR);
-        if self.on_its_way || self.status == ServerStatus::Down || believed {
+    /// Records that a request could not reach the server. Returns true if a probe must be sent now.
+    pub(crate) fn request_failed(&mut self, now: Instant) -> bool {
+        let recently_answered =
+            self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < TRUSTED_FOR);
+        if self.in_flight || self.status == ServerStatus::Down || recently_answered {
             return false;
         }
-        self.on_its_way = true;
-        self.since = Some(now);
+        self.in_flight = true;
+        self.down_since = Some(now);
         true
     }
 
-    /// A knock that was scheduled begins.
-    pub fn probe_started(&mut self) {
-        self.on_its_way = true;
+    /// Records the start of a scheduled probe.
+    pub(crate) fn probe_started(&mut self) {
+        self.in_flight = true;
     }
 
-    /// A knock was answered: any status below 500 is an answer, a 404 or a 429 too. Says whether that is news.
-    pub fn probe_answered(&mut self, now: Instant) -> bool {
-        self.on_its_way = false;
+    /// Records the answer to a probe: any status below 500, such as 404 or 429. Returns true if the server was
+    /// down.
+    pub(crate) fn probe_answered(&mut self, now: Instant) -> bool {
+        self.in_flight = false;
         self.answered_at = Some(now);
         self.delays.reset();
         std::mem::replace(&mut self.status, ServerStatus::Up) == ServerStatus::Down
     }
 
-    /// A knock was not answered. Says when to knock again, and whether that is news.
-    pub fn probe_failed(&mut self) -> (Duration, bool) {
-        self.on_its_way = false;
-        let news = std::mem::replace(&mut self.status, ServerStatus::Down) == ServerStatus::Up;
-        (self.delays.next_delay(), news)
+    /// Records a failed probe. Returns the delay until the next, and true if the server was up.
+    pub(crate) fn probe_failed(&mut self) -> (Duration, bool) {
+        self.in_flight = false;
+        let was_up = std::mem::replace(&mut self.status, ServerStatus::Down) == ServerStatus::Up;
+        (self.delays.next_delay(), was_up)
     }
 }
 
@@ -95,10 +95,10 @@ mod tests {
         let now = Instant::now();
         let mut probe = ServerProbe::default();
         assert!(probe.request_failed(now));
-        assert!(!probe.request_failed(now), "one knock for all");
+        assert!(!probe.request_failed(now), "one probe serves all requests");
         assert!(!probe.probe_answered(now), "it was up all the time");
-        assert!(!probe.request_failed(now + BELIEVED_FOR / 2), "believed for a moment");
-        assert!(probe.request_failed(now + BELIEVED_FOR));
+        assert!(!probe.request_failed(now + TRUSTED_FOR / 2), "a recent answer is trusted");
+        assert!(probe.request_failed(now + TRUSTED_FOR));
     }
 
     #[test]
@@ -106,13 +106,13 @@ mod tests {
         let now = Instant::now();
         let mut probe = ServerProbe::default();
         probe.request_failed(now);
-        assert!(probe.probe_failed().1, "news");
+        assert!(probe.probe_failed().1, "it was up");
         assert_eq!(probe.status(), ServerStatus::Down);
-        assert!(!probe.request_failed(now), "the gate knocks by itself now");
+        assert!(!probe.request_failed(now), "the gate schedules further probes");
         probe.probe_started();
-        let (wait, news) = probe.probe_failed();
+        let (wait, was_up) = probe.probe_failed();
         assert!(
-            !news && wait >= Duration::from_millis(1_600) && wait <= Duration::from_millis(2_400),
+            !was_up && wait >= Duration::from_millis(1_600) && wait <= Duration::from_millis(2_400),
             "{wait:?}"
         );
         assert!(probe.probe_answered(now));

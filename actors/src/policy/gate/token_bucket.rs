@@ -1,30 +1,32 @@
-//! How fast: a token bucket that also obeys the server's own words (fact 15).
+//! The pace of requests: a token bucket that also obeys the server's rate headers (fact 15).
 
 use std::time::{Duration, Instant};
 
-/// The wait after a 429 that does not say how long.
+/// The pause after a 429 without `Retry-After`.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause that a server may ask for: more is a mistake, and a bot must not be away for it.
+/// The longest pause that a server may request: a longer one is a mistake that must not keep a bot away.
 pub(in crate::policy) const MAX_PAUSE: Duration = Duration::from_secs(300);
-/// The slowest that headers may make us, in requests a second: without a request there is nothing to learn from.
+/// The lowest rate that headers may impose, in requests per second: without requests there are no new headers.
 const SLOWEST: f64 = 0.1;
-/// A bucket that needs longer than this to fill is a date in the wrong header, as some proxies send it.
-const LONGEST_RESET_SECONDS: u64 = 3_600;
-/// How much may go out at once after a quiet time: a fifth of a second's worth, at least one.
+/// The longest plausible time to refill. A longer one is a date in the wrong header, as some proxies send it.
+const LONGEST_RESET: Duration = Duration::from_secs(3_600);
+/// The size of a burst after idle time: a fifth of a second's requests, at least one.
 const BURST_SECONDS: f64 = 0.2;
 
-/// The server's `X-Ratelimit-*` headers.
+/// The state of the server's rate limit, as an answer's `X-Ratelimit-*` headers give it (fact 15).
+///
+/// The server counts requests by client address: all accounts of a host share the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimitStatus {
-    /// The size of the server's bucket.
-    pub limit: u64,
-    /// What is left in it.
-    pub remaining: u64,
-    /// Seconds until it is full again, rounded up.
-    pub reset_seconds: u64,
+pub struct RateHeaders {
+    /// The size of the server's bucket, in requests.
+    pub limit: u32,
+    /// The requests left in it.
+    pub remaining: u32,
+    /// The time from the answer until the bucket is full again, in whole seconds, rounded up.
+    pub reset: Duration,
 }
 
-/// The pace of one server's requests.
+/// A token bucket that paces the requests to a server.
 #[derive(Debug)]
 pub struct TokenBucket {
     configured: f64,
@@ -35,16 +37,16 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A pace of so many requests a second.
+    /// Creates a full bucket for the given number of requests per second.
     pub fn new(now: Instant, requests_per_second: f64) -> Self {
         let rate = requests_per_second.max(f64::MIN_POSITIVE);
         Self { configured: rate, rate, tokens: burst(rate), counted_at: now, paused_until: None }
     }
 
-    /// Takes leave for one request.
+    /// Takes a token for one request.
     ///
     /// # Errors
-    /// When there is none yet: how long until there may be.
+    /// If there is none: the time to wait before the next attempt.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
         if let Some(until) = self.paused_until {
             if now < until {
@@ -53,7 +55,7 @@ impl TokenBucket {
             self.paused_until = None;
         }
         self.refill(now);
-        // A token that lacks less than a nanosecond's worth is a token: timers do not wait for less.
+        // A deficit of less than a nanosecond's refill counts as none: timers cannot wait for less.
         if self.tokens + self.rate * 1e-9 >= 1.0 {
             self.tokens -= 1.0;
             return Ok(());
@@ -62,50 +64,49 @@ impl TokenBucket {
         Err(wait.clamp(Duration::from_nanos(1), MAX_PAUSE))
     }
 
-    /// The operator set another rate.
+    /// Changes the configured rate.
     pub fn configure(&mut self, requests_per_second: f64) {
         self.configured = requests_per_second.max(f64::MIN_POSITIVE);
         self.rate = self.configured;
     }
 
-    /// Gives leave back that nobody used.
+    /// Returns an unused token.
     pub fn return_token(&mut self) {
         self.tokens += 1.0;
     }
 
-    /// The server answered 429: everything pauses. Gives back for how long.
+    /// Pauses all requests after a 429, and returns the length of the pause.
     pub fn rate_limited(&mut self, now: Instant, retry_after: Option<Duration>) -> Duration {
         let wait = retry_after.unwrap_or(DEFAULT_PAUSE).clamp(Duration::from_millis(100), MAX_PAUSE);
         let until = now + wait;
         let until = self.paused_until.map_or(until, |old| old.max(until));
         self.paused_until = Some(until);
-        // Nothing is saved up during the pause: what waited goes out at the pace, not at once.
+        // Nothing accumulates during the pause: waiting requests leave at the normal pace.
         self.tokens = 0.0;
         self.counted_at = until;
         wait
     }
 
-    /// Learns from the server's headers. Its bucket being less than half full, the time it needs to fill again
-    /// tells its rate; strangers behind the same address are counted in it.
-    pub fn adapt(&mut self, now: Instant, seen: RateLimitStatus) {
+    /// Adapts the rate to the server's headers. If its bucket is less than half full, the refill time gives its
+    /// rate; requests of strangers behind the same address are included.
+    pub fn adapt(&mut self, now: Instant, seen: RateHeaders) {
         self.refill(now);
-        let is_date = seen.reset_seconds > LONGEST_RESET_SECONDS;
+        let is_date = seen.reset > LONGEST_RESET;
         if is_date || seen.limit == 0 || seen.remaining.saturating_mul(2) >= seen.limit {
             self.rate = self.configured;
             return;
         }
-        #[expect(clippy::cast_precision_loss, reason = "rates are small numbers")]
-        let server = (seen.limit - seen.remaining) as f64 / seen.reset_seconds.max(1) as f64;
+        let server = f64::from(seen.limit - seen.remaining) / seen.reset.as_secs_f64().max(1.0);
         self.rate = self.configured.min(server.max(SLOWEST));
         self.tokens = self.tokens.min(burst(self.rate));
     }
 
-    /// Requests a second at the moment.
+    /// Returns the current rate, in requests per second.
     pub fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// For how long everything is paused still, after a 429.
+    /// Returns the remaining time of a pause after a 429.
     pub fn paused_for(&self, now: Instant) -> Option<Duration> {
         self.paused_until.filter(|until| *until > now).map(|until| until - now)
     }
@@ -129,7 +130,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How many requests go out within a time when each is made as soon as it may.
+    /// Counts the requests made within a time when each is sent as early as possible.
     fn made_within(bucket: &mut TokenBucket, start: Instant, length: Duration) -> usize {
         let mut now = start;
         let mut made = 0;
@@ -170,14 +171,14 @@ mod tests {
     fn the_servers_headers_may_only_slow_down() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(start, 50.0);
-        // The recorded server: a bucket of 6 at 2 a second.
+        // As recorded from a server: a bucket of 6, refilled at 2 per second.
         for (remaining, reset_seconds, rate) in
             [(4, 1, 50.0), (3, 2, 50.0), (2, 2, 2.0), (0, 3, 2.0), (5, 1, 50.0)]
         {
-            bucket.adapt(start, RateLimitStatus { limit: 6, remaining, reset_seconds });
+            bucket.adapt(start, RateHeaders { limit: 6, remaining, reset: reset_seconds * SECOND });
             assert!((bucket.rate() - rate).abs() < 1e-9, "{remaining} left: {}", bucket.rate());
         }
-        bucket.adapt(start, RateLimitStatus { limit: 100_000, remaining: 0, reset_seconds: 1 });
+        bucket.adapt(start, RateHeaders { limit: 100_000, remaining: 0, reset: SECOND });
         assert!((bucket.rate() - 50.0).abs() < 1e-9);
     }
 
@@ -186,7 +187,8 @@ mod tests {
         let start = Instant::now();
         for (remaining, reset_seconds) in [(10, 1_700_000_000), (99, 3_600), (0, u64::MAX), (1, 0)] {
             let mut bucket = TokenBucket::new(start, 50.0);
-            bucket.adapt(start, RateLimitStatus { limit: 200, remaining, reset_seconds });
+            let reset = Duration::from_secs(reset_seconds);
+            bucket.adapt(start, RateHeaders { limit: 200, remaining, reset });
             let made = made_within(&mut bucket, start, 600 * SECOND);
             assert!(made >= 60, "{made} in ten minutes after {remaining} left, {reset_seconds} s");
         }

@@ -1,4 +1,4 @@
-//! The poll of `/users/me`: does `update_at` still equal the baseline that the Connection was born with?
+//! The poll of `/users/me`, which compares `update_at` with the Connection's baseline.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -7,61 +7,60 @@ use std::{
 
 use crate::model::{AccountName, CloseReason, UserId};
 
-/// How soon a 401 is asked again before it is believed.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The delay before a 401 is verified by a second poll.
+const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
-/// What a poll found.
+/// The result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PollResult {
+pub(crate) enum PollResult {
     /// 304: nothing changed (fact 9).
     Unmodified,
-    /// 200.
+    /// 200: the user.
     User {
-        /// Whose token it is.
+        /// The owner of the token.
         id: UserId,
         /// `update_at`, in server milliseconds.
         update_at: i64,
     },
-    /// 401.
+    /// 401: the token was refused.
     Unauthorized,
-    /// The network, a 5xx, a 429, a body that makes no sense: what is seen is the poll's failure, not the
-    /// account's.
+    /// A network error, a 5xx, a 429 or an unreadable body: the poll failed, which says nothing about the account.
     Failed,
 }
 
-/// What follows a poll.
+/// The consequence of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PollVerdict {
+pub(crate) enum PollVerdict {
     /// All is well: poll again after the interval.
     Healthy,
-    /// Nothing was learned: poll again after the interval.
+    /// Nothing is known: poll again after the interval.
     Inconclusive,
-    /// Ask again after the delay, before believing it.
+    /// Poll again after the delay to verify the result.
     Recheck(Duration),
     /// End the Connection.
     Terminate(CloseReason),
 }
 
-/// What one HealthCheck compares with.
+/// The reference values of a HealthCheck, and its state.
 #[derive(Debug)]
-pub struct HealthPoll {
+pub(crate) struct HealthPoll {
     user: UserId,
     baseline: i64,
     unauthorized: bool,
 }
 
 impl HealthPoll {
-    /// Compares with the user and the `update_at` that were seen before connecting.
-    pub fn new(user: UserId, baseline: i64) -> Self {
+    /// Creates a check against the user and the `update_at` that were seen before connecting.
+    pub(crate) fn new(user: UserId, baseline: i64) -> Self {
         Self { user, baseline, unauthorized: false }
     }
 
-    /// What follows from what a poll found.
-    pub fn judge(&mut self, found: &PollResult) -> PollVerdict {
-        let again = std::mem::replace(&mut self.unauthorized, *found == PollResult::Unauthorized);
-        match found {
-            PollResult::Unauthorized if again => PollVerdict::Terminate(CloseReason::Unauthorized),
-            PollResult::Unauthorized => PollVerdict::Recheck(ASK_AGAIN_AFTER),
+    /// Returns the consequence of a poll's result.
+    pub(crate) fn judge(&mut self, result: &PollResult) -> PollVerdict {
+        let is_second = std::mem::replace(&mut self.unauthorized, *result == PollResult::Unauthorized);
+        match result {
+            PollResult::Unauthorized if is_second => PollVerdict::Terminate(CloseReason::Unauthorized),
+            PollResult::Unauthorized => PollVerdict::Recheck(RECHECK_AFTER),
             PollResult::Failed => PollVerdict::Inconclusive,
             PollResult::Unmodified => PollVerdict::Healthy,
             PollResult::User { id, .. } if *id != self.user => {
@@ -76,20 +75,21 @@ impl HealthPoll {
     }
 }
 
-/// When an account polls first: spread over the interval by its name, so that ten thousand accounts that
-/// connect together do not poll together.
-pub fn spread_delay(account: &AccountName, interval: Duration) -> Duration {
+/// Returns the delay of an account's first poll: spread over the interval by its name, so that accounts that start
+/// together do not poll together.
+pub(crate) fn spread_delay(account: &AccountName, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     account.hash(&mut hasher);
     let share = (hasher.finish() % 10_000) as u32;
     interval * share / 10_000
 }
 
-/// The interval at which the polls of so many accounts take at most half the server's rate.
-pub fn stretched_interval(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
-    #[expect(clippy::cast_precision_loss, reason = "nobody hosts 2^52 accounts")]
-    let least = accounts as f64 / (requests_per_second / 2.0);
-    Duration::try_from_secs_f64(least).map_or(interval, |least| interval.max(least))
+/// Returns the shortest interval, not below the given one, at which the accounts' polls use at most half of the
+/// server's rate.
+pub(crate) fn stretched_interval(interval: Duration, accounts: usize, requests_per_second: f64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "a host has fewer than 2^52 accounts")]
+    let shortest = accounts as f64 / (requests_per_second / 2.0);
+    Duration::try_from_secs_f64(shortest).map_or(interval, |shortest| interval.max(shortest))
 }
 
 #[cfg(test)]
@@ -104,16 +104,16 @@ mod tests {
     fn each_finding_has_its_verdict() {
         let stale = CloseReason::Stale { baseline: 7, seen: 8 };
         let other = CloseReason::IdentityChanged { was: "me".into(), now: "you".into() };
-        for (found, verdict) in [
+        for (result, verdict) in [
             (PollResult::Unmodified, PollVerdict::Healthy),
             (user("me", 7), PollVerdict::Healthy),
             (user("me", 8), PollVerdict::Terminate(stale)),
             (user("me", 6), PollVerdict::Terminate(CloseReason::Stale { baseline: 7, seen: 6 })),
             (user("you", 7), PollVerdict::Terminate(other)),
             (PollResult::Failed, PollVerdict::Inconclusive),
-            (PollResult::Unauthorized, PollVerdict::Recheck(ASK_AGAIN_AFTER)),
+            (PollResult::Unauthorized, PollVerdict::Recheck(RECHECK_AFTER)),
         ] {
-            assert_eq!(HealthPoll::new("me".into(), 7).judge(&found), verdict, "{found:?}");
+            assert_eq!(HealthPoll::new("me".into(), 7).judge(&result), verdict, "{result:?}");
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
     fn a_401_is_believed_only_when_it_comes_twice_in_a_row() {
         let mut health = HealthPoll::new("me".into(), 7);
         for between in [PollResult::Unmodified, PollResult::Failed, user("me", 7)] {
-            assert_eq!(health.judge(&PollResult::Unauthorized), PollVerdict::Recheck(ASK_AGAIN_AFTER));
+            assert_eq!(health.judge(&PollResult::Unauthorized), PollVerdict::Recheck(RECHECK_AFTER));
             health.judge(&between);
         }
         health.judge(&PollResult::Unauthorized);

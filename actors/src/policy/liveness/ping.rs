@@ -1,83 +1,89 @@
-//! The in-band ping: is the socket alive, and does it hear? (facts 3, 4, 22)
+//! The in-band ping, which shows that a socket is alive and receives events (facts 3, 4, 22).
 
 use std::time::{Duration, Instant};
 
-/// How often to ping, and how long to wait for the answer.
+/// The interval and the timeout of pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PingSettings {
-    /// From one ping to the next.
+    /// The time between pings.
     pub interval: Duration,
-    /// From a ping, or the last frame heard after it, until the socket counts as silent.
+    /// The time after a ping, or after the last frame received since, until the socket counts as silent.
     pub timeout: Duration,
 }
 
 impl Default for PingSettings {
     fn default() -> Self {
         Self {
-            // A deaf bot is noticed within half a minute, for one small frame.
+            // A deaf bot is noticed within half a minute, at the cost of one small frame.
             interval: Duration::from_secs(30),
-            // An answer that takes longer is of no use to anybody who waits for the bot.
+            // A later answer is useless to the people who wait for the bot.
             timeout: Duration::from_secs(10),
         }
     }
 }
 
-/// What to do now.
+/// The next action of a ping monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PingAction {
-    /// Nothing until then.
+pub(crate) enum PingAction {
+    /// Wait until the given time.
     Wait(Instant),
-    /// Nothing until reading goes on.
+    /// Wait until reading resumes.
     Paused,
-    /// Send a ping, and tell [`PingMonitor::ping_sent`].
+    /// Send a ping and call [`PingMonitor::ping_sent`].
     Ping,
-    /// The socket is silent.
+    /// End the socket: it is silent.
     Silent,
 }
 
-/// The pulse of one socket. Time in which our own reading is paused counts neither as silence nor as waiting.
+/// The ping state of a socket. Time in which our own reading is paused counts neither as silence nor as waiting.
 #[derive(Debug)]
-pub struct PingMonitor {
-    limits: PingSettings,
+pub(crate) struct PingMonitor {
+    settings: PingSettings,
     next_ping: Instant,
-    /// The ping that is on its way.
-    open: Option<Open>,
+    /// The ping that has not been answered yet.
+    pending: Option<PendingPing>,
     paused_since: Option<Instant>,
     resumed_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct PendingPing {
     seq: u64,
     sent: Instant,
     deadline: Instant,
-    /// Whether anything at all was heard since.
-    heard: bool,
+    /// True once any frame has arrived since the ping.
+    frame_arrived: bool,
 }
 
 impl PingMonitor {
-    /// A socket that was just opened.
-    pub fn new(now: Instant, limits: PingSettings) -> Self {
-        Self { limits, next_ping: now + limits.interval, open: None, paused_since: None, resumed_at: None }
+    /// Creates a monitor for a socket that was just opened.
+    pub(crate) fn new(now: Instant, settings: PingSettings) -> Self {
+        Self {
+            settings,
+            next_ping: now + settings.interval,
+            pending: None,
+            paused_since: None,
+            resumed_at: None,
+        }
     }
 
-    /// The operator set other limits. The next ping comes no later than by them; one that is on its way keeps its time.
-    pub fn configure(&mut self, now: Instant, limits: PingSettings) {
-        self.limits = limits;
-        self.next_ping = self.next_ping.min(now + limits.interval);
+    /// Changes the settings. The next ping is sent no later than they require; a pending ping keeps its deadline.
+    pub(crate) fn configure(&mut self, now: Instant, settings: PingSettings) {
+        self.settings = settings;
+        self.next_ping = self.next_ping.min(now + settings.interval);
     }
 
-    /// What to do now.
-    pub fn next_action(&mut self, now: Instant) -> PingAction {
+    /// Returns the next action.
+    pub(crate) fn next_action(&mut self, now: Instant) -> PingAction {
         if self.paused_since.is_some() {
             return PingAction::Paused;
         }
-        match self.open {
-            Some(open) if now < open.deadline => PingAction::Wait(open.deadline),
-            Some(open) if !open.heard => PingAction::Silent,
-            // The answer is missing though the socket talks: ask again.
+        match self.pending {
+            Some(pending) if now < pending.deadline => PingAction::Wait(pending.deadline),
+            Some(pending) if !pending.frame_arrived => PingAction::Silent,
+            // The answer is missing although frames arrive: send another ping.
             Some(_) => {
-                self.open = None;
+                self.pending = None;
                 PingAction::Ping
             }
             None if now < self.next_ping => PingAction::Wait(self.next_ping),
@@ -85,53 +91,54 @@ impl PingMonitor {
         }
     }
 
-    /// A ping was sent with this number.
-    pub fn ping_sent(&mut self, now: Instant, seq: u64) {
-        self.next_ping = now + self.limits.interval;
-        self.open = Some(Open { seq, sent: now, deadline: now + self.limits.timeout, heard: false });
+    /// Records a ping with its sequence number.
+    pub(crate) fn ping_sent(&mut self, now: Instant, seq: u64) {
+        self.next_ping = now + self.settings.interval;
+        self.pending =
+            Some(PendingPing { seq, sent: now, deadline: now + self.settings.timeout, frame_arrived: false });
     }
 
-    /// Something was heard.
-    pub fn frame_received(&mut self, now: Instant) {
-        if let Some(open) = &mut self.open {
-            open.heard = true;
-            open.deadline = open.deadline.max(now + self.limits.timeout);
+    /// Records that a frame arrived.
+    pub(crate) fn frame_received(&mut self, now: Instant) {
+        if let Some(pending) = &mut self.pending {
+            pending.frame_arrived = true;
+            pending.deadline = pending.deadline.max(now + self.settings.timeout);
         }
     }
 
-    /// A reply came. When it answers the open ping: how long it took.
-    pub fn reply_received(&mut self, now: Instant, seq: u64) -> Option<Duration> {
-        let open = self.open.filter(|open| open.seq == seq)?;
-        self.open = None;
-        Some(now.saturating_duration_since(open.sent))
+    /// Records a reply. Returns the response time if it answers the pending ping.
+    pub(crate) fn reply_received(&mut self, now: Instant, seq: u64) -> Option<Duration> {
+        let pending = self.pending.filter(|pending| pending.seq == seq)?;
+        self.pending = None;
+        Some(now.saturating_duration_since(pending.sent))
     }
 
-    /// Our own reading stops.
-    pub fn reading_paused(&mut self, now: Instant) {
+    /// Records that our own reading is paused.
+    pub(crate) fn reading_paused(&mut self, now: Instant) {
         self.paused_since.get_or_insert(now);
     }
 
-    /// Our own reading goes on: all deadlines move by the time it stood still. Gives back that time.
-    pub fn reading_resumed(&mut self, now: Instant) -> Duration {
+    /// Records that our own reading resumes. Moves all deadlines by the length of the pause, and returns it.
+    pub(crate) fn reading_resumed(&mut self, now: Instant) -> Duration {
         let Some(since) = self.paused_since.take() else { return Duration::ZERO };
-        let stood_still = now.saturating_duration_since(since);
+        let pause = now.saturating_duration_since(since);
         self.resumed_at = Some(now);
-        self.next_ping += stood_still;
-        if let Some(open) = &mut self.open {
-            open.deadline += stood_still;
+        self.next_ping += pause;
+        if let Some(pending) = &mut self.pending {
+            pending.deadline += pause;
         }
-        stood_still
+        pause
     }
 
-    /// For how long our own reading has been paused now.
-    pub fn paused_for(&self, now: Instant) -> Option<Duration> {
+    /// Returns the length of the current pause of our own reading.
+    pub(crate) fn paused_for(&self, now: Instant) -> Option<Duration> {
         self.paused_since.map(|since| now.saturating_duration_since(since))
     }
 
-    /// Whether our own reading is paused, or was until so recently that a loss noticed now may come from it: a
-    /// server that lost patience meanwhile is found gone only when what it had sent has been read.
-    pub fn is_behind(&self, now: Instant) -> bool {
-        let recently = |at: Instant| now.saturating_duration_since(at) < self.limits.timeout;
+    /// True if our own reading is paused, or was until so recently that it may have caused a loss detected now: a
+    /// server that gave up meanwhile is noticed only once the frames it sent before have been read.
+    pub(crate) fn is_behind(&self, now: Instant) -> bool {
+        let recently = |at: Instant| now.saturating_duration_since(at) < self.settings.timeout;
         self.paused_since.is_some() || self.resumed_at.is_some_and(recently)
     }
 }
@@ -155,7 +162,7 @@ mod tests {
         assert_eq!(monitor.next_action(first), PingAction::Ping);
         monitor.ping_sent(first, 1);
         assert_eq!(monitor.next_action(first), PingAction::Wait(first + 10 * SECOND));
-        assert_eq!(monitor.reply_received(first + SECOND, 7), None, "another reply");
+        assert_eq!(monitor.reply_received(first + SECOND, 7), None, "a reply to another request");
         assert_eq!(monitor.reply_received(first + SECOND, 1), Some(SECOND));
         let second = start + 60 * SECOND;
         assert_eq!(monitor.next_action(second), PingAction::Ping);

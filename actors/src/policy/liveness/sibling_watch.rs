@@ -1,4 +1,4 @@
-//! What one account hears about another: `user_updated` for a hosted user (fact 6).
+//! News about one account from the sockets of others: `user_updated` for a hosted user (fact 6).
 
 use std::{
     collections::HashMap,
@@ -8,24 +8,23 @@ use std::{
 
 use crate::model::UserId;
 
-/// The least time between two prompts for one account.
-const AT_MOST_ONE_IN: Duration = Duration::from_secs(1);
+/// The minimum time between two prompts for an account.
+const PROMPT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether to look at an account.
+/// The time at which an account must be polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PollTiming<K> {
-    /// No: not hosted here, known already, or a look is coming.
+    /// Never: the user is not hosted here, the change is known, or a poll is scheduled.
     Skip,
-    /// Now.
+    /// At once.
     Now(K),
     /// After the delay.
     After(K, Duration),
 }
 
-/// The hosted users of one server, and what was seen of them.
+/// The hosted users of a server, with the last known change of each.
 ///
-/// One lies between all Connections of a server, so that one change, told to ten thousand sockets, becomes one
-/// message.
+/// All Connections of a server share it, so that one change that ten thousand sockets report becomes one message.
 #[derive(Debug)]
 pub struct SiblingWatch<K> {
     watched: HashMap<UserId, Watched<K>>,
@@ -34,7 +33,7 @@ pub struct SiblingWatch<K> {
 #[derive(Debug)]
 struct Watched<K> {
     account: K,
-    /// The newest `update_at` that was acted upon: the baseline, or what a sibling saw last.
+    /// The newest `update_at` that was handled: the baseline, or the last one reported by a sibling.
     known: i64,
     next_prompt: Option<Instant>,
 }
@@ -46,7 +45,7 @@ impl<K> Default for SiblingWatch<K> {
 }
 
 impl<K: Clone + Eq + Hash> SiblingWatch<K> {
-    /// An account read its baseline: what is older or equal is no news.
+    /// Sets the baseline of an account: an older or equal `update_at` is no change.
     pub fn set_baseline(&mut self, user: &UserId, account: &K, update_at: i64) {
         let fresh = || Watched { account: account.clone(), known: update_at, next_prompt: None };
         let watched = self.watched.entry(user.clone()).or_insert_with(fresh);
@@ -54,29 +53,29 @@ impl<K: Clone + Eq + Hash> SiblingWatch<K> {
         watched.account = account.clone();
     }
 
-    /// An account is hosted no longer.
+    /// Removes an account that is no longer hosted.
     pub fn forget(&mut self, account: &K) {
         self.watched.retain(|_, watched| watched.account != *account);
     }
 
-    /// A sibling heard that a user changed.
+    /// Records that a sibling received a change of a user.
     pub fn observe(&mut self, now: Instant, user: &UserId, update_at: i64) -> PollTiming<K> {
         let Some(watched) = self.watched.get_mut(user) else { return PollTiming::Skip };
-        // What is not newer was told by another sibling before, or is the baseline. A clock of the server's that
-        // goes back hides a change from this witness alone.
+        // Another sibling reported this change before, or it is the baseline. If the server's clock goes back,
+        // only this witness misses a change.
         if update_at <= watched.known {
             return PollTiming::Skip;
         }
         watched.known = update_at;
         match watched.next_prompt {
-            // One is scheduled already: it will see this change too.
-            Some(at) if at > now + AT_MOST_ONE_IN => PollTiming::Skip,
+            // The scheduled poll will see this change too.
+            Some(at) if at > now + PROMPT_INTERVAL => PollTiming::Skip,
             Some(at) if at > now => {
-                watched.next_prompt = Some(at + AT_MOST_ONE_IN);
+                watched.next_prompt = Some(at + PROMPT_INTERVAL);
                 PollTiming::After(watched.account.clone(), at - now)
             }
             _ => {
-                watched.next_prompt = Some(now + AT_MOST_ONE_IN);
+                watched.next_prompt = Some(now + PROMPT_INTERVAL);
                 PollTiming::Now(watched.account.clone())
             }
         }
@@ -100,7 +99,7 @@ mod tests {
         assert_eq!(siblings.observe(now, &"stranger".into(), 500), PollTiming::Skip);
         assert_eq!(siblings.observe(now, &user, 100), PollTiming::Skip, "the baseline itself");
         assert_eq!(siblings.observe(now, &user, 101), PollTiming::Now("bot"));
-        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Skip, "a second sibling tells the same");
+        assert_eq!(siblings.observe(now, &user, 101), PollTiming::Skip, "a second sibling reports the same");
         siblings.forget(&"bot");
         assert_eq!(siblings.observe(now, &user, 900), PollTiming::Skip);
     }

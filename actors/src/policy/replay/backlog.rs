@@ -1,40 +1,42 @@
-//! What a listing shows, and what is to be read of it.
+//! Listed channels, and the parts of them that must be read.
 
 use crate::{model::ChannelId, policy::Anchor};
 
-/// A channel as a listing shows it. Times are server milliseconds.
+/// A channel in a listing. Times are server milliseconds.
 #[derive(Debug, Clone)]
-pub struct ListedChannel {
+pub(crate) struct ListedChannel {
     /// The channel.
-    pub channel: ChannelId,
-    /// When it was made.
-    pub create_at: i64,
-    /// Its newest post's time, or past it (fact 24).
-    pub last_post_at: i64,
-    /// Whether it is a direct or group channel, which is all the account's from its beginning.
-    pub is_direct: bool,
+    pub(crate) channel: ChannelId,
+    /// The creation time.
+    pub(crate) create_at: i64,
+    /// The time of the newest post, or later (fact 24).
+    pub(crate) last_post_at: i64,
+    /// True for a direct or group channel, which belongs to the account from its creation.
+    pub(crate) is_direct: bool,
 }
 
-/// A channel to be read.
+/// A channel that must be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelBacklog {
+pub(crate) struct ChannelBacklog {
     /// The channel.
-    pub channel: ChannelId,
-    /// Where its posts begin.
-    pub from: Anchor,
-    /// Edits and deletions later than this are wanted, too; none where `last_post_at` has not moved.
-    pub edits_since: Option<i64>,
-    /// How the account came by it.
-    pub kind: BacklogKind,
+    pub(crate) channel: ChannelId,
+    /// The point after which posts are read.
+    pub(crate) from: Anchor,
+    /// The time after which edits and deletions are read; none if `last_post_at` has not moved.
+    pub(crate) edits_since: Option<i64>,
+    /// The account's relation to the channel.
+    pub(crate) kind: BacklogKind,
 }
 
-/// How an account came by a channel that is to be read.
+/// The relation of an account to a channel that must be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BacklogKind {
-    /// It was in it at the last listing.
+pub(crate) enum BacklogKind {
+    /// The account was a member at the last listing.
     Known,
-    /// It came in since, or a moment before: what is wanted begins at its join post, if there is one.
+    /// The account joined after the last listing or shortly before: reading starts at its join post, if there is
+    /// one.
     Joining,
-    /// The list lacks it: it may have left, or be in no team (fact 26). What is wanted ends at its leave post.
+    /// The list lacks the channel: the account may have left it, or be in no team (fact 26). Reading ends at its
+    /// leave post.
     Unlisted,
 }

@@ -1,51 +1,51 @@
-//! What was heard of one channel.
-
 use std::collections::HashSet;
 
-use crate::{
-    model::{Change, ChannelRecord, PostKey},
-    policy::{Anchor, Cursor, EditCursor},
+use super::{
+    cursor::{Anchor, Cursor},
+    edits::EditCursor,
 };
+use crate::model::{Change, ChannelRecord, PostKey};
 
-/// One channel.
+/// The state of one channel.
 #[derive(Debug)]
 pub(super) struct ChannelState {
     pub(super) cursor: Cursor,
     pub(super) edits: EditCursor,
-    /// What was taken and is not acknowledged yet.
+    /// Changes that were admitted and not acknowledged yet.
     pub(super) open: HashSet<Change>,
-    /// News is what lies past this.
+    /// The time up to which everything has been seen.
     pub(super) seen_until: i64,
-    /// The same when last nothing was open and no round under way: what a kill, or a round that fails, falls back to.
+    /// The value of `seen_until` when last nothing was open and no round was running: the fallback after a kill or
+    /// a failed round.
     settled: i64,
-    /// The time of the newest post that was taken; 0 before the first.
-    pub(super) heard: i64,
+    /// The time of the newest admitted post; 0 before the first.
+    pub(super) newest_admitted: i64,
     pub(super) membership: Membership,
-    /// It was active when the socket was lost, and has not been looked at since.
+    /// True if the channel was active when the socket was lost, and has not been read since.
     pub(super) due: bool,
-    /// It refused to be read, and that was told.
+    /// True once a refusal to read the channel has been reported.
     pub(super) refused: bool,
-    /// What the listing of the round under way said, where it had the channel. Until the round is finished nothing
-    /// counts as seen: what was acknowledged says nothing about the edits before it.
+    /// The `last_post_at` from the listing of the current round, if it contained the channel. Until the round is
+    /// complete nothing counts as seen: an acknowledged post says nothing about the edits before it.
     listed_until: Option<i64>,
-    /// What to do as soon as nothing is open.
+    /// The actions to take once nothing is open.
     deferred: Deferred,
-    /// It differs from what was last given out to be kept.
+    /// True if the state differs from the last saved record.
     pub(super) dirty: bool,
 }
 
-/// Whether the account is in the channel.
+/// The account's membership in the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Membership {
-    /// It is.
+    /// The account is a member.
     Member,
-    /// It came in, and has no anchor since: what is wanted begins at its join post, if there is one.
+    /// The account joined and has no anchor yet: reading starts at its join post, if there is one.
     Joining,
-    /// It was seen to leave: its cursor has ended.
+    /// The account was seen to leave: its cursor has ended.
     Left,
 }
 
-/// What waits for the acknowledgement of all that was taken: a kill before that must not find it done.
+/// Actions that wait until all admitted changes are acknowledged: after an earlier kill they must not appear done.
 #[derive(Debug, Default)]
 struct Deferred {
     leave: bool,
@@ -53,8 +53,8 @@ struct Deferred {
 }
 
 impl ChannelState {
-    /// A channel that begins: posts later than one time are wanted, and edits later than another.
-    pub(super) fn beginning(posts: i64, edits: i64, membership: Membership, overlap_ms: i64) -> Self {
+    /// Creates a new channel, with the times after which posts and edits are missing.
+    pub(super) fn starting_at(posts: i64, edits: i64, membership: Membership, overlap_ms: i64) -> Self {
         Self::new(Cursor::at(posts, overlap_ms), EditCursor::after(edits), posts, membership)
     }
 
@@ -65,7 +65,7 @@ impl ChannelState {
             open: HashSet::new(),
             seen_until,
             settled: seen_until,
-            heard: 0,
+            newest_admitted: 0,
             membership,
             due: false,
             refused: false,
@@ -75,29 +75,29 @@ impl ChannelState {
         }
     }
 
-    /// As it was kept.
+    /// Restores a channel from its record.
     pub(super) fn restore(record: ChannelRecord, overlap_ms: i64) -> Self {
         let anchor = match record.anchor {
             Some(id) => Anchor::Post { id, create_at: record.anchor_at },
             None => Anchor::Time(record.anchor_at),
         };
         let cursor = Cursor::restore(anchor, record.since, overlap_ms);
-        let heard = cursor.newest_post().unwrap_or_default();
+        let newest_admitted = cursor.newest_post().unwrap_or_default();
         let edits = EditCursor::restore(record.edited_until, record.edits, record.deleted);
         let membership = match record {
             ChannelRecord { left: true, .. } => Membership::Left,
             ChannelRecord { joining: true, .. } => Membership::Joining,
             _ => Membership::Member,
         };
-        Self { heard, ..Self::new(cursor, edits, record.seen_until, membership) }
+        Self { newest_admitted, ..Self::new(cursor, edits, record.seen_until, membership) }
     }
 
-    /// Another overlap holds from now on.
+    /// Changes the overlap from now on.
     pub(super) fn set_overlap(&mut self, overlap_ms: i64) {
         self.cursor.set_overlap(overlap_ms);
     }
 
-    /// What is kept of it.
+    /// Returns the record to save.
     pub(super) fn record(&self) -> ChannelRecord {
         let anchor = match self.cursor.anchor() {
             Anchor::Time(_) => None,
@@ -126,7 +126,7 @@ impl ChannelState {
             }
     }
 
-    /// Whether the cursor has passed it.
+    /// True if the cursor has passed the change.
     pub(super) fn has_passed(&self, change: &Change) -> bool {
         match change {
             Change::Posted(post) => post.create_at <= self.cursor.anchor().time(),
@@ -135,15 +135,15 @@ impl ChannelState {
         }
     }
 
-    /// Whether that post was received at all, acknowledged or not.
+    /// True if the post was received, acknowledged or not.
     pub(super) fn received(&self, post: &PostKey) -> bool {
         let post = Change::Posted(post.clone());
         self.has_passed(&post) || self.knows(&post)
     }
 
-    /// A post is taken that was made before the channel began for us, by less than the overlap: it was sent after the hello
-    /// all the same, or became visible late. Until it is acknowledged a kill must not find it behind the beginning. Gives
-    /// back whether that changed anything.
+    /// Moves the start of a new channel back for a post created before it by less than the overlap: it was sent
+    /// after the hello, or became visible late. Until it is acknowledged, it must lie after the start in case of a
+    /// kill. Returns true if anything changed.
     pub(super) fn reach_back(&mut self, create_at: i64, overlap_ms: i64) -> bool {
         let Anchor::Time(begin) = *self.cursor.anchor() else { return false };
         let is_late = create_at <= begin && create_at > begin.saturating_sub(overlap_ms);
@@ -178,7 +178,7 @@ impl ChannelState {
         self.settle_if_idle();
     }
 
-    /// Takes note of a time up to which all was seen, unless a round is under way.
+    /// Records a time up to which everything was seen, unless a round is running. Returns true if it counts.
     fn saw(&mut self, time: i64) -> bool {
         let counts = self.listed_until.is_none();
         if counts {
@@ -187,23 +187,24 @@ impl ChannelState {
         counts
     }
 
-    /// A round begins: its listing has the channel, with this time, or has it not.
+    /// Starts a round, with the `last_post_at` of the listing if it contains the channel.
     pub(super) fn listed(&mut self, last_post_at: Option<i64>) {
         self.listed_until = last_post_at;
     }
 
-    /// Whether the listing of the round under way has it.
+    /// True if the listing of the current round contains the channel.
     pub(super) fn is_listed(&self) -> bool {
         self.listed_until.is_some()
     }
 
-    /// The round could not read it.
+    /// Records that the round could not read the channel.
     pub(super) fn skipped(&mut self) {
         self.listed_until = None;
         self.refused = true;
     }
 
-    /// All that the listing of the round promised has been fetched. Gives back whether that changed anything.
+    /// Records that the round has fetched everything that its listing announced. Returns true if that changed the
+    /// record.
     pub(super) fn fetched(&mut self, overlap_ms: i64) -> bool {
         let Some(listed_until) = self.listed_until.take() else { return false };
         let before = self.settled;
@@ -215,13 +216,13 @@ impl ChannelState {
         before != self.settled
     }
 
-    /// The account is out of the channel, as soon as what was taken before is acknowledged.
+    /// Ends the membership once all admitted changes are acknowledged.
     pub(super) fn leave(&mut self) {
         self.deferred.leave = true;
         self.settle_if_idle();
     }
 
-    /// The account is in the channel again: what was said before that is none of its business.
+    /// Starts a new membership: earlier posts are not for the account.
     pub(super) fn rejoin(&mut self, begin: i64, overlap_ms: i64) {
         let begin = begin.max(self.cursor.newest());
         self.cursor = Cursor::at(begin, overlap_ms);
@@ -245,7 +246,7 @@ impl ChannelState {
         }
     }
 
-    /// What was taken and not acknowledged is gone: it is to come again.
+    /// Drops the changes that were admitted and not acknowledged, and returns them: they must be delivered again.
     pub(super) fn forget_unacknowledged(&mut self) -> impl Iterator<Item = Change> {
         self.seen_until = self.settled;
         self.deferred = Deferred { leave: self.deferred.leave, edits_reach: None };

@@ -1,18 +1,19 @@
-//! How far a channel's posts have been acknowledged: an anchor, and a set.
+//! The position in a channel up to which posts have been acknowledged.
 
 use std::collections::BTreeSet;
 
 use crate::model::PostId;
 
-/// Ids kept since the anchor. More posts than these within the overlap, in one channel, may come twice.
+/// The maximum number of ids stored since the anchor. If a channel has more posts within the overlap, some may be
+/// delivered twice.
 const MOST_SINCE: usize = 4_096;
 
-/// Where paging begins.
+/// The point after which paging begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Anchor {
-    /// After this time: no post of the channel has been acknowledged yet.
+pub(crate) enum Anchor {
+    /// A time, in server milliseconds: no post of the channel has been acknowledged yet.
     Time(i64),
-    /// After this post (`after=`, fact 11).
+    /// A post (`after=`, fact 11).
     Post {
         /// Its id.
         id: PostId,
@@ -22,8 +23,8 @@ pub enum Anchor {
 }
 
 impl Anchor {
-    /// The time after which posts are wanted, in server milliseconds.
-    pub fn time(&self) -> i64 {
+    /// Returns the time after which posts are read, in server milliseconds.
+    pub(crate) fn time(&self) -> i64 {
         match self {
             Self::Time(time) => *time,
             Self::Post { create_at, .. } => *create_at,
@@ -31,57 +32,58 @@ impl Anchor {
     }
 }
 
-/// How far a channel's posts have been acknowledged.
+/// The position in a channel up to which posts have been acknowledged: an anchor and a set of ids.
 ///
-/// The anchor is the newest acknowledged post that is at least the overlap older than the newest one: what became
-/// visible late lies behind it. The ids since are those that paging from the anchor would bring again.
+/// The anchor is the newest acknowledged post that is older than the newest one by at least the overlap, so that
+/// posts that become visible late are after it. The set holds the acknowledged posts that paging from the anchor
+/// returns again.
 #[derive(Debug, Clone)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     anchor: Anchor,
     since: BTreeSet<(i64, PostId)>,
     overlap_ms: i64,
 }
 
 impl Cursor {
-    /// A cursor at a time: posts made later are wanted.
-    pub fn at(time: i64, overlap_ms: i64) -> Self {
+    /// Creates a cursor at a time: only later posts are read.
+    pub(crate) fn at(time: i64, overlap_ms: i64) -> Self {
         Self { anchor: Anchor::Time(time), since: BTreeSet::new(), overlap_ms }
     }
 
-    /// A cursor as it was kept: an anchor, and what was acknowledged since.
-    pub fn restore(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
+    /// Restores a cursor from its anchor and the posts acknowledged since.
+    pub(crate) fn restore(anchor: Anchor, since: Vec<(i64, PostId)>, overlap_ms: i64) -> Self {
         Self { anchor, since: since.into_iter().collect(), overlap_ms }
     }
 
-    /// Another overlap holds from the next acknowledgement on.
-    pub fn set_overlap(&mut self, overlap_ms: i64) {
+    /// Changes the overlap from the next acknowledgement on.
+    pub(crate) fn set_overlap(&mut self, overlap_ms: i64) {
         self.overlap_ms = overlap_ms;
     }
 
-    /// Posts acknowledged since the anchor, each with its time.
-    pub fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
+    /// Iterates over the posts acknowledged since the anchor, each with its time.
+    pub(crate) fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
         self.since.iter()
     }
 
-    /// Where paging begins.
-    pub fn anchor(&self) -> &Anchor {
+    /// Returns the point after which paging begins.
+    pub(crate) fn anchor(&self) -> &Anchor {
         &self.anchor
     }
 
-    /// Begins earlier, where no post is its anchor yet.
-    pub fn reach_back(&mut self, time: i64) {
+    /// Moves the start back to a time if no post is the anchor yet.
+    pub(crate) fn reach_back(&mut self, time: i64) {
         if let Anchor::Time(begin) = &mut self.anchor {
             *begin = (*begin).min(time);
         }
     }
 
-    /// The time of the newest acknowledged post, or where the cursor began.
-    pub fn newest(&self) -> i64 {
+    /// Returns the time of the newest acknowledged post, or of the start.
+    pub(crate) fn newest(&self) -> i64 {
         self.since.last().map_or(self.anchor.time(), |(create_at, _)| *create_at)
     }
 
-    /// The time of the newest acknowledged post, if there is one.
-    pub fn newest_post(&self) -> Option<i64> {
+    /// Returns the time of the newest acknowledged post, if there is one.
+    pub(crate) fn newest_post(&self) -> Option<i64> {
         let anchor = match &self.anchor {
             Anchor::Time(_) => None,
             Anchor::Post { create_at, .. } => Some(*create_at),
@@ -89,13 +91,13 @@ impl Cursor {
         self.since.last().map(|(create_at, _)| *create_at).or(anchor)
     }
 
-    /// Whether a post was acknowledged since the anchor.
-    pub fn knows(&self, create_at: i64, id: &PostId) -> bool {
+    /// True if the post was acknowledged since the anchor.
+    pub(crate) fn knows(&self, create_at: i64, id: &PostId) -> bool {
         self.since.contains(&(create_at, id.clone()))
     }
 
-    /// A post was acknowledged.
-    pub fn acknowledge(&mut self, create_at: i64, id: PostId) {
+    /// Records an acknowledged post.
+    pub(crate) fn acknowledge(&mut self, create_at: i64, id: PostId) {
         self.since.insert((create_at, id));
         let Some((newest, _)) = self.since.last() else { return };
         let old_enough = newest.saturating_sub(self.overlap_ms);
@@ -106,7 +108,7 @@ impl Cursor {
         }
     }
 
-    /// Moves the anchor to the newest known post that is not younger than the time.
+    /// Moves the anchor to the newest known post that is not later than the time.
     fn forget_until(&mut self, time: i64) {
         while self.since.first().is_some_and(|(create_at, _)| *create_at <= time) {
             let Some((create_at, id)) = self.since.pop_first() else { return };
@@ -115,7 +117,7 @@ impl Cursor {
     }
 
     fn move_to(&mut self, create_at: i64, id: PostId) {
-        // A post from before the anchor (a late or an imported one) leaves the anchor where it is.
+        // An acknowledged post from before the anchor (late or imported) does not move it.
         if create_at >= self.anchor.time() {
             self.anchor = Anchor::Post { id, create_at };
         }
@@ -170,13 +172,13 @@ mod tests {
     }
 
     proptest! {
-        /// Posts become visible in any order within the overlap. Whatever was acknowledged when the host went away,
-        /// paging from the anchor past the known ids brings exactly the rest.
+        /// Posts become visible in any order within the overlap. Regardless of which were acknowledged when the
+        /// host ended, paging from the anchor without the known ids returns exactly the others.
         #[test]
         fn paging_from_the_anchor_brings_exactly_what_is_missing(
             times in proptest::collection::vec(0i64..3_000, 1..60),
             delays in proptest::collection::vec(0i64..100, 60),
-            heard in 0usize..60,
+            acknowledged in 0usize..60,
         ) {
             let mut posts: Vec<(i64, i64, PostId)> = times
                 .iter()
@@ -185,7 +187,7 @@ mod tests {
                 .collect();
             posts.sort();
             let mut cursor = Cursor::at(-1, 100);
-            for (_, create_at, id) in posts.iter().take(heard) {
+            for (_, create_at, id) in posts.iter().take(acknowledged) {
                 cursor.acknowledge(*create_at, id.clone());
             }
             let brought: BTreeSet<&PostId> = posts
@@ -193,7 +195,7 @@ mod tests {
                 .filter(|(_, create_at, id)| *create_at > cursor.anchor().time() && !cursor.knows(*create_at, id))
                 .map(|(_, _, id)| id)
                 .collect();
-            let missing: BTreeSet<&PostId> = posts.iter().skip(heard).map(|(_, _, id)| id).collect();
+            let missing: BTreeSet<&PostId> = posts.iter().skip(acknowledged).map(|(_, _, id)| id).collect();
             prop_assert_eq!(brought, missing);
         }
     }

@@ -1,61 +1,59 @@
-//! Which edits and deletions of a channel have been acknowledged: a time, and a set.
-
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::model::PostId;
 
-/// Edits and deletions kept since the time. `since` brings no more rows than these (fact 25).
+/// The maximum number of stored edits and deletions. `since` returns no more rows than this (fact 25).
 const MOST: usize = 1_000;
 
-/// Which edits and deletions have been acknowledged.
+/// The acknowledged edits and deletions of a channel: a time and two sets.
 ///
-/// The time stays the overlap behind what was seen of the channel: an edit may become visible late, as a post may. A
-/// live deletion does not say when it was (its post is sent as it was before), so it is known by its id alone.
+/// The time stays behind the last seen time by the overlap, because edits can become visible late, like posts. A
+/// live deletion does not carry its time (its post is sent in its old state), so it is known by its id alone.
 #[derive(Debug, Clone)]
-pub struct EditCursor {
+pub(crate) struct EditCursor {
     until: i64,
     since: BTreeSet<(i64, PostId)>,
     deleted: VecDeque<PostId>,
 }
 
 impl EditCursor {
-    /// Those later than a time are wanted.
-    pub fn after(until: i64) -> Self {
+    /// Creates a cursor at a time: only later edits and deletions are read.
+    pub(crate) fn after(until: i64) -> Self {
         Self { until, since: BTreeSet::new(), deleted: VecDeque::new() }
     }
 
-    /// As it was kept.
-    pub fn restore(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
+    /// Restores a cursor from its record.
+    pub(crate) fn restore(until: i64, since: Vec<(i64, PostId)>, deleted: Vec<PostId>) -> Self {
         Self { until, since: since.into_iter().collect(), deleted: deleted.into() }
     }
 
-    /// Later ones are wanted, in server milliseconds.
-    pub fn until(&self) -> i64 {
+    /// Returns the time after which edits and deletions are read, in server milliseconds.
+    pub(crate) fn until(&self) -> i64 {
         self.until
     }
 
-    /// Edits acknowledged since that time, each with its own.
-    pub fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
+    /// Iterates over the edits acknowledged since that time, each with its own.
+    pub(crate) fn since(&self) -> impl Iterator<Item = &(i64, PostId)> {
         self.since.iter()
     }
 
-    /// Posts whose deletion was acknowledged lately, the oldest first.
-    pub fn deleted(&self) -> impl Iterator<Item = &PostId> {
+    /// Iterates over the posts whose deletion was acknowledged recently, oldest first.
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = &PostId> {
         self.deleted.iter()
     }
 
-    /// Whether that edit was acknowledged.
-    pub fn knows_edit(&self, id: &PostId, edit_at: i64) -> bool {
+    /// True if the edit was acknowledged.
+    pub(crate) fn knows_edit(&self, id: &PostId, edit_at: i64) -> bool {
         self.since.contains(&(edit_at, id.clone()))
     }
 
-    /// Whether that post's deletion was acknowledged.
-    pub fn knows_deletion(&self, id: &PostId) -> bool {
+    /// True if the deletion of the post was acknowledged.
+    pub(crate) fn knows_deletion(&self, id: &PostId) -> bool {
         self.deleted.contains(id)
     }
 
-    /// An edit was acknowledged.
-    pub fn acknowledge_edit(&mut self, id: PostId, edit_at: i64) {
+    /// Records an acknowledged edit.
+    pub(crate) fn acknowledge_edit(&mut self, id: PostId, edit_at: i64) {
         self.since.insert((edit_at, id));
         while self.since.len() > MOST {
             let Some((edit_at, _)) = self.since.pop_first() else { return };
@@ -63,16 +61,16 @@ impl EditCursor {
         }
     }
 
-    /// A deletion was acknowledged.
-    pub fn acknowledge_deletion(&mut self, id: PostId) {
+    /// Records an acknowledged deletion.
+    pub(crate) fn acknowledge_deletion(&mut self, id: PostId) {
         self.deleted.push_back(id);
         if self.deleted.len() > MOST {
             self.deleted.pop_front();
         }
     }
 
-    /// All until that time has been seen.
-    pub fn advance_to(&mut self, until: i64) {
+    /// Records that everything up to the time has been seen.
+    pub(crate) fn advance_to(&mut self, until: i64) {
         self.until = self.until.max(until);
         while self.since.first().is_some_and(|(edit_at, _)| *edit_at <= self.until) {
             self.since.pop_first();

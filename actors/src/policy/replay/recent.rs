@@ -1,13 +1,11 @@
-//! Posts that were taken lately, whatever their channel.
-
 use std::collections::{HashSet, VecDeque};
 
 use crate::model::PostId;
 
-/// A resume brings up to 128 sent events again (fact 10), some of them older than any overlap.
+/// A resume repeats up to 128 sent events (fact 10), some of them older than any overlap.
 const MOST: usize = 256;
 
-/// The ids of the last posts that were taken.
+/// The ids of the last admitted posts of all channels.
 #[derive(Debug, Default)]
 pub(super) struct RecentPosts {
     ids: HashSet<PostId>,
@@ -29,7 +27,7 @@ impl RecentPosts {
         }
     }
 
-    /// It was not acknowledged, and is to come again.
+    /// Removes a post that was not acknowledged and must be delivered again.
     pub(super) fn forget(&mut self, id: &PostId) {
         self.ids.remove(id);
     }

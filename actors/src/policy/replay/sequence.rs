@@ -1,38 +1,38 @@
-//! The order of one connection's events (fact 14: events are numbered from 0, replies are not).
+//! The numbering of a connection's events (fact 14: events are numbered from 0, replies are not).
 
-/// What an event's number says.
+/// The relation of an event's number to the expected one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SequenceCheck {
-    /// The one that was due.
+pub(crate) enum SequenceCheck {
+    /// The event has the expected number.
     InOrder,
-    /// Some are missing before it.
+    /// Events are missing before this one.
     Gap {
-        /// The number that was due.
+        /// The expected number.
         expected: u64,
     },
-    /// It was seen before.
+    /// The event was received before.
     Duplicate,
 }
 
-/// Where a connection's sequence stands.
+/// The position in a connection's sequence of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sequence {
+pub(crate) struct Sequence {
     next: u64,
 }
 
 impl Sequence {
-    /// A sequence that goes on at `next`: 0 for a new connection.
-    pub fn starting_at(next: u64) -> Self {
+    /// Creates a sequence that continues at `next`: 0 for a new connection.
+    pub(crate) fn starting_at(next: u64) -> Self {
         Self { next }
     }
 
-    /// The number that is due; a resume asks for it (fact 10).
-    pub fn next(&self) -> u64 {
+    /// Returns the next expected number, with which a resume continues (fact 10).
+    pub(crate) fn next(self) -> u64 {
         self.next
     }
 
-    /// Takes note of an event's number.
-    pub fn observe(&mut self, seq: u64) -> SequenceCheck {
+    /// Checks an event's number and moves on.
+    pub(crate) fn observe(&mut self, seq: u64) -> SequenceCheck {
         let expected = self.next;
         if seq < expected {
             return SequenceCheck::Duplicate;

@@ -1,91 +1,90 @@
-//! One request that changes something, until it is done: what to do next, and when to give up.
-
 use std::time::{Duration, Instant};
 
 use crate::policy::{Backoff, Delays};
 
-/// From one try to the next: soon at first, for most of it is over at once; and often enough within the patience for
-/// one reply.
+/// The delays between attempts: short at first, because most failures pass at once, and frequent enough within the
+/// deadline of a reply.
 const DELAYS: Delays =
     Delays { min: Duration::from_millis(250), max: Duration::from_secs(10), random_factor: 0.2 };
 
-/// What to do now.
+/// The next step of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplyStep {
-    /// Look whether it was done already.
+pub(crate) enum ReplyStep {
+    /// Check if it was carried out already.
     Search,
-    /// Do it.
+    /// Send it.
     Send,
 }
 
-/// What stood in the way of a request.
+/// The failure of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestFailure {
-    /// The server refuses it: the same again is refused again.
+pub(crate) enum RequestFailure {
+    /// The server refused it, and would refuse it again.
     Refused,
-    /// It was not done, for certain.
+    /// It was certainly not carried out.
     NotDone {
-        /// How long the server asks to wait.
+        /// The wait that the server asked for.
         retry_after: Option<Duration>,
     },
-    /// It may have been done.
+    /// It may have been carried out.
     Uncertain,
 }
 
-/// It is not tried any more.
+/// The reason for which a request is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GiveUpReason {
+pub(crate) enum GiveUpReason {
     /// The server refused it.
     Refused,
-    /// The time is over.
+    /// The deadline passed.
     TimedOut {
-        /// Whether it may have been done.
+        /// True if it may have been carried out.
         maybe_done: bool,
     },
 }
 
-/// One request that changes something.
+/// The retries of a request that changes something.
 ///
-/// What may have been done is looked for before it is asked for again, where it can be looked for at all. That it is
-/// asked for with the same `pending_post_id` covers what a look does not see: a post that is just being made, and a
-/// replica that lags (facts 19, 24). That alone would not do: it holds for 30 s, and on one node of a cluster.
+/// A request that may have been carried out is searched for before it is sent again, if it can be searched for at
+/// all. The same `pending_post_id` covers what a search cannot see: a post that is being created, and a lagging
+/// replica (facts 19, 24). It would not be enough alone: it is valid for 30 s, on one node of a cluster.
 #[derive(Debug)]
-pub struct RequestRetry {
+pub(crate) struct RequestRetry {
     deadline: Instant,
     delays: Backoff,
-    /// It can be looked for.
+    /// True if the result of the request can be searched for.
     findable: bool,
-    /// It may have been done: before, by another process, or by a try whose answer was lost.
+    /// True if it may have been carried out: earlier, by another process, or by an attempt whose answer was lost.
     must_look: bool,
     maybe_done: bool,
 }
 
 impl RequestRetry {
-    /// A request whose doing again is harmless, or that cannot be looked for.
-    pub fn idempotent(deadline: Instant) -> Self {
+    /// Creates a request that is harmless to repeat or cannot be searched for.
+    pub(crate) fn idempotent(deadline: Instant) -> Self {
         Self { deadline, delays: Backoff::new(DELAYS), findable: false, must_look: false, maybe_done: false }
     }
 
-    /// A request that must not be done twice and can be looked for; whether it may have been done before.
-    pub fn at_most_once(deadline: Instant, done_before: bool) -> Self {
+    /// Creates a request that must not be carried out twice and can be searched for; `done_before` if it may have
+    /// been carried out before.
+    pub(crate) fn at_most_once(deadline: Instant, done_before: bool) -> Self {
         Self { findable: true, must_look: done_before, ..Self::idempotent(deadline) }
     }
 
-    /// What to do now.
-    pub fn next_step(&self) -> ReplyStep {
+    /// Returns the next step.
+    pub(crate) fn next_step(&self) -> ReplyStep {
         if self.must_look { ReplyStep::Search } else { ReplyStep::Send }
     }
 
-    /// It was looked for, and not found.
-    pub fn not_found(&mut self) {
+    /// Records that a search found nothing.
+    pub(crate) fn not_found(&mut self) {
         (self.must_look, self.maybe_done) = (false, false);
     }
 
-    /// A step failed. Gives the wait before the next.
+    /// Records a failed step, and returns the delay before the next.
     ///
     /// # Errors
-    /// When there is no next.
-    pub fn failed(
+    /// If there is no next step: the reason.
+    pub(crate) fn failed(
         &mut self,
         now: Instant,
         step: ReplyStep,
@@ -104,14 +103,9 @@ impl RequestRetry {
         if now + wait >= self.deadline { Err(self.timed_out()) } else { Ok(wait) }
     }
 
-    /// The time is over.
-    pub fn timed_out(&self) -> GiveUpReason {
+    /// Returns the reason for a passed deadline.
+    pub(crate) fn timed_out(&self) -> GiveUpReason {
         GiveUpReason::TimedOut { maybe_done: self.maybe_done }
-    }
-
-    /// When it is given up.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
     }
 }
 
@@ -175,7 +169,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever fails in whatever order: it is never sent while it may have been done, and it ends in time.
+        /// For any sequence of failures: the request is never sent while it may have been carried out, and it ends
+        /// in time.
         #[test]
         fn it_is_never_sent_in_doubt(before in any::<bool>(), troubles in proptest::collection::vec(0u8..4, 1..200)) {
             let start = Instant::now();

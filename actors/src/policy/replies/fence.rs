@@ -1,44 +1,44 @@
-//! Code fences: what is between them must stay code when a text is cut.
+//! Code fences: the text between them must stay code when it is split.
 
-/// The longest marks and the longest opening line that count as a fence: both are written again in every part.
+/// The maximum lengths of a fence's marks and of its opening line: both are repeated in every part.
 const LONGEST_MARKS: usize = 32;
 const LONGEST_LINE: usize = 200;
 
 /// An open fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fence {
-    /// The line that opened it, without its end.
+    /// The opening line, without its line end.
     pub(super) line: String,
-    /// What closes it.
+    /// The marks that close it.
     pub(super) marks: String,
 }
 
-/// The marks that a line begins with, and what is behind them; none when it is no fence.
+/// Splits a line into a fence's marks and the rest; none if it is not a fence.
 fn marks(line: &str) -> Option<(&str, &str)> {
     let text = line.trim_start_matches(' ');
     let mark = text.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-    let behind = text.trim_start_matches(mark);
-    let marks = &text[..text.len() - behind.len()];
+    let rest = text.trim_start_matches(mark);
+    let marks = &text[..text.len() - rest.len()];
     let fits = (3..=LONGEST_MARKS).contains(&marks.len()) && line.len() - text.len() <= 3;
-    (fits && line.len() <= LONGEST_LINE).then_some((marks, behind))
+    (fits && line.len() <= LONGEST_LINE).then_some((marks, rest))
 }
 
-/// Whether a line opens or closes a fence.
+/// True if the line opens or closes a fence.
 pub(super) fn is_fence(line: &str) -> bool {
     marks(line).is_some()
 }
 
-/// The fence that is open after a text that began with this one open.
+/// Returns the fence that is open after a text, given the one open before it.
 pub(super) fn open_after(text: &str, mut open: Option<Fence>) -> Option<Fence> {
     for line in text.lines() {
-        let Some((found, behind)) = marks(line) else { continue };
+        let Some((found, rest)) = marks(line) else { continue };
         match &open {
             Some(fence) => {
-                let closes = found.starts_with(&fence.marks) && behind.trim().is_empty();
+                let closes = found.starts_with(&fence.marks) && rest.trim().is_empty();
                 open = open.filter(|_| !closes);
             }
-            // Behind backticks there is none, or it is code within a line.
-            None if found.starts_with('`') && behind.contains('`') => {}
+            // A line with more backticks after the marks is inline code, not a fence.
+            None if found.starts_with('`') && rest.contains('`') => {}
             None => open = Some(Fence { line: line.to_owned(), marks: found.to_owned() }),
         }
     }

@@ -1,16 +1,14 @@
-//! Order within a channel, side by side across channels: at most one item of a lane is out at a time.
-
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
 };
 
-/// Items in lanes. Within a lane they go out one after the other, in the order they came; across lanes at most
-/// `max_in_flight` are out at once. It holds what it is given: its bound is the permits that items carry.
+/// A queue of items in lanes, one for each key. Items of a lane are taken in order and one at a time; across all
+/// lanes at most `max_in_flight` are out at once. It is not bounded itself: the permits that items carry are.
 #[derive(Debug)]
 pub struct KeyedQueue<K, T> {
     by_key: HashMap<K, Lane<T>>,
-    /// Lanes with an item to send and none out, oldest first.
+    /// Lanes with a waiting item and none out, in the order in which they became ready.
     ready: VecDeque<K>,
     max_in_flight: usize,
     in_flight: usize,
@@ -25,7 +23,7 @@ struct Lane<T> {
 }
 
 impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
-    /// Lanes of which at most `max_in_flight` items are out at once.
+    /// Creates a queue with at most `max_in_flight` items out at once.
     pub fn new(max_in_flight: usize) -> Self {
         Self {
             by_key: HashMap::new(),
@@ -36,12 +34,12 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         }
     }
 
-    /// From now on so many items may be out at once. What is out beyond it stays out.
+    /// Changes the maximum number of items out at once. Items that are out stay out.
     pub fn set_max_in_flight(&mut self, max_in_flight: usize) {
         self.max_in_flight = max_in_flight.max(1);
     }
 
-    /// Puts an item at the end of its lane.
+    /// Appends an item to its lane.
     pub fn push(&mut self, key: K, item: T) {
         self.waiting += 1;
         let lane = self.by_key.entry(key.clone()).or_insert_with(|| Lane {
@@ -55,7 +53,7 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         }
     }
 
-    /// Takes the next item that may go out.
+    /// Removes the next item that may go out.
     pub fn take(&mut self) -> Option<(K, T)> {
         if self.in_flight >= self.max_in_flight {
             return None;
@@ -69,7 +67,7 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         Some((key, item))
     }
 
-    /// The item of that lane is done with.
+    /// Completes the item of a lane that is out.
     pub fn complete(&mut self, key: &K) {
         let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.paused) else { return };
         self.in_flight -= 1;
@@ -81,13 +79,13 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         }
     }
 
-    /// The item of that lane comes back and is the next of it again.
+    /// Puts the item of a lane back, as its next item.
     pub fn requeue(&mut self, key: &K, item: T) {
         self.pause(key, item);
         self.resume(key);
     }
 
-    /// The item of that lane comes back, and its lane rests: it does not count as out, and nothing of it goes out.
+    /// Puts the item of a lane back and pauses the lane: nothing counts as out, and nothing more is taken from it.
     pub fn pause(&mut self, key: &K, item: T) {
         let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.out && !lane.paused) else { return };
         lane.items.push_front(item);
@@ -96,7 +94,7 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         self.in_flight -= 1;
     }
 
-    /// A lane that rests goes on.
+    /// Resumes a paused lane.
     pub fn resume(&mut self, key: &K) {
         let Some(lane) = self.by_key.get_mut(key).filter(|lane| lane.paused) else { return };
         lane.paused = false;
@@ -104,22 +102,22 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         self.ready.push_back(key.clone());
     }
 
-    /// Items that wait, in no particular order.
+    /// Iterates over the waiting items, in no particular order.
     pub fn waiting(&self) -> impl Iterator<Item = &T> {
         self.by_key.values().flat_map(|lane| &lane.items)
     }
 
-    /// How many items wait or are out.
+    /// Returns the number of items waiting or out.
     pub fn len(&self) -> usize {
         self.waiting + self.in_flight
     }
 
-    /// How many items are out.
+    /// Returns the number of items out.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// Whether nothing waits and nothing is out.
+    /// True if no item is waiting or out.
     pub fn is_empty(&self) -> bool {
         self.waiting == 0 && self.in_flight == 0
     }
@@ -165,7 +163,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the interleaving, each lane's items come out in order, each once, however often they come back.
+        /// In any interleaving, the items of each lane complete in order, once each, however often they are put
+        /// back.
         #[test]
         fn order_within_a_lane_always_holds(
             items in proptest::collection::vec(0u8..4, 1..60),

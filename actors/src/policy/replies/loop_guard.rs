@@ -1,30 +1,30 @@
-//! Hosted bots that answer each other for ever.
+//! A guard against hosted bots that answer each other endlessly.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{ChannelId, UserId};
 
-/// The channels in which posts are counted. Beyond it all counts begin anew: a loop is told a little later.
+/// The maximum number of counted channels. Beyond it all counts are reset: a loop is detected a little later.
 const MOST_CHANNELS: usize = 10_000;
 
-/// What follows for one post.
+/// The verdict on a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoopVerdict {
-    /// It may be made, and counts.
+pub(crate) enum LoopVerdict {
+    /// The post may be made, and is counted.
     Allow,
-    /// It is one too many.
+    /// The post exceeds the limit.
     Refuse {
-        /// It is the first since somebody else posted: to be told.
+        /// True for the first refusal since another user posted, which must be reported.
         first: bool,
     },
 }
 
-/// Counts the posts of one server's hosted bots in each channel, since somebody else posted there.
+/// Counts the consecutive posts of a server's hosted bots in each channel.
 ///
-/// An answer beyond the limit is refused. What answers nothing is counted and never refused: a bot that tells the news
-/// in a channel where nobody speaks is no loop.
+/// Answers beyond the limit are refused. Other posts are counted and never refused: a bot that posts news in a
+/// channel where no other user posts is not a loop.
 #[derive(Debug)]
-pub struct LoopGuard {
+pub(crate) struct LoopGuard {
     limit: u32,
     channels: HashMap<ChannelId, Count>,
     bots: HashSet<UserId>,
@@ -33,27 +33,27 @@ pub struct LoopGuard {
 #[derive(Debug, Default)]
 struct Count {
     posts: u32,
-    told: bool,
+    reported: bool,
 }
 
 impl LoopGuard {
-    /// A guard that lets so many through; 0 lets all through.
-    pub fn new(limit: u32) -> Self {
+    /// Creates a guard with a limit; 0 allows everything.
+    pub(crate) fn new(limit: u32) -> Self {
         Self { limit, channels: HashMap::new(), bots: HashSet::new() }
     }
 
-    /// How many it lets through.
-    pub fn limit(&self) -> u32 {
+    /// Returns the limit.
+    pub(crate) fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// The operator set another limit. What was counted stays counted.
-    pub fn set_limit(&mut self, limit: u32) {
+    /// Changes the limit. Counts are kept.
+    pub(crate) fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
     }
 
-    /// A hosted bot is about to post.
-    pub fn record_post(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
+    /// Counts a post that a hosted bot is about to make.
+    pub(crate) fn record_post(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
         if self.limit == 0 {
             return LoopVerdict::Allow;
         }
@@ -63,33 +63,33 @@ impl LoopGuard {
         }
         let count = self.channels.entry(channel.clone()).or_default();
         if is_answer && count.posts >= self.limit {
-            return LoopVerdict::Refuse { first: !std::mem::replace(&mut count.told, true) };
+            return LoopVerdict::Refuse { first: !std::mem::replace(&mut count.reported, true) };
         }
         count.posts = count.posts.saturating_add(1);
         LoopVerdict::Allow
     }
 
-    /// A post that was counted was not made after all.
-    pub fn undo(&mut self, channel: &ChannelId) {
+    /// Removes a counted post that was not made.
+    pub(crate) fn undo(&mut self, channel: &ChannelId) {
         if let Some(count) = self.channels.get_mut(channel) {
             count.posts = count.posts.saturating_sub(1);
         }
     }
 
-    /// Somebody's post is handed over.
-    pub fn post_received(&mut self, channel: &ChannelId, author: &UserId) {
+    /// Records a delivered post: one by any other user resets the channel's count.
+    pub(crate) fn post_received(&mut self, channel: &ChannelId, author: &UserId) {
         if !self.bots.contains(author) {
             self.channels.remove(channel);
         }
     }
 
-    /// Whether it counts in a channel.
-    pub fn is_counting(&self, channel: &ChannelId) -> bool {
+    /// True if the channel has a count.
+    pub(crate) fn is_counting(&self, channel: &ChannelId) -> bool {
         self.channels.contains_key(channel)
     }
 
-    /// The channels that it counts in.
-    pub fn channel_count(&self) -> usize {
+    /// Returns the number of channels with a count.
+    pub(crate) fn channel_count(&self) -> usize {
         self.channels.len()
     }
 }
@@ -110,9 +110,17 @@ mod tests {
         assert_eq!(guard.record_post(&town, &ping, true), LoopVerdict::Allow);
         assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: true });
         guard.post_received(&town, &ping);
-        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: false }, "told once");
+        assert_eq!(
+            guard.record_post(&town, &echo, true),
+            LoopVerdict::Refuse { first: false },
+            "reported once"
+        );
         assert_eq!(guard.record_post(&other, &echo, true), LoopVerdict::Allow, "another channel");
-        assert_eq!(guard.record_post(&town, &ping, false), LoopVerdict::Allow, "news are no answer");
+        assert_eq!(
+            guard.record_post(&town, &ping, false),
+            LoopVerdict::Allow,
+            "a post that is not an answer"
+        );
         guard.post_received(&town, &ana);
         assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
         guard.undo(&town);
@@ -123,7 +131,7 @@ mod tests {
     }
 
     proptest! {
-        /// Never more answers in a row than the limit, whoever posts in whatever order.
+        /// In any order of posts, no more consecutive answers than the limit are allowed.
         #[test]
         fn never_more_in_a_row_than_the_limit(
             limit in 1u32..5,
@@ -131,11 +139,11 @@ mod tests {
         ) {
             let mut guard = LoopGuard::new(limit);
             let mut rows = [0u32; 2];
-            for (who, place) in moves {
-                let channel = ChannelId::from(["town", "other"][usize::from(place)]);
-                let user = UserId::from(["ping", "echo", "ana"][usize::from(who)]);
-                let row = &mut rows[usize::from(place)];
-                if who == 2 {
+            for (user_index, channel_index) in moves {
+                let channel = ChannelId::from(["town", "other"][usize::from(channel_index)]);
+                let user = UserId::from(["ping", "echo", "ana"][usize::from(user_index)]);
+                let row = &mut rows[usize::from(channel_index)];
+                if user_index == 2 {
                     guard.post_received(&channel, &user);
                     *row = 0;
                 } else if guard.record_post(&channel, &user, true) == LoopVerdict::Allow {

@@ -1,21 +1,19 @@
-//! Whether an account may speak, by the state that it is in.
-
 use crate::model::AccountState;
 
-/// Whether an account may speak.
+/// The permission of an account to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendPermission {
-    /// The server has welcomed it.
+pub(crate) enum SendPermission {
+    /// The server has welcomed the account.
     Granted,
-    /// Not now: it may be welcomed later.
+    /// The account may be welcomed later.
     Pending,
-    /// Not until somebody starts it.
+    /// The account is stopped until the operator starts it.
     Denied,
 }
 
-/// Whether an account may speak. While the host parts, what was heard is still answered: a stopped account may speak
-/// then, with the token that it was welcomed with.
-pub fn send_permission(state: AccountState, draining: bool) -> SendPermission {
+/// Returns an account's permission to send. While the host shuts down, received events are still answered: a
+/// stopped account may then send with the token that was last accepted.
+pub(crate) fn send_permission(state: AccountState, draining: bool) -> SendPermission {
     use AccountState as S;
     match state {
         S::CatchingUp | S::Ready | S::Stalled | S::Stopping => SendPermission::Granted,

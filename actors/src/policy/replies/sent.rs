@@ -1,5 +1,3 @@
-//! What is known to have been posted already.
-
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -7,42 +5,42 @@ use std::{
 
 use crate::model::{ChannelId, PostId};
 
-/// The keys that one account remembers: many times what it answers between the hand-over of an event and its
-/// acknowledgement. What is forgotten is looked for again.
+/// The maximum number of keys remembered per account: many times the answers that it sends between the delivery of
+/// an event and its acknowledgement. A forgotten key is searched for again.
 const MOST_KEYS: usize = 4_096;
 
-/// The channels of which one account remembers how far it has looked. Beyond it all are forgotten, and looked at
-/// again.
+/// The maximum number of searched channels remembered per account. Beyond it all are forgotten and searched again.
 const MOST_CHANNELS: usize = 4_096;
 
-/// The keys of what one account has posted, and from when on they are all known.
+/// The keys of an account's posts, and the times since which they are complete.
 ///
-/// Nobody else posts for the account, so that a channel need be looked at once: from then on what was posted is
-/// remembered. Its first answer in a channel costs a request more, and no other, also when hundreds of events come
-/// again after a kill.
+/// Only this host posts as the account, so each channel is searched once: later posts are remembered. The first
+/// answer in a channel costs one extra request and no other does, even if hundreds of events are redelivered after
+/// a kill.
 #[derive(Debug, Default)]
-pub struct SentKeys {
+pub(crate) struct SentKeys {
     posts: HashMap<Arc<str>, (ChannelId, PostId)>,
-    /// The keys, the oldest first.
+    /// The keys, oldest first.
     order: VecDeque<Arc<str>>,
-    /// All keys of posts of a channel from that server time on are in `posts`.
+    /// The server time for each channel from which all its keys are in `posts`.
     known_from: HashMap<ChannelId, i64>,
 }
 
 impl SentKeys {
-    /// The post that has the key.
-    pub fn find(&self, key: &str) -> Option<&PostId> {
+    /// Returns the post with the key.
+    pub(crate) fn find(&self, key: &str) -> Option<&PostId> {
         self.posts.get(key).map(|(_, post)| post)
     }
 
-    /// Whether a post with a key that is not known may be there, being no older than `oldest`, in server milliseconds.
-    pub fn may_contain(&self, channel: &ChannelId, oldest: Option<i64>) -> bool {
+    /// True if a post with an unknown key may exist, given that it is not older than `oldest`, in server
+    /// milliseconds.
+    pub(crate) fn may_contain(&self, channel: &ChannelId, oldest: Option<i64>) -> bool {
         let known = self.known_from.get(channel);
         known.is_none_or(|from| oldest.is_some_and(|oldest| oldest < *from))
     }
 
-    /// A channel was looked at: these are all keyed posts of the account from that server time on.
-    pub fn channel_searched(&mut self, channel: &ChannelId, from: i64, found: Vec<(String, PostId)>) {
+    /// Records a search of a channel: all keyed posts of the account from the server time on.
+    pub(crate) fn channel_searched(&mut self, channel: &ChannelId, from: i64, found: Vec<(String, PostId)>) {
         if self.known_from.len() >= MOST_CHANNELS && !self.known_from.contains_key(channel) {
             self.known_from.clear();
         }
@@ -53,8 +51,8 @@ impl SentKeys {
         }
     }
 
-    /// Something was posted.
-    pub fn insert(&mut self, channel: &ChannelId, key: &str, post: PostId) {
+    /// Records a post.
+    pub(crate) fn insert(&mut self, channel: &ChannelId, key: &str, post: PostId) {
         let key: Arc<str> = key.into();
         if self.posts.insert(key.clone(), (channel.clone(), post)).is_none() {
             self.order.push_back(key);

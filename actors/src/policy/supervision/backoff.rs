@@ -1,64 +1,64 @@
-//! Growing delays: the one file that knows the crate `backoff`.
+//! Growing delays, based on the crate `backoff`.
 
 use std::time::Duration;
 
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff as _};
 
-/// What a series of growing delays is made of: it begins at `min`, doubles, and stays at `max`; each delay is
-/// then moved by at most `random_factor` of itself, up or down.
+/// The parameters of a series of growing delays: it starts at `min`, doubles up to `max`, and each delay varies by
+/// at most `random_factor` of itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Delays {
     /// The first delay.
     pub min: Duration,
     /// The longest delay, before jitter.
     pub max: Duration,
-    /// The share, from 0 to 1, by which a delay may be shorter or longer.
+    /// The fraction, from 0 to 1, by which a delay may be shorter or longer.
     pub random_factor: f64,
 }
 
-/// By how much a delay grows over the one before it.
+/// The factor between one delay and the next.
 const FACTOR: u32 = 2;
 
 impl Delays {
-    /// The `n`th delay (from 0) before jitter.
+    /// Returns the `n`th delay (from 0), before jitter.
     pub fn nth(&self, n: u32) -> Duration {
         let grown = FACTOR.checked_pow(n).and_then(|times| self.min.checked_mul(times));
         grown.map_or(self.max, |delay| delay.min(self.max))
     }
 
-    /// The sum of the first `n` delays, each with the greatest jitter.
+    /// Returns the sum of the first `n` delays, each with the maximum jitter.
     pub fn longest_sum(&self, n: u32) -> Duration {
         let sum: f64 = (0..n).map(|i| self.nth(i).as_secs_f64()).sum();
         Duration::try_from_secs_f64(sum * (1.0 + self.random_factor)).unwrap_or(Duration::MAX)
     }
 }
 
-/// A series of growing delays without an end.
+/// An endless series of growing delays.
 #[derive(Debug)]
 pub struct Backoff {
     series: ExponentialBackoff,
 }
 
 impl Backoff {
-    /// A series at its start.
+    /// Creates a series at its start.
     pub fn new(delays: Delays) -> Self {
         let series = ExponentialBackoffBuilder::new()
             .with_initial_interval(delays.min)
             .with_max_interval(delays.max)
             .with_multiplier(f64::from(FACTOR))
             .with_randomization_factor(delays.random_factor)
-            // The default ends a series after 15 minutes: a bot would stay away for ever.
+            // The default ends a series after 15 minutes: a bot would never return.
             .with_max_elapsed_time(None)
             .build();
         Self { series }
     }
 
-    /// The next delay.
+    /// Returns the next delay.
     pub fn next_delay(&mut self) -> Duration {
         self.series.next_backoff().unwrap_or(self.series.max_interval)
     }
 
-    /// Goes back to the start.
+    /// Restarts the series.
     pub fn reset(&mut self) {
         self.series.reset();
     }

@@ -1,56 +1,55 @@
-//! The restart budget: a sliding window of charged endings, and a breaker with a half-open phase.
-
 use std::time::Duration;
 use std::{collections::VecDeque, time::Instant};
 
 use super::restart_policy::RestartSettings;
 
-/// What a charge led to.
+/// The result of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargeOutcome {
-    /// The account may go on.
+    /// The account may restart.
     Allowed,
-    /// The account rests for so long.
+    /// The account rests for the given time.
     Tripped(Duration),
 }
 
-/// Where the breaker stands.
+/// The state of a budget's circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
     /// Charges are counted in the window.
     Closed,
-    /// Resting, for the cooldown given, from the charge at the moment given.
+    /// The account rests.
     Tripped {
         /// The length of the rest.
         cooldown: Duration,
-        /// The charge that tripped.
+        /// The time of the charge that tripped it.
         by: Instant,
     },
-    /// Trying again: the next charge trips at once, with twice the cooldown given.
+    /// The account is on trial: the next charge trips it at once, with twice the cooldown.
     HalfOpen {
-        /// The last rest.
+        /// The length of the last rest.
         cooldown: Duration,
-        /// The charge that led to it.
+        /// The time of the charge that led to it.
         by: Instant,
     },
 }
 
-/// The restart budget of one account.
+/// The restart budget of one account: a sliding window of charged endings, and a circuit breaker with a half-open
+/// state.
 #[derive(Debug)]
 pub struct Budget {
     max_restarts: u32,
     within: Duration,
     cooldown: Duration,
     max_cooldown: Duration,
-    /// Charges in the window, oldest first; never more than `max_restarts + 1`, for the last of them trips.
+    /// The charges in the window, oldest first; at most `max_restarts + 1`, because the last of them trips.
     charges: VecDeque<Instant>,
     phase: BreakerState,
-    /// The phase before the trip, to go back to when its charge is taken back.
+    /// The state before the trip, restored if its charge is refunded.
     before_trip: BreakerState,
 }
 
 impl Budget {
-    /// A whole budget.
+    /// Creates a full budget.
     pub fn new(settings: &RestartSettings) -> Self {
         Self {
             max_restarts: settings.max_restarts,
@@ -63,7 +62,7 @@ impl Budget {
         }
     }
 
-    /// The operator set other limits. What was charged stays charged, and a rest that has begun keeps its length.
+    /// Changes the limits. Charges are kept, and a rest that has begun keeps its length.
     pub fn configure(&mut self, settings: &RestartSettings) {
         self.max_restarts = settings.max_restarts;
         self.within = settings.within;
@@ -71,18 +70,18 @@ impl Budget {
         self.max_cooldown = settings.max_cooldown;
     }
 
-    /// Where the breaker stands.
+    /// Returns the state of the circuit breaker.
     pub fn breaker_state(&self) -> BreakerState {
         self.phase
     }
 
-    /// Charged endings in the window.
+    /// Returns the number of charged endings in the window.
     pub fn used(&mut self, now: Instant) -> u32 {
         self.forget(now);
         u32::try_from(self.charges.len()).unwrap_or(u32::MAX)
     }
 
-    /// Charged endings that may still follow before the account trips.
+    /// Returns the number of charged endings that may still follow before the account trips.
     pub fn remaining(&mut self, now: Instant) -> u32 {
         match self.phase {
             BreakerState::Closed => self.max_restarts.saturating_sub(self.used(now)),
@@ -100,7 +99,7 @@ impl Budget {
             }
             BreakerState::Closed => self.cooldown,
             BreakerState::HalfOpen { cooldown, .. } => cooldown.saturating_mul(2).min(self.max_cooldown),
-            // Nothing runs while it rests; an ending that comes late changes nothing.
+            // Nothing runs during a rest; a late ending changes nothing.
             BreakerState::Tripped { cooldown, .. } => return ChargeOutcome::Tripped(cooldown),
         };
         self.before_trip = self.phase;
@@ -108,35 +107,35 @@ impl Budget {
         ChargeOutcome::Tripped(cooldown)
     }
 
-    /// The rest is over: the next charge trips at once.
+    /// Ends the rest: the next charge trips at once.
     pub fn cooled_down(&mut self) {
         if let BreakerState::Tripped { cooldown, by } = self.phase {
             self.phase = BreakerState::HalfOpen { cooldown, by };
         }
     }
 
-    /// A Connection was ready for `reset_after`: a half-open budget is whole again.
+    /// Restores a half-open budget after a Connection was ready for `reset_after`.
     pub fn settled(&mut self) {
         if let BreakerState::HalfOpen { .. } = self.phase {
             self.reset();
         }
     }
 
-    /// Takes back the charge of that moment: it was not the account's fault. Says whether that undid a trip.
+    /// Refunds the charge made at the given time. Returns true if that undid a trip.
     pub fn refund(&mut self, charged_at: Instant) -> bool {
-        let Some(place) = self.charges.iter().position(|at| *at == charged_at) else { return false };
-        self.charges.remove(place);
+        let Some(index) = self.charges.iter().position(|at| *at == charged_at) else { return false };
+        self.charges.remove(index);
         match self.phase {
             BreakerState::Tripped { by, .. } if by == charged_at => {
                 self.phase = self.before_trip;
                 true
             }
-            // Somebody was quicker and had it try again.
+            // The account was put on trial before the refund.
             BreakerState::HalfOpen { by, .. } if by == charged_at => {
                 self.phase = self.before_trip;
                 false
             }
-            // Another charge tripped it, and with this one gone there were not too many.
+            // Refunding this charge brings the count back under the limit, so the trip is undone.
             BreakerState::Tripped { .. }
                 if self.before_trip == BreakerState::Closed
                     && self.charges.len() <= self.max_restarts as usize =>
@@ -148,7 +147,7 @@ impl Budget {
         }
     }
 
-    /// Gives the whole budget back.
+    /// Restores the full budget.
     pub fn reset(&mut self) {
         self.charges.clear();
         self.phase = BreakerState::Closed;
@@ -156,11 +155,11 @@ impl Budget {
     }
 
     fn forget(&mut self, now: Instant) {
-        // A charge as old as the window is outside it.
+        // A charge exactly as old as the window is outside it.
         while self.charges.front().is_some_and(|at| now.saturating_duration_since(*at) >= self.within) {
             self.charges.pop_front();
         }
-        // More than these cannot matter, and a rest is not counted.
+        // More charges than these cannot matter, and none is counted during a rest.
         while self.charges.len() > self.max_restarts as usize + 1 {
             self.charges.pop_front();
         }

@@ -1,59 +1,59 @@
-//! The table of endings: what each [`CloseReason`] costs, and what follows.
+//! The consequence and the cost of each [`CloseReason`].
 
 use std::time::Duration;
 
 use crate::model::CloseReason;
 
-/// How a Connection fared until it ended.
+/// The circumstances of a Connection's end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunSummary {
-    /// For how long it was ready, without the time in which our own reading was paused; `None` when it never was.
-    pub ready_for: Option<Duration>,
-    /// Whether our own reading was paused when it ended, or just before: a slow sink, not the server, is the cause.
-    pub reading_paused: bool,
-    /// Whether the server dropped others with it, or is down: not this account's fault.
-    pub common_cause: bool,
+pub(crate) struct RunSummary {
+    /// The time for which it was ready, excluding pauses of our own reading; `None` if it never was.
+    pub(crate) ready_for: Option<Duration>,
+    /// True if our own reading was paused at the end or just before: the cause is a slow sink, not the server.
+    pub(crate) reading_paused: bool,
+    /// True if the server dropped other accounts too, or is down: the account is not to blame.
+    pub(crate) common_cause: bool,
 }
 
-/// Whether an ending is charged to the restart budget.
+/// The rule by which an ending is charged to the restart budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChargeRule {
+pub(crate) enum ChargeRule {
     /// Never.
     Never,
-    /// When it was ready for less than `reset_after`: the account flaps.
+    /// If the Connection was ready for less than `reset_after`: the account is flapping.
     IfFlapping,
     /// Always.
     Always,
 }
 
-/// What follows an ending.
+/// The consequence of an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consequence {
-    /// The account stops until somebody starts it.
+pub(crate) enum Consequence {
+    /// Stop until the operator starts the account.
     Stop,
-    /// A fresh Connection at once.
+    /// Start a new Connection at once.
     RestartNow,
-    /// A fresh Connection after `min_backoff`, doubling while such endings follow each other; never by resume.
+    /// Start a new Connection after `min_backoff`, doubling while such endings follow each other; never resume.
     Recycle,
-    /// Asked slowly: blocked.
+    /// Poll slowly as blocked.
     PollBlocked,
-    /// Asked slowly: misconfigured.
+    /// Poll slowly as misconfigured.
     PollMisconfigured,
-    /// A fresh Connection after a growing delay.
+    /// Start a new Connection after a growing delay.
     Backoff {
-        /// What it costs.
+        /// The rule by which the ending is charged.
         charge: ChargeRule,
-        /// Whether the next may resume.
+        /// True if the next Connection may resume.
         resume: bool,
-        /// The least to wait, as the server asked.
+        /// The minimum wait that the server asked for.
         at_least: Option<Duration>,
     },
-    /// The account moves to another Arbiter, at once.
+    /// Move the account to another Arbiter at once.
     MoveArbiter,
 }
 
-/// What follows from an ending.
-pub fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence {
+/// Returns the consequence of an ending.
+pub(crate) fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence {
     use CloseReason as R;
     match reason {
         R::OperatorStop | R::Removed | R::Shutdown | R::IdentityChanged { .. } => Consequence::Stop,

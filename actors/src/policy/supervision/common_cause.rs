@@ -1,34 +1,32 @@
-//! Whether drops are one account's own fault or the server's: many fell together, or the server is down.
-
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::Hash,
     time::{Duration, Instant},
 };
 
-/// Drops this close together belong together.
+/// Drops within this time belong together.
 const WINDOW: Duration = Duration::from_secs(10);
-/// For so long drops are remembered: a knock that swallows packets takes its whole timeout to fail, and only then is
-/// the server known to be down.
+/// The time for which drops are remembered: a probe whose packets are lost takes its whole timeout to fail, and
+/// only then is the server known to be down.
 const KEPT: Duration = Duration::from_secs(120);
-/// Fewer than these never prove a common cause.
+/// The minimum number of drops with a common cause.
 const LEAST: usize = 3;
-/// More than one in so many of the ready accounts.
+/// The reciprocal of the share of ready accounts that must drop.
 const SHARE: usize = 5;
 
-/// The drops of one server's ready accounts.
+/// A detector of drops with a common cause: many accounts of a server dropped together, or the server is down.
 ///
-/// Each drop is counted once: ten thousand that fall together must not be counted anew for each.
+/// Each drop is counted incrementally: ten thousand simultaneous drops must not be counted anew for each.
 #[derive(Debug)]
 pub struct CommonCause<K> {
     ready: HashSet<K>,
-    /// The drops of the window, oldest first.
-    lately: VecDeque<(K, Instant)>,
-    /// How many of them are each account's.
-    fallen: HashMap<K, usize>,
-    /// How many of the fallen are ready again.
-    back: usize,
-    /// Drops that were not excused, oldest first.
+    /// The drops within the window, oldest first.
+    recent: VecDeque<(K, Instant)>,
+    /// The number of those drops for each account.
+    by_account: HashMap<K, usize>,
+    /// The number of accounts in `by_account` that are ready again.
+    recovered: usize,
+    /// The drops that were not excused, oldest first.
     unexcused: VecDeque<(K, Instant)>,
     down: bool,
 }
@@ -37,9 +35,9 @@ impl<K> Default for CommonCause<K> {
     fn default() -> Self {
         Self {
             ready: HashSet::new(),
-            lately: VecDeque::new(),
-            fallen: HashMap::new(),
-            back: 0,
+            recent: VecDeque::new(),
+            by_account: HashMap::new(),
+            recovered: 0,
             unexcused: VecDeque::new(),
             down: false,
         }
@@ -47,50 +45,50 @@ impl<K> Default for CommonCause<K> {
 }
 
 impl<K: Clone + Eq + Hash> CommonCause<K> {
-    /// An account became ready.
-    pub fn ready(&mut self, who: K) {
-        let fell = self.fallen.contains_key(&who);
-        if self.ready.insert(who) && fell {
-            self.back += 1;
+    /// Records that an account became ready.
+    pub fn ready(&mut self, account: K) {
+        let dropped_before = self.by_account.contains_key(&account);
+        if self.ready.insert(account) && dropped_before {
+            self.recovered += 1;
         }
     }
 
-    /// An account is ready no longer, for a reason of its own.
-    pub fn ended(&mut self, who: &K) {
-        if self.ready.remove(who) && self.fallen.contains_key(who) {
-            self.back -= 1;
+    /// Records that an account is no longer ready for a reason of its own.
+    pub fn ended(&mut self, account: &K) {
+        if self.ready.remove(account) && self.by_account.contains_key(account) {
+            self.recovered -= 1;
         }
     }
 
-    /// A ready account was dropped. Gives back the drops that turn out to have a common cause: who, and when; each
-    /// once.
-    pub fn dropped(&mut self, now: Instant, who: K) -> Vec<(K, Instant)> {
+    /// Records the drop of a ready account. Returns the accounts and times of drops that have a common cause, each
+    /// drop once.
+    pub fn dropped(&mut self, now: Instant, account: K) -> Vec<(K, Instant)> {
         self.forget(now);
-        self.ended(&who);
-        *self.fallen.entry(who.clone()).or_default() += 1;
-        self.lately.push_back((who.clone(), now));
-        self.unexcused.push_back((who, now));
-        // One that fell and is ready again is one account.
-        let (fallen, still) = (self.fallen.len(), self.ready.len() - self.back);
-        if self.down || (fallen >= LEAST && fallen * SHARE > still + fallen) {
+        self.ended(&account);
+        *self.by_account.entry(account.clone()).or_default() += 1;
+        self.recent.push_back((account.clone(), now));
+        self.unexcused.push_back((account, now));
+        // An account that dropped and is ready again counts once.
+        let (dropped, still_ready) = (self.by_account.len(), self.ready.len() - self.recovered);
+        if self.down || (dropped >= LEAST && dropped * SHARE > still_ready + dropped) {
             return self.excuse(now);
         }
         Vec::new()
     }
 
-    /// The server was found down, by a knock that began then: all that fell with it is excused, and so is what falls
-    /// until it is up.
+    /// Records an outage, detected by a probe that started at `since`. Excuses the drops around that time, and all
+    /// further drops until the server is up.
     pub fn server_down(&mut self, since: Instant) -> Vec<(K, Instant)> {
         self.down = true;
         self.excuse(since)
     }
 
-    /// The server answers again.
+    /// Records that the server answers again.
     pub fn server_up(&mut self) {
         self.down = false;
     }
 
-    /// Excuses what fell within the window before that moment, and after it.
+    /// Returns the drops within the window before the moment, and after it.
     fn excuse(&mut self, moment: Instant) -> Vec<(K, Instant)> {
         let (old, excused) = std::mem::take(&mut self.unexcused)
             .into_iter()
@@ -100,12 +98,12 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
     }
 
     fn forget(&mut self, now: Instant) {
-        while let Some((who, _)) = pop_older(&mut self.lately, now, WINDOW) {
-            let Some(drops) = self.fallen.get_mut(&who) else { continue };
+        while let Some((account, _)) = pop_older(&mut self.recent, now, WINDOW) {
+            let Some(drops) = self.by_account.get_mut(&account) else { continue };
             *drops -= 1;
             if *drops == 0 {
-                self.fallen.remove(&who);
-                self.back -= usize::from(self.ready.contains(&who));
+                self.by_account.remove(&account);
+                self.recovered -= usize::from(self.ready.contains(&account));
             }
         }
         while pop_older(&mut self.unexcused, now, KEPT).is_some() {}
@@ -125,14 +123,14 @@ mod tests {
 
     #[test]
     fn more_than_a_fifth_and_at_least_three_is_common() {
-        // (drops, others still ready, common?)
+        // (drops, other accounts still ready, has a common cause)
         for (drops, ready, common) in
             [(2, 0, false), (3, 0, true), (3, 11, true), (3, 12, false), (4, 15, true)]
         {
             let mut cause = CommonCause::default();
-            (0..drops + ready).for_each(|who| cause.ready(who));
+            (0..drops + ready).for_each(|account| cause.ready(account));
             let now = Instant::now();
-            let excused: usize = (0..drops).map(|who| cause.dropped(now, who).len()).sum();
+            let excused: usize = (0..drops).map(|account| cause.dropped(now, account).len()).sum();
             assert_eq!(excused > 0, common, "{drops} of {}", drops + ready);
             assert_eq!(excused, if common { drops } else { 0 }, "earlier drops are excused with the last");
         }
@@ -141,11 +139,11 @@ mod tests {
     #[test]
     fn one_that_fell_and_is_ready_again_counts_once() {
         let mut cause = CommonCause::default();
-        (0..14).for_each(|who| cause.ready(who));
+        (0..14).for_each(|account| cause.ready(account));
         let now = Instant::now();
-        for who in 0..2 {
-            assert!(cause.dropped(now, who).is_empty());
-            cause.ready(who);
+        for account in 0..2 {
+            assert!(cause.dropped(now, account).is_empty());
+            cause.ready(account);
         }
         assert_eq!(cause.dropped(now, 2).len(), 3, "three of fourteen");
     }
@@ -153,10 +151,10 @@ mod tests {
     #[test]
     fn one_that_ended_for_a_reason_of_its_own_is_ready_no_longer() {
         let mut cause = CommonCause::default();
-        (0..20).for_each(|who| cause.ready(who));
-        (3..20).for_each(|who| cause.ended(&who));
+        (0..20).for_each(|account| cause.ready(account));
+        (3..20).for_each(|account| cause.ended(&account));
         let now = Instant::now();
-        assert_eq!((0..3).map(|who| cause.dropped(now, who).len()).sum::<usize>(), 3);
+        assert_eq!((0..3).map(|account| cause.dropped(now, account).len()).sum::<usize>(), 3);
     }
 
     #[test]
@@ -194,11 +192,11 @@ mod tests {
     #[test]
     fn ten_thousand_that_fall_together_are_counted_once_each() {
         let mut cause = CommonCause::default();
-        (0..10_000).for_each(|who| cause.ready(who));
+        (0..10_000).for_each(|account| cause.ready(account));
         let now = Instant::now();
-        let excused: usize = (0..10_000).map(|who| cause.dropped(now, who).len()).sum();
+        let excused: usize = (0..10_000).map(|account| cause.dropped(now, account).len()).sum();
         assert_eq!(excused, 10_000);
-        (0..10_000).for_each(|who| cause.ready(who));
+        (0..10_000).for_each(|account| cause.ready(account));
         assert!(cause.dropped(now + 60 * SECOND, 1).is_empty(), "all of that is forgotten");
     }
 }

@@ -1,43 +1,42 @@
-//! For how long an account may have heard nothing.
-
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::{CloseClass, CloseReason};
 
-/// Measures for how long an account may have heard nothing after it was changed, or its socket was found deaf.
+/// A timer that measures for how long an account may have received nothing, after it was changed or its socket was
+/// found deaf.
 ///
-/// It begins with the last change of the account that the server dates (`update_at`): of a cycle that is the enabling, so
-/// that the time in which the account was disabled is left out. Where there was no change, as when only the session is
-/// gone, it begins when the socket was found deaf, which is too late by what the witness took. It ends when the account is
-/// ready. The server's clock begins it and ours ends it: what they differ by is part of it, but it is never longer than
-/// since the account was last ready.
+/// It starts with the last change of the account that the server dates (`update_at`): in a disable and enable that
+/// is the enable, so the disabled time is excluded. Without a change, for example if only the session was revoked,
+/// it starts when the socket was found deaf, which is late by the detection time. It ends when the account is
+/// ready. The start is in server time and the end in ours, so their difference is included, but the result never
+/// exceeds the time since the account was last ready.
 #[derive(Debug, Default)]
-pub struct DeafTimer {
-    /// `update_at` of the last Connection that was ready.
+pub(crate) struct DeafTimer {
+    /// The `update_at` of the last ready Connection.
     baseline: Option<i64>,
-    /// When that was ready.
+    /// The time at which that Connection was ready.
     ready_at: Option<SystemTime>,
-    /// When a socket was found deaf.
+    /// The time at which a socket was first found deaf.
     found_at: Option<SystemTime>,
 }
 
 impl DeafTimer {
-    /// A Connection ended.
-    pub fn ended(&mut self, now: SystemTime, reason: &CloseReason) {
+    /// Records the end of a Connection.
+    pub(crate) fn ended(&mut self, now: SystemTime, reason: &CloseReason) {
         if reason.class() == CloseClass::Recycle {
             self.found_at.get_or_insert(now);
         }
     }
 
-    /// A Connection that was born with this `update_at` is ready. Tells how long the account may have heard nothing, if it
-    /// was changed or found deaf since it was last ready.
-    pub fn ready(&mut self, now: SystemTime, update_at: i64) -> Option<Duration> {
+    /// Records that a Connection with this `update_at` is ready. Returns the time for which the account may have
+    /// received nothing, if it was changed or found deaf since it was last ready.
+    pub(crate) fn ready(&mut self, now: SystemTime, update_at: i64) -> Option<Duration> {
         let before = self.baseline.replace(update_at);
         let last_ready = self.ready_at.replace(now);
         let found = self.found_at.take();
         let touched = before.is_some_and(|before| before != update_at).then(|| server_time(update_at));
-        let begun = touched.or(found)?.max(last_ready.unwrap_or(UNIX_EPOCH));
-        Some(now.duration_since(begun).unwrap_or_default())
+        let start = touched.or(found)?.max(last_ready.unwrap_or(UNIX_EPOCH));
+        Some(now.duration_since(start).unwrap_or_default())
     }
 }
 

@@ -1,5 +1,3 @@
-//! What to do after each ending of one account's Connections: budget, delays and slow asking together.
-
 use std::time::{Duration, Instant};
 
 use crate::model::CloseReason;
@@ -8,72 +6,72 @@ use crate::policy::{
     consequence, gate::MAX_PAUSE,
 };
 
-/// How slowly a server is asked whether a blocked or misconfigured account may connect again.
-const ASKING: Delays =
+/// The intervals at which a server is polled for a blocked or misconfigured account.
+const POLL_DELAYS: Delays =
     Delays { min: Duration::from_secs(5), max: Duration::from_secs(300), random_factor: 0.2 };
 
-/// What to do after an ending.
+/// The action to take after an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestartDecision {
-    /// Nothing, until somebody starts the account.
+pub(crate) enum RestartDecision {
+    /// Do nothing until the operator starts the account.
     Stop,
-    /// A new Connection after the delay.
+    /// Start a new Connection after the delay.
     Start {
         /// The delay.
         after: Duration,
-        /// Whether it may resume.
+        /// True if it may resume.
         resume: bool,
-        /// Whether the ending was charged, at this moment.
+        /// The time of the charge, if the ending was charged.
         charged: Option<Instant>,
     },
-    /// A new Connection at once, on another Arbiter.
+    /// Start a new Connection at once, on another Arbiter.
     MoveArbiter,
-    /// Blocked: ask again after the delay.
+    /// Poll as blocked after the delay.
     PollBlocked(Duration),
-    /// Misconfigured: ask again after the delay.
+    /// Poll as misconfigured after the delay.
     PollMisconfigured(Duration),
-    /// The budget is spent: rest for so long, then try half-open.
+    /// Rest, because the budget is exhausted; then try half-open.
     Trip {
-        /// The rest.
+        /// The length of the rest.
         cooldown: Duration,
-        /// When the ending was charged.
+        /// The time of the charge.
         charged: Instant,
     },
 }
 
-/// The memory that one account's restarts are decided from.
+/// The state from which an account's restarts are decided: budget, delays and slow polls.
 #[derive(Debug)]
-pub struct RestartTracker {
+pub(crate) struct RestartTracker {
     policy: RestartPolicy,
     budget: Budget,
     backoff: Backoff,
-    /// Delays of recycles that follow each other.
+    /// The delays of consecutive recycles.
     recycling: Backoff,
-    asking: Backoff,
+    polling: Backoff,
 }
 
 impl RestartTracker {
-    /// A tracker with a whole budget.
-    pub fn new(policy: RestartPolicy) -> Self {
+    /// Creates a tracker with a full budget.
+    pub(crate) fn new(policy: RestartPolicy) -> Self {
         let budget = Budget::new(policy.settings());
         let [backoff, recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
-        Self { policy, budget, backoff, recycling, asking: Backoff::new(ASKING) }
+        Self { policy, budget, backoff, recycling, polling: Backoff::new(POLL_DELAYS) }
     }
 
-    /// The operator set another policy: what was charged stays charged, and delays begin anew.
-    pub fn configure(&mut self, policy: RestartPolicy) {
+    /// Changes the policy: charges are kept, and delays start over.
+    pub(crate) fn configure(&mut self, policy: RestartPolicy) {
         self.budget.configure(policy.settings());
         [self.backoff, self.recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
         self.policy = policy;
     }
 
-    /// Takes note of an ending and says what to do.
-    pub fn ended(&mut self, now: Instant, reason: &CloseReason, run: RunSummary) -> RestartDecision {
+    /// Records an ending and returns the action to take.
+    pub(crate) fn ended(&mut self, now: Instant, reason: &CloseReason, run: RunSummary) -> RestartDecision {
         if run.ready_for.is_some_and(|ready| ready >= self.policy.settings().reset_after) {
             self.settled();
         }
         if run.ready_for.is_some() {
-            self.asking.reset();
+            self.polling.reset();
         }
         let next = consequence(reason, run);
         self.forget_other_series(next);
@@ -85,8 +83,8 @@ impl RestartTracker {
                 let after = self.recycling.next_delay();
                 Self::start(after, false)
             }
-            Consequence::PollBlocked => RestartDecision::PollBlocked(self.asking.next_delay()),
-            Consequence::PollMisconfigured => RestartDecision::PollMisconfigured(self.asking.next_delay()),
+            Consequence::PollBlocked => RestartDecision::PollBlocked(self.polling.next_delay()),
+            Consequence::PollMisconfigured => RestartDecision::PollMisconfigured(self.polling.next_delay()),
             Consequence::Backoff { charge, resume, at_least } => {
                 let charge = self.is_charged(charge, run);
                 self.back_off(now, charge, resume, at_least.unwrap_or_default())
@@ -94,43 +92,39 @@ impl RestartTracker {
         }
     }
 
-    /// A Connection was ready for `reset_after`: delays begin anew, a half-open budget is whole again.
-    pub fn settled(&mut self) {
+    /// Records that a Connection was ready for `reset_after`: delays start over, and a half-open budget is full
+    /// again.
+    pub(crate) fn settled(&mut self) {
         self.budget.settled();
         self.backoff.reset();
         self.recycling.reset();
     }
 
-    /// The rest of a tripped account is over.
-    pub fn cooled_down(&mut self) {
+    /// Ends the rest of a tripped account.
+    pub(crate) fn cooled_down(&mut self) {
         self.budget.cooled_down();
     }
 
-    /// Takes a charge back. `Some` when that undid a trip: the account starts again after the delay.
-    pub fn refund(&mut self, charged_at: Instant) -> Option<Duration> {
+    /// Refunds a charge. Returns the delay before the restart if that undid a trip.
+    pub(crate) fn refund(&mut self, charged_at: Instant) -> Option<Duration> {
         self.budget.refund(charged_at).then(|| self.backoff.next_delay())
     }
 
-    /// Gives the whole budget back, and begins the delays anew.
-    pub fn reset(&mut self) {
+    /// Restores the full budget and resets the delays.
+    pub(crate) fn reset(&mut self) {
         self.budget.reset();
         self.backoff.reset();
         self.recycling.reset();
-        self.asking.reset();
+        self.polling.reset();
     }
 
-    /// The restart budget.
-    pub fn budget(&mut self) -> &mut Budget {
+    /// Returns the restart budget.
+    pub(crate) fn budget(&mut self) -> &mut Budget {
         &mut self.budget
     }
 
-    /// How long a Connection must be ready to settle.
-    pub fn reset_after(&self) -> Duration {
-        self.policy.settings().reset_after
-    }
-
-    /// Whether the account is resting or on trial.
-    pub fn breaker_state(&self) -> BreakerState {
+    /// Returns the state of the budget's circuit breaker.
+    pub(crate) fn breaker_state(&self) -> BreakerState {
         self.budget.breaker_state()
     }
 
@@ -156,14 +150,13 @@ impl RestartTracker {
         RestartDecision::Start { after, resume, charged: charge.then_some(now) }
     }
 
-    /// A series goes on only while its own kind of ending follows itself. The backoff alone is kept through
-    /// everything but a run that settled.
+    /// Resets the series of other kinds of endings. Only the backoff is kept until a run settles.
     fn forget_other_series(&mut self, next: Consequence) {
         if next != Consequence::Recycle {
             self.recycling.reset();
         }
         if !matches!(next, Consequence::PollBlocked | Consequence::PollMisconfigured) {
-            self.asking.reset();
+            self.polling.reset();
         }
     }
 }

@@ -1,13 +1,11 @@
-//! The restart policy as a value that is checked when it is made.
-
 use std::time::Duration;
 
 use super::backoff::Delays;
 
-/// What an operator may set about restarts; a [`RestartPolicy`] once checked.
+/// The restart settings of an operator, which [`RestartPolicy::new`] validates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RestartSettings {
-    /// Charged endings allowed within the window; the next one trips the account.
+    /// The number of charged endings allowed within the window; the next one trips the account.
     pub max_restarts: u32,
     /// The length of the sliding window.
     pub within: Duration,
@@ -15,28 +13,28 @@ pub struct RestartSettings {
     pub min_backoff: Duration,
     /// The longest delay.
     pub max_backoff: Duration,
-    /// The share by which delays vary, from 0 to 1.
+    /// The fraction by which delays vary, from 0 to 1.
     pub random_factor: f64,
-    /// How long a Connection must have been ready for delays to begin anew.
+    /// The time for which a Connection must have been ready before delays start over.
     pub reset_after: Duration,
-    /// How long a tripped account rests before it is tried again.
+    /// The time for which a tripped account rests before it is tried again.
     pub cooldown: Duration,
-    /// The longest such rest.
+    /// The longest rest.
     pub max_cooldown: Duration,
 }
 
 impl Default for RestartSettings {
     fn default() -> Self {
         Self {
-            // Enough for a burst of bad luck; a bot that fails five times in ten minutes fails for a reason.
+            // Enough for a burst of bad luck; a bot that fails five times in ten minutes has a persistent problem.
             max_restarts: 5,
             within: Duration::from_secs(600),
-            // A second is soon enough for people, and late enough for a server that is coming up.
+            // A second is short for people, and long enough for a server that is starting.
             min_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(60),
-            // Spreads those that fell together.
+            // Spreads out accounts that were dropped together.
             random_factor: 0.2,
-            // Two polls and two pings: both witnesses have spoken by then.
+            // Two polls and two pings: both witnesses have reported by then.
             reset_after: Duration::from_secs(60),
             cooldown: Duration::from_secs(300),
             max_cooldown: Duration::from_secs(3600),
@@ -44,48 +42,47 @@ impl Default for RestartSettings {
     }
 }
 
-/// The most restarts that a budget may allow: each is remembered for as long as the window is.
+/// The maximum of `max_restarts`: each restart is remembered for the length of the window.
 const MOST_RESTARTS: u32 = 1_000;
 
-/// What is wrong with a setting, and how to mend it.
+/// An invalid setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {problem}; {remedy}")]
 pub struct SettingsError {
     /// The setting's key.
     pub key: &'static str,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// How to mend it.
+    /// The remedy.
     pub remedy: String,
 }
 
-/// A restart policy that can be carried out: the only ways to one are [`RestartPolicy::new`], and the defaults,
-/// which a test holds to the same checks.
+/// A validated restart policy, created by [`RestartPolicy::new`] or as the default, which a test validates too.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct RestartPolicy {
     settings: RestartSettings,
 }
 
 impl RestartPolicy {
-    /// Checks the settings.
+    /// Validates the settings.
     ///
     /// # Errors
-    /// All that is wrong with them at once; among it a budget that could never trip, because the delays and
-    /// ready times of `max_restarts` restarts already fill the window.
+    /// All invalid settings at once. A budget that could never trip, because the delays and ready times of
+    /// `max_restarts` restarts fill the window, is one of them.
     pub fn new(settings: RestartSettings) -> Result<Self, Vec<SettingsError>> {
-        let mut errors = ranges(&settings);
+        let mut errors = check_ranges(&settings);
         if errors.is_empty() {
-            errors.extend(never_trips(&settings));
+            errors.extend(check_trips(&settings));
         }
         if errors.is_empty() { Ok(Self { settings }) } else { Err(errors) }
     }
 
-    /// The settings, as checked.
+    /// Returns the validated settings.
     pub fn settings(&self) -> &RestartSettings {
         &self.settings
     }
 
-    /// The delays between restarts.
+    /// Returns the delays between restarts.
     pub fn delays(&self) -> Delays {
         delays(&self.settings)
     }
@@ -95,35 +92,35 @@ fn delays(settings: &RestartSettings) -> Delays {
     Delays { min: settings.min_backoff, max: settings.max_backoff, random_factor: settings.random_factor }
 }
 
-fn ranges(s: &RestartSettings) -> Vec<SettingsError> {
+fn check_ranges(s: &RestartSettings) -> Vec<SettingsError> {
     let mut errors = Vec::new();
-    let mut refuse = |wrong: bool, key, problem: String, remedy: &str| {
-        if wrong {
+    let mut check = |invalid: bool, key, problem: String, remedy: &str| {
+        if invalid {
             errors.push(SettingsError { key, problem, remedy: remedy.into() });
         }
     };
-    refuse(
+    check(
         s.max_restarts > MOST_RESTARTS,
         "max_restarts",
         format!("{} is more than {MOST_RESTARTS}", s.max_restarts),
-        "take a smaller number",
+        "use a smaller number",
     );
-    refuse(s.min_backoff.is_zero(), "min_backoff", "it is zero".into(), "take at least 1ms");
-    refuse(
+    check(s.min_backoff.is_zero(), "min_backoff", "it is zero".into(), "use at least 1ms");
+    check(
         s.min_backoff > s.max_backoff,
         "max_backoff",
         format!("{:?} is less than min_backoff, {:?}", s.max_backoff, s.min_backoff),
         "raise it, or lower min_backoff",
     );
-    refuse(
+    check(
         !(0.0..=1.0).contains(&s.random_factor),
         "random_factor",
         format!("{} is not between 0 and 1", s.random_factor),
-        "take a share such as 0.2",
+        "use a fraction such as 0.2",
     );
-    refuse(s.within.is_zero(), "within", "it is zero".into(), "take a window such as 10m");
-    refuse(s.cooldown.is_zero(), "cooldown", "it is zero".into(), "take a rest such as 5m");
-    refuse(
+    check(s.within.is_zero(), "within", "it is zero".into(), "use a window such as 10m");
+    check(s.cooldown.is_zero(), "cooldown", "it is zero".into(), "use a cooldown such as 5m");
+    check(
         s.cooldown > s.max_cooldown,
         "max_cooldown",
         format!("{:?} is less than cooldown, {:?}", s.max_cooldown, s.cooldown),
@@ -132,7 +129,7 @@ fn ranges(s: &RestartSettings) -> Vec<SettingsError> {
     errors
 }
 
-fn never_trips(s: &RestartSettings) -> Option<SettingsError> {
+fn check_trips(s: &RestartSettings) -> Option<SettingsError> {
     let ready = s.reset_after.saturating_mul(s.max_restarts);
     let longest = delays(s).longest_sum(s.max_restarts).saturating_add(ready);
     (longest >= s.within).then(|| SettingsError {
@@ -158,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once() {
+    fn all_invalid_settings_are_reported_at_once() {
         let errors = RestartPolicy::new(RestartSettings {
             max_restarts: 1_001,
             min_backoff: Duration::ZERO,

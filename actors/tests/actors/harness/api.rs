@@ -1,18 +1,21 @@
-//! The fake server as the port that the actors speak to.
+//! The fake server as the port that the actors use.
 
 use std::rc::Rc;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Channel, DialError, DialedSocket, Etag, Me, Page, PageRequest, PostRange, PostsSince, RestError,
-        RestResponse, SystemPing,
+        Channel, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost, Page,
+        PageRequest, Post, PostRange, PostsSince, Reaction, RestErrorKind, RestResponse, SystemPing,
     },
-    model::{ChannelId, ResumePoint, Token},
-    ports::{Api, ApiFactory},
+    model::{ChannelId, PostId, ResumePoint, Token},
+    ports::{Api, ApiFactory, ApiFuture},
 };
 
-use super::FakeServer;
+use super::{FakeServer, PostReply, channels::FakeChannels, fake_server::rest_error};
+
+/// The largest file that the fake server accepts, in bytes.
+const MAX_FILE_SIZE: u64 = 1_000;
 
 impl ApiFactory for FakeServer {
     fn api(&self) -> Rc<dyn Api> {
@@ -21,33 +24,22 @@ impl ApiFactory for FakeServer {
 }
 
 impl Api for FakeServer {
-    fn me<'a>(
-        &'a self,
-        token: &'a Token,
-        etag: Option<&'a Etag>,
-    ) -> LocalBoxFuture<'a, Result<RestResponse<Me>, RestError>> {
+    fn me<'a>(&'a self, token: &'a Token, etag: Option<&'a Etag>) -> ApiFuture<'a, Me> {
         let answer = self.answer_me(token.expose().to_owned(), etag.cloned());
         async move { Ok(RestResponse { value: answer.await?, rate: None }) }.boxed_local()
     }
 
-    fn system_ping(&self) -> LocalBoxFuture<'_, Result<RestResponse<SystemPing>, RestError>> {
+    fn system_ping(&self) -> ApiFuture<'_, SystemPing> {
         async move { Ok(RestResponse { value: self.answer_ping()?, rate: None }) }.boxed_local()
     }
 
-    fn channels<'a>(
-        &'a self,
-        token: &'a Token,
-    ) -> LocalBoxFuture<'a, Result<RestResponse<Vec<Channel>>, RestError>> {
+    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, Vec<Channel>> {
         let name = token.expose();
         self.count_list_request();
         async move { self.answer_channels(name, |channels| Ok(channels.list(name))) }.boxed_local()
     }
 
-    fn channel<'a>(
-        &'a self,
-        token: &'a Token,
-        id: &'a ChannelId,
-    ) -> LocalBoxFuture<'a, Result<RestResponse<Channel>, RestError>> {
+    fn channel<'a>(&'a self, token: &'a Token, id: &'a ChannelId) -> ApiFuture<'a, Channel> {
         let name = token.expose();
         async move { self.answer_channels(name, |channels| channels.channel(name, id)) }.boxed_local()
     }
@@ -58,7 +50,7 @@ impl Api for FakeServer {
         channel: &'a ChannelId,
         range: PostRange<'a>,
         page_request: PageRequest,
-    ) -> LocalBoxFuture<'a, Result<RestResponse<Page>, RestError>> {
+    ) -> ApiFuture<'a, Page> {
         let name = token.expose();
         self.count("page");
         async move {
@@ -72,7 +64,7 @@ impl Api for FakeServer {
         token: &'a Token,
         channel: &'a ChannelId,
         since_ms: i64,
-    ) -> LocalBoxFuture<'a, Result<RestResponse<PostsSince>, RestError>> {
+    ) -> ApiFuture<'a, PostsSince> {
         let name = token.expose();
         async move { self.answer_channels(name, move |channels| channels.since(name, channel, since_ms)) }
             .boxed_local()
@@ -85,4 +77,87 @@ impl Api for FakeServer {
     ) -> LocalBoxFuture<'a, Result<DialedSocket, DialError>> {
         async move { self.answer_dial(token.expose(), resume) }.boxed_local()
     }
+
+    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post> {
+        let reply = {
+            let mut state = self.state();
+            state.post_requests.pending.push(post.pending_post_id.clone());
+            state.post_requests.replies.pop_front()
+        };
+        let name = token.expose();
+        async move {
+            let lost = matches!(reply, Some(PostReply::Lost));
+            match reply {
+                Some(PostReply::Fail(kind)) => {
+                    self.count("post");
+                    return Err(rest_error(kind));
+                }
+                Some(PostReply::Panic) => panic!("a scripted panic"),
+                Some(PostReply::Held(until)) => drop(until.await),
+                Some(PostReply::Lost) | None => {}
+            }
+            let created = self.answer("post", token, |channels| channels.create_post(name, post));
+            if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { created }
+        }
+        .boxed_local()
+    }
+
+    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()> {
+        let answer = self
+            .answer("ephemeral", token, |channels| check_access(channels, token, post.channel_id.as_str()));
+        async move { answer }.boxed_local()
+    }
+
+    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
+        let answer = self.answer("edit", token, |channels| channels.update_post(token.expose(), id, message));
+        async move { answer }.boxed_local()
+    }
+
+    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post> {
+        let answer = self.answer("one", token, |channels| channels.visible_post(token.expose(), id));
+        async move { answer }.boxed_local()
+    }
+
+    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
+        let add = |channels: &mut FakeChannels| {
+            let own = reaction.user_id.as_str() == format!("id-{}", token.expose());
+            if !own {
+                return Err(RestErrorKind::Refused(403));
+            }
+            channels
+                .visible_post(token.expose(), &reaction.post_id)
+                .map(|_| ())
+                .map_err(|_| RestErrorKind::Refused(400))
+        };
+        let answer = self.answer("react", token, add);
+        async move { answer }.boxed_local()
+    }
+
+    fn typing<'a>(
+        &'a self,
+        token: &'a Token,
+        channel: &'a ChannelId,
+        _: Option<&'a PostId>,
+    ) -> ApiFuture<'a, ()> {
+        let answer = self.answer("typing", token, |channels| check_access(channels, token, channel.as_str()));
+        async move { answer }.boxed_local()
+    }
+
+    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {
+        let answer = self.answer("upload", token, |channels| {
+            check_access(channels, token, file.channel.as_str())?;
+            let fits = file.bytes.len() as u64 <= MAX_FILE_SIZE;
+            if fits { Ok(FileId::from(file.name)) } else { Err(RestErrorKind::Refused(413)) }
+        });
+        async move { answer }.boxed_local()
+    }
+
+    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
+        let answer = self.answer("max_file_size", token, |_| Ok(MAX_FILE_SIZE));
+        async move { answer }.boxed_local()
+    }
+}
+
+fn check_access(channels: &FakeChannels, token: &Token, channel: &str) -> Result<(), RestErrorKind> {
+    if channels.can_read(token.expose(), channel) { Ok(()) } else { Err(RestErrorKind::Refused(403)) }
 }

@@ -1,4 +1,4 @@
-//! A fake server's channels and posts.
+//! The channels and posts of the fake server.
 
 mod rest_posts;
 
@@ -21,12 +21,12 @@ use self::rest_posts::PostContent;
 
 const FORBIDDEN: RestErrorKind = RestErrorKind::Refused(403);
 
-/// Who is where, and what was said.
+/// The channels with their members, and the posts.
 #[derive(Default)]
 pub(super) struct FakeChannels {
     channels: BTreeMap<String, FakeChannel>,
     posts: BTreeMap<String, FakePost>,
-    /// Posts by user and `pending_post_id`, and when they were made.
+    /// The posts by user and `pending_post_id`, with their creation times.
     pending: HashMap<(String, String), (String, Instant)>,
 }
 
@@ -35,11 +35,11 @@ struct FakeChannel {
     create_at: i64,
     delete_at: i64,
     last_post_at: i64,
-    /// What lists show in place of that, while they lag.
-    lags_at: Option<i64>,
-    /// The lists do not have it, though it can be read.
+    /// The value that lagging lists show instead.
+    lagging_at: Option<i64>,
+    /// True if the lists do not contain it, although it can be read.
     unlisted: bool,
-    /// Its posts cannot be read, though the lists have it.
+    /// True if its posts cannot be read, although the lists contain it.
     forbidden: bool,
 }
 
@@ -56,7 +56,7 @@ struct FakePost {
     content: PostContent,
 }
 
-/// What happens in the world.
+/// The changes of the server's state.
 impl FakeChannels {
     pub(super) fn add_channel(&mut self, id: &str, members: &[&str]) {
         let members = members.iter().map(|&name| name.to_owned()).collect();
@@ -65,7 +65,7 @@ impl FakeChannels {
             create_at: 1,
             delete_at: 0,
             last_post_at: 0,
-            lags_at: None,
+            lagging_at: None,
             unlisted: false,
             forbidden: false,
         };
@@ -76,10 +76,10 @@ impl FakeChannels {
         self.channels.get_mut(channel).unwrap().unlisted = true;
     }
 
-    /// Lists show from now on what they show now, or the truth again.
+    /// Freezes the lists in their current state, or makes them correct again.
     pub(super) fn lag(&mut self, lags: bool) {
         for channel in self.channels.values_mut() {
-            channel.lags_at = lags.then_some(channel.last_post_at);
+            channel.lagging_at = lags.then_some(channel.last_post_at);
         }
     }
 
@@ -95,7 +95,7 @@ impl FakeChannels {
         self.post_of_kind(channel, create_at, "", "id-somebody")
     }
 
-    /// A post of a kind, by somebody.
+    /// Creates a post of a type by a given user.
     pub(super) fn post_of_kind(&mut self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         let id = format!("post-{:04}", self.posts.len());
         let post = FakePost {
@@ -109,29 +109,29 @@ impl FakeChannels {
             original_id: String::new(),
             content: PostContent::default(),
         };
-        self.moved(channel, create_at);
+        self.advance_last_post_at(channel, create_at);
         self.posts.insert(id.clone(), post);
         id.as_str().into()
     }
 
-    /// The old version stays as a row of history that looks deleted (fact 25).
+    /// Edits a post. The old version stays as a history row that looks deleted (fact 25).
     pub(super) fn edit(&mut self, id: &str, at: i64) {
         let post = self.posts.get_mut(id).unwrap();
         let history = FakePost { update_at: at, delete_at: at, original_id: id.to_owned(), ..post.clone() };
         (post.update_at, post.edit_at) = (at, at);
-        self.moved(&history.channel, at);
+        self.advance_last_post_at(&history.channel, at);
         self.posts.insert(format!("{id}-before-{at}"), history);
     }
 
-    /// A pin moves `last_post_at` as an edit does (fact 24).
+    /// Pins a post, which moves `last_post_at` as an edit does (fact 24).
     pub(super) fn pin(&mut self, id: &str, at: i64) {
         let post = self.posts.get_mut(id).unwrap();
         post.update_at = at;
         let channel = post.channel.clone();
-        self.moved(&channel, at);
+        self.advance_last_post_at(&channel, at);
     }
 
-    /// `last_post_at` stays (fact 24).
+    /// Deletes a post, which does not move `last_post_at` (fact 24).
     pub(super) fn delete(&mut self, id: &str, at: i64) {
         let post = self.posts.get_mut(id).unwrap();
         (post.update_at, post.delete_at) = (at, at);
@@ -141,17 +141,17 @@ impl FakeChannels {
         self.channels[channel].last_post_at
     }
 
-    fn moved(&mut self, channel: &str, at: i64) {
+    fn advance_last_post_at(&mut self, channel: &str, at: i64) {
         let channel = self.channels.get_mut(channel).expect(channel);
         channel.last_post_at = channel.last_post_at.max(at);
     }
 }
 
-/// What REST answers.
+/// The replies to REST requests.
 impl FakeChannels {
     pub(super) fn list(&self, user: &str) -> Vec<Channel> {
         let mine = self.channels.iter().filter(|(_, channel)| channel.has(user) && !channel.unlisted);
-        mine.map(|(id, channel)| channel.show(id, Some(channel.lags_at.unwrap_or(channel.last_post_at))))
+        mine.map(|(id, channel)| channel.show(id, Some(channel.lagging_at.unwrap_or(channel.last_post_at))))
             .collect()
     }
 
@@ -160,7 +160,7 @@ impl FakeChannels {
         if channel.has(user) { Ok(channel.show(id.as_str(), None)) } else { Err(FORBIDDEN) }
     }
 
-    /// Ordered by `create_at` alone, without deleted posts; nothing where the named post does not exist.
+    /// Returns a page ordered by `create_at` alone, without deleted posts; empty if the named post does not exist.
     pub(super) fn page(
         &self,
         user: &str,
@@ -200,7 +200,7 @@ impl FakeChannels {
         Ok(Page { posts: read(&shown), next_post_id, prev_post_id })
     }
 
-    /// By `update_at`; past the limit it leaves out those made first, one choice among any (fact 25).
+    /// Returns rows by `update_at`. Beyond the limit it leaves out the oldest posts, an arbitrary choice (fact 25).
     pub(super) fn since(
         &self,
         user: &str,
@@ -226,7 +226,7 @@ impl FakeChannels {
         posts.iter().copied().filter(|(_, post)| wanted(post)).collect()
     }
 
-    /// A channel's rows, the oldest first. What does not exist is forbidden as well.
+    /// Returns a channel's rows, the oldest first. A channel that does not exist is forbidden as well.
     fn rows(&self, user: &str, channel: &ChannelId) -> Result<Vec<(&String, &FakePost)>, RestErrorKind> {
         let id = channel.as_str();
         if !self.channels.get(id).is_some_and(|channel| channel.has(user) && !channel.forbidden) {

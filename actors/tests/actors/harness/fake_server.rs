@@ -1,41 +1,42 @@
-//! A fake server's users, and how it answers.
+//! The users of the fake server, and its replies.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
 };
 
 use matterhost_actors::{
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse as Answered,
-        SystemPing, User,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, SystemPing,
+        User,
     },
     model::{PostId, ResumePoint},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::{ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
 
-/// A fake server. The token of a user is its name, and its id is `id-` and its name.
+/// A fake server. A user's token is its name, and its id is `id-` followed by its name.
 #[derive(Clone, Default)]
 pub(crate) struct FakeServer(Arc<Mutex<State>>);
 
 #[derive(Default)]
 pub(super) struct State {
     users: HashMap<String, FakeUser>,
-    /// Answers to the next questions, in place of the true ones.
-    script: VecDeque<UserReply>,
+    /// The replies to the next requests about users, instead of the correct ones.
+    user_replies: VecDeque<UserReply>,
     down: bool,
     polls: u64,
-    knocks: u64,
+    pings: u64,
     lists: u64,
-    /// What becomes of the next dials, in place of a hello.
+    /// The outcomes of the next dials, instead of a hello.
     dials: VecDeque<Dial>,
     connections: u64,
     channels: FakeChannels,
     pub(super) post_requests: PostRequests,
-    /// What asking for channels and posts is answered with, in place of the truth.
-    lists_fail: Option<RestErrorKind>,
+    /// The error of every request for channels and posts, if set.
+    list_failure: Option<RestErrorKind>,
 }
 
 struct FakeUser {
@@ -46,19 +47,19 @@ struct FakeUser {
     resumes: Vec<Option<ResumePoint>>,
 }
 
-/// How the fake answers one question about a user.
+/// A reply to a request about a user.
 pub(crate) enum UserReply {
-    /// It fails.
+    /// The request fails.
     Fail(RestErrorKind),
-    /// It panics.
+    /// The request panics.
     Panic,
-    /// It waits until the test lets go, and then says what is true.
+    /// The correct reply, sent when the test releases it.
     Held(oneshot::Receiver<()>),
-    /// It says that somebody else asks.
+    /// The reply describes another user.
     OtherUser,
 }
 
-/// How the fake answers one dial.
+/// The outcome of a dial.
 enum Dial {
     Fail(DialErrorKind),
     Panic,
@@ -69,7 +70,7 @@ enum Dial {
 
 impl FakeServer {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(crate) fn add_user(&self, name: &str) {
@@ -87,7 +88,7 @@ impl FakeServer {
         self.with(name, |user| user.guest = true);
     }
 
-    /// Changes the account: `update_at` moves, and everybody else is told.
+    /// Changes the account: `update_at` increases, and all other users receive an event.
     pub(crate) fn touch(&self, name: &str) {
         self.with(name, |user| user.update_at += 1);
         self.notify_others(name);
@@ -106,27 +107,27 @@ impl FakeServer {
         self.touch(name);
     }
 
-    /// Deaf, with `update_at` unmoved (fact 22).
+    /// Makes the user's sockets deaf without a change of `update_at` (fact 22).
     pub(crate) fn toggle_token(&self, name: &str) {
         self.with(name, |user| user.peers.iter().for_each(ServerSocket::deafen));
     }
 
-    /// The server's side of a user's newest socket.
+    /// Returns the server's side of a user's newest socket.
     pub(crate) fn server_socket(&self, name: &str) -> ServerSocket {
         self.with(name, |user| user.peers.last().unwrap().clone())
     }
 
-    /// The server restarts its memory of old connections.
+    /// Makes the server forget a user's connections, so that none can be resumed.
     pub(crate) fn forget_connections(&self, name: &str) {
         self.with(name, |user| user.peers.clear());
     }
 
-    /// What the user's dials asked to resume, in order.
+    /// Returns the resume points of the user's dials, in order.
     pub(crate) fn resumes(&self, name: &str) -> Vec<Option<ResumePoint>> {
         self.with(name, |user| user.resumes.clone())
     }
 
-    /// The server goes away: sockets drop, nothing answers.
+    /// Stops the server: all sockets drop, and every request fails.
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.down = true;
@@ -137,13 +138,13 @@ impl FakeServer {
         self.state().down = false;
     }
 
-    /// Everybody's socket drops, and the server is up all the time.
+    /// Drops the sockets of all users while the server stays up.
     pub(crate) fn drop_all_sockets(&self) {
         self.state().users.values_mut().flat_map(|user| &user.peers).for_each(ServerSocket::drop_connection);
     }
 
-    pub(crate) fn script_user_replies(&self, answers: impl IntoIterator<Item = UserReply>) {
-        self.state().script.extend(answers);
+    pub(crate) fn script_user_replies(&self, replies: impl IntoIterator<Item = UserReply>) {
+        self.state().user_replies.extend(replies);
     }
 
     pub(crate) fn script_dial_failures(&self, kinds: impl IntoIterator<Item = DialErrorKind>) {
@@ -162,7 +163,7 @@ impl FakeServer {
         self.state().dials.push_back(Dial::DropBeforeHello);
     }
 
-    /// The account is cycled between its baseline and its hello.
+    /// Scripts a dial during which the account changes between its baseline and its hello.
     pub(crate) fn script_dial_touched_before_hello(&self) {
         self.state().dials.push_back(Dial::TouchBeforeHello);
     }
@@ -171,31 +172,31 @@ impl FakeServer {
         self.state().channels.add_channel(id, members);
     }
 
-    /// The lists lack it, though it can be read (fact 26).
+    /// Removes a channel from the lists, although it can be read (fact 26).
     pub(crate) fn unlist_channel(&self, id: &str) {
         self.state().channels.unlist(id);
     }
 
-    /// The lists are those of a replica that lags (fact 24).
+    /// Makes the lists lag, as those of a lagging replica do (fact 24).
     pub(crate) fn lag_lists(&self, lags: bool) {
         self.state().channels.lag(lags);
     }
 
-    /// Its posts answer 403, though the lists have it.
+    /// Makes requests for a channel's posts fail with 403, although the lists contain it.
     pub(crate) fn forbid_channel(&self, id: &str, closed: bool) {
         self.state().channels.forbid(id, closed);
     }
 
-    /// Lists and posts cannot be had.
+    /// Makes all requests for lists and posts fail.
     pub(crate) fn fail_lists(&self, kind: Option<RestErrorKind>) {
-        self.state().lists_fail = kind;
+        self.state().list_failure = kind;
     }
 
     pub(crate) fn archive_channel(&self, id: &str, at: i64) {
         self.state().channels.archive(id, at);
     }
 
-    /// Somebody posts. Nobody is told: the events are the test's to send.
+    /// Creates a post by another user, without an event: the test sends the events.
     pub(crate) fn post(&self, channel: &str, create_at: i64) -> PostId {
         self.state().channels.post(channel, create_at)
     }
@@ -204,12 +205,12 @@ impl FakeServer {
         self.state().channels.last_post_at(channel)
     }
 
-    /// What was written in a channel by REST, in order.
+    /// Returns the texts written by REST in a channel, in order.
     pub(crate) fn rest_messages(&self, channel: &str) -> Vec<String> {
         self.state().channels.rest_messages(channel)
     }
 
-    /// The account itself comes or goes, as a post says.
+    /// Creates a post of a type, such as one about an account that joins or leaves.
     pub(crate) fn post_of_kind(&self, channel: &str, create_at: i64, kind: &str, user: &str) -> PostId {
         self.state().channels.post_of_kind(channel, create_at, kind, user)
     }
@@ -226,18 +227,18 @@ impl FakeServer {
         self.state().channels.delete(id, at);
     }
 
-    /// Questions about users so far.
+    /// Returns the number of requests about users so far.
     pub(crate) fn me_requests(&self) -> u64 {
         self.state().polls
     }
 
-    /// Lists of channels so far.
+    /// Returns the number of requests for channel lists so far.
     pub(crate) fn list_requests(&self) -> u64 {
         self.state().lists
     }
 
     pub(crate) fn ping_requests(&self) -> u64 {
-        self.state().knocks
+        self.state().pings
     }
 
     pub(super) fn count_list_request(&self) {
@@ -258,7 +259,7 @@ impl FakeServer {
 
     pub(super) fn answer_ping(&self) -> Result<SystemPing, RestError> {
         let mut state = self.state();
-        state.knocks += 1;
+        state.pings += 1;
         if state.down { Err(rest_error(RestErrorKind::Unreachable)) } else { Ok(SystemPing::default()) }
     }
 
@@ -269,12 +270,12 @@ impl FakeServer {
             if state.down {
                 Some(UserReply::Fail(RestErrorKind::Unreachable))
             } else {
-                state.script.pop_front()
+                state.user_replies.pop_front()
             }
         };
         match scripted {
             Some(UserReply::Fail(kind)) => return Err(rest_error(kind)),
-            Some(UserReply::Panic) => panic!("the fake was told to panic"),
+            Some(UserReply::Panic) => panic!("a scripted panic"),
             Some(UserReply::Held(until)) => drop(until.await),
             Some(UserReply::OtherUser) => return Ok(user("somebody-else", 1, false)),
             None => {}
@@ -289,22 +290,22 @@ impl FakeServer {
         })
     }
 
-    /// What is true of the channels and posts, for a user that may ask.
+    /// Answers a request about channels and posts, if the user is allowed to send it.
     pub(super) fn answer_channels<T>(
         &self,
         name: &str,
         answer: impl FnOnce(&mut FakeChannels) -> Result<T, RestErrorKind>,
-    ) -> Result<Answered<T>, RestError> {
+    ) -> Result<RestResponse<T>, RestError> {
         let mut state = self.state();
-        let State { users, down, channels, lists_fail, .. } = &mut *state;
+        let State { users, down, channels, list_failure, .. } = &mut *state;
         let answer = match users.get(name) {
             _ if *down => Err(RestErrorKind::Unreachable),
-            _ if lists_fail.is_some() => Err(lists_fail.unwrap()),
+            _ if list_failure.is_some() => Err(list_failure.unwrap()),
             Some(user) if user.enabled => answer(channels),
             _ => Err(RestErrorKind::Unauthorized),
         };
         let value = answer.map_err(rest_error)?;
-        Ok(Answered { value, rate: None })
+        Ok(RestResponse { value, rate: None })
     }
 
     pub(super) fn answer_dial(
@@ -319,9 +320,9 @@ impl FakeServer {
         };
         match dial {
             Some(Dial::Fail(kind)) => {
-                return Err(DialError { kind, message: "told to".into(), source: None });
+                return Err(DialError { kind, message: "scripted".into(), source: None });
             }
-            Some(Dial::Panic) => panic!("the fake was told to panic"),
+            Some(Dial::Panic) => panic!("a scripted panic"),
             Some(Dial::TouchBeforeHello) => self.with(name, |user| user.update_at += 2),
             _ => {}
         }
@@ -333,7 +334,9 @@ impl FakeServer {
             Some(Dial::DropBeforeHello) => peer.drop_connection(),
             _ if !enabled => peer.drop_connection(),
             _ => match resume {
-                Some(point) if self.knows(name, point) => peer.resume(&point.connection_id, point.next_seq),
+                Some(point) if self.can_resume(name, point) => {
+                    peer.resume(&point.connection_id, point.next_seq);
+                }
                 _ => peer.hello(),
             },
         }
@@ -344,8 +347,8 @@ impl FakeServer {
         Ok(DialedSocket { socket, rate: None })
     }
 
-    /// Whether a connection can be taken up again: it was cut, not forgotten.
-    fn knows(&self, name: &str, point: &ResumePoint) -> bool {
+    /// True if a connection can be resumed: it was cut but not forgotten.
+    fn can_resume(&self, name: &str, point: &ResumePoint) -> bool {
         self.with(name, |user| user.peers.iter().any(|peer| peer.is_resumable(&point.connection_id)))
     }
 }
@@ -364,5 +367,5 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
 }
 
 pub(super) fn rest_error(kind: RestErrorKind) -> RestError {
-    RestError { kind, route: "/users/me", id: None, message: "told to".into(), source: None }
+    RestError { kind, route: "/users/me", id: None, message: "scripted".into(), source: None }
 }

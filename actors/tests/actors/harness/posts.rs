@@ -1,77 +1,70 @@
-//! The fake server, written to.
+//! The write requests of the fake server.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     time::SystemTime,
 };
 
-use futures_util::future::FutureExt as _;
 use matterhost_actors::{
-    mattermost::{
-        EphemeralPost, FileId, NewFile, NewPost, Post, Reaction, RestError, RestErrorKind, RestResponse,
-    },
-    model::{Change, ChannelId, Event, EventBody, Generation, PostId, PostKey, ServerName, Token},
-    ports::{ApiFuture, WriteApi},
+    mattermost::{RestError, RestErrorKind, RestResponse},
+    model::{Change, Event, EventBody, Generation, PostKey, ServerName, Token},
 };
 use tokio::sync::oneshot;
 
-use super::{FakeServer, channels::FakeChannels, fake_server::rest_error};
+use super::{FakeServer, channels::FakeChannels};
 
-/// What the fake takes for a file.
-const MAX_FILE_SIZE: u64 = 1_000;
-
-/// What becomes of one post that is to be made.
+/// The fate of a request to create a post.
 pub(crate) enum PostReply {
-    /// It fails, and nothing is done.
+    /// The request fails without effect.
     Fail(RestErrorKind),
-    /// It is made, and the answer is lost.
+    /// The post is created, but the response is lost.
     Lost,
-    /// It is made when the test lets go.
+    /// The post is created when the test releases it.
     Held(oneshot::Receiver<()>),
-    /// Whoever asks panics.
+    /// The request panics.
     Panic,
 }
 
-/// What was asked for.
+/// The write requests so far, and the scripted replies.
 #[derive(Default)]
 pub(super) struct PostRequests {
-    fates: VecDeque<PostReply>,
-    asked: BTreeMap<&'static str, usize>,
-    pending: Vec<String>,
+    pub(super) replies: VecDeque<PostReply>,
+    counts: BTreeMap<&'static str, usize>,
+    pub(super) pending: Vec<String>,
 }
 
 impl FakeServer {
-    /// What becomes of the next posts, in place of being made.
-    pub(crate) fn script_post_replies(&self, fates: impl IntoIterator<Item = PostReply>) {
-        self.state().post_requests.fates.extend(fates);
+    /// Scripts the replies to the next requests to create a post.
+    pub(crate) fn script_post_replies(&self, replies: impl IntoIterator<Item = PostReply>) {
+        self.state().post_requests.replies.extend(replies);
     }
 
-    /// How often something was asked for: `post`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `page`.
-    pub(crate) fn request_count(&self, what: &str) -> usize {
-        self.state().post_requests.asked.get(what).copied().unwrap_or_default()
+    /// Returns the number of requests of a kind: `post`, `edit`, `react`, `typing`, `ephemeral`, `upload`, `page`.
+    pub(crate) fn request_count(&self, kind: &str) -> usize {
+        self.state().post_requests.counts.get(kind).copied().unwrap_or_default()
     }
 
-    /// The `pending_post_id` of each post that was asked for.
+    /// Returns the `pending_post_id` of each request to create a post.
     pub(crate) fn pending_ids(&self) -> Vec<String> {
         self.state().post_requests.pending.clone()
     }
 
-    pub(super) fn count(&self, what: &'static str) {
-        *self.state().post_requests.asked.entry(what).or_default() += 1;
+    pub(super) fn count(&self, kind: &'static str) {
+        *self.state().post_requests.counts.entry(kind).or_default() += 1;
     }
 
-    fn answer<T>(
+    pub(super) fn answer<T>(
         &self,
-        what: &'static str,
+        kind: &'static str,
         token: &Token,
         answer: impl FnOnce(&mut FakeChannels) -> Result<T, RestErrorKind>,
     ) -> Result<RestResponse<T>, RestError> {
-        self.count(what);
+        self.count(kind);
         self.answer_channels(token.expose(), answer)
     }
 }
 
-/// The data of a `posted` event.
+/// Returns the data of a `posted` event.
 pub(crate) fn posted_data(channel: &str, id: &str, user: &str) -> String {
     let post = serde_json::json!({
         "id": id, "create_at": 9_000, "user_id": user, "channel_id": channel, "message": "hello",
@@ -79,7 +72,7 @@ pub(crate) fn posted_data(channel: &str, id: &str, user: &str) -> String {
     serde_json::json!({ "post": post.to_string() }).to_string()
 }
 
-/// The `n`th event of a channel, a post.
+/// Returns the `n`th event of a channel, a post.
 pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
     let id = format!("event-{n}");
     let data = posted_data(channel, &id, "id-somebody");
@@ -103,89 +96,4 @@ pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
         own: false,
         body,
     }
-}
-
-impl WriteApi for FakeServer {
-    fn create_post<'a>(&'a self, token: &'a Token, post: &'a NewPost) -> ApiFuture<'a, Post> {
-        let fate = {
-            let mut state = self.state();
-            state.post_requests.pending.push(post.pending_post_id.clone());
-            state.post_requests.fates.pop_front()
-        };
-        let name = token.expose();
-        async move {
-            let lost = matches!(fate, Some(PostReply::Lost));
-            match fate {
-                Some(PostReply::Fail(kind)) => {
-                    self.count("post");
-                    return Err(rest_error(kind));
-                }
-                Some(PostReply::Panic) => panic!("the fake was told to panic"),
-                Some(PostReply::Held(until)) => drop(until.await),
-                Some(PostReply::Lost) | None => {}
-            }
-            let made = self.answer("post", token, |channels| channels.create_post(name, post));
-            if lost { Err(rest_error(RestErrorKind::Unreachable)) } else { made }
-        }
-        .boxed_local()
-    }
-
-    fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()> {
-        let answer = self
-            .answer("ephemeral", token, |channels| check_access(channels, token, post.channel_id.as_str()));
-        async move { answer }.boxed_local()
-    }
-
-    fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
-        let answer = self.answer("edit", token, |channels| channels.update_post(token.expose(), id, message));
-        async move { answer }.boxed_local()
-    }
-
-    fn post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, Post> {
-        let answer = self.answer("one", token, |channels| channels.visible_post(token.expose(), id));
-        async move { answer }.boxed_local()
-    }
-
-    fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
-        let known = |channels: &mut FakeChannels| {
-            let own = reaction.user_id.as_str() == format!("id-{}", token.expose());
-            if !own {
-                return Err(RestErrorKind::Refused(403));
-            }
-            channels
-                .visible_post(token.expose(), &reaction.post_id)
-                .map(|_| ())
-                .map_err(|_| RestErrorKind::Refused(400))
-        };
-        let answer = self.answer("react", token, known);
-        async move { answer }.boxed_local()
-    }
-
-    fn typing<'a>(
-        &'a self,
-        token: &'a Token,
-        channel: &'a ChannelId,
-        _: Option<&'a PostId>,
-    ) -> ApiFuture<'a, ()> {
-        let answer = self.answer("typing", token, |channels| check_access(channels, token, channel.as_str()));
-        async move { answer }.boxed_local()
-    }
-
-    fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId> {
-        let answer = self.answer("upload", token, |channels| {
-            check_access(channels, token, file.channel.as_str())?;
-            let fits = file.bytes.len() as u64 <= MAX_FILE_SIZE;
-            if fits { Ok(FileId::from(file.name)) } else { Err(RestErrorKind::Refused(413)) }
-        });
-        async move { answer }.boxed_local()
-    }
-
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
-        let answer = self.answer("max_file_size", token, |_| Ok(MAX_FILE_SIZE));
-        async move { answer }.boxed_local()
-    }
-}
-
-fn check_access(channels: &FakeChannels, token: &Token, channel: &str) -> Result<(), RestErrorKind> {
-    if channels.can_read(token.expose(), channel) { Ok(()) } else { Err(RestErrorKind::Refused(403)) }
 }

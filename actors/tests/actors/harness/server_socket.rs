@@ -1,9 +1,10 @@
 //! The server's side of one fake socket: real WebSocket frames over a pipe in memory.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use matterhost_actors::mattermost::{ClientLimits, Socket};
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncWriteExt as _, DuplexStream},
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -19,18 +20,19 @@ use tokio_tungstenite::{
 /// An in-band ping, as a client sends it.
 pub(crate) const PING: &str = r#""action":"ping""#;
 
-/// When the first posts are made, in server milliseconds; each next one a millisecond later.
+/// The creation time of the first post, in server milliseconds; each further one is a millisecond later.
 const FIRST_POST_AT: u64 = 1_000_000;
 
-/// The largest message that a fake socket takes.
+/// The longest message of a fake socket, in bytes.
 const MAX_FRAME: usize = 256 * 1024;
-/// What the pipe holds before a writer has to wait.
+
+/// The capacity of the pipe, in bytes.
 const PIPE: usize = 64 * 1024;
 
-/// The server's side of one socket, to be told what to do.
+/// A handle to the server's side of one socket.
 #[derive(Clone)]
 pub(crate) struct ServerSocket {
-    orders: UnboundedSender<SocketCommand>,
+    commands: UnboundedSender<SocketCommand>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -40,7 +42,7 @@ struct Shared {
     mute: bool,
     cut: bool,
     next_seq: u64,
-    heard: Vec<String>,
+    received: Vec<String>,
 }
 
 enum SocketCommand {
@@ -50,29 +52,33 @@ enum SocketCommand {
     Cut,
 }
 
-/// Opens a socket and the server's side of it, which says nothing yet.
+/// Opens a socket and the server's side of it, which sends nothing yet.
 pub(crate) fn open(connection_id: &str) -> (ServerSocket, Socket) {
     let (ours, theirs) = tokio::io::duplex(PIPE);
     let limits = ClientLimits { max_frame_bytes: MAX_FRAME, ..ClientLimits::default() };
-    let (orders, to_do) = unbounded_channel();
+    let (commands, receiver) = unbounded_channel();
     let shared = Shared {
         connection_id: connection_id.into(),
         deaf: false,
         mute: false,
         cut: false,
         next_seq: 0,
-        heard: Vec::new(),
+        received: Vec::new(),
     };
-    let peer = ServerSocket { orders, shared: Arc::new(Mutex::new(shared)) };
-    actix::spawn(serve(theirs, to_do, peer.shared.clone()));
+    let peer = ServerSocket { commands, shared: Arc::new(Mutex::new(shared)) };
+    actix::spawn(serve(theirs, receiver, peer.shared.clone()));
     (peer, Socket::from_stream(ours, &limits))
 }
 
-async fn serve(pipe: DuplexStream, mut orders: UnboundedReceiver<SocketCommand>, shared: Arc<Mutex<Shared>>) {
+async fn serve(
+    pipe: DuplexStream,
+    mut commands: UnboundedReceiver<SocketCommand>,
+    shared: Arc<Mutex<Shared>>,
+) {
     let mut socket = WebSocketStream::from_raw_socket(pipe, Role::Server, None).await;
     loop {
         let sent = tokio::select! {
-            order = orders.recv() => match order {
+            command = commands.recv() => match command {
                 Some(SocketCommand::Send(text)) => socket.send(Message::text(text)).await.is_ok(),
                 Some(SocketCommand::Raw(bytes)) => socket.get_mut().write_all(&bytes).await.is_ok(),
                 Some(SocketCommand::Close(code)) => {
@@ -88,7 +94,7 @@ async fn serve(pipe: DuplexStream, mut orders: UnboundedReceiver<SocketCommand>,
                 },
                 Some(Ok(Message::Close(frame))) => {
                     let code = frame.map_or(0, |frame| u16::from(frame.code));
-                    shared.lock().unwrap().heard.push(format!("close {code}"));
+                    shared.lock().received.push(format!("close {code}"));
                     true
                 }
                 Some(Ok(_)) => true,
@@ -99,13 +105,13 @@ async fn serve(pipe: DuplexStream, mut orders: UnboundedReceiver<SocketCommand>,
             break;
         }
     }
-    shared.lock().unwrap().cut = true;
+    shared.lock().cut = true;
 }
 
-/// Answers a request as the real server does: a deaf socket answers too, with FAIL (fact 4).
+/// Answers a request as the real server does: a deaf socket replies too, with FAIL (fact 4).
 fn answer(shared: &Mutex<Shared>, text: &str) -> Option<String> {
-    let mut shared = shared.lock().unwrap();
-    shared.heard.push(text.to_owned());
+    let mut shared = shared.lock();
+    shared.received.push(text.to_owned());
     let request: serde_json::Value = serde_json::from_str(text).unwrap();
     if shared.mute {
         return None;
@@ -122,11 +128,11 @@ fn answer(shared: &Mutex<Shared>, text: &str) -> Option<String> {
 
 impl ServerSocket {
     fn with<T>(&self, f: impl FnOnce(&mut Shared) -> T) -> T {
-        f(&mut self.shared.lock().unwrap())
+        f(&mut self.shared.lock())
     }
 
-    fn order(&self, order: SocketCommand) {
-        let _ = self.orders.send(order);
+    fn command(&self, command: SocketCommand) {
+        let _ = self.commands.send(command);
     }
 
     pub(crate) fn hello(&self) {
@@ -134,7 +140,7 @@ impl ServerSocket {
         self.event("hello", "", &format!(r#"{{"connection_id":"{id}","server_version":"fake"}}"#));
     }
 
-    /// Goes on with an old connection: no hello (fact 10).
+    /// Resumes an old connection without a hello (fact 10).
     pub(crate) fn resume(&self, connection_id: &str, next_seq: u64) {
         self.with(|shared| {
             shared.connection_id = connection_id.into();
@@ -153,7 +159,7 @@ impl ServerSocket {
         });
         if let Some(seq) = seq {
             let to = format!(r#"{{"channel_id":"{channel}"}}"#);
-            self.order(SocketCommand::Send(format!(
+            self.command(SocketCommand::Send(format!(
                 r#"{{"event":"{event}","data":{data},"broadcast":{to},"seq":{seq}}}"#
             )));
         }
@@ -164,7 +170,7 @@ impl ServerSocket {
         self.post_at(channel, id, create_at);
     }
 
-    /// The same with a time of its own.
+    /// Posts with a given creation time.
     pub(crate) fn post_at(&self, channel: &str, id: &str, create_at: u64) {
         self.post_by("id-somebody", channel, id, create_at);
     }
@@ -177,44 +183,44 @@ impl ServerSocket {
     }
 
     pub(crate) fn send_text(&self, text: &str) {
-        self.order(SocketCommand::Send(text.into()));
+        self.command(SocketCommand::Send(text.into()));
     }
 
-    /// Leaves out a number.
+    /// Skips one sequence number.
     pub(crate) fn skip_sequence_number(&self) {
         self.with(|shared| shared.next_seq += 1);
     }
 
-    /// Hears nothing and is told nothing from now on, but for pongs and FAIL.
+    /// Makes the socket deaf: it sends no more events and answers requests with FAIL.
     pub(crate) fn deafen(&self) {
         self.with(|shared| shared.deaf = true);
     }
 
-    /// Answers nothing any more.
+    /// Stops answering requests.
     pub(crate) fn stop_answering(&self) {
         self.with(|shared| shared.mute = true);
     }
 
     pub(crate) fn close(&self, code: u16) {
-        self.order(SocketCommand::Close(code));
+        self.command(SocketCommand::Close(code));
     }
 
     /// Drops the connection without a close frame.
     pub(crate) fn drop_connection(&self) {
-        self.order(SocketCommand::Cut);
+        self.command(SocketCommand::Cut);
     }
 
-    /// Sends what is no frame.
+    /// Sends bytes that are not a frame.
     pub(crate) fn send_garbage(&self) {
-        self.order(SocketCommand::Raw(vec![0xff; 16]));
+        self.command(SocketCommand::Raw(vec![0xff; 16]));
     }
 
     pub(crate) fn is_resumable(&self, connection_id: &str) -> bool {
         self.with(|shared| shared.cut && shared.connection_id == connection_id)
     }
 
-    /// What the client sent: texts, and `close` with its code.
+    /// Returns the texts that the client sent, and `close` with the code of a close frame.
     pub(crate) fn received(&self) -> Vec<String> {
-        self.with(|shared| shared.heard.clone())
+        self.with(|shared| shared.received.clone())
     }
 }

@@ -1,27 +1,25 @@
-//! A sink that collects, and can be told to be slow, stubborn or broken.
+//! A sink that collects events and can simulate delays and failures.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt as _;
 use matterhost_actors::{
     model::{Change, ChannelId, Event, Generation, PostId},
     ports::{Delivered, EventSink, Outcome},
 };
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// The longest that posts are waited for, in virtual time.
+/// The longest wait for posts, in virtual time.
 const TIMEOUT: Duration = Duration::from_secs(36_000);
 
-/// How the sink takes events.
+/// The sink's behavior on each event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum SinkBehavior {
     #[default]
     Immediate,
     Delayed(Duration),
-    /// Has it, and never answers.
+    /// Accepts the event and never acknowledges it.
     Never,
     Retry,
     Reject,
@@ -29,11 +27,11 @@ pub(crate) enum SinkBehavior {
     Panic,
 }
 
-/// Collects what it is given.
+/// A sink that collects the events it receives.
 pub(crate) struct CollectingSink {
     timeout: Duration,
     behavior: Mutex<SinkBehavior>,
-    taken: watch::Sender<Vec<Arc<Event>>>,
+    received: watch::Sender<Vec<Arc<Event>>>,
     offered: watch::Sender<usize>,
 }
 
@@ -42,18 +40,18 @@ impl Default for CollectingSink {
         Self {
             timeout: TIMEOUT,
             behavior: Mutex::default(),
-            taken: watch::Sender::new(Vec::new()),
+            received: watch::Sender::new(Vec::new()),
             offered: watch::Sender::new(0),
         }
     }
 }
 
-/// A change as the sink got it.
+/// A change that the sink received.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedChange {
     pub(crate) change: Change,
     pub(crate) id: PostId,
-    /// When the post was made; 0 of an edit or a deletion.
+    /// The post's creation time; 0 for an edit or a deletion.
     pub(crate) create_at: i64,
     pub(crate) channel: ChannelId,
     pub(crate) recovered: bool,
@@ -74,69 +72,73 @@ impl ReceivedChange {
 }
 
 impl CollectingSink {
-    /// For real time.
+    /// Creates a sink for tests in real time.
     pub(crate) fn real_time() -> Self {
         Self { timeout: super::REAL_TIMEOUT, ..Self::default() }
     }
 
-    /// The changes taken so far, in order.
+    /// Returns the changes received so far, in order.
     pub(crate) fn received_changes(&self) -> Vec<ReceivedChange> {
-        self.taken.borrow().iter().filter_map(|event| ReceivedChange::of(event)).collect()
+        self.received.borrow().iter().filter_map(|event| ReceivedChange::of(event)).collect()
     }
 
-    /// The posts taken so far, in order.
+    /// Returns the posts received so far, in order.
     pub(crate) fn posts(&self) -> Vec<ReceivedChange> {
-        let is_post = |taken: &ReceivedChange| matches!(taken.change, Change::Posted(_));
+        let is_post = |received: &ReceivedChange| matches!(received.change, Change::Posted(_));
         self.received_changes().into_iter().filter(is_post).collect()
     }
 
-    /// Waits until so many events were offered that are never answered.
+    /// Waits until this many events are left unacknowledged.
     pub(crate) async fn wait_until_offered(&self, count: usize) {
         let mut offered = self.offered.subscribe();
-        let came = tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await;
-        assert!(came.is_ok(), "they never came");
+        let arrived = tokio::time::timeout(self.timeout, offered.wait_for(|offered| *offered >= count)).await;
+        assert!(arrived.is_ok(), "fewer than {count} events were offered in time");
     }
 
-    /// Waits for an event of that name.
+    /// Waits for an event with this name.
     pub(crate) async fn wait_for_event(&self, name: &str) {
-        let mut taken = self.taken.subscribe();
+        let mut received = self.received.subscribe();
         let wanted = |events: &Vec<Arc<Event>>| events.iter().any(|event| &*event.body.event == name);
-        let came = tokio::time::timeout(self.timeout, taken.wait_for(wanted)).await.is_ok();
-        assert!(came, "{name} never came");
+        let arrived = tokio::time::timeout(self.timeout, received.wait_for(wanted)).await.is_ok();
+        assert!(arrived, "{name} did not arrive in time");
     }
 
-    /// Waits until that many changes came which are as wanted.
+    /// Waits until this many matching changes have arrived.
     pub(crate) async fn wait_for_changes(&self, count: usize, wanted: impl Fn(&ReceivedChange) -> bool) {
-        let mut taken = self.taken.subscribe();
+        let mut received = self.received.subscribe();
         let enough = |events: &Vec<Arc<Event>>| {
-            events.iter().filter_map(|event| ReceivedChange::of(event)).filter(|taken| wanted(taken)).count()
+            events
+                .iter()
+                .filter_map(|event| ReceivedChange::of(event))
+                .filter(|received| wanted(received))
+                .count()
                 >= count
         };
-        let came = tokio::time::timeout(self.timeout, taken.wait_for(enough)).await.is_ok();
-        assert!(came, "only {:#?}", self.received_changes());
+        let arrived = tokio::time::timeout(self.timeout, received.wait_for(enough)).await.is_ok();
+        assert!(arrived, "only {:#?} arrived in time", self.received_changes());
     }
 
     pub(crate) fn set_behavior(&self, behavior: SinkBehavior) {
-        *self.behavior.lock().unwrap() = behavior;
+        *self.behavior.lock() = behavior;
     }
 
-    /// The post ids (and other events' names) taken so far, in order.
+    /// Returns the post ids (and other events' names) received so far, in order.
     pub(crate) fn received_labels(&self) -> Vec<String> {
-        self.taken.borrow().iter().map(|event| label(event)).collect()
+        self.received.borrow().iter().map(|event| label(event)).collect()
     }
 
-    /// Waits until so many posts were taken.
+    /// Waits until this many posts have arrived, and returns their ids.
     pub(crate) async fn wait_for_posts(&self, count: usize) -> Vec<String> {
-        assert!(self.has_posts(count).await, "{} posts came, not {count}", self.posts().len());
+        assert!(self.has_posts(count).await, "{} posts arrived, not {count}", self.posts().len());
         self.received_labels().into_iter().filter(|label| !label.contains('_') && label != "hello").collect()
     }
 
-    /// Waits until so many posts were taken, or patience ends.
+    /// Waits until this many posts have arrived; false after the timeout.
     pub(crate) async fn has_posts(&self, count: usize) -> bool {
-        let mut taken = self.taken.subscribe();
+        let mut received = self.received.subscribe();
         let posts =
             |events: &Vec<Arc<Event>>| events.iter().filter(|event| &*event.body.event == "posted").count();
-        let waiting = taken.wait_for(|events| posts(events) >= count);
+        let waiting = received.wait_for(|events| posts(events) >= count);
         tokio::time::timeout(self.timeout, waiting).await.is_ok()
     }
 }
@@ -149,20 +151,20 @@ fn label(event: &Event) -> String {
 
 impl EventSink for CollectingSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let behavior = *self.behavior.lock().unwrap();
-        let take = |event: &Arc<Event>, taken: &watch::Sender<Vec<Arc<Event>>>| {
-            taken.send_modify(|events| events.push(event.clone()));
+        let behavior = *self.behavior.lock();
+        let take = |event: &Arc<Event>, received: &watch::Sender<Vec<Arc<Event>>>| {
+            received.send_modify(|events| events.push(event.clone()));
         };
         match behavior {
             SinkBehavior::Immediate => {
-                take(event, &self.taken);
+                take(event, &self.received);
                 Delivered::Now(Outcome::Acknowledged)
             }
             SinkBehavior::Delayed(time) => {
-                let (event, taken) = (event.clone(), self.taken.clone());
+                let (event, received) = (event.clone(), self.received.clone());
                 let later = async move {
                     tokio::time::sleep(time).await;
-                    take(&event, &taken);
+                    take(&event, &received);
                     Outcome::Acknowledged
                 };
                 Delivered::Later(later.boxed())
@@ -174,9 +176,9 @@ impl EventSink for CollectingSink {
             SinkBehavior::Retry => {
                 Delivered::Now(Outcome::Retry { after: Duration::from_secs(1), cause: "busy".into() })
             }
-            SinkBehavior::Reject => Delivered::Now(Outcome::Rejected { cause: "told to".into() }),
-            SinkBehavior::Broken => Delivered::Now(Outcome::Broken { cause: "told to".into() }),
-            SinkBehavior::Panic => panic!("the sink was told to panic"),
+            SinkBehavior::Reject => Delivered::Now(Outcome::Rejected { cause: "scripted".into() }),
+            SinkBehavior::Broken => Delivered::Now(Outcome::Broken { cause: "scripted".into() }),
+            SinkBehavior::Panic => panic!("a scripted panic"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A store that can fail, and that can be left as a kill leaves it.
+//! A store that can fail or crash.
 
 use std::sync::{
     Arc,
@@ -11,10 +11,10 @@ use matterhost_actors::{
     ports::{CursorStore, MemoryStore, StoreError},
 };
 
-/// A store in memory, and what may befall it. Clones are the same store.
+/// A store in memory with simulated failures. Clones share the store.
 #[derive(Clone, Default)]
 pub(crate) struct CrashStore {
-    kept: MemoryStore,
+    stored: MemoryStore,
     shared: Arc<Shared>,
 }
 
@@ -26,29 +26,29 @@ struct Shared {
 }
 
 impl CrashStore {
-    /// From now on nothing is kept and nobody is answered. Gives back the store as the next process finds it.
+    /// Stops storing and answering, as a killed process does. Returns the store as the next process finds it.
     pub(crate) fn crash(&self) -> Self {
         self.shared.crashed.store(true, Ordering::SeqCst);
-        Self { kept: self.kept.clone(), shared: Arc::default() }
+        Self { stored: self.stored.clone(), shared: Arc::default() }
     }
 
-    /// Whether it refuses to keep and to read anything.
+    /// Makes all reads and writes fail, or succeed again.
     pub(crate) fn set_failing(&self, fails: bool) {
         self.shared.fails.store(fails, Ordering::SeqCst);
     }
 
-    /// Whether the acknowledgement of a post is kept.
+    /// True if the acknowledgement of a post is stored.
     pub(crate) async fn has(&self, account: &AccountName, post: &PostId) -> bool {
-        let kept = self.kept.load(account).await.unwrap();
-        kept.channels.values().any(|channel| channel.since.iter().any(|(_, id)| id == post))
+        let records = self.stored.load(account).await.unwrap();
+        records.channels.values().any(|channel| channel.since.iter().any(|(_, id)| id == post))
     }
 
     pub(crate) fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::SeqCst)
     }
 
-    /// What stands in the way of an answer.
-    fn trouble<T: Send + 'static>(&self) -> Option<BoxFuture<'static, Result<T, StoreError>>> {
+    /// Returns the simulated failure of a request, if any.
+    fn simulated_failure<T: Send + 'static>(&self) -> Option<BoxFuture<'static, Result<T, StoreError>>> {
         if self.shared.crashed.load(Ordering::SeqCst) {
             return Some(pending().boxed());
         }
@@ -59,15 +59,15 @@ impl CrashStore {
 
 impl CursorStore for CrashStore {
     fn load(&self, account: &AccountName) -> BoxFuture<'static, Result<Records, StoreError>> {
-        self.trouble().unwrap_or_else(|| self.kept.load(account))
+        self.simulated_failure().unwrap_or_else(|| self.stored.load(account))
     }
 
     fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
         self.shared.commits.fetch_add(1, Ordering::SeqCst);
-        self.trouble().unwrap_or_else(|| self.kept.commit(account, changes))
+        self.simulated_failure().unwrap_or_else(|| self.stored.commit(account, changes))
     }
 
     fn forget(&self, account: &AccountName) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.trouble().unwrap_or_else(|| self.kept.forget(account))
+        self.simulated_failure().unwrap_or_else(|| self.stored.forget(account))
     }
 }

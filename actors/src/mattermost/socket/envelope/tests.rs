@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::UserId;
 
-/// Every text frame that a real server sent, with the file it is in.
+/// Returns all recorded text frames of a real server, each with its file.
 fn recorded() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/wire");
     let mut frames = Vec::new();

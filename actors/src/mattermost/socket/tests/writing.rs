@@ -5,14 +5,14 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 
-/// Fails what would hang; at once where time is paused.
-async fn within<T>(future: impl Future<Output = T>) -> T {
+/// Fails a future that hangs, immediately if time is paused.
+async fn with_timeout<T>(future: impl Future<Output = T>) -> T {
     let limited = tokio::time::timeout(std::time::Duration::from_secs(5), future);
-    limited.await.expect("it hangs")
+    limited.await.expect("the future does not finish")
 }
 
-/// What a server's codec makes of what the writer sent.
-fn understood(bytes: &[u8]) -> Vec<ws::Frame> {
+/// Decodes the writer's bytes with a server's codec.
+fn decode_as_server(bytes: &[u8]) -> Vec<ws::Frame> {
     use actix_codec::Decoder as _;
     let (mut codec, mut bytes) = (ws::Codec::new(), bytes::BytesMut::from(bytes));
     std::iter::from_fn(|| codec.decode(&mut bytes).unwrap()).collect()
@@ -28,7 +28,7 @@ async fn what_is_sent_arrives_though_both_halves_are_dropped_at_once() {
     drop((writer, reader));
     let mut bytes = Vec::new();
     server.read_to_end(&mut bytes).await.unwrap();
-    let frames = understood(&bytes);
+    let frames = decode_as_server(&bytes);
     assert_eq!(frames[..2], [ws::Frame::Text("héllo".into()), ws::Frame::Pong("hi".into())]);
     assert_eq!(frames[2], ws::Frame::Close(Some(ws::CloseCode::Normal.into())));
 }
@@ -36,24 +36,24 @@ async fn what_is_sent_arrives_though_both_halves_are_dropped_at_once() {
 #[tokio::test(start_paused = true)]
 async fn what_the_server_does_not_take_waits_for_the_reader() {
     let (mut server, writer, mut reader) = pair(100, 1000);
-    let reading = tokio::spawn(async move { drop(server_takes(&mut server).await) });
+    let reading = tokio::spawn(async move { drop(read_twenty(&mut server).await) });
     assert!(reader.next().now_or_never().is_none());
     let message = "x".repeat(1000);
     for _ in 0..20 {
         writer.send_text(&message).unwrap();
     }
     assert!(reader.buffered_bytes() > 19_000);
-    // Nothing but the woken reader drives the writing.
-    assert!(within(reader.next()).await.is_none());
+    // Only the woken reader drives the writes.
+    assert!(with_timeout(reader.next()).await.is_none());
     reading.await.unwrap();
     assert_eq!(reader.buffered_bytes(), 0);
 }
 
-/// Reads twenty messages of a thousand bytes, then goes.
-async fn server_takes(server: &mut DuplexStream) -> Vec<u8> {
+/// Reads twenty messages of a thousand bytes.
+async fn read_twenty(server: &mut DuplexStream) -> Vec<u8> {
     let mut bytes = vec![0; 20 * (1000 + 8)];
-    within(server.read_exact(&mut bytes)).await.unwrap();
-    assert_eq!(understood(&bytes).len(), 20);
+    with_timeout(server.read_exact(&mut bytes)).await.unwrap();
+    assert_eq!(decode_as_server(&bytes).len(), 20);
     bytes
 }
 
@@ -67,8 +67,8 @@ async fn the_reader_is_woken_when_something_waits() {
             tokio::task::yield_now().await;
             writer.send_text(&"x".repeat(1000)).unwrap();
             let mut bytes = vec![0; 1008];
-            within(server.read_exact(&mut bytes)).await.unwrap();
-            assert_eq!(understood(&bytes).len(), 1);
+            with_timeout(server.read_exact(&mut bytes)).await.unwrap();
+            assert_eq!(decode_as_server(&bytes).len(), 1);
         })
         .await;
 }
@@ -84,7 +84,7 @@ async fn what_waits_is_bounded_and_can_be_flushed_without_reading() {
     assert!(writer.poll_flush(&mut cx).is_pending());
     let reading = tokio::spawn(async move {
         let mut bytes = vec![0; 4 * (8192 + 8)];
-        within(server.read_exact(&mut bytes)).await.unwrap();
+        with_timeout(server.read_exact(&mut bytes)).await.unwrap();
         server
     });
     std::future::poll_fn(|cx| writer.poll_flush(cx)).await.unwrap();

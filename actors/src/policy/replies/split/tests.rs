@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The words of a text, fences left out: marks are written again at each cut.
+/// Returns the words without fences: their marks are repeated at each cut.
 fn words(texts: &[String]) -> Vec<String> {
     let lines = texts.iter().flat_map(|text| text.lines()).filter(|line| !is_fence(line));
     lines.flat_map(str::split_whitespace).map(str::to_owned).collect()
@@ -54,8 +54,8 @@ fn what_takes_too_many_parts_is_refused_and_not_cut_short() {
 }
 
 proptest! {
-    /// Whatever the text: each part fits, has something in it, closes its fences, and no word is lost or changed but
-    /// where it is longer than a part.
+    /// For any text: each part fits, is not empty and closes its fences, and no word is lost or changed unless it
+    /// is longer than a part.
     #[test]
     fn parts_fit_and_nothing_is_lost(
         pieces in proptest::collection::vec(

@@ -53,7 +53,7 @@ fn half_open_trips_again_with_twice_the_rest_up_to_the_longest() {
     budget.charge(start);
     for (n, rest) in [(1, 20), (2, 35), (3, 35)] {
         budget.cooled_down();
-        // Long after the window is empty the half-open phase still remembers.
+        // The half-open state remembers the last rest long after the window is empty.
         let later = start + n * 1000 * SECOND;
         assert_eq!(budget.remaining(later), 0);
         assert_eq!(budget.charge(later), ChargeOutcome::Tripped(rest * SECOND));
@@ -64,7 +64,7 @@ fn half_open_trips_again_with_twice_the_rest_up_to_the_longest() {
     assert_eq!(
         budget.charge(start + 9000 * SECOND),
         ChargeOutcome::Tripped(10 * SECOND),
-        "the rest begins anew"
+        "the rest starts over"
     );
 }
 
@@ -74,7 +74,7 @@ fn settling_clears_only_a_half_open_budget() {
     let mut budget = Budget::new(&settings(2));
     budget.charge(start);
     budget.settled();
-    assert_eq!(budget.used(start), 1, "a closed budget forgets by time alone");
+    assert_eq!(budget.used(start), 1, "a closed budget forgets charges only with time");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_refund_while_it_tries_again_makes_the_budget_what_it_was() {
     budget.charge(start);
     budget.charge(start + SECOND);
     budget.cooled_down();
-    assert!(!budget.refund(start + SECOND), "it runs already");
+    assert!(!budget.refund(start + SECOND), "it is already running");
     assert_eq!(budget.breaker_state(), BreakerState::Closed);
 }
 

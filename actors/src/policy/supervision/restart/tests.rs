@@ -34,7 +34,7 @@ fn recycles_that_follow_each_other_wait_longer_and_longer() {
     let delays: Vec<u64> = (0..8).map(|_| after(tracker.ended(Instant::now(), &stale, ready(1)))).collect();
     assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
     assert_eq!(tracker.budget().used(Instant::now()), 0, "a touched account costs nothing");
-    assert_eq!(after(tracker.ended(Instant::now(), &stale, ready(60))), 1, "a settled run begins anew");
+    assert_eq!(after(tracker.ended(Instant::now(), &stale, ready(60))), 1, "a settled run resets the delays");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_401_uses_no_budget_and_is_asked_from_5_seconds_to_5_minutes() {
         let RestartDecision::PollBlocked(wait) =
             tracker.ended(Instant::now(), &CloseReason::Unauthorized, RunSummary::default())
         else {
-            panic!("not blocked");
+            panic!("expected PollBlocked");
         };
         let nominal = Duration::from_secs(nominal);
         assert!(
@@ -80,7 +80,7 @@ fn a_401_uses_no_budget_and_is_asked_from_5_seconds_to_5_minutes() {
     else {
         panic!()
     };
-    assert!(wait <= 6 * SECOND, "it was ready in between: asked soon again");
+    assert!(wait <= 6 * SECOND, "it was ready in between: the next poll is early");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn retry_after_is_the_least_to_wait() {
     assert_eq!(
         after(tracker.ended(Instant::now(), &for_ages, RunSummary::default())),
         300,
-        "a mistake of the server's"
+        "an implausible wait is capped"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What users write by REST.
+//! Posts that users write by REST.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::{FORBIDDEN, FakeChannels};
 
-/// How long a `pending_post_id` makes no second post (fact 19).
+/// Time for which a `pending_post_id` creates no second post (fact 19).
 const PENDING: Duration = Duration::from_secs(30);
 
-/// What is in a post that somebody wrote by REST.
+/// The content of a post that a user wrote by REST.
 #[derive(Clone, Default)]
 pub(super) struct PostContent {
     pub(super) message: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct PostContent {
 }
 
 impl FakeChannels {
-    /// A user posts by REST. One `pending_post_id` of one user makes one post within 30 s (fact 19).
+    /// Creates a post by REST. A `pending_post_id` of a user creates one post within 30 s (fact 19).
     pub(in crate::harness) fn create_post(
         &mut self,
         user: &str,
@@ -39,16 +39,16 @@ impl FakeChannels {
             return Err(RestErrorKind::Refused(400));
         }
         let now = Instant::now();
-        self.pending.retain(|_, (_, made)| now - *made < PENDING);
+        self.pending.retain(|_, (_, created)| now - *created < PENDING);
         let pending = (user.to_owned(), post.pending_post_id.clone());
         if let Some((id, _)) = self.pending.get(&pending).filter(|_| !pending.1.is_empty()) {
             return Ok(self.posts[id].show(id));
         }
         let newest = self.posts.values().map(|post| post.create_at).max().unwrap_or(10_000);
         let id = self.post(channel, newest + 1).as_str().to_owned();
-        let made = self.posts.get_mut(&id).unwrap();
-        made.user = format!("id-{user}");
-        made.content = PostContent {
+        let created = self.posts.get_mut(&id).unwrap();
+        created.user = format!("id-{user}");
+        created.content = PostContent {
             message: Some(post.message.clone()),
             root_id: post.root_id.as_ref().map_or("", PostId::as_str).to_owned(),
             props: post.props.clone(),
@@ -58,7 +58,7 @@ impl FakeChannels {
         Ok(self.posts[&id].show(&id))
     }
 
-    /// A user edits a post of its own by REST.
+    /// Edits a user's own post by REST.
     pub(in crate::harness) fn update_post(
         &mut self,
         user: &str,
@@ -86,7 +86,7 @@ impl FakeChannels {
         self.channels.get(channel).is_some_and(|channel| channel.has(user))
     }
 
-    /// The texts of a channel that were written by REST, in order.
+    /// Returns the texts written by REST in a channel, in order.
     pub(in crate::harness) fn rest_messages(&self, channel: &str) -> Vec<String> {
         let mut posts: Vec<_> = self.posts.values().filter(|post| post.channel == channel).collect();
         posts.sort_by_key(|post| post.create_at);

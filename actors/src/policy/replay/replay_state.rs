@@ -1,0 +1,322 @@
+mod audit;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use audit::AuditReadiness;
+
+use std::collections::HashMap;
+
+use super::{
+    backlog::{BacklogKind, ChannelBacklog, ListedChannel},
+    channel::{ChannelState, Membership},
+    recent::RecentPosts,
+};
+use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
+
+/// The starting point of accounts without a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StartFrom {
+    /// The first hello: only later posts are delivered.
+    #[default]
+    Now,
+    /// A time, in server milliseconds; 0 delivers all existing posts.
+    At(i64),
+}
+
+/// The settings of an account's replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplaySettings {
+    /// The maximum delay with which a post may become visible after a later one, in server milliseconds.
+    pub overlap_ms: i64,
+    /// The starting point of an account without a record.
+    pub from: StartFrom,
+}
+
+/// The received, acknowledged and missing changes of one account. It outlives sockets and the Delivery and, by its
+/// [`Records`], the process.
+#[derive(Debug)]
+pub struct ReplayState {
+    settings: ReplaySettings,
+    account: AccountRecord,
+    channels: HashMap<ChannelId, ChannelState>,
+    recent: RecentPosts,
+    /// The channels that differ from the last returned changes; each is marked dirty.
+    dirty: Vec<ChannelId>,
+    account_is_dirty: bool,
+}
+
+impl ReplayState {
+    /// Creates the state of a new account.
+    pub fn new(settings: ReplaySettings) -> Self {
+        Self::restore(settings, Records::default())
+    }
+
+    /// Restores the state from its records.
+    pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
+        let restore = |(id, record)| (id, ChannelState::restore(record, settings.overlap_ms));
+        Self {
+            channels: records.channels.into_iter().map(restore).collect(),
+            account: records.account.unwrap_or_default(),
+            settings,
+            recent: RecentPosts::default(),
+            dirty: Vec::new(),
+            account_is_dirty: false,
+        }
+    }
+
+    /// Returns the settings.
+    pub(crate) fn settings(&self) -> &ReplaySettings {
+        &self.settings
+    }
+
+    /// Changes the settings for future posts, listings and channels.
+    pub(crate) fn configure(&mut self, settings: ReplaySettings) {
+        self.settings = settings;
+        self.channels.values_mut().for_each(|state| state.set_overlap(settings.overlap_ms));
+    }
+
+    /// Returns the record of the account itself.
+    pub(crate) fn account(&self) -> &AccountRecord {
+        &self.account
+    }
+
+    /// True if no listing has ever been completed.
+    pub(crate) fn is_new(&self) -> bool {
+        self.account.listed_at.is_none()
+    }
+
+    /// Records the baseline of a new Connection, which uses up the resume point.
+    pub(crate) fn set_baseline(&mut self, user: &UserId, baseline: i64) {
+        let account = &mut self.account;
+        account.user.get_or_insert_with(|| user.clone());
+        account.baseline = Some(baseline);
+        account.resume = None;
+        self.account_is_dirty = true;
+    }
+
+    /// Sets or clears the point at which the connection can be resumed.
+    pub(crate) fn set_resume_point(&mut self, resume: Option<ResumePoint>) {
+        self.account.resume = resume;
+        self.account_is_dirty = true;
+    }
+
+    /// Applies a listing made at the given server time or later. Starts new channels, and returns those that must
+    /// be read.
+    pub(crate) fn apply_listing(
+        &mut self,
+        listing: &[ListedChannel],
+        server_time: i64,
+    ) -> Vec<ChannelBacklog> {
+        let lost_at = self.account.server_time;
+        let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
+        self.account.server_time = lost_at.max(newest).max(server_time);
+        // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
+        // that becomes visible after a later one does not move last_post_at (fact 23).
+        let active = lost_at.saturating_sub(self.settings.overlap_ms);
+        for state in self.channels.values_mut() {
+            state.listed(None);
+            state.due |= state.newest_admitted > 0 && state.newest_admitted >= active;
+        }
+        let mut backlog: Vec<ChannelBacklog> =
+            listing.iter().filter_map(|listed| self.backlog_of(listed)).collect();
+        backlog.extend(self.unlisted());
+        backlog
+    }
+
+    fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
+        let state = self.channel_state(listed);
+        state.listed(Some(listed.last_post_at));
+        let moved = listed.last_post_at > state.seen_until;
+        let backlog = ChannelBacklog {
+            channel: listed.channel.clone(),
+            from: state.cursor.anchor().clone(),
+            edits_since: moved.then(|| state.edits.until()),
+            kind: if state.membership == Membership::Joining {
+                BacklogKind::Joining
+            } else {
+                BacklogKind::Known
+            },
+        };
+        (moved || state.due).then_some(backlog)
+    }
+
+    /// Returns the state of a listed channel, and creates it if necessary.
+    fn channel_state(&mut self, listed: &ListedChannel) -> &mut ChannelState {
+        let ReplaySettings { overlap_ms, from } = self.settings;
+        let listed_at = self.account.listed_at;
+        let state = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
+            let mut state = new_listed_channel(listed, listed_at, from, overlap_ms);
+            mark(&mut self.dirty, &listed.channel, &mut state);
+            state
+        });
+        if state.membership == Membership::Left {
+            state.rejoin(listed_at.unwrap_or_default(), overlap_ms);
+            mark(&mut self.dirty, &listed.channel, state);
+        }
+        state
+    }
+
+    /// Returns the channels that have a cursor but are missing from the listing.
+    fn unlisted(&self) -> impl Iterator<Item = ChannelBacklog> {
+        let missing = self
+            .channels
+            .iter()
+            .filter(|(_, state)| !state.is_listed() && state.membership != Membership::Left);
+        missing.map(|(channel, state)| ChannelBacklog {
+            channel: channel.clone(),
+            from: state.cursor.anchor().clone(),
+            edits_since: None,
+            kind: BacklogKind::Unlisted,
+        })
+    }
+
+    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped
+    /// channels.
+    pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
+        for channel in skipped {
+            if let Some(state) = self.channels.get_mut(channel) {
+                state.skipped();
+            }
+        }
+        self.account.listed_at = Some(self.account.server_time);
+        self.account_is_dirty = true;
+        for (channel, state) in &mut self.channels {
+            if state.fetched(self.settings.overlap_ms) {
+                mark(&mut self.dirty, channel, state);
+            }
+        }
+    }
+
+    /// True if the channel has not refused to be read since it last could be.
+    pub(crate) fn is_newly_refused(&self, channel: &ChannelId) -> bool {
+        self.channels.get(channel).is_none_or(|state| !state.refused)
+    }
+
+    /// Ends the membership in a channel once its admitted changes are acknowledged.
+    pub(crate) fn leave_channel(&mut self, channel: &ChannelId) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.leave();
+            mark(&mut self.dirty, channel, state);
+        }
+    }
+
+    /// Admits a change for delivery. Returns false for one that was admitted before, by its id and never by its
+    /// time.
+    pub fn admit(&mut self, channel: &ChannelId, change: &Change) -> bool {
+        let Self { channels, account, recent, dirty, settings: ReplaySettings { overlap_ms, .. }, .. } = self;
+        // Look up first: the key is cloned only for a new channel.
+        let state = match channels.get_mut(channel) {
+            Some(state) => state,
+            None => channels
+                .entry(channel.clone())
+                .or_insert_with(|| new_unlisted_channel(account, change, *overlap_ms)),
+        };
+        if state.knows(change) {
+            return false;
+        }
+        if let Change::Posted(post) = change {
+            if recent.has(&post.id) {
+                return false;
+            }
+            if state.membership == Membership::Left {
+                state.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
+            }
+            if state.reach_back(post.create_at, *overlap_ms) {
+                mark(dirty, channel, state);
+            }
+            state.newest_admitted = state.newest_admitted.max(post.create_at);
+            recent.add(post.id.clone());
+            account.server_time = account.server_time.max(post.create_at);
+        }
+        state.open.insert(change.clone());
+        true
+    }
+
+    /// Acknowledges a change. Within a channel, changes must be acknowledged in the order of their admission.
+    pub fn acknowledge(&mut self, channel: &ChannelId, change: Change) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.acknowledge(change, self.settings.overlap_ms);
+            mark(&mut self.dirty, channel, state);
+        }
+    }
+
+    /// Admits a fetched change. If the channel's cursor has passed it since the listing, it was received before,
+    /// although its id may be forgotten.
+    pub(crate) fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
+        let has_passed = self.channels.get(channel).is_some_and(|state| state.has_passed(change));
+        !has_passed && self.admit(channel, change)
+    }
+
+    /// Drops the changes that were admitted and not acknowledged, so that they are delivered again.
+    pub(crate) fn forget_unacknowledged(&mut self) {
+        for state in self.channels.values_mut() {
+            for change in state.forget_unacknowledged() {
+                if let Change::Posted(post) = change {
+                    self.recent.forget(&post.id);
+                }
+            }
+        }
+    }
+
+    /// Returns the changes since the last call. If they cannot be saved, they must be returned with
+    /// `mark_unsaved`.
+    pub fn take_changes(&mut self) -> Records {
+        if self.dirty.is_empty() && !self.account_is_dirty {
+            return Records::default();
+        }
+        self.account_is_dirty = false;
+        let channels = std::mem::take(&mut self.dirty).into_iter().filter_map(|channel| {
+            let state = self.channels.get_mut(&channel)?;
+            state.dirty = false;
+            let record = state.record();
+            Some((channel, record))
+        });
+        Records { channels: channels.collect(), account: Some(self.account.clone()) }
+    }
+
+    /// Marks changes that could not be saved as pending again.
+    pub(crate) fn mark_unsaved(&mut self, changes: Records) {
+        self.account_is_dirty |= changes.account.is_some();
+        for channel in changes.channels.into_keys() {
+            if let Some(state) = self.channels.get_mut(&channel) {
+                mark(&mut self.dirty, &channel, state);
+            }
+        }
+    }
+}
+
+/// Marks a channel as changed.
+fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, state: &mut ChannelState) {
+    if !std::mem::replace(&mut state.dirty, true) {
+        dirty.push(channel.clone());
+    }
+}
+
+/// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
+/// post: an earlier post may become visible later (fact 23).
+fn new_unlisted_channel(account: &AccountRecord, change: &Change, overlap_ms: i64) -> ChannelState {
+    let first = match change {
+        Change::Posted(post) => post.create_at.saturating_sub(1),
+        Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
+    };
+    let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
+    ChannelState::starting_at(begin, begin, Membership::Joining, overlap_ms)
+}
+
+/// Creates a channel that no earlier listing contained.
+fn new_listed_channel(
+    listed: &ListedChannel,
+    listed_at: Option<i64>,
+    from: StartFrom,
+    overlap_ms: i64,
+) -> ChannelState {
+    let created = listed.create_at.saturating_sub(1);
+    let (posts, edits, membership) = match (listed_at, from) {
+        // On the first start, posts that already exist are not delivered.
+        (None, StartFrom::Now) => (listed.last_post_at, listed.last_post_at, Membership::Member),
+        (None, StartFrom::At(time)) => (time, listed.last_post_at, Membership::Member),
+        (Some(_), _) if listed.is_direct => (created, created, Membership::Member),
+        (Some(listed_at), _) => (listed_at, listed_at, Membership::Joining),
+    };
+    ChannelState::starting_at(posts, edits, membership, overlap_ms)
+}

@@ -1,0 +1,76 @@
+//! The part of the replay state that serves the audit.
+
+use std::time::Duration;
+
+use super::{BacklogKind, ChannelBacklog, ListedChannel, ReplayState, mark};
+use crate::model::{ChannelId, PostKey};
+
+/// The conditions for an audit that can tell a missing post from a late one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AuditReadiness {
+    /// The time after ready during which no audit takes place.
+    pub(crate) grace: Duration,
+    /// The time for which the Connection has been ready.
+    pub(crate) ready_for: Duration,
+    /// True if the Delivery holds events that it has not handed over, or more are being fetched.
+    pub(crate) delivery_behind: bool,
+}
+
+impl AuditReadiness {
+    /// True if a post that was not received is missing.
+    pub(crate) fn is_conclusive(&self) -> bool {
+        self.ready_for >= self.grace && !self.delivery_behind
+    }
+}
+
+impl ReplayState {
+    /// True if any admitted change is not acknowledged.
+    pub(crate) fn has_unacknowledged(&self) -> bool {
+        self.channels.values().any(|state| !state.open.is_empty())
+    }
+
+    /// Returns the channels of a listing that contain more than was seen.
+    pub(crate) fn channels_to_audit(&mut self, listing: &[ListedChannel]) -> Vec<ChannelBacklog> {
+        let mut backlog = Vec::new();
+        for listed in listing {
+            let state = self.channel_state(listed);
+            if listed.last_post_at > state.seen_until {
+                let (channel, from) = (listed.channel.clone(), state.cursor.anchor().clone());
+                backlog.push(ChannelBacklog { channel, from, edits_since: None, kind: BacklogKind::Known });
+            }
+        }
+        backlog
+    }
+
+    /// Returns the first of a channel's posts that was never received.
+    pub(crate) fn first_missing<'a>(&self, channel: &ChannelId, posts: &'a [PostKey]) -> Option<&'a PostKey> {
+        let state = self.channels.get(channel);
+        posts
+            .iter()
+            .find(|post| !self.recent.has(&post.id) && state.is_none_or(|state| !state.received(post)))
+    }
+
+    /// Records that nothing is missing in a channel up to the time.
+    pub(crate) fn mark_audited(&mut self, channel: &ChannelId, until: i64) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.seen_until = state.seen_until.max(until);
+            mark(&mut self.dirty, channel, state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audit_looks_only_when_it_can_tell() {
+        let second = Duration::from_secs(1);
+        for (ready_for, delivery_behind, is_conclusive) in
+            [(30 * second, false, true), (29 * second, false, false), (30 * second, true, false)]
+        {
+            let audit = AuditReadiness { grace: 30 * second, ready_for, delivery_behind };
+            assert_eq!(audit.is_conclusive(), is_conclusive, "{audit:?}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+use super::*;
+use crate::{
+    model::{PostId, PostKey},
+    policy::Anchor,
+};
+
+const OVERLAP: i64 = 100;
+const SETTINGS: ReplaySettings = ReplaySettings { overlap_ms: OVERLAP, from: StartFrom::Now };
+
+fn key(create_at: i64, id: &str) -> PostKey {
+    PostKey { create_at, id: id.into() }
+}
+
+fn posted(create_at: i64, id: &str) -> Change {
+    Change::Posted(key(create_at, id))
+}
+
+fn edited(edit_at: i64, id: &str) -> Change {
+    Change::Edited { id: id.into(), edit_at }
+}
+
+fn listed(channel: &str, last_post_at: i64) -> ListedChannel {
+    ListedChannel { channel: channel.into(), create_at: 0, last_post_at, is_direct: false }
+}
+
+fn backlog(channel: &str, from: i64, edits_since: Option<i64>) -> ChannelBacklog {
+    ChannelBacklog {
+        channel: channel.into(),
+        from: Anchor::Time(from),
+        edits_since,
+        kind: BacklogKind::Known,
+    }
+}
+
+/// Creates a state after its first listing.
+fn started(channels: &[(&str, i64)]) -> ReplayState {
+    let mut replay = ReplayState::new(SETTINGS);
+    let listing: Vec<ListedChannel> = channels.iter().map(|(channel, at)| listed(channel, *at)).collect();
+    assert_eq!(replay.apply_listing(&listing, 0), [], "the first start delivers nothing old");
+    replay.finish_round(&[]);
+    replay
+}
+
+impl ReplayState {
+    fn receive(&mut self, channel: &str, change: &Change) {
+        assert!(self.admit(&channel.into(), change), "{change:?}");
+        self.acknowledge(&channel.into(), change.clone());
+    }
+
+    /// Restores the state as after a kill.
+    fn killed(&mut self, kept: &mut Records) -> Self {
+        kept.put(self.take_changes());
+        Self::restore(self.settings, kept.clone())
+    }
+}
+
+#[test]
+fn news_is_what_lies_past_the_last_finished_round() {
+    let mut replay = started(&[("quiet", 1_000), ("busy", 9_000)]);
+    let listing = [listed("quiet", 1_000), listed("busy", 9_500)];
+    let found = replay.apply_listing(&listing, 0);
+    assert_eq!(found, [backlog("busy", 9_000, Some(9_000))]);
+    assert_eq!(replay.apply_listing(&listing, 0), found, "an unfinished round begins again");
+    replay.finish_round(&[]);
+    let more = [listed("quiet", 1_000), listed("busy", 9_500), listed("other", 20_000)];
+    assert_eq!(replay.apply_listing(&more, 0).len(), 1);
+}
+
+#[test]
+fn the_first_start_may_be_earlier_than_now_and_brings_no_old_edits() {
+    let mut replay = ReplayState::new(ReplaySettings { from: StartFrom::At(500), ..SETTINGS });
+    assert_eq!(
+        replay.apply_listing(&[listed("c", 1_000), listed("old", 400)], 0),
+        [backlog("c", 500, Some(1_000))]
+    );
+    replay.finish_round(&[]);
+    let later = ListedChannel { create_at: 1, ..listed("later", 3_000) };
+    let found = replay.apply_listing(&[later], 0);
+    assert_eq!(found[0].from, Anchor::Time(1_000), "a later channel starts at the listing before it");
+}
+
+#[test]
+fn a_channel_that_was_active_when_the_socket_was_lost_is_looked_at_until_it_has_been() {
+    let mut replay = started(&[("c", 1_000), ("other", 500)]);
+    replay.receive("c", &posted(2_000, "p"));
+    let listing = [listed("c", 2_000), listed("other", 9_000)];
+    let expected = ChannelBacklog { edits_since: None, ..backlog("c", 1_000, None) };
+    assert!(
+        replay.apply_listing(&listing, 0).contains(&expected),
+        "fact 23, although other channels have newer posts"
+    );
+    assert!(
+        replay.apply_listing(&listing, 0).contains(&expected),
+        "the round failed: the channel has not been read"
+    );
+    replay.finish_round(&[]);
+    assert_eq!(replay.apply_listing(&listing, 0), []);
+}
+
+#[test]
+fn a_post_is_taken_once_while_it_is_open_and_after() {
+    let mut replay = started(&[("c", 1_000)]);
+    let (channel, post) = (ChannelId::from("c"), posted(2_000, "p"));
+    assert!(replay.admit(&channel, &post) && !replay.admit(&channel, &post));
+    replay.acknowledge(&channel, post.clone());
+    assert!(!replay.admit(&channel, &post));
+    assert!(replay.admit(&channel, &posted(2_000, "q")), "the same time, another id");
+    assert!(replay.admit(&channel, &posted(5, "old")), "never by its time");
+}
+
+#[test]
+fn what_was_listed_before_the_cursor_moved_on_does_not_come_again() {
+    let mut replay = started(&[("c", 1_000)]);
+    let channel = ChannelId::from("c");
+    replay.receive("c", &posted(1_500, "old"));
+    assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0)[0].from, Anchor::Time(1_000));
+    // An event that was with the sink is acknowledged, and the old one is now older than the overlap.
+    replay.receive("c", &posted(1_500 + OVERLAP, "young"));
+    assert!(!replay.admit_fetched(&channel, &posted(1_500, "old")));
+    assert!(replay.admit_fetched(&channel, &posted(1_501, "missed")));
+    assert!(replay.admit(&channel, &posted(1_400, "live")), "a live post is never dropped by its time");
+}
+
+#[test]
+fn an_edit_and_a_deletion_are_taken_once_each() {
+    let mut replay = started(&[("c", 1_000)]);
+    let deleted = Change::Deleted { id: "p".into() };
+    for change in [edited(2_000, "p"), edited(2_001, "p"), deleted] {
+        replay.receive("c", &change);
+        assert!(!replay.admit(&"c".into(), &change), "{change:?}");
+    }
+}
+
+#[test]
+fn what_was_never_acknowledged_comes_again() {
+    let mut replay = started(&[("c", 1_000)]);
+    let (channel, post) = (ChannelId::from("c"), posted(2_000, "p"));
+    replay.admit(&channel, &post);
+    replay.apply_listing(&[listed("c", 2_000)], 0);
+    replay.finish_round(&[]);
+    replay.forget_unacknowledged();
+    assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0), [backlog("c", 1_000, Some(1_000))]);
+    assert!(replay.admit(&channel, &post));
+}
+
+#[test]
+fn a_round_that_fails_after_its_posts_still_owes_their_edits() {
+    let mut replay = started(&[("c", 1_000)]);
+    replay.apply_listing(&[listed("c", 9_000)], 0);
+    replay.receive("c", &posted(9_000, "young"));
+    let found = replay.apply_listing(&[listed("c", 9_000)], 0);
+    assert_eq!(found[0].edits_since, Some(1_000), "an edit made at 5000 was not fetched");
+}
+
+#[test]
+fn a_channel_that_comes_later_begins_at_the_last_listing_and_a_direct_one_at_its_own_beginning() {
+    let mut replay = started(&[("c", 1_000)]);
+    let direct =
+        ListedChannel { channel: "d".into(), create_at: 3_000, last_post_at: 3_000, is_direct: true };
+    let found = replay.apply_listing(&[listed("c", 1_000), listed("new", 5_000), direct], 0);
+    let found: HashMap<_, _> = found.into_iter().map(|backlog| (backlog.channel.clone(), backlog)).collect();
+    let (new, direct) = (&found[&"new".into()], &found[&"d".into()]);
+    assert_eq!((&new.from, new.kind), (&Anchor::Time(1_000), BacklogKind::Joining));
+    assert_eq!((&direct.from, direct.kind), (&Anchor::Time(2_999), BacklogKind::Known));
+}
+
+#[test]
+fn a_channel_first_heard_of_live_begins_at_the_last_listing() {
+    let mut replay = started(&[("c", 1_000)]);
+    replay.receive("new", &posted(2_000, "young"));
+    let found = replay.apply_listing(&[listed("c", 1_000), listed("new", 2_000)], 0);
+    assert_eq!(found[0].from, Anchor::Time(1_000), "an older post may still become visible");
+}
+
+#[test]
+fn a_channel_with_a_cursor_that_the_list_lacks_is_asked_for_until_it_was_seen_to_be_left() {
+    let mut replay = started(&[("c", 1_000), ("d", 1_000)]);
+    let lacking = ChannelBacklog { kind: BacklogKind::Unlisted, ..backlog("d", 1_000, None) };
+    assert_eq!(replay.apply_listing(&[listed("c", 1_000)], 0), [lacking]);
+    replay.receive("d", &Change::Left);
+    assert_eq!(replay.apply_listing(&[listed("c", 1_000)], 0), []);
+}
+
+#[test]
+fn a_leave_ends_a_cursor_when_what_was_taken_before_it_is_acknowledged() {
+    let mut replay = started(&[("c", 1_000)]);
+    let (channel, post) = (ChannelId::from("c"), posted(2_000, "p"));
+    replay.admit(&channel, &post);
+    replay.leave_channel(&channel);
+    let mut kept = Records::default();
+    assert_eq!(
+        replay.killed(&mut kept).apply_listing(&[], 0).len(),
+        1,
+        "after a kill before that, the post is still missing"
+    );
+    replay.acknowledge(&channel, post);
+    assert_eq!(replay.apply_listing(&[], 0), []);
+    assert_eq!(replay.killed(&mut kept).apply_listing(&[], 0), []);
+}
+
+#[test]
+fn who_comes_back_begins_after_the_leave() {
+    let mut replay = started(&[("c", 1_000)]);
+    replay.receive("c", &posted(2_000, "p"));
+    replay.receive("c", &Change::Left);
+    let back = replay.apply_listing(&[listed("c", 9_000)], 0);
+    assert_eq!((&back[0].from, back[0].kind), (&Anchor::Time(2_000), BacklogKind::Joining));
+    replay.receive("c", &posted(9_000, "join"));
+    let again = replay.apply_listing(&[listed("c", 9_000)], 0);
+    assert_eq!((&again[0].from, again[0].kind), (&Anchor::Time(2_000), BacklogKind::Joining), "not finished");
+    replay.finish_round(&[]);
+    replay.receive("c", &posted(9_000 + OVERLAP, "later"));
+    assert_eq!(
+        replay.apply_listing(&[listed("c", 9_500)], 0)[0].kind,
+        BacklogKind::Known,
+        "it has an anchor"
+    );
+}
+
+#[test]
+fn who_is_heard_to_be_back_begins_there() {
+    let mut replay = started(&[("c", 1_000)]);
+    replay.receive("c", &Change::Left);
+    replay.receive("c", &posted(9_000, "join"));
+    let found = replay.apply_listing(&[listed("c", 9_500)], 0);
+    assert_eq!((&found[0].from, found[0].kind), (&Anchor::Time(9_000 - OVERLAP), BacklogKind::Joining));
+}
+
+#[test]
+fn a_channel_that_refuses_is_told_once_and_is_owed_what_it_has() {
+    let mut replay = started(&[("c", 1_000)]);
+    let channel = ChannelId::from("c");
+    for is_new in [true, false] {
+        assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0).len(), 1);
+        assert_eq!(replay.is_newly_refused(&channel), is_new);
+        replay.finish_round(std::slice::from_ref(&channel));
+    }
+    assert_eq!(replay.apply_listing(&[listed("c", 2_000)], 0).len(), 1);
+    replay.finish_round(&[]);
+    assert!(replay.is_newly_refused(&channel), "it could be read in between");
+}
+
+#[test]
+fn a_kill_owes_exactly_what_was_not_acknowledged() {
+    let mut replay = started(&[("c", 1_000)]);
+    let mut kept = Records::default();
+    replay.receive("c", &posted(2_000, "a"));
+    replay.admit(&"c".into(), &posted(2_050, "b"));
+    let mut after = replay.killed(&mut kept);
+    assert_eq!(after.apply_listing(&[listed("c", 2_050)], 0), [backlog("c", 1_000, Some(1_900))]);
+    assert!(!after.admit(&"c".into(), &posted(2_000, "a")) && after.admit(&"c".into(), &posted(2_050, "b")));
+}
+
+#[test]
+fn a_kill_owes_what_was_sent_between_the_first_hello_and_the_first_listing() {
+    let mut replay = started(&[("c", 2_000)]);
+    let held = posted(1_950, "held while the channels were listed");
+    assert!(replay.admit(&"c".into(), &held));
+    let mut kept = Records::default();
+    let mut after = replay.killed(&mut kept);
+    assert_eq!(after.apply_listing(&[listed("c", 2_000)], 0), [backlog("c", 1_949, Some(2_000))]);
+    replay.acknowledge(&"c".into(), held);
+    assert!(replay.killed(&mut kept).admit(&"c".into(), &posted(1_999, "another")), "never by its time");
+    let imported = posted(5, "imported");
+    assert!(replay.admit(&"c".into(), &imported));
+    assert_eq!(replay.killed(&mut kept).apply_listing(&[listed("c", 3_000)], 0)[0].from, Anchor::Time(1_949));
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_round_owes_the_whole_of_it() {
+    let mut replay = started(&[("c", 1_000)]);
+    let mut kept = Records::default();
+    replay.apply_listing(&[listed("c", 9_000)], 0);
+    replay.receive("c", &posted(9_000, "young"));
+    assert_eq!(replay.killed(&mut kept).apply_listing(&[listed("c", 9_000)], 0)[0].edits_since, Some(1_000));
+    let late = posted(9_001, "unacknowledged");
+    replay.admit(&"c".into(), &late);
+    replay.finish_round(&[]);
+    let owed = replay.killed(&mut kept).apply_listing(&[listed("c", 9_000)], 0);
+    assert_eq!(owed.len(), 1, "the round is complete, but not acknowledged");
+    replay.acknowledge(&"c".into(), late);
+    let due = replay.killed(&mut kept).apply_listing(&[listed("c", 9_001)], 0);
+    assert_eq!(due[0].edits_since, None, "everything was seen; the channel was only active recently");
+}
+
+#[test]
+fn only_what_has_changed_is_to_be_kept_and_what_could_not_be_has_changed_still() {
+    let mut replay = started(&[("c", 1_000), ("d", 1_000)]);
+    assert_eq!(replay.take_changes().channels.len(), 2, "each listed channel gets its cursor at once");
+    assert!(replay.take_changes().is_empty());
+    replay.receive("c", &posted(2_000, "p"));
+    let changes = replay.take_changes();
+    assert_eq!(changes.channels.keys().collect::<Vec<_>>(), [&ChannelId::from("c")]);
+    replay.mark_unsaved(changes.clone());
+    assert_eq!(replay.take_changes(), changes);
+    replay.apply_listing(&[listed("c", 3_000), listed("d", 1_000)], 0);
+    replay.finish_round(&[]);
+    assert_eq!(replay.take_changes().channels.len(), 1, "an unchanged channel is not saved again");
+}
+
+#[test]
+fn the_resume_point_is_used_up_by_a_connection() {
+    let mut replay = ReplayState::new(SETTINGS);
+    let point = ResumePoint { connection_id: "x".into(), next_seq: 3 };
+    replay.set_baseline(&"user".into(), 7);
+    replay.set_resume_point(Some(point.clone()));
+    let mut kept = Records::default();
+    let after = replay.killed(&mut kept);
+    assert_eq!((&after.account().resume, after.account().baseline), (&Some(point), Some(7)));
+    replay.set_baseline(&"other".into(), 8);
+    let account = replay.killed(&mut kept).account().clone();
+    assert_eq!((account.resume, account.user), (None, Some("user".into())), "the first user is kept");
+}
+
+#[test]
+fn the_audit_asks_for_what_was_never_received() {
+    let mut replay = started(&[("c", 1_000)]);
+    replay.receive("c", &posted(2_000, "a"));
+    assert_eq!(replay.channels_to_audit(&[listed("c", 2_000)]), []);
+    assert_eq!(replay.channels_to_audit(&[listed("c", 3_000)]).len(), 1);
+    replay.admit(&"c".into(), &posted(2_500, "open"));
+    let fetched = [key(2_000, "a"), key(2_500, "open"), key(3_000, "lost")];
+    assert_eq!(replay.first_missing(&"c".into(), &fetched[..2]), None);
+    assert_eq!(replay.first_missing(&"c".into(), &fetched), Some(&fetched[2]));
+    replay.mark_audited(&"c".into(), 3_000);
+    assert_eq!(
+        replay.channels_to_audit(&[listed("c", 3_000)]),
+        [],
+        "an edit or a pin had moved it (fact 24)"
+    );
+    let id = PostId::from("x");
+    assert!(replay.first_missing(&"unknown".into(), &[PostKey { create_at: 1, id }]).is_some());
+}

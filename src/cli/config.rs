@@ -1,0 +1,36 @@
+//! `matterhost config`, and reading the configuration for the other commands.
+
+use clap::Subcommand;
+
+use super::output::print;
+use crate::{
+    config::{self, Config, ConfigError, EXAMPLE, FileArg, Sources},
+    host::Exit,
+};
+
+/// Help with the configuration
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print a commented configuration to start from
+    #[command(after_help = "Example:\n  matterhost config example > matterhost.toml")]
+    Example,
+}
+
+pub(super) fn run(command: &ConfigCommand) -> Exit {
+    match command {
+        ConfigCommand::Example => print(EXAMPLE.as_bytes()),
+    }
+}
+
+/// Reads the configuration for a command without flags of its own for it.
+pub(super) fn load(file: &FileArg) -> Result<Config, ConfigError> {
+    Config::load(&sources(file, Vec::new())?, config::raise_open_files())
+}
+
+/// Returns the layers of the configuration: the file, the environment, and the keys set by `flags`.
+pub(super) fn sources(
+    file: &FileArg,
+    flags: Vec<(&'static str, String, &'static str)>,
+) -> Result<Sources, ConfigError> {
+    Ok(Sources { file: file.find()?, environment: config::environment(), flags })
+}

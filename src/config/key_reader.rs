@@ -1,0 +1,200 @@
+//! Reads a table of the configuration, key by key.
+//!
+//! Each read gives the key, its default and its bounds; a key that is never read is unknown. The same reads over an
+//! empty table list all keys, which a test compares with the documentation.
+
+use std::{collections::BTreeMap, fmt::Write as _, ops::RangeInclusive};
+
+use config::{Value, ValueKind};
+
+use super::{
+    problem::{Problem, did_you_mean, display_value},
+    value::ConfigValue,
+};
+
+/// The results of the readers: problems, warnings and known keys.
+#[derive(Debug, Default)]
+pub(super) struct Diagnostics {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) known: Vec<KnownKey>,
+}
+
+/// A key that can be set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KnownKey {
+    /// The key, with `NAME` in place of a chosen name.
+    pub key: String,
+    /// The kind of its value.
+    pub kind: &'static str,
+    /// The default; `None` for a required key or one without a default.
+    pub default: Option<String>,
+}
+
+/// A table that is being read. It holds tokens and therefore has no `Debug`.
+pub(super) struct TableReader<'a> {
+    path: String,
+    shape: &'static str,
+    values: BTreeMap<String, Value>,
+    read_keys: Vec<&'static str>,
+    report: &'a mut Diagnostics,
+}
+
+impl<'a> TableReader<'a> {
+    /// Starts to read the table at `path`. `shape` is the path with `NAME` in place of a chosen name.
+    pub(super) fn new(
+        path: String,
+        shape: &'static str,
+        value: Option<Value>,
+        report: &'a mut Diagnostics,
+    ) -> Self {
+        let values = match value.map(|value| value.kind) {
+            None | Some(ValueKind::Nil) => BTreeMap::new(),
+            Some(ValueKind::Table(values)) => values.into_iter().collect(),
+            Some(_) => {
+                let remedy = format!("write [{path}] and its keys below");
+                report.problems.push(Problem::new(&path, "this is a table, not a value", remedy));
+                BTreeMap::new()
+            }
+        };
+        Self { path, shape, values, read_keys: Vec::new(), report }
+    }
+
+    /// Returns the values, for a table whose keys are names.
+    pub(super) fn into_values(self) -> BTreeMap<String, Value> {
+        self.values
+    }
+
+    /// Returns the value of a key, or its default.
+    pub(super) fn read<T: ConfigValue>(&mut self, key: &'static str, default: T) -> T {
+        self.register::<T>(key, Some(default.show()));
+        self.take(key).unwrap_or(default)
+    }
+
+    /// Returns the value of a key, or its default, and reports it if it is out of bounds.
+    pub(super) fn within<T: ConfigValue + PartialOrd>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        bounds: RangeInclusive<T>,
+    ) -> T {
+        let value = self.read(key, default);
+        self.check_bounds(key, &value, &bounds);
+        value
+    }
+
+    fn check_bounds<T: ConfigValue + PartialOrd>(
+        &mut self,
+        key: &str,
+        value: &T,
+        bounds: &RangeInclusive<T>,
+    ) {
+        if !bounds.contains(value) {
+            let message = format!("{} is out of bounds", value.show());
+            let remedy = format!("use {} to {}", bounds.start().show(), bounds.end().show());
+            self.refuse(key, message, remedy);
+        }
+    }
+
+    /// Returns the value of an optional key.
+    pub(super) fn optional<T: ConfigValue>(&mut self, key: &'static str) -> Option<T> {
+        self.register::<T>(key, None);
+        self.take(key)
+    }
+
+    /// Returns the value of an optional key and reports it if it is out of bounds.
+    pub(super) fn optional_within<T: ConfigValue + PartialOrd>(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<T>,
+    ) -> Option<T> {
+        let value = self.optional(key);
+        if let Some(value) = &value {
+            self.check_bounds(key, value, &bounds);
+        }
+        value
+    }
+
+    /// Returns the valid value of a key without registering the key as known.
+    pub(super) fn peek<T: ConfigValue>(&self, key: &str) -> Option<T> {
+        T::read(&self.values.get(key)?.kind)
+    }
+
+    /// Returns true if the key is set, even to an invalid value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// Returns the key's full path.
+    pub(super) fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    /// Reports an invalid value.
+    pub(super) fn refuse(&mut self, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        let problem = self.problem(key, message, remedy);
+        self.report.problems.push(problem);
+    }
+
+    /// Reports an unwise value.
+    pub(super) fn warn(&mut self, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        let problem = self.problem(key, message, remedy);
+        self.report.warnings.push(problem);
+    }
+
+    /// Reports a problem of the whole table.
+    pub(super) fn refuse_table(&mut self, message: impl Into<String>, remedy: impl Into<String>) {
+        self.report.problems.push(Problem::new(&self.path, message, remedy));
+    }
+
+    /// Reports the keys that were not read.
+    pub(super) fn finish(self) {
+        for (key, value) in &self.values {
+            if !self.read_keys.contains(&key.as_str()) {
+                let message = "there is no such key";
+                let path = format!("{}.{key}", self.path);
+                self.report.problems.push(unknown(path, key, value, message, &self.read_keys));
+            }
+        }
+    }
+
+    fn problem(&self, key: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        let origin = self.values.get(key).and_then(Value::origin).map(str::to_owned);
+        Problem { origin, ..Problem::new(self.key(key), message, remedy) }
+    }
+
+    fn register<T: ConfigValue>(&mut self, key: &'static str, default: Option<String>) {
+        self.read_keys.push(key);
+        let key = format!("{}.{key}", self.shape);
+        if !self.report.known.iter().any(|known| known.key == key) {
+            self.report.known.push(KnownKey { key, kind: T::KIND, default });
+        }
+    }
+
+    fn take<T: ConfigValue>(&mut self, key: &str) -> Option<T> {
+        let value = &self.values.get(key)?.kind;
+        let read = T::read(value);
+        if read.is_none() {
+            let message = match value {
+                // No value of an account is shown, as it may be a misplaced token.
+                ValueKind::String(text) if self.shape != "accounts.NAME" => {
+                    format!("expected {}, found {}", T::KIND, display_value(text))
+                }
+                _ => format!("expected {}", T::KIND),
+            };
+            self.refuse(key, message, T::HINT);
+        }
+        read
+    }
+}
+
+/// Returns the problem of an unknown key, with a similar name if there is one. The value is not shown.
+pub(super) fn unknown(path: String, key: &str, value: &Value, message: &str, names: &[&str]) -> Problem {
+    let mut remedy = String::new();
+    if let Some(meant) = did_you_mean(key, names.iter().copied()) {
+        let _ = write!(remedy, "did you mean {meant}?");
+    } else {
+        let _ = write!(remedy, "remove it; the known names are {}", names.join(", "));
+    }
+    Problem { origin: value.origin().map(str::to_owned), ..Problem::new(path, message, remedy) }
+}

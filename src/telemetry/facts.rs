@@ -1,0 +1,214 @@
+//! Descriptions of the facts that the Supervisor observes: a message for people and fields for programs. The log and
+//! the admin API use them.
+
+mod repeats;
+
+use std::{sync::Arc, time::Duration};
+
+use matterhost_actors::model::{CatchUpProgress, CloseClass, CloseReason, Fact, Observation, Subject};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tracing::Level;
+
+use self::repeats::RepeatFilter;
+use super::time::{human, millis};
+
+/// Logs the observations until the Supervisor ends.
+pub async fn log(mut observations: Receiver<Arc<Observation>>) {
+    let mut repeats = RepeatFilter::default();
+    loop {
+        match observations.recv().await {
+            Ok(observation) => write(&observation, &mut repeats),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "the log fell behind; observations are missing here");
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// The level, message and fields of a fact, without its subject.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Description {
+    pub(crate) level: Level,
+    pub(crate) message: String,
+    pub(crate) fields: Fields,
+}
+
+/// The machine-readable values of a fact.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Fields {
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) charged: Option<bool>,
+    pub(crate) delay_ms: Option<u64>,
+    pub(crate) took_ms: Option<u64>,
+    pub(crate) ready_ms: Option<u64>,
+    pub(crate) resumed: Option<bool>,
+}
+
+fn write(observation: &Observation, repeats: &mut RepeatFilter) {
+    let Description { level, message, fields } = describe(&observation.fact);
+    let level = repeats.level(observation, level);
+    let Fields { reason, charged, delay_ms, took_ms, ready_ms, resumed } = fields;
+    let (account, generation, server) = match &observation.subject {
+        Subject::Account(account, generation) => (Some(account.as_str()), Some(generation.0), None),
+        Subject::Server(server) => (None, None, Some(server.as_str())),
+    };
+    let fact = observation.fact.label();
+    // `tracing` requires a constant level at each call site.
+    macro_rules! emit {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                account,
+                generation,
+                server,
+                fact,
+                reason,
+                charged,
+                delay_ms,
+                took_ms,
+                ready_ms,
+                resumed,
+                "{message}"
+            )
+        };
+    }
+    match level {
+        Level::ERROR => emit!(Level::ERROR),
+        Level::WARN => emit!(Level::WARN),
+        Level::INFO => emit!(Level::INFO),
+        Level::DEBUG => emit!(Level::DEBUG),
+        _ => emit!(Level::TRACE),
+    }
+}
+
+/// Describes a fact.
+pub(crate) fn describe(fact: &Fact) -> Description {
+    let fields = fields_of(fact);
+    let (level, message) = match fact {
+        Fact::Closed { reason, .. } => (closed_level(reason), format!("the connection ended: {reason}")),
+        Fact::RestartScheduled { after, .. } => (Level::INFO, format!("connecting again {}", when(*after))),
+        Fact::Tripped { cooldown } => {
+            (Level::ERROR, format!("the restart budget is spent; trying again in {}", human(*cooldown)))
+        }
+        Fact::Ready { after } => (Level::INFO, format!("ready after {}", human(*after))),
+        Fact::HearsAgain { after } => {
+            (Level::INFO, format!("receiving events again; it may have been deaf for {}", human(*after)))
+        }
+        Fact::Rejected { cause } => (Level::WARN, format!("an event was refused for good: {cause}")),
+        Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed; the connection stays: {cause}")),
+        Fact::SequenceGap { expected, got } => {
+            (Level::WARN, format!("events are missing: expected number {expected}, got {got}"))
+        }
+        Fact::Unreadable { cause } => (Level::WARN, format!("a frame was skipped: {cause}")),
+        Fact::CaughtUp { channels: 0, .. } => (Level::DEBUG, "nothing was missed".into()),
+        Fact::CatchingUp(CatchUpProgress { done, channels, recovered }) => {
+            let how_far = format!("{done} of {channels} channels read");
+            (Level::INFO, format!("catching up: {how_far}, {recovered} posts and edits recovered so far"))
+        }
+        Fact::CaughtUp { channels, recovered, .. } => {
+            let what = format!("{recovered} posts and edits recovered");
+            (Level::INFO, format!("caught up: {what}, {channels} channels checked"))
+        }
+        Fact::CatchUpTruncated { channel, what } => {
+            (Level::WARN, format!("the catch-up of channel {channel} is incomplete; left out: {what}"))
+        }
+        Fact::Audited { channels } => {
+            (Level::DEBUG, format!("the audit found nothing missing; {channels} channels were checked"))
+        }
+        Fact::StoreFailed { cause } => (
+            Level::ERROR,
+            format!("the state cannot be saved, and no event is delivered until it can: {cause}"),
+        ),
+        Fact::ChannelSkipped { channel, cause } => {
+            (Level::WARN, format!("channel {channel} cannot be read and is skipped: {cause}"))
+        }
+        Fact::LoopStopped { channel, limit } => {
+            let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
+            (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
+        }
+        Fact::RatePaused { wait } => {
+            (Level::WARN, format!("the rate limit is reached; pausing for {}", human(*wait)))
+        }
+        Fact::PollsStretched { interval } => {
+            let what = "polls would exceed half the request rate";
+            (Level::WARN, format!("{what}; each account is polled every {}", human(*interval)))
+        }
+        plain => describe_plain(plain),
+    };
+    Description { level, message, fields }
+}
+
+/// Returns the description of a fact without values.
+fn describe_plain(fact: &Fact) -> (Level, String) {
+    let (level, message) = match fact {
+        Fact::Connecting => (Level::DEBUG, "connecting"),
+        Fact::Connected { resumed: true } => (Level::DEBUG, "connected; the previous session was resumed"),
+        Fact::Connected { resumed: false } => (Level::DEBUG, "connected"),
+        Fact::ResumeLost => {
+            (Level::INFO, "the previous session could not be resumed; the server started a new one")
+        }
+        Fact::Settled => (Level::DEBUG, "settled; restart delays are reset"),
+        Fact::Refunded => (Level::INFO, "the server dropped other accounts too; the charge is refunded"),
+        Fact::Blocked => (Level::WARN, "blocked: the token is refused (401); retrying until it is accepted"),
+        Fact::Misconfigured => (Level::ERROR, "misconfigured: retrying cannot help; checking occasionally"),
+        Fact::HalfOpen => {
+            (Level::INFO, "the cooldown is over; one more charged ending trips the account again")
+        }
+        Fact::BudgetReset => (Level::INFO, "the restart budget is full again"),
+        Fact::Stalled => (Level::WARN, "a sink accepts no events; reading is paused"),
+        Fact::Unstalled => (Level::INFO, "the sinks accept events again"),
+        Fact::StoreRecovered => (Level::INFO, "the state can be saved again"),
+        Fact::Prompted => (Level::DEBUG, "another account saw this one change; checking now"),
+        Fact::ProbeGood { .. } => (Level::TRACE, "a probe succeeded"),
+        Fact::Stopped => (Level::INFO, "stopped"),
+        Fact::Abandoned => (Level::WARN, "the connection did not end in time and was abandoned"),
+        Fact::Removed => (Level::INFO, "removed"),
+        Fact::ServerDown => (Level::WARN, "the server does not respond; waiting until it does"),
+        Fact::ServerUp => (Level::INFO, "the server responds again"),
+        // `describe` handles these with their values.
+        other => (Level::INFO, other.label()),
+    };
+    (level, message.to_owned())
+}
+
+fn fields_of(fact: &Fact) -> Fields {
+    let none = Fields::default();
+    match fact {
+        Fact::Closed { reason, ready_for, charged } => Fields {
+            reason: Some(reason.label()),
+            charged: Some(*charged),
+            ready_ms: ready_for.map(millis),
+            ..none
+        },
+        Fact::RestartScheduled { after, resume } => {
+            Fields { delay_ms: Some(millis(*after)), resumed: Some(*resume), ..none }
+        }
+        Fact::Tripped { cooldown: wait }
+        | Fact::RatePaused { wait }
+        | Fact::PollsStretched { interval: wait } => Fields { delay_ms: Some(millis(*wait)), ..none },
+        Fact::Ready { after: took } | Fact::CaughtUp { took, .. } | Fact::ProbeGood { took } => {
+            Fields { took_ms: Some(millis(*took)), ..none }
+        }
+        Fact::Connected { resumed } => Fields { resumed: Some(*resumed), ..none },
+        _ => none,
+    }
+}
+
+/// Returns the level of an ending by its severity.
+fn closed_level(reason: &CloseReason) -> Level {
+    match reason.class() {
+        CloseClass::Planned => Level::INFO,
+        CloseClass::Recycle | CloseClass::Blocked | CloseClass::Transient => Level::WARN,
+        CloseClass::Misconfigured | CloseClass::Identity | CloseClass::Fault | CloseClass::Arbiter => {
+            Level::ERROR
+        }
+    }
+}
+
+fn when(wait: Duration) -> String {
+    if wait.is_zero() { "at once".into() } else { format!("in {}", human(wait)) }
+}
+
+#[cfg(test)]
+mod tests;
