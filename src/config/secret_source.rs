@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{servers::ReadContext, sources::read_text, table::TableReader};
+use super::{key_reader::TableReader, servers::ReadContext, sources::read_text};
 
 /// A token has 26 characters and a secret at most 94; a larger file holds something else.
 pub(super) const LARGEST_FILE: u64 = 4096;
