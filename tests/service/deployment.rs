@@ -39,7 +39,7 @@ fn the_script_makes_bots_whose_tokens_work() {
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
     running.log.wait_for_fact("ready");
     let said = make_bots(&simulator, dir.path(), &["helpdesk", "deploys"]);
-    assert!(said.contains("is there and stays") && !said.contains(first.trim()), "{said}");
+    assert!(said.contains("exists and is kept") && !said.contains(first.trim()), "{said}");
     assert_eq!(fs::read_to_string(&token).unwrap(), first);
     assert!(dir.path().join("secrets/deploys").exists());
 }
