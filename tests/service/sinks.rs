@@ -111,7 +111,7 @@ fn what_a_handler_refuses_is_shown_and_tried_again() {
         // The operator corrects the secret while the host runs.
         drop(handler);
         let mut fixed_handler = Handler::python(0, SECRET);
-        dir.write("matterhost.toml", &(fixture.config() + &mended.sink()));
+        dir.write("matterhost.toml", &(fixture.config() + &fixed_handler.sink()));
         let taken = dir.matterhost(&["dead-letter", "retry", "--sink", "hook"]).output().unwrap();
         assert_eq!(taken.status.code(), Some(0), "{}{}", text(&taken.stdout), text(&taken.stderr));
         fixed_handler.output.wait_for_line(&format!("received {id}"));
