@@ -181,7 +181,7 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
 }
 
 #[test]
-#[should_panic(expected = "a token or a secret is shown")]
+#[should_panic(expected = "the output contains a token or a secret")]
 fn a_program_that_shows_a_token_fails_its_test() {
     // The line is checked although the test does not wait for it.
     let line = format!("authorization: Bearer {TOKEN_PREFIX}7dqm4q6zj3h5s9a\n");
