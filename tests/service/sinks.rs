@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -155,6 +155,25 @@ fn a_host_whose_handler_takes_nothing_ends_all_the_same() {
     let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0), "{log:#?}");
     assert!(log.iter().any(|line| line.contains("not all events could be delivered in time")), "{log:#?}");
+}
+
+#[test]
+fn the_shutdown_deadline_covers_a_child_that_ignores_the_end() {
+    let fixture = Fixture::new();
+    let child = "[sinks.child]\ntype = \"exec\"\n\
+                 command = [\"python3\", \"-c\", \"import signal, time\\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\\n\
+                 time.sleep(600)\"]\n\
+                 [host]\nshutdown_deadline = \"2s\"\n";
+    let dir = ConfigDir::with(&(fixture.config() + child));
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    running.log.wait_for_fact("ready");
+    fixture.post("never answered");
+    let signalled = Instant::now();
+    running.signal("TERM");
+    let (status, log) = running.wait_for_exit();
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    // The margin is for a machine under load.
+    assert!(signalled.elapsed() < Duration::from_secs(5), "{:?}\n{log:#?}", signalled.elapsed());
 }
 
 #[test]
