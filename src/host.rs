@@ -19,6 +19,8 @@ use std::{mem, sync::Arc, time::Duration};
 use actix::{Actor as _, System};
 use anyhow::Context as _;
 use matterhost_actors::{hosting::Supervisor, ports::Poster};
+#[cfg(target_os = "linux")]
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::{sync::watch, time::Instant};
 
 use self::{
@@ -39,6 +41,15 @@ use crate::{
 
 /// Time for the process to exit after the last step, before the service manager kills it.
 const SYSTEMD_MARGIN: Duration = Duration::from_secs(5);
+
+/// Keeps other processes of the same user, such as the handlers that sinks start, from reading the tokens in the memory
+/// and in the environment of this process, and keeps them out of core dumps.
+pub(crate) fn protect_memory() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "cannot protect the memory of the process");
+    }
+}
 
 /// Runs the host until a signal or the end of standard output.
 pub(crate) fn run(config: Config, sources: Sources, level: LogLevelHandle) -> anyhow::Result<Exit> {
