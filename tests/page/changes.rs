@@ -121,7 +121,7 @@ async fn a_restart_of_the_service_is_survived() {
 }
 
 #[tokio::test]
-async fn the_tail_tells_what_happens_and_can_be_held() {
+async fn the_tail_shows_facts_and_can_be_paused() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;

@@ -74,7 +74,7 @@ fn events_that_are_dropped_while_ping_and_sequence_are_right_are_found_over_sock
 }
 
 #[test]
-fn a_channel_that_the_account_was_put_in_unheard_is_found() {
+fn a_channel_joined_without_an_event_is_found() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         listening(harness).await;
         harness.fake.add_channel("new", &["bot"]);

@@ -198,7 +198,7 @@ fn an_event_that_comes_again_after_a_fault_is_answered_once() {
 }
 
 #[test]
-fn a_stopped_account_keeps_what_its_bot_could_not_answer() {
+fn a_stopped_account_keeps_unanswered_events() {
     with_a_bot(settings(), async |harness, bot| {
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::RateLimited {
             retry_after: Some(9 * SECOND),

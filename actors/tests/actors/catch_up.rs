@@ -169,7 +169,7 @@ fn more_posts_of_one_millisecond_than_a_page_holds_all_come() {
 }
 
 #[test]
-fn a_list_that_lags_is_made_up_for_at_the_next_look() {
+fn a_lagging_list_is_corrected_by_the_next_one() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         harness.post_and_wait(1).await;
@@ -205,7 +205,7 @@ fn a_gap_on_a_live_socket_is_filled_without_ending_it() {
 }
 
 #[test]
-fn the_newest_posts_come_where_there_are_more_than_are_wanted_and_that_is_told() {
+fn beyond_the_limit_only_the_newest_posts_come_and_this_is_reported() {
     let few = CatchUpSettings { max_posts_per_channel: 40, ..CatchUpSettings::default() };
     run(async || {
         let mut harness =
@@ -228,7 +228,7 @@ fn the_newest_posts_come_where_there_are_more_than_are_wanted_and_that_is_told()
 }
 
 #[test]
-fn posts_that_are_too_old_are_left_out_and_that_is_told() {
+fn posts_that_are_too_old_are_skipped_and_this_is_reported() {
     let young = CatchUpSettings { max_age: Some(Duration::from_secs(60)), ..CatchUpSettings::default() };
     run(async || {
         let mut harness =
@@ -251,7 +251,7 @@ fn posts_that_are_too_old_are_left_out_and_that_is_told() {
 }
 
 #[test]
-fn a_first_start_may_begin_with_all_there_is_or_at_a_time() {
+fn a_first_start_can_begin_with_all_posts_or_at_a_time() {
     run(async || {
         for (posts, from) in [(453, StartFrom::At(0)), (3, StartFrom::At(2_000)), (0, StartFrom::Now)] {
             let simulator = quick_simulator();
@@ -267,7 +267,7 @@ fn a_first_start_may_begin_with_all_there_is_or_at_a_time() {
 }
 
 #[test]
-fn a_bots_own_posts_are_passed_over_unless_they_are_wanted() {
+fn a_bots_own_posts_are_skipped_unless_configured() {
     run(async || {
         for skip_own in [true, false] {
             let delivery = DeliverySettings { skip_own, ..DeliverySettings::default() };

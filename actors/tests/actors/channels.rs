@@ -41,7 +41,7 @@ fn a_channel_with_a_cursor_that_the_list_lacks_is_asked_for_by_its_id() {
 }
 
 #[test]
-fn what_was_said_after_the_account_had_left_such_a_channel_is_none_of_its_business() {
+fn posts_made_after_the_account_left_are_not_delivered() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         in_two_channels(harness).await;
         harness.fake.unlist_channel("d");
@@ -94,7 +94,7 @@ fn a_long_catch_up_says_how_far_it_is() {
 }
 
 #[test]
-fn a_channel_that_refuses_is_told_once_and_is_read_when_it_can_be() {
+fn a_channel_that_refuses_is_reported_once_and_fetched_later() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         in_two_channels(harness).await;
         harness.fake.forbid_channel("d", true);

@@ -52,7 +52,7 @@ fn a_429_to_one_account_pauses_all() {
 }
 
 #[test]
-fn while_a_server_is_down_one_knocks_for_all() {
+fn while_a_server_is_down_one_probe_serves_all() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         let bots = bots(50);
         for bot in &bots {
@@ -75,7 +75,7 @@ fn while_a_server_is_down_one_knocks_for_all() {
 }
 
 #[test]
-fn polls_that_do_not_fit_half_the_rate_are_stretched_and_it_is_said() {
+fn polls_over_half_the_rate_are_stretched_and_reported() {
     let limits = GateLimits { requests_per_second: 1.0, dial_slots: 100 };
     run_paused(settings(), limits, async |harness| {
         for bot in bots(60) {

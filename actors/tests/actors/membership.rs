@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn a_channel_left_and_joined_again_brings_what_was_said_while_in_it() {
+fn a_channel_left_and_rejoined_delivers_only_posts_made_during_membership() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let room = harness.add_channel_with_bots("room");
@@ -41,7 +41,7 @@ fn a_channel_left_and_joined_again_brings_what_was_said_while_in_it() {
 }
 
 #[test]
-fn a_channel_that_cannot_be_read_any_more_is_told_once_and_stops_nobody() {
+fn an_unreadable_channel_is_reported_once_and_does_not_block_others() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let room = harness.add_channel_with_bots("room");

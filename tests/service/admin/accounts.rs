@@ -41,7 +41,7 @@ fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
 }
 
 #[test]
-fn one_account_is_told_of_with_all_that_is_known() {
+fn one_account_is_returned_with_all_its_details() {
     let mut host = AdminHost::ready("");
     host.fixture.post("hello");
     host.running.events.wait_for_post("hello");
@@ -57,7 +57,7 @@ fn one_account_is_told_of_with_all_that_is_known() {
 }
 
 #[test]
-fn who_is_nobody_is_not_found() {
+fn an_unknown_account_is_not_found() {
     let host = AdminHost::ready("");
     let long = "x".repeat(10_000);
     for name in

@@ -69,7 +69,7 @@ fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_told_and_the_old_token_stays() {
+fn an_unusable_file_is_reported_and_the_old_token_stays() {
     let fixture = MultiBotFixture::with(&["anna"], 1);
     let dir = ConfigDir::with("");
     dir.write("anna.token", &fixture.bots["anna"].token);

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_item_of_a_lane_and_so_many_in_all() {
+    fn one_item_per_key_and_a_limited_number_overall() {
         let mut lanes = KeyedQueue::new(2);
         for (key, item) in [("a", 1), ("a", 2), ("b", 3), ("c", 4)] {
             lanes.push(key, item);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_rests_stands_in_nobodys_way() {
+    fn a_paused_key_does_not_block_others() {
         let mut lanes = KeyedQueue::new(1);
         for (key, item) in [("a", 1), ("a", 2), ("b", 3)] {
             lanes.push(key, item);
@@ -166,7 +166,7 @@ mod tests {
         /// In any interleaving, the items of each lane complete in order, once each, however often they are put
         /// back.
         #[test]
-        fn order_within_a_lane_always_holds(
+        fn order_within_a_key_always_holds(
             items in proptest::collection::vec(0u8..4, 1..60),
             choices in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 400),
             in_flight in 1usize..5,

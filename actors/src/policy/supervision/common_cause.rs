@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fell_and_is_ready_again_counts_once() {
+    fn an_account_that_dropped_and_recovered_counts_once() {
         let mut cause = CommonCause::default();
         (0..14).for_each(|account| cause.ready(account));
         let now = Instant::now();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_ended_for_a_reason_of_its_own_is_ready_no_longer() {
+    fn an_account_that_ended_for_another_reason_is_not_ready() {
         let mut cause = CommonCause::default();
         (0..20).for_each(|account| cause.ready(account));
         (3..20).for_each(|account| cause.ended(&account));

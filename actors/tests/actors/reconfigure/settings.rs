@@ -49,7 +49,7 @@ fn polls_begin_where_there_were_none() {
 }
 
 #[test]
-fn another_budget_counts_what_was_charged_before() {
+fn a_changed_budget_keeps_earlier_charges() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.server_socket("bot").send_garbage();
