@@ -222,7 +222,7 @@ fn standard_output_is_the_default_and_a_single_sink_need_not_be_named() {
 fn an_unreadable_file_is_reported() {
     let dir = Dir::new();
     for (name, expected) in [
-        ("none.toml", "it cannot be read (No such file"),
+        ("none.toml", "the file cannot be read (No such file"),
         ("matterhost", "name does not show the format"),
         ("matterhost.ini", "use the ending .toml, .yaml, .yml or .json"),
     ] {

@@ -106,7 +106,7 @@ async fn a_restart_of_the_service_is_survived() {
 
     harness.stop_program();
     browser.wait_for_text("#banner", "Not connected").await;
-    browser.wait_for_text("#banner", "last heard").await;
+    browser.wait_for_text("#banner", "last update").await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;
     harness.start_program();
     browser.wait_for("the connection", "return document.getElementById('banner').hidden").await;

@@ -142,7 +142,7 @@ fn a_child_is_replaced_when_it_has_answered_and_no_child_is_left() {
     assert_eq!(fixture.sockets("anna"), (1, 1));
 }
 
-/// Takes its time for what is slow.
+/// A handler that answers slow events late.
 const HANDLER: &str = r#"
 import json, sys, time
 out = open(sys.argv[1], "a", buffering=1)

@@ -83,7 +83,7 @@ fn status_of_one_account_shows_everything() {
     for part in [
         "helpdesk on main",
         "ready for",
-        "2 (1 restarts)",
+        "2 (restarts: 1)",
         "0 unacknowledged",
         "operator restart; back after",
     ] {

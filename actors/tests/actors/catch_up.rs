@@ -19,7 +19,7 @@ fn is_post(taken: &ReceivedChange) -> bool {
     matches!(taken.change, Change::Posted(_))
 }
 
-/// The ids of what the bot heard, in order: a post's own, `edited` or `deleted` before others.
+/// The ids of the received changes, in order; an edit's begins with `edited`, a deletion's with `deleted`.
 pub(crate) fn received_summary(harness: &SimulatorHarness) -> Vec<String> {
     let tell = |taken: ReceivedChange| match taken.change {
         Change::Posted(post) => post.id.to_string(),
@@ -70,12 +70,12 @@ fn posts_made_while_a_bot_is_disabled_come_when_it_is_enabled() {
             .await;
         let live = harness.post("live");
         harness.host.sink.wait_for_posts(302).await;
-        let heard = harness.host.sink.posts();
-        let recovered = &heard[1..301];
+        let received = harness.host.sink.posts();
+        let recovered = &received[1..301];
         assert_eq!(recovered.iter().map(|post| post.id.clone()).collect::<BTreeSet<_>>(), missed);
         assert!(recovered.is_sorted_by_key(|post| (post.create_at, post.id.clone())));
         assert!(recovered.iter().all(|post| post.recovered));
-        assert_eq!((heard[301].id.clone(), heard[301].recovered), (live, false));
+        assert_eq!((received[301].id.clone(), received[301].recovered), (live, false));
         assert_eq!(harness.host.snapshot("bot").await.recovered, 300);
     });
 }
@@ -90,8 +90,8 @@ fn ten_thousand_posts_of_one_channel_come_in_order_with_a_request_for_each_two_h
         let before = harness.simulator.counters().requests_to("GET /channels/{channel_id}/posts");
         harness.while_disabled(|harness| (0..10_000).for_each(|_| drop(harness.post("m")))).await;
         harness.host.sink.wait_for_posts(10_002).await;
-        let heard = harness.host.sink.posts().split_off(2);
-        let times: Vec<_> = heard.into_iter().map(|post| (post.create_at, post.id)).collect();
+        let received = harness.host.sink.posts().split_off(2);
+        let times: Vec<_> = received.into_iter().map(|post| (post.create_at, post.id)).collect();
         assert!(times.len() == 10_000 && times.is_sorted(), "by create_at and id");
         let asked = harness.simulator.counters().requests_to("GET /channels/{channel_id}/posts") - before;
         assert!((52..=55).contains(&asked), "{asked} requests: the pages, how far it is, and edits since");
@@ -115,9 +115,9 @@ fn edits_and_deletions_come_after_the_posts_and_each_once() {
             })
             .await;
         harness.host.sink.wait_for_changes(3, |taken| !is_post(taken)).await;
-        let heard = received_summary(&harness);
-        assert_eq!(heard[3], new.to_string());
-        let changes: BTreeSet<&str> = heard[4..].iter().map(String::as_str).collect();
+        let received = received_summary(&harness);
+        assert_eq!(received[3], new.to_string());
+        let changes: BTreeSet<&str> = received[4..].iter().map(String::as_str).collect();
         let wanted = [format!("edited {edited}"), format!("deleted {deleted}"), format!("deleted {both}")];
         assert_eq!(changes, wanted.iter().map(String::as_str).collect(), "fact 25: history is no deletion");
 
@@ -220,10 +220,10 @@ fn beyond_the_limit_only_the_newest_posts_come_and_this_is_reported() {
             .await;
         harness.host.sink.wait_for_changes(1, |taken| taken.id.as_str() == missed[299]).await;
         assert_eq!(received_summary(&harness)[2..], missed[260..]);
-        let told = |fact: &Fact| {
+        let truncated = |fact: &Fact| {
             matches!(fact, Fact::CatchUpTruncated { what: Truncation::Posts { limit: 40 }, .. })
         };
-        assert!(harness.host.seen.iter().any(|seen| told(&seen.fact)));
+        assert!(harness.host.seen.iter().any(|seen| truncated(&seen.fact)));
     });
 }
 
@@ -245,8 +245,9 @@ fn posts_that_are_too_old_are_skipped_and_this_is_reported() {
         harness.host.sink.wait_for_posts(3).await;
         harness.host.wait_for("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
         assert_eq!(received_summary(&harness).len(), 3);
-        let told = |fact: &Fact| matches!(fact, Fact::CatchUpTruncated { what: Truncation::Age { .. }, .. });
-        assert!(harness.host.seen.iter().any(|seen| told(&seen.fact)));
+        let truncated =
+            |fact: &Fact| matches!(fact, Fact::CatchUpTruncated { what: Truncation::Age { .. }, .. });
+        assert!(harness.host.seen.iter().any(|seen| truncated(&seen.fact)));
     });
 }
 
@@ -279,7 +280,7 @@ fn a_bots_own_posts_are_skipped_unless_configured() {
             harness
                 .while_disabled(|harness| drop(harness.simulator.post(&bot, &harness.channel, "recovered")))
                 .await;
-            harness.post("somebody else's");
+            harness.post("a post of another user");
             let posts = if skip_own { 1 } else { 3 };
             harness.host.sink.wait_for_posts(posts).await;
             assert_eq!(received_summary(&harness).len(), posts);
@@ -301,8 +302,8 @@ fn a_frame_over_the_limit_comes_by_rest() {
         });
         harness.host.wait_for("bot", |fact| matches!(fact, Fact::Closed { .. })).await;
         harness.host.sink.wait_for_posts(1).await;
-        let heard = harness.host.sink.posts();
-        assert_eq!((heard[0].id.as_str(), heard[0].recovered), (post.id.as_str(), true));
+        let received = harness.host.sink.posts();
+        assert_eq!((received[0].id.as_str(), received[0].recovered), (post.id.as_str(), true));
     });
 }
 

@@ -71,8 +71,8 @@ impl EventSink for Slow {
 fn a_slow_sink_bounds_the_queue_over_a_hundred_thousand_events() {
     const EVENTS: u64 = 100_000;
     const CHANNELS: usize = 64;
-    /// Told, and not taken yet: some hundred more than may wait for the sink. What waits is bounded in bytes as well, by
-    /// the weight of its permits.
+    /// Events sent but not taken yet: some hundred more than may wait for the sink. The weight of the permits also
+    /// bounds the bytes of waiting events.
     const AHEAD: u64 = 600;
     let delivery = DeliverySettings { in_flight: CHANNELS, ..DeliverySettings::default() };
     run_paused(HostSettings { delivery, ..settings() }, unlimited_rate(), async |harness| {
@@ -82,12 +82,12 @@ fn a_slow_sink_bounds_the_queue_over_a_hundred_thousand_events() {
         harness.wait_until_ready("bot").await;
         let text = "x".repeat(1_000);
         let may_wait = u64::try_from(DeliverySettings::default().queue).unwrap();
-        let (mut told, mut paused) = (0, 0);
+        let (mut sent, mut paused) = (0, 0);
         while taken.load(Ordering::Relaxed) < EVENTS {
-            while told < EVENTS && told < taken.load(Ordering::Relaxed) + AHEAD {
-                let (channel, id) = (format!("c{}", told % CHANNELS as u64), format!("{told}-{text}"));
+            while sent < EVENTS && sent < taken.load(Ordering::Relaxed) + AHEAD {
+                let (channel, id) = (format!("c{}", sent % CHANNELS as u64), format!("{sent}-{text}"));
                 harness.fake.server_socket("bot").post(&channel, &id);
-                told += 1;
+                sent += 1;
             }
             harness.advance_discarding(SECOND).await;
             let read = harness.snapshot("bot").await.events - taken.load(Ordering::Relaxed);
@@ -107,7 +107,7 @@ fn a_server_that_loses_patience_with_a_slow_sink_costs_no_budget() {
         for n in 0..3 {
             harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
         }
-        // The pipe is cut behind the posts; what is in it is still read, one permit after the other.
+        // The pipe is cut behind the posts; its content is still read, one permit after the other.
         harness.fake.server_socket("bot").drop_connection();
         let (_, charged) = harness.wait_until_closed("bot").await;
         assert!(!charged, "ready for seconds only, but its own reading was behind");

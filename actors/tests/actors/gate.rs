@@ -62,10 +62,10 @@ fn while_a_server_is_down_one_probe_serves_all() {
         harness.wait_for_server_fact(|fact| *fact == Fact::ServerDown).await;
         let asked = harness.fake.me_requests();
         harness.advance(3_600 * SECOND).await;
-        assert!(harness.fake.me_requests() <= asked + 50, "{} questions", harness.fake.me_requests() - asked);
+        assert!(harness.fake.me_requests() <= asked + 50, "{} requests", harness.fake.me_requests() - asked);
         assert!(
             (300..600).contains(&harness.fake.ping_requests()),
-            "{} knocks in an hour",
+            "{} probes in an hour",
             harness.fake.ping_requests()
         );
         harness.fake.start();
@@ -81,7 +81,7 @@ fn polls_over_half_the_rate_are_stretched_and_reported() {
         for bot in bots(60) {
             harness.ready(&bot).await;
         }
-        // Half a request a second for 60 accounts is a poll each in two minutes; it is told in steps of a tenth.
+        // Half a request a second for 60 accounts is one poll each in two minutes; changes are reported in steps of 10 %.
         let stretched = |fact: &Fact| matches!(fact, Fact::PollsStretched { interval } if interval.as_secs().abs_diff(120) <= 12);
         if !harness.seen.iter().any(|seen| stretched(&seen.fact)) {
             harness.wait_for_server_fact(stretched).await;

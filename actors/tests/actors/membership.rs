@@ -32,11 +32,11 @@ fn a_channel_left_and_rejoined_delivers_only_posts_made_during_membership() {
             })
             .await;
         harness.post_and_wait(2).await;
-        let heard = received_summary(&harness);
+        let received = received_summary(&harness);
         for (post, times) in [(before, 1), (after, 1)] {
-            assert_eq!(heard.iter().filter(|id| **id == post.to_string()).count(), times, "{post}");
+            assert_eq!(received.iter().filter(|id| **id == post.to_string()).count(), times, "{post}");
         }
-        assert!(!heard.contains(&out.to_string()), "fact 28: it can be read, and was not said to the bot");
+        assert!(!received.contains(&out.to_string()), "fact 28: it can be read, but was not sent to the bot");
     });
 }
 

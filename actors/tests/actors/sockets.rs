@@ -133,7 +133,7 @@ fn a_bot_recovers_from_every_fault_while_connecting() {
             let id = harness.simulator.inject(Fault::new(fault));
             harness.host.send(RestartAccount(name("bot"))).await.unwrap();
             harness.host.wait_until_closed("bot").await;
-            // The next one fails too, unless the gate has found out already that nobody answers.
+            // The next one fails too, unless the gate already knows that the server does not respond.
             if !harness.host.seen[before..].iter().any(|seen| seen.fact == Fact::ServerDown) {
                 let failed = |fact: &Fact| matches!(fact, Fact::Closed { .. } | Fact::ServerDown);
                 harness.host.wait_for_any_fact(failed).await;

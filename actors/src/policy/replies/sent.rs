@@ -80,7 +80,7 @@ mod tests {
         assert!(sent.may_contain(&town, Some(499)) && sent.may_contain(&other, Some(500)));
         sent.channel_searched(&town, 100, Vec::new());
         sent.channel_searched(&town, 300, Vec::new());
-        assert!(!sent.may_contain(&town, Some(100)), "what was known stays known");
+        assert!(!sent.may_contain(&town, Some(100)), "known keys stay known");
         sent.insert(&town, "b", "post-b".into());
         assert_eq!(sent.find("b").map(PostId::as_str), Some("post-b"));
     }

@@ -16,7 +16,7 @@ const SHARE: usize = 5;
 
 /// A detector of drops with a common cause: many accounts of a server dropped together, or the server is down.
 ///
-/// Each drop is counted incrementally: ten thousand simultaneous drops must not be counted anew for each.
+/// Each drop is counted incrementally: ten thousand simultaneous drops must not be counted again for each.
 #[derive(Debug)]
 pub struct CommonCause<K> {
     ready: HashSet<K>,

@@ -25,9 +25,9 @@ fn a_cycle_deafens_whether_announced_or_not() {
         fixture.post("unheard");
         let (events, reply) = bot.request(1, "ping");
         assert_eq!(reply["error"]["status_code"], 401, "{version:?}");
-        let told: Vec<_> = events.iter().map(|event| event["data"]["status"].as_str()).collect();
+        let announced: Vec<_> = events.iter().map(|event| event["data"]["status"].as_str()).collect();
         let expected: &[_] = if version == ServerVersion::V5_37 { &[Some("offline")] } else { &[] };
-        assert_eq!(told, expected, "{version:?}");
+        assert_eq!(announced, expected, "{version:?}");
     }
 }
 
@@ -162,7 +162,7 @@ fn a_whisper_needs_a_permission() {
     }
 }
 
-/// Fact 40: what a post may be long is told, and kept to.
+/// Fact 40: what a post may be long is announced, and kept to.
 #[test]
 fn the_announced_maximum_post_length_is_enforced() {
     for version in ServerVersion::ALL {
