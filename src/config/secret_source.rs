@@ -152,13 +152,13 @@ fn looks_secret(path: &Path) -> bool {
 }
 
 #[cfg(unix)]
-fn is_world_readable(path: &Path) -> bool {
+pub(super) fn is_world_readable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     const READ_BY_OTHERS: u32 = 0o004;
     path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & READ_BY_OTHERS != 0)
 }
 
 #[cfg(not(unix))]
-fn is_world_readable(_path: &Path) -> bool {
+pub(super) fn is_world_readable(_path: &Path) -> bool {
     false
 }

@@ -89,6 +89,9 @@ pub enum ReplyParseError {
     /// It came halfway.
     #[error("the answer broke off")]
     Truncated,
+    /// It is compressed in a way that was not asked for.
+    #[error("{0}")]
+    Encoded(String),
     /// It is text in another charset.
     #[error("the answer is not in UTF-8")]
     NotUtf8,

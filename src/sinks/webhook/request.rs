@@ -14,7 +14,7 @@ use awc::{
     },
 };
 use futures_util::{Stream, StreamExt as _};
-use matterhost_actors::mattermost::http_client;
+use matterhost_actors::mattermost::{describe_send_error, foreign_encoding, http_client};
 use tokio::time::timeout;
 
 use super::{
@@ -77,7 +77,7 @@ impl HandlerClient {
         match request.send_body(body).await {
             Ok(mut response) => self.answered(&mut response, events).await,
             Err(error) => Verdict::RetryLater {
-                cause: format!("{} cannot be asked: {error}", self.place()),
+                cause: format!("{} cannot be asked: {}", self.place(), describe_send_error(error)),
                 pause: None,
             },
         }
@@ -118,6 +118,9 @@ async fn read<S>(response: &mut ClientResponse<S>) -> Result<Vec<u8>, ReplyParse
 where
     S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
 {
+    if let Some(message) = foreign_encoding(response.headers()) {
+        return Err(ReplyParseError::Encoded(message));
+    }
     let mut body = Vec::new();
     while let Some(piece) = response.next().await {
         let piece = piece.map_err(|_| ReplyParseError::Truncated)?;

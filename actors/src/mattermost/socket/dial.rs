@@ -19,7 +19,10 @@ use super::ByteStream;
 use crate::{
     mattermost::{
         ClientConfig, DialError, DialErrorKind, RateHeaders, Socket,
-        rest::{client::bearer, headers},
+        rest::{
+            client::{CONNECT_MARGIN, bearer},
+            headers,
+        },
         transport::ServerConnector,
     },
     model::{ResumePoint, Token},
@@ -46,7 +49,7 @@ impl Tunnels {
     pub(in crate::mattermost) fn new(config: &ClientConfig) -> Self {
         let connector = Connector::new()
             .connector(ServerConnector::new(config.clone()))
-            .timeout(config.limits().connect_timeout)
+            .timeout(config.limits().connect_timeout + CONNECT_MARGIN)
             .limit(0)
             .finish();
         Self(Box::new(move |uri, head| {
@@ -100,6 +103,9 @@ fn request(
     set(header::UPGRADE, "websocket")?;
     set(header::SEC_WEBSOCKET_VERSION, "13")?;
     set(header::SEC_WEBSOCKET_KEY, key)?;
+    for (name, value) in config.headers().iter() {
+        head.headers.insert(name.clone(), value.clone());
+    }
     if let Some(bearer) = bearer(token) {
         head.headers.insert(header::AUTHORIZATION, bearer);
     }
