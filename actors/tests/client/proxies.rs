@@ -35,7 +35,8 @@ impl Way {
     async fn connect<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S, status: &str, target: u16) {
         let Some(head) = read_head(&mut stream).await else { return };
         self.asked.borrow_mut().push(head);
-        let answer = format!("HTTP/1.1 {status}\r\nserver: test\r\n\r\n");
+        // An interim response goes before.
+        let answer = format!("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 {status}\r\nserver: test\r\n\r\n");
         if stream.write_all(answer.as_bytes()).await.is_ok() && status.starts_with("200") {
             self.join(stream, target).await;
         }

@@ -95,3 +95,27 @@ fn what_was_asked_for_is_read() {
         assert_eq!(&*client(&server.url()).system_ping().await.unwrap().value.status, "OK");
     });
 }
+
+#[test]
+fn a_redirect_and_a_content_type_are_shown_plainly_and_briefly() {
+    run(async {
+        let long = "x".repeat(1_000);
+        let location = format!("location: https://me:hidden@sso.test/login/{long}?token=hidden#hidden\r\n");
+        let server = Server::respond_with(response("302 x", &location, ""), AfterResponse::KeepAlive).await;
+        let client = client(&server.url());
+        let rest = client.system_ping().await.unwrap_err().to_string();
+        let dial = client.dial(&token(), None).await.unwrap_err().to_string();
+        for told in [rest, dial] {
+            assert!(
+                told.contains("to https://sso.test") && !told.contains("hidden") && !told.contains("login"),
+                "{told}"
+            );
+            assert!(told.len() < 300, "{told}");
+        }
+        let answer = response("200 OK", &format!("content-type: text/{long}\r\n"), "hello");
+        let server = Server::respond_with(answer, AfterResponse::KeepAlive).await;
+        let told = crate::support::client(&server.url()).system_ping().await.unwrap_err();
+        assert_eq!(told.kind, RestErrorKind::NotJson);
+        assert!(told.to_string().len() < 200, "{told}");
+    });
+}

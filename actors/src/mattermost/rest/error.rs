@@ -110,6 +110,10 @@ impl RestError {
             status @ 500.. => RestErrorKind::Server(status),
             status => RestErrorKind::Refused(status),
         };
+        if let Some(location) = headers::redirect_target(headers).filter(|_| kind == RestErrorKind::Redirect)
+        {
+            return Self::new(kind, route, format!("it redirects to {location}"));
+        }
         match serde_json::from_slice::<AppError>(body) {
             Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) },
             Err(_) if headers::foreign_encoding(headers).is_some() => {

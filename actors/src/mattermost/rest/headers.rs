@@ -66,6 +66,14 @@ pub fn foreign_encoding(headers: &HeaderMap) -> Option<String> {
     ))
 }
 
+/// Reads the server that a redirect leads to. Paths and queries are left out, as they may hold anything.
+pub(in crate::mattermost) fn redirect_target(headers: &HeaderMap) -> Option<String> {
+    /// The longest part that is shown.
+    const SHOWN: usize = 100;
+    let target = url::Url::parse(text(headers, "location")?).ok()?;
+    Some(target.origin().ascii_serialization().chars().take(SHOWN).collect())
+}
+
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }

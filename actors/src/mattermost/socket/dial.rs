@@ -122,7 +122,10 @@ fn check_response(response: &ResponseHead, key: &str) -> Result<(), DialError> {
         },
         _ => DialErrorKind::NotWebSocket,
     };
-    Err(DialError { kind, message: format!("status {}", response.status.as_u16()).into(), source: None })
+    let target = headers::redirect_target(&response.headers).filter(|_| kind == DialErrorKind::Redirect);
+    let target = target.map_or(String::new(), |target| format!(", to {target}"));
+    let message = format!("status {}{target}", response.status.as_u16()).into();
+    Err(DialError { kind, message, source: None })
 }
 
 /// Checks that a 101 belongs to this request (RFC 6455, section 4.1).

@@ -7,9 +7,10 @@ use rustls_pki_types::UnixTime;
 
 use super::{proxy::ProxyRefusal, verifier::UnusableCertificate};
 
-/// The most names of a certificate that are shown, and the most characters of each.
-const MAX_NAMES: usize = 8;
-const MAX_NAME_CHARS: usize = 64;
+/// The most names of a certificate that are shown, and the most characters of each: 200 characters in all, as of any
+/// foreign text.
+const MAX_NAMES: usize = 5;
+const MAX_NAME_CHARS: usize = 40;
 
 /// A server that speaks TLS where the URL begins with `http`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -209,7 +210,7 @@ mod tests {
                     expected: name.clone(),
                     presented: many,
                 }),
-                "not valid for chat.test, but for 0.test, 1.test, 2.test, 3.test, 4.test, 5.test, 6.test, 7.test and 12 more",
+                "not valid for chat.test, but for 0.test, 1.test, 2.test, 3.test, 4.test and 15 more",
                 "url",
             ),
             (

@@ -9,7 +9,7 @@ use tokio_socks::tcp::Socks5Stream;
 
 use super::{Proxy, ProxyCredentials, ProxyKind};
 
-/// The longest head of a proxy's answer to CONNECT: it has a few lines.
+/// The longest head of a proxy's answer to CONNECT, interim responses included: it has a few lines.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// A refusal that a person has to look at: the proxy wants credentials, or does not allow the server.
@@ -60,10 +60,10 @@ where
     let request = Zeroizing::new(request);
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
-    let head = read_head(&mut stream).await.map_err(|error| {
+    let status = read_status(&mut stream).await.map_err(|error| {
         io::Error::new(error.kind(), format!("proxy {proxy} gave no answer to CONNECT: {error}"))
     })?;
-    match status(&head) {
+    match status {
         Some(200..=299) => Ok(stream),
         Some(status) => Err(refusal(proxy, &authority, status)),
         None => Err(io::Error::other(ProxyRefusal {
@@ -78,16 +78,19 @@ fn authorization(credentials: &ProxyCredentials) -> Zeroizing<String> {
     Zeroizing::new(format!("Proxy-Authorization: Basic {}\r\n", BASE64_STANDARD.encode(plain.as_bytes())))
 }
 
-/// Reads a head byte by byte, so that nothing of what follows is taken.
-async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Vec<u8>> {
+/// Reads the status of the final response. Heads are read byte by byte, so that nothing of what follows is taken.
+async fn read_status<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<u16>> {
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() == MAX_HEAD_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its head has no end"));
-        }
+    for _ in 0..MAX_HEAD_BYTES {
         head.push(stream.read_u8().await?);
+        if head.ends_with(b"\r\n\r\n") {
+            match status(&head) {
+                Some(100..=199) => head.clear(),
+                status => return Ok(status),
+            }
+        }
     }
-    Ok(head)
+    Err(io::Error::new(io::ErrorKind::InvalidData, "its head has no end"))
 }
 
 fn status(head: &[u8]) -> Option<u16> {
