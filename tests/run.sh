@@ -254,6 +254,7 @@ main() {
 
   step format cargo fmt --all --check
   step lints cargo clippy --locked --workspace --all-targets -- -D warnings
+  step 'lints without the demo' cargo clippy --locked --package matterhost --no-default-features -- -D warnings
   $quick || dependencies
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests

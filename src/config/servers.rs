@@ -9,7 +9,7 @@ use matterhost_actors::{
 };
 
 use super::{
-    table::TableReader,
+    key_reader::TableReader,
     transport::{Transport, TransportKeys},
     value::{ByteSize, StringList},
 };

@@ -14,11 +14,11 @@ use matterhost_actors::mattermost::{
 use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 
 use super::{
+    key_reader::TableReader,
     problem::Problem,
-    secret_source::{LARGEST_FILE, is_world_readable},
+    secret_source::{LARGEST_FILE, other_readers},
     servers::ReadContext,
     sources::read_text,
-    table::TableReader,
 };
 
 /// Four times the size of a system's whole set of CA certificates.
@@ -137,7 +137,7 @@ impl TransportKeys {
         };
         match ClientCertificate::read(cert, key) {
             Ok(certificate) => {
-                warn_if_world_readable(section, "key_file", key);
+                warn_if_readable(section, "key_file", key);
                 Ok(Some(certificate))
             }
             Err((key, message)) => {
@@ -174,7 +174,7 @@ impl TransportKeys {
         };
         match read_credentials(file) {
             Ok(credentials) => {
-                warn_if_world_readable(section, "proxy_auth_file", file);
+                warn_if_readable(section, "proxy_auth_file", file);
                 Ok((Some(proxy.with_credentials(credentials)), variable))
             }
             Err(message) => {
@@ -235,9 +235,9 @@ fn read_credentials(path: &Path) -> Result<ProxyCredentials, String> {
     text.parse().map_err(|error| show(&error))
 }
 
-fn warn_if_world_readable(section: &mut TableReader<'_>, key: &str, path: &Path) {
-    if is_world_readable(path) {
-        let what = format!("{} can be read by every user of this machine", path.display());
+fn warn_if_readable(section: &mut TableReader<'_>, key: &str, path: &Path) {
+    if let Some(readers) = other_readers(path) {
+        let what = format!("{} can be read by {readers}", path.display());
         section.warn(key, what, format!("chmod 600 {}", path.display()));
     }
 }

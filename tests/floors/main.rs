@@ -10,6 +10,7 @@ mod samples;
 mod settings;
 mod sources;
 mod top_level;
+mod wording;
 
 use code::Code;
 use plan::{ACTORS, FloorPlan, SERVICE, SIMULATOR, SIMULATOR_USER};

@@ -8,7 +8,7 @@ use std::{
 use crate::code::Code;
 
 /// A file, by its path from the repository's top.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,

@@ -85,3 +85,17 @@ fn the_configurations_are_taken_and_name_the_tokens_where_they_are_put() {
         assert_eq!(read.dead_letter.dir, Path::new("/var/lib/matterhost/dead-letter"), "{config}");
     }
 }
+
+#[test]
+fn every_deployment_limits_memory_and_tasks() {
+    for (file, limits) in [
+        ("systemd/matterhost.service", &["MemoryMax=", "TasksMax=", "LimitNOFILE="][..]),
+        ("compose/compose.yaml", &["    mem_limit: ", "    pids_limit: "]),
+        ("kubernetes/matterhost.yaml", &["              memory: "]),
+    ] {
+        let page = page(file);
+        for limit in limits {
+            assert!(page.contains(&format!("\n{limit}")), "{file} lacks {}", limit.trim());
+        }
+    }
+}

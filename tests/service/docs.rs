@@ -51,7 +51,7 @@ fn the_page_of_the_command_line_has_each_exit_code_and_no_other() {
 fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
     let page = page("sinks.md");
     let rust = self::page("handlers/webhook.rs");
-    let check = &rust[rust.find("/// Whether one of the signatures").unwrap()..];
+    let check = &rust[rust.find("/// Returns true if one of the signatures").unwrap()..];
     let check = check[..check.find("\n}\n").unwrap() + 2].to_owned();
     for shown in [self::page("handlers/webhook.py"), self::page("handlers/lines.py"), check] {
         assert!(page.contains(&shown), "docs/sinks.md lacks\n{shown}");

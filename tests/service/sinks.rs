@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -78,7 +78,7 @@ fn the_handlers_of_the_page_hear_signed_events() {
         let dir = ConfigDir::with(&(fixture.config() + &handler.sink()));
         let running = RunningProgram::ready(&fixture, &dir);
         let id = fixture.post("hello there");
-        handler.said.wait_for_line(&format!("heard {id}"));
+        handler.said.wait_for_line(&format!("received {id}"));
         fixture.await_post("You said: hello there");
         running.signal("TERM");
         let (status, log) = running.wait_for_exit();
@@ -114,7 +114,7 @@ fn what_a_handler_refuses_is_shown_and_tried_again() {
         dir.write("matterhost.toml", &(fixture.config() + &mended.sink()));
         let taken = dir.matterhost(&["dead-letter", "retry", "--sink", "hook"]).output().unwrap();
         assert_eq!(taken.status.code(), Some(0), "{}{}", text(&taken.stdout), text(&taken.stderr));
-        mended.said.wait_for_line(&format!("heard {id}"));
+        mended.said.wait_for_line(&format!("received {id}"));
         let empty = dir.matterhost(&["dead-letter", "list"]).output().unwrap();
         assert_eq!(text(&empty.stdout), "There are no dead letters.\n");
     }
@@ -137,7 +137,7 @@ fn a_handler_that_is_away_at_first_gets_everything_in_order() {
     let ids = ["one", "two", "three"].map(|words| fixture.post(words));
     let mut handler = Handler::python(port, SECRET);
     for id in ids {
-        handler.said.wait_for_line(&format!("heard {id}"));
+        handler.said.wait_for_line(&format!("received {id}"));
     }
     running.log.wait_for_line("the sink works again");
 }
@@ -155,6 +155,25 @@ fn a_host_whose_handler_takes_nothing_ends_all_the_same() {
     let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0), "{log:#?}");
     assert!(log.iter().any(|line| line.contains("not all events could be delivered in time")), "{log:#?}");
+}
+
+#[test]
+fn the_shutdown_deadline_covers_a_child_that_ignores_the_end() {
+    let fixture = Fixture::new();
+    let child = "[sinks.child]\ntype = \"exec\"\n\
+                 command = [\"python3\", \"-c\", \"import signal, time\\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\\n\
+                 time.sleep(600)\"]\n\
+                 [host]\nshutdown_deadline = \"2s\"\n";
+    let dir = ConfigDir::with(&(fixture.config() + child));
+    let mut running = RunningProgram::start(dir.matterhost(&["run"]));
+    running.log.wait_for_fact("ready");
+    fixture.post("never answered");
+    let signalled = Instant::now();
+    running.signal("TERM");
+    let (status, log) = running.wait_for_exit();
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    // The margin is for a machine under load.
+    assert!(signalled.elapsed() < Duration::from_secs(5), "{:?}\n{log:#?}", signalled.elapsed());
 }
 
 #[test]
@@ -207,7 +226,7 @@ fn a_child_hears_events_and_goes_with_the_host() {
         let fixture = Fixture::new();
         let (dir, mut running) = with_child(&fixture);
         let id = fixture.post("hello there");
-        running.log.wait_for_line(&format!("heard {id}"));
+        running.log.wait_for_line(&format!("received {id}"));
         let here = dir.write("other", "");
         let here = here.parent().unwrap();
         assert!(runs(here, "lines.py"));

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::secret::{self, Secrets};
 use crate::config::{
+    key_reader::TableReader,
     servers::ReadContext,
-    table::TableReader,
     transport::{Transport, TransportKeys},
 };
 

@@ -1,13 +1,9 @@
 //! The child process, in a process group of its own.
 
-use std::{
-    io,
-    process::Stdio,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{io, process::Stdio, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
@@ -17,29 +13,29 @@ use tokio_util::codec::{FramedRead, LinesCodec};
 
 use crate::config::ExecConfig;
 
-/// What a child gets of our environment unless told otherwise: none of these holds a token.
-const PASSED: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
-/// A longer line of the child's log is left out.
-const LONGEST_LOG_LINE: usize = 8 * 1024;
-/// A child whose input has ended has this long to end by itself.
+/// The environment variables that every child gets; none of them holds a token.
+const INHERITED_VARIABLES: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+/// The longest line of the child's log; longer ones are left out.
+const MAX_LOG_LINE_BYTES: usize = 8 * 1024;
+/// The time for a child to exit after its input is closed.
 pub(super) const EXIT_GRACE_PERIOD: Duration = Duration::from_secs(3);
-/// One that was told by SIGTERM has this long.
+/// The time for a child to exit after SIGTERM.
 pub(super) const TERM_GRACE_PERIOD: Duration = Duration::from_secs(2);
-/// A killed process is gone at once, unless it is stuck in the kernel.
-const REAPED_WITHIN: Duration = Duration::from_secs(1);
+/// The time for a killed child to exit. It takes longer only if it is stuck in the kernel.
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The process group that is alive, for whoever must kill it at once. Its number is believed until its first
-/// process was waited for: then the system may give it to another.
+/// A handle for killing the child's process group at once. The group's id is forgotten when the child is reaped,
+/// because the system may then reuse it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ProcessGroup(Arc<Mutex<Option<Pid>>>);
 
-/// A child, and what of it is not read or written by others.
+/// A child process without its pipes.
 pub(super) struct Process {
     child: Child,
     group: ProcessGroup,
 }
 
-/// The child's ends of the pipes.
+/// The pipes to and from a child.
 pub(super) struct Pipes {
     pub(super) input: ChildStdin,
     pub(super) output: ChildStdout,
@@ -50,7 +46,7 @@ impl Process {
     /// Starts a child.
     pub(super) fn start(config: &ExecConfig, group: &ProcessGroup) -> io::Result<(Self, Pipes)> {
         let (program, arguments) = config.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let passed = PASSED.into_iter().chain(config.pass_env.iter().map(String::as_str));
+        let passed = INHERITED_VARIABLES.into_iter().chain(config.pass_env.iter().map(String::as_str));
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -66,7 +62,7 @@ impl Process {
         }
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        *group.lock() = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        *group.0.lock() = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let process = Self { child, group: group.clone() };
         let (Some(input), Some(output), Some(log)) = pipes else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -74,25 +70,25 @@ impl Process {
         Ok((process, Pipes { input, output, log }))
     }
 
-    /// Waits until it has ended, and says how. What it left behind is killed.
+    /// Waits for the exit, kills what is left of the group, and returns the exit status as text.
     pub(super) async fn wait(&mut self) -> String {
         let status = self.child.wait().await;
-        // At once: in a moment the number may mean others.
+        // Immediately, because the id may soon belong to another group.
         self.group.signal(Signal::KILL);
-        *self.group.lock() = None;
+        *self.group.0.lock() = None;
         status.map_or_else(|error| error.to_string(), |status| status.to_string())
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM to the group.
     pub(super) fn terminate(&self) {
         self.group.signal(Signal::TERM);
     }
 
-    /// Kills it with its whole group.
+    /// Kills the whole group and waits for the exit.
     pub(super) async fn kill(&mut self) {
         self.group.signal(Signal::KILL);
-        if timeout(REAPED_WITHIN, self.wait()).await.is_err() {
-            tracing::warn!("a killed child process does not end");
+        if timeout(KILL_TIMEOUT, self.wait()).await.is_err() {
+            tracing::warn!("a killed child process does not exit");
         }
     }
 }
@@ -104,33 +100,28 @@ impl Drop for Process {
 }
 
 impl ProcessGroup {
-    /// Kills it, if there is one.
+    /// Kills the group, if there is one.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(group) = *self.lock() {
-            // It may have ended already.
+        if let Some(group) = *self.0.lock() {
+            // The group may be gone already.
             let _ = kill_process_group(group, signal);
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Pid>> {
-        // A panic while it was held leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Writes the child's log into ours, line by line.
+/// Logs the lines of the child's standard error.
 pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr) {
-    let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(LONGEST_LOG_LINE));
+    let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(MAX_LOG_LINE_BYTES));
     loop {
         match lines.next().await {
             Some(Ok(line)) => tracing::info!(sink = &*sink, "{line}"),
             Some(Err(_)) => {
-                tracing::info!(sink = &*sink, "(a line that is too long, or no UTF-8)");
-                // After an error the stream says once that it is at its end, and goes on.
+                tracing::info!(sink = &*sink, "(a line that is too long or not UTF-8)");
+                // After an error the stream yields `None` once before it continues.
                 let _ = lines.next().await;
             }
             None => return,

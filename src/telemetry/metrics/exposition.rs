@@ -3,7 +3,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{process::Process, scrape::Scrape};
+use super::{host_process::Process, scrape::Scrape};
 
 /// The prefix of all names except those of the process.
 const PREFIX: &str = "matterhost";

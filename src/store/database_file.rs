@@ -12,9 +12,9 @@ use std::{
 use redb::{Database, ReadableDatabase as _};
 
 use super::{
-    backend::{Access, Backend},
+    database_access::{Access, Backend},
     error::{DiskError, DiskErrorKind, Fault},
-    format, rows,
+    format_version, rows,
 };
 
 /// Name of the file in its directory.
@@ -80,7 +80,7 @@ fn open_with(path: &Path, access: &Access) -> Result<Database, DiskError> {
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(matches!(access, Access::ReadOnly))
             .create_with_backend(Backend::new(file, access)?)?;
-        format::migrate(&database, format::STEPS)?;
+        format_version::migrate(&database, format_version::STEPS)?;
         rows::check_tables(&database.begin_read()?)?;
         Ok(database)
     })
@@ -114,7 +114,7 @@ fn initialize(file: File) -> Result<(), Fault> {
     let backend = Backend::new(file, &Access::Write { fsync: true })?;
     let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
     let transaction = database.begin_write()?;
-    format::set_version(&transaction, format::version(format::STEPS))?;
+    format_version::set_version(&transaction, format_version::version(format_version::STEPS))?;
     rows::create_tables(&transaction)?;
     transaction.commit()?;
     Ok(database.close()?)
