@@ -29,6 +29,7 @@ mod sinks;
 mod sources;
 mod state;
 mod syntax;
+mod transport;
 mod value;
 
 pub use accounts::AccountConfig;
@@ -42,12 +43,13 @@ pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
-pub use servers::{CaFile, ServerConfig};
+pub use servers::ServerConfig;
 pub use sinks::{
     ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;
+pub use transport::{CaFile, ClientCertificate, Transport};
 
 use std::time::Duration;
 

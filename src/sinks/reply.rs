@@ -89,6 +89,9 @@ pub enum ReplyParseError {
     /// The connection ended before the answer was complete.
     #[error("the answer is incomplete")]
     Truncated,
+    /// The answer is compressed in a way that was not asked for.
+    #[error("{0}")]
+    Encoded(String),
     /// The answer is in another charset.
     #[error("the answer is not in UTF-8")]
     NotUtf8,

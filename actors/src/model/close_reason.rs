@@ -40,7 +40,12 @@ pub enum CloseReason {
     /// `/users/me` answers 401: the account is disabled or its token is revoked (fact 8).
     Unauthorized,
     /// The server or the route to it is misconfigured, so that no retry can help.
-    Misconfigured(Misconfiguration),
+    Misconfigured {
+        /// The part that is misconfigured.
+        what: Misconfiguration,
+        /// The real cause, with the way to fix it where that is known. May be empty.
+        cause: String,
+    },
     /// The token belongs to another user than at the start of the account.
     IdentityChanged {
         /// The user at the start of the account.
@@ -124,6 +129,10 @@ pub enum Misconfiguration {
     Redirect,
     /// The server refuses the request with another 4xx.
     Refused,
+    /// An answer that cannot be read: too long, encoded otherwise, or of another shape.
+    Unreadable,
+    /// A proxy refuses the connection.
+    Proxy,
 }
 
 /// A class of close reasons that have the same consequence.
@@ -173,7 +182,7 @@ impl CloseReason {
             }
             R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => CloseClass::Recycle,
             R::Unauthorized => CloseClass::Blocked,
-            R::Misconfigured(_) => CloseClass::Misconfigured,
+            R::Misconfigured { .. } => CloseClass::Misconfigured,
             R::IdentityChanged { .. } => CloseClass::Identity,
             R::Unreachable { .. }
             | R::Timeout
@@ -208,7 +217,7 @@ impl CloseReason {
             R::Deaf { .. } => "deaf",
             R::AuditHole { .. } => "audit_hole",
             R::Unauthorized => "unauthorized",
-            R::Misconfigured(_) => "misconfigured",
+            R::Misconfigured { .. } => "misconfigured",
             R::IdentityChanged { .. } => "identity_changed",
             R::Unreachable { .. } => "unreachable",
             R::Timeout => "timeout",
@@ -240,7 +249,8 @@ impl fmt::Display for CloseReason {
             R::AuditHole { channel, post } => {
                 write!(f, "the audit found post {post} of channel {channel}, which was never received")
             }
-            R::Misconfigured(kind) => write!(f, "misconfigured: {kind}"),
+            R::Misconfigured { what, cause } if cause.is_empty() => write!(f, "misconfigured: {what}"),
+            R::Misconfigured { cause, .. } => write!(f, "misconfigured: {cause}"),
             R::IdentityChanged { was, now } => write!(f, "the token now belongs to user {now}, not {was}"),
             R::Unreachable { cause } => write!(f, "unreachable: {cause}"),
             R::ServerError { status } => write!(f, "the server answered {status}"),
@@ -279,6 +289,8 @@ impl fmt::Display for Misconfiguration {
             Self::NotMattermost => "the server at this URL is not Mattermost (its answer is not JSON)",
             Self::Redirect => "the server redirects; configure the URL that it redirects to",
             Self::Refused => "the server refuses the request",
+            Self::Unreadable => "an answer cannot be read",
+            Self::Proxy => "the proxy refuses the connection",
         })
     }
 }

@@ -83,12 +83,17 @@ fn a_permanent_error_is_misconfigured_and_retried_slowly() {
         (RestErrorKind::Tls, Misconfiguration::Tls),
         (RestErrorKind::NotFound, Misconfiguration::NotFound),
         (RestErrorKind::NotJson, Misconfiguration::NotMattermost),
+        (RestErrorKind::TooLarge, Misconfiguration::Unreadable),
+        (RestErrorKind::BadBody, Misconfiguration::Unreadable),
+        (RestErrorKind::Proxy, Misconfiguration::Proxy),
         (RestErrorKind::Redirect, Misconfiguration::Redirect),
         (RestErrorKind::Refused(403), Misconfiguration::Refused),
     ] {
         run_paused(settings(), unlimited_rate(), async |harness| {
             let ended = first_ending(harness, answer).await;
-            assert_eq!(ended, (CloseReason::Misconfigured(what), false));
+            // The cause is kept, whatever it is.
+            let cause = format!("/users/me: {answer}: scripted");
+            assert_eq!(ended, (CloseReason::Misconfigured { what, cause }, false));
             let (after, _) = harness.wait_until_scheduled("bot").await;
             assert!(after >= 4 * SECOND && after <= 6 * SECOND, "{after:?}");
             assert_eq!(harness.state("bot").await, AccountState::Misconfigured);
@@ -126,15 +131,18 @@ fn a_token_of_another_user_is_noticed_at_a_reconnect_too() {
 fn failed_dials_are_told_apart() {
     use DialErrorKind as K;
     let refused = |status| K::Refused { status, retry_after: None };
+    let misconfigured =
+        |kind: K, what| (kind, CloseReason::Misconfigured { what, cause: format!("{kind}: scripted") });
     for (kind, reason) in [
         (K::Timeout, CloseReason::Timeout),
-        (K::Tls, CloseReason::Misconfigured(Misconfiguration::Tls)),
-        (K::Redirect, CloseReason::Misconfigured(Misconfiguration::Redirect)),
-        (K::NotWebSocket, CloseReason::Misconfigured(Misconfiguration::NotMattermost)),
+        misconfigured(K::Tls, Misconfiguration::Tls),
+        misconfigured(K::Proxy, Misconfiguration::Proxy),
+        misconfigured(K::Redirect, Misconfiguration::Redirect),
+        misconfigured(K::NotWebSocket, Misconfiguration::NotMattermost),
         (refused(401), CloseReason::Unauthorized),
-        (refused(404), CloseReason::Misconfigured(Misconfiguration::NotFound)),
+        misconfigured(refused(404), Misconfiguration::NotFound),
         (refused(429), CloseReason::RateLimited { retry_after: None }),
-        (refused(400), CloseReason::Misconfigured(Misconfiguration::Refused)),
+        misconfigured(refused(400), Misconfiguration::Refused),
         (refused(502), CloseReason::ServerError { status: 502 }),
     ] {
         run_paused(settings(), unlimited_rate(), async |harness| {

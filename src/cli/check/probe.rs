@@ -66,7 +66,8 @@ impl<'a> Server<'a> {
             Err(error) => (None, remedy::explain_rest_error(&error)),
         };
         let url = self.config.client.url().to_string();
-        ServerRow { server: self.config.name.to_string(), url, version, reachable }
+        let way = self.config.way();
+        ServerRow { server: self.config.name.to_string(), url, way, version, reachable }
     }
 
     async fn check_account(

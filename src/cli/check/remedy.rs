@@ -4,6 +4,10 @@ use matterhost_actors::mattermost::{DialError, DialErrorKind, RestError, RestErr
 
 use super::report::CheckResult;
 
+/// The remedy for a failure of TLS or a proxy that tells none itself.
+const TLS_REMEDY: &str = "look at the TLS settings of the server and of proxies in between";
+const PROXY_REMEDY: &str = "look at the settings and the log of the proxy";
+
 /// Describes a failed REST request.
 pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
     let remedy = match error.kind {
@@ -13,7 +17,8 @@ pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
         RestErrorKind::Timeout => {
             "try again later; if it persists, raise request_timeout or check the server"
         }
-        RestErrorKind::Tls => "if the certificate is from a private authority, set ca_file to its PEM file",
+        RestErrorKind::Tls => TLS_REMEDY,
+        RestErrorKind::Proxy => PROXY_REMEDY,
         RestErrorKind::Unauthorized => {
             "enable the bot (System Console, or Integrations > Bot Accounts), or give it a new token"
         }
@@ -27,7 +32,7 @@ pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
         RestErrorKind::Server(_) => "look at the server's own log",
         RestErrorKind::Refused(_) => "check the account's permissions, and proxies in between",
     };
-    failure(error.to_string(), remedy)
+    failure(error.to_string(), error.remedy().as_deref().unwrap_or(remedy))
 }
 
 /// Describes a WebSocket that cannot be opened.
@@ -39,14 +44,15 @@ pub(super) fn explain_dial_error(error: &DialError) -> CheckResult {
         DialErrorKind::Timeout => {
             "try again later; if it persists, raise connect_timeout or check the server"
         }
-        DialErrorKind::Tls => "if the certificate is from a private authority, set ca_file to its PEM file",
+        DialErrorKind::Tls => TLS_REMEDY,
+        DialErrorKind::Proxy => PROXY_REMEDY,
         DialErrorKind::Refused { status: 429, .. } => "wait a moment, or lower requests_per_second",
         DialErrorKind::Refused { .. } | DialErrorKind::NotWebSocket => {
             "a proxy in front of the server must forward WebSocket upgrades (Connection and Upgrade headers)"
         }
         DialErrorKind::Redirect => "set url to the address that the server redirects to",
     };
-    failure(error.to_string(), remedy)
+    failure(error.to_string(), error.remedy().as_deref().unwrap_or(remedy))
 }
 
 /// Describes a WebSocket that opens but sends no hello.

@@ -14,7 +14,7 @@ use awc::{
     },
 };
 use futures_util::{Stream, StreamExt as _};
-use matterhost_actors::mattermost::http_client;
+use matterhost_actors::mattermost::{describe_send_error, foreign_encoding, http_client};
 use tokio::time::timeout;
 
 use super::{
@@ -79,7 +79,7 @@ impl HandlerClient {
         match request.send_body(body).await {
             Ok(mut response) => self.verdict(&mut response, events).await,
             Err(error) => Verdict::RetryLater {
-                cause: format!("{} cannot be asked: {error}", self.address()),
+                cause: format!("{} cannot be asked: {}", self.address(), describe_send_error(error)),
                 pause: None,
             },
         }
@@ -120,6 +120,9 @@ async fn read_body<S>(response: &mut ClientResponse<S>) -> Result<Vec<u8>, Reply
 where
     S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
 {
+    if let Some(message) = foreign_encoding(response.headers()) {
+        return Err(ReplyParseError::Encoded(message));
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.next().await {
         let chunk = chunk.map_err(|_| ReplyParseError::Truncated)?;

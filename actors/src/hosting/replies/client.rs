@@ -178,7 +178,7 @@ fn failure(kind: RestErrorKind) -> RequestFailure {
     use RestErrorKind as K;
     match kind {
         K::RateLimited { retry_after } => RequestFailure::NotDone { retry_after },
-        K::Unauthorized | K::Tls | K::Redirect => RequestFailure::NotDone { retry_after: None },
+        K::Unauthorized | K::Tls | K::Proxy | K::Redirect => RequestFailure::NotDone { retry_after: None },
         K::NotFound => RequestFailure::Refused,
         K::Refused(status) if status != 408 => RequestFailure::Refused,
         K::Refused(_)
@@ -205,6 +205,7 @@ mod tests {
             (RestErrorKind::RateLimited { retry_after: wait }, RequestFailure::NotDone { retry_after: wait }),
             (RestErrorKind::Unauthorized, not_done),
             (RestErrorKind::Tls, not_done),
+            (RestErrorKind::Proxy, not_done),
             (RestErrorKind::Redirect, not_done),
             (RestErrorKind::NotFound, RequestFailure::Refused),
             (RestErrorKind::Refused(400), RequestFailure::Refused),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::headers;
 use crate::{
-    mattermost::transport::{TransportError, TransportErrorKind},
+    mattermost::transport::{TransportError, TransportErrorKind, explain},
     model::Token,
 };
 
@@ -41,6 +41,8 @@ pub enum RestErrorKind {
     Timeout,
     /// The TLS handshake failed or the certificate was rejected.
     Tls,
+    /// A proxy refuses, for a reason that does not pass by itself.
+    Proxy,
     /// 401: the token is invalid, or its account is disabled at present (fact 8).
     Unauthorized,
     /// 429 (fact 15).
@@ -75,6 +77,7 @@ impl RestError {
             TransportErrorKind::Timeout => RestErrorKind::Timeout,
             TransportErrorKind::Tls => RestErrorKind::Tls,
             TransportErrorKind::NotHttp => RestErrorKind::BadBody,
+            TransportErrorKind::Proxy => RestErrorKind::Proxy,
         };
         Self { kind, route, id: None, message: failure.message.into(), source: failure.source }
     }
@@ -107,10 +110,22 @@ impl RestError {
             status @ 500.. => RestErrorKind::Server(status),
             status => RestErrorKind::Refused(status),
         };
+        if let Some(location) = headers::redirect_target(headers).filter(|_| kind == RestErrorKind::Redirect)
+        {
+            return Self::new(kind, route, format!("it redirects to {location}"));
+        }
         match serde_json::from_slice::<AppError>(body) {
             Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) },
+            Err(_) if headers::foreign_encoding(headers).is_some() => {
+                Self::new(kind, route, headers::foreign_encoding(headers).unwrap_or_default())
+            }
             Err(_) => Self::new(kind, route, excerpt(&String::from_utf8_lossy(body))),
         }
+    }
+
+    /// Returns the way to fix the cause beneath, such as a certificate or a proxy, where that tells one.
+    pub fn remedy(&self) -> Option<String> {
+        self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
     }
 
     /// Removes the token from the message, in case a server or a proxy repeated it.
@@ -137,6 +152,7 @@ impl fmt::Display for RestErrorKind {
             Self::Unreachable => f.write_str("the server cannot be reached"),
             Self::Timeout => f.write_str("the server did not respond in time"),
             Self::Tls => f.write_str("TLS failed"),
+            Self::Proxy => f.write_str("the proxy refuses"),
             Self::Unauthorized => f.write_str("the token was refused (401)"),
             Self::RateLimited { retry_after: Some(wait) } => {
                 write!(f, "the rate limit is reached (429); retry in {} s", wait.as_secs())
