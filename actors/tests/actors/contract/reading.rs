@@ -1,4 +1,4 @@
-//! What the port promises of channels and posts.
+//! The contract of the port for channels and posts.
 
 use std::rc::Rc;
 
