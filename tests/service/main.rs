@@ -26,3 +26,4 @@ mod secrets;
 mod service_manager;
 mod sinks;
 mod state;
+mod unread_output;
