@@ -173,13 +173,18 @@ tests() { # which of cargo test's targets...
   cargo test --locked --workspace "$@" -- --show-output 2>&1 | tee -a "$LOG"
 }
 
-# Every token and secret of the tests holds this mark: it is to be in nothing that anything printed.
+# Every token and secret of the tests holds this mark: it is to be in nothing that anything printed. Nor are escapes.
 secrets() {
   local mark
   mark=$(sed -n 's/^pub const TOKEN_PREFIX: &str = "\(.*\)";$/\1/p' tests/simulator/src/world/ids.rs)
   [[ -n $mark ]] || fail 'tests/simulator/src/world/ids.rs has no TOKEN_PREFIX'
   if grep --line-number --max-count=5 --fixed-strings "$mark" "$LOG"; then
     say "A token or a secret is shown, in these lines of $LOG."
+    return 1
+  fi
+  # No output of the tests is a terminal: escape characters could only come from foreign text.
+  if grep --line-number --max-count=5 --fixed-strings $'\x1b' "$LOG"; then
+    say "An escape character is shown, in these lines of $LOG."
     return 1
   fi
 }

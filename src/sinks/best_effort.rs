@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use matterhost_actors::{
-    model::Event,
+    model::{Event, Excerpt},
     policy::KeyedQueue,
     ports::{Delivered, EventSink, Outcome},
 };
@@ -132,7 +132,7 @@ impl Carrier {
             Outcome::Rejected { cause } => {
                 // Nobody else hears of it.
                 let (account, sink) = (job.item.account.as_str(), &*self.name);
-                tracing::warn!(account, sink, "an event was refused for good: {cause}");
+                tracing::warn!(account, sink, "an event was refused for good: {}", Excerpt::of(cause));
                 return self.lanes.complete(&lane);
             }
             Outcome::Retry { after, .. } => *after,

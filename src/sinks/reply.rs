@@ -11,7 +11,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
+        AccountName, ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
         ReplyKeyError, UserId,
     },
     ports::Poster,
@@ -94,7 +94,7 @@ pub enum ReplyParseError {
     NotUtf8,
     /// It is no JSON, or not of the form of an answer.
     #[error("the answer is no JSON object with \"text\": {0}")]
-    Malformed(String),
+    Malformed(Excerpt),
     /// It names another channel than that of the event.
     #[error("the answer names another channel; a reply goes where the event came from")]
     WrongChannel,
@@ -141,7 +141,7 @@ pub(super) fn parse(
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let form = |error: serde_json::Error| ReplyParseError::Malformed(error.to_string());
+    let form = |error: serde_json::Error| ReplyParseError::Malformed(Excerpt::of(&error));
     let given: Vec<RawReply> = if text.starts_with('[') {
         serde_json::from_str(text).map_err(form)?
     } else {

@@ -1,12 +1,15 @@
 //! The log on standard error: in color on a terminal, with priorities for the systemd journal, or as JSON for
 //! programs.
 
+mod budget;
+mod budget_layer;
 mod journal;
 mod level;
 mod log_queue;
 mod one_line;
 mod panics;
 
+pub(crate) use self::budget_layer::HANDLER_TARGET;
 pub use self::level::LogLevelHandle;
 
 use std::{io, sync::OnceLock, time::Duration};
@@ -20,7 +23,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-use self::{log_queue::LogQueue, one_line::OneLine};
+use self::{budget_layer::BudgetLayer, log_queue::LogQueue, one_line::OneLine};
 use super::color;
 use crate::config::{LogConfig, LogFormat};
 
@@ -50,7 +53,8 @@ pub fn flush() {
 fn install(config: &LogConfig) -> LogLevelHandle {
     panics::log_panics();
     let (filter, level) = LogLevelHandle::new(&config.level);
-    let log = Registry::default().with(filter).with(writer(config.format));
+    let budget = BudgetLayer::default();
+    let log = Registry::default().with(filter).with(budget.clone()).with(writer(config.format, budget));
     // A logger that is already installed stays in place.
     #[cfg(not(feature = "otlp"))]
     let _ = log.try_init();
@@ -68,26 +72,26 @@ fn install(config: &LogConfig) -> LogLevelHandle {
 }
 
 /// Returns the layer that writes the lines.
-fn writer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+fn writer<S>(format: LogFormat, budget: BudgetLayer) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     match format {
         LogFormat::Pretty if journal::is_stderr() => {
             let format = OneLine::with_priority(fmt::format().compact().without_time().with_ansi(false));
-            layer(output()).with_ansi(false).event_format(format).boxed()
+            layer(output(budget)).with_ansi(false).event_format(format).boxed()
         }
         LogFormat::Pretty => {
             let format = OneLine::new(fmt::format().compact().with_ansi(color::is_enabled(&io::stderr())));
-            layer(output()).event_format(format).boxed()
+            layer(output(budget)).event_format(format).boxed()
         }
-        LogFormat::Json => layer(output()).json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Json => layer(output(budget)).json().flatten_event(true).with_span_list(false).boxed(),
     }
 }
 
 /// Returns the queue before standard error. Lines are written directly if its thread cannot be started.
-fn output() -> BoxMakeWriter {
-    match LogQueue::start(io::stderr()) {
+fn output(budget: BudgetLayer) -> BoxMakeWriter {
+    match LogQueue::start(io::stderr(), move || budget.report()) {
         Ok(queue) => BoxMakeWriter::new(QUEUE.get_or_init(|| queue).clone()),
         Err(_) => BoxMakeWriter::new(io::stderr),
     }

@@ -10,9 +10,11 @@ use std::{
 
 use matterhost_simulator::TOKEN_PREFIX;
 
-/// Refuses what shows a token or a secret: each that a test makes up holds the simulator's mark.
+/// Refuses what shows a token or a secret, as each that a test makes up holds the simulator's mark, and escape characters:
+/// no output of a test is a terminal, so these could only come from foreign text.
 #[track_caller]
 pub(crate) fn refuse_secrets(said: &str) {
+    assert!(!said.contains('\x1b'), "an escape character is shown:\n{said:?}");
     assert!(
         !said.contains(TOKEN_PREFIX),
         "a token or a secret is shown:\n{}",

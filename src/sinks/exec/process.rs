@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
+use matterhost_actors::model::Excerpt;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
@@ -15,7 +16,7 @@ use tokio::{
 };
 use tokio_util::codec::{FramedRead, LinesCodec};
 
-use crate::config::ExecConfig;
+use crate::{config::ExecConfig, telemetry::logging::HANDLER_TARGET};
 
 /// What a child gets of our environment unless told otherwise: none of these holds a token.
 const PASSED: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
@@ -127,9 +128,9 @@ pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr) {
     let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(LONGEST_LOG_LINE));
     loop {
         match lines.next().await {
-            Some(Ok(line)) => tracing::info!(sink = &*sink, "{line}"),
+            Some(Ok(line)) => tracing::info!(target: HANDLER_TARGET, sink = &*sink, "{}", Excerpt::of(&line)),
             Some(Err(_)) => {
-                tracing::info!(sink = &*sink, "(a line that is too long, or no UTF-8)");
+                tracing::info!(target: HANDLER_TARGET, sink = &*sink, "(a line that is too long, or no UTF-8)");
                 // After an error the stream says once that it is at its end, and goes on.
                 let _ = lines.next().await;
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use matterhost_actors::model::Excerpt;
 use serde::Deserialize;
 
 use crate::sinks::{message::Message, reply::RawReply};
@@ -17,7 +18,7 @@ pub(super) enum ChildMessage {
     /// Not now.
     Retry(EventRef, Duration),
     /// Never.
-    Reject(EventRef, String),
+    Reject(EventRef, Excerpt),
     /// A reply to it.
     Reply(Box<RawReply>),
 }
@@ -49,15 +50,15 @@ impl ChildMessage {
     /// # Errors
     /// What is wrong with it, and how it is written.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let written: Written =
-            serde_json::from_str(line).map_err(|error| format!("the line is no answer ({error}); {LIKE}"))?;
+        let written: Written = serde_json::from_str(line)
+            .map_err(|error| format!("the line is no answer ({}); {LIKE}", Excerpt::of(&error)))?;
         let source = written.source;
         let named = |id| EventRef { id, source };
         match (written.ack, written.retry, written.reject, written.reply) {
             (Some(id), None, None, None) => Ok(Self::Ack(named(id))),
             (None, Some(id), None, None) => Ok(Self::Retry(named(id), after(written.after)?)),
             (None, None, Some(id), None) => {
-                let cause = written.cause.unwrap_or_else(|| "the handler gave no cause".into());
+                let cause = written.cause.map_or_else(|| "the handler gave no cause".into(), Excerpt::from);
                 Ok(Self::Reject(named(id), cause))
             }
             (None, None, None, Some(reply)) => Ok(Self::Reply(reply)),
@@ -98,7 +99,7 @@ mod tests {
         assert!(matches!(retry, Ok(ChildMessage::Retry(_, after)) if after == Duration::from_secs(5)));
         assert!(matches!(ChildMessage::parse(r#"{"retry":"1"}"#), Ok(ChildMessage::Retry(_, AGAIN_AFTER))));
         assert!(
-            matches!(ChildMessage::parse(r#"{"reject":"1","cause":"no"}"#), Ok(ChildMessage::Reject(_, cause)) if cause == "no")
+            matches!(ChildMessage::parse(r#"{"reject":"1","cause":"no"}"#), Ok(ChildMessage::Reject(_, cause)) if &*cause == "no")
         );
         assert!(matches!(
             ChildMessage::parse(r#"{"reply":{"to":"1","text":"hi"}}"#),

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use matterhost_actors::ports::{Outcome, Poster};
+use matterhost_actors::{
+    model::Excerpt,
+    ports::{Outcome, Poster},
+};
 
 use crate::sinks::{dead_letter::DeadLetters, message::Message, reply::Reply};
 
@@ -48,7 +51,11 @@ impl HandlerDeps {
         match letters.add(event, cause) {
             Ok(()) => {
                 letters.warning().report_success();
-                Outcome::Rejected { cause: format!("sink {sink}: {cause} (event {})", event.id) }
+                let cause = Excerpt::with_note(
+                    &format_args!("sink {sink}: {cause}"),
+                    &format_args!("event {}", event.id),
+                );
+                Outcome::Rejected { cause: cause.into() }
             }
             Err(error) => {
                 letters.warning().report_failure(Some(&event.account), &error.to_string());

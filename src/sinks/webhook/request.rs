@@ -14,7 +14,7 @@ use awc::{
     },
 };
 use futures_util::{Stream, StreamExt as _};
-use matterhost_actors::mattermost::http_client;
+use matterhost_actors::{mattermost::http_client, model::Excerpt};
 use tokio::time::timeout;
 
 use super::{
@@ -77,7 +77,7 @@ impl HandlerClient {
         match request.send_body(body).await {
             Ok(mut response) => self.answered(&mut response, events).await,
             Err(error) => Verdict::RetryLater {
-                cause: format!("{} cannot be asked: {error}", self.place()),
+                cause: format!("{} cannot be asked: {}", self.place(), Excerpt::of(&error)),
                 pause: None,
             },
         }

@@ -15,9 +15,12 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The most bytes that wait for a slow reader: some thousands of lines. As many again may be in the hands of the thread.
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
+/// The interval at which lines that were left out for their budget are reported, also while nothing is logged.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
 thread_local! {
-    /// True on the thread that writes: its one line about lines left out is always accepted.
-    static IS_WRITER: Cell<bool> = const { Cell::new(false) };
+    /// True while the thread that writes reports lines that did not fit: that line is always accepted.
+    static IS_REPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A bounded queue of log lines. Adding a line never blocks: a line that does not fit is counted and left out.
@@ -44,14 +47,17 @@ struct State {
 }
 
 impl LogQueue {
-    /// Starts the thread.
+    /// Starts the thread, which also calls `report` every few seconds.
     ///
     /// # Errors
     /// Fails if the system starts no thread.
-    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start(
+        out: impl Write + Send + 'static,
+        report: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let queue = Self(Arc::default());
         let shared = Arc::clone(&queue.0);
-        thread::Builder::new().name("log".into()).spawn(move || shared.write_to(out))?;
+        thread::Builder::new().name("log".into()).spawn(move || shared.write_to(out, report))?;
         Ok(queue)
     }
 
@@ -69,7 +75,7 @@ impl LogQueue {
 
     fn push(&self, line: &[u8]) {
         let mut state = self.0.state.lock();
-        if state.waiting.len() + line.len() <= MAX_WAITING_BYTES || IS_WRITER.get() {
+        if state.waiting.len() + line.len() <= MAX_WAITING_BYTES || IS_REPORTING.get() {
             state.waiting.extend_from_slice(line);
         } else {
             state.left_out += 1;
@@ -81,26 +87,35 @@ impl LogQueue {
 
 impl Shared {
     /// Writes lines for as long as the program runs.
-    fn write_to(&self, mut out: impl Write) {
-        IS_WRITER.set(true);
+    fn write_to(&self, mut out: impl Write, report: impl Fn()) {
+        let mut next_report = Instant::now() + REPORT_INTERVAL;
         loop {
-            let lines = self.take();
+            let lines = self.take(next_report);
             // There is no other place to report that the log cannot be written.
             let _ = out.write_all(&lines).and_then(|()| out.flush());
             let left_out = self.finish();
             if left_out > 0 {
+                IS_REPORTING.set(true);
                 tracing::warn!(
                     lines = left_out,
                     "log lines were left out: standard error was not read in time"
                 );
+                IS_REPORTING.set(false);
+            }
+            if Instant::now() >= next_report {
+                report();
+                next_report = Instant::now() + REPORT_INTERVAL;
             }
         }
     }
 
-    fn take(&self) -> Vec<u8> {
+    /// Takes the lines that wait; none if there are none until then.
+    fn take(&self, until: Instant) -> Vec<u8> {
         let mut state = self.state.lock();
         while state.waiting.is_empty() {
-            self.changed.wait(&mut state);
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                return Vec::new();
+            }
         }
         state.is_writing = true;
         mem::take(&mut state.waiting)
@@ -166,17 +181,16 @@ mod tests {
     fn lines_that_do_not_fit_are_counted_and_nobody_waits() {
         let (written, writes) = channel();
         let (open, gate) = channel();
-        let queue = LogQueue::start(Gated { written, gate }).unwrap();
+        let queue = LogQueue::start(Gated { written, gate }, || ()).unwrap();
         queue.push(b"first\n");
         assert_eq!(writes.recv_timeout(SOON).unwrap(), b"first\n");
         let line = vec![b'x'; MAX_WAITING_BYTES / 4];
         for _ in 0..6 {
             queue.push(&line);
         }
-        assert_eq!(
-            (queue.0.state.lock().waiting.len(), queue.0.state.lock().left_out),
-            (MAX_WAITING_BYTES, 2)
-        );
+        let state = queue.0.state.lock();
+        assert_eq!((state.waiting.len(), state.left_out), (MAX_WAITING_BYTES, 2));
+        drop(state);
         assert!(!queue.flush(Duration::from_millis(1)), "nothing is read");
         open.send(()).unwrap();
         assert_eq!(writes.recv_timeout(SOON).unwrap().len(), MAX_WAITING_BYTES);

@@ -8,11 +8,8 @@ use serde::Deserialize;
 use super::headers;
 use crate::{
     mattermost::transport::{TransportError, TransportErrorKind},
-    model::Token,
+    model::{Excerpt, Token},
 };
-
-/// The longest excerpt of a body that a message contains, in characters.
-const MAX_MESSAGE_CHARS: usize = 200;
 
 /// A failed request: the kind of failure, the route and the server's message.
 ///
@@ -66,7 +63,9 @@ pub enum RestErrorKind {
 
 impl RestError {
     pub(super) fn new(kind: RestErrorKind, route: &'static str, message: impl Into<Box<str>>) -> Self {
-        Self { kind, route, id: None, message: message.into(), source: None }
+        // A message of the JSON parser repeats values of the body.
+        let message = String::from(Excerpt::of(&message.into())).into();
+        Self { kind, route, id: None, message, source: None }
     }
 
     pub(super) fn from_transport(failure: TransportError, route: &'static str) -> Self {
@@ -108,7 +107,10 @@ impl RestError {
             status => RestErrorKind::Refused(status),
         };
         match serde_json::from_slice::<AppError>(body) {
-            Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) },
+            Ok(app) => Self {
+                id: Some(String::from(Excerpt::of(&app.id)).into()),
+                ..Self::new(kind, route, excerpt(&app.message))
+            },
             Err(_) => Self::new(kind, route, excerpt(&String::from_utf8_lossy(body))),
         }
     }
@@ -128,7 +130,7 @@ fn excerpt(text: &str) -> String {
     if text.starts_with('<') {
         return "a web page".to_owned();
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect()
+    Excerpt::of(text).into()
 }
 
 impl fmt::Display for RestErrorKind {
