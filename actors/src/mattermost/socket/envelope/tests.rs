@@ -41,7 +41,7 @@ fn an_error_tells_the_kind_and_the_position_and_nothing_of_the_frame() {
     for (text, expected) in [
         (
             format!(r#"{{"event":"x","seq":"{secret}"}}"#),
-            "a field has an unexpected type or value (line 1, column 1023)",
+            "a field has an unexpected type or value (line 1, column 1021)",
         ),
         (format!("\n{secret}"), "it is no JSON (line 2, column 1)"),
         (format!(r#"{{"event":"{secret}"#), "it is incomplete (line 1, column 1010)"),
