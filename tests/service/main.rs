@@ -27,3 +27,4 @@ mod service_manager;
 mod sinks;
 mod state;
 mod transport;
+mod unread_output;

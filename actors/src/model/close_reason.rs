@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{ChannelId, PostId, UserId};
+use super::{ChannelId, Excerpt, PostId, UserId};
 
 /// The reason for which a Connection ended. `policy::consequence` decides what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum CloseReason {
     /// The in-band ping was answered with a status other than OK: no event will arrive (facts 4 and 22).
     Deaf {
         /// The server's error id.
-        error: String,
+        error: Excerpt,
     },
     /// The audit found a post that was never received.
     AuditHole {
@@ -56,7 +56,7 @@ pub enum CloseReason {
     /// A TCP connection could not be opened, or a request was not answered.
     Unreachable {
         /// The network error.
-        cause: String,
+        cause: Excerpt,
     },
     /// The server did not answer in time while connecting.
     Timeout,
@@ -77,12 +77,12 @@ pub enum CloseReason {
     /// The catch-up could not be completed.
     CatchUpFailed {
         /// The error that stopped it.
-        cause: String,
+        cause: Excerpt,
     },
     /// A ready socket ended without a close frame.
     Dropped {
         /// The network error.
-        cause: String,
+        cause: Excerpt,
     },
     /// A ready socket was closed by the server with a close frame.
     Closed {
@@ -99,7 +99,7 @@ pub enum CloseReason {
     /// The server violated the protocol.
     Protocol {
         /// The violation.
-        cause: String,
+        cause: Excerpt,
     },
     /// A handler of the Connection panicked.
     Panicked,
@@ -108,7 +108,7 @@ pub enum CloseReason {
     /// The sink reported that it is broken.
     SinkBroken {
         /// The sink's explanation.
-        cause: String,
+        cause: Excerpt,
     },
     /// The account's Delivery died; both restart.
     DeliveryDied,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use matterhost_actors::{
     hosting::{RestartAccount, StartAccount, StopAccount},
     mattermost::{DialErrorKind, RestErrorKind},
-    model::{AccountState, CloseReason, Fact, Misconfiguration, ResumePoint},
+    model::{AccountState, CloseReason, Fact, MAX_EXCERPT_CHARS, Misconfiguration, ResumePoint, Token},
     policy::RestartSettings,
 };
 
@@ -269,6 +269,40 @@ fn a_broken_protocol_is_a_fault() {
         assert!(matches!(reason, CloseReason::Protocol { .. }) && charged, "{reason}");
         assert!(!harness.wait_until_scheduled("bot").await.1);
         harness.wait_until_ready("bot").await;
+    });
+}
+
+#[test]
+fn a_socket_that_brings_nothing_readable_is_ended_and_charged() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let socket = harness.fake.server_socket("bot");
+        let babble = format!(r#"{{"event":"x","seq":"{}"}}"#, "A".repeat(1_000));
+        (0..15).for_each(|_| socket.send_text(&babble));
+        socket.post("c1", "p1");
+        harness.sink.wait_for_posts(1).await;
+        assert_eq!(harness.count("bot", "closed"), 0, "a readable frame came between");
+        (0..16).for_each(|_| socket.send_text(&babble));
+        let (reason, charged) = harness.wait_until_closed("bot").await;
+        let CloseReason::Protocol { cause } = reason else { panic!("{reason}") };
+        assert!(charged && cause.starts_with("16 unreadable frames in a row"), "{cause}");
+        assert!(!cause.contains("AAA"), "{cause}");
+        harness.wait_until_ready("bot").await;
+    });
+}
+
+#[test]
+fn a_servers_text_is_shown_in_an_excerpt_without_escapes_or_tokens() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let token = Token::new("aservermayrepeatthistoken1").unwrap();
+        let id = format!("{}\\u001b]0;t\\u0007\\r\\nERROR {}", token.expose(), "x".repeat(100_000));
+        let reply = format!(r#"{{"status":"FAIL","error":{{"id":"{id}","status_code":401}},"seq_reply":1}}"#);
+        harness.fake.server_socket("bot").send_text(&reply);
+        let (reason, _) = harness.wait_until_closed("bot").await;
+        let CloseReason::Deaf { error } = reason else { panic!("{reason}") };
+        assert_eq!(error.chars().count(), MAX_EXCERPT_CHARS);
+        assert!(error.starts_with("…\u{fffd}]0;t\u{fffd}  ERROR xxx"), "{error}");
     });
 }
 

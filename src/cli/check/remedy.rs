@@ -1,6 +1,9 @@
 //! A remedy for each way in which a server or a token can fail.
 
-use matterhost_actors::mattermost::{DialError, DialErrorKind, RestError, RestErrorKind};
+use matterhost_actors::{
+    mattermost::{DialError, DialErrorKind, RestError, RestErrorKind},
+    model::Excerpt,
+};
 
 use super::report::CheckResult;
 
@@ -32,7 +35,7 @@ pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
         RestErrorKind::Server(_) => "look at the server's own log",
         RestErrorKind::Refused(_) => "check the account's permissions, and proxies in between",
     };
-    failure(error.to_string(), error.remedy().as_deref().unwrap_or(remedy))
+    failure(Excerpt::of(error).into(), error.remedy().as_deref().unwrap_or(remedy))
 }
 
 /// Describes a WebSocket that cannot be opened.
@@ -52,13 +55,13 @@ pub(super) fn explain_dial_error(error: &DialError) -> CheckResult {
         }
         DialErrorKind::Redirect => "set url to the address that the server redirects to",
     };
-    failure(error.to_string(), error.remedy().as_deref().unwrap_or(remedy))
+    failure(Excerpt::of(error).into(), error.remedy().as_deref().unwrap_or(remedy))
 }
 
 /// Describes a WebSocket that opens but sends no hello.
-pub(super) fn explain_missing_hello(problem: String) -> CheckResult {
+pub(super) fn explain_missing_hello(problem: &str) -> CheckResult {
     failure(
-        problem,
+        Excerpt::of(problem).into(),
         "a proxy in front of the server must forward WebSocket frames; or the server rejected the token",
     )
 }

@@ -14,7 +14,10 @@ use awc::{
     },
 };
 use futures_util::{Stream, StreamExt as _};
-use matterhost_actors::mattermost::{describe_send_error, foreign_encoding, http_client};
+use matterhost_actors::{
+    mattermost::{describe_send_error, foreign_encoding, http_client},
+    model::Excerpt,
+};
 use tokio::time::timeout;
 
 use super::{
@@ -79,7 +82,11 @@ impl HandlerClient {
         match request.send_body(body).await {
             Ok(mut response) => self.verdict(&mut response, events).await,
             Err(error) => Verdict::RetryLater {
-                cause: format!("{} cannot be asked: {}", self.address(), describe_send_error(error)),
+                cause: format!(
+                    "{} cannot be asked: {}",
+                    self.address(),
+                    Excerpt::of(&describe_send_error(error))
+                ),
                 pause: None,
             },
         }

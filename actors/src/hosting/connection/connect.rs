@@ -12,7 +12,10 @@ use crate::{
         supervisor::StallChanged,
     },
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
-    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, StallCause, UserId},
+    model::{
+        AccountUser, CloseReason, Excerpt, Fact, Generation, Misconfiguration, ResumePoint, StallCause,
+        UserId,
+    },
     policy::RequestClass,
     ports::Api,
 };
@@ -130,7 +133,7 @@ async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Basel
 }
 
 fn unreachable(error: &dyn std::error::Error) -> CloseReason {
-    CloseReason::Unreachable { cause: error.to_string() }
+    CloseReason::Unreachable { cause: Excerpt::of(error) }
 }
 
 /// Returns the close reason that keeps the cause and the way to fix it.

@@ -8,11 +8,8 @@ use serde::Deserialize;
 use super::headers;
 use crate::{
     mattermost::transport::{TransportError, TransportErrorKind, explain},
-    model::Token,
+    model::{Excerpt, Token},
 };
-
-/// The longest excerpt of a body that a message contains, in characters.
-const MAX_MESSAGE_CHARS: usize = 200;
 
 /// A failed request: the kind of failure, the route and the server's message.
 ///
@@ -68,7 +65,9 @@ pub enum RestErrorKind {
 
 impl RestError {
     pub(super) fn new(kind: RestErrorKind, route: &'static str, message: impl Into<Box<str>>) -> Self {
-        Self { kind, route, id: None, message: message.into(), source: None }
+        // A message of the JSON parser repeats values of the body.
+        let message = String::from(Excerpt::of(&message.into())).into();
+        Self { kind, route, id: None, message, source: None }
     }
 
     pub(super) fn from_transport(failure: TransportError, route: &'static str) -> Self {
@@ -112,12 +111,15 @@ impl RestError {
         };
         if let Some(location) = headers::redirect_target(headers).filter(|_| kind == RestErrorKind::Redirect)
         {
-            return Self::new(kind, route, format!("it redirects to {location}"));
+            return Self::new(kind, route, excerpt(&format!("it redirects to {location}")));
         }
         match serde_json::from_slice::<AppError>(body) {
-            Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) },
+            Ok(app) => Self {
+                id: Some(String::from(Excerpt::of(&app.id)).into()),
+                ..Self::new(kind, route, excerpt(&app.message))
+            },
             Err(_) if headers::foreign_encoding(headers).is_some() => {
-                Self::new(kind, route, headers::foreign_encoding(headers).unwrap_or_default())
+                Self::new(kind, route, excerpt(&headers::foreign_encoding(headers).unwrap_or_default()))
             }
             Err(_) => Self::new(kind, route, excerpt(&String::from_utf8_lossy(body))),
         }
@@ -143,7 +145,7 @@ fn excerpt(text: &str) -> String {
     if text.starts_with('<') {
         return "a web page".to_owned();
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect()
+    Excerpt::of(text).into()
 }
 
 impl fmt::Display for RestErrorKind {

@@ -89,8 +89,8 @@ mod tests {
     use super::*;
     use crate::model::Misconfiguration;
 
-    fn cause() -> String {
-        String::from("x")
+    fn cause() -> crate::model::Excerpt {
+        "x".into()
     }
 
     /// The table of the design, row by row.

@@ -38,6 +38,40 @@ fn reply(text: &str) -> SocketReply<'_> {
 }
 
 #[test]
+fn an_error_tells_the_kind_and_the_position_and_nothing_of_the_frame() {
+    let secret = "A".repeat(1_000);
+    for (text, expected) in [
+        (
+            format!(r#"{{"event":"x","seq":"{secret}"}}"#),
+            "a field has an unexpected type or value (line 1, column 1021)",
+        ),
+        (format!("\n{secret}"), "it is no JSON (line 2, column 1)"),
+        (format!(r#"{{"event":"{secret}"#), "it is incomplete (line 1, column 1010)"),
+        (
+            format!(r#"{{"event":"{secret}","seq":1}}"#),
+            "the event's name is longer than 256 bytes or holds control characters",
+        ),
+        (
+            r#"{"event":"x\u001b[2J","seq":1}"#.into(),
+            "the event's name is longer than 256 bytes or holds control characters",
+        ),
+    ] {
+        let error = parse_frame(&text).unwrap_err().to_string();
+        assert!(error.ends_with(expected) && !error.contains("AAA"), "{error}");
+    }
+}
+
+#[test]
+fn a_hello_with_an_odd_connection_id_is_refused() {
+    for (id, is_good) in
+        [("ho3p8ukjdbfbuqi5s7kg1ozaxh", true), ("", true), ("a\\u001b[2J", false), (&*"a".repeat(65), false)]
+    {
+        let text = format!(r#"{{"event":"hello","seq":0,"data":{{"connection_id":"{id}"}}}}"#);
+        assert_eq!(event(&text).hello().is_ok(), is_good, "{id}");
+    }
+}
+
+#[test]
 fn every_recorded_frame_is_understood_and_passed_on_byte_for_byte() {
     let frames = recorded();
     assert!(frames.len() > 400, "only {} frames", frames.len());
