@@ -107,8 +107,9 @@ async fn run_until_stopped(
     };
     let HostState { config, sinks, .. } = state;
     let exit = cause.log();
-    let times = ShutdownTimes::new(Instant::now(), cause.deadline(config.shutdown_deadline));
-    manager.stopping(times.store.saturating_duration_since(Instant::now()) + SYSTEMD_MARGIN);
+    let deadline = cause.deadline(config.shutdown_deadline);
+    let times = ShutdownTimes::new(Instant::now(), deadline);
+    manager.stopping(deadline + SYSTEMD_MARGIN);
     let stopped = async {
         drain(&supervisor, times.drain).await;
         manager.feed_watchdog();

@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 40] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 41] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -75,6 +75,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 40] = [
     ("server", "a server and its parts"),
     ("servers", "the Mattermost servers"),
     ("settings", "the settings of a host"),
+    ("shutdown", "the shutdown of the host"),
     ("sink", "a destination of events"),
     ("sinks", "the destinations of events"),
     ("sse", "server-sent events"),

@@ -14,6 +14,7 @@ use matterhost_actors::{
     hosting::{AuditSettings, CatchUpSettings, HostSettings},
     model::{Change, PostId},
 };
+use matterhost_simulator::ServerVersion;
 
 use self::{
     random_faults::{RunLog, inject_random_fault},
@@ -21,7 +22,7 @@ use self::{
 };
 use crate::{
     harness::{REAL_TIMEOUT, ReceivedChange},
-    simulator_harness::{SimulatorHarness, fault_tolerant_settings, quick_simulator, run},
+    simulator_harness::{SimulatorHarness, fault_tolerant_settings, quick_simulator_of, run},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -84,13 +85,14 @@ fn settings() -> HostSettings {
     HostSettings { catch_up, audit, ..fault_tolerant_settings() }
 }
 
-/// Runs once. Odd seeds also kill the host.
+/// Runs once. Odd seeds also kill the host; every other two seeds are of the newer server.
 async fn run_with_faults(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let kills = seed % 2 == 1;
+    let version = if seed & 2 == 0 { ServerVersion::V5_37 } else { ServerVersion::V11_1 };
+    let simulator = quick_simulator_of(version);
     let harness =
-        SimulatorHarness::with_settings(quick_simulator(), settings(), &["bot".into(), "sibling".into()])
-            .await;
+        SimulatorHarness::with_settings(simulator, settings(), &["bot".into(), "sibling".into()]).await;
     let mut users = ChattingUsers::new(harness);
     let mut log = RunLog::default();
     for n in 0..2 {

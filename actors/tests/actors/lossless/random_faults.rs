@@ -22,7 +22,7 @@ impl RunLog {
     }
 }
 
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 21] = [
     "cycle",
     "disable",
     "toggle",
@@ -35,6 +35,13 @@ const FAULTS: [&str; 14] = [
     "server stop",
     "gap",
     "duplicate",
+    "proxy page",
+    "redirect",
+    "early hints",
+    "encoding",
+    "lifetime",
+    "idle",
+    "custom status",
     "host stop",
     "host kill",
 ];
@@ -79,8 +86,29 @@ pub(super) async fn inject_random_fault(
         "duplicate" => {
             simulator.inject(Fault::new(FaultKind::DuplicateEvent).times(3));
         }
-        _ => replace_host(users, log, random, name == "host kill").await,
+        "host stop" | "host kill" => replace_host(users, log, random, name == "host kill").await,
+        _ => inject_field_fault(users, random, name).await,
     }
+}
+
+/// Injects a fault that people report from real installations. Most strike while the bot catches up.
+async fn inject_field_fault(users: &mut ChattingUsers, random: &mut fastrand::Rng, name: &str) {
+    let bot = users.harness.bots[0].user_id.clone();
+    let simulator = &users.harness.simulator;
+    let all = |kind| {
+        simulator.inject(Fault::new(kind).lasting(50 * MS));
+    };
+    match name {
+        "proxy page" => all(FaultKind::ProxyPage(*random.choice(&[403, 404, 502]).unwrap())),
+        "redirect" => all(FaultKind::Redirect("http://127.0.0.1:1/login".into())),
+        "early hints" => all(FaultKind::EarlyHints),
+        "encoding" => all(FaultKind::Encoded("br")),
+        "lifetime" => all(FaultKind::SocketLifetime(30 * MS)),
+        "idle" => all(FaultKind::SocketIdle(30 * MS)),
+        _ => return simulator.set_custom_status(&bot, "thinking"),
+    }
+    users.harness.simulator.drop_sockets(&bot);
+    users.chat(random, 3).await;
 }
 
 /// Stops or kills the host, posts meanwhile, and starts another.
