@@ -22,6 +22,7 @@ mod problem;
 mod read;
 mod replies;
 mod restart;
+mod route;
 mod secret_files;
 mod secret_source;
 mod servers;
@@ -29,7 +30,6 @@ mod sinks;
 mod sources;
 mod state;
 mod syntax;
-mod transport;
 mod value;
 
 pub use accounts::AccountConfig;
@@ -43,13 +43,13 @@ pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
+pub use route::{CaFile, ClientCertificate, Transport};
 pub use servers::ServerConfig;
 pub use sinks::{
     ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;
-pub use transport::{CaFile, ClientCertificate, Transport};
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use matterhost_actors::{
 
 use super::{
     key_reader::TableReader,
-    transport::{Transport, TransportKeys},
+    route::{Transport, TransportKeys},
     value::{ByteSize, StringList},
 };
 

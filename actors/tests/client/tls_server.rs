@@ -22,7 +22,7 @@ use crate::support::{json, read_head};
 pub(crate) struct TlsServer {
     pub(crate) listener: TcpListener,
     acceptor: TlsAcceptor,
-    /// What a client names in `ca_file`.
+    /// The certificates that a client names in `ca_file`.
     pub(crate) ca_pem: String,
 }
 

@@ -8,8 +8,8 @@ use url::Url;
 use super::secret::{self, Secrets};
 use crate::config::{
     key_reader::TableReader,
+    route::{Transport, TransportKeys},
     servers::ReadContext,
-    transport::{Transport, TransportKeys},
 };
 
 /// A handler that calls another service takes seconds, and people wait for the answer.

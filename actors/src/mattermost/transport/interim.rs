@@ -133,7 +133,7 @@ mod tests {
 
     const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n";
 
-    /// What comes through of a response that arrives in pieces of one size.
+    /// Returns the bytes that come through of a response that arrives in pieces of one size.
     fn filtered(filter: &mut InterimFilter, bytes: &[u8], size: usize) -> io::Result<Vec<u8>> {
         let mut through = Vec::new();
         filter.request_written();
