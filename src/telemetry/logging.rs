@@ -1,10 +1,10 @@
 //! The log on standard error: in color on a terminal, with priorities for the systemd journal, or as JSON for
 //! programs.
 
-mod budget;
 mod budget_layer;
 mod journal;
 mod level;
+mod line_budget;
 mod log_queue;
 mod one_line;
 mod panics;
@@ -45,7 +45,7 @@ pub fn flush() {
     #[cfg(feature = "otlp")]
     super::otlp::flush();
     if let Some(queue) = QUEUE.get() {
-        // Nobody could be told about lines that nobody reads.
+        // A report of lines that are not read would not be read either.
         let _ = queue.flush(FLUSH_WITHIN);
     }
 }

@@ -10,7 +10,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context};
 
-use super::budget::LogBudget;
+use super::line_budget::LogBudget;
 
 /// The target of lines that a handler writes to its standard error.
 pub(crate) const HANDLER_TARGET: &str = "matterhost::handler";

@@ -3,8 +3,8 @@ use std::{
     thread,
 };
 
-/// Logs panics as lines of the log. The standard hook writes to standard error itself, which blocks if nobody reads
-/// it.
+/// Logs panics as lines of the log. The standard hook writes to standard error itself, which blocks if its reader does
+/// not read.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|info| {
         let thread = thread::current();
