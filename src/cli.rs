@@ -25,7 +25,7 @@ use self::{
     dead_letter::DeadLetterCommand, health::HealthArgs, logs::LogsCommand, reload::ReloadArgs, run::RunArgs,
     state::StateCommand, status::StatusArgs, tail::TailArgs,
 };
-use crate::{admin::dto::Action, host::Exit};
+use crate::{admin::dto::Action, host::Exit, telemetry::logging};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,7 +117,13 @@ enum Command {
 
 /// Runs the command and returns the exit status of the program.
 pub fn run(cli: Cli) -> Exit {
-    match cli.command {
+    let exit = dispatch(cli.command);
+    logging::flush();
+    exit
+}
+
+fn dispatch(command: Command) -> Exit {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Status(args) => status::run(args),

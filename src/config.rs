@@ -22,6 +22,7 @@ mod problem;
 mod read;
 mod replies;
 mod restart;
+mod route;
 mod secret_files;
 mod secret_source;
 mod servers;
@@ -42,7 +43,8 @@ pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
-pub use servers::{CaFile, ServerConfig};
+pub use route::{CaFile, ClientCertificate, Transport};
+pub use servers::ServerConfig;
 pub use sinks::{
     ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
 };

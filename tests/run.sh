@@ -181,6 +181,11 @@ secrets() {
     say "These lines of $LOG contain a token or a secret."
     return 1
   fi
+  # No output of the tests is a terminal: escape characters could only come from foreign text.
+  if grep --line-number --max-count=5 --fixed-strings $'\x1b' "$LOG"; then
+    say "These lines of $LOG contain escape characters."
+    return 1
+  fi
 }
 
 # The optional feature otlp.

@@ -36,12 +36,10 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
     }
-    let exit = host::run(config, sources, level).unwrap_or_else(|error| {
+    host::run(config, sources, level).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Exit::Failed
-    });
-    logging::flush();
-    exit
+    })
 }
 
 impl RunArgs {

@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use matterhost_actors::{mattermost::Tls, model::Token};
+use matterhost_actors::model::Token;
 use secrecy::zeroize::Zeroizing;
 
 use super::{
-    AccountConfig, CaFile, Config, Problem, Secrets, ServerConfig, SinkConfig, SinkKind,
-    secret_source::LARGEST_FILE, sources::read_text,
+    AccountConfig, Config, Problem, Secrets, ServerConfig, SinkConfig, SinkKind, secret_source::LARGEST_FILE,
+    sources::read_text,
 };
 
 /// The remedy for a file that cannot be used.
@@ -21,11 +21,10 @@ impl Config {
     /// Returns the files that hold tokens, secrets and CA certificates.
     pub fn files(&self) -> BTreeSet<PathBuf> {
         let tokens = self.accounts.iter().filter_map(|account| account.token_file.clone());
-        let of_servers = self.servers.iter().filter_map(|server| Some(server.ca.as_ref()?.path.clone()));
+        let of_servers = self.servers.iter().flat_map(|server| server.transport.files());
         let of_sinks = self.sinks.iter().flat_map(|sink| match &sink.kind {
             SinkKind::Webhook(hook) => {
-                let ca = hook.ca.as_ref().map(|ca| ca.path.clone());
-                hook.secret_file.clone().into_iter().chain(ca).collect()
+                hook.secret_file.clone().into_iter().chain(hook.transport.files()).collect()
             }
             SinkKind::Stdout | SinkKind::Exec(_) | SinkKind::File(_) => Vec::new(),
         });
@@ -41,11 +40,11 @@ impl Config {
             problems.extend(account.read_token_file().err());
         }
         for server in &mut config.servers {
-            problems.extend(server.read_ca_file().err());
+            problems.extend(server.read_transport_files().err());
         }
         for sink in &mut config.sinks {
             problems.extend(sink.read_secret_file().err());
-            problems.extend(sink.read_ca_file().err());
+            problems.extend(sink.read_transport_files().err());
         }
         problems.extend(restore_duplicate_tokens(&self.accounts, &mut config.accounts));
         (config, problems)
@@ -65,19 +64,6 @@ fn read_content<T, E: ToString>(
     }
 }
 
-/// Reads the CA file again. Returns the new certificates and the trust built on them if the content differs.
-fn reread_ca(key: String, before: Option<&CaFile>) -> Result<Option<(CaFile, Tls)>, Problem> {
-    let Some(before) = before else { return Ok(None) };
-    let refuse = |message: String| Problem::new(key, message, REMEDY);
-    let ca = match CaFile::read(before.path.clone()) {
-        Ok(ca) if ca == *before => return Ok(None),
-        Ok(ca) => ca,
-        Err(message) => return Err(refuse(message)),
-    };
-    let tls = CaFile::tls(Some(&ca)).map_err(|error| refuse(format!("{}: {error}", ca.path.display())))?;
-    Ok(Some((ca, tls)))
-}
-
 impl AccountConfig {
     fn read_token_file(&mut self) -> Result<(), Problem> {
         let Some(path) = &self.token_file else { return Ok(()) };
@@ -91,9 +77,10 @@ impl AccountConfig {
 }
 
 impl ServerConfig {
-    fn read_ca_file(&mut self) -> Result<(), Problem> {
-        if let Some((ca, tls)) = reread_ca(format!("servers.{}.ca_file", self.name), self.ca.as_ref())? {
-            *self = self.with_ca(ca, tls);
+    fn read_transport_files(&mut self) -> Result<(), Problem> {
+        let section = format!("servers.{}", self.name);
+        if let Some((transport, client)) = self.transport.reread(&section, &self.client, REMEDY)? {
+            (self.transport, self.client) = (transport, client);
         }
         Ok(())
     }
@@ -111,11 +98,11 @@ impl SinkConfig {
         Ok(())
     }
 
-    fn read_ca_file(&mut self) -> Result<(), Problem> {
-        let key = format!("sinks.{}.ca_file", self.name);
+    fn read_transport_files(&mut self) -> Result<(), Problem> {
+        let section = format!("sinks.{}", self.name);
         let SinkKind::Webhook(hook) = &mut self.kind else { return Ok(()) };
-        if let Some((ca, tls)) = reread_ca(key, hook.ca.as_ref())? {
-            **hook = hook.with_ca(ca, tls);
+        if let Some((transport, client)) = hook.transport.reread(&section, &hook.client, REMEDY)? {
+            (hook.transport, hook.client) = (transport, client);
         }
         Ok(())
     }

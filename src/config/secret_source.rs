@@ -156,7 +156,7 @@ fn looks_secret(path: &Path) -> bool {
 
 /// Returns who else may read the file. The process's own group is left out: usually it has no other member, and
 /// Kubernetes makes secrets readable by it.
-fn other_readers(path: &Path) -> Option<String> {
+pub(super) fn other_readers(path: &Path) -> Option<String> {
     const READ_BY_GROUP: u32 = 0o040;
     const READ_BY_OTHERS: u32 = 0o004;
     let metadata = path.metadata().ok()?;

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use matterhost_actors::{
-    model::Event,
+    model::{Event, Excerpt},
     policy::KeyedQueue,
     ports::{Delivered, EventSink, Outcome},
 };
@@ -130,7 +130,7 @@ impl Forwarder {
             Outcome::Rejected { cause } => {
                 // The account got its acknowledgement long ago, so the log is the only report.
                 let (account, sink) = (job.item.account.as_str(), &*self.name);
-                tracing::warn!(account, sink, "an event was rejected: {cause}");
+                tracing::warn!(account, sink, "an event was rejected: {}", Excerpt::of(cause));
                 return self.channels.complete(&channel);
             }
             Outcome::Retry { after, .. } => *after,

@@ -1,10 +1,16 @@
 //! Parts shared by the sinks with a handler (webhook and exec); other sinks use the throttled warning too.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::AccountName,
+    model::{AccountName, Excerpt},
     ports::{Outcome, Poster},
 };
 use parking_lot::Mutex;
@@ -14,8 +20,6 @@ use super::{dead_letter::DeadLetters, message::Message, reply::Reply};
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
-/// A sink that fails for hours fails a thousand times a minute; one line a minute is enough.
-const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The dependencies of a sink with a handler, besides its own configuration.
 #[derive(Clone)]
@@ -55,7 +59,11 @@ impl HandlerDeps {
         match letters.add(event, cause) {
             Ok(()) => {
                 letters.warning().report_success();
-                Outcome::Rejected { cause: format!("sink {sink}: {cause} (event {})", event.id) }
+                let cause = Excerpt::with_note(
+                    &format_args!("sink {sink}: {cause}"),
+                    &format_args!("event {}", event.id),
+                );
+                Outcome::Rejected { cause: cause.into() }
             }
             Err(error) => {
                 letters.warning().report_failure(Some(&event.account), &error.to_string());
@@ -85,56 +93,34 @@ impl Pause {
     }
 }
 
-/// A warning about one kind of failure of one sink. The first failure is logged at once, later ones at most once a
-/// minute, and recovery once.
+/// A warning about one kind of failure of one sink, and the line about its recovery. The log's budget leaves out all but
+/// one a minute.
 #[derive(Debug)]
 pub(super) struct ThrottledWarning {
     sink: Arc<str>,
     /// The text logged before the cause.
     message: &'static str,
-    state: Mutex<ReportState>,
-}
-
-#[derive(Debug, Default)]
-struct ReportState {
-    last: Option<Instant>,
-    /// Failures since the last report.
-    suppressed: u64,
     /// True if the last report was of a failure.
-    failing: bool,
+    failing: AtomicBool,
 }
 
 impl ThrottledWarning {
     pub(super) fn new(sink: &Arc<str>, message: &'static str) -> Self {
-        Self { sink: Arc::clone(sink), message, state: Mutex::default() }
+        Self { sink: Arc::clone(sink), message, failing: AtomicBool::default() }
     }
 
-    /// Logs the failure, unless one was logged within the last minute.
+    /// Logs the failure.
     pub(super) fn report_failure(&self, account: Option<&AccountName>, cause: &str) {
-        let report = self.state.lock().record_failure(Instant::now());
-        if let Some(suppressed) = report {
-            let account = account.map(AccountName::as_str);
-            tracing::warn!(sink = &*self.sink, account, suppressed, "{}: {cause}", self.message);
-        }
+        let account = account.map(AccountName::as_str);
+        self.failing.store(true, Relaxed);
+        tracing::warn!(sink = &*self.sink, account, kind = self.message, "{}: {cause}", self.message);
     }
 
-    /// Logs the recovery if a failure was logged before.
+    /// Logs the recovery if a failure was reported before.
     pub(super) fn report_success(&self) {
-        if std::mem::take(&mut self.state.lock().failing) {
-            tracing::info!(sink = &*self.sink, "the sink works again");
+        if self.failing.swap(false, Relaxed) {
+            tracing::info!(sink = &*self.sink, kind = self.message, "the sink works again");
         }
-    }
-}
-
-impl ReportState {
-    /// Records a failure. Returns the number of suppressed ones if this one should be logged.
-    fn record_failure(&mut self, now: Instant) -> Option<u64> {
-        if self.last.is_some_and(|last| now.duration_since(last) < REPORT_INTERVAL) {
-            self.suppressed += 1;
-            return None;
-        }
-        (self.last, self.failing) = (Some(now), true);
-        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
@@ -151,18 +137,5 @@ mod tests {
         assert_eq!(pause.remaining(), Some(Duration::from_secs(10)));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(pause.remaining(), None);
-    }
-
-    #[test]
-    fn a_failure_is_reported_at_once_and_then_once_a_minute() {
-        let (mut state, start) = (ReportState::default(), Instant::now());
-        assert_eq!(state.record_failure(start), Some(0));
-        assert!(std::mem::take(&mut state.failing));
-        for second in 1..60 {
-            assert_eq!(state.record_failure(start + Duration::from_secs(second)), None);
-        }
-        assert!(!state.failing, "recovery was reported, and no failure since");
-        assert_eq!(state.record_failure(start + REPORT_INTERVAL), Some(59));
-        assert_eq!(state.record_failure(start + 2 * REPORT_INTERVAL), Some(0));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
+        AccountName, ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
         ReplyKeyError, UserId,
     },
     ports::Poster,
@@ -89,12 +89,15 @@ pub enum ReplyParseError {
     /// The connection ended before the answer was complete.
     #[error("the answer is incomplete")]
     Truncated,
+    /// The answer is compressed in a way that was not asked for.
+    #[error("{0}")]
+    Encoded(String),
     /// The answer is in another charset.
     #[error("the answer is not in UTF-8")]
     NotUtf8,
     /// The answer is not JSON or does not have the expected members.
     #[error("the answer is not a JSON object with \"text\": {0}")]
-    Malformed(String),
+    Malformed(Excerpt),
     /// The answer names a channel other than the event's.
     #[error("the answer names another channel; a reply goes to the channel of its event")]
     WrongChannel,
@@ -141,7 +144,7 @@ pub(super) fn parse(
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let malformed = |error: serde_json::Error| ReplyParseError::Malformed(error.to_string());
+    let malformed = |error: serde_json::Error| ReplyParseError::Malformed(Excerpt::of(&error));
     let raw_replies: Vec<RawReply> = if text.starts_with('[') {
         serde_json::from_str(text).map_err(malformed)?
     } else {

@@ -7,7 +7,7 @@ mod actions;
 mod authentication;
 mod endpoints;
 mod floods;
-mod host;
+pub(crate) mod host;
 mod http_client;
 mod isolation;
 mod malformed_requests;

@@ -10,9 +10,11 @@ use std::{
 
 use matterhost_simulator::TOKEN_PREFIX;
 
-/// Panics if a text contains a token or a secret: all of them in tests contain the simulator's mark.
+/// Panics if a text contains a token or a secret: all of them in tests contain the simulator's mark. Escape characters are
+/// refused too: no output of a test is a terminal, so they could only come from foreign text.
 #[track_caller]
 pub(crate) fn refuse_secrets(output: &str) {
+    assert!(!output.contains('\x1b'), "the output contains an escape character:\n{output:?}");
     assert!(
         !output.contains(TOKEN_PREFIX),
         "the output contains a token or a secret:\n{}",

@@ -57,3 +57,17 @@ fn other_outputs_than_the_journal_get_times_and_no_priorities() {
         assert!(lines.iter().all(|line| line.starts_with("20") && line.contains("Z ")), "{lines:#?}");
     }
 }
+
+#[test]
+fn a_child_that_floods_its_standard_error_gets_its_budget_of_lines() {
+    let fixture = Fixture::new();
+    let sink = "[sinks.noisy]\ntype = \"exec\"\ncommand = [\"sh\", \"-c\", \"exec yes babble >&2\"]\n";
+    let dir = ConfigDir::with(&(fixture.config() + sink));
+    let running = RunningProgram::ready(&fixture, &dir);
+    running.signal("TERM");
+    let (status, lines) = running.wait_for_exit();
+    assert!(status.success());
+    // The flood goes on for the seconds until the child is killed.
+    let babble = lines.iter().filter(|line| line.contains("babble")).count();
+    assert_eq!(babble, 300);
+}

@@ -26,3 +26,5 @@ mod secrets;
 mod service_manager;
 mod sinks;
 mod state;
+mod transport;
+mod unread_output;

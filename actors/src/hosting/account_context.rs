@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     model::{
-        AccountName, AccountState, CatchUpProgress, Fact, Generation, Probe, ServerName, Token, UserId,
-        Witnesses,
+        AccountName, AccountState, CatchUpProgress, Excerpt, Fact, Generation, Probe, ServerName, Token,
+        UserId, Witnesses,
     },
     policy::{PollTiming, SendPermission, SiblingWatch, send_permission},
     ports::ApiFactory,
@@ -138,17 +138,17 @@ impl AccountStats {
     }
 
     /// Records the result of a poll; `cause` is set if it failed.
-    pub(super) fn record_poll(&self, took: Duration, cause: Option<&str>) {
+    pub(super) fn record_poll(&self, took: Duration, cause: Option<&Excerpt>) {
         self.witnesses.lock().poll = Some(probe(took, cause));
     }
 
     /// Records the result of an in-band ping; `cause` is set if it failed.
-    pub(super) fn record_ping(&self, took: Duration, cause: Option<&str>) {
+    pub(super) fn record_ping(&self, took: Duration, cause: Option<&Excerpt>) {
         self.witnesses.lock().ping = Some(probe(took, cause));
     }
 
     /// Records the result of an audit; `cause` is set if it failed or found a missed post.
-    pub(super) fn record_audit(&self, took: Duration, cause: Option<&str>) {
+    pub(super) fn record_audit(&self, took: Duration, cause: Option<&Excerpt>) {
         self.witnesses.lock().audit = Some(probe(took, cause));
     }
 
@@ -198,8 +198,8 @@ impl AccountStats {
     }
 }
 
-fn probe(took: Duration, cause: Option<&str>) -> Probe {
-    Probe { at: SystemTime::now(), took, cause: cause.map(Into::into) }
+fn probe(took: Duration, cause: Option<&Excerpt>) -> Probe {
+    Probe { at: SystemTime::now(), took, cause: cause.cloned() }
 }
 
 fn unix_ms(at: SystemTime) -> u64 {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     mattermost::{Channel, ChannelKind},
-    model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Fact, Generation},
+    model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Excerpt, Fact, Generation},
     policy::{BacklogKind, ChannelBacklog, ListedChannel},
 };
 
@@ -72,7 +72,9 @@ impl CatchUp {
                 return Ok(());
             }
         }
-        Err(CloseReason::CatchUpFailed { cause: format!("live events overflowed {MAX_ROUNDS} rounds") })
+        Err(CloseReason::CatchUpFailed {
+            cause: format!("live events overflowed {MAX_ROUNDS} rounds").into(),
+        })
     }
 
     /// Lists the channels, reads those with news, and returns those that could not be read.
@@ -116,7 +118,7 @@ impl CatchUp {
             Ok(()) => Ok(None),
             Err(ChannelReadError::EndConnection(reason)) => Err(reason),
             Err(ChannelReadError::Refused(error)) => {
-                self.skip_channel(news, error.to_string()).await?;
+                self.skip_channel(news, Excerpt::of(&error)).await?;
                 Ok(Some(news.channel.clone()))
             }
         }
@@ -131,7 +133,7 @@ impl CatchUp {
     }
 
     /// Reports a channel that cannot be read, once. If the list lacks it too, the account has left it.
-    async fn skip_channel(&self, news: &ChannelBacklog, cause: String) -> Result<(), CloseReason> {
+    async fn skip_channel(&self, news: &ChannelBacklog, cause: Excerpt) -> Result<(), CloseReason> {
         let channel = news.channel.clone();
         if self.client.context.replay.with(|replay| replay.is_newly_refused(&channel)) {
             self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });

@@ -108,6 +108,8 @@ struct OpenSocket {
     sequence: Sequence,
     connection_id: Arc<str>,
     ping_timer: Option<SpawnHandle>,
+    /// The number of frames since the last one that could be read.
+    unreadable_frames: u32,
 }
 
 /// Ends the Connection. Sent by its HealthCheck, its Delivery and the Supervisor.

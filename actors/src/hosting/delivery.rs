@@ -172,7 +172,7 @@ impl Delivery {
         match outcome {
             Outcome::Acknowledged => self.acknowledge(&channel, &queued),
             Outcome::Rejected { cause } => {
-                self.context.observe(queued.event.generation, Fact::Rejected { cause });
+                self.context.observe(queued.event.generation, Fact::Rejected { cause: cause.into() });
                 self.acknowledge(&channel, &queued);
             }
             Outcome::Retry { after, cause: _ } => self.retry(channel, queued, after, ctx),
@@ -212,7 +212,7 @@ impl Delivery {
         }
         self.draining.clear();
         if let Some((generation, connection)) = &self.connection {
-            let reason = CloseReason::SinkBroken { cause };
+            let reason = CloseReason::SinkBroken { cause: cause.into() };
             connection.do_send(Terminate { generation: *generation, reason });
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},
-    model::{Fact, Generation},
+    model::{Excerpt, Fact, Generation},
     policy::{HealthPoll, PollResult, PollVerdict, RequestClass, spread_delay},
     ports::Api,
 };
@@ -53,7 +53,7 @@ struct Poll {
     interval: Option<Duration>,
     took: Duration,
     /// The reason why there was no answer.
-    failed: Option<String>,
+    failed: Option<Excerpt>,
 }
 
 impl HealthCheck {
@@ -128,7 +128,7 @@ impl HealthCheck {
     }
 
     /// Records and publishes a verdict, if it is conclusive.
-    fn report(&self, verdict: &PollVerdict, took: Duration, failed: Option<String>) {
+    fn report(&self, verdict: &PollVerdict, took: Duration, failed: Option<Excerpt>) {
         let stats = &self.context.stats;
         if let Some(cause) = failed {
             stats.record_poll(took, Some(&cause));
@@ -140,7 +140,7 @@ impl HealthCheck {
                 stats.record_good_probe();
                 self.context.observe(self.generation, Fact::ProbeGood { took });
             }
-            PollVerdict::Terminate(reason) => stats.record_poll(took, Some(&reason.to_string())),
+            PollVerdict::Terminate(reason) => stats.record_poll(took, Some(&Excerpt::of(&reason))),
             PollVerdict::Recheck(_) | PollVerdict::Inconclusive => {}
         }
     }
@@ -156,7 +156,7 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
                 etag: None,
                 interval: None,
                 took: Duration::ZERO,
-                failed: Some(closed.to_string()),
+                failed: Some(Excerpt::of(&closed)),
             };
         }
     };
@@ -169,7 +169,7 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
         Ok(Me::User { user, etag }) => {
             (PollResult::User { id: user.id, update_at: user.update_at }, etag, None)
         }
-        Err(error) => (failed_poll(&error), None, Some(error.to_string())),
+        Err(error) => (failed_poll(&error), None, Some(Excerpt::of(&error))),
     };
     Poll { result, etag, interval, took, failed }
 }

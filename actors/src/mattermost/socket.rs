@@ -34,7 +34,9 @@ use super::ClientLimits;
 
 pub use dial::DialedSocket;
 pub use dial_error::{DialError, DialErrorKind};
-pub use envelope::{EnvelopeError, EventEnvelope, Incoming, SocketReply, SocketReplyError, parse_frame};
+pub use envelope::{
+    EnvelopeError, EventEnvelope, Incoming, JsonProblem, SocketReply, SocketReplyError, parse_frame,
+};
 pub use error::{SendError, SocketError};
 pub use events::{Hello, PostHead, PostedEvent, UserUpdated, post_author};
 pub use requests::SocketRequests;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Generation, ServerName};
+use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Excerpt, Generation, ServerName};
 
 /// A fact about an account or a server.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub enum Fact {
         /// The channel.
         channel: ChannelId,
         /// The server's explanation.
-        cause: String,
+        cause: Excerpt,
     },
     /// The audit compared the posts of the server with those received and found nothing missing.
     Audited {
@@ -122,7 +122,7 @@ pub enum Fact {
     /// A sink rejected an event permanently.
     Rejected {
         /// The sink's explanation.
-        cause: String,
+        cause: Excerpt,
     },
     /// The store cannot save or load the account's cursors; nothing is handed over until it can.
     StoreFailed {
@@ -149,7 +149,7 @@ pub enum Fact {
     /// A poll failed; it is counted and has no other consequence.
     ProbeFailed {
         /// The error.
-        cause: String,
+        cause: Excerpt,
     },
     /// The sequence numbers of a live socket have a gap.
     SequenceGap {
@@ -161,7 +161,7 @@ pub enum Fact {
     /// A text frame could not be parsed as an event or a reply; it was skipped.
     Unreadable {
         /// The parse error.
-        cause: String,
+        cause: Excerpt,
     },
     /// The account is stopped until the operator starts it.
     Stopped,

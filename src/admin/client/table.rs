@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, time::SystemTime};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
+use matterhost_actors::model::{Excerpt, printable};
 
 use super::text;
 use crate::admin::dto::{Account, AccountDetail, Ending, Probe};
@@ -60,14 +61,14 @@ fn row(account: &Account, now: SystemTime, colored: bool) -> Vec<Cell> {
         (_, last) => last.unwrap_or_default(),
     };
     vec![
-        Cell::new(&account.name),
-        Cell::new(&account.server),
+        Cell::new(Excerpt::of(&account.name)),
+        Cell::new(Excerpt::of(&account.server)),
         state(&account.state, colored),
         Cell::new(text::ago(&account.since, now)),
         Cell::new(account.generation),
         Cell::new(account.events),
         Cell::new(account.budget_left),
-        Cell::new(why),
+        Cell::new(printable(&why)),
     ]
 }
 
@@ -76,7 +77,7 @@ fn is_ready(account: &Account) -> bool {
 }
 
 fn state(state: &str, colored: bool) -> Cell {
-    let cell = Cell::new(state);
+    let cell = Cell::new(Excerpt::from(state));
     if !colored {
         return cell;
     }
@@ -112,7 +113,7 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     let mut table = Table::new();
     table.load_preset(NOTHING);
     let mut line = |key: &str, value: String| {
-        table.add_row([bold(key, colored), Cell::new(value)]);
+        table.add_row([bold(key, colored), Cell::new(printable(&value))]);
     };
     line("account", format!("{} on {}", account.name, account.server));
     line("state", format!("{} for {}", account.state, text::ago(&account.since, now)));
@@ -153,7 +154,7 @@ fn queue(detail: &AccountDetail) -> String {
 
 fn probe(probe: Option<&Probe>, now: SystemTime) -> String {
     let Some(probe) = probe else { return "never".to_owned() };
-    let result = probe.cause.as_deref().unwrap_or("ok");
+    let result = Excerpt::from(probe.cause.as_deref().unwrap_or("ok"));
     format!("{result} ({} ago, in {} ms)", text::ago(&probe.at, now), probe.took_ms)
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use matterhost_actors::model::Excerpt;
+
 use crate::{
     admin::dto::{Account, Ending},
     telemetry::time::millis,
@@ -14,7 +16,7 @@ pub(super) fn ending(ending: &Ending, open: bool) -> String {
         "stale" | "deaf" | "unauthorized" if ending.seen_by_sibling => {
             format!("{}: another account saw it change", ending.reason)
         }
-        _ => ending.cause.clone(),
+        _ => Excerpt::of(&ending.cause).into(),
     };
     let charged = if ending.charged { ", charged" } else { "" };
     match ending.back_after_ms {
@@ -94,6 +96,14 @@ mod tests {
         assert_eq!(ending(&sample_ending("dropped", true, None), false), "dropped: in words");
         let charged = Ending { charged: true, ..sample_ending("protocol", false, None) };
         assert_eq!(ending(&charged, true), "protocol: in words, charged; not back yet");
+    }
+
+    #[test]
+    fn an_ending_of_another_host_has_no_escapes_and_is_short() {
+        let mut given = sample_ending("closed", false, None);
+        given.cause = format!("\u{1b}[2J\n{}", "x".repeat(1_000));
+        let shown = ending(&given, false);
+        assert!(shown.starts_with("\u{fffd}[2J xxx") && shown.chars().count() == 200, "{shown}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     ItemKind, changed,
 };
 use crate::config::{
-    AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
+    AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind, Transport,
 };
 
 /// Compares two lists by the names of their items.
@@ -59,15 +59,18 @@ pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change>
         |a, b| {
             let (a_limits, b_limits) = (a.client.limits(), b.client.limits());
             let (rate, slots) = (a.limits.requests_per_second, a.limits.dial_slots);
-            compared(vec![
+            let way = Transport::same((&a.transport, &a.client), (&b.transport, &b.client));
+            let mut keys: Vec<_> = way.into_iter().map(|(key, same)| (key, same, Restart)).collect();
+            keys.extend([
                 ("url", a.client.url() == b.client.url(), Restart),
-                ("ca_file", a.ca == b.ca, Restart),
+                ("headers", a.client.headers() == b.client.headers(), NextConnection),
                 ("requests_per_second", rate.total_cmp(&b.limits.requests_per_second).is_eq(), Immediate),
                 ("dial_slots", slots == b.limits.dial_slots, Immediate),
                 ("max_frame", a_limits.max_frame_bytes == b_limits.max_frame_bytes, NextConnection),
                 ("connect_timeout", a_limits.connect_timeout == b_limits.connect_timeout, NextConnection),
                 ("request_timeout", a_limits.request_timeout == b_limits.request_timeout, NextConnection),
-            ])
+            ]);
+            compared(keys)
         },
     )
 }

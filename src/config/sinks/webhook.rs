@@ -2,13 +2,14 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, UrlError, proxy};
+use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, UrlError};
 use url::Url;
 
 use super::secret::{self, Secrets};
 use crate::config::{
     key_reader::TableReader,
-    servers::{CaFile, ReadContext, USER_AGENT, tls},
+    route::{Transport, TransportKeys},
+    servers::ReadContext,
 };
 
 /// A handler that calls another service takes seconds, and people wait for the answer.
@@ -37,8 +38,8 @@ pub struct WebhookConfig {
     pub client: ClientConfig,
     /// The path and query of the URL. They may contain a secret and are not shown.
     pub path: Box<str>,
-    /// Additional CA certificates.
-    pub ca: Option<CaFile>,
+    /// The files and variables that decide the way to it.
+    pub transport: Transport,
     /// The secrets that sign the requests.
     pub secrets: Secrets,
     /// The file that the secrets were read from, if they are in a file.
@@ -52,16 +53,15 @@ pub struct WebhookConfig {
 }
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<WebhookConfig> {
-    let address = address(section, context);
+    let address = address(section);
     let secret_file = secret::file(section, context);
     let secrets = secret::read(section, context);
-    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| context.directory.join(file));
+    let keys = TransportKeys::read(section, context);
     let timeout = section.within("timeout", TIMEOUT, SHORTEST..=LONGEST);
     let connect_timeout = section.within("connect_timeout", CONNECT_TIMEOUT, SHORTEST..=LONGEST);
     let concurrency = section.within("concurrency", CONCURRENCY, 1..=MOST_CONCURRENCY);
     let batch = section.within("batch", BATCH, 1..=LARGEST_BATCH);
     let (server, path) = address?;
-    let (tls, ca) = roots(section, &server, ca_file)?;
     let limits = ClientLimits {
         connect_timeout,
         request_timeout: timeout,
@@ -69,9 +69,9 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
         keep_alive: KEEP_ALIVE,
         ..ClientLimits::default()
     };
-    let client = ClientConfig::new(server, tls, limits, USER_AGENT);
+    let (client, transport) = keys.client(section, context, server, limits)?;
     let secrets = secrets?;
-    Some(WebhookConfig { client, path, ca, secrets, secret_file, timeout, concurrency, batch })
+    Some(WebhookConfig { client, path, transport, secrets, secret_file, timeout, concurrency, batch })
 }
 
 impl PartialEq for WebhookConfig {
@@ -87,42 +87,18 @@ impl WebhookConfig {
         let same = [
             ("url", self.client.url() == other.client.url() && self.path == other.path),
             ("secret", self.secrets.same_as(&other.secrets)),
-            ("ca_file", self.ca == other.ca),
             ("timeout", self.timeout == other.timeout),
             ("connect_timeout", connect_timeout(self) == connect_timeout(other)),
             ("concurrency", self.concurrency == other.concurrency),
             ("batch", self.batch == other.batch),
         ];
-        same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+        let way = Transport::same((&self.transport, &self.client), (&other.transport, &other.client));
+        same.into_iter().chain(way).filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
-
-    /// Returns this webhook with other CA certificates.
-    pub(in crate::config) fn with_ca(&self, ca: CaFile, tls: Tls) -> Self {
-        let (url, limits) = (self.client.url().clone(), self.client.limits().clone());
-        let client = ClientConfig::new(url, Some(tls), limits, USER_AGENT);
-        Self { client, ca: Some(ca), ..self.clone() }
-    }
-}
-
-/// Reads the trusted certificates; `None` if there are none.
-fn roots(
-    section: &mut TableReader<'_>,
-    server: &ServerUrl,
-    ca_file: Option<PathBuf>,
-) -> Option<(Option<Tls>, Option<CaFile>)> {
-    if server.is_tls() {
-        let (tls, ca) = tls(section, ca_file)?;
-        return Some((Some(tls), ca));
-    }
-    if ca_file.is_some() {
-        let message = "the url begins with http, so certificates are not used";
-        section.warn("ca_file", message, "write https");
-    }
-    Some((None, None))
 }
 
 /// Reads the URL as the handler's server and the path and query on it.
-fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(ServerUrl, Box<str>)> {
+fn address(section: &mut TableReader<'_>) -> Option<(ServerUrl, Box<str>)> {
     let Some(text) = section.optional::<String>("url") else {
         if !section.has("url") {
             section.refuse(
@@ -134,13 +110,7 @@ fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(
         return None;
     };
     match split(text.trim()) {
-        Ok((server, path)) => {
-            let lookup = |name: &str| context.environment.get(name).cloned();
-            if let Err(error) = proxy::ensure_direct(&server, lookup) {
-                section.refuse("url", error.what(), error.remedy());
-            }
-            Some((server, path))
-        }
+        Ok(address) => Some(address),
         Err(error) => {
             let remedy = match error {
                 UrlError::Credentials => {

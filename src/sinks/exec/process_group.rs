@@ -3,6 +3,7 @@
 use std::{io, process::Stdio, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
+use matterhost_actors::model::Excerpt;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
@@ -11,7 +12,7 @@ use tokio::{
 };
 use tokio_util::codec::{FramedRead, LinesCodec};
 
-use crate::config::ExecConfig;
+use crate::{config::ExecConfig, telemetry::logging::HANDLER_TARGET};
 
 /// The environment variables that every child gets; none of them holds a token.
 const INHERITED_VARIABLES: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
@@ -118,9 +119,9 @@ pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr) {
     let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(MAX_LOG_LINE_BYTES));
     loop {
         match lines.next().await {
-            Some(Ok(line)) => tracing::info!(sink = &*sink, "{line}"),
+            Some(Ok(line)) => tracing::info!(target: HANDLER_TARGET, sink = &*sink, "{}", Excerpt::of(&line)),
             Some(Err(_)) => {
-                tracing::info!(sink = &*sink, "(a line that is too long or not UTF-8)");
+                tracing::info!(target: HANDLER_TARGET, sink = &*sink, "(a line that is too long or not UTF-8)");
                 // After an error the stream yields `None` once before it continues.
                 let _ = lines.next().await;
             }

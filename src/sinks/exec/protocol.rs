@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use matterhost_actors::model::Excerpt;
 use serde::Deserialize;
 
 use crate::sinks::{message::Message, reply::RawReply};
@@ -17,7 +18,7 @@ pub(super) enum ChildMessage {
     /// The child asks for the event again after that time.
     Retry(EventRef, Duration),
     /// The child refuses the event permanently, for this cause.
-    Reject(EventRef, String),
+    Reject(EventRef, Excerpt),
     /// A reply to post.
     Reply(Box<RawReply>),
 }
@@ -50,14 +51,14 @@ impl ChildMessage {
     /// A description of the problem, with the expected format.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
         let raw: RawLine = serde_json::from_str(line)
-            .map_err(|error| format!("the line is not an answer ({error}); {FORMAT_HINT}"))?;
+            .map_err(|error| format!("the line is not an answer ({}); {FORMAT_HINT}", Excerpt::of(&error)))?;
         let source = raw.source;
         let event_ref = |id| EventRef { id, source };
         match (raw.ack, raw.retry, raw.reject, raw.reply) {
             (Some(id), None, None, None) => Ok(Self::Ack(event_ref(id))),
             (None, Some(id), None, None) => Ok(Self::Retry(event_ref(id), retry_delay(raw.after)?)),
             (None, None, Some(id), None) => {
-                let cause = raw.cause.unwrap_or_else(|| "the handler gave no cause".into());
+                let cause = raw.cause.map_or_else(|| "the handler gave no cause".into(), Excerpt::from);
                 Ok(Self::Reject(event_ref(id), cause))
             }
             (None, None, None, Some(reply)) => Ok(Self::Reply(reply)),
@@ -101,7 +102,7 @@ mod tests {
         assert!(matches!(retry, Ok(ChildMessage::Retry(_, after)) if after == Duration::from_secs(5)));
         assert!(matches!(ChildMessage::parse(r#"{"retry":"1"}"#), Ok(ChildMessage::Retry(_, DEFAULT_RETRY))));
         assert!(
-            matches!(ChildMessage::parse(r#"{"reject":"1","cause":"no"}"#), Ok(ChildMessage::Reject(_, cause)) if cause == "no")
+            matches!(ChildMessage::parse(r#"{"reject":"1","cause":"no"}"#), Ok(ChildMessage::Reject(_, cause)) if &*cause == "no")
         );
         assert!(matches!(
             ChildMessage::parse(r#"{"reply":{"to":"1","text":"hi"}}"#),

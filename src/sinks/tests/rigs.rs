@@ -153,7 +153,7 @@ pub(in crate::sinks) fn config(server: &Server, batch: usize) -> WebhookConfig {
     WebhookConfig {
         client: ClientConfig::new(url, None, limits, "matterhost/test"),
         path: "/events?key=not-shown".into(),
-        ca: None,
+        transport: crate::config::Transport::default(),
         secret_file: None,
         secrets: Secrets::parse("whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw").unwrap(),
         timeout: DEADLINE,

@@ -14,7 +14,10 @@ use awc::{
     },
 };
 use futures_util::{Stream, StreamExt as _};
-use matterhost_actors::mattermost::http_client;
+use matterhost_actors::{
+    mattermost::{describe_send_error, foreign_encoding, http_client},
+    model::Excerpt,
+};
 use tokio::time::timeout;
 
 use super::{
@@ -79,7 +82,11 @@ impl HandlerClient {
         match request.send_body(body).await {
             Ok(mut response) => self.verdict(&mut response, events).await,
             Err(error) => Verdict::RetryLater {
-                cause: format!("{} cannot be asked: {error}", self.address()),
+                cause: format!(
+                    "{} cannot be asked: {}",
+                    self.address(),
+                    Excerpt::of(&describe_send_error(error))
+                ),
                 pause: None,
             },
         }
@@ -120,6 +127,9 @@ async fn read_body<S>(response: &mut ClientResponse<S>) -> Result<Vec<u8>, Reply
 where
     S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
 {
+    if let Some(message) = foreign_encoding(response.headers()) {
+        return Err(ReplyParseError::Encoded(message));
+    }
     let mut body = Vec::new();
     while let Some(chunk) = response.next().await {
         let chunk = chunk.map_err(|_| ReplyParseError::Truncated)?;

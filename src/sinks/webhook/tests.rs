@@ -152,7 +152,7 @@ async fn an_unreachable_or_hanging_handler_is_reported_without_its_path() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (url, expected) in [
         (format!("http://{address}"), "refused"),
-        ("http://no-such-host.invalid".into(), "no-such-host.invalid cannot be asked: Failed to connect"),
+        ("http://no-such-host.invalid".into(), "no-such-host.invalid cannot be asked: the DNS lookup failed"),
     ] {
         let hook = start(&server, |config| {
             let limits = matterhost_actors::mattermost::ClientLimits::default();
@@ -321,8 +321,19 @@ async fn an_answer_that_cannot_be_used_loses_nothing() {
 }
 
 #[tokio::test]
+async fn interim_responses_are_skipped() {
+    let hints = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 x\r\n\r\n";
+    let answer =
+        b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"text\":\"hi\"}";
+    let (outcome, replies) = replies(FakeResponse::Raw([&hints[..], answer].concat())).await;
+    assert_eq!((outcome, replies.len()), (Outcome::Acknowledged, 1));
+}
+
+#[tokio::test]
 async fn problems_of_an_answer_are_reported() {
     let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; MAX_ANSWER_BYTES + 1]].concat();
+    let mut br = awc::http::header::HeaderMap::new();
+    br.insert(awc::http::header::CONTENT_ENCODING, "br".parse().unwrap());
     let cases = [
         (
             FakeResponse::Answer(200, JSON, vec![b' '; MAX_ANSWER_BYTES + 1]),
@@ -332,6 +343,10 @@ async fn problems_of_an_answer_are_reported() {
         (
             FakeResponse::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{".into()),
             ReplyParseError::Truncated,
+        ),
+        (
+            FakeResponse::Answer(200, "content-encoding: br\r\n", b"?".into()),
+            ReplyParseError::Encoded(matterhost_actors::mattermost::foreign_encoding(&br).unwrap()),
         ),
         (FakeResponse::Answer(200, "content-type: a; charset=x\r\n", Vec::new()), ReplyParseError::NotUtf8),
         (

@@ -6,7 +6,7 @@ use super::page::{PageCursor, PostPage};
 use crate::{
     hosting::{account_context::AccountContext, connection::rest_close_reason, server_gate::GateError},
     mattermost::{Channel, PostsSince, RestError, RestErrorKind, RestResponse},
-    model::{ChannelId, CloseReason, Token},
+    model::{ChannelId, CloseReason, Excerpt, Token},
     policy::RequestClass,
     ports::Api,
 };
@@ -87,7 +87,7 @@ fn close_reason(error: &GateError<RestError>) -> CloseReason {
 }
 
 fn catch_up_failed(error: &dyn std::error::Error) -> CloseReason {
-    CloseReason::CatchUpFailed { cause: error.to_string() }
+    CloseReason::CatchUpFailed { cause: Excerpt::of(error) }
 }
 
 impl From<CloseReason> for ChannelReadError {

@@ -12,7 +12,10 @@ use crate::{
         supervisor::StallChanged,
     },
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
-    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, StallCause, UserId},
+    model::{
+        AccountUser, CloseReason, Excerpt, Fact, Generation, Misconfiguration, ResumePoint, StallCause,
+        UserId,
+    },
     policy::RequestClass,
     ports::Api,
 };
@@ -130,22 +133,38 @@ async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Basel
 }
 
 fn unreachable(error: &dyn std::error::Error) -> CloseReason {
-    CloseReason::Unreachable { cause: error.to_string() }
+    CloseReason::Unreachable { cause: Excerpt::of(error) }
+}
+
+/// Returns the close reason that keeps the cause and the way to fix it.
+fn misconfigured(
+    what: Misconfiguration,
+    error: &dyn std::error::Error,
+    remedy: Option<String>,
+) -> CloseReason {
+    let cause = match remedy {
+        Some(remedy) => format!("{error}; {remedy}"),
+        None => error.to_string(),
+    };
+    CloseReason::Misconfigured { what, cause }
 }
 
 /// Returns the close reason for a failed request.
 pub(in crate::hosting) fn rest_close_reason(error: &RestError) -> CloseReason {
     use RestErrorKind as K;
+    let misconfigured = |what| misconfigured(what, error, error.remedy());
     match error.kind {
         K::Unreachable => unreachable(error),
         K::Timeout => CloseReason::Timeout,
-        K::Tls => CloseReason::Misconfigured(Misconfiguration::Tls),
+        K::Tls => misconfigured(Misconfiguration::Tls),
         K::Unauthorized => CloseReason::Unauthorized,
         K::RateLimited { retry_after } => CloseReason::RateLimited { retry_after },
-        K::NotFound => CloseReason::Misconfigured(Misconfiguration::NotFound),
-        K::Redirect => CloseReason::Misconfigured(Misconfiguration::Redirect),
-        K::NotJson | K::TooLarge | K::BadBody => CloseReason::Misconfigured(Misconfiguration::NotMattermost),
-        K::Refused(_) => CloseReason::Misconfigured(Misconfiguration::Refused),
+        K::NotFound => misconfigured(Misconfiguration::NotFound),
+        K::Redirect => misconfigured(Misconfiguration::Redirect),
+        K::NotJson => misconfigured(Misconfiguration::NotMattermost),
+        K::TooLarge | K::BadBody => misconfigured(Misconfiguration::Unreadable),
+        K::Proxy => misconfigured(Misconfiguration::Proxy),
+        K::Refused(_) => misconfigured(Misconfiguration::Refused),
         K::Server(status) => CloseReason::ServerError { status },
     }
 }
@@ -153,16 +172,18 @@ pub(in crate::hosting) fn rest_close_reason(error: &RestError) -> CloseReason {
 /// Returns the close reason for a failed dial.
 fn dial_close_reason(error: &DialError) -> CloseReason {
     use DialErrorKind as K;
+    let misconfigured = |what| misconfigured(what, error, error.remedy());
     match error.kind {
         K::Unreachable => unreachable(error),
         K::Timeout => CloseReason::Timeout,
-        K::Tls => CloseReason::Misconfigured(Misconfiguration::Tls),
-        K::Redirect => CloseReason::Misconfigured(Misconfiguration::Redirect),
+        K::Tls => misconfigured(Misconfiguration::Tls),
+        K::Redirect => misconfigured(Misconfiguration::Redirect),
         K::Refused { status: 401, .. } => CloseReason::Unauthorized,
-        K::Refused { status: 404, .. } => CloseReason::Misconfigured(Misconfiguration::NotFound),
+        K::Refused { status: 404, .. } => misconfigured(Misconfiguration::NotFound),
         K::Refused { status: 429, retry_after } => CloseReason::RateLimited { retry_after },
         K::Refused { status: status @ 500.., .. } => CloseReason::ServerError { status },
-        K::Refused { .. } => CloseReason::Misconfigured(Misconfiguration::Refused),
-        K::NotWebSocket => CloseReason::Misconfigured(Misconfiguration::NotMattermost),
+        K::Refused { .. } => misconfigured(Misconfiguration::Refused),
+        K::NotWebSocket => misconfigured(Misconfiguration::NotMattermost),
+        K::Proxy => misconfigured(Misconfiguration::Proxy),
     }
 }

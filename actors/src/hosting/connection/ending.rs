@@ -5,7 +5,7 @@ use actix::{ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, 
 use super::{Connection, Phase, connect};
 use crate::{
     mattermost::SocketError,
-    model::{CloseClass, CloseReason},
+    model::{CloseClass, CloseReason, Excerpt},
 };
 
 /// The close code for connections that we end (RFC 6455, section 7.4.1: normal closure).
@@ -33,15 +33,15 @@ impl Connection {
             SocketError::FrameTooLarge { limit, .. } => {
                 self.end(CloseReason::Oversized { limit: *limit }, ctx);
             }
-            SocketError::Io(error) => self.on_socket_lost(error.to_string(), ctx),
+            SocketError::Io(error) => self.on_socket_lost(Excerpt::of(error), ctx),
             SocketError::Protocol(_) | SocketError::Compressed => {
-                self.end(CloseReason::Protocol { cause: error.to_string() }, ctx);
+                self.end(CloseReason::Protocol { cause: Excerpt::of(error) }, ctx);
             }
         }
     }
 
     /// Handles the end of a socket without a close frame.
-    pub(super) fn on_socket_lost(&mut self, cause: String, ctx: &mut Context<Self>) {
+    pub(super) fn on_socket_lost(&mut self, cause: Excerpt, ctx: &mut Context<Self>) {
         self.on_socket_closed(CloseReason::Dropped { cause }, ctx);
     }
 

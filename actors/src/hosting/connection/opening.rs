@@ -46,6 +46,7 @@ impl Connection {
             sequence: Sequence::starting_at(next),
             connection_id: connection_id.into(),
             ping_timer: None,
+            unreadable_frames: 0,
         });
         self.phase = Phase::Opening { slot: Some(connected.slot), resumed };
         self.delivery.do_send(BeginRound);

@@ -3,7 +3,10 @@
 use actix::{AsyncContext as _, Context};
 
 use super::{Connection, Phase, now};
-use crate::{model::CloseReason, policy::PingAction};
+use crate::{
+    model::{CloseReason, Excerpt},
+    policy::PingAction,
+};
 
 impl Connection {
     /// Carries out the ping monitor's next action and sets a timer for the one after it.
@@ -36,7 +39,7 @@ impl Connection {
         let (seq, text) = socket.requests.ping();
         socket.ping_monitor.ping_sent(now(), seq);
         if let Err(error) = socket.writer.send_text(&text) {
-            self.on_socket_lost(error.to_string(), ctx);
+            self.on_socket_lost(Excerpt::of(&error), ctx);
         }
     }
 }

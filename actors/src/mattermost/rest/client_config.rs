@@ -1,8 +1,8 @@
 //! The settings of a client: plain values that any Arbiter can hold.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::mattermost::{ClientLimits, ServerUrl, Tls, transport::Dns};
+use crate::mattermost::{ClientLimits, ExtraHeaders, Proxy, ServerUrl, Tls, transport::Dns};
 
 /// The settings that a [`Client`](crate::mattermost::Client) needs for its server.
 ///
@@ -11,12 +11,15 @@ use crate::mattermost::{ClientLimits, ServerUrl, Tls, transport::Dns};
 #[derive(Clone)]
 pub struct ClientConfig(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     url: ServerUrl,
     tls: Option<Tls>,
     limits: ClientLimits,
     user_agent: Box<str>,
-    dns: Dns,
+    dns: Arc<Dns>,
+    proxy: Option<Proxy>,
+    headers: ExtraHeaders,
 }
 
 impl ClientConfig {
@@ -25,9 +28,48 @@ impl ClientConfig {
     /// `tls` can be `None` for a server without TLS. For an `https` server without it, every request fails:
     /// the client never falls back to plain text.
     pub fn new(url: ServerUrl, tls: Option<Tls>, limits: ClientLimits, user_agent: &str) -> Self {
-        let dns = Dns::new(url.host(), url.port(), limits.dns_ttl);
-        let user_agent = user_agent.into();
-        Self(Arc::new(Inner { url, tls, limits, user_agent, dns }))
+        let dns = Arc::new(Dns::new(url.host(), url.port(), limits.dns_ttl));
+        let (user_agent, headers) = (user_agent.into(), ExtraHeaders::default());
+        Self(Arc::new(Inner { url, tls, limits, user_agent, dns, proxy: None, headers }))
+    }
+
+    /// Returns these settings with another trust.
+    #[must_use]
+    pub fn with_tls(&self, tls: Option<Tls>) -> Self {
+        Self(Arc::new(Inner { tls, ..(*self.0).clone() }))
+    }
+
+    /// Returns these settings with addresses in place of those that DNS has for the server or its proxy.
+    #[must_use]
+    pub fn with_addresses(&self, addresses: Vec<SocketAddr>) -> Self {
+        Self(Arc::new(Inner { dns: Arc::new(Dns::fixed(addresses)), ..(*self.0).clone() }))
+    }
+
+    /// Returns these settings with a way through a proxy, or directly.
+    #[must_use]
+    pub fn with_proxy(&self, proxy: Option<Proxy>) -> Self {
+        let (url, limits) = (self.url(), self.limits());
+        let dns = match &proxy {
+            Some(proxy) => Dns::new(proxy.host(), proxy.port(), limits.dns_ttl),
+            None => Dns::new(url.host(), url.port(), limits.dns_ttl),
+        };
+        Self(Arc::new(Inner { proxy, dns: Arc::new(dns), ..(*self.0).clone() }))
+    }
+
+    /// Returns these settings with headers that go with each request and each dial.
+    #[must_use]
+    pub fn with_headers(&self, headers: ExtraHeaders) -> Self {
+        Self(Arc::new(Inner { headers, ..(*self.0).clone() }))
+    }
+
+    /// Returns the proxy on the way, if there is one.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.0.proxy.as_ref()
+    }
+
+    /// Returns the headers that go with each request and each dial.
+    pub fn headers(&self) -> &ExtraHeaders {
+        &self.0.headers
     }
 
     /// Returns the server's address.
@@ -58,6 +100,7 @@ impl fmt::Debug for ClientConfig {
         f.debug_struct("ClientConfig")
             .field("url", &self.0.url)
             .field("limits", &self.0.limits)
+            .field("proxy", &self.0.proxy)
             .finish_non_exhaustive()
     }
 }

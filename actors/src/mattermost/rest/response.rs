@@ -40,11 +40,19 @@ impl Client {
     }
 }
 
+/// The longest part of a content type that is shown: common ones have 31 characters.
+const SHOWN_TYPE: usize = 60;
+
 impl RawResponse {
     pub(super) fn json<T: DeserializeOwned>(&self, route: &'static str) -> Result<T, RestError> {
         let kind = headers::text(&self.headers, "content-type").unwrap_or("application/json");
         if !kind.to_ascii_lowercase().contains("json") || self.body.trim_ascii_start().starts_with(b"<") {
-            return Err(RestError::new(RestErrorKind::NotJson, route, format!("the content type is {kind}")));
+            let shown: String = kind.chars().filter(char::is_ascii_graphic).take(SHOWN_TYPE).collect();
+            return Err(RestError::new(
+                RestErrorKind::NotJson,
+                route,
+                format!("the content type is {shown}"),
+            ));
         }
         serde_json::from_slice(&self.body).map_err(|error| {
             // The HTTP client returns a truncated body as if it were complete.

@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    mattermost::EventEnvelope,
-    model::{ChannelId, EventBody, UserId},
+    mattermost::{EventEnvelope, JsonProblem},
+    model::{ChannelId, EventBody, UserId, check_id},
 };
 
 /// The content of `hello`: the server accepted the token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Hello {
     /// The id that resumes this connection (fact 10). Missing if reliable WebSockets are off.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_id")]
     pub connection_id: Option<Box<str>>,
     /// The server's version, followed by its build and licence.
     #[serde(default)]
@@ -44,7 +44,7 @@ pub struct PostedEvent<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PostHead<'a> {
     /// The post's id.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "id")]
     pub id: Cow<'a, str>,
     /// Its creation time. Events do not arrive in this order (fact 23).
     pub create_at: i64,
@@ -58,32 +58,46 @@ pub struct PostHead<'a> {
     #[serde(default)]
     pub delete_at: i64,
     /// The author.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "id")]
     pub user_id: Cow<'a, str>,
     /// The channel it is in.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "id")]
     pub channel_id: Cow<'a, str>,
     /// The first post of its thread; empty if it is not a reply.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "id")]
     pub root_id: Cow<'a, str>,
     /// The post whose history this row belongs to; empty for a post (fact 25).
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "id")]
     pub original_id: Cow<'a, str>,
     /// The type: empty for a post by a person or a bot, `system_…` for one by the server (fact 18).
     #[serde(borrow, default, rename = "type")]
     pub kind: Cow<'a, str>,
 }
 
+fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    let id = Option::<Cow<'_, str>>::deserialize(deserializer)?;
+    id.map(|id| check_id(&id).map(Into::into).map_err(D::Error::custom)).transpose()
+}
+
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Id<'a>(#[serde(borrow)] Cow<'a, str>);
+    let Id(id) = Id::deserialize(deserializer)?;
+    check_id(&id).map_err(D::Error::custom)?;
+    Ok(id)
+}
+
 impl EventEnvelope<'_> {
     /// Returns the channel that the event was sent to; empty if it was sent to users or teams.
     pub fn channel_id(&self) -> ChannelId {
         #[derive(Deserialize)]
-        struct Broadcast<'a> {
-            #[serde(borrow, default)]
-            channel_id: Cow<'a, str>,
+        struct Broadcast {
+            #[serde(default)]
+            channel_id: ChannelId,
         }
-        let broadcast = serde_json::from_str::<Broadcast<'_>>(self.broadcast.get());
-        broadcast.map_or_else(|_| ChannelId::default(), |to| ChannelId::from(to.channel_id.as_ref()))
+        let broadcast = serde_json::from_str::<Broadcast>(self.broadcast.get());
+        broadcast.map(|to| to.channel_id).unwrap_or_default()
     }
 
     /// Parses the content of `hello`.
@@ -91,8 +105,8 @@ impl EventEnvelope<'_> {
     /// # Errors
     ///
     /// Fails if `data` has another shape.
-    pub fn hello(&self) -> serde_json::Result<Hello> {
-        serde_json::from_str(self.data.get())
+    pub fn hello(&self) -> Result<Hello, JsonProblem> {
+        Ok(serde_json::from_str(self.data.get())?)
     }
 
     /// Parses the content of `user_updated`.

@@ -60,7 +60,7 @@ pub(crate) fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence 
         R::ConfigChanged | R::OperatorRestart => Consequence::RestartNow,
         R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => Consequence::Recycle,
         R::Unauthorized => Consequence::PollBlocked,
-        R::Misconfigured(_) => Consequence::PollMisconfigured,
+        R::Misconfigured { .. } => Consequence::PollMisconfigured,
         R::RateLimited { retry_after } => backoff(ChargeRule::Never, false, *retry_after),
         R::Unreachable { .. }
         | R::Timeout
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
     use crate::model::Misconfiguration;
 
-    fn cause() -> String {
-        String::from("x")
+    fn cause() -> crate::model::Excerpt {
+        "x".into()
     }
 
     /// The table of the design, row by row.
@@ -111,8 +111,14 @@ mod tests {
             (R::Deaf { error: cause() }, Consequence::Recycle),
             (R::AuditHole { channel: "c".into(), post: "p".into() }, Consequence::Recycle),
             (R::Unauthorized, Consequence::PollBlocked),
-            (R::Misconfigured(Misconfiguration::Tls), Consequence::PollMisconfigured),
-            (R::Misconfigured(Misconfiguration::NotFound), Consequence::PollMisconfigured),
+            (
+                R::Misconfigured { what: Misconfiguration::Tls, cause: String::new() },
+                Consequence::PollMisconfigured,
+            ),
+            (
+                R::Misconfigured { what: Misconfiguration::NotFound, cause: "x".into() },
+                Consequence::PollMisconfigured,
+            ),
             (R::IdentityChanged { was: "a".into(), now: "b".into() }, Consequence::Stop),
             (R::Unreachable { cause: cause() }, free),
             (R::Timeout, free),
