@@ -143,7 +143,7 @@ mod tests {
     use crate::model::Token;
 
     #[test]
-    fn escapes_and_what_turns_or_splits_a_line_are_replaced() {
+    fn escapes_and_characters_that_turn_or_split_a_line_are_replaced() {
         for (text, shown) in [
             ("so", "so"),
             (" so\r\n", "so"),

@@ -131,7 +131,7 @@ async fn a_handler_that_wants_a_pause_gets_it_from_all_channels() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_reported_and_not_followed() {
+async fn a_redirect_is_not_followed_and_told() {
     let elsewhere = server(Vec::new());
     let location = Box::leak(format!("location: {}\r\n", elsewhere.url()).into_boxed_str());
     let server = server(vec![status_response(302, location), status_response(308, location)]);

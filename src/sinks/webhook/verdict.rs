@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn temporary_failures_are_retried_and_others_are_refused() {
+    fn what_may_pass_is_tried_again_and_what_cannot_is_refused() {
         for code in [408, 429, 500, 502, 503, 599, 301, 307, 308, 304, 199] {
             assert!(matches!(status(code), Verdict::RetryLater { pause: None, .. }), "{code}");
         }

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_or_is_ours_is_refused_without_its_value() {
+    fn invalid_and_reserved_headers_are_refused_without_their_value() {
         for (line, expected) in [
             ("hidden", "form"),
             ("na me: hidden", "form"),

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_passes_and_tls_is_named() {
+    fn other_protocols_pass_and_tls_is_named() {
         for other in ["SSH-2.0-x\r\n", "H", "HTTP/2"] {
             let mut filter = InterimFilter::default();
             let mut through = filtered(&mut filter, other.as_bytes(), 3).unwrap();

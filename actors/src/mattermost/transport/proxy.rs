@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused() {
+    fn invalid_proxies_are_refused() {
         for (text, error) in [
             ("", ProxyParseError::Malformed(url::ParseError::EmptyHost)),
             ("ftp://proxy", ProxyParseError::Scheme),

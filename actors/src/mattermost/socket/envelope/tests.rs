@@ -38,7 +38,7 @@ fn reply(text: &str) -> SocketReply<'_> {
 }
 
 #[test]
-fn an_error_tells_the_kind_and_the_position_and_nothing_of_the_frame() {
+fn an_error_shows_kind_and_position_and_nothing_of_the_frame() {
     let secret = "A".repeat(1_000);
     for (text, expected) in [
         (
