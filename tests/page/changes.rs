@@ -19,7 +19,7 @@ async fn generation(browser: &Browser) -> u64 {
 }
 
 #[tokio::test]
-async fn a_bot_that_is_disabled_is_ill_at_once_and_first_and_well_again_later() {
+async fn a_disabled_bot_is_unhealthy_and_first_at_once_and_recovers() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;
@@ -97,7 +97,7 @@ async fn everything_can_be_done_by_keys() {
 }
 
 #[tokio::test]
-async fn a_restart_of_the_service_is_survived() {
+async fn the_page_survives_a_restart_of_the_service() {
     let mut harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;

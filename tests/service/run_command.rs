@@ -30,7 +30,7 @@ fn a_post_comes_as_a_cloud_event() {
 }
 
 #[test]
-fn both_signals_hand_over_and_end_with_0() {
+fn both_signals_deliver_the_remaining_events_and_exit_with_0() {
     for signal in ["TERM", "INT"] {
         let fixture = Fixture::new();
         let dir = ConfigDir::with(&fixture.config());

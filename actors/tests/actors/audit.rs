@@ -158,7 +158,7 @@ fn an_audit_that_fails_is_counted_and_cuts_nothing() {
 }
 
 #[test]
-fn it_can_be_turned_off() {
+fn the_audit_can_be_turned_off() {
     let audit = AuditSettings { enabled: false, ..AuditSettings::default() };
     run_paused(HostSettings { audit, ..settings() }, unlimited_rate(), async |harness| {
         listening(harness).await;

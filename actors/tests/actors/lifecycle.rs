@@ -8,7 +8,7 @@ use matterhost_actors::{
 use crate::harness::{SECOND, SinkBehavior, name, run_paused, settings, unlimited_rate};
 
 #[test]
-fn accounts_come_and_go_while_others_run() {
+fn accounts_are_added_and_removed_while_others_run() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("a").await;
         harness.ready("b").await;

@@ -54,7 +54,7 @@ fn hold() -> (oneshot::Sender<()>, PostReply) {
 }
 
 #[test]
-fn posts_keep_their_order_in_a_channel_and_hold_up_no_other() {
+fn posts_keep_their_order_in_a_channel_and_do_not_delay_other_channels() {
     with_a_bot(settings(), async |harness| {
         let (release, held) = hold();
         harness.fake.script_post_replies([held]);
@@ -83,7 +83,7 @@ fn a_refusal_by_the_server_is_reported_at_once() {
 }
 
 #[test]
-fn while_the_account_is_blocked_it_waits_and_then_fails_clearly() {
+fn a_reply_of_a_blocked_account_waits_and_then_fails_clearly() {
     with_a_bot(settings(), async |harness| {
         harness.fake.disable("bot");
         harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
@@ -104,7 +104,7 @@ fn while_the_account_is_blocked_it_waits_and_then_fails_clearly() {
 }
 
 #[test]
-fn a_stopped_account_says_nothing() {
+fn a_stopped_account_posts_nothing() {
     with_a_bot(settings(), async |harness| {
         harness.send(StopAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Stopped).await;

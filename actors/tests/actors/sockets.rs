@@ -163,7 +163,7 @@ fn a_restart_of_the_server_brings_all_its_bots_back() {
 }
 
 #[test]
-fn the_same_over_tls_below_a_path_with_an_authority_of_ones_own() {
+fn a_bot_recovers_over_tls_below_a_path_with_a_private_authority() {
     run(async || {
         let simulator = Simulator::builder().tls(true).sub_path("/chat").start().unwrap();
         let mut harness = SimulatorHarness::new(simulator, &["bot".into()]).await;

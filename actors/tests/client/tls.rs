@@ -45,7 +45,7 @@ fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
 }
 
 #[test]
-fn a_reconnect_takes_its_session_up_again() {
+fn a_reconnect_resumes_its_tls_session() {
     run(async {
         let server = TlsServer::bind("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());

@@ -45,7 +45,7 @@ fn a_self_signed_certificate_that_is_named_is_accepted() {
 }
 
 #[test]
-fn another_self_signed_certificate_is_not() {
+fn another_self_signed_certificate_is_refused() {
     run(async {
         let server = TlsServer::self_signed(ADDRESS, openssl_params("localhost")).await;
         let other = TlsServer::self_signed(ADDRESS, openssl_params("localhost")).await;

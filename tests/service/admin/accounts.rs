@@ -84,7 +84,7 @@ fn an_unknown_account_is_not_found() {
 }
 
 #[test]
-fn servers_are_shown_with_where_they_are_and_how() {
+fn servers_are_listed_with_address_and_status() {
     let host = AdminHost::ready("");
     let servers = host.get("/v1/servers").json();
     let server = &servers["servers"][0];

@@ -56,7 +56,7 @@ fn a_stopped_account_stays_stopped_until_it_is_started() {
 }
 
 #[test]
-fn a_reset_gives_a_tripped_one_its_budget_back() {
+fn a_reset_restores_the_budget_of_a_tripped_account() {
     let more =
         "[restart]\nmax_restarts = 1\nwithin = \"10m\"\nmin_backoff = \"10ms\"\nmax_backoff = \"10ms\"\n";
     let host = AdminHost::ready(more);

@@ -177,7 +177,7 @@ fn client_config(pem: &str, protocols: &[&[u8]]) -> ClientConfig {
 }
 
 #[test]
-fn behind_tls_it_is_known_by_its_certificate() {
+fn over_tls_the_api_shows_its_certificate() {
     let (host, pem) = start_with_tls();
     let name = ServerName::try_from("localhost").unwrap();
     let session = ClientConnection::new(Arc::new(client_config(&pem, &[])), name).unwrap();

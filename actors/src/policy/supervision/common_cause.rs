@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn one_account_that_falls_often_is_no_crowd() {
+    fn one_account_that_drops_often_is_no_common_cause() {
         let mut cause = CommonCause::default();
         let now = Instant::now();
         for _ in 0..10 {

@@ -36,7 +36,7 @@ fn settings_apply_without_an_ending() {
 }
 
 #[test]
-fn polls_begin_where_there_were_none() {
+fn polls_start_when_they_are_enabled() {
     let blind = HealthSettings { poll: false, witness: false, ..HealthSettings::default() };
     run_paused(HostSettings { health: blind, ..settings() }, unlimited_rate(), async |harness| {
         harness.ready("bot").await;

@@ -14,7 +14,7 @@ use super::{draft, hold, keyed, perform, post, start, with_a_bot};
 use crate::harness::{PostReply, SECOND, name, posted_data, posted_event, settings};
 
 #[test]
-fn a_long_text_becomes_several_posts_and_a_book_none() {
+fn a_long_text_becomes_several_posts_and_a_book_is_refused() {
     with_a_bot(settings(), async |harness| {
         let text = "word ".repeat(8_000);
         let text = text.trim_end();

@@ -114,7 +114,7 @@ async fn a_sink_that_cannot_start_changes_nothing() {
 }
 
 #[tokio::test]
-async fn another_filter_needs_no_other_sink_and_nothing_new_changes_nothing() {
+async fn a_changed_filter_keeps_the_sink_and_equal_settings_change_nothing() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path(), &file("x.jsonl", ""));
     let mut sinks = start(&before);
