@@ -58,7 +58,7 @@ impl Authenticator {
         };
         let token = header.to_str().ok().and_then(bearer_token).unwrap_or_default();
         let matches = |own: &Option<AdminToken>| own.as_ref().is_some_and(|own| own.matches(token));
-        // Both are always compared, so the timing does not tell them apart.
+        // Both are always compared, so the timing does not distinguish them.
         match (matches(&self.full), matches(&self.read)) {
             (true, _) => Ok(Caller { may_change: true, authenticated: true }),
             (false, true) => Ok(Caller { may_change: false, authenticated: true }),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use actix_http::header::{HeaderName, HeaderValue};
 
-/// The most headers: an access proxy wants two.
+/// The most headers: an access proxy requires two.
 const MAX_HEADERS: usize = 16;
 
 /// The longest name and value together: common servers accept 8 KiB for a head.

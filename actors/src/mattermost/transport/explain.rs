@@ -20,14 +20,14 @@ pub(super) enum WrongScheme {
     ServerSpeaksTls,
 }
 
-/// A cause that a person can act on, and what to do.
+/// A cause that a person can act on, and its remedy.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::mattermost) struct Explanation {
     pub(in crate::mattermost) cause: String,
     pub(in crate::mattermost) remedy: String,
 }
 
-/// True if the failure tells more than that there was no connection.
+/// True if the failure has a more precise cause than a missing connection.
 pub(super) fn is_telling(error: &io::Error) -> bool {
     is_tls(error) || is_proxy_refusal(error)
 }

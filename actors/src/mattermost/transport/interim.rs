@@ -12,7 +12,7 @@ use super::explain::WrongScheme;
 /// The most bytes of interim responses before one final response: some hints take a few hundred.
 const MAX_INTERIM_BYTES: usize = 64 * 1024;
 
-/// The length of `HTTP/1.1 200`, which tells an interim response from a final one.
+/// The length of `HTTP/1.1 200`, which distinguishes an interim response from a final one.
 const STATUS_END: usize = 12;
 
 /// The beginnings of a TLS record: an alert or a handshake message, version 3.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{BacklogKind, ChannelBacklog, ListedChannel, ReplayState, mark};
 use crate::model::{ChannelId, PostKey};
 
-/// The conditions for an audit that can tell a missing post from a late one.
+/// The conditions for an audit that can distinguish a missing post from a late one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AuditReadiness {
     /// The time after ready during which no audit takes place.
