@@ -86,7 +86,7 @@ fn an_unusable_file_is_reported_and_the_old_token_stays() {
     }
     fs::remove_file(dir.path().join("anna.token")).unwrap();
     running.log.wait_for_json("the file that is gone", |line| {
-        line["message"].as_str().unwrap().contains("it cannot be read")
+        line["message"].as_str().unwrap().contains("the file cannot be read")
     });
     let id = fixture.post("hello");
     await_post(&dir, "archive", "anna", &id);
