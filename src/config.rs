@@ -43,7 +43,8 @@ pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
 pub use servers::{CaFile, ServerConfig};
 pub use sinks::{
-    ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
+    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Secret, Secrets,
+    SinkConfig, SinkKind, WebhookConfig,
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;

@@ -5,6 +5,8 @@ pub mod cloud_event;
 pub mod dead_letter;
 mod event_data;
 mod exec;
+mod failing_events;
+mod fair_queue;
 mod fan_out;
 mod filter;
 mod handler;

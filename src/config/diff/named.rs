@@ -126,13 +126,15 @@ fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)
     }
 }
 
-fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
+fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 7] {
     [
         ("command", a.command == b.command, Restart),
         ("dir", a.dir == b.dir, Restart),
         ("pass_env", a.pass_env == b.pass_env, Restart),
         ("in_flight", a.in_flight == b.in_flight, Restart),
         ("answer_timeout", a.timeout == b.timeout, Restart),
+        ("max_attempts", a.attempts.max_attempts == b.attempts.max_attempts, Restart),
+        ("max_age", a.attempts.max_age == b.attempts.max_age, Restart),
     ]
 }
 
