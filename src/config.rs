@@ -43,7 +43,7 @@ pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
 pub use servers::{CaFile, ServerConfig};
 pub use sinks::{
-    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Secret, Secrets,
+    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
     SinkConfig, SinkKind, WebhookConfig,
 };
 pub use sources::{Sources, environment};

@@ -165,7 +165,7 @@ fn log_shutdown(cause: &ShutdownCause, deadline: Duration) -> (Duration, Exit) {
             tracing::info!(
                 signal = signal.name(),
                 deadline_ms,
-                "shutting down: delivering the remaining events"
+                "shutting down: delivering the remaining events; a second signal ends at once, and nothing is lost"
             );
             (deadline, Exit::Success)
         }
@@ -185,7 +185,10 @@ async fn drain(supervisor: &Addr<Supervisor>, deadline: Duration) {
         Ok(report) if report.abandoned.is_empty() => tracing::info!("all events are delivered"),
         Ok(report) => {
             let accounts = report.abandoned.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            tracing::warn!(accounts, "not all events could be delivered in time");
+            tracing::warn!(
+                accounts,
+                "not all events are delivered; the rest is delivered after the next start"
+            );
         }
         Err(error) => tracing::error!(%error, "the Supervisor has stopped"),
     }

@@ -10,7 +10,7 @@ mod webhook;
 pub use attempts::AttemptLimits;
 pub use exec::ExecConfig;
 pub use file::FileConfig;
-pub use filter::{ChannelType, FilterConfig};
+pub use filter::{ChannelType, FilterConfig, Recovered};
 pub use secret::{Secret, Secrets};
 pub use webhook::{PauseScope, WebhookConfig};
 

@@ -11,10 +11,10 @@ pub struct Post {
     /// The post.
     pub id: PostId,
     /// When it was made.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub create_at: i64,
     /// When its text was last edited, or 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub edit_at: i64,
     /// Who made it.
     pub user_id: UserId,
@@ -24,13 +24,13 @@ pub struct Post {
     #[serde(default, deserialize_with = "named")]
     pub root_id: Option<PostId>,
     /// The text. A deleted post may have none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub message: String,
     /// Empty for what people and bots write; `system_…` for what the server writes (fact 18).
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub kind: String,
     /// Its properties.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub props: Map<String, Value>,
     /// Who is to be told of it. Empty where it is not known: in what was recovered.
     #[serde(skip)]
@@ -146,4 +146,24 @@ fn mentions(data: &str) -> Vec<UserId> {
 fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PostId>, D::Error> {
     let id = Option::<PostId>::deserialize(deserializer)?;
     Ok(id.filter(|id| !id.as_str().is_empty()))
+}
+
+/// Reads `null`, which some servers write, as the absence of a value.
+fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_the_absence_of_a_value() {
+        let json = r#"{"id":"p","user_id":"u","channel_id":"c","root_id":null,"message":null,"type":null,
+            "props":null,"create_at":null,"edit_at":null}"#;
+        let post: Post = serde_json::from_str(json).unwrap();
+        assert_eq!((&*post.message, &*post.kind, post.props.len(), post.root_id), ("", "", 0, None));
+    }
 }

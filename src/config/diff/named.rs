@@ -103,12 +103,14 @@ pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
     )
 }
 
-fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 4] {
+fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 6] {
     [
         ("events", a.events == b.events, Immediate),
         ("channel_types", a.channel_types == b.channel_types, Immediate),
         ("mentions_only", a.mentions_only == b.mentions_only, Immediate),
         ("skip_own", a.skip_own == b.skip_own, Immediate),
+        ("recovered", a.recovered == b.recovered, Immediate),
+        ("skip_older_than", a.skip_older_than == b.skip_older_than, Immediate),
     ]
 }
 

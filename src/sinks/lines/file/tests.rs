@@ -102,7 +102,7 @@ async fn a_file_that_somebody_moves_or_removes_is_opened_anew() {
     assert_eq!(delivered(&sink, &post("c", "3")).await, Outcome::Acknowledged);
     assert_eq!(Fixture::ids(&fixture.config.path), ["3"]);
     // Another file in its place.
-    fs::write(&fixture.config.path.with_extension("new"), "").unwrap();
+    fs::write(fixture.config.path.with_extension("new"), "").unwrap();
     fs::rename(fixture.config.path.with_extension("new"), &fixture.config.path).unwrap();
     assert_eq!(delivered(&sink, &post("c", "4")).await, Outcome::Acknowledged);
     assert_eq!(Fixture::ids(&fixture.config.path), ["4"]);
