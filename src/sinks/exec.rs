@@ -6,7 +6,7 @@
 
 mod child_run;
 mod input;
-mod process;
+mod process_group;
 mod protocol;
 mod restarts;
 mod unanswered;
@@ -28,17 +28,17 @@ use tokio::{sync::watch, time::sleep_until};
 
 use self::{
     child_run::{ChildRun, RunEnd},
-    process::ProcessGroup,
+    process_group::ProcessGroup,
     restarts::{ChildRestarts, NextStart},
     unanswered::ExecState,
 };
 use super::{
     HandlerDeps,
     failing_events::FailingEvents,
-    fair_queue::FairQueue,
     handler::{Pause, ThrottledWarning},
     message::Message,
     queue::{JobReceiver, Queue},
+    shared_slots::SharedSlots,
     start_gate::StartGate,
     worker::{self, CloseSignal, Worker},
 };
@@ -149,7 +149,7 @@ impl ChildKeeper {
         let state = Rc::new(ExecState {
             handler_deps,
             failing: RefCell::new(FailingEvents::new(config.attempts)),
-            waiting: RefCell::new(FairQueue::new(config.in_flight)),
+            waiting: RefCell::new(SharedSlots::new(config.in_flight)),
             barren_quarantines: Cell::new(0),
         });
         Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines }

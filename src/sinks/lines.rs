@@ -83,7 +83,7 @@ pub struct LineSink {
 #[derive(Debug)]
 pub(super) struct Line {
     text: String,
-    /// Set by the thread when it takes the line, or by the account when it stops waiting: whoever is first decides.
+    /// Set by the thread when it takes the line, or by the account when it stops waiting; the first of the two decides.
     claimed: Arc<AtomicBool>,
 }
 
@@ -208,7 +208,7 @@ impl<O: LineOutput> Writer<O> {
     ) -> io::Result<()> {
         let mut next = Some(first);
         while let Some(job) = next {
-            // A line that nobody waits for is skipped: its event is delivered again.
+            // A line without a waiting account is skipped: its event is delivered again.
             let Job { item, answer, .. } = job;
             if !answer.is_closed() && !item.claimed.swap(true, Ordering::AcqRel) {
                 written.push(answer);

@@ -20,11 +20,11 @@ use self::{request::HandlerClient, verdict::Verdict};
 use super::{
     HandlerDeps,
     failing_events::{FailingEvents, Failure, NextAttempt},
-    fair_queue::FairQueue,
     handler::{Pause, ThrottledWarning},
     message::Message,
     queue::{Job, JobReceiver, Queue},
     reply::{MAX_REPLIES_PER_EVENT, Reply, ReplyParseError},
+    shared_slots::SharedSlots,
     worker::{self, CloseSignal, Worker},
 };
 use crate::{
@@ -50,7 +50,7 @@ struct Sender {
     pause: Arc<Pause>,
     pause_scope: PauseScope,
     batch: usize,
-    waiting: RefCell<FairQueue<Job<Message>>>,
+    waiting: RefCell<SharedSlots<Job<Message>>>,
     /// Notified when a slot becomes free.
     slot_free: Notify,
     failing: RefCell<FailingEvents>,
@@ -111,7 +111,7 @@ impl Sender {
         Self {
             batch: config.batch,
             pause_scope: config.retry_after,
-            waiting: RefCell::new(FairQueue::new(config.concurrency)),
+            waiting: RefCell::new(SharedSlots::new(config.concurrency)),
             slot_free: Notify::new(),
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             unavailable: ThrottledWarning::new(

@@ -26,7 +26,7 @@ pub(super) use self::{
     connect::{Baseline, rest_close_reason},
 };
 use super::{
-    context::{AccountContext, now},
+    account_context::{AccountContext, now},
     delivery::{AttachConnection, Delivery, Permits},
     health_check::{self, HealthCheck},
     supervisor::ChildStopped,

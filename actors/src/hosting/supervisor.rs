@@ -38,8 +38,8 @@ pub(super) use child_events::{
 
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    context::SharedSiblingWatch, observer::Observer, replies::SharedLoopGuard, server_gate::GateHandle,
-    settings::HostSettings,
+    account_context::SharedSiblingWatch, observer::Observer, replies::SharedLoopGuard,
+    server_gate::GateHandle, settings::HostSettings,
 };
 use crate::{
     model::{AccountName, ServerName},

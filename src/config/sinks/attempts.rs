@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::table::TableReader;
+use crate::config::key_reader::TableReader;
 
 /// With the delays between them, about three minutes: longer than a restart of the handler.
 const MAX_ATTEMPTS: u32 = 10;
@@ -12,7 +12,7 @@ const MOST_ATTEMPTS: u32 = 10_000;
 const MAX_AGE: Duration = Duration::from_secs(3600);
 /// Less than the first delays between attempts.
 const SHORTEST_AGE: Duration = Duration::from_secs(1);
-/// Nobody waits longer.
+/// People do not wait longer for an answer.
 const LONGEST_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The limits of the attempts for one event. The event that reaches one becomes a dead letter.

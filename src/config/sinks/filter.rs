@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, time::Duration};
 use config::ValueKind;
 
 use crate::config::{
+    key_reader::TableReader,
     problem::{did_you_mean, display_value},
-    table::TableReader,
     value::{ConfigValue, StringList},
 };
 

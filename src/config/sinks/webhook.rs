@@ -11,8 +11,8 @@ use super::{
     secret::{self, Secrets},
 };
 use crate::config::{
+    key_reader::TableReader,
     servers::{CaFile, ReadContext, USER_AGENT, tls},
-    table::TableReader,
     value::{ConfigValue, StringList},
 };
 

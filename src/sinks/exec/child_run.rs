@@ -12,7 +12,9 @@ use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
     input::ChildInput,
-    process::{EXIT_GRACE_PERIOD, LastLines, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log},
+    process_group::{
+        EXIT_GRACE_PERIOD, LastLines, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log,
+    },
     unanswered::{ExecState, Overdue, UnansweredEvents},
 };
 use crate::{

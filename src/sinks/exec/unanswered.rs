@@ -15,10 +15,10 @@ use super::protocol::{ChildMessage, EventRef};
 use crate::sinks::{
     HandlerDeps,
     failing_events::{FailingEvents, Failure, MAX_DEATHS, NextAttempt},
-    fair_queue::FairQueue,
     message::Message,
     queue::Job,
     reply::{MAX_REPLIES_PER_EVENT, RawReply, ReplyParseError},
+    shared_slots::SharedSlots,
 };
 
 /// The most bytes of replies that wait to be posted. While there are more, the child's output is not read.
@@ -35,7 +35,7 @@ pub(super) struct ExecState {
     pub(super) handler_deps: HandlerDeps,
     pub(super) failing: RefCell<FailingEvents>,
     /// The events that wait for the child, and its slots.
-    pub(super) waiting: RefCell<FairQueue<Job<Message>>>,
+    pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
     /// The events taken away since the last accepted one.
     pub(super) barren_quarantines: Cell<u32>,
 }

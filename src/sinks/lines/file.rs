@@ -2,7 +2,7 @@
 //!
 //! With `fsync`, a batch of lines is on the disk before any of it is acknowledged. Without it, the batch is with the
 //! operating system, so a crash of the machine may lose the last acknowledged lines. A failed write is truncated, so
-//! that a file never keeps part of a line. A file that somebody moves or removes is replaced before the next line.
+//! that a file never keeps part of a line. A file that another program moves or removes is replaced before the next line.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
