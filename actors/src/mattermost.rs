@@ -19,8 +19,8 @@ pub use rest::{
     WaitStats, http_client,
 };
 pub use socket::{
-    DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello, Incoming, PostHead,
-    PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply, SocketReplyError, SocketRequests,
-    SocketWriter, UserUpdated, parse_frame, post_author,
+    AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,
+    Incoming, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
+    SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame, post_author,
 };
 pub use transport::{ServerUrl, Tls, TlsError, UrlError, proxy};

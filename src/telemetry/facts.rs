@@ -159,6 +159,7 @@ fn describe_plain(fact: &Fact) -> (Level, String) {
         Fact::Stalled => (Level::WARN, "a sink accepts no events; reading is paused"),
         Fact::Unstalled => (Level::INFO, "the sinks accept events again"),
         Fact::StoreRecovered => (Level::INFO, "the state can be saved again"),
+        Fact::OwnChange => (Level::DEBUG, "the account changed itself; the connection is fine"),
         Fact::Prompted => (Level::DEBUG, "another account saw this one change; checking now"),
         Fact::ProbeGood { .. } => (Level::TRACE, "a probe succeeded"),
         Fact::Stopped => (Level::INFO, "stopped"),

@@ -3,6 +3,7 @@ mod connect;
 mod ending;
 mod frames;
 mod opening;
+mod own_account;
 mod permitted_frames;
 mod ping;
 mod post_change;
@@ -26,7 +27,7 @@ pub(super) use self::{
     connect::{Baseline, rest_close_reason},
 };
 use super::{
-    context::{AccountContext, now},
+    context::{AccountContext, ConnectedGuard, now},
     delivery::{AttachConnection, Delivery, Permits},
     health_check::{self, HealthCheck},
     supervisor::ChildStopped,
@@ -34,7 +35,7 @@ use super::{
 use crate::{
     mattermost::{SocketRequests, SocketWriter},
     model::{CloseReason, Fact, Generation, ResumePoint},
-    policy::{PingMonitor, RunSummary, Sequence},
+    policy::{OwnChanges, PingMonitor, PromptLimit, RunSummary, Sequence},
     ports::Api,
 };
 
@@ -60,6 +61,10 @@ pub(super) struct Connection {
     baseline: Option<Baseline>,
     socket: Option<OpenSocket>,
     health_check: Option<Addr<HealthCheck>>,
+    /// Counts this Connection among the server's connected accounts, from the hello to the end.
+    connected: Option<ConnectedGuard>,
+    own_changes: OwnChanges,
+    own_prompts: PromptLimit,
     catching_up: CatchingUp,
     audit_timer: Option<SpawnHandle>,
     /// True while an audit runs: audits never overlap.
@@ -149,6 +154,9 @@ impl Connection {
             baseline: None,
             socket: None,
             health_check: None,
+            connected: None,
+            own_changes: OwnChanges::default(),
+            own_prompts: PromptLimit::default(),
             catching_up: CatchingUp::No,
             audit_timer: None,
             auditing: false,
@@ -203,6 +211,7 @@ impl Actor for Connection {
             reason: self.reason.take(),
             run: self.run_summary(),
             resume: self.resume_point(),
+            baseline_update_at: self.baseline.as_ref().map(|baseline| baseline.update_at),
         };
         self.context.supervisor.do_send(stopped);
     }
@@ -252,8 +261,12 @@ impl Handler<Terminate> for Connection {
     type Result = ();
 
     fn handle(&mut self, terminate: Terminate, ctx: &mut Self::Context) {
-        if terminate.generation == self.generation {
-            self.end(terminate.reason, ctx);
+        if terminate.generation != self.generation {
+            return;
+        }
+        match terminate.reason {
+            CloseReason::Stale { baseline, seen } => self.on_drift(baseline, seen, ctx),
+            reason => self.end(reason, ctx),
         }
     }
 }

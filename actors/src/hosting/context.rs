@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -36,6 +36,7 @@ pub(super) struct AccountContext {
     pub(super) api: Arc<dyn ApiFactory>,
     pub(super) gate: GateHandle,
     pub(super) sibling_watch: SharedSiblingWatch,
+    pub(super) connected: ConnectedCount,
     pub(super) loop_guard: SharedLoopGuard,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
@@ -58,6 +59,31 @@ pub(super) struct UpdateContext(pub(super) Arc<AccountContext>);
 /// Returns the current time of tokio's clock, which tests can pause.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The number of a server's accounts with a working socket, shared by all its Connections.
+#[derive(Clone, Default)]
+pub(super) struct ConnectedCount(Arc<AtomicUsize>);
+
+/// The part of one Connection in the count, until it is dropped: also after a panic or with its Arbiter.
+#[derive(Debug)]
+pub(super) struct ConnectedGuard(Arc<AtomicUsize>);
+
+impl ConnectedCount {
+    pub(super) fn enter(&self) -> ConnectedGuard {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        ConnectedGuard(self.0.clone())
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ConnectedGuard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The sibling watch of one server, shared by all its Connections. The lock is never held across an `.await`.

@@ -38,7 +38,10 @@ pub(super) use child_events::{
 
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    context::SharedSiblingWatch, observer::Observer, replies::SharedLoopGuard, server_gate::GateHandle,
+    context::{ConnectedCount, SharedSiblingWatch},
+    observer::Observer,
+    replies::SharedLoopGuard,
+    server_gate::GateHandle,
     settings::HostSettings,
 };
 use crate::{
@@ -67,6 +70,7 @@ struct Server {
     spec: ServerSpec,
     gate: GateHandle,
     sibling_watch: SharedSiblingWatch,
+    connected: ConnectedCount,
     loop_guard: SharedLoopGuard,
     common_cause: CommonCause<AccountName>,
     /// The number of accounts on it.

@@ -139,6 +139,8 @@ pub enum Fact {
         /// The number of consecutive posts that were allowed.
         limit: u32,
     },
+    /// The account changed itself, which its own socket announced or a ping explained: no new Connection is needed.
+    OwnChange,
     /// Another account saw this one change; it is polled, or woken, at once.
     Prompted,
     /// A poll or a ping succeeded.
@@ -221,7 +223,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 37] = [
+    pub const LABELS: [&'static str; 38] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -247,6 +249,7 @@ impl Fact {
         "store_failed",
         "store_recovered",
         "loop_stopped",
+        "own_change",
         "prompted",
         "probe_good",
         "probe_failed",
@@ -289,6 +292,7 @@ impl Fact {
             Self::StoreFailed { .. } => "store_failed",
             Self::StoreRecovered => "store_recovered",
             Self::LoopStopped { .. } => "loop_stopped",
+            Self::OwnChange => "own_change",
             Self::Prompted => "prompted",
             Self::ProbeGood { .. } => "probe_good",
             Self::ProbeFailed { .. } => "probe_failed",

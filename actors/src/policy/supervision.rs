@@ -5,6 +5,7 @@ mod budget;
 mod close_consequence;
 mod common_cause;
 mod deaf_timer;
+mod recycling;
 mod restart;
 mod restart_policy;
 
@@ -13,5 +14,6 @@ pub use budget::{BreakerState, Budget, ChargeOutcome};
 pub(crate) use close_consequence::{ChargeRule, Consequence, RunSummary, consequence};
 pub use common_cause::CommonCause;
 pub(crate) use deaf_timer::DeafTimer;
+pub(crate) use recycling::Recycling;
 pub(crate) use restart::{RestartDecision, RestartTracker};
 pub use restart_policy::{RestartPolicy, RestartSettings, SettingsError};

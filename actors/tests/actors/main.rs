@@ -18,6 +18,7 @@ mod lifecycle;
 mod lossless;
 mod membership;
 mod memory_store;
+mod own_account;
 mod persistence;
 mod races;
 mod reconfigure;

@@ -37,6 +37,7 @@ pub(super) struct Connected {
 pub(in crate::hosting) struct Baseline {
     pub(in crate::hosting) user: UserId,
     pub(super) name: Arc<str>,
+    /// `update_at` before the dial, raised by changes that need no new Connection.
     pub(in crate::hosting) update_at: i64,
     pub(super) is_guest: bool,
     pub(in crate::hosting) etag: Option<Etag>,

@@ -85,6 +85,7 @@ impl Connection {
         if std::mem::take(&mut self.poll_pending) {
             self.poll_now();
         }
+        self.connected = Some(self.context.connected.enter());
         // Replacing the phase releases the dial slot.
         self.phase = Phase::CatchingUp;
         self.drive_ping(ctx);

@@ -53,6 +53,8 @@ pub(in crate::hosting) struct ChildStopped {
     pub(in crate::hosting) run: RunSummary,
     /// The point at which its socket may be resumed.
     pub(in crate::hosting) resume: Option<ResumePoint>,
+    /// The last `update_at` that it accepted as its baseline.
+    pub(in crate::hosting) baseline_update_at: Option<i64>,
 }
 
 /// A Delivery died.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     hosting::{
         connection::Terminate,
-        context::{AccountContext, AccountStats, SharedSiblingWatch},
+        context::{AccountContext, AccountStats, ConnectedCount, SharedSiblingWatch},
         delivery,
         replies::SharedLoopGuard,
         server_gate::{Configure, ServerGate},
@@ -42,6 +42,7 @@ impl Handler<AddServer> for Supervisor {
         let server = Server {
             gate,
             sibling_watch: SharedSiblingWatch::default(),
+            connected: ConnectedCount::default(),
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
             common_cause: CommonCause::default(),
             accounts: 0,
@@ -72,6 +73,7 @@ impl Handler<AddAccount> for Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             sibling_watch: server.sibling_watch.clone(),
+            connected: server.connected.clone(),
             loop_guard: server.loop_guard.clone(),
             settings: self.settings.clone(),
             observer: self.observer.clone(),
@@ -191,7 +193,14 @@ impl Supervisor {
             self.pool.replace_hung(placement.slot);
         }
         let (account, reason) = (name.clone(), Some(reason));
-        let child = ChildStopped { account, connection, reason, run: RunSummary::default(), resume: None };
+        let child = ChildStopped {
+            account,
+            connection,
+            reason,
+            run: RunSummary::default(),
+            resume: None,
+            baseline_update_at: None,
+        };
         self.on_connection_ended(child, ctx);
     }
 }

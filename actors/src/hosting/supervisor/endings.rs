@@ -68,6 +68,7 @@ impl Supervisor {
             matches!(next, RestartDecision::Trip { .. } | RestartDecision::Start { charged: Some(_), .. });
         account.observe(Fact::Closed { reason: reason.clone(), ready_for, charged });
         account.resume = child.resume;
+        account.deaf_timer.baseline_raised(child.baseline_update_at);
         account.record_ending(Ending {
             at: SystemTime::now(),
             generation: account.generation,

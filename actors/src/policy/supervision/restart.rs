@@ -2,13 +2,17 @@ use std::time::{Duration, Instant};
 
 use crate::model::CloseReason;
 use crate::policy::{
-    Backoff, BreakerState, Budget, ChargeOutcome, ChargeRule, Consequence, Delays, RestartPolicy, RunSummary,
-    consequence, gate::MAX_PAUSE,
+    Backoff, BreakerState, Budget, ChargeOutcome, ChargeRule, Consequence, Delays, Recycling, RestartPolicy,
+    RunSummary, consequence, gate::MAX_PAUSE,
 };
 
 /// The intervals at which a server is polled for a blocked or misconfigured account.
 const POLL_DELAYS: Delays =
     Delays { min: Duration::from_secs(5), max: Duration::from_secs(300), random_factor: 0.2 };
+
+/// The delay after which a 401 to the first Connection after a recycle is verified: an account that is disabled and
+/// enabled again is refused in between.
+const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 /// The action to take after an ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +50,7 @@ pub(crate) struct RestartTracker {
     budget: Budget,
     backoff: Backoff,
     /// The delays of consecutive recycles.
-    recycling: Backoff,
+    recycling: Recycling,
     polling: Backoff,
 }
 
@@ -54,14 +58,15 @@ impl RestartTracker {
     /// Creates a tracker with a full budget.
     pub(crate) fn new(policy: RestartPolicy) -> Self {
         let budget = Budget::new(policy.settings());
-        let [backoff, recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
+        let (backoff, recycling) = (Backoff::new(policy.delays()), Recycling::new(policy.delays()));
         Self { policy, budget, backoff, recycling, polling: Backoff::new(POLL_DELAYS) }
     }
 
     /// Changes the policy: charges are kept, and delays start over.
     pub(crate) fn configure(&mut self, policy: RestartPolicy) {
         self.budget.configure(policy.settings());
-        [self.backoff, self.recycling] = [policy.delays(), policy.delays()].map(Backoff::new);
+        self.backoff = Backoff::new(policy.delays());
+        self.recycling = Recycling::new(policy.delays());
         self.policy = policy;
     }
 
@@ -74,15 +79,17 @@ impl RestartTracker {
             self.polling.reset();
         }
         let next = consequence(reason, run);
+        let after_recycle = self.recycling.in_series() && run.ready_for.is_none();
         self.forget_other_series(next);
         match next {
             Consequence::Stop => RestartDecision::Stop,
             Consequence::RestartNow => Self::start(Duration::ZERO, false),
             Consequence::MoveArbiter => RestartDecision::MoveArbiter,
             Consequence::Recycle => {
-                let after = self.recycling.next_delay();
+                let after = self.recycling.next_delay(now, self.policy.settings().reset_after);
                 Self::start(after, false)
             }
+            Consequence::PollBlocked if after_recycle => RestartDecision::PollBlocked(RECHECK_AFTER),
             Consequence::PollBlocked => RestartDecision::PollBlocked(self.polling.next_delay()),
             Consequence::PollMisconfigured => RestartDecision::PollMisconfigured(self.polling.next_delay()),
             Consequence::Backoff { charge, resume, at_least } => {
@@ -153,7 +160,7 @@ impl RestartTracker {
     /// Resets the series of other kinds of endings. Only the backoff is kept until a run settles.
     fn forget_other_series(&mut self, next: Consequence) {
         if next != Consequence::Recycle {
-            self.recycling.reset();
+            self.recycling.interrupted();
         }
         if !matches!(next, Consequence::PollBlocked | Consequence::PollMisconfigured) {
             self.polling.reset();

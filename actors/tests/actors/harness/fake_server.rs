@@ -94,6 +94,19 @@ impl FakeServer {
         self.notify_others(name);
     }
 
+    /// Changes the account as a custom status does: it hears of it itself, too (fact 48).
+    pub(crate) fn change_itself(&self, name: &str) {
+        self.touch(name);
+        self.announce(name);
+    }
+
+    /// Sends the account its own `user_updated`.
+    pub(crate) fn announce(&self, name: &str) {
+        let update_at = self.with(name, |user| user.update_at);
+        let data = format!(r#"{{"user":{{"id":"id-{name}","update_at":{update_at}}}}}"#);
+        self.server_socket(name).event("user_updated", "", &data);
+    }
+
     pub(crate) fn disable(&self, name: &str) {
         self.with(name, |user| {
             user.enabled = false;
