@@ -29,5 +29,6 @@ pub use supervision::{
     SettingsError,
 };
 pub(crate) use supervision::{
-    ChargeRule, Consequence, DeafTimer, Recycling, RestartDecision, RestartTracker, RunSummary, consequence,
+    ChargeRule, Consequence, DeafTimer, ProxyDrop, Recycling, RestartDecision, RestartTracker, RunSummary,
+    SocketDrop, SocketLifetime, SocketLifetimes, consequence,
 };

@@ -134,6 +134,21 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             let what = "polls would exceed half the request rate";
             (Level::WARN, format!("{what}; each account is polled every {}", human(*interval)))
         }
+        Fact::SocketLifetime { after, idle: true } => {
+            let what = format!(
+                "a proxy ends connections after {} without traffic; pings are now faster",
+                human(*after)
+            );
+            let remedy = "raise its timeout: nginx proxy_read_timeout and proxy_send_timeout, HAProxy timeout tunnel, \
+                AWS ALB idle_timeout.timeout_seconds";
+            (Level::WARN, format!("{what}; {remedy}"))
+        }
+        Fact::SocketLifetime { after, idle: false } => {
+            let what = format!("a proxy ends every connection after {}, whatever is sent", human(*after));
+            let remedy = "raise its limit, or exempt /api/v4/websocket: nginx proxy_read_timeout, HAProxy timeout tunnel \
+                (not only timeout client and server), AWS ALB idle_timeout.timeout_seconds";
+            (Level::WARN, format!("{what}; {remedy}"))
+        }
         plain => describe_plain(plain),
     };
     Description { level, message, fields }
@@ -187,6 +202,7 @@ fn fields_of(fact: &Fact) -> Fields {
         }
         Fact::Tripped { cooldown: wait }
         | Fact::RatePaused { wait }
+        | Fact::SocketLifetime { after: wait, .. }
         | Fact::PollsStretched { interval: wait } => Fields { delay_ms: Some(millis(*wait)), ..none },
         Fact::Ready { after: took } | Fact::CaughtUp { took, .. } | Fact::ProbeGood { took } => {
             Fields { took_ms: Some(millis(*took)), ..none }

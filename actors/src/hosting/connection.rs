@@ -43,7 +43,7 @@ use crate::{
 ///
 /// ```text
 /// connecting ──▶ opening ──▶ catching up ──▶ ready ──▶ ending
-///     │             └──▶ explaining ◀┘                   ▲
+///     │             └──▶ explaining ◀┴─────────┘         ▲
 ///     │                      └───────────────────────────┤
 ///     └──────────────────────────────────────────────────┘
 /// ```
@@ -97,16 +97,17 @@ enum Phase {
     Opening { slot: Option<OwnedSemaphorePermit>, resumed: bool },
     /// Missed events are fetched; live events wait until they are delivered.
     CatchingUp,
-    /// The socket ended before it was ready; a REST request finds out the reason.
-    Explaining,
+    /// The socket ended before it was ready, or soon after; a REST request finds out the reason.
+    Explaining { run: RunSummary },
     /// Events are delivered as they arrive.
     Ready { since: Instant, paused: Duration },
     /// The close reason is known, and the socket is being closed.
-    Ending { ready_for: Option<Duration>, behind: bool },
+    Ending { run: RunSummary },
 }
 
 /// The open socket and its state.
 struct OpenSocket {
+    opened: Instant,
     writer: SocketWriter,
     requests: SocketRequests,
     ping_monitor: PingMonitor,
@@ -220,17 +221,15 @@ impl Actor for Connection {
 impl Connection {
     fn run_summary(&self) -> RunSummary {
         match self.phase {
-            Phase::Ending { ready_for, behind } => {
-                RunSummary { ready_for, reading_paused: behind, common_cause: false }
-            }
+            Phase::Ending { run } | Phase::Explaining { run } => run,
             Phase::Ready { .. } => RunSummary {
                 ready_for: self.ready_for(),
                 reading_paused: self.is_behind(),
-                common_cause: false,
+                age: self.socket.as_ref().map(|socket| now().saturating_duration_since(socket.opened)),
+                quiet: self.socket.as_ref().map_or(Duration::ZERO, |s| s.ping_monitor.quiet_for(now())),
+                ..RunSummary::default()
             },
-            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp | Phase::Explaining => {
-                RunSummary::default()
-            }
+            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp => RunSummary::default(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
         AccountName, AccountState, CatchUpProgress, Fact, Generation, Probe, ServerName, Token, UserId,
         Witnesses,
     },
-    policy::{PollTiming, SendPermission, SiblingWatch, send_permission},
+    policy::{PingSettings, PollTiming, SendPermission, SiblingWatch, send_permission},
     ports::ApiFactory,
 };
 
@@ -36,7 +36,7 @@ pub(super) struct AccountContext {
     pub(super) api: Arc<dyn ApiFactory>,
     pub(super) gate: GateHandle,
     pub(super) sibling_watch: SharedSiblingWatch,
-    pub(super) connected: ConnectedCount,
+    pub(super) ping_pace: PingPace,
     pub(super) loop_guard: SharedLoopGuard,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
@@ -61,28 +61,49 @@ pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// The number of a server's accounts with a working socket, shared by all its Connections.
+/// The pace of pings on one server, shared by all its Connections.
 #[derive(Clone, Default)]
-pub(super) struct ConnectedCount(Arc<AtomicUsize>);
+pub(super) struct PingPace(Arc<Pace>);
 
-/// The part of one Connection in the count, until it is dropped: also after a panic or with its Arbiter.
+#[derive(Debug, Default)]
+struct Pace {
+    /// The number of accounts with a working socket.
+    connected: AtomicUsize,
+    /// The time without traffic after which a proxy ends a socket, in milliseconds; 0 if none is known.
+    idle_limit_ms: AtomicU64,
+}
+
+/// The part of one Connection in the number of connected accounts, until it is dropped: also after a panic or with its
+/// Arbiter.
 #[derive(Debug)]
-pub(super) struct ConnectedGuard(Arc<AtomicUsize>);
+pub(super) struct ConnectedGuard(Arc<Pace>);
 
-impl ConnectedCount {
+impl PingPace {
+    /// Counts a Connection until the guard is dropped.
     pub(super) fn enter(&self) -> ConnectedGuard {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.connected.fetch_add(1, Ordering::Relaxed);
         ConnectedGuard(self.0.clone())
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    /// Limits the interval between pings to half the time without traffic after which a proxy ends a socket.
+    pub(super) fn limit_idle(&self, idle: Duration) {
+        let ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        self.0.idle_limit_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Returns the time between the pings of an account.
+    pub(super) fn interval(&self, settings: &PingSettings) -> Duration {
+        let shared = settings.interval_for(self.0.connected.load(Ordering::Relaxed));
+        match self.0.idle_limit_ms.load(Ordering::Relaxed) {
+            0 => shared,
+            idle => shared.min(Duration::from_millis(idle) / 2),
+        }
     }
 }
 
 impl Drop for ConnectedGuard {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.connected.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

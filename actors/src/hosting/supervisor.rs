@@ -38,7 +38,7 @@ pub(super) use child_events::{
 
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    context::{ConnectedCount, SharedSiblingWatch},
+    context::{PingPace, SharedSiblingWatch},
     observer::Observer,
     replies::SharedLoopGuard,
     server_gate::GateHandle,
@@ -46,7 +46,7 @@ use super::{
 };
 use crate::{
     model::{AccountName, ServerName},
-    policy::CommonCause,
+    policy::{CommonCause, SocketLifetimes},
     ports::CursorStore,
 };
 
@@ -70,9 +70,10 @@ struct Server {
     spec: ServerSpec,
     gate: GateHandle,
     sibling_watch: SharedSiblingWatch,
-    connected: ConnectedCount,
+    ping_pace: PingPace,
     loop_guard: SharedLoopGuard,
     common_cause: CommonCause<AccountName>,
+    lifetimes: SocketLifetimes<AccountName>,
     /// The number of accounts on it.
     accounts: usize,
 }
@@ -123,6 +124,7 @@ impl Server {
         self.gate.set_account_count(self.accounts);
         self.sibling_watch.forget(account);
         self.common_cause.ended(account);
+        self.lifetimes.forget(account);
     }
 }
 

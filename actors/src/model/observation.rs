@@ -185,6 +185,13 @@ pub enum Fact {
         /// The new interval.
         interval: Duration,
     },
+    /// Something between here and the server ends sockets again and again by this rule.
+    SocketLifetime {
+        /// The age of the sockets, or the time without traffic.
+        after: Duration,
+        /// True if it ends sockets without traffic; false if it ends all of that age.
+        idle: bool,
+    },
 }
 
 /// The part that a catch-up skipped.
@@ -223,7 +230,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 38] = [
+    pub const LABELS: [&'static str; 39] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -262,6 +269,7 @@ impl Fact {
         "server_up",
         "rate_paused",
         "polls_stretched",
+        "socket_lifetime",
     ];
 
     /// Returns the fact as one word, for logs and metrics.
@@ -305,6 +313,7 @@ impl Fact {
             Self::ServerUp => "server_up",
             Self::RatePaused { .. } => "rate_paused",
             Self::PollsStretched { .. } => "polls_stretched",
+            Self::SocketLifetime { .. } => "socket_lifetime",
         }
     }
 }

@@ -8,6 +8,7 @@ mod deaf_timer;
 mod recycling;
 mod restart;
 mod restart_policy;
+mod socket_lifetimes;
 
 pub use backoff::{Backoff, Delays};
 pub use budget::{BreakerState, Budget, ChargeOutcome};
@@ -17,3 +18,4 @@ pub(crate) use deaf_timer::DeafTimer;
 pub(crate) use recycling::Recycling;
 pub(crate) use restart::{RestartDecision, RestartTracker};
 pub use restart_policy::{RestartPolicy, RestartSettings, SettingsError};
+pub(crate) use socket_lifetimes::{ProxyDrop, SocketDrop, SocketLifetime, SocketLifetimes};

@@ -20,6 +20,7 @@ mod membership;
 mod memory_store;
 mod own_account;
 mod persistence;
+mod proxies;
 mod races;
 mod reconfigure;
 mod replies;

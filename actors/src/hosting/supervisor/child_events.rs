@@ -200,6 +200,7 @@ impl Handler<ServerStatusChanged> for Supervisor {
         match event.down_since {
             None => server.common_cause.server_up(),
             Some(since) => {
+                server.lifetimes.server_down(since);
                 let excused = server.common_cause.server_down(since);
                 self.refund(excused, ctx);
             }

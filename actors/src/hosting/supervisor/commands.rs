@@ -12,14 +12,14 @@ use super::{
 use crate::{
     hosting::{
         connection::Terminate,
-        context::{AccountContext, AccountStats, ConnectedCount, SharedSiblingWatch},
+        context::{AccountContext, AccountStats, PingPace, SharedSiblingWatch},
         delivery,
         replies::SharedLoopGuard,
         server_gate::{Configure, ServerGate},
         shared_replay::SharedReplay,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
-    policy::{CommonCause, RunSummary},
+    policy::{CommonCause, RunSummary, SocketLifetimes},
 };
 
 impl Handler<AddServer> for Supervisor {
@@ -42,9 +42,10 @@ impl Handler<AddServer> for Supervisor {
         let server = Server {
             gate,
             sibling_watch: SharedSiblingWatch::default(),
-            connected: ConnectedCount::default(),
+            ping_pace: PingPace::default(),
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
             common_cause: CommonCause::default(),
+            lifetimes: SocketLifetimes::default(),
             accounts: 0,
             spec,
         };
@@ -73,7 +74,7 @@ impl Handler<AddAccount> for Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             sibling_watch: server.sibling_watch.clone(),
-            connected: server.connected.clone(),
+            ping_pace: server.ping_pace.clone(),
             loop_guard: server.loop_guard.clone(),
             settings: self.settings.clone(),
             observer: self.observer.clone(),

@@ -8,7 +8,7 @@ use super::{ChildStopped, DeliveryStopped, Supervisor, account::Intent};
 use crate::{
     hosting::{connection::Terminate, context::now},
     model::{AccountName, AccountState, CloseClass, CloseReason, Ending, Fact},
-    policy::RestartDecision,
+    policy::{ProxyDrop, RestartDecision, SocketDrop, SocketLifetime},
 };
 
 impl Handler<ChildStopped> for Supervisor {
@@ -46,8 +46,12 @@ impl Supervisor {
     pub(super) fn on_connection_ended(&mut self, mut child: ChildStopped, ctx: &mut Context<Self>) {
         let reason = child.reason.take().unwrap_or_else(|| self.infer_reason(&child.account));
         let now = now();
-        let excused = self.count_ending(&child, &reason, now);
+        let mut excused = self.count_ending(&child, &reason, now);
         child.run.common_cause = excused.iter().any(|(name, _)| *name == child.account);
+        if let Some(found) = self.find_lifetime(&child, &reason, now) {
+            child.run.proxy_lifetime = true;
+            excused.extend(found.earlier);
+        }
         let Some(account) = self.accounts.get_mut(&child.account) else { return };
         account.connection = None;
         account.was_ready = false;
@@ -91,6 +95,35 @@ impl Supervisor {
         } else {
             CloseReason::Panicked
         }
+    }
+
+    /// Returns the proxy's lifetime behind the ending, and reports it the first time.
+    fn find_lifetime(
+        &mut self,
+        child: &ChildStopped,
+        reason: &CloseReason,
+        now: Instant,
+    ) -> Option<ProxyDrop<AccountName>> {
+        if !matches!(reason, CloseReason::Dropped { .. } | CloseReason::Closed { .. })
+            || child.run.reading_paused
+        {
+            return None;
+        }
+        let server = &self.accounts.get(&child.account)?.spec.server;
+        let server = self.servers.get_mut(server).filter(|server| !server.common_cause.is_down())?;
+        let drop = SocketDrop { at: now, age: child.run.age?, quiet: child.run.quiet };
+        let found = server.lifetimes.dropped(&child.account, drop)?;
+        let (after, idle) = match found.lifetime {
+            SocketLifetime::Age(after) => (after, false),
+            SocketLifetime::Idle(after) => (after, true),
+        };
+        if idle {
+            server.ping_pace.limit_idle(after);
+        }
+        if found.is_news {
+            self.observer.publish_server(&server.spec.name, Fact::SocketLifetime { after, idle });
+        }
+        Some(found)
     }
 
     /// Counts the ending for the server, and returns the drops that turn out to have a common cause with it.

@@ -158,7 +158,7 @@ impl Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             sibling_watch: server.sibling_watch.clone(),
-            connected: server.connected.clone(),
+            ping_pace: server.ping_pace.clone(),
             loop_guard: server.loop_guard.clone(),
             ..(*account.context).clone()
         };

@@ -63,6 +63,8 @@ pub(crate) struct PingMonitor {
     last_ping: Option<Instant>,
     /// The ping that has not been answered yet.
     pending: Option<PendingPing>,
+    /// The time of the last frame in either direction, as far as the socket itself is concerned.
+    last_traffic: Instant,
     paused_since: Option<Instant>,
     resumed_at: Option<Instant>,
 }
@@ -85,6 +87,7 @@ impl PingMonitor {
             next_ping: now + settings.interval,
             last_ping: None,
             pending: None,
+            last_traffic: now,
             paused_since: None,
             resumed_at: None,
         }
@@ -130,16 +133,23 @@ impl PingMonitor {
     pub(crate) fn ping_sent(&mut self, now: Instant, seq: u64) {
         self.next_ping = now + self.interval;
         self.last_ping = Some(now);
+        self.last_traffic = now;
         self.pending =
             Some(PendingPing { seq, sent: now, deadline: now + self.settings.timeout, frame_arrived: false });
     }
 
     /// Records that a frame arrived.
     pub(crate) fn frame_received(&mut self, now: Instant) {
+        self.last_traffic = now;
         if let Some(pending) = &mut self.pending {
             pending.frame_arrived = true;
             pending.deadline = pending.deadline.max(now + self.settings.timeout);
         }
+    }
+
+    /// Returns the time since the last frame in either direction.
+    pub(crate) fn quiet_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_traffic)
     }
 
     /// Records a reply. Returns the response time if it answers the pending ping.

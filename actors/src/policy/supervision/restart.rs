@@ -83,7 +83,7 @@ impl RestartTracker {
         self.forget_other_series(next);
         match next {
             Consequence::Stop => RestartDecision::Stop,
-            Consequence::RestartNow => Self::start(Duration::ZERO, false),
+            Consequence::RestartNow { resume } => Self::start(Duration::ZERO, resume),
             Consequence::MoveArbiter => RestartDecision::MoveArbiter,
             Consequence::Recycle => {
                 let after = self.recycling.next_delay(now, self.policy.settings().reset_after);
