@@ -9,7 +9,7 @@ mod replies;
 mod supervision;
 
 pub use gate::{FairQueue, GateFull, GateLimits, Grant, RateHeaders, RequestClass, TokenBucket};
-pub(crate) use gate::{ServerProbe, ServerStatus};
+pub(crate) use gate::{ServerProbe, ServerStatus, StatusChange};
 pub(crate) use liveness::{
     Drift, DriftVerdict, HealthPoll, OwnChanges, PingAction, PingMonitor, PollResult, PollVerdict,
     PromptLimit, spread_delay, stretched_interval,

@@ -134,6 +134,13 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             let what = "polls would exceed half the request rate";
             (Level::WARN, format!("{what}; each account is polled every {}", human(*interval)))
         }
+        Fact::ServerRefusing { cause } => {
+            let what = format!("something else answers in the server's place: {cause}");
+            (
+                Level::WARN,
+                format!("{what}; probing until the server answers, then all waiting accounts are tried"),
+            )
+        }
         Fact::SocketLifetime { after, idle: true } => {
             let what = format!(
                 "a proxy ends connections after {} without traffic; pings are now faster",

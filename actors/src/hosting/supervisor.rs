@@ -15,10 +15,12 @@ mod removing;
 mod replies;
 mod shutdown;
 mod starting;
+mod waking;
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use actix::{Actor, Context};
@@ -74,6 +76,8 @@ struct Server {
     loop_guard: SharedLoopGuard,
     common_cause: CommonCause<AccountName>,
     lifetimes: SocketLifetimes<AccountName>,
+    /// The time at which its waiting accounts were last started.
+    woken_at: Option<Instant>,
     /// The number of accounts on it.
     accounts: usize,
 }

@@ -175,6 +175,12 @@ pub enum Fact {
     ServerDown,
     /// The server answers again.
     ServerUp,
+    /// Something answers in the server's place, and refuses even a request without a token; it is probed until the server
+    /// answers well, which wakes the accounts that wait.
+    ServerRefusing {
+        /// The answer to the probe.
+        cause: String,
+    },
     /// The server's rate limit pauses all requests.
     RatePaused {
         /// The length of the pause.
@@ -230,7 +236,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 39] = [
+    pub const LABELS: [&'static str; 40] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -267,6 +273,7 @@ impl Fact {
         "removed",
         "server_down",
         "server_up",
+        "server_refusing",
         "rate_paused",
         "polls_stretched",
         "socket_lifetime",
@@ -311,6 +318,7 @@ impl Fact {
             Self::Removed => "removed",
             Self::ServerDown => "server_down",
             Self::ServerUp => "server_up",
+            Self::ServerRefusing { .. } => "server_refusing",
             Self::RatePaused { .. } => "rate_paused",
             Self::PollsStretched { .. } => "polls_stretched",
             Self::SocketLifetime { .. } => "socket_lifetime",

@@ -30,7 +30,7 @@ use matterhost_actors::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-pub(crate) use fake_server::{FakeServer, UserReply};
+pub(crate) use fake_server::{FakeServer, Refused, UserReply};
 pub(crate) use posts::{PostReply, posted_data, posted_event};
 pub(crate) use server_socket::{PING, ServerSocket};
 pub(crate) use sink::{CollectingSink, ReceivedChange, SinkBehavior};

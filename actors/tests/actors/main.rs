@@ -25,6 +25,7 @@ mod races;
 mod reconfigure;
 mod replies;
 mod request_costs;
+mod server_trouble;
 mod simulator_harness;
 mod snapshots;
 mod sockets;

@@ -46,6 +46,7 @@ impl Handler<AddServer> for Supervisor {
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
             common_cause: CommonCause::default(),
             lifetimes: SocketLifetimes::default(),
+            woken_at: None,
             accounts: 0,
             spec,
         };

@@ -194,9 +194,13 @@ impl Supervisor {
     pub(super) fn refund(&mut self, excused: Vec<(AccountName, Instant)>, ctx: &mut Context<Self>) {
         for (name, at) in excused {
             let Some(account) = self.accounts.get_mut(&name) else { continue };
-            let Some(after) = account.tracker.refund(at) else { continue };
-            account.observe(Fact::Refunded);
-            if account.state == AccountState::Tripped {
+            let (undone, after) = account.tracker.refund(at);
+            if undone {
+                account.observe(Fact::Refunded);
+            }
+            let waits_longer = account.next_start.as_ref().is_some_and(|(at, _)| *at > now() + after);
+            let is_undone = undone && account.state == AccountState::Tripped;
+            if is_undone || (account.state == AccountState::Backoff && waits_longer) {
                 account.set_state(AccountState::Backoff);
                 account.observe(Fact::RestartScheduled { after, resume: account.resume.is_some() });
                 self.start_after(&name, after, ctx);

@@ -43,12 +43,22 @@ pub(crate) enum RestartDecision {
     },
 }
 
+/// The manner of a delayed start.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    resume: bool,
+    at_least: Duration,
+}
+
 /// The state from which an account's restarts are decided: budget, delays and slow polls.
 #[derive(Debug)]
 pub(crate) struct RestartTracker {
     policy: RestartPolicy,
     budget: Budget,
+    /// The delays after runs that were ready.
     backoff: Backoff,
+    /// The delays after runs that never were: they start over when a connect works.
+    connecting: Backoff,
     /// The delays of consecutive recycles.
     recycling: Recycling,
     polling: Backoff,
@@ -58,14 +68,15 @@ impl RestartTracker {
     /// Creates a tracker with a full budget.
     pub(crate) fn new(policy: RestartPolicy) -> Self {
         let budget = Budget::new(policy.settings());
-        let (backoff, recycling) = (Backoff::new(policy.delays()), Recycling::new(policy.delays()));
-        Self { policy, budget, backoff, recycling, polling: Backoff::new(POLL_DELAYS) }
+        let [backoff, connecting] = [policy.delays(), policy.delays()].map(Backoff::new);
+        let recycling = Recycling::new(policy.delays());
+        Self { policy, budget, backoff, connecting, recycling, polling: Backoff::new(POLL_DELAYS) }
     }
 
     /// Changes the policy: charges are kept, and delays start over.
     pub(crate) fn configure(&mut self, policy: RestartPolicy) {
         self.budget.configure(policy.settings());
-        self.backoff = Backoff::new(policy.delays());
+        [self.backoff, self.connecting] = [policy.delays(), policy.delays()].map(Backoff::new);
         self.recycling = Recycling::new(policy.delays());
         self.policy = policy;
     }
@@ -77,6 +88,7 @@ impl RestartTracker {
         }
         if run.ready_for.is_some() {
             self.polling.reset();
+            self.connecting.reset();
         }
         let next = consequence(reason, run);
         let after_recycle = self.recycling.in_series() && run.ready_for.is_none();
@@ -94,7 +106,13 @@ impl RestartTracker {
             Consequence::PollMisconfigured => RestartDecision::PollMisconfigured(self.polling.next_delay()),
             Consequence::Backoff { charge, resume, at_least } => {
                 let charge = self.is_charged(charge, run);
-                self.back_off(now, charge, resume, at_least.unwrap_or_default())
+                let was_ready = run.ready_for.is_some();
+                self.back_off(
+                    now,
+                    charge,
+                    was_ready,
+                    Start { resume, at_least: at_least.unwrap_or_default() },
+                )
             }
         }
     }
@@ -104,6 +122,7 @@ impl RestartTracker {
     pub(crate) fn settled(&mut self) {
         self.budget.settled();
         self.backoff.reset();
+        self.connecting.reset();
         self.recycling.reset();
     }
 
@@ -112,15 +131,19 @@ impl RestartTracker {
         self.budget.cooled_down();
     }
 
-    /// Refunds a charge. Returns the delay before the restart if that undid a trip.
-    pub(crate) fn refund(&mut self, charged_at: Instant) -> Option<Duration> {
-        self.budget.refund(charged_at).then(|| self.backoff.next_delay())
+    /// Refunds a charge: the delays start over, because the account was not the cause. Returns true if that undid a trip,
+    /// and the delay before the restart.
+    pub(crate) fn refund(&mut self, charged_at: Instant) -> (bool, Duration) {
+        let undone = self.budget.refund(charged_at);
+        self.backoff.reset();
+        (undone, self.backoff.next_delay())
     }
 
     /// Restores the full budget and resets the delays.
     pub(crate) fn reset(&mut self) {
         self.budget.reset();
         self.backoff.reset();
+        self.connecting.reset();
         self.recycling.reset();
         self.polling.reset();
     }
@@ -149,12 +172,13 @@ impl RestartTracker {
         }
     }
 
-    fn back_off(&mut self, now: Instant, charge: bool, resume: bool, at_least: Duration) -> RestartDecision {
+    fn back_off(&mut self, now: Instant, charge: bool, was_ready: bool, start: Start) -> RestartDecision {
         if charge && let ChargeOutcome::Tripped(cooldown) = self.budget.charge(now) {
             return RestartDecision::Trip { cooldown, charged: now };
         }
-        let after = self.backoff.next_delay().max(at_least.min(MAX_PAUSE));
-        RestartDecision::Start { after, resume, charged: charge.then_some(now) }
+        let delays = if was_ready { &mut self.backoff } else { &mut self.connecting };
+        let after = delays.next_delay().max(start.at_least.min(MAX_PAUSE));
+        RestartDecision::Start { after, resume: start.resume, charged: charge.then_some(now) }
     }
 
     /// Resets the series of other kinds of endings. Only the backoff is kept until a run settles.

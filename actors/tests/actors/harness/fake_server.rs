@@ -27,6 +27,8 @@ pub(super) struct State {
     /// The replies to the next requests about users, instead of the correct ones.
     user_replies: VecDeque<UserReply>,
     down: bool,
+    /// The answer of a proxy to every request, or to those with a token only.
+    refusal: Option<(RestErrorKind, Refused)>,
     polls: u64,
     pings: u64,
     lists: u64,
@@ -45,6 +47,14 @@ struct FakeUser {
     guest: bool,
     peers: Vec<ServerSocket>,
     resumes: Vec<Option<ResumePoint>>,
+}
+
+/// The requests that a proxy refuses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    All,
+    /// Those about users; a probe without a token is answered.
+    Accounts,
 }
 
 /// A reply to a request about a user.
@@ -149,6 +159,11 @@ impl FakeServer {
 
     pub(crate) fn start(&self) {
         self.state().down = false;
+    }
+
+    /// Makes a proxy in front of the server refuse requests.
+    pub(crate) fn refuse(&self, refusal: Option<(RestErrorKind, Refused)>) {
+        self.state().refusal = refusal;
     }
 
     /// Drops the sockets of all users while the server stays up.
@@ -273,7 +288,11 @@ impl FakeServer {
     pub(super) fn answer_ping(&self) -> Result<SystemPing, RestError> {
         let mut state = self.state();
         state.pings += 1;
-        if state.down { Err(rest_error(RestErrorKind::Unreachable)) } else { Ok(SystemPing::default()) }
+        match state.refusal {
+            _ if state.down => Err(rest_error(RestErrorKind::Unreachable)),
+            Some((kind, Refused::All)) => Err(rest_error(kind)),
+            Some((_, Refused::Accounts)) | None => Ok(SystemPing::default()),
+        }
     }
 
     pub(super) async fn answer_me(&self, name: String, etag: Option<Etag>) -> Result<Me, RestError> {
@@ -282,6 +301,8 @@ impl FakeServer {
             state.polls += 1;
             if state.down {
                 Some(UserReply::Fail(RestErrorKind::Unreachable))
+            } else if let Some((kind, _)) = state.refusal {
+                Some(UserReply::Fail(kind))
             } else {
                 state.user_replies.pop_front()
             }
