@@ -14,6 +14,7 @@ mod examples;
 mod faults;
 mod gate;
 mod harness;
+mod hearing_again;
 mod lifecycle;
 mod lossless;
 mod membership;
