@@ -12,9 +12,9 @@ mod dead_letter;
 mod delivery;
 mod diff;
 mod file_arg;
-mod files;
 mod health;
 mod host;
+mod key_reader;
 mod log;
 mod metrics;
 mod open_files;
@@ -22,13 +22,13 @@ mod problem;
 mod read;
 mod replies;
 mod restart;
+mod secret_files;
 mod secret_source;
 mod servers;
 mod sinks;
 mod sources;
 mod state;
 mod syntax;
-mod table;
 mod value;
 
 pub use accounts::AccountConfig;
@@ -36,6 +36,7 @@ pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, ListenAddress, 
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
+pub use key_reader::KnownKey;
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
@@ -47,7 +48,6 @@ pub use sinks::{
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;
-pub use table::KnownKey;
 
 use std::time::Duration;
 

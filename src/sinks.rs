@@ -1,8 +1,9 @@
-//! Where events go: implementations of [`matterhost_actors::ports::EventSink`].
+//! Sinks, the destinations of events: implementations of [`matterhost_actors::ports::EventSink`].
 
 mod best_effort;
 pub mod cloud_event;
 pub mod dead_letter;
+mod event_data;
 mod exec;
 mod fan_out;
 mod filter;
@@ -21,7 +22,6 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use handler::HandlerDeps;
+pub use registry::{PreparedSinks, RemovedSinks, SinkError, SinkRegistry};
 
-pub use registry::replace::{PreparedSinks, RemovedSinks};
-pub use registry::{SinkError, SinkRegistry};
+use handler::HandlerDeps;

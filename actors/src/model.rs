@@ -2,6 +2,7 @@
 //!
 //! This is the lowest layer: plain values that every other module may use and that depend on none of them.
 
+mod account_state;
 mod close_reason;
 mod event;
 mod names;
@@ -9,9 +10,9 @@ mod observation;
 mod record;
 mod reply;
 mod snapshot;
-mod state;
 mod token;
 
+pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
@@ -24,5 +25,4 @@ pub use snapshot::{
     AccountDetail, AccountSnapshot, CatchUpProgress, DeliveryQueueStats, Ending, Probe, ServerSnapshot,
     StallCause, Stalls, Witnesses,
 };
-pub use state::{AccountState, StateCounts};
 pub use token::Token;

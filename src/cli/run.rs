@@ -32,6 +32,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         Err(error) => return print_config_error(&error),
     };
     let level = logging::init(&config.log);
+    host::protect_memory();
     for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
     }

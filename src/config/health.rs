@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::{hosting::HealthSettings, policy::PingSettings};
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// More frequent checks would be a large part of a server's load.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);

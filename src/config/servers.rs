@@ -13,7 +13,7 @@ use matterhost_actors::{
     policy::GateLimits,
 };
 
-use super::{sources::read_text, table::TableReader, value::ByteSize};
+use super::{key_reader::TableReader, sources::read_text, value::ByteSize};
 
 /// A single Mattermost machine does not answer more requests.
 const FASTEST: f64 = 10_000.0;

@@ -21,8 +21,8 @@ use config::{Map, Value, ValueKind};
 
 use super::{
     AccountConfig, Problem,
+    key_reader::{Diagnostics, TableReader},
     servers::ReadContext,
-    table::{Diagnostics, TableReader},
     value::ConfigValue,
 };
 

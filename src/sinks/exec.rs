@@ -1,10 +1,10 @@
-//! Events as lines to a child process that answers them by lines.
+//! The exec sink: events go as lines to a child process, which answers by lines.
 //!
-//! One child for the sink, as long as the sink lives: it is started again when it ends, hangs or closes its output,
-//! by the restart budget that accounts have. What it had not answered then is offered again.
+//! The sink has one child. If the child exits, hangs or closes its output, it is restarted under the same policy as
+//! accounts, and its unanswered events are delivered again.
 
 mod child_run;
-mod process;
+mod process_group;
 mod protocol;
 mod restarts;
 mod unanswered;
@@ -24,7 +24,7 @@ use tokio::{sync::watch, time::sleep_until};
 
 use self::{
     child_run::{ChildRun, RunEnd},
-    process::ProcessGroup,
+    process_group::ProcessGroup,
     restarts::{ChildRestarts, NextStart},
 };
 use super::{
@@ -37,21 +37,21 @@ use super::{
 };
 use crate::{config::ExecConfig, telemetry::time::human};
 
-/// Soon enough that the child does not lie idle while events wait.
+/// Short, so that the child is not idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(50);
 
-/// A child process, as accounts hand events to it. Clones hand them to the same one.
+/// The accounts' handle of a child process. Clones share one child.
 #[derive(Clone)]
 pub(super) struct Exec {
     queue: Queue<Message>,
-    /// While no child runs.
+    /// In force while no child runs.
     down: Arc<Pause>,
     group: ProcessGroup,
     pub(super) worker: Worker,
 }
 
-/// The thread's own part.
-struct Keeper {
+/// The task on the sink's thread, which keeps a child running.
+struct ChildKeeper {
     config: ExecConfig,
     handler_deps: HandlerDeps,
     restarts: ChildRestarts,
@@ -61,7 +61,7 @@ struct Keeper {
 }
 
 impl Exec {
-    /// Starts the thread, and the child.
+    /// Starts the thread and the child.
     pub(super) fn start(
         config: ExecConfig,
         policy: RestartPolicy,
@@ -70,7 +70,7 @@ impl Exec {
         Self::start_gated(config, watch::Sender::new(policy).subscribe(), handler_deps, StartGate::open())
     }
 
-    /// The same, with the child when its turn comes, and a policy that may change.
+    /// Starts the thread now and the child once the gate opens, with a policy that may change.
     pub(super) fn start_gated(
         config: ExecConfig,
         policy: watch::Receiver<RestartPolicy>,
@@ -80,8 +80,8 @@ impl Exec {
         let (queue, jobs) = Queue::new();
         let (down, group) = (Arc::<Pause>::default(), ProcessGroup::default());
         let name = Arc::clone(&handler_deps.sink);
-        let keeper = Keeper {
-            bad_lines: ThrottledWarning::new(&handler_deps.sink, "a line of the handler cannot be used"),
+        let keeper = ChildKeeper {
+            bad_lines: ThrottledWarning::new(&handler_deps.sink, "a line of the handler is ignored"),
             restarts: ChildRestarts::new(policy),
             down: Arc::clone(&down),
             group: group.clone(),
@@ -92,17 +92,17 @@ impl Exec {
         Ok(Self { queue, down, group, worker })
     }
 
-    /// Kills the child with its whole group, at once.
+    /// Kills the child and its whole process group at once.
     pub(super) fn kill(&self) {
         self.group.kill();
     }
 
-    /// Waits until all that it was given is answered.
+    /// Waits until all delivered events are answered.
     pub(super) async fn wait_until_idle(&self) {
         self.queue.wait_until_idle().await;
     }
 
-    /// Hands a message over.
+    /// Queues a message for the child.
     pub(super) fn submit(&self, message: Message) -> Delivered {
         self.worker.submit(&self.queue, message, queue_full())
     }
@@ -111,7 +111,7 @@ impl Exec {
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.down.remaining() {
-            return Delivered::Now(away(left));
+            return Delivered::Now(child_down(left));
         }
         if self.queue.is_full() {
             return Delivered::Now(queue_full());
@@ -121,15 +121,15 @@ impl EventSink for Exec {
 }
 
 fn queue_full() -> Outcome {
-    Outcome::Retry { after: FULL_RETRY, cause: "as many wait as may".into() }
+    Outcome::Retry { after: FULL_RETRY, cause: "the sink's queue is full".into() }
 }
 
-fn away(left: Duration) -> Outcome {
-    Outcome::Retry { after: left, cause: "the handler does not run".into() }
+fn child_down(left: Duration) -> Outcome {
+    Outcome::Retry { after: left, cause: "the handler is not running".into() }
 }
 
-impl Keeper {
-    /// Keeps a child running, until told to end.
+impl ChildKeeper {
+    /// Keeps a child running until the sink closes.
     async fn run(
         mut self,
         mut jobs: JobReceiver<Message>,
@@ -149,29 +149,34 @@ impl Keeper {
             };
             let RunEnd::Fault(cause) = end else { return };
             let next = self.restarts.child_ended(Instant::now(), began.elapsed());
-            self.tell(&cause, next);
+            self.log_failure(&cause, next);
             let (NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait)) = next;
-            if !self.rest(wait, &mut jobs, &mut closing).await {
+            if !self.wait_for_restart(wait, &mut jobs, &mut closing).await {
                 return;
             }
         }
     }
 
-    fn tell(&self, cause: &str, next: NextStart) {
+    fn log_failure(&self, cause: &str, next: NextStart) {
         let sink = &*self.handler_deps.sink;
         match next {
             NextStart::AfterBackoff(wait) => {
-                tracing::warn!(sink, "the handler failed: {cause}; starting it again in {}", human(wait));
+                tracing::warn!(sink, "the handler failed: {cause}; restarting it in {}", human(wait));
             }
             NextStart::AfterCooldown(wait) => {
-                let what = "its restart budget is spent; trying again in";
-                tracing::error!(sink, "the handler failed: {cause}; {what} {}", human(wait));
+                let next = "its restart budget is spent; trying again in";
+                tracing::error!(sink, "the handler failed: {cause}; {next} {}", human(wait));
             }
         }
     }
 
-    /// Waits before the next start; says whether there is to be one. What comes meanwhile is sent back.
-    async fn rest(&self, wait: Duration, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> bool {
+    /// Waits before the next start, and returns events that arrive meanwhile. Returns false if the sink closes.
+    async fn wait_for_restart(
+        &self,
+        wait: Duration,
+        jobs: &mut JobReceiver<Message>,
+        closing: &mut CloseSignal,
+    ) -> bool {
         self.down.begin(wait);
         let until = tokio::time::Instant::now() + wait;
         loop {
@@ -179,7 +184,7 @@ impl Keeper {
                 () = worker::wait_for_close(closing) => return false,
                 () = sleep_until(until) => return true,
                 job = jobs.recv() => match job {
-                    Some(job) => job.settle(away(self.down.remaining().unwrap_or_default())),
+                    Some(job) => job.settle(child_down(self.down.remaining().unwrap_or_default())),
                     None => return false,
                 },
             }

@@ -1,8 +1,8 @@
-//! Events as HTTP requests to a handler, signed by the convention of Standard Webhooks.
+//! The webhook sink: events go to a handler as HTTP requests, signed as in Standard Webhooks.
 //!
-//! A thread of its own sends them: of each channel one at a time, for so do accounts hand them over, and of all
-//! together at most as many as the sink may have under way. What may pass is tried again for ever, with growing
-//! delays for its channel; what the handler refuses for good goes to the dead letters.
+//! One thread sends them, with a limited number of requests at a time. Each channel has one event in flight, because
+//! accounts deliver a channel's events one at a time. Transient failures are retried for ever, with growing delays
+//! per channel; permanently refused events become dead letters.
 
 mod request;
 mod sign;
@@ -23,20 +23,21 @@ use super::{
     handler::{Pause, ThrottledWarning},
     message::{ChannelKey, Message},
     queue::{Job, JobReceiver, Queue},
+    reply::{Reply, ReplyParseError},
     worker::{self, CloseSignal, Worker},
 };
 use crate::config::WebhookConfig;
 
-/// A handler that restarts is back within seconds; one that is down for hours is asked once a minute by each
-/// channel with news.
+/// A restarting handler is back within seconds; one that is down for hours gets one request a minute from each
+/// channel with waiting events.
 const RETRY: Delays =
     Delays { min: Duration::from_millis(500), max: Duration::from_secs(60), random_factor: 0.2 };
-/// Soon enough that slots do not lie idle while events wait.
+/// Short, so that request slots are not idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(100);
-/// Channels whose delays are remembered; beyond them the longest delay is taken, so that memory has a bound.
-const MOST_FAILING: usize = 10_000;
+/// The most channels with a delay of their own, which bounds memory; further channels get the longest delay.
+const MAX_FAILING_CHANNELS: usize = 10_000;
 
-/// A webhook, as accounts hand events to it. Clones send by the same thread.
+/// The accounts' handle of a webhook. Clones share one thread.
 #[derive(Clone)]
 pub(super) struct Webhook {
     queue: Queue<Message>,
@@ -44,17 +45,17 @@ pub(super) struct Webhook {
     pub(super) worker: Worker,
 }
 
-/// The thread's own part.
+/// The task on the sink's thread, which sends the requests.
 struct Sender {
     handler: HandlerClient,
     handler_deps: HandlerDeps,
     pause: Arc<Pause>,
     batch: usize,
     slots: Arc<Semaphore>,
-    /// How long the channels that failed last wait.
-    failing: RefCell<HashMap<ChannelKey, Backoff>>,
-    trouble: ThrottledWarning,
-    bad_answers: ThrottledWarning,
+    /// The delays of channels whose last request failed.
+    backoffs: RefCell<HashMap<ChannelKey, Backoff>>,
+    unavailable: ThrottledWarning,
+    unusable_answer: ThrottledWarning,
 }
 
 impl Webhook {
@@ -71,12 +72,12 @@ impl Webhook {
         Ok(Self { queue, pause, worker })
     }
 
-    /// Waits until all that it was given is answered.
+    /// Waits until all delivered events are answered.
     pub(super) async fn wait_until_idle(&self) {
         self.queue.wait_until_idle().await;
     }
 
-    /// Hands a message over.
+    /// Queues a message for sending.
     pub(super) fn submit(&self, message: Message) -> Delivered {
         self.worker.submit(&self.queue, message, queue_full())
     }
@@ -85,7 +86,7 @@ impl Webhook {
 impl EventSink for Webhook {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.pause.remaining() {
-            let cause = "the handler wants a pause".into();
+            let cause = "the handler asked for a pause".into();
             return Delivered::Now(Outcome::Retry { after: left, cause });
         }
         if self.queue.is_full() {
@@ -96,7 +97,7 @@ impl EventSink for Webhook {
 }
 
 fn queue_full() -> Outcome {
-    Outcome::Retry { after: FULL_RETRY, cause: "as many wait as may".into() }
+    Outcome::Retry { after: FULL_RETRY, cause: "the sink's queue is full".into() }
 }
 
 impl Sender {
@@ -104,22 +105,22 @@ impl Sender {
         Self {
             batch: config.batch,
             slots: Arc::new(Semaphore::new(config.concurrency)),
-            trouble: ThrottledWarning::new(
+            unavailable: ThrottledWarning::new(
                 &handler_deps.sink,
-                "the handler does not take events; trying again",
+                "the handler does not accept events; trying again",
             ),
-            bad_answers: ThrottledWarning::new(
+            unusable_answer: ThrottledWarning::new(
                 &handler_deps.sink,
-                "an answer cannot be used, and nothing is posted",
+                "an answer cannot be used; no reply is posted",
             ),
             handler: HandlerClient::new(&handler_deps.sink, config),
-            failing: RefCell::default(),
+            backoffs: RefCell::default(),
             handler_deps,
             pause,
         }
     }
 
-    /// Sends what comes, until it is told to end. What is under way then is dropped, and comes again.
+    /// Sends events until the sink closes. Requests in flight are then dropped, and their events delivered again.
     async fn run(self: Rc<Self>, mut jobs: JobReceiver<Message>, mut closing: CloseSignal) {
         loop {
             let work = async {
@@ -133,33 +134,33 @@ impl Sender {
             };
             let Some((first, slot)) = next else { return };
             let more = std::iter::from_fn(|| jobs.try_recv().ok()).take(self.batch - 1);
-            let due = std::iter::once(first).chain(more).filter_map(still_due).collect::<Vec<_>>();
-            if !due.is_empty() {
-                tokio::task::spawn_local(Rc::clone(&self).hand_over(due, slot));
+            let batch = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect::<Vec<_>>();
+            if !batch.is_empty() {
+                tokio::task::spawn_local(Rc::clone(&self).send_batch(batch, slot));
             }
         }
     }
 
-    async fn hand_over(self: Rc<Self>, due: Vec<Job<Message>>, _slot: OwnedSemaphorePermit) {
-        let events: Vec<_> = due.iter().map(|job| &job.item).collect();
+    async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, _slot: OwnedSemaphorePermit) {
+        let events: Vec<_> = batch.iter().map(|job| &job.item).collect();
         match self.handler.deliver(&events).await {
-            // Which of them it is about nobody says: each is asked for by itself.
-            Verdict::Refused { .. } if due.len() > 1 => {
-                for job in due {
+            // The status does not say which event of the batch was refused, so each is sent alone.
+            Verdict::Refused { .. } if batch.len() > 1 => {
+                for job in batch {
                     let verdict = self.handler.deliver(&[&job.item]).await;
                     self.settle(vec![job], verdict).await;
                 }
             }
-            verdict => self.settle(due, verdict).await,
+            verdict => self.settle(batch, verdict).await,
         }
     }
 
-    async fn settle(&self, due: Vec<Job<Message>>, verdict: Verdict) {
+    async fn settle(&self, batch: Vec<Job<Message>>, verdict: Verdict) {
         match verdict {
             Verdict::Accepted(answer) => {
-                self.taken(&due);
-                self.answered(&due, answer).await;
-                for job in due {
+                self.reset_delays(&batch);
+                self.post_replies(&batch, answer).await;
+                for job in batch {
                     job.settle(Outcome::Acknowledged);
                 }
             }
@@ -167,36 +168,32 @@ impl Sender {
                 if let Some(pause) = pause {
                     self.pause.begin(pause);
                 }
-                for job in due {
-                    self.trouble.report_failure(Some(&job.item.account), &cause);
-                    let after = self.delay(&job.item).max(pause.unwrap_or_default());
+                for job in batch {
+                    self.unavailable.report_failure(Some(&job.item.account), &cause);
+                    let after = self.next_delay(&job.item).max(pause.unwrap_or_default());
                     job.settle(Outcome::Retry { after, cause: cause.clone() });
                 }
             }
             Verdict::Refused { cause } => {
-                self.taken(&due);
-                for job in due {
-                    let outcome = self.handler_deps.rejected(&job.item, &cause);
+                self.reset_delays(&batch);
+                for job in batch {
+                    let outcome = self.handler_deps.reject(&job.item, &cause);
                     job.settle(outcome);
                 }
             }
         }
     }
 
-    /// The handler has spoken: these channels' delays begin anew.
-    fn taken(&self, due: &[Job<Message>]) {
-        self.trouble.report_success();
-        let mut failing = self.failing.borrow_mut();
-        for job in due {
-            failing.remove(&job.item.channel_key());
+    /// Resets the delays of the channels after a final answer.
+    fn reset_delays(&self, batch: &[Job<Message>]) {
+        self.unavailable.report_success();
+        let mut backoffs = self.backoffs.borrow_mut();
+        for job in batch {
+            backoffs.remove(&job.item.channel_key());
         }
     }
 
-    async fn answered(
-        &self,
-        due: &[Job<Message>],
-        answer: Result<Vec<super::reply::Reply>, super::reply::ReplyParseError>,
-    ) {
+    async fn post_replies(&self, batch: &[Job<Message>], answer: Result<Vec<Reply>, ReplyParseError>) {
         match answer {
             Ok(replies) => {
                 for reply in replies {
@@ -204,25 +201,25 @@ impl Sender {
                 }
             }
             Err(error) => {
-                let account = due.first().map(|job| &job.item.account);
-                self.bad_answers.report_failure(account, &error.to_string());
+                let account = batch.first().map(|job| &job.item.account);
+                self.unusable_answer.report_failure(account, &error.to_string());
             }
         }
     }
 
-    /// How long the event's channel waits this time.
-    fn delay(&self, event: &Message) -> Duration {
-        let mut failing = self.failing.borrow_mut();
-        let lane = event.channel_key();
-        if failing.len() >= MOST_FAILING && !failing.contains_key(&lane) {
+    /// Returns the next delay of the event's channel.
+    fn next_delay(&self, event: &Message) -> Duration {
+        let mut backoffs = self.backoffs.borrow_mut();
+        let channel = event.channel_key();
+        if backoffs.len() >= MAX_FAILING_CHANNELS && !backoffs.contains_key(&channel) {
             return RETRY.max;
         }
-        failing.entry(lane).or_insert_with(|| Backoff::new(RETRY)).next_delay()
+        backoffs.entry(channel).or_insert_with(|| Backoff::new(RETRY)).next_delay()
     }
 }
 
-/// The job, unless nobody needs it done now.
-fn still_due(job: Job<Message>) -> Option<Job<Message>> {
+/// Returns the job unless its sender has stopped waiting.
+fn unless_abandoned(job: Job<Message>) -> Option<Job<Message>> {
     if !job.is_abandoned() {
         return Some(job);
     }

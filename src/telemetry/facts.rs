@@ -127,6 +127,14 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
             (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
         }
+        other => describe_server(other),
+    };
+    Description { level, message, fields }
+}
+
+/// Returns the description of a fact about a server, or of one without values.
+fn describe_server(fact: &Fact) -> (Level, String) {
+    match fact {
         Fact::RatePaused { wait } => {
             (Level::WARN, format!("the rate limit is reached; pausing for {}", human(*wait)))
         }
@@ -157,8 +165,7 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             (Level::WARN, format!("{what}; {remedy}"))
         }
         plain => describe_plain(plain),
-    };
-    Description { level, message, fields }
+    }
 }
 
 /// Returns the description of a fact without values.

@@ -1,6 +1,6 @@
 //! The admin API of the program, over real sockets.
 
-#![expect(clippy::print_stdout, reason = "tests print the numbers that they measured")]
+#![expect(clippy::print_stdout, reason = "tests print their measurements")]
 
 mod accounts;
 mod actions;

@@ -1,6 +1,6 @@
-//! The program itself, as people and service managers run it, against the simulator.
+//! The program itself, run against the simulator as users and service managers run it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step fails the test")]
 
 mod admin;
 mod check;

@@ -18,7 +18,7 @@ pub(super) use self::client::{CatchUpClient, ChannelReadError};
 
 use self::channel::ChannelCatchUp;
 use super::{
-    context::now,
+    account_context::now,
     delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing},
 };
 use crate::{

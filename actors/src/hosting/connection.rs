@@ -27,7 +27,7 @@ pub(super) use self::{
     connect::{Baseline, rest_close_reason},
 };
 use super::{
-    context::{AccountContext, ConnectedGuard, now},
+    account_context::{AccountContext, ConnectedGuard, now},
     delivery::{AttachConnection, Delivery, Permits},
     health_check::{self, HealthCheck},
     supervisor::ChildStopped,

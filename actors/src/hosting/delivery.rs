@@ -18,8 +18,8 @@ pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, 
 
 use self::{persistence::Persistence, reconfigure::InFlightGuard, rounds::Round};
 use super::{
+    account_context::AccountContext,
     connection::{Connection, Terminate},
-    context::AccountContext,
     supervisor::{DeliveryStopped, StallChanged},
 };
 use crate::{

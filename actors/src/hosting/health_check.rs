@@ -6,8 +6,8 @@ use actix::{
 };
 
 use super::{
+    account_context::{AccountContext, UpdateContext, now},
     connection::{Baseline, Connection, HealthCheckStopped, Terminate},
-    context::{AccountContext, UpdateContext, now},
 };
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},

@@ -14,7 +14,7 @@ pub(super) use reconfigure::{ChangePollInterval, Configure};
 
 use super::{
     Observer, Supervisor,
-    context::now,
+    account_context::now,
     supervisor::{ServerSpec, ServerStatusChanged},
 };
 use crate::{

@@ -40,7 +40,7 @@ pub(super) use child_events::{
 
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    context::{PingPace, SharedSiblingWatch},
+    account_context::{PingPace, SharedSiblingWatch},
     observer::Observer,
     replies::SharedLoopGuard,
     server_gate::GateHandle,

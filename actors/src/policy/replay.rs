@@ -5,11 +5,11 @@ mod channel;
 mod cursor;
 mod edits;
 mod recent;
+mod replay_state;
 mod sequence;
-mod state;
 
 pub(crate) use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
 pub(crate) use cursor::Anchor;
+pub(crate) use replay_state::AuditReadiness;
+pub use replay_state::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use sequence::{Sequence, SequenceCheck};
-pub(crate) use state::AuditReadiness;
-pub use state::{ReplaySettings, ReplayState, StartFrom};

@@ -1,4 +1,4 @@
-//! What the port `Api` promises, asked of every implementation: the fake of these tests, and a real client at the
+//! The contract of the port `Api`, tested with every implementation: the fake of these tests, and a real client with the
 //! simulator.
 
 mod reading;
@@ -12,11 +12,11 @@ use matterhost_actors::{
     model::{ChannelId, PostId, Token},
     ports::{Api, ApiFactory as _, HttpApi},
 };
-use matterhost_simulator::{Account, PostOptions, Simulator};
+use matterhost_simulator::{Account, PostOptions, ServerVersion, Simulator};
 
 use crate::harness::FakeServer;
 
-/// What the suite does to the server behind the API.
+/// Control of the server behind the API.
 trait ServerControl {
     fn token(&self) -> Token;
     fn disable(&self);
@@ -186,9 +186,10 @@ impl ServerControl for Simulated {
 
 #[test]
 fn a_real_client_keeps_them_at_a_server_over_sockets() {
-    for list_all_channels in [false, true] {
-        let simulator = Simulator::builder().list_all_channels(list_all_channels).start().unwrap();
+    for version in ServerVersion::ALL {
+        let simulator = Simulator::builder().version(version).start().unwrap();
         let (bot, team) = (simulator.create_bot("bot"), simulator.create_team("team"));
+        simulator.grant_permission(&bot.user_id, "create_post_ephemeral");
         simulator.add_to_team(&team, &bot.user_id);
         let config = crate::simulator_harness::config(&simulator);
         actix::System::new().block_on(async {

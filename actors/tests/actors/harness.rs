@@ -1,6 +1,7 @@
 //! A test harness for the actors: a Supervisor in paused time, a fake server and a collecting sink.
 
 mod api;
+mod changes;
 mod channels;
 mod fake_server;
 mod posts;
@@ -30,7 +31,8 @@ use matterhost_actors::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-pub(crate) use fake_server::{FakeServer, Refused, UserReply};
+pub(crate) use changes::Refused;
+pub(crate) use fake_server::{FakeServer, UserReply};
 pub(crate) use posts::{PostReply, posted_data, posted_event};
 pub(crate) use server_socket::{PING, ServerSocket};
 pub(crate) use sink::{CollectingSink, ReceivedChange, SinkBehavior};

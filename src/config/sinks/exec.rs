@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{servers::ReadContext, table::TableReader, value::StringList};
+use crate::config::{key_reader::TableReader, servers::ReadContext, value::StringList};
 
 /// Enough for four accounts with the default `delivery.in_flight`.
 const IN_FLIGHT: usize = 64;

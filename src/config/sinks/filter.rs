@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use crate::config::{
+    key_reader::TableReader,
     problem::{did_you_mean, display_value},
-    table::TableReader,
     value::StringList,
 };
 

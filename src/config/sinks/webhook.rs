@@ -7,8 +7,8 @@ use url::Url;
 
 use super::secret::{self, Secrets};
 use crate::config::{
+    key_reader::TableReader,
     servers::{CaFile, ReadContext, USER_AGENT, tls},
-    table::TableReader,
 };
 
 /// A handler that calls another service takes seconds, and people wait for the answer.

@@ -1,4 +1,4 @@
-//! One life of the child process.
+//! One run of the child process.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -13,38 +13,40 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
-    process::{EXIT_GRACE_PERIOD, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log},
+    process_group::{EXIT_GRACE_PERIOD, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log},
     unanswered::UnansweredEvents,
 };
-use crate::config::ExecConfig;
-use crate::sinks::{
-    HandlerDeps,
-    handler::ThrottledWarning,
-    message::Message,
-    queue::{Job, JobReceiver},
-    worker::{self, CloseSignal},
+use crate::{
+    config::ExecConfig,
+    sinks::{
+        HandlerDeps,
+        handler::ThrottledWarning,
+        message::Message,
+        queue::{Job, JobReceiver},
+        worker::{self, CloseSignal},
+    },
 };
 
-/// The longest line that a child may write: a post of the greatest length, with props, is a tenth of it.
-const LONGEST_LINE: usize = 1024 * 1024;
-/// What a child wrote before it ended is in the pipe by then.
-const READ_THE_REST: Duration = Duration::from_secs(1);
-/// Soon: how long the child itself is away is known only after.
+/// The longest line that a child may write, ten times the longest post with props.
+const MAX_LINE_BYTES: usize = 1024 * 1024;
+/// The time to read the rest of an exited child's output, or to wait for the exit after its output closed.
+const EXIT_READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// Short, because the delay of the restart is not known yet.
 pub(super) const REDELIVER_AFTER: Duration = Duration::from_millis(100);
 
-/// Why a life ended.
+/// The reason why a run ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RunEnd {
-    /// The sink is told to end.
+    /// The sink is closing.
     Closing,
-    /// The child's fault.
+    /// The child failed, for this reason.
     Fault(String),
 }
 
-/// A child at work.
+/// A running child.
 pub(super) struct ChildRun<'a> {
     process: Process,
-    /// To the task that writes: it may wait for the child, while its answers are read.
+    /// Lines for the writer task, which may block on the child while its answers are read here.
     input: mpsc::Sender<Arc<str>>,
     writer: JoinHandle<()>,
     output: FramedRead<ChildStdout, LinesCodec>,
@@ -62,19 +64,19 @@ impl<'a> ChildRun<'a> {
     ) -> io::Result<Self> {
         let (process, Pipes { input, output, log: stderr }) = Process::start(config, group)?;
         tokio::task::spawn_local(forward_log(Arc::clone(&handler_deps.sink), stderr));
-        // As many as may be unanswered: it is never full.
+        // One place per unanswered event, so it is never full.
         let (sender, lines) = mpsc::channel(config.in_flight);
-        let output = FramedRead::new(output, LinesCodec::new_with_max_length(LONGEST_LINE));
+        let output = FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES));
         let writer = tokio::task::spawn_local(write(input, lines));
         let unanswered = UnansweredEvents::new(handler_deps.clone());
         Ok(Self { process, input: sender, writer, output, unanswered, config, bad_lines })
     }
 
-    /// Hands events over and takes answers, until the child fails or the sink is told to end.
+    /// Sends events and reads answers until the child fails or the sink closes.
     pub(super) async fn run(mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
-        let end = self.work(jobs, closing).await;
+        let end = self.serve(jobs, closing).await;
         if end == RunEnd::Closing {
-            self.end_well().await;
+            self.shut_down().await;
         }
         self.process.kill().await;
         self.writer.abort();
@@ -82,109 +84,109 @@ impl<'a> ChildRun<'a> {
         end
     }
 
-    async fn work(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
+    async fn serve(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
         loop {
             let room = self.unanswered.len() < self.config.in_flight;
-            let overdue = self.unanswered.oldest().map(|since| since + self.config.timeout);
+            let deadline = self.unanswered.oldest().map(|since| since + self.config.timeout);
             tokio::select! {
                 () = worker::wait_for_close(closing) => return RunEnd::Closing,
                 line = self.output.next() => match line {
-                    Some(line) => self.line(line).await,
-                    None => return RunEnd::Fault(self.closed_output().await),
+                    Some(line) => self.handle_line(line).await,
+                    None => return RunEnd::Fault(self.describe_closed_output().await),
                 },
                 status = self.process.wait() => {
-                    self.read_the_rest().await;
+                    self.read_remaining_output().await;
                     return RunEnd::Fault(format!("it ended with {status}"));
                 }
-                () = until(overdue) => {
+                () = sleep_until_some(deadline) => {
                     let limit = humantime::format_duration(self.config.timeout);
                     return RunEnd::Fault(format!("it left an event unanswered for {limit}"));
                 }
                 job = jobs.recv(), if room => match job {
-                    Some(job) => self.hand_over(job),
+                    Some(job) => self.send_to_child(job),
                     None => return RunEnd::Closing,
                 },
             }
         }
     }
 
-    fn hand_over(&mut self, job: Job<Message>) {
+    fn send_to_child(&mut self, job: Job<Message>) {
         if job.is_abandoned() {
             return job.settle(super::queue_full());
         }
         let line: Arc<str> = format!("{}\n", job.item.json).into();
-        // It cannot be full. When the child takes nothing any more its end is about to be seen.
+        // The channel cannot be full. If the writer has stopped, the end of the child is about to be noticed.
         let _ = self.input.try_send(line);
         self.unanswered.add(job);
     }
 
-    async fn line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {
-        let said = match line {
+    async fn handle_line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {
+        let handled = match line {
             Ok(line) if line.trim().is_empty() => Ok(()),
             Ok(line) => self.unanswered.handle_line(&line),
             Err(_) => {
-                // After an error the stream says once that it is at its end, and goes on.
+                // After an error the stream yields `None` once before it continues.
                 let _ = self.output.next().await;
-                Err(format!("a line is no UTF-8, or longer than {LONGEST_LINE} bytes"))
+                Err(format!("the line is not UTF-8 or is longer than {MAX_LINE_BYTES} bytes"))
             }
         };
-        if let Err(what) = said {
-            self.bad_lines.report_failure(None, &what);
+        if let Err(problem) = handled {
+            self.bad_lines.report_failure(None, &problem);
         }
     }
 
-    /// The child closed its output: it answers nothing any more, and ends, as a rule.
-    async fn closed_output(&mut self) -> String {
-        match timeout(READ_THE_REST, self.process.wait()).await {
+    /// Returns the failure of a child that closed its output, which usually means that it is exiting.
+    async fn describe_closed_output(&mut self) -> String {
+        match timeout(EXIT_READ_TIMEOUT, self.process.wait()).await {
             Ok(status) => format!("it ended with {status}"),
             Err(_) => "it closed its standard output".into(),
         }
     }
 
-    /// Takes the answers that the child wrote before it ended.
-    async fn read_the_rest(&mut self) {
-        let end = Instant::now() + READ_THE_REST;
-        while let Ok(Some(line)) = tokio::time::timeout_at(end, self.output.next()).await {
-            self.line(line).await;
+    /// Reads the answers that the child wrote before it exited.
+    async fn read_remaining_output(&mut self) {
+        let deadline = Instant::now() + EXIT_READ_TIMEOUT;
+        while let Ok(Some(line)) = tokio::time::timeout_at(deadline, self.output.next()).await {
+            self.handle_line(line).await;
         }
     }
 
-    /// Lets the child end by itself, then asks it to.
-    async fn end_well(&mut self) {
+    /// Closes the input of the child and waits for its exit, then asks it to terminate.
+    async fn shut_down(&mut self) {
         self.writer.abort();
-        if self.ends_within(EXIT_GRACE_PERIOD).await {
+        if self.exits_within(EXIT_GRACE_PERIOD).await {
             return;
         }
         self.process.terminate();
-        self.ends_within(TERM_GRACE_PERIOD).await;
+        self.exits_within(TERM_GRACE_PERIOD).await;
     }
 
-    /// Goes on reading, so that the child does not wait for us meanwhile.
-    async fn ends_within(&mut self, limit: Duration) -> bool {
-        let end = Instant::now() + limit;
+    /// Waits for the exit and keeps reading, so that the child does not block on its output.
+    async fn exits_within(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
         loop {
             tokio::select! {
                 _ = self.process.wait() => return true,
-                Some(line) = self.output.next() => self.line(line).await,
-                () = sleep_until(end) => return false,
+                Some(line) = self.output.next() => self.handle_line(line).await,
+                () = sleep_until(deadline) => return false,
             }
         }
     }
 }
 
-/// Writes lines to the child until it takes none, or there will be no more.
+/// Writes lines to the child until a write fails or the sender is gone.
 async fn write(mut input: ChildStdin, mut lines: mpsc::Receiver<Arc<str>>) {
     while let Some(line) = lines.recv().await {
         if input.write_all(line.as_bytes()).await.is_err() {
-            // Its end is seen elsewhere.
+            // `serve` notices the end of the child.
             return;
         }
     }
 }
 
-async fn until(overdue: Option<Instant>) {
-    match overdue {
-        Some(overdue) => sleep_until(overdue).await,
+async fn sleep_until_some(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

@@ -1,4 +1,4 @@
-//! The events that a child has and has not answered.
+//! Events sent to a child and not answered yet.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,16 +14,16 @@ use crate::sinks::{
     reply::{RawReply, ReplyParseError},
 };
 
-/// The events that a child has and has not answered, oldest first.
+/// The events sent to a child and not answered yet, oldest first.
 pub(super) struct UnansweredEvents {
-    events: VecDeque<Event>,
+    events: VecDeque<UnansweredEvent>,
     handler_deps: HandlerDeps,
 }
 
-struct Event {
+struct UnansweredEvent {
     job: Job<Message>,
     since: Instant,
-    /// Replies that are on their way: the event is acknowledged after them.
+    /// Replies being posted; the event is acknowledged after them.
     replies: Vec<BoxFuture<'static, ()>>,
 }
 
@@ -37,62 +37,62 @@ impl UnansweredEvents {
     }
 
     pub(super) fn add(&mut self, job: Job<Message>) {
-        self.events.push_back(Event { job, since: Instant::now(), replies: Vec::new() });
+        self.events.push_back(UnansweredEvent { job, since: Instant::now(), replies: Vec::new() });
     }
 
-    /// Since when the oldest waits for its answer.
+    /// Returns the time since when the oldest event has been waiting.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.events.front().map(|event| event.since)
     }
 
-    /// Takes a line of the child to heart.
+    /// Handles a line of the child.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of the problem if the line cannot be used.
     pub(super) fn handle_line(&mut self, line: &str) -> Result<(), String> {
         match ChildMessage::parse(line)? {
-            ChildMessage::Ack(named) => self.take(&named)?.acknowledge(),
-            ChildMessage::Retry(named, after) => {
-                let cause = "the handler wants it later".into();
-                self.take(&named)?.job.settle(Outcome::Retry { after, cause });
+            ChildMessage::Ack(event_ref) => self.take(&event_ref)?.acknowledge(),
+            ChildMessage::Retry(event_ref, after) => {
+                let cause = "the handler asked for a retry".into();
+                self.take(&event_ref)?.job.settle(Outcome::Retry { after, cause });
             }
-            ChildMessage::Reject(named, cause) => {
-                let event = self.take(&named)?;
-                let outcome = self.handler_deps.rejected(&event.job.item, &cause);
+            ChildMessage::Reject(event_ref, cause) => {
+                let event = self.take(&event_ref)?;
+                let outcome = self.handler_deps.reject(&event.job.item, &cause);
                 event.job.settle(outcome);
             }
-            ChildMessage::Reply(given) => self.reply(*given).map_err(|error| error.to_string())?,
+            ChildMessage::Reply(reply) => self.post_reply(*reply).map_err(|error| error.to_string())?,
         }
         Ok(())
     }
 
-    /// Gives all of them back, to be offered again.
+    /// Returns all events, to be delivered again.
     pub(super) fn return_all(&mut self, after: Duration, cause: &str) {
         for event in self.events.drain(..) {
             event.job.settle(Outcome::Retry { after, cause: cause.to_owned() });
         }
     }
 
-    fn take(&mut self, named: &EventRef) -> Result<Event, String> {
-        let place = self.events.iter().position(|event| named.matches(&event.job.item));
-        let event = place.and_then(|place| self.events.remove(place));
-        event.ok_or_else(|| "the answer names no event that waits for one".into())
+    fn take(&mut self, event_ref: &EventRef) -> Result<UnansweredEvent, String> {
+        let index = self.events.iter().position(|event| event_ref.matches(&event.job.item));
+        let event = index.and_then(|index| self.events.remove(index));
+        event.ok_or_else(|| "the answer names no unanswered event".into())
     }
 
-    fn reply(&mut self, given: RawReply) -> Result<(), ReplyParseError> {
+    fn post_reply(&mut self, raw: RawReply) -> Result<(), ReplyParseError> {
         let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
-        let place = given.event_index(&events)?;
-        let n = self.events[place].replies.len();
-        let reply = given.into_reply(events[place], &self.handler_deps.sink, n)?;
-        if let (Some(reply), Some(event)) = (reply, self.events.get_mut(place)) {
+        let index = raw.event_index(&events)?;
+        let n = self.events[index].replies.len();
+        let reply = raw.into_reply(events[index], &self.handler_deps.sink, n)?;
+        if let (Some(reply), Some(event)) = (reply, self.events.get_mut(index)) {
             event.replies.push(self.handler_deps.post(reply));
         }
         Ok(())
     }
 }
 
-impl Event {
-    /// Acknowledges it, once its replies are posted.
+impl UnansweredEvent {
+    /// Acknowledges the event once its replies are posted.
     fn acknowledge(self) {
         if self.replies.is_empty() {
             return self.job.settle(Outcome::Acknowledged);

@@ -26,40 +26,40 @@ fn of(name: &str, data: &str) -> Event {
 #[test]
 fn events_are_chosen_by_name() {
     let posts = filter(|filter| filter.events = ["posted".to_owned()].into());
-    assert!(takes(&posts, &of("posted", "{}")) && !takes(&posts, &of("typing", "{}")));
-    assert!(takes(&FilterConfig::default(), &of("typing", "no JSON")));
+    assert!(accepts(&posts, &of("posted", "{}")) && !accepts(&posts, &of("typing", "{}")));
+    assert!(accepts(&FilterConfig::default(), &of("typing", "no JSON")));
     assert!(accepts_all(&FilterConfig::default()) && !accepts_all(&posts));
 }
 
 #[test]
 fn channels_are_chosen_by_kind_and_what_does_not_tell_is_taken() {
     let quiet = filter(|filter| filter.channel_types = [ChannelType::Private, ChannelType::Direct].into());
-    let takes = |kind: &str| takes(&quiet, &of("posted", &data(kind, None, "")));
-    assert!(takes("P") && takes("D") && !takes("O") && !takes("G"));
-    assert!(takes("X") && self::takes(&quiet, &of("reaction_added", "{}")));
+    let accepts = |kind: &str| accepts(&quiet, &of("posted", &data(kind, None, "")));
+    assert!(accepts("P") && accepts("D") && !accepts("O") && !accepts("G"));
+    assert!(accepts("X") && self::accepts(&quiet, &of("reaction_added", "{}")));
 }
 
 #[test]
 fn the_bots_own_are_left_out_where_asked() {
     let others = filter(|filter| filter.skip_own = true);
     let own = Event { own: true, ..of("posted", "{}") };
-    assert!(!takes(&others, &own) && takes(&others, &of("posted", "{}")));
-    assert!(takes(&FilterConfig::default(), &own));
+    assert!(!accepts(&others, &own) && accepts(&others, &of("posted", "{}")));
+    assert!(accepts(&FilterConfig::default(), &own));
 }
 
 #[test]
 fn a_mention_is_what_the_server_says_it_is() {
     let mentions = filter(|filter| filter.mentions_only = true);
-    let takes = |kind: &str, ids| takes(&mentions, &of("posted", &data(kind, Some(ids), "@helper.bot")));
-    assert!(takes("O", r#"["ann","bot"]"#) && !takes("O", r#"["ann"]"#) && !takes("O", "no list"));
-    assert!(takes("D", "[]"), "what is said to it alone is for it");
-    assert!(!self::takes(&mentions, &of("typing", "{}")));
+    let accepts = |kind: &str, ids| accepts(&mentions, &of("posted", &data(kind, Some(ids), "@helper.bot")));
+    assert!(accepts("O", r#"["ann","bot"]"#) && !accepts("O", r#"["ann"]"#) && !accepts("O", "no list"));
+    assert!(accepts("D", "[]"), "a direct post is a mention");
+    assert!(!self::accepts(&mentions, &of("typing", "{}")));
 }
 
 #[test]
 fn where_the_server_does_not_say_the_text_does() {
     let mentions = filter(|filter| filter.mentions_only = true);
-    let takes = |text: &str| takes(&mentions, &of("posted", &data("O", None, text)));
+    let accepts = |text: &str| accepts(&mentions, &of("posted", &data("O", None, text)));
     for text in [
         "@helper.bot",
         "(@Helper.Bot)",
@@ -68,22 +68,22 @@ fn where_the_server_does_not_say_the_text_does() {
         "@all: now",
         "@HERE",
     ] {
-        assert!(takes(text), "{text}");
+        assert!(accepts(text), "{text}");
     }
     for text in ["", "helper.bot", "ann@helper.bot", "@helper.bot2", "@helper", "@ helper.bot", "@allow", "@"]
     {
-        assert!(!takes(text), "{text}");
+        assert!(!accepts(text), "{text}");
     }
 }
 
 #[tokio::test]
 async fn what_is_left_out_is_acknowledged_and_not_handed_over() {
-    let told = Arc::<ScriptedSink>::default();
-    let sink: Arc<dyn EventSink> = Arc::clone(&told) as _;
+    let inner = Arc::<ScriptedSink>::default();
+    let sink: Arc<dyn EventSink> = Arc::clone(&inner) as _;
     let posts = filter(|filter| filter.events = ["posted".to_owned()].into());
     let filtered = FilteredSink { filter: posts, sink };
     for name in ["typing", "posted"] {
         assert_eq!(outcome(filtered.deliver(&Arc::new(of(name, "{}")))).await, Outcome::Acknowledged);
     }
-    assert_eq!(told.delivered_ids().len(), 1);
+    assert_eq!(inner.delivered_ids().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What an answer means.
+//! The result of a request to a handler.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,45 +9,41 @@ use awc::http::{
 
 use crate::sinks::reply::{Reply, ReplyParseError};
 
-/// A handler that wants a longer pause than this is asked all the same: it may have come back.
+/// The longest pause that a handler can ask for; it may be ready sooner than it said.
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// The handler has it. An answer that cannot be read changes nothing of that.
+    /// The handler took the events, even if its answer cannot be used.
     Accepted(Result<Vec<Reply>, ReplyParseError>),
-    /// Not now.
+    /// A transient failure.
     RetryLater {
-        /// Why.
         cause: String,
-        /// How long the handler wants no request at all.
+        /// The time for which the handler wants no requests at all.
         pause: Option<Duration>,
     },
-    /// Never.
-    Refused {
-        /// Why.
-        cause: String,
-    },
+    /// A permanent refusal.
+    Refused { cause: String },
 }
 
-/// What a status other than 2xx means.
+/// Returns the verdict for a status other than 2xx.
 pub(super) fn for_status(status: StatusCode, headers: &HeaderMap) -> Verdict {
     let cause = format!("the handler answered {status}");
     match status.as_u16() {
         300..=399 => Verdict::RetryLater {
-            cause: format!("{cause}; redirects are not followed: let url name the place itself"),
+            cause: format!("{cause}; redirects are not followed; set url to the final address"),
             pause: None,
         },
         408 | 429 | 500..=599 => {
             Verdict::RetryLater { cause, pause: retry_after(headers, SystemTime::now()) }
         }
         400..=499 => Verdict::Refused { cause },
-        _ => Verdict::RetryLater { cause: format!("{cause}, which no handler should"), pause: None },
+        _ => Verdict::RetryLater { cause: format!("{cause}, which is not a valid answer"), pause: None },
     }
 }
 
-/// `Retry-After`, in seconds or as a date.
+/// Returns the pause in `Retry-After`, which is in seconds or a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match value.parse() {

@@ -1,4 +1,4 @@
-//! What a test does to the world: accounts, tokens, teams, channels.
+//! Changes that a test makes to the world: accounts, tokens, teams, channels.
 
 use crate::Simulator;
 use crate::state::State;
@@ -61,6 +61,19 @@ impl Simulator {
     /// Renames an account: `update_at` moves and everyone hears of it; nothing goes deaf (fact 7).
     pub fn rename(&self, user_id: &str, username: &str) {
         self.on_user(user_id, |state| state.rename_user(user_id, Some(username), None));
+    }
+
+    /// Sets a custom status, as a bot may do at each post: `update_at` moves, and its own socket hears so (fact 48).
+    pub fn set_custom_status(&self, user_id: &str, text: &str) {
+        self.on_user(user_id, |state| state.set_custom_status(user_id, "gear", text));
+    }
+
+    /// Gives an account a permission that its roles lack, such as `create_post_ephemeral` (fact 39).
+    pub fn grant_permission(&self, user_id: &str, permission: &str) {
+        self.on_user(user_id, |state| {
+            let user = state.world.users.get_mut(user_id);
+            user.map(|user| user.grant(permission)).is_some()
+        });
     }
 
     /// Moves `update_at` and changes nothing else.

@@ -18,7 +18,7 @@ use crate::world::World;
 #[derive(Debug)]
 pub(crate) struct TcpConnection {
     pub(crate) control: Arc<IoControl>,
-    /// Who it belongs to, once a WebSocket on it is authenticated or a request named a token.
+    /// The user that it belongs to, once a WebSocket on it is authenticated or a request named a token.
     pub(crate) user: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl State {
     fn new(options: Options) -> Self {
         let mut random = fastrand::Rng::with_seed(options.seed);
         Self {
-            world: World::new(&mut random),
+            world: World::new(options.version, &mut random),
             hub: Hub::new(options.dead_queue, options.send_queue),
             faults: Faults::default(),
             limiter: options.rate_limit.map(RateLimiter::new),

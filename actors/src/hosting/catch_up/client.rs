@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use super::page::{PageCursor, PostPage};
 use crate::{
-    hosting::{connection::rest_close_reason, context::AccountContext, server_gate::GateError},
+    hosting::{account_context::AccountContext, connection::rest_close_reason, server_gate::GateError},
     mattermost::{Channel, PostsSince, RestError, RestErrorKind, RestResponse},
     model::{ChannelId, CloseReason, Token},
     policy::RequestClass,

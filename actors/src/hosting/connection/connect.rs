@@ -6,7 +6,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     hosting::{
-        context::{AccountContext, now},
+        account_context::{AccountContext, now},
         delivery::Permits,
         server_gate::GateError,
         supervisor::StallChanged,

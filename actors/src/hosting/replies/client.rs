@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    hosting::{context::AccountContext, server_gate::RequestPermit},
+    hosting::{account_context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
     model::{Fact, Generation, ReplyError, Token, UserId},
     policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys},

@@ -10,7 +10,7 @@ use super::{
     reconfigure::Stop,
 };
 use crate::{
-    hosting::context::now,
+    hosting::account_context::now,
     mattermost::{
         DialError, DialErrorKind, DialedSocket, RequestStats, RestError, RestErrorKind, RestResponse, Socket,
     },

@@ -6,7 +6,7 @@ use actix::{ActorContext as _, AsyncContext as _, Context, Handler, Message};
 
 use super::{ServerGate, slots_of};
 use crate::{
-    hosting::context::now,
+    hosting::account_context::now,
     policy::{GateLimits, ServerStatus, TokenBucket},
     ports::ApiFactory,
 };

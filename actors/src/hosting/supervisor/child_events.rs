@@ -7,8 +7,8 @@ use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 use super::{Supervisor, account::Account};
 use crate::{
     hosting::{
+        account_context::now,
         connection::{Connection, PollSoon},
-        context::now,
         delivery::Delivery,
     },
     model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, StallCause},

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     hosting::{
+        account_context::{AccountContext, AccountStats, PingPace, SharedSiblingWatch},
         connection::Terminate,
-        context::{AccountContext, AccountStats, PingPace, SharedSiblingWatch},
         delivery,
         replies::SharedLoopGuard,
         server_gate::{Configure, ServerGate},

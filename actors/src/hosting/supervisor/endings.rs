@@ -6,7 +6,7 @@ use actix::{AsyncContext as _, Context, Handler};
 
 use super::{ChildStopped, DeliveryStopped, Supervisor, account::Intent};
 use crate::{
-    hosting::{connection::Terminate, context::now},
+    hosting::{account_context::now, connection::Terminate},
     model::{AccountName, AccountState, CloseClass, CloseReason, Ending, Fact},
     policy::{ProxyDrop, RestartDecision, SocketDrop, SocketLifetime},
 };

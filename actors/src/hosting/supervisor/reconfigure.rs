@@ -13,7 +13,7 @@ use super::{
 use crate::{
     hosting::{
         HostSettings,
-        context::{AccountContext, UpdateContext},
+        account_context::{AccountContext, UpdateContext},
         delivery::ChangeSink,
         server_gate::Configure,
     },

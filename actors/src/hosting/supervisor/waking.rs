@@ -6,7 +6,7 @@ use actix::Context;
 
 use super::{Supervisor, account::Account};
 use crate::{
-    hosting::context::now,
+    hosting::account_context::now,
     model::{AccountName, AccountState, CloseClass, CloseReason, Fact, ServerName},
     policy::spread_delay,
 };

@@ -15,7 +15,7 @@ use matterhost_actors::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use super::{ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
+use super::{Refused, ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
 
 /// A fake server. A user's token is its name, and its id is `id-` followed by its name.
 #[derive(Clone, Default)]
@@ -28,7 +28,7 @@ pub(super) struct State {
     user_replies: VecDeque<UserReply>,
     down: bool,
     /// The answer of a proxy to every request, or to those with a token only.
-    refusal: Option<(RestErrorKind, Refused)>,
+    pub(super) refusal: Option<(RestErrorKind, Refused)>,
     polls: u64,
     pings: u64,
     lists: u64,
@@ -47,14 +47,6 @@ struct FakeUser {
     guest: bool,
     peers: Vec<ServerSocket>,
     resumes: Vec<Option<ResumePoint>>,
-}
-
-/// The requests that a proxy refuses.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    All,
-    /// Those about users; a probe without a token is answered.
-    Accounts,
 }
 
 /// A reply to a request about a user.
@@ -104,19 +96,6 @@ impl FakeServer {
         self.notify_others(name);
     }
 
-    /// Changes the account as a custom status does: it hears of it itself, too (fact 48).
-    pub(crate) fn change_itself(&self, name: &str) {
-        self.touch(name);
-        self.announce(name);
-    }
-
-    /// Sends the account its own `user_updated`.
-    pub(crate) fn announce(&self, name: &str) {
-        let update_at = self.with(name, |user| user.update_at);
-        let data = format!(r#"{{"user":{{"id":"id-{name}","update_at":{update_at}}}}}"#);
-        self.server_socket(name).event("user_updated", "", &data);
-    }
-
     pub(crate) fn disable(&self, name: &str) {
         self.with(name, |user| {
             user.enabled = false;
@@ -159,11 +138,6 @@ impl FakeServer {
 
     pub(crate) fn start(&self) {
         self.state().down = false;
-    }
-
-    /// Makes a proxy in front of the server refuse requests.
-    pub(crate) fn refuse(&self, refusal: Option<(RestErrorKind, Refused)>) {
-        self.state().refusal = refusal;
     }
 
     /// Drops the sockets of all users while the server stays up.
@@ -281,7 +255,7 @@ impl FakeServer {
         others.flat_map(|(_, user)| &user.peers).for_each(|peer| peer.event("user_updated", "", &data));
     }
 
-    fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
+    pub(super) fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
         f(self.state().users.get_mut(name).expect(name))
     }
 

@@ -1,4 +1,4 @@
-//! Which route a request is for.
+//! The routes, and the choice of one for a request.
 
 use std::collections::HashMap;
 
@@ -25,6 +25,10 @@ const ROUTES: &[Route] = routes! {
     "GET /users/{user_id}" => users::get,
     "POST /users/ids" => users::by_ids,
     "PUT /users/{user_id}/patch" => users::patch,
+    "PUT /users/{user_id}/status" => users::set_status,
+    "PUT /users/{user_id}/status/custom" => users::set_custom_status,
+    "POST /users/{user_id}/image" => users::set_image,
+    "POST /roles/names" => users::roles,
     "PUT /users/{user_id}/active" => users::set_active,
     "POST /users/{user_id}/typing" => posts::typing,
     "GET /users/{user_id}/teams" => teams::of_user,
@@ -69,7 +73,7 @@ const ROUTES: &[Route] = routes! {
     "POST /reactions" => reactions::add,
 };
 
-/// What stands in the path for each `{name}` of the route.
+/// The parts of a path by the `{name}` of the route.
 pub(crate) type Params = HashMap<&'static str, String>;
 
 /// The route for a method and a path below `/api/v4`.
@@ -77,7 +81,7 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
     ROUTES.iter().find_map(|route| Some((*route, params(route.name, method, path)?)))
 }
 
-/// Whether a route needs no token.
+/// Returns true when a route needs no token.
 pub(crate) fn is_public(route: &Route) -> bool {
     route.name == "GET /system/ping"
 }
