@@ -41,8 +41,8 @@ pub(super) struct State {
     list_failure: Option<RestErrorKind>,
 }
 
-struct FakeUser {
-    update_at: i64,
+pub(super) struct FakeUser {
+    pub(super) update_at: i64,
     enabled: bool,
     guest: bool,
     peers: Vec<ServerSocket>,
