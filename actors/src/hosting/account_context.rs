@@ -36,7 +36,7 @@ pub(super) struct AccountContext {
     pub(super) api: Arc<dyn ApiFactory>,
     pub(super) gate: GateHandle,
     pub(super) sibling_watch: SharedSiblingWatch,
-    pub(super) ping_pace: PingPace,
+    pub(super) ping_rate: PingRate,
     pub(super) loop_guard: SharedLoopGuard,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
@@ -63,10 +63,10 @@ pub(super) fn now() -> Instant {
 
 /// The pace of pings on one server, shared by all its Connections.
 #[derive(Clone, Default)]
-pub(super) struct PingPace(Arc<Pace>);
+pub(super) struct PingRate(Arc<PingShare>);
 
 #[derive(Debug, Default)]
-struct Pace {
+struct PingShare {
     /// The number of accounts with a working socket.
     connected: AtomicUsize,
     /// The time without traffic after which a proxy ends a socket, in milliseconds; 0 if none is known.
@@ -76,9 +76,9 @@ struct Pace {
 /// The part of one Connection in the number of connected accounts, until it is dropped: also after a panic or with its
 /// Arbiter.
 #[derive(Debug)]
-pub(super) struct ConnectedGuard(Arc<Pace>);
+pub(super) struct ConnectedGuard(Arc<PingShare>);
 
-impl PingPace {
+impl PingRate {
     /// Counts a Connection until the guard is dropped.
     pub(super) fn enter(&self) -> ConnectedGuard {
         self.0.connected.fetch_add(1, Ordering::Relaxed);

@@ -40,7 +40,7 @@ pub(super) use child_events::{
 
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    account_context::{PingPace, SharedSiblingWatch},
+    account_context::{PingRate, SharedSiblingWatch},
     observer::Observer,
     replies::SharedLoopGuard,
     server_gate::GateHandle,
@@ -72,7 +72,7 @@ struct Server {
     spec: ServerSpec,
     gate: GateHandle,
     sibling_watch: SharedSiblingWatch,
-    ping_pace: PingPace,
+    ping_rate: PingRate,
     loop_guard: SharedLoopGuard,
     common_cause: CommonCause<AccountName>,
     lifetimes: SocketLifetimes<AccountName>,

@@ -86,7 +86,7 @@ impl Connection {
         if std::mem::take(&mut self.poll_pending) {
             self.poll_now();
         }
-        self.connected = Some(self.context.ping_pace.enter());
+        self.connected = Some(self.context.ping_rate.enter());
         // Replacing the phase releases the dial slot.
         self.phase = Phase::CatchingUp;
         self.drive_ping(ctx);

@@ -37,7 +37,7 @@ impl Connection {
 
     /// Returns the time between pings that the number of connected accounts allows at the moment.
     fn ping_interval(&self) -> Duration {
-        self.context.ping_pace.interval(&self.context.settings.health.ping_limits)
+        self.context.ping_rate.interval(&self.context.settings.health.ping_limits)
     }
 
     pub(super) fn send_ping(&mut self, ctx: &mut Context<Self>) {

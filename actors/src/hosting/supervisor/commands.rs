@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     hosting::{
-        account_context::{AccountContext, AccountStats, PingPace, SharedSiblingWatch},
+        account_context::{AccountContext, AccountStats, PingRate, SharedSiblingWatch},
         connection::Terminate,
         delivery,
         replies::SharedLoopGuard,
@@ -42,7 +42,7 @@ impl Handler<AddServer> for Supervisor {
         let server = Server {
             gate,
             sibling_watch: SharedSiblingWatch::default(),
-            ping_pace: PingPace::default(),
+            ping_rate: PingRate::default(),
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
             common_cause: CommonCause::default(),
             lifetimes: SocketLifetimes::default(),
@@ -75,7 +75,7 @@ impl Handler<AddAccount> for Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             sibling_watch: server.sibling_watch.clone(),
-            ping_pace: server.ping_pace.clone(),
+            ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
             settings: self.settings.clone(),
             observer: self.observer.clone(),

@@ -118,7 +118,7 @@ impl Supervisor {
             SocketLifetime::Idle(after) => (after, true),
         };
         if idle {
-            server.ping_pace.limit_idle(after);
+            server.ping_rate.limit_idle(after);
         }
         if found.is_news {
             self.observer.publish_server(&server.spec.name, Fact::SocketLifetime { after, idle });

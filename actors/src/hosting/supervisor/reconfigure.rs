@@ -158,7 +158,7 @@ impl Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             sibling_watch: server.sibling_watch.clone(),
-            ping_pace: server.ping_pace.clone(),
+            ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
             ..(*account.context).clone()
         };
