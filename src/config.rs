@@ -46,7 +46,8 @@ pub use read::known_keys;
 pub use route::{CaFile, ClientCertificate, Transport};
 pub use servers::ServerConfig;
 pub use sinks::{
-    ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
+    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
+    SinkConfig, SinkKind, WebhookConfig,
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;

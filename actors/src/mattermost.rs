@@ -19,9 +19,9 @@ pub use rest::{
     SINCE_LIMIT, SystemPing, User, WaitStats, foreign_encoding, http_client,
 };
 pub use socket::{
-    DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello, Incoming,
-    JsonProblem, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
-    SocketReplyError, SocketRequests, SocketWriter, UserUpdated, parse_frame, post_author,
+    AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,
+    Incoming, JsonProblem, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
+    SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame, post_author,
 };
 pub use transport::{
     Proxy, ProxyCredentials, ProxyParseError, ServerUrl, Tls, TlsError, TlsIdentity, UrlError,

@@ -109,9 +109,18 @@ fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
     };
     let all = with(|line| {
         let key = line.starts_with('[') || line.split(' ').nth(1) == Some("=");
-        key && !["secret_file", "secret =", "ca_file", "cert_file", "key_file", "proxy", "dir"]
-            .iter()
-            .any(|other| line.starts_with(other))
+        key && ![
+            "secret_file",
+            "secret =",
+            "ca_file",
+            "cert_file",
+            "key_file",
+            "proxy",
+            "dir",
+            "skip_older_than",
+        ]
+        .iter()
+        .any(|other| line.starts_with(other))
     });
     let required = with(|line| {
         let needed = ["[", "type", "url", "secret_env", "command", "path"];

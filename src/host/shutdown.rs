@@ -32,7 +32,10 @@ impl ShutdownCause {
     pub(super) fn log(&self) -> Exit {
         match self {
             Self::Signal(signal) => {
-                tracing::info!(signal = signal.name(), "shutting down: delivering the remaining events");
+                tracing::info!(
+                    signal = signal.name(),
+                    "shutting down: delivering the remaining events; a second signal ends at once, and nothing is lost"
+                );
                 Exit::Success
             }
             Self::Output(OutputEnd::Closed) => {
@@ -87,7 +90,10 @@ pub(super) async fn drain(supervisor: &Addr<Supervisor>, until: Instant) {
         Ok(report) if report.abandoned.is_empty() => tracing::info!("all events are delivered"),
         Ok(report) => {
             let accounts = report.abandoned.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            tracing::warn!(accounts, "not all events could be delivered in time");
+            tracing::warn!(
+                accounts,
+                "not all events are delivered; the rest is delivered after the next start"
+            );
         }
         Err(error) => tracing::error!(%error, "the Supervisor has stopped"),
     }

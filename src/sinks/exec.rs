@@ -1,16 +1,20 @@
 //! The exec sink: events go as lines to a child process, which answers by lines.
 //!
-//! The sink has one child. If the child exits, hangs or closes its output, it is restarted under the same policy as
-//! accounts, and its unanswered events are delivered again.
+//! The sink has one child. If the child exits, hangs or closes its output, it is restarted, and its unanswered events are
+//! delivered again. An event with which it fails three times becomes a dead letter. Failures without an event to blame
+//! are charged under the same policy as those of accounts.
 
 mod child_run;
+mod input;
 mod process_group;
 mod protocol;
 mod restarts;
 mod unanswered;
 
 use std::{
+    cell::{Cell, RefCell},
     io,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,12 +30,15 @@ use self::{
     child_run::{ChildRun, RunEnd},
     process_group::ProcessGroup,
     restarts::{ChildRestarts, NextStart},
+    unanswered::ExecState,
 };
 use super::{
     HandlerDeps,
+    failing_events::FailingEvents,
     handler::{Pause, ThrottledWarning},
     message::Message,
     queue::{JobReceiver, Queue},
+    shared_slots::SharedSlots,
     start_gate::StartGate,
     worker::{self, CloseSignal, Worker},
 };
@@ -53,7 +60,7 @@ pub(super) struct Exec {
 /// The task on the sink's thread, which keeps a child running.
 struct ChildKeeper {
     config: ExecConfig,
-    handler_deps: HandlerDeps,
+    state: Rc<ExecState>,
     restarts: ChildRestarts,
     down: Arc<Pause>,
     group: ProcessGroup,
@@ -80,15 +87,12 @@ impl Exec {
         let (queue, jobs) = Queue::new();
         let (down, group) = (Arc::<Pause>::default(), ProcessGroup::default());
         let name = Arc::clone(&handler_deps.sink);
-        let keeper = ChildKeeper {
-            bad_lines: ThrottledWarning::new(&handler_deps.sink, "a line of the handler is ignored"),
-            restarts: ChildRestarts::new(policy),
-            down: Arc::clone(&down),
-            group: group.clone(),
-            config,
-            handler_deps,
+        let (keeper_down, keeper_group) = (Arc::clone(&down), group.clone());
+        let work = move |closing| async move {
+            let keeper = ChildKeeper::new(config, policy, handler_deps, keeper_down, keeper_group);
+            keeper.run(jobs, closing, start_gate).await;
         };
-        let worker = Worker::start(&name, move |closing| keeper.run(jobs, closing, start_gate))?;
+        let worker = Worker::start(&name, work)?;
         Ok(Self { queue, down, group, worker })
     }
 
@@ -120,6 +124,11 @@ impl EventSink for Exec {
     }
 }
 
+/// Returns the outcome of an event that the child did not get or answer.
+fn redeliver(cause: &str) -> Outcome {
+    Outcome::Retry { after: child_run::REDELIVER_AFTER, cause: cause.into() }
+}
+
 fn queue_full() -> Outcome {
     Outcome::Retry { after: FULL_RETRY, cause: "the sink's queue is full".into() }
 }
@@ -129,6 +138,23 @@ fn child_down(left: Duration) -> Outcome {
 }
 
 impl ChildKeeper {
+    fn new(
+        config: ExecConfig,
+        policy: watch::Receiver<RestartPolicy>,
+        handler_deps: HandlerDeps,
+        down: Arc<Pause>,
+        group: ProcessGroup,
+    ) -> Self {
+        let bad_lines = ThrottledWarning::new(&handler_deps.sink, "a line of the handler is ignored");
+        let state = Rc::new(ExecState {
+            handler_deps,
+            failing: RefCell::new(FailingEvents::new(config.attempts)),
+            waiting: RefCell::new(SharedSlots::new(config.in_flight)),
+            barren_quarantines: Cell::new(0),
+        });
+        Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines }
+    }
+
     /// Keeps a child running until the sink closes.
     async fn run(
         mut self,
@@ -143,12 +169,15 @@ impl ChildKeeper {
         loop {
             self.restarts.child_started();
             let began = Instant::now();
-            let end = match ChildRun::start(&self.config, &self.handler_deps, &self.group, &self.bad_lines) {
+            let end = match ChildRun::start(&self.config, &self.state, &self.group, &self.bad_lines) {
                 Ok(child_run) => Box::pin(child_run.run(&mut jobs, &mut closing)).await,
-                Err(error) => RunEnd::Fault(format!("it cannot be started: {error}")),
+                Err(error) => {
+                    let cause = format!("it cannot be started: {error}");
+                    RunEnd::Fault { cause, blames_event: false }
+                }
             };
-            let RunEnd::Fault(cause) = end else { return };
-            let next = self.restarts.child_ended(Instant::now(), began.elapsed());
+            let RunEnd::Fault { cause, blames_event } = end else { return };
+            let next = self.restarts.child_ended(Instant::now(), began.elapsed(), blames_event);
             self.log_failure(&cause, next);
             let (NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait)) = next;
             if !self.wait_for_restart(wait, &mut jobs, &mut closing).await {
@@ -158,7 +187,7 @@ impl ChildKeeper {
     }
 
     fn log_failure(&self, cause: &str, next: NextStart) {
-        let sink = &*self.handler_deps.sink;
+        let sink = &*self.state.handler_deps.sink;
         match next {
             NextStart::AfterBackoff(wait) => {
                 tracing::warn!(sink, "the handler failed: {cause}; restarting it in {}", human(wait));

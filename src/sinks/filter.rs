@@ -1,16 +1,19 @@
 //! Filters: which events a sink takes. Events that a filter leaves out count as acknowledged.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use matterhost_actors::{
     mattermost::ChannelKind,
-    model::{AccountUser, Event},
+    model::{AccountUser, Change, Event},
     ports::{Delivered, EventSink, Outcome},
 };
 use serde::Deserialize;
 
 use super::event_data::{EventData, text};
-use crate::config::{ChannelType, FilterConfig};
+use crate::{
+    config::{ChannelType, FilterConfig, Recovered},
+    telemetry::time::from_unix_millis,
+};
 
 /// Names that address everyone in a channel.
 const EVERYONE: [&str; 3] = ["all", "channel", "here"];
@@ -42,6 +45,11 @@ fn accepts(filter: &FilterConfig, event: &Event) -> bool {
     if !name_matches || (filter.skip_own && event.own) {
         return false;
     }
+    if (event.recovered && filter.recovered == Recovered::Skip)
+        || is_too_old(filter, event, SystemTime::now())
+    {
+        return false;
+    }
     if filter.channel_types.is_empty() && !filter.mentions_only {
         return true;
     }
@@ -49,6 +57,19 @@ fn accepts(filter: &FilterConfig, event: &Event) -> bool {
     let channel_type = data.channel_type.and_then(text).and_then(|letter| channel_type(&letter));
     accepts_channel(filter, channel_type)
         && (!filter.mentions_only || is_mention(&data, &event.user, channel_type))
+}
+
+/// Returns true for a post or an edit that is older than the filter allows. Other events have no time of the server.
+fn is_too_old(filter: &FilterConfig, event: &Event, now: SystemTime) -> bool {
+    let at = match &event.body.change {
+        Some(Change::Posted(post)) => Some(post.create_at),
+        Some(Change::Edited { edit_at, .. }) => Some(*edit_at),
+        Some(Change::Deleted { .. } | Change::Left) | None => None,
+    };
+    let (Some(limit), Some(at)) = (filter.skip_older_than, at.and_then(from_unix_millis)) else {
+        return false;
+    };
+    now.duration_since(at).is_ok_and(|age| age > limit)
 }
 
 /// Returns true if the filter lets the channel's type through. An unknown type passes: leaving the event out would

@@ -8,7 +8,15 @@ pub(crate) mod file;
 pub(crate) mod rotate;
 pub mod stdout;
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
@@ -19,6 +27,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     cloud_event,
+    handler::ThrottledWarning,
     queue::{Job, JobReceiver, MAX_WAIT, PutError, Queue},
     start_gate::StartGate,
 };
@@ -61,12 +70,21 @@ pub enum OutputEnd {
 /// A sink that writes lines. Clones share one thread.
 #[derive(Debug, Clone)]
 pub struct LineSink {
-    pub(super) queue: Queue<String>,
+    pub(super) queue: Queue<Line>,
     ended: watch::Receiver<Option<OutputEnd>>,
     /// Dropped with the last clone, so that a thread at a closed start gate stops waiting.
     owners: Arc<watch::Sender<()>>,
     /// The name in causes.
     name: Arc<str>,
+    stuck: Arc<ThrottledWarning>,
+}
+
+/// A line for the thread.
+#[derive(Debug)]
+pub(super) struct Line {
+    text: String,
+    /// Set by the thread when it takes the line, or by the account when it stops waiting; the first of the two decides.
+    claimed: Arc<AtomicBool>,
 }
 
 impl LineSink {
@@ -91,7 +109,8 @@ impl LineSink {
             // The receivers are gone if the host has ended already.
             let _ = end_sender.send(writer.run());
         })?;
-        Ok(Self { queue, ended, owners: Arc::new(owners), name: name.into() })
+        let stuck = ThrottledWarning::new(&name.into(), "a line cannot be written; waiting");
+        Ok(Self { queue, ended, owners: Arc::new(owners), name: name.into(), stuck: Arc::new(stuck) })
     }
 
     /// Waits until the thread has ended, which requires that all other clones are dropped.
@@ -120,14 +139,23 @@ impl LineSink {
         Outcome::Retry { after: RETRY_AFTER, cause: format!("{} is slow", self.name) }
     }
 
-    async fn wait(self, answered: oneshot::Receiver<Outcome>) -> Outcome {
-        match tokio::time::timeout(MAX_WAIT, answered).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => self.broken_outcome(),
-            Err(_) => Outcome::Retry {
-                after: RETRY_AFTER,
-                cause: format!("{} has not accepted the line in time", self.name),
-            },
+    /// Waits for the outcome of a line. A line that the thread has is waited for without limit: it may be written
+    /// already, and would be written twice if its event came again.
+    async fn wait(self, mut answered: oneshot::Receiver<Outcome>, claimed: Arc<AtomicBool>) -> Outcome {
+        loop {
+            match tokio::time::timeout(MAX_WAIT, &mut answered).await {
+                Ok(Ok(outcome)) => return outcome,
+                Ok(Err(_)) => return self.broken_outcome(),
+                Err(_) if claimed.swap(true, Ordering::AcqRel) => {
+                    let wait = humantime::format_duration(MAX_WAIT);
+                    let cause = format!("{} has taken nothing for {wait} or longer", self.name);
+                    self.stuck.report_failure(None, &cause);
+                }
+                Err(_) => {
+                    let cause = format!("{} has not accepted the line in time", self.name);
+                    return Outcome::Retry { after: RETRY_AFTER, cause };
+                }
+            }
         }
     }
 }
@@ -137,10 +165,10 @@ impl EventSink for LineSink {
         if self.queue.is_full() {
             return Delivered::Now(self.retry_outcome());
         }
-        let line = cloud_event::encode_line(event);
-        let bytes = line.len();
-        match self.queue.put(line, bytes) {
-            Ok(answered) => Delivered::Later(self.clone().wait(answered).boxed()),
+        let (text, claimed) = (cloud_event::encode_line(event), Arc::<AtomicBool>::default());
+        let bytes = text.len();
+        match self.queue.put(Line { text, claimed: Arc::clone(&claimed) }, bytes) {
+            Ok(answered) => Delivered::Later(self.clone().wait(answered, claimed).boxed()),
             Err(PutError::Full) => Delivered::Now(self.retry_outcome()),
             Err(PutError::Closed) => Delivered::Now(self.broken_outcome()),
         }
@@ -150,7 +178,7 @@ impl EventSink for LineSink {
 /// The loop on the sink's thread.
 struct Writer<O: LineOutput> {
     out: O,
-    jobs: JobReceiver<String>,
+    jobs: JobReceiver<Line>,
 }
 
 impl<O: LineOutput> Writer<O> {
@@ -175,16 +203,16 @@ impl<O: LineOutput> Writer<O> {
 
     fn write_batch(
         &mut self,
-        first: Job<String>,
+        first: Job<Line>,
         written: &mut Vec<oneshot::Sender<Outcome>>,
     ) -> io::Result<()> {
         let mut next = Some(first);
         while let Some(job) = next {
-            // A line with a closed receiver is skipped: its event is delivered again.
-            if !job.answer.is_closed() {
-                let Job { item, answer, .. } = job;
+            // A line without a waiting account is skipped: its event is delivered again.
+            let Job { item, answer, .. } = job;
+            if !answer.is_closed() && !item.claimed.swap(true, Ordering::AcqRel) {
                 written.push(answer);
-                self.out.write_line(&item)?;
+                self.out.write_line(&item.text)?;
             }
             next = if written.len() < MAX_BATCH_LINES { self.jobs.try_recv().ok() } else { None };
         }

@@ -104,12 +104,6 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Returns the number of items that the sink has not received yet.
-    #[cfg(test)]
-    pub(super) fn len_waiting(&self) -> usize {
-        self.sender.max_capacity() - self.sender.capacity()
-    }
-
     /// Returns the number and the bytes of the items without an answer.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> (usize, usize) {

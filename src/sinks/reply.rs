@@ -21,6 +21,9 @@ use serde_json::{Map, Value};
 
 use super::message::Message;
 
+/// The most replies to one event. A person reads no more, and a handler that writes without end must not fill memory.
+pub(super) const MAX_REPLIES_PER_EVENT: usize = 16;
+
 /// A reply of a handler, ready to be posted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
@@ -107,6 +110,16 @@ pub enum ReplyParseError {
     /// The reply is for the author only, and the event has none.
     #[error("an ephemeral answer needs an event with an author")]
     NoAuthor,
+    /// The event has as many replies as it may have.
+    #[error("an event has at most {MAX_REPLIES_PER_EVENT} replies; the others are refused")]
+    TooMany,
+}
+
+impl ReplyParseError {
+    /// Returns the reason with the event.
+    pub(super) fn describe(&self, event_id: &str) -> String {
+        format!("{self} (event {event_id})")
+    }
 }
 
 /// A reply as a handler writes it.
@@ -162,6 +175,17 @@ pub(super) fn parse(
     raw_replies.into_iter().filter_map(reply).collect()
 }
 
+/// Returns about the number of bytes of a value in memory.
+fn size(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(size).sum(),
+            Value::Object(members) => members.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        }
+}
+
 /// Returns true if a content type names no charset, UTF-8 or its subset ASCII.
 fn is_utf8(content_type: Option<&str>) -> bool {
     let parameters = content_type.unwrap_or_default().split(';').skip(1);
@@ -174,6 +198,12 @@ fn is_utf8(content_type: Option<&str>) -> bool {
 }
 
 impl RawReply {
+    /// Returns the number of bytes of the reply's text and props, without writing them as JSON.
+    pub(super) fn len(&self) -> usize {
+        let props = self.props.iter().flatten().map(|(name, value)| name.len() + size(value));
+        self.text.as_ref().map_or(0, String::len) + props.sum::<usize>()
+    }
+
     /// Returns the index of the event that the reply is for.
     pub(super) fn event_index(&self, events: &[&Message]) -> Result<usize, ReplyParseError> {
         match (&self.to, events) {

@@ -1,41 +1,39 @@
 //! The webhook sink: events go to a handler as HTTP requests, signed as in Standard Webhooks.
 //!
-//! One thread sends them, with a limited number of requests at a time. Each channel has one event in flight, because
-//! accounts deliver a channel's events one at a time. Transient failures are retried for ever, with growing delays
-//! per channel; permanently refused events become dead letters.
+//! One thread sends them, with a limited number of requests at a time, which accounts share. Each channel has one event in
+//! flight, because accounts deliver a channel's events one at a time. Failures are retried with growing delays per
+//! channel. Refused events, and events that fail too often or for too long, become dead letters.
 
 mod request;
 mod sign;
 mod verdict;
 
-use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    model::Event,
-    policy::{Backoff, Delays},
+    model::{AccountName, Event},
     ports::{Delivered, EventSink, Outcome},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{sync::Notify, time::Instant};
 
 use self::{request::HandlerClient, verdict::Verdict};
 use super::{
     HandlerDeps,
+    failing_events::{FailingEvents, Failure, NextAttempt},
     handler::{Pause, ThrottledWarning},
-    message::{ChannelKey, Message},
+    message::Message,
     queue::{Job, JobReceiver, Queue},
-    reply::{Reply, ReplyParseError},
+    reply::{MAX_REPLIES_PER_EVENT, Reply, ReplyParseError},
+    shared_slots::SharedSlots,
     worker::{self, CloseSignal, Worker},
 };
-use crate::config::WebhookConfig;
+use crate::{
+    config::{PauseScope, WebhookConfig},
+    telemetry::time::human,
+};
 
-/// A restarting handler is back within seconds; one that is down for hours gets one request a minute from each
-/// channel with waiting events.
-const RETRY: Delays =
-    Delays { min: Duration::from_millis(500), max: Duration::from_secs(60), random_factor: 0.2 };
 /// Short, so that request slots are not idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(100);
-/// The most channels with a delay of their own, which bounds memory; further channels get the longest delay.
-const MAX_FAILING_CHANNELS: usize = 10_000;
 
 /// The accounts' handle of a webhook. Clones share one thread.
 #[derive(Clone)]
@@ -50,12 +48,20 @@ struct Sender {
     handler: HandlerClient,
     handler_deps: HandlerDeps,
     pause: Arc<Pause>,
+    pause_scope: PauseScope,
     batch: usize,
-    slots: Arc<Semaphore>,
-    /// The delays of channels whose last request failed.
-    backoffs: RefCell<HashMap<ChannelKey, Backoff>>,
+    waiting: RefCell<SharedSlots<Job<Message>>>,
+    /// Notified when a slot becomes free.
+    slot_free: Notify,
+    failing: RefCell<FailingEvents>,
     unavailable: ThrottledWarning,
     unusable_answer: ThrottledWarning,
+}
+
+/// A slot for one request, returned when dropped.
+struct Slot {
+    sender: Rc<Sender>,
+    account: AccountName,
 }
 
 impl Webhook {
@@ -86,7 +92,7 @@ impl Webhook {
 impl EventSink for Webhook {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.pause.remaining() {
-            let cause = "the handler asked for a pause".into();
+            let cause = "the handler asked for a pause (Retry-After)".into();
             return Delivered::Now(Outcome::Retry { after: left, cause });
         }
         if self.queue.is_full() {
@@ -104,7 +110,10 @@ impl Sender {
     fn new(config: WebhookConfig, handler_deps: HandlerDeps, pause: Arc<Pause>) -> Self {
         Self {
             batch: config.batch,
-            slots: Arc::new(Semaphore::new(config.concurrency)),
+            pause_scope: config.retry_after,
+            waiting: RefCell::new(SharedSlots::new(config.concurrency)),
+            slot_free: Notify::new(),
+            failing: RefCell::new(FailingEvents::new(config.attempts)),
             unavailable: ThrottledWarning::new(
                 &handler_deps.sink,
                 "the handler does not accept events; trying again",
@@ -114,7 +123,6 @@ impl Sender {
                 "an answer cannot be used; no reply is posted",
             ),
             handler: HandlerClient::new(&handler_deps.sink, config),
-            backoffs: RefCell::default(),
             handler_deps,
             pause,
         }
@@ -123,25 +131,47 @@ impl Sender {
     /// Sends events until the sink closes. Requests in flight are then dropped, and their events delivered again.
     async fn run(self: Rc<Self>, mut jobs: JobReceiver<Message>, mut closing: CloseSignal) {
         loop {
-            let work = async {
-                let first = jobs.recv().await?;
-                let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
-                Some((first, slot))
-            };
-            let next = tokio::select! {
-                () = worker::wait_for_close(&mut closing) => None,
-                next = work => next,
-            };
-            let Some((first, slot)) = next else { return };
-            let more = std::iter::from_fn(|| jobs.try_recv().ok()).take(self.batch - 1);
-            let batch = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect::<Vec<_>>();
-            if !batch.is_empty() {
-                tokio::task::spawn_local(Rc::clone(&self).send_batch(batch, slot));
+            self.send_waiting();
+            tokio::select! {
+                () = worker::wait_for_close(&mut closing) => return,
+                () = self.slot_free.notified() => {}
+                job = jobs.recv() => match job {
+                    Some(job) => self.accept(job),
+                    None => return,
+                },
+            }
+            while let Ok(job) = jobs.try_recv() {
+                self.accept(job);
             }
         }
     }
 
-    async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, _slot: OwnedSemaphorePermit) {
+    /// Queues a job, unless its channel is held.
+    fn accept(&self, job: Job<Message>) {
+        let held = self.failing.borrow().held_for(&job.item, Instant::now());
+        match held {
+            Some(after) => {
+                let cause = "the handler asked for a pause of the channel (Retry-After)".into();
+                job.settle(Outcome::Retry { after, cause });
+            }
+            None => self.waiting.borrow_mut().push(&job.item.account.clone(), job),
+        }
+    }
+
+    /// Sends batches while there are slots and events.
+    fn send_waiting(self: &Rc<Self>) {
+        loop {
+            let Some(first) = self.waiting.borrow_mut().take() else { return };
+            let slot = Slot { sender: Rc::clone(self), account: first.item.account.clone() };
+            let more = std::iter::from_fn(|| self.waiting.borrow_mut().take_along()).take(self.batch - 1);
+            let batch: Vec<_> = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect();
+            if !batch.is_empty() {
+                tokio::task::spawn_local(Rc::clone(self).send_batch(batch, slot));
+            }
+        }
+    }
+
+    async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, _slot: Slot) {
         let events: Vec<_> = batch.iter().map(|job| &job.item).collect();
         match self.handler.deliver(&events).await {
             // The status does not say which event of the batch was refused, so each is sent alone.
@@ -158,38 +188,61 @@ impl Sender {
     async fn settle(&self, batch: Vec<Job<Message>>, verdict: Verdict) {
         match verdict {
             Verdict::Accepted(answer) => {
-                self.reset_delays(&batch);
+                self.record_answers(&batch);
                 self.post_replies(&batch, answer).await;
                 for job in batch {
                     job.settle(Outcome::Acknowledged);
                 }
             }
-            Verdict::RetryLater { cause, pause } => {
-                if let Some(pause) = pause {
-                    self.pause.begin(pause);
-                }
+            Verdict::RetryLater { failure, cause, pause } => {
                 for job in batch {
-                    self.unavailable.report_failure(Some(&job.item.account), &cause);
-                    let after = self.next_delay(&job.item).max(pause.unwrap_or_default());
-                    job.settle(Outcome::Retry { after, cause: cause.clone() });
+                    self.retry(job, failure, &cause, pause);
                 }
             }
             Verdict::Refused { cause } => {
-                self.reset_delays(&batch);
                 for job in batch {
-                    let outcome = self.handler_deps.reject(&job.item, &cause);
-                    job.settle(outcome);
+                    self.reject(job, &cause);
                 }
             }
         }
     }
 
-    /// Resets the delays of the channels after a final answer.
-    fn reset_delays(&self, batch: &[Job<Message>]) {
+    /// Returns an event to be delivered again, or gives it up.
+    fn retry(&self, job: Job<Message>, failure: Failure, cause: &str, pause: Option<Duration>) {
+        let now = Instant::now();
+        let next = self.failing.borrow_mut().record_failure(&job.item, failure, now);
+        let after = match next {
+            NextAttempt::GiveUp(limit) => return self.reject(job, &format!("{cause}; {limit}")),
+            NextAttempt::After(after) => after.max(pause.unwrap_or_default()),
+        };
+        if let Some(pause) = pause {
+            match self.pause_scope {
+                PauseScope::Channel => self.failing.borrow_mut().hold(&job.item, pause, now),
+                PauseScope::Sink => self.pause.begin(pause),
+            }
+        }
+        self.unavailable.report_failure(
+            Some(&job.item.account),
+            &describe_retry(&job.item, cause, after, pause.map(|_| self.pause_scope)),
+        );
+        job.settle(Outcome::Retry { after, cause: cause.to_owned() });
+    }
+
+    /// Makes an event a dead letter.
+    fn reject(&self, job: Job<Message>, cause: &str) {
+        let outcome = self.handler_deps.reject(&job.item, cause);
+        if matches!(outcome, Outcome::Rejected { .. }) {
+            self.record_answers(std::slice::from_ref(&job));
+        }
+        job.settle(outcome);
+    }
+
+    /// Records that events were answered for good.
+    fn record_answers(&self, batch: &[Job<Message>]) {
         self.unavailable.report_success();
-        let mut backoffs = self.backoffs.borrow_mut();
+        let mut failing = self.failing.borrow_mut();
         for job in batch {
-            backoffs.remove(&job.item.channel_key());
+            failing.record_answer(&job.item);
         }
     }
 
@@ -197,7 +250,12 @@ impl Sender {
         match answer {
             Ok(replies) => {
                 for reply in replies {
-                    self.handler_deps.post(reply).await;
+                    if reply.index < MAX_REPLIES_PER_EVENT {
+                        self.handler_deps.post(reply).await;
+                    } else {
+                        let problem = ReplyParseError::TooMany.describe(&reply.event_id);
+                        self.unusable_answer.report_failure(Some(&reply.account), &problem);
+                    }
                 }
             }
             Err(error) => {
@@ -206,16 +264,24 @@ impl Sender {
             }
         }
     }
+}
 
-    /// Returns the next delay of the event's channel.
-    fn next_delay(&self, event: &Message) -> Duration {
-        let mut backoffs = self.backoffs.borrow_mut();
-        let channel = event.channel_key();
-        if backoffs.len() >= MAX_FAILING_CHANNELS && !backoffs.contains_key(&channel) {
-            return RETRY.max;
-        }
-        backoffs.entry(channel).or_insert_with(|| Backoff::new(RETRY)).next_delay()
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.sender.waiting.borrow_mut().release(&self.account);
+        self.sender.slot_free.notify_one();
     }
+}
+
+/// Returns the failure with the event and the time of the next attempt.
+fn describe_retry(event: &Message, cause: &str, after: Duration, paused: Option<PauseScope>) -> String {
+    let (id, channel, after) = (&event.id, event.channel.as_str(), human(after));
+    let next = match paused {
+        None => format!("next attempt in {after}"),
+        Some(PauseScope::Channel) => format!("the channel waits for {after} (Retry-After)"),
+        Some(PauseScope::Sink) => format!("the sink waits for {after} (Retry-After)"),
+    };
+    format!("{cause} (event {id} in channel {channel}; {next})")
 }
 
 /// Returns the job unless its sender has stopped waiting.

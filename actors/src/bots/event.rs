@@ -11,10 +11,10 @@ pub struct Post {
     /// The id of the post.
     pub id: PostId,
     /// The time at which the post was created.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub create_at: i64,
     /// The time of the last edit of the text, or 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub edit_at: i64,
     /// The author.
     pub user_id: UserId,
@@ -24,13 +24,13 @@ pub struct Post {
     #[serde(default, deserialize_with = "non_empty_id")]
     pub root_id: Option<PostId>,
     /// The text; possibly empty if the post is deleted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub message: String,
     /// The type: empty for posts by users and bots, `system_…` for posts by the server (fact 18).
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub kind: String,
     /// The properties, such as `attachments`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub props: Map<String, Value>,
     /// The users whom the server notifies of the post. Always empty for a recovered post, where they are not known.
     #[serde(skip)]
@@ -146,4 +146,24 @@ fn parse_mentions(data: &str) -> Vec<UserId> {
 fn non_empty_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PostId>, D::Error> {
     let id = Option::<PostId>::deserialize(deserializer)?;
     Ok(id.filter(|id| !id.as_str().is_empty()))
+}
+
+/// Reads `null`, which some servers write, as the absence of a value.
+fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_the_absence_of_a_value() {
+        let json = r#"{"id":"p","user_id":"u","channel_id":"c","root_id":null,"message":null,"type":null,
+            "props":null,"create_at":null,"edit_at":null}"#;
+        let post: Post = serde_json::from_str(json).unwrap();
+        assert_eq!((&*post.message, &*post.kind, post.props.len(), post.root_id), ("", "", 0, None));
+    }
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -21,7 +21,7 @@ use crate::{
         AccountName, AccountState, CatchUpProgress, Excerpt, Fact, Generation, Probe, ServerName, Token,
         UserId, Witnesses,
     },
-    policy::{PollTiming, SendPermission, SiblingWatch, send_permission},
+    policy::{PingSettings, PollTiming, SendPermission, SiblingWatch, send_permission},
     ports::ApiFactory,
 };
 
@@ -36,6 +36,7 @@ pub(super) struct AccountContext {
     pub(super) api: Arc<dyn ApiFactory>,
     pub(super) gate: GateHandle,
     pub(super) sibling_watch: SharedSiblingWatch,
+    pub(super) ping_rate: PingRate,
     pub(super) loop_guard: SharedLoopGuard,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
@@ -58,6 +59,52 @@ pub(super) struct UpdateContext(pub(super) Arc<AccountContext>);
 /// Returns the current time of tokio's clock, which tests can pause.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The pace of pings on one server, shared by all its Connections.
+#[derive(Clone, Default)]
+pub(super) struct PingRate(Arc<PingShare>);
+
+#[derive(Debug, Default)]
+struct PingShare {
+    /// The number of accounts with a working socket.
+    connected: AtomicUsize,
+    /// The time without traffic after which a proxy ends a socket, in milliseconds; 0 if none is known.
+    idle_limit_ms: AtomicU64,
+}
+
+/// The part of one Connection in the number of connected accounts, until it is dropped: also after a panic or with its
+/// Arbiter.
+#[derive(Debug)]
+pub(super) struct ConnectedGuard(Arc<PingShare>);
+
+impl PingRate {
+    /// Counts a Connection until the guard is dropped.
+    pub(super) fn enter(&self) -> ConnectedGuard {
+        self.0.connected.fetch_add(1, Ordering::Relaxed);
+        ConnectedGuard(self.0.clone())
+    }
+
+    /// Limits the interval between pings to half the time without traffic after which a proxy ends a socket.
+    pub(super) fn limit_idle(&self, idle: Duration) {
+        let ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        self.0.idle_limit_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Returns the time between the pings of an account.
+    pub(super) fn interval(&self, settings: &PingSettings) -> Duration {
+        let shared = settings.interval_for(self.0.connected.load(Ordering::Relaxed));
+        match self.0.idle_limit_ms.load(Ordering::Relaxed) {
+            0 => shared,
+            idle => shared.min(Duration::from_millis(idle) / 2),
+        }
+    }
+}
+
+impl Drop for ConnectedGuard {
+    fn drop(&mut self) {
+        self.0.connected.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The sibling watch of one server, shared by all its Connections. The lock is never held across an `.await`.

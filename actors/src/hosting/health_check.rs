@@ -40,6 +40,11 @@ pub(super) struct HealthCheck {
 #[rtype(result = "()")]
 pub(super) struct PollNow;
 
+/// Raises the baseline after a change that needs no new Connection, and goes on polling.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct RaiseBaseline(pub(super) i64);
+
 /// Stops the HealthCheck because its Connection has ended.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -202,6 +207,18 @@ impl Handler<PollNow> for HealthCheck {
             return;
         }
         self.poll(ctx);
+    }
+}
+
+impl Handler<RaiseBaseline> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, RaiseBaseline(update_at): RaiseBaseline, ctx: &mut Self::Context) {
+        self.health.raise_baseline(update_at);
+        // A poll that saw drift schedules no other.
+        if !self.polling && self.timer.is_none() && self.recheck_timer.is_none() {
+            self.schedule_poll(self.context.settings.health.poll_interval, ctx);
+        }
     }
 }
 

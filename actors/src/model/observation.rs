@@ -139,6 +139,8 @@ pub enum Fact {
         /// The number of consecutive posts that were allowed.
         limit: u32,
     },
+    /// The account changed itself, which its own socket announced or a ping explained: no new Connection is needed.
+    OwnChange,
     /// Another account saw this one change; it is polled, or woken, at once.
     Prompted,
     /// A poll or a ping succeeded.
@@ -173,6 +175,12 @@ pub enum Fact {
     ServerDown,
     /// The server answers again.
     ServerUp,
+    /// Something answers in the server's place, and refuses even a request without a token; it is probed until the server
+    /// answers well, which wakes the accounts that wait.
+    ServerRefusing {
+        /// The answer to the probe.
+        cause: String,
+    },
     /// The server's rate limit pauses all requests.
     RatePaused {
         /// The length of the pause.
@@ -182,6 +190,13 @@ pub enum Fact {
     PollsStretched {
         /// The new interval.
         interval: Duration,
+    },
+    /// Something between here and the server ends sockets again and again by this rule.
+    SocketLifetime {
+        /// The age of the sockets, or the time without traffic.
+        after: Duration,
+        /// True if it ends sockets without traffic; false if it ends all of that age.
+        idle: bool,
     },
 }
 
@@ -221,7 +236,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 37] = [
+    pub const LABELS: [&'static str; 40] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -247,6 +262,7 @@ impl Fact {
         "store_failed",
         "store_recovered",
         "loop_stopped",
+        "own_change",
         "prompted",
         "probe_good",
         "probe_failed",
@@ -257,8 +273,10 @@ impl Fact {
         "removed",
         "server_down",
         "server_up",
+        "server_refusing",
         "rate_paused",
         "polls_stretched",
+        "socket_lifetime",
     ];
 
     /// Returns the fact as one word, for logs and metrics.
@@ -289,6 +307,7 @@ impl Fact {
             Self::StoreFailed { .. } => "store_failed",
             Self::StoreRecovered => "store_recovered",
             Self::LoopStopped { .. } => "loop_stopped",
+            Self::OwnChange => "own_change",
             Self::Prompted => "prompted",
             Self::ProbeGood { .. } => "probe_good",
             Self::ProbeFailed { .. } => "probe_failed",
@@ -299,8 +318,10 @@ impl Fact {
             Self::Removed => "removed",
             Self::ServerDown => "server_down",
             Self::ServerUp => "server_up",
+            Self::ServerRefusing { .. } => "server_refusing",
             Self::RatePaused { .. } => "rate_paused",
             Self::PollsStretched { .. } => "polls_stretched",
+            Self::SocketLifetime { .. } => "socket_lifetime",
         }
     }
 }

@@ -119,6 +119,8 @@ fn a_token_of_another_user_stops_the_account() {
 fn a_token_of_another_user_is_noticed_at_a_reconnect_too() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
+        // A drop that is not flapping is not looked into.
+        harness.advance(60 * SECOND).await;
         harness.fake.script_user_replies([UserReply::OtherUser]);
         harness.fake.server_socket("bot").drop_connection();
         harness.wait_until_closed("bot").await;

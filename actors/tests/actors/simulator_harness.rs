@@ -35,8 +35,11 @@ pub(crate) fn fast_settings() -> HostSettings {
         reset_after: Duration::from_millis(200),
         ..RestartSettings::default()
     };
-    let ping_limits =
-        PingSettings { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
+    let ping_limits = PingSettings {
+        interval: Duration::from_millis(200),
+        timeout: Duration::from_millis(300),
+        ..PingSettings::default()
+    };
     let health = HealthSettings {
         poll_interval: Duration::from_millis(300),
         ping_limits,

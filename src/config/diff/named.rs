@@ -106,12 +106,14 @@ pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
     )
 }
 
-fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 4] {
+fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 6] {
     [
         ("events", a.events == b.events, Immediate),
         ("channel_types", a.channel_types == b.channel_types, Immediate),
         ("mentions_only", a.mentions_only == b.mentions_only, Immediate),
         ("skip_own", a.skip_own == b.skip_own, Immediate),
+        ("recovered", a.recovered == b.recovered, Immediate),
+        ("skip_older_than", a.skip_older_than == b.skip_older_than, Immediate),
     ]
 }
 
@@ -129,13 +131,15 @@ fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)
     }
 }
 
-fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
+fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 7] {
     [
         ("command", a.command == b.command, Restart),
         ("dir", a.dir == b.dir, Restart),
         ("pass_env", a.pass_env == b.pass_env, Restart),
         ("in_flight", a.in_flight == b.in_flight, Restart),
         ("answer_timeout", a.timeout == b.timeout, Restart),
+        ("max_attempts", a.attempts.max_attempts == b.attempts.max_attempts, Restart),
+        ("max_age", a.attempts.max_age == b.attempts.max_age, Restart),
     ]
 }
 

@@ -1,15 +1,20 @@
 //! `type = "webhook"`.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
+use config::ValueKind;
 use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, UrlError};
 use url::Url;
 
-use super::secret::{self, Secrets};
+use super::{
+    attempts::{self, AttemptLimits},
+    secret::{self, Secrets},
+};
 use crate::config::{
     key_reader::TableReader,
     route::{Transport, TransportKeys},
     servers::ReadContext,
+    value::{ConfigValue, StringList},
 };
 
 /// A handler that calls another service takes seconds, and people wait for the answer.
@@ -31,6 +36,18 @@ const LARGEST_BATCH: usize = 1_000;
 /// Shorter than the 60 s after which common servers close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
 
+/// The statuses by which a handler that works refuses an event.
+const REJECT_ON: [u16; 5] = [400, 409, 413, 415, 422];
+
+/// The extent of a pause that a handler asks for with `Retry-After`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseScope {
+    /// The channel of the event.
+    Channel,
+    /// The whole sink.
+    Sink,
+}
+
 /// HTTP requests to a handler.
 #[derive(Clone)]
 pub struct WebhookConfig {
@@ -50,6 +67,12 @@ pub struct WebhookConfig {
     pub concurrency: usize,
     /// The largest number of events in one request.
     pub batch: usize,
+    /// The limits of the attempts for one event.
+    pub attempts: AttemptLimits,
+    /// The statuses that refuse an event; any other means that it is delivered again.
+    pub reject_on: BTreeSet<u16>,
+    /// The extent of a pause that the handler asks for.
+    pub retry_after: PauseScope,
 }
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<WebhookConfig> {
@@ -61,6 +84,9 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     let connect_timeout = section.within("connect_timeout", CONNECT_TIMEOUT, SHORTEST..=LONGEST);
     let concurrency = section.within("concurrency", CONCURRENCY, 1..=MOST_CONCURRENCY);
     let batch = section.within("batch", BATCH, 1..=LARGEST_BATCH);
+    let attempts = attempts::read(section);
+    let Statuses(reject_on) = section.read("reject_on", Statuses(REJECT_ON.into()));
+    let retry_after = section.read("retry_after", PauseScope::Channel);
     let (server, path) = address?;
     let limits = ClientLimits {
         connect_timeout,
@@ -70,8 +96,19 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
         ..ClientLimits::default()
     };
     let (client, transport) = keys.client(section, context, server, limits)?;
-    let secrets = secrets?;
-    Some(WebhookConfig { client, path, transport, secrets, secret_file, timeout, concurrency, batch })
+    Some(WebhookConfig {
+        client,
+        path,
+        transport,
+        secrets: secrets?,
+        secret_file,
+        timeout,
+        concurrency,
+        batch,
+        attempts,
+        reject_on,
+        retry_after,
+    })
 }
 
 impl PartialEq for WebhookConfig {
@@ -91,9 +128,54 @@ impl WebhookConfig {
             ("connect_timeout", connect_timeout(self) == connect_timeout(other)),
             ("concurrency", self.concurrency == other.concurrency),
             ("batch", self.batch == other.batch),
+            ("max_attempts", self.attempts.max_attempts == other.attempts.max_attempts),
+            ("max_age", self.attempts.max_age == other.attempts.max_age),
+            ("reject_on", self.reject_on == other.reject_on),
+            ("retry_after", self.retry_after == other.retry_after),
         ];
         let way = Transport::same((&self.transport, &self.client), (&other.transport, &other.client));
         same.into_iter().chain(way).filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+}
+
+/// Statuses of errors; in a variable, separated by commas.
+struct Statuses(BTreeSet<u16>);
+
+impl ConfigValue for Statuses {
+    const KIND: &'static str = "list of statuses";
+    const HINT: &'static str = "write statuses from 400 to 599, such as [400, 422]";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        let status = |text: &String| text.trim().parse().ok().filter(|status| (400..=599).contains(status));
+        let texts = match value {
+            ValueKind::Array(values) => values.iter().map(|value| value.kind.to_string()).collect(),
+            other => StringList::read(other)?.0,
+        };
+        texts.iter().map(status).collect::<Option<_>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0.iter().collect::<Vec<_>>())
+    }
+}
+
+impl ConfigValue for PauseScope {
+    const KIND: &'static str = "channel or sink";
+    const HINT: &'static str = "write channel or sink";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        match String::read(value)?.as_str() {
+            "channel" => Some(Self::Channel),
+            "sink" => Some(Self::Sink),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Channel => "channel".into(),
+            Self::Sink => "sink".into(),
+        }
     }
 }
 

@@ -42,8 +42,10 @@ fn data_with(post: &str) -> String {
 /// Returns the recorded events: the name and the whole frame.
 fn recorded() -> Vec<(String, Value)> {
     let mut frames = Vec::new();
-    for file in fs::read_dir("tests/fixtures/wire").unwrap() {
-        for line in fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+    let folders = ["tests/fixtures/wire", "tests/fixtures/wire/11.1"];
+    let entries = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    for file in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        for line in fs::read_to_string(file).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let Some(text) = line["recv"].as_str() else { continue };
             let frame: Value = serde_json::from_str(text).unwrap();

@@ -1,6 +1,6 @@
 //! The child process, in a process group of its own.
 
-use std::{io, process::Stdio, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::VecDeque, io, process::Stdio, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use matterhost_actors::model::Excerpt;
@@ -12,12 +12,14 @@ use tokio::{
 };
 use tokio_util::codec::{FramedRead, LinesCodec};
 
-use crate::{config::ExecConfig, telemetry::logging::HANDLER_TARGET};
+use crate::{config::ExecConfig, sinks::handler::excerpt, telemetry::logging::HANDLER_TARGET};
 
 /// The environment variables that every child gets; none of them holds a token.
 const INHERITED_VARIABLES: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// The longest line of the child's log; longer ones are left out.
 const MAX_LOG_LINE_BYTES: usize = 8 * 1024;
+/// The lines of a traceback that say what is wrong are the last.
+const KEPT_LINES: usize = 5;
 /// The time for a child to exit after its input is closed.
 pub(super) const EXIT_GRACE_PERIOD: Duration = Duration::from_secs(3);
 /// The time for a child to exit after SIGTERM.
@@ -114,12 +116,18 @@ impl ProcessGroup {
     }
 }
 
-/// Logs the lines of the child's standard error.
-pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr) {
+/// The last lines of a child's standard error, oldest first.
+pub(super) type LastLines = Rc<RefCell<VecDeque<String>>>;
+
+/// Logs the lines of the child's standard error, and keeps the last ones.
+pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr, last_lines: LastLines) {
     let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(MAX_LOG_LINE_BYTES));
     loop {
         match lines.next().await {
-            Some(Ok(line)) => tracing::info!(target: HANDLER_TARGET, sink = &*sink, "{}", Excerpt::of(&line)),
+            Some(Ok(line)) => {
+                tracing::info!(target: HANDLER_TARGET, sink = &*sink, "{}", Excerpt::of(&line));
+                keep_line(&mut last_lines.borrow_mut(), &line);
+            }
             Some(Err(_)) => {
                 tracing::info!(target: HANDLER_TARGET, sink = &*sink, "(a line that is too long or not UTF-8)");
                 // After an error the stream yields `None` once before it continues.
@@ -128,4 +136,15 @@ pub(super) async fn forward_log(sink: Arc<str>, stderr: ChildStderr) {
             None => return,
         }
     }
+}
+
+fn keep_line(last_lines: &mut VecDeque<String>, line: &str) {
+    let line = excerpt(line);
+    if line.is_empty() {
+        return;
+    }
+    if last_lines.len() >= KEPT_LINES {
+        last_lines.pop_front();
+    }
+    last_lines.push_back(line);
 }

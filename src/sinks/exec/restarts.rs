@@ -45,10 +45,13 @@ impl ChildRestarts {
         self.budget.cooled_down();
     }
 
-    /// Records the exit of a child that ran for `ran`. Every exit is charged, since a child should live as long as
-    /// its sink.
-    pub(super) fn child_ended(&mut self, now: Instant, ran: Duration) -> NextStart {
+    /// Records the exit of a child that ran for `ran`. An exit that an event is blamed for is not charged, since the event
+    /// is soon taken away; any other is, since a child should live as long as its sink.
+    pub(super) fn child_ended(&mut self, now: Instant, ran: Duration, blames_event: bool) -> NextStart {
         self.apply_policy_change();
+        if blames_event {
+            return NextStart::AfterBackoff(Backoff::new(self.policy.delays()).next_delay());
+        }
         if ran >= self.policy.settings().reset_after {
             self.budget.settled();
             self.backoff.reset();
@@ -74,7 +77,7 @@ mod tests {
         let start = Instant::now();
         let mut exit = |at: u64, ran: u64| {
             restarts.child_started();
-            restarts.child_ended(start + Duration::from_secs(at), Duration::from_secs(ran))
+            restarts.child_ended(start + Duration::from_secs(at), Duration::from_secs(ran), false)
         };
         let cooldown = |times: u32| NextStart::AfterCooldown(settings.cooldown * times);
         assert!(matches!(exit(0, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
@@ -82,5 +85,16 @@ mod tests {
         assert_eq!(exit(2, 0), cooldown(1));
         assert_eq!(exit(400, 0), cooldown(2));
         assert!(matches!(exit(2_000, 60), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
+    }
+    #[test]
+    fn exits_that_an_event_is_blamed_for_are_not_charged() {
+        let settings = RestartSettings { max_restarts: 2, random_factor: 0.0, ..RestartSettings::default() };
+        let mut restarts =
+            ChildRestarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());
+        for _ in 0..20 {
+            restarts.child_started();
+            let next = restarts.child_ended(Instant::now(), Duration::ZERO, true);
+            assert!(matches!(next, NextStart::AfterBackoff(delay) if delay.as_secs() == 1), "{next:?}");
+        }
     }
 }

@@ -1,3 +1,5 @@
+mod failures;
+
 use matterhost_actors::{model::OutgoingAction, ports::Poster};
 
 use super::*;
@@ -78,16 +80,24 @@ async fn a_reply_is_posted_before_its_event_is_acknowledged() {
 
 #[tokio::test]
 async fn it_has_no_more_unanswered_than_it_may() {
-    let child = FakeChild::with_default_script(|config| config.in_flight = 2, handler_deps("child").poster);
+    // A thread reads all there is; the file `unanswered` gets a letter for each event that is read and not answered.
+    let script = "import json,os,queue,sys,threading,time\nread, answered = queue.Queue(), []\ndef reader():\n \
+                  for n, line in enumerate(sys.stdin):\n  \
+                  open('unanswered', 'a').write('x' * (n + 1 - len(answered)) + '\\n'); read.put(line)\n\
+                  threading.Thread(target=reader, daemon=True).start()\nwhile True:\n \
+                  id = json.loads(read.get())['id']\n while os.path.exists('hold'): time.sleep(0.005)\n \
+                  answered.append(id); print(json.dumps({'ack': id}), flush=True)\n";
+    let child = FakeChild::with(script, |config| config.in_flight = 2, handler_deps("child").poster);
     child.hold(true);
     let waiting: Vec<_> =
         (0..6).map(|n| child.exec.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
-    until("the queue does not hold the events beyond in_flight", || child.exec.queue.len_waiting() == 4)
-        .await;
+    let unanswered = || std::fs::read_to_string(child.path("unanswered")).unwrap_or_default();
+    until("the child does not get two events", || unanswered().lines().count() == 2).await;
     child.hold(false);
     for given in waiting {
         assert_eq!(outcome(given).await, Outcome::Acknowledged);
     }
+    assert_eq!(unanswered().lines().map(str::len).max(), Some(2), "{}", unanswered());
 }
 
 #[cfg(target_os = "linux")]

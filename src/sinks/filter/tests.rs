@@ -1,4 +1,6 @@
-use matterhost_actors::model::UserId;
+use std::time::Duration;
+
+use matterhost_actors::model::{PostKey, UserId};
 
 use super::*;
 use crate::sinks::tests::fixtures::{ScriptedSink, event, outcome};
@@ -86,4 +88,38 @@ async fn filtered_events_are_acknowledged_and_not_delivered() {
         assert_eq!(outcome(filtered.deliver(&Arc::new(of(name, "{}")))).await, Outcome::Acknowledged);
     }
     assert_eq!(inner.delivered_ids().len(), 1);
+}
+
+#[test]
+fn fetched_events_are_left_out_where_that_is_asked_for() {
+    let skip = filter(|filter| filter.recovered = Recovered::Skip);
+    let fetched = Event { recovered: true, ..of("posted", "{}") };
+    assert!(!accepts(&skip, &fetched) && accepts(&skip, &of("posted", "{}")));
+    assert!(accepts(&FilterConfig::default(), &fetched) && !accepts_all(&skip));
+}
+
+#[test]
+fn posts_and_edits_that_are_too_old_are_left_out() {
+    let hour = Duration::from_secs(3600);
+    let recent = filter(|filter| filter.skip_older_than = Some(hour));
+    let now = SystemTime::UNIX_EPOCH + 10 * hour;
+    let at = |time: Duration| i64::try_from(time.as_millis()).unwrap();
+    let posted = |time| Change::Posted(PostKey { create_at: at(time), id: "p".into() });
+    let edited = |time| Change::Edited { id: "p".into(), edit_at: at(time) };
+    for (change, expected) in [
+        (Some(posted(9 * hour)), false),
+        (Some(posted(8 * hour)), true),
+        (Some(posted(11 * hour)), false),
+        (Some(edited(9 * hour)), false),
+        (Some(edited(8 * hour)), true),
+        (Some(Change::Deleted { id: "p".into() }), false),
+        (None, false),
+    ] {
+        let mut event = of("posted", "{}");
+        event.body.change = change;
+        assert_eq!(is_too_old(&recent, &event, now), expected, "{:?}", event.body.change);
+        assert!(!is_too_old(&FilterConfig::default(), &event, now));
+    }
+    // In the fixture, the post is from 1970.
+    assert!(!accepts(&recent, &of("posted", "{}")));
 }

@@ -2,11 +2,12 @@
 //!
 //! With `fsync`, a batch of lines is on the disk before any of it is acknowledged. Without it, the batch is with the
 //! operating system, so a crash of the machine may lose the last acknowledged lines. A failed write is truncated, so
-//! that a file never keeps part of a line.
+//! that a file never keeps part of a line. A file that another program moves or removes is replaced before the next line.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -19,6 +20,9 @@ use crate::{config::FileConfig, sinks::start_gate::StartGate};
 /// A full disk is rarely freed sooner, and an attempt is cheap.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// Messages of users are for the operator only.
+const FILE_MODE: u32 = 0o600;
+
 /// Starts the thread that writes a sink's files once the gate opens.
 ///
 /// # Errors
@@ -28,7 +32,7 @@ pub(in crate::sinks) fn start(name: &str, config: FileConfig, start_gate: StartG
         Some(Current::open(&config.path)?)
     } else {
         // Another sink still writes the file; this checks only that it can be opened.
-        OpenOptions::new().create(true).append(true).read(true).open(&config.path)?;
+        open(&config.path)?;
         None
     };
     let files = Files { current, failing: false, name: name.into(), config };
@@ -57,7 +61,7 @@ struct Current {
 
 impl Current {
     fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        let mut file = open(path)?;
         let metadata = file.metadata()?;
         let end = end_of_last_line(&mut file, metadata.len())?;
         if end < metadata.len() {
@@ -68,6 +72,10 @@ impl Current {
         let since = metadata.created().or_else(|_| metadata.modified()).ok().filter(|_| end > 0);
         Ok(Self { out: BufWriter::new(file), committed: end, written: end, since })
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).read(true).mode(FILE_MODE).open(path)
 }
 
 /// Returns the offset at which the last complete line ends.
@@ -95,6 +103,27 @@ impl Files {
         self.current.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// Closes the file if another program moved or removed it, so that the next line goes to a new one. Only a file
+    /// without uncommitted lines is closed.
+    fn close_if_moved(&mut self) -> io::Result<()> {
+        let Some(current) = self.current.as_ref().filter(|current| current.written == current.committed)
+        else {
+            return Ok(());
+        };
+        let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        let open = id(&current.out.get_ref().metadata()?);
+        let is_moved = match fs::metadata(&self.config.path) {
+            Ok(named) => id(&named) != open,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if is_moved {
+            self.current = None;
+            let path = self.config.path.display();
+            tracing::info!(sink = &*self.name, %path, "the file was moved or removed; a new one is opened");
+        }
+        Ok(())
+    }
+
     /// Rotates the file if the next line would make it too large, or if it is too old.
     fn rotate_if_needed(&mut self, bytes: u64) -> io::Result<()> {
         let (size, age, keep) = (self.config.rotate_size, self.config.rotate_after, self.config.keep);
@@ -111,6 +140,7 @@ impl Files {
 
 impl LineOutput for Files {
     fn write_line(&mut self, line: &str) -> io::Result<()> {
+        self.close_if_moved()?;
         self.rotate_if_needed(line.len() as u64)?;
         let current = self.current()?;
         current.since.get_or_insert_with(SystemTime::now);

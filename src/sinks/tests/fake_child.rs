@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::fixtures::{DEADLINE, handler_deps};
 use crate::{
-    config::ExecConfig,
+    config::{AttemptLimits, ExecConfig},
     sinks::{HandlerDeps, exec::Exec},
 };
 
@@ -94,6 +94,7 @@ impl FakeChild {
             pass_env: Vec::new(),
             in_flight: 8,
             timeout: DEADLINE,
+            attempts: AttemptLimits::default(),
         };
         change(&mut config);
         let handler_deps = HandlerDeps { poster, ..handler_deps("child") };

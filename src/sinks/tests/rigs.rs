@@ -24,7 +24,7 @@ use super::{
     http::{FakeResponse, Server, ok},
 };
 use crate::{
-    config::{FileConfig, Secrets, WebhookConfig},
+    config::{AttemptLimits, FileConfig, PauseScope, Secrets, WebhookConfig},
     sinks::{
         lines::{file, rotate, stdout::LineSink},
         start_gate::StartGate,
@@ -159,6 +159,9 @@ pub(in crate::sinks) fn config(server: &Server, batch: usize) -> WebhookConfig {
         timeout: DEADLINE,
         concurrency: 4,
         batch,
+        attempts: AttemptLimits::default(),
+        reject_on: [400, 422].into(),
+        retry_after: PauseScope::Channel,
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use awc::{
     ClientResponse,
-    error::PayloadError,
+    error::{PayloadError, SendRequestError},
     http::{
         StatusCode,
         header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
@@ -27,6 +27,7 @@ use super::{
 use crate::{
     config::WebhookConfig,
     sinks::{
+        failing_events::Failure,
         message::Message,
         reply::{self, ReplyParseError},
     },
@@ -60,9 +61,10 @@ impl HandlerClient {
     /// Sends one or more events and returns the result.
     pub(super) async fn deliver(&self, events: &[&Message]) -> Verdict {
         let limit = self.config.timeout;
-        timeout(limit, Box::pin(self.send(events))).await.unwrap_or_else(|_| Verdict::RetryLater {
-            cause: format!("{} did not answer within {}", self.address(), humantime::format_duration(limit)),
-            pause: None,
+        timeout(limit, Box::pin(self.send(events))).await.unwrap_or_else(|_| {
+            let limit = humantime::format_duration(limit);
+            let cause = format!("{} did not answer within {limit} (timeout)", self.address());
+            Verdict::failed(Failure::Event, cause)
         })
     }
 
@@ -81,14 +83,11 @@ impl HandlerClient {
             .insert_header(("webhook-signature", signature));
         match request.send_body(body).await {
             Ok(mut response) => self.verdict(&mut response, events).await,
-            Err(error) => Verdict::RetryLater {
-                cause: format!(
-                    "{} cannot be asked: {}",
-                    self.address(),
-                    Excerpt::of(&describe_send_error(error))
-                ),
-                pause: None,
-            },
+            Err(error) => {
+                let blame = blame(&error);
+                let error = Excerpt::of(&describe_send_error(error));
+                Verdict::failed(blame, format!("{} cannot be asked: {error}", self.address()))
+            }
         }
     }
 
@@ -110,7 +109,8 @@ impl HandlerClient {
         // The body is read in any case: a connection with an unread body cannot be reused.
         let body = read_body(response).await;
         if !status.is_success() {
-            return for_status(status, response.headers());
+            let body = body.unwrap_or_default();
+            return for_status(status, response.headers(), &body, &self.config.reject_on);
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = if status == StatusCode::NO_CONTENT { Ok(Vec::new()) } else { body };
@@ -120,6 +120,14 @@ impl HandlerClient {
     /// Returns the address without its path, which may hold a secret.
     fn address(&self) -> String {
         self.config.client.url().to_string()
+    }
+}
+
+/// Returns the kind of a request's failure. A handler that dies on an event closes the connection.
+fn blame(error: &SendRequestError) -> Failure {
+    match error {
+        SendRequestError::Send(_) | SendRequestError::Response(_) => Failure::Event,
+        _ => Failure::Handler,
     }
 }
 

@@ -23,6 +23,10 @@ use crate::{
 /// The wait before another attempt to read the store: enough time to repair a file, and short enough to wait for.
 const RELOAD_AFTER: Duration = Duration::from_secs(5);
 
+/// The longest wait for an answer that may excuse a drop: a server that is down gives none, and the drop must be counted
+/// while the drops of other accounts are recent.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+
 /// An open socket and the state that it starts with.
 pub(super) struct Connected {
     pub(super) baseline: Baseline,
@@ -40,6 +44,7 @@ pub(super) struct Connected {
 pub(in crate::hosting) struct Baseline {
     pub(in crate::hosting) user: UserId,
     pub(super) name: Arc<str>,
+    /// `update_at` before the dial, raised by changes that need no new Connection.
     pub(in crate::hosting) update_at: i64,
     pub(super) is_guest: bool,
     pub(in crate::hosting) etag: Option<Etag>,
@@ -112,6 +117,21 @@ pub(super) async fn find_close_reason(
     fallback: CloseReason,
 ) -> CloseReason {
     fetch_baseline(&context, &*api).await.err().unwrap_or(fallback)
+}
+
+/// Finds out by REST if a drop has to do with the account: it was changed or refused. Returns `dropped` if not, or if
+/// there is no answer soon.
+pub(super) async fn find_drop_reason(
+    context: Arc<AccountContext>,
+    api: Rc<dyn Api>,
+    baseline: i64,
+    dropped: CloseReason,
+) -> CloseReason {
+    match tokio::time::timeout(LOOK_WITHIN, fetch_baseline(&context, &*api)).await {
+        Ok(Ok(seen)) if seen.update_at != baseline => CloseReason::Stale { baseline, seen: seen.update_at },
+        Ok(Err(CloseReason::Unauthorized)) => CloseReason::Unauthorized,
+        Ok(Ok(_) | Err(_)) | Err(_) => dropped,
+    }
 }
 
 async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Baseline, CloseReason> {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     hosting::{delivery::Deliver, supervisor::SiblingSawChange},
-    mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply},
+    mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply, UserUpdated},
     model::{CloseReason, Event, EventBody, Excerpt, Fact},
     policy::{PollTiming, Sequence, SequenceCheck},
 };
@@ -93,9 +93,7 @@ impl Connection {
             self.observe(Fact::SequenceGap { expected, got: envelope.seq });
             self.catch_up_again(ctx);
         }
-        if envelope.event == "user_updated" {
-            self.watch_siblings(envelope);
-        }
+        self.watch_own_account(envelope, ctx);
         self.deliver(envelope, permit);
     }
 
@@ -169,18 +167,18 @@ impl Connection {
         if matches!(self.phase, Phase::Opening { resumed: true, .. }) {
             self.on_hello(true, ctx);
         } else {
+            self.decide_drift(ctx);
             self.drive_ping(ctx);
         }
     }
 
     /// Requests a poll of a sibling account whose user has changed. Guests are no witnesses: they do not see all users.
-    fn watch_siblings(&self, envelope: &EventEnvelope<'_>) {
+    pub(super) fn watch_siblings(&self, updated: &UserUpdated) {
         if !self.context.settings.health.witness
             || self.baseline.as_ref().is_none_or(|baseline| baseline.is_guest)
         {
             return;
         }
-        let Ok(updated) = envelope.user_updated() else { return };
         let (account, after) =
             match self.context.sibling_watch.on_user_updated(now(), &updated.id, updated.update_at) {
                 PollTiming::Skip => return,

@@ -1,5 +1,7 @@
 //! The in-band ping.
 
+use std::time::Duration;
+
 use actix::{AsyncContext as _, Context};
 
 use super::{Connection, Phase, now};
@@ -16,7 +18,9 @@ impl Connection {
         {
             return;
         }
+        let interval = self.ping_interval();
         let Some(socket) = &mut self.socket else { return };
+        socket.ping_monitor.set_interval(now(), interval);
         if let Some(timer) = socket.ping_timer.take() {
             ctx.cancel_future(timer);
         }
@@ -32,6 +36,11 @@ impl Connection {
             }
             PingAction::Silent => self.on_socket_closed(CloseReason::Silent, ctx),
         }
+    }
+
+    /// Returns the time between pings that the number of connected accounts allows at the moment.
+    fn ping_interval(&self) -> Duration {
+        self.context.ping_rate.interval(&self.context.settings.health.ping_limits)
     }
 
     pub(super) fn send_ping(&mut self, ctx: &mut Context<Self>) {

@@ -30,7 +30,7 @@ impl Delivery {
     /// Delivers events that wait for a retry at once.
     fn retry_now(&mut self, ctx: &mut Context<Self>) {
         for (channel, timer) in self.retrying.drain() {
-            ctx.cancel_future(timer);
+            ctx.cancel_future(timer.handle);
             self.queue.resume(&channel);
         }
         self.sink_broken = false;

@@ -43,7 +43,7 @@ impl ServerGate {
             self.send_probe(ctx);
         } else {
             // The probe in flight was cancelled.
-            self.probe.probe_answered(now());
+            let _ = self.probe.probe_answered(now());
         }
     }
 

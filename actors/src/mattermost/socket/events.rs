@@ -23,13 +23,36 @@ pub struct Hello {
     pub server_hostname: Option<Box<str>>,
 }
 
-/// The content of `user_updated`: an account was changed. Everyone but that account receives it (fact 6).
+/// The content of `user_updated`: an account was changed. Everyone else receives it, and that account too if it changed
+/// itself (facts 6, 48).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct UserUpdated {
     /// The changed account.
     pub id: UserId,
     /// Its new `update_at`, in milliseconds of server time.
     pub update_at: i64,
+    /// The time at which it was disabled, or 0.
+    #[serde(default)]
+    pub delete_at: i64,
+}
+
+/// The content of `status_change`: a user is online, away or offline.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StatusChange<'a> {
+    /// The user.
+    #[serde(borrow)]
+    pub user_id: Cow<'a, str>,
+    /// The new status.
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+}
+
+/// The content of `added_to_team`: a user was added to a team, which moves its `update_at` (fact 48).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AddedToTeam<'a> {
+    /// The user.
+    #[serde(borrow)]
+    pub user_id: Cow<'a, str>,
 }
 
 /// The content of `posted`, in which the post is a JSON text inside JSON (fact 13).
@@ -124,6 +147,24 @@ impl EventEnvelope<'_> {
 }
 
 impl<'a> EventEnvelope<'a> {
+    /// Parses the content of `status_change`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `data` has another shape.
+    pub fn status_change(&self) -> serde_json::Result<StatusChange<'a>> {
+        serde_json::from_str(self.data.get())
+    }
+
+    /// Parses the content of `added_to_team`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `data` has another shape.
+    pub fn added_to_team(&self) -> serde_json::Result<AddedToTeam<'a>> {
+        serde_json::from_str(self.data.get())
+    }
+
     /// Parses the content of `posted`, `post_edited` or `post_deleted`.
     ///
     /// # Errors

@@ -87,6 +87,44 @@ async fn a_file_is_put_aside_when_it_is_old() {
 }
 
 #[tokio::test]
+async fn a_file_that_somebody_moves_or_removes_is_opened_anew() {
+    let fixture = Fixture::new();
+    let sink = fixture.start();
+    let aside = fixture.config.path.with_extension("old");
+    assert_eq!(delivered(&sink, &post("c", "1")).await, Outcome::Acknowledged);
+    fs::rename(&fixture.config.path, &aside).unwrap();
+    assert_eq!(delivered(&sink, &post("c", "2")).await, Outcome::Acknowledged);
+    assert_eq!(
+        (Fixture::ids(&aside), Fixture::ids(&fixture.config.path)),
+        (vec!["1".into()], vec!["2".into()])
+    );
+    fs::remove_file(&fixture.config.path).unwrap();
+    assert_eq!(delivered(&sink, &post("c", "3")).await, Outcome::Acknowledged);
+    assert_eq!(Fixture::ids(&fixture.config.path), ["3"]);
+    // Another file in its place.
+    fs::write(fixture.config.path.with_extension("new"), "").unwrap();
+    fs::rename(fixture.config.path.with_extension("new"), &fixture.config.path).unwrap();
+    assert_eq!(delivered(&sink, &post("c", "4")).await, Outcome::Acknowledged);
+    assert_eq!(Fixture::ids(&fixture.config.path), ["4"]);
+}
+
+#[tokio::test]
+async fn only_the_operator_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut fixture = Fixture::new();
+    fixture.config.rotate_after = Duration::ZERO;
+    let sink = fixture.start();
+    for id in ["1", "2", "3"] {
+        delivered(&sink, &post("c", id)).await;
+    }
+    assert_eq!(fixture.files().len(), 3);
+    for file in fixture.files() {
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
 async fn a_line_that_a_crash_cut_short_is_cut_off() {
     let fixture = Fixture::new();
     let whole = "{\"id\":\"0\"}\n";

@@ -181,3 +181,20 @@ async fn an_abandoned_event_comes_again_and_is_not_written_twice() {
     assert_eq!(outcome(again).await, Outcome::Acknowledged);
     assert_eq!(reader.seqs(), [1, 2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_writer_has_is_waited_for_and_not_offered_again() {
+    let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
+    let Delivered::Later(mut writing) = sink.deliver(&event(1, 0)) else { panic!("not queued") };
+    let end = std::time::Instant::now() + DEADLINE;
+    while sink.queue.waiting().0 > 0 {
+        assert!(std::time::Instant::now() < end, "the writer does not take the line");
+        std::thread::yield_now();
+    }
+    let long = 10 * crate::sinks::queue::MAX_WAIT;
+    assert!(tokio::time::timeout(long, &mut writing).await.is_err(), "it was given up");
+    tokio::time::resume();
+    reader.permits.send(()).unwrap();
+    assert_eq!(writing.await, Outcome::Acknowledged);
+    assert_eq!(reader.seqs(), [1]);
+}

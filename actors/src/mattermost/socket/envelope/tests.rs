@@ -152,7 +152,7 @@ fn additions_of_newer_servers_are_understood() {
     let user = r#"{"event":"user_updated","data":{"user":{"id":"u","update_at":9,"x":1},"y":2},"seq":3}"#;
     assert_eq!(
         event(user).user_updated().unwrap(),
-        crate::mattermost::UserUpdated { id: UserId::from("u"), update_at: 9 }
+        crate::mattermost::UserUpdated { id: UserId::from("u"), update_at: 9, delete_at: 0 }
     );
     let bare = event(r#"{"seq":4,"event":"caf\u00e9","data":null}"#);
     assert_eq!((&*bare.event, bare.data.get(), bare.broadcast.get()), ("café", "null", "null"));
