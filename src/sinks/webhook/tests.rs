@@ -123,7 +123,7 @@ async fn delays_grow_for_a_failing_channel_and_reset_after_a_success() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_told() {
+async fn a_redirect_is_reported_and_not_followed() {
     let elsewhere = server(Vec::new());
     let location = Box::leak(format!("location: {}\r\n", elsewhere.url()).into_boxed_str());
     let server = server(vec![status_response(302, location), status_response(308, location)]);

@@ -87,7 +87,7 @@ async fn a_file_is_put_aside_when_it_is_old() {
 }
 
 #[tokio::test]
-async fn a_file_that_somebody_moves_or_removes_is_opened_anew() {
+async fn a_file_that_was_moved_or_removed_is_reopened() {
     let fixture = Fixture::new();
     let sink = fixture.start();
     let aside = fixture.config.path.with_extension("old");

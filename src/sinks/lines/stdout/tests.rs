@@ -183,7 +183,7 @@ async fn an_abandoned_event_comes_again_and_is_not_written_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_writer_has_is_waited_for_and_not_offered_again() {
+async fn an_event_with_the_writer_is_waited_for_and_not_offered_again() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let Delivered::Later(mut writing) = sink.deliver(&event(1, 0)) else { panic!("not queued") };
     let end = std::time::Instant::now() + DEADLINE;
