@@ -94,7 +94,10 @@ fn an_unusable_file_keeps_its_old_value_and_is_reported() {
     }
     let (now, problems) = before.reread_files();
     assert_eq!((changed(&before, &now).len(), problems.len()), (0, 5), "{problems:#?}");
-    assert!(problems.iter().all(|problem| problem.message.contains("the file cannot be read")), "{problems:#?}");
+    assert!(
+        problems.iter().all(|problem| problem.message.contains("the file cannot be read")),
+        "{problems:#?}"
+    );
 }
 
 #[test]
