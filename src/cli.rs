@@ -81,7 +81,7 @@ enum Command {
     /// Follow what happens to the accounts of a running host
     #[command(after_help = "Example:\n  matterhost tail helpdesk --level debug")]
     Tail(TailArgs),
-    /// Show or change what a running host logs
+    /// Show or change the log level of a running host
     #[command(subcommand)]
     Logs(LogsCommand),
     /// Make a running host read its configuration again, and show what changed
@@ -92,13 +92,13 @@ enum Command {
     Reload(ReloadArgs),
     /// Ask whether a running host is healthy, for probes
     ///
-    /// Exits with 0 if it is, with 1 if it is not.
+    /// Exits with 0 if the host is healthy, and with 1 if not.
     #[command(after_help = "Example:\n  matterhost health --ready")]
     Health(HealthArgs),
     /// Show or resend the events that handlers rejected permanently
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
-    /// Watch three bots on a built-in simulated server that disables them, resets them and restarts
+    /// Watch three bots on a built-in simulated server that disables them, drops their connections and restarts
     ///
     /// Needs nothing but this program. Exits with 1 if a bot did not receive every post exactly once.
     #[cfg(feature = "demo")]
@@ -107,7 +107,7 @@ enum Command {
     /// Show or remove the state that is stored between runs
     #[command(subcommand)]
     State(StateCommand),
-    /// Help with the configuration
+    /// Print an example configuration
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print shell completions

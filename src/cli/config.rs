@@ -8,7 +8,7 @@ use crate::{
     host::Exit,
 };
 
-/// Help with the configuration
+/// Print an example configuration
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Print a commented configuration to start from

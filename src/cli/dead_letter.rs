@@ -29,7 +29,7 @@ pub(super) enum DeadLetterCommand {
         after_help = "Example:\n  matterhost dead-letter list --sink hook --json | jq .event.data.post.message"
     )]
     List(ListArgs),
-    /// Send them to their sinks again, in order; events that are rejected again are kept
+    /// Send these events to their sinks again, in order; events that are rejected again are kept
     ///
     /// Works while the host is running. Exits with 1 if any remain. If a retry is killed, some events may be sent
     /// twice.
@@ -37,12 +37,12 @@ pub(super) enum DeadLetterCommand {
     Retry(SelectArgs),
 }
 
-/// The sinks whose dead letters are meant.
+/// A selection of dead letters.
 #[derive(Debug, Args)]
 pub(super) struct SelectArgs {
     #[command(flatten)]
     file: FileArg,
-    /// Only those of this sink
+    /// Only events of this sink
     #[arg(long, value_name = "NAME")]
     sink: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `matterhost demo`: three bots on a simulated server that disables them, resets them and restarts, and a live table
+//! `matterhost demo`: three bots on a simulated server that disables them, drops their connections and restarts, and a live table
 //! of their states.
 
 mod admin_page;

@@ -8,7 +8,7 @@ use crate::{
     host::Exit,
 };
 
-/// Show or change what a running host logs
+/// Show or change the log level of a running host
 #[derive(Debug, Subcommand)]
 pub(super) enum LogsCommand {
     /// Show the log level of a running host, or change it until the next reload or start

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_refused_one_below_what_is_needed() {
+    fn a_limit_one_below_the_need_is_refused() {
         let needed = needed(1_000, 2, 4, 0);
         assert_eq!(needed, 64 + 1_000 + 48);
         assert_eq!(check(needed, 1_000, Some(needed)), None);

@@ -352,7 +352,7 @@ impl CaFile {
 }
 
 impl ClientCertificate {
-    /// Reads both files; a failure tells the key that it is about.
+    /// Reads both files; a failure names the key of its file.
     fn read(cert: &Path, key: &Path) -> Result<Self, (&'static str, String)> {
         let cert = CaFile::read(cert).map_err(|message| ("cert_file", message))?;
         let text = read_text(key, LARGEST_PEM_FILE).map(Zeroizing::new);

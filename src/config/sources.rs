@@ -120,7 +120,7 @@ fn read(path: &Path) -> Result<(String, FileFormat), Problem> {
 
 /// Reads a UTF-8 file of at most `largest` bytes.
 pub(super) fn read_text(path: &Path, largest: u64) -> Result<String, String> {
-    let unreadable = |error: io::Error| format!("it cannot be read ({error})");
+    let unreadable = |error: io::Error| format!("the file cannot be read ({error})");
     // Opening a named pipe without this flag waits for its writer.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_absolute_path_is_passed_over() {
+    fn relative_paths_are_ignored() {
         assert_eq!(
             default_dir_of(&[("STATE_DIRECTORY", ""), ("XDG_STATE_HOME", "xdg"), ("HOME", "/a")]),
             Some("/a/.local/state/matterhost".into())

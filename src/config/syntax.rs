@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_told_and_the_line_is_not() {
+    fn a_syntax_error_has_its_position_but_not_the_line() {
         let broken = "[accounts.a]\ntoken = \"hidden\n";
         assert!(broken.lines().count() == 2 && explained(broken, FileFormat::Toml).contains("line 2"));
         for text in

@@ -194,7 +194,7 @@ fn the_three_formats_say_the_same() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let messages = refused(
         "[servers.main]\nurl = 'chat'\nspeed = 1\n[accounts.a]\nserver = 'x'\n[accounts.b]\ntoken = ''\n\
          [restart]\nmin_backoff = '0s'\nmax_restarts = -1\n[nonsense]\n[delivery]\nqueue = 'many'\n",
@@ -209,7 +209,7 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
-fn without_a_sink_there_is_standard_output_and_a_single_one_need_not_be_named() {
+fn standard_output_is_the_default_and_a_single_sink_need_not_be_named() {
     let dir = Dir::new();
     let sinks = |text: &str| {
         let config = Config::load(&dir.sources(text), None).unwrap();
@@ -230,10 +230,10 @@ fn without_a_sink_there_is_standard_output_and_a_single_one_need_not_be_named() 
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told() {
+fn an_unreadable_file_is_reported() {
     let dir = Dir::new();
     for (name, expected) in [
-        ("none.toml", "it cannot be read (No such file"),
+        ("none.toml", "the file cannot be read (No such file"),
         ("matterhost", "name does not show the format"),
         ("matterhost.ini", "use the ending .toml, .yaml, .yml or .json"),
     ] {
@@ -261,7 +261,7 @@ fn a_variable_with_a_mistake_is_named() {
 }
 
 #[test]
-fn too_few_open_files_are_told() {
+fn a_low_limit_of_open_files_is_reported() {
     let error = Config::load(&Dir::new().sources(GOOD), Some(10)).unwrap_err().to_string();
     assert!(error.contains("1 accounts need") && error.contains("may open 10; raise the limit"), "{error}");
 }
@@ -295,7 +295,7 @@ proptest! {
 }
 
 #[test]
-fn state_is_on_disk_unless_told_otherwise() {
+fn state_is_on_disk_by_default() {
     let dir = Dir::new();
     let state = |more: &str| Config::load(&dir.sources(&format!("{GOOD}{more}")), None).unwrap().state;
     let home = PathBuf::from("/nonexistent/.local/state/matterhost");

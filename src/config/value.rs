@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_reads_what_it_shows() {
+    fn each_kind_reads_the_text_that_it_displays() {
         assert_eq!(text(&true.show()), Some(true));
         assert_eq!(text(&5u32.show()), Some(5u32));
         assert_eq!(text(&0.2f64.show()), Some(0.2f64));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_value_is_refused() {
+    fn values_of_another_kind_are_refused() {
         for bad in ["", "30", "x", "-1s", "2years", "99999999999999999999s"] {
             assert_eq!(text::<Duration>(bad), None, "{bad:?}");
         }

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_that_ends_when_told_leaves_work_and_one_that_died_is_broken() {
+    async fn a_stopped_worker_leaves_its_work_and_a_dead_one_is_broken() {
         let good =
             Worker::start("good", |mut closing| async move { wait_for_close(&mut closing).await }).unwrap();
         assert!(matches!(good.unanswered_outcome(), Outcome::Retry { .. }));

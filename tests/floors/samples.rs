@@ -17,7 +17,7 @@ fn named(root: &str, text: &str) -> Vec<(usize, String)> {
 }
 
 #[test]
-fn an_upward_import_is_told_with_file_and_line() {
+fn an_upward_import_is_reported_with_file_and_line() {
     let policy =
         source("actors/src/policy/supervision/budget.rs", "use std::fmt;\nuse crate::hosting::Supervisor;\n");
     let offence =
@@ -71,7 +71,7 @@ fn comments_strings_and_characters_name_nothing() {
 }
 
 #[test]
-fn what_is_for_tests_may_look_anywhere() {
+fn test_code_may_import_anything() {
     let text = "#[cfg(test)]\nuse crate::{a, b};\n#[cfg(test)]\nmod c {\n    use crate::d;\n    fn e() { { } }\n}\n\
                 #[cfg(test)]\n#[path = \"x\"]\nmod tests;\nuse crate::seen;\n";
     let code = Code::without_tests(text);
@@ -91,7 +91,7 @@ fn super_counts_when_it_reaches_the_top() {
 }
 
 #[test]
-fn left_overs_are_told_and_words_about_them_are_not() {
+fn leftovers_are_found_and_text_about_them_is_not() {
     let text = format!(
         "// {}: later\nfn a() {{ todo!() }}\n#[allow(dead_code)]\nconst B: &str = \"todo!\"; // dbg!\n",
         concat!("FIX", "ME")

@@ -41,7 +41,7 @@ fn every_package_takes_the_lints_of_the_workspace() {
 }
 
 #[test]
-fn what_actix_surprises_with_stays_banned() {
+fn the_traps_of_actix_stay_banned() {
     let clippy = read("clippy.toml");
     let gone = BANNED.into_iter().filter(|path| !clippy.contains(&format!("path = \"{path}\"")));
     let violations: Vec<String> = gone.map(|path| format!("clippy.toml: {path} is allowed")).collect();

@@ -32,7 +32,7 @@ fn entries() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_top_holds_only_what_is_agreed() {
+fn the_top_folder_has_only_the_agreed_entries() {
     let strange = |name: &String| !name.starts_with('.') && !ENTRIES.contains(&name.as_str());
     let violations: Vec<String> = entries().into_iter().filter(strange).collect();
     assert_none(

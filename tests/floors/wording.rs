@@ -177,7 +177,7 @@ fn a_module_name_means_one_thing() {
 }
 
 #[test]
-fn the_rules_see_what_they_must() {
+fn the_rules_find_each_violation() {
     let text = "/// What it is.\n/// So it goes on.\nstruct Book;\n\n/// A list.\n///\n/// Whether it helps.\nfn a() {} // Nobody asks.\n";
     let source = Source { path: "x.rs".into(), text: text.into() };
     assert_eq!(bad_openings(&source), ["x.rs:1: begins with `What`", "x.rs:7: begins with `Whether`"]);

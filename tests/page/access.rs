@@ -26,7 +26,7 @@ async fn assert_only_refusals(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn without_a_token_nobody_logs_in() {
+async fn logging_in_needs_a_token() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=helpdesk]", "ready").await;
@@ -64,7 +64,7 @@ async fn a_token_is_asked_for_kept_in_the_tab_and_forgotten() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_taken_no_more_leads_back_to_the_login() {
+async fn a_token_that_was_revoked_leads_back_to_the_login() {
     let harness = PageHarness::with_tokens();
     let browser = Browser::open(&harness.url).await;
     browser.execute("sessionStorage.setItem('matterhost.token', 'an-old-token-of-the-tests')").await;
@@ -74,7 +74,7 @@ async fn a_token_that_is_taken_no_more_leads_back_to_the_login() {
 }
 
 #[tokio::test]
-async fn a_token_that_may_look_changes_nothing_and_says_so() {
+async fn a_read_token_can_change_nothing_and_the_page_shows_it() {
     let harness = PageHarness::with_tokens();
     let browser = Browser::open(&harness.url).await;
     log_in(&browser, &read_only_token()).await;

@@ -19,7 +19,7 @@ async fn generation(browser: &Browser) -> u64 {
 }
 
 #[tokio::test]
-async fn a_bot_that_is_disabled_is_ill_at_once_and_first_and_well_again_later() {
+async fn a_disabled_bot_is_unhealthy_and_first_at_once_and_recovers() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;
@@ -97,7 +97,7 @@ async fn everything_can_be_done_by_keys() {
 }
 
 #[tokio::test]
-async fn a_restart_of_the_service_is_survived() {
+async fn the_page_survives_a_restart_of_the_service() {
     let mut harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;
@@ -106,7 +106,7 @@ async fn a_restart_of_the_service_is_survived() {
 
     harness.stop_program();
     browser.wait_for_text("#banner", "Not connected").await;
-    browser.wait_for_text("#banner", "last heard").await;
+    browser.wait_for_text("#banner", "last update").await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;
     harness.start_program();
     browser.wait_for("the connection", "return document.getElementById('banner').hidden").await;
@@ -121,7 +121,7 @@ async fn a_restart_of_the_service_is_survived() {
 }
 
 #[tokio::test]
-async fn the_tail_tells_what_happens_and_can_be_held() {
+async fn the_tail_shows_facts_and_can_be_paused() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     browser.wait_for_text("[data-name=oncall]", "ready").await;

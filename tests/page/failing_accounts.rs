@@ -87,7 +87,7 @@ fn create_bot(fixture: &Fixture, name: &str) -> Account {
 }
 
 #[tokio::test]
-async fn each_state_is_told_with_its_reason_the_worst_first() {
+async fn each_state_is_shown_with_its_reason_the_worst_first() {
     let mut accounts = FailingAccounts::start();
     let browser = Browser::open(&accounts.url).await;
     browser.wait_for_text("[data-name=lunch]", "ready").await;

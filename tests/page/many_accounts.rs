@@ -74,7 +74,7 @@ async fn only_the_rows_in_sight_are_in_the_document_and_each_can_be_reached() {
 }
 
 #[tokio::test]
-async fn scrolled_anywhere_the_list_shows_what_belongs_there() {
+async fn the_list_shows_the_right_rows_at_any_scroll_position() {
     let port = free_port();
     let dir = ConfigDir::with(&config(port));
     let _running = RunningProgram::start(dir.matterhost(&["run"]));

@@ -79,7 +79,7 @@ function words({ span, ago, cause, ending: ended, why, summary, standing, isUnhe
   is('thousands', number(1234567), '1,234,567');
   is('another account saw it', ended(ending('deaf', 'deaf: the ping was answered with x', { seen_by_sibling: true, back_after_ms: 412 }), 'helpdesk'),
     'deaf: another account saw helpdesk change; back after 0.4 s');
-  is('nobody saw it', cause(ending('stale', 'stale: update_at moved from 1 to 2', { seen_by_sibling: false }), 'a'),
+  is('no sibling saw it', cause(ending('stale', 'stale: update_at moved from 1 to 2', { seen_by_sibling: false }), 'a'),
     'stale: the account was changed on the server');
   is('a cause that names its reason', cause(ending('dropped', 'dropped: reset by peer'), 'a'), 'dropped: reset by peer');
   is('a cause that does not', cause(ending('server_error', 'status 502'), 'a'), 'server error: status 502');
@@ -93,7 +93,7 @@ function words({ span, ago, cause, ending: ended, why, summary, standing, isUnhe
   is('both stall', summary(account('a', 'stalled', { stalled_by: ['sink', 'store'] }), AT), 'the store cannot be used, and its sink is not accepting events');
   is('the first connection', why(account('a', 'connecting'), AT), 'first connection');
   is('a stop', isUnhealthy(account('a', 'stopped', { last_ending: ending('operator_stop', '') }), AT), false);
-  is('a stop that nobody asked for', isUnhealthy(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);
+  is('a stop without a request', isUnhealthy(account('a', 'stopped', { last_ending: ending('identity_changed', '') }), AT), true);
   is('a state from a later version', standing(account('a', 'odd_one'), AT).word, 'odd one');
   const young = account('a', 'connecting', { server: 'lab', since: before(1000) });
   is('on its way', isUnhealthy(young, AT), false);
@@ -123,7 +123,7 @@ function choices({ choose, count, matches, problems }) {
   is('by name, numbers as numbers', names({ sort: 'name' }), 'b bot-9 bot-10 c d e f');
   is('by server', names({ sort: 'server' }), 'e b bot-9 bot-10 c d f');
   is('by events', names({ sort: 'events' }), 'bot-10 bot-9 b c d e f');
-  is('an order that there is not', names({ sort: 'odd' }), 'e d c b f bot-9 bot-10');
+  is('an unknown order', names({ sort: 'odd' }), 'e d c b f bot-9 bot-10');
   is('one state', names({ states: new Set(['blocked']) }), 'd c');
   is('the unhealthy', names({ states: new Set(['unhealthy']) }), 'e d c b');
   is('every word counts', names({ query: ' REFUSED d ' }), 'd c');
@@ -147,7 +147,7 @@ function stores({ Store }) {
   is('a change', changes.map(({ was, is: now }) => `${was.state} ${now.state}`), ['ready blocked']);
   is('what is left', names(), 'a c');
   store.apply({ snapshot: true, accounts: [account('c', 'ready')] });
-  is('a list that begins anew takes nothing away at once', names(), 'a c');
+  is('a new list removes nothing at once', names(), 'a c');
   is('but then', [store.sweep(), names(), store.sweep()], [true, 'c', false]);
   store.apply({ accounts: [account('c', 'ready', { generation: 2, events: 5 })] });
   const asked = (name, state, more) => [store.refresh(account(name, state, more)).length, store.get(name)?.state];
@@ -164,23 +164,23 @@ function stores({ Store }) {
 
 function sparks({ Spark }) {
   const spark = new Spark(100, NOW);
-  is('nothing heard', [spark.perMinute(NOW), spark.path(NOW)], [0, '']);
+  is('nothing received', [spark.perMinute(NOW), spark.path(NOW)], [0, '']);
   spark.record(107, NOW + 1000);
   spark.record(110, NOW + 6000);
   is('in a minute', spark.perMinute(NOW + 7000), 10);
   is('a line of 48 points', spark.path(NOW + 7000).split('L').length, 48);
   is('after a minute', spark.perMinute(NOW + 68_000), 0);
   spark.record(4, NOW + 69_000);
-  is('a counter that began anew', spark.perMinute(NOW + 69_000), 4);
+  is('a counter that started again', spark.perMinute(NOW + 69_000), 4);
   is('after all the line shows', spark.path(NOW + 600_000), '');
 }
 
 function links({ words: banner }) {
   const state = { heardAt: NOW - 12_000, retryAt: NOW + 3_000, problem: null };
-  is('the banner', banner(state, NOW), 'Not connected: last heard 12 s ago, trying again in 3 s.');
-  is('before anything was heard', banner({ ...state, heardAt: null, retryAt: NOW }, NOW), 'Not connected: never connected, trying again.');
+  is('the banner', banner(state, NOW), 'Not connected: last update 12 s ago, trying again in 3 s.');
+  is('before the first update', banner({ ...state, heardAt: null, retryAt: NOW }, NOW), 'Not connected: never connected, trying again.');
   const problem = { status: 429, message: 'too many streams are open' };
-  is('with what it said', banner({ ...state, problem }, NOW), 'Not connected (too many streams are open): last heard 12 s ago, trying again in 3 s.');
+  is('with what it said', banner({ ...state, problem }, NOW), 'Not connected (too many streams are open): last update 12 s ago, trying again in 3 s.');
 }
 
 function notices({ sentence }) {

@@ -7,7 +7,7 @@ use crate::{browser::Browser, harness::PageHarness};
 const SCRIPT: &str = include_str!("scripts.js");
 
 #[tokio::test]
-async fn the_parts_without_a_document_do_what_they_say() {
+async fn the_modules_without_a_document_work() {
     let harness = PageHarness::start();
     let browser = Browser::open(&harness.url).await;
     let result = browser.execute_async(SCRIPT, Vec::new()).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::program::{ConfigDir, Fixture, text};
 
 #[test]
-fn a_good_server_and_token_are_told_at_a_glance() {
+fn a_good_server_and_token_are_confirmed_at_a_glance() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     let output = dir.matterhost(&["check"]).output().unwrap();
@@ -37,7 +37,7 @@ fn json_says_the_same() {
 }
 
 #[test]
-fn each_failure_is_told_with_a_remedy() {
+fn each_failure_is_reported_with_a_remedy() {
     let fixture = Fixture::new();
     let bad = "[accounts.wrong]\ntoken = \"abcdefghijklmnopqrstuvwxyz\"\nserver = \"main\"\n";
     let gone =
@@ -76,7 +76,7 @@ fn a_socket_without_hello_is_found() {
 }
 
 #[test]
-fn something_else_than_mattermost_is_told_as_such() {
+fn a_server_that_is_not_mattermost_is_reported() {
     let fixture = Fixture::new();
     fixture.simulator.inject(Fault::new(FaultKind::Html));
     let (code, report) = json(&ConfigDir::with(&fixture.config()));

@@ -24,7 +24,7 @@ fn the_version_is_the_packages() {
 }
 
 #[test]
-fn what_is_no_command_ends_with_2() {
+fn an_unknown_command_exits_with_2() {
     for args in [&[][..], &["rnu"], &["run", "--confg", "x"], &["config"], &["run", "--log-format", "xml"]] {
         let output = output(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
@@ -42,7 +42,7 @@ fn each_shell_has_completions() {
 }
 
 #[test]
-fn a_reader_that_has_heard_enough_is_no_failure() {
+fn a_reader_that_closes_early_is_no_failure() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = matterhost(&["completions", "bash"]).stdout(writer).status().unwrap();

@@ -10,7 +10,7 @@ const GOOD: &str =
     "[servers.main]\nurl = 'http://127.0.0.1:1'\n[accounts.a]\ntoken = 'mustnotshow7dqm4q6zj3h5s9e'\n";
 
 #[test]
-fn all_that_is_wrong_is_said_and_the_code_is_78() {
+fn all_problems_are_reported_and_the_exit_code_is_78() {
     let cases: [(&str, &[&str]); 6] = [
         ("", &["servers: there is no server", "accounts: there is no account"]),
         ("[server.x]\nurl = 'a'\n", &["server: there is no such section; did you mean servers?"]),
@@ -56,7 +56,7 @@ fn all_that_is_wrong_is_said_and_the_code_is_78() {
 }
 
 #[test]
-fn without_a_configuration_the_way_to_one_is_told() {
+fn without_a_configuration_the_error_shows_how_to_create_one() {
     let empty = tempfile::tempdir().unwrap();
     let output = crate::program::matterhost(&["run"]).current_dir(empty.path()).output().unwrap();
     let stderr = text(&output.stderr);
@@ -68,7 +68,7 @@ fn without_a_configuration_the_way_to_one_is_told() {
 }
 
 #[test]
-fn the_flag_goes_before_the_variable_and_both_before_the_file_that_lies_here() {
+fn the_flag_overrides_the_variable_and_both_override_the_file_in_the_folder() {
     let dir = ConfigDir::with("");
     let stderr_of = |args: &[&str], variable: Option<&str>| {
         let mut program = dir.matterhost(args);
@@ -95,7 +95,7 @@ fn the_example_needs_nothing_but_its_token() {
 }
 
 #[test]
-fn too_few_open_files_are_told_with_the_number_needed() {
+fn a_low_limit_of_open_files_is_reported_with_the_number_needed() {
     let dir = ConfigDir::with(GOOD);
     let shell = format!("ulimit -n 20; exec {} check", env!("CARGO_BIN_EXE_matterhost"));
     let mut command = std::process::Command::new("/bin/sh");

@@ -3,7 +3,7 @@
 use crate::program::{output, text};
 
 #[test]
-fn the_demo_brings_a_disabled_bot_back_and_says_who_heard_what() {
+fn the_demo_brings_a_disabled_bot_back_and_counts_the_events() {
     let output = output(&["demo", "--seconds", "8"]);
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}");

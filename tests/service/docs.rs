@@ -1,6 +1,6 @@
 //! The pages of `docs` match the program.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use clap::{Command, CommandFactory as _};
 use matterhost::{
@@ -132,6 +132,29 @@ fn the_page_for_operators_has_each_state_and_each_ending_and_no_other() {
     assert_eq!(first_cells(&page, "Endings"), labels_of_endings());
 }
 
+/// Returns the paths in the code spans of a table row. `a/{b,c}/` stands for two paths.
+fn paths(row: &str) -> Vec<String> {
+    let spans = row.split('`').skip(1).step_by(2);
+    let paths = spans.filter(|span| span.contains('/'));
+    let expand = |path: &str| match path.split_once('{') {
+        Some((folder, rest)) => {
+            let (names, rest) = rest.split_once('}').unwrap();
+            names.split(',').map(|name| format!("{folder}{name}{rest}")).collect()
+        }
+        None => vec![path.to_owned()],
+    };
+    paths.flat_map(expand).collect()
+}
+
+#[test]
+fn every_path_in_the_tables_of_the_architecture_page_exists() {
+    let page = page("ARCHITECTURE.md");
+    let paths: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).flat_map(paths).collect();
+    assert!(paths.len() > 30, "{paths:?}");
+    let missing: Vec<_> = paths.iter().filter(|path| !Path::new(path).exists()).collect();
+    assert!(missing.is_empty(), "docs/ARCHITECTURE.md names these paths, which do not exist: {missing:?}");
+}
+
 /// Returns the anchor of a heading in rendered pages.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -139,7 +162,7 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn the_page_for_operators_leads_to_places_that_there_are() {
+fn every_link_within_the_page_for_operators_has_its_heading() {
     let page = page("OPERATIONS.md");
     let headings = page.lines().filter(|line| line.starts_with("##"));
     let anchors: BTreeSet<_> = headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect();

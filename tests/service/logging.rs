@@ -48,7 +48,7 @@ fn the_journal_gets_priorities_and_neither_times_nor_colours() {
 }
 
 #[test]
-fn what_is_not_the_journal_gets_times_and_no_priorities() {
+fn other_outputs_than_the_journal_get_times_and_no_priorities() {
     // A child process of a service inherits the variable, but may write to another stream.
     for journal in [None, Some("8:1")] {
         let lines = lines_until_ready(|command, _| {

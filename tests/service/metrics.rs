@@ -106,7 +106,7 @@ fn open_metrics_has_units_and_an_end() {
 }
 
 #[test]
-fn what_an_account_had_goes_with_it_and_what_its_server_had_stays() {
+fn a_removed_account_loses_its_series_and_its_server_keeps_them() {
     for per_account in [true, false] {
         let metrics = Metrics::new(per_account);
         let (gone, stays) = (account("gone", 1), account("stays", 5));
@@ -126,7 +126,7 @@ fn what_an_account_had_goes_with_it_and_what_its_server_had_stays() {
 }
 
 #[test]
-fn an_account_that_is_added_is_counted_before_anybody_sees_it() {
+fn an_added_account_is_counted_before_it_is_visible() {
     let metrics = Metrics::new(true);
     let (name, server) = (AccountName::new("new").unwrap(), ServerName::new("main").unwrap());
     let meter = metrics.event_meter(&name, &server);
@@ -139,7 +139,7 @@ fn an_account_that_is_added_is_counted_before_anybody_sees_it() {
 }
 
 #[tokio::test]
-async fn what_came_too_fast_is_counted_as_missed() {
+async fn observations_missed_by_the_metrics_are_counted() {
     let metrics = Metrics::new(true);
     let (sender, receiver) = tokio::sync::broadcast::channel(2);
     for _ in 0..5 {
@@ -153,7 +153,7 @@ async fn what_came_too_fast_is_counted_as_missed() {
 }
 
 #[test]
-fn a_scraper_gets_what_the_program_has_counted() {
+fn a_scraper_gets_the_programs_counters() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&format!("{}[admin]\nbind = \"127.0.0.1:0\"\n", fixture.config()));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));

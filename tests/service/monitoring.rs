@@ -82,7 +82,7 @@ fn dashboard() -> (Value, Families) {
 }
 
 #[test]
-fn the_dashboard_asks_for_metrics_that_there_are_and_leaves_none_out() {
+fn the_dashboard_shows_every_metric_and_no_unknown_one() {
     let (dashboard, known) = dashboard();
     let mut queries = Vec::new();
     all_of(&dashboard, "expr", &mut queries);

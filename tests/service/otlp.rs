@@ -112,7 +112,7 @@ fn the_standard_variable_names_a_collector_as_well() {
 }
 
 #[test]
-fn a_collector_that_fails_is_told_once_and_the_bots_go_on() {
+fn a_failing_collector_is_reported_once_and_the_bots_continue() {
     let (fixture, collector) = (Fixture::new(), Collector::answering("503 Service Unavailable"));
     let dir = ConfigDir::with(&format!("{}otlp_endpoint = \"{}\"\n", fixture.config(), collector.url));
     let mut running = RunningProgram::ready(&fixture, &dir);

@@ -9,7 +9,7 @@ use self::fixture::{BotConfig, MultiBotFixture, await_post, file, log_until, mes
 use crate::program::{ConfigDir, RunningProgram};
 
 #[test]
-fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
+fn a_hangup_applies_changes_and_keeps_other_connections() {
     let fixture = MultiBotFixture::with(&["anna", "bert", "carl", "dora"], 1);
     let (dir, mut plan) = (ConfigDir::with(""), fixture.plan());
     let dora = plan.bots.remove("dora").unwrap();
@@ -49,7 +49,7 @@ fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
 }
 
 #[test]
-fn what_cannot_be_used_changes_nothing_and_is_told_at_once() {
+fn an_invalid_configuration_changes_nothing_and_is_reported_at_once() {
     let fixture = MultiBotFixture::with(&["anna", "bert"], 1);
     let (dir, plan) = (ConfigDir::with(""), fixture.plan());
     let mut running = plan.start(&dir);
@@ -142,7 +142,7 @@ fn a_child_is_replaced_when_it_has_answered_and_no_child_is_left() {
     assert_eq!(fixture.sockets("anna"), (1, 1));
 }
 
-/// Takes its time for what is slow.
+/// A handler that answers slow events late.
 const HANDLER: &str = r#"
 import json, sys, time
 out = open(sys.argv[1], "a", buffering=1)

@@ -49,7 +49,7 @@ impl Host {
 }
 
 #[test]
-fn status_shows_each_account_with_why_and_the_ill_ones_first() {
+fn status_shows_each_account_with_its_reason_unhealthy_ones_first() {
     let mut host = Host::new();
     let stdout = host.run(&["status"]);
     assert!(
@@ -66,7 +66,7 @@ fn status_shows_each_account_with_why_and_the_ill_ones_first() {
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_no_matter() {
+fn a_variable_that_is_no_text_is_ignored() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
     let host = Host::new();
     let mut command = host.command(&["status"]);
@@ -83,7 +83,7 @@ fn status_of_one_account_shows_everything() {
     for part in [
         "helpdesk on main",
         "ready for",
-        "2 (1 restarts)",
+        "2 (restarts: 1)",
         "0 unacknowledged",
         "operator restart; back after",
     ] {
@@ -128,7 +128,7 @@ fn of_several_names_each_is_tried() {
 }
 
 #[test]
-fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
+fn tail_shows_facts_and_reconnects_to_a_restarted_host() {
     let host = Host::new();
     let mut tail = RunningProgram::start(host.command(&["tail", "helpdesk", "--level", "debug", "--json"]));
     tail.log.wait_for_line("following");
@@ -144,7 +144,7 @@ fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
 }
 
 #[test]
-fn what_is_logged_is_shown_and_changed() {
+fn the_log_level_is_shown_and_changed() {
     let mut host = Host::new();
     assert_eq!(host.run(&["logs", "level"]), "info\n");
     assert_eq!(host.run(&["logs", "level", "matterhost=debug,info"]), "matterhost=debug,info\n");
@@ -174,7 +174,7 @@ fn health_is_an_exit_code() {
 }
 
 #[test]
-fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
+fn errors_have_a_remedy_and_show_no_token() {
     let host = Host::new();
     let wrong = host.dir.write("wrong.token", "wrong-0123456789abcdef");
     let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
@@ -226,7 +226,7 @@ fn the_token_of_the_configuration_is_for_its_own_address() {
 }
 
 #[test]
-fn a_reload_says_what_it_changed_and_check_says_it_beforehand() {
+fn reload_lists_its_changes_and_check_lists_them_beforehand() {
     let mut host = Host::new();
     assert_eq!(host.run(&["check", "--diff"]), "nothing has changed\n");
     let config = std::fs::read_to_string(host.dir.path().join("matterhost.toml")).unwrap();

@@ -30,7 +30,7 @@ fn a_post_comes_as_a_cloud_event() {
 }
 
 #[test]
-fn both_signals_hand_over_and_end_with_0() {
+fn both_signals_deliver_the_remaining_events_and_exit_with_0() {
     for signal in ["TERM", "INT"] {
         let fixture = Fixture::new();
         let dir = ConfigDir::with(&fixture.config());
@@ -108,7 +108,7 @@ fn an_output_that_cannot_be_written_ends_the_host_with_1() {
 }
 
 #[test]
-fn a_disabled_and_enabled_bot_hears_again() {
+fn a_disabled_and_enabled_bot_receives_events_again() {
     let fixture = Fixture::new();
     let config = fixture.config() + "[health]\nping_interval = \"1s\"\n[restart]\nmin_backoff = \"10ms\"\n";
     let dir = ConfigDir::with(&config);
@@ -134,7 +134,7 @@ fn a_server_that_is_away_at_first_is_waited_for() {
 }
 
 #[test]
-fn the_log_is_for_people_unless_told_otherwise() {
+fn the_log_is_plain_text_by_default() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config().replace("\"json\"", "\"pretty\""));
     let mut command = dir.matterhost(&["run", "--log-level", "debug"]);

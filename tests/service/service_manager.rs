@@ -71,7 +71,7 @@ impl Manager {
 }
 
 #[test]
-fn systemd_hears_of_the_beginning_the_life_and_the_end() {
+fn systemd_is_notified_of_start_watchdog_and_stop() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     let (manager, running) = Manager::of(&dir, &["run"]);
@@ -91,7 +91,7 @@ fn systemd_hears_of_the_beginning_the_life_and_the_end() {
 }
 
 #[test]
-fn a_server_that_is_down_does_not_keep_the_host_from_having_begun() {
+fn the_host_reports_ready_while_a_server_is_down() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config().replace(fixture.simulator.url(), "http://127.0.0.1:1"));
     let (manager, _running) = Manager::of(&dir, &["run"]);
@@ -99,7 +99,7 @@ fn a_server_that_is_down_does_not_keep_the_host_from_having_begun() {
 }
 
 #[test]
-fn a_configuration_that_is_refused_is_no_beginning() {
+fn a_refused_configuration_never_reports_ready() {
     let dir = ConfigDir::with("[servers.main]\nurl = \"http://127.0.0.1:1\"\n");
     let (manager, running) = Manager::of(&dir, &["run"]);
     assert_eq!(running.wait_for_exit().0.code(), Some(78));
@@ -108,7 +108,7 @@ fn a_configuration_that_is_refused_is_no_beginning() {
 }
 
 #[test]
-fn a_manager_that_is_gone_ends_nothing() {
+fn a_missing_service_manager_ends_nothing() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     let mut command = dir.matterhost(&["run"]);
@@ -173,7 +173,7 @@ fn the_watchdog_is_fed_only_while_the_supervisor_answers() {
 }
 
 #[test]
-fn a_reload_is_told_with_its_time() {
+fn a_reload_is_reported_with_its_time() {
     let (manager, mut notifications) = manager();
     manager.reloading();
     manager.ready();

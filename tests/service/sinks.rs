@@ -72,7 +72,7 @@ fn path_of(page: &str) -> PathBuf {
 }
 
 #[test]
-fn the_handlers_of_the_page_hear_signed_events() {
+fn the_handlers_of_the_page_receive_signed_events() {
     for mut handler in [Handler::python(0, SECRET), Handler::rust(SECRET)] {
         let fixture = Fixture::new();
         let dir = ConfigDir::with(&(fixture.config() + &handler.sink()));
@@ -88,7 +88,7 @@ fn the_handlers_of_the_page_hear_signed_events() {
 }
 
 #[test]
-fn what_a_handler_refuses_is_shown_and_tried_again() {
+fn events_refused_by_a_handler_are_listed_and_retried() {
     for handler in [Handler::python(0, OTHER), Handler::rust(OTHER)] {
         let fixture = Fixture::new();
         let config = fixture.config() + &handler.sink() + "reject_on = [401]\n";
@@ -197,7 +197,7 @@ fn a_handler_that_is_away_at_first_gets_everything_in_order() {
 }
 
 #[test]
-fn a_host_whose_handler_takes_nothing_ends_all_the_same() {
+fn a_host_with_a_stuck_handler_still_exits() {
     let fixture = Fixture::new();
     let config = fixture.config() + &sink(1) + "[host]\nshutdown_deadline = \"500ms\"\n";
     let dir = ConfigDir::with(&config);
@@ -231,7 +231,7 @@ fn the_shutdown_deadline_covers_a_child_that_ignores_the_end() {
 }
 
 #[test]
-fn each_sink_of_an_account_gets_what_it_asks_for() {
+fn each_sink_of_an_account_gets_the_events_of_its_filter() {
     let fixture = Fixture::new();
     let sinks = "[sinks.output]\ntype = \"stdout\"\n\
                  [sinks.mine]\ntype = \"file\"\npath = \"mine.jsonl\"\nmentions_only = true\n\
@@ -276,7 +276,7 @@ fn is_running(dir: &Path, argument: &str) -> bool {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_child_hears_events_and_goes_with_the_host() {
+fn a_child_receives_events_and_exits_with_the_host() {
     for signals in [1, 2] {
         let fixture = Fixture::new();
         let (dir, mut running) = with_child(&fixture);
@@ -298,7 +298,7 @@ fn a_child_hears_events_and_goes_with_the_host() {
 }
 
 #[test]
-fn a_sink_that_cannot_begin_is_told_with_its_name() {
+fn a_sink_that_cannot_start_is_reported_with_its_name() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(
         &(fixture.config() + "[sinks.x]\ntype = \"file\"\npath = \"no/such/events.jsonl\"\n"),

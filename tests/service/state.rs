@@ -11,7 +11,7 @@ fn file(dir: &ConfigDir) -> PathBuf {
 }
 
 #[test]
-fn a_second_host_is_refused_and_others_are_told_that_one_runs() {
+fn a_second_host_is_refused_and_commands_report_the_running_one() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     let running = RunningProgram::ready(&fixture, &dir);
@@ -38,7 +38,7 @@ fn a_second_host_is_refused_and_others_are_told_that_one_runs() {
 }
 
 #[test]
-fn a_damaged_file_is_told_and_left_as_it_is() {
+fn a_damaged_file_is_reported_and_left_unchanged() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     fs::create_dir_all(file(&dir).parent().unwrap()).unwrap();
@@ -63,7 +63,7 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
 }
 
 #[test]
-fn nothing_is_made_by_a_check() {
+fn a_check_creates_nothing() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     let check = dir.matterhost(&["check", "--json"]).output().unwrap();
@@ -73,7 +73,7 @@ fn nothing_is_made_by_a_check() {
 }
 
 #[test]
-fn without_a_place_for_it_the_way_to_one_is_told() {
+fn without_a_state_directory_the_error_has_a_remedy() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     let mut homeless = dir.matterhost(&["run"]);
@@ -84,7 +84,7 @@ fn without_a_place_for_it_the_way_to_one_is_told() {
 }
 
 #[test]
-fn what_is_kept_is_listed_and_forgotten() {
+fn stored_state_is_listed_and_deleted() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
     let none = dir.matterhost(&["state", "list"]).output().unwrap();
@@ -107,7 +107,7 @@ fn what_is_kept_is_listed_and_forgotten() {
 }
 
 #[test]
-fn what_was_posted_between_two_runs_comes_with_the_next() {
+fn posts_made_between_two_runs_come_with_the_next() {
     for (signal, code) in [("TERM", Some(0)), ("KILL", None)] {
         let fixture = Fixture::new();
         let dir = ConfigDir::with(&fixture.config());

@@ -26,11 +26,11 @@ impl ConnectProxy {
     fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, asked) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
-        let heard = Arc::clone(&asked);
+        let log = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let heard = Arc::clone(&heard);
-                thread::spawn(move || lead(&stream, target, &heard));
+                let log = Arc::clone(&log);
+                thread::spawn(move || lead(&stream, target, &log));
             }
         });
         Self { address, asked }
@@ -113,7 +113,7 @@ fn handle(stream: StreamOwned<ServerConnection, TcpStream>, given: &mpsc::Sender
     stream.flush()
 }
 
-/// A configuration whose server has a name that nobody but the proxy knows.
+/// A configuration whose server has a name that only the proxy knows.
 fn config_behind(fixture: &Fixture) -> String {
     fixture.config().replace(fixture.simulator.url(), "http://chat.inner.invalid:8065")
 }
@@ -141,7 +141,7 @@ fn a_proxy_of_the_environment_leads_rest_sockets_and_webhooks() {
 }
 
 #[test]
-fn check_shows_by_which_way_it_went() {
+fn check_shows_the_route_to_each_server() {
     let fixture = Fixture::new();
     let proxy = ConnectProxy::start(fixture.simulator.address());
     let way = |config: &str, environment: &[(&str, &str)]| {

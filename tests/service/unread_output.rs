@@ -1,4 +1,4 @@
-//! Standard output and standard error as pipes that nobody reads, such as those of a paused pager or a stuck log driver.
+//! Standard output and standard error as pipes that are not read, such as those of a paused pager or a stuck log driver.
 
 #![expect(clippy::print_stdout, reason = "tests print the numbers that they measured")]
 
@@ -74,8 +74,8 @@ impl Unread {
         Self { child, fixture, dir, pipes, api: Api { address, token: None } }
     }
 
-    /// Posts, and waits until the account has heard it.
-    fn hear(&self, words: &str) {
+    /// Posts, and waits until the account has received the post.
+    fn post_and_wait(&self, words: &str) {
         self.fixture.post(words);
         let file = self.dir.path().join("events.jsonl");
         wait_until(words, || fs::read_to_string(&file).is_ok_and(|text| text.contains(words)));
@@ -87,14 +87,14 @@ impl Unread {
         assert!(self.fixture.simulator.wait_for(opened, DEADLINE), "socket {number} is not opened");
     }
 
-    /// Checks what must go on when nobody reads, then ends the program.
+    /// Checks that accounts and API work although the output is not read, then ends the program.
     fn verify(mut self) {
         self.wait_for_socket(1);
         self.api.await_state("helpdesk", "ready");
-        self.hear("before the cut");
+        self.post_and_wait("before the cut");
         self.fixture.simulator.drop_all_sockets();
         self.wait_for_socket(2);
-        self.hear("after the cut");
+        self.post_and_wait("after the cut");
         self.api.await_state("helpdesk", "ready");
         assert_eq!(self.api.get("/livez").status, 200);
         let start = Instant::now();
@@ -127,7 +127,7 @@ fn config(fixture: &Fixture, address: SocketAddr) -> String {
     fixture.config().replace("[accounts.helpdesk]\n", account) + &second + sinks + &host
 }
 
-/// Returns an address at which nobody listens.
+/// Returns an unused address.
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -141,16 +141,16 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
-fn accounts_start_hear_and_come_back_although_nobody_has_ever_read_the_output() {
+fn accounts_start_receive_and_reconnect_although_the_output_is_never_read() {
     Unread::start(Fixture::new(), true).verify();
 }
 
 #[test]
-fn accounts_go_on_when_the_output_is_not_read_any_more() {
+fn accounts_continue_when_the_output_is_no_longer_read() {
     let program = Unread::start(Fixture::new(), false);
     program.wait_for_socket(1);
     program.api.await_state("helpdesk", "ready");
-    program.hear("while there is room");
+    program.post_and_wait("while there is room");
     program.pipes.iter().for_each(UnreadPipe::fill);
     program.verify();
 }

@@ -34,7 +34,7 @@ fn a_store_that_is_dropped_instead_of_closed_is_found_whole() {
 }
 
 #[test]
-fn what_is_kept_is_listed_and_forgotten_alone() {
+fn stored_state_is_listed_and_deleted_per_account() {
     let store_dir = StoreDir::new();
     let store = store_dir.open().unwrap();
     assert!(list(store_dir.dir()).is_err_and(|error| error.kind == DiskErrorKind::InUse));

@@ -60,7 +60,7 @@ pub(crate) fn full(dir: &Path) {
 }
 
 #[test]
-fn a_disk_too_full_to_begin_is_told() {
+fn a_disk_too_full_to_start_is_reported() {
     plays("32k", "too-small");
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn too_small(dir: &Path) {
 }
 
 #[test]
-fn a_read_only_disk_is_told() {
+fn a_read_only_disk_is_reported() {
     plays("1m", "read-only");
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn read_only(dir: &Path) {
 }
 
 #[test]
-fn what_is_no_directory_is_told() {
+fn a_path_that_is_not_a_directory_is_reported() {
     let store_dir = StoreDir::new();
     let file = store_dir.dir().join("a-file");
     fs::write(&file, "").unwrap();
@@ -113,7 +113,7 @@ fn what_is_no_directory_is_told() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_made_for_its_owner_alone() {
+fn a_missing_directory_is_created_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let store_dir = StoreDir::new();
     let dir = store_dir.dir().join("state/matterhost");

@@ -114,7 +114,7 @@ fn a_kill_while_the_file_is_made_leaves_none_half_made() {
 }
 
 #[test]
-fn what_a_kill_leaves_beside_the_file_is_in_nobodys_way() {
+fn files_left_by_a_kill_are_harmless() {
     let store_dir = StoreDir::new();
     fs::write(store_dir.dir().join("cursors.redb1a2b3c.new"), "half a store").unwrap();
     let store = store_dir.open().unwrap();

@@ -130,7 +130,7 @@ impl Event {
 
 impl EventBody {
     /// Returns the id of a `post_edited` event that is not an edit of the text, such as a pin: the post's last edit
-    /// time does not tell two of them apart, its update time does.
+    /// time does not distinguish two of them, its update time does.
     fn updated_post_id(&self) -> Option<String> {
         if &*self.event != "post_edited" {
             return None;

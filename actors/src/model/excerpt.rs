@@ -21,7 +21,7 @@ const MAX_READ_CHARS: usize = MAX_EXCERPT_CHARS + secrets::MAX_SECRET_BYTES;
 pub struct Excerpt(Arc<str>);
 
 impl Excerpt {
-    /// Creates the excerpt of what a value displays. Not more of it is formatted than needed.
+    /// Creates the excerpt of a value's display text. No more of it is formatted than needed.
     pub fn of(text: &(impl fmt::Display + ?Sized)) -> Self {
         let mut read = BoundedText { text: String::new(), left: MAX_READ_CHARS };
         // An error means that the limit was reached.
@@ -44,12 +44,12 @@ impl Excerpt {
     }
 }
 
-/// Replaces what a terminal would take for a command in a text of several lines. Nothing is cut.
+/// Replaces terminal control sequences in a text of several lines. Nothing is cut.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '\n' { c } else { replace(c) }).collect()
 }
 
-/// A writer that keeps the beginning of what is written.
+/// A writer that keeps the beginning of a text.
 struct BoundedText {
     text: String,
     left: usize,
@@ -80,7 +80,7 @@ fn cut(text: &str, chars: usize) -> String {
     kept.chain((chars > 0).then_some('…')).collect()
 }
 
-/// Replaces a character that a terminal, a log or a page would not show as what it is.
+/// Replaces a character that a terminal, a log or a page would not show as itself.
 fn replace(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' | '\u{0b}' | '\u{0c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
@@ -143,7 +143,7 @@ mod tests {
     use crate::model::Token;
 
     #[test]
-    fn escapes_and_what_turns_or_splits_a_line_are_replaced() {
+    fn escapes_and_characters_that_turn_or_split_a_line_are_replaced() {
         for (text, shown) in [
             ("so", "so"),
             (" so\r\n", "so"),

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_can_hold_is_refused() {
+    fn text_that_no_header_can_hold_is_refused() {
         let cases = [
             ("", TokenError::Empty),
             (" \n", TokenError::Empty),

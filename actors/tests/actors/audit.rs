@@ -1,4 +1,4 @@
-//! The audit: what nothing else notices, and what it must not mistake for that.
+//! The audit finds losses that no other check notices, and raises no false alarms.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A bot in one channel that has heard one post.
+/// Makes a bot ready in one channel, with one post received.
 async fn listening(harness: &mut Harness) {
     harness.fake.add_channel("c", &["bot"]);
     harness.ready("bot").await;
@@ -26,7 +26,7 @@ async fn listening(harness: &mut Harness) {
     harness.sink.wait_for_posts(1).await;
 }
 
-/// A post that the bot hears live.
+/// Makes a post that the bot receives live.
 fn say(harness: &Harness, create_at: i64) -> String {
     let id = harness.fake.post("c", create_at).to_string();
     harness.fake.server_socket("bot").post_at("c", &id, create_at.unsigned_abs());
@@ -42,7 +42,7 @@ fn a_post_that_the_server_never_sent_is_found_and_fetched() {
         assert_eq!(reason, CloseReason::AuditHole { channel: "c".into(), post: lost.clone() });
         assert!(!charged);
         let (_, resume) = harness.wait_until_scheduled("bot").await;
-        assert!(!resume, "what the old connection lost it would lose again");
+        assert!(!resume, "a resumed connection would lose the same events again");
         harness.sink.wait_for_posts(2).await;
         assert_eq!(harness.sink.posts()[1].id, lost);
     });
@@ -57,7 +57,7 @@ fn events_that_are_dropped_while_ping_and_sequence_are_right_are_found_over_sock
             ..AuditSettings::default()
         };
         let catch_up = CatchUpSettings { overlap: Duration::from_millis(300), ..CatchUpSettings::default() };
-        // Nobody is to be silent here, however busy the machine is.
+        // No bot may count as silent here, however busy the machine is.
         let ping_limits = PingSettings { interval: SECOND, timeout: 20 * SECOND, ..PingSettings::default() };
         let health = HealthSettings { ping_limits, ..fast_settings().health };
         let settings = HostSettings { audit, catch_up, health, ..fast_settings() };
@@ -74,7 +74,7 @@ fn events_that_are_dropped_while_ping_and_sequence_are_right_are_found_over_sock
 }
 
 #[test]
-fn a_channel_that_the_account_was_put_in_unheard_is_found() {
+fn a_channel_joined_without_an_event_is_found() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         listening(harness).await;
         harness.fake.add_channel("new", &["bot"]);
@@ -158,7 +158,7 @@ fn an_audit_that_fails_is_counted_and_cuts_nothing() {
 }
 
 #[test]
-fn it_can_be_turned_off() {
+fn the_audit_can_be_turned_off() {
     let audit = AuditSettings { enabled: false, ..AuditSettings::default() };
     run_paused(HostSettings { audit, ..settings() }, unlimited_rate(), async |harness| {
         listening(harness).await;

@@ -147,7 +147,7 @@ fn slow_handlers_are_bounded_and_pings_are_answered_meanwhile() {
 }
 
 #[test]
-fn an_answer_that_may_succeed_later_brings_the_event_again_and_one_that_will_not_passes_it_over() {
+fn a_temporary_failure_to_reply_repeats_the_event_and_a_permanent_one_skips_it() {
     with_a_bot(settings(), async |harness, bot| {
         // The failures last longer than a reply's deadline.
         harness.fake.script_post_replies((0..20).map(|_| PostReply::Fail(RestErrorKind::Server(500))));
@@ -198,7 +198,7 @@ fn an_event_that_comes_again_after_a_fault_is_answered_once() {
 }
 
 #[test]
-fn a_stopped_account_keeps_what_its_bot_could_not_answer() {
+fn a_stopped_account_keeps_unanswered_events() {
     with_a_bot(settings(), async |harness, bot| {
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::RateLimited {
             retry_after: Some(9 * SECOND),

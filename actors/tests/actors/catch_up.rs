@@ -19,7 +19,7 @@ fn is_post(taken: &ReceivedChange) -> bool {
     matches!(taken.change, Change::Posted(_))
 }
 
-/// The ids of what the bot heard, in order: a post's own, `edited` or `deleted` before others.
+/// The ids of the received changes, in order; an edit's begins with `edited`, a deletion's with `deleted`.
 pub(crate) fn received_summary(harness: &SimulatorHarness) -> Vec<String> {
     let tell = |taken: ReceivedChange| match taken.change {
         Change::Posted(post) => post.id.to_string(),
@@ -70,12 +70,12 @@ fn posts_made_while_a_bot_is_disabled_come_when_it_is_enabled() {
             .await;
         let live = harness.post("live");
         harness.host.sink.wait_for_posts(302).await;
-        let heard = harness.host.sink.posts();
-        let recovered = &heard[1..301];
+        let received = harness.host.sink.posts();
+        let recovered = &received[1..301];
         assert_eq!(recovered.iter().map(|post| post.id.clone()).collect::<BTreeSet<_>>(), missed);
         assert!(recovered.is_sorted_by_key(|post| (post.create_at, post.id.clone())));
         assert!(recovered.iter().all(|post| post.recovered));
-        assert_eq!((heard[301].id.clone(), heard[301].recovered), (live, false));
+        assert_eq!((received[301].id.clone(), received[301].recovered), (live, false));
         assert_eq!(harness.host.snapshot("bot").await.recovered, 300);
     });
 }
@@ -90,8 +90,8 @@ fn ten_thousand_posts_of_one_channel_come_in_order_with_a_request_for_each_two_h
         let before = harness.simulator.counters().requests_to("GET /channels/{channel_id}/posts");
         harness.while_disabled(|harness| (0..10_000).for_each(|_| drop(harness.post("m")))).await;
         harness.host.sink.wait_for_posts(10_002).await;
-        let heard = harness.host.sink.posts().split_off(2);
-        let times: Vec<_> = heard.into_iter().map(|post| (post.create_at, post.id)).collect();
+        let received = harness.host.sink.posts().split_off(2);
+        let times: Vec<_> = received.into_iter().map(|post| (post.create_at, post.id)).collect();
         assert!(times.len() == 10_000 && times.is_sorted(), "by create_at and id");
         let asked = harness.simulator.counters().requests_to("GET /channels/{channel_id}/posts") - before;
         assert!((52..=55).contains(&asked), "{asked} requests: the pages, how far it is, and edits since");
@@ -115,9 +115,9 @@ fn edits_and_deletions_come_after_the_posts_and_each_once() {
             })
             .await;
         harness.host.sink.wait_for_changes(3, |taken| !is_post(taken)).await;
-        let heard = received_summary(&harness);
-        assert_eq!(heard[3], new.to_string());
-        let changes: BTreeSet<&str> = heard[4..].iter().map(String::as_str).collect();
+        let received = received_summary(&harness);
+        assert_eq!(received[3], new.to_string());
+        let changes: BTreeSet<&str> = received[4..].iter().map(String::as_str).collect();
         let wanted = [format!("edited {edited}"), format!("deleted {deleted}"), format!("deleted {both}")];
         assert_eq!(changes, wanted.iter().map(String::as_str).collect(), "fact 25: history is no deletion");
 
@@ -169,7 +169,7 @@ fn more_posts_of_one_millisecond_than_a_page_holds_all_come() {
 }
 
 #[test]
-fn a_list_that_lags_is_made_up_for_at_the_next_look() {
+fn a_lagging_list_is_corrected_by_the_next_one() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         harness.post_and_wait(1).await;
@@ -205,7 +205,7 @@ fn a_gap_on_a_live_socket_is_filled_without_ending_it() {
 }
 
 #[test]
-fn the_newest_posts_come_where_there_are_more_than_are_wanted_and_that_is_told() {
+fn beyond_the_limit_only_the_newest_posts_come_and_this_is_reported() {
     let few = CatchUpSettings { max_posts_per_channel: 40, ..CatchUpSettings::default() };
     run(async || {
         let mut harness =
@@ -220,15 +220,15 @@ fn the_newest_posts_come_where_there_are_more_than_are_wanted_and_that_is_told()
             .await;
         harness.host.sink.wait_for_changes(1, |taken| taken.id.as_str() == missed[299]).await;
         assert_eq!(received_summary(&harness)[2..], missed[260..]);
-        let told = |fact: &Fact| {
+        let truncated = |fact: &Fact| {
             matches!(fact, Fact::CatchUpTruncated { what: Truncation::Posts { limit: 40 }, .. })
         };
-        assert!(harness.host.seen.iter().any(|seen| told(&seen.fact)));
+        assert!(harness.host.seen.iter().any(|seen| truncated(&seen.fact)));
     });
 }
 
 #[test]
-fn posts_that_are_too_old_are_left_out_and_that_is_told() {
+fn posts_that_are_too_old_are_skipped_and_this_is_reported() {
     let young = CatchUpSettings { max_age: Some(Duration::from_secs(60)), ..CatchUpSettings::default() };
     run(async || {
         let mut harness =
@@ -245,13 +245,14 @@ fn posts_that_are_too_old_are_left_out_and_that_is_told() {
         harness.host.sink.wait_for_posts(3).await;
         harness.host.wait_for("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
         assert_eq!(received_summary(&harness).len(), 3);
-        let told = |fact: &Fact| matches!(fact, Fact::CatchUpTruncated { what: Truncation::Age { .. }, .. });
-        assert!(harness.host.seen.iter().any(|seen| told(&seen.fact)));
+        let truncated =
+            |fact: &Fact| matches!(fact, Fact::CatchUpTruncated { what: Truncation::Age { .. }, .. });
+        assert!(harness.host.seen.iter().any(|seen| truncated(&seen.fact)));
     });
 }
 
 #[test]
-fn a_first_start_may_begin_with_all_there_is_or_at_a_time() {
+fn a_first_start_can_begin_with_all_posts_or_at_a_time() {
     run(async || {
         for (posts, from) in [(453, StartFrom::At(0)), (3, StartFrom::At(2_000)), (0, StartFrom::Now)] {
             let simulator = quick_simulator();
@@ -267,7 +268,7 @@ fn a_first_start_may_begin_with_all_there_is_or_at_a_time() {
 }
 
 #[test]
-fn a_bots_own_posts_are_passed_over_unless_they_are_wanted() {
+fn a_bots_own_posts_are_skipped_unless_configured() {
     run(async || {
         for skip_own in [true, false] {
             let delivery = DeliverySettings { skip_own, ..DeliverySettings::default() };
@@ -279,7 +280,7 @@ fn a_bots_own_posts_are_passed_over_unless_they_are_wanted() {
             harness
                 .while_disabled(|harness| drop(harness.simulator.post(&bot, &harness.channel, "recovered")))
                 .await;
-            harness.post("somebody else's");
+            harness.post("a post of another user");
             let posts = if skip_own { 1 } else { 3 };
             harness.host.sink.wait_for_posts(posts).await;
             assert_eq!(received_summary(&harness).len(), posts);
@@ -301,8 +302,8 @@ fn a_frame_over_the_limit_comes_by_rest() {
         });
         harness.host.wait_for("bot", |fact| matches!(fact, Fact::Closed { .. })).await;
         harness.host.sink.wait_for_posts(1).await;
-        let heard = harness.host.sink.posts();
-        assert_eq!((heard[0].id.as_str(), heard[0].recovered), (post.id.as_str(), true));
+        let received = harness.host.sink.posts();
+        assert_eq!((received[0].id.as_str(), received[0].recovered), (post.id.as_str(), true));
     });
 }
 

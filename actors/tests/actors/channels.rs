@@ -5,7 +5,7 @@ use matterhost_actors::{model::Fact, policy::GateLimits};
 
 use crate::harness::{Harness, SECOND, run_paused, settings, unlimited_rate};
 
-/// A bot in two channels, each with one post that it has heard.
+/// A bot in two channels, with one received post in each.
 async fn in_two_channels(harness: &mut Harness) {
     for channel in ["c", "d"] {
         harness.fake.add_channel(channel, &["bot"]);
@@ -23,7 +23,7 @@ async fn away(harness: &mut Harness, happens: impl FnOnce(&Harness)) {
     harness.advance(SECOND).await;
 }
 
-fn heard(harness: &Harness) -> Vec<String> {
+fn received_ids(harness: &Harness) -> Vec<String> {
     harness.sink.posts().into_iter().map(|post| post.id.to_string()).collect()
 }
 
@@ -34,14 +34,14 @@ fn a_channel_with_a_cursor_that_the_list_lacks_is_asked_for_by_its_id() {
         harness.fake.unlist_channel("d");
         let mut missed = String::new();
         away(harness, |harness| missed = harness.fake.post("d", 2_000).to_string()).await;
-        assert_eq!(heard(harness), [missed.clone()], "fact 26");
+        assert_eq!(received_ids(harness), [missed.clone()], "fact 26");
         away(harness, |harness| missed = harness.fake.post("d", 3_000).to_string()).await;
-        assert_eq!(heard(harness)[1..], [missed], "each time");
+        assert_eq!(received_ids(harness)[1..], [missed], "each time");
     });
 }
 
 #[test]
-fn what_was_said_after_the_account_had_left_such_a_channel_is_none_of_its_business() {
+fn posts_made_after_the_account_left_are_not_delivered() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         in_two_channels(harness).await;
         harness.fake.unlist_channel("d");
@@ -60,12 +60,12 @@ fn what_was_said_after_the_account_had_left_such_a_channel_is_none_of_its_busine
         assert_eq!(
             harness.sink.received_labels().into_iter().filter(|id| id != "hello").collect::<Vec<_>>(),
             {
-                // Its own comings and goings are posts of its own, which it is not told.
+                // The posts about its own joining and leaving are its own posts, which are skipped.
                 [wanted[0].clone(), wanted[3].clone()]
             }
         );
         away(harness, |harness| drop(harness.fake.post("d", 3_000))).await;
-        assert_eq!(heard(harness).len(), 2, "a seen leave ends the cursor");
+        assert_eq!(received_ids(harness).len(), 2, "a leave event ends the cursor");
     });
 }
 
@@ -83,8 +83,8 @@ fn a_long_catch_up_says_how_far_it_is() {
             harness.fake.post(&format!("c{n}"), 2_000);
         }
         harness.fake.enable("bot");
-        let told = harness.wait_for("bot", |fact| matches!(fact, Fact::CatchingUp(_))).await;
-        let Fact::CatchingUp(progress) = told else { panic!("{told:?}") };
+        let fact = harness.wait_for("bot", |fact| matches!(fact, Fact::CatchingUp(_))).await;
+        let Fact::CatchingUp(progress) = fact else { panic!("{fact:?}") };
         assert!(progress.channels == 20 && progress.recovered > 0 && progress.done < 20, "{progress:?}");
         assert!(harness.snapshot("bot").await.catching_up.is_some());
         harness.wait_until_ready("bot").await;
@@ -94,7 +94,7 @@ fn a_long_catch_up_says_how_far_it_is() {
 }
 
 #[test]
-fn a_channel_that_refuses_is_told_once_and_is_read_when_it_can_be() {
+fn a_channel_that_refuses_is_reported_once_and_fetched_later() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         in_two_channels(harness).await;
         harness.fake.forbid_channel("d", true);
@@ -104,11 +104,11 @@ fn a_channel_that_refuses_is_told_once_and_is_read_when_it_can_be() {
             open = harness.fake.post("c", 2_000).to_string();
         })
         .await;
-        assert_eq!(heard(harness), [open], "the others go on");
+        assert_eq!(received_ids(harness), [open], "the others go on");
         away(harness, |_| {}).await;
         assert_eq!(harness.count("bot", "channel_skipped"), 1);
         harness.fake.forbid_channel("d", false);
         away(harness, |_| {}).await;
-        assert_eq!(heard(harness)[1], closed);
+        assert_eq!(received_ids(harness)[1], closed);
     });
 }

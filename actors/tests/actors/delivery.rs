@@ -22,7 +22,7 @@ fn queue_of(queue: usize) -> HostSettings {
 }
 
 #[test]
-fn what_the_socket_says_reaches_the_sink_in_order() {
+fn live_events_reach_the_sink_in_order() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let posts: Vec<String> = (0..300).map(|n| format!("p{n}")).collect();
@@ -37,7 +37,7 @@ fn what_the_socket_says_reaches_the_sink_in_order() {
 }
 
 #[test]
-fn a_sink_that_is_slow_for_minutes_makes_nobody_silent() {
+fn a_sink_that_is_slow_for_minutes_does_not_make_a_bot_silent() {
     run_paused(queue_of(4), unlimited_rate(), async |harness| {
         harness.sink.set_behavior(SinkBehavior::Delayed(60 * SECOND));
         harness.ready("bot").await;
@@ -68,11 +68,11 @@ impl EventSink for Slow {
 }
 
 #[test]
-fn a_sink_that_takes_a_second_an_event_never_has_more_read_than_may_wait_in_a_hundred_thousand() {
+fn a_slow_sink_bounds_the_queue_over_a_hundred_thousand_events() {
     const EVENTS: u64 = 100_000;
     const CHANNELS: usize = 64;
-    /// Told, and not taken yet: some hundred more than may wait for the sink. What waits is bounded in bytes as well, by
-    /// the weight of its permits.
+    /// Events sent but not taken yet: some hundred more than may wait for the sink. The weight of the permits also
+    /// bounds the bytes of waiting events.
     const AHEAD: u64 = 600;
     let delivery = DeliverySettings { in_flight: CHANNELS, ..DeliverySettings::default() };
     run_paused(HostSettings { delivery, ..settings() }, unlimited_rate(), async |harness| {
@@ -82,12 +82,12 @@ fn a_sink_that_takes_a_second_an_event_never_has_more_read_than_may_wait_in_a_hu
         harness.wait_until_ready("bot").await;
         let text = "x".repeat(1_000);
         let may_wait = u64::try_from(DeliverySettings::default().queue).unwrap();
-        let (mut told, mut paused) = (0, 0);
+        let (mut sent, mut paused) = (0, 0);
         while taken.load(Ordering::Relaxed) < EVENTS {
-            while told < EVENTS && told < taken.load(Ordering::Relaxed) + AHEAD {
-                let (channel, id) = (format!("c{}", told % CHANNELS as u64), format!("{told}-{text}"));
+            while sent < EVENTS && sent < taken.load(Ordering::Relaxed) + AHEAD {
+                let (channel, id) = (format!("c{}", sent % CHANNELS as u64), format!("{sent}-{text}"));
                 harness.fake.server_socket("bot").post(&channel, &id);
-                told += 1;
+                sent += 1;
             }
             harness.advance_discarding(SECOND).await;
             let read = harness.snapshot("bot").await.events - taken.load(Ordering::Relaxed);
@@ -107,7 +107,7 @@ fn a_server_that_loses_patience_with_a_slow_sink_costs_no_budget() {
         for n in 0..3 {
             harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
         }
-        // The pipe is cut behind the posts; what is in it is still read, one permit after the other.
+        // The pipe is cut behind the posts; its content is still read, one permit after the other.
         harness.fake.server_socket("bot").drop_connection();
         let (_, charged) = harness.wait_until_closed("bot").await;
         assert!(!charged, "ready for seconds only, but its own reading was behind");
@@ -116,7 +116,7 @@ fn a_server_that_loses_patience_with_a_slow_sink_costs_no_budget() {
 }
 
 #[test]
-fn a_large_frame_takes_more_of_the_queue_and_passes_all_the_same() {
+fn a_large_frame_takes_more_of_the_queue_and_is_delivered() {
     run_paused(queue_of(3), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         let large = "x".repeat(200 * 1024);
@@ -128,7 +128,7 @@ fn a_large_frame_takes_more_of_the_queue_and_passes_all_the_same() {
 }
 
 #[test]
-fn a_sink_that_only_says_retry_stalls_the_account_and_ends_nothing() {
+fn a_sink_that_always_answers_retry_stalls_the_account_without_ending_it() {
     run_paused(queue_of(4), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Retry);
@@ -148,7 +148,7 @@ fn a_sink_that_only_says_retry_stalls_the_account_and_ends_nothing() {
 }
 
 #[test]
-fn what_a_sink_rejects_is_told_and_passed_over() {
+fn a_rejected_event_is_reported_and_skipped() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Reject);
@@ -161,7 +161,7 @@ fn what_a_sink_rejects_is_told_and_passed_over() {
 }
 
 #[test]
-fn a_gap_and_an_unreadable_frame_are_told_and_end_nothing() {
+fn a_gap_and_an_unreadable_frame_are_reported_and_end_nothing() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.server_socket("bot").skip_sequence_number();

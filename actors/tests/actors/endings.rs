@@ -130,7 +130,7 @@ fn a_token_of_another_user_is_noticed_at_a_reconnect_too() {
 }
 
 #[test]
-fn failed_dials_are_told_apart() {
+fn failed_dials_have_distinct_reasons() {
     use DialErrorKind as K;
     let refused = |status| K::Refused { status, retry_after: None };
     let misconfigured =

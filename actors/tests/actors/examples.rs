@@ -15,7 +15,7 @@ fn run(example: &str) -> String {
 }
 
 #[test]
-fn one_account_hears_a_post_after_a_cycle() {
+fn an_account_receives_a_post_after_being_disabled_and_enabled() {
     let output = run("one_account");
     assert_eq!(output.lines().filter(|line| line.starts_with("hello ")).count(), 2, "{output}");
     assert!(output.lines().last().unwrap().contains("Can you hear me?"), "{output}");
@@ -32,12 +32,12 @@ fn a_restart_budget_runs_out_for_one_account_alone() {
 }
 
 #[test]
-fn echo_says_again_what_it_hears() {
+fn echo_repeats_each_post() {
     assert_eq!(run("echo"), "hello\nYou said: hello\n");
 }
 
 #[test]
-fn a_bot_answers_in_threads_also_what_it_missed() {
+fn a_bot_answers_missed_posts_in_threads_too() {
     let output = run("threads");
     let lines: Vec<&str> = output.lines().collect();
     let [time, first, now, second, here, other] = lines[..] else { panic!("{output}") };
@@ -47,7 +47,7 @@ fn a_bot_answers_in_threads_also_what_it_missed() {
 }
 
 #[test]
-fn three_bots_live_side_by_side_and_one_fails_alone() {
+fn one_of_three_bots_fails_without_affecting_the_others() {
     let output = run("three_bots");
     let broken = "broken: the sink is broken: the bot failed: the database is gone";
     assert!(output.contains(broken), "{output}");

@@ -90,8 +90,8 @@ fn a_tripped_account_tries_again_after_its_cooldown_and_is_whole_after_a_settled
         harness.wait_until_ready("bot").await;
         harness.wait_for("bot", |fact| *fact == Fact::Settled).await;
         harness.fake.server_socket("bot").send_garbage();
-        let anew = harness.wait_for("bot", |fact| matches!(fact, Fact::Tripped { .. })).await;
-        assert_eq!(anew, Fact::Tripped { cooldown: 300 * SECOND });
+        let after_settling = harness.wait_for("bot", |fact| matches!(fact, Fact::Tripped { .. })).await;
+        assert_eq!(after_settling, Fact::Tripped { cooldown: 300 * SECOND });
     });
 }
 

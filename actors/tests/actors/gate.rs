@@ -52,7 +52,7 @@ fn a_429_to_one_account_pauses_all() {
 }
 
 #[test]
-fn while_a_server_is_down_one_knocks_for_all() {
+fn while_a_server_is_down_one_probe_serves_all() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         let bots = bots(50);
         for bot in &bots {
@@ -62,10 +62,10 @@ fn while_a_server_is_down_one_knocks_for_all() {
         harness.wait_for_server_fact(|fact| *fact == Fact::ServerDown).await;
         let asked = harness.fake.me_requests();
         harness.advance(3_600 * SECOND).await;
-        assert!(harness.fake.me_requests() <= asked + 50, "{} questions", harness.fake.me_requests() - asked);
+        assert!(harness.fake.me_requests() <= asked + 50, "{} requests", harness.fake.me_requests() - asked);
         assert!(
             (300..600).contains(&harness.fake.ping_requests()),
-            "{} knocks in an hour",
+            "{} probes in an hour",
             harness.fake.ping_requests()
         );
         harness.fake.start();
@@ -75,13 +75,13 @@ fn while_a_server_is_down_one_knocks_for_all() {
 }
 
 #[test]
-fn polls_that_do_not_fit_half_the_rate_are_stretched_and_it_is_said() {
+fn polls_over_half_the_rate_are_stretched_and_reported() {
     let limits = GateLimits { requests_per_second: 1.0, dial_slots: 100 };
     run_paused(settings(), limits, async |harness| {
         for bot in bots(60) {
             harness.ready(&bot).await;
         }
-        // Half a request a second for 60 accounts is a poll each in two minutes; it is told in steps of a tenth.
+        // Half a request a second for 60 accounts is one poll each in two minutes; changes are reported in steps of 10 %.
         let stretched = |fact: &Fact| matches!(fact, Fact::PollsStretched { interval } if interval.as_secs().abs_diff(120) <= 12);
         if !harness.seen.iter().any(|seen| stretched(&seen.fact)) {
             harness.wait_for_server_fact(stretched).await;

@@ -8,7 +8,7 @@ use matterhost_actors::{
 use crate::harness::{SECOND, SinkBehavior, name, run_paused, settings, unlimited_rate};
 
 #[test]
-fn accounts_come_and_go_while_others_run() {
+fn accounts_are_added_and_removed_while_others_run() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("a").await;
         harness.ready("b").await;
@@ -35,7 +35,7 @@ fn names_are_checked() {
 }
 
 #[test]
-fn a_snapshot_tells_what_a_person_asks_for() {
+fn a_snapshot_describes_the_account() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.advance(35 * SECOND).await;
@@ -56,7 +56,7 @@ fn a_snapshot_tells_what_a_person_asks_for() {
 }
 
 #[test]
-fn a_shutdown_hands_over_what_was_heard() {
+fn a_shutdown_delivers_received_events() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Delayed(SECOND));
@@ -71,7 +71,7 @@ fn a_shutdown_hands_over_what_was_heard() {
 }
 
 #[test]
-fn a_shutdown_keeps_its_deadline_and_names_who_did_not_finish() {
+fn a_shutdown_keeps_its_deadline_and_names_unfinished_accounts() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("slow").await;
         harness.sink.set_behavior(SinkBehavior::Retry);

@@ -60,7 +60,7 @@ fn a_resume_after_a_cycle_while_away_loses_nothing_though_its_sequence_has_no_ga
 }
 
 #[test]
-fn nothing_is_lost_whatever_strikes() {
+fn nothing_is_lost_despite_random_faults() {
     let fixed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds: Vec<u64> =
         fixed.map_or_else(|| (0..run_count()).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);

@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn a_channel_left_and_joined_again_brings_what_was_said_while_in_it() {
+fn a_channel_left_and_rejoined_delivers_only_posts_made_during_membership() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let room = harness.add_channel_with_bots("room");
@@ -32,16 +32,16 @@ fn a_channel_left_and_joined_again_brings_what_was_said_while_in_it() {
             })
             .await;
         harness.post_and_wait(2).await;
-        let heard = received_summary(&harness);
+        let received = received_summary(&harness);
         for (post, times) in [(before, 1), (after, 1)] {
-            assert_eq!(heard.iter().filter(|id| **id == post.to_string()).count(), times, "{post}");
+            assert_eq!(received.iter().filter(|id| **id == post.to_string()).count(), times, "{post}");
         }
-        assert!(!heard.contains(&out.to_string()), "fact 28: it can be read, and was not said to the bot");
+        assert!(!received.contains(&out.to_string()), "fact 28: it can be read, but was not sent to the bot");
     });
 }
 
 #[test]
-fn a_channel_that_cannot_be_read_any_more_is_told_once_and_stops_nobody() {
+fn an_unreadable_channel_is_reported_once_and_does_not_block_others() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let room = harness.add_channel_with_bots("room");

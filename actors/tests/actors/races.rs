@@ -270,7 +270,7 @@ impl EventSink for Deadly {
 }
 
 #[test]
-fn all_accounts_of_an_arbiter_that_dies_move_for_nothing() {
+fn all_accounts_of_an_arbiter_that_dies_move_without_a_charge() {
     let mut settings = settings();
     settings.arbiters = 1;
     actix::System::new().block_on(async {

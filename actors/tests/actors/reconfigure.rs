@@ -104,7 +104,7 @@ fn an_event_that_waited_for_a_busy_sink_goes_to_the_new_one_at_once() {
 }
 
 #[test]
-fn an_account_that_its_sink_broke_begins_with_the_new_one_at_once() {
+fn an_account_with_a_broken_sink_restarts_at_once_with_the_new_one() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Broken);

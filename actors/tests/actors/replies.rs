@@ -54,7 +54,7 @@ fn hold() -> (oneshot::Sender<()>, PostReply) {
 }
 
 #[test]
-fn posts_keep_their_order_in_a_channel_and_hold_up_no_other() {
+fn posts_keep_their_order_in_a_channel_and_do_not_delay_other_channels() {
     with_a_bot(settings(), async |harness| {
         let (release, held) = hold();
         harness.fake.script_post_replies([held]);
@@ -71,7 +71,7 @@ fn posts_keep_their_order_in_a_channel_and_hold_up_no_other() {
 }
 
 #[test]
-fn what_the_server_refuses_is_told_at_once() {
+fn a_refusal_by_the_server_is_reported_at_once() {
     with_a_bot(settings(), async |harness| {
         harness.fake.add_channel("private", &["somebody"]);
         let refused = post(harness, draft("private", "hello")).await.unwrap_err();
@@ -83,7 +83,7 @@ fn what_the_server_refuses_is_told_at_once() {
 }
 
 #[test]
-fn while_the_account_is_blocked_it_waits_and_then_fails_clearly() {
+fn a_reply_of_a_blocked_account_waits_and_then_fails_clearly() {
     with_a_bot(settings(), async |harness| {
         harness.fake.disable("bot");
         harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
@@ -104,7 +104,7 @@ fn while_the_account_is_blocked_it_waits_and_then_fails_clearly() {
 }
 
 #[test]
-fn a_stopped_account_says_nothing() {
+fn a_stopped_account_posts_nothing() {
     with_a_bot(settings(), async |harness| {
         harness.send(StopAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Stopped).await;
@@ -117,7 +117,7 @@ fn a_stopped_account_says_nothing() {
 }
 
 #[test]
-fn edits_reactions_typing_and_what_one_user_sees() {
+fn edits_reactions_typing_and_ephemeral_posts() {
     with_a_bot(settings(), async |harness| {
         let own = post(harness, draft("town", "hello")).await.unwrap().ids[0].clone();
         let edit = |post: &PostId, text: &str| OutgoingAction::Edit { post: post.clone(), text: text.into() };
@@ -143,7 +143,7 @@ fn edits_reactions_typing_and_what_one_user_sees() {
 }
 
 #[test]
-fn a_shutdown_waits_for_what_is_being_said() {
+fn a_shutdown_waits_for_replies_in_progress() {
     with_a_bot(settings(), async |harness| {
         let (release, held) = hold();
         harness.fake.script_post_replies([held]);

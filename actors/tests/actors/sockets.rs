@@ -24,7 +24,7 @@ fn a_post_reaches_the_sink() {
 }
 
 #[test]
-fn a_disabled_and_enabled_bot_hears_again() {
+fn a_disabled_and_enabled_bot_receives_events_again() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let bot = harness.bots[0].user_id.clone();
@@ -45,7 +45,7 @@ fn a_disabled_and_enabled_bot_hears_again() {
 }
 
 #[test]
-fn it_is_told_for_how_long_a_bot_may_have_heard_nothing() {
+fn the_time_that_a_bot_may_have_been_deaf_is_reported() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         let before = Instant::now();
@@ -60,7 +60,7 @@ fn it_is_told_for_how_long_a_bot_may_have_heard_nothing() {
 }
 
 #[test]
-fn a_token_disabled_and_enabled_is_deaf_without_drift_and_hears_again() {
+fn a_disabled_and_enabled_token_is_deaf_without_drift_and_recovers() {
     run(async || {
         let mut harness = SimulatorHarness::with_one_bot().await;
         harness.simulator.toggle_token(&harness.bots[0].token_id);
@@ -81,7 +81,7 @@ fn a_bad_token_is_blocked_though_the_server_says_101() {
 }
 
 #[test]
-fn every_fault_of_the_network_passes_and_the_bot_hears_again() {
+fn a_bot_recovers_from_every_network_fault() {
     let once = |kind| Fault::new(kind).times(1);
     let faults = [
         once(FaultKind::Reset),
@@ -114,7 +114,7 @@ fn every_fault_of_the_network_passes_and_the_bot_hears_again() {
 }
 
 #[test]
-fn every_fault_while_connecting_passes_and_the_bot_hears_again() {
+fn a_bot_recovers_from_every_fault_while_connecting() {
     let faults = [
         FaultKind::Refuse,
         FaultKind::Unauthorized,
@@ -133,7 +133,7 @@ fn every_fault_while_connecting_passes_and_the_bot_hears_again() {
             let id = harness.simulator.inject(Fault::new(fault));
             harness.host.send(RestartAccount(name("bot"))).await.unwrap();
             harness.host.wait_until_closed("bot").await;
-            // The next one fails too, unless the gate has found out already that nobody answers.
+            // The next one fails too, unless the gate already knows that the server does not respond.
             if !harness.host.seen[before..].iter().any(|seen| seen.fact == Fact::ServerDown) {
                 let failed = |fact: &Fact| matches!(fact, Fact::Closed { .. } | Fact::ServerDown);
                 harness.host.wait_for_any_fact(failed).await;
@@ -163,7 +163,7 @@ fn a_restart_of_the_server_brings_all_its_bots_back() {
 }
 
 #[test]
-fn the_same_over_tls_below_a_path_with_an_authority_of_ones_own() {
+fn a_bot_recovers_over_tls_below_a_path_with_a_private_authority() {
     run(async || {
         let simulator = Simulator::builder().tls(true).sub_path("/chat").start().unwrap();
         let mut harness = SimulatorHarness::new(simulator, &["bot".into()]).await;
@@ -175,7 +175,7 @@ fn the_same_over_tls_below_a_path_with_an_authority_of_ones_own() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_misconfigured() {
+fn an_untrusted_certificate_is_misconfigured() {
     run(async || {
         let simulator = Simulator::builder().tls(true).start().unwrap();
         let bot = simulator.create_bot("bot");

@@ -49,7 +49,7 @@ fn a_wrong_certificate_does_not_hide_the_next_address_and_the_good_one_is_rememb
         let (refused, kept, pinged) = tokio::join!(wrong.accept(), good.answer(), client.system_ping());
         assert!(refused.is_err() && kept.is_ok());
         pinged.unwrap();
-        // From now on the wrong one is not asked: nobody accepts there.
+        // From now on the wrong address is not tried, so no connection is accepted there.
         let (kept, pinged) = tokio::join!(good.answer(), client.system_ping());
         assert!(kept.is_ok());
         pinged.unwrap();
@@ -66,7 +66,7 @@ fn a_wrong_certificate_does_not_hide_the_next_address_and_the_good_one_is_rememb
 fn an_address_that_is_silent_in_the_handshake_costs_seconds_once() {
     run(async {
         let good = TlsServer::bind("127.0.0.1:0", "localhost").await;
-        // The kernel accepts; nobody answers.
+        // The kernel accepts; no program answers.
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = vec![silent.local_addr().unwrap(), good.listener.local_addr().unwrap()];
         let client = client_at(addresses, Some(good.trusted()));
@@ -80,7 +80,7 @@ fn an_address_that_is_silent_in_the_handshake_costs_seconds_once() {
 }
 
 #[test]
-fn a_certificate_that_is_wrong_everywhere_is_told() {
+fn a_certificate_wrong_at_every_address_is_reported() {
     run(async {
         let wrong = TlsServer::bind("127.0.0.1:0", "other.test").await;
         let addresses = vec![closed_address().await, wrong.listener.local_addr().unwrap()];

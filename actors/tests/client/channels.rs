@@ -58,7 +58,7 @@ fn a_recorded_list_is_understood() {
 }
 
 #[test]
-fn kinds_are_told_apart_and_a_new_one_is_kept() {
+fn channel_types_are_distinguished_and_an_unknown_one_is_kept() {
     run(async {
         let kinds = [
             ("O", ChannelKind::Open),

@@ -154,7 +154,7 @@ fn a_server_that_does_not_answer_is_given_up() {
 }
 
 #[test]
-fn sockets_are_without_number_and_leave_rest_alone() {
+fn the_number_of_sockets_is_unlimited_and_does_not_affect_rest() {
     run(async {
         let (listener, url) = listen().await;
         let served = Rc::new(std::cell::RefCell::new(Vec::new()));
@@ -193,7 +193,7 @@ fn a_reset_is_an_error_once() {
 }
 
 #[test]
-fn what_a_real_connection_does_not_take_is_flushed_by_the_reader() {
+fn bytes_that_a_real_connection_does_not_take_are_flushed_by_the_reader() {
     run(async {
         let (listener, url) = listen().await;
         let accepting = async {

@@ -258,7 +258,7 @@ fn a_thousand_rows_are_a_truncation() {
 }
 
 #[test]
-fn a_question_that_the_server_would_take_for_another_is_not_asked() {
+fn an_ambiguous_request_is_not_sent() {
     run(async {
         let server = Server::respond_with(json(r#"{"order":[],"posts":{}}"#), AfterResponse::KeepAlive).await;
         let client = client(&server.url());

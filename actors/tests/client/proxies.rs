@@ -186,7 +186,7 @@ fn a_proxy_may_be_reached_over_tls() {
 }
 
 #[test]
-fn a_refusal_of_the_proxy_is_told_with_its_remedy() {
+fn a_refusal_of_the_proxy_is_reported_with_its_remedy() {
     run(async {
         let server = ok_server().await;
         for (status, credentials, kind, remedy) in [
@@ -201,20 +201,20 @@ fn a_refusal_of_the_proxy_is_told_with_its_remedy() {
                 client_through(&format!("http://{credentials}{proxy}"), &format!("http://{INNER}"), None);
             let error = client.system_ping().await.unwrap_err();
             assert_eq!(error.kind, kind, "{error}");
-            let told = format!("{error}; {:?}", error.remedy());
+            let text = format!("{error}; {:?}", error.remedy());
             assert!(
-                told.contains(&proxy) && told.contains(&status[..3]) && !told.contains("hidden"),
-                "{told}"
+                text.contains(&proxy) && text.contains(&status[..3]) && !text.contains("hidden"),
+                "{text}"
             );
             assert_eq!(error.remedy().is_some(), remedy.is_some());
-            assert!(remedy.is_none_or(|remedy| told.contains(remedy)), "{told}");
+            assert!(remedy.is_none_or(|remedy| text.contains(remedy)), "{text}");
         }
         assert!(server.heads().is_empty());
     });
 }
 
 #[test]
-fn socks_takes_credentials_and_its_refusals_are_told() {
+fn socks_takes_credentials_and_its_refusals_are_reported() {
     run(async {
         let server = ok_server().await;
         for (credentials, password, answer, kind) in [
@@ -235,7 +235,7 @@ fn socks_takes_credentials_and_its_refusals_are_told() {
 }
 
 #[test]
-fn what_is_no_proxy_is_told() {
+fn a_server_that_is_no_proxy_is_reported() {
     run(async {
         let other = Server::respond_with("SSH-2.0-x\r\n\r\n", AfterResponse::Close).await;
         let client = client_through(&other.url(), &format!("http://{INNER}"), None);

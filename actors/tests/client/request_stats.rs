@@ -41,7 +41,7 @@ fn requests_are_counted_by_route_and_status_and_never_by_id() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_counted_with_a_word() {
+fn unreachable_servers_are_counted_with_a_word() {
     run(async {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", free.local_addr().unwrap());

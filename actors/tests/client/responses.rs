@@ -81,7 +81,7 @@ fn a_foreign_encoding_is_named() {
 }
 
 #[test]
-fn what_was_asked_for_is_read() {
+fn a_requested_encoding_is_read() {
     run(async {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(b"{\"status\":\"OK\"}").unwrap();
@@ -105,17 +105,19 @@ fn a_redirect_and_a_content_type_are_shown_plainly_and_briefly() {
         let client = client(&server.url());
         let rest = client.system_ping().await.unwrap_err().to_string();
         let dial = client.dial(&token(), None).await.unwrap_err().to_string();
-        for told in [rest, dial] {
+        for error in [rest, dial] {
             assert!(
-                told.contains("to https://sso.test") && !told.contains("hidden") && !told.contains("login"),
-                "{told}"
+                error.contains("to https://sso.test")
+                    && !error.contains("hidden")
+                    && !error.contains("login"),
+                "{error}"
             );
-            assert!(told.len() < 300, "{told}");
+            assert!(error.len() < 300, "{error}");
         }
         let answer = response("200 OK", &format!("content-type: text/{long}\r\n"), "hello");
         let server = Server::respond_with(answer, AfterResponse::KeepAlive).await;
-        let told = crate::support::client(&server.url()).system_ping().await.unwrap_err();
-        assert_eq!(told.kind, RestErrorKind::NotJson);
-        assert!(told.to_string().len() < 200, "{told}");
+        let error = crate::support::client(&server.url()).system_ping().await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::NotJson);
+        assert!(error.to_string().len() < 200, "{error}");
     });
 }

@@ -44,7 +44,7 @@ fn a_recorded_account_is_understood() {
 }
 
 #[test]
-fn a_request_carries_what_it_must_and_no_more() {
+fn a_request_has_exactly_the_required_headers() {
     run(async {
         let server = Server::respond_with(json(USER), AfterResponse::KeepAlive).await;
         let client = client(&format!("{}/team/chat/", server.url()));
@@ -85,7 +85,7 @@ fn an_unchanged_account_is_a_304() {
 }
 
 #[test]
-fn refusals_are_told_apart() {
+fn refusals_have_distinct_errors() {
     run(async {
         let server =
             Server::respond_with(recorded("errors", "/api/v4/users/me", 401), AfterResponse::KeepAlive).await;
@@ -115,7 +115,7 @@ fn refusals_are_told_apart() {
 }
 
 #[test]
-fn answers_that_make_no_sense_are_told_apart() {
+fn nonsensical_responses_have_distinct_errors() {
     run(async {
         let page = response("200 OK", "content-type: text/html\r\n", "<html>log in</html>");
         assert_eq!(failure(page, AfterResponse::KeepAlive).await, RestErrorKind::NotJson);
@@ -222,7 +222,7 @@ fn a_closed_port_is_unreachable() {
 }
 
 #[test]
-fn a_compressed_body_is_bounded_by_what_it_becomes() {
+fn a_compressed_body_is_bounded_by_its_decompressed_size() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(&vec![b' '; 1_000_000]).unwrap();
     let bomb = encoder.finish().unwrap();

@@ -45,7 +45,7 @@ fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {
 }
 
 #[test]
-fn a_reconnect_takes_its_session_up_again() {
+fn a_reconnect_resumes_its_tls_session() {
     run(async {
         let server = TlsServer::bind("127.0.0.1:0", "localhost").await;
         let url = format!("https://localhost:{}", server.port());
@@ -65,7 +65,7 @@ fn a_reconnect_takes_its_session_up_again() {
 }
 
 #[test]
-fn who_is_not_trusted_is_refused_before_the_token() {
+fn an_untrusted_server_is_refused_before_the_token_is_sent() {
     run(async {
         let server = TlsServer::bind("127.0.0.1:0", "other.test").await;
         let url = format!("https://localhost:{}", server.port());
@@ -102,7 +102,7 @@ fn an_ipv6_address_can_have_a_certificate() {
 }
 
 #[test]
-fn the_wrong_scheme_is_told_both_ways() {
+fn the_wrong_scheme_is_reported_both_ways() {
     run(async {
         let server = TlsServer::bind("127.0.0.1:0", "localhost").await;
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();

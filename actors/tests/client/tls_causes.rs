@@ -1,4 +1,4 @@
-//! Certificates that `ca_file` names, client certificates, and the causes that are told of others.
+//! Certificates that `ca_file` names, client certificates, and the reported causes of other failures.
 
 use matterhost_actors::mattermost::{ClientLimits, RestError, RestErrorKind, Tls, TlsIdentity};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
@@ -24,8 +24,8 @@ async fn ping(server: &TlsServer, tls: Tls) -> Result<(), RestError> {
     pinged.map(|_| ())
 }
 
-/// The cause and the remedy that are told.
-async fn told(server: &TlsServer, tls: Tls) -> (String, String) {
+/// Returns the reported cause and remedy.
+async fn failure(server: &TlsServer, tls: Tls) -> (String, String) {
     let error = ping(server, tls).await.unwrap_err();
     assert_eq!(error.kind, RestErrorKind::Tls, "{error}");
     (error.to_string(), error.remedy().unwrap())
@@ -45,65 +45,65 @@ fn a_self_signed_certificate_that_is_named_is_accepted() {
 }
 
 #[test]
-fn another_self_signed_certificate_is_not() {
+fn another_self_signed_certificate_is_refused() {
     run(async {
         let server = TlsServer::self_signed(ADDRESS, openssl_params("localhost")).await;
         let other = TlsServer::self_signed(ADDRESS, openssl_params("localhost")).await;
-        let (cause, remedy) = told(&server, other.trusted()).await;
+        let (cause, remedy) = failure(&server, other.trusted()).await;
         assert!(cause.contains("self-signed") && remedy.contains("ca_file"), "{cause}; {remedy}");
     });
 }
 
 #[test]
-fn a_named_certificate_has_its_dates_and_names_checked_all_the_same() {
+fn the_dates_and_names_of_a_trusted_certificate_are_still_checked() {
     run(async {
         let mut expired = openssl_params("localhost");
         (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 2, 3));
         let server = TlsServer::self_signed(ADDRESS, expired).await;
-        let (cause, remedy) = told(&server, server.trusted()).await;
+        let (cause, remedy) = failure(&server, server.trusted()).await;
         assert!(cause.contains("expired at 2021-02-03") && remedy.contains("renew"), "{cause}; {remedy}");
         let server = TlsServer::self_signed(ADDRESS, openssl_params("other.test")).await;
-        let (cause, _) = told(&server, server.trusted()).await;
+        let (cause, _) = failure(&server, server.trusted()).await;
         assert!(cause.contains("not valid for localhost, but for other.test"), "{cause}");
     });
 }
 
 #[test]
-fn each_cause_is_told_with_its_remedy() {
+fn each_cause_is_reported_with_its_remedy() {
     run(async {
         let server = TlsServer::bind(ADDRESS, "localhost").await;
         let stranger = TlsServer::bind(ADDRESS, "localhost").await;
-        let (cause, remedy) = told(&server, stranger.trusted()).await;
+        let (cause, remedy) = failure(&server, stranger.trusted()).await;
         assert!(cause.contains("issuer") && remedy.contains("ca_file"), "{cause}; {remedy}");
         let again =
             TlsServer::self_signed(ADDRESS, CertificateParams::new(vec!["localhost".to_owned()]).unwrap());
         let before =
             TlsServer::self_signed(ADDRESS, CertificateParams::new(vec!["localhost".to_owned()]).unwrap());
-        let (cause, remedy) = told(&again.await, before.await.trusted()).await;
-        assert!(cause.contains("not signed by") && remedy.contains("made anew"), "{cause}; {remedy}");
+        let (cause, remedy) = failure(&again.await, before.await.trusted()).await;
+        assert!(cause.contains("not signed by") && remedy.contains("recreated"), "{cause}; {remedy}");
         let mut expired = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         expired.not_after = date_time_ymd(2021, 2, 3);
         let server = TlsServer::issued(ADDRESS, expired).await;
-        let (cause, _) = told(&server, server.trusted()).await;
+        let (cause, _) = failure(&server, server.trusted()).await;
         assert!(cause.contains("expired at 2021-02-03"), "{cause}");
         let mut early = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         early.not_before = date_time_ymd(2200, 1, 1);
         let server = TlsServer::issued(ADDRESS, early).await;
-        let (cause, remedy) = told(&server, server.trusted()).await;
+        let (cause, remedy) = failure(&server, server.trusted()).await;
         assert!(cause.contains("not valid before 2200-01-01") && remedy.contains("clocks"), "{cause}");
         let server = TlsServer::bind(ADDRESS, "chat.test").await;
-        let (cause, remedy) = told(&server, server.trusted()).await;
+        let (cause, remedy) = failure(&server, server.trusted()).await;
         assert!(cause.contains("but for chat.test") && remedy.contains("url"), "{cause}; {remedy}");
         let mut nameless = CertificateParams::new(Vec::new()).unwrap();
         nameless.distinguished_name.push(DnType::CommonName, "localhost");
         let server = TlsServer::self_signed(ADDRESS, nameless).await;
-        let (cause, remedy) = told(&server, server.trusted()).await;
+        let (cause, remedy) = failure(&server, server.trusted()).await;
         assert!(cause.contains("names no host") && remedy.contains("subjectAltName"), "{cause}; {remedy}");
     });
 }
 
 #[test]
-fn the_wrong_scheme_is_told_with_its_remedy() {
+fn the_wrong_scheme_is_reported_with_its_remedy() {
     run(async {
         let plain = Server::respond_with("HTTP/1.1 400 Bad Request\r\n\r\n", AfterResponse::Close).await;
         let listener = TcpListener::bind(ADDRESS).await.unwrap();
@@ -130,7 +130,7 @@ fn the_wrong_scheme_is_told_with_its_remedy() {
 }
 
 #[test]
-fn a_client_certificate_is_shown_and_its_lack_is_told() {
+fn a_client_certificate_is_sent_and_a_missing_one_is_reported() {
     run(async {
         let (clients, key) = (authority(), KeyPair::generate().unwrap());
         let certificate =
@@ -140,7 +140,7 @@ fn a_client_certificate_is_shown_and_its_lack_is_told() {
         let identity = TlsIdentity { certificates: certificates.as_bytes(), key: key.as_bytes() };
         let tls = Tls::load_with_identity(Some(server.ca_pem.as_bytes()), Some(identity)).unwrap();
         ping(&server, tls).await.unwrap();
-        let (cause, remedy) = told(&server, server.trusted()).await;
+        let (cause, remedy) = failure(&server, server.trusted()).await;
         assert!(cause.contains("wants one") && remedy.contains("cert_file"), "{cause}; {remedy}");
     });
 }

@@ -45,7 +45,7 @@ fn channels(of: impl IntoIterator<Item = (&'static str, i64)>) -> Records {
     Records { account: None, channels }
 }
 
-/// Runs all of it. `reopen` ends what it is given as a process would end, and opens what it kept again.
+/// Runs the whole contract. `reopen` closes a store as the end of a process would, and opens its data again.
 pub(crate) async fn check_contract<S: CursorStore>(store: S, reopen: impl AsyncFn(Arc<S>) -> S) {
     let store = reopen(Arc::new(nothing_is_known_at_first(store).await)).await;
     let store = reopen(Arc::new(changes_are_put_on_what_is_kept(store).await)).await;
@@ -60,7 +60,7 @@ async fn nothing_is_known_at_first<S: CursorStore>(store: S) -> S {
     assert_eq!(store.load(&name("a")).await, Ok(Records::default()));
     let first = Records { account: Some(account(1)), ..channels([("c", 1), ("d", 20)]) };
     store.commit(&name("a"), first.clone()).await.unwrap();
-    assert_eq!(store.load(&name("a")).await, Ok(first), "what was committed can be read at once");
+    assert_eq!(store.load(&name("a")).await, Ok(first), "a committed cursor can be read at once");
     store
 }
 

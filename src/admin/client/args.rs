@@ -18,13 +18,13 @@ pub struct AdminArgs {
     /// The configuration of the host.
     #[command(flatten)]
     pub file: FileArg,
-    /// The address of its admin API: HOST:PORT, a URL, or unix:PATH [default: from the configuration]
+    /// Address of the running host's admin API: HOST:PORT, a URL, or unix:PATH [default: from the configuration]
     #[arg(long, value_name = "ADDRESS", env = ADMIN_VARIABLE, hide_env_values = true)]
     pub admin: Option<String>,
-    /// A file with its token [default: `MATTERHOST_ADMIN_TOKEN`, or from the configuration]
+    /// File with the token of the admin API [default: `MATTERHOST_ADMIN_TOKEN`, or from the configuration]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// A certificate authority to trust in addition to the system's (PEM)
+    /// File with a certificate authority to trust in addition to the system's (PEM)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_the_same_however_it_is_written() {
+    fn different_spellings_are_the_same_endpoint() {
         let same = |one, other| parse(one, None).unwrap().same_as(&parse(other, None).unwrap());
         assert!(same("127.0.0.1:1", "http://localhost:1/") && same("unix:/a", "unix:///a"));
         for other in ["127.0.0.1:2", "https://127.0.0.1:1", "[::1]:1", "unix:/a"] {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_listens_everywhere_is_asked_here() {
+    fn a_wildcard_address_is_reached_by_loopback() {
         for (bound, expected) in
             [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:2", "[::1]:2"), ("10.0.0.1:3", "10.0.0.1:3")]
         {

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_is_waited_for() {
+    fn temporary_errors_are_retried() {
         let refused = |status| {
             let problem = Problem {
                 r#type: "about:blank".into(),

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_given_up() {
+    fn an_endless_event_is_given_up() {
         let mut parser = Parser::default();
         let chunk = Bytes::from(vec![b'x'; MAX_EVENT_BYTES]);
         assert_eq!(parser.push(&chunk), Ok(vec![]));

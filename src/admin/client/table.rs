@@ -117,8 +117,10 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     };
     line("account", format!("{} on {}", account.name, account.server));
     line("state", format!("{} for {}", account.state, text::ago(&account.since, now)));
-    line("now", text::activity(account, now).unwrap_or_default());
-    line("generation", format!("{} ({} restarts)", account.generation, account.restarts));
+    if let Some(activity) = text::activity(account, now) {
+        line("now", activity);
+    }
+    line("generation", format!("{} (restarts: {})", account.generation, account.restarts));
     line("events", format!("{}, last {}", account.events, ago(account.last_event.as_ref(), now)));
     line("recovered", account.recovered.to_string());
     line("budget", format!("{} left, {} used", account.budget_left, account.restarts_in_window));

@@ -58,7 +58,7 @@ impl Authenticator {
         };
         let token = header.to_str().ok().and_then(bearer_token).unwrap_or_default();
         let matches = |own: &Option<AdminToken>| own.as_ref().is_some_and(|own| own.matches(token));
-        // Both are always compared, so the timing does not tell them apart.
+        // Both are always compared, so the timing does not distinguish them.
         match (matches(&self.full), matches(&self.read)) {
             (true, _) => Ok(Caller { may_change: true, authenticated: true }),
             (false, true) => Ok(Caller { may_change: false, authenticated: true }),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_say_what_somebody_may() {
+    fn each_token_grants_its_rights() {
         let both = authenticator(Some(FULL), Some(READ));
         assert_eq!(rights(&both, &format!("Bearer {FULL}")), Ok((true, true)));
         assert_eq!(rights(&both, &format!("bearer  {READ}")), Ok((false, true)));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_guesses_has_to_wait() {
+    fn wrong_tokens_are_rate_limited() {
         let keys = authenticator(Some(FULL), None);
         let statuses: Vec<_> = (0..20).map(|_| rights(&keys, "Bearer guess").unwrap_err()).collect();
         assert_eq!(statuses[0], StatusCode::UNAUTHORIZED);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_address_says_goes_before_the_header() {
+    fn the_host_of_an_absolute_uri_overrides_the_header() {
         let keys = authenticator(None, None);
         let origin = ("origin", "https://127.0.0.1:8466");
         assert_eq!(check(&keys, "https://127.0.0.1:8466/v1/accounts", &[origin]), Ok(()), "an absolute URI");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_nobody() {
+    fn a_host_name_that_is_no_text_is_refused() {
         let mut bytes = HeaderMap::new();
         bytes.insert(HOST, HeaderValue::from_bytes(b"\xff").unwrap());
         let refused = authenticator(None, None).check_host_name(&Uri::default(), &bytes).unwrap_err();

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_place_is_free_again_when_the_answer_is_sent_or_dropped() {
+    async fn a_slot_is_freed_when_the_response_is_sent_or_dropped() {
         let permits = Arc::new(Semaphore::new(1));
         let answer = || {
             let permit = Arc::clone(&permits).try_acquire_owned().unwrap();

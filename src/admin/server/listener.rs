@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_took_the_place_of_the_socket_stays() {
+    fn a_file_that_replaced_the_socket_is_not_deleted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("admin.sock");
         let _listener = unix(&path).unwrap();

@@ -41,7 +41,7 @@ export class Link {
 
 /** Returns the text of the banner. */
 export function words({ heardAt, retryAt, problem }, now) {
-  const heard = heardAt === null ? 'never connected' : `last heard ${span(Math.max(1000, now - heardAt))} ago`;
+  const heard = heardAt === null ? 'never connected' : `last update ${span(Math.max(1000, now - heardAt))} ago`;
   const wait = retryAt - now;
   const next = wait < 1000 ? 'trying again' : `trying again in ${span(wait)}`;
   const cause = problem?.status ? ` (${problem.message})` : '';

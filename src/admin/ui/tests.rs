@@ -30,7 +30,7 @@ fn every_file_of_the_folder_is_served() {
 }
 
 #[test]
-fn what_a_file_names_is_served() {
+fn every_file_that_the_page_refers_to_is_served() {
     for script in scripts() {
         for name in between(script.bytes, "from '", '\'') {
             assert!(name.starts_with("./") && is_served(name), "{} imports {name}", script.path);

@@ -7,7 +7,7 @@ use matterhost_actors::{
 
 use super::report::CheckResult;
 
-/// The remedy for a failure of TLS or a proxy that tells none itself.
+/// The remedy for a failure of TLS or a proxy that has none of its own.
 const TLS_REMEDY: &str = "look at the TLS settings of the server and of proxies in between";
 const PROXY_REMEDY: &str = "look at the settings and the log of the proxy";
 

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_are_enough() {
+    fn a_policy_is_met_by_enough_ready_accounts() {
         for (policy, ready, all, met) in [
             (ReadyPolicy::All, 3, 3, true),
             (ReadyPolicy::All, 2, 3, false),

@@ -16,7 +16,7 @@ fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
 const TOKEN: &str = "mustnotshowabcdef";
 
 #[test]
-fn nobody_else_may_reach_it_without_a_token_and_a_secret_way() {
+fn a_public_address_needs_a_token_and_tls() {
     let open = ("bind", Value::from("0.0.0.0:8466"));
     let token = ("token", Value::from(TOKEN));
     let plain = ("allow_plaintext", Value::from(true));
@@ -34,7 +34,7 @@ fn nobody_else_may_reach_it_without_a_token_and_a_secret_way() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn invalid_settings_are_refused() {
     for (keys, key) in [
         (vec![("bind", Value::from("example.com:80"))], "admin.bind"),
         (vec![("bind", Value::from("127.0.0.1"))], "admin.bind"),

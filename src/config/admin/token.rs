@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_guessed_or_cannot_be_sent_is_refused() {
+    fn tokens_that_are_weak_or_cannot_be_sent_are_refused() {
         let error = |text: &str| AdminToken::new(text).unwrap_err();
         assert_eq!(error("short"), AdminTokenError::Length(5));
         assert_eq!(error(&"x".repeat(513)), AdminTokenError::Length(513));

@@ -47,7 +47,7 @@ fn the_same_is_no_difference() {
 }
 
 #[test]
-fn each_change_is_told_with_what_it_costs() {
+fn each_change_is_listed_with_its_effect() {
     let restarts = "; it restarts once it has answered its pending events";
     let cases: &[(&str, &str, &[&str])] = &[
         ("hxbtrjq1cfy7dqm4q6zj3h5s9e", OTHER, &["account a: token changed; its connection restarts"]),
@@ -105,7 +105,7 @@ fn sinks_and_servers_come_and_go() {
 }
 
 #[test]
-fn settings_are_told_by_section_and_what_waits_for_a_start_too() {
+fn settings_are_listed_by_section_with_those_that_need_a_restart() {
     let next_start = "; it applies from the next start of the process";
     let next_connection = "; it applies from each account's next connection";
     let cases: &[(&str, &[&str])] = &[
@@ -133,7 +133,7 @@ fn settings_are_told_by_section_and_what_waits_for_a_start_too() {
 }
 
 #[test]
-fn what_waits_for_a_start_is_told_until_then() {
+fn changes_that_need_a_restart_are_listed_until_then() {
     let text = "[host]\narbiters = 250\nstop_deadline = '1s'\n[state]\ndir = '/elsewhere'\n[admin]\nready = 'any'\n\
                 [log]\nlevel = 'warn'\nformat = 'json'\n[metrics]\nper_account = false\n";
     let dir = TempDir::new().unwrap();

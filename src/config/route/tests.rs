@@ -57,7 +57,7 @@ fn a_proxy_comes_from_the_configuration_before_the_environment() {
 }
 
 #[test]
-fn mistakes_about_the_way_are_told_without_secrets() {
+fn mistakes_about_the_route_are_reported_without_secrets() {
     let dir = TempDir::new().unwrap();
     write(&dir, "auth", "hidden");
     write_identity(&dir);

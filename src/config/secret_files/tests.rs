@@ -43,7 +43,7 @@ fn changed(before: &Config, now: &Config) -> Vec<String> {
 }
 
 #[test]
-fn what_files_hold_now_is_taken_of_those_that_changed() {
+fn only_changed_files_are_read_again() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path());
     assert_eq!(before.files().len(), 4);
@@ -63,7 +63,7 @@ fn what_files_hold_now_is_taken_of_those_that_changed() {
 }
 
 #[test]
-fn what_cannot_be_used_stays_as_it_was_and_is_told() {
+fn an_unusable_file_keeps_its_old_value_and_is_reported() {
     for (file, text, key, message) in [
         ("one.token", "", "accounts.one.token_file", "the token is empty"),
         ("one.token", "half a\ntok", "accounts.one.token_file", "the token holds white space"),
@@ -94,7 +94,10 @@ fn what_cannot_be_used_stays_as_it_was_and_is_told() {
     }
     let (now, problems) = before.reread_files();
     assert_eq!((changed(&before, &now).len(), problems.len()), (0, 5), "{problems:#?}");
-    assert!(problems.iter().all(|problem| problem.message.contains("it cannot be read")), "{problems:#?}");
+    assert!(
+        problems.iter().all(|problem| problem.message.contains("the file cannot be read")),
+        "{problems:#?}"
+    );
 }
 
 #[test]

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused() {
+    fn an_unusable_secret_is_refused() {
         for (text, error) in [
             (" \n".to_owned(), SecretError::Empty),
             ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(), SecretError::Prefix),

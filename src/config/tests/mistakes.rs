@@ -75,7 +75,10 @@ fn mistakes_in_accounts() {
             "[accounts.b]\ntoken_file = 'mustnotshow7dqm4q6zj3h5s9e'",
             "accounts.b.token_file: there is no such file",
         ),
-        ("[accounts.b]\ntoken_file = 'no/such'", "no/such: it cannot be read (No such file or directory"),
+        (
+            "[accounts.b]\ntoken_file = 'no/such'",
+            "no/such: the file cannot be read (No such file or directory",
+        ),
         ("[accounts.b]\ntoken_file = '/dev/zero'", "/dev/zero: it has more than 4096 bytes;"),
         ("[accounts.b]\ntoken_file = '/'", "/: it is a directory;"),
         ("[accounts.b]\ntoken_file = '/dev/null'", "accounts.b.token_file: the token is empty;"),
@@ -112,7 +115,7 @@ fn mistakes_in_servers() {
             "[servers.b]\nurl = 'http://u:mustnotshow7dqm4q6zj3h5s9e@a'",
             "servers.b.url: there are credentials in",
         ),
-        ("[servers.b]\nurl = 'https://a'\nca_file = 'no.pem'", "no.pem: it cannot be read"),
+        ("[servers.b]\nurl = 'https://a'\nca_file = 'no.pem'", "no.pem: the file cannot be read"),
         (
             "[servers.b]\nurl = 'https://a'\nca_file = '/dev/null'",
             "servers.b.ca_file: the CA file contains no certificate",

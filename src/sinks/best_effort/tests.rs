@@ -32,7 +32,7 @@ async fn wait_for_events(scripted: &ScriptedSink, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_it_and_it_gets_all_in_order() {
+async fn events_are_acknowledged_at_once_and_delivered_in_order() {
     let scripted = Arc::<ScriptedSink>::default();
     let first = scripted.answer_later();
     let sink = start(&scripted);
@@ -47,7 +47,7 @@ async fn nobody_waits_for_it_and_it_gets_all_in_order() {
 }
 
 #[tokio::test]
-async fn what_has_no_room_is_left_out() {
+async fn events_beyond_the_capacity_are_dropped() {
     let scripted = Arc::<ScriptedSink>::default();
     let (first, metrics) = (scripted.answer_later(), Metrics::new(true));
     let sink = start_with(&scripted, &metrics);
@@ -63,7 +63,7 @@ async fn what_has_no_room_is_left_out() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_queue_at_the_end_is_handed_over_still() {
+async fn queued_events_are_delivered_on_shutdown() {
     let scripted = Arc::<ScriptedSink>::default();
     let first = scripted.answer_later();
     let sink = start(&scripted);

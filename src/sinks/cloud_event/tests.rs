@@ -130,7 +130,7 @@ fn the_time_is_the_posts_where_it_can_be() {
 }
 
 #[test]
-fn what_cannot_be_opened_stays() {
+fn unparsable_fields_are_unchanged() {
     for inner in ["", "{", "7", "null", "\"text\"", "{\"a\":1}}", "\u{fffd}"] {
         let data = data_with(inner);
         assert_eq!(

@@ -35,7 +35,7 @@ fn ids(letters: &[DeadLetter]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_kept_is_listed_oldest_first_and_for_the_operator_alone() {
+fn dead_letters_are_listed_oldest_first_and_readable_by_the_owner_only() {
     let fixture = fixture(1 << 20);
     assert!(fixture.ids().is_empty());
     assert!(!fixture.dir.path().join("dead").exists(), "the directory is created on the first write");
@@ -64,7 +64,7 @@ fn the_files_have_a_bound_and_the_oldest_goes() {
 }
 
 #[test]
-fn what_is_taken_stays_until_it_is_done_with() {
+fn a_dead_letter_stays_until_its_retry_is_done() {
     let fixture = fixture(1_500);
     fixture.add_all(&["1", "2", "3", "4"]);
     assert_eq!(ids(&fixture.letters.take().unwrap()), ["1", "2", "3", "4"]);
@@ -92,7 +92,7 @@ fn a_line_that_is_none_is_left_out() {
 }
 
 #[test]
-fn who_writes_and_who_takes_do_not_meet() {
+fn writers_and_retries_exclude_each_other() {
     let fixture = Arc::new(fixture(2_000));
     let writer = thread::spawn({
         let fixture = Arc::clone(&fixture);

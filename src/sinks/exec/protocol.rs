@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_told_with_how_they_are_written() {
+    fn invalid_lines_are_reported_with_the_expected_form() {
         for bad in ["", "hello", "[]", "{}", r#"{"ack":1}"#, r#"{"ack":"1","retry":"1"}"#, r#"{"akc":"1"}"#] {
             let error = ChildMessage::parse(bad).unwrap_err();
             assert!(error.contains(r#"write one of {"ack": ID}"#), "{error}");

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_that_always_fails_rests_longer_and_longer_and_one_that_ran_well_begins_anew() {
+    fn delays_grow_for_a_failing_child_and_reset_after_a_good_run() {
         let settings = RestartSettings { max_restarts: 2, random_factor: 0.0, ..RestartSettings::default() };
         let mut restarts =
             ChildRestarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());

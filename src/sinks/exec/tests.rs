@@ -9,7 +9,7 @@ use crate::sinks::tests::{
 };
 
 #[tokio::test]
-async fn one_that_dies_hangs_or_closes_its_output_is_started_again_and_nothing_is_lost() {
+async fn a_child_that_dies_hangs_or_closes_its_output_is_restarted_without_loss() {
     for (text, timeout) in
         [("die-once", DEADLINE), ("hang-once", Duration::from_secs(2)), ("close-once", DEADLINE)]
     {
@@ -28,7 +28,7 @@ async fn one_that_dies_hangs_or_closes_its_output_is_started_again_and_nothing_i
 }
 
 #[tokio::test]
-async fn what_it_said_before_it_died_counts() {
+async fn answers_given_before_a_child_died_count() {
     let script = "import json,os,sys\nids = [json.loads(sys.stdin.readline())['id'] for _ in range(8)]\n\
                   os.write(1, ''.join(json.dumps({'ack': id}) + '\\n' for id in ids).encode())\nos._exit(0)\n";
     let child = FakeChild::with(script, |_| {}, handler_deps("child").poster);
@@ -40,7 +40,7 @@ async fn what_it_said_before_it_died_counts() {
 }
 
 #[tokio::test]
-async fn one_that_talks_without_end_and_answers_nothing_is_started_again() {
+async fn a_child_that_talks_endlessly_without_answering_is_restarted() {
     let script =
         "import sys\nopen('lives', 'a').write('x')\nwhile True: sys.stdout.write('nonsense\\n' * 1000)\n";
     let child = FakeChild::with(
@@ -54,7 +54,7 @@ async fn one_that_talks_without_end_and_answers_nothing_is_started_again() {
 }
 
 #[tokio::test]
-async fn lines_that_say_nothing_are_told_and_hurt_nothing() {
+async fn meaningless_lines_are_reported_and_ignored() {
     let child = FakeChild::start();
     for text in ["nonsense", "twice", "elsewhere"] {
         assert_eq!(
@@ -114,7 +114,7 @@ async fn at_its_end_the_whole_group_is_gone() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn one_that_does_not_end_by_itself_is_made_to() {
+async fn a_child_that_does_not_exit_is_killed() {
     let script = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('lives','w').write('x')\n\
                   while True: time.sleep(600)\n";
     let child = FakeChild::with(script, |_| {}, handler_deps("child").poster);
@@ -128,7 +128,7 @@ async fn one_that_does_not_end_by_itself_is_made_to() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn it_is_killed_at_once_where_there_is_no_time() {
+async fn a_child_is_killed_at_once_if_no_time_is_left() {
     let child = FakeChild::start();
     delivered(&child.exec, &post_with_text("c", "1", "child")).await;
     child.exec.kill();
@@ -152,7 +152,7 @@ async fn it_gets_no_variable_that_may_hold_a_token() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_started_keeps_events_waiting() {
+async fn events_wait_while_the_child_cannot_be_started() {
     let child = FakeChild::with_default_script(
         |config| config.command = vec!["no-such-program".into()],
         handler_deps("child").poster,

@@ -62,7 +62,7 @@ fn trouble_of_the_handler_gives_no_event_up_unless_others_are_answered_meanwhile
 }
 
 #[test]
-fn an_answer_and_another_event_begin_anew() {
+fn an_answer_or_another_event_resets_the_count() {
     let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
     for id in ["1", "2", "3"] {
         for _ in 1..LIMITS.max_attempts {

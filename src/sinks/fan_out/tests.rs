@@ -26,7 +26,7 @@ async fn an_event_is_acknowledged_when_all_have_acknowledged_it() {
 }
 
 #[tokio::test]
-async fn who_has_taken_an_event_is_not_asked_again() {
+async fn a_sink_that_accepted_an_event_does_not_get_it_again() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
     let sinks = fan_out(&[&a, &b]);
     let event = post("c", "1");
@@ -43,7 +43,7 @@ async fn who_has_taken_an_event_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn another_event_of_the_channel_begins_anew() {
+async fn the_next_event_of_a_channel_goes_to_all_sinks() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
     let sinks = fan_out(&[&a, &b]);
     b.answer(retry(10));
@@ -55,7 +55,7 @@ async fn another_event_of_the_channel_begins_anew() {
 }
 
 #[tokio::test]
-async fn what_one_refuses_is_told_once_all_have_answered() {
+async fn a_rejection_is_reported_after_all_have_answered() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
     let sinks = fan_out(&[&a, &b]);
     let event = post("c", "1");
@@ -82,7 +82,7 @@ async fn the_worst_answer_counts_and_the_longest_wait() {
 }
 
 #[tokio::test]
-async fn what_was_taken_before_a_wait_was_given_up_stays_taken() {
+async fn an_acknowledgement_survives_an_abandoned_wait() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
     let sinks = fan_out(&[&a, &b]);
     let event = post("c", "1");
@@ -93,7 +93,7 @@ async fn what_was_taken_before_a_wait_was_given_up_stays_taken() {
 }
 
 #[tokio::test]
-async fn who_comes_in_the_place_of_one_that_has_taken_it_is_not_asked_for_it() {
+async fn the_replacement_of_a_sink_that_accepted_an_event_does_not_get_it() {
     let (a, b, replacement) =
         (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
     let pending = PendingEvents::default();

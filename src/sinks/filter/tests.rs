@@ -34,7 +34,7 @@ fn events_are_chosen_by_name() {
 }
 
 #[test]
-fn channels_are_chosen_by_kind_and_what_does_not_tell_is_taken() {
+fn channels_are_filtered_by_type_and_an_unknown_type_passes() {
     let quiet = filter(|filter| filter.channel_types = [ChannelType::Private, ChannelType::Direct].into());
     let accepts = |kind: &str| accepts(&quiet, &of("posted", &data(kind, None, "")));
     assert!(accepts("P") && accepts("D") && !accepts("O") && !accepts("G"));
@@ -50,7 +50,7 @@ fn the_bots_own_are_left_out_where_asked() {
 }
 
 #[test]
-fn a_mention_is_what_the_server_says_it_is() {
+fn mentions_are_those_that_the_server_lists() {
     let mentions = filter(|filter| filter.mentions_only = true);
     let accepts = |kind: &str, ids| accepts(&mentions, &of("posted", &data(kind, Some(ids), "@helper.bot")));
     assert!(accepts("O", r#"["ann","bot"]"#) && !accepts("O", r#"["ann"]"#) && !accepts("O", "no list"));
@@ -79,7 +79,7 @@ fn where_the_server_does_not_say_the_text_does() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_is_acknowledged_and_not_handed_over() {
+async fn filtered_events_are_acknowledged_and_not_delivered() {
     let inner = Arc::<ScriptedSink>::default();
     let sink: Arc<dyn EventSink> = Arc::clone(&inner) as _;
     let posts = filter(|filter| filter.events = ["posted".to_owned()].into());

@@ -10,7 +10,7 @@ fn read_one(body: &str) -> Result<Vec<Reply>, ReplyParseError> {
 }
 
 #[test]
-fn what_says_nothing_is_no_reply() {
+fn an_empty_answer_is_no_reply() {
     for body in ["", " \n", "null", "{}", "[]", r#"{"text":" "}"#, r#"{"text":null,"props":{}}"#] {
         assert_eq!(read_one(body), Ok(Vec::new()), "{body}");
     }
@@ -32,7 +32,7 @@ fn a_reply_goes_to_the_channel_and_into_a_thread_where_asked() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
+fn problems_of_a_reply_are_reported() {
     assert!(matches!(read_one("ok"), Err(ReplyParseError::Malformed(_))));
     assert!(matches!(read_one(r#"{"text":1}"#), Err(ReplyParseError::Malformed(_))));
     assert!(matches!(
@@ -60,7 +60,7 @@ fn of_several_events_the_answer_names_one() {
 }
 
 #[test]
-fn the_charset_is_looked_at() {
+fn the_charset_is_checked() {
     for good in ["application/json", "application/json; charset=UTF-8", "text/x; a=b; Charset=\"utf-8\""] {
         assert!(is_utf8(Some(good)), "{good}");
     }
@@ -68,7 +68,7 @@ fn the_charset_is_looked_at() {
 }
 
 #[tokio::test]
-async fn while_nobody_posts_replies_are_dropped() {
+async fn without_a_poster_replies_are_dropped() {
     let reply = read_one(r#"{"text":"hi"}"#).unwrap().remove(0);
     let poster = DiscardingReplyPoster::new("hook".into());
     let account = reply.account.clone();

@@ -39,7 +39,7 @@ async fn wait_for_events(rig: &Rig, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_was_taken_once_and_in_the_order_of_its_channel() {
+async fn acknowledged_events_were_delivered_once_and_in_channel_order() {
     for rig in rigs::all() {
         deliver_posts(&rig, 6, 20).await;
         let received = wait_for_events(&rig, 120).await;
@@ -53,7 +53,7 @@ async fn what_is_acknowledged_was_taken_once_and_in_the_order_of_its_channel() {
 }
 
 #[tokio::test]
-async fn while_the_far_side_takes_nothing_handing_over_blocks_nobody_and_has_a_bound() {
+async fn a_stuck_receiver_does_not_block_the_caller_and_memory_is_bounded() {
     for rig in rigs::all() {
         let Some(hold) = &rig.hold else { continue };
         delivered(&*rig.sink, &post("first", "first")).await;
@@ -105,7 +105,7 @@ async fn a_few_large_events_fill_it_as_many_small_ones_do() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_now_is_asked_for_again_and_holds_up_no_other_channel() {
+async fn a_temporarily_refused_event_is_retried_without_delaying_other_channels() {
     for rig in rigs::all() {
         let Some(text) = rig.retry_text else { continue };
         let event = post_with_text("slow", "again", text);
@@ -118,7 +118,7 @@ async fn what_is_refused_for_now_is_asked_for_again_and_holds_up_no_other_channe
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_passed_over() {
+async fn a_finally_refused_event_is_skipped() {
     for rig in rigs::all() {
         let Some(text) = rig.reject_text else { continue };
         let refused = delivered(&*rig.sink, &post_with_text("c", "bad", text)).await;
@@ -129,7 +129,7 @@ async fn what_is_refused_for_good_is_passed_over() {
 }
 
 #[tokio::test]
-async fn one_that_ends_with_something_in_flight_ends_soon_and_acknowledges_nothing_that_was_not_taken() {
+async fn closing_with_an_event_in_flight_is_quick_and_acknowledges_only_delivered_events() {
     for rig in rigs::all() {
         let (Some(hold), Some(worker)) = (&rig.hold, &rig.worker) else { continue };
         delivered(&*rig.sink, &post("first", "first")).await;
@@ -151,7 +151,7 @@ async fn one_that_ends_with_something_in_flight_ends_soon_and_acknowledges_nothi
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_waits_for_any_more_hurts_nothing() {
+async fn an_answer_after_the_wait_was_abandoned_is_harmless() {
     for rig in rigs::all() {
         drop(rig.sink.deliver(&post("c", "given-up")));
         assert_eq!(delivered(&*rig.sink, &post("c", "next")).await, Outcome::Acknowledged, "{}", rig.name);

@@ -74,7 +74,7 @@ fn check(received: &[String], refused: &[String], seed: u64) {
 }
 
 #[tokio::test]
-async fn a_webhook_whose_handler_does_anything() {
+async fn a_webhook_with_random_faults_loses_nothing() {
     for seed in seeds() {
         println!("seed {seed}: set MATTERHOST_SEED to it to repeat the run");
         let received = Arc::<Mutex<Vec<String>>>::default();
@@ -139,7 +139,7 @@ for line in sys.stdin:
 "#;
 
 #[tokio::test]
-async fn a_child_that_does_anything() {
+async fn a_child_with_random_faults_loses_nothing() {
     for seed in seeds() {
         println!("seed {seed}: set MATTERHOST_SEED to it to repeat the run");
         let policy = RestartPolicy::new(RestartSettings {

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_accounts_hear_has_two_ids_and_the_same_again_has_one() {
+    fn ids_differ_between_accounts_and_stay_the_same_on_redelivery() {
         let [a, b] = ["a.b", "c"].map(|account| Message::from_event(&post_of(account, "c1", "p1")));
         assert_eq!(request_id(&[&a]), request_id(&[&Message::parse(&a.json).unwrap()]));
         assert_ne!(request_id(&[&a]), request_id(&[&b]));

@@ -80,7 +80,7 @@ async fn while_a_secret_is_changed_either_will_do() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_under_the_same_id() {
+async fn temporary_failures_are_retried_with_the_same_id() {
     let failures = [
         status_response(408, ""),
         status_response(500, ""),
@@ -101,7 +101,7 @@ async fn what_may_pass_is_tried_again_under_the_same_id() {
 }
 
 #[tokio::test]
-async fn delays_grow_for_the_channel_that_fails_and_begin_anew() {
+async fn delays_grow_for_a_failing_channel_and_reset_after_a_success() {
     let server =
         Server::start(|request| if request.ids() == ["bad"] { status_response(500, "") } else { ok() });
     let hook = start(&server, |_| {});
@@ -123,7 +123,7 @@ async fn delays_grow_for_the_channel_that_fails_and_begin_anew() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_told() {
+async fn a_redirect_is_reported_and_not_followed() {
     let elsewhere = server(Vec::new());
     let location = Box::leak(format!("location: {}\r\n", elsewhere.url()).into_boxed_str());
     let server = server(vec![status_response(302, location), status_response(308, location)]);
@@ -136,7 +136,7 @@ async fn a_redirect_is_not_followed_and_told() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_reached_or_hangs_is_told_without_the_path() {
+async fn an_unreachable_or_hanging_handler_is_reported_without_its_path() {
     let server = server(vec![FakeResponse::Hang]);
     let hook = start(&server, |config| config.timeout = Duration::from_millis(200));
     let hung = cause(outcome(hook.deliver(&post("c", "1"))).await);
@@ -158,7 +158,7 @@ async fn one_that_cannot_be_reached_or_hangs_is_told_without_the_path() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_in_the_dead_letters_before_it_is_passed_over() {
+async fn a_finally_refused_event_is_a_dead_letter_before_it_is_skipped() {
     let dir = tempfile::tempdir().unwrap();
     let letters = DeadLetters::for_sink(
         "hook",
@@ -188,7 +188,7 @@ async fn what_is_refused_for_good_is_in_the_dead_letters_before_it_is_passed_ove
 }
 
 #[tokio::test]
-async fn at_most_so_many_requests_are_under_way_and_connections_are_kept() {
+async fn concurrent_requests_are_limited_and_connections_are_reused() {
     let server = server(Vec::new());
     server.hold(true);
     let hook = start(&server, |_| {});
@@ -206,7 +206,7 @@ async fn at_most_so_many_requests_are_under_way_and_connections_are_kept() {
 }
 
 #[tokio::test]
-async fn what_was_given_up_before_its_turn_is_not_sent() {
+async fn an_event_abandoned_before_its_turn_is_not_sent() {
     let server = server(Vec::new());
     server.hold(true);
     let hook = start(&server, |config| config.concurrency = 1);
@@ -223,7 +223,7 @@ async fn what_was_given_up_before_its_turn_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_batch_is_a_list_of_what_waits_and_no_longer_than_asked_for() {
+async fn a_batch_is_a_list_of_waiting_events_up_to_the_limit() {
     let server = server(Vec::new());
     server.hold(true);
     let hook = start(&server, |config| (config.batch, config.concurrency) = (5, 1));
@@ -322,7 +322,7 @@ async fn interim_responses_are_skipped() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_answer_is_said() {
+async fn problems_of_an_answer_are_reported() {
     let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; MAX_ANSWER_BYTES + 1]].concat();
     let mut br = awc::http::header::HeaderMap::new();
     br.insert(awc::http::header::CONTENT_ENCODING, "br".parse().unwrap());
@@ -358,7 +358,7 @@ async fn what_is_wrong_with_an_answer_is_said() {
 }
 
 #[tokio::test]
-async fn two_accounts_that_hear_the_same_are_told_apart() {
+async fn the_same_event_of_two_accounts_has_two_ids() {
     let server = server(Vec::new());
     let hook = start(&server, |_| {});
     for account in ["a", "b"] {

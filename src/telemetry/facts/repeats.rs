@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_that_goes_on_is_told_once_with_what_follows() {
+    fn a_repeated_ending_is_logged_once_with_its_sequel() {
         let mut repeats = RepeatFilter::default();
         let scheduled = || Fact::RestartScheduled { after: Duration::ZERO, resume: false };
         let blocked = || closed(CloseReason::Unauthorized, false);
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_charged_is_told_each_time() {
+    fn charged_endings_are_logged_each_time() {
         let mut repeats = RepeatFilter::default();
         for _ in 0..3 {
             assert_eq!(level(&mut repeats, closed(CloseReason::Panicked, true)), Level::WARN);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_that_fail_are_told_once_until_one_is_good() {
+    fn failing_polls_are_logged_once_until_one_succeeds() {
         let mut repeats = RepeatFilter::default();
         let failed = || Fact::ProbeFailed { cause: "so".into() };
         assert_eq!(level(&mut repeats, failed()), Level::WARN);

@@ -79,7 +79,7 @@ async fn each_fact_is_logged_once_with_its_fields() {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_said() {
+async fn missed_facts_are_logged() {
     let (sender, receiver) = broadcast::channel(2);
     for _ in 0..5 {
         sender.send(account(Fact::Connecting)).unwrap();
@@ -91,7 +91,7 @@ async fn what_was_missed_is_said() {
 }
 
 #[test]
-fn facts_with_values_are_told_with_them() {
+fn facts_are_logged_with_their_values() {
     let wait = Duration::from_secs(90);
     for fact in [
         Fact::Tripped { cooldown: wait },

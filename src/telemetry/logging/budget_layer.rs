@@ -26,7 +26,7 @@ const LINES_OF_PLACE: u32 = 500;
 
 /// The fields that name the subject of a line.
 const SUBJECTS: [&str; 3] = ["sink", "account", "server"];
-/// The fields that tell kinds of lines apart. A generation is a new socket, and these have delays of their own.
+/// The fields that distinguish kinds of lines. A new generation is a new socket, and its restarts have delays of their own.
 const KINDS: [&str; 5] = ["fact", "reason", "kind", "action", "generation"];
 
 /// A layer that leaves out lines beyond their budget. Lines at debug level and below have none.

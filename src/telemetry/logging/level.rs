@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_level_changes_nothing_and_is_told_as_the_configuration_tells_it() {
+    fn an_invalid_level_changes_nothing_and_has_the_same_error_as_in_the_configuration() {
         let (_subscriber, level) = at_info();
         let message = level.set("loud").unwrap_err().to_string();
         assert!(

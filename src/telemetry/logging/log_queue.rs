@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_do_not_fit_are_counted_and_nobody_waits() {
+    fn lines_that_do_not_fit_are_counted_without_waiting() {
         let (written, writes) = channel();
         let (open, gate) = channel();
         let queue = LogQueue::start(Gated { written, gate }, || ()).unwrap();

@@ -20,38 +20,34 @@ const STATE: Family = Family::gauge("account_state", "1 for the state that the a
 const SINCE: Family = Family::seconds(
     "account_state_start_timestamp",
     Kind::Gauge,
-    "When the account came into its state, since 1970",
+    "Time at which the account entered its state, since 1970",
 );
 const GENERATION: Family =
-    Family::gauge("account_generation", "Which of its connections the account is at, from 1");
+    Family::gauge("account_generation", "Number of the account's current connection, from 1");
 const READY: Family =
     Family::seconds("account_ready", Kind::Counter, "How long the account was ready since it was added");
 const BUDGET: Family =
     Family::gauge("restart_budget_left", "Charged endings that may still follow before the account trips");
 const QUEUED: Family =
     Family::gauge("queued_frames", "Frames that no sink has acknowledged; long ones count as several");
-const STALLED: Family = Family::gauge("stalled_accounts", "Accounts whose sink or store takes nothing");
-const NOT_READY: Family = Family::gauge(
-    "not_ready_accounts",
-    "Accounts that are to hear and are not ready; those that somebody stopped are left out",
-);
-const UNPROVEN: Family = Family::gauge(
-    "unproven_accounts",
-    "Accounts that are ready, and of which no probe has said for 3 minutes that all is well",
-);
+const STALLED: Family = Family::gauge("stalled_accounts", "Accounts whose sink or store accepts nothing");
+const NOT_READY: Family =
+    Family::gauge("not_ready_accounts", "Accounts that are not ready, except those stopped by an operator");
+const UNPROVEN: Family =
+    Family::gauge("unproven_accounts", "Ready accounts without a successful probe for 3 minutes");
 const LAST_EVENT: Family =
-    Family::seconds("last_event_timestamp", Kind::Gauge, "When the last event was heard, since 1970");
+    Family::seconds("last_event_timestamp", Kind::Gauge, "Time of the last received event, since 1970");
 const LAST_PROBE: Family = Family::seconds(
     "last_good_probe_timestamp",
     Kind::Gauge,
-    "When a poll or a ping last said that all is well, since 1970",
+    "Time of the last successful poll or ping, since 1970",
 );
-const EVENTS: Family = Family::counter("events", "Events that the sinks have answered for good");
+const EVENTS: Family = Family::counter("events", "Events that the sinks acknowledged or rejected");
 const RECOVERED: Family =
-    Family::counter("recovered_events", "Those of them that were fetched and not heard live");
+    Family::counter("recovered_events", "Events that were fetched after a gap instead of received live");
 const TRUNCATIONS: Family =
-    Family::counter("catch_up_truncations", "Channels that a catch-up did not fetch whole");
-const ENDINGS: Family = Family::counter("endings", "Connections that ended, and why");
+    Family::counter("catch_up_truncations", "Channels that a catch-up did not fetch completely");
+const ENDINGS: Family = Family::counter("endings", "Ended connections by reason");
 
 /// Six intervals of polls and pings, which come every 30 s by default.
 const UNPROVEN_AFTER: Duration = Duration::from_secs(180);

@@ -136,14 +136,14 @@ impl From<Kind> for MetricType {
     }
 }
 
-const BUILD: Family = Family::gauge("build_info", "1, and which version this is");
-const FACTS: Family = Family::counter("facts", "What was observed of a server and its accounts");
-const MISSED: Family = Family::counter("facts_missed", "Facts that came too fast to be counted");
+const BUILD: Family = Family::gauge("build_info", "Always 1; the labels name the version");
+const FACTS: Family = Family::counter("facts", "Observations of a server and its accounts");
+const MISSED: Family = Family::counter("facts_missed", "Facts that arrived too fast to be counted");
 const SINK: Family = Family::seconds("sink", Kind::Histogram, "How long a sink took to answer");
 const UNANSWERED: Family =
-    Family::gauge("sink_unanswered_events", "Events that a sink has and has not answered");
+    Family::gauge("sink_unanswered_events", "Events that a sink has received and not answered");
 const LOST: Family =
-    Family::counter("sink_lost_events", "Events that went past a sink that does not keep up (best_effort)");
+    Family::counter("sink_lost_events", "Events dropped because a best_effort sink did not keep up");
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {

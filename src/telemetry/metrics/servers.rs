@@ -7,23 +7,18 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::scrape::{Family, Kind, Scrape, Value};
 
-const UP: Family = Family::gauge("server_up", "1 while the server answers, as far as is known");
-const PACE: Family = Family::gauge(
-    "gate_requests_per_second",
-    "Requests that the gate lets through in a second at the moment",
-);
-const WAITING: Family = Family::gauge("gate_waiting_requests", "Requests that wait for the gate's leave");
+const UP: Family = Family::gauge("server_up", "1 while the server is known to respond");
+const PACE: Family =
+    Family::gauge("gate_requests_per_second", "Requests per second that the gate currently allows");
+const WAITING: Family = Family::gauge("gate_waiting_requests", "Requests that wait at the gate");
 const DIALING: Family = Family::gauge("gate_dials", "Connections between dial and hello");
-const PAUSED: Family = Family::seconds(
-    "gate_pause",
-    Kind::Gauge,
-    "How long until the server's rate limit lets anything through again",
-);
-const WAITS: Family = Family::counter("gate_waits", "Requests that were given leave");
+const PAUSED: Family =
+    Family::seconds("gate_pause", Kind::Gauge, "Time until the server's rate limit admits requests again");
+const WAITS: Family = Family::counter("gate_waits", "Requests that the gate admitted");
 const WAITED: Family =
-    Family::seconds("gate_wait", Kind::Counter, "How long they waited for it, all together");
-const REQUESTS: Family = Family::counter("rest_requests", "Requests to the server, by what came of them");
-const DIALS: Family = Family::counter("dials", "Dials, by what came of them; 101 is a socket");
+    Family::seconds("gate_wait", Kind::Counter, "Total time that requests waited at the gate");
+const REQUESTS: Family = Family::counter("rest_requests", "Requests to the server by outcome");
+const DIALS: Family = Family::counter("dials", "Dials by outcome; 101 is a socket");
 const CONNECT: Family =
     Family::seconds("connect", Kind::Histogram, "From the start of a connection to ready");
 const CATCH_UP: Family = Family::seconds(
@@ -35,7 +30,7 @@ const PROBE: Family = Family::seconds("probe", Kind::Histogram, "How long a good
 const DEAF: Family = Family::seconds(
     "deaf",
     Kind::Histogram,
-    "For how long an account may have heard nothing: from its last change, or from when it was found deaf, to ready",
+    "Longest time that an account may have been deaf: from its last change, or from the detection, to ready",
 );
 
 pub(super) fn encode(scrape: &Scrape, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -41,7 +41,7 @@ fn accounts_are_listed_by_name_and_chosen_by_state_server_and_name() {
 }
 
 #[test]
-fn one_account_is_told_of_with_all_that_is_known() {
+fn one_account_is_returned_with_all_its_details() {
     let mut host = AdminHost::ready("");
     host.fixture.post("hello");
     host.running.events.wait_for_post("hello");
@@ -57,7 +57,7 @@ fn one_account_is_told_of_with_all_that_is_known() {
 }
 
 #[test]
-fn who_is_nobody_is_not_found() {
+fn an_unknown_account_is_not_found() {
     let host = AdminHost::ready("");
     let long = "x".repeat(10_000);
     for name in
@@ -84,7 +84,7 @@ fn who_is_nobody_is_not_found() {
 }
 
 #[test]
-fn servers_are_shown_with_where_they_are_and_how() {
+fn servers_are_listed_with_address_and_status() {
     let host = AdminHost::ready("");
     let servers = host.get("/v1/servers").json();
     let server = &servers["servers"][0];

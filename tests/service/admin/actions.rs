@@ -32,7 +32,7 @@ fn a_restart_brings_the_next_generation_and_costs_nothing() {
 }
 
 #[test]
-fn what_is_stopped_stays_so_until_it_is_started() {
+fn a_stopped_account_stays_stopped_until_it_is_started() {
     let mut host = AdminHost::ready("");
     request_action(&host, "stop");
     host.await_state("helpdesk", "stopped");
@@ -56,7 +56,7 @@ fn what_is_stopped_stays_so_until_it_is_started() {
 }
 
 #[test]
-fn a_reset_gives_a_tripped_one_its_budget_back() {
+fn a_reset_restores_the_budget_of_a_tripped_account() {
     let more =
         "[restart]\nmax_restarts = 1\nwithin = \"10m\"\nmin_backoff = \"10ms\"\nmax_backoff = \"10ms\"\n";
     let host = AdminHost::ready(more);
@@ -109,7 +109,7 @@ fn a_post_is_made_as_the_account_once_for_its_key() {
 }
 
 #[test]
-fn what_cannot_be_posted_is_told() {
+fn a_post_that_cannot_be_made_is_an_error() {
     let host = AdminHost::ready("");
     let channel = host.fixture.channel.as_str();
     let posts = "/v1/accounts/helpdesk/posts";
@@ -144,7 +144,7 @@ fn what_cannot_be_posted_is_told() {
 }
 
 #[test]
-fn a_token_is_told_to_nobody() {
+fn no_response_contains_a_token() {
     let host = AdminHost::ready(&format!(
         "token = \"{TOKEN}\"
 "

@@ -11,7 +11,7 @@ fn host_with_tokens() -> AdminHost {
 }
 
 #[test]
-fn without_a_token_only_what_tells_nothing_is_told() {
+fn without_a_token_only_public_routes_respond() {
     let mut host = host_with_tokens();
     host.api.token = None;
     for path in ["/livez", "/readyz", "/openapi.json"] {
@@ -44,7 +44,7 @@ fn without_a_token_only_what_tells_nothing_is_told() {
 }
 
 #[test]
-fn a_wrong_token_is_told_and_whoever_guesses_waits_while_others_do_not() {
+fn wrong_tokens_are_refused_and_rate_limited_without_delaying_others() {
     let mut host = host_with_tokens();
     for wrong in ["Bearer ", "Basic dXNlcjpwYXNz", TOKEN, "Bearer wrongtoken-full-9f86d081", "Bearer \u{fc}"]
     {
@@ -73,7 +73,7 @@ fn a_wrong_token_is_told_and_whoever_guesses_waits_while_others_do_not() {
 }
 
 #[test]
-fn whoever_may_look_changes_nothing() {
+fn a_read_token_can_change_nothing() {
     let mut host = host_with_tokens();
     host.api.token = Some(READ_TOKEN);
     for path in [
@@ -146,7 +146,7 @@ fn other_names_and_other_sites_are_refused() {
 }
 
 #[test]
-fn every_answer_is_for_nobody_elses_page_cache_or_frame() {
+fn no_response_may_be_cached_framed_or_read_by_another_site() {
     let host = host_with_tokens();
     let wrong = [("authorization", "Bearer wrong-full-9f86d081")];
     for (path, lines) in [

@@ -85,7 +85,7 @@ fn run_until_failure(dir: &ConfigDir) -> String {
 }
 
 #[test]
-fn a_path_that_is_taken_ends_the_host_and_stays_as_it_is() {
+fn an_occupied_socket_path_ends_the_host_and_stays_unchanged() {
     let fixture = Fixture::new();
     let (dir, path) = configure_socket(&fixture);
     let other = UnixListener::bind(&path).unwrap();
@@ -103,7 +103,7 @@ fn a_path_that_is_taken_ends_the_host_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_named_address_that_is_taken_ends_the_host() {
+fn an_occupied_configured_address_ends_the_host() {
     let fixture = Fixture::new();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
@@ -127,7 +127,7 @@ fn bind_when_free(address: &str) -> TcpListener {
 }
 
 #[test]
-fn the_usual_address_that_is_taken_is_warned_of_and_the_bots_go_on() {
+fn an_occupied_default_address_is_only_a_warning() {
     let fixture = Fixture::new();
     let _other = bind_when_free(matterhost::config::DEFAULT_BIND);
     let dir = ConfigDir::with(&fixture.config());
@@ -139,7 +139,7 @@ fn the_usual_address_that_is_taken_is_warned_of_and_the_bots_go_on() {
 }
 
 #[test]
-fn what_is_turned_off_is_not_there() {
+fn a_disabled_api_does_not_listen() {
     let fixture = Fixture::new();
     let dir =
         ConfigDir::with(&format!("{}[admin]\nenabled = false\nunix = \"admin.sock\"\n", fixture.config()));
@@ -177,7 +177,7 @@ fn client_config(pem: &str, protocols: &[&[u8]]) -> ClientConfig {
 }
 
 #[test]
-fn behind_tls_it_is_known_by_its_certificate() {
+fn over_tls_the_api_shows_its_certificate() {
     let (host, pem) = start_with_tls();
     let name = ServerName::try_from("localhost").unwrap();
     let session = ClientConnection::new(Arc::new(client_config(&pem, &[])), name).unwrap();
@@ -209,7 +209,7 @@ fn handshake(host: &AdminHost, pem: &str) -> (StreamOwned<ClientConnection, TcpS
 }
 
 #[test]
-fn over_tls_it_is_http_1_and_who_is_idle_is_let_go() {
+fn over_tls_only_http_1_works_and_idle_clients_are_disconnected() {
     let (host, pem) = start_with_tls();
     let own = format!("https://{}", host.address);
     for (name, origin, status) in [

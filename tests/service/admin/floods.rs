@@ -63,7 +63,7 @@ fn flood_beside_operator(
 }
 
 #[test]
-fn strangers_and_guessers_hold_up_nobody() {
+fn requests_without_rights_do_not_delay_others() {
     assert_bots_unaffected("", |host| {
         let counts = flood_beside_operator(host, "/v1/accounts", None);
         assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [401]);
@@ -85,7 +85,7 @@ fn probes_are_answered_however_many_there_are() {
 }
 
 #[test]
-fn those_who_may_have_a_limit_too() {
+fn authorized_requests_have_a_limit_too() {
     assert_bots_unaffected("", |host| {
         let counts = flood(host.api, "/v1/instance", host.token);
         assert!(counts[&200] <= MAX_ADMITTED, "{counts:?}");
@@ -98,7 +98,7 @@ fn those_who_may_have_a_limit_too() {
 }
 
 #[test]
-fn more_connections_than_there_may_be_wait_and_then_it_goes_on() {
+fn connections_over_the_limit_wait_for_their_turn() {
     assert_bots_unaffected("max_connections = 64\nmax_streams = 8\n", |host| {
         let open = |_| TcpStream::connect_timeout(&host.address, Duration::from_millis(50)).ok();
         let open: Vec<_> = (0..400).filter_map(open).collect();
@@ -113,7 +113,7 @@ fn more_connections_than_there_may_be_wait_and_then_it_goes_on() {
 }
 
 #[test]
-fn a_thousand_listeners_hear_everything() {
+fn a_thousand_clients_get_every_fact() {
     const LISTENERS: usize = 1_000;
     assert_bots_unaffected("max_connections = 1200\nmax_streams = 1100\n", |host| {
         let began = Instant::now();
@@ -142,7 +142,7 @@ fn a_thousand_listeners_hear_everything() {
 }
 
 #[test]
-fn too_many_listeners_are_told_and_leave_room_for_others() {
+fn streams_over_the_limit_are_refused_and_other_requests_work() {
     assert_bots_unaffected("", |host| {
         let mut open = Vec::new();
         let refused = loop {

@@ -23,7 +23,7 @@ const ROUND_INTERVAL: Duration = Duration::from_millis(100);
 /// The least number of posts for a meaningful test.
 const MIN_POSTS: usize = 50;
 
-/// The growth of memory that is allowed: what the allocator does not return, and the posts of the test itself. A leak of a
+/// The growth of memory that is allowed: memory that the allocator does not return, and the posts of the test itself. A leak of a
 /// thousand clients is far larger.
 const MAX_GROWTH_KIB: u64 = 48 * 1_024;
 

@@ -26,7 +26,7 @@ fn head(path: &[u8], lines: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_request_is_refused_or_closed() {
+fn invalid_requests_are_refused_or_closed() {
     assert_bots_unaffected("", |host| {
         let noise: Vec<u8> = (0..20_000).map(|_| fastrand::u8(..)).collect();
         let whole = b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_vec();
@@ -89,7 +89,7 @@ fn bodies_are_bounded_and_need_a_token() {
 }
 
 #[test]
-fn json_that_is_none_or_too_deep_is_told() {
+fn invalid_and_too_deep_json_is_refused() {
     assert_bots_unaffected("", |host| {
         let posts = "/v1/accounts/helpdesk/posts";
         let deep =

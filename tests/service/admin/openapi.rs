@@ -52,7 +52,7 @@ fn documented(page: &str) -> Routes {
 }
 
 #[test]
-fn what_a_reload_answers_is_described_by_name() {
+fn the_response_of_a_reload_is_described_by_name() {
     let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
     for method in ["get", "post"] {
         let answer = &document["paths"]["/v1/reload"][method]["responses"]["200"];
@@ -95,7 +95,7 @@ fn a_method_that_is_not_described_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn what_is_refused_is_described_as_a_problem() {
+fn refusals_are_described_as_problems() {
     let document = serde_json::to_value(matterhost::admin::server::openapi()).unwrap();
     for (path, methods) in described(&document) {
         for method in methods {

@@ -6,7 +6,7 @@ use super::host::{ANY_PORT, AdminHost, READ_TOKEN, TOKEN, add_bot};
 use crate::program::Fixture;
 
 #[test]
-fn the_instance_tells_what_it_is_and_what_the_caller_may() {
+fn the_instance_has_its_version_and_the_callers_rights() {
     let host = AdminHost::ready("");
     let instance = host.get("/v1/instance").json();
     assert_eq!(instance["version"], env!("CARGO_PKG_VERSION"));
@@ -24,7 +24,7 @@ fn the_instance_tells_what_it_is_and_what_the_caller_may() {
 }
 
 #[test]
-fn what_is_logged_changes_at_once() {
+fn the_log_level_changes_at_once() {
     let mut host = AdminHost::ready("");
     assert_eq!(host.get("/v1/log-level").json(), json!({ "level": "info" }));
     let answer = host.send("PUT", "/v1/log-level", &json!({ "level": "matterhost=debug,info" }));
@@ -73,7 +73,7 @@ fn the_host_is_ready_when_enough_accounts_are() {
 }
 
 #[test]
-fn who_asks_for_more_is_told_of_each_account_and_why() {
+fn verbose_readiness_lists_each_account_with_its_reason() {
     let host = start_two_of_three("all");
     for query in ["verbose", "verbose=", "verbose=1"] {
         let text = host.get(&format!("/readyz?{query}")).text();

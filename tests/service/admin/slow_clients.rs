@@ -44,7 +44,7 @@ fn drip(host: &AdminHost, first: &str, byte: &[u8]) -> Duration {
 }
 
 #[test]
-fn a_head_that_does_not_come_is_not_waited_for() {
+fn a_slow_head_is_not_waited_for() {
     assert_bots_unaffected("", |host| {
         drip(host, "GET /v1/accounts HTTP/1.1\r\nhost: 127.0.0.1\r\nx-a: ", b"a");
         drip(host, "", b"G");
@@ -52,7 +52,7 @@ fn a_head_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
-fn nor_is_one_that_follows_another() {
+fn a_slow_second_head_is_not_waited_for() {
     assert_bots_unaffected("", |host| {
         let whole = "GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
         drip(host, &format!("{whole}GET /livez HTTP/1.1\r\nx-a: "), b"a");
@@ -61,7 +61,7 @@ fn nor_is_one_that_follows_another() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_not_waited_for() {
+fn a_slow_body_is_not_waited_for() {
     let head = |line: &str| {
         format!(
             "POST /v1/accounts/helpdesk/posts HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n\
@@ -107,7 +107,7 @@ fn connect_with_tiny_buffer(api: Api, path: &str) -> TcpStream {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn whoever_takes_nothing_of_what_comes_is_let_go() {
+fn a_client_that_reads_nothing_is_disconnected() {
     const EACH: usize = 40;
     assert_bots_unaffected("", |host| {
         let files = open_files(host);

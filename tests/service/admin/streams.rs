@@ -71,7 +71,7 @@ fn a_listener_chooses_accounts_servers_facts_and_level() {
 }
 
 #[test]
-fn whoever_comes_back_gets_what_it_missed() {
+fn a_returning_client_gets_the_facts_that_it_missed() {
     let host = AdminHost::ready("");
     let mut stream = host.stream("/v1/events", &[]);
     restart(&host, "helpdesk");
@@ -98,7 +98,7 @@ fn whoever_comes_back_gets_what_it_missed() {
 }
 
 #[test]
-fn whoever_wants_nothing_that_happens_hears_that_the_stream_lives() {
+fn a_stream_without_matching_facts_sends_comments() {
     let mut host = AdminHost::ready("");
     let mut stream = host.stream("/v1/events?fact=tripped", &[]);
     assert_eq!(stream.line().as_deref(), Some("retry: 2000"));
@@ -118,7 +118,7 @@ fn whoever_wants_nothing_that_happens_hears_that_the_stream_lives() {
 }
 
 #[test]
-fn a_watcher_gets_all_rows_and_then_what_changes() {
+fn a_watcher_gets_all_rows_and_then_changes() {
     let host = start_two_accounts();
     let mut stream = host.stream("/v1/watch", &[]);
     let instance = stream.next().unwrap();
@@ -140,7 +140,7 @@ fn a_watcher_gets_all_rows_and_then_what_changes() {
 }
 
 #[test]
-fn a_watcher_hears_of_accounts_that_come_and_go() {
+fn a_watcher_gets_added_and_removed_accounts() {
     let host = start_two_accounts();
     let mut stream = host.stream("/v1/watch", &[]);
     stream.wait_for_row("alerts", |_| true);

@@ -25,7 +25,7 @@ fn with_label(metrics: &Metrics, label: &str, servers: &[ServerSnapshot]) -> Vec
 }
 
 #[test]
-fn what_a_sink_had_goes_with_it_and_its_last_event() {
+fn a_removed_sink_loses_its_series_with_its_last_event() {
     let metrics = Metrics::new(true);
     let current_series = || with_label(&metrics, "sink=\"hook\"", &[]);
     let unanswered = |events: u8| format!("matterhost_sink_unanswered_events{{sink=\"hook\"}} {events}");
@@ -46,7 +46,7 @@ fn what_a_sink_had_goes_with_it_and_its_last_event() {
 }
 
 #[test]
-fn a_sink_that_takes_the_place_of_another_goes_on_counting() {
+fn a_replacement_sink_continues_the_counters() {
     let metrics = Metrics::new(true);
     let before = metrics.sink_meter("hook");
     before.record_lost();
@@ -59,7 +59,7 @@ fn a_sink_that_takes_the_place_of_another_goes_on_counting() {
 }
 
 #[test]
-fn what_a_server_had_goes_with_it_and_what_comes_late_is_not_kept() {
+fn a_removed_server_loses_its_series_and_late_counts_are_dropped() {
     let metrics = Metrics::new(true);
     let tally = metrics.request_stats(&ServerName::new("main").unwrap());
     let ready = || observation("bot", Fact::Ready { after: Duration::from_secs(1) });
@@ -91,7 +91,7 @@ fn config(fixture: &Fixture, with_spare: bool) -> String {
 }
 
 #[test]
-fn what_a_reload_takes_out_is_scraped_no_more() {
+fn series_removed_by_a_reload_are_not_scraped() {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&config(&fixture, true));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));

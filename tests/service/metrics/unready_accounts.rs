@@ -34,7 +34,7 @@ fn in_state(state: AccountState, last: Option<CloseReason>) -> AccountSnapshot {
 }
 
 #[test]
-fn whoever_is_to_hear_and_is_not_ready_is_told_whatever_its_state() {
+fn an_unready_account_is_counted_in_every_state() {
     let accounts = AccountState::ALL.map(|state| in_state(state, Some(CloseReason::OperatorStop)));
     for account in &accounts {
         let found = series("not_ready_accounts", true, std::slice::from_ref(account));
@@ -46,7 +46,7 @@ fn whoever_is_to_hear_and_is_not_ready_is_told_whatever_its_state() {
 }
 
 #[test]
-fn one_that_stopped_because_it_became_somebody_else_is_missing() {
+fn an_account_stopped_by_a_changed_identity_counts_as_unready() {
     let somebody_else = CloseReason::IdentityChanged { was: "a".into(), now: "b".into() };
     let accounts =
         [in_state(AccountState::Stopped, Some(somebody_else)), in_state(AccountState::Stopped, None)];
@@ -54,7 +54,7 @@ fn one_that_stopped_because_it_became_somebody_else_is_missing() {
 }
 
 #[test]
-fn whoever_is_ready_and_was_not_said_to_be_well_is_unproven() {
+fn a_ready_account_without_a_recent_good_probe_is_unproven() {
     let now = SystemTime::now();
     let ready = |since: Duration, probe: Option<Duration>| AccountSnapshot {
         since: now - since,

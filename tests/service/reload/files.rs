@@ -69,7 +69,7 @@ fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_told_and_the_old_token_stays() {
+fn an_unusable_file_is_reported_and_the_old_token_stays() {
     let fixture = MultiBotFixture::with(&["anna"], 1);
     let dir = ConfigDir::with("");
     dir.write("anna.token", &fixture.bots["anna"].token);
@@ -86,7 +86,7 @@ fn a_file_that_cannot_be_used_is_told_and_the_old_token_stays() {
     }
     fs::remove_file(dir.path().join("anna.token")).unwrap();
     running.log.wait_for_json("the file that is gone", |line| {
-        line["message"].as_str().unwrap().contains("it cannot be read")
+        line["message"].as_str().unwrap().contains("the file cannot be read")
     });
     let id = fixture.post("hello");
     await_post(&dir, "archive", "anna", &id);

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_keeps_what_shares_a_time_together() {
+    fn posts_of_the_same_time_stay_on_one_page() {
         let after = |id: &str| Start::After(id.into());
         let before = |id: &str| Start::Before(id.into());
         for (cursor, times, next) in [

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_refused_for_certain_may_have_been_done() {
+    fn a_request_not_clearly_refused_may_have_been_done() {
         let wait = Some(Duration::from_secs(7));
         let not_done = RequestFailure::NotDone { retry_after: None };
         for (kind, expected) in [

@@ -129,7 +129,7 @@ impl Supervisor {
                 ctx.address(),
             );
             server.gate.set_account_count(server.accounts);
-            // The new gate determines the status anew.
+            // The new gate determines the status again.
             server.common_cause.server_up();
         }
         if !account.context.gate.is_open() || !Arc::ptr_eq(&account.context.api, &server.spec.api) {

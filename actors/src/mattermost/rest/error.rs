@@ -125,7 +125,7 @@ impl RestError {
         }
     }
 
-    /// Returns the way to fix the cause beneath, such as a certificate or a proxy, where that tells one.
+    /// Returns the way to fix the underlying cause, such as a certificate or a proxy, if it is known.
     pub fn remedy(&self) -> Option<String> {
         self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use actix_http::header::{HeaderName, HeaderValue};
 
-/// The most headers: an access proxy wants two.
+/// The most headers: an access proxy requires two.
 const MAX_HEADERS: usize = 16;
 
 /// The longest name and value together: common servers accept 8 KiB for a head.
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_or_is_ours_is_refused_without_its_value() {
+    fn invalid_and_reserved_headers_are_refused_without_their_value() {
         for (line, expected) in [
             ("hidden", "form"),
             ("na me: hidden", "form"),

@@ -49,7 +49,7 @@ impl DialError {
         Self { kind, message: failure.message.into(), source: failure.source }
     }
 
-    /// Returns the way to fix the cause beneath, such as a certificate or a proxy, where that tells one.
+    /// Returns the way to fix the underlying cause, such as a certificate or a proxy, if it is known.
     pub fn remedy(&self) -> Option<String> {
         self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
     }

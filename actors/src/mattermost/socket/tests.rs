@@ -118,7 +118,7 @@ async fn fragments_are_bounded_together() {
 }
 
 #[tokio::test]
-async fn what_is_no_websocket_is_an_error_once() {
+async fn invalid_websocket_bytes_are_an_error_once() {
     let compressed = received(&[0xC1, 1, b'x'], 1000).await.0;
     assert!(matches!(compressed[..], [Err(SocketError::Compressed)]));
     let cases: [&[u8]; 10] = [
@@ -161,7 +161,7 @@ async fn an_idle_socket_holds_no_buffer_also_after_a_long_frame() {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_a_message_a_socket_holds_what_came_of_it() {
+async fn a_socket_keeps_a_partial_message() {
     let (mut server, _writer, mut reader) = pair(PIPE, 1_000_000);
     let long = frame(TEXT, &vec![b'x'; 20_000]);
     let mut before = 0;
@@ -187,7 +187,7 @@ async fn a_kept_text_keeps_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_came_with_the_handshake_is_read_first() {
+async fn bytes_received_with_the_handshake_are_read_first() {
     let (mut server, client) = duplex(PIPE);
     let hello = frame(TEXT, b"hello");
     let (_writer, mut reader) = Socket::with_received(Box::new(client), &hello[..3], &limits(1000)).split();

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_is_believed_for_its_time() {
+    async fn an_answer_is_cached_for_a_limited_time() {
         let mut lookup = Lookup::default();
         assert!(!lookup.is_fresh(TTL));
         found(&mut lookup, 1);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_believed_briefly_and_keeps_what_was_known() {
+    async fn a_failure_is_cached_briefly_and_keeps_known_addresses() {
         let mut lookup = Lookup::default();
         failed(&mut lookup);
         assert_eq!(lookup.result().unwrap_err(), "no such host".into());

@@ -20,14 +20,14 @@ pub(super) enum WrongScheme {
     ServerSpeaksTls,
 }
 
-/// A cause that a person can act on, and what to do.
+/// A cause that a person can act on, and its remedy.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::mattermost) struct Explanation {
     pub(in crate::mattermost) cause: String,
     pub(in crate::mattermost) remedy: String,
 }
 
-/// True if the failure tells more than that there was no connection.
+/// True if the failure has a more precise cause than a missing connection.
 pub(super) fn is_telling(error: &io::Error) -> bool {
     is_tls(error) || is_proxy_refusal(error)
 }
@@ -125,7 +125,7 @@ fn explain_certificate(error: &CertificateError) -> Explanation {
         ),
         C::BadSignature => explanation(
             "the certificate was not signed by the key of the authority of this name that is known here",
-            "was the authority, or the self-signed certificate, made anew? name its present PEM file in ca_file",
+            "if the authority or the self-signed certificate was recreated, name its current PEM file in ca_file",
         ),
         C::Other(other) => explain_unusable(other.0.downcast_ref(), error),
         C::BadEncoding => explanation("the certificate cannot be read", MAKE_ANOTHER),
@@ -225,9 +225,9 @@ mod tests {
             (Error::AlertReceived(AlertDescription::CertificateRequired), "wants one", "cert_file"),
             (Error::AlertReceived(AlertDescription::ProtocolVersion), "no TLS that is safe", "TLS 1.2"),
         ] {
-            let told = explain(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap();
-            assert!(told.cause.contains(cause), "{told:?}");
-            assert!(told.remedy.contains(remedy), "{told:?}");
+            let explained = explain(&io::Error::new(io::ErrorKind::InvalidData, error)).unwrap();
+            assert!(explained.cause.contains(cause), "{explained:?}");
+            assert!(explained.remedy.contains(remedy), "{explained:?}");
         }
         assert_eq!(explain(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
     }

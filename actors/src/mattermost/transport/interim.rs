@@ -12,7 +12,7 @@ use super::explain::WrongScheme;
 /// The most bytes of interim responses before one final response: some hints take a few hundred.
 const MAX_INTERIM_BYTES: usize = 64 * 1024;
 
-/// The length of `HTTP/1.1 200`, which tells an interim response from a final one.
+/// The length of `HTTP/1.1 200`, which distinguishes an interim response from a final one.
 const STATUS_END: usize = 12;
 
 /// The beginnings of a TLS record: an alert or a handshake message, version 3.
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_passes_and_tls_is_named() {
+    fn other_protocols_pass_and_tls_is_named() {
         for other in ["SSH-2.0-x\r\n", "H", "HTTP/2"] {
             let mut filter = InterimFilter::default();
             let mut through = filtered(&mut filter, other.as_bytes(), 3).unwrap();

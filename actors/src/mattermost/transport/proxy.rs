@@ -11,13 +11,13 @@ use url::{Host, Url};
 pub use environment::{ProxyError, from_environment};
 pub(in crate::mattermost) use tunnel::ProxyRefusal;
 
-/// A proxy, by which a server is reached: `http://host:port`, `https://host:port` or `socks5://host:port`.
+/// A proxy through which a server is reached: `http://host:port`, `https://host:port` or `socks5://host:port`.
 ///
 /// `Display` shows it without its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     kind: ProxyKind,
-    /// An IPv6 address stands without brackets.
+    /// An IPv6 address has no brackets.
     host: Box<str>,
     port: u16,
     credentials: Option<ProxyCredentials>,
@@ -78,7 +78,7 @@ impl Proxy {
         self.kind == ProxyKind::Https
     }
 
-    /// Returns the host's name or address; an IPv6 address stands without brackets.
+    /// Returns the host's name or address; an IPv6 address has no brackets.
     pub(in crate::mattermost) fn host(&self) -> &str {
         &self.host
     }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused() {
+    fn invalid_proxies_are_refused() {
         for (text, error) in [
             ("", ProxyParseError::Malformed(url::ParseError::EmptyHost)),
             ("ftp://proxy", ProxyParseError::Scheme),

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_starts_the_next_at_once_and_the_telling_one_is_reported() {
+    async fn a_failure_starts_the_next_attempt_and_the_clearest_one_is_reported() {
         let start = Instant::now();
         let both = addresses(&["10.0.0.1:1", "10.0.0.2:1"]);
         let failing = |address, _| {

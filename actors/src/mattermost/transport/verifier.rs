@@ -14,7 +14,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-/// The usual check, and one thing more: a server may show the very certificate that `ca_file` names, also if that is the
+/// The usual check with one exception: a server may show the exact certificate that `ca_file` names, also if that is the
 /// certificate of an authority. Those who make a self-signed certificate usually make one of an authority without
 /// knowing.
 #[derive(Debug)]

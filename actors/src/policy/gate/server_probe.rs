@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_failure_knocks_and_the_others_wait_for_it() {
+    fn the_first_failure_starts_one_probe_for_all() {
         let now = Instant::now();
         let mut probe = ServerProbe::default();
         assert!(probe.request_failed(now));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn down_until_a_knock_is_answered() {
+    fn the_server_is_down_until_a_probe_succeeds() {
         let now = Instant::now();
         let mut probe = ServerProbe::default();
         probe.request_failed(now);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_a_second_and_a_small_burst() {
+    fn the_rate_allows_a_small_burst() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(start, 50.0);
         let made = made_within(&mut bucket, start, 10 * SECOND);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_make_no_sense_stop_nobody() {
+    fn nonsensical_headers_are_ignored() {
         let start = Instant::now();
         for (remaining, reset_seconds) in [(10, 1_700_000_000), (99, 3_600), (0, u64::MAX), (1, 0)] {
             let mut bucket = TokenBucket::new(start, 50.0);

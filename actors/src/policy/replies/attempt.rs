@@ -119,7 +119,7 @@ mod tests {
     const NOT_DONE: RequestFailure = RequestFailure::NotDone { retry_after: None };
 
     #[test]
-    fn what_may_have_been_done_is_looked_for_first() {
+    fn a_possibly_completed_request_is_searched_for_first() {
         let now = Instant::now();
         for (done_before, failure, next) in [
             (false, NOT_DONE, ReplyStep::Send),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_fails_leaves_no_doubt_of_its_own() {
+    fn a_failed_search_adds_no_uncertainty() {
         let now = Instant::now();
         let mut retry = RequestRetry::at_most_once(now + SECOND, true);
         let failed = retry.failed(now + SECOND, ReplyStep::Search, RequestFailure::Uncertain);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_looked_for_is_done_again() {
+    fn an_action_that_cannot_be_searched_for_is_repeated() {
         let now = Instant::now();
         let mut retry = RequestRetry::idempotent(now + 60 * SECOND);
         retry.failed(now, ReplyStep::Send, RequestFailure::Uncertain).unwrap();

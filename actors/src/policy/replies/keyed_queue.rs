@@ -130,66 +130,66 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_item_of_a_lane_and_so_many_in_all() {
-        let mut lanes = KeyedQueue::new(2);
+    fn one_item_per_key_and_a_limited_number_overall() {
+        let mut queue = KeyedQueue::new(2);
         for (key, item) in [("a", 1), ("a", 2), ("b", 3), ("c", 4)] {
-            lanes.push(key, item);
+            queue.push(key, item);
         }
-        assert_eq!((lanes.take(), lanes.take(), lanes.take()), (Some(("a", 1)), Some(("b", 3)), None));
-        lanes.complete(&"b");
-        assert_eq!(lanes.take(), Some(("c", 4)));
-        lanes.requeue(&"a", 1);
-        assert_eq!(lanes.take(), Some(("a", 1)), "what came back goes first");
-        lanes.complete(&"a");
-        lanes.complete(&"c");
-        assert_eq!(lanes.take(), Some(("a", 2)));
-        lanes.complete(&"a");
-        assert!(lanes.is_empty());
+        assert_eq!((queue.take(), queue.take(), queue.take()), (Some(("a", 1)), Some(("b", 3)), None));
+        queue.complete(&"b");
+        assert_eq!(queue.take(), Some(("c", 4)));
+        queue.requeue(&"a", 1);
+        assert_eq!(queue.take(), Some(("a", 1)), "a requeued item goes first");
+        queue.complete(&"a");
+        queue.complete(&"c");
+        assert_eq!(queue.take(), Some(("a", 2)));
+        queue.complete(&"a");
+        assert!(queue.is_empty());
     }
 
     #[test]
-    fn a_lane_that_rests_stands_in_nobodys_way() {
-        let mut lanes = KeyedQueue::new(1);
+    fn a_paused_key_does_not_block_others() {
+        let mut queue = KeyedQueue::new(1);
         for (key, item) in [("a", 1), ("a", 2), ("b", 3)] {
-            lanes.push(key, item);
+            queue.push(key, item);
         }
-        lanes.take();
-        lanes.pause(&"a", 1);
-        assert_eq!((lanes.take(), lanes.take()), (Some(("b", 3)), None));
-        lanes.complete(&"b");
-        assert!(lanes.take().is_none() && !lanes.is_empty());
-        lanes.resume(&"a");
-        assert_eq!(lanes.take(), Some(("a", 1)));
+        queue.take();
+        queue.pause(&"a", 1);
+        assert_eq!((queue.take(), queue.take()), (Some(("b", 3)), None));
+        queue.complete(&"b");
+        assert!(queue.take().is_none() && !queue.is_empty());
+        queue.resume(&"a");
+        assert_eq!(queue.take(), Some(("a", 1)));
     }
 
     proptest! {
         /// In any interleaving, the items of each lane complete in order, once each, however often they are put
         /// back.
         #[test]
-        fn order_within_a_lane_always_holds(
+        fn order_within_a_key_always_holds(
             items in proptest::collection::vec(0u8..4, 1..60),
             choices in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 400),
             in_flight in 1usize..5,
         ) {
-            let mut lanes = KeyedQueue::new(in_flight);
+            let mut queue = KeyedQueue::new(in_flight);
             for (n, key) in items.iter().enumerate() {
-                lanes.push(*key, n);
+                queue.push(*key, n);
             }
             let mut out: Vec<(u8, usize)> = Vec::new();
             let mut done: Vec<(u8, usize)> = Vec::new();
             for (index, back) in choices {
-                out.extend(lanes.take());
+                out.extend(queue.take());
                 prop_assert!(out.len() <= in_flight);
                 if !out.is_empty() {
                     let (key, item) = out.swap_remove(index.index(out.len()));
-                    if back { lanes.requeue(&key, item) } else { lanes.complete(&key); done.push((key, item)); }
+                    if back { queue.requeue(&key, item) } else { queue.complete(&key); done.push((key, item)); }
                 }
             }
-            while let Some((key, item)) = out.pop().or_else(|| lanes.take()) {
-                lanes.complete(&key);
+            while let Some((key, item)) = out.pop().or_else(|| queue.take()) {
+                queue.complete(&key);
                 done.push((key, item));
             }
-            prop_assert!(lanes.is_empty());
+            prop_assert!(queue.is_empty());
             for lane in 0..4 {
                 let expected = (0..items.len()).filter(|n| items[*n] == lane);
                 prop_assert!(done.iter().filter(|(key, _)| *key == lane).map(|(_, n)| *n).eq(expected));

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_end_at_the_limit_until_somebody_else_posts() {
+    fn replies_stop_at_the_limit_until_another_user_posts() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
         let [ping, echo, ana] = ["ping", "echo", "ana"].map(UserId::from);
         let mut guard = LoopGuard::new(3);

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_is_looked_at_once_and_again_further_back() {
+    fn a_channel_is_searched_once_and_again_further_back() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
         let mut sent = SentKeys::default();
         assert!(sent.may_contain(&town, Some(500)) && sent.may_contain(&town, None));
@@ -80,13 +80,13 @@ mod tests {
         assert!(sent.may_contain(&town, Some(499)) && sent.may_contain(&other, Some(500)));
         sent.channel_searched(&town, 100, Vec::new());
         sent.channel_searched(&town, 300, Vec::new());
-        assert!(!sent.may_contain(&town, Some(100)), "what was known stays known");
+        assert!(!sent.may_contain(&town, Some(100)), "known keys stay known");
         sent.insert(&town, "b", "post-b".into());
         assert_eq!(sent.find("b").map(PostId::as_str), Some("post-b"));
     }
 
     #[test]
-    fn what_is_forgotten_is_looked_for_again() {
+    fn forgotten_keys_are_searched_for_again() {
         let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
         let mut sent = SentKeys::default();
         sent.channel_searched(&town, 0, vec![("first".into(), "1".into())]);

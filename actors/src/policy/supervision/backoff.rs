@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_double_up_to_the_longest_and_never_end() {
+    fn delays_double_up_to_the_maximum_and_never_stop() {
         let mut backoff = Backoff::new(DELAYS);
         let seconds: Vec<u64> = (0..9).map(|_| backoff.next_delay().as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);

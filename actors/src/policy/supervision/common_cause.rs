@@ -16,7 +16,7 @@ const SHARE: usize = 5;
 
 /// A detector of drops with a common cause: many accounts of a server dropped together, or the server is down.
 ///
-/// Each drop is counted incrementally: ten thousand simultaneous drops must not be counted anew for each.
+/// Each drop is counted incrementally: ten thousand simultaneous drops must not be counted again for each.
 #[derive(Debug)]
 pub struct CommonCause<K> {
     ready: HashSet<K>,
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fell_and_is_ready_again_counts_once() {
+    fn an_account_that_dropped_and_recovered_counts_once() {
         let mut cause = CommonCause::default();
         (0..14).for_each(|account| cause.ready(account));
         let now = Instant::now();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_ended_for_a_reason_of_its_own_is_ready_no_longer() {
+    fn an_account_that_ended_for_another_reason_is_not_ready() {
         let mut cause = CommonCause::default();
         (0..20).for_each(|account| cause.ready(account));
         (3..20).for_each(|account| cause.ended(&account));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn one_account_that_falls_often_is_no_crowd() {
+    fn one_account_that_drops_often_is_no_common_cause() {
         let mut cause = CommonCause::default();
         let now = Instant::now();
         for _ in 0..10 {

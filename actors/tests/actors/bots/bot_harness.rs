@@ -119,7 +119,7 @@ fn each_event_reaches_its_handler() {
 }
 
 #[test]
-fn answers_have_places_and_keys() {
+fn replies_have_roots_and_keys() {
     with_harness(async |harness, _| {
         harness.deliver(post("two").post_id("p1")).await;
         harness.deliver(post("two").post_id("p2").in_thread("root")).await;
@@ -138,7 +138,7 @@ fn answers_have_places_and_keys() {
 }
 
 #[test]
-fn whatever_a_bot_does_is_collected() {
+fn all_actions_of_a_bot_are_collected() {
     with_harness(async |harness, _| {
         harness.deliver(post("all").post_id("p1")).await;
         let actions = harness.actions();
@@ -154,7 +154,7 @@ fn whatever_a_bot_does_is_collected() {
 }
 
 #[test]
-fn the_outcome_is_what_a_host_would_act_upon() {
+fn the_outcome_is_the_one_a_host_would_see() {
     with_harness(async |harness, _| {
         let blocked = ReplyError::Stopped(AccountName::new("bot").unwrap());
         harness.fail_next(blocked.clone());

@@ -108,7 +108,7 @@ fn a_host_that_is_dropped_ends_its_own_thread() {
 }
 
 #[test]
-fn all_that_is_wrong_is_said_at_once() {
+fn all_problems_are_reported_at_once() {
     actix::System::new().block_on(async {
         let echo = || Echo(Arc::default());
         let refused = Host::builder()
@@ -161,7 +161,7 @@ fn two_bots_that_answer_each_other_end() {
 }
 
 #[test]
-fn a_bot_of_the_next_process_answers_what_the_last_one_did_not_and_nothing_twice() {
+fn the_next_process_answers_only_unanswered_events() {
     /// Replies, and then hangs for a number of times, so that the kill finds the reply made and the event unacknowledged.
     struct Dying(Arc<AtomicUsize>, Arc<Notify>);
 

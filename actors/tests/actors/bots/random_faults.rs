@@ -139,7 +139,7 @@ async fn run_with_faults(seed: u64) {
 }
 
 #[test]
-fn every_post_is_answered_once_whatever_strikes() {
+fn every_post_is_answered_once_despite_random_faults() {
     let fixed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
     let count = std::env::var("MATTERHOST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(4);
     let seeds: Vec<u64> =

@@ -75,7 +75,7 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl ServerControl) {
     assert_eq!(shown(&after), (tied.as_str(), vec![fourth, last], ""), "fact 23: its own time is left out");
     let second = PageRequest { page: 1, per_page: 2 };
     let by_number = page(PostRange::After(first), second).await;
-    assert_eq!(shown(&by_number).1, [fourth, last], "the way through what shares one time");
+    assert_eq!(shown(&by_number).1, [fourth, last], "pages by number continue within posts of one time");
     let by_number = page(PostRange::Newest, second).await;
     assert_eq!(shown(&by_number).1, [tied, twin]);
     let before = page(PostRange::Before(last), PageRequest::first(3)).await;
@@ -85,7 +85,7 @@ pub(super) async fn pages_posts(api: Rc<dyn Api>, server: &impl ServerControl) {
 
     server.delete(fourth);
     let after = page(PostRange::After(tied), PageRequest::first(3)).await;
-    assert_eq!(shown(&after).1, [last], "fact 11: without what was deleted");
+    assert_eq!(shown(&after).1, [last], "fact 11: without the deleted post");
     let after = page(PostRange::After(fourth), PageRequest::first(3)).await;
     assert_eq!(shown(&after).1, [last], "fact 11: from a deleted post");
     let nobodys = page(PostRange::After(&UNKNOWN_ID.into()), PageRequest::first(3)).await;

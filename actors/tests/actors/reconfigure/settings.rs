@@ -36,7 +36,7 @@ fn settings_apply_without_an_ending() {
 }
 
 #[test]
-fn polls_begin_where_there_were_none() {
+fn polls_start_when_they_are_enabled() {
     let blind = HealthSettings { poll: false, witness: false, ..HealthSettings::default() };
     run_paused(HostSettings { health: blind, ..settings() }, unlimited_rate(), async |harness| {
         harness.ready("bot").await;
@@ -49,7 +49,7 @@ fn polls_begin_where_there_were_none() {
 }
 
 #[test]
-fn another_budget_counts_what_was_charged_before() {
+fn a_changed_budget_keeps_earlier_charges() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
         harness.fake.server_socket("bot").send_garbage();

@@ -14,7 +14,7 @@ use super::{draft, hold, keyed, perform, post, start, with_a_bot};
 use crate::harness::{PostReply, SECOND, name, posted_data, posted_event, settings};
 
 #[test]
-fn a_long_text_becomes_several_posts_and_a_book_none() {
+fn a_long_text_becomes_several_posts_and_a_book_is_refused() {
     with_a_bot(settings(), async |harness| {
         let text = "word ".repeat(8_000);
         let text = text.trim_end();
@@ -56,7 +56,7 @@ fn files_go_with_the_last_part_up_to_the_servers_limit() {
 }
 
 #[test]
-fn what_waits_is_bounded() {
+fn waiting_replies_are_bounded() {
     with_a_bot(settings(), async |harness| {
         let (release, held) = hold();
         harness.fake.script_post_replies([held]);
@@ -88,7 +88,7 @@ fn what_waits_is_bounded() {
 }
 
 #[test]
-fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
+fn a_loop_between_bots_is_cut_off_and_reported() {
     let settings = settings();
     let settings = HostSettings { replies: ReplySettings { loop_limit: 3, ..settings.replies }, ..settings };
     with_a_bot(settings, async |harness| {

@@ -28,7 +28,7 @@ fn an_answer_that_is_lost_makes_no_second_post() {
 }
 
 #[test]
-fn a_failure_that_may_have_done_nothing_is_looked_into_and_asked_again_with_the_same_id() {
+fn an_uncertain_failure_is_searched_for_and_retried_with_the_same_id() {
     with_a_bot(settings(), async |harness| {
         harness.fake.script_post_replies([
             PostReply::Fail(RestErrorKind::Server(502)),
@@ -43,7 +43,7 @@ fn a_failure_that_may_have_done_nothing_is_looked_into_and_asked_again_with_the_
 }
 
 #[test]
-fn a_429_is_waited_out_and_nothing_is_looked_for() {
+fn a_429_is_waited_out_without_a_search() {
     with_a_bot(settings(), async |harness| {
         let wait = RestErrorKind::RateLimited { retry_after: Some(7 * SECOND) };
         harness.fake.script_post_replies([PostReply::Fail(wait)]);
@@ -59,7 +59,7 @@ fn a_429_is_waited_out_and_nothing_is_looked_for() {
 }
 
 #[test]
-fn a_401_that_nobody_has_noticed_yet_is_waited_out_too() {
+fn a_401_before_the_account_is_blocked_is_waited_out_too() {
     with_a_bot(settings(), async |harness| {
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Unauthorized)]);
         post(harness, draft("town", "once")).await.unwrap();
@@ -68,7 +68,7 @@ fn a_401_that_nobody_has_noticed_yet_is_waited_out_too() {
 }
 
 #[test]
-fn a_key_is_posted_once_whoever_asks_again() {
+fn a_key_is_posted_once_for_all_callers() {
     with_a_bot(settings(), async |harness| {
         let first = post(harness, keyed("town", "once", "event#0")).await.unwrap();
         assert_eq!(post(harness, keyed("town", "once", "event#0")).await.unwrap(), first);
@@ -85,7 +85,7 @@ fn a_key_is_posted_once_whoever_asks_again() {
 }
 
 #[test]
-fn a_channel_is_looked_at_once_for_all_keys() {
+fn a_channel_is_searched_once_for_all_keys() {
     with_a_bot(settings(), async |harness| {
         for n in 0..500 {
             harness.fake.post("town", 5_000 + n);
@@ -102,7 +102,7 @@ fn a_channel_is_looked_at_once_for_all_keys() {
 }
 
 #[test]
-fn a_post_far_back_is_found_by_the_time_of_what_it_answers() {
+fn an_old_reply_is_found_by_the_time_of_its_event() {
     with_a_bot(settings(), async |harness| {
         let first = post(harness, keyed("town", "once", "k")).await.unwrap();
         for n in 0..1_000 {
@@ -118,7 +118,7 @@ fn a_post_far_back_is_found_by_the_time_of_what_it_answers() {
 }
 
 #[test]
-fn a_panic_is_told_and_the_same_key_asked_again_makes_one_post() {
+fn after_a_reported_panic_the_same_key_makes_one_post() {
     with_a_bot(settings(), async |harness| {
         harness.fake.script_post_replies([PostReply::Panic]);
         let lost = post(harness, keyed("town", "once", "k")).await;

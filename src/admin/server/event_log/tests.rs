@@ -32,7 +32,7 @@ fn read(reader: &mut EventLogReader) -> Option<Result<u64, u64>> {
 }
 
 #[test]
-fn whoever_begins_hears_what_comes() {
+fn a_new_reader_gets_later_facts() {
     let log = new_log();
     add(&log, 2);
     let mut reader = log.reader(None);
@@ -43,7 +43,7 @@ fn whoever_begins_hears_what_comes() {
 }
 
 #[test]
-fn whoever_comes_back_goes_on_where_it_was() {
+fn a_returning_reader_continues_after_its_last_fact() {
     let log = new_log();
     add(&log, 3);
     let mut reader = log.reader(Some("run-0"));
@@ -69,7 +69,7 @@ fn an_id_of_another_run_or_of_nothing_begins_with_a_gap_and_all_that_is_kept() {
 }
 
 #[test]
-fn whoever_is_too_slow_is_told_how_many_are_missing_and_nothing_grows() {
+fn a_slow_reader_gets_a_gap_and_memory_stays_bounded() {
     let log = new_log();
     let mut reader = log.reader(None);
     add(&log, CAPACITY + 7);
@@ -81,7 +81,7 @@ fn whoever_is_too_slow_is_told_how_many_are_missing_and_nothing_grows() {
 }
 
 #[test]
-fn a_listener_gets_what_it_wants() {
+fn a_reader_gets_the_facts_that_pass_its_filter() {
     let filter = |accounts: &[&str], servers: &[&str], facts: &[&str], level| {
         let words = |list: &[&str]| list.iter().map(ToString::to_string).collect();
         EventFilter { accounts: words(accounts), servers: words(servers), facts: words(facts), level }

@@ -49,7 +49,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_is_in_the_file() {
+async fn acknowledged_events_are_in_the_file() {
     let fixture = Fixture::new();
     let sink = fixture.start();
     assert_eq!(delivered(&sink, &post("c", "1")).await, Outcome::Acknowledged);
@@ -87,7 +87,7 @@ async fn a_file_is_put_aside_when_it_is_old() {
 }
 
 #[tokio::test]
-async fn a_file_that_somebody_moves_or_removes_is_opened_anew() {
+async fn a_file_that_was_moved_or_removed_is_reopened() {
     let fixture = Fixture::new();
     let sink = fixture.start();
     let aside = fixture.config.path.with_extension("old");
@@ -167,7 +167,7 @@ async fn a_file_that_fails_is_tried_again_and_holds_each_line_whole() {
 }
 
 #[test]
-fn what_was_written_and_not_committed_is_cut_off_again() {
+fn uncommitted_bytes_are_truncated() {
     let fixture = Fixture::new();
     let current = Some(Current::open(&fixture.config.path).unwrap());
     let mut files = Files { config: fixture.config.clone(), name: "archive".into(), current, failing: false };
@@ -189,7 +189,7 @@ fn what_was_written_and_not_committed_is_cut_off_again() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_told_at_the_start() {
+fn a_file_that_cannot_be_opened_is_reported_at_the_start() {
     let mut fixture = Fixture::new();
     fixture.config.path = fixture.config.path.join("no").join("such");
     assert_eq!(

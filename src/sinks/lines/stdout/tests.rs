@@ -137,7 +137,7 @@ async fn a_full_queue_says_retry_and_holds_no_more() {
 }
 
 #[tokio::test]
-async fn a_closed_reader_breaks_the_sink_and_is_told() {
+async fn a_closed_reader_breaks_the_sink_and_is_reported() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let first = sink.deliver(&event(1, 0));
     drop(reader);
@@ -148,7 +148,7 @@ async fn a_closed_reader_breaks_the_sink_and_is_told() {
 }
 
 #[tokio::test]
-async fn another_failure_is_told_with_its_cause() {
+async fn another_failure_is_reported_with_its_cause() {
     let (sink, reader) = gated(io::ErrorKind::StorageFull);
     let first = sink.deliver(&event(1, 0));
     drop(reader);
@@ -160,7 +160,7 @@ async fn another_failure_is_told_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_given_up_is_offered_again_and_not_written_twice() {
+async fn an_abandoned_event_comes_again_and_is_not_written_twice() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let writing = sink.deliver(&event(1, 0));
     let end = std::time::Instant::now() + DEADLINE;
@@ -183,7 +183,7 @@ async fn what_is_given_up_is_offered_again_and_not_written_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_writer_has_is_waited_for_and_not_offered_again() {
+async fn an_event_with_the_writer_is_waited_for_and_not_offered_again() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let Delivered::Later(mut writing) = sink.deliver(&event(1, 0)) else { panic!("not queued") };
     let end = std::time::Instant::now() + DEADLINE;

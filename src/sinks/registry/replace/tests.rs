@@ -53,7 +53,7 @@ fn file(path: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_replaced_answers_what_it_has() {
+async fn a_replaced_webhook_finishes_its_events() {
     let (dir, server) = (TempDir::new().unwrap(), Server::start(|_| ok()));
     let before = config(dir.path(), &hook(&server, ""));
     let mut sinks = start(&before);
@@ -102,7 +102,7 @@ fn ids(dir: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_started_leaves_all_as_it_is() {
+async fn a_sink_that_cannot_start_changes_nothing() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path(), &file("x.jsonl", ""));
     let mut sinks = start(&before);
@@ -114,7 +114,7 @@ async fn what_cannot_be_started_leaves_all_as_it_is() {
 }
 
 #[tokio::test]
-async fn another_filter_needs_no_other_sink_and_nothing_new_changes_nothing() {
+async fn a_changed_filter_keeps_the_sink_and_equal_settings_change_nothing() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path(), &file("x.jsonl", ""));
     let mut sinks = start(&before);
@@ -147,7 +147,7 @@ fn threads(name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn what_was_prepared_in_vain_leaves_no_thread_behind() {
+async fn an_abandoned_replacement_leaves_no_thread_behind() {
     let dir = TempDir::new().unwrap();
     let with = |keep: u8, path: &str| {
         let file = dir.path().join("matterhost.toml");

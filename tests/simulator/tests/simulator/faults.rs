@@ -24,7 +24,7 @@ fn a_refusing_server_keeps_its_sockets_and_comes_back() {
 }
 
 #[test]
-fn rest_fails_as_told_for_whom_and_how_often() {
+fn rest_faults_apply_to_the_chosen_user_and_number_of_times() {
     let fixture = Fixture::new();
     let me = |account| fixture.get("/api/v4/users/me", account);
     for (kind, status) in [
@@ -51,7 +51,7 @@ fn rest_fails_as_told_for_whom_and_how_often() {
 }
 
 #[test]
-fn an_answer_is_lost_and_what_was_asked_for_is_done() {
+fn a_request_is_carried_out_although_its_answer_is_lost() {
     let fixture = Fixture::new();
     let fault = Fault::new(FaultKind::LostResponse).route("POST /posts").times(1);
     fixture.simulator.inject(fault);
@@ -237,7 +237,7 @@ fn a_flood_arrives_whole_and_in_sequence() {
 }
 
 #[test]
-fn tls_is_trusted_by_the_authority_only_and_the_sub_path_is_all_there_is() {
+fn tls_needs_the_simulators_authority_and_only_the_sub_path_is_served() {
     let simulator = Simulator::builder().tls(true).sub_path("/chat/").start().expect("a simulator");
     assert!(simulator.url().starts_with("https://") && simulator.url().ends_with("/chat"));
     let pem = simulator.ca_pem().expect("an authority");

@@ -79,7 +79,7 @@ fn after_loses_ties() {
 
 /// Fact 29: the event comes, no list by `after` or `since` has it.
 #[test]
-fn an_old_post_is_heard_and_not_listed() {
+fn a_back_dated_post_is_announced_but_not_listed() {
     let fixture = Fixture::new();
     let mut socket = fixture.socket(&fixture.bot);
     let admin = fixture.simulator.admin().user_id;
@@ -169,7 +169,7 @@ fn a_root_is_not_in_order() {
 
 /// Facts 12, 24 and 26.
 #[test]
-fn channel_lists_lag_when_told_and_exist_when_told() {
+fn channel_lists_can_lag_and_exist_by_version() {
     let fixture =
         Fixture::with_simulator(Simulator::builder().list_all_channels(true).start().expect("a simulator"));
     let last_post_at = || last_post_at(&fixture);

@@ -68,7 +68,7 @@ fn early_hints_come_before_the_answer() {
 }
 
 #[test]
-fn an_answer_is_compressed_though_nobody_asked() {
+fn an_answer_is_compressed_without_being_requested() {
     let fixture = Fixture::new();
     strike(&fixture, FaultKind::Encoded("br"));
     let answer = fixture.get(ME, &fixture.bot);
@@ -141,7 +141,7 @@ fn the_servers_clock_is_ahead_for_a_while() {
 }
 
 #[test]
-fn a_redirect_lasts_as_long_as_it_is_told() {
+fn a_redirect_lasts_for_its_set_time() {
     let simulator = Simulator::start().expect("a simulator");
     let lasting = Duration::from_millis(150);
     let start = Instant::now();

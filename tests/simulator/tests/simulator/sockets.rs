@@ -21,7 +21,7 @@ fn a_post_reaches_every_member_in_sequence() {
 
 /// Facts 3, 4, 6 and 8.
 #[test]
-fn a_cycle_leaves_the_socket_deaf_and_others_hear_of_it() {
+fn a_cycle_leaves_the_socket_deaf_and_is_announced_to_others() {
     let fixture = Fixture::new();
     let mut bot = fixture.socket(&fixture.bot);
     let mut peer = fixture.socket(&fixture.peer);

@@ -17,7 +17,7 @@ fn ask(fixture: &Fixture, account: &Account, method: &str, path: &str, body: &Va
 
 /// Facts 3, 4 and 30: 5.37 says that the bot is offline, 11.1 says nothing; both are deaf.
 #[test]
-fn a_cycle_is_told_or_not_and_deafens() {
+fn a_cycle_deafens_whether_announced_or_not() {
     for version in ServerVersion::ALL {
         let fixture = on(version);
         let mut bot = fixture.socket(&fixture.bot);
@@ -25,9 +25,9 @@ fn a_cycle_is_told_or_not_and_deafens() {
         fixture.post("unheard");
         let (events, reply) = bot.request(1, "ping");
         assert_eq!(reply["error"]["status_code"], 401, "{version:?}");
-        let told: Vec<_> = events.iter().map(|event| event["data"]["status"].as_str()).collect();
+        let announced: Vec<_> = events.iter().map(|event| event["data"]["status"].as_str()).collect();
         let expected: &[_] = if version == ServerVersion::V5_37 { &[Some("offline")] } else { &[] };
-        assert_eq!(told, expected, "{version:?}");
+        assert_eq!(announced, expected, "{version:?}");
     }
 }
 
@@ -83,7 +83,7 @@ fn others_read_no_private_fields() {
 
 /// Fact 36: who is mentioned reads its own name alone.
 #[test]
-fn mentions_are_for_the_one_who_reads_them() {
+fn mentions_are_only_for_their_reader() {
     let fixture = on(ServerVersion::V11_1);
     let (mut bot, mut peer) = (fixture.socket(&fixture.bot), fixture.socket(&fixture.peer));
     fixture.post("@bot and @peer");
@@ -96,7 +96,7 @@ fn mentions_are_for_the_one_who_reads_them() {
 
 /// Fact 36: after a reply those who follow hear the thread's news.
 #[test]
-fn followers_hear_of_a_thread() {
+fn followers_are_notified_of_a_thread() {
     let fixture = on(ServerVersion::V11_1);
     let mut bot = fixture.socket(&fixture.bot);
     let root = fixture.simulator.post(&fixture.bot.user_id, &fixture.channel, "root");
@@ -162,9 +162,9 @@ fn a_whisper_needs_a_permission() {
     }
 }
 
-/// Fact 40: what a post may be long is told, and kept to.
+/// Fact 40: what a post may be long is announced, and kept to.
 #[test]
-fn a_post_is_as_long_as_is_told() {
+fn the_announced_maximum_post_length_is_enforced() {
     for version in ServerVersion::ALL {
         let builder = Simulator::builder().version(version).max_post_size(4_000);
         let fixture = Fixture::with_simulator(builder.start().expect("a simulator"));

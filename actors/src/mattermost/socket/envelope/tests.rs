@@ -38,7 +38,7 @@ fn reply(text: &str) -> SocketReply<'_> {
 }
 
 #[test]
-fn an_error_tells_the_kind_and_the_position_and_nothing_of_the_frame() {
+fn an_error_shows_kind_and_position_and_nothing_of_the_frame() {
     let secret = "A".repeat(1_000);
     for (text, expected) in [
         (
@@ -130,7 +130,7 @@ fn every_recorded_hello_post_and_user_is_understood() {
 }
 
 #[test]
-fn a_deaf_socket_is_told_from_a_healthy_one() {
+fn a_ping_reply_distinguishes_a_deaf_socket_from_a_healthy_one() {
     let deaf = "{\"status\":\"FAIL\",\"seq_reply\":5,\"error\":{\"id\":\
         \"api.web_socket_router.not_authenticated.app_error\",\"message\":\"m\",\"status_code\":401}}\n";
     let deaf = reply(deaf);
@@ -144,7 +144,7 @@ fn a_deaf_socket_is_told_from_a_healthy_one() {
 }
 
 #[test]
-fn what_newer_servers_add_is_understood() {
+fn additions_of_newer_servers_are_understood() {
     let hello = r#"{"event":"hello","data":{"server_version":"10.5","server_hostname":"app-1",
         "new":[1]},"broadcast":{"connection_id":"","omit_connection_id":""},"seq":0,"new":{"a":null}}"#;
     let hello = event(hello).hello().unwrap();
@@ -159,7 +159,7 @@ fn what_newer_servers_add_is_understood() {
 }
 
 #[test]
-fn what_is_no_envelope_is_an_error_that_shows_nothing_of_it() {
+fn an_invalid_envelope_is_an_error_without_its_content() {
     let cases = [
         "",
         "null",

@@ -19,7 +19,7 @@ fn decode_as_server(bytes: &[u8]) -> Vec<ws::Frame> {
 }
 
 #[tokio::test]
-async fn what_is_sent_arrives_though_both_halves_are_dropped_at_once() {
+async fn sent_frames_arrive_even_if_both_halves_are_dropped_at_once() {
     let (mut server, writer, reader) = pair(PIPE, 1000);
     writer.send_text("héllo").unwrap();
     writer.send_pong(b"hi").unwrap();
@@ -34,7 +34,7 @@ async fn what_is_sent_arrives_though_both_halves_are_dropped_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_does_not_take_waits_for_the_reader() {
+async fn unsent_bytes_wait_for_the_reader_to_flush_them() {
     let (mut server, writer, mut reader) = pair(100, 1000);
     let reading = tokio::spawn(async move { drop(read_twenty(&mut server).await) });
     assert!(reader.next().now_or_never().is_none());
@@ -58,7 +58,7 @@ async fn read_twenty(server: &mut DuplexStream) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reader_is_woken_when_something_waits() {
+async fn the_reader_is_woken_when_bytes_wait() {
     let (mut server, writer, mut reader) = pair(100, 1000);
     let polling = tokio::task::LocalSet::new();
     polling.spawn_local(async move { reader.next().await });
@@ -74,7 +74,7 @@ async fn the_reader_is_woken_when_something_waits() {
 }
 
 #[tokio::test]
-async fn what_waits_is_bounded_and_can_be_flushed_without_reading() {
+async fn waiting_bytes_are_bounded_and_can_be_flushed_without_reading() {
     let (mut server, writer, reader) = pair(100, 1000);
     assert_eq!(writer.send_text(&"x".repeat(8193)), Err(SendError::TooLong { limit: 8192 }));
     let refused = (0..10).find_map(|_| writer.send_text(&"x".repeat(8192)).err());
@@ -93,7 +93,7 @@ async fn what_waits_is_bounded_and_can_be_flushed_without_reading() {
 }
 
 #[tokio::test]
-async fn a_broken_writer_does_not_hide_what_was_said_before() {
+async fn a_broken_writer_does_not_hide_earlier_frames() {
     let (mut server, writer, mut reader) = pair(PIPE, 1000);
     server.write_all(&frame(TEXT, b"last words")).await.unwrap();
     drop(server);

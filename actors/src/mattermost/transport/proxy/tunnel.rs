@@ -12,7 +12,7 @@ use super::{Proxy, ProxyCredentials, ProxyKind};
 /// The longest head of a proxy's answer to CONNECT, interim responses included: it has a few lines.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// A refusal that a person has to look at: the proxy wants credentials, or does not allow the server.
+/// A refusal that needs a person: the proxy requires credentials, or does not allow the server.
 #[derive(Debug)]
 pub(in crate::mattermost) struct ProxyRefusal {
     message: String,
@@ -78,7 +78,7 @@ fn authorization(credentials: &ProxyCredentials) -> Zeroizing<String> {
     Zeroizing::new(format!("Proxy-Authorization: Basic {}\r\n", BASE64_STANDARD.encode(plain.as_bytes())))
 }
 
-/// Reads the status of the final response. Heads are read byte by byte, so that nothing of what follows is taken.
+/// Reads the status of the final response. Heads are read byte by byte, so that no later bytes are consumed.
 async fn read_status<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<u16>> {
     let mut head = Vec::new();
     for _ in 0..MAX_HEAD_BYTES {

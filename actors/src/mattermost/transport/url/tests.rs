@@ -7,7 +7,7 @@ fn url(text: &str) -> ServerUrl {
 }
 
 #[test]
-fn addresses_are_built_upon_what_was_given() {
+fn addresses_extend_the_given_url() {
     let cases = [
         ("https://chat.test", "https://chat.test/api/v4/users/me", "wss://chat.test/api/v4/websocket"),
         ("https://chat.test/", "https://chat.test/api/v4/users/me", "wss://chat.test/api/v4/websocket"),
@@ -52,7 +52,7 @@ fn host_and_port_are_known_also_where_the_url_leaves_them_out() {
 }
 
 #[test]
-fn what_does_not_belong_is_refused_with_a_remedy() {
+fn unsuitable_urls_are_refused_with_a_remedy() {
     let cases = [
         ("chat.test", UrlError::Scheme),
         ("localhost:8065", UrlError::Scheme),

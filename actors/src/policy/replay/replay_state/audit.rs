@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{BacklogKind, ChannelBacklog, ListedChannel, ReplayState, mark};
 use crate::model::{ChannelId, PostKey};
 
-/// The conditions for an audit that can tell a missing post from a late one.
+/// The conditions for an audit that can distinguish a missing post from a late one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AuditReadiness {
     /// The time after ready during which no audit takes place.
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_audit_looks_only_when_it_can_tell() {
+    fn an_audit_is_conclusive_only_after_the_grace_period_and_without_backlog() {
         let second = Duration::from_secs(1);
         for (ready_for, delivery_behind, is_conclusive) in
             [(30 * second, false, true), (29 * second, false, false), (30 * second, true, false)]

@@ -55,7 +55,7 @@ impl ReplayState {
 }
 
 #[test]
-fn news_is_what_lies_past_the_last_finished_round() {
+fn activity_after_the_last_finished_round_is_fetched() {
     let mut replay = started(&[("quiet", 1_000), ("busy", 9_000)]);
     let listing = [listed("quiet", 1_000), listed("busy", 9_500)];
     let found = replay.apply_listing(&listing, 0);
@@ -80,7 +80,7 @@ fn the_first_start_may_be_earlier_than_now_and_brings_no_old_edits() {
 }
 
 #[test]
-fn a_channel_that_was_active_when_the_socket_was_lost_is_looked_at_until_it_has_been() {
+fn an_active_channel_stays_due_until_it_was_fetched() {
     let mut replay = started(&[("c", 1_000), ("other", 500)]);
     replay.receive("c", &posted(2_000, "p"));
     let listing = [listed("c", 2_000), listed("other", 9_000)];
@@ -109,7 +109,7 @@ fn a_post_is_taken_once_while_it_is_open_and_after() {
 }
 
 #[test]
-fn what_was_listed_before_the_cursor_moved_on_does_not_come_again() {
+fn an_outdated_listing_repeats_no_posts() {
     let mut replay = started(&[("c", 1_000)]);
     let channel = ChannelId::from("c");
     replay.receive("c", &posted(1_500, "old"));
@@ -132,7 +132,7 @@ fn an_edit_and_a_deletion_are_taken_once_each() {
 }
 
 #[test]
-fn what_was_never_acknowledged_comes_again() {
+fn unacknowledged_posts_come_again() {
     let mut replay = started(&[("c", 1_000)]);
     let (channel, post) = (ChannelId::from("c"), posted(2_000, "p"));
     replay.admit(&channel, &post);
@@ -165,7 +165,7 @@ fn a_channel_that_comes_later_begins_at_the_last_listing_and_a_direct_one_at_its
 }
 
 #[test]
-fn a_channel_first_heard_of_live_begins_at_the_last_listing() {
+fn a_channel_first_seen_live_begins_at_the_last_listing() {
     let mut replay = started(&[("c", 1_000)]);
     replay.receive("new", &posted(2_000, "young"));
     let found = replay.apply_listing(&[listed("c", 1_000), listed("new", 2_000)], 0);
@@ -182,7 +182,7 @@ fn a_channel_with_a_cursor_that_the_list_lacks_is_asked_for_until_it_was_seen_to
 }
 
 #[test]
-fn a_leave_ends_a_cursor_when_what_was_taken_before_it_is_acknowledged() {
+fn leaving_a_channel_ends_its_cursor_once_earlier_posts_are_acknowledged() {
     let mut replay = started(&[("c", 1_000)]);
     let (channel, post) = (ChannelId::from("c"), posted(2_000, "p"));
     replay.admit(&channel, &post);
@@ -199,7 +199,7 @@ fn a_leave_ends_a_cursor_when_what_was_taken_before_it_is_acknowledged() {
 }
 
 #[test]
-fn who_comes_back_begins_after_the_leave() {
+fn rejoining_a_channel_begins_after_the_time_of_leaving() {
     let mut replay = started(&[("c", 1_000)]);
     replay.receive("c", &posted(2_000, "p"));
     replay.receive("c", &Change::Left);
@@ -218,7 +218,7 @@ fn who_comes_back_begins_after_the_leave() {
 }
 
 #[test]
-fn who_is_heard_to_be_back_begins_there() {
+fn a_return_seen_live_begins_at_that_event() {
     let mut replay = started(&[("c", 1_000)]);
     replay.receive("c", &Change::Left);
     replay.receive("c", &posted(9_000, "join"));
@@ -227,7 +227,7 @@ fn who_is_heard_to_be_back_begins_there() {
 }
 
 #[test]
-fn a_channel_that_refuses_is_told_once_and_is_owed_what_it_has() {
+fn a_refused_channel_is_reported_once_and_stays_due() {
     let mut replay = started(&[("c", 1_000)]);
     let channel = ChannelId::from("c");
     for is_new in [true, false] {
@@ -241,7 +241,7 @@ fn a_channel_that_refuses_is_told_once_and_is_owed_what_it_has() {
 }
 
 #[test]
-fn a_kill_owes_exactly_what_was_not_acknowledged() {
+fn after_a_kill_exactly_the_unacknowledged_posts_come_again() {
     let mut replay = started(&[("c", 1_000)]);
     let mut kept = Records::default();
     replay.receive("c", &posted(2_000, "a"));
@@ -252,7 +252,7 @@ fn a_kill_owes_exactly_what_was_not_acknowledged() {
 }
 
 #[test]
-fn a_kill_owes_what_was_sent_between_the_first_hello_and_the_first_listing() {
+fn after_a_kill_posts_between_the_first_hello_and_listing_come_again() {
     let mut replay = started(&[("c", 2_000)]);
     let held = posted(1_950, "held while the channels were listed");
     assert!(replay.admit(&"c".into(), &held));
@@ -267,7 +267,7 @@ fn a_kill_owes_what_was_sent_between_the_first_hello_and_the_first_listing() {
 }
 
 #[test]
-fn a_kill_in_the_middle_of_a_round_owes_the_whole_of_it() {
+fn after_a_kill_an_unfinished_round_is_fetched_again() {
     let mut replay = started(&[("c", 1_000)]);
     let mut kept = Records::default();
     replay.apply_listing(&[listed("c", 9_000)], 0);
@@ -284,7 +284,7 @@ fn a_kill_in_the_middle_of_a_round_owes_the_whole_of_it() {
 }
 
 #[test]
-fn only_what_has_changed_is_to_be_kept_and_what_could_not_be_has_changed_still() {
+fn only_changed_cursors_are_saved_and_a_failed_save_is_repeated() {
     let mut replay = started(&[("c", 1_000), ("d", 1_000)]);
     assert_eq!(replay.take_changes().channels.len(), 2, "each listed channel gets its cursor at once");
     assert!(replay.take_changes().is_empty());
@@ -313,7 +313,7 @@ fn the_resume_point_is_used_up_by_a_connection() {
 }
 
 #[test]
-fn the_audit_asks_for_what_was_never_received() {
+fn an_audit_asks_for_posts_never_received() {
     let mut replay = started(&[("c", 1_000)]);
     replay.receive("c", &posted(2_000, "a"));
     assert_eq!(replay.channels_to_audit(&[listed("c", 2_000)]), []);

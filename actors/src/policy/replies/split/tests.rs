@@ -9,7 +9,7 @@ fn words(texts: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn what_fits_stays_as_it_is() {
+fn a_text_that_fits_is_unchanged() {
     for text in ["", " a ", "```\ncode", &"x".repeat(MAX_POST_CHARS), &"ü😀".repeat(MAX_POST_CHARS / 2)] {
         assert_eq!(split_text(text).unwrap(), [text]);
     }
@@ -46,7 +46,7 @@ fn the_indentation_of_code_stays() {
 }
 
 #[test]
-fn what_takes_too_many_parts_is_refused_and_not_cut_short() {
+fn a_text_with_too_many_parts_is_refused_not_truncated() {
     let words = "word ".repeat(MOST_PARTS * (MAX_POST_CHARS / 5));
     assert_eq!(split_text(words.trim_end()).unwrap().len(), MOST_PARTS);
     let long = "x".repeat(MAX_TEXT_CHARS + 1);

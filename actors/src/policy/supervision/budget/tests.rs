@@ -111,7 +111,7 @@ fn a_refund_in_the_half_open_phase_leads_back_to_half_open() {
 }
 
 #[test]
-fn a_refund_while_it_tries_again_makes_the_budget_what_it_was() {
+fn a_refund_in_the_half_open_phase_closes_the_budget() {
     let start = Instant::now();
     let mut budget = Budget::new(&settings(1));
     budget.charge(start);

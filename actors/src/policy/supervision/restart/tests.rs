@@ -140,7 +140,7 @@ fn faults_trip_and_a_refund_undoes_it() {
 }
 
 #[test]
-fn half_open_survives_what_is_free_and_ends_with_a_settled_run() {
+fn half_open_survives_free_endings_and_ends_with_a_settled_run() {
     let mut tracker = tracker(0);
     let now = Instant::now();
     tracker.ended(now, &CloseReason::Panicked, RunSummary::default());
