@@ -99,7 +99,7 @@ async fn each_state_is_shown_with_its_reason_the_worst_first() {
     accounts.fail();
     for (name, state, why) in [
         ("oncall", "tripped", "protocol error"),
-        ("tester", "misconfigured", "there is no Mattermost API at this URL (404)"),
+        ("tester", "misconfigured", "not found (404)"),
         ("helpdesk", "blocked", "the token is refused (401)"),
         ("archive", "stalled", "its sink is not accepting events"),
         ("faraway", "connecting", "its server does not answer"),
