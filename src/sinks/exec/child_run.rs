@@ -243,8 +243,9 @@ impl<'a> ChildRun<'a> {
         if lines.is_empty() {
             return String::new();
         }
-        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-        format!("; its last lines: {}", lines.join(" | "))
+        // Newest first, because the end of a stack trace names the error and the text may be cut.
+        let lines: Vec<_> = lines.iter().rev().map(String::as_str).collect();
+        format!("; its last lines, newest first: {}", lines.join(" | "))
     }
 
     /// Reads the answers that the child wrote before it exited.

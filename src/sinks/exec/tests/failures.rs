@@ -59,7 +59,10 @@ async fn an_event_that_kills_the_child_three_times_is_taken_away_and_the_others_
         let child = FakeChild::with(script, |_| {}, handler_deps("child").poster);
         let cause = deliver_among_others(&child, "die").await;
         assert!(cause.contains("failed 3 times with this event"), "{cause}");
-        assert!(cause.contains("exit status: 3; its last lines: cannot divide by 0"), "{cause}");
+        assert!(
+            cause.contains("exit status: 3; its last lines, newest first: cannot divide by 0"),
+            "{cause}"
+        );
         assert_eq!(delivered(&child.exec, &post("bad", "next")).await, Outcome::Acknowledged);
         assert!(child.starts() <= 5, "{} starts", child.starts());
     }
