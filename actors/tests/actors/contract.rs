@@ -12,7 +12,7 @@ use matterhost_actors::{
     model::{ChannelId, PostId, Token},
     ports::{Api, ApiFactory as _, HttpApi},
 };
-use matterhost_simulator::{Account, PostOptions, Simulator};
+use matterhost_simulator::{Account, PostOptions, ServerVersion, Simulator};
 
 use crate::harness::FakeServer;
 
@@ -186,9 +186,10 @@ impl ServerControl for Simulated {
 
 #[test]
 fn a_real_client_keeps_them_at_a_server_over_sockets() {
-    for list_all_channels in [false, true] {
-        let simulator = Simulator::builder().list_all_channels(list_all_channels).start().unwrap();
+    for version in ServerVersion::ALL {
+        let simulator = Simulator::builder().version(version).start().unwrap();
         let (bot, team) = (simulator.create_bot("bot"), simulator.create_team("team"));
+        simulator.grant_permission(&bot.user_id, "create_post_ephemeral");
         simulator.add_to_team(&team, &bot.user_id);
         let config = crate::simulator_harness::config(&simulator);
         actix::System::new().block_on(async {

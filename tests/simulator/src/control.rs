@@ -63,6 +63,19 @@ impl Simulator {
         self.on_user(user_id, |state| state.rename_user(user_id, Some(username), None));
     }
 
+    /// Sets a custom status, as a bot may do at each post: `update_at` moves, and its own socket hears so (fact 48).
+    pub fn set_custom_status(&self, user_id: &str, text: &str) {
+        self.on_user(user_id, |state| state.set_custom_status(user_id, "gear", text));
+    }
+
+    /// Gives an account a permission that its roles lack, such as `create_post_ephemeral` (fact 39).
+    pub fn grant_permission(&self, user_id: &str, permission: &str) {
+        self.on_user(user_id, |state| {
+            let user = state.world.users.get_mut(user_id);
+            user.map(|user| user.grant(permission)).is_some()
+        });
+    }
+
     /// Moves `update_at` and changes nothing else.
     pub fn touch(&self, user_id: &str) {
         self.on_user(user_id, |state| state.touch(user_id, |_| ()));

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,6 +36,36 @@ pub enum FaultKind {
     Html,
     /// REST answers 302 to this address.
     Redirect(String),
+    /// REST answers 403 with the server's error object.
+    Forbidden,
+    /// REST answers 404 with the server's error object, as for a channel that does not exist (fact 32).
+    NotFound,
+    /// REST and upgrades answer with this status and a page of HTML, as a proxy does for the server.
+    ProxyPage(u16),
+    /// An interim answer 103 (Early Hints) comes before each answer, as some proxies send it.
+    EarlyHints,
+    /// Each answer says that it is compressed in this way, which nobody asked for, and is not readable as it is.
+    Encoded(&'static str),
+    /// A page of posts holds at most this many rows, although `next_post_id` says that there are more (fact 34).
+    ShortPage(usize),
+    /// A value in a JSON answer is another one, or is left out. Answers that lack it stay as they are and do not count.
+    Rewrite {
+        /// The place, as a JSON pointer such as `/posts/ID/create_at`.
+        pointer: String,
+        /// The new value; none leaves it out.
+        value: Option<Value>,
+    },
+    /// A text in the body of an answer is replaced. Answers that lack it stay as they are and do not count.
+    Substitute {
+        /// The text to find.
+        text: String,
+        /// The text in its place.
+        with: String,
+    },
+    /// Sockets that open now are cut when they are this old, as proxies do. It counts each cut.
+    SocketLifetime(Duration),
+    /// Sockets that open now are cut when nothing was sent or received for this long, as proxies do. It counts each cut.
+    SocketIdle(Duration),
     /// The upgrade succeeds and no hello comes; the socket works otherwise.
     HelloWithheld,
     /// The upgrade succeeds and the socket is dropped before hello.
@@ -92,6 +124,23 @@ impl Fault {
     /// A fault for everyone, until it is cleared.
     pub fn new(kind: FaultKind) -> Self {
         Self { kind, target: Target::Everyone, times: None, lasting: None }
+    }
+
+    /// Lists name a post in `order` and lack it in `posts`; the post by itself is there.
+    pub fn missing_row(post_id: &str) -> Self {
+        Self::new(FaultKind::Rewrite { pointer: format!("/posts/{post_id}"), value: None })
+    }
+
+    /// Lists hold a post whose `create_at` is null; the post by itself is well.
+    pub fn null_create_at(post_id: &str) -> Self {
+        let pointer = format!("/posts/{post_id}/create_at");
+        Self::new(FaultKind::Rewrite { pointer, value: Some(Value::Null) })
+    }
+
+    /// Lists of channels name a channel by an id that is none.
+    pub fn odd_channel_id(channel_id: &str) -> Self {
+        let text = format!("\"id\":\"{channel_id}\"");
+        Self::new(FaultKind::Substitute { text, with: "\"id\":\"not an id\"".to_owned() })
     }
 
     /// Strikes only this target.
@@ -215,6 +264,31 @@ impl Faults {
             }
         }
         Some(struck)
+    }
+
+    /// Finds the first such fault and does not count it.
+    pub(crate) fn find(
+        &self,
+        subject: &FaultSubject<'_>,
+        kind: impl Fn(&FaultKind) -> bool,
+    ) -> Option<&FaultKind> {
+        self.active.iter().find(|active| active.strikes(subject, &kind)).map(|active| &active.fault.kind)
+    }
+
+    /// Strikes with each fault that has an effect, and counts those.
+    pub(crate) fn trigger_each(
+        &mut self,
+        subject: &FaultSubject<'_>,
+        mut strike: impl FnMut(&FaultKind) -> bool,
+    ) {
+        self.active.retain_mut(|active| {
+            if !active.strikes(subject, |_| true) || !strike(&active.fault.kind) {
+                return true;
+            }
+            let times = active.fault.times.map(|times| times.saturating_sub(1));
+            active.fault.times = times;
+            times != Some(0)
+        });
     }
 
     pub(crate) fn trigger_event(&mut self, event: EventFault, subject: &FaultSubject<'_>) -> bool {

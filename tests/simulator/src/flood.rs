@@ -8,7 +8,7 @@ use crate::hub::flood::FloodPlan;
 use crate::state::State;
 use crate::wire::event::{Broadcast, Event};
 use crate::world::ids::new_id;
-use crate::world::post::{Post, PostOptions};
+use crate::world::post::PostOptions;
 
 impl Simulator {
     /// Sends `count` posts of `bytes` characters to every live socket of a channel's members, as fast as
@@ -43,11 +43,12 @@ impl State {
             message: "x".repeat(bytes),
             ..PostOptions::default()
         };
-        let post = Post::new(&id, &options, self.world.now());
-        let Some(data) = self.posted_data(&post, &[]) else {
+        let now = self.world.now();
+        let post = self.new_post(&id, &options, now);
+        let Some(data) = self.posted_data(&post) else {
             return;
         };
-        let event = Event::new("posted", &data, &Broadcast::channel(channel_id));
+        let event = Event::new(self.options.version, "posted", &data, &Broadcast::channel(channel_id));
         let first = self.world.flood_posts;
         self.world.flood_posts += count;
         if let Some(plan) = FloodPlan::new(event, &id, count, first) {

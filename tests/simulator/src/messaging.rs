@@ -67,6 +67,34 @@ impl Simulator {
         self.shared.change(|state| state.world.max_commit_delay = at_most);
     }
 
+    /// Fills a thread with replies of the root's time, as an import does: no event tells of them, and no list by `after` the
+    /// root has them in `order`, but whatever brings the thread along gets long (fact 35).
+    pub fn fill_thread(&self, root: &Post, replies: usize, bytes: usize) {
+        self.shared.change(|state| {
+            for _ in 0..replies {
+                let options = PostOptions {
+                    user_id: root.user_id.clone(),
+                    channel_id: root.channel_id.clone(),
+                    message: "x".repeat(bytes),
+                    root_id: Some(root.id.clone()),
+                    create_at: Some(root.create_at),
+                    ..PostOptions::default()
+                };
+                state.import_post(&options);
+            }
+        });
+    }
+
+    /// Hides posts that are older than a time, as a plan with a limit does; none shows all again (fact 34).
+    pub fn hide_posts_before(&self, time: Option<i64>) {
+        self.shared.change(|state| state.world.inaccessible_before = time);
+    }
+
+    /// Sets the server's clock off by so many milliseconds: times of posts, `update_at` and the `Date` header.
+    pub fn shift_clock(&self, offset_ms: i64) {
+        self.shared.change(|state| state.world.shift_clock(offset_ms));
+    }
+
     /// Edits a post; its history row and the channel's `last_post_at` are as in facts 24 and 25.
     pub fn edit_post(&self, post_id: &str, text: &str) -> Post {
         let edited = self.shared.change(|state| state.edit_post_row(post_id, text));

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::{Simulator, SimulatorError};
+use crate::{ServerVersion, Simulator, SimulatorError};
 
 /// Sent events that the server keeps for replay to a resumed socket (fact 10).
 const DEAD_QUEUE: usize = 128;
@@ -12,6 +12,8 @@ const SEND_QUEUE: usize = 256;
 
 /// Bytes that a file may have. The real server's default is 50 MiB; nobody here needs to send that much.
 const MAX_FILE_SIZE: usize = 1024 * 1024;
+/// Characters that a post may have (facts 13 and 40).
+const MAX_POST_SIZE: usize = 16_383;
 
 /// The times that the real server uses. Tests shorten them; nothing else does.
 #[derive(Debug, Clone)]
@@ -59,11 +61,26 @@ pub(crate) struct Options {
     pub(crate) timings: Timings,
     pub(crate) dead_queue: usize,
     pub(crate) send_queue: usize,
-    pub(crate) version: String,
-    pub(crate) list_all_channels: bool,
+    pub(crate) version: ServerVersion,
+    /// The name of the version, where it is another than the version's own.
+    version_name: Option<String>,
+    list_all_channels: Option<bool>,
     pub(crate) send_buffer: Option<u32>,
     pub(crate) worker_threads: usize,
     pub(crate) max_file_size: usize,
+    pub(crate) max_post_size: usize,
+}
+
+impl Options {
+    /// The version as hello, ping and `ETag` give it.
+    pub(crate) fn version_name(&self) -> &str {
+        self.version_name.as_deref().unwrap_or(self.version.number())
+    }
+
+    /// True when `GET /users/me/channels` exists.
+    pub(crate) fn lists_all_channels(&self) -> bool {
+        self.list_all_channels.unwrap_or(self.version.is_current())
+    }
 }
 
 /// Collects what a [`Simulator`] is to be like; made by [`Simulator::builder`].
@@ -85,11 +102,13 @@ impl SimulatorBuilder {
                 timings: Timings::default(),
                 dead_queue: DEAD_QUEUE,
                 send_queue: SEND_QUEUE,
-                version: "5.37.0".to_owned(),
-                list_all_channels: false,
+                version: ServerVersion::default(),
+                version_name: None,
+                list_all_channels: None,
                 send_buffer: None,
                 worker_threads: 1,
                 max_file_size: MAX_FILE_SIZE,
+                max_post_size: MAX_POST_SIZE,
             },
         }
     }
@@ -143,15 +162,21 @@ impl SimulatorBuilder {
         self
     }
 
-    /// The version that hello, ping and `ETag` name. Default: `5.37.0`.
-    pub fn server_version(mut self, version: &str) -> Self {
-        version.clone_into(&mut self.options.version);
+    /// The server to be. Default: 5.37, see [`ServerVersion`].
+    pub fn version(mut self, version: ServerVersion) -> Self {
+        self.options.version = version;
         self
     }
 
-    /// Whether `GET /users/me/channels` exists. Default: it does not, as on the recorded server (fact 12).
+    /// The name of the version in hello, ping and `ETag`. Default: that of the version, such as `5.37.0`.
+    pub fn server_version(mut self, version: &str) -> Self {
+        self.options.version_name = Some(version.to_owned());
+        self
+    }
+
+    /// Gives or takes `GET /users/me/channels`. Default: 11.1 has it, 5.37 lacks it (facts 12 and 33).
     pub fn list_all_channels(mut self, exists: bool) -> Self {
-        self.options.list_all_channels = exists;
+        self.options.list_all_channels = Some(exists);
         self
     }
 
@@ -164,6 +189,12 @@ impl SimulatorBuilder {
     /// The bytes that a file may have. Default: 1 MiB.
     pub fn max_file_size(mut self, bytes: usize) -> Self {
         self.options.max_file_size = bytes;
+        self
+    }
+
+    /// The characters that a post may have. Default: 16,383 (fact 40).
+    pub fn max_post_size(mut self, characters: usize) -> Self {
+        self.options.max_post_size = characters;
         self
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::json;
 
-use crate::{Fault, FaultKind, Simulator};
+use crate::{Fault, FaultKind, ServerVersion, Simulator};
 
 #[derive(Debug, Parser)]
 #[command(about = "A Mattermost stand-in for measurements")]
@@ -21,6 +21,9 @@ struct Arguments {
     /// Bots to make; all are members of one channel.
     #[arg(long, default_value_t = 1)]
     bots: usize,
+    /// Channels that all bots are in besides.
+    #[arg(long, default_value_t = 0)]
+    channels: usize,
     /// Speak TLS.
     #[arg(long)]
     tls: bool,
@@ -30,6 +33,9 @@ struct Arguments {
     /// Threads that serve sockets.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// The server to be.
+    #[arg(long, value_enum, default_value_t)]
+    version: ServerVersion,
     /// Seeds ids.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -45,6 +51,7 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .tls(arguments.tls)
         .worker_threads(arguments.threads)
         .seed(arguments.seed)
+        .version(arguments.version)
         .start();
     let simulator = match started {
         Ok(simulator) => simulator,
@@ -53,7 +60,7 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    introduce(&simulator, arguments.bots);
+    introduce(&simulator, arguments.bots, arguments.channels);
     for line in stdin().lock().lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if words == ["stop"] {
@@ -64,14 +71,18 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn introduce(simulator: &Simulator, bots: usize) {
+fn introduce(simulator: &Simulator, bots: usize, channels: usize) {
     let team = simulator.create_team("bench");
     let channel = simulator.create_channel(&team, "bench");
+    let more: Vec<_> =
+        (0..channels).map(|number| simulator.create_channel(&team, &format!("more-{number}"))).collect();
     let bots: Vec<_> = (0..bots)
         .map(|number| {
             let bot = simulator.create_bot(&format!("bot-{number}"));
             simulator.add_to_team(&team, &bot.user_id);
-            simulator.add_to_channel_quietly(&channel, &bot.user_id);
+            for channel in more.iter().chain([&channel]) {
+                simulator.add_to_channel_quietly(channel, &bot.user_id);
+            }
             json!({ "user_id": bot.user_id, "token": bot.token, "token_id": bot.token_id })
         })
         .collect();
@@ -115,6 +126,21 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
         ["huge", user, bytes] => {
             let bytes = usize::try_from(number(bytes)).unwrap_or(0);
             simulator.inject(Fault::new(FaultKind::HugeFrame(bytes)).user(user));
+        }
+        ["custom-status", user] => simulator.set_custom_status(user, "measuring"),
+        ["lifetime", seconds] => {
+            let age = Duration::from_secs(number(seconds));
+            simulator.inject(Fault::new(FaultKind::SocketLifetime(age)));
+        }
+        ["idle", seconds] => {
+            let idle = Duration::from_secs(number(seconds));
+            simulator.inject(Fault::new(FaultKind::SocketIdle(idle)));
+        }
+        ["thread", user, channel, replies, bytes] => {
+            let [replies, bytes] = [replies, bytes].map(|text| usize::try_from(number(text)).unwrap_or(0));
+            let root = simulator.post(user, channel, "a thread");
+            simulator.fill_thread(&root, replies, bytes);
+            simulator.reply(user, &root, "the newest reply");
         }
         ["await-sockets", count] => {
             let count = usize::try_from(number(count)).unwrap_or(0);

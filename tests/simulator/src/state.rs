@@ -40,7 +40,7 @@ impl State {
     fn new(options: Options) -> Self {
         let mut random = fastrand::Rng::with_seed(options.seed);
         Self {
-            world: World::new(&mut random),
+            world: World::new(options.version, &mut random),
             hub: Hub::new(options.dead_queue, options.send_queue),
             faults: Faults::default(),
             limiter: options.rate_limit.map(RateLimiter::new),

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod attachment;
 pub(crate) mod channel;
+mod clock;
 pub(crate) mod file;
 pub(crate) mod ids;
 pub(crate) mod listing;
@@ -14,8 +15,9 @@ pub(crate) mod tokens;
 pub(crate) mod users;
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use crate::ServerVersion;
 use crate::world::account::{Token, User};
 use crate::world::channel::{Channel, Team};
 use crate::world::file::File;
@@ -42,11 +44,15 @@ pub(crate) struct World {
     pub(crate) max_commit_delay: Duration,
     /// Posts made by floods so far: their ids are numbers.
     pub(crate) flood_posts: u64,
+    /// Posts that are older than this are hidden by the plan (fact 34).
+    pub(crate) inaccessible_before: Option<i64>,
+    /// How far the server's clock is off.
+    pub(crate) clock_offset_ms: i64,
     last_time: i64,
 }
 
 impl World {
-    pub(crate) fn new(random: &mut fastrand::Rng) -> Self {
+    pub(crate) fn new(version: ServerVersion, random: &mut fastrand::Rng) -> Self {
         let mut world = Self {
             users: BTreeMap::new(),
             usernames: HashMap::new(),
@@ -60,28 +66,17 @@ impl World {
             admin_id: String::new(),
             max_commit_delay: Duration::ZERO,
             flood_posts: 0,
+            inaccessible_before: None,
+            clock_offset_ms: 0,
             last_time: 0,
         };
         let id = new_id(random);
-        let mut admin = User::new(&id, "admin", world.now(), false);
+        let mut admin = User::new(version, &id, "admin", world.now(), false);
         "admin@example.com".clone_into(&mut admin.email);
         "system_admin system_user".clone_into(&mut admin.roles);
         world.usernames.insert(admin.username.clone(), id.clone());
         world.users.insert(id.clone(), admin);
         world.admin_id = id;
         world
-    }
-
-    /// Server time in milliseconds; it never runs backwards.
-    pub(crate) fn now(&mut self) -> i64 {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-        self.last_time = self.last_time.max(millis);
-        self.last_time
-    }
-
-    /// Server time past a moment that it must be seen to differ from, as for `update_at`.
-    pub(crate) fn now_after(&mut self, earlier: i64) -> i64 {
-        self.now().max(earlier + 1)
     }
 }

@@ -44,7 +44,7 @@ impl FloodPlan {
     pub(crate) fn fill(&mut self, buffer: &mut Vec<u8>) {
         let mut seq = self.next_seq.unwrap_or_default();
         while self.left > 0 && buffer.len() < CHUNK {
-            let tail = format!("{seq}}}\n");
+            let tail = format!("{seq}{}", self.event.tail());
             let head = self.event.head().as_bytes();
             frame_header(buffer, 0x81, (head.len() + tail.len()) as u64);
             let start = buffer.len();

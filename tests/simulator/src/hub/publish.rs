@@ -12,13 +12,13 @@ use crate::wire::event::{Broadcast, Event};
 impl State {
     /// Encodes an event once and queues it for every connection it is for.
     pub(crate) fn publish<T: Serialize>(&mut self, name: &str, data: &T, broadcast: &Broadcast) {
-        let event = Event::new(name, data, broadcast);
+        let event = Event::new(self.options.version, name, data, broadcast);
         for user in self.receivers(broadcast) {
             self.deliver(&user, &event);
         }
     }
 
-    fn receivers(&self, broadcast: &Broadcast) -> Vec<String> {
+    pub(crate) fn receivers(&self, broadcast: &Broadcast) -> Vec<String> {
         if !broadcast.user_id.is_empty() {
             return vec![broadcast.user_id.clone()];
         }
@@ -43,7 +43,8 @@ impl State {
         users.into_iter().filter(|id| !omitted(id)).cloned().collect()
     }
 
-    fn deliver(&mut self, user: &str, event: &Arc<Event>) {
+    /// Queues an event for the sockets of one user that are not deaf.
+    pub(crate) fn deliver(&mut self, user: &str, event: &Arc<Event>) {
         for key in self.hub.keys_of(user) {
             let Some(connection) = self.hub.connections.get_mut(&key) else {
                 continue;

@@ -8,10 +8,18 @@ use crate::rest::response::{ApiResponse, forbidden, invalid_param};
 use crate::state::State;
 use crate::wire::reply::AppError;
 
-/// Of the many settings that a client is told, the one that matters here. All are texts.
+/// Of the many settings that a client is told, those that matter here. All are texts (fact 40).
 #[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
 pub(crate) fn config(state: &mut State, _: &ApiRequest) -> RouteResult {
-    Ok(ApiResponse::json(&json!({ "MaxFileSize": state.options.max_file_size.to_string() })))
+    let options = &state.options;
+    let mut config = json!({
+        "EnableCommands": "true", "MaxFileSize": options.max_file_size.to_string(),
+        "MaxPostSize": options.max_post_size.to_string(), "Version": options.version_name(),
+    });
+    if options.version.is_current() {
+        config["CollapsedThreads"] = json!("always_on");
+    }
+    Ok(ApiResponse::json(&config))
 }
 
 /// The simple form: the file is the body, and the query says the rest. Of the file only its size is kept.

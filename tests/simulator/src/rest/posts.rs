@@ -4,38 +4,89 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::fault::{FaultKind, FaultSubject};
 use crate::rest::request::{ApiRequest, RouteResult};
 use crate::rest::response::{ApiResponse, DeferredCommit, forbidden, invalid_param};
 use crate::state::State;
 use crate::wire::reply::AppError;
-use crate::world::listing::{self, PostList, PostRange};
+use crate::world::listing::{self, Page, PostList, PostRange, Threads};
 use crate::world::post::PostOptions;
 
 const PER_PAGE: usize = 60;
 const MAX_PER_PAGE: usize = 200;
-/// Longest text of a post, in characters (fact 13).
-const MAX_MESSAGE: usize = 16_383;
 
 pub(crate) fn list(state: &mut State, request: &ApiRequest) -> RouteResult {
     let channel = request.id("channel_id")?;
+    if state.options.version.is_current() && !state.world.channels.contains_key(channel) {
+        // On 5.37 it is forbidden, as a channel of others is (fact 32).
+        let text = format!("Unable to find the existing channel {channel}.");
+        return Err(AppError::new("app.channel.get.existing.app_error", &text, 404));
+    }
     state.require_member(request, channel)?;
-    let store = &state.world.posts;
+    let threads = if request.flag("skipFetchThreads") { Threads::Root } else { Threads::Whole };
     if let Some(since) = request.query.get("since") {
         let since = since.parse().map_err(|_| invalid_param("since"))?;
-        return Ok(ApiResponse::json(&listing::since(store, channel, since)));
+        let list = listing::since(&state.world.posts, channel, since, threads);
+        return Ok(ApiResponse::json(&state.accessible(list)));
     }
-    let span = if let Some(after) = request.query.get("after") {
+    let range = if let Some(after) = request.query.get("after") {
         PostRange::After(after)
     } else if let Some(before) = request.query.get("before") {
         PostRange::Before(before)
     } else {
         PostRange::Latest
     };
-    let page = request.number("page").unwrap_or(0);
-    let per_page = request.number("per_page").unwrap_or(PER_PAGE).clamp(1, MAX_PER_PAGE);
-    let list = listing::page(store, channel, span, page, per_page);
-    let etag = format!("{}.{}", state.options.version, store.newest_update(channel));
-    Ok(ApiResponse::json(&list).tagged(&etag, request.etag()))
+    let number = request.number("page").unwrap_or(0);
+    let size = request.number("per_page").unwrap_or(PER_PAGE).clamp(1, MAX_PER_PAGE);
+    let rows = state.shortened(request).unwrap_or(size);
+    let list = listing::page(&state.world.posts, channel, Page { range, number, size, rows, threads });
+    let newest = state.world.posts.newest_update(channel);
+    let etag = format!("{}.{newest}", state.options.version_name());
+    Ok(ApiResponse::json(&state.accessible(list)).tagged(&etag, request.etag()))
+}
+
+impl State {
+    /// The list as the plan shows it (fact 34).
+    fn accessible(&self, mut list: PostList) -> PostList {
+        list.first_inaccessible_post_time = self.options.version.is_current().then_some(0);
+        if let Some(before) = self.world.inaccessible_before {
+            listing::hide(&mut list, before);
+        }
+        list
+    }
+
+    /// The rows that a page has at most, by a fault.
+    fn shortened(&mut self, request: &ApiRequest) -> Option<usize> {
+        let subject =
+            FaultSubject { user: Some(&request.user), route: Some("GET /channels/{channel_id}/posts") };
+        match self.faults.trigger(&subject, |kind| matches!(kind, FaultKind::ShortPage(_)))? {
+            FaultKind::ShortPage(rows) => Some(rows),
+            _ => None,
+        }
+    }
+
+    /// A root that is not deleted and no reply itself; 5.37 was not recorded, so it takes any (fact 38).
+    fn require_root(&self, request: &ApiRequest) -> Result<(), AppError> {
+        let id = request.text("root_id");
+        let root = self.world.posts.get(id).filter(|post| post.delete_at == 0 && post.root_id.is_empty());
+        if id.is_empty() || root.is_some() || !self.options.version.is_current() {
+            return Ok(());
+        }
+        Err(AppError::new("api.post.create_post.root_id.app_error", "Invalid RootId parameter.", 400))
+    }
+
+    /// A text that is not longer than the server takes (fact 40).
+    fn require_size(&self, text: &str) -> Result<(), AppError> {
+        if text.chars().count() <= self.options.max_post_size {
+            return Ok(());
+        }
+        Err(if self.options.version.is_current() {
+            let text = "Post Message property is longer than the maximum permitted length.";
+            AppError::new("model.post.is_valid.message_length.app_error", text, 400)
+        } else {
+            AppError::new("model.post.is_valid.msg.app_error", "Invalid message.", 400)
+        })
+    }
 }
 
 pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
@@ -43,10 +94,8 @@ pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
     if !state.is_member(channel, &request.user) {
         return Err(forbidden());
     }
-    if request.text("message").chars().count() > MAX_MESSAGE {
-        let id = "model.post.is_valid.msg.app_error";
-        return Err(AppError::new(id, "Invalid message.", 400));
-    }
+    state.require_root(request)?;
+    state.require_size(request.text("message"))?;
     let text = |name: &str| request.body[name].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
     let file_ids = state.own_files(&request.user, &request.body["file_ids"]);
     let options = PostOptions {
@@ -100,7 +149,7 @@ pub(crate) fn thread(state: &mut State, request: &ApiRequest) -> RouteResult {
             .collect::<BTreeMap<_, _>>(),
         ..PostList::default()
     };
-    Ok(ApiResponse::json(&list))
+    Ok(ApiResponse::json(&state.accessible(list)))
 }
 
 fn no_post() -> AppError {
@@ -154,6 +203,7 @@ pub(crate) fn ephemeral(state: &mut State, request: &ApiRequest) -> RouteResult 
     let post = &request.body["post"];
     let text = |name: &str| post[name].as_str().unwrap_or_default();
     let channel = text("channel_id");
+    state.require_permission(request, "create_post_ephemeral")?;
     state.require_member(request, channel)?;
     let user = request.text("user_id");
     let made = state.ephemeral_post(user, channel, text("message"), &request.user);

@@ -80,6 +80,12 @@ impl State {
         if self.is_admin(&request.user) { Ok(()) } else { Err(forbidden()) }
     }
 
+    /// Passes who has a permission (fact 39).
+    pub(crate) fn require_permission(&self, request: &ApiRequest, permission: &str) -> Result<(), AppError> {
+        let may = self.world.users.get(&request.user).is_some_and(|user| user.may(permission));
+        if may { Ok(()) } else { Err(forbidden()) }
+    }
+
     /// Passes members of a channel, and admins where there is one.
     pub(crate) fn require_member(&self, request: &ApiRequest, channel: &str) -> Result<(), AppError> {
         let exists = self.world.channels.contains_key(channel);

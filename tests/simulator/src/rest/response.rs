@@ -7,6 +7,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::ServerVersion;
 use crate::wire::json::to_text;
 use crate::wire::reply::AppError;
 
@@ -107,12 +108,17 @@ pub(crate) fn invalid_body(name: &str) -> AppError {
     AppError::new("api.context.invalid_body_param.app_error", &text, 400)
 }
 
-/// There is no such route: plain text that holds JSON (fact 26).
-pub(crate) fn route_not_found(path: &str) -> ApiResponse {
+/// There is no such route: JSON, which 5.37 calls plain text (facts 26 and 32).
+pub(crate) fn route_not_found(version: ServerVersion, path: &str) -> ApiResponse {
     let mut error = AppError::new("api.context.404.app_error", "Sorry, we could not find the page.", 404);
     error.detailed_error = format!(
         "There doesn't appear to be an api call for the url='{path}'.  \
          Typo? are you missing a team_id or user_id as part of the url?"
     );
-    ApiResponse { content_type: "text/plain; charset=utf-8", ..ApiResponse::error(&error) }
+    let answer = ApiResponse::error(&error);
+    if version.is_current() {
+        answer
+    } else {
+        ApiResponse { content_type: "text/plain; charset=utf-8", ..answer }
+    }
 }

@@ -33,23 +33,12 @@ pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
     Ok(ApiResponse::created(team))
 }
 
-/// Adds a member; as on the server that leaves a post in each standing channel.
+/// Adds a member; as on the server that leaves a post in each standing channel (`own_changes`).
 pub(crate) fn add_member(state: &mut State, request: &ApiRequest) -> RouteResult {
     let (team, user) = (request.id("team_id")?, request.text("user_id"));
     state.require_admin(request)?;
-    if !state.join_team(team, user) {
+    if !state.join_team_with_posts(team, user) {
         return Err(forbidden());
-    }
-    let mut standing: Vec<String> = state
-        .world
-        .channels
-        .values()
-        .filter(|c| c.team_id == team && matches!(c.name.as_str(), "town-square" | "off-topic"))
-        .map(|c| c.id.clone())
-        .collect();
-    standing.sort_unstable();
-    for channel in standing {
-        state.post_about_member(&channel, user, &request.user);
     }
     Ok(ApiResponse::created(&json!({
         "team_id": team, "user_id": user, "roles": "team_user", "delete_at": 0,

@@ -1,11 +1,12 @@
 //! Users, and the ping that needs no token.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::rest::request::{ApiRequest, RouteResult};
-use crate::rest::response::ApiResponse;
+use crate::rest::response::{ApiResponse, invalid_body};
 use crate::state::State;
 use crate::wire::reply::AppError;
+use crate::world::account::User;
 
 #[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
 pub(crate) fn ping(_: &mut State, _: &ApiRequest) -> RouteResult {
@@ -26,9 +27,10 @@ pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
 fn show(state: &mut State, request: &ApiRequest, id: &str) -> RouteResult {
     let user = state.world.users.get(id).ok_or_else(no_user)?;
     let own = request.user == id || state.is_admin(&request.user);
-    let body = if own { user.private() } else { user.public() };
-    let etag = user.etag(&state.options.version);
-    Ok(ApiResponse::json(&body).tagged(&etag, request.etag()))
+    let answer =
+        if own { ApiResponse::json(&user.private(state.options.version)) } else { ApiResponse::json(user) };
+    let etag = user.etag(state.options.version_name());
+    Ok(answer.tagged(&etag, request.etag()))
 }
 
 fn no_user() -> AppError {
@@ -38,11 +40,7 @@ fn no_user() -> AppError {
 #[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
 pub(crate) fn by_ids(state: &mut State, request: &ApiRequest) -> RouteResult {
     let ids = request.texts();
-    let users: Vec<Value> = ids
-        .iter()
-        .filter_map(|id| state.world.users.get(*id))
-        .map(super::super::world::account::User::public)
-        .collect();
+    let users: Vec<&User> = ids.iter().filter_map(|id| state.world.users.get(*id)).collect();
     Ok(ApiResponse::json(&users))
 }
 
@@ -62,4 +60,49 @@ pub(crate) fn set_active(state: &mut State, request: &ApiRequest) -> RouteResult
     let id = request.id("user_id")?;
     let active = request.body["active"].as_bool().unwrap_or(false);
     if state.set_active(id, active) { Ok(ApiResponse::ok()) } else { Err(no_user()) }
+}
+
+/// A status set by hand; it moves nothing (`own_changes`).
+pub(crate) fn set_status(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = request.id("user_id")?.to_owned();
+    state.require_self(request, &id)?;
+    let known =
+        ["online", "away", "dnd", "offline"].into_iter().find(|status| *status == request.text("status"));
+    let status = known.ok_or_else(|| invalid_body("status"))?;
+    state.set_status(&id, status);
+    let now = state.world.now();
+    Ok(ApiResponse::json(&json!({
+        "user_id": id, "status": status, "manual": true, "last_activity_at": now, "dnd_end_time": 0
+    })))
+}
+
+/// A custom status; it moves `update_at` (fact 48).
+pub(crate) fn set_custom_status(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = request.id("user_id")?.to_owned();
+    state.require_self(request, &id)?;
+    state.set_custom_status(&id, request.text("emoji"), request.text("text"));
+    Ok(ApiResponse::ok())
+}
+
+/// A new picture, which is not kept; it moves `update_at` (fact 48).
+pub(crate) fn set_image(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = request.id("user_id")?.to_owned();
+    state.require_self(request, &id)?;
+    state.touch(&id, |_| ());
+    Ok(ApiResponse::ok())
+}
+
+/// Roles with their permissions, as far as they matter here; a user's own permissions are those of a role with its id.
+#[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
+pub(crate) fn roles(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let role = |name: &&str| {
+        let permissions = match *name {
+            "system_user" => vec!["create_direct_channel".to_owned(), "create_group_channel".to_owned()],
+            "system_admin" => vec!["create_post_ephemeral".to_owned(), "manage_system".to_owned()],
+            own => state.world.users.get(own)?.permissions.iter().cloned().collect(),
+        };
+        Some(json!({ "name": name, "permissions": permissions }))
+    };
+    let roles: Vec<_> = request.texts().iter().filter_map(role).collect();
+    Ok(ApiResponse::json(&roles))
 }

@@ -26,6 +26,9 @@ const API: &str = "/api/v4/";
 /// Largest request body that is read: a file of the size that is allowed, and what stands around it.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
+/// An interim answer, as a proxy sends it before the server has answered.
+const EARLY_HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
+
 /// What all requests of a connection share.
 #[derive(Clone)]
 struct Peer {
@@ -60,17 +63,21 @@ async fn answer(peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>>
         peer.control.silence();
         peer.control.wait_for_silence_end().await;
     }
+    if interception.early_hints {
+        peer.control.write_first(EARLY_HINTS);
+    }
     if let Some(delay) = interception.slow {
         tokio::time::sleep(delay).await;
     }
     let answer = match (interception.answer, route) {
         (Some(answer), _) => answer,
         (None, _) if is_upgrade => return upgrade::accept(&peer.shared, request, token),
-        (None, None) => route_not_found(request.uri().path()),
+        (None, None) => route_not_found(peer.shared.lock().options.version, request.uri().path()),
         (None, Some((route, params))) => {
             let answer = run(&peer, route, params, user.clone(), request).await;
-            lose(&peer, &FaultSubject { user: user.as_deref(), route: name }).await;
-            answer
+            let subject = FaultSubject { user: user.as_deref(), route: name };
+            lose(&peer, &subject).await;
+            peer.shared.change(|state| state.change_answer(&subject, answer))
         }
     };
     let answer = match interception.quota {
@@ -100,7 +107,7 @@ fn api_path(shared: &Shared, path: &str) -> Option<String> {
 fn find(peer: &Peer, method: &str, path: &str) -> Option<(Route, Params)> {
     let found = router::find(method, &format!("/{path}"))?;
     let absent =
-        found.0.name == "GET /users/{user_id}/channels" && !peer.shared.lock().options.list_all_channels;
+        found.0.name == "GET /users/{user_id}/channels" && !peer.shared.lock().options.lists_all_channels();
     (!absent).then_some(found)
 }
 
@@ -142,8 +149,16 @@ async fn finish(peer: &Peer, mut answer: ApiResponse) -> Response<Full<Bytes>> {
         tokio::time::sleep(commit.after).await;
         peer.shared.change(|state| state.reveal_post(&commit.post_id, &commit.mentions));
     }
-    let version = peer.shared.lock().version_line();
-    answer.header("X-Version-Id", &version).into_response()
+    let (version, date) = {
+        let mut state = peer.shared.lock();
+        (state.version_line(), state.world.date())
+    };
+    let answer = answer.header("X-Version-Id", &version);
+    match date {
+        Some(date) => answer.header("Date", &date),
+        None => answer,
+    }
+    .into_response()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
@@ -21,6 +21,8 @@ const RESET: u8 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct IoControl {
     mode: AtomicU8,
+    /// Bytes to write before anything else, past the framing.
+    first: Mutex<Vec<u8>>,
     read: AtomicWaker,
     write: AtomicWaker,
 }
@@ -47,6 +49,25 @@ impl IoControl {
     pub(crate) fn reset(&self) {
         self.mode.store(RESET, Ordering::Release);
         self.wake();
+    }
+
+    /// Writes these bytes before whatever is written next.
+    pub(crate) fn write_first(&self, bytes: &[u8]) {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+    }
+
+    /// Writes what is to come first; ready when nothing of it is left.
+    pub(crate) fn poll_first<W: AsyncWrite + Unpin>(
+        &self,
+        stream: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        while !first.is_empty() {
+            let written = std::task::ready!(Pin::new(&mut *stream).poll_write(cx, &first))?;
+            first.drain(..written);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Waits until the connection is neither silent nor at its end; an ended one never is.

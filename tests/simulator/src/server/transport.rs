@@ -47,9 +47,17 @@ impl AsyncRead for Transport {
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        let this = self.get_mut();
+        let control = Arc::clone(this.control());
+        match this {
+            Self::Plain(tcp) => {
+                std::task::ready!(control.poll_first(tcp, cx))?;
+                Pin::new(tcp).poll_write(cx, buf)
+            }
+            Self::Tls(tls) => {
+                std::task::ready!(control.poll_first(tls, cx))?;
+                Pin::new(tls).poll_write(cx, buf)
+            }
         }
     }
 

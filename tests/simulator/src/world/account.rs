@@ -1,7 +1,11 @@
 //! Users, bots and tokens.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::ServerVersion;
 
 /// What a test needs to act as an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +28,8 @@ pub(crate) struct User {
     pub(crate) update_at: i64,
     pub(crate) delete_at: i64,
     pub(crate) username: String,
-    auth_data: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_data: Option<&'static str>,
     auth_service: &'static str,
     pub(crate) email: String,
     pub(crate) nickname: String,
@@ -32,13 +37,26 @@ pub(crate) struct User {
     pub(crate) last_name: String,
     position: String,
     pub(crate) roles: String,
+    /// A custom status among them, as JSON in a string.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(crate) props: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify_props: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_password_update: Option<i64>,
     locale: &'static str,
     timezone: Value,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_bot: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bot_description: Option<String>,
+    /// On 11.1, where it was ever stored: not for bots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_id: Option<&'static str>,
     disable_welcome_email: bool,
+    /// Permissions beyond those of the roles.
+    #[serde(skip)]
+    pub(crate) permissions: BTreeSet<String>,
     #[serde(skip)]
     pub(crate) bot: Option<BotRow>,
     /// Known once the user has been seen: `online` or `offline`.
@@ -56,14 +74,14 @@ pub(crate) struct BotRow {
 }
 
 impl User {
-    pub(crate) fn new(id: &str, username: &str, now: i64, is_bot: bool) -> Self {
+    pub(crate) fn new(version: ServerVersion, id: &str, username: &str, now: i64, is_bot: bool) -> Self {
         Self {
             id: id.to_owned(),
             create_at: now,
             update_at: now,
             delete_at: 0,
             username: username.to_owned(),
-            auth_data: "",
+            auth_data: Some(""),
             auth_service: "",
             email: format!("{username}@localhost"),
             nickname: String::new(),
@@ -71,13 +89,18 @@ impl User {
             last_name: String::new(),
             position: String::new(),
             roles: "system_user".to_owned(),
+            props: Map::new(),
+            notify_props: None,
+            last_password_update: None,
             locale: "en",
             timezone: json!({
                 "automaticTimezone": "", "manualTimezone": "", "useAutomaticTimezone": "true"
             }),
             is_bot,
             bot_description: is_bot.then(|| "t".to_owned()),
+            remote_id: (version.is_current() && !is_bot).then_some(""),
             disable_welcome_email: false,
+            permissions: BTreeSet::new(),
             bot: None,
             status: None,
         }
@@ -91,21 +114,27 @@ impl User {
         self.roles.contains("system_admin")
     }
 
-    /// What others see.
-    pub(crate) fn public(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+    /// True when the user may do what is asked: admins may do all (fact 39).
+    pub(crate) fn may(&self, permission: &str) -> bool {
+        self.is_admin() || self.permissions.contains(permission)
     }
 
-    /// What the user sees of itself: its settings too.
-    pub(crate) fn private(&self) -> Value {
-        let mut value = self.public();
-        value["notify_props"] = json!({
-            "channel": "true", "comments": "never", "desktop": "mention", "desktop_sound": "true",
-            "email": "true", "first_name": "false", "mention_keys": "", "push": "mention",
-            "push_status": "away"
-        });
-        value["last_password_update"] = json!(self.create_at);
-        value
+    /// Adds a permission, by a role of the user's own that is named as the user.
+    pub(crate) fn grant(&mut self, permission: &str) {
+        if self.permissions.is_empty() {
+            self.roles = format!("{} {}", self.roles, self.id);
+        }
+        self.permissions.insert(permission.to_owned());
+    }
+
+    /// The form that the user sees of itself: with its settings (fact 37).
+    pub(crate) fn private(&self, version: ServerVersion) -> Self {
+        Self {
+            auth_data: (!version.is_current()).then_some(""),
+            notify_props: Some(notify_props(version)),
+            last_password_update: Some(self.create_at),
+            ..self.clone()
+        }
     }
 
     /// The entity tag of `GET /users/me`; it names `update_at` (fact 9).
@@ -122,6 +151,21 @@ impl User {
             "create_at": bot.create_at, "update_at": bot.update_at, "delete_at": bot.delete_at,
         }))
     }
+}
+
+fn notify_props(version: ServerVersion) -> Value {
+    let mut props = json!({
+        "channel": "true", "comments": "never", "desktop": "mention", "desktop_sound": "true",
+        "email": "true", "first_name": "false", "mention_keys": "", "push": "mention",
+        "push_status": "away"
+    });
+    if version.is_current() {
+        for name in ["desktop_threads", "email_threads", "push_threads"] {
+            props[name] = json!("all");
+        }
+        props["push_status"] = json!("online");
+    }
+    props
 }
 
 /// A personal access token.

@@ -5,6 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::ServerVersion;
+
 /// The four kinds of channel, as the server spells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ChannelKind {
@@ -42,12 +44,15 @@ pub(crate) struct Team {
     scheme_id: Value,
     group_constrained: Value,
     policy_id: Value,
+    /// On 11.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloud_limits_archived: Option<bool>,
     #[serde(skip)]
     pub(crate) members: BTreeSet<String>,
 }
 
 impl Team {
-    pub(crate) fn new(id: &str, name: &str, invite_id: &str, now: i64) -> Self {
+    pub(crate) fn new(version: ServerVersion, id: &str, name: &str, invite_id: &str, now: i64) -> Self {
         Self {
             id: id.to_owned(),
             create_at: now,
@@ -65,6 +70,7 @@ impl Team {
             scheme_id: Value::Null,
             group_constrained: Value::Null,
             policy_id: Value::Null,
+            cloud_limits_archived: version.is_current().then_some(false),
             members: BTreeSet::new(),
         }
     }
@@ -94,6 +100,9 @@ pub(crate) struct Channel {
     shared: Option<bool>,
     pub(crate) total_msg_count_root: u64,
     policy_id: Value,
+    /// What 11.1 adds.
+    #[serde(flatten)]
+    pub(crate) current: Option<CurrentChannel>,
     /// Shared with the copies that lists are made of: a channel may have ten thousand.
     #[serde(skip)]
     pub(crate) members: Arc<BTreeSet<String>>,
@@ -106,7 +115,8 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(id: &str, kind: ChannelKind, name: &str, now: i64) -> Self {
+    pub(crate) fn new(version: ServerVersion, id: &str, kind: ChannelKind, name: &str, now: i64) -> Self {
+        let is_private = kind == ChannelKind::Direct || (version.is_current() && kind == ChannelKind::Group);
         Self {
             id: id.to_owned(),
             create_at: now,
@@ -125,9 +135,10 @@ impl Channel {
             scheme_id: Value::Null,
             props: Value::Null,
             group_constrained: Value::Null,
-            shared: (kind == ChannelKind::Direct).then_some(false),
+            shared: is_private.then_some(false),
             total_msg_count_root: 0,
             policy_id: Value::Null,
+            current: version.is_current().then(CurrentChannel::default),
             members: Arc::default(),
             cached_last_post_at: None,
             frozen_last_post_at: None,
@@ -148,8 +159,28 @@ impl Channel {
     }
 }
 
+/// The fields that a channel has on 11.1 alone.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct CurrentChannel {
+    pub(crate) last_root_post_at: i64,
+    banner_info: Option<()>,
+    policy_enforced: bool,
+    default_category_name: &'static str,
+}
+
 /// The answer to adding a member.
-pub(crate) fn member_row(channel_id: &str, user_id: &str, now: i64) -> Value {
+pub(crate) fn member_row(version: ServerVersion, channel_id: &str, user_id: &str, now: i64) -> Value {
+    let mut row = member_fields(channel_id, user_id, now);
+    if version.is_current() {
+        row["urgent_mention_count"] = json!(0);
+        row["notify_props"]["channel_auto_follow_threads"] = json!("off");
+        row["last_viewed_at"] = json!(-1);
+        row["last_update_at"] = json!(-1);
+    }
+    row
+}
+
+fn member_fields(channel_id: &str, user_id: &str, now: i64) -> Value {
     json!({
         "channel_id": channel_id, "user_id": user_id, "roles": "channel_user",
         "last_viewed_at": 0, "msg_count": 0, "mention_count": 0, "mention_count_root": 0,

@@ -1,6 +1,6 @@
 //! Lists of posts: by `since`, by `after` and `before`, and by page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -17,6 +17,9 @@ pub(crate) struct PostList {
     pub(crate) posts: BTreeMap<String, Post>,
     pub(crate) next_post_id: String,
     pub(crate) prev_post_id: String,
+    /// On 11.1: not 0 where the plan hides posts of this page (fact 34).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_inaccessible_post_time: Option<i64>,
 }
 
 /// Which posts a list is of.
@@ -30,8 +33,28 @@ pub(crate) enum PostRange<'a> {
     Before(&'a str),
 }
 
+/// Which page of a range, and what comes along.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page<'a> {
+    pub(crate) range: PostRange<'a>,
+    pub(crate) number: usize,
+    pub(crate) size: usize,
+    /// Rows that are really given: fewer than asked for, although there are more (fact 34).
+    pub(crate) rows: usize,
+    pub(crate) threads: Threads,
+}
+
+/// How much of a thread comes along with a post of it, in `posts` only (facts 11 and 35).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// All replies that are not deleted.
+    Whole,
+    /// The root alone: `skipFetchThreads=true`.
+    Root,
+}
+
 /// Rows with a later `update_at`: edits, deletions and history rows too, at most 1,000 of them, any.
-pub(crate) fn since(store: &PostStore, channel: &str, time: i64) -> PostList {
+pub(crate) fn since(store: &PostStore, channel: &str, time: i64, threads: Threads) -> PostList {
     let mut ids: Vec<&Post> = store.rows(channel).filter(|post| post.update_at > time).collect();
     if ids.len() > SINCE_LIMIT {
         // Ids are random, so the smallest ids are an arbitrary choice that is the same each time.
@@ -39,80 +62,98 @@ pub(crate) fn since(store: &PostStore, channel: &str, time: i64) -> PostList {
         ids.truncate(SINCE_LIMIT);
     }
     ids.sort_by(|a, b| b.create_at.cmp(&a.create_at).then_with(|| a.id.cmp(&b.id)));
-    collect(store, &ids)
+    collect(store, &ids, threads)
 }
 
 /// One page of posts that are not deleted, `order` newest first (fact 11).
-pub(crate) fn page(
-    store: &PostStore,
-    channel: &str,
-    span: PostRange<'_>,
-    page: usize,
-    per_page: usize,
-) -> PostList {
-    let skip = page.saturating_mul(per_page);
-    let mut rows: Vec<&Post> = match span {
-        PostRange::Latest => store.earlier_than(channel, i64::MAX).skip(skip).take(per_page).collect(),
-        PostRange::After(id) => match store.get(id) {
-            Some(post) => store.later_than(channel, post.create_at).skip(skip).take(per_page).collect(),
-            None => Vec::new(),
-        },
-        PostRange::Before(id) => match store.get(id) {
-            Some(post) => store.earlier_than(channel, post.create_at).skip(skip).take(per_page).collect(),
-            None => Vec::new(),
-        },
+pub(crate) fn page(store: &PostStore, channel: &str, page: Page<'_>) -> PostList {
+    let skip = page.number.saturating_mul(page.size);
+    let take = page.size.min(page.rows);
+    let time = |id: &str| store.get(id).map(|post| post.create_at);
+    let mut rows: Vec<&Post> = match page.range {
+        PostRange::Latest => store.earlier_than(channel, i64::MAX).skip(skip).take(take).collect(),
+        PostRange::After(id) => time(id)
+            .map(|time| store.later_than(channel, time).skip(skip).take(take).collect())
+            .unwrap_or_default(),
+        PostRange::Before(id) => time(id)
+            .map(|time| store.earlier_than(channel, time).skip(skip).take(take).collect())
+            .unwrap_or_default(),
     };
-    if matches!(span, PostRange::After(_)) {
+    if matches!(page.range, PostRange::After(_)) {
         rows.reverse();
     }
-    let mut list = collect(store, &rows);
-    add_neighbours(store, channel, span, page, per_page, &mut list);
+    let mut list = collect(store, &rows, page.threads);
+    add_neighbours(store, channel, page, &mut list);
     list
 }
 
-/// `order` names the rows; thread roots come along in `posts` only (fact 11).
-fn collect(store: &PostStore, rows: &[&Post]) -> PostList {
+/// Leaves out what is older than a plan shows, after the page was made: the page gets shorter, and the ids of its neighbours
+/// stay (fact 34).
+pub(crate) fn hide(list: &mut PostList, before: i64) {
+    let is_hidden = |post: &Post| post.create_at < before;
+    let first = list.posts.values().filter(|post| is_hidden(post)).map(|post| post.create_at).max();
+    let posts = &list.posts;
+    list.order.retain(|id| posts.get(id).is_some_and(|post| !is_hidden(post)));
+    list.posts.retain(|_, post| !is_hidden(post));
+    list.first_inaccessible_post_time = first.or(list.first_inaccessible_post_time);
+}
+
+/// `order` names the rows; their threads come along in `posts` only (facts 11 and 35).
+fn collect(store: &PostStore, rows: &[&Post], threads: Threads) -> PostList {
     let mut list = PostList::default();
+    let mut roots = BTreeSet::new();
     for row in rows {
         list.order.push(row.id.clone());
-        for id in [&row.id, &row.root_id] {
-            if let Some(post) = store.get(id).and_then(|_| store.rendered(id)) {
-                list.posts.insert(id.clone(), post.listed());
-            }
+        roots.insert(if row.root_id.is_empty() { &row.id } else { &row.root_id });
+        add(store, &mut list, &row.id);
+    }
+    for root in roots {
+        add(store, &mut list, root);
+        if threads == Threads::Whole {
+            let replies = store.replies(root).into_iter();
+            let alive = replies.filter(|id| store.get(id).is_some_and(|reply| reply.delete_at == 0));
+            alive.for_each(|id| add(store, &mut list, &id));
         }
     }
     list
 }
 
+fn add(store: &PostStore, list: &mut PostList, id: &str) {
+    if list.posts.contains_key(id) {
+        return;
+    }
+    if let Some(post) = store.get(id).and_then(|_| store.rendered(id)) {
+        list.posts.insert(id.to_owned(), post.listed());
+    }
+}
+
 /// The ids before and after the page, as the server works them out: from creation times alone.
-fn add_neighbours(
-    store: &PostStore,
-    channel: &str,
-    span: PostRange<'_>,
-    page: usize,
-    per_page: usize,
-    list: &mut PostList,
-) {
-    let full = list.order.len() >= per_page;
+fn add_neighbours(store: &PostStore, channel: &str, page: Page<'_>, list: &mut PostList) {
+    let full = list.order.len() >= page.size.min(page.rows);
     let create_at = |id: Option<&String>| id.and_then(|id| store.get(id)).map(|p| p.create_at);
-    let newer = |list: &PostList| {
-        let time = create_at(list.order.first())?;
-        store.later_than(channel, time).next().map(|post| post.id.clone())
-    };
+    let later = |time: i64| store.later_than(channel, time).next().map(|post| post.id.clone());
+    let newer = |list: &PostList| create_at(list.order.first()).and_then(later);
     let older = |list: &PostList| {
         let time = create_at(list.order.last())?;
         store.earlier_than(channel, time).next().map(|post| post.id.clone())
     };
-    let (next, prev) = match span {
+    let first = page.number == 0;
+    let (next, prev) = match page.range {
         PostRange::After(id) => {
-            (full.then(|| newer(list)).flatten(), if page == 0 { Some(id.to_owned()) } else { older(list) })
+            // A page without a row has its next one right after the post that it was asked for.
+            let after = || {
+                if list.order.is_empty() {
+                    store.get(id).and_then(|p| later(p.create_at))
+                } else {
+                    newer(list)
+                }
+            };
+            (full.then(after).flatten(), if first { Some(id.to_owned()) } else { older(list) })
         }
         PostRange::Before(id) => {
-            (if page == 0 { Some(id.to_owned()) } else { newer(list) }, full.then(|| older(list)).flatten())
+            (if first { Some(id.to_owned()) } else { newer(list) }, full.then(|| older(list)).flatten())
         }
-        PostRange::Latest => {
-            (if page == 0 { None } else { newer(list) }, full.then(|| older(list)).flatten())
-        }
+        PostRange::Latest => (if first { None } else { newer(list) }, full.then(|| older(list)).flatten()),
     };
     list.next_post_id = next.unwrap_or_default();
     list.prev_post_id = prev.unwrap_or_default();

@@ -11,13 +11,20 @@ use crate::world::channel::{Channel, ChannelKind, Team};
 use crate::world::ids::new_id;
 use crate::world::post::PostOptions;
 
+fn member_data(team_id: &str, user_id: &str) -> Map<String, Value> {
+    let mut data = Map::new();
+    data.insert("team_id".to_owned(), json!(team_id));
+    data.insert("user_id".to_owned(), json!(user_id));
+    data
+}
+
 impl State {
     /// Makes a team with its two standing channels.
     pub(crate) fn create_team_row(&mut self, name: &str) -> String {
         let id = new_id(&mut self.random);
         let invite = new_id(&mut self.random);
         let now = self.world.now();
-        self.world.teams.insert(id.clone(), Team::new(&id, name, &invite, now));
+        self.world.teams.insert(id.clone(), Team::new(self.options.version, &id, name, &invite, now));
         for (name, display) in [("town-square", "Town Square"), ("off-topic", "Off-Topic")] {
             let channel = self.create_channel_row(&id, name, ChannelKind::Open);
             self.change_channel(&channel, |row| display.clone_into(&mut row.display_name));
@@ -29,7 +36,7 @@ impl State {
     pub(crate) fn create_channel_row(&mut self, team_id: &str, name: &str, kind: ChannelKind) -> String {
         let id = new_id(&mut self.random);
         let now = self.world.now();
-        let mut channel = Channel::new(&id, kind, name, now);
+        let mut channel = Channel::new(self.options.version, &id, kind, name, now);
         team_id.clone_into(&mut channel.team_id);
         name.clone_into(&mut channel.display_name);
         self.world.channels.insert(id.clone(), channel);
@@ -70,33 +77,83 @@ impl State {
         self.change_channel(&id, |row| row.display_name = display);
         let mut data = Map::new();
         data.insert("teammate_ids".to_owned(), Value::from(to_text(&ids)));
-        self.publish("group_added", &data, &Broadcast::channel(&id));
+        // 11.1 tells each member by itself.
+        if self.options.version.is_current() {
+            for user in &ids {
+                let broadcast = Broadcast { channel_id: id.clone(), ..Broadcast::user(user) };
+                self.publish("group_added", &data, &broadcast);
+            }
+        } else {
+            self.publish("group_added", &data, &Broadcast::channel(&id));
+        }
         id
     }
 
     fn insert_private_row(&mut self, kind: ChannelKind, name: &str, members: &[&str]) -> String {
         let id = new_id(&mut self.random);
         let now = self.world.now();
-        let mut channel = Channel::new(&id, kind, name, now);
+        let mut channel = Channel::new(self.options.version, &id, kind, name, now);
         channel.members = Arc::new(members.iter().map(|id| (*id).to_owned()).collect());
         self.world.channels.insert(id.clone(), channel);
         id
     }
 
-    /// Adds a user to a team and its standing channels, without posts.
+    /// Adds a user to a team and its standing channels, without posts. It moves `update_at` (fact 7), and the user hears
+    /// `added_to_team`, twice, in place of `user_updated` (fact 48).
     pub(crate) fn join_team(&mut self, team_id: &str, user_id: &str) -> bool {
+        if !self.join_team_quietly(team_id, user_id) {
+            return false;
+        }
+        self.announce_team(team_id, user_id);
+        true
+    }
+
+    fn join_team_quietly(&mut self, team_id: &str, user_id: &str) -> bool {
         let Some(team) = self.world.teams.get_mut(team_id) else {
             return false;
         };
         team.members.insert(user_id.to_owned());
-        let standing =
-            |c: &&mut Channel| c.team_id == team_id && matches!(c.name.as_str(), "town-square" | "off-topic");
-        for channel in self.world.channels.values_mut().filter(standing) {
-            Arc::make_mut(&mut channel.members).insert(user_id.to_owned());
+        for channel in self.standing_channels(team_id) {
+            self.join_channel_quietly(&channel, user_id);
         }
-        // Being added to a team moves `update_at` (fact 7).
-        self.touch(user_id, |_| ());
+        self.touch_quietly(user_id);
         true
+    }
+
+    fn announce_team(&mut self, team_id: &str, user_id: &str) {
+        let data = member_data(team_id, user_id);
+        for _ in 0..2 {
+            self.publish("added_to_team", &data, &Broadcast::user(user_id));
+        }
+    }
+
+    /// The same as the REST route does it: with the post in Town Square that the user hears, and one in Off-Topic that comes
+    /// before it is a member there (`own_changes`).
+    pub(crate) fn join_team_with_posts(&mut self, team_id: &str, user_id: &str) -> bool {
+        let standing = self.standing_channels(team_id);
+        let [town_square, off_topic] = &standing[..] else {
+            return false;
+        };
+        self.post_about_member(off_topic, user_id, user_id);
+        if !self.join_team_quietly(team_id, user_id) {
+            return false;
+        }
+        let name = self.username(user_id);
+        let text = format!("{name} joined the team.");
+        self.system_post(town_square, user_id, "system_join_team", text, &[("username", &name)]);
+        let data = member_data(team_id, user_id);
+        self.publish("user_added", &data, &Broadcast::channel(town_square));
+        self.announce_team(team_id, user_id);
+        true
+    }
+
+    /// Town Square and Off-Topic, in this order.
+    fn standing_channels(&self, team_id: &str) -> Vec<String> {
+        let named = |name: &str| {
+            let mut channels = self.world.channels.values();
+            channels.find(|c| c.team_id == team_id && c.name == name).map(|c| c.id.clone())
+        };
+        ["town-square", "off-topic"].into_iter().filter_map(named).collect()
     }
 
     /// Adds a member: `user_added`, then the post about it (events).
@@ -104,11 +161,16 @@ impl State {
         if !self.join_channel_quietly(channel_id, user_id) {
             return false;
         }
-        let mut data = Map::new();
         let team = self.world.channels.get(channel_id).map(|c| c.team_id.clone());
-        data.insert("team_id".to_owned(), json!(team));
-        data.insert("user_id".to_owned(), json!(user_id));
-        self.publish("user_added", &data, &Broadcast::channel(channel_id));
+        let data = member_data(&team.unwrap_or_default(), user_id);
+        let channel = Broadcast::channel(channel_id);
+        if self.options.version.is_current() {
+            // One for those who are there, one for the new one.
+            self.publish("user_added", &data, &channel.clone().without(user_id));
+            self.publish("user_added", &data, &Broadcast { user_id: user_id.to_owned(), ..channel });
+        } else {
+            self.publish("user_added", &data, &channel);
+        }
         self.post_about_member(channel_id, user_id, actor);
         true
     }

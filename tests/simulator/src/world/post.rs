@@ -1,12 +1,16 @@
 //! Posts and reactions as the server stores and sends them.
 
+mod wire;
+
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::ServerVersion;
+
 /// A post. Its JSON is what REST answers and what events carry as a string.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Post {
     /// The post id.
@@ -27,35 +31,28 @@ pub struct Post {
     pub channel_id: String,
     /// The thread's first post, or empty.
     pub root_id: String,
-    /// The same as `root_id` on this version.
-    pub parent_id: String,
     /// On an edit-history row the post that it is a version of; else empty.
     pub original_id: String,
     /// The text.
     pub message: String,
     /// Empty for what people write, `system_…` for what the server writes (fact 18).
-    #[serde(rename = "type")]
     pub kind: String,
     /// Free properties.
     pub props: Map<String, Value>,
     /// Hashtags in the text.
     pub hashtags: String,
-    /// Files; absent when there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Files.
     pub file_ids: Vec<String>,
     /// Empty: it is not stored (fact 19).
     pub pending_post_id: String,
     /// Posts in the thread besides the root.
     pub reply_count: u64,
-    /// 0 on this version.
-    pub last_reply_at: i64,
-    /// Null on this version.
-    pub participants: Value,
-    /// Embeds and reactions.
+    /// Embeds and reactions; null where they are left out.
     pub metadata: Value,
-    /// Present when there are reactions.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// True when there are reactions.
     pub has_reactions: bool,
+    /// The version in whose form it is sent.
+    pub(crate) version: ServerVersion,
 }
 
 /// What a post is to be like beyond its text; see [`Simulator::post_with`](crate::Simulator::post_with).
@@ -98,7 +95,6 @@ impl Post {
             is_pinned: false,
             user_id: options.user_id.clone(),
             channel_id: options.channel_id.clone(),
-            parent_id: root_id.clone(),
             root_id,
             original_id: String::new(),
             message: options.message.clone(),
@@ -108,10 +104,9 @@ impl Post {
             file_ids: options.file_ids.clone(),
             pending_post_id: String::new(),
             reply_count: 0,
-            last_reply_at: 0,
-            participants: Value::Null,
             metadata: json!({}),
             has_reactions: false,
+            version: ServerVersion::default(),
         }
     }
 
@@ -125,6 +120,7 @@ impl Post {
             self.kind.as_str(),
             "system_join_channel"
                 | "system_leave_channel"
+                | "system_join_team"
                 | "system_add_to_channel"
                 | "system_remove_from_channel"
         )
@@ -149,4 +145,7 @@ pub(crate) struct Reaction {
     pub(crate) update_at: i64,
     pub(crate) delete_at: i64,
     pub(crate) remote_id: &'static str,
+    /// The channel on 11.1; empty once the reaction is taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) channel_id: Option<String>,
 }

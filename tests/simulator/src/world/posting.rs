@@ -1,6 +1,7 @@
 //! Posts: making, editing, pinning, deleting, reacting, typing.
 
-use std::collections::BTreeMap;
+mod announce;
+
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -8,7 +9,6 @@ use serde_json::{Map, Value, json};
 use crate::state::State;
 use crate::wire::event::Broadcast;
 use crate::wire::json::to_text;
-use crate::world::channel::ChannelKind;
 use crate::world::ids::new_id;
 use crate::world::post::{Post, PostOptions, Reaction};
 
@@ -26,7 +26,7 @@ impl State {
         }
         let id = new_id(&mut self.random);
         let now = self.world.now();
-        let mut post = Post::new(&id, options, now);
+        let mut post = self.new_post(&id, options, now);
         if self.world.users.get(&post.user_id).is_some_and(|user| user.is_bot) {
             post.props.insert("from_bot".to_owned(), json!("true"));
         }
@@ -40,8 +40,21 @@ impl State {
         if !hidden {
             self.commit_post(&id, &options.mentions);
         }
-        let post = self.world.posts.rendered(&id).unwrap_or_else(|| Post::new(&id, options, now));
+        let post = self.world.posts.rendered(&id).unwrap_or_else(|| self.new_post(&id, options, now));
         CreatedPost { post, hidden }
+    }
+
+    /// Stores a post without an event and without a trace in its channel.
+    pub(crate) fn import_post(&mut self, options: &PostOptions) {
+        let id = new_id(&mut self.random);
+        let now = self.world.now();
+        let post = self.new_post(&id, options, now);
+        self.world.posts.insert(post, false);
+    }
+
+    /// A post in the form of this version.
+    pub(crate) fn new_post(&self, id: &str, options: &PostOptions, now: i64) -> Post {
+        Post { version: self.options.version, ..Post::new(id, options, now) }
     }
 
     fn pending_post(&mut self, options: &PostOptions) -> Option<Post> {
@@ -66,6 +79,9 @@ impl State {
         self.counters.posts_created += 1;
         if let Some(channel) = self.world.channels.get_mut(&post.channel_id) {
             channel.last_post_at = channel.last_post_at.max(post.create_at);
+            if let Some(current) = channel.current.as_mut().filter(|_| post.root_id.is_empty()) {
+                current.last_root_post_at = current.last_root_post_at.max(post.create_at);
+            }
             if post.is_counted() {
                 channel.total_msg_count += 1;
                 channel.total_msg_count_root += u64::from(post.root_id.is_empty());
@@ -76,57 +92,6 @@ impl State {
             root.update_at = root.update_at.max(post.create_at);
         }
         self.publish_posted(&post, mentions);
-    }
-
-    fn publish_posted(&mut self, post: &Post, mentions: &[String]) {
-        if let Some(data) = self.posted_data(post, mentions) {
-            self.publish("posted", &data, &Broadcast::channel(&post.channel_id));
-        }
-    }
-
-    /// The data of a `posted` event.
-    pub(crate) fn posted_data(&self, post: &Post, mentions: &[String]) -> Option<Map<String, Value>> {
-        let channel = self.world.channels.get(&post.channel_id)?;
-        let author = self.username(&post.user_id);
-        let display = match channel.kind {
-            ChannelKind::Direct => format!("@{author}"),
-            _ => channel.display_name.clone(),
-        };
-        let sender = if post.is_system() { "System".to_owned() } else { format!("@{author}") };
-        let mut data = Map::new();
-        data.insert("channel_display_name".to_owned(), json!(display));
-        data.insert("channel_name".to_owned(), json!(channel.name));
-        data.insert("channel_type".to_owned(), json!(channel.kind));
-        data.insert("team_id".to_owned(), json!(channel.team_id));
-        let mentioned = self.mentions(post, mentions);
-        if !mentioned.is_empty() {
-            data.insert("mentions".to_owned(), Value::from(to_text(&mentioned)));
-        }
-        data.insert("post".to_owned(), Value::from(to_text(post)));
-        data.insert("sender_name".to_owned(), json!(sender));
-        data.insert("set_online".to_owned(), json!(true));
-        Some(data)
-    }
-
-    /// Whom the event names: `@name` in the text, the other side of a direct channel, and who is given.
-    fn mentions(&self, post: &Post, given: &[String]) -> Vec<String> {
-        let mut ids = given.to_vec();
-        let Some(channel) = self.world.channels.get(&post.channel_id) else {
-            return ids;
-        };
-        if channel.kind == ChannelKind::Direct {
-            ids.extend(channel.members.iter().filter(|id| **id != post.user_id).cloned());
-        }
-        let not_name = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
-        for word in post.message.split('@').skip(1) {
-            let name = word.split(not_name).next().unwrap_or_default().trim_end_matches('.');
-            if let Some(id) = self.world.usernames.get(name).filter(|id| channel.members.contains(*id))
-                && !ids.contains(id)
-            {
-                ids.push(id.clone());
-            }
-        }
-        ids
     }
 
     /// Changes a post. The old version stays as a history row that looks deleted (fact 25).
@@ -157,7 +122,7 @@ impl State {
             channel.last_post_at = channel.last_post_at.max(now);
         }
         let post = self.world.posts.rendered(id)?;
-        self.publish_post("post_edited", &post);
+        self.publish_post("post_edited", &post, &Broadcast::channel(&post.channel_id));
         Some(post)
     }
 
@@ -167,8 +132,12 @@ impl State {
             return false;
         };
         let previous = before.update_at;
-        // The event has the post as it is stored: replies are not counted in it (events).
-        let stored = Some(before.clone());
+        // The event has the post as it is stored: 5.37 counts no replies in it, 11.1 leaves the metadata out (events).
+        let stored = if self.options.version.is_current() {
+            self.world.posts.rendered(id).map(|post| Post { metadata: Value::Null, ..post })
+        } else {
+            Some(before.clone())
+        };
         let now = self.world.now_after(previous);
         let mut ids = self.world.posts.replies(id);
         ids.push(id.to_owned());
@@ -180,15 +149,16 @@ impl State {
             }
         }
         if let Some(post) = stored {
-            self.publish_post("post_deleted", &post);
+            let broadcast = Broadcast { is_sanitized: true, ..Broadcast::channel(&post.channel_id) };
+            self.publish_post("post_deleted", &post, &broadcast);
         }
         true
     }
 
-    fn publish_post(&mut self, event: &str, post: &Post) {
+    fn publish_post(&mut self, event: &str, post: &Post, broadcast: &Broadcast) {
         let mut data = Map::new();
         data.insert("post".to_owned(), Value::from(to_text(post)));
-        self.publish(event, &data, &Broadcast::channel(&post.channel_id));
+        self.publish(event, &data, broadcast);
     }
 
     /// Adds a reaction; it moves the post's `update_at` without `edit_at` (fact 25).
@@ -209,6 +179,7 @@ impl State {
             update_at: now,
             delete_at: 0,
             remote_id: "",
+            channel_id: self.options.version.is_current().then(|| channel.clone()),
         };
         self.world.posts.reactions_mut(post_id).push(reaction.clone());
         self.publish_reaction("reaction_added", &reaction, &channel);
@@ -229,6 +200,7 @@ impl State {
         let mut reaction = reactions.remove(found);
         reaction.create_at = 0;
         reaction.update_at = now;
+        reaction.channel_id = reaction.channel_id.map(|_| String::new());
         self.publish_reaction("reaction_removed", &reaction, &channel);
         true
     }
@@ -244,9 +216,7 @@ impl State {
         let mut data = Map::new();
         data.insert("parent_id".to_owned(), json!(parent));
         data.insert("user_id".to_owned(), json!(user));
-        let mut broadcast = Broadcast::channel(channel);
-        broadcast.omit_users = Some(BTreeMap::from([(user.to_owned(), true)]));
-        self.publish("typing", &data, &broadcast);
+        self.publish("typing", &data, &Broadcast::channel(channel).without(user));
     }
 
     /// A post that only one user sees, and that is not stored.
@@ -260,7 +230,7 @@ impl State {
         };
         let id = new_id(&mut self.random);
         let now = self.world.now();
-        let mut post = Post::new(&id, &options, now);
+        let mut post = self.new_post(&id, &options, now);
         post.update_at = 0;
         let mut data = Map::new();
         data.insert("post".to_owned(), Value::from(to_text(&post)));

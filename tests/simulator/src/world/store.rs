@@ -17,6 +17,8 @@ pub(crate) struct PostStore {
     /// Replies by thread root.
     threads: HashMap<String, BTreeSet<String>>,
     reactions: HashMap<String, Vec<Reaction>>,
+    /// Users by the thread that they follow (fact 36).
+    followers: HashMap<String, BTreeSet<String>>,
 }
 
 impl PostStore {
@@ -67,6 +69,15 @@ impl PostStore {
     /// Ids of a thread's replies.
     pub(crate) fn replies(&self, root: &str) -> Vec<String> {
         self.threads.get(root).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Users who follow a thread.
+    pub(crate) fn followers(&self, root: &str) -> BTreeSet<String> {
+        self.followers.get(root).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn follow(&mut self, root: &str, user: &str) {
+        self.followers.entry(root.to_owned()).or_default().insert(user.to_owned());
     }
 
     pub(crate) fn reactions_mut(&mut self, post_id: &str) -> &mut Vec<Reaction> {

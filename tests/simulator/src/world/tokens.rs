@@ -1,4 +1,5 @@
-//! Personal access tokens. None of these changes tells a socket anything (fact 8).
+//! Personal access tokens. None of these changes tells a socket anything (fact 8); on 11.1 a revoked one makes its sockets
+//! deaf at once (fact 31).
 
 use crate::state::State;
 use crate::world::World;
@@ -38,6 +39,13 @@ impl State {
         let Some(token) = self.world.token_ids.remove(token_id) else {
             return false;
         };
+        if self.options.version.is_current() {
+            self.hub
+                .connections
+                .values_mut()
+                .filter(|c| c.token == token)
+                .for_each(|c| c.session.invalidate());
+        }
         self.world.tokens.remove(&token).is_some()
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::state::State;
 use crate::wire::event::Broadcast;
+use crate::wire::json::to_text;
 use crate::world::account::{Account, BotRow, User};
 use crate::world::ids::new_id;
 
@@ -12,6 +13,23 @@ use crate::world::ids::new_id;
 #[derive(Serialize)]
 struct UserUpdated<'a> {
     user: &'a User,
+}
+
+/// A custom status as it stands in a user's `props`.
+#[derive(Serialize)]
+struct CustomStatus<'a> {
+    emoji: &'a str,
+    text: &'a str,
+    duration: &'a str,
+    expires_at: &'a str,
+}
+
+#[derive(Serialize)]
+struct Preference<'a> {
+    user_id: &'a str,
+    category: &'a str,
+    name: &'a str,
+    value: String,
 }
 
 impl State {
@@ -26,7 +44,7 @@ impl State {
     pub(crate) fn create_user_row(&mut self, name: &str, is_bot: bool) -> String {
         let id = new_id(&mut self.random);
         let now = self.world.now();
-        let mut user = User::new(&id, name, now, is_bot);
+        let mut user = User::new(self.options.version, &id, name, now, is_bot);
         if is_bot {
             let owner_id = self.world.admin_id.clone();
             user.bot = Some(BotRow { owner_id, create_at: now, update_at: now, delete_at: 0 });
@@ -36,8 +54,8 @@ impl State {
         id
     }
 
-    /// Disables or enables a user. Its own sockets hear only that it is offline and go deaf at the
-    /// next event; every other user hears `user_updated` (facts 3 and 6).
+    /// Disables or enables a user. Its own sockets go deaf; 5.37 first tells them that it is offline, 11.1 tells them nothing.
+    /// Every other user hears `user_updated` (facts 3, 6 and 30).
     pub(crate) fn set_active(&mut self, user_id: &str, active: bool) -> bool {
         let previous = self.world.users.get(user_id).map_or(0, |user| user.update_at);
         let now = self.world.now_after(previous);
@@ -50,7 +68,7 @@ impl State {
             bot.update_at = now;
             bot.delete_at = user.delete_at;
         }
-        if !active {
+        if !active && !self.options.version.is_current() {
             self.set_offline(user_id);
         }
         self.hub.invalidate(user_id);
@@ -98,10 +116,58 @@ impl State {
         true
     }
 
+    /// One form for everyone on 5.37; on 11.1 one for the user itself and one for the others (fact 37).
     fn announce_user(&mut self, user_id: &str) {
-        if let Some(user) = self.world.users.get(user_id).cloned() {
+        let Some(user) = self.world.users.get(user_id).cloned() else {
+            return;
+        };
+        let version = self.options.version;
+        if !version.is_current() {
             self.publish("user_updated", &UserUpdated { user: &user }, &Broadcast::everyone());
+            return;
         }
+        let others = Broadcast { is_sanitized: true, ..Broadcast::everyone().without(user_id) };
+        self.publish("user_updated", &UserUpdated { user: &user }, &others);
+        let private = user.private(version);
+        self.publish("user_updated", &UserUpdated { user: &private }, &Broadcast::user(user_id));
+    }
+
+    /// Moves `update_at` and says nothing: whoever hears of it hears it otherwise (fact 48).
+    pub(crate) fn touch_quietly(&mut self, user_id: &str) {
+        let previous = self.world.users.get(user_id).map_or(0, |user| user.update_at);
+        let now = self.world.now_after(previous);
+        if let Some(user) = self.world.users.get_mut(user_id) {
+            user.update_at = now;
+        }
+        self.hub.invalidate(user_id);
+    }
+
+    /// Sets a custom status: the user is touched, and its own sockets hear two events more (`own_changes`).
+    pub(crate) fn set_custom_status(&mut self, user_id: &str, emoji: &str, text: &str) -> bool {
+        let status = to_text(&CustomStatus { emoji, text, duration: "", expires_at: "0001-01-01T00:00:00Z" });
+        let recent = Preference {
+            user_id,
+            category: "custom_status",
+            name: "recent_custom_statuses",
+            value: format!("[{status}]"),
+        };
+        let preferences = to_text(&[recent]);
+        let found = self.touch(user_id, |user| {
+            user.props.insert("customStatus".to_owned(), Value::from(status));
+        });
+        self.publish("sidebar_category_updated", &Map::new(), &Broadcast::user(user_id));
+        let mut data = Map::new();
+        data.insert("preferences".to_owned(), Value::from(preferences));
+        self.publish("preferences_changed", &data, &Broadcast::user(user_id));
+        found
+    }
+
+    /// Sets a status by hand; it moves nothing else (`own_changes`).
+    pub(crate) fn set_status(&mut self, user_id: &str, status: &'static str) {
+        if let Some(user) = self.world.users.get_mut(user_id) {
+            user.status = Some(status);
+        }
+        self.announce_status(user_id, status);
     }
 
     /// Someone came or posted: online, said once.

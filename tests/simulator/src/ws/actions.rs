@@ -96,7 +96,7 @@ impl State {
                 let time = self.world.now();
                 let pong = json!({
                     "node_id": "", "server_time": time, "text": "pong",
-                    "version": self.options.version
+                    "version": self.options.version_name()
                 });
                 ok(seq, Some(&pong))
             }

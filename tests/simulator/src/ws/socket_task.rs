@@ -19,6 +19,7 @@ use crate::server::io::IoControl;
 use crate::server::transport::Transport;
 use crate::state::Shared;
 use crate::ws::actions::Effect;
+use crate::ws::proxy_cuts::ProxyCuts;
 use crate::ws::socket_io::{SocketEvent, SocketIo};
 
 /// Frames written at once.
@@ -45,6 +46,8 @@ struct SocketTask {
     auth_deadline: Option<Instant>,
     ping_at: Instant,
     pong_deadline: Instant,
+    /// What a proxy in front would do to it.
+    cuts: ProxyCuts,
     flood: Option<FloodPlan>,
     /// A close frame is on its way; the server ends the socket without waiting for an answer.
     closing: bool,
@@ -66,6 +69,7 @@ pub(crate) async fn run(transport: Transport, read: Bytes, params: UpgradeParams
         auth_deadline: (registration == Registration::Unauthenticated).then(|| now + timings.auth_timeout),
         ping_at: now + timings.ping_interval,
         pong_deadline: now + timings.pong_wait,
+        cuts: ProxyCuts::default(),
         user: None,
         flood: None,
         closing: false,
@@ -163,6 +167,7 @@ impl SocketTask {
     }
 
     fn stepped(&mut self, step: SocketEvent) -> bool {
+        self.cuts.moved(Instant::now());
         match step {
             SocketEvent::Frame(Message::Text(text)) => {
                 let effect = self.shared.change(|s| s.handle_client_frame(self.key, text.as_str()));
@@ -190,11 +195,13 @@ impl SocketTask {
         if state.faults.is_on(&subject, |kind| *kind == FaultKind::Silence) {
             self.control.silence();
         }
+        self.cuts = ProxyCuts::new(&state.faults, &subject, Instant::now());
     }
 
     fn next_alarm(&self) -> Instant {
         let first = self.ping_at.min(self.pong_deadline);
-        self.auth_deadline.map_or(first, |deadline| deadline.min(first))
+        let others = [self.auth_deadline, self.cuts.next()];
+        others.into_iter().flatten().fold(first, Instant::min)
     }
 
     /// A time has come: to drop, or to ping. A socket that cannot be written to is not pinged.
@@ -202,6 +209,10 @@ impl SocketTask {
         let now = Instant::now();
         if self.auth_deadline.is_some_and(|deadline| deadline <= now) || self.pong_deadline <= now {
             return false;
+        }
+        if let Some(fault) = self.cuts.due(now) {
+            let subject = FaultSubject { user: self.user.as_deref(), route: None };
+            return self.shared.lock().faults.trigger(&subject, |kind| *kind == fault).is_none();
         }
         if self.ping_at <= now {
             self.ping_at = now + self.timings.ping_interval;

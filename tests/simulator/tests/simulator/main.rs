@@ -6,5 +6,8 @@ mod faults;
 mod files;
 mod fixture;
 mod lists;
+mod odd_rows;
+mod proxies;
 mod recordings;
 mod sockets;
+mod versions;

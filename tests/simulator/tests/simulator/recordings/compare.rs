@@ -36,7 +36,7 @@ impl Ids {
     pub(crate) fn translate(&self, text: &str) -> String {
         let translated = |token: Token<'_>| match token {
             Token::Id(id) => self.simulated.get(id).map_or(id, String::as_str).to_owned(),
-            Token::Time(text) | Token::Text(text) => text.to_owned(),
+            Token::Time(text) | Token::Hash(text) | Token::Text(text) => text.to_owned(),
         };
         tokens(text).into_iter().map(translated).collect()
     }
@@ -53,6 +53,8 @@ enum Token<'a> {
     Id(&'a str),
     /// A time in milliseconds.
     Time(&'a str),
+    /// A hash of the server's configuration, in its version.
+    Hash(&'a str),
     Text(&'a str),
 }
 
@@ -69,6 +71,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
         let (token, tail) = rest.split_at(end);
         tokens.push(match token.len() {
             26 | 40 if word(first) => Token::Id(token),
+            32 | 64 if token.bytes().all(|b| b.is_ascii_hexdigit()) => Token::Hash(token),
             13 if token.bytes().all(|b| b.is_ascii_digit()) => Token::Time(token),
             _ => Token::Text(token),
         });
@@ -83,7 +86,7 @@ pub(crate) fn same_text(recorded: &str, simulated: &str, ids: &mut Ids) -> bool 
     recorded.len() == simulated.len()
         && recorded.iter().zip(&simulated).all(|pair| match pair {
             (Token::Id(a), Token::Id(b)) => ids.bind(a, b),
-            (Token::Time(_), Token::Time(_)) => true,
+            (Token::Time(_), Token::Time(_)) | (Token::Hash(_), Token::Hash(_)) => true,
             (a, b) => a == b,
         })
 }
@@ -91,7 +94,12 @@ pub(crate) fn same_text(recorded: &str, simulated: &str, ids: &mut Ids) -> bool 
 /// The paths at which two values differ.
 pub(crate) fn compare(recorded: &Value, simulated: &Value, ids: &mut Ids) -> Vec<String> {
     let mut paths = Vec::new();
-    walk("", &in_order(recorded), &in_order(simulated), ids, &mut paths);
+    let (mut recorded, mut simulated) = (in_order(recorded), in_order(simulated));
+    if is_by_id(&recorded) && is_by_id(&simulated) {
+        by_name(&mut recorded);
+        by_name(&mut simulated);
+    }
+    walk("", &recorded, &simulated, ids, &mut paths);
     paths
 }
 
@@ -143,6 +151,18 @@ fn nested(text: &str) -> Option<Value> {
 
 fn generic(key: &str) -> &str {
     if key.len() == 26 { "*" } else { key }
+}
+
+/// True for a list of channels that are ordered by their ids: they are others each time.
+fn is_by_id(value: &Value) -> bool {
+    let rows = value.as_array().filter(|rows| rows.iter().all(|row| row["display_name"].is_string()));
+    rows.is_some_and(|rows| rows.len() > 1 && rows.is_sorted_by_key(|row| row["id"].as_str()))
+}
+
+fn by_name(value: &mut Value) {
+    if let Some(rows) = value.as_array_mut() {
+        rows.sort_by_key(|row| row["display_name"].to_string());
+    }
 }
 
 /// A list of posts in an order that does not hang on ids: those of one `create_at` come in any order.
