@@ -13,10 +13,10 @@ mod socket;
 mod transport;
 
 pub use rest::{
-    Channel, ChannelKind, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, FileId, Me, NewFile,
-    NewPost, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount,
-    RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse, SINCE_LIMIT, SystemPing, User,
-    WaitStats, http_client,
+    Channel, ChannelKind, ChannelList, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, FileId,
+    MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince,
+    RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError, RestErrorKind,
+    RestResponse, SINCE_LIMIT, SystemPing, User, WaitStats, http_client,
 };
 pub use socket::{
     DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello, Incoming, PostHead,

@@ -19,7 +19,7 @@ pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, 
 use self::{persistence::Persistence, reconfigure::InFlightGuard, rounds::Round};
 use super::{
     connection::{Connection, Terminate},
-    context::AccountContext,
+    context::{AccountContext, now},
     supervisor::{DeliveryStopped, StallChanged},
 };
 use crate::{
@@ -60,6 +60,20 @@ pub(super) struct Delivery {
 struct Queued {
     event: Arc<Event>,
     permit: OwnedSemaphorePermit,
+    origin: Origin,
+}
+
+/// The way by which an event came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// On the socket.
+    Live,
+    /// By a page or a list of changes.
+    Fetched,
+    /// By a list of changes, although its post is earlier than the channel's cursor.
+    BackDated,
+    /// By a page, made while the account was not in the channel: it counts as acknowledged and no sink gets it.
+    WhileOut,
 }
 
 /// Delivers a live event. The permits bound the number of these messages.
@@ -117,10 +131,14 @@ impl Delivery {
     fn enqueue(&mut self, queued: Queued) -> bool {
         let body = &queued.event.body;
         let is_new = match &body.change {
-            Some(change) if queued.event.recovered => {
-                self.context.replay.with(|replay| replay.admit_fetched(&body.channel_id, change))
-            }
-            Some(change) => self.context.replay.with(|replay| replay.admit(&body.channel_id, change)),
+            Some(change) => self.context.replay.with(|replay| {
+                replay.advance_clock(now());
+                match queued.origin {
+                    Origin::Live => replay.admit(&body.channel_id, change),
+                    Origin::Fetched | Origin::WhileOut => replay.admit_fetched(&body.channel_id, change),
+                    Origin::BackDated => replay.admit_back_dated(&body.channel_id, change),
+                }
+            }),
             None => true,
         };
         if is_new {
@@ -135,7 +153,7 @@ impl Delivery {
             && !self.persistence.failed
             && let Some((channel, queued)) = self.queue.take()
         {
-            if self.skips(&queued.event) {
+            if self.skips(&queued) {
                 self.settle(channel, queued, Outcome::Acknowledged, ctx);
                 continue;
             }
@@ -164,8 +182,8 @@ impl Delivery {
     }
 
     /// Returns true if an event is not for the sink. It counts as acknowledged.
-    fn skips(&self, event: &Event) -> bool {
-        event.own && self.context.settings.delivery.skip_own
+    fn skips(&self, queued: &Queued) -> bool {
+        queued.origin == Origin::WhileOut || (queued.event.own && self.context.settings.delivery.skip_own)
     }
 
     fn settle(&mut self, channel: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
@@ -243,7 +261,7 @@ impl Handler<Deliver> for Delivery {
     type Result = ();
 
     fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
-        let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit };
+        let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit, origin: Origin::Live };
         // During a catch-up, live events wait until the fetched ones are delivered.
         if let Some(queued) = self.round.hold(queued) {
             self.enqueue(queued);

@@ -113,6 +113,18 @@ impl RestError {
         }
     }
 
+    /// Creates the error that a server wrote into a body with status 200.
+    pub(super) fn embedded(app: AppError, route: &'static str) -> Self {
+        let status = StatusCode::from_u16(app.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let kind = Self::from_status(status, &HeaderMap::new(), b"", route).kind;
+        Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) }
+    }
+
+    /// True if Mattermost itself gave this answer, and not a proxy before it.
+    pub fn is_servers_own(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// Removes the token from the message, in case a server or a proxy repeated it.
     pub(super) fn redact(mut self, token: Option<&Token>) -> Self {
         if let Some(token) = token.filter(|token| self.message.contains(token.expose())) {
@@ -123,7 +135,7 @@ impl RestError {
 }
 
 /// Returns the beginning of a text as one line. The content of a web page is left out.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     let text = text.trim();
     if text.starts_with('<') {
         return "a web page".to_owned();

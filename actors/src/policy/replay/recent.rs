@@ -9,7 +9,9 @@ const MOST: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct RecentPosts {
     ids: HashSet<PostId>,
-    order: VecDeque<PostId>,
+    order: VecDeque<(i64, PostId)>,
+    /// The time after which every admitted post is still known here; none before the first listing.
+    complete_since: Option<i64>,
 }
 
 impl RecentPosts {
@@ -17,13 +19,24 @@ impl RecentPosts {
         self.ids.contains(id)
     }
 
-    pub(super) fn add(&mut self, id: PostId) {
+    /// Records that no post later than the time has been admitted, unless a time is known already.
+    pub(super) fn begin(&mut self, time: i64) {
+        self.complete_since.get_or_insert(time);
+    }
+
+    /// True if a post of this time that is not known here was certainly never admitted.
+    pub(super) fn is_complete_at(&self, create_at: i64) -> bool {
+        self.complete_since.is_some_and(|since| create_at > since)
+    }
+
+    pub(super) fn add(&mut self, create_at: i64, id: PostId) {
         self.ids.insert(id.clone());
-        self.order.push_back(id);
+        self.order.push_back((create_at, id));
         if self.order.len() > MOST
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((create_at, oldest)) = self.order.pop_front()
         {
             self.ids.remove(&oldest);
+            self.complete_since = self.complete_since.map(|since| since.max(create_at));
         }
     }
 
