@@ -163,15 +163,8 @@ fn check(users: &ChattingUsers, log: &RunLog, seed: u64, kills: bool) {
     }
     let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(kills || twice.is_empty(), "seed {seed}: {twice:#?} came more than once");
-    let out = lives.iter().flatten().filter(|taken| matches!(taken.change, Change::Posted(_)));
-    let out: Vec<&PostId> = out.map(|taken| &taken.id).filter(|id| users.is_out(id.as_str())).collect();
-    assert!(out.is_empty(), "seed {seed}: {out:?} were said while the bot was out");
     // A gap makes a generation catch up again: a post that becomes visible late then comes when it is first seen.
     if log.faults.contains(&"gap") {
-        return;
-    }
-    // So does what was fetched by itself, or after a hole.
-    if log.faults.iter().any(|fault| matches!(*fault, "odd row" | "refusal")) {
         return;
     }
     for (channel, heard) in

@@ -21,7 +21,7 @@ impl RunLog {
     }
 }
 
-const FAULTS: [&str; 20] = [
+const FAULTS: [&str; 14] = [
     "cycle",
     "disable",
     "toggle",
@@ -34,12 +34,6 @@ const FAULTS: [&str; 20] = [
     "server stop",
     "gap",
     "duplicate",
-    "refusal",
-    "proxy page",
-    "short page",
-    "odd row",
-    "future",
-    "out and back",
     "host stop",
     "host kill",
 ];
@@ -84,34 +78,8 @@ pub(super) async fn inject_random_fault(
         "duplicate" => {
             simulator.inject(Fault::new(FaultKind::DuplicateEvent).times(3));
         }
-        "refusal" | "proxy page" | "short page" => strike_pages(users, what, random).await,
-        "odd row" => {
-            users.chat(random, 2).await;
-            let fault = if random.bool() { Fault::missing_row } else { Fault::null_create_at };
-            for post in users.posts().map(|post| post.id).collect::<Vec<_>>().iter().rev().take(2) {
-                users.harness.simulator.inject(fault(post).lasting(300 * MS));
-            }
-            users.harness.simulator.drop_sockets(&bot.user_id);
-        }
-        "future" => users.say_in_the_future(random),
-        "out and back" => users.send_out_and_back(random, &bot.user_id).await,
         _ => host_ends(users, log, random, what == "host kill").await,
     }
-}
-
-/// Pages are refused, or shorter than they might be, at the next catch-up, which begins at once.
-async fn strike_pages(users: &mut ChattingUsers, what: &str, random: &mut fastrand::Rng) {
-    let kind = match what {
-        "refusal" if random.bool() => FaultKind::Forbidden,
-        "refusal" => FaultKind::NotFound,
-        "proxy page" => FaultKind::ProxyPage(if random.bool() { 403 } else { 404 }),
-        _ => FaultKind::ShortPage(random.usize(..4)),
-    };
-    let bot = users.harness.bots[0].user_id.clone();
-    let times = random.u32(1..3);
-    users.harness.simulator.drop_sockets(&bot);
-    users.harness.simulator.inject(Fault::new(kind).route("GET /channels/{channel_id}/posts").times(times));
-    users.chat(random, 5).await;
 }
 
 /// The host ends, somebody goes on talking, and another begins.
