@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod config;
 mod dead_letter;
+#[cfg(feature = "demo")]
 mod demo;
 mod health;
 mod logs;
@@ -17,12 +18,14 @@ mod tail;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "demo")]
+use self::demo::DemoArgs;
 use self::{
     accounts::ActionArgs, check::CheckArgs, completions::CompletionsArgs, config::ConfigCommand,
-    dead_letter::DeadLetterCommand, demo::DemoArgs, health::HealthArgs, logs::LogsCommand,
-    reload::ReloadArgs, run::RunArgs, state::StateCommand, status::StatusArgs, tail::TailArgs,
+    dead_letter::DeadLetterCommand, health::HealthArgs, logs::LogsCommand, reload::ReloadArgs, run::RunArgs,
+    state::StateCommand, status::StatusArgs, tail::TailArgs,
 };
-use crate::{admin::dto::Action, host::Exit};
+use crate::{admin::dto::Action, host::Exit, telemetry::logging};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,6 +101,7 @@ enum Command {
     /// Watch three bots on a built-in simulated server that disables them, resets them and restarts
     ///
     /// Needs nothing but this program. Exits with 1 if a bot did not receive every post exactly once.
+    #[cfg(feature = "demo")]
     #[command(after_help = "Example:\n  matterhost demo --seconds 30")]
     Demo(DemoArgs),
     /// Show or remove the state that is stored between runs
@@ -113,7 +117,13 @@ enum Command {
 
 /// Runs the command and returns the exit status of the program.
 pub fn run(cli: Cli) -> Exit {
-    match cli.command {
+    let exit = dispatch(cli.command);
+    logging::flush();
+    exit
+}
+
+fn dispatch(command: Command) -> Exit {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Status(args) => status::run(args),
@@ -127,6 +137,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Reload(args) => reload::run(&args),
         Command::Health(args) => health::run(&args),
         Command::DeadLetter(command) => dead_letter::run(&command),
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),
         Command::State(command) => state::run(&command),
         Command::Config(command) => config::run(&command),

@@ -12,9 +12,9 @@ mod dead_letter;
 mod delivery;
 mod diff;
 mod file_arg;
-mod files;
 mod health;
 mod host;
+mod key_reader;
 mod log;
 mod metrics;
 mod open_files;
@@ -22,13 +22,14 @@ mod problem;
 mod read;
 mod replies;
 mod restart;
+mod route;
+mod secret_files;
 mod secret_source;
 mod servers;
 mod sinks;
 mod sources;
 mod state;
 mod syntax;
-mod table;
 mod value;
 
 pub use accounts::AccountConfig;
@@ -36,18 +37,20 @@ pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, ListenAddress, 
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};
+pub use key_reader::KnownKey;
 pub use log::{LogConfig, LogFormat, parse_level};
 pub use metrics::MetricsConfig;
 pub use open_files::{needed as open_files_needed, raise as raise_open_files};
 pub use problem::{ConfigError, Problem};
 pub use read::known_keys;
-pub use servers::{CaFile, ServerConfig};
+pub use route::{CaFile, ClientCertificate, Transport};
+pub use servers::ServerConfig;
 pub use sinks::{
-    ChannelType, ExecConfig, FileConfig, FilterConfig, Secret, Secrets, SinkConfig, SinkKind, WebhookConfig,
+    AttemptLimits, ChannelType, ExecConfig, FileConfig, FilterConfig, PauseScope, Recovered, Secret, Secrets,
+    SinkConfig, SinkKind, WebhookConfig,
 };
 pub use sources::{Sources, environment};
 pub use state::StateConfig;
-pub use table::KnownKey;
 
 use std::time::Duration;
 

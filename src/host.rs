@@ -4,6 +4,7 @@ mod accounts;
 mod exit;
 mod operations;
 mod reload;
+mod shutdown;
 mod signals;
 mod store;
 pub mod systemd;
@@ -15,19 +16,19 @@ pub use self::{
 
 use std::{mem, sync::Arc, time::Duration};
 
-use actix::{Actor as _, Addr, System};
+use actix::{Actor as _, System};
 use anyhow::Context as _;
-use matterhost_actors::{
-    hosting::{Shutdown, Supervisor},
-    ports::Poster,
-};
-use tokio::sync::watch;
+use matterhost_actors::{hosting::Supervisor, ports::Poster};
+#[cfg(target_os = "linux")]
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use tokio::{sync::watch, time::Instant};
 
 use self::{
     accounts::{HostDeps, HostState},
     operations::HostOperations,
     reload::{FileWatch, ReloadTriggers},
-    signals::{HangupSignals, StopSignal, StopSignals},
+    shutdown::{ShutdownCause, ShutdownTimes, close_store, drain, time_left},
+    signals::{HangupSignals, StopSignals},
     store::Store,
     systemd::ServiceManager,
 };
@@ -38,19 +39,16 @@ use crate::{
     telemetry::{facts, logging::LogLevelHandle, metrics::Metrics},
 };
 
-/// Drain deadline once standard output is closed: no event can be delivered, only the sockets are closed.
-const DRAIN_WITHOUT_OUTPUT: Duration = Duration::from_secs(1);
+/// Time for the process to exit after the last step, before the service manager kills it.
+const SYSTEMD_MARGIN: Duration = Duration::from_secs(5);
 
-/// Time for the sinks to close. A child process that does not exit in a few seconds is killed.
-const SINKS_CLOSE_WITHIN: Duration = Duration::from_secs(10);
-
-/// Time for the last commits and for closing the store, on a slow disk.
-const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(10);
-
-/// The reason why the host shuts down.
-enum ShutdownCause {
-    Signal(StopSignal),
-    Output(OutputEnd),
+/// Keeps other processes of the same user, such as the handlers that sinks start, from reading the tokens in the memory
+/// and in the environment of this process, and keeps them out of core dumps.
+pub(crate) fn protect_memory() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "cannot protect the memory of the process");
+    }
 }
 
 /// Runs the host until a signal or the end of standard output.
@@ -108,14 +106,16 @@ async fn run_until_stopped(
         never = state.run_reloads(&mut triggers) => match never {},
     };
     let HostState { config, sinks, .. } = state;
-    let (deadline, exit) = log_shutdown(&cause, config.shutdown_deadline);
-    manager.stopping(deadline + SINKS_CLOSE_WITHIN + STORE_CLOSES_WITHIN);
+    let exit = cause.log();
+    let deadline = cause.deadline(config.shutdown_deadline);
+    let times = ShutdownTimes::new(Instant::now(), deadline);
+    manager.stopping(deadline + SYSTEMD_MARGIN);
     let stopped = async {
-        drain(&supervisor, deadline).await;
+        drain(&supervisor, times.drain).await;
         manager.feed_watchdog();
-        sinks.close(SINKS_CLOSE_WITHIN).await;
+        sinks.close(time_left(times.sinks)).await;
         manager.feed_watchdog();
-        store.close().await;
+        close_store(&store, times.store).await;
         if let Some(admin) = admin {
             admin.stop().await;
         }
@@ -154,39 +154,5 @@ async fn output_ended(mut ended: watch::Receiver<Option<OutputEnd>>) -> OutputEn
     match ended.wait_for(Option::is_some).await {
         Ok(ended) => ended.clone().unwrap_or(OutputEnd::Closed),
         Err(_) => OutputEnd::Closed,
-    }
-}
-
-/// Logs why the host shuts down. Returns the drain deadline and the exit status.
-fn log_shutdown(cause: &ShutdownCause, deadline: Duration) -> (Duration, Exit) {
-    match cause {
-        ShutdownCause::Signal(signal) => {
-            let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(
-                signal = signal.name(),
-                deadline_ms,
-                "shutting down: delivering the remaining events"
-            );
-            (deadline, Exit::Success)
-        }
-        ShutdownCause::Output(OutputEnd::Closed) => {
-            tracing::info!("shutting down: standard output was closed");
-            (DRAIN_WITHOUT_OUTPUT.min(deadline), Exit::Success)
-        }
-        ShutdownCause::Output(OutputEnd::Failed(cause)) => {
-            tracing::error!(cause, "shutting down: cannot write to standard output");
-            (DRAIN_WITHOUT_OUTPUT.min(deadline), Exit::Failed)
-        }
-    }
-}
-
-async fn drain(supervisor: &Addr<Supervisor>, deadline: Duration) {
-    match supervisor.send(Shutdown { deadline }).await {
-        Ok(report) if report.abandoned.is_empty() => tracing::info!("all events are delivered"),
-        Ok(report) => {
-            let accounts = report.abandoned.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            tracing::warn!(accounts, "not all events could be delivered in time");
-        }
-        Err(error) => tracing::error!(%error, "the Supervisor has stopped"),
     }
 }

@@ -1,9 +1,11 @@
-//! Where events go: implementations of [`matterhost_actors::ports::EventSink`].
+//! Sinks, the destinations of events: implementations of [`matterhost_actors::ports::EventSink`].
 
 mod best_effort;
 pub mod cloud_event;
 pub mod dead_letter;
+mod event_data;
 mod exec;
+mod failing_events;
 mod fan_out;
 mod filter;
 mod handler;
@@ -14,6 +16,7 @@ mod queue;
 mod registry;
 pub mod reply;
 mod running_sink;
+mod shared_slots;
 mod start_gate;
 mod webhook;
 mod worker;
@@ -21,7 +24,6 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use handler::HandlerDeps;
+pub use registry::{PreparedSinks, RemovedSinks, SinkError, SinkRegistry};
 
-pub use registry::replace::{PreparedSinks, RemovedSinks};
-pub use registry::{SinkError, SinkRegistry};
+use handler::HandlerDeps;

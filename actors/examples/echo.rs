@@ -1,4 +1,4 @@
-//! The smallest bot, in a program of plain tokio: it says again what it hears.
+//! A minimal bot in a plain tokio program: it repeats each post.
 
 use std::{error::Error, sync::Arc};
 
@@ -9,7 +9,7 @@ use matterhost_actors::{
 use matterhost_simulator::Simulator;
 use tokio::sync::Notify;
 
-/// Says again what it hears, and tells when it did.
+/// Repeats each post, and then notifies the main program.
 struct Echo(Arc<Notify>);
 
 impl Bot for Echo {
@@ -21,7 +21,7 @@ impl Bot for Echo {
 }
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stdout, reason = "an example shows what was said")]
+#[expect(clippy::print_stdout, reason = "the example prints the conversation")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let simulator = Simulator::start()?;
     let channel = simulator.create_channel(&simulator.create_team("team"), "town");
@@ -30,14 +30,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let answered = Arc::new(Notify::new());
     let host = Host::builder().server(simulator.url()).account("echo", bot.token, Echo(answered.clone()));
-    let mut news = host.subscribe();
-    let scene = async {
-        while !matches!(news.recv().await?.fact, Fact::Ready { .. }) {}
+    let mut observations = host.subscribe();
+    let conversation = async {
+        while !matches!(observations.recv().await?.fact, Fact::Ready { .. }) {}
         simulator.post(&ana.user_id, &channel, "hello");
         answered.notified().await;
         Ok::<(), tokio::sync::broadcast::error::RecvError>(())
     };
-    host.run_until(scene).await?;
+    host.run_until(conversation).await?;
     for post in simulator.posts_in(&channel) {
         println!("{}", post.message);
     }

@@ -1,5 +1,5 @@
-//! The Supervisor in a program of actix, and an actor that talks to it by messages only: it adds what is to be hosted,
-//! has an account post, asks how it fares, and ends it.
+//! A Supervisor inside an actix program, controlled by messages only. The program adds a server and an account, posts as
+//! the account from an actor of its own, lists the accounts and shuts the Supervisor down.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::Simulator;
 
-/// Hears everything, and keeps nothing.
+/// A sink that acknowledges every event and does nothing with it.
 struct Ignore;
 
 impl EventSink for Ignore {
@@ -25,14 +25,14 @@ impl EventSink for Ignore {
     }
 }
 
-/// An actor of the program's own: it tells a channel that something happened.
+/// An actor of the program that posts alarms in a channel.
 struct Alarms {
     supervisor: Addr<Supervisor>,
     account: AccountName,
     channel: String,
 }
 
-/// Something happened. The number is the same when it is told again.
+/// Posts an alarm. An alarm with the same number is posted only once.
 #[derive(Message)]
 #[rtype(result = "Result<usize, Box<dyn Error + Send + Sync>>")]
 struct Alarm {
@@ -52,14 +52,14 @@ impl Handler<Alarm> for Alarms {
         let channel = self.channel.as_str().into();
         Box::pin(async move {
             let key = Some(ReplyKey::new(&format!("alarm-{}", alarm.number))?);
-            let order =
+            let action =
                 OutgoingAction::Post(Draft { channel, text: alarm.text.into(), key, ..Draft::default() });
-            Ok(supervisor.send(SendReply { account, action: order }).await??.ids.len())
+            Ok(supervisor.send(SendReply { account, action }).await??.ids.len())
         })
     }
 }
 
-#[expect(clippy::print_stdout, reason = "an example shows what happens")]
+#[expect(clippy::print_stdout, reason = "the example prints its results")]
 fn main() -> Result<(), Box<dyn Error>> {
     actix::System::new().block_on(async {
         let simulator = Simulator::start()?;
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         simulator.add_to_channel_quietly(&channel, &bot.user_id);
 
         let supervisor = Supervisor::new(HostSettings::default());
-        let mut news = supervisor.observer().subscribe();
+        let mut observations = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         let (server, name) = (ServerName::new("simulator")?, AccountName::new("alarms")?);
         let client = ClientConfig::new(simulator.url().parse()?, None, ClientLimits::default(), "example");
@@ -82,19 +82,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         let alarms =
             Alarms { supervisor: supervisor.clone(), account: name.clone(), channel: channel.clone() };
         let alarms = alarms.start();
-        // Told before the account has connected: it waits. Told twice: it is posted once.
+        // Sent before the account has connected, the alarms wait. Alarm 1 is sent twice and posted once.
         for (number, text) in [(1, "The door is open."), (1, "The door is open."), (2, "It is closed again.")]
         {
-            let told = alarms.send(Alarm { number, text }).await?;
-            println!("alarm {number}: {} post", told.map_err(|error| error.to_string())?);
+            let posted = alarms.send(Alarm { number, text }).await?;
+            println!("alarm {number}: {} post", posted.map_err(|error| error.to_string())?);
         }
         for post in simulator.posts_in(&channel) {
             println!("{}", post.message);
         }
         supervisor.send(StopAccount(name)).await??;
-        while news.recv().await?.fact != Fact::Stopped {}
-        let told = alarms.send(Alarm { number: 3, text: "Nobody hears this." }).await?;
-        println!("{}", told.map_or_else(|error| error.to_string(), |posts| format!("{posts} posts")));
+        while observations.recv().await?.fact != Fact::Stopped {}
+        let refused = alarms.send(Alarm { number: 3, text: "This is not posted." }).await?;
+        println!("{}", refused.map_or_else(|error| error.to_string(), |posts| format!("{posts} posts")));
         for account in supervisor.send(ListAccounts).await? {
             println!("{}: {}", account.account, account.state);
         }

@@ -1,4 +1,4 @@
-//! One account, from nothing to a post: it is disabled and enabled on the way, and hears all the same.
+//! One account that is disabled and enabled, and then receives a post on its new connection.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use matterhost_actors::{
 use matterhost_simulator::Simulator;
 use tokio::sync::Notify;
 
-/// Prints each event, and tells when it was a post.
+/// A sink that prints each event and notifies the main program of each post.
 #[derive(Default)]
 struct Print(Notify);
 
 impl EventSink for Print {
-    #[expect(clippy::print_stdout, reason = "an example shows what it hears")]
+    #[expect(clippy::print_stdout, reason = "the example prints the events")]
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         println!("{} {}", event.body.event, event.body.data);
         if &*event.body.event == "posted" {
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let print = Arc::new(Print::default());
         let client = ClientConfig::new(simulator.url().parse()?, None, ClientLimits::default(), "example");
         let supervisor = Supervisor::new(HostSettings::default());
-        let mut news = supervisor.observer().subscribe();
+        let mut observations = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         let name = ServerName::new("simulator")?;
         let api = Arc::new(HttpApi::new(client));
@@ -49,12 +49,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let spec = AccountSpec { name: account, server: name, token, sink: print.clone() };
         supervisor.send(AddAccount(spec)).await??;
 
-        while !matches!(news.recv().await?.fact, Fact::Ready { .. }) {}
-        // From here on its socket is open and deaf, until the Supervisor has made a new one.
+        while !matches!(observations.recv().await?.fact, Fact::Ready { .. }) {}
+        // After this the socket stays open but receives no events, until the Supervisor replaces it.
         simulator.disable(&bot.user_id);
-        while news.recv().await?.fact != Fact::Blocked {}
+        while observations.recv().await?.fact != Fact::Blocked {}
         simulator.enable(&bot.user_id);
-        while !matches!(news.recv().await?.fact, Fact::Ready { .. }) {}
+        while !matches!(observations.recv().await?.fact, Fact::Ready { .. }) {}
         simulator.post(&ana.user_id, &channel, "Can you hear me?");
         print.0.notified().await;
         supervisor.send(Shutdown { deadline: Duration::from_secs(5) }).await?;

@@ -1,5 +1,5 @@
-//! A restart budget running out: a sink that breaks at every event costs its account three restarts, then a rest,
-//! and harms nobody else.
+//! A restart budget that is used up: a sink that fails at every event costs its account three restarts and then a
+//! cooldown. The other account is not affected.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use matterhost_actors::{
 };
 use matterhost_simulator::Simulator;
 
-/// Is broken at the first event of every connection, or takes all.
+/// A sink that fails at the first event of every connection, or acknowledges everything.
 struct Sink {
     broken: bool,
 }
@@ -30,8 +30,8 @@ impl EventSink for Sink {
     }
 }
 
-/// Three restarts within a minute, in a hurry, so that the example takes a second.
-fn hurried() -> Result<HostSettings, Box<dyn Error>> {
+/// Returns settings with three restarts per minute and short delays, so that the example takes a second.
+fn fast_settings() -> Result<HostSettings, Box<dyn Error>> {
     let settings = RestartSettings {
         max_restarts: 3,
         within: Duration::from_secs(60),
@@ -44,12 +44,12 @@ fn hurried() -> Result<HostSettings, Box<dyn Error>> {
     Ok(HostSettings { restart, ..HostSettings::default() })
 }
 
-#[expect(clippy::print_stdout, reason = "an example shows what happens")]
+#[expect(clippy::print_stdout, reason = "the example prints its results")]
 fn main() -> Result<(), Box<dyn Error>> {
     actix::System::new().block_on(async {
         let simulator = Simulator::start()?;
-        let supervisor = Supervisor::new(hurried()?);
-        let mut news = supervisor.observer().subscribe();
+        let supervisor = Supervisor::new(fast_settings()?);
+        let mut observations = supervisor.observer().subscribe();
         let supervisor = supervisor.start();
         let client = ClientConfig::new(simulator.url().parse()?, None, ClientLimits::default(), "example");
         let server = ServerName::new("simulator")?;
@@ -65,22 +65,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let mut trips = 0;
         while trips < 2 {
-            let seen = news.recv().await?;
-            let Subject::Account(account, generation) = &seen.subject else { continue };
-            match &seen.fact {
+            let observation = observations.recv().await?;
+            let Subject::Account(account, generation) = &observation.subject else { continue };
+            match &observation.fact {
                 Fact::Closed { reason, charged, .. } => {
                     println!("{account}#{generation}: {reason}; charged: {charged}");
                 }
                 Fact::HalfOpen => println!("{account}: half-open, one more charged ending trips it again"),
                 Fact::Tripped { cooldown } => {
                     trips += 1;
-                    println!("{account}: tripped, rests for {cooldown:?}");
+                    println!("{account}: tripped, cooldown {cooldown:?}");
                 }
                 _ => {}
             }
         }
         for account in supervisor.send(ListAccounts).await? {
-            println!("{}: {}, {} left of its budget", account.account, account.state, account.budget_left);
+            println!("{}: {}, budget left: {}", account.account, account.state, account.budget_left);
         }
         supervisor.send(Shutdown { deadline: Duration::from_secs(5) }).await?;
         Ok(())

@@ -1,5 +1,5 @@
-//! A bot that answers in threads and remembers something of each channel. It is disabled and enabled meanwhile, and
-//! answers what it missed.
+//! A bot that replies in threads and keeps a count per channel. Its account is disabled and enabled meanwhile; the bot
+//! then replies to the missed posts.
 
 use std::{collections::HashMap, error::Error};
 
@@ -10,7 +10,7 @@ use matterhost_actors::{
 use matterhost_simulator::Simulator;
 use tokio::sync::{Mutex, mpsc};
 
-/// Counts what is asked in each channel.
+/// Counts the questions in each channel.
 struct Counter {
     questions: Mutex<HashMap<ChannelId, usize>>,
     answered: mpsc::UnboundedSender<()>,
@@ -31,7 +31,7 @@ impl Bot for Counter {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "an example shows what was said")]
+#[expect(clippy::print_stdout, reason = "the example prints the conversation")]
 fn main() -> Result<(), Box<dyn Error>> {
     actix::System::new().block_on(async {
         let simulator = Simulator::start()?;
@@ -46,13 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (answered, mut answers) = mpsc::unbounded_channel();
         let counter = Counter { questions: Mutex::default(), answered };
         let host = Host::builder().server(simulator.url()).account("counter", bot.token, counter);
-        let mut news = host.subscribe();
-        let scene = async {
-            while !matches!(news.recv().await?.fact, Fact::Ready { .. }) {}
+        let mut observations = host.subscribe();
+        let conversation = async {
+            while !matches!(observations.recv().await?.fact, Fact::Ready { .. }) {}
             simulator.post(&ana.user_id, &channels[0], "What is the time?");
             answers.recv().await;
             simulator.disable(&bot.user_id);
-            while news.recv().await?.fact != Fact::Blocked {}
+            while observations.recv().await?.fact != Fact::Blocked {}
             simulator.post(&ana.user_id, &channels[0], "And now?");
             simulator.post(&ana.user_id, &channels[1], "Is anybody here?");
             simulator.enable(&bot.user_id);
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             answers.recv().await;
             Ok::<(), tokio::sync::broadcast::error::RecvError>(())
         };
-        host.run_until(scene).await?;
+        host.run_until(conversation).await?;
         for channel in &channels {
             for post in simulator.posts_in(channel) {
                 println!("{}{}", if post.root_id.is_empty() { "" } else { "  " }, post.message);

@@ -1,4 +1,4 @@
-//! Three accounts with three bots in one program. One of them fails at everything, and the others do not notice.
+//! Three accounts with three bots in one program. One of them fails at every post; the others are not affected.
 
 use std::{error::Error, sync::Arc};
 
@@ -9,7 +9,7 @@ use matterhost_actors::{
 use matterhost_simulator::Simulator;
 use tokio::sync::Notify;
 
-/// Greets whoever comes.
+/// Greets each user who joins the channel.
 struct Greeter(Arc<Notify>);
 
 impl Bot for Greeter {
@@ -22,7 +22,7 @@ impl Bot for Greeter {
     }
 }
 
-/// Agrees with everybody.
+/// Likes every post.
 struct Fan(Arc<Notify>);
 
 impl Bot for Fan {
@@ -35,7 +35,7 @@ impl Bot for Fan {
     }
 }
 
-/// Cannot do it.
+/// Fails at every post.
 struct Broken;
 
 impl Bot for Broken {
@@ -45,7 +45,7 @@ impl Bot for Broken {
 }
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stdout, reason = "an example shows what happened")]
+#[expect(clippy::print_stdout, reason = "the example prints its results")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let simulator = Simulator::start()?;
     let channel = simulator.create_channel(&simulator.create_team("team"), "town");
@@ -61,26 +61,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .account("greeter", &*bots[0].token, Greeter(greeted.clone()))
         .account("fan", &*bots[1].token, Fan(liked.clone()))
         .account("broken", &*bots[2].token, Broken);
-    let mut news = host.subscribe();
-    let scene = async {
+    let mut observations = host.subscribe();
+    let conversation = async {
         let mut ready = 0;
         while ready < bots.len() {
-            ready += usize::from(matches!(news.recv().await?.fact, Fact::Ready { .. }));
+            ready += usize::from(matches!(observations.recv().await?.fact, Fact::Ready { .. }));
         }
         simulator.add_to_channel(&channel, &ana.user_id);
         greeted.notified().await;
         simulator.post(&ana.user_id, &channel, "Thank you.");
         liked.notified().await;
         loop {
-            let seen = news.recv().await?;
-            let Subject::Account(account, _) = &seen.subject else { continue };
-            if let Fact::Closed { reason: reason @ CloseReason::SinkBroken { .. }, .. } = &seen.fact {
+            let observation = observations.recv().await?;
+            let Subject::Account(account, _) = &observation.subject else { continue };
+            if let Fact::Closed { reason: reason @ CloseReason::SinkBroken { .. }, .. } = &observation.fact {
                 println!("{account}: {reason}");
                 return Ok::<(), tokio::sync::broadcast::error::RecvError>(());
             }
         }
     };
-    host.run_until(scene).await?;
+    host.run_until(conversation).await?;
     for post in simulator.posts_in(&channel) {
         println!("{}{}", post.message, if post.has_reactions { " ♥" } else { "" });
     }

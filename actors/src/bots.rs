@@ -14,59 +14,59 @@ pub use host::{Host, HostBuilder, HostError};
 pub use running_host::RunningHost;
 pub use sink::BotSink;
 
-/// What a handler ends with.
+/// The result of a handler.
 pub type BotResult = Result<(), BotError>;
 
-/// Whatever a handler fails with; `?` turns any error into it.
+/// The error of a handler; `?` converts any error into it.
 ///
-/// A [`ReplyError`](crate::model::ReplyError) that may pass has the event handed over again later; one that will not
-/// passes it over. Any other error is a fault of the account: it is started again, and the event comes again.
+/// After a temporary [`ReplyError`](crate::model::ReplyError) the event is delivered again later; after a permanent one it
+/// is skipped. After any other error the account is charged and restarted, and the event is delivered again.
 pub type BotError = Box<dyn Error + Send + Sync>;
 
-/// A bot: what it does with what its accounts hear. What it has no handler for is passed over.
+/// The handlers of a bot for the events of its accounts. By default each handler does nothing.
 ///
-/// An event counts as taken when its handler has ended well. Handlers of one channel run one after the other, in order;
-/// those of different channels side by side, at most `delivery.in_flight` of one account. A handler that panics, fails or
-/// takes too long is a fault of its account and of nothing else. A handler must not block its thread: others live there.
+/// An event is acknowledged when its handler returns `Ok`. Handlers of one channel run one after the other, in order;
+/// those of different channels run concurrently, at most `delivery.in_flight` per account. A handler that panics, fails or
+/// takes too long affects its own account only. A handler must not block its thread, which serves other accounts too.
 pub trait Bot: Send + Sync + 'static {
-    /// Somebody posted.
+    /// Handles a new post by another user.
     fn posted(&self, context: &Context, post: &Post) -> impl Future<Output = BotResult> + Send {
         let _ = (context, post);
         async { Ok(()) }
     }
 
-    /// Somebody edited a post.
+    /// Handles an edited post.
     fn edited(&self, context: &Context, post: &Post) -> impl Future<Output = BotResult> + Send {
         let _ = (context, post);
         async { Ok(()) }
     }
 
-    /// Somebody deleted a post.
+    /// Handles a deleted post.
     fn deleted(&self, context: &Context, post: &Post) -> impl Future<Output = BotResult> + Send {
         let _ = (context, post);
         async { Ok(()) }
     }
 
-    /// Somebody reacted to a post, or took a reaction back. What happened while the account was away is not told.
+    /// Handles a reaction that was added or removed. Reactions missed while disconnected are not fetched.
     fn reaction(&self, context: &Context, reaction: &Reaction) -> impl Future<Output = BotResult> + Send {
         let _ = (context, reaction);
         async { Ok(()) }
     }
 
-    /// Somebody came into a channel, the bot itself included.
+    /// Handles a user who joined a channel; it may be the bot itself.
     fn joined(&self, context: &Context, joined: &Joined) -> impl Future<Output = BotResult> + Send {
         let _ = (context, joined);
         async { Ok(()) }
     }
 
-    /// Anything else that the server said: [`Context::event`] has it as it stands.
+    /// Handles any other event; [`Context::event`] has the server's JSON.
     fn raw(&self, context: &Context) -> impl Future<Output = BotResult> + Send {
         let _ = context;
         async { Ok(()) }
     }
 }
 
-/// A bot that several accounts share.
+/// Lets several accounts share one bot.
 impl<B: Bot> Bot for std::sync::Arc<B> {
     fn posted(&self, context: &Context, post: &Post) -> impl Future<Output = BotResult> + Send {
         B::posted(self, context, post)

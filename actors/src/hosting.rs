@@ -9,9 +9,9 @@
 //!    └─ Connection (generation n)  one socket, never reused
 //!       └─ HealthCheck             child of that Connection
 //! ```
+mod account_context;
 pub(crate) mod catch_up;
 mod connection;
-mod context;
 mod delivery;
 mod health_check;
 mod observer;

@@ -13,14 +13,17 @@ mod socket;
 mod transport;
 
 pub use rest::{
-    Channel, ChannelKind, ChannelList, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, FileId,
-    MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince,
-    RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError, RestErrorKind,
-    RestResponse, SINCE_LIMIT, SystemPing, User, WaitStats, http_client,
+    Channel, ChannelKind, ChannelList, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, ExtraHeaders,
+    FileId, HeaderError, MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post,
+    PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError,
+    RestErrorKind, RestResponse, SINCE_LIMIT, SystemPing, User, WaitStats, foreign_encoding, http_client,
 };
 pub use socket::{
-    DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello, Incoming, PostHead,
-    PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply, SocketReplyError, SocketRequests,
-    SocketWriter, UserUpdated, parse_frame, post_author,
+    AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,
+    Incoming, JsonProblem, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
+    SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame, post_author,
 };
-pub use transport::{ServerUrl, Tls, TlsError, UrlError, proxy};
+pub use transport::{
+    Proxy, ProxyCredentials, ProxyParseError, ServerUrl, Tls, TlsError, TlsIdentity, UrlError,
+    describe_send_error, proxy,
+};

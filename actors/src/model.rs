@@ -2,19 +2,25 @@
 //!
 //! This is the lowest layer: plain values that every other module may use and that depend on none of them.
 
+mod account_state;
 mod close_reason;
 mod event;
+mod excerpt;
 mod names;
 mod observation;
 mod record;
 mod reply;
+mod secrets;
 mod snapshot;
-mod state;
 mod token;
 
+pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
-pub use names::{AccountName, ChannelId, Generation, NameError, PostId, ServerName, UserId};
+pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
+pub use names::{
+    AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
+};
 pub use observation::{Fact, Observation, Subject, Truncation};
 pub use record::{AccountRecord, ChannelRecord, Records, ResumePoint};
 pub use reply::{
@@ -24,5 +30,4 @@ pub use snapshot::{
     AccountDetail, AccountSnapshot, CatchUpProgress, DeliveryQueueStats, Ending, Probe, ServerSnapshot,
     StallCause, Stalls, Witnesses,
 };
-pub use state::{AccountState, StateCounts};
 pub use token::Token;

@@ -9,9 +9,10 @@ mod replies;
 mod supervision;
 
 pub use gate::{FairQueue, GateFull, GateLimits, Grant, RateHeaders, RequestClass, TokenBucket};
-pub(crate) use gate::{ServerProbe, ServerStatus};
+pub(crate) use gate::{ServerProbe, ServerStatus, StatusChange};
 pub(crate) use liveness::{
-    HealthPoll, PingAction, PingMonitor, PollResult, PollVerdict, spread_delay, stretched_interval,
+    Drift, DriftVerdict, HealthPoll, OwnChanges, PingAction, PingMonitor, PollResult, PollVerdict,
+    PromptLimit, spread_delay, stretched_interval,
 };
 pub use liveness::{PingSettings, PollTiming, SiblingWatch};
 pub(crate) use replay::{
@@ -28,5 +29,6 @@ pub use supervision::{
     SettingsError,
 };
 pub(crate) use supervision::{
-    ChargeRule, Consequence, DeafTimer, RestartDecision, RestartTracker, RunSummary, consequence,
+    ChargeRule, Consequence, DeafTimer, ProxyDrop, Recycling, RestartDecision, RestartTracker, RunSummary,
+    SocketDrop, SocketLifetime, SocketLifetimes, consequence,
 };

@@ -1,4 +1,4 @@
-//! A bot without a server: give it events, and see what it answers.
+//! A test harness that delivers events to a bot without a server and records the bot's actions.
 //!
 //! ```
 //! use matterhost_actors::{

@@ -1,4 +1,4 @@
-//! How much a host holds: memory of its accounts, and how soon they are all there.
+//! The capacity of a host: memory per account, and time until all accounts are ready.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
 
 #[path = "../common/counting_sink.rs"]
@@ -37,14 +37,8 @@ const CASES: &[Case] = &[
 const TWICE_THE_FRAME_LIMIT: f64 = 8192.0;
 
 const FIGURES: &[Figure] = &[
-    Figure::lower_is_better("resident for each idle account, ws", "KiB", Single("idle-ws"), 24.0, Some(14.0)),
-    Figure::lower_is_better(
-        "resident for each idle account, wss",
-        "KiB",
-        Single("idle-wss"),
-        40.0,
-        Some(25.0),
-    ),
+    Figure::lower_is_better("resident per idle account, ws", "KiB", Single("idle-ws"), 24.0, Some(14.0)),
+    Figure::lower_is_better("resident per idle account, wss", "KiB", Single("idle-wss"), 40.0, Some(25.0)),
     Figure { from: Ratio("idle-wss", "idle-ws"), ..Figure::informational("· wss over ws", "", "") },
     Figure::lower_is_better(
         "after a burst of 50 posts each, ws",
@@ -57,14 +51,14 @@ const FIGURES: &[Figure] = &[
     Figure::lower_is_better("after one frame of 500 KB each, ws", "KiB", Single("long-ws"), 64.0, Some(24.0)),
     Figure::informational("after one frame of 500 KB each, wss", "KiB", "long-wss"),
     Figure::lower_is_better(
-        "growth when a peer announces 400 MiB",
+        "growth when a peer announces a frame of 400 MiB",
         "KiB",
         Single("announced"),
         TWICE_THE_FRAME_LIMIT,
         None,
     ),
     Figure::lower_is_better(
-        "growth when it sends them too",
+        "growth when it also sends the frame",
         "KiB",
         Single("sent"),
         TWICE_THE_FRAME_LIMIT,

@@ -1,4 +1,4 @@
-//! Memory of many accounts, and under attack.
+//! Memory use of many accounts, and under attack.
 
 use std::{thread::sleep, time::Duration};
 
@@ -9,7 +9,7 @@ use matterhost_actors::{
 
 use crate::{counting_sink::CountingSink, host::Host, memory, program::Readings, server::Server};
 
-/// Time for what is on its way to end, and for each account's first moments to be over.
+/// Time for requests in flight and the start of each account to finish.
 const SETTLE: Duration = Duration::from_secs(3);
 
 const POSTS_OF_A_BURST: u32 = 50;
@@ -17,7 +17,7 @@ const CHARACTERS: u32 = 200;
 const LONG_POST: u32 = 500_000;
 const ANNOUNCED: u32 = 400 * 1024 * 1024;
 
-/// A host with accounts, and what was resident before them.
+/// A host with accounts, and its resident memory before they were added.
 struct ManyAccounts {
     server: Server,
     host: Host,
@@ -26,7 +26,7 @@ struct ManyAccounts {
 }
 
 impl ManyAccounts {
-    /// The first bot comes before the count: what is there once for all is not an account's.
+    /// Adds the first bot before the measurement, so that shared memory is not attributed to accounts.
     fn gather(accounts: u32, tls: bool) -> anyhow::Result<Self> {
         let server = Server::start(accounts as usize + 1, tls)?;
         let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
@@ -43,7 +43,7 @@ impl ManyAccounts {
         Ok((memory::resident()? - self.before) / f64::from(self.accounts))
     }
 
-    /// Everybody gets posts; what is resident for each when they are through.
+    /// Sends posts to every account, and returns the resident memory per account afterwards.
     fn after(&mut self, posts: u32, characters: u32) -> anyhow::Result<f64> {
         let all = self.accounts + 1;
         self.server.flood(all as usize, posts, characters)?;
@@ -53,7 +53,7 @@ impl ManyAccounts {
     }
 }
 
-/// Many accounts that hear nothing, then some posts each.
+/// Measures many idle accounts, then the same after some posts each.
 pub(crate) fn idle_and_burst(quick: bool, tls: bool) -> anyhow::Result<Readings> {
     let mut crowd = ManyAccounts::gather(if quick { 200 } else { 2_000 }, tls)?;
     let idle = crowd.each()?;
@@ -66,7 +66,7 @@ pub(crate) fn idle_and_burst(quick: bool, tls: bool) -> anyhow::Result<Readings>
     })
 }
 
-/// One long post for each account.
+/// Measures accounts after one long post each.
 pub(crate) fn long_frames(quick: bool, tls: bool) -> anyhow::Result<Readings> {
     let mut crowd = ManyAccounts::gather(if quick { 100 } else { 500 }, tls)?;
     let long = crowd.after(1, LONG_POST)?;
@@ -74,7 +74,7 @@ pub(crate) fn long_frames(quick: bool, tls: bool) -> anyhow::Result<Readings> {
     Ok(vec![(if tls { "long-wss" } else { "long-ws" }, long)])
 }
 
-/// A peer announces a frame of 400 MiB and sends nothing of it; then one that sends it all.
+/// Measures a peer that announces a frame of 400 MiB without sending it, and then one that sends it.
 pub(crate) fn announced(_quick: bool) -> anyhow::Result<Readings> {
     let mut server = Server::start(1, false)?;
     let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
@@ -86,10 +86,10 @@ pub(crate) fn announced(_quick: bool) -> anyhow::Result<Readings> {
     Ok(vec![("announced", announced), ("sent", sent)])
 }
 
-/// How much the peak grew until the account was ready again.
+/// Returns the growth of the peak until the account was ready again.
 fn attack(server: &mut Server, host: &mut Host, command: &str) -> anyhow::Result<f64> {
     sleep(SETTLE);
-    memory::forget_peak()?;
+    memory::reset_peak()?;
     let before = memory::resident()?;
     server.command(command)?;
     host.wait_for(|fact| matches!(fact, Fact::Closed { reason: CloseReason::Oversized { .. }, .. }))?;

@@ -1,4 +1,4 @@
-//! How soon a whole host is there.
+//! The time until all accounts of a host are ready.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use matterhost_actors::hosting::HostSettings;
 
 use crate::{counting_sink::CountingSink, host::Host, program::Readings, server::Server};
 
-/// All accounts at once, from the first that is added to the last that is ready.
+/// Measures from adding the first account until the last one is ready.
 pub(crate) fn all_ready(quick: bool, tls: bool) -> anyhow::Result<Readings> {
     let accounts: u32 = match (quick, tls) {
         (true, _) => 1_000,

@@ -15,7 +15,7 @@ use matterhost_actors::{
     ports::{Delivered, EventSink, Outcome},
 };
 
-/// Counts posts, and wakes the thread that waits for a number of them.
+/// A sink that counts posts and wakes the thread that waits for a number of them.
 pub(crate) struct CountingSink {
     reads_posts: bool,
     posts: AtomicU64,
@@ -24,14 +24,13 @@ pub(crate) struct CountingSink {
 }
 
 impl CountingSink {
-    /// Counts for the thread that calls this; reads each post's head too, if told so, as a sink does that wants to
-    /// know what was said.
+    /// Creates a sink for the calling thread. With `reads_posts` it parses each post, like a sink that needs its text.
     pub(crate) fn new(reads_posts: bool) -> Self {
         let (posts, wanted) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
         Self { reads_posts, posts, wanted, waits: thread::current() }
     }
 
-    /// Waits until there were so many posts in all. On the thread that made it.
+    /// Waits until the total number of posts is reached. Call this on the thread that created the sink.
     pub(crate) fn wait_for(&self, posts: u64) {
         self.wanted.store(posts, Ordering::SeqCst);
         while self.posts.load(Ordering::SeqCst) < posts {
@@ -39,7 +38,7 @@ impl CountingSink {
         }
     }
 
-    /// One more post.
+    /// Counts one post.
     pub(crate) fn count(&self) {
         if self.posts.fetch_add(1, Ordering::SeqCst) + 1 >= self.wanted.load(Ordering::SeqCst) {
             self.waits.unpark();

@@ -1,4 +1,4 @@
-//! A Supervisor on a thread of its own, and what it tells.
+//! A Supervisor on its own thread, and its observations.
 
 use std::{
     collections::HashSet,
@@ -22,7 +22,7 @@ use crate::{
     server::{Bot, Server},
 };
 
-/// The gate is opened wide: it is the host that is measured.
+/// High enough that the gate never delays a request: the host is measured.
 const UNLIMITED: GateLimits = GateLimits { requests_per_second: 1e9, dial_slots: 1_000 };
 
 /// A host of accounts on one server.
@@ -36,7 +36,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts one without accounts.
+    /// Starts a host without accounts.
     pub(crate) fn start(
         settings: HostSettings,
         server: &Server,
@@ -45,7 +45,7 @@ impl Host {
         let name = ServerName::new("bench")?;
         let api = Arc::new(HttpApi::new(server.client()?));
         let spec = ServerSpec { name: name.clone(), api, limits: UNLIMITED };
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async {
@@ -53,12 +53,12 @@ impl Host {
                 let observations = supervisor.observer().subscribe();
                 let supervisor = supervisor.start();
                 supervisor.do_send(AddServer(spec));
-                let _ = tell.send((supervisor.clone(), observations));
+                let _ = sender.send((supervisor.clone(), observations));
                 let _ = stopped.await;
                 let _ = supervisor.send(Shutdown { deadline: Duration::from_secs(10) }).await;
             });
         });
-        let (supervisor, observations) = told.recv()?;
+        let (supervisor, observations) = receiver.recv()?;
         Ok(Self { supervisor, counter: Arc::new(counter), observations, server: name, stop, thread })
     }
 
@@ -81,7 +81,7 @@ impl Host {
         Ok(names)
     }
 
-    /// Waits until so many different accounts have become ready from now on.
+    /// Waits until `count` different accounts have become ready from now on.
     pub(crate) fn wait_until_ready(&mut self, count: usize) -> anyhow::Result<()> {
         let mut ready = HashSet::new();
         while ready.len() < count {
@@ -103,9 +103,9 @@ impl Host {
         }
     }
 
-    /// Ends it with all its accounts.
+    /// Ends the host with all its accounts.
     pub(crate) fn stop(self) -> anyhow::Result<()> {
-        // It may have ended by itself.
+        // The thread may have ended already.
         let _ = self.stop.send(());
         self.thread.join().map_err(|_| anyhow!("the host panicked"))
     }

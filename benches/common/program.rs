@@ -1,5 +1,5 @@
-//! A measuring program. It runs itself again for each case and round, so that each begins in a fresh process, and
-//! once more as the simulator.
+//! A benchmark program. It runs itself again for each case and round, so that each starts in a fresh process, and also
+//! as the simulator.
 
 use std::{
     collections::BTreeMap,
@@ -13,23 +13,23 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::table::{Figure, Rounds, print};
 
-/// Rounds in which all cases take turns; the best of them counts, for whatever else the machine does only adds.
+/// Rounds in which all cases take turns. The best round counts, because other work on the machine only adds time.
 const ROUNDS: usize = 5;
 
-/// A case that takes longer hangs.
+/// The time after which a case counts as hung.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What a case read, by name.
+/// The readings of a case, by name.
 pub(crate) type Readings = Vec<(&'static str, f64)>;
 
-/// Something that is measured in a process of its own.
+/// A measurement in its own process.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    /// Measures; the argument says whether a small run is enough.
+    /// The function that measures; its argument is true for a quick run.
     pub(crate) measure: fn(quick: bool) -> anyhow::Result<Readings>,
 }
 
-/// What the command line asks for.
+/// The parsed command line.
 struct Arguments {
     bench: bool,
     quick: bool,
@@ -37,18 +37,18 @@ struct Arguments {
     only: Vec<String>,
 }
 
-/// Runs the program in whatever role its command line gives it.
+/// Runs the program in the role that its command line selects.
 pub(crate) fn run(title: &str, cases: &[Case], figures: &[Figure]) -> anyhow::Result<ExitCode> {
     if env::args().nth(1).as_deref() == Some("--simulator") {
         return Ok(matterhost_simulator::serve(env::args_os().skip(1)));
     }
     let arguments = Arguments::read()?;
     if let Some(name) = &arguments.case {
-        let case = cases.iter().find(|case| case.name == name).context("there is no such case")?;
+        let case = cases.iter().find(|case| case.name == name).context("unknown case")?;
         return in_this_process(case, arguments.quick);
     }
     if !arguments.bench {
-        println!("{title}: this measures when it is run by `cargo bench`");
+        println!("{title}: run this with `cargo bench` to measure");
         return Ok(ExitCode::SUCCESS);
     }
     let chosen: Vec<&Case> = cases.iter().filter(|case| arguments.wants(case.name)).collect();
@@ -87,7 +87,7 @@ impl Arguments {
 fn in_this_process(case: &Case, quick: bool) -> anyhow::Result<ExitCode> {
     thread::spawn(|| {
         thread::sleep(TIMEOUT);
-        eprintln!("it hangs");
+        eprintln!("the case hangs");
         std::process::exit(1);
     });
     let readings: BTreeMap<&str, f64> = (case.measure)(quick)?.into_iter().collect();

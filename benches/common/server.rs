@@ -1,4 +1,4 @@
-//! The simulator, in a process of its own.
+//! The simulator in its own process.
 
 use std::{
     env,
@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use matterhost_actors::mattermost::{ClientConfig, ClientLimits, Tls};
 use serde::Deserialize;
 
-/// A simulator that runs until this is dropped.
+/// A simulator process that runs until this is dropped.
 pub(crate) struct Server {
     pub(crate) info: ServerInfo,
     process: Child,
@@ -18,7 +18,7 @@ pub(crate) struct Server {
     answers: BufReader<ChildStdout>,
 }
 
-/// What it said of itself.
+/// The first line of the simulator's output.
 #[derive(Deserialize)]
 pub(crate) struct ServerInfo {
     pub(crate) url: String,
@@ -27,7 +27,7 @@ pub(crate) struct ServerInfo {
     pub(crate) bots: Vec<Bot>,
 }
 
-/// One of its bots, a member of the channel.
+/// A bot of the simulator, a member of the channel.
 #[derive(Deserialize)]
 pub(crate) struct Bot {
     pub(crate) user_id: String,
@@ -43,18 +43,19 @@ impl Server {
         let mut answers = BufReader::new(process.stdout.take().context("no standard output")?);
         let mut line = String::new();
         answers.read_line(&mut line)?;
-        let info = serde_json::from_str(&line).with_context(|| format!("the simulator said {line:?}"))?;
+        let info = serde_json::from_str(&line)
+            .with_context(|| format!("unexpected first line of the simulator: {line:?}"))?;
         Ok(Self { info, process, commands, answers })
     }
 
-    /// Has a command done.
+    /// Executes a command.
     pub(crate) fn command(&mut self, command: &str) -> anyhow::Result<()> {
         let answer = self.query(command)?;
         ensure!(answer == "ok", "the simulator answered {answer:?} to {command:?}");
         Ok(())
     }
 
-    /// Asks, and gives back the answer.
+    /// Executes a query, and returns the answer.
     pub(crate) fn query(&mut self, command: &str) -> anyhow::Result<String> {
         writeln!(self.commands, "{command}")?;
         let mut answer = String::new();
@@ -62,7 +63,7 @@ impl Server {
         Ok(answer.trim().to_owned())
     }
 
-    /// Sends so many posts of so many characters to each of the bots.
+    /// Sends a number of posts of the given length to each of the first `bots` bots.
     pub(crate) fn flood(&mut self, bots: usize, posts: u32, characters: u32) -> anyhow::Result<()> {
         let channel = self.info.channel.clone();
         let users: Vec<String> = self.info.bots.iter().take(bots).map(|bot| bot.user_id.clone()).collect();
@@ -71,7 +72,7 @@ impl Server {
             .try_for_each(|user| self.command(&format!("flood-user {user} {channel} {posts} {characters}")))
     }
 
-    /// How a client reaches it.
+    /// Returns the configuration for a client.
     pub(crate) fn client(&self) -> anyhow::Result<ClientConfig> {
         let tls = self.info.ca.as_ref().map(|ca| Tls::load(Some(ca.as_bytes()))).transpose()?;
         Ok(ClientConfig::new(self.info.url.parse()?, tls, ClientLimits::default(), "matterhost/bench"))
@@ -80,7 +81,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! The table of what was measured.
+//! The table of the measured figures.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ pub(crate) struct Figure {
     pub(crate) goal: Option<f64>,
 }
 
-/// Which readings a figure is made of.
+/// The readings from which a figure is computed.
 pub(crate) enum Source {
     Single(&'static str),
-    /// The best of the first over the best of the second.
+    /// The best of the first divided by the best of the second.
     Ratio(&'static str, &'static str),
 }
 
-/// Which of the rounds is the best.
+/// The direction in which a figure improves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     LowerIsBetter,
@@ -32,7 +32,7 @@ pub(crate) enum Direction {
 }
 
 impl Figure {
-    /// A figure that is only told.
+    /// Returns a figure without floor and goal.
     pub(crate) const fn informational(what: &'static str, unit: &'static str, reading: &'static str) -> Self {
         Self {
             what,
@@ -44,7 +44,7 @@ impl Figure {
         }
     }
 
-    /// A figure that should be small.
+    /// Returns a figure that should be small.
     pub(crate) const fn lower_is_better(
         what: &'static str,
         unit: &'static str,
@@ -55,7 +55,7 @@ impl Figure {
         Self { what, unit, from, direction: Direction::LowerIsBetter, floor: Some(floor), goal }
     }
 
-    /// The best of all rounds, and the worst.
+    /// Returns the best and the worst of all rounds.
     fn value(&self, rounds: &Rounds) -> Option<(f64, f64)> {
         match self.from {
             Source::Single(name) => self.range(&readings(rounds, name)),
@@ -93,7 +93,7 @@ fn readings(rounds: &Rounds, name: &str) -> Vec<f64> {
     rounds.iter().filter_map(|round| round.get(name).copied()).collect()
 }
 
-/// Prints the figures whose readings are there.
+/// Prints the figures that have readings.
 pub(crate) fn print(title: &str, figures: &[Figure], rounds: &Rounds) {
     let mut table = Table::new();
     table.load_preset(ASCII_MARKDOWN).set_header([
@@ -119,7 +119,7 @@ pub(crate) fn print(title: &str, figures: &[Figure], rounds: &Rounds) {
     println!("\n{title}\n\n{table}");
 }
 
-/// Three digits that count are enough.
+/// Formats a number with three significant digits.
 fn number(value: f64) -> String {
     match value.abs() {
         100.0.. => format!("{value:.0}"),

@@ -1,4 +1,4 @@
-//! The measure of things: the same events in a bare loop over tokio-tungstenite, without actors.
+//! The reference for comparison: the same events in a bare loop over tokio-tungstenite, without actors.
 
 use std::{hint::black_box, sync::Arc};
 
@@ -20,16 +20,16 @@ use crate::{
     server::{Bot, Server},
 };
 
-/// What the loop does with a frame.
+/// The work of the loop for each frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameWork {
-    /// Counts it.
+    /// Counts the frame.
     Count,
-    /// Parses its envelope, looks for its channel, and reads the head of its post, as the Connection does.
+    /// Parses the envelope, finds the channel, and reads the head of the post, as the Connection does.
     ReadPosts,
 }
 
-/// Open sockets, and the thread's runtime that reads them.
+/// Open sockets, and the runtime that reads them.
 pub(crate) struct BareLoop {
     runtime: Runtime,
     sockets: Vec<WebSocketStream<TcpStream>>,
@@ -43,7 +43,7 @@ impl BareLoop {
         Ok(Self { runtime, sockets })
     }
 
-    /// Reads so many posts from each socket.
+    /// Reads a number of posts from each socket.
     pub(crate) fn read(self, work: FrameWork, posts: u32) -> anyhow::Result<()> {
         let counter = Arc::new(CountingSink::new(false));
         self.runtime.block_on(async {
@@ -65,7 +65,7 @@ async fn dial(url: &str, bot: &Bot) -> anyhow::Result<WebSocketStream<TcpStream>
     let tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
     let (mut socket, _) = client_async(request, tcp).await?;
-    // Hello, and that the bot is online now.
+    // The hello and the bot's status.
     for _ in 0..2 {
         let first = socket.next().await.context("no hello")??;
         ensure!(first.is_text(), "no hello");
@@ -81,7 +81,7 @@ async fn listen(
 ) -> anyhow::Result<()> {
     for _ in 0..posts {
         let message = socket.next().await.context("the socket ended")??;
-        let Message::Text(text) = message else { bail!("no text: {message:?}") };
+        let Message::Text(text) = message else { bail!("not a text message: {message:?}") };
         if work == FrameWork::ReadPosts {
             hear(&text)?;
         }

@@ -14,16 +14,16 @@ use crate::{
     socket_actors::SocketActors,
 };
 
-/// Sockets at once: a busy host's threads have several to read.
+/// Simultaneous sockets: each thread of a busy host reads several.
 const SOCKETS: u32 = 4;
-/// Characters of a post: with all that is around them an event is about as long as those that were recorded.
+/// Characters per post: an event is then about as long as the recorded ones.
 const CHARACTERS: u32 = 200;
 
-/// Has a flood read, and tells the CPU time of an event in microseconds.
+/// Reads a flood and returns the CPU time per event, in microseconds.
 type Variant = fn(&mut Server, posts: u32) -> anyhow::Result<f64>;
 
-/// The Connection reads each post's head for its place, as the bare loop does; a sink that wants to know more reads it
-/// once more.
+/// The variants. The Connection reads each post's head, as the bare loop does; a sink that needs more parses the post
+/// again.
 const VARIANTS: [(&str, Variant); 5] = [
     ("bare", |server, posts| bare(server, FrameWork::ReadPosts, posts)),
     ("full", |server, posts| full(server, CountingSink::new(false), posts)),
@@ -32,7 +32,7 @@ const VARIANTS: [(&str, Variant); 5] = [
     ("count-guard", guarded),
 ];
 
-/// All variants take turns on the same floods, and of each the best turn counts. The first round warms up.
+/// Measures all variants in turn with equal floods, and takes the best turn of each. The first round warms up.
 pub(crate) fn of_an_event(quick: bool) -> anyhow::Result<Readings> {
     let (turns, posts) = if quick { (2, 2_000) } else { (6, 10_000) };
     let mut server = Server::start(SOCKETS as usize, false)?;

@@ -1,4 +1,4 @@
-//! What an event costs, and how soon accounts are back.
+//! The CPU time of an event, and the time until accounts are ready again.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
 
 mod bare_loop;
@@ -38,31 +38,31 @@ const CASES: &[Case] = &[
 
 const FIGURES: &[Figure] = &[
     Figure::lower_is_better(
-        "CPU of the full path over a bare loop",
+        "CPU of the full path, relative to a bare loop",
         "",
         Ratio("full", "bare"),
         1.5,
         Some(1.25),
     ),
-    Figure::informational("· the full path, each event", "µs", "full"),
+    Figure::informational("· the full path, per event", "µs", "full"),
     Figure::informational("· the bare loop", "µs", "bare"),
     Figure {
         from: Ratio("full-read-twice", "bare"),
-        ..Figure::informational("· the same, and the sink reads each post once more", "", "")
+        ..Figure::informational("· the same, with a sink that parses each post again", "", "")
     },
     Figure::lower_is_better(
-        "CPU of counting by guard and actor over tokio-tungstenite",
+        "CPU of counting by decoder and actor, relative to tokio-tungstenite",
         "",
         Ratio("count-guard", "count-bare"),
         0.9,
         Some(0.7),
     ),
-    Figure::informational("· guard and actor, each frame", "µs", "count-guard"),
+    Figure::informational("· decoder and actor, per frame", "µs", "count-guard"),
     Figure::informational("· tokio-tungstenite", "µs", "count-bare"),
     restarts("restarts a second, ws", "restarts-ws", 3_000.0, 8_000.0),
     restarts("restarts a second, wss", "restarts-wss", 400.0, 1_000.0),
     Figure::lower_is_better(
-        "enable to ready, seen by a sibling",
+        "enable to ready, with a sibling",
         "ms",
         Single("witnessed"),
         1_000.0,
@@ -70,7 +70,7 @@ const FIGURES: &[Figure] = &[
     ),
     Figure::informational("· the slowest of a run", "ms", "witnessed-slowest"),
     Figure::informational("disabled for 0.3 s, enable to ready", "ms", "brief"),
-    Figure::informational("disable and enable with nothing between, to ready", "ms", "quick"),
+    Figure::informational("disable and enable without a pause, to ready", "ms", "quick"),
     Figure {
         direction: Direction::HigherIsBetter,
         ..Figure::informational("10,000 posts of one channel recovered, a second", "/s", "recovered")

@@ -1,4 +1,4 @@
-//! How quickly posts are fetched that were made while a bot was away, and what they cost in requests.
+//! The time and the requests for fetching the posts made while a bot was away.
 
 use std::time::Instant;
 
@@ -6,10 +6,10 @@ use matterhost_actors::{hosting::HostSettings, model::Fact};
 
 use crate::{counting_sink::CountingSink, host::Host, program::Readings, server::Server};
 
-/// Characters of a post, as in the other figures.
+/// Characters per post, as in the other figures.
 const CHARACTERS: u32 = 200;
 
-/// Posts of one channel, from the enable until the last was handed over.
+/// Measures the posts of one channel, from the enable until the last delivery.
 pub(crate) fn of_many_posts(quick: bool) -> anyhow::Result<Readings> {
     let posts = if quick { 1_000 } else { 10_000 };
     let mut server = Server::start(2, false)?;
@@ -33,7 +33,7 @@ pub(crate) fn of_many_posts(quick: bool) -> anyhow::Result<Readings> {
     Ok(vec![("recovered", posts / seconds), ("recovery-requests", requests)])
 }
 
-/// Pages asked for so far.
+/// Returns the number of page requests so far.
 fn requests(server: &mut Server) -> anyhow::Result<f64> {
     Ok(server.query("requests GET /channels/{channel_id}/posts")?.parse()?)
 }

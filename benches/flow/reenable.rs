@@ -1,4 +1,4 @@
-//! How soon a bot that was disabled and enabled is ready again.
+//! The time until a bot that was disabled and enabled is ready again.
 
 use std::{
     thread::sleep,
@@ -12,13 +12,13 @@ use matterhost_actors::{
 
 use crate::{counting_sink::CountingSink, host::Host, program::Readings, server::Server};
 
-/// Siblings make an account be looked at once a second at most: what they see sooner waits.
+/// Reports of siblings trigger at most one poll a second: earlier reports wait.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1_100);
 
-/// Too short for the host to be sure that the bot is disabled: it asks twice, a second apart.
+/// Too short for the host to detect that the bot is disabled: it polls twice, one second apart.
 const BRIEF: Duration = Duration::from_millis(300);
 
-/// A bot that is cycled, and a sibling on the same server that sees it.
+/// A bot that is disabled and enabled, and a sibling on the same server.
 struct Pair {
     server: Server,
     host: Host,
@@ -26,7 +26,7 @@ struct Pair {
     name: AccountName,
 }
 
-/// From the enable to ready, in milliseconds.
+/// Measures the times from the enable to ready, in milliseconds.
 pub(crate) fn until_ready(quick: bool) -> anyhow::Result<Readings> {
     let times = if quick { 2 } else { 7 };
     let mut pair = Pair::start()?;
@@ -52,8 +52,8 @@ impl Pair {
         Ok(Self { name: names[0].clone(), server, host, user })
     }
 
-    /// Each time after a planned restart, which is no part of it: recycles that follow each other wait longer each
-    /// time.
+    /// Measures several times. Restarts the account before each measurement, because consecutive stale endings would
+    /// increase the delay.
     fn several(
         &mut self,
         times: usize,
@@ -69,7 +69,7 @@ impl Pair {
         Ok(took)
     }
 
-    /// Disabled until the host has noticed.
+    /// Measures an account that is disabled until it is blocked.
     fn blocked(&mut self) -> anyhow::Result<f64> {
         self.server.command(&format!("disable {}", self.user))?;
         self.host.wait_for(|fact| *fact == Fact::Blocked)?;
@@ -78,7 +78,7 @@ impl Pair {
         self.ready_since(begin)
     }
 
-    /// Disabled and soon enabled again.
+    /// Measures an account that is enabled again after a short time.
     fn back_soon(&mut self, away: Duration) -> anyhow::Result<f64> {
         let begin = if away.is_zero() {
             let begin = Instant::now();

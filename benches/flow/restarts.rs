@@ -1,4 +1,4 @@
-//! How many restarts a host does in a second.
+//! Restarts per second of a host.
 
 use std::time::Instant;
 
@@ -6,8 +6,8 @@ use matterhost_actors::hosting::{HostSettings, RestartAccount};
 
 use crate::{counting_sink::CountingSink, host::Host, program::Readings, server::Server};
 
-/// All accounts are restarted at once and become ready again, several times over: from the order to the close
-/// frame, the baseline, the dial and the hello.
+/// Restarts all accounts at once, several times, until they are ready again. A restart includes the close frame, the
+/// baseline, the dial and the hello.
 pub(crate) fn a_second(quick: bool, tls: bool) -> anyhow::Result<Readings> {
     let accounts: u32 = if quick { 200 } else { 1_000 };
     let times = if tls { 2 } else { 5 };

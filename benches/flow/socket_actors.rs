@@ -1,4 +1,4 @@
-//! Counting frames through the guard codec and an actor.
+//! Counts frames through the decoder and an actor.
 
 use std::{
     sync::Arc,
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::{counting_sink::CountingSink, server::Server};
 
-/// Counts what its socket says.
+/// An actor that counts the frames of its socket.
 struct FrameCounter {
     counter: Arc<CountingSink>,
 }
@@ -32,10 +32,10 @@ impl StreamHandler<Result<Frame, SocketError>> for FrameCounter {
     }
 }
 
-/// Open sockets with an actor each, on a thread of their own.
+/// Open sockets with one actor each, on their own thread.
 pub(crate) struct SocketActors {
     counter: Arc<CountingSink>,
-    /// Frames that came before the first post: hello, and that the bot is online.
+    /// Frames before the first post: the hello and the bot's status.
     welcome: u64,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<anyhow::Result<()>>,
@@ -64,15 +64,15 @@ impl SocketActors {
         Ok(Self { counter, welcome, stop, thread })
     }
 
-    /// Waits until so many posts came in all.
+    /// Waits until the total number of posts is reached.
     pub(crate) fn wait_for(&self, posts: u64) {
         self.counter.wait_for(self.welcome + posts);
     }
 
     pub(crate) fn stop(self) -> anyhow::Result<()> {
-        // It may have ended by itself.
+        // The thread may have ended already.
         let _ = self.stop.send(());
-        self.thread.join().map_err(|_| anyhow!("the ears panicked"))?
+        self.thread.join().map_err(|_| anyhow!("the thread of the sockets panicked"))?
     }
 }
 

@@ -1,4 +1,4 @@
-//! Handlers that take everything at once, in processes of their own: this program again.
+//! Handlers that accept everything at once, each a process of its own that runs this program.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use anyhow::Context as _;
 pub(crate) const SERVER: &str = "--handler";
 pub(crate) const CHILD: &str = "--child";
 
-/// A handler that is asked by HTTP, until this is dropped.
+/// A webhook handler that runs until this is dropped.
 pub(crate) struct Handler {
     process: Child,
     pub(crate) port: u16,
@@ -30,7 +30,7 @@ impl Handler {
 
 impl Drop for Handler {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -43,7 +43,7 @@ pub(crate) fn serve() -> anyhow::Result<ExitCode> {
     for stream in listener.incoming() {
         let stream = stream?;
         thread::spawn(move || {
-            // Whoever asked has gone.
+            // The client has gone.
             let _ = answer_requests(stream);
         });
     }

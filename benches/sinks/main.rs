@@ -1,4 +1,4 @@
-//! What sinks cost, how quickly accounts answer, and what a sink that takes nothing does to memory.
+//! CPU time and latency of sinks, replies per second, and memory use with a sink that accepts nothing.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
 
 #[expect(dead_code, reason = "the other programs use the rest")]
@@ -43,18 +43,18 @@ const fn rate(what: &'static str, reading: &'static str) -> Figure {
 }
 
 const FIGURES: &[Figure] = &[
-    rate("stdout: events a second of processor time, the sink alone", "stdout-cpu"),
-    Figure::informational("· added, median", "µs", "stdout-p50"),
-    Figure::informational("· 99 of 100", "µs", "stdout-p99"),
-    rate("file, without fsync: events a second of processor time, the sink alone", "file-cpu"),
-    Figure::informational("· added, median", "µs", "file-p50"),
-    Figure::informational("· 99 of 100", "µs", "file-p99"),
-    rate("webhook: events a second of processor time, the sink alone", "webhook-cpu"),
-    Figure::informational("· added, median", "µs", "webhook-p50"),
-    Figure::informational("· 99 of 100", "µs", "webhook-p99"),
-    rate("exec: events a second of processor time, the sink alone", "exec-cpu"),
-    Figure::informational("· added, median", "µs", "exec-p50"),
-    Figure::informational("· 99 of 100", "µs", "exec-p99"),
+    rate("stdout: events per second of CPU time, the sink alone", "stdout-cpu"),
+    Figure::informational("· added latency, median", "µs", "stdout-p50"),
+    Figure::informational("· 99th percentile", "µs", "stdout-p99"),
+    rate("file, without fsync: events per second of CPU time, the sink alone", "file-cpu"),
+    Figure::informational("· added latency, median", "µs", "file-p50"),
+    Figure::informational("· 99th percentile", "µs", "file-p99"),
+    rate("webhook: events per second of CPU time, the sink alone", "webhook-cpu"),
+    Figure::informational("· added latency, median", "µs", "webhook-p50"),
+    Figure::informational("· 99th percentile", "µs", "webhook-p99"),
+    rate("exec: events per second of CPU time, the sink alone", "exec-cpu"),
+    Figure::informational("· added latency, median", "µs", "exec-p50"),
+    Figure::informational("· 99th percentile", "µs", "exec-p99"),
     rate("replies a second, 20 accounts", "replies"),
     Figure::informational("growth with a stuck sink and a flood of 100,000 events", "KiB", "stuck"),
 ];

@@ -1,4 +1,4 @@
-//! How many posts accounts make in a second, each answered before the next of its channel.
+//! Posts per second of several accounts; each is answered before the next of its channel.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! A sink that takes nothing while the server has a hundred thousand events. They are a flood, which waits for the socket and
-//! not in the queue of 256 after which a server closes it: nothing is dropped or fetched here.
+//! A sink that accepts nothing while the server has a hundred thousand events. The flood waits for the socket, not in the
+//! queue of 256 after which a server closes it: nothing is dropped or fetched.
 
 use std::{sync::Arc, thread::sleep, time::Duration};
 
@@ -14,10 +14,10 @@ use crate::{counting_sink::CountingSink, host::Host, memory, program::Readings, 
 
 const EVENTS: u32 = 100_000;
 const CHARACTERS: u32 = 1_000;
-/// Time for the host to read all that it will.
+/// Time for the host to read until it pauses.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// Has what it is given, and never answers.
+/// A sink that never answers.
 struct Stuck;
 
 impl EventSink for Stuck {
@@ -26,7 +26,7 @@ impl EventSink for Stuck {
     }
 }
 
-/// How much the host grows, in KiB.
+/// Measures the growth of the host, in KiB.
 pub(crate) fn growth(quick: bool) -> anyhow::Result<Readings> {
     let mut server = Server::start(1, false)?;
     let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;

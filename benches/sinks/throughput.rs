@@ -1,4 +1,4 @@
-//! Events through each sink: what one costs in processor time, and how long it is on its way.
+//! CPU time and latency of events through each sink.
 
 use std::{
     collections::HashMap,
@@ -27,9 +27,9 @@ use crate::{
     program::Readings,
 };
 
-/// Channels that events come from at once; of each one is on its way.
+/// Simultaneous channels; each has at most one event in flight.
 const CHANNELS: u32 = 64;
-/// A light load: events that never wait for each other.
+/// The interval under light load: events never wait for each other.
 const SPACED: Duration = Duration::from_millis(2);
 const CHARACTERS: usize = 200;
 
@@ -37,7 +37,7 @@ pub(crate) fn stdout(quick: bool) -> anyhow::Result<Readings> {
     let mut reader = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     let sink = LineSink::start(reader.stdin.take().context("no standard input")?)?;
     let readings = measure(&sink, quick, ["stdout-cpu", "stdout-p50", "stdout-p99"]);
-    // It ends with its standard input, which a thread of the sink still has.
+    // The reader ends with its standard input, which a thread of the sink still holds.
     reader.kill()?;
     reader.wait()?;
     readings
@@ -81,7 +81,7 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
 fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyhow::Result<Readings> {
     let each = if quick { 20 } else { 500 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // The first ones warm it up.
+    // Warm up.
     runtime.block_on(crowd(sink, 5, 0))?;
     let begun = cpu_time();
     runtime.block_on(crowd(sink, each, 5))?;
@@ -100,7 +100,7 @@ fn measure(sink: &dyn EventSink, quick: bool, names: [&'static str; 3]) -> anyho
     Ok(vec![(cpu, f64::from(CHANNELS * each) / seconds), (p50, at(50)), (p99, at(99))])
 }
 
-/// All channels at once, each with so many events.
+/// Delivers `each` events in all channels at once.
 async fn crowd(sink: &dyn EventSink, each: u32, first: u32) -> anyhow::Result<()> {
     let channel = |channel| async move {
         for n in first..first + each {
@@ -112,7 +112,7 @@ async fn crowd(sink: &dyn EventSink, each: u32, first: u32) -> anyhow::Result<()
     Ok(())
 }
 
-/// Hands an event over as a Delivery does.
+/// Delivers an event as a Delivery does.
 async fn take(sink: &dyn EventSink, event: &Arc<Event>) -> anyhow::Result<()> {
     loop {
         let outcome = match sink.deliver(event) {
@@ -135,7 +135,7 @@ fn event(channel: u32, n: u32) -> Arc<Event> {
     });
     let data =
         serde_json::json!({ "channel_type": "O", "post": post.to_string(), "sender_name": "@somebody" });
-    // The names are plain.
+    // These names are valid.
     let (Ok(account), Ok(server)) = (AccountName::new("a"), ServerName::new("s")) else { unreachable!() };
     Arc::new(Event {
         account,

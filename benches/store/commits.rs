@@ -1,4 +1,4 @@
-//! Commits, each asked for when the one before is answered, as a Delivery does it.
+//! Commits per second; each account requests its next commit after the previous answer, as a Delivery does.
 
 use std::{
     hint::black_box,
@@ -15,10 +15,10 @@ use matterhost_actors::{
 
 use crate::program::Readings;
 
-/// Posts within the overlap, in a channel where one comes each second.
+/// Posts within the overlap, in a channel with one post a second.
 const SINCE: i64 = 10;
 
-/// What an event leaves: one channel has moved.
+/// Returns the records that an event changes: those of one channel.
 pub(crate) fn moved(channel: &str, n: i64) -> Records {
     let post = |at: i64| (at, format!("{at:026}").as_str().into());
     let record = ChannelRecord {
@@ -32,7 +32,7 @@ pub(crate) fn moved(channel: &str, n: i64) -> Records {
     Records { account: None, channels: once((channel.into(), record)).collect() }
 }
 
-/// So many accounts commit, all at once, for a while.
+/// Measures the commits of a number of accounts at once.
 pub(crate) fn a_second(
     quick: bool,
     accounts: usize,
@@ -61,7 +61,7 @@ pub(crate) fn a_second(
     Ok(vec![(reading, f64::from(sum) / took)])
 }
 
-/// What it takes to write and to read a row, in microseconds.
+/// Measures the times to serialize and to parse a row, in microseconds.
 pub(crate) fn json(quick: bool) -> anyhow::Result<Readings> {
     let rounds: u32 = if quick { 100_000 } else { 1_000_000 };
     let record = moved("c", 1_700_000_000_000).channels.into_values().next().unwrap_or_default();

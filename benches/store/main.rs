@@ -1,6 +1,6 @@
-//! What the store on disk does: commits a second, how large it is, and how soon it is open.
+//! The store on disk: commits per second, size, and time to open.
 //!
-//! It is kept where temporary files are: name a directory of the disk in question by TMPDIR.
+//! The store is a temporary file: set TMPDIR to a directory on the disk to measure.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its figures")]
 
 mod commits;
@@ -27,7 +27,7 @@ const CASES: &[Case] = &[
     Case { name: "opening", measure: opening::of_ten_thousand },
 ];
 
-/// What a start may take for the store: ten thousand accounts take some seconds to be ready.
+/// Limit for opening the store at a start: ten thousand accounts take some seconds to be ready anyway.
 const SOON: f64 = 1_000.0;
 
 const FIGURES: &[Figure] = &[
@@ -36,12 +36,12 @@ const FIGURES: &[Figure] = &[
     most("commits a second, 1,000 accounts at once, fsync", "thousand-fsync"),
     Figure {
         from: Ratio("thousand-fsync", "one-fsync"),
-        ..most("· what one transaction for all that waits gives", "")
+        ..most("· gain from one transaction for all waiting commits", "")
     },
     most("commits a second, 1,000 accounts at once", "thousand"),
-    Figure::informational("a row of a channel written as JSON", "µs", "json-written"),
+    Figure::informational("a channel's row serialized as JSON", "µs", "json-written"),
     Figure::informational("read", "µs", "json-read"),
-    Figure::informational("file, for each channel kept", "bytes", "bytes"),
+    Figure::informational("file size per channel", "bytes", "bytes"),
     Figure::lower_is_better(
         "opened after a stop, 10,000 accounts of 10 channels",
         "ms",

@@ -1,4 +1,4 @@
-//! How large a store is, and how soon it is there.
+//! The size of a store, and the time to open it.
 
 use std::{fs, time::Instant};
 
@@ -12,10 +12,10 @@ use matterhost_actors::{
 use crate::{commits::moved, program::Readings};
 
 const CHANNELS: u32 = 10;
-/// As many as may wait for the store at once.
+/// The maximum number of requests that may wait for the store.
 const AT_ONCE: usize = 10_000;
 
-/// A store of ten thousand accounts: its size, opened after a kill and after a stop, and loaded.
+/// Measures a store of ten thousand accounts: its size, the times to open it after a kill and a stop, and to load it.
 pub(crate) fn of_ten_thousand(quick: bool) -> anyhow::Result<Readings> {
     let accounts: u32 = if quick { 1_000 } else { 10_000 };
     let names =
@@ -28,7 +28,7 @@ pub(crate) fn of_ten_thousand(quick: bool) -> anyhow::Result<Readings> {
         all.put(moved(&format!("xd1wyp6m8fbzjn5kq7c3r9t4{n:02}"), 1));
         all
     });
-    // As accounts do it: not all in one transaction.
+    // Like accounts do: not all in one transaction.
     for names in names.chunks(100) {
         runtime.block_on(try_join_all(names.iter().map(|name| store.commit(name, all.clone()))))?;
     }

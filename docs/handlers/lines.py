@@ -1,19 +1,19 @@
-"""A child process's handler that echoes: each line of standard input is an event, each line of output an answer."""
+"""An exec handler that echoes posts: each line of standard input is an event, each line of standard output an answer."""
 
 import json
 import sys
 
 
-def say(**answer):
+def send(**answer):
     print(json.dumps(answer), flush=True)
 
 
 for line in sys.stdin:
     event = json.loads(line)
-    # Two accounts may hear the same post: its id and its source together are one.
-    this = {"source": event["source"]}
+    # Two accounts may receive the same post, so only id and source together identify the event.
+    source = {"source": event["source"]}
     if event["type"] == "com.mattermost.posted" and not event["own"]:
         text = "You said: " + event["data"]["post"]["message"]
-        say(reply={"to": event["id"], **this, "text": text, "in_thread": True})
-    print("heard", event["id"], file=sys.stderr, flush=True)
-    say(ack=event["id"], **this)
+        send(reply={"to": event["id"], **source, "text": text, "in_thread": True})
+    print("received", event["id"], file=sys.stderr, flush=True)
+    send(ack=event["id"], **source)

@@ -1,4 +1,4 @@
-"""A webhook's handler that echoes: python3 webhook.py PORT, with the secret in HOOK_SECRET. Python 3.9, no packages."""
+"""A webhook handler that echoes posts: python3 webhook.py PORT, with the secret in HOOK_SECRET. Python 3.9, no packages."""
 
 import base64
 import hashlib
@@ -10,30 +10,30 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = base64.b64decode(os.environ["HOOK_SECRET"].removeprefix("whsec_"))
-TOLERANCE_S = 300  # An older request is one that somebody recorded.
+TOLERANCE_S = 300  # An older request may be a recorded one, sent again.
 
 
 def is_signed(headers, body):
-    """Whether one of the signatures is that of the body, and fresh."""
+    """Return True if one of the signatures matches the body and the request is recent."""
     id, sent = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not sent.isdecimal() or abs(time.time() - int(sent)) > TOLERANCE_S:
         return False
     digest = hmac.new(KEY, f"{id}.{sent}.".encode() + body, hashlib.sha256).digest()
     expected = "v1," + base64.b64encode(digest).decode()
-    given = headers.get("webhook-signature", "").split(" ")
-    return any(hmac.compare_digest(expected.encode(), one.encode()) for one in given)
+    signatures = headers.get("webhook-signature", "").split(" ")
+    return any(hmac.compare_digest(expected.encode(), signature.encode()) for signature in signatures)
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # Connections are kept.
+    protocol_version = "HTTP/1.1"  # Keeps connections open.
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         if not is_signed(self.headers, body):
             return self.answer(401, {"error": "the signature is wrong"})
         event = json.loads(body)
-        # In one piece: each request has a thread of its own.
-        print(f"heard {event['id']}\n", end="", flush=True)
+        # A single write, because each request has a thread of its own.
+        print(f"received {event['id']}\n", end="", flush=True)
         if event["type"] != "com.mattermost.posted" or event["own"]:
             return self.answer(200, {})
         self.answer(200, {"text": "You said: " + event["data"]["post"]["message"], "in_thread": True})

@@ -1,6 +1,6 @@
-//! A webhook's handler that echoes: `cargo run --example webhook_handler PORT`, with the secret in `HOOK_SECRET`.
+//! A webhook handler that echoes posts: `cargo run --example webhook_handler PORT`, with the secret in `HOOK_SECRET`.
 
-#![expect(clippy::print_stdout, reason = "what it hears is what it is run for")]
+#![expect(clippy::print_stdout, reason = "an example reports to its user on standard output")]
 
 use std::{
     env,
@@ -22,12 +22,12 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// An older request is one that somebody recorded.
+/// The greatest age of a request; an older one may be a recorded one, sent again.
 const TOLERANCE_S: u64 = 300;
-/// Larger than any post with its attachments.
-const LARGEST_BODY: usize = 16 * 1024 * 1024;
+/// The largest body that is read, larger than any post with its attachments.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// Whether one of the signatures is that of the body, and fresh.
+/// Returns true if one of the signatures matches the body and the request is recent.
 fn is_signed(key: &hmac::Key, headers: &HeaderMap, body: &[u8]) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (id, sent) = (text("webhook-id"), text("webhook-timestamp"));
@@ -36,24 +36,25 @@ fn is_signed(key: &hmac::Key, headers: &HeaderMap, body: &[u8]) -> bool {
         return false;
     }
     let signed = [format!("{id}.{sent}.").as_bytes(), body].concat();
-    let mut given = text("webhook-signature").split(' ').filter_map(|one| one.strip_prefix("v1,"));
-    given.any(|one| BASE64_STANDARD.decode(one).is_ok_and(|tag| hmac::verify(key, &signed, &tag).is_ok()))
+    let mut signatures = text("webhook-signature").split(' ').filter_map(|one| one.strip_prefix("v1,"));
+    signatures
+        .any(|one| BASE64_STANDARD.decode(one).is_ok_and(|tag| hmac::verify(key, &signed, &tag).is_ok()))
 }
 
 async fn handle(key: &hmac::Key, request: Request<Incoming>) -> anyhow::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body =
-        Limited::new(body, LARGEST_BODY).collect().await.map_err(anyhow::Error::from_boxed)?.to_bytes();
+        Limited::new(body, MAX_BODY_BYTES).collect().await.map_err(anyhow::Error::from_boxed)?.to_bytes();
     if !is_signed(key, &head.headers, &body) {
         return answer(StatusCode::UNAUTHORIZED, &json!({"error": "the signature is wrong"}));
     }
     let event: Value = serde_json::from_slice(&body)?;
-    println!("heard {}", event["id"].as_str().unwrap_or_default());
+    println!("received {}", event["id"].as_str().unwrap_or_default());
     if event["type"] != "com.mattermost.posted" || event["own"] == true {
         return answer(StatusCode::OK, &json!({}));
     }
-    let said = event["data"]["post"]["message"].as_str().unwrap_or_default();
-    answer(StatusCode::OK, &json!({"text": format!("You said: {said}"), "in_thread": true}))
+    let text = event["data"]["post"]["message"].as_str().unwrap_or_default();
+    answer(StatusCode::OK, &json!({"text": format!("You said: {text}"), "in_thread": true}))
 }
 
 fn answer(status: StatusCode, answer: &Value) -> anyhow::Result<Response<Full<Bytes>>> {
@@ -73,7 +74,7 @@ async fn main() -> anyhow::Result<()> {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(async move {
             let service = service_fn(move |request| handle(key, request));
-            // A connection that breaks is the other side's to make again.
+            // If the connection breaks, the client opens a new one.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -1,18 +1,18 @@
 //! The client of a running host's admin API, used by the commands.
 
+mod actions;
 mod args;
-mod commands;
 mod endpoint;
 mod error;
-mod format;
 mod http_client;
 mod sse;
 mod status;
 mod table;
 mod tail;
+mod text;
 
+pub use actions::{apply_action, health, log_level, preview_reload, reload};
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
-pub use commands::{apply_action, health, log_level, preview_reload, reload};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use http_client::Client;

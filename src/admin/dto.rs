@@ -7,13 +7,13 @@ mod action;
 mod detail;
 mod fact;
 mod instance;
-mod problem;
-mod server;
+mod problem_details;
+mod servers;
 
 pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending};
 pub use action::{Action, ActionAccepted, LogLevel, NewPost, PostCreated};
 pub use detail::{AccountDetail, Liveness, Probe};
 pub use fact::{Fact, Gap};
 pub use instance::Instance;
-pub use problem::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
-pub use server::{Server, Servers};
+pub use problem_details::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
+pub use servers::{Server, Servers};

@@ -15,9 +15,11 @@ mod openapi;
 mod routes;
 mod sse;
 
-use std::{fs, io, path::PathBuf, sync::mpsc, thread, time::Duration};
+use std::{io, sync::mpsc, thread, time::Duration};
 
 use actix_web::dev::ServerHandle;
+
+use self::listener::SocketFile;
 
 pub use backend::{Backend, Operations, ReloadRefused};
 pub use listener::{ListenError, Listener};
@@ -31,7 +33,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct AdminServer {
     server: ServerHandle,
     thread: thread::JoinHandle<()>,
-    socket: Option<PathBuf>,
+    socket: Option<SocketFile>,
 }
 
 impl AdminServer {
@@ -40,7 +42,7 @@ impl AdminServer {
     /// # Errors
     /// When the thread cannot be started, or the listener cannot be used.
     pub fn start(listener: Listener, backend: Backend) -> io::Result<Self> {
-        let socket = listener.socket_path();
+        let socket = listener.socket_file();
         let (sender, started) = mpsc::channel();
         let thread = thread::Builder::new().name("admin".into()).spawn(move || {
             let runner = actix_rt::System::new();
@@ -66,7 +68,7 @@ impl AdminServer {
     /// Stops the server and closes its open connections.
     pub async fn stop(self) {
         // Removed before the server stops: afterwards it could be the socket of another run.
-        if let Some(Err(error)) = self.socket.as_deref().map(fs::remove_file) {
+        if let Some(Err(error)) = self.socket.as_ref().map(SocketFile::remove) {
             tracing::debug!(%error, "cannot remove the socket of the admin API");
         }
         if tokio::time::timeout(STOP_TIMEOUT, self.server.stop(false)).await.is_err()

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, io};
 use actix::System;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use matterhost_actors::model::{Excerpt, printable};
 
 use super::{
     config::load,
@@ -107,7 +108,7 @@ fn list(sinks: &[&SinkConfig], config: &Config, json: bool) -> Result<Exit, Sink
 fn to_json_lines(letters: &[DeadLetter]) -> String {
     letters.iter().fold(String::new(), |mut text, letter| {
         // Serializing text and JSON cannot fail.
-        let _ = writeln!(text, "{}", serde_json::to_string(letter).unwrap_or_default());
+        let _ = writeln!(text, "{}", printable(&serde_json::to_string(letter).unwrap_or_default()));
         text
     })
 }
@@ -120,7 +121,8 @@ fn to_table(letters: &[DeadLetter]) -> String {
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(["time", "sink", "account", "event", "cause"]);
     for letter in letters {
         let event = letter.id().unwrap_or_default();
-        table.add_row([&*letter.time, &*letter.sink, &*letter.account, &*event, &*letter.cause]);
+        let cells = [&*letter.time, &*letter.sink, &*letter.account, &*event, &*letter.cause];
+        table.add_row(cells.map(Excerpt::from));
     }
     format!("{}\n", table.trim_fmt())
 }
@@ -142,6 +144,30 @@ fn retry(sinks: &[&SinkConfig], config: &Config) -> Result<Exit, SinkFailure> {
 
 fn summarize(sink: &SinkConfig, summary: &RetrySummary) -> String {
     let RetrySummary { accepted, refused, remaining, cause } = summary;
-    let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+    let cause = cause.as_ref().map(|cause| format!(" ({})", Excerpt::of(cause))).unwrap_or_default();
     format!("{}: {accepted} accepted, {refused} rejected again, {remaining} not sent{cause}\n", sink.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[test]
+    fn neither_the_table_nor_the_lines_hold_escapes() {
+        let letter = DeadLetter {
+            time: "2026-01-01T00:00:00Z".into(),
+            sink: "hook".into(),
+            account: "a\u{9b}2J".into(),
+            cause: format!("\u{1b}]0;title\u{7}\r\nforged {}", "x".repeat(1_000)).into(),
+            event: RawValue::from_string("{\"id\":\"\u{202e}1\u{9b}\"}".into()).unwrap(),
+        };
+        let letters = [letter];
+        for text in [to_table(&letters), to_json_lines(&letters)] {
+            let is_bad = |c: char| matches!(c, '\u{1b}' | '\u{9b}' | '\u{7}' | '\r' | '\u{202e}');
+            assert!(!text.contains(is_bad), "{text:?}");
+        }
+        assert_eq!(to_json_lines(&letters).lines().count(), 1);
+    }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use actix::System;
+use matterhost_actors::model::printable;
 
 use crate::{
     admin::client::{AdminArgs, Client, Endpoint, RemoteError},
@@ -26,7 +27,7 @@ pub(super) fn print(text: &[u8]) -> Exit {
 /// Prints an error to standard error.
 pub(super) fn print_error(error: impl fmt::Display) -> Exit {
     // If standard error is closed, the exit status still reports the failure.
-    let _ = writeln!(io::stderr().lock(), "matterhost: {error}");
+    let _ = writeln!(io::stderr().lock(), "matterhost: {}", printable(&error.to_string()));
     Exit::Failed
 }
 

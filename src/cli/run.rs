@@ -32,15 +32,14 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         Err(error) => return print_config_error(&error),
     };
     let level = logging::init(&config.log);
+    host::protect_memory();
     for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}; {}", warning.message, warning.remedy);
     }
-    let exit = host::run(config, sources, level).unwrap_or_else(|error| {
+    host::run(config, sources, level).unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         Exit::Failed
-    });
-    logging::flush();
-    exit
+    })
 }
 
 impl RunArgs {

@@ -9,10 +9,10 @@ use std::{
 use matterhost_actors::model::{AccountName, ServerName, Token};
 
 use super::{
+    key_reader::TableReader,
     problem::{Problem, did_you_mean, display_value},
     secret_source::SecretSource,
     servers::ReadContext,
-    table::TableReader,
     value::StringList,
 };
 

@@ -14,8 +14,8 @@ use std::{net::SocketAddr, path::Path};
 
 use super::{
     ConfigError, Sources,
+    key_reader::{Diagnostics, TableReader},
     servers::ReadContext,
-    table::{Diagnostics, TableReader},
     value::StringList,
 };
 

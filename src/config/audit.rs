@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::hosting::AuditSettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// Each audit lists all channels of an account; more frequent audits would be a large part of a server's load.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);

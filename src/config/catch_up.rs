@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::{hosting::CatchUpSettings, mattermost::MAX_CHANNELS};
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// A longer overlap would fetch most of a busy day again at each catch-up.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(3600);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{servers::ReadContext, table::TableReader, value::ByteSize};
+use super::{key_reader::TableReader, servers::ReadContext, value::ByteSize};
 
 /// The default directory, beside the configuration file.
 const DIR: &str = "dead-letter";

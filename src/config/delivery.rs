@@ -2,7 +2,7 @@
 
 use matterhost_actors::hosting::DeliverySettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// A longer queue would dominate the memory of an account.
 const LARGEST_QUEUE: usize = 65_536;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::{hosting::HealthSettings, policy::PingSettings};
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// More frequent checks would be a large part of a server's load.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -12,6 +12,10 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 /// No network can be expected to answer sooner.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
+/// Ten seconds between the pings of the only account; `ping_interval` is the longest wait in any case.
+const FEWEST_PINGS: f64 = 0.1;
+/// A server answers this many small frames without effort; more show nothing sooner.
+const MOST_PINGS: f64 = 10_000.0;
 
 pub(super) fn read(mut section: TableReader<'_>) -> HealthSettings {
     let default = HealthSettings::default();
@@ -28,6 +32,11 @@ pub(super) fn read(mut section: TableReader<'_>) -> HealthSettings {
                 "ping_interval",
                 default.ping_limits.interval,
                 SHORTEST_INTERVAL..=LONGEST_INTERVAL,
+            ),
+            per_second: section.within(
+                "pings_per_second",
+                default.ping_limits.per_second,
+                FEWEST_PINGS..=MOST_PINGS,
             ),
             timeout: section.within(
                 "ping_timeout",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::hosting::HostSettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// A third of systemd's default stop timeout (90 s), so that the host ends by itself before it is killed.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);

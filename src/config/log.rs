@@ -4,7 +4,7 @@ use config::ValueKind;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
-use super::{problem::Problem, table::TableReader, value::ConfigValue};
+use super::{key_reader::TableReader, problem::Problem, value::ConfigValue};
 
 /// The default level: every change of an account, but not single events.
 const LEVEL: &str = "info";

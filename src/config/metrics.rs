@@ -1,4 +1,4 @@
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// True if each account has its own series. About fifteen per account are cheap for hundreds of accounts and show
 /// which bot has a problem.

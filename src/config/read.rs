@@ -11,10 +11,11 @@ use matterhost_actors::{
 use super::{
     AccountConfig, Config, KnownKey, Problem, ServerConfig, SinkConfig, Sources,
     accounts::{self, KnownNames},
-    admin, audit, catch_up, dead_letter, delivery, health, host, log, metrics, open_files, replies, restart,
+    admin, audit, catch_up, dead_letter, delivery, health, host,
+    key_reader::{Diagnostics, TableReader, unknown},
+    log, metrics, open_files, replies, restart,
     servers::{self, ReadContext},
     sinks, state,
-    table::{Diagnostics, TableReader, unknown},
 };
 
 /// The known sections.

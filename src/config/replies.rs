@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::hosting::ReplySettings;
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 /// Too short for a single request.
 const SHORTEST: Duration = Duration::from_secs(1);

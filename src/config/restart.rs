@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matterhost_actors::policy::{RestartPolicy, RestartSettings};
 
-use super::table::TableReader;
+use super::key_reader::TableReader;
 
 pub(super) fn read(mut section: TableReader<'_>) -> RestartPolicy {
     let default = RestartSettings::default();

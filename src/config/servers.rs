@@ -1,19 +1,18 @@
 //! `[servers.NAME]`: the address, the trusted certificates and the limits of each server.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use matterhost_actors::{
-    mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, TlsError, proxy},
+    mattermost::{ClientConfig, ClientLimits, ExtraHeaders, ServerUrl},
     model::ServerName,
     policy::GateLimits,
 };
 
-use super::{sources::read_text, table::TableReader, value::ByteSize};
+use super::{
+    key_reader::TableReader,
+    route::{Transport, TransportKeys},
+    value::{ByteSize, StringList},
+};
 
 /// A single Mattermost machine does not answer more requests.
 const FASTEST: f64 = 10_000.0;
@@ -29,11 +28,6 @@ const LARGEST_FRAME: ByteSize = ByteSize(256 << 20);
 const SHORTEST: Duration = Duration::from_millis(100);
 /// A poll answered later would overlap the next.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Four times the size of a system's whole set of CA certificates.
-const LARGEST_CA_FILE: u64 = 1 << 20;
-
-/// The `User-Agent` of our requests.
-pub(super) const USER_AGENT: &str = concat!("matterhost/", env!("CARGO_PKG_VERSION"));
 
 /// A Mattermost server.
 #[derive(Debug, Clone)]
@@ -42,19 +36,10 @@ pub struct ServerConfig {
     pub name: ServerName,
     /// The address, the trusted certificates, and the limits on time and memory.
     pub client: ClientConfig,
-    /// Additional CA certificates.
-    pub ca: Option<CaFile>,
+    /// The files and variables that decide the way to it.
+    pub transport: Transport,
     /// Limits shared by all accounts of the server.
     pub limits: GateLimits,
-}
-
-/// A CA file and its content. Certificates are public, so it may be printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaFile {
-    /// The path.
-    pub path: PathBuf,
-    /// The content, as PEM.
-    pub pem: Arc<str>,
 }
 
 /// The environment in which a table is read.
@@ -69,38 +54,41 @@ pub(super) fn read(
     mut section: TableReader<'_>,
     context: &ReadContext<'_>,
 ) -> Option<ServerConfig> {
-    let url = url(&mut section, context);
-    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| context.directory.join(file));
+    let url = url(&mut section);
+    let keys = TransportKeys::read(&mut section, context);
+    let headers = headers(&mut section);
     let limits = gate_limits(&mut section);
     let client_limits = client_limits(&mut section);
-    let tls = match &url {
-        Some(url) if url.is_tls() => tls(&mut section, ca_file).map(|(tls, ca)| (Some(tls), ca)),
-        Some(_) if ca_file.is_some() => {
-            section.warn("ca_file", "the url begins with http, so certificates are not used", "write https");
-            Some((None, None))
-        }
-        _ => Some((None, None)),
-    };
+    let client = url.and_then(|url| keys.client(&mut section, context, url, client_limits));
     section.finish();
-    let (tls, ca) = tls?;
-    Some(ServerConfig {
-        name: name?,
-        client: ClientConfig::new(url?, tls, client_limits, USER_AGENT),
-        ca,
-        limits,
-    })
+    let (client, transport) = client?;
+    Some(ServerConfig { name: name?, client: client.with_headers(headers?), transport, limits })
 }
 
 impl ServerConfig {
-    /// Returns this server with other CA certificates.
-    pub(super) fn with_ca(&self, ca: CaFile, tls: Tls) -> Self {
-        let (url, limits) = (self.client.url().clone(), self.client.limits().clone());
-        let client = ClientConfig::new(url, Some(tls), limits, USER_AGENT);
-        Self { client, ca: Some(ca), ..self.clone() }
+    /// Describes the way to the server: `direct`, or the proxy and the variable that names it.
+    pub fn way(&self) -> String {
+        match (self.client.proxy(), self.transport.proxy_variable) {
+            (None, _) => "direct".to_owned(),
+            (Some(proxy), None) => proxy.to_string(),
+            (Some(proxy), Some(variable)) => format!("{proxy} ({variable})"),
+        }
     }
 }
 
-fn url(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ServerUrl> {
+/// Reads the headers that go with each request.
+fn headers(section: &mut TableReader<'_>) -> Option<ExtraHeaders> {
+    let StringList(lines) = section.read("headers", StringList::default());
+    match ExtraHeaders::parse(lines.iter().map(String::as_str)) {
+        Ok(headers) => Some(headers),
+        Err(error) => {
+            section.refuse("headers", error.to_string(), "write a list such as [\"X-Name: value\"]");
+            None
+        }
+    }
+}
+
+fn url(section: &mut TableReader<'_>) -> Option<ServerUrl> {
     let Some(text) = section.optional::<String>("url") else {
         if !section.has("url") {
             section.refuse(
@@ -118,10 +106,6 @@ fn url(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<Serve
             return None;
         }
     };
-    let lookup = |name: &str| context.environment.get(name).cloned();
-    if let Err(error) = proxy::ensure_direct(&url, lookup) {
-        section.refuse("url", error.what(), error.remedy());
-    }
     Some(url)
 }
 
@@ -146,40 +130,5 @@ fn client_limits(section: &mut TableReader<'_>) -> ClientLimits {
         connect_timeout: section.within("connect_timeout", default.connect_timeout, SHORTEST..=LONGEST),
         request_timeout: section.within("request_timeout", default.request_timeout, SHORTEST..=LONGEST),
         ..default
-    }
-}
-
-/// Reads the trusted certificates, including those of `ca_file`; `None` if there are none.
-pub(super) fn tls(section: &mut TableReader<'_>, ca_file: Option<PathBuf>) -> Option<(Tls, Option<CaFile>)> {
-    let ca = match ca_file.map(CaFile::read).transpose() {
-        Ok(ca) => ca,
-        Err(message) => {
-            section.refuse("ca_file", message, CA_REMEDY);
-            return None;
-        }
-    };
-    match CaFile::tls(ca.as_ref()) {
-        Ok(tls) => Some((tls, ca)),
-        Err(error) => {
-            section.refuse("ca_file", error.to_string(), CA_REMEDY);
-            None
-        }
-    }
-}
-
-const CA_REMEDY: &str = "use a PEM file with CA certificates";
-
-impl CaFile {
-    /// Reads a CA file, limited in size.
-    pub(super) fn read(path: PathBuf) -> Result<Self, String> {
-        match read_text(&path, LARGEST_CA_FILE) {
-            Ok(pem) => Ok(Self { path, pem: pem.into() }),
-            Err(message) => Err(format!("{}: {message}", path.display())),
-        }
-    }
-
-    /// Builds the trust from the system's certificates and this file, if one is given.
-    pub(super) fn tls(ca: Option<&Self>) -> Result<Tls, TlsError> {
-        Tls::load(ca.map(|ca| ca.pem.as_bytes()))
     }
 }

@@ -1,16 +1,18 @@
 //! `[sinks.NAME]`: the destinations of events. Each sink has a type, and each type has its own keys.
 
+mod attempts;
 mod exec;
 mod file;
 mod filter;
 mod secret;
 mod webhook;
 
+pub use attempts::AttemptLimits;
 pub use exec::ExecConfig;
 pub use file::FileConfig;
-pub use filter::{ChannelType, FilterConfig};
+pub use filter::{ChannelType, FilterConfig, Recovered};
 pub use secret::{Secret, Secrets};
-pub use webhook::WebhookConfig;
+pub use webhook::{PauseScope, WebhookConfig};
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,8 +23,8 @@ use config::{Map, Value, ValueKind};
 
 use super::{
     AccountConfig, Problem,
+    key_reader::{Diagnostics, TableReader},
     servers::ReadContext,
-    table::{Diagnostics, TableReader},
     value::ConfigValue,
 };
 

@@ -3,17 +3,26 @@
 use std::{
     collections::HashMap,
     env, fmt,
-    fs::File,
-    io::{self, Read as _},
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use config::{FileFormat, Map, Source, Value, ValueKind};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::OFlags,
+};
 
 use super::{problem::Problem, syntax};
 
 /// The size limit of the file; ten thousand accounts take a tenth of it.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// The time for the writer of a named pipe, such as a program that fetches a token.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The prefix of every variable that sets a key.
 const PREFIX: &str = "MATTERHOST__";
@@ -112,17 +121,38 @@ fn read(path: &Path) -> Result<(String, FileFormat), Problem> {
 /// Reads a UTF-8 file of at most `largest` bytes.
 pub(super) fn read_text(path: &Path, largest: u64) -> Result<String, String> {
     let unreadable = |error: io::Error| format!("it cannot be read ({error})");
-    let file = File::open(path).map_err(unreadable)?;
+    // Opening a named pipe without this flag waits for its writer.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err("it is a directory".into());
     }
     // The length in the metadata is no safe limit: a device has none and may never end.
     let mut bytes = Vec::new();
-    file.take(largest + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let until = Instant::now() + PIPE_TIMEOUT;
+    PatientReader { file, until }.take(largest + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > largest {
         return Err(format!("it has more than {largest} bytes"));
     }
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".into())
+}
+
+/// Reads a file that may be a pipe, and waits for its writer until an instant.
+struct PatientReader {
+    file: File,
+    until: Instant,
+}
+
+impl Read for PatientReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        let mut waiting = [PollFd::new(&self.file, PollFlags::IN)];
+        if poll(&mut waiting, Some(&timeout))? == 0 {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was written to it in time"));
+        }
+        self.file.read(buffer)
+    }
 }
 
 impl Source for Values {
@@ -163,5 +193,41 @@ impl fmt::Debug for Values {
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sources").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{process::Command, thread};
+
+    use super::*;
+
+    fn named_pipe(dir: &Path) -> PathBuf {
+        let path = dir.join("pipe");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        path
+    }
+
+    #[test]
+    fn a_named_pipe_without_a_writer_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = named_pipe(dir.path());
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).unwrap();
+        let until = Instant::now() + Duration::from_millis(50);
+        let error = PatientReader { file, until }.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_named_pipe_is_read_to_the_end_of_its_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = named_pipe(dir.path());
+        let writer = thread::spawn({
+            let path = path.clone();
+            move || std::fs::write(path, "a token")
+        });
+        assert_eq!(read_text(&path, 100).as_deref(), Ok("a token"));
+        writer.join().unwrap().unwrap();
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use config::ValueKind;
 
-use super::{servers::ReadContext, table::TableReader, value::ConfigValue};
+use super::{key_reader::TableReader, servers::ReadContext, value::ConfigValue};
 
 /// Storage for cursors between runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -109,7 +109,18 @@ fn the_sinks_of_the_example_are_accepted_and_change_no_default() {
     };
     let all = with(|line| {
         let key = line.starts_with('[') || line.split(' ').nth(1) == Some("=");
-        key && !["secret_file", "secret =", "ca_file", "dir"].iter().any(|other| line.starts_with(other))
+        key && ![
+            "secret_file",
+            "secret =",
+            "ca_file",
+            "cert_file",
+            "key_file",
+            "proxy",
+            "dir",
+            "skip_older_than",
+        ]
+        .iter()
+        .any(|other| line.starts_with(other))
     });
     let required = with(|line| {
         let needed = ["[", "type", "url", "secret_env", "command", "path"];
@@ -233,9 +244,9 @@ fn a_file_that_cannot_be_read_is_told() {
 }
 
 #[test]
-fn a_proxy_in_the_environment_is_refused() {
-    let messages = refused_with(GOOD, &[("HTTP_PROXY", "http://user:mustnotshow7dqm4q6zj3h5s9e@proxy")]);
-    assert!(messages[0].starts_with("servers.main.url: HTTP_PROXY names a proxy"), "{messages:?}");
+fn a_proxy_that_cannot_be_used_is_refused() {
+    let messages = refused_with(GOOD, &[("HTTP_PROXY", "ftp://user:mustnotshow7dqm4q6zj3h5s9e@proxy")]);
+    assert!(messages[0].starts_with("servers.main.proxy: HTTP_PROXY names no proxy"), "{messages:?}");
 }
 
 #[test]

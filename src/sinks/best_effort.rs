@@ -1,11 +1,11 @@
-//! A sink that never holds back the others: an event counts as delivered when it is in the queue before it, or is
-//! left out because that is full.
+//! A sink that never delays the others of an account: an event counts as delivered once it is queued, or dropped
+//! because the queue is full.
 
 use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use matterhost_actors::{
-    model::Event,
+    model::{Event, Excerpt},
     policy::KeyedQueue,
     ports::{Delivered, EventSink, Outcome},
 };
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::telemetry::metrics::SinkMeter;
 
-/// As many events as the sink may have at once: it has bounds of its own, and of each channel there is one.
+/// The most events with the sink at once. The sink has limits of its own, and gets one event per channel at a time.
 const IN_FLIGHT: usize = 64;
-/// When a sink is broken and nobody makes a new one.
+/// The delay before an event is offered to a broken sink again.
 const BROKEN_RETRY: Duration = Duration::from_secs(5);
-/// What is in the queue when the host ends has this long.
-const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+/// The time to deliver queued events when the host ends.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A queue before a sink, shared by all its accounts.
+/// A queue in front of a sink, shared by all its accounts.
 #[derive(Clone)]
 pub(super) struct BestEffortQueue {
     queue: Queue<Arc<Event>>,
@@ -35,32 +35,30 @@ pub(super) struct BestEffortQueue {
     pub(super) worker: Worker,
 }
 
-/// An event that was answered.
+/// An answered event.
 type Answered = (ChannelKey, Job<Arc<Event>>, Outcome);
 
-/// The thread's own part.
-struct Carrier {
+/// The task on the queue's thread, which delivers the events to the sink.
+struct Forwarder {
     name: Arc<str>,
     sink: Arc<dyn EventSink>,
-    lanes: KeyedQueue<ChannelKey, Job<Arc<Event>>>,
+    channels: KeyedQueue<ChannelKey, Job<Arc<Event>>>,
     answers: FuturesUnordered<BoxFuture<'static, Answered>>,
-    resting: FuturesUnordered<BoxFuture<'static, ChannelKey>>,
+    backing_off: FuturesUnordered<BoxFuture<'static, ChannelKey>>,
 }
 
 impl BestEffortQueue {
-    /// Starts the thread that empties the queue.
+    /// Starts the thread that delivers queued events.
     pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>, meter: SinkMeter) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
-        let carrier = Carrier::new(Arc::clone(name), sink);
-        let work = move |closing| carrier.run(jobs, closing);
+        let forwarder = Forwarder::new(Arc::clone(name), sink);
+        let work = move |closing| forwarder.run(jobs, closing);
         let worker = Worker::start(name, work)?;
-        let lost = ThrottledWarning::new(name, "the sink does not keep up, and misses events (best_effort)");
+        let lost = ThrottledWarning::new(name, "the sink does not keep up and misses events (best_effort)");
         Ok(Self { queue, lost: Arc::new(lost), meter, worker })
     }
-}
 
-impl BestEffortQueue {
-    /// Waits until all that it was given is with the sink behind it, and answered.
+    /// Waits until the sink has answered all queued events.
     pub(super) async fn wait_until_idle(&self) {
         self.queue.wait_until_idle().await;
     }
@@ -77,78 +75,78 @@ impl EventSink for BestEffortQueue {
     }
 }
 
-impl Carrier {
+impl Forwarder {
     fn new(name: Arc<str>, sink: Arc<dyn EventSink>) -> Self {
-        let (answers, resting) = (FuturesUnordered::new(), FuturesUnordered::new());
-        Self { name, sink, lanes: KeyedQueue::new(IN_FLIGHT), answers, resting }
+        let (answers, backing_off) = (FuturesUnordered::new(), FuturesUnordered::new());
+        Self { name, sink, channels: KeyedQueue::new(IN_FLIGHT), answers, backing_off }
     }
 
     async fn run(mut self, mut jobs: JobReceiver<Arc<Event>>, mut closing: CloseSignal) {
         loop {
-            self.pump();
+            self.deliver_ready();
             tokio::select! {
                 () = worker::wait_for_close(&mut closing) => break,
                 job = jobs.recv() => match job {
-                    Some(job) => self.take(job),
+                    Some(job) => self.enqueue(job),
                     None => break,
                 },
                 () = self.step() => {}
             }
         }
         while let Ok(job) = jobs.try_recv() {
-            self.take(job);
+            self.enqueue(job);
         }
         self.drain().await;
     }
 
-    fn take(&mut self, job: Job<Arc<Event>>) {
-        self.lanes.push((job.item.account.clone(), job.item.body.channel_id.clone()), job);
+    fn enqueue(&mut self, job: Job<Arc<Event>>) {
+        self.channels.push((job.item.account.clone(), job.item.body.channel_id.clone()), job);
     }
 
-    /// Hands over all that may be handed over now.
-    fn pump(&mut self) {
-        while let Some((lane, job)) = self.lanes.take() {
+    /// Delivers all events whose channel is ready.
+    fn deliver_ready(&mut self) {
+        while let Some((channel, job)) = self.channels.take() {
             match self.sink.deliver(&job.item) {
-                Delivered::Now(outcome) => self.settle(lane, job, &outcome),
+                Delivered::Now(outcome) => self.settle(channel, job, &outcome),
                 Delivered::Later(later) => {
-                    self.answers.push(later.map(move |outcome| (lane, job, outcome)).boxed());
+                    self.answers.push(later.map(move |outcome| (channel, job, outcome)).boxed());
                 }
             }
         }
     }
 
-    /// Waits for an answer, or for the end of a rest.
+    /// Waits for an answer or for the end of a back-off, and handles it.
     async fn step(&mut self) {
         tokio::select! {
-            Some((lane, job, outcome)) = self.answers.next() => self.settle(lane, job, &outcome),
-            Some(lane) = self.resting.next() => self.lanes.resume(&lane),
+            Some((channel, job, outcome)) = self.answers.next() => self.settle(channel, job, &outcome),
+            Some(channel) = self.backing_off.next() => self.channels.resume(&channel),
             else => std::future::pending().await,
         }
     }
 
-    fn settle(&mut self, lane: ChannelKey, job: Job<Arc<Event>>, outcome: &Outcome) {
+    fn settle(&mut self, channel: ChannelKey, job: Job<Arc<Event>>, outcome: &Outcome) {
         let after = match outcome {
-            Outcome::Acknowledged => return self.lanes.complete(&lane),
+            Outcome::Acknowledged => return self.channels.complete(&channel),
             Outcome::Rejected { cause } => {
-                // Nobody else hears of it.
+                // The account got its acknowledgement long ago, so the log is the only report.
                 let (account, sink) = (job.item.account.as_str(), &*self.name);
-                tracing::warn!(account, sink, "an event was refused for good: {cause}");
-                return self.lanes.complete(&lane);
+                tracing::warn!(account, sink, "an event was rejected: {}", Excerpt::of(cause));
+                return self.channels.complete(&channel);
             }
             Outcome::Retry { after, .. } => *after,
             Outcome::Broken { .. } => BROKEN_RETRY,
         };
-        self.lanes.pause(&lane, job);
-        self.resting.push(sleep(after).map(move |()| lane).boxed());
+        self.channels.pause(&channel, job);
+        self.backing_off.push(sleep(after).map(move |()| channel).boxed());
     }
 
     async fn drain(&mut self) {
-        let end = Instant::now() + DRAIN_WITHIN;
-        while !self.lanes.is_empty() {
-            self.pump();
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        while !self.channels.is_empty() {
+            self.deliver_ready();
             tokio::select! {
                 () = self.step() => {}
-                () = sleep_until(end) => return,
+                () = sleep_until(deadline) => return,
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Writes an event as one line of `CloudEvents` 1.0 JSON.
+//! Encodes an event as one line of `CloudEvents` 1.0 JSON.
 //!
-//! `data` is the server's own text: only the members that hold JSON inside a string (fact 13) are opened, and
-//! `broadcast` is added at the end. The rest goes through byte for byte, known or not.
+//! `data` is the server's own text. Only the members that hold JSON inside a string (fact 13) are replaced by that
+//! JSON, line ends become spaces, and `broadcast` is added at the end. The rest is copied byte for byte.
 
 use std::{
     borrow::Cow,
@@ -10,17 +10,28 @@ use std::{
 };
 
 use matterhost_actors::model::Event;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::event_data::{EventData, PostHead, text};
 use crate::telemetry::time::{from_unix_millis, rfc3339};
 
-/// The attributes of the event, in the order in which a person reads them.
+/// An encoded event, with the parts that callers would otherwise have to parse again.
+pub(super) struct EncodedEvent {
+    /// The JSON, with a newline at its end.
+    pub(super) line: String,
+    pub(super) id: String,
+    pub(super) source: String,
+    /// The head of the post inside; the default if there is none.
+    pub(super) post: PostHead,
+}
+
+/// The event's attributes, in the order in which a person reads them.
 #[derive(Serialize)]
 struct Attributes<'a> {
     specversion: &'static str,
-    id: String,
-    source: String,
+    id: &'a str,
+    source: &'a str,
     r#type: String,
     time: String,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -31,65 +42,50 @@ struct Attributes<'a> {
     own: bool,
 }
 
-/// The members of `data` that hold JSON inside a string.
-#[derive(Default, Deserialize)]
-struct Strings<'a> {
-    #[serde(borrow)]
-    post: Option<&'a RawValue>,
-    #[serde(borrow)]
-    mentions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reaction: Option<&'a RawValue>,
-    #[serde(borrow)]
-    channel: Option<&'a RawValue>,
-    #[serde(borrow)]
-    broadcast: Option<&'a RawValue>,
-}
-
-/// The member of a post that dates its event.
-#[derive(Deserialize)]
-struct Post {
-    #[serde(default)]
-    create_at: i64,
-}
-
-/// A member that was opened: the text that stands in its place.
-struct Opened<'a> {
-    at: &'a RawValue,
+/// A member that holds JSON inside a string, and that JSON.
+struct NestedJson<'a> {
+    member: &'a RawValue,
     json: String,
 }
 
-/// The event as a line, its newline included.
+/// Returns the event as a line of JSON, with its newline.
 pub fn encode_line(event: &Event) -> String {
-    let data = &*event.body.data;
-    let strings: Option<Strings<'_>> =
-        serde_json::from_str(data).ok().filter(|_| data.trim_start().starts_with('{'));
-    let post = strings.as_ref().and_then(|strings| open(strings.post?));
-    let head: Option<Post> = post.as_ref().and_then(|post| serde_json::from_str(&post.json).ok());
-    let mut line = attributes(event, head.as_ref());
-    // Attributes are an object: `data` goes in before its end.
-    line.pop();
-    line.push_str(",\"data\":");
-    match &strings {
-        Some(strings) => {
-            let others = [strings.mentions, strings.reaction, strings.channel];
-            let opened = post.into_iter().chain(others.into_iter().flatten().filter_map(open)).collect();
-            let broadcast = Some(event.body.broadcast.trim()).filter(|text| text.starts_with('{'));
-            splice(&mut line, data, opened, broadcast.filter(|_| strings.broadcast.is_none()));
-        }
-        None => push_other(&mut line, data),
-    }
-    line.push_str("}\n");
-    line
+    encode(event).line
 }
 
-fn attributes(event: &Event, post: Option<&Post>) -> String {
-    let posted = (&*event.body.event == "posted").then_some(post).flatten();
-    let time = posted.and_then(|post| server_time(post.create_at)).unwrap_or(event.received_at);
+/// Encodes an event.
+pub(super) fn encode(event: &Event) -> EncodedEvent {
+    let text = &*event.body.data;
+    let data = EventData::parse(text);
+    let post_json = data.as_ref().and_then(|data| nested_json(data.post?));
+    let post: PostHead =
+        post_json.as_ref().and_then(|post| serde_json::from_str(&post.json).ok()).unwrap_or_default();
+    let (id, source) = (event.id(), source(event));
+    let mut line = attributes(event, &id, &source, &post);
+    // The attributes are an object; `data` goes before its closing brace.
+    line.pop();
+    line.push_str(",\"data\":");
+    match &data {
+        Some(data) => {
+            let others = [data.mentions, data.reaction, data.channel];
+            let others = others.into_iter().flatten().filter_map(nested_json);
+            let nested = post_json.into_iter().chain(others).collect();
+            let broadcast = Some(event.body.broadcast.trim()).filter(|text| text.starts_with('{'));
+            splice(&mut line, text, nested, broadcast.filter(|_| data.broadcast.is_none()));
+        }
+        None => push_other(&mut line, text),
+    }
+    line.push_str("}\n");
+    EncodedEvent { line, id, source, post }
+}
+
+fn attributes(event: &Event, id: &str, source: &str, post: &PostHead) -> String {
+    let created_at = post.id.as_ref().and(post.create_at).filter(|_| &*event.body.event == "posted");
+    let time = created_at.and_then(server_time).unwrap_or(event.received_at);
     let attributes = Attributes {
         specversion: "1.0",
-        id: event.id(),
-        source: format!("/matterhost/{}/{}", in_path(event.server.as_str()), in_path(event.account.as_str())),
+        id,
+        source,
         r#type: format!("com.mattermost.{}", event.body.event),
         time: rfc3339(time),
         subject: event.body.channel_id.as_str(),
@@ -98,29 +94,33 @@ fn attributes(event: &Event, post: Option<&Post>) -> String {
         recovered: event.recovered,
         own: event.own,
     };
-    // Plain text and a bool cannot fail to be written.
+    // Serializing text and bools cannot fail.
     serde_json::to_string(&attributes).unwrap_or_else(|_| "{}".into())
 }
 
-/// Opens a string that holds a JSON object or list; anything else stays as it is.
-fn open(at: &RawValue) -> Option<Opened<'_>> {
-    let text: Cow<'_, str> = serde_json::from_str(at.get()).ok()?;
+fn source(event: &Event) -> String {
+    format!("/matterhost/{}/{}", in_path(event.server.as_str()), in_path(event.account.as_str()))
+}
+
+/// Returns the JSON object or list inside a string; `None` for anything else, which stays as it is.
+fn nested_json(member: &RawValue) -> Option<NestedJson<'_>> {
+    let text = text(member)?;
     let json = text.trim();
     if !json.starts_with(['{', '[']) || serde_json::from_str::<&RawValue>(json).is_err() {
         return None;
     }
-    Some(Opened { at, json: one_line(json).into_owned() })
+    Some(NestedJson { member, json: one_line(json).into_owned() })
 }
 
-/// Writes `data`, an object, with what was opened in its place, and the broadcast as its last member.
-fn splice(line: &mut String, data: &str, mut opened: Vec<Opened<'_>>, broadcast: Option<&str>) {
-    opened.sort_by_key(|opened| offset(data, opened.at));
+/// Writes `data`, an object, with the nested JSON in place of its strings and the broadcast as the last member.
+fn splice(line: &mut String, data: &str, mut nested: Vec<NestedJson<'_>>, broadcast: Option<&str>) {
+    nested.sort_by_key(|nested| offset(data, nested.member));
     let mut done = 0;
-    for opened in &opened {
-        let start = offset(data, opened.at);
+    for nested in &nested {
+        let start = offset(data, nested.member);
         line.push_str(&one_line(&data[done..start]));
-        line.push_str(&opened.json);
-        done = start + opened.at.get().len();
+        line.push_str(&nested.json);
+        done = start + nested.member.get().len();
     }
     let rest = one_line(&data[done..]);
     let (Some(broadcast), Some(end)) = (broadcast, rest.rfind('}')) else {
@@ -136,12 +136,12 @@ fn splice(line: &mut String, data: &str, mut opened: Vec<Opened<'_>>, broadcast:
     line.push_str(&rest[end..]);
 }
 
-/// Where in `data` a member's value stands, which was borrowed from it.
+/// Returns the byte offset in `data` of a value that was borrowed from it.
 fn offset(data: &str, value: &RawValue) -> usize {
     (value.get().as_ptr() as usize).saturating_sub(data.as_ptr() as usize)
 }
 
-/// What is no object goes through as it is; what is no JSON at all becomes a text.
+/// Writes `data` that is not an object: JSON as it is, anything else as a JSON string.
 fn push_other(line: &mut String, data: &str) {
     if serde_json::from_str::<&RawValue>(data).is_ok() {
         line.push_str(&one_line(data));
@@ -150,12 +150,12 @@ fn push_other(line: &mut String, data: &str) {
     }
 }
 
-/// JSON has line ends between its tokens only, where a space means the same.
+/// Replaces line ends by spaces. JSON has them only between tokens, where both mean the same.
 fn one_line(json: &str) -> Cow<'_, str> {
     if json.contains(['\n', '\r']) { json.replace(['\n', '\r'], " ").into() } else { json.into() }
 }
 
-/// A name as a part of a URI's path.
+/// Percent-encodes a name for a URI's path.
 fn in_path(name: &str) -> String {
     name.bytes().fold(String::with_capacity(name.len()), |mut path, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
@@ -168,7 +168,7 @@ fn in_path(name: &str) -> String {
     })
 }
 
-/// A server's milliseconds as a time; 0 is none.
+/// Converts server milliseconds to a time; `None` for 0 and for times that RFC 3339 cannot express.
 fn server_time(millis: i64) -> Option<SystemTime> {
     from_unix_millis(millis).filter(|time| *time != UNIX_EPOCH)
 }

@@ -1,7 +1,8 @@
-//! What handlers refuse for good: kept in a file for each sink, a line an event, until somebody looks.
+//! Dead letters: events that a handler refused permanently, kept in one file per sink, one event a line.
 //!
-//! A running host writes, and `matterhost dead-letter retry` takes away, from another process: each holds the lock
-//! of a file beside while it does.
+//! A running host writes the file while `matterhost dead-letter retry`, another process, takes events from it. Both
+//! hold a lock on a separate file meanwhile.
+
 pub mod retry;
 
 use std::{
@@ -19,7 +20,7 @@ use serde_json::value::RawValue;
 use super::{handler::ThrottledWarning, lines::rotate, message::Message};
 use crate::{config::DeadLetterConfig, telemetry::time::rfc3339};
 
-/// What people said is for the operator alone.
+/// Messages of users are for the operator only.
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
@@ -28,7 +29,7 @@ const FILE_MODE: u32 = 0o600;
 pub struct DeadLetters {
     file: PathBuf,
     lock: PathBuf,
-    /// What is being tried again.
+    /// The file with the letters that are being retried.
     taken: PathBuf,
     sink: Box<str>,
     max_size: u64,
@@ -36,30 +37,30 @@ pub struct DeadLetters {
     warning: Arc<ThrottledWarning>,
 }
 
-/// An event that was refused.
+/// A refused event.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// When it was refused (RFC 3339).
+    /// The time of the refusal (RFC 3339).
     pub time: Box<str>,
-    /// The sink that it was for.
+    /// The name of the sink.
     pub sink: Box<str>,
-    /// The account that heard it.
+    /// The account that received the event.
     pub account: Box<str>,
-    /// Why it was refused.
+    /// The reason of the refusal.
     pub cause: Box<str>,
     /// The event, as `CloudEvents` JSON.
     pub event: Box<RawValue>,
 }
 
 impl DeadLetter {
-    /// The event's id, if it has one.
+    /// Returns the event's id; `None` if the event cannot be read.
     pub fn id(&self) -> Option<Box<str>> {
         Message::parse(self.event.get()).map(|event| event.id)
     }
 }
 
 impl DeadLetters {
-    /// Those of a sink. Nothing is made or opened yet.
+    /// Returns the dead letters of a sink. No file is created or opened yet.
     pub fn for_sink(sink: &str, config: &DeadLetterConfig) -> Self {
         let file = |end: &str| config.dir.join(format!("{sink}{end}"));
         Self {
@@ -71,20 +72,20 @@ impl DeadLetters {
             keep: config.keep,
             warning: Arc::new(ThrottledWarning::new(
                 &sink.into(),
-                "an event was refused and cannot be kept; trying again",
+                "a refused event cannot be kept as a dead letter; trying again",
             )),
         }
     }
 
-    /// Tells when they cannot be kept.
+    /// Returns the warning about letters that cannot be written.
     pub(super) fn warning(&self) -> &ThrottledWarning {
         &self.warning
     }
 
-    /// Keeps one more. It is on the disk when this returns.
+    /// Adds a letter. It is on the disk when this returns.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing of it is.
+    /// If the letter cannot be written.
     pub(super) fn add(&self, event: &Message, cause: &str) -> io::Result<()> {
         let letter = DeadLetter {
             time: rfc3339(SystemTime::now()).into(),
@@ -109,7 +110,7 @@ impl DeadLetters {
         }
         let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
         if written.is_err() {
-            // Half a line would hide the next one.
+            // Part of a line would make the next one unreadable.
             let _ = file.set_len(before);
         }
         written
@@ -118,19 +119,15 @@ impl DeadLetters {
     fn rotate_file(&self) -> io::Result<()> {
         if rotate::rotated_path(&self.file, self.keep).exists() {
             let (sink, keep) = (&*self.sink, self.keep);
-            tracing::warn!(
-                sink,
-                keep,
-                "there are too many dead letters; the oldest are deleted (dead_letter.keep)"
-            );
+            tracing::warn!(sink, keep, "the oldest dead letters are deleted (dead_letter.keep)");
         }
         rotate::rotate_file(&self.file, self.keep)
     }
 
-    /// All of them, oldest first. A line that is none is told and left out.
+    /// Returns all letters, oldest first. Invalid lines are logged and left out.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// If the files cannot be read.
     pub fn list(&self) -> io::Result<Vec<DeadLetter>> {
         let _locked = if self.exist() { Some(self.lock()?) } else { None };
         let mut letters = Vec::new();
@@ -140,11 +137,11 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Takes all of them away, to be tried again: what is refused again is kept anew. A kill on the way loses none,
-    /// for those taken stay until [`DeadLetters::finish_retry`].
+    /// Takes all letters for a retry. A crash loses none: those taken stay in a file of their own until
+    /// [`DeadLetters::finish_retry`].
     ///
     /// # Errors
-    /// When they cannot be read, or not be moved.
+    /// If the files cannot be read or moved.
     pub fn take(&self) -> io::Result<Vec<DeadLetter>> {
         if !self.exist() {
             return Ok(Vec::new());
@@ -161,13 +158,13 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Gives back those that could not be tried, and forgets what was taken.
+    /// Puts back the letters that were not accepted and deletes the file of those taken.
     ///
     /// # Errors
-    /// When they cannot be written; then all that was taken is still there.
-    pub fn finish_retry(&self, untried: &[DeadLetter]) -> io::Result<()> {
+    /// If a letter cannot be written; then all letters taken are still there.
+    pub fn finish_retry(&self, not_accepted: &[DeadLetter]) -> io::Result<()> {
         let _locked = self.lock()?;
-        for letter in untried {
+        for letter in not_accepted {
             self.append(letter)?;
         }
         match fs::remove_file(&self.taken) {
@@ -185,7 +182,7 @@ impl DeadLetters {
         !self.files().is_empty()
     }
 
-    /// Waits until nobody else writes, reads or takes; it is unlocked when what is given back is dropped.
+    /// Waits for exclusive access, which lasts until the returned file is dropped.
     fn lock(&self) -> io::Result<File> {
         if let Some(directory) = self.lock.parent() {
             DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
@@ -201,12 +198,12 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn read(path: &Path, letters: &mut Vec<DeadLetter>) -> io::Result<()> {
-    for (at, line) in BufReader::new(File::open(path)?).lines().enumerate() {
+    for (index, line) in BufReader::new(File::open(path)?).lines().enumerate() {
         match serde_json::from_str(&line?) {
             Ok(letter) => letters.push(letter),
             Err(error) => {
                 let path = path.display();
-                tracing::warn!(%path, line = at + 1, %error, "this line is no dead letter, and is left out");
+                tracing::warn!(%path, line = index + 1, %error, "skipping a line that is not a dead letter");
             }
         }
     }

@@ -1,16 +1,20 @@
-//! Events as lines to a child process that answers them by lines.
+//! The exec sink: events go as lines to a child process, which answers by lines.
 //!
-//! One child for the sink, as long as the sink lives: it is started again when it ends, hangs or closes its output,
-//! by the restart budget that accounts have. What it had not answered then is offered again.
+//! The sink has one child. If the child exits, hangs or closes its output, it is restarted, and its unanswered events are
+//! delivered again. An event with which it fails three times becomes a dead letter. Failures without an event to blame
+//! are charged under the same policy as those of accounts.
 
 mod child_run;
-mod process;
+mod input;
+mod process_group;
 mod protocol;
 mod restarts;
 mod unanswered;
 
 use std::{
+    cell::{Cell, RefCell},
     io,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,36 +28,39 @@ use tokio::{sync::watch, time::sleep_until};
 
 use self::{
     child_run::{ChildRun, RunEnd},
-    process::ProcessGroup,
+    process_group::ProcessGroup,
     restarts::{ChildRestarts, NextStart},
+    unanswered::ExecState,
 };
 use super::{
     HandlerDeps,
+    failing_events::FailingEvents,
     handler::{Pause, ThrottledWarning},
     message::Message,
     queue::{JobReceiver, Queue},
+    shared_slots::SharedSlots,
     start_gate::StartGate,
     worker::{self, CloseSignal, Worker},
 };
 use crate::{config::ExecConfig, telemetry::time::human};
 
-/// Soon enough that the child does not lie idle while events wait.
+/// Short, so that the child is not idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(50);
 
-/// A child process, as accounts hand events to it. Clones hand them to the same one.
+/// The accounts' handle of a child process. Clones share one child.
 #[derive(Clone)]
 pub(super) struct Exec {
     queue: Queue<Message>,
-    /// While no child runs.
+    /// In force while no child runs.
     down: Arc<Pause>,
     group: ProcessGroup,
     pub(super) worker: Worker,
 }
 
-/// The thread's own part.
-struct Keeper {
+/// The task on the sink's thread, which keeps a child running.
+struct ChildKeeper {
     config: ExecConfig,
-    handler_deps: HandlerDeps,
+    state: Rc<ExecState>,
     restarts: ChildRestarts,
     down: Arc<Pause>,
     group: ProcessGroup,
@@ -61,7 +68,7 @@ struct Keeper {
 }
 
 impl Exec {
-    /// Starts the thread, and the child.
+    /// Starts the thread and the child.
     pub(super) fn start(
         config: ExecConfig,
         policy: RestartPolicy,
@@ -70,7 +77,7 @@ impl Exec {
         Self::start_gated(config, watch::Sender::new(policy).subscribe(), handler_deps, StartGate::open())
     }
 
-    /// The same, with the child when its turn comes, and a policy that may change.
+    /// Starts the thread now and the child once the gate opens, with a policy that may change.
     pub(super) fn start_gated(
         config: ExecConfig,
         policy: watch::Receiver<RestartPolicy>,
@@ -80,29 +87,26 @@ impl Exec {
         let (queue, jobs) = Queue::new();
         let (down, group) = (Arc::<Pause>::default(), ProcessGroup::default());
         let name = Arc::clone(&handler_deps.sink);
-        let keeper = Keeper {
-            bad_lines: ThrottledWarning::new(&handler_deps.sink, "a line of the handler cannot be used"),
-            restarts: ChildRestarts::new(policy),
-            down: Arc::clone(&down),
-            group: group.clone(),
-            config,
-            handler_deps,
+        let (keeper_down, keeper_group) = (Arc::clone(&down), group.clone());
+        let work = move |closing| async move {
+            let keeper = ChildKeeper::new(config, policy, handler_deps, keeper_down, keeper_group);
+            keeper.run(jobs, closing, start_gate).await;
         };
-        let worker = Worker::start(&name, move |closing| keeper.run(jobs, closing, start_gate))?;
+        let worker = Worker::start(&name, work)?;
         Ok(Self { queue, down, group, worker })
     }
 
-    /// Kills the child with its whole group, at once.
+    /// Kills the child and its whole process group at once.
     pub(super) fn kill(&self) {
         self.group.kill();
     }
 
-    /// Waits until all that it was given is answered.
+    /// Waits until all delivered events are answered.
     pub(super) async fn wait_until_idle(&self) {
         self.queue.wait_until_idle().await;
     }
 
-    /// Hands a message over.
+    /// Queues a message for the child.
     pub(super) fn submit(&self, message: Message) -> Delivered {
         self.worker.submit(&self.queue, message, queue_full())
     }
@@ -111,7 +115,7 @@ impl Exec {
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.down.remaining() {
-            return Delivered::Now(away(left));
+            return Delivered::Now(child_down(left));
         }
         if self.queue.is_full() {
             return Delivered::Now(queue_full());
@@ -120,16 +124,38 @@ impl EventSink for Exec {
     }
 }
 
+/// Returns the outcome of an event that the child did not get or answer.
+fn redeliver(cause: &str) -> Outcome {
+    Outcome::Retry { after: child_run::REDELIVER_AFTER, cause: cause.into() }
+}
+
 fn queue_full() -> Outcome {
-    Outcome::Retry { after: FULL_RETRY, cause: "as many wait as may".into() }
+    Outcome::Retry { after: FULL_RETRY, cause: "the sink's queue is full".into() }
 }
 
-fn away(left: Duration) -> Outcome {
-    Outcome::Retry { after: left, cause: "the handler does not run".into() }
+fn child_down(left: Duration) -> Outcome {
+    Outcome::Retry { after: left, cause: "the handler is not running".into() }
 }
 
-impl Keeper {
-    /// Keeps a child running, until told to end.
+impl ChildKeeper {
+    fn new(
+        config: ExecConfig,
+        policy: watch::Receiver<RestartPolicy>,
+        handler_deps: HandlerDeps,
+        down: Arc<Pause>,
+        group: ProcessGroup,
+    ) -> Self {
+        let bad_lines = ThrottledWarning::new(&handler_deps.sink, "a line of the handler is ignored");
+        let state = Rc::new(ExecState {
+            handler_deps,
+            failing: RefCell::new(FailingEvents::new(config.attempts)),
+            waiting: RefCell::new(SharedSlots::new(config.in_flight)),
+            barren_quarantines: Cell::new(0),
+        });
+        Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines }
+    }
+
+    /// Keeps a child running until the sink closes.
     async fn run(
         mut self,
         mut jobs: JobReceiver<Message>,
@@ -143,35 +169,43 @@ impl Keeper {
         loop {
             self.restarts.child_started();
             let began = Instant::now();
-            let end = match ChildRun::start(&self.config, &self.handler_deps, &self.group, &self.bad_lines) {
+            let end = match ChildRun::start(&self.config, &self.state, &self.group, &self.bad_lines) {
                 Ok(child_run) => Box::pin(child_run.run(&mut jobs, &mut closing)).await,
-                Err(error) => RunEnd::Fault(format!("it cannot be started: {error}")),
+                Err(error) => {
+                    let cause = format!("it cannot be started: {error}");
+                    RunEnd::Fault { cause, blames_event: false }
+                }
             };
-            let RunEnd::Fault(cause) = end else { return };
-            let next = self.restarts.child_ended(Instant::now(), began.elapsed());
-            self.tell(&cause, next);
+            let RunEnd::Fault { cause, blames_event } = end else { return };
+            let next = self.restarts.child_ended(Instant::now(), began.elapsed(), blames_event);
+            self.log_failure(&cause, next);
             let (NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait)) = next;
-            if !self.rest(wait, &mut jobs, &mut closing).await {
+            if !self.wait_for_restart(wait, &mut jobs, &mut closing).await {
                 return;
             }
         }
     }
 
-    fn tell(&self, cause: &str, next: NextStart) {
-        let sink = &*self.handler_deps.sink;
+    fn log_failure(&self, cause: &str, next: NextStart) {
+        let sink = &*self.state.handler_deps.sink;
         match next {
             NextStart::AfterBackoff(wait) => {
-                tracing::warn!(sink, "the handler failed: {cause}; starting it again in {}", human(wait));
+                tracing::warn!(sink, "the handler failed: {cause}; restarting it in {}", human(wait));
             }
             NextStart::AfterCooldown(wait) => {
-                let what = "its restart budget is spent; trying again in";
-                tracing::error!(sink, "the handler failed: {cause}; {what} {}", human(wait));
+                let next = "its restart budget is spent; trying again in";
+                tracing::error!(sink, "the handler failed: {cause}; {next} {}", human(wait));
             }
         }
     }
 
-    /// Waits before the next start; says whether there is to be one. What comes meanwhile is sent back.
-    async fn rest(&self, wait: Duration, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> bool {
+    /// Waits before the next start, and returns events that arrive meanwhile. Returns false if the sink closes.
+    async fn wait_for_restart(
+        &self,
+        wait: Duration,
+        jobs: &mut JobReceiver<Message>,
+        closing: &mut CloseSignal,
+    ) -> bool {
         self.down.begin(wait);
         let until = tokio::time::Instant::now() + wait;
         loop {
@@ -179,7 +213,7 @@ impl Keeper {
                 () = worker::wait_for_close(closing) => return false,
                 () = sleep_until(until) => return true,
                 job = jobs.recv() => match job {
-                    Some(job) => job.settle(away(self.down.remaining().unwrap_or_default())),
+                    Some(job) => job.settle(child_down(self.down.remaining().unwrap_or_default())),
                     None => return false,
                 },
             }

@@ -1,8 +1,8 @@
-//! Several sinks of one account: an event is acknowledged when each of them has acknowledged it.
+//! Delivery to several sinks of one account. An event is acknowledged once all of them have acknowledged it.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -11,31 +11,33 @@ use matterhost_actors::{
     model::{ChannelId, Event},
     ports::{Delivered, EventSink, Outcome},
 };
+use parking_lot::Mutex;
 
-/// Hands each event to several sinks. One that has taken an event is not asked again when another has to be.
+/// A sink that delivers each event to several others. A sink that has taken an event does not get it again while
+/// another is being retried.
 pub(super) struct FanOut {
     sinks: Vec<NamedSink>,
     pending: PendingEvents,
 }
 
-/// A sink by its name: whoever comes in its place has its name, and what it had taken.
+/// A sink and its name. A sink that replaces another takes over its name and the record of the events it has taken.
 pub(super) type NamedSink = (Arc<str>, Arc<dyn EventSink>);
 
-/// The events that not all have answered for good: one a channel, for so does an account hand them over. It outlives
-/// the sinks that an account has at the moment.
+/// The events that some sinks have not taken yet: at most one per channel, because an account delivers a channel's
+/// events one at a time. It outlives changes of the account's sinks.
 #[derive(Clone, Default)]
 pub(super) struct PendingEvents(Arc<Mutex<HashMap<ChannelId, PartialDelivery>>>);
 
-/// Which sinks have taken an event.
+/// The progress of one event.
 struct PartialDelivery {
-    /// Kept, so that no other event comes to lie where it lay and is taken for it.
+    /// Keeps the allocation, so that the address, which identifies the event, is not reused.
     event: Weak<Event>,
     taken: Vec<Arc<str>>,
-    /// Why one of them refused it for good.
+    /// The cause given by the first sink that rejected the event.
     rejected: Option<String>,
 }
 
-/// What the sinks have answered this time.
+/// The outcomes of one attempt, apart from those recorded in [`PendingEvents`].
 #[derive(Default)]
 struct Outcomes {
     retry: Option<(Duration, String)>,
@@ -52,9 +54,9 @@ impl EventSink for FanOut {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         let mut outcomes = Outcomes::default();
         let later = FuturesUnordered::<BoxFuture<'static, (Arc<str>, Outcome)>>::new();
-        for (name, sink) in self.pending.missing(event, &self.sinks) {
+        for (name, sink) in self.pending.sinks_missing(event, &self.sinks) {
             match sink.deliver(event) {
-                Delivered::Now(outcome) => outcomes.note(&self.pending, event, name, outcome),
+                Delivered::Now(outcome) => outcomes.record(&self.pending, event, name, outcome),
                 Delivered::Later(outcome) => {
                     let name = Arc::clone(name);
                     later.push(outcome.map(move |outcome| (name, outcome)).boxed());
@@ -62,30 +64,30 @@ impl EventSink for FanOut {
             }
         }
         if later.is_empty() {
-            return Delivered::Now(outcomes.conclude(&self.pending, event));
+            return Delivered::Now(outcomes.combine(&self.pending, event));
         }
-        let waiting = wait(later, outcomes, self.pending.clone(), Arc::clone(event));
+        let waiting = collect_outcomes(later, outcomes, self.pending.clone(), Arc::clone(event));
         Delivered::Later(waiting.boxed())
     }
 }
 
-async fn wait(
+async fn collect_outcomes(
     mut later: FuturesUnordered<BoxFuture<'static, (Arc<str>, Outcome)>>,
     mut outcomes: Outcomes,
     pending: PendingEvents,
     event: Arc<Event>,
 ) -> Outcome {
     while let Some((name, outcome)) = later.next().await {
-        outcomes.note(&pending, &event, &name, outcome);
+        outcomes.record(&pending, &event, &name, outcome);
     }
-    outcomes.conclude(&pending, &event)
+    outcomes.combine(&pending, &event)
 }
 
 impl Outcomes {
-    fn note(&mut self, pending: &PendingEvents, event: &Arc<Event>, name: &Arc<str>, outcome: Outcome) {
+    fn record(&mut self, pending: &PendingEvents, event: &Arc<Event>, name: &Arc<str>, outcome: Outcome) {
         match outcome {
-            Outcome::Acknowledged => pending.taken(event, name, None),
-            Outcome::Rejected { cause } => pending.taken(event, name, Some(cause)),
+            Outcome::Acknowledged => pending.mark_taken(event, name, None),
+            Outcome::Rejected { cause } => pending.mark_taken(event, name, Some(cause)),
             Outcome::Retry { after, cause } => {
                 if self.retry.as_ref().is_none_or(|(longest, _)| *longest < after) {
                     self.retry = Some((after, cause));
@@ -95,12 +97,12 @@ impl Outcomes {
         }
     }
 
-    /// What all of them together say: the worst of it.
-    fn conclude(self, pending: &PendingEvents, event: &Arc<Event>) -> Outcome {
+    /// Returns the worst outcome: broken, then retry with the longest delay, then rejected.
+    fn combine(self, pending: &PendingEvents, event: &Arc<Event>) -> Outcome {
         match (self.broken, self.retry) {
             (Some(cause), _) => Outcome::Broken { cause },
             (None, Some((after, cause))) => Outcome::Retry { after, cause },
-            (None, None) => match pending.close(event) {
+            (None, None) => match pending.finish(event) {
                 Some(cause) => Outcome::Rejected { cause },
                 None => Outcome::Acknowledged,
             },
@@ -109,20 +111,20 @@ impl Outcomes {
 }
 
 impl PendingEvents {
-    /// The sinks that have not taken it yet.
-    fn missing<'a>(&self, event: &Arc<Event>, sinks: &'a [NamedSink]) -> Vec<&'a NamedSink> {
-        let mut pending = self.lock();
+    /// Returns the sinks that have not taken the event yet.
+    fn sinks_missing<'a>(&self, event: &Arc<Event>, sinks: &'a [NamedSink]) -> Vec<&'a NamedSink> {
+        let mut pending = self.0.lock();
         let fresh = || PartialDelivery { event: Arc::downgrade(event), taken: Vec::new(), rejected: None };
         let partial = pending.entry(event.body.channel_id.clone()).or_insert_with(fresh);
         if !partial.matches(event) {
-            // The one before it was given up by whoever offered it.
+            // The account stopped delivering the previous event of the channel.
             *partial = fresh();
         }
         sinks.iter().filter(|(name, _)| !partial.taken.contains(name)).collect()
     }
 
-    fn taken(&self, event: &Arc<Event>, name: &Arc<str>, rejected: Option<String>) {
-        let mut pending = self.lock();
+    fn mark_taken(&self, event: &Arc<Event>, name: &Arc<str>, rejected: Option<String>) {
+        let mut pending = self.0.lock();
         if let Some(partial) =
             pending.get_mut(&event.body.channel_id).filter(|partial| partial.matches(event))
         {
@@ -131,16 +133,11 @@ impl PendingEvents {
         }
     }
 
-    /// Forgets it; says whether one of the sinks refused it.
-    fn close(&self, event: &Arc<Event>) -> Option<String> {
-        let mut pending = self.lock();
+    /// Forgets the event. Returns the cause if a sink rejected it.
+    fn finish(&self, event: &Arc<Event>) -> Option<String> {
+        let mut pending = self.0.lock();
         pending.get(&event.body.channel_id).filter(|partial| partial.matches(event))?;
         pending.remove(&event.body.channel_id)?.rejected
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ChannelId, PartialDelivery>> {
-        // A panic while it was held leaves a map that is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

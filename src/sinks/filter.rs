@@ -1,41 +1,32 @@
-//! Which events a sink takes. What it leaves out counts as acknowledged.
+//! Filters: which events a sink takes. Events that a filter leaves out count as acknowledged.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use matterhost_actors::{
     mattermost::ChannelKind,
-    model::{AccountUser, Event},
+    model::{AccountUser, Change, Event},
     ports::{Delivered, EventSink, Outcome},
 };
 use serde::Deserialize;
 
-use crate::config::{ChannelType, FilterConfig};
+use super::event_data::{EventData, text};
+use crate::{
+    config::{ChannelType, FilterConfig, Recovered},
+    telemetry::time::from_unix_millis,
+};
 
-/// Names that mean everybody in a channel.
-const EVERYBODY: [&str; 3] = ["all", "channel", "here"];
+/// Names that address everyone in a channel.
+const EVERYONE: [&str; 3] = ["all", "channel", "here"];
 
-/// A sink with a filter before it.
+/// A sink behind a filter.
 pub(super) struct FilteredSink {
     pub(super) filter: FilterConfig,
     pub(super) sink: Arc<dyn EventSink>,
 }
 
-/// What of an event's data a filter looks at.
-#[derive(Default, Deserialize)]
-struct Data<'a> {
-    #[serde(borrow, default)]
-    channel_type: Option<Cow<'a, str>>,
-    /// A list of user ids, as JSON inside a string (fact 13).
-    #[serde(borrow, default)]
-    mentions: Option<Cow<'a, str>>,
-    /// A post, as JSON inside a string (fact 13).
-    #[serde(borrow, default)]
-    post: Option<Cow<'a, str>>,
-}
-
 impl EventSink for FilteredSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        if takes(&self.filter, event) {
+        if accepts(&self.filter, event) {
             self.sink.deliver(event)
         } else {
             Delivered::Now(Outcome::Acknowledged)
@@ -43,28 +34,48 @@ impl EventSink for FilteredSink {
     }
 }
 
-/// Whether a filter leaves nothing out.
+/// Returns true if a filter lets every event through.
 pub(super) fn accepts_all(filter: &FilterConfig) -> bool {
     *filter == FilterConfig::default()
 }
 
-/// Whether the filter lets the event through. What can be said without reading its data is asked first.
-fn takes(filter: &FilterConfig, event: &Event) -> bool {
-    let named = filter.events.is_empty() || filter.events.contains(&*event.body.event);
-    if !named || (filter.skip_own && event.own) {
+/// Returns true if the filter lets the event through. Criteria that do not need the event's data are checked first.
+fn accepts(filter: &FilterConfig, event: &Event) -> bool {
+    let name_matches = filter.events.is_empty() || filter.events.contains(&*event.body.event);
+    if !name_matches || (filter.skip_own && event.own) {
+        return false;
+    }
+    if (event.recovered && filter.recovered == Recovered::Skip)
+        || is_too_old(filter, event, SystemTime::now())
+    {
         return false;
     }
     if filter.channel_types.is_empty() && !filter.mentions_only {
         return true;
     }
-    let data: Data<'_> = serde_json::from_str(&event.body.data).unwrap_or_default();
-    let kind = data.channel_type.as_deref().and_then(channel_type);
-    in_channel(filter, kind) && (!filter.mentions_only || data.mentions(&event.user, kind))
+    let data = EventData::parse(&event.body.data).unwrap_or_default();
+    let channel_type = data.channel_type.and_then(text).and_then(|letter| channel_type(&letter));
+    accepts_channel(filter, channel_type)
+        && (!filter.mentions_only || is_mention(&data, &event.user, channel_type))
 }
 
-/// What does not tell the kind of its channel is taken: to leave it out would be to lose it.
-fn in_channel(filter: &FilterConfig, kind: Option<ChannelType>) -> bool {
-    filter.channel_types.is_empty() || kind.is_none_or(|kind| filter.channel_types.contains(&kind))
+/// Returns true for a post or an edit that is older than the filter allows. Other events have no time of the server.
+fn is_too_old(filter: &FilterConfig, event: &Event, now: SystemTime) -> bool {
+    let at = match &event.body.change {
+        Some(Change::Posted(post)) => Some(post.create_at),
+        Some(Change::Edited { edit_at, .. }) => Some(*edit_at),
+        Some(Change::Deleted { .. } | Change::Left) | None => None,
+    };
+    let (Some(limit), Some(at)) = (filter.skip_older_than, at.and_then(from_unix_millis)) else {
+        return false;
+    };
+    now.duration_since(at).is_ok_and(|age| age > limit)
+}
+
+/// Returns true if the filter lets the channel's type through. An unknown type passes: leaving the event out would
+/// lose it.
+fn accepts_channel(filter: &FilterConfig, channel_type: Option<ChannelType>) -> bool {
+    filter.channel_types.is_empty() || channel_type.is_none_or(|kind| filter.channel_types.contains(&kind))
 }
 
 /// Returns the type of a channel from the server's spelling.
@@ -78,27 +89,25 @@ fn channel_type(letter: &str) -> Option<ChannelType> {
     }
 }
 
-impl Data<'_> {
-    /// Whether it is a post that mentions the user. The server tells whom a new post mentions only while it is live:
-    /// of one that was fetched, and of an edit, the text is read.
-    fn mentions(&self, user: &AccountUser, kind: Option<ChannelType>) -> bool {
-        let Some(post) = &self.post else { return false };
-        if kind == Some(ChannelType::Direct) {
-            return true;
+/// Returns true for a post that mentions the user. The server lists the mentioned users only for new posts that
+/// arrive live; for fetched posts and edits the text decides.
+fn is_mention(data: &EventData<'_>, user: &AccountUser, channel_type: Option<ChannelType>) -> bool {
+    let Some(post) = data.post.and_then(text) else { return false };
+    if channel_type == Some(ChannelType::Direct) {
+        return true;
+    }
+    match data.mentions.and_then(text) {
+        Some(ids) => {
+            let ids: Vec<Cow<'_, str>> = serde_json::from_str(&ids).unwrap_or_default();
+            ids.iter().any(|id| **id == *user.id.as_str())
         }
-        match &self.mentions {
-            Some(ids) => {
-                let ids: Vec<Cow<'_, str>> = serde_json::from_str(ids).unwrap_or_default();
-                ids.iter().any(|id| **id == *user.id.as_str())
-            }
-            // The server leaves the member out where nobody is mentioned; then the text has nobody either.
-            None => text_mentions(post, &user.name),
-        }
+        // The server omits the member if no user is mentioned; the text has no mention then either.
+        None => mentions_in_text(&post, &user.name),
     }
 }
 
-/// Whether a post's text has the name behind an `@`, or one that means everybody.
-fn text_mentions(post: &str, name: &str) -> bool {
+/// Returns true if a post's text contains `@` and the name, or `@` and a name that addresses everyone.
+fn mentions_in_text(post: &str, name: &str) -> bool {
     #[derive(Deserialize)]
     struct Post<'a> {
         #[serde(borrow, default)]
@@ -106,20 +115,20 @@ fn text_mentions(post: &str, name: &str) -> bool {
     }
     let Ok(Post { message }) = serde_json::from_str(post) else { return false };
     let in_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-    let is_meant = |word: &str| {
+    let is_mention = |word: &str| {
         let end = word.find(|c| !in_name(c)).unwrap_or(word.len());
         let word = &word[..end];
         // A full stop may end the name or the sentence.
         [word, word.trim_end_matches(['.', '-', '_'])].iter().any(|word| {
             !word.is_empty()
                 && (word.eq_ignore_ascii_case(name)
-                    || EVERYBODY.iter().any(|all| word.eq_ignore_ascii_case(all)))
+                    || EVERYONE.iter().any(|everyone| word.eq_ignore_ascii_case(everyone)))
         })
     };
     message.match_indices('@').any(|(at, _)| {
         let before = message[..at].chars().next_back();
-        // That of an address of mail has a name before it.
-        !before.is_some_and(in_name) && is_meant(&message[at + 1..])
+        // In an email address a name precedes the `@`.
+        !before.is_some_and(in_name) && is_mention(&message[at + 1..])
     })
 }
 

@@ -1,13 +1,22 @@
-//! Events as lines: one thread writes, so that a slow disk or reader holds up no account's thread and lines are
-//! never mixed.
+//! Sinks that write events as lines. One thread writes, so that a slow disk or reader does not block an account's
+//! thread and lines are never interleaved.
 //!
-//! A line is acknowledged once it is committed. When writing is slow the queue fills, the sink says *retry*, and
+//! A line is acknowledged once it is committed. If writing is slow, the queue fills, the sink answers *retry*, and
 //! the accounts stop reading.
+
 pub(crate) mod file;
 pub(crate) mod rotate;
 pub mod stdout;
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use matterhost_actors::{
@@ -16,63 +25,73 @@ use matterhost_actors::{
 };
 use tokio::sync::{oneshot, watch};
 
-use super::cloud_event;
 use super::{
+    cloud_event,
+    handler::ThrottledWarning,
     queue::{Job, JobReceiver, MAX_WAIT, PutError, Queue},
     start_gate::StartGate,
 };
 
-/// Lines written before a commit even when more are waiting: each waits for its answer until then.
+/// The most lines per commit. The first of them waits for its answer until the commit.
 pub(super) const MAX_BATCH_LINES: usize = 256;
-/// Soon enough that a full queue is filled again before it is empty.
+/// Short, so that a full queue is refilled before it is empty.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-/// Where lines are written.
+/// A destination of lines.
 pub(super) trait LineOutput: Send + 'static {
-    /// Writes a line, its newline included; it may stay in a buffer.
+    /// Writes a line, which includes its newline, possibly into a buffer.
     fn write_line(&mut self, line: &str) -> io::Result<()>;
 
-    /// Brings what was written to where it cannot be lost any more.
+    /// Makes the written lines as durable as the destination promises.
     fn commit(&mut self) -> io::Result<()>;
 
-    /// Forgets what was written and not committed; says what follows.
+    /// Discards the lines that are not committed, and returns the consequence.
     fn handle_failure(&mut self, error: &io::Error) -> FailureAction;
 }
 
-/// What follows a failure.
+/// The consequence of a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FailureAction {
-    /// Nothing: it is over.
+    /// The output has ended.
     End(OutputEnd),
-    /// It may work again after a while.
+    /// Writing can be retried after this time.
     RetryAfter(Duration),
 }
 
-/// Why the output ended.
+/// The reason why the output ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputEnd {
-    /// The reader closed it: it has heard enough.
+    /// The reader closed it.
     Closed,
-    /// It cannot be written.
+    /// It cannot be written, for this reason.
     Failed(String),
 }
 
-/// A sink that writes lines. Clones write by the same thread.
+/// A sink that writes lines. Clones share one thread.
 #[derive(Debug, Clone)]
 pub struct LineSink {
-    pub(super) queue: Queue<String>,
+    pub(super) queue: Queue<Line>,
     ended: watch::Receiver<Option<OutputEnd>>,
-    /// Goes with the last clone: a thread whose turn has not come waits no longer then.
-    wanted: Arc<watch::Sender<()>>,
-    /// What it is called in causes.
-    what: Arc<str>,
+    /// Dropped with the last clone, so that a thread at a closed start gate stops waiting.
+    owners: Arc<watch::Sender<()>>,
+    /// The name in causes.
+    name: Arc<str>,
+    stuck: Arc<ThrottledWarning>,
+}
+
+/// A line for the thread.
+#[derive(Debug)]
+pub(super) struct Line {
+    text: String,
+    /// Set by the thread when it takes the line, or by the account when it stops waiting; the first of the two decides.
+    claimed: Arc<AtomicBool>,
 }
 
 impl LineSink {
-    /// Starts the thread that writes when its turn comes, and tells its end there; `what` it writes to is what it is
-    /// called.
+    /// Starts the thread, which writes once the gate opens and sends the end of the output to `end_sender`. `name` is
+    /// used in causes and for the thread.
     pub(super) fn spawn(
-        what: &str,
+        name: &str,
         out: impl LineOutput,
         start_gate: StartGate,
         end_sender: watch::Sender<Option<OutputEnd>>,
@@ -80,50 +99,63 @@ impl LineSink {
         let (queue, jobs) = Queue::new();
         let ended = end_sender.subscribe();
         let writer = Writer { out, jobs };
-        let (wanted, is_wanted) = watch::channel(());
-        let start_gate = start_gate.into_blocking(is_wanted);
-        thread::Builder::new().name(what.into()).spawn(move || {
+        let (owners, owned) = watch::channel(());
+        let start_gate = start_gate.into_blocking(owned);
+        thread::Builder::new().name(name.into()).spawn(move || {
             if start_gate.is_some_and(|start_gate| start_gate.blocking_recv().is_ok()) {
-                // Nobody wants it, and nothing was begun.
+                // All clones were dropped before anything was written.
                 return;
             }
-            // The receivers may be gone when the host has ended already.
+            // The receivers are gone if the host has ended already.
             let _ = end_sender.send(writer.run());
         })?;
-        Ok(Self { queue, ended, wanted: Arc::new(wanted), what: what.into() })
+        let stuck = ThrottledWarning::new(&name.into(), "a line cannot be written; waiting");
+        Ok(Self { queue, ended, owners: Arc::new(owners), name: name.into(), stuck: Arc::new(stuck) })
     }
 
-    /// Waits until its thread has ended: nobody else must have a clone of it.
+    /// Waits until the thread has ended, which requires that all other clones are dropped.
     pub(super) async fn end(self) {
-        // What it has is written first, also when its turn has yet to come.
-        let Self { queue, mut ended, wanted, .. } = self;
+        // Queued lines are written first, even if the gate is still closed.
+        let Self { queue, mut ended, owners, .. } = self;
         drop(queue);
         while ended.changed().await.is_ok() {}
-        drop(wanted);
+        drop(owners);
     }
 
-    /// Tells when the output ended, and why.
+    /// Returns a receiver of the reason why the output ended.
     pub fn subscribe_end(&self) -> watch::Receiver<Option<OutputEnd>> {
         self.ended.clone()
     }
 
-    fn broken(&self) -> Outcome {
+    fn broken_outcome(&self) -> Outcome {
         let cause = match &*self.ended.borrow() {
             Some(OutputEnd::Failed(cause)) => cause.clone(),
-            Some(OutputEnd::Closed) | None => format!("{} was closed", self.what),
+            Some(OutputEnd::Closed) | None => format!("{} was closed", self.name),
         };
         Outcome::Broken { cause }
     }
 
-    fn slow(&self) -> Outcome {
-        Outcome::Retry { after: RETRY_AFTER, cause: format!("{} is slow", self.what) }
+    fn retry_outcome(&self) -> Outcome {
+        Outcome::Retry { after: RETRY_AFTER, cause: format!("{} is slow", self.name) }
     }
 
-    async fn wait(self, answered: oneshot::Receiver<Outcome>) -> Outcome {
-        match tokio::time::timeout(MAX_WAIT, answered).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => self.broken(),
-            Err(_) => Outcome::Retry { after: RETRY_AFTER, cause: format!("{} takes nothing", self.what) },
+    /// Waits for the outcome of a line. A line that the thread has is waited for without limit: it may be written
+    /// already, and would be written twice if its event came again.
+    async fn wait(self, mut answered: oneshot::Receiver<Outcome>, claimed: Arc<AtomicBool>) -> Outcome {
+        loop {
+            match tokio::time::timeout(MAX_WAIT, &mut answered).await {
+                Ok(Ok(outcome)) => return outcome,
+                Ok(Err(_)) => return self.broken_outcome(),
+                Err(_) if claimed.swap(true, Ordering::AcqRel) => {
+                    let wait = humantime::format_duration(MAX_WAIT);
+                    let cause = format!("{} has taken nothing for {wait} or longer", self.name);
+                    self.stuck.report_failure(None, &cause);
+                }
+                Err(_) => {
+                    let cause = format!("{} has not accepted the line in time", self.name);
+                    return Outcome::Retry { after: RETRY_AFTER, cause };
+                }
+            }
         }
     }
 }
@@ -131,26 +163,26 @@ impl LineSink {
 impl EventSink for LineSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if self.queue.is_full() {
-            return Delivered::Now(self.slow());
+            return Delivered::Now(self.retry_outcome());
         }
-        let line = cloud_event::encode_line(event);
-        let bytes = line.len();
-        match self.queue.put(line, bytes) {
-            Ok(answered) => Delivered::Later(self.clone().wait(answered).boxed()),
-            Err(PutError::Full) => Delivered::Now(self.slow()),
-            Err(PutError::Closed) => Delivered::Now(self.broken()),
+        let (text, claimed) = (cloud_event::encode_line(event), Arc::<AtomicBool>::default());
+        let bytes = text.len();
+        match self.queue.put(Line { text, claimed: Arc::clone(&claimed) }, bytes) {
+            Ok(answered) => Delivered::Later(self.clone().wait(answered, claimed).boxed()),
+            Err(PutError::Full) => Delivered::Now(self.retry_outcome()),
+            Err(PutError::Closed) => Delivered::Now(self.broken_outcome()),
         }
     }
 }
 
-/// The thread's own part.
+/// The loop on the sink's thread.
 struct Writer<O: LineOutput> {
     out: O,
-    jobs: JobReceiver<String>,
+    jobs: JobReceiver<Line>,
 }
 
 impl<O: LineOutput> Writer<O> {
-    /// Writes until nobody can send any more, or it is over.
+    /// Writes until all senders are gone or the output ends. Returns the reason for the latter.
     fn run(mut self) -> Option<OutputEnd> {
         while let Some(first) = self.jobs.blocking_recv() {
             let mut written = Vec::new();
@@ -162,7 +194,7 @@ impl<O: LineOutput> Writer<O> {
                 },
             };
             for answer in written {
-                // Whoever asked may have gone; the line is written all the same.
+                // The receiver may be gone; the line is written anyway.
                 let _ = answer.send(outcome.clone());
             }
         }
@@ -171,16 +203,16 @@ impl<O: LineOutput> Writer<O> {
 
     fn write_batch(
         &mut self,
-        first: Job<String>,
+        first: Job<Line>,
         written: &mut Vec<oneshot::Sender<Outcome>>,
     ) -> io::Result<()> {
         let mut next = Some(first);
         while let Some(job) = next {
-            // Nobody waits for it any more: it will be offered again.
-            if !job.answer.is_closed() {
-                let Job { item, answer, .. } = job;
+            // A line without a waiting account is skipped: its event is delivered again.
+            let Job { item, answer, .. } = job;
+            if !answer.is_closed() && !item.claimed.swap(true, Ordering::AcqRel) {
                 written.push(answer);
-                self.out.write_line(&item)?;
+                self.out.write_line(&item.text)?;
             }
             next = if written.len() < MAX_BATCH_LINES { self.jobs.try_recv().ok() } else { None };
         }

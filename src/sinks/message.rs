@@ -1,30 +1,36 @@
-//! An event as handlers get it.
+//! An event as handlers receive it.
 
 use std::borrow::Cow;
 
-use matterhost_actors::model::{AccountName, ChannelId, Event, PostId, UserId};
+use matterhost_actors::model::{AccountName, ChannelId, Event};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::cloud_event;
+use super::{
+    cloud_event::{self, EncodedEvent},
+    event_data::PostHead,
+};
 
-/// An event as handlers get it, with what a sink must know of it.
+/// An event as handlers receive it, with the parts of it that sinks and replies need.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) account: AccountName,
     pub(super) channel: ChannelId,
-    /// Its id, unique together with its source.
+    /// Unique together with `source`.
     pub(super) id: Box<str>,
     pub(super) source: Box<str>,
-    /// The whole of it, as `CloudEvents` JSON on one line, without a newline.
+    /// The post that the event is about; all its fields are `None` if there is none.
+    pub(super) post: PostHead,
+    /// The whole event as `CloudEvents` JSON on one line, without a newline.
     pub(super) json: Box<str>,
 }
 
-/// A channel of an account: what comes in order.
+/// A channel of an account: the unit within which events are kept in order.
 pub(super) type ChannelKey = (AccountName, ChannelId);
 
-/// The attributes of an event.
-#[derive(Default, Deserialize)]
-struct Head<'a> {
+/// The attributes of an encoded event.
+#[derive(Deserialize)]
+struct Attributes<'a> {
     #[serde(borrow, default)]
     id: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -33,42 +39,28 @@ struct Head<'a> {
     account: Cow<'a, str>,
     #[serde(borrow, default)]
     subject: Cow<'a, str>,
-}
-
-/// The post that an event is about, as far as a reply must know it.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct PostInfo {
-    #[serde(default)]
-    pub(super) id: Option<PostId>,
-    #[serde(default)]
-    pub(super) root_id: Option<PostId>,
-    #[serde(default)]
-    pub(super) user_id: Option<UserId>,
-    #[serde(default)]
-    pub(super) create_at: Option<i64>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
 }
 
 impl Message {
-    /// An event, written.
+    /// Encodes an event.
     pub(super) fn from_event(event: &Event) -> Self {
-        let mut json = cloud_event::encode_line(event);
-        json.truncate(json.trim_end().len());
-        let (id, source) = {
-            let head: Head<'_> = serde_json::from_str(&json).unwrap_or_default();
-            (head.id.as_ref().into(), head.source.as_ref().into())
-        };
+        let EncodedEvent { mut line, id, source, post } = cloud_event::encode(event);
+        line.truncate(line.trim_end().len());
         let (account, channel) = (event.account.clone(), event.body.channel_id.clone());
-        Self { account, channel, id, source, json: json.into() }
+        Self { account, channel, id: id.into(), source: source.into(), post, json: line.into() }
     }
 
-    /// An event that was written before; `None` when the text is none.
+    /// Reads an event that was encoded before; `None` if the text is not one.
     pub(super) fn parse(json: &str) -> Option<Self> {
-        let head: Head<'_> = serde_json::from_str(json).ok()?;
+        let attributes: Attributes<'_> = serde_json::from_str(json).ok()?;
         Some(Self {
-            account: AccountName::new(&head.account).ok()?,
-            channel: ChannelId::from(&*head.subject),
-            id: head.id.as_ref().into(),
-            source: head.source.as_ref().into(),
+            account: AccountName::new(&attributes.account).ok()?,
+            channel: ChannelId::from(&*attributes.subject),
+            id: attributes.id.as_ref().into(),
+            source: attributes.source.as_ref().into(),
+            post: attributes.data.and_then(post_in).unwrap_or_default(),
             json: json.into(),
         })
     }
@@ -76,20 +68,16 @@ impl Message {
     pub(super) fn channel_key(&self) -> ChannelKey {
         (self.account.clone(), self.channel.clone())
     }
+}
 
-    /// The post that it is about; nothing where there is none.
-    pub(super) fn post_info(&self) -> PostInfo {
-        #[derive(Deserialize)]
-        struct Event {
-            data: Data,
-        }
-        #[derive(Deserialize)]
-        struct Data {
-            #[serde(default)]
-            post: Option<PostInfo>,
-        }
-        serde_json::from_str::<Event>(&self.json).ok().and_then(|event| event.data.post).unwrap_or_default()
+/// Returns the post in an encoded event's `data`, where it is an object instead of a string.
+fn post_in(data: &RawValue) -> Option<PostHead> {
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(default)]
+        post: Option<PostHead>,
     }
+    serde_json::from_str::<Data>(data.get()).ok()?.post
 }
 
 #[cfg(test)]
@@ -107,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn the_post_is_told_where_there_is_one() {
-        let about = Message::from_event(&post("c1", "p1")).post_info();
-        assert_eq!(about.id.unwrap().as_str(), "p1");
-        assert_eq!(about.user_id.unwrap().as_str(), "ann");
-        assert_eq!(Message::parse(r#"{"account":"a","data":[]}"#).unwrap().post_info(), PostInfo::default());
+    fn the_posts_head_is_read_if_there_is_a_post() {
+        let post = Message::from_event(&post("c1", "p1")).post;
+        assert_eq!(post.id.unwrap().as_str(), "p1");
+        assert_eq!(post.user_id.unwrap().as_str(), "ann");
+        assert_eq!(Message::parse(r#"{"account":"a","data":[]}"#).unwrap().post, PostHead::default());
     }
 }

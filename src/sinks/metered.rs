@@ -1,4 +1,4 @@
-//! Measures how sinks answer, and counts what accounts hear.
+//! Sinks that measure: answer times per sink, and events per account.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,17 +10,17 @@ use matterhost_actors::{
 
 use crate::telemetry::metrics::{EventMeter, Metrics, SinkMeter};
 
-/// One sink, whose answers are measured.
+/// A sink whose answers are timed.
 pub(super) struct TimedSink {
     sink: Arc<dyn EventSink>,
     meter: SinkMeter,
 }
 
-/// What one account hands its events to; those that it has answered for good are counted.
+/// An account's sink, which counts the events with a final outcome.
 pub(super) struct CountedSink {
     sink: Arc<dyn EventSink>,
     metrics: Metrics,
-    /// Known from the first event on.
+    /// Set by the first event.
     meter: OnceLock<EventMeter>,
 }
 
@@ -56,19 +56,20 @@ impl EventSink for CountedSink {
         let meter = self.meter.get_or_init(|| self.metrics.event_meter(&event.account, &event.server));
         match self.sink.deliver(event) {
             Delivered::Now(outcome) => {
-                count(meter, event, &outcome);
+                count_if_final(meter, event, &outcome);
                 Delivered::Now(outcome)
             }
             Delivered::Later(outcome) => {
                 let (meter, event) = (meter.clone(), Arc::clone(event));
-                Delivered::Later(outcome.inspect(move |outcome| count(&meter, &event, outcome)).boxed())
+                let counted = outcome.inspect(move |outcome| count_if_final(&meter, &event, outcome));
+                Delivered::Later(counted.boxed())
             }
         }
     }
 }
 
-/// One that comes again is counted when it is done with.
-fn count(meter: &EventMeter, event: &Event, outcome: &Outcome) {
+/// Counts an event with a final outcome; a retried one is counted later.
+fn count_if_final(meter: &EventMeter, event: &Event, outcome: &Outcome) {
     match outcome {
         Outcome::Acknowledged | Outcome::Rejected { .. } => meter.record(event),
         Outcome::Retry { .. } | Outcome::Broken { .. } => {}

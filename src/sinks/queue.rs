@@ -1,4 +1,4 @@
-//! The way from the accounts' threads to a sink's own: bounded, with an answer for each.
+//! The bounded queue between the accounts' threads and a sink's own thread.
 
 use std::{
     pin::pin,
@@ -15,24 +15,25 @@ use tokio::{
     time::Instant,
 };
 
-/// Events that may wait for a sink: a burst of many accounts, and never many megabytes of ordinary posts.
+/// The most events that wait for a sink: enough for a burst of many accounts, yet few megabytes of ordinary posts.
 pub(super) const MAX_QUEUED_EVENTS: usize = 1024;
-/// Bytes that may wait for a sink: a post with attachments may have megabytes.
+/// The most bytes that wait for a sink, since a post with attachments can have megabytes.
 pub(super) const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
-/// What waits longer is given up, and offered again: the promise is an answer in bounded time.
+/// The longest time that an event waits. A sink must answer in bounded time, so older events are returned and
+/// retried.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// The accounts' end. Clones put into the same queue.
+/// The accounts' end of the queue. Clones share one queue.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
     sender: mpsc::Sender<Job<T>>,
     waiting: Arc<Waiting>,
 }
 
-/// The sink's end.
+/// The sink's end of the queue.
 pub(super) type JobReceiver<T> = mpsc::Receiver<Job<T>>;
 
-/// Something to be handed over.
+/// A queued item and the sender of its outcome.
 #[derive(Debug)]
 pub(super) struct Job<T> {
     pub(super) item: T,
@@ -41,25 +42,25 @@ pub(super) struct Job<T> {
     _room: Room,
 }
 
-/// Why nothing was put in.
+/// The reason why an item was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PutError {
-    /// There is no room now.
+    /// The queue has no room now.
     Full,
     /// The sink's thread has ended.
     Closed,
 }
 
-/// What is on its way.
+/// The number and size of items that are not answered yet.
 #[derive(Debug, Default)]
 struct Waiting {
     events: AtomicUsize,
     bytes: AtomicUsize,
-    /// Told when the last one goes.
+    /// Notified when the last item is answered.
     idle: Notify,
 }
 
-/// The room that one takes, given back when it goes.
+/// The room of one item, released when dropped.
 #[derive(Debug)]
 struct Room {
     waiting: Arc<Waiting>,
@@ -67,20 +68,20 @@ struct Room {
 }
 
 impl<T> Queue<T> {
-    /// An empty queue.
+    /// Returns both ends of an empty queue.
     pub(super) fn new() -> (Self, JobReceiver<T>) {
         let (sender, jobs) = mpsc::channel(MAX_QUEUED_EVENTS);
         (Self { sender, waiting: Arc::default() }, jobs)
     }
 
-    /// Whether there is no room. To be asked before the item is made: making it is the dear part.
+    /// Returns true if there is no room. Check it before encoding an item, which is the expensive part.
     pub(super) fn is_full(&self) -> bool {
         let Waiting { events, bytes, .. } = &*self.waiting;
         events.load(Ordering::Acquire) >= MAX_QUEUED_EVENTS
             || bytes.load(Ordering::Acquire) >= MAX_QUEUED_BYTES
     }
 
-    /// Puts an item in. The answer comes later; none comes when the sink's thread ends.
+    /// Queues an item. The receiver gets its outcome, or an error if the sink's thread ends first.
     pub(super) fn put(&self, item: T, bytes: usize) -> Result<oneshot::Receiver<Outcome>, PutError> {
         let (answer, answered) = oneshot::channel();
         let room = Room::take(&self.waiting, bytes);
@@ -91,25 +92,19 @@ impl<T> Queue<T> {
         })
     }
 
-    /// Waits until all that was put in is answered.
+    /// Waits until all queued items are answered.
     pub(super) async fn wait_until_idle(&self) {
         loop {
-            let mut told = pin!(self.waiting.idle.notified());
-            told.as_mut().enable();
+            let mut idle = pin!(self.waiting.idle.notified());
+            idle.as_mut().enable();
             if self.waiting.events.load(Ordering::Acquire) == 0 {
                 return;
             }
-            told.await;
+            idle.await;
         }
     }
 
-    /// How many are in the queue itself, not yet taken out of it.
-    #[cfg(test)]
-    pub(super) fn len_waiting(&self) -> usize {
-        self.sender.max_capacity() - self.sender.capacity()
-    }
-
-    /// How many wait, and their bytes.
+    /// Returns the number and the bytes of the items without an answer.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> (usize, usize) {
         (self.waiting.events.load(Ordering::Acquire), self.waiting.bytes.load(Ordering::Acquire))
@@ -117,12 +112,12 @@ impl<T> Queue<T> {
 }
 
 impl<T> Job<T> {
-    /// Whether nobody needs it done any more: whoever asked has gone, or has waited too long. It is offered again.
+    /// Returns true if the sender of the item stopped waiting or waited too long; it delivers the event again.
     pub(super) fn is_abandoned(&self) -> bool {
         self.answer.is_closed() || self.since.elapsed() >= MAX_WAIT
     }
 
-    /// Answers it. Whoever asked may have gone, and then nobody need know.
+    /// Sends the outcome, which is ignored if the receiver is gone.
     pub(super) fn settle(self, outcome: Outcome) {
         let _ = self.answer.send(outcome);
     }

@@ -1,5 +1,8 @@
-//! The sinks that a configuration names, at work.
-pub(crate) mod replace;
+//! The running sinks of a host.
+
+mod replace;
+
+pub use self::replace::{PreparedSinks, RemovedSinks};
 
 use std::{borrow::Cow, collections::HashMap, io, sync::Arc, time::Duration};
 
@@ -12,63 +15,59 @@ use tokio::sync::watch;
 
 use self::replace::EndingSink;
 use super::{
-    HandlerDeps,
-    dead_letter::DeadLetters,
     fan_out::{FanOut, PendingEvents},
     lines::stdout::{LineSink, OutputEnd},
     metered::CountedSink,
-    running_sink::{ExclusiveResource, KillHandle, RunningSink, SinkDeps},
-    start_gate::StartGate,
+    running_sink::{KillHandle, RunningSink},
     worker,
 };
 use crate::{
-    config::{AccountConfig, Config, DeadLetterConfig, SinkConfig},
+    config::{AccountConfig, Config, DeadLetterConfig},
     telemetry::metrics::Metrics,
 };
 
-/// The sinks of a host, at work.
+/// The running sinks of a host, and the sink that each account delivers to.
 pub struct SinkRegistry {
-    pub(super) by_name: HashMap<Arc<str>, RunningSink>,
-    /// Those that were replaced or taken out and may not have ended yet.
-    pub(super) ending: Vec<EndingSink>,
-    /// What each account hands its events to.
+    by_name: HashMap<Arc<str>, RunningSink>,
+    /// Sinks that were replaced or removed and may not have ended yet.
+    ending: Vec<EndingSink>,
     account_sinks: HashMap<AccountName, AccountSink>,
     output: Option<LineSink>,
     output_ended: watch::Sender<Option<OutputEnd>>,
-    pub(super) restart_policy: watch::Sender<RestartPolicy>,
-    pub(super) dead_letter: DeadLetterConfig,
+    restart_policy: watch::Sender<RestartPolicy>,
+    dead_letter: DeadLetterConfig,
     poster: Arc<dyn Poster>,
     metrics: Metrics,
     last_instance_id: u64,
 }
 
-/// What an account hands its events to.
+/// The sink that an account delivers to.
 struct AccountSink {
-    /// Its sinks by name, and which they are.
+    /// The names and instance ids of the sinks that it consists of.
     parts: Vec<(Arc<str>, u64)>,
-    /// The server by which its events are counted.
+    /// The server in the metrics of its events.
     server: ServerName,
     sink: Arc<dyn EventSink>,
-    /// Which of several sinks have taken an event; kept when they change.
+    /// The progress of events that only some of several sinks have taken; kept when the sinks change.
     pending: Option<PendingEvents>,
 }
 
-/// A sink cannot begin its work.
+/// The error for a sink that cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[error("sink {name} cannot be started: {cause}")]
 pub struct SinkError {
-    /// Its name.
+    /// The sink's name.
     pub name: Arc<str>,
-    /// Why.
+    /// The reason.
     #[source]
     pub cause: io::Error,
 }
 
 impl SinkRegistry {
-    /// Starts those that an account names. `poster` posts the replies of their handlers; how they do is measured.
+    /// Starts the sinks that an account names. `poster` posts the replies of their handlers.
     ///
     /// # Errors
-    /// When one of them cannot begin: there is no thread for it, or its file cannot be opened.
+    /// If a sink cannot be started because there is no thread for it or its file cannot be opened.
     pub fn start(config: &Config, poster: &Arc<dyn Poster>, metrics: &Metrics) -> Result<Self, SinkError> {
         let mut sinks = Self {
             by_name: HashMap::new(),
@@ -83,47 +82,12 @@ impl SinkRegistry {
             last_instance_id: 0,
         };
         let prepared = sinks.prepare(config)?;
-        // There were none before.
+        // There were no sinks before, so none were removed.
         drop(sinks.install(prepared, config));
         Ok(sinks)
     }
 
-    pub(super) fn start_sink(
-        &mut self,
-        sink: &SinkConfig,
-        dead_letter: &DeadLetterConfig,
-    ) -> Result<RunningSink, SinkError> {
-        let handler_deps = HandlerDeps {
-            sink: Arc::clone(&sink.name),
-            poster: Arc::clone(&self.poster),
-            dead_letters: Some(DeadLetters::for_sink(&sink.name, dead_letter)),
-        };
-        let instance_id = self.next_instance_id();
-        let (restart, start_gate, meter) =
-            (self.restart_policy.subscribe(), self.start_gate(sink), self.metrics.sink_meter(&sink.name));
-        let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter };
-        let running = RunningSink::start(sink, deps, || self.output());
-        running.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
-    }
-
-    /// A number that no sink has had.
-    pub(super) fn next_instance_id(&mut self) -> u64 {
-        self.last_instance_id += 1;
-        self.last_instance_id
-    }
-
-    /// When a new sink may begin that claims what another has.
-    fn start_gate(&self, sink: &SinkConfig) -> StartGate {
-        let Some(resource) = ExclusiveResource::of(sink) else { return StartGate::open() };
-        let now = self
-            .by_name
-            .values()
-            .find(|running| ExclusiveResource::of(&running.config).as_ref() == Some(&resource));
-        let start_gate = now.map(RunningSink::gate_after_end);
-        start_gate.or_else(|| self.gate_after_ending(&resource)).unwrap_or_else(StartGate::open)
-    }
-
-    /// Standard output is one, however many sinks go there, and stays open for the host's whole life.
+    /// Returns the sink for standard output. All sinks of that type share it, and it lives as long as the host.
     fn output(&mut self) -> io::Result<LineSink> {
         if let Some(output) = &self.output {
             return Ok(output.clone());
@@ -132,13 +96,13 @@ impl SinkRegistry {
         Ok(self.output.insert(output).clone())
     }
 
-    /// What an account hands its events to now.
+    /// Returns the sink that the account delivers to now.
     pub fn current_sink(&self, account: &AccountName) -> Option<&Arc<dyn EventSink>> {
         self.account_sinks.get(account).map(|account_sink| &account_sink.sink)
     }
 
-    /// What an account hands its events to: the same as the last time, unless its server or one of its sinks is another
-    /// now.
+    /// Returns the sink that the account should deliver to: the same as the last time, unless its server or one of
+    /// its sinks has changed.
     pub fn sink_for(&mut self, account: &AccountConfig) -> Arc<dyn EventSink> {
         let (account, server, names) = (&account.name, &account.server, &account.sinks);
         let running = names.iter().filter_map(|name| Some((Arc::clone(name), self.by_name.get(name)?)));
@@ -166,30 +130,29 @@ impl SinkRegistry {
         sink
     }
 
-    /// An account is hosted no more.
+    /// Forgets an account that is no longer hosted.
     pub fn forget_account(&mut self, account: &AccountName) {
         self.account_sinks.remove(account);
     }
 
-    /// Ends the work of all of them, in at most so long. What they hold unacknowledged comes again another time.
+    /// Ends all sinks within the time given. Events that are not acknowledged by then are delivered again later.
     pub async fn close(&self, within: Duration) {
         let kill_handles: Vec<_> = self.kill_handles().collect();
-        let of = |place: usize| {
-            kill_handles
-                .iter()
-                .filter_map(|kill_handle| kill_handle.workers[place].clone())
-                .collect::<Vec<_>>()
+        let workers_at = |index: usize| {
+            let workers = kill_handles.iter().filter_map(|kill_handle| kill_handle.workers[index].clone());
+            workers.collect::<Vec<_>>()
         };
-        let all = async {
-            worker::close_all(&of(0)).await;
-            worker::close_all(&of(1)).await;
+        // Queues first: they still deliver to the sinks behind them.
+        let all_closed = async {
+            worker::close_all(&workers_at(0)).await;
+            worker::close_all(&workers_at(1)).await;
         };
-        if tokio::time::timeout(within, all).await.is_err() {
-            tracing::warn!("not every sink ended in time");
+        if tokio::time::timeout(within, all_closed).await.is_err() {
+            tracing::warn!("some sinks did not end in time");
         }
     }
 
-    /// Tells when standard output ended, and why.
+    /// Returns a receiver of the reason why standard output ended.
     pub fn subscribe_output_end(&self) -> watch::Receiver<Option<OutputEnd>> {
         self.output_ended.subscribe()
     }
@@ -201,7 +164,7 @@ impl SinkRegistry {
 }
 
 impl Drop for SinkRegistry {
-    /// No child outlives the host, also when there was no time for a good end.
+    /// Kills the children: none may outlive the host, even if the sinks were not closed.
     fn drop(&mut self) {
         self.kill_handles().for_each(|kill_handle| kill_handle.kill());
     }

@@ -1,4 +1,4 @@
-//! What handlers answer: a reply that is to be posted as the bot.
+//! Replies of handlers, posted as the bot.
 
 use std::{
     str,
@@ -11,7 +11,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
+        AccountName, ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
         ReplyKeyError, UserId,
     },
     ports::Poster,
@@ -21,26 +21,29 @@ use serde_json::{Map, Value};
 
 use super::message::Message;
 
-/// A post that a handler wants made as the bot.
+/// The most replies to one event. A person reads no more, and a handler that writes without end must not fill memory.
+pub(super) const MAX_REPLIES_PER_EVENT: usize = 16;
+
+/// A reply of a handler, ready to be posted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// The account that it is posted by.
+    /// The account that posts it.
     pub account: AccountName,
-    /// The sink whose handler answered.
+    /// The sink of the handler.
     pub sink: Arc<str>,
-    /// The id of the event that it answers: the same when the event comes again.
+    /// The id of the event that it answers, which is the same if the event is delivered again.
     pub event_id: Box<str>,
-    /// Which of the answers to that event it is, from 0.
+    /// The index among the replies to that event, from 0.
     pub index: usize,
-    /// When the post was made that the event is about, in server milliseconds: no answer to it is older.
+    /// The creation time of the event's post in server milliseconds; no reply to it is older.
     pub event_create_at: Option<i64>,
-    /// The channel: the event's own.
+    /// The channel of the event.
     pub channel: ChannelId,
-    /// The thread that it belongs to, where the handler wants one.
+    /// The root post of the thread, if the handler asked for one.
     pub thread: Option<PostId>,
-    /// Who sees it.
+    /// The readers of the reply.
     pub audience: Audience,
-    /// The text; not empty, unless there are props.
+    /// The text; empty only if there are props.
     pub text: String,
     /// The post's props.
     pub props: Map<String, Value>,
@@ -71,42 +74,55 @@ impl Reply {
     }
 }
 
-/// Who sees a reply.
+/// The readers of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
-    /// All in the channel.
+    /// Everyone in the channel.
     Channel,
-    /// The author of what it answers, until they load the page again.
+    /// The author of the event's post, until they reload the page.
     Author(UserId),
 }
 
-/// Why an answer is none.
+/// The reason why an answer cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyParseError {
-    /// It is longer than is read.
+    /// The answer is longer than this many bytes.
     #[error("the answer is longer than {0} bytes")]
     TooLarge(usize),
-    /// It came halfway.
-    #[error("the answer broke off")]
+    /// The connection ended before the answer was complete.
+    #[error("the answer is incomplete")]
     Truncated,
-    /// It is text in another charset.
+    /// The answer is compressed in a way that was not asked for.
+    #[error("{0}")]
+    Encoded(String),
+    /// The answer is in another charset.
     #[error("the answer is not in UTF-8")]
     NotUtf8,
-    /// It is no JSON, or not of the form of an answer.
-    #[error("the answer is no JSON object with \"text\": {0}")]
-    Malformed(String),
-    /// It names another channel than that of the event.
-    #[error("the answer names another channel; a reply goes where the event came from")]
+    /// The answer is not JSON or does not have the expected members.
+    #[error("the answer is not a JSON object with \"text\": {0}")]
+    Malformed(Excerpt),
+    /// The answer names a channel other than the event's.
+    #[error("the answer names another channel; a reply goes to the channel of its event")]
     WrongChannel,
-    /// It does not say which of several events it answers, or names one that is not open.
-    #[error("the answer must name the id of the event that it answers in \"to\"")]
+    /// The answer does not say which of several events it is for, or names an event that is not waiting for one.
+    #[error("the answer must give the id of its event in \"to\"")]
     UnknownEvent,
-    /// Only an author can see it, and the event has none.
+    /// The reply is for the author only, and the event has none.
     #[error("an ephemeral answer needs an event with an author")]
     NoAuthor,
+    /// The event has as many replies as it may have.
+    #[error("an event has at most {MAX_REPLIES_PER_EVENT} replies; the others are refused")]
+    TooMany,
 }
 
-/// An answer as a handler writes it.
+impl ReplyParseError {
+    /// Returns the reason with the event.
+    pub(super) fn describe(&self, event_id: &str) -> String {
+        format!("{self} (event {event_id})")
+    }
+}
+
+/// A reply as a handler writes it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RawReply {
@@ -127,7 +143,7 @@ enum ResponseType {
     Ephemeral,
 }
 
-/// Reads the body of an answer to one or more events. Nothing, `null` and an object without text are no reply.
+/// Parses the answer to one or more events. An empty body, `null` and an object without text and props mean no reply.
 pub(super) fn parse(
     body: &[u8],
     content_type: Option<&str>,
@@ -141,25 +157,36 @@ pub(super) fn parse(
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let form = |error: serde_json::Error| ReplyParseError::Malformed(error.to_string());
-    let given: Vec<RawReply> = if text.starts_with('[') {
-        serde_json::from_str(text).map_err(form)?
+    let malformed = |error: serde_json::Error| ReplyParseError::Malformed(Excerpt::of(&error));
+    let raw_replies: Vec<RawReply> = if text.starts_with('[') {
+        serde_json::from_str(text).map_err(malformed)?
     } else {
-        serde_json::from_str::<Option<RawReply>>(text).map_err(form)?.into_iter().collect()
+        serde_json::from_str::<Option<RawReply>>(text).map_err(malformed)?.into_iter().collect()
     };
-    let mut answered = vec![0; events.len()];
-    let reply = |given: RawReply| {
-        let reply = given.event_index(events).and_then(|place| {
-            let reply = given.into_reply(events[place], sink, answered[place])?;
-            answered[place] += usize::from(reply.is_some());
+    let mut counts = vec![0; events.len()];
+    let reply = |raw: RawReply| {
+        let reply = raw.event_index(events).and_then(|index| {
+            let reply = raw.into_reply(events[index], sink, counts[index])?;
+            counts[index] += usize::from(reply.is_some());
             Ok(reply)
         });
         reply.transpose()
     };
-    given.into_iter().filter_map(reply).collect()
+    raw_replies.into_iter().filter_map(reply).collect()
 }
 
-/// Whether a content type is silent about the charset, or names UTF-8 or a part of it.
+/// Returns about the number of bytes of a value in memory.
+fn size(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(size).sum(),
+            Value::Object(members) => members.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        }
+}
+
+/// Returns true if a content type names no charset, UTF-8 or its subset ASCII.
 fn is_utf8(content_type: Option<&str>) -> bool {
     let parameters = content_type.unwrap_or_default().split(';').skip(1);
     let charset = parameters.filter_map(|parameter| parameter.trim().split_once('='));
@@ -171,22 +198,28 @@ fn is_utf8(content_type: Option<&str>) -> bool {
 }
 
 impl RawReply {
-    /// The place of the event that it answers, among those that it may.
+    /// Returns the number of bytes of the reply's text and props, without writing them as JSON.
+    pub(super) fn len(&self) -> usize {
+        let props = self.props.iter().flatten().map(|(name, value)| name.len() + size(value));
+        self.text.as_ref().map_or(0, String::len) + props.sum::<usize>()
+    }
+
+    /// Returns the index of the event that the reply is for.
     pub(super) fn event_index(&self, events: &[&Message]) -> Result<usize, ReplyParseError> {
         match (&self.to, events) {
             (None, [_only]) => Ok(0),
             (None, _) => Err(ReplyParseError::UnknownEvent),
             (Some(to), events) => {
-                events.iter().position(|event| self.names(to, event)).ok_or(ReplyParseError::UnknownEvent)
+                events.iter().position(|event| self.refers_to(to, event)).ok_or(ReplyParseError::UnknownEvent)
             }
         }
     }
 
-    fn names(&self, to: &str, event: &Message) -> bool {
+    fn refers_to(&self, to: &str, event: &Message) -> bool {
         *event.id == *to && self.source.as_ref().is_none_or(|source| *event.source == **source)
     }
 
-    /// What is to be posted, as the `n`th answer; nothing where there is no text and are no props.
+    /// Returns the reply to post, the `n`th to its event; `None` if it has neither text nor props.
     pub(super) fn into_reply(
         self,
         event: &Message,
@@ -202,12 +235,14 @@ impl RawReply {
         if text.trim().is_empty() && props.is_empty() {
             return Ok(None);
         }
-        let post = event.post_info();
+        let post = &event.post;
         let audience = match self.response_type {
             None | Some(ResponseType::InChannel) => Audience::Channel,
-            Some(ResponseType::Ephemeral) => Audience::Author(post.user_id.ok_or(ReplyParseError::NoAuthor)?),
+            Some(ResponseType::Ephemeral) => {
+                Audience::Author(post.user_id.clone().ok_or(ReplyParseError::NoAuthor)?)
+            }
         };
-        let root = post.root_id.filter(|root| !root.as_str().is_empty()).or(post.id);
+        let root = post.root_id.as_ref().filter(|root| !root.as_str().is_empty()).or(post.id.as_ref());
         Ok(Some(Reply {
             account: event.account.clone(),
             sink: Arc::clone(sink),
@@ -215,7 +250,7 @@ impl RawReply {
             index: n,
             event_create_at: post.create_at,
             channel: event.channel.clone(),
-            thread: root.filter(|_| self.in_thread),
+            thread: root.filter(|_| self.in_thread).cloned(),
             audience,
             text,
             props,

@@ -1,4 +1,4 @@
-//! A sink at work, with all that it has running.
+//! A running sink with its threads and its child.
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -24,43 +24,43 @@ use crate::{
     telemetry::metrics::SinkMeter,
 };
 
-/// A sink with what the configuration says of it.
+/// A running sink and its configuration.
 pub(super) struct RunningSink {
     pub(super) config: SinkConfig,
-    /// Which it is, of all that were made: two of one name are told apart by it.
+    /// Unique in the process: it distinguishes two sinks of the same name.
     pub(super) instance_id: u64,
     sink: Arc<dyn EventSink>,
     pub(super) worker: SinkWorker,
-    /// Dropped when it has ended: then its turn comes who uses what it used.
-    gone: watch::Sender<()>,
+    /// Dropped once the sink has ended, which lets the sink that waits for the same file or child start.
+    alive: watch::Sender<()>,
 }
 
-/// What a sink has running.
+/// The threads of a sink.
 #[derive(Clone)]
 pub(super) enum SinkWorker {
-    /// The thread of standard output, which is the host's.
+    /// The thread of standard output, which belongs to the host.
     Output,
-    /// A thread that writes.
+    /// A thread that writes lines to a file.
     Lines(LineSink, Option<BestEffortQueue>),
-    /// A thread with a client.
+    /// A thread with an HTTP client.
     Webhook(Webhook, Option<BestEffortQueue>),
-    /// A thread with a child.
+    /// A thread with a child process.
     Exec(Exec, Option<BestEffortQueue>),
-    /// Standard output with a queue before it.
+    /// Standard output behind a queue.
     QueuedOutput(BestEffortQueue),
 }
 
-/// What only one sink may use at a time.
+/// A resource that only one sink may use at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ExclusiveResource {
-    /// A file that it writes.
+    /// The file that the sink writes.
     File(PathBuf),
-    /// The place of a child, which may itself use what only one may.
+    /// The sink's child, which may use exclusive resources itself.
     Child(Arc<str>),
 }
 
 impl ExclusiveResource {
-    /// What a sink claims, if anything.
+    /// Returns the resource that a sink needs, if any.
     pub(super) fn of(config: &SinkConfig) -> Option<Self> {
         match &config.kind {
             SinkKind::Stdout | SinkKind::Webhook(_) => None,
@@ -70,25 +70,24 @@ impl ExclusiveResource {
     }
 }
 
-/// What a sink is made with besides its own configuration.
+/// The dependencies of a sink, besides its own configuration.
 pub(super) struct SinkDeps {
     pub(super) instance_id: u64,
     pub(super) handler_deps: HandlerDeps,
     pub(super) restart: watch::Receiver<RestartPolicy>,
     pub(super) start_gate: StartGate,
-    /// How it does is measured there.
     pub(super) meter: SinkMeter,
 }
 
 impl RunningSink {
-    /// Starts a sink. `output` is standard output.
+    /// Starts a sink. `output` returns the sink for standard output.
     pub(super) fn start(
         config: &SinkConfig,
         deps: SinkDeps,
         output: impl FnOnce() -> io::Result<LineSink>,
     ) -> io::Result<Self> {
         let SinkDeps { instance_id, handler_deps, restart, start_gate, meter } = deps;
-        // Its answers are measured, and what nobody is to wait for has a queue before it.
+        // Answers are timed behind the queue, so that the time in a best-effort queue does not count.
         let timed = |sink| -> Arc<dyn EventSink> { Arc::new(TimedSink::new(sink, meter.clone())) };
         let queue = |sink: &Arc<dyn EventSink>| {
             let start = || BestEffortQueue::start(&config.name, Arc::clone(sink), meter.clone());
@@ -120,50 +119,48 @@ impl RunningSink {
             }
         };
         let sink = worker.queue().map_or(sink, |queue| Arc::new(queue.clone()));
-        Ok(Self { config: config.clone(), instance_id, sink, worker, gone: watch::Sender::new(()) })
+        Ok(Self { config: config.clone(), instance_id, sink, worker, alive: watch::Sender::new(()) })
     }
 
-    /// What an account hands its events to.
+    /// Returns the sink for accounts, behind its filter if it has one.
     pub(super) fn sink(&self) -> Arc<dyn EventSink> {
         let (sink, filter) = (Arc::clone(&self.sink), self.config.filter.clone());
         if filter::accepts_all(&filter) { sink } else { Arc::new(FilteredSink { filter, sink }) }
     }
 
-    /// When whoever comes after it may begin.
+    /// Returns a gate that opens once this sink has ended.
     pub(super) fn gate_after_end(&self) -> StartGate {
-        StartGate::after(self.gone.subscribe())
+        StartGate::after(self.alive.subscribe())
     }
 
-    /// Ends it when all that it was given is answered, or at the deadline: then what it has comes again elsewhere.
+    /// Ends the sink once all its events are answered, at the latest at the deadline. Events without an answer are
+    /// delivered again.
     pub(super) async fn end(self, deadline: Instant) {
-        let Self { config, sink, worker, gone, .. } = self;
+        let Self { config, sink, worker, alive, .. } = self;
         if timeout_at(deadline, worker.wait_until_idle()).await.is_err() {
-            tracing::warn!(
-                sink = &*config.name,
-                "the sink had not answered everything, and is ended all the same"
-            );
+            tracing::warn!(sink = &*config.name, "the sink is ended with unanswered events");
         }
         drop(sink);
         if !worker.close().await {
-            tracing::warn!(sink = &*config.name, "the sink has not ended, and is left behind");
+            tracing::warn!(sink = &*config.name, "the sink does not end; its thread is abandoned");
         }
-        drop(gone);
+        drop(alive);
     }
 }
 
-/// How long threads may take to end that have nothing to do any more: a child gets a few seconds, a disk may be slow.
-const ENDS_WITHIN: Duration = Duration::from_secs(20);
+/// The time that idle threads have to end: a child gets a few seconds, and a disk may be slow.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What can be ended of a sink by force, whoever has the sink itself.
+/// A handle that ends the threads and the child of a sink without owning the sink.
 #[derive(Clone)]
 pub(super) struct KillHandle {
-    /// Its queue's thread and its own, in the order in which they are to end.
+    /// The queue's thread and the sink's own, in the order in which they end.
     pub(super) workers: [Option<Worker>; 2],
     child: Option<Exec>,
 }
 
 impl KillHandle {
-    /// No child outlives the host.
+    /// Kills the child, if there is one.
     pub(super) fn kill(&self) {
         if let Some(child) = &self.child {
             child.kill();
@@ -180,7 +177,7 @@ impl SinkWorker {
         }
     }
 
-    /// The queue's own thread, and the sink's, in the order in which they are to end.
+    /// Returns the queue's thread and the sink's own, in the order in which they end.
     fn workers(&self) -> [Option<Worker>; 2] {
         let own = match self {
             Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => None,
@@ -190,41 +187,40 @@ impl SinkWorker {
         [self.queue().map(|queue| queue.worker.clone()), own]
     }
 
-    /// Waits until all that it was given is answered.
+    /// Waits until all delivered events are answered.
     async fn wait_until_idle(&self) {
         if let Some(queue) = self.queue() {
             queue.wait_until_idle().await;
         }
         match self {
-            // Lines are written to the last before their thread ends.
+            // The thread writes all its lines before it ends.
             Self::Output | Self::QueuedOutput(_) | Self::Lines(..) => {}
             Self::Webhook(webhook, _) => webhook.wait_until_idle().await,
             Self::Exec(exec, _) => exec.wait_until_idle().await,
         }
     }
 
-    /// Ends its threads. Says whether they have.
+    /// Ends the threads. Returns false if one of them does not end in time.
     async fn close(self) -> bool {
-        let end = Instant::now() + ENDS_WITHIN;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         for worker in self.workers().into_iter().flatten() {
-            if timeout_at(end, worker::close_all(&[worker])).await.is_err() {
+            if timeout_at(deadline, worker::close_all(&[worker])).await.is_err() {
                 self.kill();
                 return false;
             }
         }
         let Self::Lines(lines, queue) = self else { return true };
         drop(queue);
-        timeout_at(end, lines.end()).await.is_ok()
+        timeout_at(deadline, lines.end()).await.is_ok()
     }
 
-    /// No child outlives the host.
-    pub(super) fn kill(&self) {
+    /// Kills the child, if there is one.
+    fn kill(&self) {
         if let Self::Exec(exec, _) = self {
             exec.kill();
         }
     }
 
-    /// What can be ended of it by force.
     pub(super) fn kill_handle(&self) -> KillHandle {
         let child = match self {
             Self::Exec(exec, _) => Some(exec.clone()),

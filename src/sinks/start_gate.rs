@@ -1,51 +1,51 @@
-//! When a sink may begin that uses what another one before it used: a file, or the place of its child.
+//! A gate that delays a sink until its predecessor has released the same file or child.
 
 use tokio::sync::{oneshot, watch};
 
-/// When a sink may begin.
+/// A gate that opens when the previous user of a resource has ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StartGate {
-    /// Its sender goes when the one before has ended. That takes bounded time.
-    before: Option<watch::Receiver<()>>,
+    /// The sender is dropped when the predecessor has ended, in bounded time. `None` if there is none.
+    predecessor: Option<watch::Receiver<()>>,
 }
 
 impl StartGate {
-    /// Nobody is before it.
+    /// Returns an open gate.
     pub(super) fn open() -> Self {
         Self::default()
     }
 
-    /// When whoever holds the sender has ended.
-    pub(super) fn after(before: watch::Receiver<()>) -> Self {
-        Self { before: Some(before) }
+    /// Returns a gate that opens when the sender is dropped.
+    pub(super) fn after(predecessor: watch::Receiver<()>) -> Self {
+        Self { predecessor: Some(predecessor) }
     }
 
-    /// Whether it has come.
     pub(super) fn is_open(&self) -> bool {
-        self.before.as_ref().is_none_or(|before| before.has_changed().is_err())
+        self.predecessor.as_ref().is_none_or(|predecessor| predecessor.has_changed().is_err())
     }
 
-    /// Waits until it comes.
+    /// Waits until the gate opens.
     pub(super) async fn wait(&mut self) {
-        if let Some(before) = &mut self.before {
-            while before.changed().await.is_ok() {}
+        if let Some(predecessor) = &mut self.predecessor {
+            while predecessor.changed().await.is_ok() {}
         }
     }
 
-    /// The same for a thread without a runtime: it comes when the sender is dropped, and never when something is sent: then
-    /// whoever held the sender of `wanted` has gone. `None` when it has come.
-    pub(super) fn into_blocking(mut self, mut wanted: watch::Receiver<()>) -> Option<oneshot::Receiver<()>> {
+    /// Returns a receiver for a thread without a runtime; `None` if the gate is open. The receiver fails when the
+    /// gate opens, and receives a message if the sender of `owners` is dropped first: then there is nothing to start
+    /// for.
+    pub(super) fn into_blocking(mut self, mut owners: watch::Receiver<()>) -> Option<oneshot::Receiver<()>> {
         if self.is_open() {
             return None;
         }
-        let (tell, told) = oneshot::channel::<()>();
+        let (sender, receiver) = oneshot::channel::<()>();
         tokio::spawn(async move {
             tokio::select! {
-                () = self.wait() => drop(tell),
-                // The thread may have gone as well.
-                Err(_) = wanted.changed() => drop(tell.send(())),
+                () = self.wait() => drop(sender),
+                // The thread may have ended already.
+                Err(_) = owners.changed() => drop(sender.send(())),
             }
         });
-        Some(told)
+        Some(receiver)
     }
 }

@@ -1,4 +1,4 @@
-//! What every sink promises, and what they are tried with.
+//! The contract of all sinks, and the fixtures of their tests.
 
 mod contract;
 pub(super) mod fake_child;

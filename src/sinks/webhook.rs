@@ -1,42 +1,41 @@
-//! Events as HTTP requests to a handler, signed by the convention of Standard Webhooks.
+//! The webhook sink: events go to a handler as HTTP requests, signed as in Standard Webhooks.
 //!
-//! A thread of its own sends them: of each channel one at a time, for so do accounts hand them over, and of all
-//! together at most as many as the sink may have under way. What may pass is tried again for ever, with growing
-//! delays for its channel; what the handler refuses for good goes to the dead letters.
+//! One thread sends them, with a limited number of requests at a time, which accounts share. Each channel has one event in
+//! flight, because accounts deliver a channel's events one at a time. Failures are retried with growing delays per
+//! channel. Refused events, and events that fail too often or for too long, become dead letters.
 
 mod request;
 mod sign;
 mod verdict;
 
-use std::{cell::RefCell, collections::HashMap, io, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    model::Event,
-    policy::{Backoff, Delays},
+    model::{AccountName, Event},
     ports::{Delivered, EventSink, Outcome},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{sync::Notify, time::Instant};
 
 use self::{request::HandlerClient, verdict::Verdict};
 use super::{
     HandlerDeps,
+    failing_events::{FailingEvents, Failure, NextAttempt},
     handler::{Pause, ThrottledWarning},
-    message::{ChannelKey, Message},
+    message::Message,
     queue::{Job, JobReceiver, Queue},
+    reply::{MAX_REPLIES_PER_EVENT, Reply, ReplyParseError},
+    shared_slots::SharedSlots,
     worker::{self, CloseSignal, Worker},
 };
-use crate::config::WebhookConfig;
+use crate::{
+    config::{PauseScope, WebhookConfig},
+    telemetry::time::human,
+};
 
-/// A handler that restarts is back within seconds; one that is down for hours is asked once a minute by each
-/// channel with news.
-const RETRY: Delays =
-    Delays { min: Duration::from_millis(500), max: Duration::from_secs(60), random_factor: 0.2 };
-/// Soon enough that slots do not lie idle while events wait.
+/// Short, so that request slots are not idle while events wait.
 const FULL_RETRY: Duration = Duration::from_millis(100);
-/// Channels whose delays are remembered; beyond them the longest delay is taken, so that memory has a bound.
-const MOST_FAILING: usize = 10_000;
 
-/// A webhook, as accounts hand events to it. Clones send by the same thread.
+/// The accounts' handle of a webhook. Clones share one thread.
 #[derive(Clone)]
 pub(super) struct Webhook {
     queue: Queue<Message>,
@@ -44,17 +43,25 @@ pub(super) struct Webhook {
     pub(super) worker: Worker,
 }
 
-/// The thread's own part.
+/// The task on the sink's thread, which sends the requests.
 struct Sender {
     handler: HandlerClient,
     handler_deps: HandlerDeps,
     pause: Arc<Pause>,
+    pause_scope: PauseScope,
     batch: usize,
-    slots: Arc<Semaphore>,
-    /// How long the channels that failed last wait.
-    failing: RefCell<HashMap<ChannelKey, Backoff>>,
-    trouble: ThrottledWarning,
-    bad_answers: ThrottledWarning,
+    waiting: RefCell<SharedSlots<Job<Message>>>,
+    /// Notified when a slot becomes free.
+    slot_free: Notify,
+    failing: RefCell<FailingEvents>,
+    unavailable: ThrottledWarning,
+    unusable_answer: ThrottledWarning,
+}
+
+/// A slot for one request, returned when dropped.
+struct Slot {
+    sender: Rc<Sender>,
+    account: AccountName,
 }
 
 impl Webhook {
@@ -71,12 +78,12 @@ impl Webhook {
         Ok(Self { queue, pause, worker })
     }
 
-    /// Waits until all that it was given is answered.
+    /// Waits until all delivered events are answered.
     pub(super) async fn wait_until_idle(&self) {
         self.queue.wait_until_idle().await;
     }
 
-    /// Hands a message over.
+    /// Queues a message for sending.
     pub(super) fn submit(&self, message: Message) -> Delivered {
         self.worker.submit(&self.queue, message, queue_full())
     }
@@ -85,7 +92,7 @@ impl Webhook {
 impl EventSink for Webhook {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.pause.remaining() {
-            let cause = "the handler wants a pause".into();
+            let cause = "the handler asked for a pause (Retry-After)".into();
             return Delivered::Now(Outcome::Retry { after: left, cause });
         }
         if self.queue.is_full() {
@@ -96,133 +103,189 @@ impl EventSink for Webhook {
 }
 
 fn queue_full() -> Outcome {
-    Outcome::Retry { after: FULL_RETRY, cause: "as many wait as may".into() }
+    Outcome::Retry { after: FULL_RETRY, cause: "the sink's queue is full".into() }
 }
 
 impl Sender {
     fn new(config: WebhookConfig, handler_deps: HandlerDeps, pause: Arc<Pause>) -> Self {
         Self {
             batch: config.batch,
-            slots: Arc::new(Semaphore::new(config.concurrency)),
-            trouble: ThrottledWarning::new(
+            pause_scope: config.retry_after,
+            waiting: RefCell::new(SharedSlots::new(config.concurrency)),
+            slot_free: Notify::new(),
+            failing: RefCell::new(FailingEvents::new(config.attempts)),
+            unavailable: ThrottledWarning::new(
                 &handler_deps.sink,
-                "the handler does not take events; trying again",
+                "the handler does not accept events; trying again",
             ),
-            bad_answers: ThrottledWarning::new(
+            unusable_answer: ThrottledWarning::new(
                 &handler_deps.sink,
-                "an answer cannot be used, and nothing is posted",
+                "an answer cannot be used; no reply is posted",
             ),
             handler: HandlerClient::new(&handler_deps.sink, config),
-            failing: RefCell::default(),
             handler_deps,
             pause,
         }
     }
 
-    /// Sends what comes, until it is told to end. What is under way then is dropped, and comes again.
+    /// Sends events until the sink closes. Requests in flight are then dropped, and their events delivered again.
     async fn run(self: Rc<Self>, mut jobs: JobReceiver<Message>, mut closing: CloseSignal) {
         loop {
-            let work = async {
-                let first = jobs.recv().await?;
-                let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
-                Some((first, slot))
-            };
-            let next = tokio::select! {
-                () = worker::wait_for_close(&mut closing) => None,
-                next = work => next,
-            };
-            let Some((first, slot)) = next else { return };
-            let more = std::iter::from_fn(|| jobs.try_recv().ok()).take(self.batch - 1);
-            let due = std::iter::once(first).chain(more).filter_map(still_due).collect::<Vec<_>>();
-            if !due.is_empty() {
-                tokio::task::spawn_local(Rc::clone(&self).hand_over(due, slot));
+            self.send_waiting();
+            tokio::select! {
+                () = worker::wait_for_close(&mut closing) => return,
+                () = self.slot_free.notified() => {}
+                job = jobs.recv() => match job {
+                    Some(job) => self.accept(job),
+                    None => return,
+                },
+            }
+            while let Ok(job) = jobs.try_recv() {
+                self.accept(job);
             }
         }
     }
 
-    async fn hand_over(self: Rc<Self>, due: Vec<Job<Message>>, _slot: OwnedSemaphorePermit) {
-        let events: Vec<_> = due.iter().map(|job| &job.item).collect();
+    /// Queues a job, unless its channel is held.
+    fn accept(&self, job: Job<Message>) {
+        let held = self.failing.borrow().held_for(&job.item, Instant::now());
+        match held {
+            Some(after) => {
+                let cause = "the handler asked for a pause of the channel (Retry-After)".into();
+                job.settle(Outcome::Retry { after, cause });
+            }
+            None => self.waiting.borrow_mut().push(&job.item.account.clone(), job),
+        }
+    }
+
+    /// Sends batches while there are slots and events.
+    fn send_waiting(self: &Rc<Self>) {
+        loop {
+            let Some(first) = self.waiting.borrow_mut().take() else { return };
+            let slot = Slot { sender: Rc::clone(self), account: first.item.account.clone() };
+            let more = std::iter::from_fn(|| self.waiting.borrow_mut().take_along()).take(self.batch - 1);
+            let batch: Vec<_> = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect();
+            if !batch.is_empty() {
+                tokio::task::spawn_local(Rc::clone(self).send_batch(batch, slot));
+            }
+        }
+    }
+
+    async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, _slot: Slot) {
+        let events: Vec<_> = batch.iter().map(|job| &job.item).collect();
         match self.handler.deliver(&events).await {
-            // Which of them it is about nobody says: each is asked for by itself.
-            Verdict::Refused { .. } if due.len() > 1 => {
-                for job in due {
+            // The status does not say which event of the batch was refused, so each is sent alone.
+            Verdict::Refused { .. } if batch.len() > 1 => {
+                for job in batch {
                     let verdict = self.handler.deliver(&[&job.item]).await;
                     self.settle(vec![job], verdict).await;
                 }
             }
-            verdict => self.settle(due, verdict).await,
+            verdict => self.settle(batch, verdict).await,
         }
     }
 
-    async fn settle(&self, due: Vec<Job<Message>>, verdict: Verdict) {
+    async fn settle(&self, batch: Vec<Job<Message>>, verdict: Verdict) {
         match verdict {
             Verdict::Accepted(answer) => {
-                self.taken(&due);
-                self.answered(&due, answer).await;
-                for job in due {
+                self.record_answers(&batch);
+                self.post_replies(&batch, answer).await;
+                for job in batch {
                     job.settle(Outcome::Acknowledged);
                 }
             }
-            Verdict::RetryLater { cause, pause } => {
-                if let Some(pause) = pause {
-                    self.pause.begin(pause);
-                }
-                for job in due {
-                    self.trouble.report_failure(Some(&job.item.account), &cause);
-                    let after = self.delay(&job.item).max(pause.unwrap_or_default());
-                    job.settle(Outcome::Retry { after, cause: cause.clone() });
+            Verdict::RetryLater { failure, cause, pause } => {
+                for job in batch {
+                    self.retry(job, failure, &cause, pause);
                 }
             }
             Verdict::Refused { cause } => {
-                self.taken(&due);
-                for job in due {
-                    let outcome = self.handler_deps.rejected(&job.item, &cause);
-                    job.settle(outcome);
+                for job in batch {
+                    self.reject(job, &cause);
                 }
             }
         }
     }
 
-    /// The handler has spoken: these channels' delays begin anew.
-    fn taken(&self, due: &[Job<Message>]) {
-        self.trouble.report_success();
+    /// Returns an event to be delivered again, or gives it up.
+    fn retry(&self, job: Job<Message>, failure: Failure, cause: &str, pause: Option<Duration>) {
+        let now = Instant::now();
+        let next = self.failing.borrow_mut().record_failure(&job.item, failure, now);
+        let after = match next {
+            NextAttempt::GiveUp(limit) => return self.reject(job, &format!("{cause}; {limit}")),
+            NextAttempt::After(after) => after.max(pause.unwrap_or_default()),
+        };
+        if let Some(pause) = pause {
+            match self.pause_scope {
+                PauseScope::Channel => self.failing.borrow_mut().hold(&job.item, pause, now),
+                PauseScope::Sink => self.pause.begin(pause),
+            }
+        }
+        self.unavailable.report_failure(
+            Some(&job.item.account),
+            &describe_retry(&job.item, cause, after, pause.map(|_| self.pause_scope)),
+        );
+        job.settle(Outcome::Retry { after, cause: cause.to_owned() });
+    }
+
+    /// Makes an event a dead letter.
+    fn reject(&self, job: Job<Message>, cause: &str) {
+        let outcome = self.handler_deps.reject(&job.item, cause);
+        if matches!(outcome, Outcome::Rejected { .. }) {
+            self.record_answers(std::slice::from_ref(&job));
+        }
+        job.settle(outcome);
+    }
+
+    /// Records that events were answered for good.
+    fn record_answers(&self, batch: &[Job<Message>]) {
+        self.unavailable.report_success();
         let mut failing = self.failing.borrow_mut();
-        for job in due {
-            failing.remove(&job.item.channel_key());
+        for job in batch {
+            failing.record_answer(&job.item);
         }
     }
 
-    async fn answered(
-        &self,
-        due: &[Job<Message>],
-        answer: Result<Vec<super::reply::Reply>, super::reply::ReplyParseError>,
-    ) {
+    async fn post_replies(&self, batch: &[Job<Message>], answer: Result<Vec<Reply>, ReplyParseError>) {
         match answer {
             Ok(replies) => {
                 for reply in replies {
-                    self.handler_deps.post(reply).await;
+                    if reply.index < MAX_REPLIES_PER_EVENT {
+                        self.handler_deps.post(reply).await;
+                    } else {
+                        let problem = ReplyParseError::TooMany.describe(&reply.event_id);
+                        self.unusable_answer.report_failure(Some(&reply.account), &problem);
+                    }
                 }
             }
             Err(error) => {
-                let account = due.first().map(|job| &job.item.account);
-                self.bad_answers.report_failure(account, &error.to_string());
+                let account = batch.first().map(|job| &job.item.account);
+                self.unusable_answer.report_failure(account, &error.to_string());
             }
         }
     }
+}
 
-    /// How long the event's channel waits this time.
-    fn delay(&self, event: &Message) -> Duration {
-        let mut failing = self.failing.borrow_mut();
-        let lane = event.channel_key();
-        if failing.len() >= MOST_FAILING && !failing.contains_key(&lane) {
-            return RETRY.max;
-        }
-        failing.entry(lane).or_insert_with(|| Backoff::new(RETRY)).next_delay()
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.sender.waiting.borrow_mut().release(&self.account);
+        self.sender.slot_free.notify_one();
     }
 }
 
-/// The job, unless nobody needs it done now.
-fn still_due(job: Job<Message>) -> Option<Job<Message>> {
+/// Returns the failure with the event and the time of the next attempt.
+fn describe_retry(event: &Message, cause: &str, after: Duration, paused: Option<PauseScope>) -> String {
+    let (id, channel, after) = (&event.id, event.channel.as_str(), human(after));
+    let next = match paused {
+        None => format!("next attempt in {after}"),
+        Some(PauseScope::Channel) => format!("the channel waits for {after} (Retry-After)"),
+        Some(PauseScope::Sink) => format!("the sink waits for {after} (Retry-After)"),
+    };
+    format!("{cause} (event {id} in channel {channel}; {next})")
+}
+
+/// Returns the job unless its sender has stopped waiting.
+fn unless_abandoned(job: Job<Message>) -> Option<Job<Message>> {
     if !job.is_abandoned() {
         return Some(job);
     }

@@ -1,4 +1,4 @@
-//! A thread of its own for a sink, with a runtime on it.
+//! The thread of a sink, with a runtime of its own.
 
 use std::{io, thread, time::Duration};
 
@@ -11,13 +11,13 @@ use super::{
     queue::{PutError, Queue},
 };
 
-/// Not at once: what took it may fail again.
+/// Not immediately, since the request that panicked may panic again.
 const UNANSWERED_RETRY: Duration = Duration::from_millis(500);
 
-/// Tells a worker that it is to end.
+/// A signal for a worker to end.
 pub(super) type CloseSignal = watch::Receiver<bool>;
 
-/// A sink's thread, as its owner holds it.
+/// A handle of a sink's thread.
 #[derive(Debug, Clone)]
 pub(super) struct Worker {
     closing: watch::Sender<bool>,
@@ -25,7 +25,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a thread, and on it what `work` gives: it ends soon after [`CloseSignal`] says so.
+    /// Starts a thread that runs the future returned by `work`, which should end soon after its [`CloseSignal`].
     pub(super) fn start<F>(
         name: &str,
         work: impl FnOnce(CloseSignal) -> F + Send + 'static,
@@ -33,24 +33,24 @@ impl Worker {
     where
         F: Future<Output = ()> + 'static,
     {
-        let (closing, told) = watch::channel(false);
+        let (closing, close_signal) = watch::channel(false);
         let (alive, ended) = watch::channel(());
         let runtime = Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name(name.into()).spawn(move || {
-            LocalSet::new().block_on(&runtime, work(told));
-            // To wait for name lookups under way could take half a minute.
+            LocalSet::new().block_on(&runtime, work(close_signal));
+            // Waiting for pending name lookups could take half a minute.
             runtime.shutdown_background();
             drop(alive);
         })?;
         Ok(Self { closing, ended })
     }
 
-    /// Tells it to end.
+    /// Signals the thread to end.
     pub(super) fn close(&self) {
         self.closing.send_replace(true);
     }
 
-    /// Puts a message in the queue before it. `full` is the answer when there is no room.
+    /// Puts a message into the queue of this worker. `full` is the outcome if there is no room.
     pub(super) fn submit(&self, queue: &Queue<Message>, message: Message, full: Outcome) -> Delivered {
         let bytes = message.json.len();
         match queue.put(message, bytes) {
@@ -65,8 +65,8 @@ impl Worker {
         }
     }
 
-    /// What became of something that was handed to it and is not answered: the host ends, or a request of it panicked,
-    /// and it comes again; or the thread itself is dead, and nobody takes anything any more.
+    /// Returns the outcome of an event that was not answered: *retry* if the host is ending or a request panicked,
+    /// *broken* if the thread has died.
     pub(super) fn unanswered_outcome(&self) -> Outcome {
         let dead = self.ended.has_changed().is_err() && !*self.closing.borrow();
         if dead {
@@ -75,14 +75,14 @@ impl Worker {
         Outcome::Retry { after: UNANSWERED_RETRY, cause: "the sink is closing".into() }
     }
 
-    /// Waits until it has ended.
+    /// Waits until the thread has ended.
     pub(super) async fn join(&self) {
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
     }
 }
 
-/// Tells workers to end, and waits until they have.
+/// Signals workers to end and waits until they have.
 pub(super) async fn close_all(workers: &[Worker]) {
     workers.iter().for_each(Worker::close);
     for worker in workers {
@@ -90,9 +90,9 @@ pub(super) async fn close_all(workers: &[Worker]) {
     }
 }
 
-/// Waits until a worker is told to end.
+/// Waits for the signal to end.
 pub(super) async fn wait_for_close(closing: &mut CloseSignal) {
-    // When whoever could tell has gone, it is time as well.
+    // An error means that the sender is gone, which is a reason to end, too.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 

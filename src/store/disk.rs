@@ -13,8 +13,8 @@ use tokio::sync::{
 };
 
 use super::{
+    database_file,
     error::DiskError,
-    file,
     writer::{Change, Reply, Request, Writer},
 };
 
@@ -53,8 +53,8 @@ impl DiskStore {
     /// # Errors
     /// Fails if the file is in use, damaged, of a newer format, or cannot be read or written. The file is unchanged then.
     pub fn open(dir: &Path, settings: DiskSettings) -> Result<Self, DiskError> {
-        let database = file::open_or_create(dir, settings.fsync)?;
-        let path: Arc<Path> = file::path(dir).into();
+        let database = database_file::open_or_create(dir, settings.fsync)?;
+        let path: Arc<Path> = database_file::path(dir).into();
         let (requests, receiver) = channel(QUEUE_LIMIT);
         let writer = Writer::new(path.to_path_buf(), settings.fsync, database);
         let thread = thread::Builder::new().name("store".into()).spawn(move || writer.run(receiver));

@@ -6,8 +6,8 @@ use matterhost_actors::model::AccountName;
 use redb::ReadableDatabase as _;
 
 use super::{
+    database_file::{self, catch_panic},
     error::{DiskError, DiskErrorKind},
-    file::{self, catch_panic},
     rows::{self, StoredAccount},
 };
 
@@ -27,9 +27,9 @@ pub enum StoreStatus {
 /// # Errors
 /// Fails if the store cannot be used or created.
 pub fn inspect(dir: &Path) -> Result<StoreStatus, DiskError> {
-    let path = file::path(dir);
+    let path = database_file::path(dir);
     if path.try_exists().map_err(|error| DiskError::of_io(&path, &error))? {
-        return match file::open_read_only(&path) {
+        return match database_file::open_read_only(&path) {
             Ok(_) => Ok(StoreStatus::Usable),
             Err(error) if error.kind == DiskErrorKind::InUse => Ok(StoreStatus::InUse),
             Err(error) => Err(error),
@@ -48,8 +48,8 @@ pub fn inspect(dir: &Path) -> Result<StoreStatus, DiskError> {
 /// # Errors
 /// Fails if the store does not exist, is in use, or cannot be read.
 pub fn list(dir: &Path) -> Result<Vec<StoredAccount>, DiskError> {
-    let path = file::path(dir);
-    let database = file::open_read_only(&path)?;
+    let path = database_file::path(dir);
+    let database = database_file::open_read_only(&path)?;
     catch_panic(|| rows::list(&database.begin_read()?)).map_err(|fault| fault.at(&path))
 }
 
@@ -58,8 +58,8 @@ pub fn list(dir: &Path) -> Result<Vec<StoredAccount>, DiskError> {
 /// # Errors
 /// Fails if the store does not exist, is in use, or cannot be written.
 pub fn forget(dir: &Path, account: &AccountName) -> Result<bool, DiskError> {
-    let path = file::path(dir);
-    let database = file::open(&path, true)?;
+    let path = database_file::path(dir);
+    let database = database_file::open(&path, true)?;
     let forgotten = catch_panic(|| {
         let transaction = database.begin_write()?;
         let found = rows::forget(&transaction, account)?;

@@ -14,8 +14,9 @@ use redb::{Database, ReadableDatabase as _};
 use tokio::sync::{mpsc::Receiver, oneshot};
 
 use super::{
+    database_file,
     error::{DiskError, Fault},
-    file, rows,
+    rows,
 };
 
 /// Time between two tries to reopen the file after a failure: short enough to continue soon once a full disk has room,
@@ -109,13 +110,13 @@ impl Writer {
             State::Open(database) => database,
             State::Failed(error, _) => return Err(error.clone()),
         };
-        file::catch_panic(|| f(database)).map_err(|fault| {
+        database_file::catch_panic(|| f(database)).map_err(|fault| {
             let is_row_error = matches!(fault, Fault::Malformed(_));
             let error = fault.at(&self.path);
             if !is_row_error {
                 let failed = mem::replace(&mut self.state, State::Failed(error.clone(), Instant::now()));
                 // Closing may fail again for the same reason.
-                let _ = file::catch_panic(|| {
+                let _ = database_file::catch_panic(|| {
                     drop(failed);
                     Ok(())
                 });
@@ -129,7 +130,7 @@ impl Writer {
         if tried.elapsed() < REOPEN_EVERY {
             return Err(error.clone());
         }
-        match file::open(&self.path, self.fsync) {
+        match database_file::open(&self.path, self.fsync) {
             Ok(database) => {
                 self.state = State::Open(database);
                 Ok(())
@@ -144,7 +145,7 @@ impl Writer {
     fn close(self) -> Result<(), DiskError> {
         match self.state {
             State::Open(database) => {
-                file::catch_panic(|| Ok(database.close()?)).map_err(|fault| fault.at(&self.path))
+                database_file::catch_panic(|| Ok(database.close()?)).map_err(|fault| fault.at(&self.path))
             }
             State::Failed(error, _) => Err(error),
         }

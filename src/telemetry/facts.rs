@@ -137,6 +137,14 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
             (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
         }
+        other => describe_server(other),
+    };
+    Description { level, message, fields }
+}
+
+/// Returns the description of a fact about a server, or of one without values.
+fn describe_server(fact: &Fact) -> (Level, String) {
+    match fact {
         Fact::RatePaused { wait } => {
             (Level::WARN, format!("the rate limit is reached; pausing for {}", human(*wait)))
         }
@@ -144,9 +152,30 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             let what = "polls would exceed half the request rate";
             (Level::WARN, format!("{what}; each account is polled every {}", human(*interval)))
         }
+        Fact::ServerRefusing { cause } => {
+            let what = format!("something else answers in the server's place: {cause}");
+            (
+                Level::WARN,
+                format!("{what}; probing until the server answers, then all waiting accounts are tried"),
+            )
+        }
+        Fact::SocketLifetime { after, idle: true } => {
+            let what = format!(
+                "a proxy ends connections after {} without traffic; pings are now faster",
+                human(*after)
+            );
+            let remedy = "raise its timeout: nginx proxy_read_timeout and proxy_send_timeout, HAProxy timeout tunnel, \
+                AWS ALB idle_timeout.timeout_seconds";
+            (Level::WARN, format!("{what}; {remedy}"))
+        }
+        Fact::SocketLifetime { after, idle: false } => {
+            let what = format!("a proxy ends every connection after {}, whatever is sent", human(*after));
+            let remedy = "raise its limit, or exempt /api/v4/websocket: nginx proxy_read_timeout, HAProxy timeout tunnel \
+                (not only timeout client and server), AWS ALB idle_timeout.timeout_seconds";
+            (Level::WARN, format!("{what}; {remedy}"))
+        }
         plain => describe_plain(plain),
-    };
-    Description { level, message, fields }
+    }
 }
 
 /// Returns the description of a fact without values.
@@ -169,6 +198,7 @@ fn describe_plain(fact: &Fact) -> (Level, String) {
         Fact::Stalled => (Level::WARN, "a sink accepts no events; reading is paused"),
         Fact::Unstalled => (Level::INFO, "the sinks accept events again"),
         Fact::StoreRecovered => (Level::INFO, "the state can be saved again"),
+        Fact::OwnChange => (Level::DEBUG, "the account changed itself; the connection is fine"),
         Fact::Prompted => (Level::DEBUG, "another account saw this one change; checking now"),
         Fact::ProbeGood { .. } => (Level::TRACE, "a probe succeeded"),
         Fact::Stopped => (Level::INFO, "stopped"),
@@ -196,6 +226,7 @@ fn fields_of(fact: &Fact) -> Fields {
         }
         Fact::Tripped { cooldown: wait }
         | Fact::RatePaused { wait }
+        | Fact::SocketLifetime { after: wait, .. }
         | Fact::PollsStretched { interval: wait } => Fields { delay_ms: Some(millis(*wait)), ..none },
         Fact::Ready { after: took } | Fact::CaughtUp { took, .. } | Fact::ProbeGood { took } => {
             Fields { took_ms: Some(millis(*took)), ..none }

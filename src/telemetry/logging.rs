@@ -1,22 +1,37 @@
 //! The log on standard error: in color on a terminal, with priorities for the systemd journal, or as JSON for
 //! programs.
 
+mod budget_layer;
 mod journal;
 mod level;
+mod line_budget;
+mod log_queue;
 mod one_line;
+mod panics;
 
+pub(crate) use self::budget_layer::HANDLER_TARGET;
 pub use self::level::LogLevelHandle;
 
-use std::{io, sync::OnceLock};
+use std::{io, sync::OnceLock, time::Duration};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
-    Layer, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, util::SubscriberInitExt as _,
+    Layer, Registry,
+    fmt::{self, writer::BoxMakeWriter},
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
-use self::one_line::OneLine;
+use self::{budget_layer::BudgetLayer, log_queue::LogQueue, one_line::OneLine};
 use super::color;
 use crate::config::{LogConfig, LogFormat};
+
+/// Time for the last lines when the program ends: enough for a busy reader, short for one that never reads.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+
+/// The queue of the lines, kept for the end.
+static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 
 /// Starts logging and returns the handle that changes the level. Later calls in the same process return the first
 /// handle and change nothing.
@@ -25,15 +40,21 @@ pub fn init(config: &LogConfig) -> LogLevelHandle {
     LEVEL.get_or_init(|| install(config)).clone()
 }
 
-/// Sends buffered log records before the program ends.
+/// Writes and sends what waits before the program ends. It takes a bounded time.
 pub fn flush() {
     #[cfg(feature = "otlp")]
     super::otlp::flush();
+    if let Some(queue) = QUEUE.get() {
+        // A report of lines that are not read would not be read either.
+        let _ = queue.flush(FLUSH_WITHIN);
+    }
 }
 
 fn install(config: &LogConfig) -> LogLevelHandle {
+    panics::log_panics();
     let (filter, level) = LogLevelHandle::new(&config.level);
-    let log = Registry::default().with(filter).with(writer(config.format));
+    let budget = BudgetLayer::default();
+    let log = Registry::default().with(filter).with(budget.clone()).with(writer(config.format, budget));
     // A logger that is already installed stays in place.
     #[cfg(not(feature = "otlp"))]
     let _ = log.try_init();
@@ -51,21 +72,34 @@ fn install(config: &LogConfig) -> LogLevelHandle {
 }
 
 /// Returns the layer that writes the lines.
-fn writer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+fn writer<S>(format: LogFormat, budget: BudgetLayer) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     match format {
         LogFormat::Pretty if journal::is_stderr() => {
             let format = OneLine::with_priority(fmt::format().compact().without_time().with_ansi(false));
-            fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(format).boxed()
+            layer(output(budget)).with_ansi(false).event_format(format).boxed()
         }
         LogFormat::Pretty => {
             let format = OneLine::new(fmt::format().compact().with_ansi(color::is_enabled(&io::stderr())));
-            fmt::layer().with_writer(io::stderr).event_format(format).boxed()
+            layer(output(budget)).event_format(format).boxed()
         }
-        LogFormat::Json => {
-            fmt::layer().with_writer(io::stderr).json().flatten_event(true).with_span_list(false).boxed()
-        }
+        LogFormat::Json => layer(output(budget)).json().flatten_event(true).with_span_list(false).boxed(),
     }
+}
+
+/// Returns the queue before standard error. Lines are written directly if its thread cannot be started.
+fn output(budget: BudgetLayer) -> BoxMakeWriter {
+    match LogQueue::start(io::stderr(), move || budget.report()) {
+        Ok(queue) => BoxMakeWriter::new(QUEUE.get_or_init(|| queue).clone()),
+        Err(_) => BoxMakeWriter::new(io::stderr),
+    }
+}
+
+/// Returns the layer without its format. Its own errors would be printed directly, which can block.
+fn layer<S>(
+    output: BoxMakeWriter,
+) -> fmt::Layer<S, fmt::format::DefaultFields, fmt::format::Format, BoxMakeWriter> {
+    fmt::layer().with_writer(output).log_internal_errors(false)
 }

@@ -7,9 +7,9 @@
 mod accounts;
 mod counts;
 mod event_types;
-mod format;
+mod exposition;
+mod host_process;
 mod labels;
-mod process;
 mod scrape;
 mod servers;
 mod sinks;
@@ -17,7 +17,7 @@ mod timings;
 
 pub use self::{
     counts::EventMeter,
-    format::Format,
+    exposition::Format,
     sinks::{DeliveryTimer, SinkMeter},
 };
 

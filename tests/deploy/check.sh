@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Checks what docs/deploy holds for systemd, containers and Kubernetes: check.sh TOOLS PROGRAM
-# TOOLS is where the linters are installed, PROGRAM the built matterhost.
+# Checks the files of docs/deploy for systemd, containers and Kubernetes: check.sh TOOLS PROGRAM
+# TOOLS is the directory for the linters, PROGRAM the built matterhost.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly TOOLS=$1/linters PROGRAM=$2
 readonly UNIT=docs/deploy/systemd/matterhost.service
-# What `systemd-analyze security` may say at most, in tenths: under 2.0.
+# Maximum exposure by `systemd-analyze security`, in tenths: below 2.0.
 readonly EXPOSURE=19
 
 install() {
-  # Again only when the list has changed.
+  # Only if the list has changed.
   cmp -s tests/deploy/linters.txt "$TOOLS/linters.txt" && return
   rm -rf "$TOOLS"
   python3 -m venv "$TOOLS"
@@ -19,14 +19,14 @@ install() {
 }
 
 unit() {
-  local copy said
+  local copy output
   copy=$(mktemp -d)/matterhost.service
-  # The same unit, with the program where it is now: what is not there cannot be started.
+  # A copy with the path of the built program: verify requires that the program exists.
   sed "s|/usr/local/bin/matterhost|$PROGRAM|" "$UNIT" >"$copy"
-  # What it does not know it only mentions.
-  said=$(systemd-analyze verify "$copy" 2>&1) || true
-  if [[ $said == *matterhost.service* ]]; then
-    printf '%s\n' "$said" >&2
+  # Unknown settings are only warnings.
+  output=$(systemd-analyze verify "$copy" 2>&1) || true
+  if [[ $output == *matterhost.service* ]]; then
+    printf '%s\n' "$output" >&2
     return 1
   fi
   rm -r "$(dirname "$copy")"
@@ -40,7 +40,7 @@ compose() {
   elif docker-compose version >/dev/null 2>&1; then
     client=(docker-compose)
   else
-    printf '%s\n' "!!! LEFT OUT: $file: there is no docker compose here to read it" >&2
+    printf '%s\n' "!!! LEFT OUT: $file: docker compose is not installed" >&2
     return
   fi
   DATABASE_PASSWORD=unset "${client[@]}" --file "$file" config --quiet

@@ -1,10 +1,10 @@
-//! Rust as text, with comments and strings blanked: lines stay where they are.
+//! Rust source as text, with comments and strings blanked; line numbers stay the same.
 
-/// A piece of Rust in which only code is left.
+/// A piece of Rust source that contains only code.
 #[derive(Debug)]
 pub(crate) struct Code(String);
 
-/// A word or a sign of the code, and its line, from 1.
+/// A word or symbol of the code, with its line number from 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Word<'a> {
     pub(crate) text: &'a str,
@@ -12,7 +12,7 @@ pub(crate) struct Word<'a> {
 }
 
 impl Code {
-    /// Blanks comments, strings and characters.
+    /// Returns the source with comments, strings and characters blanked.
     pub(crate) fn blanked(text: &str) -> Self {
         let mut code = String::with_capacity(text.len());
         let mut rest = text;
@@ -32,12 +32,12 @@ impl Code {
         Self(code)
     }
 
-    /// The text as it is.
+    /// Returns the source unchanged.
     pub(crate) fn raw(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// Blanks what is compiled for tests alone, too.
+    /// Like [`Self::blanked`], with code that is compiled only for tests blanked, too.
     pub(crate) fn without_tests(text: &str) -> Self {
         let Self(mut code) = Self::blanked(text);
         while let Some(start) = code.find("#[cfg(test)]") {
@@ -48,7 +48,7 @@ impl Code {
         Self(code)
     }
 
-    /// The lines that hold one of these, and which.
+    /// Returns the lines that contain a needle, with the needle.
     pub(crate) fn lines_with<'a>(&self, needles: &[&'a str]) -> Vec<(usize, &'a str)> {
         let lines = self.0.lines().enumerate();
         lines
@@ -61,7 +61,7 @@ impl Code {
             .collect()
     }
 
-    /// Words, `::`, and each other sign by itself.
+    /// Splits the code into words, `::`, and single symbols.
     pub(crate) fn words(&self) -> Vec<Word<'_>> {
         let lines = self.0.lines().enumerate();
         lines
@@ -88,8 +88,8 @@ fn words(mut rest: &str) -> Vec<&str> {
     words
 }
 
-/// How long the comment, string or character is that begins here: 0 when none does. In a word no prefix of a string
-/// begins.
+/// Returns the length of the comment, string or character that begins here, or 0. A string prefix cannot begin within
+/// a word.
 fn not_code(rest: &str, in_word: bool) -> usize {
     if rest.starts_with("//") {
         return rest.find('\n').unwrap_or(rest.len());
@@ -109,7 +109,7 @@ fn not_code(rest: &str, in_word: bool) -> usize {
     after.strip_prefix('"').map_or(0, |inner| prefix.len() + quoted(inner))
 }
 
-/// Comments nest.
+/// Returns the length of a block comment. Comments nest.
 fn comment(rest: &str) -> usize {
     let (mut depth, mut at) = (0, 0);
     while at < rest.len() {
@@ -127,7 +127,7 @@ fn comment(rest: &str) -> usize {
     at
 }
 
-/// A character with its quotes, told from a lifetime by the second quote.
+/// Returns the length of a character literal, or 0 for a lifetime, which has no second quote.
 fn character(after: &str) -> usize {
     let mut chars = after.char_indices();
     match (chars.next(), chars.next()) {
@@ -140,7 +140,7 @@ fn character(after: &str) -> usize {
     }
 }
 
-/// A string after its first quote, the quote counted.
+/// Returns the length of a string, including the first quote, from the text after that quote.
 fn quoted(inner: &str) -> usize {
     let mut escaped = false;
     let end = inner.char_indices().find(|(_, c)| {
@@ -151,7 +151,7 @@ fn quoted(inner: &str) -> usize {
     end.map_or(inner.len() + 1, |(at, _)| at + 2)
 }
 
-/// A raw string after its `r`.
+/// Returns the length of a raw string from the text after its `r`.
 fn raw(after: &str) -> Option<usize> {
     let hashes = after.len() - after.trim_start_matches('#').len();
     let inner = after[hashes..].strip_prefix('"')?;
@@ -160,7 +160,7 @@ fn raw(after: &str) -> Option<usize> {
     Some(hashes + 1 + end)
 }
 
-/// How long the item is, with the attributes before it: to its semicolon or its closing brace.
+/// Returns the length of an item with its attributes, up to its semicolon or closing brace.
 fn item(code: &str) -> usize {
     let is_use = code.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     let is_use = is_use.is_some_and(|line| line.split(' ').any(|word| word == "use"));

@@ -1,16 +1,16 @@
-//! Which modules of a package a piece of code names.
+//! The modules of a package that a piece of code names.
 
 use crate::code::{Code, Word};
 
-/// A module that is named, and where.
+/// A named module, with its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Import {
     pub(crate) line: usize,
     pub(crate) module: String,
 }
 
-/// What is named beneath `root`, which is `crate` or a package, alone or in braces: `crate::a::B`,
-/// `use crate::{a::B, c}`, `pub(in crate::a)`.
+/// Returns the modules named below `root` (`crate` or a package), alone or in braces: `crate::a::B`, `use crate::{a::B,
+/// c}`, `pub(in crate::a)`.
 pub(crate) fn from_root(root: &str, code: &Code) -> Vec<Import> {
     let words = code.words();
     let starts =
@@ -18,7 +18,7 @@ pub(crate) fn from_root(root: &str, code: &Code) -> Vec<Import> {
     starts.flat_map(|(at, _)| firsts(&words[at + 2..])).collect()
 }
 
-/// What is named beneath the package's top by way of `super`, from a module `depth` steps down.
+/// Returns the top modules named through `super`, from a module `depth` steps below the top.
 pub(crate) fn from_super(depth: usize, code: &Code) -> Vec<Import> {
     let words = code.words();
     let mut found = Vec::new();
@@ -37,7 +37,7 @@ fn is_step(pair: &[Word<'_>]) -> bool {
     matches!(pair, [first, second] if first.text == "super" && second.text == "::")
 }
 
-/// The first segment of a path, or of each path in braces.
+/// Returns the first segment of a path, or of each path in braces.
 fn firsts(words: &[Word<'_>]) -> Vec<Import> {
     let import = |word: &Word<'_>| Import { line: word.line, module: word.text.to_owned() };
     let Some(first) = words.first().filter(|first| first.text == "{") else {

@@ -1,7 +1,7 @@
-//! What the compiler does not hold: imports go down only, files and functions stay short, nothing is left over,
-//! and the traps of actix stay banned. The text is scanned, not parsed: `code` blanks comments and strings.
+//! Rules that the compiler does not check: imports go down only, files and functions stay short, no unfinished code is
+//! left, and the traps of actix stay banned. The text is scanned, not parsed: `code` blanks comments and strings.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod code;
 mod imports;
@@ -10,15 +10,16 @@ mod samples;
 mod settings;
 mod sources;
 mod top_level;
+mod wording;
 
 use code::Code;
 use plan::{ACTORS, FloorPlan, SERVICE, SIMULATOR, SIMULATOR_USER};
 use sources::{Source, all_sources, below};
 
-/// What an editor is kept to. A longer file holds more than one thing.
+/// The maximum length of a file. A longer file has more than one subject.
 const LINES_A_FILE: usize = 400;
 
-/// Fails with every offence at once.
+/// Panics with all violations at once.
 fn assert_none(violations: &[String], what_to_do: &str) {
     assert!(violations.is_empty(), "\n{}\n\n{what_to_do}\n", violations.join("\n"));
 }
@@ -27,7 +28,7 @@ fn program(root: &str) -> Vec<Source> {
     below(root).into_iter().filter(|source| !source.is_test()).collect()
 }
 
-/// Every import of `plan` that does not go down.
+/// Returns every import that does not go down.
 fn upward(plan: &FloorPlan, sources: &[Source]) -> Vec<String> {
     sources.iter().flat_map(|source| plan.violations(source)).collect()
 }
@@ -64,7 +65,7 @@ fn the_actors_do_not_know_the_service_and_only_the_demo_knows_the_simulator() {
     }
     assert_none(
         &violations,
-        "The packages go down too: the service → the actors; the simulator is the demo's.",
+        "Packages also depend downwards only: the service on the actors. Only the demo uses the simulator.",
     );
 }
 
@@ -76,7 +77,7 @@ fn the_simulator_shares_nothing_with_the_client() {
         .collect();
     assert_none(
         &violations,
-        "A stand-in that shares a type with the client shares its mistakes: write it again.",
+        "A simulator that shares a type with the client shares its mistakes: write the type again.",
     );
 }
 
@@ -87,7 +88,7 @@ fn no_file_is_long() {
         (lines > LINES_A_FILE).then(|| format!("{}:{LINES_A_FILE}: {lines} lines", source.path))
     };
     let violations: Vec<String> = all_sources().iter().filter_map(long).collect();
-    assert_none(&violations, "Split the file along what it does; tests may move to a file of their own.");
+    assert_none(&violations, "Split the file by subject; tests may move to their own file.");
 }
 
 #[test]
@@ -95,11 +96,11 @@ fn nothing_is_left_over() {
     let violations: Vec<String> = all_sources().iter().flat_map(left_over).collect();
     assert_none(
         &violations,
-        "Do it, or say in an issue that it is not done. A lint is lifted with #[expect(lint, reason = \"…\")].",
+        "Finish it, or file an issue. Disable a lint with #[expect(lint, reason = \"…\")].",
     );
 }
 
-/// What was meant to go before anybody else reads it.
+/// Returns markers of unfinished code, debug macros and disabled lints.
 fn left_over(source: &Source) -> Vec<String> {
     let code = Code::blanked(&source.text);
     let macros = ["todo!", "unimplemented!", "dbg!"];

@@ -1,4 +1,4 @@
-//! The floors: which module may name which.
+//! The floors: the modules that each module may name.
 
 use crate::{
     code::Code,
@@ -9,7 +9,7 @@ use crate::{
 /// The package of the simulator.
 pub(crate) const SIMULATOR: &str = "matterhost_simulator";
 
-/// The one place in the service that may name it.
+/// The only part of the service that may name the simulator.
 pub(crate) const SIMULATOR_USER: &str = "src/cli/demo";
 
 /// The floors of one package.
@@ -17,9 +17,9 @@ pub(crate) const SIMULATOR_USER: &str = "src/cli/demo";
 pub(crate) struct FloorPlan {
     pub(crate) root: &'static str,
     pub(crate) package: &'static str,
-    /// Each module with the modules that it may name beside itself.
+    /// Each module with the other modules that it may name.
     pub(crate) rows: &'static [(&'static str, &'static [&'static str])],
-    /// The one that may name all.
+    /// The module that may name all others.
     pub(crate) top: &'static str,
 }
 
@@ -55,7 +55,7 @@ pub(crate) const SERVICE: FloorPlan = FloorPlan {
 };
 
 impl FloorPlan {
-    /// Where the source names what is not below it.
+    /// Returns the imports of a source that do not go down.
     pub(crate) fn violations(&self, source: &Source) -> Vec<String> {
         let path = source.path.strip_prefix(self.root).unwrap().trim_start_matches('/');
         let module = path.split('/').next().unwrap().trim_end_matches(".rs");
@@ -84,7 +84,7 @@ impl FloorPlan {
     }
 }
 
-/// How many steps down from the package's top the module of a file is.
+/// Returns the depth of a file's module below the package's top.
 fn depth(path: &str) -> usize {
     path.split('/').count() - usize::from(path.ends_with("/mod.rs"))
 }

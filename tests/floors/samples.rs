@@ -1,4 +1,4 @@
-//! The scan itself: it sees what it must, and nothing in comments, strings and tests.
+//! Tests of the scan itself: it finds violations, but not in comments, strings and tests.
 
 use crate::{
     code::Code,

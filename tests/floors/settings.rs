@@ -1,13 +1,13 @@
-//! The lints that hold the rest, and the traps of actix, stay as they are.
+//! The lint levels and the bans on actix's traps stay as they are.
 
 use std::fs;
 
 use crate::{assert_none, sources::repository_root};
 
-/// What a page of an editor shows.
+/// The maximum length of a function: a page of an editor.
 const LINES_A_FUNCTION: usize = 60;
 
-/// What actix and awc offer and we do not take; clippy.toml says why.
+/// Functions of actix and awc that we do not use; clippy.toml gives the reasons.
 const BANNED: [&str; 3] = [
     "awc::ClientBuilder::max_http_version",
     "actix::AsyncContext::run_interval",
@@ -18,7 +18,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(repository_root().join(name)).unwrap()
 }
 
-/// The value of `key = value`.
+/// Returns the value of `key = value`.
 fn value<'a>(file: &'a str, key: &str) -> Option<&'a str> {
     file.lines().find_map(|line| Some(line.strip_prefix(key)?.trim_start().strip_prefix('=')?.trim()))
 }
@@ -37,7 +37,7 @@ fn every_package_takes_the_lints_of_the_workspace() {
     let lax = manifests.into_iter().filter(|manifest| !read(manifest).contains("[lints]\nworkspace = true"));
     let violations: Vec<String> =
         lax.map(|manifest| format!("{manifest}: no [lints] workspace = true")).collect();
-    assert_none(&violations, "Each package takes the lints of the workspace.");
+    assert_none(&violations, "Each package must inherit the lints of the workspace.");
 }
 
 #[test]
@@ -45,5 +45,5 @@ fn what_actix_surprises_with_stays_banned() {
     let clippy = read("clippy.toml");
     let gone = BANNED.into_iter().filter(|path| !clippy.contains(&format!("path = \"{path}\"")));
     let violations: Vec<String> = gone.map(|path| format!("clippy.toml: {path} is allowed")).collect();
-    assert_none(&violations, "Put it back among disallowed-methods, with its reason.");
+    assert_none(&violations, "Put it back into disallowed-methods, with its reason.");
 }

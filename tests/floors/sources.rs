@@ -7,20 +7,20 @@ use std::{
 
 use crate::code::Code;
 
-/// A file, by its path from the repository's top.
-#[derive(Debug)]
+/// A file with its path relative to the repository's root.
+#[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,
 }
 
 impl Source {
-    /// True when the file is compiled for tests only: `tests.rs`, or anything below a folder `tests`.
+    /// True if the file is compiled for tests only: `tests.rs`, or any file below a folder `tests`.
     pub(crate) fn is_test(&self) -> bool {
         self.path.split('/').any(|part| matches!(part, "tests" | "tests.rs"))
     }
 
-    /// Where the program names this package.
+    /// Returns the lines that name a package.
     pub(crate) fn names(&self, package: &str) -> Vec<String> {
         let code = Code::without_tests(&self.text);
         let named = code.words().into_iter().filter(|word| word.text == package);
@@ -28,12 +28,12 @@ impl Source {
     }
 }
 
-/// The repository's top.
+/// Returns the repository's root.
 pub(crate) fn repository_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Rust file of the repository.
+/// Returns every Rust file of the repository.
 pub(crate) fn all_sources() -> Vec<Source> {
     ["src", "actors", "tests", "benches"]
         .into_iter()
@@ -42,12 +42,12 @@ pub(crate) fn all_sources() -> Vec<Source> {
         .collect()
 }
 
-/// The Rust files below a folder, in order.
+/// Returns the Rust files below a folder, sorted.
 pub(crate) fn below(root: &str) -> Vec<Source> {
     let mut paths = Vec::new();
     walk(&repository_root().join(root), &mut paths);
     paths.sort();
-    assert!(!paths.is_empty(), "no Rust file below {root}");
+    assert!(!paths.is_empty(), "there is no Rust file below {root}");
     paths.iter().map(|path| read(path)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The repository's top is what a newcomer sees first.
+//! The entries of the repository's root, which newcomers see first.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
@@ -19,7 +19,7 @@ const ENTRIES: [&str; 12] = [
     "tests",
 ];
 
-/// What is committed; where there is no git, what is there but for what is built.
+/// Returns the committed entries or, without git, all entries except build output.
 fn entries() -> BTreeSet<String> {
     let git = Command::new("git").args(["ls-files", "--cached"]).current_dir(repository_root()).output();
     let listed = git.ok().filter(|output| output.status.success() && !output.stdout.is_empty());
@@ -37,6 +37,6 @@ fn the_top_holds_only_what_is_agreed() {
     let violations: Vec<String> = entries().into_iter().filter(strange).collect();
     assert_none(
         &violations,
-        "Move it below src, actors, tests, docs or benches, or enter it in tests/floors/top_level.rs.",
+        "Move it below src, actors, tests, docs or benches, or add it to tests/floors/top_level.rs.",
     );
 }

@@ -1,13 +1,13 @@
 //! The admin API of the program, over real sockets.
 
-#![expect(clippy::print_stdout, reason = "tests print the numbers that they measured")]
+#![expect(clippy::print_stdout, reason = "tests print their measurements")]
 
 mod accounts;
 mod actions;
 mod authentication;
 mod endpoints;
 mod floods;
-mod host;
+pub(crate) mod host;
 mod http_client;
 mod isolation;
 mod malformed_requests;

@@ -49,7 +49,7 @@ fn each_failure_is_told_with_a_remedy() {
     let row = |name: &str| {
         report["accounts"].as_array().unwrap().iter().find(|row| row["account"] == name).unwrap()
     };
-    assert_eq!(row("helpdesk")["hello"]["ok"], true, "others are not touched");
+    assert_eq!(row("helpdesk")["hello"]["ok"], true, "other accounts are not affected");
     assert_eq!(row("wrong")["token"]["ok"], false);
     assert!(row("wrong")["token"]["problem"].as_str().unwrap().contains("401"));
     assert!(row("wrong")["token"]["remedy"].as_str().unwrap().contains("new token"));

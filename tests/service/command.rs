@@ -1,4 +1,4 @@
-//! The program as a command that refuses secrets in what it says.
+//! The program as a command whose output must not contain secrets.
 
 use std::{
     ffi::OsStr,
@@ -10,17 +10,19 @@ use std::{
 
 use matterhost_simulator::TOKEN_PREFIX;
 
-/// Refuses what shows a token or a secret: each that a test makes up holds the simulator's mark.
+/// Panics if a text contains a token or a secret: all of them in tests contain the simulator's mark. Escape characters are
+/// refused too: no output of a test is a terminal, so they could only come from foreign text.
 #[track_caller]
-pub(crate) fn refuse_secrets(said: &str) {
+pub(crate) fn refuse_secrets(output: &str) {
+    assert!(!output.contains('\x1b'), "the output contains an escape character:\n{output:?}");
     assert!(
-        !said.contains(TOKEN_PREFIX),
-        "a token or a secret is shown:\n{}",
-        said.replace(TOKEN_PREFIX, "[mark]")
+        !output.contains(TOKEN_PREFIX),
+        "the output contains a token or a secret:\n{}",
+        output.replace(TOKEN_PREFIX, "[mark]")
     );
 }
 
-/// A command that runs the program, and refuses secrets in what it says.
+/// A command that runs the program and refuses secrets in its output.
 pub(crate) struct Program(pub(crate) Command);
 
 impl Program {
@@ -37,8 +39,8 @@ impl Program {
     /// Runs it to its end.
     pub(crate) fn output(&mut self) -> io::Result<Output> {
         let output = self.0.output()?;
-        for said in [&output.stdout, &output.stderr] {
-            refuse_secrets(&String::from_utf8_lossy(said));
+        for stream in [&output.stdout, &output.stderr] {
+            refuse_secrets(&String::from_utf8_lossy(stream));
         }
         Ok(output)
     }

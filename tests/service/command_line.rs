@@ -1,4 +1,4 @@
-//! Help, completions, and what is refused.
+//! Help, completions, and invalid arguments.
 
 use crate::program::{matterhost, output, text};
 

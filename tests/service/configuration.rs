@@ -1,4 +1,4 @@
-//! What the program says of a configuration that it cannot use: all of it, with 78, and never a token.
+//! Errors in the configuration: all are reported, with exit code 78, and no token is shown.
 
 use serde_json::Value;
 
@@ -59,26 +59,26 @@ fn all_that_is_wrong_is_said_and_the_code_is_78() {
 fn without_a_configuration_the_way_to_one_is_told() {
     let empty = tempfile::tempdir().unwrap();
     let output = crate::program::matterhost(&["run"]).current_dir(empty.path()).output().unwrap();
-    let told = text(&output.stderr);
+    let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(78));
     assert!(
-        told.contains("contains no matterhost.toml") && told.contains("matterhost config example"),
-        "{told}"
+        stderr.contains("contains no matterhost.toml") && stderr.contains("matterhost config example"),
+        "{stderr}"
     );
 }
 
 #[test]
 fn the_flag_goes_before_the_variable_and_both_before_the_file_that_lies_here() {
     let dir = ConfigDir::with("");
-    let told = |args: &[&str], variable: Option<&str>| {
+    let stderr_of = |args: &[&str], variable: Option<&str>| {
         let mut program = dir.matterhost(args);
         program.envs(variable.map(|name| ("MATTERHOST_CONFIG", name)));
         text(&program.output().unwrap().stderr)
     };
-    assert!(told(&["run"], None).starts_with("matterhost: matterhost.toml has"));
-    assert!(told(&["run"], Some("b.toml")).starts_with("matterhost: b.toml has"));
-    assert!(told(&["run", "-c", "c.toml"], None).starts_with("matterhost: c.toml has"));
-    assert!(told(&["run", "-c", "c.toml"], Some("b.toml")).starts_with("matterhost: c.toml has"));
+    assert!(stderr_of(&["run"], None).starts_with("matterhost: matterhost.toml has"));
+    assert!(stderr_of(&["run"], Some("b.toml")).starts_with("matterhost: b.toml has"));
+    assert!(stderr_of(&["run", "-c", "c.toml"], None).starts_with("matterhost: c.toml has"));
+    assert!(stderr_of(&["run", "-c", "c.toml"], Some("b.toml")).starts_with("matterhost: c.toml has"));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn the_example_needs_nothing_but_its_token() {
     let without = dir.matterhost(&["check"]).output().unwrap();
     assert_eq!(without.status.code(), Some(78));
     assert!(text(&without.stderr).contains("the variable HELPDESK_TOKEN is not set"));
-    // Nobody answers there, but the configuration is taken.
+    // No server answers there, but the configuration is accepted.
     let local = example.replace("https://chat.example.com", "http://127.0.0.1:1");
     let with = ConfigDir::with(&local).matterhost(&["check"]).env("HELPDESK_TOKEN", SECRET).output().unwrap();
     assert_eq!(with.status.code(), Some(1), "{}", text(&with.stderr));
@@ -101,7 +101,7 @@ fn too_few_open_files_are_told_with_the_number_needed() {
     let mut command = std::process::Command::new("/bin/sh");
     dir.matterhost(&[]).get_current_dir().map(|path| command.current_dir(path));
     let output = command.args(["-c", &shell]).env_clear().output().unwrap();
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(78), "{told}");
-    assert!(told.contains("1 accounts need") && told.contains("this process may open 20"), "{told}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{stderr}");
+    assert!(stderr.contains("1 accounts need") && stderr.contains("this process may open 20"), "{stderr}");
 }

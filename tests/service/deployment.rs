@@ -1,4 +1,4 @@
-//! What `docs/deploy` holds, as far as it can be run without a service manager, containers and a real server.
+//! The files of `docs/deploy`, as far as they can be run without a service manager, containers and a real server.
 
 use std::{collections::HashMap, fs, path::Path, process::Command};
 
@@ -11,7 +11,7 @@ fn page(name: &str) -> String {
     fs::read_to_string(format!("docs/deploy/{name}")).unwrap()
 }
 
-/// Runs the script that makes bots.
+/// Runs the script that creates bots, and returns its output.
 fn make_bots(simulator: &Simulator, dir: &Path, bots: &[&str]) -> String {
     let admin = dir.join("admin.token");
     fs::write(&admin, simulator.admin().token).unwrap();
@@ -38,14 +38,14 @@ fn the_script_makes_bots_whose_tokens_work() {
     );
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
     running.log.wait_for_fact("ready");
-    let said = make_bots(&simulator, dir.path(), &["helpdesk", "deploys"]);
-    assert!(said.contains("is there and stays") && !said.contains(first.trim()), "{said}");
+    let output = make_bots(&simulator, dir.path(), &["helpdesk", "deploys"]);
+    assert!(output.contains("exists and is kept") && !output.contains(first.trim()), "{output}");
     assert_eq!(fs::read_to_string(&token).unwrap(), first);
     assert!(dir.path().join("secrets/deploys").exists());
 }
 
-/// The configuration within the `ConfigMap`.
-fn in_config_map() -> String {
+/// Returns the configuration in the `ConfigMap`.
+fn config_of_config_map() -> String {
     let manifest = page("kubernetes/matterhost.yaml");
     let block = manifest.split("matterhost.toml: |\n").nth(1).unwrap();
     block
@@ -68,7 +68,7 @@ fn the_configurations_are_taken_and_name_the_tokens_where_they_are_put() {
             (page("compose/compose.yaml"), "    secrets:\n      - helpdesk\n"),
         ),
         (
-            in_config_map(),
+            config_of_config_map(),
             "/run/secrets/matterhost/helpdesk",
             (page("kubernetes/matterhost.yaml"), "mountPath: /run/secrets/matterhost\n"),
         ),
@@ -81,7 +81,21 @@ fn the_configurations_are_taken_and_name_the_tokens_where_they_are_put() {
         let sources = Sources { file, environment, flags: Vec::new() };
         let read = Config::load(&sources, None).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(read.accounts.len(), 1);
-        // What is beside the configuration cannot be written there.
+        // The directory of the configuration is read-only there.
         assert_eq!(read.dead_letter.dir, Path::new("/var/lib/matterhost/dead-letter"), "{config}");
+    }
+}
+
+#[test]
+fn every_deployment_limits_memory_and_tasks() {
+    for (file, limits) in [
+        ("systemd/matterhost.service", &["MemoryMax=", "TasksMax=", "LimitNOFILE="][..]),
+        ("compose/compose.yaml", &["    mem_limit: ", "    pids_limit: "]),
+        ("kubernetes/matterhost.yaml", &["              memory: "]),
+    ] {
+        let page = page(file);
+        for limit in limits {
+            assert!(page.contains(&format!("\n{limit}")), "{file} lacks {}", limit.trim());
+        }
     }
 }

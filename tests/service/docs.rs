@@ -1,4 +1,4 @@
-//! What the pages say is what the program does.
+//! The pages of `docs` match the program.
 
 use std::{collections::BTreeSet, fs};
 
@@ -14,7 +14,7 @@ fn page(name: &str) -> String {
     fs::read_to_string(format!("docs/{name}")).unwrap()
 }
 
-/// The cells of all table rows whose first cell begins with a code span.
+/// Returns the cells of all table rows whose first cell begins with a code span.
 fn rows(page: &str) -> Vec<Vec<String>> {
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     page.lines().filter(|line| line.starts_with("| `")).map(cells).collect()
@@ -26,7 +26,7 @@ fn code(cell: &str) -> Option<&str> {
 
 #[test]
 fn the_page_of_the_configuration_has_each_key_with_kind_and_default() {
-    let told: BTreeSet<(String, String, Option<String>)> = rows(&page("CONFIGURATION.md"))
+    let documented: BTreeSet<(String, String, Option<String>)> = rows(&page("CONFIGURATION.md"))
         .into_iter()
         .map(|row| {
             assert!(row.len() == 4 && row[3].len() > 5, "{row:?}");
@@ -37,28 +37,28 @@ fn the_page_of_the_configuration_has_each_key_with_kind_and_default() {
         .into_iter()
         .map(|KnownKey { key, kind, default }| (key, kind.to_owned(), default))
         .collect();
-    assert_eq!(told, known);
+    assert_eq!(documented, known);
 }
 
 #[test]
 fn the_page_of_the_command_line_has_each_exit_code_and_no_other() {
     let rows = rows(&page("CLI.md"));
-    let told: Vec<u8> = rows.iter().filter_map(|row| code(&row[0])?.parse().ok()).collect();
-    assert_eq!(told, Exit::ALL.map(Exit::code));
+    let documented: Vec<u8> = rows.iter().filter_map(|row| code(&row[0])?.parse().ok()).collect();
+    assert_eq!(documented, Exit::ALL.map(Exit::code));
 }
 
 #[test]
 fn the_page_of_the_sinks_shows_the_handlers_as_they_are() {
     let page = page("sinks.md");
     let rust = self::page("handlers/webhook.rs");
-    let check = &rust[rust.find("/// Whether one of the signatures").unwrap()..];
+    let check = &rust[rust.find("/// Returns true if one of the signatures").unwrap()..];
     let check = check[..check.find("\n}\n").unwrap() + 2].to_owned();
     for shown in [self::page("handlers/webhook.py"), self::page("handlers/lines.py"), check] {
         assert!(page.contains(&shown), "docs/sinks.md lacks\n{shown}");
     }
 }
 
-/// A command and all beneath it: its name from the top, and its flags.
+/// Collects the full names of a command's leaves, and the flags of all its commands.
 fn walk(command: &Command, path: &str, commands: &mut BTreeSet<String>, flags: &mut BTreeSet<String>) {
     for arg in command.get_arguments() {
         flags.extend(arg.get_long().map(|long| format!("--{long}")));
@@ -77,19 +77,19 @@ fn walk(command: &Command, path: &str, commands: &mut BTreeSet<String>, flags: &
 fn the_page_of_the_command_line_has_each_command_and_flag_and_no_other() {
     let page = page("CLI.md");
     let (mut commands, mut flags) = (BTreeSet::new(), BTreeSet::new());
-    // Every command has these, and clap adds them late.
+    // clap adds these to every command later.
     flags.extend(["--help", "--version"].map(str::to_owned));
     walk(&Cli::command(), "matterhost", &mut commands, &mut flags);
     let headings: BTreeSet<_> =
         page.lines().filter_map(|line| code(line.strip_prefix("## ")?)).map(str::to_owned).collect();
     assert_eq!(headings, commands);
     let spans = page.split('`').skip(1).step_by(2);
-    let told: BTreeSet<_> = spans
+    let documented: BTreeSet<_> = spans
         .filter(|span| span.starts_with('-'))
         .filter_map(|span| span.split(' ').next())
         .map(str::to_owned)
         .collect();
-    assert_eq!(told.into_iter().filter(|flag| flag != "-").collect::<BTreeSet<_>>(), flags);
+    assert_eq!(documented.into_iter().filter(|flag| flag != "-").collect::<BTreeSet<_>>(), flags);
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn the_page_of_the_command_line_has_each_member_of_a_line() {
     let page = page("CLI.md");
     let start = page.find("| member |").unwrap();
     let table = &page[start..start + page[start..].find("\n\n").unwrap()];
-    let told: BTreeSet<_> = rows(table).iter().map(|row| code(&row[0]).unwrap().to_owned()).collect();
-    assert_eq!(told, event.as_object().unwrap().keys().cloned().collect());
+    let documented: BTreeSet<_> = rows(table).iter().map(|row| code(&row[0]).unwrap().to_owned()).collect();
+    assert_eq!(documented, event.as_object().unwrap().keys().cloned().collect());
 }
 
-/// The first cells of the rows below a heading.
+/// Returns the first cells of the rows below a heading.
 fn first_cells(page: &str, heading: &str) -> BTreeSet<String> {
     let section = page.split(&format!("\n## {heading}\n")).nth(1).unwrap();
     let section = section.split("\n## ").next().unwrap();
@@ -113,7 +113,7 @@ fn first_cells(page: &str, heading: &str) -> BTreeSet<String> {
     rows(section).into_iter().map(cells).collect()
 }
 
-/// From the one `match` that gives each its label: the compiler sees to it that none is left out there.
+/// Returns all labels of endings, from the source of `CloseReason::label`: its `match` is exhaustive.
 fn labels_of_endings() -> BTreeSet<String> {
     let code = fs::read_to_string("actors/src/model/close_reason.rs").unwrap();
     let (_, code) = code.split_once("impl CloseReason {").unwrap();
@@ -132,7 +132,7 @@ fn the_page_for_operators_has_each_state_and_each_ending_and_no_other() {
     assert_eq!(first_cells(&page, "Endings"), labels_of_endings());
 }
 
-/// The anchor that a heading has where pages are shown.
+/// Returns the anchor of a heading in rendered pages.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
@@ -147,9 +147,9 @@ fn the_page_for_operators_leads_to_places_that_there_are() {
         assert!(anchors.contains(link), "#{link} is not in {anchors:#?}");
     }
     let rules = fs::read_to_string("docs/deploy/prometheus/rules.yml").unwrap_or_default();
-    let told: BTreeSet<_> =
+    let documented: BTreeSet<_> =
         page.lines().filter_map(|line| line.strip_prefix("### Alert ")).map(str::to_owned).collect();
     let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
-    let missing: Vec<_> = alerts.filter(|alert| !told.contains(*alert)).collect();
-    assert!(missing.is_empty(), "alerts without a word on what to do: {missing:?}");
+    let missing: Vec<_> = alerts.filter(|alert| !documented.contains(*alert)).collect();
+    assert!(missing.is_empty(), "docs/OPERATIONS.md has no section for these alerts: {missing:?}");
 }

@@ -1,5 +1,5 @@
-//! Handlers that fail, hang, answer twice, die and close early at random, beneath a host that is killed on the way: every
-//! post is heard at least once, in order.
+//! Handlers that fail, hang, answer twice, die and close early at random, under a host that is killed meanwhile: every
+//! post is received at least once, in order.
 
 use std::{
     collections::BTreeMap,
@@ -19,13 +19,13 @@ use crate::{
     program::{ConfigDir, DEADLINE, Fixture, Lines},
 };
 
-/// Lives of the host in one run.
+/// Starts of the host in one run.
 const LIVES: usize = 3;
 
-/// What both handlers do: note a post, now and then with trouble before or after.
+/// The common part of both handlers: records a post, sometimes with a failure before or after.
 const COMMON: &str = r#"
 import json, os, random, sys, time
-out = open("heard", "a")
+out = open("received", "a")
 # Each life is another.
 chance = random.Random("%s %s" % (sys.argv[1], os.getpid()))
 
@@ -36,7 +36,7 @@ def note(event):
         out.flush()
 "#;
 
-/// A child that answers line by line.
+/// A child process that answers line by line.
 const CHILD: &str = r#"
 for line in sys.stdin:
     event, roll = json.loads(line), chance.random()
@@ -49,7 +49,7 @@ for line in sys.stdin:
     for _ in range(2 if roll < 0.2 else 1): print(json.dumps({"ack": event["id"]}), flush=True)
 "#;
 
-/// A server that is asked by HTTP. It says on which port.
+/// An HTTP server, which prints its port.
 const SERVER: &str = r#"
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -74,16 +74,16 @@ print(server.server_port, flush=True)
 server.serve_forever()
 "#;
 
-/// Ends a process when it is dropped.
+/// Kills a process when dropped.
 struct Ended {
     child: Child,
-    /// Read for secrets alone.
+    /// Read only to check it for secrets.
     _log: Option<Lines>,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -118,9 +118,9 @@ fn by_server(dir: &ConfigDir, seed: u64) -> (String, Ended) {
     (sink, Ended { child, _log: None })
 }
 
-/// What the handler has noted: channel, id, time.
-fn heard(dir: &ConfigDir) -> Vec<(String, String, i64)> {
-    let text = fs::read_to_string(dir.path().join("heard")).unwrap_or_default();
+/// Returns the posts that the handler recorded: channel, id, time.
+fn received(dir: &ConfigDir) -> Vec<(String, String, i64)> {
+    let text = fs::read_to_string(dir.path().join("received")).unwrap_or_default();
     let note = |line: &str| {
         let mut words = line.split(' ');
         Some((words.next()?.to_owned(), words.next()?.to_owned(), words.next()?.parse().ok()?))
@@ -141,7 +141,7 @@ fn survives(fixture: &Fixture, dir: &ConfigDir, seed: u64) {
     let mut channels = vec![fixture.channel.clone()];
     channels.extend(fixture.add_channels(2));
     let mut life = begin(dir);
-    wait_for_first_event(fixture, || !heard(dir).is_empty());
+    wait_for_first_event(fixture, || !received(dir).is_empty());
     fixture.simulator.randomize_commit_delay(MAX_COMMIT_DELAY);
     let quiet = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -156,32 +156,32 @@ fn survives(fixture: &Fixture, dir: &ConfigDir, seed: u64) {
         }
         await_socket(fixture);
     });
-    let said = posted_ids(fixture, &channels);
+    let posted = posted_ids(fixture, &channels);
     let end = Instant::now() + DEADLINE * 2;
     loop {
-        let heard: Vec<String> = heard(dir).into_iter().map(|(_, id, _)| id).collect();
-        let missing: Vec<_> = said.iter().filter(|id| !heard.contains(id)).collect();
+        let received: Vec<String> = received(dir).into_iter().map(|(_, id, _)| id).collect();
+        let missing: Vec<_> = posted.iter().filter(|id| !received.contains(id)).collect();
         if missing.is_empty() {
             break;
         }
         assert!(
             Instant::now() < end,
-            "seed {seed}: {} of {} are missing: {missing:?}",
+            "seed {seed}: {} of {} posts are missing: {missing:?}",
             missing.len(),
-            said.len()
+            posted.len()
         );
         thread::sleep(Duration::from_millis(50));
     }
-    in_order(dir, seed);
+    check_order(dir, seed);
 }
 
-/// The first time that each post was heard; what became visible late comes when it is first seen.
-fn in_order(dir: &ConfigDir, seed: u64) {
+/// Checks the order in which posts were first received. A post that became visible late comes when it is first seen.
+fn check_order(dir: &ConfigDir, seed: u64) {
     let mut newest: BTreeMap<String, (i64, Vec<String>)> = BTreeMap::new();
-    for (channel, id, at) in heard(dir) {
+    for (channel, id, at) in received(dir) {
         let (latest, ids) = newest.entry(channel).or_insert((0, Vec::new()));
         if !ids.contains(&id) {
-            assert!(at > *latest - OVERLAP_MS, "seed {seed}: {id} came {} ms late", *latest - at);
+            assert!(at > *latest - OVERLAP_MS, "seed {seed}: {id} was {} ms late", *latest - at);
             *latest = at.max(*latest);
             ids.push(id);
         }
@@ -196,7 +196,7 @@ fn seed() -> u64 {
 #[test]
 fn nothing_is_lost_on_the_way_to_a_child_that_misbehaves() {
     let (fixture, seed) = (Fixture::new(), seed());
-    println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let dir = ConfigDir::with("");
     let sink = by_child(&dir, seed);
     dir.write("matterhost.toml", &config(&fixture, &sink));
@@ -206,7 +206,7 @@ fn nothing_is_lost_on_the_way_to_a_child_that_misbehaves() {
 #[test]
 fn nothing_is_lost_on_the_way_to_a_webhook_that_misbehaves() {
     let (fixture, seed) = (Fixture::new(), seed());
-    println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let dir = ConfigDir::with("");
     let (sink, _server) = by_server(&dir, seed);
     dir.write("matterhost.toml", &config(&fixture, &sink));

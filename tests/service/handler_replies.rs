@@ -1,17 +1,17 @@
-//! What a handler answers is posted by the bot, once, whatever goes wrong between.
+//! The bot posts the answer of a handler exactly once, whatever fails in between.
 
 use matterhost_simulator::{Fault, FaultKind};
 
 use crate::program::{ConfigDir, Fixture, RunningProgram};
 
-/// A handler that answers each post of a person, and acknowledges it when a file says that it may.
+/// A handler that answers each user's post, and acknowledges it once the file `may-acknowledge` exists.
 const HANDLER: &str = r#"
 import json, os, sys, time
 for line in sys.stdin:
     event = json.loads(line)
     post = event["data"].get("post") or {}
     if event["type"] == "com.mattermost.posted" and not post.get("type"):
-        print(json.dumps({"reply": {"to": event["id"], "text": "heard: " + post["message"]}}), flush=True)
+        print(json.dumps({"reply": {"to": event["id"], "text": "received: " + post["message"]}}), flush=True)
         while not os.path.exists("may-acknowledge"):
             time.sleep(0.01)
     print(json.dumps({"ack": event["id"]}), flush=True)
@@ -24,8 +24,8 @@ fn answering(fixture: &Fixture) -> ConfigDir {
     dir
 }
 
-fn heard(fixture: &Fixture, words: &str) -> usize {
-    let reply = format!("heard: {words}");
+fn count_replies(fixture: &Fixture, words: &str) -> usize {
+    let reply = format!("received: {words}");
     fixture.bot_posts().into_iter().filter(|post| *post == reply).count()
 }
 
@@ -38,8 +38,8 @@ fn a_reply_is_posted_once_though_the_answer_to_the_first_try_is_lost() {
     fixture.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /posts").times(1));
     fixture.post("lost");
     fixture.post("after it");
-    fixture.await_post("heard: after it");
-    assert_eq!((heard(&fixture, "lost"), heard(&fixture, "after it")), (1, 1));
+    fixture.await_post("received: after it");
+    assert_eq!((count_replies(&fixture, "lost"), count_replies(&fixture, "after it")), (1, 1));
     running.signal("TERM");
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
@@ -53,10 +53,10 @@ fn a_reply_is_posted_once_though_the_server_says_429() {
     let limited = FaultKind::TooManyRequests { retry_after: 1 };
     fixture.simulator.inject(Fault::new(limited).route("POST /posts").times(2));
     fixture.post("limited");
-    fixture.await_post("heard: limited");
+    fixture.await_post("received: limited");
     fixture.post("next");
-    fixture.await_post("heard: next");
-    assert_eq!(heard(&fixture, "limited"), 1);
+    fixture.await_post("received: next");
+    assert_eq!(count_replies(&fixture, "limited"), 1);
 }
 
 #[test]
@@ -65,13 +65,13 @@ fn a_reply_is_posted_once_though_the_host_is_killed_before_its_event_is_acknowle
     let dir = answering(&fixture);
     let running = RunningProgram::ready(&fixture, &dir);
     fixture.post("killed");
-    fixture.await_post("heard: killed");
+    fixture.await_post("received: killed");
     running.signal("KILL");
     running.wait_for_exit();
-    // The event comes again, and the handler answers it again.
+    // The event is delivered again, and the handler answers it again.
     dir.write("may-acknowledge", "");
     let _running = RunningProgram::ready(&fixture, &dir);
     fixture.post("alive");
-    fixture.await_post("heard: alive");
-    assert_eq!((heard(&fixture, "killed"), heard(&fixture, "alive")), (1, 1));
+    fixture.await_post("received: alive");
+    assert_eq!((count_replies(&fixture, "killed"), count_replies(&fixture, "alive")), (1, 1));
 }

@@ -1,5 +1,5 @@
-//! The program killed at random moments, and stopped, while people talk: nothing is lost, and without kills nothing
-//! comes twice. What a kill leaves on disk is what the next run begins with.
+//! The program, killed and stopped at random moments while users post: nothing is lost, and without kills nothing is
+//! delivered twice. Each run starts with the state that the previous one left on disk.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,27 +18,27 @@ use serde_json::Value;
 
 use crate::program::{ConfigDir, DEADLINE, Fixture, Lines};
 
-/// By its number on every Unix.
+/// The number of the signal on every Unix.
 const SIGTERM: i32 = 15;
 
-/// Lives of the host in one run.
+/// Starts of the host in one run.
 const LIVES: usize = 6;
 
-/// Runs that go on side by side: they mostly wait.
+/// Parallel runs: they mostly wait.
 const SIDE_BY_SIDE: usize = 3;
 
-/// How much later than a younger one a post becomes visible, at most.
+/// Maximum delay with which a post becomes visible after a younger one.
 pub(crate) const MAX_COMMIT_DELAY: Duration = Duration::from_millis(30);
 
-/// How late the host expects them, in milliseconds (`catch_up.overlap`): much later, for a machine that is busy.
+/// The delay that the host allows for, in milliseconds (`catch_up.overlap`): much longer, for a busy machine.
 pub(crate) const OVERLAP_MS: i64 = 1_000;
 
-/// The host, and what it says.
+/// A running host and its output.
 struct HostRun {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: thread::JoinHandle<()>,
-    /// Read for secrets alone.
+    /// Read only to check it for secrets.
     log: Lines,
 }
 
@@ -57,7 +57,7 @@ impl HostRun {
     }
 
     fn posts(&self) -> Vec<Value> {
-        // The last line of one that was killed may be a part.
+        // The last line of a killed host may be incomplete.
         let lines = self.lines.lock().unwrap();
         let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         events.filter(|event| event["type"] == "com.mattermost.posted").collect()
@@ -71,7 +71,7 @@ impl HostRun {
             assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         }
         let status = self.child.wait().unwrap();
-        // On a busy machine it may not have come to listen to signals: then this one ends it as it ends any program.
+        // On a busy machine the host may not handle signals yet; then the signal ends it like any program.
         let at_once = status.signal() == Some(SIGTERM);
         assert!(killed || at_once || status.code() == Some(0), "{status}");
         let lines = Arc::clone(&self.lines);
@@ -80,7 +80,7 @@ impl HostRun {
     }
 }
 
-/// Makes people quiet when it is dropped.
+/// Stops the users when dropped.
 pub(crate) struct QuietOnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for QuietOnDrop<'_> {
@@ -89,10 +89,10 @@ impl Drop for QuietOnDrop<'_> {
     }
 }
 
-/// What people say.
+/// The text of the users' posts.
 const TALK: &str = "…";
 
-/// People who talk until they are told to be quiet.
+/// Posts as random users until `quiet` is set.
 pub(crate) fn post_randomly(fixture: &Fixture, channels: &[String], seed: u64, quiet: &AtomicBool) {
     let mut random = fastrand::Rng::with_seed(seed);
     while !quiet.load(Ordering::Relaxed) {
@@ -108,7 +108,7 @@ fn config(fixture: &Fixture) -> String {
            [catch_up]\noverlap = \"1s\"\n"
 }
 
-/// One run. Odd seeds kill the host.
+/// Performs one run. Odd seeds kill the host.
 fn survives(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let kills = seed % 2 == 1;
@@ -123,7 +123,7 @@ fn survives(seed: u64) {
     let quiet = AtomicBool::new(false);
     let last = thread::scope(|scope| {
         scope.spawn(|| post_randomly(&fixture, &channels, seed, &quiet));
-        // When this fails nobody must go on talking: the scope waits for them.
+        // The users must stop even if this fails, because the scope waits for them.
         let _hush = QuietOnDrop(&quiet);
         let mut life = first;
         for _ in 0..LIVES {
@@ -139,18 +139,18 @@ fn survives(seed: u64) {
         await_socket(&fixture);
         life
     });
-    let said = posted_ids(&fixture, &channels);
-    await_all(&said, &lives, &last, seed);
+    let posted = posted_ids(&fixture, &channels);
+    await_all(&posted, &lives, &last, seed);
     lives.push(last.end(false));
     check(&lives, seed, kills);
 }
 
-/// Waits until an account has begun: what is posted before its first life is ready is none of its business.
+/// Waits until an account has received an event: it does not receive posts made before it was first ready.
 pub(crate) fn wait_for_first_event(fixture: &Fixture, has_heard: impl Fn() -> bool) {
     let end = Instant::now() + DEADLINE;
     await_socket(fixture);
     while !has_heard() {
-        assert!(Instant::now() < end, "it never began");
+        assert!(Instant::now() < end, "the account never received an event");
         fixture.post("is anybody there?");
         thread::sleep(Duration::from_millis(20));
     }
@@ -161,7 +161,7 @@ pub(crate) fn await_socket(fixture: &Fixture) {
     assert!(fixture.simulator.wait_for(open, DEADLINE));
 }
 
-/// The ids of all that was talked, when those that become visible late have.
+/// Returns the ids of all posts, after the last of them has become visible.
 pub(crate) fn posted_ids(fixture: &Fixture, channels: &[String]) -> BTreeSet<String> {
     thread::sleep(MAX_COMMIT_DELAY * 2);
     let posts = channels.iter().flat_map(|channel| fixture.simulator.posts_in(channel));
@@ -172,12 +172,12 @@ fn ids<'a>(posts: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
     posts.into_iter().map(|post| post["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn await_all(said: &BTreeSet<String>, lives: &[Vec<Value>], last: &HostRun, seed: u64) {
+fn await_all(posted: &BTreeSet<String>, lives: &[Vec<Value>], last: &HostRun, seed: u64) {
     let end = Instant::now() + DEADLINE;
     let earlier = ids(lives.iter().flatten());
     loop {
-        let heard: BTreeSet<String> = earlier.union(&ids(&last.posts())).cloned().collect();
-        let missing: Vec<_> = said.difference(&heard).collect();
+        let received: BTreeSet<String> = earlier.union(&ids(&last.posts())).cloned().collect();
+        let missing: Vec<_> = posted.difference(&received).collect();
         if missing.is_empty() {
             return;
         }
@@ -185,20 +185,20 @@ fn await_all(said: &BTreeSet<String>, lives: &[Vec<Value>], last: &HostRun, seed
             Instant::now() < end,
             "seed {seed}: {} of {} posts are missing: {missing:?}",
             missing.len(),
-            said.len()
+            posted.len()
         );
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Without kills nothing came twice; what was recovered came in order, but for what became visible late.
+/// Checks that without kills no post came twice, and that recovered posts came in order unless they became visible late.
 fn check(lives: &[Vec<Value>], seed: u64, kills: bool) {
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for post in lives.iter().flatten() {
         *times.entry(post["id"].as_str().unwrap()).or_default() += 1;
     }
     let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(kills || twice.is_empty(), "seed {seed}: {twice:?} came more than once");
+    assert!(kills || twice.is_empty(), "seed {seed}: {twice:?} were delivered more than once");
     for life in lives {
         let mut channels: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
         for post in life {
@@ -206,7 +206,7 @@ fn check(lives: &[Vec<Value>], seed: u64, kills: bool) {
         }
         for posts in channels.values() {
             for run in posts.chunk_by(|a, b| a["recovered"] == true && b["recovered"] == true) {
-                // Two catch-ups may follow each other: what became visible late comes when it is first seen.
+                // Two catch-ups may follow each other: a post that became visible late comes when it is first seen.
                 let at = |post: &Value| post["data"]["post"]["create_at"].as_i64().unwrap();
                 assert!(run.is_sorted_by(|a, b| at(b) > at(a) - OVERLAP_MS), "seed {seed}: {run:#?}");
             }
@@ -224,7 +224,7 @@ fn nothing_is_lost_though_the_program_is_killed() {
     for seeds in seeds.chunks(SIDE_BY_SIDE) {
         thread::scope(|scope| {
             for seed in seeds {
-                println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+                println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
                 scope.spawn(|| survives(*seed));
             }
         });

@@ -1,4 +1,4 @@
-//! The log as the journal of systemd takes it, and as it is otherwise.
+//! The log's format for systemd's journal, and for other outputs.
 
 use std::{
     fs::File,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::program::{ConfigDir, Fixture, Lines, RunningProgram};
 
-/// How systemd names a stream in `JOURNAL_STREAM`.
+/// Returns the value by which systemd identifies a stream in `JOURNAL_STREAM`.
 fn named(stream: &File) -> String {
     let metadata = stream.metadata().unwrap();
     format!("{}:{}", metadata.dev(), metadata.ino())
@@ -18,7 +18,7 @@ fn pretty(fixture: &Fixture) -> ConfigDir {
     ConfigDir::with(&fixture.config().replace("format = \"json\"", "format = \"pretty\""))
 }
 
-/// Runs the program until it is ready with standard error a pipe; `journal` is given how the pipe is named.
+/// Runs the program until it is ready, with a pipe as standard error; `journal` receives the pipe's identifier.
 fn lines_until_ready(journal: impl FnOnce(&mut Command, String)) -> Vec<String> {
     let fixture = Fixture::new();
     let dir = pretty(&fixture);
@@ -27,7 +27,7 @@ fn lines_until_ready(journal: impl FnOnce(&mut Command, String)) -> Vec<String> 
     let mut command = dir.matterhost(&["run"]);
     journal(&mut command, named(&writer));
     let child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
-    // The command holds the pipe's other end, too.
+    // The command holds the other end of the pipe.
     drop(command);
     let mut running = RunningProgram::of(child, Lines::read(reader));
     running.log.wait_for_line("ready after");
@@ -49,11 +49,25 @@ fn the_journal_gets_priorities_and_neither_times_nor_colours() {
 
 #[test]
 fn what_is_not_the_journal_gets_times_and_no_priorities() {
-    // A child of a service inherits the variable, and may write elsewhere.
+    // A child process of a service inherits the variable, but may write to another stream.
     for journal in [None, Some("8:1")] {
         let lines = lines_until_ready(|command, _| {
             command.envs(journal.map(|journal| ("JOURNAL_STREAM", journal)));
         });
         assert!(lines.iter().all(|line| line.starts_with("20") && line.contains("Z ")), "{lines:#?}");
     }
+}
+
+#[test]
+fn a_child_that_floods_its_standard_error_gets_its_budget_of_lines() {
+    let fixture = Fixture::new();
+    let sink = "[sinks.noisy]\ntype = \"exec\"\ncommand = [\"sh\", \"-c\", \"exec yes babble >&2\"]\n";
+    let dir = ConfigDir::with(&(fixture.config() + sink));
+    let running = RunningProgram::ready(&fixture, &dir);
+    running.signal("TERM");
+    let (status, lines) = running.wait_for_exit();
+    assert!(status.success());
+    // The flood goes on for the seconds until the child is killed.
+    let babble = lines.iter().filter(|line| line.contains("babble")).count();
+    assert_eq!(babble, 300);
 }

@@ -1,6 +1,6 @@
-//! The program itself, as people and service managers run it, against the simulator.
+//! The program itself, run against the simulator as users and service managers run it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step fails the test")]
 
 mod admin;
 mod check;
@@ -26,3 +26,5 @@ mod secrets;
 mod service_manager;
 mod sinks;
 mod state;
+mod transport;
+mod unread_output;

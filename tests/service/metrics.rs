@@ -1,4 +1,4 @@
-//! The metrics: what a scraper gets, and that the page about them tells the truth.
+//! The metrics that a scraper receives, compared with their page.
 
 mod removed_series;
 pub(crate) mod sample;
@@ -23,10 +23,10 @@ use crate::{
     promtool::promtool,
 };
 
-/// A name's type, unit and labels.
+/// Metric families by name: type, unit and labels.
 pub(crate) type Families = BTreeMap<String, (String, String, BTreeSet<String>)>;
 
-/// What a text has, by name; the labels are those of all series together.
+/// Returns the metric families of a text; the labels are those of all its series together.
 pub(crate) fn families(text: &str) -> Families {
     let mut families = Families::new();
     for line in text.lines() {
@@ -42,7 +42,7 @@ pub(crate) fn families(text: &str) -> Families {
     families
 }
 
-/// The unit that a name ends with.
+/// Returns the unit at the end of a name.
 fn unit(name: &str) -> &str {
     let base = name.trim_end_matches("_total");
     ["seconds", "bytes"].into_iter().find(|unit| base.ends_with(unit)).unwrap_or("–")
@@ -59,27 +59,27 @@ fn promtool_finds_nothing_wrong() {
     for per_account in [true, false] {
         let text = SampleMetrics::new(per_account).render(Format::Prometheus);
         let judged = promtool(&["check", "metrics"], Path::new("."), &text);
-        let said = self::text(&judged.stdout) + &self::text(&judged.stderr);
-        assert!(judged.status.success() && said.trim().is_empty(), "{said}\n{text}");
+        let complaints = self::text(&judged.stdout) + &self::text(&judged.stderr);
+        assert!(judged.status.success() && complaints.trim().is_empty(), "{complaints}\n{text}");
     }
 }
 
 #[test]
 fn the_page_has_each_metric_as_it_is_and_no_other() {
     let page = fs::read_to_string("docs/METRICS.md").unwrap();
-    let mut told = Families::new();
+    let mut documented = Families::new();
     for line in page.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [name, kind, unit, labels, meaning] = cells[..] else { panic!("{line}") };
         assert!(meaning.len() > 10, "{line}");
         let labels = labels.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        told.insert(name.trim_matches('`').to_owned(), (kind.to_owned(), unit.to_owned(), labels));
+        documented.insert(name.trim_matches('`').to_owned(), (kind.to_owned(), unit.to_owned(), labels));
     }
     let found = families(&SampleMetrics::new(true).render(Format::Prometheus));
     for (name, is) in &found {
-        assert_eq!(told.get(name), Some(is), "docs/METRICS.md: {name}");
+        assert_eq!(documented.get(name), Some(is), "docs/METRICS.md: {name}");
     }
-    assert_eq!(told.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
+    assert_eq!(documented.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn without_series_for_each_account_no_account_is_named_and_its_server_has_all_el
     let (shared, own) = (families(&full), families(&SampleMetrics::new(true).render(Format::Prometheus)));
     let left_out: Vec<_> = own.keys().filter(|name| !shared.contains_key(*name)).collect();
     assert!(left_out.iter().all(|name| name.starts_with("matterhost_account_")), "{left_out:?}");
-    // Two accounts: the least that is left, all that waits.
+    // The minimum and the sum over two accounts.
     assert!(full.contains("matterhost_restart_budget_left{server=\"main\"} 1\n"), "{full}");
     assert!(full.contains("matterhost_queued_frames{server=\"main\"} 7\n"), "{full}");
 }
@@ -130,7 +130,7 @@ fn an_account_that_is_added_is_counted_before_anybody_sees_it() {
     let metrics = Metrics::new(true);
     let (name, server) = (AccountName::new("new").unwrap(), ServerName::new("main").unwrap());
     let meter = metrics.event_meter(&name, &server);
-    // Somebody looks before the Supervisor has it.
+    // A scrape before the Supervisor has the account.
     metrics.render(Format::Prometheus, Vec::new(), Vec::new());
     meter.record(&sample::event("new", "posted"));
     let text = metrics.render(Format::Prometheus, vec![account("new", 5)], Vec::new());
@@ -187,7 +187,7 @@ fn a_scraper_gets_what_the_program_has_counted() {
     assert!(open.contains("application/openmetrics-text") && open.ends_with("# EOF\n"), "{open}");
 }
 
-/// What a scraper that accepts all gets, once it has all of these: what is counted comes behind what is seen.
+/// Scrapes, accepting any format, until the answer contains all of these series: counts lag behind observed events.
 fn scrape_with(address: &str, series: &[&str]) -> String {
     let end = Instant::now() + DEADLINE;
     loop {
@@ -201,7 +201,7 @@ fn scrape_with(address: &str, series: &[&str]) -> String {
     }
 }
 
-/// The whole answer to one request.
+/// Returns the whole answer to one request.
 fn get(address: &str, accept: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();

@@ -1,5 +1,4 @@
-//! The dashboard and the alerts: they ask for metrics that there are, in words that Prometheus reads, and each alert was
-//! seen to fire.
+//! The dashboard and the alerts use existing metrics and valid queries, and each alert fires in a test.
 
 use std::{fs, path::Path};
 
@@ -14,17 +13,17 @@ use crate::{
 
 const ALERTS: &str = "docs/deploy/prometheus";
 
-/// What Prometheus itself adds to series, and what every histogram has.
+/// Labels that Prometheus adds to all series, and the label of histograms.
 const LABELS_OF_ALL: [&str; 3] = ["instance", "job", "le"];
 
-/// Runs promtool among the alerts; fails with what it says.
-fn judge(args: &[&str], dir: &Path) {
+/// Runs promtool in the directory of the alerts. Panics with its output if it fails.
+fn run_promtool(args: &[&str], dir: &Path) {
     let judged = promtool(args, dir, "");
     assert!(judged.status.success(), "{}{}", text(&judged.stdout), text(&judged.stderr));
 }
 
-/// Fails when the text names a metric that there is not, or asks one for a label that it has not.
-fn names_what_there_is(query: &str, known: &Families) {
+/// Panics if a query uses an unknown metric or label.
+fn check_names(query: &str, known: &Families) {
     let mut named = 0;
     for (at, word) in words(query) {
         if !["matterhost_", "process_"].iter().any(|prefix| word.starts_with(prefix)) {
@@ -33,16 +32,18 @@ fn names_what_there_is(query: &str, known: &Families) {
         named += 1;
         let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end));
         let family = known.get(word).or_else(|| known.get(histogram?));
-        let Some((.., labels)) = family else { panic!("there is no {word}, for which asks\n{query}") };
-        for label in asked(&query[at + word.len()..]) {
+        let Some((.., labels)) = family else {
+            panic!("there is no metric {word}, but this query uses it:\n{query}")
+        };
+        for label in labels_used(&query[at + word.len()..]) {
             let is_known = labels.contains(label) || LABELS_OF_ALL.contains(&label);
-            assert!(is_known, "{word} has no label {label}, for which asks\n{query}");
+            assert!(is_known, "{word} has no label {label}, but this query uses it:\n{query}");
         }
     }
-    assert!(named > 0, "no metric is named in\n{query}");
+    assert!(named > 0, "this query uses no metric:\n{query}");
 }
 
-/// The words of a query, and where they begin.
+/// Returns the words of a query with their offsets.
 fn words(query: &str) -> Vec<(usize, &str)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut found = Vec::new();
@@ -55,15 +56,15 @@ fn words(query: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// The labels in the braces that follow a name.
-fn asked(after: &str) -> Vec<&str> {
+/// Returns the labels in the braces after a name.
+fn labels_used(after: &str) -> Vec<&str> {
     let Some((inner, _)) = after.strip_prefix('{').and_then(|rest| rest.split_once('}')) else {
         return Vec::new();
     };
     inner.split("\",").filter_map(|part| part.split(['=', '!']).next()).map(str::trim).collect()
 }
 
-/// The values of a key, wherever it is.
+/// Collects the values of a key at any depth.
 fn all_of<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
     match value {
         Value::Object(members) => {
@@ -87,11 +88,11 @@ fn the_dashboard_asks_for_metrics_that_there_are_and_leaves_none_out() {
     all_of(&dashboard, "expr", &mut queries);
     all_of(&dashboard, "definition", &mut queries);
     for query in &queries {
-        names_what_there_is(query, &known);
+        check_names(query, &known);
     }
     let asked: Vec<_> = queries.iter().flat_map(|query| words(query)).map(|(_, word)| word).collect();
     let shown = |name: &&String| asked.iter().any(|word| word.starts_with(name.as_str()));
-    // What is of no use as a line.
+    // These are of no use as a graph.
     let left_out = [
         "process_virtual_memory_bytes",
         "process_threads",
@@ -115,16 +116,16 @@ fn prometheus_reads_each_query_of_the_dashboard() {
         })
         .collect();
     let dir = ConfigDir::with("");
-    // JSON is YAML.
+    // JSON is valid YAML.
     let groups = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
     dir.write("rules.yml", &groups.to_string());
-    judge(&["check", "rules", "rules.yml"], dir.path());
+    run_promtool(&["check", "rules", "rules.yml"], dir.path());
 }
 
 #[test]
 fn each_alert_is_read_and_was_seen_to_fire() {
-    judge(&["check", "rules", "rules.yml"], Path::new(ALERTS));
-    judge(&["test", "rules", "rules_test.yml"], Path::new(ALERTS));
+    run_promtool(&["check", "rules", "rules.yml"], Path::new(ALERTS));
+    run_promtool(&["test", "rules", "rules_test.yml"], Path::new(ALERTS));
     let read = |name| fs::read_to_string(Path::new(ALERTS).join(name)).unwrap();
     let (rules, tests) = (read("rules.yml"), read("rules_test.yml"));
     let known = families(&SampleMetrics::new(true).render(Format::Prometheus));
@@ -133,7 +134,7 @@ fn each_alert_is_read_and_was_seen_to_fire() {
         let (name, body) = alert.split_once('\n').unwrap();
         let expr = body.split_once("expr: ").unwrap().1.split("labels:").next().unwrap();
         if name != "MatterhostDown" {
-            names_what_there_is(expr, &known);
+            check_names(expr, &known);
         }
         let anchor = format!("runbook: docs/OPERATIONS.md#alert-{}\n", name.to_lowercase());
         for annotation in ["summary: ", "description: ", &anchor] {
@@ -142,7 +143,7 @@ fn each_alert_is_read_and_was_seen_to_fire() {
         let begin = format!("alertname: {name}\n");
         let fires = tests.split(&begin).skip(1).filter_map(|test| test.lines().nth(1));
         let fires = fires.filter(|line| line.trim() == "exp_alerts:");
-        assert!(fires.count() > 0, "no test in rules_test.yml says when {name} fires");
+        assert!(fires.count() > 0, "rules_test.yml has no test in which {name} fires");
     }
     assert!(!alerts.is_empty());
 }

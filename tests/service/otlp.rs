@@ -1,4 +1,4 @@
-//! The log at an OpenTelemetry collector, which here is a small HTTP server that keeps what it gets.
+//! The log at an OpenTelemetry collector: here a small HTTP server that records its requests.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -12,13 +12,13 @@ use matterhost_simulator::{Fault, FaultKind};
 
 use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
-/// One request: its first line, its headers, and its body.
+/// A request: its first line, headers and body.
 struct Request {
     head: Vec<String>,
     body: Vec<u8>,
 }
 
-/// A collector that answers each request with that status.
+/// A collector that answers each request with the same status.
 struct Collector {
     url: String,
     requests: Receiver<Request>,
@@ -38,7 +38,7 @@ impl Collector {
         Self { url, requests }
     }
 
-    /// Waits for a request whose body holds that.
+    /// Waits for a request whose body contains the bytes.
     fn until(&self, wanted: &[u8]) -> Request {
         let end = Instant::now() + DEADLINE;
         let mut seen = 0;
@@ -48,7 +48,7 @@ impl Collector {
             }
             seen += 1;
         }
-        panic!("{:?} is in none of {seen} requests", String::from_utf8_lossy(wanted));
+        panic!("none of {seen} requests contains {:?}", String::from_utf8_lossy(wanted));
     }
 }
 
@@ -73,13 +73,13 @@ fn serve(stream: TcpStream, status: &str, sender: &Sender<Request>) -> Option<()
     }
 }
 
-/// A message of protocol buffers with two fields, as they lie on the wire.
+/// Encodes a protocol buffer field.
 fn field(number: u8, inner: &[u8]) -> Vec<u8> {
     let length = u8::try_from(inner.len()).unwrap();
     [&[number << 3 | 2, length], inner].concat()
 }
 
-/// An attribute as OTLP encodes it: a `KeyValue` with an `AnyValue` that is a text.
+/// Encodes an attribute of OTLP: a `KeyValue` whose `AnyValue` is a text.
 fn attribute(key: &str, value: &str) -> Vec<u8> {
     [field(1, key.as_bytes()), field(2, &field(1, value.as_bytes()))].concat()
 }
@@ -96,7 +96,7 @@ fn each_line_is_a_record_with_its_fields() {
     assert!(holds(&attribute("service.name", "matterhost")) && holds(&attribute("fact", "ready")));
     assert!(holds(b"ready after") && !holds(fixture.bot.token.as_bytes()));
     running.signal("TERM");
-    // The last line is sent before the program ends.
+    // The last record is sent before the program ends.
     collector.until(b"all events are delivered");
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
@@ -118,7 +118,7 @@ fn a_collector_that_fails_is_told_once_and_the_bots_go_on() {
     let mut running = RunningProgram::ready(&fixture, &dir);
     for _ in 0..3 {
         collector.requests.recv_timeout(DEADLINE).unwrap();
-        // Something to tell.
+        // Causes further log lines.
         fixture.simulator.inject(Fault::new(FaultKind::Close(1001)).times(1));
         running.log.wait_for_fact("ready");
     }
@@ -127,6 +127,6 @@ fn a_collector_that_fails_is_told_once_and_the_bots_go_on() {
     running.signal("TERM");
     let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0));
-    let told = log.iter().filter(|line| line.contains("does not reach the collector")).count();
-    assert_eq!(told, 1, "{log:#?}");
+    let warnings = log.iter().filter(|line| line.contains("does not reach the collector")).count();
+    assert_eq!(warnings, 1, "{log:#?}");
 }

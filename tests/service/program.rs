@@ -1,4 +1,4 @@
-//! Runs the program and reads what it says, with a deadline instead of sleeps.
+//! Runs the program and reads its output, with a deadline instead of sleeps.
 
 use std::{
     fs,
@@ -14,36 +14,36 @@ use matterhost_simulator::{Account, Simulator};
 use serde_json::Value;
 use tempfile::TempDir;
 
-// Named by its path: other test binaries take this file in, too.
+// By path, because other test binaries include this file, too.
 #[path = "command.rs"]
 mod command;
 
 pub(crate) use command::{Program, refuse_secrets};
 
-/// How long the program may take to say what is waited for: long, for a machine under load.
+/// Time limit for expected output: long, for a machine under load.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What follows the death of a program may take: the system has what it said already.
+/// Time limit for reading the rest after the program has ended: the system already holds its output.
 const LEFT_OVER: Duration = Duration::from_secs(5);
 
-/// The program with nothing in its environment.
+/// Returns a command that runs the program with an empty environment.
 pub(crate) fn matterhost(args: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_matterhost"));
     command.args(args).env_clear();
     Program(command)
 }
 
-/// Runs the program to its end.
+/// Runs the program until it ends.
 pub(crate) fn output(args: &[&str]) -> Output {
     matterhost(args).output().unwrap()
 }
 
-/// What it wrote, as text.
+/// Converts output to text.
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A directory with a configuration in it.
+/// A temporary directory with a configuration.
 pub(crate) struct ConfigDir(TempDir);
 
 impl ConfigDir {
@@ -63,7 +63,7 @@ impl ConfigDir {
         self.0.path()
     }
 
-    /// The program in this directory, where it keeps its state as well.
+    /// Returns a command that runs the program in this directory, which also holds its state.
     pub(crate) fn matterhost(&self, args: &[&str]) -> Program {
         let mut command = matterhost(args);
         command.current_dir(self.0.path()).env("XDG_STATE_HOME", self.0.path().join("state"));
@@ -71,7 +71,7 @@ impl ConfigDir {
     }
 }
 
-/// A simulated server with one channel, in which a bot and a person are.
+/// A simulated server with a bot and a person in one channel.
 pub(crate) struct Fixture {
     pub(crate) simulator: Simulator,
     pub(crate) bot: Account,
@@ -93,7 +93,7 @@ impl Fixture {
         Self { simulator, bot, person, channel, team }
     }
 
-    /// More channels with the two in them.
+    /// Adds channels with both as members, and returns their ids.
     pub(crate) fn add_channels(&self, count: usize) -> Vec<String> {
         let make = |n| {
             let channel = self.simulator.create_channel(&self.team, &format!("side-{n}"));
@@ -105,12 +105,12 @@ impl Fixture {
         (0..count).map(make).collect()
     }
 
-    /// The team that the channel belongs to.
+    /// Returns the team of the channel.
     pub(crate) fn team(&self) -> &str {
         &self.team
     }
 
-    /// A configuration that hosts the bot.
+    /// Returns a configuration that hosts the bot.
     pub(crate) fn config(&self) -> String {
         let (url, token) = (self.simulator.url(), &self.bot.token);
         format!(
@@ -118,7 +118,7 @@ impl Fixture {
         )
     }
 
-    /// The bot's posts.
+    /// Returns the texts of the bot's posts.
     pub(crate) fn bot_posts(&self) -> Vec<String> {
         let posts = self.simulator.posts_in(&self.channel).into_iter();
         posts
@@ -127,7 +127,7 @@ impl Fixture {
             .collect()
     }
 
-    /// Waits until the bot has posted that.
+    /// Waits until the bot has posted a text.
     pub(crate) fn await_post(&self, words: &str) {
         let end = Instant::now() + DEADLINE;
         while !self.bot_posts().iter().any(|post| post == words) {
@@ -141,7 +141,7 @@ impl Fixture {
     }
 }
 
-/// A line that `run` writes of a post.
+/// Returns an event as `run` prints it.
 pub(crate) fn example_event() -> Value {
     let fixture = Fixture::new();
     let dir = ConfigDir::with(&fixture.config());
@@ -150,14 +150,14 @@ pub(crate) fn example_event() -> Value {
     running.events.wait_for_post("an event")
 }
 
-/// The program at work.
+/// A running program.
 pub(crate) struct RunningProgram {
     child: Child,
     pub(crate) events: Lines,
     pub(crate) log: Lines,
 }
 
-/// The lines of a stream, as they come. One that shows a secret fails the test, also when nobody waits for it.
+/// The lines of a stream. Any line with a secret fails the test, even if the test does not wait for it.
 pub(crate) struct Lines {
     lines: Receiver<String>,
     seen: Vec<String>,
@@ -172,7 +172,7 @@ impl RunningProgram {
         Self { child, events, log }
     }
 
-    /// Starts it with standard output as the command has it.
+    /// Starts it without capturing standard output.
     pub(crate) fn start_with_log_only(command: impl Into<Command>) -> Self {
         let mut command = command.into();
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -180,12 +180,12 @@ impl RunningProgram {
         Self { child, events: Lines::read(std::io::empty()), log }
     }
 
-    /// One that runs already, with its log.
+    /// Wraps a process that is already running, with its log.
     pub(crate) fn of(child: Child, log: Lines) -> Self {
         Self { child, events: Lines::read(std::io::empty()), log }
     }
 
-    /// Starts `run` in the world and waits until its bot is ready.
+    /// Starts `run` with the fixture's server and waits until its bot is ready.
     pub(crate) fn ready(fixture: &Fixture, dir: &ConfigDir) -> Self {
         let mut running = Self::start(dir.matterhost(&["run"]));
         running.log.wait_for_fact("ready");
@@ -193,7 +193,7 @@ impl RunningProgram {
         running
     }
 
-    /// The number of its process.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -204,7 +204,7 @@ impl RunningProgram {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
-    /// Waits until it has ended, and gives back how and all that it logged.
+    /// Waits until it ends. Returns its exit status and its whole log.
     pub(crate) fn wait_for_exit(mut self) -> (ExitStatus, Vec<String>) {
         let start = Instant::now();
         // The log ends with the process.
@@ -217,7 +217,7 @@ impl RunningProgram {
 
 impl Drop for RunningProgram {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -242,20 +242,21 @@ impl Lines {
         Ok(line)
     }
 
-    /// Waits for a line of JSON for which that holds.
+    /// Waits for a JSON line that matches.
     pub(crate) fn wait_for_json(&mut self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + DEADLINE;
         while let Ok(line) = self.next(end) {
-            let value: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+            let value: Value =
+                serde_json::from_str(&line).unwrap_or_else(|_| panic!("this line is not JSON: {line}"));
             self.seen.push(line);
             if holds(&value) {
                 return value;
             }
         }
-        panic!("{what} did not come; what came: {:#?}", self.seen);
+        panic!("no line matches {what}; lines: {:#?}", self.seen);
     }
 
-    /// Waits for a line that holds those words.
+    /// Waits for a line that contains a text.
     pub(crate) fn wait_for_line(&mut self, words: &str) {
         let end = Instant::now() + DEADLINE;
         while let Ok(line) = self.next(end) {
@@ -264,27 +265,27 @@ impl Lines {
                 return;
             }
         }
-        panic!("{words} did not come; what came: {:#?}", self.seen);
+        panic!("no line contains {words}; lines: {:#?}", self.seen);
     }
 
-    /// Waits until the log tells of a fact.
+    /// Waits for a fact in the log.
     pub(crate) fn wait_for_fact(&mut self, fact: &str) -> Value {
         self.wait_for_json(fact, |line| line["fact"] == fact)
     }
 
-    /// Waits for a post with that text.
+    /// Waits for a post with a text.
     pub(crate) fn wait_for_post(&mut self, words: &str) -> Value {
         self.wait_for_json(words, |event| {
             event["type"] == "com.mattermost.posted" && event["data"]["post"]["message"] == words
         })
     }
 
-    /// Takes what has come, and waits for nothing.
+    /// Reads the available lines without waiting.
     pub(crate) fn drain(&mut self) {
         self.seen.extend(self.lines.try_iter());
     }
 
-    /// The last lines that were seen.
+    /// Returns the last lines that were read.
     pub(crate) fn last(&self, count: usize) -> &[String] {
         &self.seen[self.seen.len().saturating_sub(count)..]
     }
@@ -296,7 +297,7 @@ impl Lines {
             match self.next(end) {
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => panic!("it did not end; it said {:#?}", self.seen),
+                Err(RecvTimeoutError::Timeout) => panic!("the stream did not end; lines: {:#?}", self.seen),
             }
         }
     }
@@ -305,7 +306,7 @@ impl Lines {
 impl Drop for Lines {
     fn drop(&mut self) {
         let end = Instant::now() + LEFT_OVER;
-        // Two panics at once would end all the tests.
+        // A second panic would abort all tests.
         while !thread::panicking() && self.next(end).is_ok() {}
     }
 }

@@ -1,4 +1,4 @@
-//! Prometheus' own judge, from Debian's package `prometheus`.
+//! Prometheus' own checker, from Debian's package `prometheus`.
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// Runs it in a directory, and gives it a text to read.
+/// Runs promtool in a directory, with a text as its standard input.
 pub(crate) fn promtool(args: &[&str], dir: &Path, text: &str) -> Output {
     let child = Command::new("promtool")
         .args(args)
@@ -17,7 +17,7 @@ pub(crate) fn promtool(args: &[&str], dir: &Path, text: &str) -> Output {
         .spawn();
     let mut child = child.unwrap_or_else(|error| match error.kind() {
         ErrorKind::NotFound => panic!("promtool is missing. On Debian: apt-get install prometheus."),
-        _ => panic!("promtool cannot be run: {error}"),
+        _ => panic!("cannot run promtool: {error}"),
     });
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     child.wait_with_output().unwrap()

@@ -1,4 +1,4 @@
-//! `matterhost run` that takes up changes: at SIGHUP its configuration, by itself the files that hold tokens.
+//! Changes while `matterhost run` runs: of its configuration at SIGHUP, and of token files without a signal.
 
 mod files;
 mod fixture;
@@ -14,7 +14,7 @@ fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
     let (dir, mut plan) = (ConfigDir::with(""), fixture.plan());
     let dora = plan.bots.remove("dora").unwrap();
     let mut running = plan.start(&dir);
-    // Carl goes, Dora comes, Bert writes to another file, and Anna's stays as it is.
+    // Carl is removed, Dora is added, Bert gets another file sink, and Anna is unchanged.
     plan.bots.remove("carl");
     plan.bots.insert("dora".into(), dora);
     plan.section("sinks.other", &file("other"));
@@ -22,24 +22,28 @@ fn a_hangup_takes_up_what_changed_and_cuts_nobody_else() {
     plan.section("health", "poll_interval = \"20s\"");
     plan.section("host", "arbiters = 3");
     plan.write(&dir);
-    let said = reload(&mut running);
+    let log = reload(&mut running);
     let arbiters = "[host]: arbiters changed; it applies from the next start of the process";
-    let told = [
+    let expected = [
         "sink other is added",
         "account carl is removed",
         "account bert: sinks changed",
         "account dora is added",
     ];
-    let said = messages(&said);
-    for change in told.into_iter().chain(["[health]: poll_interval changed", arbiters]) {
-        assert!(said.contains(&change), "{change}: {said:#?}");
+    let log = messages(&log);
+    for change in expected.into_iter().chain(["[health]: poll_interval changed", arbiters]) {
+        assert!(log.contains(&change), "{change}: {log:#?}");
     }
     fixture.await_sockets(&["anna", "bert", "dora"]);
     let id = fixture.post("hello");
     for (bot, file) in [("anna", "archive"), ("bert", "other"), ("dora", "archive")] {
         await_post(&dir, file, bot, &id);
     }
-    assert_eq!((fixture.sockets("anna"), fixture.sockets("bert")), ((1, 1), (1, 1)), "the very sockets");
+    assert_eq!(
+        (fixture.sockets("anna"), fixture.sockets("bert")),
+        ((1, 1), (1, 1)),
+        "the sockets are unchanged"
+    );
     assert_eq!(fixture.sockets("carl").1, 0);
     assert_eq!(posts(&dir, "archive").len() + posts(&dir, "other").len(), 3);
 }
@@ -55,26 +59,26 @@ fn what_cannot_be_used_changes_nothing_and_is_told_at_once() {
     bad.section("restart", "witin = \"1m\"");
     bad.write(&dir);
     running.signal("HUP");
-    let said = log_until(&mut running, "the configuration is invalid; nothing was changed");
-    let errors: Vec<_> = said.iter().filter(|line| line["level"] == "ERROR").collect();
+    let log = log_until(&mut running, "the configuration is invalid; nothing was changed");
+    let errors: Vec<_> = log.iter().filter(|line| line["level"] == "ERROR").collect();
     let keys: Vec<_> = errors.iter().filter_map(|line| line["key"].as_str()).collect();
-    assert_eq!(keys, ["restart.witin", "accounts.bert.sinks"], "{said:#?}");
-    // A sink that cannot be started is found out before anything is changed, too.
+    assert_eq!(keys, ["restart.witin", "accounts.bert.sinks"], "{log:#?}");
+    // A sink that cannot be started is also detected before any change.
     let mut worse = plan.clone();
     worse.bots.remove("anna");
     worse.section("sinks.archive", "type = \"file\"\npath = \"gone/archive.jsonl\"");
     worse.write(&dir);
     running.signal("HUP");
-    let said = log_until(&mut running, "the configuration is invalid; nothing was changed");
-    assert!(said.iter().any(|line| line["key"] == "sinks.archive"), "{said:#?}");
+    let log = log_until(&mut running, "the configuration is invalid; nothing was changed");
+    assert!(log.iter().any(|line| line["key"] == "sinks.archive"), "{log:#?}");
     let id = fixture.post("still here");
     for bot in ["anna", "bert"] {
         await_post(&dir, "archive", bot, &id);
         assert_eq!(fixture.sockets(bot), (1, 1));
     }
     plan.write(&dir);
-    let said = reload(&mut running);
-    assert_eq!(messages(&said), ["the configuration was reloaded"], "nothing had changed");
+    let log = reload(&mut running);
+    assert_eq!(messages(&log), ["the configuration was reloaded"], "the configuration has not changed");
 }
 
 #[test]
@@ -93,12 +97,12 @@ fn a_server_that_is_elsewhere_takes_its_accounts_along_and_another_rate_does_not
     reload(&mut running);
     ready(&mut running, "bert");
     assert_eq!((fixture.sockets("anna"), fixture.sockets("bert")), ((1, 1), (2, 1)));
-    // It goes, with nobody on it.
+    // The server without accounts is removed.
     plan.sections.remove("servers.door");
     plan.bots.get_mut("bert").unwrap().server = "main".into();
     plan.write(&dir);
-    let said = reload(&mut running);
-    assert!(messages(&said).contains(&"server door is removed"), "{said:#?}");
+    let log = reload(&mut running);
+    assert!(messages(&log).contains(&"server door is removed"), "{log:#?}");
     ready(&mut running, "bert");
     let id = fixture.post("hello");
     await_post(&dir, "archive", "bert", &id);
@@ -130,10 +134,10 @@ fn a_child_is_replaced_when_it_has_answered_and_no_child_is_left() {
     reload(&mut running);
     let last = fixture.post("to the second");
     await_post(&dir, "two", "anna", &last);
-    let heard: Vec<_> =
+    let received: Vec<_> =
         ["one", "two"].into_iter().flat_map(|file| posts(&dir, file)).map(|(_, id)| id).collect();
-    let said: Vec<_> = [first].into_iter().chain(slow).chain([last]).collect();
-    assert_eq!(heard, said, "each once, in order");
+    let posted: Vec<_> = [first].into_iter().chain(slow).chain([last]).collect();
+    assert_eq!(received, posted, "each post once, in order");
     resources::await_children(running.id(), 1);
     assert_eq!(fixture.sockets("anna"), (1, 1));
 }
@@ -165,7 +169,7 @@ fn an_account_gets_a_second_sink_and_loses_it_again() {
     reload(&mut running);
     let (two, mention) = (fixture.post("two"), fixture.post("@anna look"));
     await_post(&dir, "second", "anna", &mention);
-    // Its filter alone is another.
+    // Only its filter differs.
     plan.section("sinks.second", &file("second"));
     plan.write(&dir);
     reload(&mut running);

@@ -1,4 +1,4 @@
-//! The commands that ask a running host.
+//! The commands that query and control a running host.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -15,7 +15,7 @@ use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, Program, RunningProgra
 
 const TOKEN: &str = "mustnotshow-0123456789abcdef";
 
-/// A host with its bot, listening at a socket in its directory, and with a token.
+/// A host with one bot, whose admin API listens on a socket in its directory and needs a token.
 struct Host {
     fixture: Fixture,
     dir: ConfigDir,
@@ -40,25 +40,28 @@ impl Host {
         (status.code().unwrap(), text(&stdout), text(&stderr))
     }
 
-    /// What is said when all goes well.
-    fn said(&self, args: &[&str]) -> String {
-        let (code, said, error) = self.ask(args);
-        assert_eq!((code, &*error), (0, ""), "{args:?} {said}");
-        said
+    /// Runs a command that must succeed, and returns its output.
+    fn run(&self, args: &[&str]) -> String {
+        let (code, stdout, error) = self.ask(args);
+        assert_eq!((code, &*error), (0, ""), "{args:?} {stdout}");
+        stdout
     }
 }
 
 #[test]
 fn status_shows_each_account_with_why_and_the_ill_ones_first() {
     let mut host = Host::new();
-    let said = host.said(&["status"]);
-    assert!(said.contains("helpdesk") && said.contains("ready") && said.ends_with("1 ready\n"), "{said}");
+    let stdout = host.run(&["status"]);
+    assert!(
+        stdout.contains("helpdesk") && stdout.contains("ready") && stdout.ends_with("1 ready\n"),
+        "{stdout}"
+    );
     host.fixture.simulator.disable(&host.fixture.bot.user_id);
-    host.said(&["restart", "helpdesk"]);
+    host.run(&["restart", "helpdesk"]);
     host.running.log.wait_for_fact("blocked");
-    let said = host.said(&["status"]);
-    assert!(said.contains("blocked") && said.contains("unauthorized; not back yet"), "{said}");
-    let only: Value = serde_json::from_str(&host.said(&["status", "--json", "--state", "ready"])).unwrap();
+    let stdout = host.run(&["status"]);
+    assert!(stdout.contains("blocked") && stdout.contains("unauthorized; not back yet"), "{stdout}");
+    let only: Value = serde_json::from_str(&host.run(&["status", "--json", "--state", "ready"])).unwrap();
     assert_eq!(only["accounts"], serde_json::json!([]));
 }
 
@@ -74,9 +77,9 @@ fn a_variable_that_is_no_text_is_no_matter() {
 #[test]
 fn status_of_one_account_shows_everything() {
     let mut host = Host::new();
-    host.said(&["restart", "helpdesk"]);
+    host.run(&["restart", "helpdesk"]);
     host.running.log.wait_for_fact("ready");
-    let said = host.said(&["status", "helpdesk"]);
+    let stdout = host.run(&["status", "helpdesk"]);
     for part in [
         "helpdesk on main",
         "ready for",
@@ -84,10 +87,10 @@ fn status_of_one_account_shows_everything() {
         "0 unacknowledged",
         "operator restart; back after",
     ] {
-        assert!(said.contains(part), "{part} in {said}");
+        assert!(stdout.contains(part), "{part} in {stdout}");
     }
-    assert!(!said.contains("not back yet"), "{said}");
-    let json: Value = serde_json::from_str(&host.said(&["status", "helpdesk", "--json"])).unwrap();
+    assert!(!stdout.contains("not back yet"), "{stdout}");
+    let json: Value = serde_json::from_str(&host.run(&["status", "helpdesk", "--json"])).unwrap();
     assert_eq!((&json["generation"], &json["endings"][0]["reason"]), (&2.into(), &"operator_restart".into()));
 }
 
@@ -96,7 +99,7 @@ fn status_is_shown_again_and_again() {
     let mut host = Host::new();
     let mut watch = RunningProgram::start(host.command(&["status", "--watch", "--json"]));
     watch.events.wait_for_json("ready", |seen| seen["accounts"][0]["state"] == "ready");
-    host.said(&["stop", "helpdesk"]);
+    host.run(&["stop", "helpdesk"]);
     host.running.log.wait_for_fact("stopped");
     watch.events.wait_for_json("stopped", |seen| seen["accounts"][0]["state"] == "stopped");
 }
@@ -104,22 +107,22 @@ fn status_is_shown_again_and_again() {
 #[test]
 fn accounts_are_stopped_started_reset_and_audited() {
     let mut host = Host::new();
-    assert_eq!(host.said(&["stop", "helpdesk"]), "helpdesk: stopping\n");
+    assert_eq!(host.run(&["stop", "helpdesk"]), "helpdesk: stopping\n");
     host.running.log.wait_for_fact("stopped");
     let (code, _, error) = host.ask(&["audit", "helpdesk"]);
     assert!(code == 1 && error.contains("is not ready"), "{error}");
-    assert_eq!(host.said(&["start", "helpdesk"]), "helpdesk: starting\n");
+    assert_eq!(host.run(&["start", "helpdesk"]), "helpdesk: starting\n");
     host.running.log.wait_for_fact("ready");
-    host.said(&["reset", "helpdesk"]);
+    host.run(&["reset", "helpdesk"]);
     host.running.log.wait_for_fact("budget_reset");
-    host.said(&["audit", "helpdesk"]);
+    host.run(&["audit", "helpdesk"]);
 }
 
 #[test]
 fn of_several_names_each_is_tried() {
     let mut host = Host::new();
-    let (code, said, error) = host.ask(&["restart", "nobody", "helpdesk"]);
-    assert_eq!(said, "nobody: not done: there is no account nobody\nhelpdesk: restarting\n");
+    let (code, stdout, error) = host.ask(&["restart", "nobody", "helpdesk"]);
+    assert_eq!(stdout, "nobody: not done: there is no account nobody\nhelpdesk: restarting\n");
     assert!(code == 1 && error.contains("some accounts were refused"), "{error}");
     host.running.log.wait_for_fact("closed");
 }
@@ -134,7 +137,7 @@ fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
     tail.log.wait_for_line("the host went away; reconnecting");
     let mut again = RunningProgram::ready(&host.fixture, &host.dir);
     tail.log.wait_for_line("following");
-    host.said(&["restart", "helpdesk"]);
+    host.run(&["restart", "helpdesk"]);
     tail.events
         .wait_for_json("restarted", |fact| fact["fact"] == "closed" && fact["reason"] == "operator_restart");
     again.log.wait_for_fact("ready");
@@ -143,9 +146,9 @@ fn tail_tells_what_happens_and_comes_back_to_a_host_that_went_away() {
 #[test]
 fn what_is_logged_is_shown_and_changed() {
     let mut host = Host::new();
-    assert_eq!(host.said(&["logs", "level"]), "info\n");
-    assert_eq!(host.said(&["logs", "level", "matterhost=debug,info"]), "matterhost=debug,info\n");
-    host.said(&["restart", "helpdesk"]);
+    assert_eq!(host.run(&["logs", "level"]), "info\n");
+    assert_eq!(host.run(&["logs", "level", "matterhost=debug,info"]), "matterhost=debug,info\n");
+    host.run(&["restart", "helpdesk"]);
     host.running.log.wait_for_json("a fact at debug", |line| line["level"] == "DEBUG");
     let (code, _, error) = host.ask(&["logs", "level", "loud"]);
     assert!(code == 1 && error.contains("this is neither a level"), "{error}");
@@ -154,11 +157,11 @@ fn what_is_logged_is_shown_and_changed() {
 #[test]
 fn health_is_an_exit_code() {
     let mut host = Host::new();
-    assert_eq!(host.said(&["health"]), "live\n");
-    assert!(host.said(&["health", "--ready"]).starts_with("ready: 1 of 1"));
-    host.said(&["stop", "helpdesk"]);
+    assert_eq!(host.run(&["health"]), "live\n");
+    assert!(host.run(&["health", "--ready"]).starts_with("ready: 1 of 1"));
+    host.run(&["stop", "helpdesk"]);
     host.running.log.wait_for_fact("stopped");
-    // Probes are answered from what was known a tenth of a second ago.
+    // Probes are answered from a result that may be a tenth of a second old.
     let end = Instant::now() + DEADLINE;
     let error = loop {
         let (code, _, error) = host.ask(&["health", "--ready"]);
@@ -193,14 +196,14 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
         (vec!["status", "nobody"], "there is no account nobody"),
         (vec!["tail", "--level", "loud"], "level must be one of"),
     ] {
-        let (code, said, error) = host.ask(&args);
-        assert_eq!((code, &*said), (1, ""), "{args:?} {error}");
+        let (code, stdout, error) = host.ask(&args);
+        assert_eq!((code, &*stdout), (1, ""), "{args:?} {error}");
         assert!(error.contains(part), "{args:?}: {error}");
         assert!(!error.contains("0123456789abcdef"), "{error}");
     }
     let (code, _, error) = host.ask(&["status", "--state", "ready,blokked"]);
     assert!(code == 2 && error.contains("blokked") && error.contains("blocked"), "{error}");
-    let mut lines = Lines::read(std::io::Cursor::new(host.said(&["status"])));
+    let mut lines = Lines::read(std::io::Cursor::new(host.run(&["status"])));
     lines.wait_for_line("1 ready");
 }
 
@@ -208,36 +211,36 @@ fn what_goes_wrong_says_what_to_do_and_shows_no_token() {
 fn the_token_of_the_configuration_is_for_its_own_address() {
     let host = Host::new();
     let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
-    assert!(host.said(&["status", "--admin", &socket]).ends_with("1 ready\n"));
+    assert!(host.run(&["status", "--admin", &socket]).ends_with("1 ready\n"));
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let lines = BufReader::new(other.accept().unwrap().0).lines();
         let head: Vec<_> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-        tell.send(head.join("\n").to_lowercase()).unwrap();
+        sender.send(head.join("\n").to_lowercase()).unwrap();
     });
     let (code, _, _) = host.ask(&["status", "--admin", &address]);
-    let head = told.recv_timeout(DEADLINE).unwrap();
+    let head = receiver.recv_timeout(DEADLINE).unwrap();
     assert!(code == 1 && head.contains("get /v1/accounts") && !head.contains("authorization"), "{head}");
 }
 
 #[test]
 fn a_reload_says_what_it_changed_and_check_says_it_beforehand() {
     let mut host = Host::new();
-    assert_eq!(host.said(&["check", "--diff"]), "nothing has changed\n");
+    assert_eq!(host.run(&["check", "--diff"]), "nothing has changed\n");
     let config = std::fs::read_to_string(host.dir.path().join("matterhost.toml")).unwrap();
     host.dir.write("matterhost.toml", &(config.clone() + "[health]\npoll_interval = \"20s\"\n"));
-    let told = host.said(&["check", "--diff"]);
-    assert!(told.starts_with("[health]: poll_interval changed"), "{told}");
-    assert_eq!(host.said(&["reload"]), told);
-    assert_eq!(host.said(&["check", "--diff"]), "nothing has changed\n");
+    let diff = host.run(&["check", "--diff"]);
+    assert!(diff.starts_with("[health]: poll_interval changed"), "{diff}");
+    assert_eq!(host.run(&["reload"]), diff);
+    assert_eq!(host.run(&["check", "--diff"]), "nothing has changed\n");
     host.dir.write("matterhost.toml", &(config + "[helth]\n[restart]\nmax_restarts = 0.5\n"));
     for args in [&["check", "--diff"][..], &["reload"]] {
-        let (code, said, error) = host.ask(args);
-        assert_eq!((code, &*said), (78, ""), "{error}");
+        let (code, stdout, error) = host.ask(args);
+        assert_eq!((code, &*stdout), (78, ""), "{error}");
         assert!(error.contains("did you mean health?") && error.contains("restart.max_restarts"), "{error}");
     }
-    host.said(&["restart", "helpdesk"]);
+    host.run(&["restart", "helpdesk"]);
     host.running.log.wait_for_fact("ready");
 }

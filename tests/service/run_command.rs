@@ -10,7 +10,7 @@ use matterhost_simulator::{Fault, FaultKind};
 
 use crate::program::{ConfigDir, Fixture, RunningProgram};
 
-/// What a pipe holds on Linux.
+/// The capacity of a pipe on Linux.
 const PIPE_BYTES: usize = 65_536;
 
 #[test]
@@ -51,14 +51,14 @@ fn a_second_signal_ends_at_once() {
         let fixture = Fixture::new();
         let dir = ConfigDir::with(&fixture.config());
         let mut command = dir.matterhost(&["run"]);
-        // Nobody reads, and the pipe is full: what is heard cannot be handed over.
+        // The pipe is full and has no reader: received events cannot be delivered.
         let (reader, mut writer) = std::io::pipe().unwrap();
         writer.write_all(&vec![b'\n'; PIPE_BYTES]).unwrap();
         command.stdout(writer);
         let mut running = RunningProgram::start_with_log_only(command);
         running.log.wait_for_fact("ready");
         fixture.post("nobody reads this");
-        // A socket that is closed after it has been read to here.
+        // The socket was closed after it had been read up to this point.
         fixture.simulator.inject(Fault::new(FaultKind::Close(1001)).times(1));
         running.log.wait_for_fact("closed");
         running.signal(signal);

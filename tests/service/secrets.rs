@@ -1,4 +1,4 @@
-//! Tokens and secrets are shown nowhere: in no log, answer, page, metric, error, panic or debug format.
+//! Tokens and secrets never appear in a log, answer, page, metric, error, panic or debug format.
 
 use std::{
     collections::HashMap,
@@ -19,11 +19,11 @@ use matterhost_simulator::TOKEN_PREFIX;
 
 use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, refuse_secrets};
 
-/// One secret for each place that takes one.
+/// A secret for each setting that holds one.
 const HOOK: &str = "whsec_mustnotshowCCCCCCCCCCCCCCCCCCCCC";
 
-/// A configuration with a secret in each place that takes one, by each way.
-fn full() -> (ConfigDir, Sources) {
+/// Returns a configuration with all settings that hold secrets, given in every possible way.
+fn config_with_secrets() -> (ConfigDir, Sources) {
     let dir = ConfigDir::with(&format!(
         "[servers.main]\nurl = 'http://127.0.0.1:1'\n\
          [accounts.a]\ntoken = '{TOKEN_PREFIX}7dqm4q6zj3h5s9a'\nsinks = ['hook']\n\
@@ -44,12 +44,12 @@ fn full() -> (ConfigDir, Sources) {
     (dir, Sources { file, environment, flags })
 }
 
-/// Refuses a secret in both debug formats.
+/// Panics if a debug format of the value shows a secret.
 fn refuse_shown(value: &impl Debug) {
     refuse_secrets(&format!("{value:?}\n{value:#?}"));
 }
 
-/// Refuses a secret in the panic of one who did not expect the value.
+/// Panics if a panic message with the value shows a secret.
 fn refuse_in_panic(value: &impl Debug) {
     let unexpected = panic::catch_unwind(panic::AssertUnwindSafe(|| panic!("not expected: {value:?}")));
     refuse_secrets(unexpected.unwrap_err().downcast_ref::<String>().unwrap());
@@ -65,7 +65,7 @@ impl EventSink for Nowhere {
 
 #[test]
 fn no_debug_format_and_no_panic_shows_a_secret() {
-    let (_dir, sources) = full();
+    let (_dir, sources) = config_with_secrets();
     refuse_shown(&sources);
     let config = Config::load(&sources, None).unwrap();
     refuse_shown(&config);
@@ -87,11 +87,11 @@ fn no_debug_format_and_no_panic_shows_a_secret() {
         refuse_shown(&spec);
         refuse_shown(&AddServer(spec));
     }
-    let SinkKind::Webhook(hook) = &config.sinks[0].kind else { panic!("no webhook") };
+    let SinkKind::Webhook(hook) = &config.sinks[0].kind else { panic!("the sink is not a webhook") };
     refuse_shown(&hook.secrets);
     for secret in hook.secrets.iter() {
         refuse_shown(secret);
-        // A key is bytes, which are printed as numbers.
+        // Keys are bytes, which would be printed as numbers.
         let numbers = format!("{:?}", &secret.expose()[..4]);
         let numbers = numbers.trim_matches(['[', ']']);
         assert!(!format!("{hook:?}").contains(numbers) && !format!("{hook:#x?}").contains(numbers));
@@ -130,8 +130,8 @@ fn no_mistake_in_the_configuration_shows_a_secret() {
     }
 }
 
-/// What the admin API answers to a request, all of it.
-fn asked(address: &str, method: &str, path: &str, token: &str) -> String {
+/// Returns the whole answer of the admin API to a request.
+fn admin_answer(address: &str, method: &str, path: &str, token: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
@@ -148,10 +148,10 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
     let admin = format!("[admin]\nbind = \"127.0.0.1:0\"\ntoken = \"{full}\"\nread_token = \"{read}\"\n");
     let dir = ConfigDir::with(&(fixture.config() + &admin));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
-    let told =
+    let listening =
         running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");
     let address =
-        told["url"].as_str().unwrap().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+        listening["url"].as_str().unwrap().strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
     running.log.wait_for_fact("ready");
     for (method, path) in [
         ("GET", "/"),
@@ -170,20 +170,20 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
         ("GET", "/v1/accounts/nobody"),
     ] {
         for token in [&full, &read, &format!("{TOKEN_PREFIX}ofnobodyatall")] {
-            let answer = asked(&address, method, path, token);
+            let answer = admin_answer(&address, method, path, token);
             assert!(answer.starts_with("HTTP/1.1 "), "{method} {path}: {answer}");
             refuse_secrets(&answer);
         }
     }
-    // The host knows each of its callers' tokens now, and logs what it did for them.
+    // By now the host has seen each token, and has logged the requests.
     running.signal("TERM");
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
 
 #[test]
-#[should_panic(expected = "a token or a secret is shown")]
+#[should_panic(expected = "the output contains a token or a secret")]
 fn a_program_that_shows_a_token_fails_its_test() {
-    // Nobody waits for a line of it.
-    let said = format!("authorization: Bearer {TOKEN_PREFIX}7dqm4q6zj3h5s9a\n");
-    drop(Lines::read(io::Cursor::new(said)));
+    // The line is checked although the test does not wait for it.
+    let line = format!("authorization: Bearer {TOKEN_PREFIX}7dqm4q6zj3h5s9a\n");
+    drop(Lines::read(io::Cursor::new(line)));
 }

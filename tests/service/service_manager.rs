@@ -1,4 +1,4 @@
-//! What systemd is told: by the program over a real socket, and by the service's own code with a Supervisor that hangs.
+//! Notifications to systemd: by the program over a real socket, and by the host's own code with a Supervisor that hangs.
 
 use std::{
     os::unix::net::UnixDatagram,
@@ -19,17 +19,17 @@ use tokio::{
 
 use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
-/// What the program is told of a watchdog: a busy machine is slower than that, and nobody minds here.
+/// The watchdog timeout of the program. A busy machine may be slower, which has no effect here.
 const WATCHDOG: Duration = Duration::from_millis(200);
 
-/// More than any line of the protocol.
+/// Longer than any datagram of the protocol.
 const DATAGRAM_BYTES: usize = 4096;
 
-/// The socket of a service manager.
+/// The notification socket of a service manager.
 struct Manager(UnixDatagram);
 
 impl Manager {
-    /// In the directory, with the program that is told of it.
+    /// Creates a socket in the directory and starts the program with it.
     fn of(dir: &ConfigDir, args: &[&str]) -> (Self, RunningProgram) {
         let path = dir.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -38,7 +38,7 @@ impl Manager {
         (Self(socket), RunningProgram::start(command))
     }
 
-    /// The lines of the next datagram.
+    /// Returns the lines of the next datagram.
     fn next(&self) -> Vec<String> {
         let mut datagram = [0; DATAGRAM_BYTES];
         self.0.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -46,7 +46,7 @@ impl Manager {
         std::str::from_utf8(&datagram[..length]).unwrap().lines().map(str::to_owned).collect()
     }
 
-    /// The lines that a program which has ended left unread.
+    /// Returns the unread lines of a program that has ended.
     fn rest(&self) -> Vec<String> {
         self.0.set_nonblocking(true).unwrap();
         let mut lines = Vec::new();
@@ -57,7 +57,7 @@ impl Manager {
         lines
     }
 
-    /// Waits for a line that begins so, and gives back its datagram.
+    /// Waits for a line with a prefix, and returns its datagram.
     fn line(&self, begin: &str) -> Vec<String> {
         let end = Instant::now() + DEADLINE;
         while Instant::now() < end {
@@ -66,7 +66,7 @@ impl Manager {
                 return lines;
             }
         }
-        panic!("{begin} did not come");
+        panic!("no line begins with {begin}");
     }
 }
 
@@ -82,10 +82,10 @@ fn systemd_hears_of_the_beginning_the_life_and_the_end() {
     }
     running.signal("TERM");
     let last = manager.line("STOPPING=1");
-    // 30 s for the accounts, and what sinks and the store may take.
-    assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=50000000", "STATUS=delivering the remaining events"]);
+    // host.shutdown_deadline, and 5 s for the process to exit.
+    assert_eq!(last[1..], ["EXTEND_TIMEOUT_USEC=35000000", "STATUS=delivering the remaining events"]);
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
-    // As it begins to end, before the sinks are closed, and before the store is.
+    // At the start of the shutdown, before the sinks are closed, and before the store is closed.
     let signs = manager.rest().into_iter().filter(|line| line == "WATCHDOG=1").count();
     assert!(signs >= 3, "{signs}");
 }
@@ -120,20 +120,20 @@ fn a_manager_that_is_gone_ends_nothing() {
     assert_eq!(running.wait_for_exit().0.code(), Some(0));
 }
 
-/// A manager within this process, and what it is told.
+/// Creates a manager in this process, and a receiver of its notifications.
 fn manager() -> (ServiceManager, UnboundedReceiver<String>) {
-    let (sender, told) = unbounded_channel();
+    let (sender, notifications) = unbounded_channel();
     let send = move |lines: &[sd_notify::NotifyState<'_>]| {
         let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
-        // The test may have ended.
+        // The test may have ended already.
         let _ = sender.send(lines.join("\n"));
         Ok(())
     };
-    (ServiceManager::new(send, Some(WATCHDOG)), told)
+    (ServiceManager::new(send, Some(WATCHDOG)), notifications)
 }
 
-async fn pulse(told: &mut UnboundedReceiver<String>) {
-    let lines = timeout(DEADLINE, told.recv()).await.unwrap().unwrap();
+async fn expect_watchdog(notifications: &mut UnboundedReceiver<String>) {
+    let lines = timeout(DEADLINE, notifications.recv()).await.unwrap().unwrap();
     assert!(lines.starts_with("WATCHDOG=1"), "{lines}");
 }
 
@@ -143,12 +143,12 @@ fn the_watchdog_is_fed_only_while_the_supervisor_answers() {
         let arbiter = Arbiter::new();
         let settings = HostSettings { arbiters: 0, ..HostSettings::default() };
         let supervisor = Supervisor::start_in_arbiter(&arbiter.handle(), |_| Supervisor::new(settings));
-        let (manager, mut told) = manager();
+        let (manager, mut notifications) = manager();
         actix::spawn(manager.watch(supervisor));
         for _ in 0..3 {
-            pulse(&mut told).await;
+            expect_watchdog(&mut notifications).await;
         }
-        // Its thread hangs; this one does not.
+        // The Supervisor's thread hangs; the watchdog's does not.
         let (release, hold) = mpsc::channel::<()>();
         let (holds, is_held) = oneshot::channel();
         assert!(arbiter.spawn_fn(move || {
@@ -156,29 +156,29 @@ fn the_watchdog_is_fed_only_while_the_supervisor_answers() {
             hold.recv().unwrap();
         }));
         is_held.await.unwrap();
-        // An answer may have been on its way.
+        // One answer may have been in flight.
         let mut late = 0;
         let silence = timeout(WATCHDOG * 5, async {
             loop {
-                pulse(&mut told).await;
+                expect_watchdog(&mut notifications).await;
                 late += 1;
             }
         });
         assert!(silence.await.is_err());
-        assert!(late <= 1, "fed {late} times by a Supervisor that hangs");
+        assert!(late <= 1, "the watchdog was fed {late} times although the Supervisor hangs");
         release.send(()).unwrap();
-        pulse(&mut told).await;
-        pulse(&mut told).await;
+        expect_watchdog(&mut notifications).await;
+        expect_watchdog(&mut notifications).await;
     });
 }
 
 #[test]
 fn a_reload_is_told_with_its_time() {
-    let (manager, mut told) = manager();
+    let (manager, mut notifications) = manager();
     manager.reloading();
     manager.ready();
-    let begun = told.try_recv().unwrap();
+    let begun = notifications.try_recv().unwrap();
     let time = begun.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
     assert!(time.parse::<u64>().unwrap() > 0);
-    assert_eq!(told.try_recv().unwrap(), "READY=1");
+    assert_eq!(notifications.try_recv().unwrap(), "READY=1");
 }

@@ -1,4 +1,4 @@
-//! What is kept between runs, as the program shows it.
+//! The state between runs, as the program shows it.
 
 use std::{fs, path::PathBuf};
 
@@ -16,11 +16,11 @@ fn a_second_host_is_refused_and_others_are_told_that_one_runs() {
     let dir = ConfigDir::with(&fixture.config());
     let running = RunningProgram::ready(&fixture, &dir);
     let (status, log) = RunningProgram::start(dir.matterhost(&["run"])).wait_for_exit();
-    let told = log.join("\n");
-    assert_eq!(status.code(), Some(78), "{told}");
+    let errors = log.join("\n");
+    assert_eq!(status.code(), Some(78), "{errors}");
     let path = file(&dir).display().to_string();
-    assert!(told.contains(&path) && told.contains("another process is using it"), "{told}");
-    assert!(told.contains("a directory of its own ([state] dir)"), "{told}");
+    assert!(errors.contains(&path) && errors.contains("another process is using it"), "{errors}");
+    assert!(errors.contains("a directory of its own ([state] dir)"), "{errors}");
 
     let check = dir.matterhost(&["check"]).output().unwrap();
     let table = text(&check.stdout);
@@ -45,11 +45,11 @@ fn a_damaged_file_is_told_and_left_as_it_is() {
     for damage in [Vec::new(), b"not a store at all".to_vec(), vec![0; 100_000]] {
         fs::write(file(&dir), &damage).unwrap();
         let (status, log) = RunningProgram::start(dir.matterhost(&["run"])).wait_for_exit();
-        let told = log.join("\n");
-        assert_eq!(status.code(), Some(78), "{told}");
+        let errors = log.join("\n");
+        assert_eq!(status.code(), Some(78), "{errors}");
         assert!(
-            told.contains("cursors.redb: the file is damaged") && told.contains("restore a backup"),
-            "{told}"
+            errors.contains("cursors.redb: the file is damaged") && errors.contains("restore a backup"),
+            "{errors}"
         );
         let check = dir.matterhost(&["check", "--json"]).output().unwrap();
         let report: Value = serde_json::from_slice(&check.stdout).unwrap();
@@ -91,8 +91,8 @@ fn what_is_kept_is_listed_and_forgotten() {
     assert_eq!(none.status.code(), Some(1));
     assert!(text(&none.stderr).contains("creates it at its first start"), "{}", text(&none.stderr));
     drop(RunningProgram::ready(&fixture, &dir));
-    let place = file(&dir).parent().unwrap().display().to_string();
-    for args in [&["state", "list", "--json"][..], &["state", "list", "--json", "--dir", &place]] {
+    let state_dir = file(&dir).parent().unwrap().display().to_string();
+    for args in [&["state", "list", "--json"][..], &["state", "list", "--json", "--dir", &state_dir]] {
         let list = dir.matterhost(args).output().unwrap();
         assert_eq!(list.status.code(), Some(0), "{}", text(&list.stderr));
         assert!(serde_json::from_slice::<Value>(&list.stdout).unwrap().is_array());

@@ -1,4 +1,4 @@
-//! This program once more, in a part of its own: what is killed, and what lives on a disk that is full.
+//! This test binary as a child process: one that is killed, and one on a full disk.
 
 use std::{
     env,
@@ -7,18 +7,18 @@ use std::{
     process::Command,
 };
 
-/// The part, and the directory of the store.
+/// The variables for the part to play and the directory of the store.
 const ROLE: &str = "MATTERHOST_TEST_PART";
 const DIR: &str = "MATTERHOST_TEST_DIR";
 
-/// Runs this program so that only the part is played.
+/// Returns a command that runs this test binary to play one part only.
 pub(crate) fn child_process(part: &str, dir: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "child::plays_its_part", "--nocapture"]).env(ROLE, part).env(DIR, dir);
     command
 }
 
-/// The same on a disk of its own in memory, which is mounted for it alone; where this system lets us.
+/// Like [`child_process`], on a memory disk mounted for it alone; `None` if this system does not allow that.
 pub(crate) fn child_on_disk(size: &str, part: &str, dir: &Path) -> Option<Command> {
     let mut mounting = Command::new("unshare");
     mounting.args(["--mount", "--map-root-user", "sh", "-c"]);
@@ -27,8 +27,8 @@ pub(crate) fn child_on_disk(size: &str, part: &str, dir: &Path) -> Option<Comman
     let mut trying = Command::new(mounting.get_program());
     let tried = trying.args(mounting.get_args()).arg("true").output();
     if !tried.is_ok_and(|output| output.status.success()) {
-        let why = "this system lets nobody mount a disk in memory (unshare --mount)";
-        // Not by println, which is shown of failing tests alone.
+        let why = "this system does not allow mounting a memory disk (unshare --mount)";
+        // Not with println, which is shown for failing tests only.
         writeln!(io::stderr().lock(), "!!! LEFT OUT: {part}: {why}").unwrap();
         return None;
     }
@@ -38,7 +38,7 @@ pub(crate) fn child_on_disk(size: &str, part: &str, dir: &Path) -> Option<Comman
     Some(mounting)
 }
 
-/// Says something to who started it, at once.
+/// Prints a line for the parent process, and flushes it.
 pub(crate) fn print_line(line: &str) {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").unwrap();
@@ -47,7 +47,7 @@ pub(crate) fn print_line(line: &str) {
 
 #[test]
 fn plays_its_part() {
-    // Among all the other tests it has none.
+    // In a normal run of all tests there is no part to play.
     let Ok(part) = env::var(ROLE) else { return };
     let dir = PathBuf::from(env::var_os(DIR).unwrap());
     match part.as_str() {
@@ -56,6 +56,6 @@ fn plays_its_part() {
         "full" => crate::disks::full(&dir),
         "too-small" => crate::disks::too_small(&dir),
         "read-only" => crate::disks::read_only(&dir),
-        other => panic!("there is no part {other}"),
+        other => panic!("unknown part {other}"),
     }
 }

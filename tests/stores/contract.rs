@@ -1,4 +1,4 @@
-//! It keeps the promises of its port.
+//! The store on disk fulfils the contract of its port.
 
 #[path = "../../actors/tests/contracts/cursor_store.rs"]
 mod cursor_store;
@@ -58,7 +58,7 @@ fn what_is_kept_is_listed_and_forgotten_alone() {
 fn a_file_that_is_in_use_for_a_moment_is_waited_for() {
     let store_dir = StoreDir::new();
     let first = store_dir.open().unwrap();
-    // The lock is let go by whoever closes, at some time.
+    // The other process releases the lock when it closes the file.
     let closing = first.close();
     assert!(store_dir.open().is_ok());
     drop(closing);

@@ -1,4 +1,4 @@
-//! A file that is not whole is refused or found whole, and never written to.
+//! A damaged file is refused and never written to, unless the damage turns out to be harmless.
 
 use std::fs;
 
@@ -8,9 +8,9 @@ use redb::TableDefinition;
 use crate::store_dir::{StoreDir, name, records, seed};
 
 const ACCOUNTS: u32 = 30;
-/// Of redb.
+/// The page size of redb.
 const PAGE: usize = 4096;
-/// A prime, so that cuts fall everywhere within pages.
+/// A prime, so that the cuts are spread over the pages.
 const STEP: usize = 1013;
 
 #[test]
@@ -36,41 +36,41 @@ fn a_file_cut_at_any_length_is_refused_as_it_is_or_found_whole() {
     }
 }
 
-fn refused_or_open(store_dir: &StoreDir, bytes: &[u8], place: usize) -> Option<DiskStore> {
+fn refused_or_open(store_dir: &StoreDir, bytes: &[u8], position: usize) -> Option<DiskStore> {
     match store_dir.open() {
         Ok(store) => Some(store),
         Err(error) => {
-            assert_eq!(error.kind, DiskErrorKind::Damaged, "{place}: {error}");
-            assert!(store_dir.bytes() == bytes, "{place}: the file was changed");
+            assert_eq!(error.kind, DiskErrorKind::Damaged, "{position}: {error}");
+            assert!(store_dir.bytes() == bytes, "{position}: the file was changed");
             None
         }
     }
 }
 
-/// How many places are struck with each run of the tests.
+/// The number of changed bytes per run.
 const STRIKES: u32 = 100;
 
 #[test]
 fn a_file_with_a_wrong_byte_is_refused_as_it_is_or_found_whole() {
     let seed = seed();
-    println!("seed {seed}; give it as MATTERHOST_SEED");
+    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let mut random = fastrand::Rng::with_seed(seed);
     for (whole, killed) in StoreDir::filled(ACCOUNTS).iter().zip([false, true]) {
         let (mut refused, mut opened) = (0, 0);
         for _ in 0..STRIKES {
-            let place = strike(&mut random, whole.len());
+            let position = random_position(&mut random, whole.len());
             let mut bytes = whole.clone();
-            bytes[place] ^= random.u8(1..);
+            bytes[position] ^= random.u8(1..);
             let store_dir = StoreDir::new();
             fs::write(store_dir.file(), &bytes).unwrap();
-            let Some(store) = refused_or_open(&store_dir, &bytes, place) else {
+            let Some(store) = refused_or_open(&store_dir, &bytes, position) else {
                 refused += 1;
                 continue;
             };
             opened += 1;
-            // After a kill the last commit may be one that was under way, so a wrong byte in it undoes it.
+            // After a kill, a wrong byte in the last commit makes it look incomplete, which undoes it.
             let whole = if killed { ACCOUNTS - 1 } else { ACCOUNTS };
-            all_there(&store_dir, &store, whole, &format!("byte {place}, killed: {killed}"));
+            all_there(&store_dir, &store, whole, &format!("byte {position}, killed: {killed}"));
             store_dir.close(&store);
         }
         println!("killed: {killed}, {refused} refused, {opened} opened");
@@ -85,13 +85,13 @@ fn all_there(store_dir: &StoreDir, store: &DiskStore, accounts: u32, what: &str)
     }
 }
 
-/// Half of the blows fall on the header.
-fn strike(random: &mut fastrand::Rng, len: usize) -> usize {
+/// Returns a random position, half of the time within the header.
+fn random_position(random: &mut fastrand::Rng, len: usize) -> usize {
     if random.bool() { random.usize(..512) } else { random.usize(..len) }
 }
 
-/// Changes a store behind its back.
-fn behind_its_back(store_dir: &StoreDir, change: impl FnOnce(&redb::WriteTransaction)) {
+/// Changes a store directly, without matterhost.
+fn modify(store_dir: &StoreDir, change: impl FnOnce(&redb::WriteTransaction)) {
     let database = redb::Database::open(store_dir.file()).unwrap();
     let transaction = database.begin_write().unwrap();
     change(&transaction);
@@ -120,15 +120,18 @@ fn an_empty_file_is_damage_and_no_beginning() {
 fn a_newer_format_is_refused_and_left_as_it_is() {
     const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
     let store_dir = with_an_account();
-    behind_its_back(&store_dir, |transaction| {
+    modify(&store_dir, |transaction| {
         transaction.open_table(META).unwrap().insert("format", 7).unwrap();
     });
     let bytes = store_dir.bytes();
     let error = store_dir.open().unwrap_err();
     assert_eq!(error.kind, DiskErrorKind::Newer);
-    let told = error.to_string();
-    assert!(told.contains("the file has format 7, but this program supports formats up to 1"), "{told}");
-    assert!(told.contains("use the version of matterhost that wrote it"), "{told}");
+    let message = error.to_string();
+    assert!(
+        message.contains("the file has format 7, but this program supports formats up to 1"),
+        "{message}"
+    );
+    assert!(message.contains("use the version of matterhost that wrote it"), "{message}");
     assert!(store_dir.bytes() == bytes);
 }
 
@@ -137,7 +140,7 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
     const OTHERS: TableDefinition<&str, &str> = TableDefinition::new("others");
     let store_dir = StoreDir::new();
     drop(redb::Database::create(store_dir.file()).unwrap());
-    behind_its_back(&store_dir, |transaction| {
+    modify(&store_dir, |transaction| {
         transaction.open_table(OTHERS).unwrap().insert("a", "b").unwrap();
     });
     let bytes = store_dir.bytes();
@@ -150,12 +153,12 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
 fn a_row_that_cannot_be_read_is_its_accounts_trouble_alone() {
     const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
     let store_dir = with_an_account();
-    behind_its_back(&store_dir, |transaction| {
+    modify(&store_dir, |transaction| {
         transaction.open_table(ACCOUNTS).unwrap().insert("a", &b"{\"server_time\":true}"[..]).unwrap();
     });
     let store = store_dir.open().unwrap();
-    let told = store_dir.load(&store, "a").unwrap_err().to_string();
-    assert!(told.contains("the row of account a cannot be read"), "{told}");
+    let message = store_dir.load(&store, "a").unwrap_err().to_string();
+    assert!(message.contains("the row of account a cannot be read"), "{message}");
     assert_eq!(store_dir.load(&store, "b").unwrap(), records(2, 2));
     store_dir.close(&store);
     assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true), "forgetting the account fixes it");

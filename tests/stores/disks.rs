@@ -1,4 +1,4 @@
-//! Disks that are full, read-only, or somebody else's.
+//! Disks that are full, read-only, or not writable for this user.
 
 use std::{
     fs,
@@ -14,17 +14,17 @@ use crate::{
     store_dir::{StoreDir, name, records},
 };
 
-/// How long a store may take to work again when there is room.
+/// Time limit for a store to work again once the disk has room.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Between two tries of whoever wants something committed.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The interval between attempts to commit.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 fn plays(size: &str, part: &str) {
     let dir = tempfile::tempdir().unwrap();
     let Some(mut command) = child_on_disk(size, part, dir.path()) else { return };
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 #[test]
@@ -39,18 +39,18 @@ pub(crate) fn full(dir: &Path) {
     let store = DiskStore::open(dir, DiskSettings::default()).unwrap();
     let commit = |n: i64| runtime.block_on(store.commit(&name(&format!("bot-{n}")), records(10, n)));
     let (failed, error) = (0..).find_map(|n| Some((n, commit(n).err()?))).unwrap();
-    let told = error.to_string();
-    assert!(failed > 1, "{told}");
+    let message = error.to_string();
+    assert!(failed > 1, "{message}");
     assert!(
-        told.contains(FILE_NAME) && told.contains("No space left") && told.contains("make room"),
-        "{told}"
+        message.contains(FILE_NAME) && message.contains("No space left") && message.contains("make room"),
+        "{message}"
     );
-    assert!(commit(failed).is_err(), "there is still no room");
+    assert!(commit(failed).is_err(), "the disk is still full");
     fs::remove_file(ballast).unwrap();
     let end = Instant::now() + DEADLINE;
     while let Err(error) = commit(failed) {
         assert!(Instant::now() < end, "{error}");
-        std::thread::sleep(AGAIN);
+        std::thread::sleep(RETRY_INTERVAL);
     }
     for n in 0..=failed {
         let found = runtime.block_on(store.load(&name(&format!("bot-{n}")))).unwrap();
@@ -88,7 +88,7 @@ pub(crate) fn read_only(dir: &Path) {
     unwritable(DiskStore::open(dir, DiskSettings::default()).unwrap_err());
     unwritable(inspect(&dir.join("below/it")).unwrap_err());
     remount("rw");
-    // Closed, and not only dropped: nothing may have the disk busy any more.
+    // Closed, not just dropped: the disk must not be in use.
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(DiskStore::open(dir, DiskSettings::default()).unwrap().close()).unwrap();
     remount("ro");

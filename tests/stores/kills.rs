@@ -1,4 +1,4 @@
-//! A process that is killed leaves a store in which every answered commit is found.
+//! After a kill, the store contains every answered commit.
 
 use std::{
     collections::HashMap,
@@ -19,12 +19,12 @@ use crate::{
 };
 
 const ACCOUNTS: usize = 8;
-/// Kills with each run of the tests, all of the same store.
+/// Kills per run, all with the same store.
 const KILLS: u32 = 12;
-/// No kill waits for more commits than this.
+/// Maximum number of commits before a kill.
 const MOST_ANSWERS: usize = 300;
 
-/// The part of a process that commits until it is killed.
+/// The part of the child process: it commits until it is killed.
 pub(crate) fn committing(dir: &Path, fsync: bool) {
     print_line("begins");
     let store = DiskStore::open(dir, DiskSettings { fsync }).unwrap();
@@ -43,20 +43,20 @@ pub(crate) fn committing(dir: &Path, fsync: bool) {
 #[test]
 fn every_answered_commit_is_found_after_a_kill() {
     let seed = seed();
-    println!("seed {seed}; give it as MATTERHOST_SEED");
+    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let mut random = fastrand::Rng::with_seed(seed);
     let store_dir = StoreDir::new();
     let mut answered = HashMap::new();
     for kill in 0..KILLS {
         let answers = random.usize(1..MOST_ANSWERS);
-        // A kill takes nothing from what the operating system has, synced or not.
+        // A kill loses nothing that the operating system already has, synced or not.
         let part = if kill % 2 == 0 { "committing" } else { "committing-unsynced" };
         killed_after(child_process(part, store_dir.dir()), answers, random.u64(..500), &mut answered);
         let store = store_dir.open().unwrap();
         for (account, time) in &answered {
             let found = store_dir.load(&store, account).unwrap();
             let kept = found.account.as_ref().unwrap().server_time;
-            // What was under way may be there too, and then wholly.
+            // A commit in progress may be there too, but only completely.
             assert!(kept == *time || kept == time + 1, "kill {kill}: {account} has {kept}, not {time}");
             assert_eq!(found, records(2, kept), "kill {kill}: {account}");
         }
@@ -65,27 +65,27 @@ fn every_answered_commit_is_found_after_a_kill() {
     assert_eq!(answered.len(), ACCOUNTS);
 }
 
-/// Kills a process after so many answers and microseconds, and takes note of the last answer of each account.
+/// Kills a process after a number of answers and microseconds, and records the last answer of each account.
 fn killed_after(mut playing: Command, answers: usize, micros: u64, answered: &mut HashMap<String, i64>) {
     let mut child = playing.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut heard = 0;
+    let mut received = 0;
     for line in lines {
         let line = line.unwrap();
         let words: Vec<&str> = line.split(' ').collect();
         let ["answered", account, time] = words[..] else { continue };
         answered.insert(account.to_owned(), time.parse().unwrap());
-        heard += 1;
-        if heard == answers {
+        received += 1;
+        if received == answers {
             spin(micros);
             child.kill().unwrap();
         }
     }
-    assert!(heard >= answers, "it ended by itself");
+    assert!(received >= answers, "the process ended by itself");
     child.wait().unwrap();
 }
 
-/// Not slept: that would be a millisecond or two each time.
+/// Waits actively: a sleep would take a millisecond or two.
 fn spin(micros: u64) {
     let end = Instant::now() + Duration::from_micros(micros);
     while Instant::now() < end {
@@ -96,7 +96,7 @@ fn spin(micros: u64) {
 #[test]
 fn a_kill_while_the_file_is_made_leaves_none_half_made() {
     let seed = seed();
-    println!("seed {seed}; give it as MATTERHOST_SEED");
+    println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut before = 0;
     for _ in 0..KILLS {
@@ -110,7 +110,7 @@ fn a_kill_while_the_file_is_made_leaves_none_half_made() {
         before += u32::from(!store_dir.file().exists());
         store_dir.close(&store_dir.open().unwrap());
     }
-    println!("{before} of {KILLS} were killed before there was a file");
+    println!("{before} of {KILLS} were killed before the file existed");
 }
 
 #[test]

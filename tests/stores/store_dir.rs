@@ -1,4 +1,4 @@
-//! A directory with a store in it, and things to put there.
+//! A temporary directory with a store, and sample records.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ pub(crate) fn name(name: &str) -> AccountName {
     AccountName::new(name).unwrap()
 }
 
-/// What an account that was busy in some channels leaves; `n` tells one time from another.
+/// Returns the records of an account with activity in some channels; `n` distinguishes the commits.
 pub(crate) fn records(channels: u32, n: i64) -> Records {
     let channel = |of: u32| {
         let since = (0..20).map(|post| (n + post, format!("post-{post:022}").as_str().into())).collect();
@@ -33,7 +33,7 @@ pub(crate) fn records(channels: u32, n: i64) -> Records {
     Records { account: Some(account), channels: (0..channels).map(channel).collect() }
 }
 
-/// What decides all that is random in a test.
+/// Returns the seed for the random decisions of a test.
 pub(crate) fn seed() -> u64 {
     std::env::var("MATTERHOST_SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap())
 }
@@ -77,7 +77,7 @@ impl StoreDir {
         self.runtime.block_on(store.close()).unwrap();
     }
 
-    /// The bytes of a store of several pages: as it is when it was closed, and as a kill would leave it.
+    /// Returns the bytes of a store with several pages: after it was closed, and after a kill.
     pub(crate) fn filled(accounts: u32) -> [Vec<u8>; 2] {
         let store_dir = Self::new();
         let store = store_dir.open().unwrap();

@@ -1,5 +1,3 @@
-//! What a handler has besides what was heard: who it is, and a way to answer.
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -13,17 +11,17 @@ use crate::{
     ports::Poster,
 };
 
-/// What a handler has besides what was heard.
+/// The surroundings of one event: its account, its origin, and the means to reply.
 ///
-/// The posts of one run of a handler are numbered. When the same event comes again, the same number is the same post,
-/// and it is not made twice: a handler that asks for the same posts in the same order answers each event once, also
-/// across a kill of the process. Where the order may differ, give a [`Draft`] a key of your own.
+/// The posts that a handler makes for an event are numbered. When the event is delivered again, a post with the same
+/// number is the same post and is not created twice. A handler that makes the same posts in the same order therefore
+/// replies to each event once, even if the process is killed. If the order may differ, give each [`Draft`] a key.
 pub struct Context {
     event: Arc<Event>,
     poster: Arc<dyn Poster>,
     post: Option<PostId>,
     thread: Option<PostId>,
-    answers: AtomicUsize,
+    next_reply: AtomicUsize,
 }
 
 impl Context {
@@ -32,53 +30,53 @@ impl Context {
         poster: Arc<dyn Poster>,
         (post, thread): (Option<PostId>, Option<PostId>),
     ) -> Self {
-        Self { event, poster, post, thread, answers: AtomicUsize::new(0) }
+        Self { event, poster, post, thread, next_reply: AtomicUsize::new(0) }
     }
 
-    /// The account that heard it.
+    /// Returns the account that received the event.
     pub fn account(&self) -> &AccountName {
         &self.event.account
     }
 
-    /// The server that said it.
+    /// Returns the server that sent the event.
     pub fn server(&self) -> &ServerName {
         &self.event.server
     }
 
-    /// The account's own user.
+    /// Returns the id of the account's own user.
     pub fn user(&self) -> &UserId {
         &self.event.user.id
     }
 
-    /// The account's name after the @.
+    /// Returns the account's username, without the `@`.
     pub fn username(&self) -> &str {
         &self.event.user.name
     }
 
-    /// The channel that it belongs to; empty when it belongs to none.
+    /// Returns the event's channel; empty if the event belongs to none.
     pub fn channel(&self) -> &ChannelId {
         &self.event.body.channel_id
     }
 
-    /// Whether it was fetched after a time away instead of heard live: it may be old.
+    /// True if the event was fetched after an outage instead of received live: it may be old.
     pub fn is_recovered(&self) -> bool {
         self.event.recovered
     }
 
-    /// The event as it is handed to any sink: the server's own words, and where they came from.
+    /// Returns the event as every sink receives it, with the server's JSON.
     pub fn event(&self) -> &Arc<Event> {
         &self.event
     }
 
-    /// Answers in the channel.
+    /// Posts a text in the event's channel.
     ///
     /// # Errors
-    /// When it is not posted, or not known to be; see [`ReplyError`].
+    /// If the text is not posted, or may not have been; see [`ReplyError`].
     pub async fn reply(&self, text: impl Into<String>) -> Result<PostedIds, ReplyError> {
         self.post(Draft { text: text.into(), ..Draft::default() }).await
     }
 
-    /// Answers in the thread of the post, or begins one.
+    /// Posts a text in the thread of the event's post, and starts that thread if there is none.
     ///
     /// # Errors
     /// As [`reply`](Self::reply).
@@ -87,61 +85,61 @@ impl Context {
         self.post(Draft { text: text.into(), root_id, ..Draft::default() }).await
     }
 
-    /// Posts anything anywhere. A channel left empty is the event's own; a key left out is the next of this run.
+    /// Posts a draft. An empty channel means the event's own; without a key, the draft gets the event's next one.
     ///
     /// # Errors
     /// As [`reply`](Self::reply).
     pub async fn post(&self, draft: Draft) -> Result<PostedIds, ReplyError> {
         let key = draft.key.clone().unwrap_or_else(|| {
-            ReplyKey::for_event(&self.event, self.answers.fetch_add(1, Ordering::Relaxed))
+            ReplyKey::for_event(&self.event, self.next_reply.fetch_add(1, Ordering::Relaxed))
         });
-        let draft = self.placed(Draft { key: Some(key), ..draft })?;
-        self.speak(OutgoingAction::Post(draft)).await
+        let draft = self.with_channel(Draft { key: Some(key), ..draft })?;
+        self.submit(OutgoingAction::Post(draft)).await
     }
 
-    /// Shows a text to one user alone. It needs a permission, and may be shown twice.
+    /// Shows a text to one user only. The server requires a permission for it, and the text may be shown twice.
     ///
     /// # Errors
     /// As [`reply`](Self::reply).
     pub async fn post_ephemeral(&self, user: &UserId, text: impl Into<String>) -> Result<(), ReplyError> {
-        let draft = self.placed(Draft { text: text.into(), ..Draft::default() })?;
-        self.speak(OutgoingAction::Ephemeral { user: user.clone(), draft }).await.map(|_| ())
+        let draft = self.with_channel(Draft { text: text.into(), ..Draft::default() })?;
+        self.submit(OutgoingAction::Ephemeral { user: user.clone(), draft }).await.map(|_| ())
     }
 
-    /// Gives a post of the account's own another text.
+    /// Replaces the text of a post that the account made.
     ///
     /// # Errors
     /// As [`reply`](Self::reply).
     pub async fn edit(&self, post: &PostId, text: impl Into<String>) -> Result<(), ReplyError> {
-        self.speak(OutgoingAction::Edit { post: post.clone(), text: text.into() }).await.map(|_| ())
+        self.submit(OutgoingAction::Edit { post: post.clone(), text: text.into() }).await.map(|_| ())
     }
 
-    /// Reacts to the post that the event is about.
+    /// Adds a reaction to the event's post.
     ///
     /// # Errors
-    /// As [`reply`](Self::reply); an event that is about no post is [`ReplyError::NoChannel`].
+    /// As [`reply`](Self::reply); [`ReplyError::NoChannel`] if the event has no post.
     pub async fn react(&self, emoji: impl Into<String>) -> Result<(), ReplyError> {
         let post = self.post.clone().ok_or(ReplyError::NoChannel)?;
-        self.speak(OutgoingAction::React { post, emoji: emoji.into() }).await.map(|_| ())
+        self.submit(OutgoingAction::React { post, emoji: emoji.into() }).await.map(|_| ())
     }
 
-    /// Shows that the account types, if it can be shown at once.
+    /// Shows that the account is typing. Skipped without an error if that is not possible at once.
     ///
     /// # Errors
-    /// When the server refuses it.
+    /// If the server refuses the request.
     pub async fn send_typing(&self) -> Result<(), ReplyError> {
-        let Draft { channel, .. } = self.placed(Draft::default())?;
-        self.speak(OutgoingAction::Typing { channel, root_id: None }).await.map(|_| ())
+        let Draft { channel, .. } = self.with_channel(Draft::default())?;
+        self.submit(OutgoingAction::Typing { channel, root_id: None }).await.map(|_| ())
     }
 
-    fn placed(&self, mut draft: Draft) -> Result<Draft, ReplyError> {
+    fn with_channel(&self, mut draft: Draft) -> Result<Draft, ReplyError> {
         if draft.channel.as_str().is_empty() {
             draft.channel = self.channel().clone();
         }
         if draft.channel.as_str().is_empty() { Err(ReplyError::NoChannel) } else { Ok(draft) }
     }
 
-    async fn speak(&self, action: OutgoingAction) -> Result<PostedIds, ReplyError> {
+    async fn submit(&self, action: OutgoingAction) -> Result<PostedIds, ReplyError> {
         self.poster.post(self.account(), action).await
     }
 }

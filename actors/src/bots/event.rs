@@ -1,67 +1,67 @@
-//! What a bot hears, read from the server's own words.
+//! Events as a bot receives them, parsed from the server's JSON.
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::model::{ChannelId, Event, PostId, UserId};
 
-/// A post, as far as bots go. Times are milliseconds of server time.
+/// A post as handlers receive it. Times are in milliseconds of server time.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Post {
-    /// The post.
+    /// The id of the post.
     pub id: PostId,
-    /// When it was made.
-    #[serde(default)]
+    /// The time at which the post was created.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub create_at: i64,
-    /// When its text was last edited, or 0.
-    #[serde(default)]
+    /// The time of the last edit of the text, or 0.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub edit_at: i64,
-    /// Who made it.
+    /// The author.
     pub user_id: UserId,
-    /// Where it is.
+    /// The channel of the post.
     pub channel_id: ChannelId,
-    /// The first post of its thread, if it is a reply.
-    #[serde(default, deserialize_with = "named")]
+    /// The first post of the thread, if the post is a reply.
+    #[serde(default, deserialize_with = "non_empty_id")]
     pub root_id: Option<PostId>,
-    /// The text. A deleted post may have none.
-    #[serde(default)]
+    /// The text; possibly empty if the post is deleted.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub message: String,
-    /// Empty for what people and bots write; `system_…` for what the server writes (fact 18).
-    #[serde(default, rename = "type")]
+    /// The type: empty for posts by users and bots, `system_…` for posts by the server (fact 18).
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub kind: String,
-    /// Its properties.
-    #[serde(default)]
+    /// The properties, such as `attachments`.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub props: Map<String, Value>,
-    /// Who is to be told of it. Empty where it is not known: in what was recovered.
+    /// The users whom the server notifies of the post. Always empty for a recovered post, where they are not known.
     #[serde(skip)]
     pub mentions: Vec<UserId>,
 }
 
-/// A reaction that somebody made or took back.
+/// A reaction that a user added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Reaction {
-    /// Whose.
+    /// The user who reacted.
     pub user_id: UserId,
-    /// To which post.
+    /// The post.
     pub post_id: PostId,
-    /// The emoji's name, without colons.
+    /// The name of the emoji, without colons.
     #[serde(rename = "emoji_name")]
     pub emoji: String,
-    /// Whether it was made; else it was taken back.
+    /// True if the reaction was added, false if it was removed.
     #[serde(skip)]
     pub added: bool,
 }
 
-/// Somebody came into a channel.
+/// A user who joined a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Where.
+    /// The channel.
     pub channel_id: ChannelId,
 }
 
-/// What an event is to a bot.
+/// An event, by the handler that it goes to.
 #[derive(Debug)]
 pub(super) enum BotEvent {
     Posted(Post),
@@ -73,18 +73,18 @@ pub(super) enum BotEvent {
 }
 
 impl Post {
-    /// The thread that an answer to it belongs to: its own, or the one that it would begin.
+    /// Returns the thread for a reply: the post's own thread, or the one that a reply starts.
     pub fn thread(&self) -> PostId {
         self.root_id.clone().unwrap_or_else(|| self.id.clone())
     }
 
-    /// Whether the server wrote it.
+    /// True if the server wrote the post.
     pub fn is_system(&self) -> bool {
         self.kind.starts_with("system_")
     }
 
-    /// Who came into the channel, if it says that somebody did (fact 28).
-    fn joined(&self) -> Option<Joined> {
+    /// Returns the user who joined the channel, if this is a join post (fact 28).
+    fn to_joined(&self) -> Option<Joined> {
         let user_id = match &*self.kind {
             "system_join_channel" => self.user_id.clone(),
             "system_add_to_channel" => self.props.get("addedUserId")?.as_str()?.into(),
@@ -95,31 +95,31 @@ impl Post {
 }
 
 impl BotEvent {
-    /// Reads an event.
+    /// Parses an event.
     ///
     /// # Errors
     ///
-    /// When it is not what its name says.
+    /// If the event's data does not match its name.
     pub(super) fn parse(event: &Event) -> serde_json::Result<Self> {
         let data = &event.body.data;
         Ok(match &*event.body.event {
             "posted" => {
-                let post: Post = Post { mentions: mentions(data), ..inner(data, "post")? };
-                match post.joined() {
+                let post: Post = Post { mentions: parse_mentions(data), ..parse_nested(data, "post")? };
+                match post.to_joined() {
                     Some(joined) => Self::Joined(joined, post.id),
                     None if post.is_system() => Self::Raw,
                     None => Self::Posted(post),
                 }
             }
-            "post_edited" => Self::Edited(inner(data, "post")?),
-            "post_deleted" => Self::Deleted(inner(data, "post")?),
-            "reaction_added" => Self::Reaction(Reaction { added: true, ..inner(data, "reaction")? }),
-            "reaction_removed" => Self::Reaction(inner(data, "reaction")?),
+            "post_edited" => Self::Edited(parse_nested(data, "post")?),
+            "post_deleted" => Self::Deleted(parse_nested(data, "post")?),
+            "reaction_added" => Self::Reaction(Reaction { added: true, ..parse_nested(data, "reaction")? }),
+            "reaction_removed" => Self::Reaction(parse_nested(data, "reaction")?),
             _ => Self::Raw,
         })
     }
 
-    /// The post that it is about, and the thread that it is in.
+    /// Returns the post that the event concerns and the post's thread.
     pub(super) fn post_and_thread(&self) -> (Option<PostId>, Option<PostId>) {
         match self {
             Self::Posted(post) | Self::Edited(post) | Self::Deleted(post) => {
@@ -132,18 +132,38 @@ impl BotEvent {
     }
 }
 
-/// A member of the data that is JSON inside a string (fact 13).
-fn inner<T: DeserializeOwned>(data: &str, member: &str) -> serde_json::Result<T> {
+/// Parses a member of the data that is JSON inside a string (fact 13).
+fn parse_nested<T: DeserializeOwned>(data: &str, member: &str) -> serde_json::Result<T> {
     let data: Map<String, Value> = serde_json::from_str(data)?;
     serde_json::from_str(data.get(member).and_then(Value::as_str).unwrap_or_default())
 }
 
-fn mentions(data: &str) -> Vec<UserId> {
-    inner(data, "mentions").unwrap_or_default()
+fn parse_mentions(data: &str) -> Vec<UserId> {
+    parse_nested(data, "mentions").unwrap_or_default()
 }
 
-/// An empty id names nothing.
-fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PostId>, D::Error> {
+/// Deserializes an id; an empty one becomes `None`.
+fn non_empty_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PostId>, D::Error> {
     let id = Option::<PostId>::deserialize(deserializer)?;
     Ok(id.filter(|id| !id.as_str().is_empty()))
+}
+
+/// Reads `null`, which some servers write, as the absence of a value.
+fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_the_absence_of_a_value() {
+        let json = r#"{"id":"p","user_id":"u","channel_id":"c","root_id":null,"message":null,"type":null,
+            "props":null,"create_at":null,"edit_at":null}"#;
+        let post: Post = serde_json::from_str(json).unwrap();
+        assert_eq!((&*post.message, &*post.kind, post.props.len(), post.root_id), ("", "", 0, None));
+    }
 }

@@ -1,4 +1,4 @@
-//! Servers, accounts, bots and a store, put together.
+//! The builder of a host.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -13,20 +13,20 @@ use crate::{
     ports::{CursorStore, EventSink, HttpApi, Poster},
 };
 
-/// How long the end may take: about as long as whoever stops a process waits.
+/// The default deadline of a shutdown: a usual time between SIGTERM and SIGKILL.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What the server is told by whom it is asked.
+/// The `User-Agent` of requests.
 const USER_AGENT: &str = concat!("matterhost-actors/", env!("CARGO_PKG_VERSION"));
 
-/// A host of bots; begins with [`Host::builder`].
+/// The entry point to hosting bots; see [`Host::builder`].
 #[derive(Debug)]
 pub struct Host;
 
-/// Makes the sink of an account, once there is a voice to speak by.
+/// Creates the sink of an account as soon as the poster exists.
 type MakeSink = Box<dyn FnOnce(Arc<dyn Poster>) -> Arc<dyn EventSink> + Send>;
 
-/// An account whose sink is still to be made.
+/// An account whose sink has not been created yet.
 pub(super) struct PendingAccount {
     pub(super) name: AccountName,
     pub(super) server: ServerName,
@@ -40,7 +40,7 @@ impl PendingAccount {
     }
 }
 
-/// Everything that a host is made of, checked.
+/// The verified parts of a host.
 pub(super) struct HostSpec {
     pub(super) settings: HostSettings,
     pub(super) servers: Vec<ServerSpec>,
@@ -49,7 +49,7 @@ pub(super) struct HostSpec {
     pub(super) observer: Observer,
 }
 
-/// Collects what a host is to be made of. What is wrong with it is told all at once by [`start`](Self::start).
+/// A builder of a host. [`start`](Self::start) reports all problems at once.
 #[must_use]
 pub struct HostBuilder {
     spec: HostSpec,
@@ -58,16 +58,16 @@ pub struct HostBuilder {
     problems: Vec<String>,
 }
 
-/// Why a host was not started: all that is wrong.
+/// All problems that prevented a host from starting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the host cannot start: {}", .problems.join("; "))]
 pub struct HostError {
-    /// What is wrong, and how to mend it.
+    /// The problems, with remedies.
     pub problems: Vec<String>,
 }
 
 impl Host {
-    /// A host without anything.
+    /// Returns a builder without servers and accounts.
     pub fn builder() -> HostBuilder {
         HostBuilder {
             spec: HostSpec {
@@ -84,14 +84,14 @@ impl Host {
     }
 }
 
-/// Hears everything and says nothing.
+/// A bot without handlers, to name [`BotSink::DEADLINE`].
 struct NoBot;
 
 impl Bot for NoBot {}
 
 impl HostBuilder {
-    /// A server, by its address, such as `https://chat.example.com`: the accounts that follow are on it. The
-    /// certificates of the system are trusted.
+    /// Adds a server by its address, such as `https://chat.example.com`. The accounts added next belong to it. The
+    /// system's root certificates are trusted.
     pub fn server(self, url: &str) -> Self {
         let tls = |url: &ServerUrl| if url.is_tls() { Tls::load(None).map(Some) } else { Ok(None) };
         let config = url.parse::<ServerUrl>().map_err(|error| error.to_string()).and_then(|url| {
@@ -105,7 +105,7 @@ impl HostBuilder {
         }
     }
 
-    /// A server with settings of one's own: the accounts that follow are on it.
+    /// Adds a server with custom settings. The accounts added next belong to it.
     pub fn server_with(mut self, config: ClientConfig, limits: GateLimits) -> Self {
         let name = format!("server-{}", self.spec.servers.len() + 1);
         match ServerName::new(&name) {
@@ -118,7 +118,7 @@ impl HostBuilder {
         }
     }
 
-    /// An account on the server named last, and its bot. The name is yours, and unique; the token is the account's.
+    /// Adds an account with its bot to the last server. The name is your choice and unique; the token is the account's.
     pub fn account(self, name: &str, token: impl Into<String>, bot: impl Bot) -> Self {
         let deadline = self.bot_deadline;
         let sink =
@@ -126,7 +126,7 @@ impl HostBuilder {
         self.add(name, token.into(), Box::new(sink))
     }
 
-    /// An account whose events go to any sink.
+    /// Adds an account whose events go to a custom sink.
     pub fn account_with(self, name: &str, token: impl Into<String>, sink: Arc<dyn EventSink>) -> Self {
         self.add(name, token.into(), Box::new(move |_| sink))
     }
@@ -135,7 +135,7 @@ impl HostBuilder {
         let server = self.spec.servers.last().map(|server| server.name.clone());
         match (AccountName::new(name), Token::new(token), server) {
             (Ok(name), _, _) if self.spec.accounts.iter().any(|account| account.name == name) => {
-                self.problem(format!("account {name}: there are two of that name; choose another"))
+                self.problem(format!("account {name}: the name is used twice; choose another"))
             }
             (Ok(name), Ok(token), Some(server)) => {
                 self.spec.accounts.push(PendingAccount { name, server, token, sink });
@@ -143,49 +143,49 @@ impl HostBuilder {
             }
             (Err(error), ..) => self.problem(format!("an account: {error}")),
             (_, Err(error), _) => self.problem(format!("account {name}: {error}")),
-            (_, _, None) => self.problem(format!("account {name}: there is no server before it; name one")),
+            (_, _, None) => self.problem(format!("account {name}: no server was added before it; add one")),
         }
     }
 
-    /// Keeps what was taken, so that the next process goes on where this one ends.
+    /// Stores acknowledgements, so that the next process continues where this one ends.
     pub fn store(mut self, store: Arc<dyn CursorStore>) -> Self {
         self.spec.store = Some(store);
         self
     }
 
-    /// Everything else that can be set.
+    /// Replaces the default settings.
     pub fn settings(mut self, settings: HostSettings) -> Self {
         self.spec.settings = settings;
         self
     }
 
-    /// How long a handler of the bots that follow may take. Default: [`BotSink::DEADLINE`].
+    /// Limits the duration of a handler, for the bots added next. Default: [`BotSink::DEADLINE`].
     pub fn bot_deadline(mut self, deadline: Duration) -> Self {
         self.bot_deadline = deadline;
         self
     }
 
-    /// How long the end may take. Default: 30 s.
+    /// Limits the duration of the shutdown by [`run`](Self::run) and [`run_until`](Self::run_until). Default: 30 s.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.shutdown_deadline = deadline;
         self
     }
 
-    /// Hears what happens from the start on.
+    /// Returns a stream of all observations, from the start of the host.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.spec.observer.subscribe()
     }
 
-    /// Starts the host: on this thread where it is one of actix, else on a thread of its own.
+    /// Starts the host: on this thread if it has an actix system, otherwise on a new thread.
     ///
     /// # Errors
-    /// With all that is wrong with what was given.
+    /// With all problems of the servers and accounts.
     pub async fn start(self) -> Result<RunningHost, HostError> {
-        running_host::start(self.checked()?).await
+        running_host::start(self.validate()?).await
     }
 
-    /// Runs the host until the process is told to end (SIGINT, and SIGTERM on Unix), and ends it in order: what was
-    /// heard is handled, what was said is posted.
+    /// Runs the host until SIGINT (or SIGTERM on Unix), then shuts it down: events already received are handled, and
+    /// their replies posted.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -193,22 +193,22 @@ impl HostBuilder {
         self.run_until(running_host::wait_for_termination()).await
     }
 
-    /// Runs the host until something of one's own comes, and ends it in order.
+    /// Runs the host until a future completes, then shuts it down.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub async fn run_until(self, end: impl Future) -> Result<ShutdownReport, HostError> {
+    pub async fn run_until(self, until: impl Future) -> Result<ShutdownReport, HostError> {
         let deadline = self.shutdown_deadline;
         let running = self.start().await?;
-        end.await;
+        until.await;
         Ok(running.shutdown(deadline).await)
     }
 
-    fn checked(mut self) -> Result<HostSpec, HostError> {
+    fn validate(mut self) -> Result<HostSpec, HostError> {
         if self.spec.servers.is_empty() && self.problems.is_empty() {
-            self.problems.push("there is no server; name one".into());
+            self.problems.push("the host has no server; add one".into());
         } else if self.spec.accounts.is_empty() && self.problems.is_empty() {
-            self.problems.push("there is no account; name one".into());
+            self.problems.push("the host has no account; add one".into());
         }
         if self.problems.is_empty() { Ok(self.spec) } else { Err(HostError { problems: self.problems }) }
     }

@@ -1,4 +1,4 @@
-//! A host that runs, on a thread of actix or on one of its own.
+//! The start and end of a host, on an existing actix thread or on a new one.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -12,42 +12,44 @@ use crate::{
     ports::Poster,
 };
 
-/// A host that runs. Dropped without [`shutdown`](Self::shutdown) it goes on where it is on a thread of actix, and ends
-/// at once where it has a thread of its own.
+/// A running host.
+///
+/// If it is dropped without [`shutdown`](Self::shutdown), a host with its own thread ends at once; one on an existing actix
+/// thread continues.
 #[derive(Debug)]
 pub struct RunningHost {
     supervisor: Addr<Supervisor>,
     observer: Observer,
-    own: Option<OwnSystem>,
+    own_system: Option<OwnSystem>,
 }
 
-/// A system on a thread of its own.
+/// An actix system on a thread that the host started.
 #[derive(Debug)]
 struct OwnSystem {
     system: System,
-    /// Told when the thread is at its end.
+    /// Resolves when the thread ends.
     ended: oneshot::Receiver<()>,
 }
 
 impl RunningHost {
-    /// The Supervisor, for any message: it may be asked from every thread.
+    /// Returns the address of the Supervisor, which takes messages from any thread.
     pub fn supervisor(&self) -> &Addr<Supervisor> {
         &self.supervisor
     }
 
-    /// Hears what happens from now on.
+    /// Returns a stream of the observations from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Observation>> {
         self.observer.subscribe()
     }
 
-    /// Ends the host in order: what was heard is handled, what was said is posted, and where it stands is kept, within
-    /// the deadline.
+    /// Shuts the host down within the deadline: events already received are handled, replies are posted, and
+    /// acknowledgements are stored.
     pub async fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
-        // Its mailbox is closed when somebody else has ended it already.
+        // The mailbox is closed if another Shutdown message has ended the Supervisor already.
         let report = self.supervisor.send(Shutdown { deadline }).await.unwrap_or_default();
-        if let Some(mut own) = self.own.take() {
+        if let Some(mut own) = self.own_system.take() {
             own.system.stop();
-            // It is at its end, or gone: both are what is waited for.
+            // An error means that the thread is gone, which is just as good.
             let _ = (&mut own.ended).await;
         }
         report
@@ -56,19 +58,25 @@ impl RunningHost {
 
 impl Drop for RunningHost {
     fn drop(&mut self) {
-        if let Some(own) = self.own.take() {
+        if let Some(own) = self.own_system.take() {
             own.system.stop();
         }
     }
 }
 
-/// Starts what was planned.
 pub(super) async fn start(spec: HostSpec) -> Result<RunningHost, HostError> {
-    if System::is_registered() { start_here(spec, None).await } else { start_beside(spec).await }
+    if System::is_registered() {
+        start_on_this_thread(spec, None).await
+    } else {
+        start_on_new_thread(spec).await
+    }
 }
 
-/// On this thread, which is one of actix.
-async fn start_here(spec: HostSpec, own: Option<OwnSystem>) -> Result<RunningHost, HostError> {
+/// Starts the host on this thread, which has an actix system.
+async fn start_on_this_thread(
+    spec: HostSpec,
+    own_system: Option<OwnSystem>,
+) -> Result<RunningHost, HostError> {
     let observer = spec.observer;
     let supervisor = Supervisor::new(spec.settings).with_observer(observer.clone());
     let supervisor = match spec.store {
@@ -89,39 +97,40 @@ async fn start_here(spec: HostSpec, own: Option<OwnSystem>) -> Result<RunningHos
         }
     }
     if problems.is_empty() {
-        return Ok(RunningHost { supervisor, observer, own });
+        return Ok(RunningHost { supervisor, observer, own_system });
     }
-    // What was started before the problem ends with it, and so does its report.
+    // Stop the accounts that did start; their report is of no interest.
     let _ = supervisor.send(Shutdown { deadline: Duration::ZERO }).await;
     Err(HostError { problems })
 }
 
-/// On a thread of its own, with a system of actix.
-async fn start_beside(spec: HostSpec) -> Result<RunningHost, HostError> {
-    let (started, is_started) = oneshot::channel();
+/// Starts the host on a new thread with an actix system.
+async fn start_on_new_thread(spec: HostSpec) -> Result<RunningHost, HostError> {
+    let (started, start_result) = oneshot::channel();
     let run = move || {
         let runner = System::new();
         let (end, ended) = oneshot::channel();
-        let own = OwnSystem { system: System::current(), ended };
-        let running = runner.block_on(start_here(spec, Some(own)));
-        let runs = running.is_ok();
-        // Whoever asked is gone: then what was started ends with the answer.
-        let asked = started.send(running).is_ok();
-        if runs && asked {
-            // It ends as it was told to: there is nothing to report.
+        let own_system = OwnSystem { system: System::current(), ended };
+        let result = runner.block_on(start_on_this_thread(spec, Some(own_system)));
+        let is_running = result.is_ok();
+        // If the caller has dropped its future, the host is dropped with the result and ends.
+        let is_received = started.send(result).is_ok();
+        if is_running && is_received {
+            // The system ends only by `stop`, so its exit code is meaningless.
             let _ = runner.run();
         }
         let _ = end.send(());
     };
-    let no_thread = |cause: String| HostError { problems: vec![format!("no thread for the host: {cause}")] };
+    let no_thread =
+        |cause: String| HostError { problems: vec![format!("cannot start the host's thread: {cause}")] };
     thread::Builder::new()
         .name("matterhost".into())
         .spawn(run)
         .map_err(|error| no_thread(error.to_string()))?;
-    is_started.await.unwrap_or_else(|_| Err(no_thread("it ended".into())))
+    start_result.await.unwrap_or_else(|_| Err(no_thread("it ended before the host had started".into())))
 }
 
-/// Waits until the process is told to end.
+/// Waits for SIGINT, or SIGTERM on Unix.
 pub(super) async fn wait_for_termination() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
@@ -135,7 +144,7 @@ pub(super) async fn wait_for_termination() {
             return;
         }
     }
-    // Without signals it runs until its thread ends.
+    // Without signals, the host runs until its thread ends.
     if interrupted.await.is_err() {
         std::future::pending::<()>().await;
     }

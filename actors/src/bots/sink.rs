@@ -1,5 +1,3 @@
-//! A bot is a sink.
-
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt as _;
@@ -11,11 +9,10 @@ use crate::{
     ports::{Delivered, EventSink, Outcome, Poster},
 };
 
-/// How long until an event is handed over again whose answer could not be made: by then what stood in the way may have
-/// passed.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The delay before an event is delivered again after a temporary reply error: long enough for the cause to pass.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// Hands an account's events to a bot.
+/// A sink that passes an account's events to a bot.
 pub struct BotSink<B> {
     bot: Arc<B>,
     poster: Arc<dyn Poster>,
@@ -23,16 +20,16 @@ pub struct BotSink<B> {
 }
 
 impl<B: Bot> BotSink<B> {
-    /// How long a handler may take by default: longer than an answer may (`replies.deadline`), so that it is the answer
-    /// that fails.
+    /// The default limit of a handler's duration: longer than `replies.deadline`, so that a slow reply fails first, with
+    /// its own error.
     pub const DEADLINE: Duration = Duration::from_secs(300);
 
-    /// A sink for one account's bot, which speaks by a voice.
+    /// Returns a sink for one account's bot, whose replies go to the poster.
     pub fn new(bot: B, poster: Arc<dyn Poster>) -> Self {
         Self { bot: Arc::new(bot), poster, deadline: Self::DEADLINE }
     }
 
-    /// How long a handler may take; beyond it, it is a fault of the account.
+    /// Limits the duration of a handler; a longer one restarts the account.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -44,7 +41,7 @@ impl<B: Bot> EventSink for BotSink<B> {
         let bot_event = match BotEvent::parse(event) {
             Ok(bot_event) => bot_event,
             Err(error) => {
-                let cause = format!("{} cannot be read: {error}", event.body.event);
+                let cause = format!("the data of {} cannot be read: {error}", event.body.event);
                 return Delivered::Now(Outcome::Rejected { cause });
             }
         };
@@ -56,8 +53,8 @@ impl<B: Bot> EventSink for BotSink<B> {
         let (handling, deadline) = (AssertUnwindSafe(handling).catch_unwind(), self.deadline);
         let outcome = async move {
             match timeout(deadline, handling).await {
-                Ok(Ok(result)) => outcome(result),
-                Ok(Err(panic)) => broken(format!("the bot panicked: {}", said(&*panic))),
+                Ok(Ok(result)) => to_outcome(result),
+                Ok(Err(panic)) => broken(format!("the bot panicked: {}", panic_message(&*panic))),
                 Err(_) => broken(format!("the bot took longer than {} s", deadline.as_secs_f64())),
             }
         };
@@ -76,22 +73,22 @@ async fn handle<B: Bot>(bot: &B, context: &Context, bot_event: &BotEvent) -> Bot
     }
 }
 
-fn outcome(result: BotResult) -> Outcome {
+fn to_outcome(result: BotResult) -> Outcome {
     let Err(error) = result else { return Outcome::Acknowledged };
     match error.downcast_ref::<ReplyError>().map(ReplyError::retryability) {
-        Some(Retryability::Retryable) => Outcome::Retry { after: AGAIN_AFTER, cause: error.to_string() },
+        Some(Retryability::Retryable) => Outcome::Retry { after: RETRY_DELAY, cause: error.to_string() },
         Some(Retryability::Permanent) => Outcome::Rejected { cause: error.to_string() },
-        None => broken(format!("the bot failed: {}", chain(&error))),
+        None => broken(format!("the bot failed: {}", format_chain(&error))),
     }
 }
 
-/// An error and what is beneath it.
-fn chain(error: &BotError) -> String {
+/// Formats an error and its sources.
+fn format_chain(error: &BotError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
-    while let Some(beneath) = source {
-        text.extend([": ", &beneath.to_string()]);
-        source = beneath.source();
+    while let Some(error) = source {
+        text.extend([": ", &error.to_string()]);
+        source = error.source();
     }
     text
 }
@@ -100,9 +97,9 @@ fn broken(cause: String) -> Outcome {
     Outcome::Broken { cause }
 }
 
-fn said(panic: &(dyn Any + Send)) -> &str {
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no panic message")
 }
 
 impl<B> std::fmt::Debug for BotSink<B> {

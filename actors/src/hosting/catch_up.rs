@@ -19,12 +19,12 @@ pub(super) use self::client::{CatchUpClient, ChannelReadError};
 
 use self::channel::ChannelCatchUp;
 use super::{
-    context::now,
+    account_context::now,
     delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing},
 };
 use crate::{
     mattermost::{Channel, ChannelKind, ChannelList, OddRow},
-    model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Fact, Generation},
+    model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Excerpt, Fact, Generation},
     policy::{BacklogKind, ChannelBacklog, ListedChannel},
 };
 
@@ -73,7 +73,9 @@ impl CatchUp {
                 return Ok(());
             }
         }
-        Err(CloseReason::CatchUpFailed { cause: format!("live events overflowed {MAX_ROUNDS} rounds") })
+        Err(CloseReason::CatchUpFailed {
+            cause: format!("live events overflowed {MAX_ROUNDS} rounds").into(),
+        })
     }
 
     /// Lists the channels, reads those with news, and returns those that could not be read.
@@ -99,7 +101,7 @@ impl CatchUp {
     /// Reports what the list lacks.
     fn report_list(&self, list: &ChannelList) {
         for OddRow { id, cause } in &list.odd {
-            let (channel, cause) = (ChannelId::from(&**id), cause.to_string());
+            let (channel, cause) = (ChannelId::from(&**id), Excerpt::of(cause));
             self.observe(Fact::RowSkipped { channel, post: None, cause });
         }
         if let Some(limit) = list.cut_at {
@@ -131,7 +133,7 @@ impl CatchUp {
             Ok(()) => Ok(None),
             Err(ChannelReadError::EndConnection(reason)) => Err(reason),
             Err(ChannelReadError::Refused(error)) => {
-                self.skip_channel(news, error.to_string()).await?;
+                self.skip_channel(news, Excerpt::of(&error)).await?;
                 Ok(Some(news.channel.clone()))
             }
         }
@@ -146,7 +148,7 @@ impl CatchUp {
     }
 
     /// Reports a channel that cannot be read, once. If the list lacks it too, and goes on refusing, the account has left it.
-    async fn skip_channel(&self, news: &ChannelBacklog, cause: String) -> Result<(), CloseReason> {
+    async fn skip_channel(&self, news: &ChannelBacklog, cause: Excerpt) -> Result<(), CloseReason> {
         let channel = news.channel.clone();
         if self.client.context.replay.with(|replay| replay.is_newly_refused(&channel)) {
             self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });

@@ -3,6 +3,7 @@ mod connect;
 mod ending;
 mod frames;
 mod opening;
+mod own_account;
 mod permitted_frames;
 mod ping;
 mod post_change;
@@ -26,7 +27,7 @@ pub(super) use self::{
     connect::{Baseline, rest_close_reason},
 };
 use super::{
-    context::{AccountContext, now},
+    account_context::{AccountContext, ConnectedGuard, now},
     delivery::{AttachConnection, Delivery, Permits},
     health_check::{self, HealthCheck},
     supervisor::ChildStopped,
@@ -34,7 +35,7 @@ use super::{
 use crate::{
     mattermost::{SocketRequests, SocketWriter},
     model::{CloseReason, Fact, Generation, ResumePoint},
-    policy::{PingMonitor, RunSummary, Sequence},
+    policy::{OwnChanges, PingMonitor, PromptLimit, RunSummary, Sequence},
     ports::Api,
 };
 
@@ -42,7 +43,7 @@ use crate::{
 ///
 /// ```text
 /// connecting ──▶ opening ──▶ catching up ──▶ ready ──▶ ending
-///     │             └──▶ explaining ◀┘                   ▲
+///     │             └──▶ explaining ◀┴─────────┘         ▲
 ///     │                      └───────────────────────────┤
 ///     └──────────────────────────────────────────────────┘
 /// ```
@@ -60,6 +61,10 @@ pub(super) struct Connection {
     baseline: Option<Baseline>,
     socket: Option<OpenSocket>,
     health_check: Option<Addr<HealthCheck>>,
+    /// Counts this Connection among the server's connected accounts, from the hello to the end.
+    connected: Option<ConnectedGuard>,
+    own_changes: OwnChanges,
+    own_prompts: PromptLimit,
     catching_up: CatchingUp,
     audit_timer: Option<SpawnHandle>,
     /// True while an audit runs: audits never overlap.
@@ -92,22 +97,25 @@ enum Phase {
     Opening { slot: Option<OwnedSemaphorePermit>, resumed: bool },
     /// Missed events are fetched; live events wait until they are delivered.
     CatchingUp,
-    /// The socket ended before it was ready; a REST request finds out the reason.
-    Explaining,
+    /// The socket ended before it was ready, or soon after; a REST request finds out the reason.
+    Explaining { run: RunSummary },
     /// Events are delivered as they arrive.
     Ready { since: Instant, paused: Duration },
     /// The close reason is known, and the socket is being closed.
-    Ending { ready_for: Option<Duration>, behind: bool },
+    Ending { run: RunSummary },
 }
 
 /// The open socket and its state.
 struct OpenSocket {
+    opened: Instant,
     writer: SocketWriter,
     requests: SocketRequests,
     ping_monitor: PingMonitor,
     sequence: Sequence,
     connection_id: Arc<str>,
     ping_timer: Option<SpawnHandle>,
+    /// The number of frames since the last one that could be read.
+    unreadable_frames: u32,
 }
 
 /// Ends the Connection. Sent by its HealthCheck, its Delivery and the Supervisor.
@@ -149,6 +157,9 @@ impl Connection {
             baseline: None,
             socket: None,
             health_check: None,
+            connected: None,
+            own_changes: OwnChanges::default(),
+            own_prompts: PromptLimit::default(),
             catching_up: CatchingUp::No,
             audit_timer: None,
             auditing: false,
@@ -203,6 +214,7 @@ impl Actor for Connection {
             reason: self.reason.take(),
             run: self.run_summary(),
             resume: self.resume_point(),
+            baseline_update_at: self.baseline.as_ref().map(|baseline| baseline.update_at),
         };
         self.context.supervisor.do_send(stopped);
     }
@@ -211,17 +223,15 @@ impl Actor for Connection {
 impl Connection {
     fn run_summary(&self) -> RunSummary {
         match self.phase {
-            Phase::Ending { ready_for, behind } => {
-                RunSummary { ready_for, reading_paused: behind, common_cause: false }
-            }
+            Phase::Ending { run } | Phase::Explaining { run } => run,
             Phase::Ready { .. } => RunSummary {
                 ready_for: self.ready_for(),
                 reading_paused: self.is_behind(),
-                common_cause: false,
+                age: self.socket.as_ref().map(|socket| now().saturating_duration_since(socket.opened)),
+                quiet: self.socket.as_ref().map_or(Duration::ZERO, |s| s.ping_monitor.quiet_for(now())),
+                ..RunSummary::default()
             },
-            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp | Phase::Explaining => {
-                RunSummary::default()
-            }
+            Phase::Connecting | Phase::Opening { .. } | Phase::CatchingUp => RunSummary::default(),
         }
     }
 
@@ -252,8 +262,12 @@ impl Handler<Terminate> for Connection {
     type Result = ();
 
     fn handle(&mut self, terminate: Terminate, ctx: &mut Self::Context) {
-        if terminate.generation == self.generation {
-            self.end(terminate.reason, ctx);
+        if terminate.generation != self.generation {
+            return;
+        }
+        match terminate.reason {
+            CloseReason::Stale { baseline, seen } => self.on_drift(baseline, seen, ctx),
+            reason => self.end(reason, ctx),
         }
     }
 }

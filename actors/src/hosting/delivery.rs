@@ -18,8 +18,8 @@ pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, 
 
 use self::{persistence::Persistence, reconfigure::InFlightGuard, rounds::Round};
 use super::{
+    account_context::{AccountContext, now},
     connection::{Connection, Terminate},
-    context::{AccountContext, now},
     supervisor::{DeliveryStopped, StallChanged},
 };
 use crate::{
@@ -30,6 +30,10 @@ use crate::{
 
 /// The shortest and the longest wait before an event is delivered again; the sink's wish is clamped to them.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(300));
+
+/// The longest wait for a retry that a shutdown sits out. A sink with a full queue asks for less, one that is down for
+/// more; its events come again after the next start.
+const AWAITED_RETRY: Duration = Duration::from_secs(1);
 
 /// Delivers an account's events to its sink, in order within a channel and with a limit on events in flight. It lives
 /// as long as the account, across its Connections.
@@ -45,14 +49,20 @@ pub(super) struct Delivery {
     persistence: Persistence,
     connection: Option<(Generation, Addr<Connection>)>,
     /// The retry timers of channels whose first event the sink did not accept.
-    retrying: HashMap<ChannelId, SpawnHandle>,
+    retrying: HashMap<ChannelId, RetryTimer>,
     /// True while the sink is reported as stalled.
     stalled: bool,
     /// True if the sink is broken: nothing is delivered until a new Connection attaches or the sink is replaced.
     sink_broken: bool,
     /// Notified when all events are delivered.
-    draining: Vec<oneshot::Sender<()>>,
+    draining: Vec<Drain>,
     planned: bool,
+}
+
+/// The timer of a channel whose first event is delivered again.
+struct RetryTimer {
+    handle: SpawnHandle,
+    is_long: bool,
 }
 
 /// An event with the permits that it holds until it is acknowledged.
@@ -95,7 +105,11 @@ pub(super) struct AttachConnection {
 /// Requests a notification when all received events are delivered. The sender is dropped if the sink is broken.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Drain(pub(super) oneshot::Sender<()>);
+pub(super) struct Drain {
+    pub(super) done: oneshot::Sender<()>,
+    /// False if the sender is dropped, too, when only events are left that the sink wants much later.
+    pub(super) awaits_retries: bool,
+}
 
 /// Stops the Delivery.
 #[derive(Debug, Message)]
@@ -176,9 +190,19 @@ impl Delivery {
         if self.queue.is_empty() {
             for waiting in self.draining.drain(..) {
                 // The caller may no longer wait.
-                let _ = waiting.send(());
+                let _ = waiting.done.send(());
             }
+        } else if self.has_only_long_retries() {
+            self.draining.retain(|waiting| waiting.awaits_retries);
         }
+    }
+
+    /// Returns true if no event is with the sink and all channels wait for a retry that is far away.
+    fn has_only_long_retries(&self) -> bool {
+        self.in_flight.is_empty()
+            && !self.retrying.is_empty()
+            && !self.persistence.failed
+            && self.retrying.values().all(|timer| timer.is_long)
     }
 
     /// Returns true if an event is not for the sink. It counts as acknowledged.
@@ -190,7 +214,7 @@ impl Delivery {
         match outcome {
             Outcome::Acknowledged => self.acknowledge(&channel, &queued),
             Outcome::Rejected { cause } => {
-                self.context.observe(queued.event.generation, Fact::Rejected { cause });
+                self.context.observe(queued.event.generation, Fact::Rejected { cause: cause.into() });
                 self.acknowledge(&channel, &queued);
             }
             Outcome::Retry { after, cause: _ } => self.retry(channel, queued, after, ctx),
@@ -216,12 +240,12 @@ impl Delivery {
         self.queue.pause(&channel, queued);
         let (shortest, longest) = RETRY_AFTER;
         let key = channel.clone();
-        let timer = ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
+        let handle = ctx.run_later(after.clamp(shortest, longest), move |act, ctx| {
             act.retrying.remove(&key);
             act.queue.resume(&key);
             act.pump(ctx);
         });
-        self.retrying.insert(channel, timer);
+        self.retrying.insert(channel, RetryTimer { handle, is_long: after > AWAITED_RETRY });
     }
 
     fn on_sink_broken(&mut self, cause: String) {
@@ -230,7 +254,7 @@ impl Delivery {
         }
         self.draining.clear();
         if let Some((generation, connection)) = &self.connection {
-            let reason = CloseReason::SinkBroken { cause };
+            let reason = CloseReason::SinkBroken { cause: cause.into() };
             connection.do_send(Terminate { generation: *generation, reason });
         }
     }
@@ -286,7 +310,7 @@ impl Handler<Drain> for Delivery {
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
         // A broken sink accepts no events: dropping the sender notifies the caller at once.
         if !self.sink_broken {
-            self.draining.push(drain.0);
+            self.draining.push(drain);
             self.pump(ctx);
         }
     }

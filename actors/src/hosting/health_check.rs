@@ -6,12 +6,12 @@ use actix::{
 };
 
 use super::{
+    account_context::{AccountContext, UpdateContext, now},
     connection::{Baseline, Connection, HealthCheckStopped, Terminate},
-    context::{AccountContext, UpdateContext, now},
 };
 use crate::{
     mattermost::{Etag, Me, RestError, RestErrorKind},
-    model::{Fact, Generation},
+    model::{Excerpt, Fact, Generation},
     policy::{HealthPoll, PollResult, PollVerdict, RequestClass, spread_delay},
     ports::Api,
 };
@@ -40,6 +40,11 @@ pub(super) struct HealthCheck {
 #[rtype(result = "()")]
 pub(super) struct PollNow;
 
+/// Raises the baseline after a change that needs no new Connection, and goes on polling.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct RaiseBaseline(pub(super) i64);
+
 /// Stops the HealthCheck because its Connection has ended.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -53,7 +58,7 @@ struct Poll {
     interval: Option<Duration>,
     took: Duration,
     /// The reason why there was no answer.
-    failed: Option<String>,
+    failed: Option<Excerpt>,
 }
 
 impl HealthCheck {
@@ -128,7 +133,7 @@ impl HealthCheck {
     }
 
     /// Records and publishes a verdict, if it is conclusive.
-    fn report(&self, verdict: &PollVerdict, took: Duration, failed: Option<String>) {
+    fn report(&self, verdict: &PollVerdict, took: Duration, failed: Option<Excerpt>) {
         let stats = &self.context.stats;
         if let Some(cause) = failed {
             stats.record_poll(took, Some(&cause));
@@ -140,7 +145,7 @@ impl HealthCheck {
                 stats.record_good_probe();
                 self.context.observe(self.generation, Fact::ProbeGood { took });
             }
-            PollVerdict::Terminate(reason) => stats.record_poll(took, Some(&reason.to_string())),
+            PollVerdict::Terminate(reason) => stats.record_poll(took, Some(&Excerpt::of(&reason))),
             PollVerdict::Recheck(_) | PollVerdict::Inconclusive => {}
         }
     }
@@ -156,7 +161,7 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
                 etag: None,
                 interval: None,
                 took: Duration::ZERO,
-                failed: Some(closed.to_string()),
+                failed: Some(Excerpt::of(&closed)),
             };
         }
     };
@@ -169,7 +174,7 @@ async fn poll(context: Arc<AccountContext>, api: Rc<dyn Api>, etag: Option<Etag>
         Ok(Me::User { user, etag }) => {
             (PollResult::User { id: user.id, update_at: user.update_at }, etag, None)
         }
-        Err(error) => (failed_poll(&error), None, Some(error.to_string())),
+        Err(error) => (failed_poll(&error), None, Some(Excerpt::of(&error))),
     };
     Poll { result, etag, interval, took, failed }
 }
@@ -202,6 +207,18 @@ impl Handler<PollNow> for HealthCheck {
             return;
         }
         self.poll(ctx);
+    }
+}
+
+impl Handler<RaiseBaseline> for HealthCheck {
+    type Result = ();
+
+    fn handle(&mut self, RaiseBaseline(update_at): RaiseBaseline, ctx: &mut Self::Context) {
+        self.health.raise_baseline(update_at);
+        // A poll that saw drift schedules no other.
+        if !self.polling && self.timer.is_none() && self.recheck_timer.is_none() {
+            self.schedule_poll(self.context.settings.health.poll_interval, ctx);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{sync::oneshot, time::Instant};
 pub(super) use guard::SharedLoopGuard;
 
 use self::{client::ReplyClient, execute::execute_action};
-use super::context::{AccountContext, UpdateContext};
+use super::account_context::{AccountContext, UpdateContext};
 use crate::{
     model::{ChannelId, Generation, OutgoingAction, PostId, PostedIds, ReplyError},
     policy::KeyedQueue,

@@ -14,15 +14,15 @@ pub(super) use reconfigure::{ChangePollInterval, Configure};
 
 use super::{
     Observer, Supervisor,
-    context::now,
+    account_context::now,
     supervisor::{ServerSpec, ServerStatusChanged},
 };
 use crate::{
     mattermost::{RestError, RestErrorKind},
     model::{AccountName, Fact, ServerName, ServerSnapshot},
     policy::{
-        FairQueue, GateLimits, RateHeaders, RequestClass, ServerProbe, ServerStatus, TokenBucket,
-        stretched_interval,
+        FairQueue, GateLimits, RateHeaders, RequestClass, ServerProbe, ServerStatus, StatusChange,
+        TokenBucket, stretched_interval,
     },
     ports::{Api, ApiFactory},
 };
@@ -67,6 +67,8 @@ struct Acquire {
 enum ServerReport {
     /// The server could not be reached or answered with a 5xx.
     Failed,
+    /// An account was refused by something that may not be Mattermost.
+    Refused,
     /// The server answered 429, perhaps with a time to wait.
     Limited(Option<Duration>),
     /// The server sent rate limit headers.
@@ -113,7 +115,7 @@ impl ServerGate {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let up = self.probe.status() == ServerStatus::Up;
+        let up = self.probe.status() != ServerStatus::Down;
         while self.queue.has_work(up) {
             if let Err(wait) = self.bucket.take(now()) {
                 self.timer = Some(ctx.run_later(wait, |gate, ctx| {
@@ -149,35 +151,55 @@ impl ServerGate {
     }
 
     fn send_probe(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.probe_handle.take() {
+            ctx.cancel_future(timer);
+        }
         let api = self.api.get_or_insert_with(|| self.factory.api()).clone();
         let answer = async move { api.system_ping().await };
         self.probe_handle = Some(ctx.spawn(answer.into_actor(self).map(|answer, gate, ctx| {
             gate.probe_handle = None;
-            if is_answer(answer.as_ref().err()) {
-                gate.on_probe_answered(ctx);
-            } else {
-                gate.on_probe_failed(ctx);
-            }
+            gate.on_probed(answer.err().as_ref(), ctx);
         })));
     }
 
-    fn on_probe_answered(&mut self, ctx: &mut Context<Self>) {
-        if self.probe.probe_answered(now()) {
-            self.observer.publish_server(&self.name, Fact::ServerUp);
-            self.supervisor.do_send(ServerStatusChanged { server: self.name.clone(), down_since: None });
+    fn on_probed(&mut self, error: Option<&RestError>, ctx: &mut Context<Self>) {
+        let (next, change) = match error {
+            None => (None, self.probe.probe_answered(now())),
+            // Mattermost's own rate limit.
+            Some(error) if matches!(error.kind, RestErrorKind::RateLimited { .. }) => {
+                (None, self.probe.probe_answered(now()))
+            }
+            Some(error) if is_unreachable(error) => {
+                let (wait, change) = self.probe.probe_failed();
+                (Some(wait), change)
+            }
+            Some(_) => {
+                let (wait, change) = self.probe.probe_refused();
+                (Some(wait), change)
+            }
+        };
+        if let Some(change) = change {
+            self.report_change(change, error);
+        }
+        if let Some(wait) = next {
+            self.probe_later(wait, ctx);
         }
         self.pump(ctx);
     }
 
-    fn on_probe_failed(&mut self, ctx: &mut Context<Self>) {
-        let (wait, went_down) = self.probe.probe_failed();
-        if went_down {
-            self.observer.publish_server(&self.name, Fact::ServerDown);
-            self.supervisor.do_send(ServerStatusChanged {
-                server: self.name.clone(),
-                down_since: self.probe.down_since(),
-            });
-        }
+    fn report_change(&self, change: StatusChange, error: Option<&RestError>) {
+        let cause = || error.map(ToString::to_string).unwrap_or_default();
+        let fact = match change {
+            StatusChange::Down => Fact::ServerDown,
+            StatusChange::Refuses => Fact::ServerRefusing { cause: cause() },
+            StatusChange::Answers | StatusChange::Well => Fact::ServerUp,
+        };
+        self.observer.publish_server(&self.name, fact);
+        let down_since = self.probe.down_since();
+        self.supervisor.do_send(ServerStatusChanged { server: self.name.clone(), change, down_since });
+    }
+
+    fn probe_later(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         self.probe_handle = Some(ctx.run_later(wait, |gate, ctx| {
             gate.probe.probe_started();
             gate.send_probe(ctx);
@@ -185,12 +207,10 @@ impl ServerGate {
     }
 }
 
-/// Returns true if the server is up: any answer below 500 counts, even a refusal. A rejected certificate counts too,
+/// Returns true if nothing answers. Any answer below 500 is one, even a refusal. A rejected certificate is one, too,
 /// because each account detects that misconfiguration itself.
-fn is_answer(error: Option<&RestError>) -> bool {
-    error.is_none_or(|error| {
-        !matches!(error.kind, RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_))
-    })
+fn is_unreachable(error: &RestError) -> bool {
+    matches!(error.kind, RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_))
 }
 
 impl Actor for ServerGate {
@@ -221,6 +241,11 @@ impl Handler<ServerReport> for ServerGate {
         match report {
             ServerReport::Failed => {
                 if self.probe.request_failed(now()) {
+                    self.send_probe(ctx);
+                }
+            }
+            ServerReport::Refused => {
+                if self.probe.account_refused(now()) {
                     self.send_probe(ctx);
                 }
             }
@@ -258,7 +283,7 @@ impl Handler<GetSnapshot> for ServerGate {
 
     fn handle(&mut self, _: GetSnapshot, _: &mut Self::Context) -> Self::Result {
         let now = now();
-        let up = self.probe.status() == ServerStatus::Up;
+        let up = self.probe.status() != ServerStatus::Down;
         MessageResult(ServerSnapshot {
             server: self.name.clone(),
             up,

@@ -39,7 +39,7 @@ pub struct HealthSettings {
     pub poll_interval: Duration,
     /// True to send in-band pings.
     pub ping: bool,
-    /// The interval of pings, and the longest wait for an answer.
+    /// The interval and the rate of pings, and the longest wait for an answer.
     pub ping_limits: PingSettings,
     /// True to poll an account at once when another hosted account receives an update of it.
     pub witness: bool,

@@ -15,10 +15,12 @@ mod removing;
 mod replies;
 mod shutdown;
 mod starting;
+mod waking;
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Instant,
 };
 
 use actix::{Actor, Context};
@@ -38,12 +40,15 @@ pub(super) use child_events::{
 
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
-    context::SharedSiblingWatch, observer::Observer, replies::SharedLoopGuard, server_gate::GateHandle,
+    account_context::{PingRate, SharedSiblingWatch},
+    observer::Observer,
+    replies::SharedLoopGuard,
+    server_gate::GateHandle,
     settings::HostSettings,
 };
 use crate::{
     model::{AccountName, ServerName},
-    policy::CommonCause,
+    policy::{CommonCause, SocketLifetimes},
     ports::CursorStore,
 };
 
@@ -67,8 +72,12 @@ struct Server {
     spec: ServerSpec,
     gate: GateHandle,
     sibling_watch: SharedSiblingWatch,
+    ping_rate: PingRate,
     loop_guard: SharedLoopGuard,
     common_cause: CommonCause<AccountName>,
+    lifetimes: SocketLifetimes<AccountName>,
+    /// The time at which its waiting accounts were last started.
+    woken_at: Option<Instant>,
     /// The number of accounts on it.
     accounts: usize,
 }
@@ -119,6 +128,7 @@ impl Server {
         self.gate.set_account_count(self.accounts);
         self.sibling_watch.forget(account);
         self.common_cause.ended(account);
+        self.lifetimes.forget(account);
     }
 }
 

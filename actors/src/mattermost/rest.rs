@@ -2,9 +2,9 @@
 
 mod channels;
 pub(super) mod client;
-mod config;
+mod client_config;
 mod error;
-mod files;
+mod extra_headers;
 pub(super) mod headers;
 mod limits;
 mod odd_row;
@@ -13,19 +13,21 @@ mod posts;
 mod request_stats;
 mod response;
 mod rows;
+mod uploads;
 mod users;
 mod writing;
 
 pub use channels::{Channel, ChannelKind, ChannelList};
 pub use client::{Client, http_client};
-pub use config::ClientConfig;
+pub use client_config::ClientConfig;
 pub use error::{RestError, RestErrorKind};
-pub use files::{FileId, NewFile};
-pub use headers::{Etag, RateHeaders};
+pub use extra_headers::{ExtraHeaders, HeaderError};
+pub use headers::{Etag, RateHeaders, foreign_encoding};
 pub use limits::{ClientLimits, MAX_CHANNELS};
 pub use odd_row::OddRow;
 pub use posts::{PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, SINCE_LIMIT};
 pub use request_stats::{RequestCount, RequestOutcome, RequestStats, WaitStats};
 pub use response::{RestResponse, SystemPing};
+pub use uploads::{FileId, NewFile};
 pub use users::{Me, User};
 pub use writing::{EphemeralPost, NewPost, Reaction};

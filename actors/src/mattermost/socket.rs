@@ -34,9 +34,11 @@ use super::ClientLimits;
 
 pub use dial::DialedSocket;
 pub use dial_error::{DialError, DialErrorKind};
-pub use envelope::{EnvelopeError, EventEnvelope, Incoming, SocketReply, SocketReplyError, parse_frame};
+pub use envelope::{
+    EnvelopeError, EventEnvelope, Incoming, JsonProblem, SocketReply, SocketReplyError, parse_frame,
+};
 pub use error::{SendError, SocketError};
-pub use events::{Hello, PostHead, PostedEvent, UserUpdated, post_author};
+pub use events::{AddedToTeam, Hello, PostHead, PostedEvent, StatusChange, UserUpdated, post_author};
 pub use requests::SocketRequests;
 pub(super) use shared::ByteStream;
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{ChannelId, PostId, UserId};
+use super::{ChannelId, Excerpt, PostId, UserId};
 
 /// The reason for which a Connection ended. `policy::consequence` decides what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum CloseReason {
     /// The in-band ping was answered with a status other than OK: no event will arrive (facts 4 and 22).
     Deaf {
         /// The server's error id.
-        error: String,
+        error: Excerpt,
     },
     /// The audit found a post that was never received.
     AuditHole {
@@ -40,7 +40,12 @@ pub enum CloseReason {
     /// `/users/me` answers 401: the account is disabled or its token is revoked (fact 8).
     Unauthorized,
     /// The server or the route to it is misconfigured, so that no retry can help.
-    Misconfigured(Misconfiguration),
+    Misconfigured {
+        /// The part that is misconfigured.
+        what: Misconfiguration,
+        /// The real cause, with the way to fix it where that is known. May be empty.
+        cause: String,
+    },
     /// The token belongs to another user than at the start of the account.
     IdentityChanged {
         /// The user at the start of the account.
@@ -51,7 +56,7 @@ pub enum CloseReason {
     /// A TCP connection could not be opened, or a request was not answered.
     Unreachable {
         /// The network error.
-        cause: String,
+        cause: Excerpt,
     },
     /// The server did not answer in time while connecting.
     Timeout,
@@ -72,12 +77,12 @@ pub enum CloseReason {
     /// The catch-up could not be completed.
     CatchUpFailed {
         /// The error that stopped it.
-        cause: String,
+        cause: Excerpt,
     },
     /// A ready socket ended without a close frame.
     Dropped {
         /// The network error.
-        cause: String,
+        cause: Excerpt,
     },
     /// A ready socket was closed by the server with a close frame.
     Closed {
@@ -94,7 +99,7 @@ pub enum CloseReason {
     /// The server violated the protocol.
     Protocol {
         /// The violation.
-        cause: String,
+        cause: Excerpt,
     },
     /// A handler of the Connection panicked.
     Panicked,
@@ -103,7 +108,7 @@ pub enum CloseReason {
     /// The sink reported that it is broken.
     SinkBroken {
         /// The sink's explanation.
-        cause: String,
+        cause: Excerpt,
     },
     /// The account's Delivery died; both restart.
     DeliveryDied,
@@ -124,6 +129,10 @@ pub enum Misconfiguration {
     Redirect,
     /// The server refuses the request with another 4xx.
     Refused,
+    /// An answer that cannot be read: too long, encoded otherwise, or of another shape.
+    Unreadable,
+    /// A proxy refuses the connection.
+    Proxy,
 }
 
 /// A class of close reasons that have the same consequence.
@@ -173,7 +182,7 @@ impl CloseReason {
             }
             R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => CloseClass::Recycle,
             R::Unauthorized => CloseClass::Blocked,
-            R::Misconfigured(_) => CloseClass::Misconfigured,
+            R::Misconfigured { .. } => CloseClass::Misconfigured,
             R::IdentityChanged { .. } => CloseClass::Identity,
             R::Unreachable { .. }
             | R::Timeout
@@ -208,7 +217,7 @@ impl CloseReason {
             R::Deaf { .. } => "deaf",
             R::AuditHole { .. } => "audit_hole",
             R::Unauthorized => "unauthorized",
-            R::Misconfigured(_) => "misconfigured",
+            R::Misconfigured { .. } => "misconfigured",
             R::IdentityChanged { .. } => "identity_changed",
             R::Unreachable { .. } => "unreachable",
             R::Timeout => "timeout",
@@ -240,7 +249,8 @@ impl fmt::Display for CloseReason {
             R::AuditHole { channel, post } => {
                 write!(f, "the audit found post {post} of channel {channel}, which was never received")
             }
-            R::Misconfigured(kind) => write!(f, "misconfigured: {kind}"),
+            R::Misconfigured { what, cause } if cause.is_empty() => write!(f, "misconfigured: {what}"),
+            R::Misconfigured { cause, .. } => write!(f, "misconfigured: {cause}"),
             R::IdentityChanged { was, now } => write!(f, "the token now belongs to user {now}, not {was}"),
             R::Unreachable { cause } => write!(f, "unreachable: {cause}"),
             R::ServerError { status } => write!(f, "the server answered {status}"),
@@ -279,6 +289,8 @@ impl fmt::Display for Misconfiguration {
             Self::NotMattermost => "the server at this URL is not Mattermost (its answer is not JSON)",
             Self::Redirect => "the server redirects; configure the URL that it redirects to",
             Self::Refused => "the server refuses the request",
+            Self::Unreadable => "an answer cannot be read",
+            Self::Proxy => "the proxy refuses the connection",
         })
     }
 }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// and part of each event's source.
 const MAX_NAME_BYTES: usize = 128;
 
+/// The longest id, in bytes. Mattermost's have 26 characters.
+const MAX_ID_BYTES: usize = 64;
+
 /// A text that is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}; {}", self.what(), self.remedy())]
@@ -84,6 +87,23 @@ name! {
     ServerName
 }
 
+/// A text that is not a valid id. The error does not contain it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an id is longer than {MAX_ID_BYTES} bytes or holds other characters than letters, digits, '-' and '_'"
+)]
+pub struct IdError;
+
+/// Checks an id of a server. It becomes part of URLs, of keys of the state and of log lines.
+///
+/// # Errors
+///
+/// Fails if it is longer than any server's or contains anything but letters, digits, `-` and `_`. Empty stands for no id.
+pub fn check_id(id: &str) -> Result<&str, IdError> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if id.len() > MAX_ID_BYTES || !id.bytes().all(is_allowed) { Err(IdError) } else { Ok(id) }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
@@ -106,7 +126,7 @@ macro_rules! id {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let id = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                Ok(Self(id.as_ref().into()))
+                check_id(&id).map(|id| Self(id.into())).map_err(serde::de::Error::custom)
             }
         }
 
@@ -174,6 +194,20 @@ mod tests {
         }
         for bad in ["", ".", "..", "a b", "../etc", "a\nb", "a/b", &"x".repeat(129)] {
             assert!(AccountName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_short_and_plain() {
+        for good in ["", "p7zr5u4yqffydrnsk1tcbz8f9h", "post-1", "a_b", &"x".repeat(64)] {
+            assert_eq!(serde_json::from_value::<PostId>(good.into()).unwrap().as_str(), good);
+        }
+        for bad in ["a b", "../users", "a\u{1b}[2J", "ä", "a\n", &"x".repeat(65)] {
+            let error = serde_json::from_value::<PostId>(bad.into()).unwrap_err().to_string();
+            assert!(
+                error.starts_with("an id is longer than 64 bytes or holds") && !error.contains(bad),
+                "{error}"
+            );
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Generation, PostId, ServerName};
+use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Excerpt, Generation, PostId, ServerName};
 
 /// A fact about an account or a server.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub enum Fact {
         /// The channel.
         channel: ChannelId,
         /// The server's explanation.
-        cause: String,
+        cause: Excerpt,
     },
     /// A row of a list could not be used; it was passed over.
     RowSkipped {
@@ -84,7 +84,7 @@ pub enum Fact {
         /// The post, if it is a row of posts.
         post: Option<PostId>,
         /// The reason why it could not be used.
-        cause: String,
+        cause: Excerpt,
     },
     /// The account has more channels than `catch_up.max_channels`; the others are not read.
     ChannelsLeftOut {
@@ -136,7 +136,7 @@ pub enum Fact {
     /// A sink rejected an event permanently.
     Rejected {
         /// The sink's explanation.
-        cause: String,
+        cause: Excerpt,
     },
     /// The store cannot save or load the account's cursors; nothing is handed over until it can.
     StoreFailed {
@@ -153,6 +153,8 @@ pub enum Fact {
         /// The number of consecutive posts that were allowed.
         limit: u32,
     },
+    /// The account changed itself, which its own socket announced or a ping explained: no new Connection is needed.
+    OwnChange,
     /// Another account saw this one change; it is polled, or woken, at once.
     Prompted,
     /// A poll or a ping succeeded.
@@ -163,7 +165,7 @@ pub enum Fact {
     /// A poll failed; it is counted and has no other consequence.
     ProbeFailed {
         /// The error.
-        cause: String,
+        cause: Excerpt,
     },
     /// The sequence numbers of a live socket have a gap.
     SequenceGap {
@@ -175,7 +177,7 @@ pub enum Fact {
     /// A text frame could not be parsed as an event or a reply; it was skipped.
     Unreadable {
         /// The parse error.
-        cause: String,
+        cause: Excerpt,
     },
     /// The account is stopped until the operator starts it.
     Stopped,
@@ -187,6 +189,12 @@ pub enum Fact {
     ServerDown,
     /// The server answers again.
     ServerUp,
+    /// Something answers in the server's place, and refuses even a request without a token; it is probed until the server
+    /// answers well, which wakes the accounts that wait.
+    ServerRefusing {
+        /// The answer to the probe.
+        cause: String,
+    },
     /// The server's rate limit pauses all requests.
     RatePaused {
         /// The length of the pause.
@@ -196,6 +204,13 @@ pub enum Fact {
     PollsStretched {
         /// The new interval.
         interval: Duration,
+    },
+    /// Something between here and the server ends sockets again and again by this rule.
+    SocketLifetime {
+        /// The age of the sockets, or the time without traffic.
+        after: Duration,
+        /// True if it ends sockets without traffic; false if it ends all of that age.
+        idle: bool,
     },
 }
 
@@ -243,7 +258,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 39] = [
+    pub const LABELS: [&'static str; 42] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -271,6 +286,7 @@ impl Fact {
         "store_failed",
         "store_recovered",
         "loop_stopped",
+        "own_change",
         "prompted",
         "probe_good",
         "probe_failed",
@@ -281,8 +297,10 @@ impl Fact {
         "removed",
         "server_down",
         "server_up",
+        "server_refusing",
         "rate_paused",
         "polls_stretched",
+        "socket_lifetime",
     ];
 
     /// Returns the fact as one word, for logs and metrics.
@@ -315,6 +333,7 @@ impl Fact {
             Self::StoreFailed { .. } => "store_failed",
             Self::StoreRecovered => "store_recovered",
             Self::LoopStopped { .. } => "loop_stopped",
+            Self::OwnChange => "own_change",
             Self::Prompted => "prompted",
             Self::ProbeGood { .. } => "probe_good",
             Self::ProbeFailed { .. } => "probe_failed",
@@ -325,8 +344,10 @@ impl Fact {
             Self::Removed => "removed",
             Self::ServerDown => "server_down",
             Self::ServerUp => "server_up",
+            Self::ServerRefusing { .. } => "server_refusing",
             Self::RatePaused { .. } => "rate_paused",
             Self::PollsStretched { .. } => "polls_stretched",
+            Self::SocketLifetime { .. } => "socket_lifetime",
         }
     }
 }

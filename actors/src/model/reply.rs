@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{AccountName, AccountState, Change, ChannelId, Event, PostId, UserId};
+use super::{AccountName, AccountState, Change, ChannelId, Event, Excerpt, PostId, UserId};
 
 /// The maximum length of a key, in bytes. The key is sent with the post; an event's id with a number and a sink's
 /// name fits.
@@ -211,7 +211,7 @@ pub enum ReplyError {
         /// The time spent.
         waited: Duration,
         /// The last obstacle.
-        cause: String,
+        cause: Excerpt,
         /// True if the action may have been carried out.
         maybe_done: bool,
     },
@@ -219,7 +219,7 @@ pub enum ReplyError {
     #[error("the server refused it: {cause}")]
     Refused {
         /// The server's explanation.
-        cause: String,
+        cause: Excerpt,
     },
     /// Hosted bots answered each other in the channel, and no other user posted.
     #[error(

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, AccountState, CloseReason, Generation, ServerName};
+use super::{AccountName, AccountState, CloseReason, Excerpt, Generation, ServerName};
 
 /// The progress of a catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,7 +145,7 @@ pub struct Probe {
     /// The response time.
     pub took: Duration,
     /// The problem; none if all was well.
-    pub cause: Option<Arc<str>>,
+    pub cause: Option<Excerpt>,
 }
 
 /// The events that an account has received and its sink has not acknowledged.

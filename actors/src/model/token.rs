@@ -1,10 +1,12 @@
 use std::{
     fmt,
     hash::{BuildHasher as _, RandomState},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
+
+use super::secrets;
 
 /// The key of this process's fingerprints, so that a printed fingerprint reveals nothing about the token.
 static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -13,7 +15,10 @@ static FINGERPRINTS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 ///
 /// It has no `Display`, its `Debug` shows nothing of it, and its memory is wiped on drop.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct Token(Arc<Secret>);
+
+/// The secret, shared by all copies of the token. While it lives, no excerpt shows it.
+struct Secret(SecretString);
 
 /// A text that is not a valid token. The error never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +45,7 @@ impl Token {
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(TokenError::Malformed);
         }
-        Ok(Self(SecretString::from(token)))
+        Ok(Self(Arc::new(Secret::new(SecretString::from(token)))))
     }
 
     /// True if both are the same token: two accounts must not share one.
@@ -57,7 +62,20 @@ impl Token {
 
     /// Returns the secret itself, for the one header that carries it.
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.0.0.expose_secret()
+    }
+}
+
+impl Secret {
+    fn new(secret: SecretString) -> Self {
+        secrets::remember(secret.expose_secret());
+        Self(secret)
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        secrets::forget(self.0.expose_secret());
     }
 }
 

@@ -5,7 +5,7 @@ mod server_probe;
 mod token_bucket;
 
 pub use fair_queue::{FairQueue, GateFull, Grant, RequestClass};
-pub(crate) use server_probe::{ServerProbe, ServerStatus};
+pub(crate) use server_probe::{ServerProbe, ServerStatus, StatusChange};
 pub(super) use token_bucket::MAX_PAUSE;
 pub use token_bucket::{RateHeaders, TokenBucket};
 

@@ -7,11 +7,11 @@ mod cursor;
 mod edits;
 mod hole;
 mod recent;
+mod replay_state;
 mod sequence;
-mod state;
 
 pub(crate) use backlog::{BacklogKind, ChannelBacklog, ListedChannel};
 pub(crate) use cursor::Anchor;
+pub(crate) use replay_state::AuditReadiness;
+pub use replay_state::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use sequence::{Sequence, SequenceCheck};
-pub(crate) use state::AuditReadiness;
-pub use state::{ReplaySettings, ReplayState, StartFrom};

@@ -1,15 +1,14 @@
-//! A bot, and a voice that remembers what it was asked to say.
-
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
+use parking_lot::Mutex;
 
 use super::EventBuilder;
 use crate::{
@@ -18,24 +17,24 @@ use crate::{
     ports::{Delivered, EventSink as _, Outcome, Poster},
 };
 
-/// The account of the bot.
+/// The name of the bot's account.
 pub(super) const ACCOUNT: &str = "bot";
 
-/// The bot's own user.
+/// The id of the bot's own user.
 pub(super) const USER: &str = "bot-user";
 
-/// A bot without a server.
+/// A harness around a bot, in place of a host and its server.
 ///
-/// Everything that it posts gets an id, `reply-1` and so on, unless a failure was ordered. It runs on any runtime of
-/// tokio.
+/// Each post succeeds and gets an id, `reply-1` and so on, unless [`fail_next`](Self::fail_next) was called. The harness
+/// runs on any tokio runtime.
 #[derive(Debug)]
 pub struct BotHarness<B> {
     sink: BotSink<B>,
     poster: Arc<FakePoster>,
-    heard: AtomicI64,
+    delivered: AtomicI64,
 }
 
-/// Remembers what it was asked to say.
+/// A poster that records the actions and returns scripted failures.
 #[derive(Debug, Default)]
 struct FakePoster(Mutex<Script>);
 
@@ -50,22 +49,22 @@ impl<B: Bot> BotHarness<B> {
     /// The id of the bot's own user.
     pub const USER: &'static str = USER;
 
-    /// A bot that has heard nothing.
+    /// Returns a harness around a bot.
     pub fn new(bot: B) -> Self {
         let poster = Arc::new(FakePoster::default());
-        Self { sink: BotSink::new(bot, poster.clone()), poster, heard: AtomicI64::new(0) }
+        Self { sink: BotSink::new(bot, poster.clone()), poster, delivered: AtomicI64::new(0) }
     }
 
-    /// How long a handler may take.
+    /// Limits the duration of a handler.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { sink: self.sink.with_deadline(deadline), ..self }
     }
 
-    /// The bot hears something, and handles it to the end: what follows is what would follow in a host.
+    /// Delivers an event and waits for its handler. Returns the outcome on which a host would act.
     pub async fn deliver(&self, builder: EventBuilder) -> Outcome {
-        let n = self.heard.fetch_add(1, Ordering::Relaxed);
-        match builder.event(n) {
+        let n = self.delivered.fetch_add(1, Ordering::Relaxed);
+        match builder.build(n) {
             Ok(event) => match self.sink.deliver(&Arc::new(event)) {
                 Delivered::Now(outcome) => outcome,
                 Delivered::Later(outcome) => outcome.await,
@@ -74,17 +73,17 @@ impl<B: Bot> BotHarness<B> {
         }
     }
 
-    /// The next order fails so.
+    /// Makes the next action fail with an error. Several errors fail as many actions, in order.
     pub fn fail_next(&self, error: ReplyError) {
         self.poster.with(|script| script.failures.push_back(error));
     }
 
-    /// Everything that the bot was heard to say and do so far, in order.
+    /// Returns the actions of the bot that succeeded so far, in order.
     pub fn actions(&self) -> Vec<OutgoingAction> {
         self.poster.with(|script| script.actions.clone())
     }
 
-    /// The texts that it posted so far, in order.
+    /// Returns the texts of the posts so far, in order.
     pub fn texts(&self) -> Vec<String> {
         let text = |action| match action {
             OutgoingAction::Post(draft) => Some(draft.text),
@@ -99,8 +98,7 @@ impl<B: Bot> BotHarness<B> {
 
 impl FakePoster {
     fn with<T>(&self, f: impl FnOnce(&mut Script) -> T) -> T {
-        // Whatever panicked left lists that are whole.
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.lock())
     }
 }
 

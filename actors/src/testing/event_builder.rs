@@ -1,5 +1,3 @@
-//! What somebody says to a bot, as the server would tell it.
-
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
@@ -9,14 +7,14 @@ use crate::model::{
     AccountName, AccountUser, Change, Event, EventBody, Generation, NameError, PostKey, ServerName,
 };
 
-/// When the first thing is said, in server milliseconds; the next a second later.
-const BEGINNING: i64 = 1_700_000_000_000;
+/// The time of the first event, in server milliseconds; each next one is a second later.
+const FIRST_EVENT_AT: i64 = 1_700_000_000_000;
 
-/// Something that somebody says or does. What is not given is by `ana`, in channel `town`, live.
+/// A builder of events, by default by user `ana`, in channel `town`, received live.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct EventBuilder {
-    what: What,
+    content: Content,
     user: String,
     channel: String,
     root: String,
@@ -27,7 +25,7 @@ pub struct EventBuilder {
 }
 
 #[derive(Debug, Clone)]
-enum What {
+enum Content {
     Posted(String),
     Edited(String),
     Deleted,
@@ -35,25 +33,25 @@ enum What {
     Other { event: String, data: Value },
 }
 
-/// A post with a text.
+/// Returns a builder of a new post.
 pub fn post(text: &str) -> EventBuilder {
-    EventBuilder::new(What::Posted(text.to_owned()))
+    EventBuilder::new(Content::Posted(text.to_owned()))
 }
 
-/// A reaction, to a post given by [`post_id`](EventBuilder::post_id).
+/// Returns a builder of a reaction; [`post_id`](EventBuilder::post_id) sets the post that it belongs to.
 pub fn reaction(emoji: &str) -> EventBuilder {
-    EventBuilder::new(What::Reaction { emoji: emoji.to_owned(), added: true })
+    EventBuilder::new(Content::Reaction { emoji: emoji.to_owned(), added: true })
 }
 
-/// Any other event of the server, with its data.
+/// Returns a builder of any other event.
 pub fn event(name: &str, data: Value) -> EventBuilder {
-    EventBuilder::new(What::Other { event: name.to_owned(), data })
+    EventBuilder::new(Content::Other { event: name.to_owned(), data })
 }
 
 impl EventBuilder {
-    fn new(what: What) -> Self {
+    fn new(content: Content) -> Self {
         Self {
-            what,
+            content,
             user: "ana".into(),
             channel: "town".into(),
             root: String::new(),
@@ -64,104 +62,63 @@ impl EventBuilder {
         }
     }
 
-    /// Who does it, by the user's id. The bot's own is [`BotHarness::USER`](super::BotHarness::USER).
+    /// Sets the id of the acting user. The bot's own is [`BotHarness::USER`](super::BotHarness::USER).
     pub fn by(self, user: &str) -> Self {
         Self { user: user.to_owned(), ..self }
     }
 
-    /// Where, by the channel's id.
+    /// Sets the id of the channel.
     pub fn in_channel(self, channel: &str) -> Self {
         Self { channel: channel.to_owned(), ..self }
     }
 
-    /// In the thread of a post.
+    /// Puts the post into the thread of another post.
     pub fn in_thread(self, root: &str) -> Self {
         Self { root: root.to_owned(), ..self }
     }
 
-    /// The post's own id, or the post that a reaction is to; else each gets another.
+    /// Sets the id of the post, or of the post reacted to. By default each event has a new one.
     pub fn post_id(self, post: &str) -> Self {
         Self { post: Some(post.to_owned()), ..self }
     }
 
-    /// A post of another type, such as `system_join_channel`.
+    /// Sets the type of the post, such as `system_join_channel`.
     pub fn of_type(self, kind: &str) -> Self {
         Self { kind: kind.to_owned(), ..self }
     }
 
-    /// A property of the post.
+    /// Adds a property to the post.
     pub fn with_prop(mut self, name: &str, value: Value) -> Self {
         self.props.insert(name.to_owned(), value);
         self
     }
 
-    /// The post is edited: it has this text now.
+    /// Turns the event into an edit of the post, with its new text.
     pub fn edited(self, text: &str) -> Self {
-        Self { what: What::Edited(text.to_owned()), ..self }
+        Self { content: Content::Edited(text.to_owned()), ..self }
     }
 
-    /// The post is deleted.
+    /// Turns the event into the deletion of the post.
     pub fn deleted(self) -> Self {
-        Self { what: What::Deleted, ..self }
+        Self { content: Content::Deleted, ..self }
     }
 
-    /// The reaction is taken back.
+    /// Turns an added reaction into a removed one.
     pub fn removed(self) -> Self {
-        match self.what {
-            What::Reaction { emoji, .. } => Self { what: What::Reaction { emoji, added: false }, ..self },
-            what => Self { what, ..self },
-        }
+        let content = match self.content {
+            Content::Reaction { emoji, .. } => Content::Reaction { emoji, added: false },
+            content => content,
+        };
+        Self { content, ..self }
     }
 
-    /// It was fetched after a time away.
+    /// Marks the event as fetched after an outage.
     pub fn recovered(self) -> Self {
         Self { recovered: true, ..self }
     }
 
-    /// The `n`th event of a rehearsal.
-    pub(super) fn event(self, n: i64) -> Result<Event, NameError> {
-        let at = BEGINNING + n * 1_000;
-        let id = self.post.clone().unwrap_or_else(|| format!("post-{n}"));
-        let post = |text: &str, edit_at: i64, delete_at: i64| {
-            json!({
-                "id": id, "create_at": at, "edit_at": edit_at, "delete_at": delete_at, "user_id": self.user,
-                "channel_id": self.channel, "root_id": self.root, "message": text, "type": self.kind,
-                "props": self.props,
-            })
-        };
-        let inside = |member: &str, value: &Value| json!({ member: value.to_string() });
-        let (event, data, change) = match &self.what {
-            What::Posted(text) => {
-                let key = PostKey { create_at: at, id: (&*id).into() };
-                ("posted", inside("post", &post(text, 0, 0)), Some(Change::Posted(key)))
-            }
-            What::Edited(text) => {
-                let change = Change::Edited { id: (&*id).into(), edit_at: at };
-                ("post_edited", inside("post", &post(text, at, 0)), Some(change))
-            }
-            What::Deleted => (
-                "post_deleted",
-                inside("post", &post("", 0, at)),
-                Some(Change::Deleted { id: (&*id).into() }),
-            ),
-            What::Reaction { emoji, added } => {
-                let reaction = json!({ "user_id": self.user, "post_id": id, "emoji_name": emoji });
-                (
-                    if *added { "reaction_added" } else { "reaction_removed" },
-                    inside("reaction", &reaction),
-                    None,
-                )
-            }
-            What::Other { event, data } => (&**event, data.clone(), None),
-        };
-        let body = EventBody {
-            event: event.into(),
-            channel_id: (&*self.channel).into(),
-            change,
-            seq: n.unsigned_abs(),
-            data: data.to_string().into(),
-            broadcast: json!({ "channel_id": self.channel }).to_string().into(),
-        };
+    /// Builds the `n`th event of a harness.
+    pub(super) fn build(&self, n: i64) -> Result<Event, NameError> {
         Ok(Event {
             account: AccountName::new(ACCOUNT)?,
             server: ServerName::new("harness")?,
@@ -171,7 +128,54 @@ impl EventBuilder {
             received_at: SystemTime::now(),
             recovered: self.recovered,
             own: self.user == USER,
-            body,
+            body: self.body(n),
         })
+    }
+
+    fn body(&self, n: i64) -> EventBody {
+        let at = FIRST_EVENT_AT + n * 1_000;
+        let id = self.post.clone().unwrap_or_else(|| format!("post-{n}"));
+        let (event, data) = self.name_and_data(&id, at);
+        EventBody {
+            event: event.into(),
+            channel_id: (&*self.channel).into(),
+            change: self.change(&id, at),
+            seq: n.unsigned_abs(),
+            data: data.to_string().into(),
+            broadcast: json!({ "channel_id": self.channel }).to_string().into(),
+        }
+    }
+
+    fn change(&self, id: &str, at: i64) -> Option<Change> {
+        let id = id.into();
+        match &self.content {
+            Content::Posted(_) => Some(Change::Posted(PostKey { create_at: at, id })),
+            Content::Edited(_) => Some(Change::Edited { id, edit_at: at }),
+            Content::Deleted => Some(Change::Deleted { id }),
+            Content::Reaction { .. } | Content::Other { .. } => None,
+        }
+    }
+
+    fn name_and_data(&self, id: &str, at: i64) -> (&str, Value) {
+        // The server sends the post or reaction as JSON inside a string (fact 13).
+        let nested = |member: &str, value: &Value| json!({ member: value.to_string() });
+        let post = |text: &str, edit_at: i64, delete_at: i64| {
+            let post = json!({
+                "id": id, "create_at": at, "edit_at": edit_at, "delete_at": delete_at, "user_id": self.user,
+                "channel_id": self.channel, "root_id": self.root, "message": text, "type": self.kind,
+                "props": self.props,
+            });
+            nested("post", &post)
+        };
+        match &self.content {
+            Content::Posted(text) => ("posted", post(text, 0, 0)),
+            Content::Edited(text) => ("post_edited", post(text, at, 0)),
+            Content::Deleted => ("post_deleted", post("", 0, at)),
+            Content::Reaction { emoji, added } => {
+                let reaction = json!({ "user_id": self.user, "post_id": id, "emoji_name": emoji });
+                (if *added { "reaction_added" } else { "reaction_removed" }, nested("reaction", &reaction))
+            }
+            Content::Other { event, data } => (event, data.clone()),
+        }
     }
 }

@@ -58,7 +58,7 @@ fn events_that_are_dropped_while_ping_and_sequence_are_right_are_found_over_sock
         };
         let catch_up = CatchUpSettings { overlap: Duration::from_millis(300), ..CatchUpSettings::default() };
         // Nobody is to be silent here, however busy the machine is.
-        let ping_limits = PingSettings { interval: SECOND, timeout: 20 * SECOND };
+        let ping_limits = PingSettings { interval: SECOND, timeout: 20 * SECOND, ..PingSettings::default() };
         let health = HealthSettings { ping_limits, ..fast_settings().health };
         let settings = HostSettings { audit, catch_up, health, ..fast_settings() };
         let mut harness = SimulatorHarness::with_settings(quick_simulator(), settings, &["bot".into()]).await;

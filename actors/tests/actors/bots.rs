@@ -1,4 +1,4 @@
-//! Bots in Rust: what becomes of a handler that answers, fails, panics or takes its time.
+//! Bots in Rust: handlers that reply, fail, panic or take long.
 
 mod bot_harness;
 mod builder;
@@ -22,20 +22,22 @@ use tokio::sync::{Notify, watch};
 
 use crate::harness::{Harness, PostReply, SECOND, name, posted_data, run_paused, settings, unlimited_rate};
 
-/// What the bot does with a post, by its text.
+/// A bot whose behaviour depends on the text of the post.
 #[derive(Default)]
-struct Actor {
-    /// How often each handler began, and what it heard.
+struct ScriptedBot {
+    /// The post of each handler that began, in order.
     begun: Mutex<Vec<String>>,
-    /// Handlers that are under way now, and the most that ever were.
-    now: AtomicUsize,
-    most: AtomicUsize,
-    go: Notify,
+    /// Handlers that are running now.
+    running: AtomicUsize,
+    /// The most handlers that ever ran at once.
+    max_running: AtomicUsize,
+    /// Lets one handler of a `wait` post end.
+    proceed: Notify,
     failures: AtomicUsize,
     ended: watch::Sender<usize>,
 }
 
-impl Actor {
+impl ScriptedBot {
     fn begun(&self) -> Vec<String> {
         self.begun.lock().unwrap().clone()
     }
@@ -48,11 +50,11 @@ impl Actor {
 
     async fn act(&self, context: &Context, post: &Post) -> BotResult {
         match &*post.message {
-            "panic" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => panic!("told to panic"),
-            "fail" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => Err("told to fail".into()),
+            "panic" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => panic!("scripted panic"),
+            "fail" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => Err("scripted failure".into()),
             "hang" if self.failures.fetch_add(1, Ordering::Relaxed) == 0 => std::future::pending().await,
             "wait" => {
-                self.go.notified().await;
+                self.proceed.notified().await;
                 Ok(())
             }
             "answer" => {
@@ -64,12 +66,12 @@ impl Actor {
     }
 }
 
-impl Bot for Actor {
+impl Bot for ScriptedBot {
     async fn posted(&self, context: &Context, post: &Post) -> BotResult {
         self.begun.lock().unwrap().push(post.id.to_string());
-        self.most.fetch_max(self.now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.max_running.fetch_max(self.running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let result = self.act(context, post).await;
-        self.now.fetch_sub(1, Ordering::Relaxed);
+        self.running.fetch_sub(1, Ordering::Relaxed);
         if result.is_ok() {
             self.ended.send_modify(|ended| *ended += 1);
         }
@@ -77,12 +79,12 @@ impl Bot for Actor {
     }
 }
 
-fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness, Arc<Actor>)) {
+fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness, Arc<ScriptedBot>)) {
     run_paused(settings, unlimited_rate(), async |harness| {
         for n in 0..40 {
             harness.fake.add_channel(&format!("room-{n}"), &["bot"]);
         }
-        let bot = Arc::new(Actor::default());
+        let bot = Arc::new(ScriptedBot::default());
         let poster = Arc::new(harness.supervisor.clone());
         let sink = BotSink::new(bot.clone(), poster).with_deadline(600 * SECOND);
         harness.host_with("bot", Arc::new(sink)).await.unwrap();
@@ -91,8 +93,8 @@ fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness, Arc<A
     });
 }
 
-/// Somebody posts, and the bot's socket brings it.
-fn hears(harness: &Harness, channel: &str, text: &str) -> String {
+/// Posts as another user and sends the event to the bot's socket.
+fn post_to_bot(harness: &Harness, channel: &str, text: &str) -> String {
     let id = harness.fake.post(channel, 20_000).to_string();
     let data = posted_data(channel, &id, "id-ana").replace("hello", text);
     harness.fake.server_socket("bot").event("posted", channel, &data);
@@ -102,14 +104,14 @@ fn hears(harness: &Harness, channel: &str, text: &str) -> String {
 #[test]
 fn a_handler_that_fails_panics_or_hangs_is_a_fault_of_its_account_and_its_event_comes_again() {
     let causes = [
-        ("fail", "the bot failed: told to fail"),
-        ("panic", "the bot panicked: told to panic"),
+        ("fail", "the bot failed: scripted failure"),
+        ("panic", "the bot panicked: scripted panic"),
         ("hang", "the bot took longer than 600 s"),
     ];
     for (text, expected) in causes {
         with_a_bot(settings(), async |harness, bot| {
             harness.ready("healthy").await;
-            let id = hears(harness, "room-0", text);
+            let id = post_to_bot(harness, "room-0", text);
             let (reason, charged) = harness.wait_until_closed("bot").await;
             assert_eq!(reason, CloseReason::SinkBroken { cause: expected.into() });
             assert!(charged, "{text}");
@@ -117,7 +119,7 @@ fn a_handler_that_fails_panics_or_hangs_is_a_fault_of_its_account_and_its_event_
             harness.wait_until_ready("bot").await;
             assert_eq!(bot.begun(), [id.clone(), id]);
             harness.advance(SECOND).await;
-            assert_eq!(harness.count("healthy", "closed"), 0, "nobody else notices");
+            assert_eq!(harness.count("healthy", "closed"), 0, "the healthy account must stay connected");
         });
     }
 }
@@ -128,18 +130,18 @@ fn slow_handlers_are_bounded_and_pings_are_answered_meanwhile() {
     settings.delivery.in_flight = 4;
     with_a_bot(settings, async |harness, bot| {
         for n in 0..40 {
-            hears(harness, &format!("room-{n}"), "wait");
+            post_to_bot(harness, &format!("room-{n}"), "wait");
         }
         for _ in 0..6 {
             harness.wait_for("bot", |fact| matches!(fact, Fact::ProbeGood { .. })).await;
         }
-        assert_eq!((bot.most.load(Ordering::Relaxed), bot.begun().len()), (4, 4));
+        assert_eq!((bot.max_running.load(Ordering::Relaxed), bot.begun().len()), (4, 4));
         assert_eq!(harness.state("bot").await, AccountState::Ready);
         for ended in 1..=40 {
-            bot.go.notify_one();
+            bot.proceed.notify_one();
             bot.wait_until_ended(ended).await;
         }
-        assert_eq!(bot.most.load(Ordering::Relaxed), 4);
+        assert_eq!(bot.max_running.load(Ordering::Relaxed), 4);
         assert_eq!(harness.count("bot", "closed"), 0);
     });
 }
@@ -147,26 +149,26 @@ fn slow_handlers_are_bounded_and_pings_are_answered_meanwhile() {
 #[test]
 fn an_answer_that_may_succeed_later_brings_the_event_again_and_one_that_will_not_passes_it_over() {
     with_a_bot(settings(), async |harness, bot| {
-        // Longer than a reply's deadline.
+        // The failures last longer than a reply's deadline.
         harness.fake.script_post_replies((0..20).map(|_| PostReply::Fail(RestErrorKind::Server(500))));
-        let id = hears(harness, "room-0", "answer");
+        let id = post_to_bot(harness, "room-0", "answer");
         harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
         bot.wait_until_ended(1).await;
         assert_eq!(harness.fake.rest_messages("room-0"), ["an answer"]);
         assert!(bot.begun().len() > 1 && bot.begun().iter().all(|begun| *begun == id));
 
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Refused(403))]);
-        hears(harness, "room-1", "answer");
+        post_to_bot(harness, "room-1", "answer");
         let rejected = harness.wait_for("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
         let Fact::Rejected { cause } = rejected else { panic!("{rejected:?}") };
         assert!(cause.contains("403"), "{cause}");
-        assert_eq!(harness.count("bot", "closed"), 0, "neither is a fault");
+        assert_eq!(harness.count("bot", "closed"), 0, "a reply error must not end the connection");
     });
 }
 
 #[test]
 fn an_event_that_comes_again_after_a_fault_is_answered_once() {
-    /// Answers, and fails when it has.
+    /// Replies twice, and fails afterwards for the first two times.
     struct Forgetful(AtomicUsize, watch::Sender<bool>);
 
     impl Bot for Forgetful {
@@ -201,7 +203,7 @@ fn a_stopped_account_keeps_what_its_bot_could_not_answer() {
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::RateLimited {
             retry_after: Some(9 * SECOND),
         })]);
-        hears(harness, "room-0", "answer");
+        post_to_bot(harness, "room-0", "answer");
         harness.advance(SECOND).await;
         harness.send(StopAccount(name("bot"))).await.unwrap();
         harness.wait_for("bot", |fact| *fact == Fact::Stopped).await;
@@ -215,7 +217,7 @@ fn a_stopped_account_keeps_what_its_bot_could_not_answer() {
 
 #[test]
 fn a_shutdown_waits_for_handlers_and_their_answers() {
-    /// Answers when it may.
+    /// Replies as soon as the test lets it.
     struct Late(Notify);
 
     impl Bot for Late {

@@ -1,4 +1,4 @@
-//! What is fetched after a time away, case by case, over sockets.
+//! Catching up after a time away, case by case, over sockets.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the port `Api` promises, asked of every implementation: the fake of these tests, and a real client at the
+//! The contract of the port `Api`, tested with every implementation: the fake of these tests, and a real client with the
 //! simulator.
 
 mod reading;
@@ -16,7 +16,7 @@ use matterhost_simulator::{Account, PostOptions, ServerVersion, Simulator};
 
 use crate::harness::FakeServer;
 
-/// What the suite does to the server behind the API.
+/// Control of the server behind the API.
 trait ServerControl {
     fn token(&self) -> Token;
     fn disable(&self);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use matterhost_actors::{
     hosting::{RestartAccount, StartAccount, StopAccount},
     mattermost::{DialErrorKind, RestErrorKind},
-    model::{AccountState, CloseReason, Fact, Misconfiguration, ResumePoint},
+    model::{AccountState, CloseReason, Fact, MAX_EXCERPT_CHARS, Misconfiguration, ResumePoint, Token},
     policy::RestartSettings,
 };
 
@@ -83,12 +83,17 @@ fn a_permanent_error_is_misconfigured_and_retried_slowly() {
         (RestErrorKind::Tls, Misconfiguration::Tls),
         (RestErrorKind::NotFound, Misconfiguration::NotFound),
         (RestErrorKind::NotJson, Misconfiguration::NotMattermost),
+        (RestErrorKind::TooLarge, Misconfiguration::Unreadable),
+        (RestErrorKind::BadBody, Misconfiguration::Unreadable),
+        (RestErrorKind::Proxy, Misconfiguration::Proxy),
         (RestErrorKind::Redirect, Misconfiguration::Redirect),
         (RestErrorKind::Refused(403), Misconfiguration::Refused),
     ] {
         run_paused(settings(), unlimited_rate(), async |harness| {
             let ended = first_ending(harness, answer).await;
-            assert_eq!(ended, (CloseReason::Misconfigured(what), false));
+            // The cause is kept, whatever it is.
+            let cause = format!("/users/me: {answer}: scripted");
+            assert_eq!(ended, (CloseReason::Misconfigured { what, cause }, false));
             let (after, _) = harness.wait_until_scheduled("bot").await;
             assert!(after >= 4 * SECOND && after <= 6 * SECOND, "{after:?}");
             assert_eq!(harness.state("bot").await, AccountState::Misconfigured);
@@ -114,6 +119,8 @@ fn a_token_of_another_user_stops_the_account() {
 fn a_token_of_another_user_is_noticed_at_a_reconnect_too() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;
+        // A drop that is not flapping is not looked into.
+        harness.advance(60 * SECOND).await;
         harness.fake.script_user_replies([UserReply::OtherUser]);
         harness.fake.server_socket("bot").drop_connection();
         harness.wait_until_closed("bot").await;
@@ -126,15 +133,18 @@ fn a_token_of_another_user_is_noticed_at_a_reconnect_too() {
 fn failed_dials_are_told_apart() {
     use DialErrorKind as K;
     let refused = |status| K::Refused { status, retry_after: None };
+    let misconfigured =
+        |kind: K, what| (kind, CloseReason::Misconfigured { what, cause: format!("{kind}: scripted") });
     for (kind, reason) in [
         (K::Timeout, CloseReason::Timeout),
-        (K::Tls, CloseReason::Misconfigured(Misconfiguration::Tls)),
-        (K::Redirect, CloseReason::Misconfigured(Misconfiguration::Redirect)),
-        (K::NotWebSocket, CloseReason::Misconfigured(Misconfiguration::NotMattermost)),
+        misconfigured(K::Tls, Misconfiguration::Tls),
+        misconfigured(K::Proxy, Misconfiguration::Proxy),
+        misconfigured(K::Redirect, Misconfiguration::Redirect),
+        misconfigured(K::NotWebSocket, Misconfiguration::NotMattermost),
         (refused(401), CloseReason::Unauthorized),
-        (refused(404), CloseReason::Misconfigured(Misconfiguration::NotFound)),
+        misconfigured(refused(404), Misconfiguration::NotFound),
         (refused(429), CloseReason::RateLimited { retry_after: None }),
-        (refused(400), CloseReason::Misconfigured(Misconfiguration::Refused)),
+        misconfigured(refused(400), Misconfiguration::Refused),
         (refused(502), CloseReason::ServerError { status: 502 }),
     ] {
         run_paused(settings(), unlimited_rate(), async |harness| {
@@ -261,6 +271,40 @@ fn a_broken_protocol_is_a_fault() {
         assert!(matches!(reason, CloseReason::Protocol { .. }) && charged, "{reason}");
         assert!(!harness.wait_until_scheduled("bot").await.1);
         harness.wait_until_ready("bot").await;
+    });
+}
+
+#[test]
+fn a_socket_that_brings_nothing_readable_is_ended_and_charged() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let socket = harness.fake.server_socket("bot");
+        let babble = format!(r#"{{"event":"x","seq":"{}"}}"#, "A".repeat(1_000));
+        (0..15).for_each(|_| socket.send_text(&babble));
+        socket.post("c1", "p1");
+        harness.sink.wait_for_posts(1).await;
+        assert_eq!(harness.count("bot", "closed"), 0, "a readable frame came between");
+        (0..16).for_each(|_| socket.send_text(&babble));
+        let (reason, charged) = harness.wait_until_closed("bot").await;
+        let CloseReason::Protocol { cause } = reason else { panic!("{reason}") };
+        assert!(charged && cause.starts_with("16 unreadable frames in a row"), "{cause}");
+        assert!(!cause.contains("AAA"), "{cause}");
+        harness.wait_until_ready("bot").await;
+    });
+}
+
+#[test]
+fn a_servers_text_is_shown_in_an_excerpt_without_escapes_or_tokens() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        let token = Token::new("aservermayrepeatthistoken1").unwrap();
+        let id = format!("{}\\u001b]0;t\\u0007\\r\\nERROR {}", token.expose(), "x".repeat(100_000));
+        let reply = format!(r#"{{"status":"FAIL","error":{{"id":"{id}","status_code":401}},"seq_reply":1}}"#);
+        harness.fake.server_socket("bot").send_text(&reply);
+        let (reason, _) = harness.wait_until_closed("bot").await;
+        let CloseReason::Deaf { error } = reason else { panic!("{reason}") };
+        assert_eq!(error.chars().count(), MAX_EXCERPT_CHARS);
+        assert!(error.starts_with("…\u{fffd}]0;t\u{fffd}  ERROR xxx"), "{error}");
     });
 }
 

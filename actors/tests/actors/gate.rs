@@ -1,4 +1,4 @@
-//! What accounts of one server share: pace, slots, and whether it is up.
+//! The state that the accounts of a server share: its rate, dial slots and availability.
 
 use matterhost_actors::{
     mattermost::RestErrorKind,

@@ -1,6 +1,7 @@
 //! A test harness for the actors: a Supervisor in paused time, a fake server and a collecting sink.
 
 mod api;
+mod changes;
 mod channels;
 mod fake_server;
 mod posts;
@@ -18,18 +19,19 @@ use std::{
 use actix::{Actor as _, Addr, Message, dev::ToEnvelope};
 use matterhost_actors::{
     hosting::{
-        AccountSpec, AddAccount, AddServer, HostSettings, ListAccounts, ServerSpec, Supervisor,
-        SupervisorError,
+        AccountSpec, AddAccount, AddServer, HealthSettings, HostSettings, ListAccounts, ServerSpec,
+        Supervisor, SupervisorError,
     },
     model::{
         AccountName, AccountSnapshot, AccountState, CloseReason, Fact, Observation, ServerName, Subject,
         Token,
     },
-    policy::{GateLimits, RestartPolicy, RestartSettings},
+    policy::{GateLimits, PingSettings, RestartPolicy, RestartSettings},
     ports::{ApiFactory, CursorStore, EventSink},
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
+pub(crate) use changes::Refused;
 pub(crate) use fake_server::{FakeServer, UserReply};
 pub(crate) use posts::{PostReply, posted_data, posted_event};
 pub(crate) use server_socket::{PING, ServerSocket};
@@ -75,14 +77,17 @@ impl DerefMut for Harness {
     }
 }
 
-/// Returns settings without jitter, with all actors on one thread.
+/// Returns settings without jitter, with all actors on one thread and a ping every 30 s.
 pub(crate) fn settings() -> HostSettings {
     with_restart(RestartSettings::default())
 }
 
 pub(crate) fn with_restart(restart: RestartSettings) -> HostSettings {
     let restart = RestartPolicy::new(RestartSettings { random_factor: 0.0, ..restart }).unwrap();
-    HostSettings { restart, arbiters: 0, ..HostSettings::default() }
+    // Hours of virtual time with a ping per second would fill the observer's backlog.
+    let ping_limits = PingSettings { per_second: 0.01, ..PingSettings::default() };
+    let health = HealthSettings { ping_limits, ..HealthSettings::default() };
+    HostSettings { restart, health, arbiters: 0, ..HostSettings::default() }
 }
 
 pub(crate) fn name(name: &str) -> AccountName {

@@ -85,6 +85,20 @@ fn a_shutdown_keeps_its_deadline_and_names_who_did_not_finish() {
 }
 
 #[test]
+fn a_shutdown_does_not_wait_where_only_late_retries_are_left() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        harness.ready("bot").await;
+        harness.sink.set_behavior(SinkBehavior::RetryAfter(60 * SECOND));
+        harness.fake.server_socket("bot").post("c1", "p1");
+        harness.wait_for("bot", |fact| *fact == Fact::Stalled).await;
+        let since = tokio::time::Instant::now();
+        let report = harness.send(Shutdown { deadline: 30 * SECOND }).await;
+        assert_eq!(report, ShutdownReport { abandoned: vec![name("bot")] });
+        assert_eq!(since.elapsed().as_secs(), 0);
+    });
+}
+
+#[test]
 fn a_shutdown_does_not_wait_for_a_broken_sink() {
     run_paused(settings(), unlimited_rate(), async |harness| {
         harness.ready("bot").await;

@@ -1,5 +1,5 @@
-//! Nothing is lost, whatever strikes: over sockets, at random, with a server whose posts become visible late and out of
-//! order (fact 23), and a host that is stopped and killed on the way.
+//! Nothing is lost under random faults: over sockets, with a server whose posts become visible late and out of order
+//! (fact 23), and a host that is stopped and killed during the run.
 
 mod random_faults;
 mod users;
@@ -14,6 +14,7 @@ use matterhost_actors::{
     hosting::{AuditSettings, CatchUpSettings, HostSettings},
     model::{Change, PostId},
 };
+use matterhost_simulator::ServerVersion;
 
 use self::{
     random_faults::{RunLog, inject_random_fault},
@@ -21,21 +22,21 @@ use self::{
 };
 use crate::{
     harness::{REAL_TIMEOUT, ReceivedChange},
-    simulator_harness::{SimulatorHarness, fault_tolerant_settings, quick_simulator, run},
+    simulator_harness::{SimulatorHarness, fault_tolerant_settings, quick_simulator_of, run},
 };
 
 const MS: Duration = Duration::from_millis(1);
 
-/// How much later than a younger one a post becomes visible, at most.
+/// The longest delay before a post becomes visible; younger posts may become visible before it.
 const MAX_COMMIT_DELAY: Duration = Duration::from_millis(30);
 
-/// How late the host expects them. Much more, for a machine that is busy; with 0 the runs fail.
+/// The delay that the host allows for: much longer, because the test machine may be busy. With 0 the runs fail.
 const OVERLAP: Duration = Duration::from_secs(1);
 
-/// Runs that go on side by side: they mostly wait.
-const SIDE_BY_SIDE: usize = 4;
+/// Concurrent runs; each spends most of its time waiting.
+const CONCURRENT_RUNS: usize = 4;
 
-/// Strikes of one run.
+/// Faults in one run.
 const FAULTS: usize = 8;
 
 #[test]
@@ -60,21 +61,21 @@ fn a_resume_after_a_cycle_while_away_loses_nothing_though_its_sequence_has_no_ga
 
 #[test]
 fn nothing_is_lost_whatever_strikes() {
-    let given = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let fixed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds: Vec<u64> =
-        given.map_or_else(|| (0..seeds()).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
-    for seeds in seeds.chunks(SIDE_BY_SIDE) {
+        fixed.map_or_else(|| (0..run_count()).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
+    for seeds in seeds.chunks(CONCURRENT_RUNS) {
         thread::scope(|scope| {
             for seed in seeds {
-                println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
-                scope.spawn(|| run(async || survives(*seed).await));
+                println!("seed {seed}; set MATTERHOST_SEED={seed} to repeat this run");
+                scope.spawn(|| run(async || run_with_faults(*seed).await));
             }
         });
     }
 }
 
-/// How many seeds to try; more by hand.
-fn seeds() -> usize {
+/// Returns the number of runs; `MATTERHOST_SEEDS` sets another.
+fn run_count() -> usize {
     std::env::var("MATTERHOST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(12)
 }
 
@@ -84,14 +85,15 @@ fn settings() -> HostSettings {
     HostSettings { catch_up, audit, ..fault_tolerant_settings() }
 }
 
-/// One run. Odd seeds kill the host as well.
-async fn survives(seed: u64) {
+/// Runs once. Odd seeds also kill the host; every other two seeds are of the newer server.
+async fn run_with_faults(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let kills = seed % 2 == 1;
+    let version = if seed & 2 == 0 { ServerVersion::V5_37 } else { ServerVersion::V11_1 };
+    let simulator = quick_simulator_of(version);
     let harness =
-        SimulatorHarness::with_settings(quick_simulator(), settings(), &["bot".into(), "sibling".into()])
-            .await;
-    let mut users = ChattingUsers::of(harness);
+        SimulatorHarness::with_settings(simulator, settings(), &["bot".into(), "sibling".into()]).await;
+    let mut users = ChattingUsers::new(harness);
     let mut log = RunLog::default();
     for n in 0..2 {
         users.harness.add_channel_with_bots(&format!("side-{n}"));
@@ -105,14 +107,14 @@ async fn survives(seed: u64) {
     users.harness.simulator.randomize_commit_delay(Duration::ZERO);
     users.chat(&mut random, 1).await;
     users.wait_until_visible().await;
-    all_heard(&users, &log, seed).await;
-    // One more look at the posts, by a ready Connection: nothing comes twice.
+    wait_until_received(&users, &log, seed).await;
+    // Another catch-up must deliver nothing twice.
     users.harness.drop_and_reconnect().await;
-    check(&users, &log, seed, kills);
+    check_duplicates_and_order(&users, &log, seed, kills);
 }
 
-/// Waits until every post, and the last edit of each, was heard.
-async fn all_heard(users: &ChattingUsers, log: &RunLog, seed: u64) {
+/// Waits until the bot has received every post, and the last edit of each.
+async fn wait_until_received(users: &ChattingUsers, log: &RunLog, seed: u64) {
     let deadline = tokio::time::Instant::now() + REAL_TIMEOUT;
     loop {
         let missing = missing(users, &log.received(&users.harness));
@@ -120,19 +122,19 @@ async fn all_heard(users: &ChattingUsers, log: &RunLog, seed: u64) {
             return;
         }
         if tokio::time::Instant::now() > deadline {
-            let tell = |seen: &std::sync::Arc<matterhost_actors::model::Observation>| {
+            let describe = |seen: &std::sync::Arc<matterhost_actors::model::Observation>| {
                 format!("{:?} {} {:?}", seen.at, seen.subject, seen.fact)
             };
-            let story: Vec<String> = users.harness.host.seen.iter().map(tell).collect();
-            panic!("seed {seed}: missing {missing:#?}, after {:#?}, {story:#?}", log.faults);
+            let observations: Vec<String> = users.harness.host.seen.iter().map(describe).collect();
+            panic!("seed {seed}: missing {missing:#?}, faults {:#?}, {observations:#?}", log.faults);
         }
         tokio::time::sleep(5 * MS).await;
     }
 }
 
-/// What should have been heard and was not.
+/// Returns the labels of the changes that the bot has not received.
 fn missing(users: &ChattingUsers, lives: &[Vec<ReceivedChange>]) -> Vec<String> {
-    let heard: BTreeSet<String> = lives.iter().flatten().map(|taken| label(&taken.change)).collect();
+    let received: BTreeSet<String> = lives.iter().flatten().map(|received| label(&received.change)).collect();
     let mut missing = Vec::new();
     for post in users.posts() {
         let id = PostId::from(post.id.as_str());
@@ -141,7 +143,7 @@ fn missing(users: &ChattingUsers, lives: &[Vec<ReceivedChange>]) -> Vec<String> 
             missing.push(label(&Change::Edited { id, edit_at: post.edit_at }));
         }
     }
-    missing.retain(|label| !heard.contains(label));
+    missing.retain(|label| !received.contains(label));
     missing
 }
 
@@ -154,26 +156,30 @@ fn label(change: &Change) -> String {
     }
 }
 
-/// Without kills nothing came twice; what was recovered in one go came in order.
-fn check(users: &ChattingUsers, log: &RunLog, seed: u64, kills: bool) {
+/// Checks that, without kills, nothing was received twice, and that the posts of one catch-up were in order.
+fn check_duplicates_and_order(users: &ChattingUsers, log: &RunLog, seed: u64, kills: bool) {
     let lives = log.received(&users.harness);
-    let mut times: HashMap<String, usize> = HashMap::new();
-    for taken in lives.iter().flatten() {
-        *times.entry(label(&taken.change)).or_default() += 1;
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for received in lives.iter().flatten() {
+        *counts.entry(label(&received.change)).or_default() += 1;
     }
-    let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(kills || twice.is_empty(), "seed {seed}: {twice:#?} came more than once");
-    // A gap makes a generation catch up again: a post that becomes visible late then comes when it is first seen.
+    let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(kills || twice.is_empty(), "seed {seed}: received more than once: {twice:#?}");
+    // After a gap a generation catches up again, so a post that becomes visible late is delivered late.
     if log.faults.contains(&"gap") {
         return;
     }
-    for (channel, heard) in
+    for (channel, received) in
         users.harness.channels.borrow().iter().flat_map(|c| lives.iter().map(move |l| (c, l)))
     {
-        let posts = heard.iter().filter(|taken| taken.channel.as_str() == channel && taken.create_at > 0);
+        let posts =
+            received.iter().filter(|change| change.channel.as_str() == channel && change.create_at > 0);
         let posts: Vec<&ReceivedChange> = posts.collect();
         for run in posts.chunk_by(|a, b| a.recovered && b.recovered && a.generation == b.generation) {
-            assert!(run.is_sorted_by_key(|post| (post.create_at, post.id.clone())), "{channel}, seed {seed}");
+            assert!(
+                run.is_sorted_by_key(|post| (post.create_at, post.id.clone())),
+                "seed {seed}: posts of {channel} out of order"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What bots say, by messages: in order, once, and not for ever.
+//! Replies, sent by messages: order, exactly-once posting, deadlines and limits.
 
 mod limits;
 mod live;
@@ -20,23 +20,23 @@ fn keyed(channel: &str, text: &str, key: &str) -> Draft {
     Draft { key: Some(ReplyKey::new(key).unwrap()), ..draft(channel, text) }
 }
 
-type Said = Result<PostedIds, ReplyError>;
+type ReplyResult = Result<PostedIds, ReplyError>;
 
-/// Has an account say something, and does not wait for it.
-fn says(host: &TestHost, order: OutgoingAction) -> JoinHandle<Said> {
-    let asked = host.supervisor.send(SendReply { account: name("bot"), action: order });
-    actix::spawn(async move { asked.await.unwrap() })
+/// Sends an action of the bot without waiting for its result.
+fn start(host: &TestHost, action: OutgoingAction) -> JoinHandle<ReplyResult> {
+    let request = host.supervisor.send(SendReply { account: name("bot"), action });
+    actix::spawn(async move { request.await.unwrap() })
 }
 
-async fn say(host: &TestHost, order: OutgoingAction) -> Said {
-    says(host, order).await.unwrap()
+async fn perform(host: &TestHost, action: OutgoingAction) -> ReplyResult {
+    start(host, action).await.unwrap()
 }
 
-async fn post(host: &TestHost, draft: Draft) -> Said {
-    say(host, OutgoingAction::Post(draft)).await
+async fn post(host: &TestHost, draft: Draft) -> ReplyResult {
+    perform(host, OutgoingAction::Post(draft)).await
 }
 
-/// A ready bot in two channels.
+/// Runs a test with a ready bot in two channels.
 fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness)) {
     run_paused(settings, unlimited_rate(), async |harness| {
         for channel in ["town", "other"] {
@@ -47,23 +47,24 @@ fn with_a_bot(settings: HostSettings, test: impl AsyncFnOnce(&mut Harness)) {
     });
 }
 
+/// Returns a reply that is held, and the sender that releases it.
 fn hold() -> (oneshot::Sender<()>, PostReply) {
-    let (go, held) = oneshot::channel();
-    (go, PostReply::Held(held))
+    let (release, held) = oneshot::channel();
+    (release, PostReply::Held(held))
 }
 
 #[test]
 fn posts_keep_their_order_in_a_channel_and_hold_up_no_other() {
     with_a_bot(settings(), async |harness| {
-        let (go, held) = hold();
+        let (release, held) = hold();
         harness.fake.script_post_replies([held]);
-        let first = says(harness, OutgoingAction::Post(draft("town", "first")));
+        let first = start(harness, OutgoingAction::Post(draft("town", "first")));
         harness.advance(SECOND).await;
-        let second = says(harness, OutgoingAction::Post(draft("town", "second")));
+        let second = start(harness, OutgoingAction::Post(draft("town", "second")));
         post(harness, draft("other", "elsewhere")).await.unwrap();
         assert!(!first.is_finished() && !second.is_finished());
-        go.send(()).unwrap();
-        let [first, second] = [first.await, second.await].map(|said| said.unwrap().unwrap().ids);
+        release.send(()).unwrap();
+        let [first, second] = [first.await, second.await].map(|result| result.unwrap().unwrap().ids);
         assert_eq!((first.len(), second.len()), (1, 1));
         assert_eq!(harness.fake.rest_messages("town"), ["first", "second"]);
     });
@@ -86,7 +87,7 @@ fn while_the_account_is_blocked_it_waits_and_then_fails_clearly() {
     with_a_bot(settings(), async |harness| {
         harness.fake.disable("bot");
         harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
-        let waiting = says(harness, OutgoingAction::Post(draft("town", "later")));
+        let waiting = start(harness, OutgoingAction::Post(draft("town", "later")));
         harness.advance(60 * SECOND).await;
         assert!(!waiting.is_finished() && harness.fake.request_count("post") == 0);
         harness.fake.enable("bot");
@@ -120,39 +121,39 @@ fn edits_reactions_typing_and_what_one_user_sees() {
     with_a_bot(settings(), async |harness| {
         let own = post(harness, draft("town", "hello")).await.unwrap().ids[0].clone();
         let edit = |post: &PostId, text: &str| OutgoingAction::Edit { post: post.clone(), text: text.into() };
-        say(harness, edit(&own, "bye")).await.unwrap();
+        perform(harness, edit(&own, "bye")).await.unwrap();
         assert_eq!(harness.fake.rest_messages("town"), ["bye"]);
         let theirs = harness.fake.post("town", 2_000);
-        assert!(matches!(say(harness, edit(&theirs, "x")).await, Err(ReplyError::Refused { .. })));
+        assert!(matches!(perform(harness, edit(&theirs, "x")).await, Err(ReplyError::Refused { .. })));
         let long = "x".repeat(16_384);
-        assert!(matches!(say(harness, edit(&own, &long)).await, Err(ReplyError::TooLong { .. })));
-        say(harness, OutgoingAction::React { post: theirs, emoji: "wave".into() }).await.unwrap();
+        assert!(matches!(perform(harness, edit(&own, &long)).await, Err(ReplyError::TooLong { .. })));
+        perform(harness, OutgoingAction::React { post: theirs, emoji: "wave".into() }).await.unwrap();
         let user = "id-somebody".into();
-        say(harness, OutgoingAction::Ephemeral { user, draft: draft("town", "psst") }).await.unwrap();
+        perform(harness, OutgoingAction::Ephemeral { user, draft: draft("town", "psst") }).await.unwrap();
         let typing = || OutgoingAction::Typing { channel: ChannelId::from("town"), root_id: None };
-        say(harness, typing()).await.unwrap();
+        perform(harness, typing()).await.unwrap();
         for what in ["react", "ephemeral", "typing"] {
             assert_eq!(harness.fake.request_count(what), 1, "{what}");
         }
         harness.fake.disable("bot");
         harness.wait_for("bot", |fact| *fact == Fact::Blocked).await;
-        say(harness, typing()).await.unwrap();
-        assert_eq!(harness.fake.request_count("typing"), 1, "what cannot be shown now is dropped");
+        perform(harness, typing()).await.unwrap();
+        assert_eq!(harness.fake.request_count("typing"), 1, "typing is dropped while the account is blocked");
     });
 }
 
 #[test]
 fn a_shutdown_waits_for_what_is_being_said() {
     with_a_bot(settings(), async |harness| {
-        let (go, held) = hold();
+        let (release, held) = hold();
         harness.fake.script_post_replies([held]);
-        let saying = says(harness, OutgoingAction::Post(draft("town", "last words")));
+        let posting = start(harness, OutgoingAction::Post(draft("town", "last words")));
         harness.advance(SECOND).await;
         let ending = actix::spawn(harness.supervisor.send(Shutdown { deadline: 30 * SECOND }));
         harness.advance(SECOND).await;
         assert!(!ending.is_finished());
-        go.send(()).unwrap();
+        release.send(()).unwrap();
         assert_eq!(ending.await.unwrap().unwrap().abandoned, []);
-        assert_eq!(saying.await.unwrap().unwrap().ids.len(), 1);
+        assert_eq!(posting.await.unwrap().unwrap().ids.len(), 1);
     });
 }

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use matterhost_actors::policy::GateLimits;
+use matterhost_actors::{
+    hosting::{HealthSettings, HostSettings},
+    policy::{GateLimits, PingSettings},
+};
 
-use crate::harness::{bots, run_paused, settings};
+use crate::harness::{PING, bots, run_paused, settings};
 
 const ACCOUNTS: u32 = 100;
+
+/// Two polls of an account, and enough pings to tell a rate.
+const MEASURED: Duration = Duration::from_secs(600);
 
 /// 100 accounts share 5 requests per second: as many for each as a thousand accounts have of 50 per second.
 #[test]
@@ -28,4 +34,34 @@ fn polls_fit_half_the_rate_and_an_audit_is_one_list_in_five_minutes() {
         assert!((80..=90).contains(&polls), "{polls} polls, expected one every 40 s instead of 30");
         assert!((11..=12).contains(&lists), "{lists} audits");
     });
+}
+
+/// The adaptive ping costs no request: an account asks as often whether it is one or one of a thousand.
+#[test]
+fn pings_cost_no_request_and_keep_to_their_rate() {
+    for (accounts, expected) in [(1, 600), (100, 60_000), (1_000, 60_000)] {
+        let health = HealthSettings { ping_limits: PingSettings::default(), ..settings().health };
+        let settings = HostSettings { health, ..settings() };
+        run_paused(settings, GateLimits { requests_per_second: 50.0, dial_slots: 100 }, async |harness| {
+            let names = bots(accounts);
+            for name in &names {
+                harness.host(name).await;
+            }
+            harness.wait_until_all_ready(&names).await;
+            harness.advance_discarding(Duration::from_secs(30)).await;
+            let fake = harness.fake.clone();
+            let sent = || -> usize {
+                let pings = |name: &String| fake.server_socket(name).received();
+                names.iter().map(|name| pings(name).iter().filter(|text| text.contains(PING)).count()).sum()
+            };
+            let before = (fake.me_requests() + fake.list_requests(), sent());
+            harness.advance_discarding(MEASURED).await;
+            let requests = harness.fake.me_requests() + harness.fake.list_requests() - before.0;
+            let pings = sent() - before.1;
+            let hourly = requests * 6 / names.len() as u64;
+            println!("{accounts} accounts: {hourly} requests per account and hour, {pings} pings in 10 min");
+            assert!(pings.abs_diff(expected) <= expected / 10, "{pings} pings, not {expected}");
+            assert!(hourly <= 140, "{hourly} requests per account and hour");
+        });
+    }
 }

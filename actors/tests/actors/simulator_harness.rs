@@ -9,7 +9,7 @@ use matterhost_actors::{
     policy::{PingSettings, RestartSettings},
     ports::HttpApi,
 };
-use matterhost_simulator::{Account, Simulator, Timings};
+use matterhost_simulator::{Account, ServerVersion, Simulator, Timings};
 
 use crate::harness::{
     CollectingSink, CrashStore, REAL_TIMEOUT, ReceivedChange, SinkBehavior, TestHost, name, with_restart,
@@ -35,8 +35,11 @@ pub(crate) fn fast_settings() -> HostSettings {
         reset_after: Duration::from_millis(200),
         ..RestartSettings::default()
     };
-    let ping_limits =
-        PingSettings { interval: Duration::from_millis(200), timeout: Duration::from_millis(300) };
+    let ping_limits = PingSettings {
+        interval: Duration::from_millis(200),
+        timeout: Duration::from_millis(300),
+        ..PingSettings::default()
+    };
     let health = HealthSettings {
         poll_interval: Duration::from_millis(300),
         ping_limits,
@@ -257,8 +260,12 @@ fn host(
 }
 
 pub(crate) fn quick_simulator() -> Simulator {
+    quick_simulator_of(ServerVersion::default())
+}
+
+pub(crate) fn quick_simulator_of(version: ServerVersion) -> Simulator {
     let timings = Timings { auth_timeout: Duration::from_millis(100), ..Timings::default() };
-    Simulator::builder().timings(timings).start().unwrap()
+    Simulator::builder().version(version).timings(timings).start().unwrap()
 }
 
 pub(crate) fn run(test: impl AsyncFnOnce()) {

@@ -36,7 +36,7 @@ async fn open() -> (WebSocketStream<TcpStream>, Socket) {
 }
 
 /// Returns the 101 for a request.
-fn accept(head: &str) -> String {
+pub(crate) fn accept(head: &str) -> String {
     let key = header(head, "sec-websocket-key").unwrap();
     let hash = actix_http::ws::hash_key(key.as_bytes());
     format!("{ACCEPT}sec-websocket-accept: {}\r\n", std::str::from_utf8(&hash).unwrap())

@@ -1,65 +1,18 @@
 //! Certificates that the client trusts, and protocols that it offers.
 
-use std::sync::Arc;
-
 use futures_util::{SinkExt as _, StreamExt as _};
-use matterhost_actors::mattermost::{ClientLimits, DialErrorKind, Frame, RestErrorKind, Tls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{HandshakeKind, ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use matterhost_actors::mattermost::{ClientLimits, DialErrorKind, Frame, RestErrorKind};
+use rustls::HandshakeKind;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
-use crate::support::{SECRET, client, client_with, json, read_head, run, token};
-
-/// A TLS server whose certificate is issued by its own CA.
-struct TlsServer {
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    ca_pem: String,
-}
-
-impl TlsServer {
-    async fn bind(address: &str, name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
-        // Prefer HTTP/2, as most servers do.
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Self {
-            listener: TcpListener::bind(address).await.unwrap(),
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            ca_pem: ca.pem(),
-        }
-    }
-
-    fn trusted(&self) -> Tls {
-        Tls::load(Some(self.ca_pem.as_bytes())).unwrap()
-    }
-
-    fn port(&self) -> u16 {
-        self.listener.local_addr().unwrap().port()
-    }
-
-    async fn accept(&self) -> std::io::Result<TlsStream<TcpStream>> {
-        self.acceptor.accept(self.listener.accept().await?.0).await
-    }
-}
+use crate::{
+    support::{SECRET, client, client_with, json, read_head, run, token},
+    tls_server::TlsServer,
+};
 
 #[test]
 fn a_custom_ca_is_trusted_by_rest_and_sockets_over_http_1_1() {

@@ -1,4 +1,4 @@
-//! What every `CursorStore` promises. Each implementation runs this.
+//! The contract of `CursorStore`. Each implementation runs these tests.
 
 use std::sync::Arc;
 

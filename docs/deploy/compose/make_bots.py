@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the bots of a Mattermost server and writes each one's token into a file.
+"""Creates bots on a Mattermost server and writes the token of each into a file.
 
-    make_bots.py --prepare            makes the password of the database, before the first `docker compose up`
-    make_bots.py helpdesk deploys     makes an administrator, a team, a channel, these bots and their tokens
+    make_bots.py --prepare            creates the password of the database, before the first `docker compose up`
+    make_bots.py helpdesk deploys     creates an administrator, a team, a channel, these bots and their tokens
 
-Without --admin-token the server must be new: the first user that is made there is its administrator. What is there
-already is left as it is, and a bot whose file is there gets no other token, so the script may be run again.
+Without --admin-token the server must be new: its first user becomes its administrator. The script can be run again:
+existing teams, channels and tokens are kept.
 """
 
 import argparse
@@ -19,28 +19,28 @@ import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-# A new server makes its tables first.
+# Long enough for a new server to create its tables.
 SERVER_WITHIN_S = 180
 REQUEST_WITHIN_S = 20
 LOOK_EVERY_S = 1
 
 
 class Refused(Exception):
-    """The server answered with something else than 2xx."""
+    """The server answered with a status other than 2xx."""
 
-    def __init__(self, what, status, told):
-        super().__init__(f"{what}: the server answered {status}: {told}")
+    def __init__(self, request, status, message):
+        super().__init__(f"{request}: the server answered {status}: {message}")
         self.status = status
 
 
 class Server:
-    """Asks the API, with a token once there is one."""
+    """A client of the API; sends a token once it has one."""
 
     def __init__(self, url, token=None):
         self.url, self.token = url.rstrip("/"), token
 
     def ask(self, method, path, body=None):
-        """Gives the answer and its headers."""
+        """Returns the answer and its headers."""
         request = urllib.request.Request(f"{self.url}/api/v4{path}", method=method)
         request.add_header("Content-Type", "application/json")
         if self.token:
@@ -50,12 +50,12 @@ class Server:
             with urllib.request.urlopen(request, data, REQUEST_WITHIN_S) as answer:
                 return json.loads(answer.read() or b"null"), answer.headers
         except urllib.error.HTTPError as error:
-            # Mattermost tells what is wrong in `message`; a proxy tells something else.
+            # Mattermost explains errors in `message`; a proxy may answer anything.
             try:
-                told = json.loads(error.read()).get("message", "")
+                message = json.loads(error.read()).get("message", "")
             except (ValueError, AttributeError):
-                told = "no JSON"
-            raise Refused(f"{method} {path}", error.code, told) from None
+                message = "no JSON"
+            raise Refused(f"{method} {path}", error.code, message) from None
 
     def get(self, path):
         return self.ask("GET", path)[0]
@@ -63,8 +63,8 @@ class Server:
     def post(self, path, body):
         return self.ask("POST", path, body)[0]
 
-    def found_or_made(self, find, path, body):
-        """What is there by that name, else what is made."""
+    def find_or_create(self, find, path, body):
+        """Returns the existing object, or creates it."""
         try:
             return self.get(find)
         except Refused as error:
@@ -84,7 +84,7 @@ class Server:
 
 
 def write(path, text):
-    """Writes a secret. Others cannot enter the directory; within a container, another user has to read the file."""
+    """Writes a secret. Only its owner can enter the directory; the container's user must be able to read the file."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     new = path.with_suffix(".new")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "w", encoding="utf-8") as file:
@@ -104,23 +104,23 @@ def prepare(directory):
 
 
 def become_admin(server, directory):
-    """Makes the first user where there is none, and logs in."""
+    """Creates the first user unless it exists, and logs in."""
     path = directory / "admin-password"
     if not path.exists():
-        # Capitals, digits and signs, for servers that want them.
+        # Contains capitals, digits and symbols, in case the server requires them.
         password = f"Aa1-{secrets.token_urlsafe(24)}"
         server.post("/users", {"username": "admin", "email": "admin@localhost.example", "password": password})
         write(path, password)
-        print(f"made the user admin; the password is in {path}")
+        print(f"created the user admin; the password is in {path}")
     login = {"login_id": "admin", "password": path.read_text(encoding="utf-8").strip()}
     server.token = server.ask("POST", "/users/login", login)[1]["Token"]
 
 
-def make(server, args):
-    team = server.found_or_made(
+def create_bots(server, args):
+    team = server.find_or_create(
         f"/teams/name/{args.team}", "/teams", {"name": args.team, "display_name": args.team, "type": "O"}
     )
-    channel = server.found_or_made(
+    channel = server.find_or_create(
         f"/teams/{team['id']}/channels/name/{args.channel}",
         "/channels",
         {"team_id": team["id"], "name": args.channel, "display_name": args.channel, "type": "O"},
@@ -128,28 +128,28 @@ def make(server, args):
     for name in args.bots:
         path = args.secrets / name
         if path.exists():
-            print(f"{name}: {path} is there and stays")
+            print(f"{name}: {path} exists and is kept")
             continue
         bot = server.post("/bots", {"username": name, "display_name": name, "description": "hosted by matterhost"})
         user = bot["user_id"]
         server.post(f"/teams/{team['id']}/members", {"team_id": team["id"], "user_id": user})
         server.post(f"/channels/{channel['id']}/members", {"user_id": user})
         write(path, server.post(f"/users/{user}/tokens", {"description": "matterhost"})["token"])
-        print(f"{name}: the token is in {path}")
+        print(f"{name}: wrote the token to {path}")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bots", nargs="*", metavar="BOT", help="user names of the bots")
-    parser.add_argument("--prepare", action="store_true", help="make the password of the database, and end")
-    parser.add_argument("--url", default="http://localhost:8065", help="the server (%(default)s)")
+    parser.add_argument("--prepare", action="store_true", help="only create the password of the database")
+    parser.add_argument("--url", default="http://localhost:8065", help="URL of the server (%(default)s)")
     parser.add_argument("--admin-token", metavar="FILE", help="a file with an administrator's token")
-    parser.add_argument("--team", default="crew", help="the team that they join (%(default)s)")
-    parser.add_argument("--channel", default="bots", help="the channel that they join (%(default)s)")
-    parser.add_argument("--secrets", type=pathlib.Path, default=HERE / "secrets", help="where tokens are written")
+    parser.add_argument("--team", default="crew", help="team of the bots (%(default)s)")
+    parser.add_argument("--channel", default="bots", help="channel of the bots (%(default)s)")
+    parser.add_argument("--secrets", type=pathlib.Path, default=HERE / "secrets", help="directory for the tokens")
     args = parser.parse_args()
     if not args.prepare and not args.bots:
-        parser.error("name one bot or more")
+        parser.error("name at least one bot")
     return args
 
 
@@ -164,7 +164,7 @@ def main():
             server.token = pathlib.Path(args.admin_token).read_text(encoding="utf-8").strip()
         else:
             become_admin(server, args.secrets)
-        make(server, args)
+        create_bots(server, args)
     except (Refused, OSError) as error:
         sys.exit(f"make_bots.py: {error}")
 

@@ -1,6 +1,6 @@
 //! The HTTP client of the admin API, over TCP, TLS or a Unix socket.
 
-use std::{fmt, path::Path, rc::Rc, time::Duration};
+use std::{fmt, io, path::Path, rc::Rc, time::Duration};
 
 use actix_rt::net::UnixStream;
 use actix_service::Service;
@@ -15,6 +15,10 @@ use futures_util::{Stream, StreamExt as _, future::LocalBoxFuture, stream::Local
 use matterhost_actors::{
     mattermost::{ClientConfig, ClientLimits, http_client},
     model::AccountName,
+};
+use rustix::{
+    net::sockopt,
+    process::{Uid, geteuid},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
@@ -236,14 +240,36 @@ impl Service<ConnectInfo<Uri>> for UnixConnector {
         let path = Rc::clone(&self.0);
         Box::pin(async move {
             let stream = UnixStream::connect(&*path).await.map_err(ConnectError::Io)?;
+            check_owner(&stream).map_err(ConnectError::Io)?;
             Ok(Connection::new(info.request().clone(), stream))
         })
     }
 }
 
+/// Refuses a socket of another user, who would get to see the token. The root user is trusted.
+fn check_owner(stream: &UnixStream) -> io::Result<()> {
+    let peer = sockopt::socket_peercred(stream)?.uid;
+    if is_trusted(peer, geteuid()) {
+        return Ok(());
+    }
+    let message = format!("the socket belongs to the user with id {}; the token is not sent", peer.as_raw());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+}
+
+fn is_trusted(peer: Uid, own: Uid) -> bool {
+    peer.is_root() || peer == own
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_of_another_user_is_not_trusted() {
+        let [root, own, other] = [0, 1_000, 1_001].map(Uid::from_raw);
+        assert!(is_trusted(root, own) && is_trusted(own, own));
+        assert!(!is_trusted(other, own) && !is_trusted(other, root));
+    }
 
     #[actix::test]
     async fn an_answer_that_is_late_is_no_host_that_is_away() {

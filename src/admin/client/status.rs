@@ -10,7 +10,7 @@ use crossterm::{
     queue,
     terminal::{self, Clear, ClearType},
 };
-use matterhost_actors::model::AccountName;
+use matterhost_actors::model::{AccountName, printable};
 use tokio::time::sleep;
 use url::form_urlencoded;
 
@@ -85,10 +85,10 @@ pub async fn watch(client: &Client, query: &StatusQuery) -> Result<(), RemoteErr
 /// Reports an error: below the last output on a terminal, else on standard error.
 fn report_error(terminal: bool, shown: &str, error: &RemoteError) -> io::Result<()> {
     if terminal {
-        return print(terminal, &format!("{shown}! {error}\n"));
+        return print(terminal, &format!("{shown}! {}\n", printable(&error.to_string())));
     }
     // If standard error is closed, the message is lost.
-    let _ = writeln!(io::stderr().lock(), "matterhost: {error}");
+    let _ = writeln!(io::stderr().lock(), "matterhost: {}", printable(&error.to_string()));
     Ok(())
 }
 

@@ -3,8 +3,9 @@
 use std::{fmt::Write as _, time::SystemTime};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Row, Table, presets::NOTHING};
+use matterhost_actors::model::{Excerpt, printable};
 
-use super::format;
+use super::text;
 use crate::admin::dto::{Account, AccountDetail, Ending, Probe};
 
 /// The states, with those that need an operator first.
@@ -52,22 +53,22 @@ fn rank(state: &str) -> usize {
 
 fn row(account: &Account, now: SystemTime, colored: bool) -> Vec<Cell> {
     let unhealthy = !is_ready(account);
-    let activity = format::activity(account, now);
-    let last = account.last_ending.as_ref().map(|ending| format::ending(ending, unhealthy));
+    let activity = text::activity(account, now);
+    let last = account.last_ending.as_ref().map(|ending| text::ending(ending, unhealthy));
     let why = match (activity, last) {
         (Some(activity), Some(last)) if unhealthy => format!("{last}; {activity}"),
         (Some(activity), None) => activity,
         (_, last) => last.unwrap_or_default(),
     };
     vec![
-        Cell::new(&account.name),
-        Cell::new(&account.server),
+        Cell::new(Excerpt::of(&account.name)),
+        Cell::new(Excerpt::of(&account.server)),
         state(&account.state, colored),
-        Cell::new(format::ago(&account.since, now)),
+        Cell::new(text::ago(&account.since, now)),
         Cell::new(account.generation),
         Cell::new(account.events),
         Cell::new(account.budget_left),
-        Cell::new(why),
+        Cell::new(printable(&why)),
     ]
 }
 
@@ -76,7 +77,7 @@ fn is_ready(account: &Account) -> bool {
 }
 
 fn state(state: &str, colored: bool) -> Cell {
-    let cell = Cell::new(state);
+    let cell = Cell::new(Excerpt::from(state));
     if !colored {
         return cell;
     }
@@ -112,11 +113,11 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
     let mut table = Table::new();
     table.load_preset(NOTHING);
     let mut line = |key: &str, value: String| {
-        table.add_row([bold(key, colored), Cell::new(value)]);
+        table.add_row([bold(key, colored), Cell::new(printable(&value))]);
     };
     line("account", format!("{} on {}", account.name, account.server));
-    line("state", format!("{} for {}", account.state, format::ago(&account.since, now)));
-    line("now", format::activity(account, now).unwrap_or_default());
+    line("state", format!("{} for {}", account.state, text::ago(&account.since, now)));
+    line("now", text::activity(account, now).unwrap_or_default());
     line("generation", format!("{} ({} restarts)", account.generation, account.restarts));
     line("events", format!("{}, last {}", account.events, ago(account.last_event.as_ref(), now)));
     line("recovered", account.recovered.to_string());
@@ -136,13 +137,13 @@ pub(super) fn detail(detail: &AccountDetail, colored: bool) -> String {
 }
 
 fn ago(at: Option<&String>, now: SystemTime) -> String {
-    at.map_or("never".to_owned(), |at| format!("{} ago", format::ago(at, now)))
+    at.map_or("never".to_owned(), |at| format!("{} ago", text::ago(at, now)))
 }
 
 fn queue(detail: &AccountDetail) -> String {
     match (detail.waiting, detail.unacknowledged, detail.cursor_lag_ms) {
         (Some(waiting), Some(unacknowledged), Some(lag)) => {
-            let lag = format::time(std::time::Duration::from_millis(lag));
+            let lag = text::time(std::time::Duration::from_millis(lag));
             format!("{waiting} waiting, {unacknowledged} unacknowledged, cursors {lag} behind")
         }
         _ => "unknown: the account's thread does not respond".to_owned(),
@@ -151,11 +152,11 @@ fn queue(detail: &AccountDetail) -> String {
 
 fn probe(probe: Option<&Probe>, now: SystemTime) -> String {
     let Some(probe) = probe else { return "never".to_owned() };
-    let result = probe.cause.as_deref().unwrap_or("ok");
-    format!("{result} ({} ago, in {} ms)", format::ago(&probe.at, now), probe.took_ms)
+    let result = Excerpt::from(probe.cause.as_deref().unwrap_or("ok"));
+    format!("{result} ({} ago, in {} ms)", text::ago(&probe.at, now), probe.took_ms)
 }
 
 fn write_ending(ending: &Ending, open: bool, text: &mut String) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, format::ending(ending, open));
+    let _ = writeln!(text, "  {} #{} {}", ending.at, ending.generation, text::ending(ending, open));
 }

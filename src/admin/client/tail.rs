@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use matterhost_actors::model::printable;
 use tokio::time::{sleep, timeout};
 use url::form_urlencoded;
 
@@ -103,8 +104,13 @@ fn print(event: &Event, json: bool) -> io::Result<()> {
         _ => return Ok(()),
     };
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
+    writeln!(out, "{}", one_line(&line))?;
     out.flush()
+}
+
+/// Returns a text as one line without escapes, whatever the host sent.
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', " ")
 }
 
 /// Prints a notice on standard error.
@@ -127,6 +133,11 @@ mod tests {
     use futures_util::stream;
 
     use super::*;
+
+    #[test]
+    fn a_line_stays_one_and_has_no_escapes() {
+        assert_eq!(one_line("a\u{1b}[2J\r\nERROR b\u{9b}1m"), "a\u{fffd}[2J  ERROR b\u{fffd}1m");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_host_is_left() {

@@ -14,6 +14,7 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt as _;
+use matterhost_actors::model::Excerpt;
 use tokio::time::timeout;
 
 use super::api_error::ApiError;
@@ -42,8 +43,9 @@ pub(super) async fn read(request: &mut ServiceRequest, payload: &mut Payload) ->
 async fn collect(payload: &mut Payload) -> Result<Bytes, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk =
-            chunk.map_err(|error| ApiError::bad_request(format!("the body cannot be read: {error}")))?;
+        let chunk = chunk.map_err(|error| {
+            ApiError::bad_request(format!("the body cannot be read: {}", Excerpt::of(&error)))
+        })?;
         if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(too_large());
         }

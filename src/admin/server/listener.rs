@@ -4,7 +4,7 @@ use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
     os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
+        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
     path::{self, Path, PathBuf},
@@ -85,11 +85,11 @@ impl Listener {
         }
     }
 
-    /// Returns the path of the Unix socket, to remove it at the end.
-    pub(super) fn socket_path(&self) -> Option<PathBuf> {
+    /// Returns the file of the Unix socket, to remove it at the end.
+    pub(super) fn socket_file(&self) -> Option<SocketFile> {
         match &self.socket {
             ListenSocket::Tcp(_) => None,
-            ListenSocket::Unix(listener) => Some(socket_path(listener)),
+            ListenSocket::Unix(listener) => SocketFile::new(socket_path(listener)),
         }
     }
 
@@ -102,6 +102,30 @@ impl Listener {
             }
             ListenSocket::Unix(listener) => format!("unix:{}", socket_path(listener).display()),
         }
+    }
+}
+
+/// The file of a Unix socket, known by its inode: another process may have put its own in its place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf) -> Option<Self> {
+        let metadata = fs::symlink_metadata(&path).ok()?;
+        Some(Self { path, device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Removes the file, unless it is another one by now.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        let metadata = fs::symlink_metadata(&self.path)?;
+        if (metadata.dev(), metadata.ino()) == (self.device, self.inode) {
+            fs::remove_file(&self.path)?;
+        }
+        Ok(())
     }
 }
 
@@ -143,4 +167,23 @@ fn remove_left_over(path: &Path) -> io::Result<()> {
         fs::remove_file(path)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_took_the_place_of_the_socket_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.sock");
+        let _listener = unix(&path).unwrap();
+        let file = SocketFile::new(path.clone()).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "mine").unwrap();
+        file.remove().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        SocketFile::new(path.clone()).unwrap().remove().unwrap();
+        assert!(!path.exists());
+    }
 }

@@ -61,7 +61,8 @@ async fn admit(request: &mut ServiceRequest, payload: &mut Payload) -> Result<()
     }
     let caller = backend.authenticator.authenticate(request.headers())?;
     // Checked after the token, so that strangers cannot use up the rate of authenticated callers.
-    backend.authenticated_rate.take()?;
+    let rate = if caller.may_change { &backend.full_rate } else { &backend.read_rate };
+    rate.take()?;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !caller.may_change {
         return Err(ApiError::forbidden("this token is read-only; use the full token"));

@@ -18,6 +18,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig},
 };
+use matterhost_actors::model::Excerpt;
 
 use super::{
     Backend, Listener, accounts, api_error::ApiError, body, health, host, listener::ListenSocket, middleware,
@@ -177,16 +178,16 @@ fn json_error(error: &JsonPayloadError) -> ApiError {
             "the body must be JSON with Content-Type: application/json",
         ),
         JsonPayloadError::Deserialize(error) => {
-            ApiError::bad_request(format!("the body is not valid: {error}"))
+            ApiError::bad_request(format!("the body is not valid: {}", Excerpt::of(&error)))
         }
-        error => ApiError::bad_request(error.to_string()),
+        error => ApiError::bad_request(Excerpt::of(&error)),
     }
 }
 
 fn path_error(error: &PathError) -> ApiError {
-    ApiError::not_found(format!("no such path: {error}"))
+    ApiError::not_found(format!("no such path: {}", Excerpt::of(&error)))
 }
 
 fn query_error(error: &QueryPayloadError) -> ApiError {
-    ApiError::bad_request(format!("the query is not valid: {error}"))
+    ApiError::bad_request(format!("the query is not valid: {}", Excerpt::of(&error)))
 }

@@ -1,6 +1,6 @@
 // The login form for the token, which is stored in this tab only.
 
-import { Problem, ask, keepToken, token } from './api.js';
+import { Problem, ask, keepToken } from './api.js';
 import { byId, setText } from './dom.js';
 
 // The characters that a header can carry; no token has others.
@@ -26,8 +26,8 @@ export function showLogin(why) {
 }
 
 /** Returns the reason for a login: there is no token yet, or the stored one was refused. */
-export const loginReason = () =>
-  token() === null ? 'A token is required.' : 'The token is no longer valid. Was it changed?';
+export const loginReason = (refused) =>
+  refused === null ? 'A token is required.' : 'The token is no longer valid. Was it changed?';
 
 async function submit(done) {
   const button = byId('login-form').querySelector('button');

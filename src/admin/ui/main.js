@@ -144,14 +144,14 @@ function pickProblem(kind) {
   }
 }
 
-function askForToken() {
-  const reason = loginReason();
-  leave();
+function askForToken(refused = token()) {
+  const reason = loginReason(refused);
+  leave(refused);
   showLogin(reason);
 }
 
 /** Ends all streams and removes all data, so that nothing can be read behind the login. */
-function leave() {
+function leave(used) {
   feed.stop();
   tail.close();
   closeDialog();
@@ -162,7 +162,10 @@ function leave() {
   showing = null;
   store.clear();
   grid.show([]);
-  keepToken(null);
+  // The refusal of a late request must not remove a token that was stored meanwhile.
+  if (token() === used) {
+    keepToken(null);
+  }
   instance = null;
 }
 
@@ -174,11 +177,12 @@ function enter(value) {
 
 /** Starts the page: shows the login if a token is required, else connects, and waits if the service is down. */
 async function start() {
+  const used = token();
   try {
     enter(await ask('v1/instance'));
   } catch (problem) {
     if (problem instanceof Problem && problem.status === 401) {
-      askForToken();
+      askForToken(used);
     } else {
       byId('app').hidden = false;
       feed.start();
@@ -195,7 +199,7 @@ byId('scroller').addEventListener('keydown', (event) => {
   }
 });
 byId('logout').addEventListener('click', () => {
-  leave();
+  leave(token());
   showLogin('You are logged out.');
 });
 

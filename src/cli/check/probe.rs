@@ -10,7 +10,7 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use matterhost_actors::{
     mattermost::{Client, Frame, Incoming, Me, SocketReader, parse_frame},
-    model::ServerName,
+    model::{Excerpt, ServerName},
     policy::TokenBucket,
 };
 use tokio::time::{sleep, timeout};
@@ -62,11 +62,15 @@ impl<'a> Server<'a> {
         self.wait_for_permit().await;
         let (answer, took_ms) = timed(self.client.system_ping()).await;
         let (version, reachable) = match answer {
-            Ok(ping) => (ping.value.server_version.map(|version| short_version(&version)), success(took_ms)),
+            Ok(ping) => (
+                ping.value.server_version.map(|version| Excerpt::of(&short_version(&version)).into()),
+                success(took_ms),
+            ),
             Err(error) => (None, remedy::explain_rest_error(&error)),
         };
         let url = self.config.client.url().to_string();
-        ServerRow { server: self.config.name.to_string(), url, version, reachable }
+        let way = self.config.way();
+        ServerRow { server: self.config.name.to_string(), url, way, version, reachable }
     }
 
     async fn check_account(
@@ -88,7 +92,7 @@ impl<'a> Server<'a> {
         self.wait_for_permit().await;
         let (answer, took_ms) = timed(self.client.me(&account.token, None)).await;
         match answer.map(|answer| answer.value) {
-            Ok(Me::User { user, .. }) => row.user = Some(user.username.into()),
+            Ok(Me::User { user, .. }) => row.user = Some(Excerpt::of(&user.username).into()),
             // Only a request with an ETag is answered so, and none was sent.
             Ok(Me::Unmodified) => {}
             Err(error) => {
@@ -113,7 +117,7 @@ impl<'a> Server<'a> {
             let hello = timeout(hello_timeout, wait_for_hello(&mut reader)).await;
             hello
                 .unwrap_or_else(|_| Err("no hello arrived in time".into()))
-                .map_err(remedy::explain_missing_hello)
+                .map_err(|problem| remedy::explain_missing_hello(&problem))
         })
         .await;
         outcome.map_or_else(|failure| failure, |()| success(took_ms))

@@ -1,8 +1,15 @@
 //! A remedy for each way in which a server or a token can fail.
 
-use matterhost_actors::mattermost::{DialError, DialErrorKind, RestError, RestErrorKind};
+use matterhost_actors::{
+    mattermost::{DialError, DialErrorKind, RestError, RestErrorKind},
+    model::Excerpt,
+};
 
 use super::report::CheckResult;
+
+/// The remedy for a failure of TLS or a proxy that tells none itself.
+const TLS_REMEDY: &str = "look at the TLS settings of the server and of proxies in between";
+const PROXY_REMEDY: &str = "look at the settings and the log of the proxy";
 
 /// Describes a failed REST request.
 pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
@@ -13,7 +20,8 @@ pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
         RestErrorKind::Timeout => {
             "try again later; if it persists, raise request_timeout or check the server"
         }
-        RestErrorKind::Tls => "if the certificate is from a private authority, set ca_file to its PEM file",
+        RestErrorKind::Tls => TLS_REMEDY,
+        RestErrorKind::Proxy => PROXY_REMEDY,
         RestErrorKind::Unauthorized => {
             "enable the bot (System Console, or Integrations > Bot Accounts), or give it a new token"
         }
@@ -27,7 +35,7 @@ pub(super) fn explain_rest_error(error: &RestError) -> CheckResult {
         RestErrorKind::Server(_) => "look at the server's own log",
         RestErrorKind::Refused(_) => "check the account's permissions, and proxies in between",
     };
-    failure(error.to_string(), remedy)
+    failure(Excerpt::of(error).into(), error.remedy().as_deref().unwrap_or(remedy))
 }
 
 /// Describes a WebSocket that cannot be opened.
@@ -39,20 +47,21 @@ pub(super) fn explain_dial_error(error: &DialError) -> CheckResult {
         DialErrorKind::Timeout => {
             "try again later; if it persists, raise connect_timeout or check the server"
         }
-        DialErrorKind::Tls => "if the certificate is from a private authority, set ca_file to its PEM file",
+        DialErrorKind::Tls => TLS_REMEDY,
+        DialErrorKind::Proxy => PROXY_REMEDY,
         DialErrorKind::Refused { status: 429, .. } => "wait a moment, or lower requests_per_second",
         DialErrorKind::Refused { .. } | DialErrorKind::NotWebSocket => {
             "a proxy in front of the server must forward WebSocket upgrades (Connection and Upgrade headers)"
         }
         DialErrorKind::Redirect => "set url to the address that the server redirects to",
     };
-    failure(error.to_string(), remedy)
+    failure(Excerpt::of(error).into(), error.remedy().as_deref().unwrap_or(remedy))
 }
 
 /// Describes a WebSocket that opens but sends no hello.
-pub(super) fn explain_missing_hello(problem: String) -> CheckResult {
+pub(super) fn explain_missing_hello(problem: &str) -> CheckResult {
     failure(
-        problem,
+        Excerpt::of(problem).into(),
         "a proxy in front of the server must forward WebSocket frames; or the server rejected the token",
     )
 }

@@ -24,6 +24,8 @@ pub(super) struct CheckReport {
 pub(super) struct ServerRow {
     pub(super) server: String,
     pub(super) url: String,
+    /// `direct`, or the proxy on the way and the variable that names it.
+    pub(super) way: String,
     /// The version that the server reports, if any.
     pub(super) version: Option<String>,
     /// The answer to a ping.

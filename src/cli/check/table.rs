@@ -16,7 +16,7 @@ impl CheckReport {
             table.set_header(header.iter().map(|name| bold(name, colors)));
             table
         };
-        let mut servers = with_header(&["server", "address", "reachable", "version"]);
+        let mut servers = with_header(&["server", "address", "way", "reachable", "version"]);
         servers.add_rows(self.servers.iter().map(|row| row.cells(colors)));
         let mut accounts = with_header(&["account", "server", "token", "user", "hello"]);
         accounts.add_rows(self.accounts.iter().map(|row| row.cells(colors)));
@@ -52,7 +52,13 @@ impl CheckReport {
 impl ServerRow {
     fn cells(&self, colors: bool) -> Vec<Cell> {
         let version = self.version.as_deref().unwrap_or("–");
-        vec![Cell::new(&self.server), Cell::new(&self.url), self.reachable.cell(colors), Cell::new(version)]
+        vec![
+            Cell::new(&self.server),
+            Cell::new(&self.url),
+            Cell::new(&self.way),
+            self.reachable.cell(colors),
+            Cell::new(version),
+        ]
     }
 }
 

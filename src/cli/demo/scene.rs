@@ -24,7 +24,7 @@ const PEOPLE: [&str; 2] = ["ana", "ben"];
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Shorter than the default, for the same reason.
 const PING_LIMITS: PingSettings =
-    PingSettings { interval: Duration::from_secs(3), timeout: Duration::from_secs(2) };
+    PingSettings { interval: Duration::from_secs(3), per_second: 100.0, timeout: Duration::from_secs(2) };
 
 /// The simulated server with its users, and the host with its bots.
 pub(super) struct Scene {

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::DEFAULT_BIND;
-use crate::config::{servers::ReadContext, table::TableReader};
+use crate::config::{key_reader::TableReader, servers::ReadContext};
 
 /// The longest path of a socket, in bytes (`sun_path` without its NUL).
 const LONGEST_SOCKET_PATH: usize = 107;

@@ -3,7 +3,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-use crate::config::{servers::ReadContext, sources::read_text, table::TableReader};
+use crate::config::{key_reader::TableReader, servers::ReadContext, sources::read_text};
 
 /// A certificate chain or a key is a hundred times smaller.
 const LARGEST_FILE: u64 = 1 << 20;

@@ -3,7 +3,7 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::{secret_source::SecretSource, servers::ReadContext, table::TableReader};
+use crate::config::{key_reader::TableReader, secret_source::SecretSource, servers::ReadContext};
 
 /// Shorter tokens can be guessed.
 const SHORTEST: usize = 16;

@@ -8,7 +8,7 @@ use super::{
     ItemKind, changed,
 };
 use crate::config::{
-    AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind,
+    AccountConfig, ExecConfig, FileConfig, FilterConfig, ServerConfig, SinkConfig, SinkKind, Transport,
 };
 
 /// Compares two lists by the names of their items.
@@ -59,15 +59,18 @@ pub(super) fn servers(old: &[ServerConfig], new: &[ServerConfig]) -> Vec<Change>
         |a, b| {
             let (a_limits, b_limits) = (a.client.limits(), b.client.limits());
             let (rate, slots) = (a.limits.requests_per_second, a.limits.dial_slots);
-            compared(vec![
+            let way = Transport::same((&a.transport, &a.client), (&b.transport, &b.client));
+            let mut keys: Vec<_> = way.into_iter().map(|(key, same)| (key, same, Restart)).collect();
+            keys.extend([
                 ("url", a.client.url() == b.client.url(), Restart),
-                ("ca_file", a.ca == b.ca, Restart),
+                ("headers", a.client.headers() == b.client.headers(), NextConnection),
                 ("requests_per_second", rate.total_cmp(&b.limits.requests_per_second).is_eq(), Immediate),
                 ("dial_slots", slots == b.limits.dial_slots, Immediate),
                 ("max_frame", a_limits.max_frame_bytes == b_limits.max_frame_bytes, NextConnection),
                 ("connect_timeout", a_limits.connect_timeout == b_limits.connect_timeout, NextConnection),
                 ("request_timeout", a_limits.request_timeout == b_limits.request_timeout, NextConnection),
-            ])
+            ]);
+            compared(keys)
         },
     )
 }
@@ -103,12 +106,14 @@ pub(super) fn sinks(old: &[SinkConfig], new: &[SinkConfig]) -> Vec<Change> {
     )
 }
 
-fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 4] {
+fn compare_filters(a: &FilterConfig, b: &FilterConfig) -> [(&'static str, bool, Effect); 6] {
     [
         ("events", a.events == b.events, Immediate),
         ("channel_types", a.channel_types == b.channel_types, Immediate),
         ("mentions_only", a.mentions_only == b.mentions_only, Immediate),
         ("skip_own", a.skip_own == b.skip_own, Immediate),
+        ("recovered", a.recovered == b.recovered, Immediate),
+        ("skip_older_than", a.skip_older_than == b.skip_older_than, Immediate),
     ]
 }
 
@@ -126,13 +131,15 @@ fn compare_kinds(a: &SinkKind, b: &SinkKind) -> Vec<(&'static str, bool, Effect)
     }
 }
 
-fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 5] {
+fn compare_execs(a: &ExecConfig, b: &ExecConfig) -> [(&'static str, bool, Effect); 7] {
     [
         ("command", a.command == b.command, Restart),
         ("dir", a.dir == b.dir, Restart),
         ("pass_env", a.pass_env == b.pass_env, Restart),
         ("in_flight", a.in_flight == b.in_flight, Restart),
         ("answer_timeout", a.timeout == b.timeout, Restart),
+        ("max_attempts", a.attempts.max_attempts == b.attempts.max_attempts, Restart),
+        ("max_age", a.attempts.max_age == b.attempts.max_age, Restart),
     ]
 }
 

@@ -61,6 +61,7 @@ fn health(a: &HostSettings, b: &HostSettings) -> Keys {
         "poll_interval": |s: &HostSettings| s.health.poll_interval => Immediate,
         "ping": |s: &HostSettings| s.health.ping => Immediate,
         "ping_interval": |s: &HostSettings| s.health.ping_limits.interval => Immediate,
+        "pings_per_second": |s: &HostSettings| s.health.ping_limits.per_second.to_bits() => Immediate,
         "ping_timeout": |s: &HostSettings| s.health.ping_limits.timeout => Immediate,
         "witness": |s: &HostSettings| s.health.witness => Immediate,
     )

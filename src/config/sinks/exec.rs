@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{servers::ReadContext, table::TableReader, value::StringList};
+use super::attempts::{self, AttemptLimits};
+use crate::config::{key_reader::TableReader, servers::ReadContext, value::StringList};
 
 /// Enough for four accounts with the default `delivery.in_flight`.
 const IN_FLIGHT: usize = 64;
@@ -26,8 +27,10 @@ pub struct ExecConfig {
     pub pass_env: Vec<String>,
     /// The limit of unanswered events.
     pub in_flight: usize,
-    /// The time after which an unanswered event means that the child hangs.
+    /// The time to answer an event. A child that answers nothing at all for as long hangs.
     pub timeout: Duration,
+    /// The limits of the attempts for one event.
+    pub attempts: AttemptLimits,
 }
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<ExecConfig> {
@@ -36,13 +39,14 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
     let pass_env = section.read("pass_env", StringList::default()).0;
     let in_flight = section.within("in_flight", IN_FLIGHT, 1..=MOST_IN_FLIGHT);
     let timeout = section.within("answer_timeout", TIMEOUT, SHORTEST_TIMEOUT..=LONGEST_TIMEOUT);
+    let attempts = attempts::read(section);
     let dir = dir.unwrap_or_else(|| context.directory.to_owned());
     if !dir.as_os_str().is_empty() && !dir.is_dir() {
         let message = format!("{} is not a directory", dir.display());
         section.refuse("dir", message, "use an existing directory");
         return None;
     }
-    Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout })
+    Some(ExecConfig { command: command?, dir, pass_env, in_flight, timeout, attempts })
 }
 
 fn command(section: &mut TableReader<'_>) -> Option<Vec<String>> {

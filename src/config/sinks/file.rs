@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{servers::ReadContext, table::TableReader, value::ByteSize};
+use crate::config::{key_reader::TableReader, servers::ReadContext, value::ByteSize};
 
 /// About a day of a busy host, and small enough for an editor.
 const ROTATE_SIZE: ByteSize = ByteSize(64 << 20);

@@ -1,10 +1,17 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+
+use config::ValueKind;
 
 use crate::config::{
+    key_reader::TableReader,
     problem::{did_you_mean, display_value},
-    table::TableReader,
-    value::StringList,
+    value::{ConfigValue, StringList},
 };
+
+/// Posts cannot be handled sooner than they are delivered.
+const SHORTEST_AGE: Duration = Duration::from_secs(1);
+/// Practically never.
+const LONGEST_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The filter of a sink. An event passes if it meets every condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +24,20 @@ pub struct FilterConfig {
     pub mentions_only: bool,
     /// True if the bot's own events are left out.
     pub skip_own: bool,
+    /// The treatment of events that were missed and fetched later.
+    pub recovered: Recovered,
+    /// The age above which posts and edits are left out.
+    pub skip_older_than: Option<Duration>,
+}
+
+/// The treatment of events that were missed and fetched later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recovered {
+    /// They pass.
+    #[default]
+    Take,
+    /// They are left out.
+    Skip,
 }
 
 /// The type of a channel.
@@ -45,7 +66,16 @@ pub(super) fn read(section: &mut TableReader<'_>) -> Option<FilterConfig> {
     let mentions_only = section.read("mentions_only", false);
     let skip_own = section.read("skip_own", false);
     let (events, types) = (event_names(section, events), channel_types(section, &types));
-    Some(FilterConfig { events: events?, channel_types: types?, mentions_only, skip_own })
+    let recovered = section.read("recovered", Recovered::default());
+    let skip_older_than = section.optional_within("skip_older_than", SHORTEST_AGE..=LONGEST_AGE);
+    Some(FilterConfig {
+        events: events?,
+        channel_types: types?,
+        mentions_only,
+        skip_own,
+        recovered,
+        skip_older_than,
+    })
 }
 
 /// Checks the form of event names. Unknown ones are valid, because a server may have new events.
@@ -72,4 +102,24 @@ fn channel_types(section: &mut TableReader<'_>, names: &[String]) -> Option<BTre
         types.insert(*kind);
     }
     Some(types)
+}
+
+impl ConfigValue for Recovered {
+    const KIND: &'static str = "take or skip";
+    const HINT: &'static str = "write take or skip";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        match String::read(value)?.as_str() {
+            "take" => Some(Self::Take),
+            "skip" => Some(Self::Skip),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Take => "take".into(),
+            Self::Skip => "skip".into(),
+        }
+    }
 }

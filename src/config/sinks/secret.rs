@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret as _, SecretSlice, zeroize::Zeroizing};
 
-use crate::config::{secret_source::SecretSource, servers::ReadContext, table::TableReader};
+use crate::config::{key_reader::TableReader, secret_source::SecretSource, servers::ReadContext};
 
 const SOURCE: SecretSource =
     SecretSource { noun: "secret", owner: "webhook's", keys: ["secret_file", "secret_env", "secret"] };

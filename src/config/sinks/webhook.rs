@@ -1,14 +1,20 @@
 //! `type = "webhook"`.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
-use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, Tls, UrlError, proxy};
+use config::ValueKind;
+use matterhost_actors::mattermost::{ClientConfig, ClientLimits, ServerUrl, UrlError};
 use url::Url;
 
-use super::secret::{self, Secrets};
+use super::{
+    attempts::{self, AttemptLimits},
+    secret::{self, Secrets},
+};
 use crate::config::{
-    servers::{CaFile, ReadContext, USER_AGENT, tls},
-    table::TableReader,
+    key_reader::TableReader,
+    route::{Transport, TransportKeys},
+    servers::ReadContext,
+    value::{ConfigValue, StringList},
 };
 
 /// A handler that calls another service takes seconds, and people wait for the answer.
@@ -30,6 +36,18 @@ const LARGEST_BATCH: usize = 1_000;
 /// Shorter than the 60 s after which common servers close idle connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
 
+/// The statuses by which a handler that works refuses an event.
+const REJECT_ON: [u16; 5] = [400, 409, 413, 415, 422];
+
+/// The extent of a pause that a handler asks for with `Retry-After`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseScope {
+    /// The channel of the event.
+    Channel,
+    /// The whole sink.
+    Sink,
+}
+
 /// HTTP requests to a handler.
 #[derive(Clone)]
 pub struct WebhookConfig {
@@ -37,8 +55,8 @@ pub struct WebhookConfig {
     pub client: ClientConfig,
     /// The path and query of the URL. They may contain a secret and are not shown.
     pub path: Box<str>,
-    /// Additional CA certificates.
-    pub ca: Option<CaFile>,
+    /// The files and variables that decide the way to it.
+    pub transport: Transport,
     /// The secrets that sign the requests.
     pub secrets: Secrets,
     /// The file that the secrets were read from, if they are in a file.
@@ -49,19 +67,27 @@ pub struct WebhookConfig {
     pub concurrency: usize,
     /// The largest number of events in one request.
     pub batch: usize,
+    /// The limits of the attempts for one event.
+    pub attempts: AttemptLimits,
+    /// The statuses that refuse an event; any other means that it is delivered again.
+    pub reject_on: BTreeSet<u16>,
+    /// The extent of a pause that the handler asks for.
+    pub retry_after: PauseScope,
 }
 
 pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<WebhookConfig> {
-    let address = address(section, context);
+    let address = address(section);
     let secret_file = secret::file(section, context);
     let secrets = secret::read(section, context);
-    let ca_file = section.optional::<PathBuf>("ca_file").map(|file| context.directory.join(file));
+    let keys = TransportKeys::read(section, context);
     let timeout = section.within("timeout", TIMEOUT, SHORTEST..=LONGEST);
     let connect_timeout = section.within("connect_timeout", CONNECT_TIMEOUT, SHORTEST..=LONGEST);
     let concurrency = section.within("concurrency", CONCURRENCY, 1..=MOST_CONCURRENCY);
     let batch = section.within("batch", BATCH, 1..=LARGEST_BATCH);
+    let attempts = attempts::read(section);
+    let Statuses(reject_on) = section.read("reject_on", Statuses(REJECT_ON.into()));
+    let retry_after = section.read("retry_after", PauseScope::Channel);
     let (server, path) = address?;
-    let (tls, ca) = roots(section, &server, ca_file)?;
     let limits = ClientLimits {
         connect_timeout,
         request_timeout: timeout,
@@ -69,9 +95,20 @@ pub(super) fn read(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> 
         keep_alive: KEEP_ALIVE,
         ..ClientLimits::default()
     };
-    let client = ClientConfig::new(server, tls, limits, USER_AGENT);
-    let secrets = secrets?;
-    Some(WebhookConfig { client, path, ca, secrets, secret_file, timeout, concurrency, batch })
+    let (client, transport) = keys.client(section, context, server, limits)?;
+    Some(WebhookConfig {
+        client,
+        path,
+        transport,
+        secrets: secrets?,
+        secret_file,
+        timeout,
+        concurrency,
+        batch,
+        attempts,
+        reject_on,
+        retry_after,
+    })
 }
 
 impl PartialEq for WebhookConfig {
@@ -87,42 +124,63 @@ impl WebhookConfig {
         let same = [
             ("url", self.client.url() == other.client.url() && self.path == other.path),
             ("secret", self.secrets.same_as(&other.secrets)),
-            ("ca_file", self.ca == other.ca),
             ("timeout", self.timeout == other.timeout),
             ("connect_timeout", connect_timeout(self) == connect_timeout(other)),
             ("concurrency", self.concurrency == other.concurrency),
             ("batch", self.batch == other.batch),
+            ("max_attempts", self.attempts.max_attempts == other.attempts.max_attempts),
+            ("max_age", self.attempts.max_age == other.attempts.max_age),
+            ("reject_on", self.reject_on == other.reject_on),
+            ("retry_after", self.retry_after == other.retry_after),
         ];
-        same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
-    }
-
-    /// Returns this webhook with other CA certificates.
-    pub(in crate::config) fn with_ca(&self, ca: CaFile, tls: Tls) -> Self {
-        let (url, limits) = (self.client.url().clone(), self.client.limits().clone());
-        let client = ClientConfig::new(url, Some(tls), limits, USER_AGENT);
-        Self { client, ca: Some(ca), ..self.clone() }
+        let way = Transport::same((&self.transport, &self.client), (&other.transport, &other.client));
+        same.into_iter().chain(way).filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
 }
 
-/// Reads the trusted certificates; `None` if there are none.
-fn roots(
-    section: &mut TableReader<'_>,
-    server: &ServerUrl,
-    ca_file: Option<PathBuf>,
-) -> Option<(Option<Tls>, Option<CaFile>)> {
-    if server.is_tls() {
-        let (tls, ca) = tls(section, ca_file)?;
-        return Some((Some(tls), ca));
+/// Statuses of errors; in a variable, separated by commas.
+struct Statuses(BTreeSet<u16>);
+
+impl ConfigValue for Statuses {
+    const KIND: &'static str = "list of statuses";
+    const HINT: &'static str = "write statuses from 400 to 599, such as [400, 422]";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        let status = |text: &String| text.trim().parse().ok().filter(|status| (400..=599).contains(status));
+        let texts = match value {
+            ValueKind::Array(values) => values.iter().map(|value| value.kind.to_string()).collect(),
+            other => StringList::read(other)?.0,
+        };
+        texts.iter().map(status).collect::<Option<_>>().map(Self)
     }
-    if ca_file.is_some() {
-        let message = "the url begins with http, so certificates are not used";
-        section.warn("ca_file", message, "write https");
+
+    fn show(&self) -> String {
+        format!("{:?}", self.0.iter().collect::<Vec<_>>())
     }
-    Some((None, None))
+}
+
+impl ConfigValue for PauseScope {
+    const KIND: &'static str = "channel or sink";
+    const HINT: &'static str = "write channel or sink";
+
+    fn read(value: &ValueKind) -> Option<Self> {
+        match String::read(value)?.as_str() {
+            "channel" => Some(Self::Channel),
+            "sink" => Some(Self::Sink),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Channel => "channel".into(),
+            Self::Sink => "sink".into(),
+        }
+    }
 }
 
 /// Reads the URL as the handler's server and the path and query on it.
-fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(ServerUrl, Box<str>)> {
+fn address(section: &mut TableReader<'_>) -> Option<(ServerUrl, Box<str>)> {
     let Some(text) = section.optional::<String>("url") else {
         if !section.has("url") {
             section.refuse(
@@ -134,13 +192,7 @@ fn address(section: &mut TableReader<'_>, context: &ReadContext<'_>) -> Option<(
         return None;
     };
     match split(text.trim()) {
-        Ok((server, path)) => {
-            let lookup = |name: &str| context.environment.get(name).cloned();
-            if let Err(error) = proxy::ensure_direct(&server, lookup) {
-                section.refuse("url", error.what(), error.remedy());
-            }
-            Some((server, path))
-        }
+        Ok(address) => Some(address),
         Err(error) => {
             let remedy = match error {
                 UrlError::Credentials => {

@@ -5,52 +5,52 @@ use crate::sinks::{
 };
 use crate::telemetry::metrics::{Format, Metrics};
 
-fn start(told: &Arc<ScriptedSink>) -> BestEffortQueue {
-    start_with(told, &Metrics::new(true))
+fn start(scripted: &Arc<ScriptedSink>) -> BestEffortQueue {
+    start_with(scripted, &Metrics::new(true))
 }
 
-fn start_with(told: &Arc<ScriptedSink>, metrics: &Metrics) -> BestEffortQueue {
+fn start_with(scripted: &Arc<ScriptedSink>, metrics: &Metrics) -> BestEffortQueue {
     BestEffortQueue::start(
         &"spare".into(),
-        Arc::clone(told) as Arc<dyn EventSink>,
+        Arc::clone(scripted) as Arc<dyn EventSink>,
         metrics.sink_meter("spare"),
     )
     .unwrap()
 }
 
-/// Waits until the sink was given so many.
-async fn given(told: &ScriptedSink, count: usize) -> Vec<String> {
+/// Waits until the sink has been given `count` events.
+async fn wait_for_events(scripted: &ScriptedSink, count: usize) -> Vec<String> {
     let end = Instant::now() + DEADLINE;
     loop {
-        let given = told.delivered_ids();
-        if given.len() >= count {
-            return given;
+        let ids = scripted.delivered_ids();
+        if ids.len() >= count {
+            return ids;
         }
-        assert!(Instant::now() < end, "{given:?}");
+        assert!(Instant::now() < end, "{ids:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
 async fn nobody_waits_for_it_and_it_gets_all_in_order() {
-    let told = Arc::<ScriptedSink>::default();
-    let first = told.answer_later();
-    let sink = start(&told);
+    let scripted = Arc::<ScriptedSink>::default();
+    let first = scripted.answer_later();
+    let sink = start(&scripted);
     for id in ["1", "2", "3"] {
         assert_eq!(outcome(sink.deliver(&post("c", id))).await, Outcome::Acknowledged);
     }
     assert_eq!(outcome(sink.deliver(&post("d", "4"))).await, Outcome::Acknowledged);
-    // The next of the first channel waits for the answer, that of the other one does not.
-    assert_eq!(given(&told, 2).await, ["1", "4"]);
+    // The next event of the first channel waits for the answer; that of the other channel does not.
+    assert_eq!(wait_for_events(&scripted, 2).await, ["1", "4"]);
     first.send(retry(1)).unwrap();
-    assert_eq!(given(&told, 5).await, ["1", "4", "1", "2", "3"]);
+    assert_eq!(wait_for_events(&scripted, 5).await, ["1", "4", "1", "2", "3"]);
 }
 
 #[tokio::test]
 async fn what_has_no_room_is_left_out() {
-    let told = Arc::<ScriptedSink>::default();
-    let (first, metrics) = (told.answer_later(), Metrics::new(true));
-    let sink = start_with(&told, &metrics);
+    let scripted = Arc::<ScriptedSink>::default();
+    let (first, metrics) = (scripted.answer_later(), Metrics::new(true));
+    let sink = start_with(&scripted, &metrics);
     for id in 0..MAX_QUEUED_EVENTS + 10 {
         assert_eq!(outcome(sink.deliver(&post("c", &id.to_string()))).await, Outcome::Acknowledged);
     }
@@ -59,21 +59,21 @@ async fn what_has_no_room_is_left_out() {
     assert!(text.contains("matterhost_sink_lost_events_total{sink=\"spare\"} 10\n"), "{text}");
     first.send(Outcome::Acknowledged).unwrap();
     let ids: Vec<_> = (0..MAX_QUEUED_EVENTS).map(|id| id.to_string()).collect();
-    assert_eq!(given(&told, MAX_QUEUED_EVENTS).await, ids);
+    assert_eq!(wait_for_events(&scripted, MAX_QUEUED_EVENTS).await, ids);
 }
 
 #[tokio::test]
 async fn what_is_in_the_queue_at_the_end_is_handed_over_still() {
-    let told = Arc::<ScriptedSink>::default();
-    let first = told.answer_later();
-    let sink = start(&told);
+    let scripted = Arc::<ScriptedSink>::default();
+    let first = scripted.answer_later();
+    let sink = start(&scripted);
     sink.deliver(&post("c", "1"));
     sink.deliver(&post("c", "2"));
-    given(&told, 1).await;
+    wait_for_events(&scripted, 1).await;
     sink.worker.close();
     let early = tokio::time::timeout(Duration::from_millis(200), sink.worker.join()).await;
-    assert!(early.is_err(), "it ended before the answer");
+    assert!(early.is_err(), "the worker ended before the answer");
     first.send(Outcome::Acknowledged).unwrap();
     tokio::time::timeout(DEADLINE, sink.worker.join()).await.unwrap();
-    assert_eq!(told.delivered_ids(), ["1", "2"]);
+    assert_eq!(scripted.delivered_ids(), ["1", "2"]);
 }

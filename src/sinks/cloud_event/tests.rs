@@ -39,11 +39,13 @@ fn data_with(post: &str) -> String {
     json!({ "post": post, "x": 1 }).to_string()
 }
 
-/// The recorded events: name, whole frame.
+/// Returns the recorded events: the name and the whole frame.
 fn recorded() -> Vec<(String, Value)> {
     let mut frames = Vec::new();
-    for file in fs::read_dir("tests/fixtures/wire").unwrap() {
-        for line in fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+    let folders = ["tests/fixtures/wire", "tests/fixtures/wire/11.1"];
+    let entries = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    for file in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        for line in fs::read_to_string(file).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let Some(text) = line["recv"].as_str() else { continue };
             let frame: Value = serde_json::from_str(text).unwrap();
@@ -56,7 +58,7 @@ fn recorded() -> Vec<(String, Value)> {
     frames
 }
 
-/// The same with what it changes.
+/// An event with a change.
 fn change(name: &str, data: &str, change: Change) -> Event {
     let event = event(name, data);
     Event { body: EventBody { change: Some(change), ..event.body }, ..event }
@@ -94,10 +96,10 @@ fn ids_are_stable_and_tell_things_apart() {
         (change("post_deleted", &post(0, 9_000), Change::Deleted { id: "p1".into() }), "p1/deleted"),
     ] {
         assert_eq!(read(&event)["id"], id);
-        assert_eq!(read(&Event { recovered: true, ..event })["id"], id, "fetched, it is the same");
+        assert_eq!(read(&Event { recovered: true, ..event })["id"], id, "a fetched event has the same id");
     }
     let cases = [
-        // Pinned and unpinned later.
+        // Pinned, and unpinned later.
         ("post_edited", post(9_000, 20_000), "p1/updated/20000"),
         ("post_edited", post(0, 30_000), "p1/updated/30000"),
         ("typing", "{}".into(), "conn/7"),
@@ -113,14 +115,14 @@ fn ids_are_stable_and_tell_things_apart() {
 
 #[test]
 fn the_time_is_the_posts_where_it_can_be() {
-    let heard = "2023-11-14T22:13:20.123Z";
+    let received_at = "2023-11-14T22:13:20.123Z";
     for (name, create_at, time) in [
         ("posted", "1", "1970-01-01T00:00:00.001Z"),
         ("posted", "253402300799999", "9999-12-31T23:59:59.999Z"),
-        ("posted", "253402300800000", heard),
-        ("posted", "0", heard),
-        ("posted", "-1", heard),
-        ("post_edited", "1", heard),
+        ("posted", "253402300800000", received_at),
+        ("posted", "0", received_at),
+        ("posted", "-1", received_at),
+        ("post_edited", "1", received_at),
     ] {
         let post = format!(r#"{{"id":"p1","create_at":{create_at}}}"#);
         assert_eq!(read(&event(name, &data_with(&post)))["time"], time, "{name} {create_at}");

@@ -1,4 +1,4 @@
-//! Tries dead letters again.
+//! Retries dead letters.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -19,34 +19,34 @@ use crate::sinks::{
     worker::{self, Worker},
 };
 
-/// A handler that has taken nothing for so long is down: the rest waits for another time.
+/// A handler that accepts no event for this long is considered down; the remaining letters are kept.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
-/// However long a handler wants to be left alone, somebody waits for the end of this.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// The longest wait between two attempts, whatever the handler asks for: a person waits for the result.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// What became of a sink's dead letters.
+/// The result of retrying a sink's dead letters.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct RetrySummary {
-    /// The handler has them now.
+    /// Letters that the handler accepted.
     pub accepted: usize,
-    /// It refused them again; they are kept.
+    /// Letters that the handler refused again; they are kept.
     pub refused: usize,
-    /// They were not tried to the end; they are kept.
+    /// Letters without a final answer; they are kept.
     pub remaining: usize,
-    /// Why some were not.
+    /// The reason why some remain.
     pub cause: Option<String>,
 }
 
-/// A sink that takes a message.
-enum Carrier {
+/// A sink with a handler to retry letters with.
+enum RetryTarget {
     Webhook(Webhook),
     Exec(Exec),
 }
 
-/// Hands the dead letters of a sink to its handler once more, in order.
+/// Delivers the dead letters of a sink to its handler again, in order.
 ///
 /// # Errors
-/// When they cannot be read or written, or the sink cannot be started: then they are all still there.
+/// If the letters cannot be read or written, or the sink cannot be started; then all of them are still there.
 pub async fn retry_dead_letters(sink: &SinkConfig, config: &Config) -> io::Result<RetrySummary> {
     let letters = DeadLetters::for_sink(&sink.name, &config.dead_letter);
     let taken = letters.take()?;
@@ -54,20 +54,20 @@ pub async fn retry_dead_letters(sink: &SinkConfig, config: &Config) -> io::Resul
         letters.finish_retry(&[])?;
         return Ok(RetrySummary::default());
     }
-    let Some(carrier) = Carrier::start(sink, config.host.restart)? else {
+    let Some(target) = RetryTarget::start(sink, config.host.restart)? else {
         return Ok(RetrySummary::default());
     };
-    let (summary, kept) = carrier.carry_all(taken).await;
-    worker::close_all(std::slice::from_ref(carrier.worker())).await;
+    let (summary, kept) = target.retry_all(taken).await;
+    worker::close_all(std::slice::from_ref(target.worker())).await;
     letters.finish_retry(&kept)?;
     Ok(summary)
 }
 
-impl Carrier {
-    /// `None` for a sink that refuses nothing.
+impl RetryTarget {
+    /// Starts the sink; `None` for a type without a handler.
     fn start(sink: &SinkConfig, restart: RestartPolicy) -> io::Result<Option<Self>> {
         let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new(Arc::clone(&sink.name)));
-        // What is refused again is kept once all are tried.
+        // Letters that are refused again are written back once all have been retried.
         let handler_deps = HandlerDeps { sink: Arc::clone(&sink.name), poster, dead_letters: None };
         Ok(match &sink.kind {
             SinkKind::Webhook(config) => {
@@ -78,7 +78,7 @@ impl Carrier {
         })
     }
 
-    async fn carry_all(&self, letters: Vec<DeadLetter>) -> (RetrySummary, Vec<DeadLetter>) {
+    async fn retry_all(&self, letters: Vec<DeadLetter>) -> (RetrySummary, Vec<DeadLetter>) {
         let (mut summary, mut kept) = (RetrySummary::default(), Vec::new());
         for mut letter in letters {
             if summary.cause.is_some() {
@@ -86,7 +86,7 @@ impl Carrier {
                 kept.push(letter);
                 continue;
             }
-            match self.carry(letter.event.get()).await {
+            match self.retry(letter.event.get()).await {
                 Ok(()) => summary.accepted += 1,
                 Err(RetryError::Permanent(cause)) => {
                     summary.refused += 1;
@@ -103,18 +103,18 @@ impl Carrier {
         (summary, kept)
     }
 
-    async fn carry(&self, json: &str) -> Result<(), RetryError> {
+    async fn retry(&self, json: &str) -> Result<(), RetryError> {
         let message = Message::parse(json).ok_or(RetryError::Permanent("the event cannot be read".into()))?;
-        let end = Instant::now() + GIVE_UP_AFTER;
+        let deadline = Instant::now() + GIVE_UP_AFTER;
         loop {
             match self.deliver(message.clone()).await {
                 Outcome::Acknowledged => return Ok(()),
                 Outcome::Rejected { cause } => return Err(RetryError::Permanent(cause)),
-                Outcome::Retry { cause, .. } | Outcome::Broken { cause } if Instant::now() >= end => {
+                Outcome::Retry { cause, .. } | Outcome::Broken { cause } if Instant::now() >= deadline => {
                     return Err(RetryError::Transient(cause));
                 }
-                Outcome::Retry { after, .. } => sleep(after.min(LONGEST_WAIT)).await,
-                Outcome::Broken { .. } => sleep(LONGEST_WAIT).await,
+                Outcome::Retry { after, .. } => sleep(after.min(MAX_RETRY_DELAY)).await,
+                Outcome::Broken { .. } => sleep(MAX_RETRY_DELAY).await,
             }
         }
     }

@@ -3,18 +3,18 @@ use std::{os::unix::fs::PermissionsExt as _, sync::Arc, thread};
 use super::*;
 use crate::sinks::tests::fixtures::post;
 
-struct Here {
+struct Fixture {
     dir: tempfile::TempDir,
     letters: DeadLetters,
 }
 
-fn here(max_size: u64) -> Here {
+fn fixture(max_size: u64) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let config = DeadLetterConfig { dir: dir.path().join("dead"), max_size, keep: 2 };
-    Here { letters: DeadLetters::for_sink("hook", &config), dir }
+    Fixture { letters: DeadLetters::for_sink("hook", &config), dir }
 }
 
-impl Here {
+impl Fixture {
     fn add(&self, id: &str) {
         self.letters.add(&Message::from_event(&post("c", id)), "400").unwrap();
     }
@@ -36,28 +36,28 @@ fn ids(letters: &[DeadLetter]) -> Vec<String> {
 
 #[test]
 fn what_is_kept_is_listed_oldest_first_and_for_the_operator_alone() {
-    let here = here(1 << 20);
-    assert!(here.ids().is_empty());
-    assert!(!here.dir.path().join("dead").exists(), "nothing is made before it is needed");
-    here.add_all(&["1", "2"]);
-    assert_eq!(here.ids(), ["1", "2"]);
-    let letter = &here.letters.list().unwrap()[0];
+    let fixture = fixture(1 << 20);
+    assert!(fixture.ids().is_empty());
+    assert!(!fixture.dir.path().join("dead").exists(), "the directory is created on the first write");
+    fixture.add_all(&["1", "2"]);
+    assert_eq!(fixture.ids(), ["1", "2"]);
+    let letter = &fixture.letters.list().unwrap()[0];
     assert_eq!((&*letter.sink, &*letter.account, &*letter.cause), ("hook", "helpdesk", "400"));
     for (path, mode) in [("dead", 0o700), ("dead/hook.jsonl", 0o600)] {
-        let about = here.dir.path().join(path).metadata().unwrap();
-        assert_eq!(about.permissions().mode() & 0o777, mode, "{path}");
+        let metadata = fixture.dir.path().join(path).metadata().unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{path}");
     }
 }
 
 #[test]
 fn the_files_have_a_bound_and_the_oldest_goes() {
-    let here = here(1_500);
+    let fixture = fixture(1_500);
     for id in 0..20 {
-        here.add(&id.to_string());
+        fixture.add(&id.to_string());
     }
-    let ids = here.ids();
+    let ids = fixture.ids();
     assert!(ids.len() < 12 && ids.last().unwrap() == "19", "{ids:?}");
-    let files = fs::read_dir(here.dir.path().join("dead")).unwrap().map(|entry| entry.unwrap());
+    let files = fs::read_dir(fixture.dir.path().join("dead")).unwrap().map(|entry| entry.unwrap());
     let sizes: Vec<_> = files.map(|file| file.metadata().unwrap().len()).collect();
     assert_eq!(sizes.len(), 4, "three files and the lock");
     assert!(sizes.iter().all(|size| *size <= 1_500), "{sizes:?}");
@@ -65,47 +65,47 @@ fn the_files_have_a_bound_and_the_oldest_goes() {
 
 #[test]
 fn what_is_taken_stays_until_it_is_done_with() {
-    let here = here(1_500);
-    here.add_all(&["1", "2", "3", "4"]);
-    assert_eq!(ids(&here.letters.take().unwrap()), ["1", "2", "3", "4"]);
-    // As after a kill: another go takes them again, and what came meanwhile.
-    here.add("5");
-    assert_eq!(here.ids(), ["1", "2", "3", "4", "5"]);
-    let taken = here.letters.take().unwrap();
+    let fixture = fixture(1_500);
+    fixture.add_all(&["1", "2", "3", "4"]);
+    assert_eq!(ids(&fixture.letters.take().unwrap()), ["1", "2", "3", "4"]);
+    // As after a crash: the next retry takes them again, with those added since.
+    fixture.add("5");
+    assert_eq!(fixture.ids(), ["1", "2", "3", "4", "5"]);
+    let taken = fixture.letters.take().unwrap();
     assert_eq!(ids(&taken), ["1", "2", "3", "4", "5"]);
-    here.add("6");
-    here.letters.finish_retry(&taken[3..]).unwrap();
-    assert_eq!(here.ids(), ["6", "4", "5"]);
-    let taken = here.letters.take().unwrap();
-    here.letters.finish_retry(&[]).unwrap();
-    assert_eq!((taken.len(), here.ids().len()), (3, 0));
+    fixture.add("6");
+    fixture.letters.finish_retry(&taken[3..]).unwrap();
+    assert_eq!(fixture.ids(), ["6", "4", "5"]);
+    let taken = fixture.letters.take().unwrap();
+    fixture.letters.finish_retry(&[]).unwrap();
+    assert_eq!((taken.len(), fixture.ids().len()), (3, 0));
 }
 
 #[test]
 fn a_line_that_is_none_is_left_out() {
-    let here = here(1 << 20);
-    here.add("1");
-    let file = here.dir.path().join("dead/hook.jsonl");
+    let fixture = fixture(1 << 20);
+    fixture.add("1");
+    let file = fixture.dir.path().join("dead/hook.jsonl");
     fs::write(&file, fs::read_to_string(&file).unwrap() + "half a li\n").unwrap();
-    here.add("2");
-    assert_eq!(here.ids(), ["1", "2"]);
+    fixture.add("2");
+    assert_eq!(fixture.ids(), ["1", "2"]);
 }
 
 #[test]
 fn who_writes_and_who_takes_do_not_meet() {
-    let here = Arc::new(here(2_000));
+    let fixture = Arc::new(fixture(2_000));
     let writer = thread::spawn({
-        let here = Arc::clone(&here);
-        move || (0..100).for_each(|id| here.add(&id.to_string()))
+        let fixture = Arc::clone(&fixture);
+        move || (0..100).for_each(|id| fixture.add(&id.to_string()))
     });
     let mut seen = Vec::new();
     while !writer.is_finished() {
-        seen.extend(ids(&here.letters.take().unwrap()));
-        here.letters.finish_retry(&[]).unwrap();
+        seen.extend(ids(&fixture.letters.take().unwrap()));
+        fixture.letters.finish_retry(&[]).unwrap();
     }
     writer.join().unwrap();
-    seen.extend(here.ids());
-    // The bound drops the oldest when the taker is late; nothing comes twice or in pieces.
+    seen.extend(fixture.ids());
+    // The size limit drops the oldest when the reader is late; no letter comes twice or in part.
     let mut sorted = seen.clone();
     sorted.sort_by_key(|id| id.parse::<u32>().unwrap());
     sorted.dedup();

@@ -1,190 +1,301 @@
-//! One life of the child process.
+//! One run of the child process.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use tokio::{
-    io::AsyncWriteExt as _,
-    process::{ChildStdin, ChildStdout},
-    sync::mpsc,
+    process::ChildStdout,
     task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 use super::{
-    process::{EXIT_GRACE_PERIOD, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log},
-    unanswered::UnansweredEvents,
+    input::ChildInput,
+    process_group::{
+        EXIT_GRACE_PERIOD, LastLines, Pipes, Process, ProcessGroup, TERM_GRACE_PERIOD, forward_log,
+    },
+    unanswered::{ExecState, Overdue, UnansweredEvents},
 };
-use crate::config::ExecConfig;
-use crate::sinks::{
-    HandlerDeps,
-    handler::ThrottledWarning,
-    message::Message,
-    queue::{Job, JobReceiver},
-    worker::{self, CloseSignal},
+use crate::{
+    config::ExecConfig,
+    sinks::{
+        failing_events::MAX_DEATHS,
+        handler::ThrottledWarning,
+        message::Message,
+        queue::{Job, JobReceiver},
+        worker::{self, CloseSignal},
+    },
 };
 
-/// The longest line that a child may write: a post of the greatest length, with props, is a tenth of it.
-const LONGEST_LINE: usize = 1024 * 1024;
-/// What a child wrote before it ended is in the pipe by then.
-const READ_THE_REST: Duration = Duration::from_secs(1);
-/// Soon: how long the child itself is away is known only after.
+/// The longest line that a child may write, ten times the longest post with props.
+const MAX_LINE_BYTES: usize = 1024 * 1024;
+/// The time to read the rest of an exited child's output, or to wait for the exit after its output closed.
+const EXIT_READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// Short, because the delay of the restart is not known yet.
 pub(super) const REDELIVER_AFTER: Duration = Duration::from_millis(100);
 
-/// Why a life ended.
+/// The time to read the last lines of a dead child's standard error.
+const LOG_READ_TIMEOUT: Duration = Duration::from_millis(500);
+/// The most events with the child that it had when it died before. Fewer of them are suspects after the next death.
+const MAX_SUSPECTS: usize = 8;
+/// The unusable lines after which the child's output is not read for the rest of the second.
+const MAX_BAD_LINES: u32 = 100;
+/// The time for which unusable lines are counted.
+const FLOOD_WINDOW: Duration = Duration::from_secs(1);
+
+/// The reason why a run ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RunEnd {
-    /// The sink is told to end.
+    /// The sink is closing.
     Closing,
-    /// The child's fault.
-    Fault(String),
+    /// The child failed.
+    Fault {
+        /// The reason, with the child's last lines.
+        cause: String,
+        /// True if an event may be the cause.
+        blames_event: bool,
+    },
 }
 
-/// A child at work.
+/// A running child.
 pub(super) struct ChildRun<'a> {
     process: Process,
-    /// To the task that writes: it may wait for the child, while its answers are read.
-    input: mpsc::Sender<Arc<str>>,
-    writer: JoinHandle<()>,
+    input: ChildInput,
     output: FramedRead<ChildStdout, LinesCodec>,
+    /// The task that reads standard error.
+    log: JoinHandle<()>,
+    last_lines: LastLines,
     unanswered: UnansweredEvents,
+    /// Events that wait because the child died with them before.
+    suspects: VecDeque<Job<Message>>,
+    state: &'a Rc<ExecState>,
     config: &'a ExecConfig,
     bad_lines: &'a ThrottledWarning,
+    flood: Flood,
+}
+
+/// The unusable lines of the current second.
+struct Flood {
+    since: Instant,
+    lines: u32,
 }
 
 impl<'a> ChildRun<'a> {
     pub(super) fn start(
         config: &'a ExecConfig,
-        handler_deps: &HandlerDeps,
+        state: &'a Rc<ExecState>,
         group: &ProcessGroup,
         bad_lines: &'a ThrottledWarning,
     ) -> io::Result<Self> {
-        let (process, Pipes { input, output, log: stderr }) = Process::start(config, group)?;
-        tokio::task::spawn_local(forward_log(Arc::clone(&handler_deps.sink), stderr));
-        // As many as may be unanswered: it is never full.
-        let (sender, lines) = mpsc::channel(config.in_flight);
-        let output = FramedRead::new(output, LinesCodec::new_with_max_length(LONGEST_LINE));
-        let writer = tokio::task::spawn_local(write(input, lines));
-        let unanswered = UnansweredEvents::new(handler_deps.clone());
-        Ok(Self { process, input: sender, writer, output, unanswered, config, bad_lines })
+        let (process, Pipes { input, output, log }) = Process::start(config, group)?;
+        let last_lines = LastLines::default();
+        let sink = Arc::clone(&state.handler_deps.sink);
+        Ok(Self {
+            process,
+            // One place per unanswered event, so it is never full.
+            input: ChildInput::new(input, config.in_flight),
+            output: FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES)),
+            log: tokio::task::spawn_local(forward_log(sink, log, Rc::clone(&last_lines))),
+            last_lines,
+            unanswered: UnansweredEvents::new(Rc::clone(state)),
+            suspects: VecDeque::new(),
+            state,
+            config,
+            bad_lines,
+            flood: Flood { since: Instant::now(), lines: 0 },
+        })
     }
 
-    /// Hands events over and takes answers, until the child fails or the sink is told to end.
+    /// Sends events and reads answers until the child fails or the sink closes.
     pub(super) async fn run(mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
-        let end = self.work(jobs, closing).await;
-        if end == RunEnd::Closing {
-            self.end_well().await;
+        let fault = self.serve(jobs, closing).await;
+        let read = self.input.read_by_child();
+        if fault.is_none() {
+            self.shut_down().await;
         }
         self.process.kill().await;
-        self.writer.abort();
+        let end = match fault {
+            None => RunEnd::Closing,
+            Some(fault) => {
+                let cause = format!("{fault}{}", self.describe_last_lines().await);
+                let blames_event = self.unanswered.record_death(read, &cause);
+                RunEnd::Fault { cause, blames_event }
+            }
+        };
         self.unanswered.return_all(REDELIVER_AFTER, "the handler ended");
+        for job in self.suspects.drain(..).chain(self.state.waiting.borrow_mut().clear()) {
+            job.settle(super::redeliver("the handler ended"));
+        }
         end
     }
 
-    async fn work(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> RunEnd {
+    /// Serves events. Returns the fault of the child; `None` if the sink closes.
+    async fn serve(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> Option<String> {
         loop {
-            let room = self.unanswered.len() < self.config.in_flight;
-            let overdue = self.unanswered.oldest().map(|since| since + self.config.timeout);
+            self.send_waiting();
+            let deadline = self.unanswered.oldest().map(|since| since + self.config.timeout);
+            let (reads, flooded_until) = (self.unanswered.has_room_for_replies(), self.flood.ends());
             tokio::select! {
-                () = worker::wait_for_close(closing) => return RunEnd::Closing,
-                line = self.output.next() => match line {
-                    Some(line) => self.line(line).await,
-                    None => return RunEnd::Fault(self.closed_output().await),
+                () = worker::wait_for_close(closing) => return None,
+                line = self.output.next(), if reads && flooded_until.is_none() => match line {
+                    Some(line) => self.handle_line(line).await,
+                    None => return Some(self.describe_closed_output().await),
                 },
+                () = self.unanswered.reply_posted(), if !reads => {}
+                () = sleep_until_some(flooded_until) => {}
                 status = self.process.wait() => {
-                    self.read_the_rest().await;
-                    return RunEnd::Fault(format!("it ended with {status}"));
+                    self.read_remaining_output().await;
+                    return Some(format!("it ended with {status}"));
                 }
-                () = until(overdue) => {
-                    let limit = humantime::format_duration(self.config.timeout);
-                    return RunEnd::Fault(format!("it left an event unanswered for {limit}"));
-                }
-                job = jobs.recv(), if room => match job {
-                    Some(job) => self.hand_over(job),
-                    None => return RunEnd::Closing,
+                () = sleep_until_some(deadline) => match self.unanswered.expire_oldest(self.config.timeout) {
+                    Some(Overdue::Child(fault)) => return Some(fault),
+                    Some(Overdue::Event(problem)) => self.report_overdue(&problem),
+                    None => {}
+                },
+                job = jobs.recv() => match job {
+                    Some(job) => self.state.waiting.borrow_mut().push(&job.item.account.clone(), job),
+                    None => return None,
                 },
             }
         }
     }
 
-    fn hand_over(&mut self, job: Job<Message>) {
-        if job.is_abandoned() {
-            return job.settle(super::queue_full());
-        }
-        let line: Arc<str> = format!("{}\n", job.item.json).into();
-        // It cannot be full. When the child takes nothing any more its end is about to be seen.
-        let _ = self.input.try_send(line);
-        self.unanswered.add(job);
+    fn report_overdue(&self, problem: &str) {
+        let sink = &*self.state.handler_deps.sink;
+        tracing::warn!(
+            sink,
+            "the handler is slow: {problem}; the event is delivered again, the others go on"
+        );
     }
 
-    async fn line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {
-        let said = match line {
+    /// Sends the events that may go to the child now. An event with which the child died twice goes alone, so that
+    /// another death proves it to be the cause.
+    fn send_waiting(&mut self) {
+        while self.unanswered.count_suspects(MAX_DEATHS - 1) == 0 {
+            if let Some(job) = self.take_suspect() {
+                self.send_to_child(job);
+                continue;
+            }
+            let deaths = |job: &Job<Message>| self.state.failing.borrow().deaths(&job.item);
+            if self.suspects.iter().any(|job| deaths(job) + 1 >= MAX_DEATHS) {
+                return;
+            }
+            let Some(job) = self.state.waiting.borrow_mut().take() else { return };
+            if deaths(&job) == 0 {
+                self.send_to_child(job);
+            } else {
+                self.suspects.push_back(job);
+            }
+        }
+    }
+
+    /// Takes a suspect that may go to the child now.
+    fn take_suspect(&mut self) -> Option<Job<Message>> {
+        let has_room = self.unanswered.count_suspects(1) < MAX_SUSPECTS;
+        let failing = self.state.failing.borrow();
+        let may_go = |job: &Job<Message>| match failing.deaths(&job.item) {
+            deaths if deaths + 1 < MAX_DEATHS => has_room,
+            _ => self.unanswered.is_empty(),
+        };
+        let index = self.suspects.iter().position(may_go);
+        index.and_then(|index| self.suspects.remove(index))
+    }
+
+    fn send_to_child(&mut self, job: Job<Message>) {
+        if job.is_abandoned() {
+            self.state.release(&job);
+            return job.settle(super::queue_full());
+        }
+        let end = self.input.send(format!("{}\n", job.item.json));
+        self.unanswered.add(job, end);
+    }
+
+    async fn handle_line(&mut self, line: Result<String, tokio_util::codec::LinesCodecError>) {
+        let handled = match line {
             Ok(line) if line.trim().is_empty() => Ok(()),
             Ok(line) => self.unanswered.handle_line(&line),
             Err(_) => {
-                // After an error the stream says once that it is at its end, and goes on.
+                // After an error the stream yields `None` once before it continues.
                 let _ = self.output.next().await;
-                Err(format!("a line is no UTF-8, or longer than {LONGEST_LINE} bytes"))
+                Err(format!("the line is not UTF-8 or is longer than {MAX_LINE_BYTES} bytes"))
             }
         };
-        if let Err(what) = said {
-            self.bad_lines.report_failure(None, &what);
+        if let Err(problem) = handled {
+            self.flood.count();
+            self.bad_lines.report_failure(None, &problem);
         }
     }
 
-    /// The child closed its output: it answers nothing any more, and ends, as a rule.
-    async fn closed_output(&mut self) -> String {
-        match timeout(READ_THE_REST, self.process.wait()).await {
+    /// Returns the failure of a child that closed its output, which usually means that it is exiting.
+    async fn describe_closed_output(&mut self) -> String {
+        match timeout(EXIT_READ_TIMEOUT, self.process.wait()).await {
             Ok(status) => format!("it ended with {status}"),
             Err(_) => "it closed its standard output".into(),
         }
     }
 
-    /// Takes the answers that the child wrote before it ended.
-    async fn read_the_rest(&mut self) {
-        let end = Instant::now() + READ_THE_REST;
-        while let Ok(Some(line)) = tokio::time::timeout_at(end, self.output.next()).await {
-            self.line(line).await;
+    /// Returns the last lines of standard error, once they are read.
+    async fn describe_last_lines(&mut self) -> String {
+        // A process that left the group may keep the pipe open.
+        let _ = timeout(LOG_READ_TIMEOUT, &mut self.log).await;
+        let lines = self.last_lines.borrow();
+        if lines.is_empty() {
+            return String::new();
+        }
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        format!("; its last lines: {}", lines.join(" | "))
+    }
+
+    /// Reads the answers that the child wrote before it exited.
+    async fn read_remaining_output(&mut self) {
+        let deadline = Instant::now() + EXIT_READ_TIMEOUT;
+        while let Ok(Some(line)) = tokio::time::timeout_at(deadline, self.output.next()).await {
+            self.handle_line(line).await;
         }
     }
 
-    /// Lets the child end by itself, then asks it to.
-    async fn end_well(&mut self) {
-        self.writer.abort();
-        if self.ends_within(EXIT_GRACE_PERIOD).await {
+    /// Closes the input of the child and waits for its exit, then asks it to terminate.
+    async fn shut_down(&mut self) {
+        self.input.close();
+        if self.exits_within(EXIT_GRACE_PERIOD).await {
             return;
         }
         self.process.terminate();
-        self.ends_within(TERM_GRACE_PERIOD).await;
+        self.exits_within(TERM_GRACE_PERIOD).await;
     }
 
-    /// Goes on reading, so that the child does not wait for us meanwhile.
-    async fn ends_within(&mut self, limit: Duration) -> bool {
-        let end = Instant::now() + limit;
+    /// Waits for the exit and keeps reading, so that the child does not block on its output.
+    async fn exits_within(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
         loop {
             tokio::select! {
                 _ = self.process.wait() => return true,
-                Some(line) = self.output.next() => self.line(line).await,
-                () = sleep_until(end) => return false,
+                Some(line) = self.output.next() => self.handle_line(line).await,
+                () = sleep_until(deadline) => return false,
             }
         }
     }
 }
 
-/// Writes lines to the child until it takes none, or there will be no more.
-async fn write(mut input: ChildStdin, mut lines: mpsc::Receiver<Arc<str>>) {
-    while let Some(line) = lines.recv().await {
-        if input.write_all(line.as_bytes()).await.is_err() {
-            // Its end is seen elsewhere.
-            return;
+impl Flood {
+    fn count(&mut self) {
+        if self.since.elapsed() >= FLOOD_WINDOW {
+            (self.since, self.lines) = (Instant::now(), 0);
         }
+        self.lines += 1;
+    }
+
+    /// Returns the end of the time in which nothing is read.
+    fn ends(&self) -> Option<Instant> {
+        let end = self.since + FLOOD_WINDOW;
+        (self.lines > MAX_BAD_LINES && end > Instant::now()).then_some(end)
     }
 }
 
-async fn until(overdue: Option<Instant>) {
-    match overdue {
-        Some(overdue) => sleep_until(overdue).await,
+async fn sleep_until_some(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

@@ -1,39 +1,40 @@
-//! The lines that a child writes.
+//! The lines that a child writes to its standard output.
 
 use std::time::Duration;
 
+use matterhost_actors::model::Excerpt;
 use serde::Deserialize;
 
 use crate::sinks::{message::Message, reply::RawReply};
 
-/// When a child wants an event again and does not say when.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The retry delay if a child gives none.
+const DEFAULT_RETRY: Duration = Duration::from_secs(1);
 
-/// What a child says of an event.
+/// A message of a child about an event.
 #[derive(Debug)]
 pub(super) enum ChildMessage {
-    /// It has it.
+    /// The child has taken the event.
     Ack(EventRef),
-    /// Not now.
+    /// The child asks for the event again after that time.
     Retry(EventRef, Duration),
-    /// Never.
-    Reject(EventRef, String),
-    /// A reply to it.
+    /// The child refuses the event permanently, for this cause.
+    Reject(EventRef, Excerpt),
+    /// A reply to post.
     Reply(Box<RawReply>),
 }
 
-/// The event that is meant.
+/// A reference to an event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EventRef {
     id: String,
-    /// Where two accounts hear the same post, its id alone may mean either.
+    /// Needed if two accounts receive the same post, which then has the same id.
     source: Option<String>,
 }
 
-/// A line as it is written: one of the first four, and what belongs to it.
+/// A line as JSON: exactly one of the first four members, and the members that belong to it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct RawLine {
     ack: Option<String>,
     retry: Option<String>,
     reject: Option<String>,
@@ -44,37 +45,40 @@ struct Written {
 }
 
 impl ChildMessage {
-    /// Reads a line.
+    /// Parses a line.
     ///
     /// # Errors
-    /// What is wrong with it, and how it is written.
+    /// A description of the problem, with the expected format.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let written: Written =
-            serde_json::from_str(line).map_err(|error| format!("the line is no answer ({error}); {LIKE}"))?;
-        let source = written.source;
-        let named = |id| EventRef { id, source };
-        match (written.ack, written.retry, written.reject, written.reply) {
-            (Some(id), None, None, None) => Ok(Self::Ack(named(id))),
-            (None, Some(id), None, None) => Ok(Self::Retry(named(id), after(written.after)?)),
+        let raw: RawLine = serde_json::from_str(line)
+            .map_err(|error| format!("the line is not an answer ({}); {FORMAT_HINT}", Excerpt::of(&error)))?;
+        let source = raw.source;
+        let event_ref = |id| EventRef { id, source };
+        match (raw.ack, raw.retry, raw.reject, raw.reply) {
+            (Some(id), None, None, None) => Ok(Self::Ack(event_ref(id))),
+            (None, Some(id), None, None) => Ok(Self::Retry(event_ref(id), retry_delay(raw.after)?)),
             (None, None, Some(id), None) => {
-                let cause = written.cause.unwrap_or_else(|| "the handler gave no cause".into());
-                Ok(Self::Reject(named(id), cause))
+                let cause = raw.cause.map_or_else(|| "the handler gave no cause".into(), Excerpt::from);
+                Ok(Self::Reject(event_ref(id), cause))
             }
             (None, None, None, Some(reply)) => Ok(Self::Reply(reply)),
-            _ => Err(format!("the line says none or several things; {LIKE}")),
+            _ => Err(format!(
+                "the line must have exactly one of \"ack\", \"retry\", \"reject\" and \"reply\"; {FORMAT_HINT}"
+            )),
         }
     }
 }
 
-const LIKE: &str = r#"write one of {"ack": ID}, {"retry": ID, "after": "5s"}, {"reject": ID, "cause": "…"}, {"reply": {"to": ID, …}}"#;
+const FORMAT_HINT: &str = r#"write one of {"ack": ID}, {"retry": ID, "after": "5s"}, {"reject": ID, "cause": "…"}, {"reply": {"to": ID, …}}"#;
 
-fn after(text: Option<String>) -> Result<Duration, String> {
-    let Some(text) = text else { return Ok(AGAIN_AFTER) };
-    humantime::parse_duration(&text).map_err(|_| "\"after\" is no time; write one such as \"5s\"".into())
+fn retry_delay(text: Option<String>) -> Result<Duration, String> {
+    let Some(text) = text else { return Ok(DEFAULT_RETRY) };
+    humantime::parse_duration(&text)
+        .map_err(|_| "\"after\" is not a duration; write one such as \"5s\"".into())
 }
 
 impl EventRef {
-    /// Whether that event is meant.
+    /// Returns true if the reference is to that event.
     pub(super) fn matches(&self, event: &Message) -> bool {
         *event.id == *self.id && self.source.as_ref().is_none_or(|source| *event.source == **source)
     }
@@ -86,19 +90,19 @@ mod tests {
 
     #[test]
     fn each_kind_of_line_is_read() {
-        let named =
+        let event_ref =
             |id: &str, source: Option<&str>| EventRef { id: id.into(), source: source.map(Into::into) };
         assert!(
-            matches!(ChildMessage::parse(r#"{"ack":"1"}"#), Ok(ChildMessage::Ack(n)) if n == named("1", None))
+            matches!(ChildMessage::parse(r#"{"ack":"1"}"#), Ok(ChildMessage::Ack(n)) if n == event_ref("1", None))
         );
         assert!(
-            matches!(ChildMessage::parse(r#"{"ack":"1","source":"/a"}"#), Ok(ChildMessage::Ack(n)) if n == named("1", Some("/a")))
+            matches!(ChildMessage::parse(r#"{"ack":"1","source":"/a"}"#), Ok(ChildMessage::Ack(n)) if n == event_ref("1", Some("/a")))
         );
         let retry = ChildMessage::parse(r#"{"retry":"1","after":"5s"}"#);
         assert!(matches!(retry, Ok(ChildMessage::Retry(_, after)) if after == Duration::from_secs(5)));
-        assert!(matches!(ChildMessage::parse(r#"{"retry":"1"}"#), Ok(ChildMessage::Retry(_, AGAIN_AFTER))));
+        assert!(matches!(ChildMessage::parse(r#"{"retry":"1"}"#), Ok(ChildMessage::Retry(_, DEFAULT_RETRY))));
         assert!(
-            matches!(ChildMessage::parse(r#"{"reject":"1","cause":"no"}"#), Ok(ChildMessage::Reject(_, cause)) if cause == "no")
+            matches!(ChildMessage::parse(r#"{"reject":"1","cause":"no"}"#), Ok(ChildMessage::Reject(_, cause)) if &*cause == "no")
         );
         assert!(matches!(
             ChildMessage::parse(r#"{"reply":{"to":"1","text":"hi"}}"#),
@@ -109,8 +113,8 @@ mod tests {
     #[test]
     fn other_lines_are_told_with_how_they_are_written() {
         for bad in ["", "hello", "[]", "{}", r#"{"ack":1}"#, r#"{"ack":"1","retry":"1"}"#, r#"{"akc":"1"}"#] {
-            let told = ChildMessage::parse(bad).unwrap_err();
-            assert!(told.contains(r#"write one of {"ack": ID}"#), "{told}");
+            let error = ChildMessage::parse(bad).unwrap_err();
+            assert!(error.contains(r#"write one of {"ack": ID}"#), "{error}");
         }
         assert!(
             ChildMessage::parse(r#"{"retry":"1","after":"soon"}"#).unwrap_err().contains("write one such as")

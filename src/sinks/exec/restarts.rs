@@ -1,60 +1,64 @@
-//! When a child that ended is started again: by the same budget and delays as accounts.
+//! Restart decisions for a child, by the same budget and delays as for accounts.
 
 use std::time::{Duration, Instant};
 
 use matterhost_actors::policy::{Backoff, Budget, ChargeOutcome, RestartPolicy};
 use tokio::sync::watch;
 
-/// The memory that a child's restarts are decided from.
+/// The restart policy, budget and backoff of a child.
 #[derive(Debug)]
 pub(super) struct ChildRestarts {
-    /// What the operator has set, which may change.
-    set: watch::Receiver<RestartPolicy>,
+    /// The configured policy, which may change.
+    configured: watch::Receiver<RestartPolicy>,
     policy: RestartPolicy,
     budget: Budget,
     backoff: Backoff,
 }
 
-/// What follows an ending.
+/// The next start of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextStart {
-    /// Start it again after the delay.
+    /// Restart after the delay.
     AfterBackoff(Duration),
-    /// The budget is spent: rest for so long, then try once.
+    /// The budget is spent: wait for the cooldown, then try once.
     AfterCooldown(Duration),
 }
 
 impl ChildRestarts {
-    pub(super) fn new(mut set: watch::Receiver<RestartPolicy>) -> Self {
-        let policy = *set.borrow_and_update();
+    pub(super) fn new(mut configured: watch::Receiver<RestartPolicy>) -> Self {
+        let policy = *configured.borrow_and_update();
         let (budget, backoff) = (Budget::new(policy.settings()), Backoff::new(policy.delays()));
-        Self { set, policy, budget, backoff }
+        Self { configured, policy, budget, backoff }
     }
 
-    fn take_up_what_is_set(&mut self) {
-        // Whoever set it may have gone; then it stays as it is.
-        if self.set.has_changed().unwrap_or(false) {
-            self.policy = *self.set.borrow_and_update();
+    fn apply_policy_change(&mut self) {
+        // An error means that the sender is gone; the policy then stays as it is.
+        if self.configured.has_changed().unwrap_or(false) {
+            self.policy = *self.configured.borrow_and_update();
             self.budget.configure(self.policy.settings());
             self.backoff = Backoff::new(self.policy.delays());
         }
     }
 
-    /// A child begins: if the budget was spent, it is on trial.
+    /// Records the start of a child. After a cooldown the budget allows one trial.
     pub(super) fn child_started(&mut self) {
         self.budget.cooled_down();
     }
 
-    /// A child ended that had run for so long. Every ending is charged: it is to live as long as the sink.
-    pub(super) fn child_ended(&mut self, now: Instant, ran: Duration) -> NextStart {
-        self.take_up_what_is_set();
+    /// Records the exit of a child that ran for `ran`. An exit that an event is blamed for is not charged, since the event
+    /// is soon taken away; any other is, since a child should live as long as its sink.
+    pub(super) fn child_ended(&mut self, now: Instant, ran: Duration, blames_event: bool) -> NextStart {
+        self.apply_policy_change();
+        if blames_event {
+            return NextStart::AfterBackoff(Backoff::new(self.policy.delays()).next_delay());
+        }
         if ran >= self.policy.settings().reset_after {
             self.budget.settled();
             self.backoff.reset();
         }
         match self.budget.charge(now) {
             ChargeOutcome::Allowed => NextStart::AfterBackoff(self.backoff.next_delay()),
-            ChargeOutcome::Tripped(rest) => NextStart::AfterCooldown(rest),
+            ChargeOutcome::Tripped(cooldown) => NextStart::AfterCooldown(cooldown),
         }
     }
 }
@@ -71,15 +75,26 @@ mod tests {
         let mut restarts =
             ChildRestarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());
         let start = Instant::now();
-        let mut end = |at: u64, ran: u64| {
+        let mut exit = |at: u64, ran: u64| {
             restarts.child_started();
-            restarts.child_ended(start + Duration::from_secs(at), Duration::from_secs(ran))
+            restarts.child_ended(start + Duration::from_secs(at), Duration::from_secs(ran), false)
         };
-        let rest = |times: u32| NextStart::AfterCooldown(settings.cooldown * times);
-        assert!(matches!(end(0, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
-        assert!(matches!(end(1, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 2));
-        assert_eq!(end(2, 0), rest(1));
-        assert_eq!(end(400, 0), rest(2));
-        assert!(matches!(end(2_000, 60), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
+        let cooldown = |times: u32| NextStart::AfterCooldown(settings.cooldown * times);
+        assert!(matches!(exit(0, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
+        assert!(matches!(exit(1, 0), NextStart::AfterBackoff(delay) if delay.as_secs() == 2));
+        assert_eq!(exit(2, 0), cooldown(1));
+        assert_eq!(exit(400, 0), cooldown(2));
+        assert!(matches!(exit(2_000, 60), NextStart::AfterBackoff(delay) if delay.as_secs() == 1));
+    }
+    #[test]
+    fn exits_that_an_event_is_blamed_for_are_not_charged() {
+        let settings = RestartSettings { max_restarts: 2, random_factor: 0.0, ..RestartSettings::default() };
+        let mut restarts =
+            ChildRestarts::new(watch::Sender::new(RestartPolicy::new(settings).unwrap()).subscribe());
+        for _ in 0..20 {
+            restarts.child_started();
+            let next = restarts.child_ended(Instant::now(), Duration::ZERO, true);
+            assert!(matches!(next, NextStart::AfterBackoff(delay) if delay.as_secs() == 1), "{next:?}");
+        }
     }
 }

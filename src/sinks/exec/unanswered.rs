@@ -1,98 +1,239 @@
-//! The events that a child has and has not answered.
+//! Events sent to a child and not answered yet.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    time::Duration,
+};
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use matterhost_actors::ports::Outcome;
-use tokio::time::Instant;
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 use super::protocol::{ChildMessage, EventRef};
 use crate::sinks::{
     HandlerDeps,
+    failing_events::{FailingEvents, Failure, MAX_DEATHS, NextAttempt},
     message::Message,
     queue::Job,
-    reply::{RawReply, ReplyParseError},
+    reply::{MAX_REPLIES_PER_EVENT, RawReply, ReplyParseError},
+    shared_slots::SharedSlots,
 };
 
-/// The events that a child has and has not answered, oldest first.
-pub(super) struct UnansweredEvents {
-    events: VecDeque<Event>,
-    handler_deps: HandlerDeps,
+/// The most bytes of replies that wait to be posted. While there are more, the child's output is not read.
+const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;
+/// The events at most whose time has passed and that the child may still answer; older ones are forgotten.
+const MAX_OVERDUE: usize = 1_024;
+
+/// The events in a row, without an accepted one between them, that are taken away before the failures of the child are
+/// charged: a child that dies on every event is broken itself. Several accounts may receive the same post.
+const MAX_BARREN_QUARANTINES: u32 = 8;
+
+/// The state of an exec sink that outlives the runs of its child.
+pub(super) struct ExecState {
+    pub(super) handler_deps: HandlerDeps,
+    pub(super) failing: RefCell<FailingEvents>,
+    /// The events that wait for the child, and its slots.
+    pub(super) waiting: RefCell<SharedSlots<Job<Message>>>,
+    /// The events taken away since the last accepted one.
+    pub(super) barren_quarantines: Cell<u32>,
 }
 
-struct Event {
+/// The events sent to a child and not answered yet, oldest first.
+pub(super) struct UnansweredEvents {
+    events: VecDeque<UnansweredEvent>,
+    /// The events whose time has passed, which the child may still have.
+    overdue: VecDeque<Message>,
+    state: Rc<ExecState>,
+    replies: Rc<PendingReplies>,
+    /// The time of the child's last usable answer, or of its start.
+    last_answer: Instant,
+}
+
+struct UnansweredEvent {
     job: Job<Message>,
     since: Instant,
-    /// Replies that are on their way: the event is acknowledged after them.
-    replies: Vec<BoxFuture<'static, ()>>,
+    /// The place of its line's end in the child's input.
+    end: u64,
+    /// Replies being posted; the event is acknowledged after them.
+    replies: Vec<JoinHandle<()>>,
+}
+
+/// The replies that are being posted.
+#[derive(Default)]
+struct PendingReplies {
+    bytes: Cell<usize>,
+    /// Notified when a reply has been posted.
+    posted: Notify,
+}
+
+/// The consequence of an event's passed deadline.
+pub(super) enum Overdue {
+    /// The event's turn has ended; the child goes on.
+    Event(String),
+    /// The child answers nothing at all.
+    Child(String),
 }
 
 impl UnansweredEvents {
-    pub(super) fn new(handler_deps: HandlerDeps) -> Self {
-        Self { events: VecDeque::new(), handler_deps }
+    pub(super) fn new(state: Rc<ExecState>) -> Self {
+        let (events, overdue, replies) = (VecDeque::new(), VecDeque::new(), Rc::default());
+        Self { events, overdue, state, replies, last_answer: Instant::now() }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.events.len()
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
     }
 
-    pub(super) fn add(&mut self, job: Job<Message>) {
-        self.events.push_back(Event { job, since: Instant::now(), replies: Vec::new() });
+    /// Returns the number of events that the child had at least so many times when it died.
+    pub(super) fn count_suspects(&self, deaths: u32) -> usize {
+        let failing = self.state.failing.borrow();
+        self.events.iter().filter(|event| failing.deaths(&event.job.item) >= deaths).count()
     }
 
-    /// Since when the oldest waits for its answer.
+    /// Adds an event whose line ends at that place of the child's input.
+    pub(super) fn add(&mut self, job: Job<Message>, end: u64) {
+        self.events.push_back(UnansweredEvent { job, since: Instant::now(), end, replies: Vec::new() });
+    }
+
+    /// Returns the time since when the oldest event has been waiting.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.events.front().map(|event| event.since)
     }
 
-    /// Takes a line of the child to heart.
+    /// Returns true if the child may write more replies.
+    pub(super) fn has_room_for_replies(&self) -> bool {
+        self.replies.bytes.get() < MAX_REPLY_BYTES
+    }
+
+    /// Returns a future that ends when a reply has been posted.
+    pub(super) fn reply_posted(&self) -> impl Future<Output = ()> + use<> {
+        let replies = Rc::clone(&self.replies);
+        async move { replies.posted.notified().await }
+    }
+
+    /// Handles a line of the child.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of the problem if the line cannot be used.
     pub(super) fn handle_line(&mut self, line: &str) -> Result<(), String> {
         match ChildMessage::parse(line)? {
-            ChildMessage::Ack(named) => self.take(&named)?.acknowledge(),
-            ChildMessage::Retry(named, after) => {
-                let cause = "the handler wants it later".into();
-                self.take(&named)?.job.settle(Outcome::Retry { after, cause });
+            ChildMessage::Ack(event_ref) => {
+                let event = self.take(&event_ref)?;
+                self.state.failing.borrow_mut().record_answer(&event.job.item);
+                self.state.barren_quarantines.set(0);
+                event.acknowledge();
             }
-            ChildMessage::Reject(named, cause) => {
-                let event = self.take(&named)?;
-                let outcome = self.handler_deps.rejected(&event.job.item, &cause);
-                event.job.settle(outcome);
+            ChildMessage::Retry(event_ref, after) => {
+                let event = self.take(&event_ref)?;
+                let cause = "the handler asked for a retry";
+                self.state.retry(event.job, Failure::Deferred, cause, |_| after);
             }
-            ChildMessage::Reply(given) => self.reply(*given).map_err(|error| error.to_string())?,
+            ChildMessage::Reject(event_ref, cause) => {
+                let event = self.take(&event_ref)?;
+                self.state.reject(event.job, &cause);
+            }
+            ChildMessage::Reply(reply) => self.post_reply(*reply)?,
         }
+        self.last_answer = Instant::now();
         Ok(())
     }
 
-    /// Gives all of them back, to be offered again.
+    /// Ends the turn of the oldest event, whose time has passed, unless the child answers nothing at all.
+    pub(super) fn expire_oldest(&mut self, limit: Duration) -> Option<Overdue> {
+        let oldest = &self.events.front()?.job.item;
+        let (id, channel, account) = (&oldest.id, oldest.channel.as_str(), oldest.account.as_str());
+        let time = humantime::format_duration(limit);
+        let cause = format!(
+            "it left event {id} in channel {channel} of account {account} unanswered for {time} (answer_timeout)"
+        );
+        if self.last_answer.elapsed() >= limit {
+            return Some(Overdue::Child(format!("{cause}, and answered nothing else")));
+        }
+        let event = self.events.pop_front()?;
+        self.state.release(&event.job);
+        if self.overdue.len() >= MAX_OVERDUE {
+            self.overdue.pop_front();
+        }
+        self.overdue.push_back(event.job.item.clone());
+        let said = format!("the handler left the event unanswered for {time} (answer_timeout)");
+        self.state.retry(event.job, Failure::Event, &said, |after| after);
+        Some(Overdue::Event(cause))
+    }
+
+    /// Returns all events, to be delivered again.
     pub(super) fn return_all(&mut self, after: Duration, cause: &str) {
         for event in self.events.drain(..) {
             event.job.settle(Outcome::Retry { after, cause: cause.to_owned() });
         }
     }
 
-    fn take(&mut self, named: &EventRef) -> Result<Event, String> {
-        let place = self.events.iter().position(|event| named.matches(&event.job.item));
-        let event = place.and_then(|place| self.events.remove(place));
-        event.ok_or_else(|| "the answer names no event that waits for one".into())
+    /// Records that the child died, having read that many bytes, and takes an event away that it died on too often.
+    /// Returns true if an event may be the cause, unless that was said too often.
+    pub(super) fn record_death(&mut self, read: u64, cause: &str) -> bool {
+        let taken: Vec<_> = self.events.iter().filter(|event| event.end <= read).collect();
+        let late = self.overdue.iter().filter(|late| taken.iter().all(|event| event.job.item.id != late.id));
+        let suspects: Vec<_> = taken.iter().map(|event| &event.job.item).chain(late).cloned().collect();
+        let alone = suspects.len() == 1;
+        for suspect in &suspects {
+            let deaths = self.state.failing.borrow_mut().record_death(suspect, alone);
+            if deaths >= MAX_DEATHS {
+                self.quarantine(suspect, cause);
+            }
+        }
+        !suspects.is_empty() && self.state.barren_quarantines.get() <= MAX_BARREN_QUARANTINES
     }
 
-    fn reply(&mut self, given: RawReply) -> Result<(), ReplyParseError> {
+    fn quarantine(&mut self, suspect: &Message, cause: &str) {
+        let is_suspect = |event: &UnansweredEvent| {
+            event.job.item.id == suspect.id && event.job.item.source == suspect.source
+        };
+        let index = self.events.iter().position(is_suspect);
+        if let Some(event) = index.and_then(|index| self.events.remove(index)) {
+            let cause =
+                format!("the handler failed {MAX_DEATHS} times with this event; the last time {cause}");
+            self.state.barren_quarantines.set(self.state.barren_quarantines.get() + 1);
+            self.state.reject(event.job, &cause);
+        }
+    }
+
+    fn take(&mut self, event_ref: &EventRef) -> Result<UnansweredEvent, String> {
+        self.overdue.retain(|event| !event_ref.matches(event));
+        let index = self.events.iter().position(|event| event_ref.matches(&event.job.item));
+        let event = index.and_then(|index| self.events.remove(index));
+        let event = event.ok_or("the answer names no unanswered event")?;
+        self.state.release(&event.job);
+        Ok(event)
+    }
+
+    fn post_reply(&mut self, raw: RawReply) -> Result<(), String> {
         let events: Vec<_> = self.events.iter().map(|event| &event.job.item).collect();
-        let place = given.event_index(&events)?;
-        let n = self.events[place].replies.len();
-        let reply = given.into_reply(events[place], &self.handler_deps.sink, n)?;
-        if let (Some(reply), Some(event)) = (reply, self.events.get_mut(place)) {
-            event.replies.push(self.handler_deps.post(reply));
+        let index = raw.event_index(&events).map_err(|error| error.to_string())?;
+        let n = self.events[index].replies.len();
+        if n >= MAX_REPLIES_PER_EVENT {
+            return Err(ReplyParseError::TooMany.describe(&events[index].id));
+        }
+        let bytes = raw.len();
+        let reply = raw
+            .into_reply(events[index], &self.state.handler_deps.sink, n)
+            .map_err(|error| error.describe(&events[index].id))?;
+        if let (Some(reply), Some(event)) = (reply, self.events.get_mut(index)) {
+            let posting = self.state.handler_deps.post(reply);
+            self.replies.bytes.set(self.replies.bytes.get() + bytes);
+            let replies = Rc::clone(&self.replies);
+            event.replies.push(tokio::task::spawn_local(async move {
+                posting.await;
+                replies.bytes.set(replies.bytes.get().saturating_sub(bytes));
+                replies.posted.notify_one();
+            }));
         }
         Ok(())
     }
 }
 
-impl Event {
-    /// Acknowledges it, once its replies are posted.
+impl UnansweredEvent {
+    /// Acknowledges the event once its replies are posted.
     fn acknowledge(self) {
         if self.replies.is_empty() {
             return self.job.settle(Outcome::Acknowledged);
@@ -101,5 +242,32 @@ impl Event {
             join_all(self.replies).await;
             self.job.settle(Outcome::Acknowledged);
         });
+    }
+}
+
+impl ExecState {
+    /// Returns the slot of an event.
+    pub(super) fn release(&self, job: &Job<Message>) {
+        self.waiting.borrow_mut().release(&job.item.account);
+    }
+
+    /// Returns an event to be delivered again, or gives it up. `delay` chooses the delay.
+    fn retry(&self, job: Job<Message>, failure: Failure, cause: &str, delay: impl Fn(Duration) -> Duration) {
+        let next = self.failing.borrow_mut().record_failure(&job.item, failure, Instant::now());
+        match next {
+            NextAttempt::GiveUp(limit) => self.reject(job, &format!("{cause}; {limit}")),
+            NextAttempt::After(after) => {
+                job.settle(Outcome::Retry { after: delay(after), cause: cause.to_owned() });
+            }
+        }
+    }
+
+    /// Makes an event a dead letter.
+    fn reject(&self, job: Job<Message>, cause: &str) {
+        let outcome = self.handler_deps.reject(&job.item, cause);
+        if matches!(outcome, Outcome::Rejected { .. }) {
+            self.failing.borrow_mut().record_answer(&job.item);
+        }
+        job.settle(outcome);
     }
 }

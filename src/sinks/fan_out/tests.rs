@@ -1,15 +1,15 @@
 use super::*;
 use crate::sinks::tests::fixtures::{ScriptedSink, outcome, post, retry};
 
-/// Named by their places.
+/// Names the sinks by their index.
 fn named(sinks: &[&Arc<ScriptedSink>]) -> Vec<NamedSink> {
-    let name = |(at, sink): (usize, &&Arc<ScriptedSink>)| {
-        (at.to_string().into(), Arc::clone(sink) as Arc<dyn EventSink>)
+    let name = |(index, sink): (usize, &&Arc<ScriptedSink>)| {
+        (index.to_string().into(), Arc::clone(sink) as Arc<dyn EventSink>)
     };
     sinks.iter().enumerate().map(name).collect()
 }
 
-fn of(sinks: &[&Arc<ScriptedSink>]) -> FanOut {
+fn fan_out(sinks: &[&Arc<ScriptedSink>]) -> FanOut {
     FanOut::new(named(sinks), PendingEvents::default())
 }
 
@@ -17,7 +17,7 @@ fn of(sinks: &[&Arc<ScriptedSink>]) -> FanOut {
 async fn an_event_is_acknowledged_when_all_have_acknowledged_it() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
     let (first, second) = (a.answer_later(), b.answer_later());
-    let Delivered::Later(mut all) = of(&[&a, &b]).deliver(&post("c", "1")) else { panic!("at once") };
+    let Delivered::Later(mut all) = fan_out(&[&a, &b]).deliver(&post("c", "1")) else { panic!("at once") };
     assert_eq!((&mut all).now_or_never(), None);
     second.send(Outcome::Acknowledged).unwrap();
     assert_eq!((&mut all).now_or_never(), None);
@@ -28,7 +28,7 @@ async fn an_event_is_acknowledged_when_all_have_acknowledged_it() {
 #[tokio::test]
 async fn who_has_taken_an_event_is_not_asked_again() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
-    let sinks = of(&[&a, &b]);
+    let sinks = fan_out(&[&a, &b]);
     let event = post("c", "1");
     b.answer(retry(10));
     assert_eq!(outcome(sinks.deliver(&event)).await, retry(10));
@@ -36,19 +36,19 @@ async fn who_has_taken_an_event_is_not_asked_again() {
     assert_eq!(outcome(sinks.deliver(&event)).await, retry(20));
     assert_eq!(outcome(sinks.deliver(&event)).await, Outcome::Acknowledged);
     assert_eq!((a.delivered_ids().len(), b.delivered_ids().len()), (1, 3));
-    // It is over: the same again is a new one.
+    // The event is finished; delivered again, it counts as a new one.
     assert_eq!(outcome(sinks.deliver(&event)).await, Outcome::Acknowledged);
     assert_eq!((a.delivered_ids().len(), b.delivered_ids().len()), (2, 4));
-    assert!(sinks.pending.lock().is_empty());
+    assert!(sinks.pending.0.lock().is_empty());
 }
 
 #[tokio::test]
 async fn another_event_of_the_channel_begins_anew() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
-    let sinks = of(&[&a, &b]);
+    let sinks = fan_out(&[&a, &b]);
     b.answer(retry(10));
     assert_eq!(outcome(sinks.deliver(&post("c", "1"))).await, retry(10));
-    // A Delivery died, and the next one begins elsewhere.
+    // As if a Delivery died and the next one started with another event.
     assert_eq!(outcome(sinks.deliver(&post("c", "2"))).await, Outcome::Acknowledged);
     assert_eq!(a.delivered_ids(), ["1", "2"]);
     assert_eq!(b.delivered_ids(), ["1", "2"]);
@@ -57,7 +57,7 @@ async fn another_event_of_the_channel_begins_anew() {
 #[tokio::test]
 async fn what_one_refuses_is_told_once_all_have_answered() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
-    let sinks = of(&[&a, &b]);
+    let sinks = fan_out(&[&a, &b]);
     let event = post("c", "1");
     let rejected = Outcome::Rejected { cause: "400".into() };
     a.answer(rejected.clone());
@@ -70,7 +70,7 @@ async fn what_one_refuses_is_told_once_all_have_answered() {
 #[tokio::test]
 async fn the_worst_answer_counts_and_the_longest_wait() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
-    let sinks = of(&[&a, &b]);
+    let sinks = fan_out(&[&a, &b]);
     let event = post("c", "1");
     a.answer(retry(10));
     b.answer(retry(500));
@@ -84,7 +84,7 @@ async fn the_worst_answer_counts_and_the_longest_wait() {
 #[tokio::test]
 async fn what_was_taken_before_a_wait_was_given_up_stays_taken() {
     let (a, b) = (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
-    let sinks = of(&[&a, &b]);
+    let sinks = fan_out(&[&a, &b]);
     let event = post("c", "1");
     let _never = b.answer_later();
     drop(sinks.deliver(&event));
@@ -94,23 +94,23 @@ async fn what_was_taken_before_a_wait_was_given_up_stays_taken() {
 
 #[tokio::test]
 async fn who_comes_in_the_place_of_one_that_has_taken_it_is_not_asked_for_it() {
-    let (a, b, instead) =
+    let (a, b, replacement) =
         (Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default(), Arc::<ScriptedSink>::default());
     let pending = PendingEvents::default();
     let event = post("c", "1");
     b.answer(retry(10));
     let before = FanOut::new(named(&[&a, &b]), pending.clone());
     assert_eq!(outcome(before.deliver(&event)).await, retry(10));
-    // The first has another address now, and a third one comes.
+    // The first sink is replaced, and a third one is added.
     let third = Arc::<ScriptedSink>::default();
-    let after = FanOut::new(named(&[&instead, &b, &third]), pending.clone());
+    let after = FanOut::new(named(&[&replacement, &b, &third]), pending.clone());
     assert_eq!(outcome(after.deliver(&event)).await, Outcome::Acknowledged);
     assert_eq!(
-        (instead.delivered_ids().len(), b.delivered_ids().len(), third.delivered_ids().len()),
+        (replacement.delivered_ids().len(), b.delivered_ids().len(), third.delivered_ids().len()),
         (0, 2, 1)
     );
-    assert!(pending.lock().is_empty());
-    // One that is left alone has it already.
+    assert!(pending.0.lock().is_empty());
+    // A sink that remains alone has the event already.
     b.answer(retry(10));
     let event = post("c", "2");
     assert_eq!(outcome(before.deliver(&event)).await, retry(10));

@@ -1,77 +1,85 @@
-//! Events as lines in files, put aside by size and age.
+//! The sink that writes to files, rotated by size and age.
 //!
-//! With `fsync` a batch of lines is on the disk before any of it is acknowledged; without it, it is with the
-//! system, and a crash of the machine may lose what was acknowledged last. What fails halfway is cut off again, so
-//! that there is never a part of a line.
+//! With `fsync`, a batch of lines is on the disk before any of it is acknowledged. Without it, the batch is with the
+//! operating system, so a crash of the machine may lose the last acknowledged lines. A failed write is truncated, so
+//! that a file never keeps part of a line. A file that another program moves or removes is replaced before the next line.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     time::{Duration, SystemTime},
 };
 
-use super::{FailureAction, LineOutput, LineSink, rotate};
-use crate::sinks::start_gate::StartGate;
 use tokio::sync::watch;
 
-use crate::config::FileConfig;
+use super::{FailureAction, LineOutput, LineSink, rotate};
+use crate::{config::FileConfig, sinks::start_gate::StartGate};
 
-/// A full disk is seldom empty sooner; each try costs next to nothing.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// A full disk is rarely freed sooner, and an attempt is cheap.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Starts the thread that writes a sink's files when its turn comes.
+/// Messages of users are for the operator only.
+const FILE_MODE: u32 = 0o600;
+
+/// Starts the thread that writes a sink's files once the gate opens.
 ///
 /// # Errors
-/// When the file cannot be opened, or no thread can be started.
+/// If the file cannot be opened or no thread can be started.
 pub(in crate::sinks) fn start(name: &str, config: FileConfig, start_gate: StartGate) -> io::Result<LineSink> {
     let current = if start_gate.is_open() {
         Some(Current::open(&config.path)?)
     } else {
-        // Another writes it still. Whether it can be opened is known all the same.
-        OpenOptions::new().create(true).append(true).read(true).open(&config.path)?;
+        // Another sink still writes the file; this checks only that it can be opened.
+        open(&config.path)?;
         None
     };
     let files = Files { current, failing: false, name: name.into(), config };
     LineSink::spawn(&format!("sink {name}"), files, start_gate, watch::Sender::new(None))
 }
 
-/// The file that is written, and how it is put aside.
+/// A rotated file.
 struct Files {
     config: FileConfig,
     name: Box<str>,
     current: Option<Current>,
-    /// Whether it was told that writing fails.
+    /// True from a logged failure to the next success.
     failing: bool,
 }
 
+/// The file that is open for writing.
 struct Current {
     out: BufWriter<File>,
-    /// The bytes that are acknowledged.
+    /// The length in bytes with the committed lines only.
     committed: u64,
-    /// The bytes with those that are not.
+    /// The length in bytes with the lines that are not committed yet.
     written: u64,
-    /// Of its first line.
+    /// The time of the first line.
     since: Option<SystemTime>,
 }
 
 impl Current {
     fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
-        let about = file.metadata()?;
-        let end = whole_lines(&mut file, about.len())?;
-        if end < about.len() {
-            // A crash in the middle of a line: it was not acknowledged, and comes again.
+        let mut file = open(path)?;
+        let metadata = file.metadata()?;
+        let end = end_of_last_line(&mut file, metadata.len())?;
+        if end < metadata.len() {
+            // A crash cut the last line short. It was not acknowledged, so its event is delivered again.
             file.set_len(end)?;
         }
-        // Where the system does not tell when a file was made, its last change is the best there is.
-        let since = about.created().or_else(|_| about.modified()).ok().filter(|_| end > 0);
+        // Not every file system records the creation time; the last change is the best substitute.
+        let since = metadata.created().or_else(|_| metadata.modified()).ok().filter(|_| end > 0);
         Ok(Self { out: BufWriter::new(file), committed: end, written: end, since })
     }
 }
 
-/// Where the last whole line ends.
-fn whole_lines(file: &mut File, length: u64) -> io::Result<u64> {
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).read(true).mode(FILE_MODE).open(path)
+}
+
+/// Returns the offset at which the last complete line ends.
+fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
     const PIECE: u64 = 64 * 1024;
     let mut end = length;
     while end > 0 {
@@ -95,8 +103,29 @@ impl Files {
         self.current.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Puts the file aside if the next line would make it too large, or it is too old.
-    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+    /// Closes the file if another program moved or removed it, so that the next line goes to a new one. Only a file
+    /// without uncommitted lines is closed.
+    fn close_if_moved(&mut self) -> io::Result<()> {
+        let Some(current) = self.current.as_ref().filter(|current| current.written == current.committed)
+        else {
+            return Ok(());
+        };
+        let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        let open = id(&current.out.get_ref().metadata()?);
+        let is_moved = match fs::metadata(&self.config.path) {
+            Ok(named) => id(&named) != open,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if is_moved {
+            self.current = None;
+            let path = self.config.path.display();
+            tracing::info!(sink = &*self.name, %path, "the file was moved or removed; a new one is opened");
+        }
+        Ok(())
+    }
+
+    /// Rotates the file if the next line would make it too large, or if it is too old.
+    fn rotate_if_needed(&mut self, bytes: u64) -> io::Result<()> {
         let (size, age, keep) = (self.config.rotate_size, self.config.rotate_after, self.config.keep);
         let current = self.current()?;
         let old = current.since.is_some_and(|since| since.elapsed().is_ok_and(|elapsed| elapsed >= age));
@@ -111,7 +140,8 @@ impl Files {
 
 impl LineOutput for Files {
     fn write_line(&mut self, line: &str) -> io::Result<()> {
-        self.make_room(line.len() as u64)?;
+        self.close_if_moved()?;
+        self.rotate_if_needed(line.len() as u64)?;
         let current = self.current()?;
         current.since.get_or_insert_with(SystemTime::now);
         current.written += line.len() as u64;
@@ -139,10 +169,10 @@ impl LineOutput for Files {
         }
         if let Some(current) = self.current.take() {
             let (file, _) = current.out.into_parts();
-            // If this fails as well, opening it again cuts off what is no whole line.
+            // If this fails as well, the next open removes an incomplete line.
             let _ = file.set_len(current.committed);
         }
-        FailureAction::RetryAfter(TRY_AGAIN_AFTER)
+        FailureAction::RetryAfter(RETRY_AFTER)
     }
 }
 

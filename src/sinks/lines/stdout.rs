@@ -1,26 +1,27 @@
-//! Events as lines on standard output. When the reader is gone the sink is broken, and the host is told to end.
+//! The sink that writes to standard output. If the reader closes it, the sink is broken and the host ends.
+
+pub use super::{LineSink, OutputEnd};
 
 use std::io::{self, BufWriter, Write};
 
 use tokio::sync::watch;
 
 use super::{FailureAction, LineOutput};
-pub use super::{LineSink, OutputEnd};
 use crate::sinks::start_gate::StartGate;
 
-/// A stream with one reader, who may go away.
+/// A buffered stream; `None` once it has failed.
 struct Stream<W: Write>(Option<BufWriter<W>>);
 
 impl LineSink {
-    /// Starts the thread that writes to `out`, which is standard output as a rule.
+    /// Starts the thread that writes to `out`, usually standard output.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// If no thread can be started.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
         Self::start_with_end_sender(out, watch::Sender::new(None))
     }
 
-    /// The same, with its end told there.
+    /// Starts the thread, which sends the end of the output to `end_sender`.
     pub(in crate::sinks) fn start_with_end_sender(
         out: impl Write + Send + 'static,
         end_sender: watch::Sender<Option<OutputEnd>>,
@@ -46,7 +47,7 @@ impl<W: Write + Send + 'static> LineOutput for Stream<W> {
     }
 
     fn handle_failure(&mut self, error: &io::Error) -> FailureAction {
-        // What is left in the buffer must not be tried again when it is dropped.
+        // Dropping the `BufWriter` would write its buffer again.
         if let Some(out) = self.0.take() {
             drop(out.into_parts());
         }

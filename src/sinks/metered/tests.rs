@@ -2,18 +2,18 @@ use super::*;
 use crate::sinks::tests::fixtures::{ScriptedSink, event, outcome, post, retry};
 use crate::telemetry::metrics::Format;
 
-fn series(metrics: &Metrics, begin: &str) -> Vec<String> {
+fn series(metrics: &Metrics, prefix: &str) -> Vec<String> {
     let text = metrics.render(Format::Prometheus, Vec::new(), Vec::new());
-    text.lines().filter(|line| line.starts_with(begin)).map(str::to_owned).collect()
+    text.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned).collect()
 }
 
 #[tokio::test]
 async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
-    let (told, metrics) = (Arc::<ScriptedSink>::default(), Metrics::new(true));
-    let sink = TimedSink::new(told.clone(), metrics.sink_meter("hook"));
-    told.answer(retry(1));
+    let (scripted, metrics) = (Arc::<ScriptedSink>::default(), Metrics::new(true));
+    let sink = TimedSink::new(scripted.clone(), metrics.sink_meter("hook"));
+    scripted.answer(retry(1));
     assert_eq!(outcome(sink.deliver(&post("c", "1"))).await, retry(1));
-    let later = told.answer_later();
+    let later = scripted.answer_later();
     let Delivered::Later(waiting) = sink.deliver(&post("c", "1")) else { panic!("at once") };
     assert_eq!(
         series(&metrics, "matterhost_sink_unanswered"),
@@ -21,7 +21,7 @@ async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
     );
     later.send(Outcome::Acknowledged).unwrap();
     waiting.await;
-    let _later = told.answer_later();
+    let _later = scripted.answer_later();
     let Delivered::Later(given_up) = sink.deliver(&post("c", "2")) else { panic!("at once") };
     drop(given_up);
     assert_eq!(
@@ -40,11 +40,11 @@ async fn answers_are_counted_by_outcome_and_those_to_come_are_a_gauge() {
 
 #[tokio::test]
 async fn an_event_counts_once_and_by_its_type() {
-    let (told, metrics) = (Arc::<ScriptedSink>::default(), Metrics::new(true));
-    let sink = CountedSink::new(told.clone(), metrics.clone());
-    told.answer(retry(1));
-    told.answer(Outcome::Acknowledged);
-    told.answer(Outcome::Rejected { cause: "no".into() });
+    let (scripted, metrics) = (Arc::<ScriptedSink>::default(), Metrics::new(true));
+    let sink = CountedSink::new(scripted.clone(), metrics.clone());
+    scripted.answer(retry(1));
+    scripted.answer(Outcome::Acknowledged);
+    scripted.answer(Outcome::Rejected { cause: "no".into() });
     for _ in 0..2 {
         outcome(sink.deliver(&post("c", "1"))).await;
     }
@@ -52,16 +52,16 @@ async fn an_event_counts_once_and_by_its_type() {
     let mut odd = event("helpdesk", "custom_of_a_plugin", "c", "3", "{}");
     odd.recovered = true;
     outcome(sink.deliver(&Arc::new(odd))).await;
-    let whose = "account=\"helpdesk\",server=\"main\"";
+    let labels = "account=\"helpdesk\",server=\"main\"";
     assert_eq!(
         series(&metrics, "matterhost_events"),
         [
-            format!("matterhost_events_total{{{whose},type=\"posted\"}} 2"),
-            format!("matterhost_events_total{{{whose},type=\"other\"}} 1")
+            format!("matterhost_events_total{{{labels},type=\"posted\"}} 2"),
+            format!("matterhost_events_total{{{labels},type=\"other\"}} 1")
         ]
     );
     assert_eq!(
         series(&metrics, "matterhost_recovered"),
-        [format!("matterhost_recovered_events_total{{{whose}}} 1")]
+        [format!("matterhost_recovered_events_total{{{labels}}} 1")]
     );
 }

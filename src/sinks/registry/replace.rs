@@ -1,7 +1,7 @@
-//! Sinks that come, change and go while the host runs.
+//! Starting, replacing and removing sinks, also while the host runs.
 //!
-//! What is new is started first, beside what runs; only when all of it could be started it takes its place. A sink that
-//! is replaced answers what it has, and ends when it has nothing left.
+//! All new sinks are started beside the running ones; only if every start succeeds do they replace them. A replaced
+//! sink answers the events that it holds before it ends.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -9,40 +9,45 @@ use futures_util::future::join_all;
 use matterhost_actors::policy::RestartPolicy;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{Config, SinkConfig};
-use crate::sinks::{
-    SinkError, SinkRegistry,
-    running_sink::{ExclusiveResource, KillHandle, RunningSink},
-    start_gate::StartGate,
+use super::{SinkError, SinkRegistry};
+use crate::{
+    config::{Config, DeadLetterConfig, SinkConfig},
+    sinks::{
+        HandlerDeps,
+        dead_letter::DeadLetters,
+        running_sink::{ExclusiveResource, KillHandle, RunningSink, SinkDeps},
+        start_gate::StartGate,
+    },
 };
 
-/// How long a sink that is replaced may take for what it has. As long as the longest time that a webhook's request may have:
-/// what takes longer is ended, and comes again.
-const LEAVE_WITHIN: Duration = Duration::from_secs(300);
+/// The time that a replaced sink has to answer its events, as long as the longest timeout of a webhook. Events that
+/// are not answered by then are delivered again.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Sinks that were started and take no events yet. Dropped, they end.
+/// Sinks that were started and take no events yet. Dropping them ends them.
 pub struct PreparedSinks(HashMap<Arc<str>, RunningSink>);
 
-/// Sinks that no account names any more, to be ended.
-#[must_use = "they end only when they are told to"]
+/// Sinks that were removed from the registry and still run.
+#[must_use = "the sinks end only in `end`"]
 pub struct RemovedSinks(Vec<RunningSink>);
 
 /// A sink that may not have ended yet.
-pub(in crate::sinks) struct EndingSink {
+pub(super) struct EndingSink {
     resource: Option<ExclusiveResource>,
-    gone: StartGate,
-    /// The sink itself is not held: a thread that writes ends when nobody has it any more.
-    pub(in crate::sinks) kill_handle: KillHandle,
+    /// Opens once the sink has ended.
+    ended: StartGate,
+    /// The sink itself is not held here, because a writer thread ends when its last owner is dropped.
+    pub(super) kill_handle: KillHandle,
 }
 
 impl SinkRegistry {
-    /// Starts what a configuration names and does not run as it says. What runs is left as it is.
+    /// Starts the sinks that a configuration names and that are new or changed. Running sinks are not touched.
     ///
     /// # Errors
-    /// When one of them cannot begin; those that could have ended.
+    /// If a sink cannot be started; the others that were started end.
     pub fn prepare(&mut self, config: &Config) -> Result<PreparedSinks, SinkError> {
-        self.ending.retain(|ending| !ending.gone.is_open());
-        let wanted: Vec<_> = wanted(config).filter(|sink| !self.runs(sink, config)).collect();
+        self.ending.retain(|ending| !ending.ended.is_open());
+        let wanted: Vec<_> = wanted(config).filter(|sink| !self.is_running(sink, config)).collect();
         let mut prepared = HashMap::new();
         for sink in wanted {
             prepared.insert(Arc::clone(&sink.name), self.start_sink(sink, &config.dead_letter)?);
@@ -50,14 +55,50 @@ impl SinkRegistry {
         Ok(PreparedSinks(prepared))
     }
 
-    /// Whether a sink is at work as it is wanted, but for its filter.
-    fn runs(&self, sink: &SinkConfig, config: &Config) -> bool {
-        let letters_stay = self.dead_letter == config.dead_letter || !sink.kind.keeps_dead_letters();
-        letters_stay
+    fn start_sink(
+        &mut self,
+        sink: &SinkConfig,
+        dead_letter: &DeadLetterConfig,
+    ) -> Result<RunningSink, SinkError> {
+        let handler_deps = HandlerDeps {
+            sink: Arc::clone(&sink.name),
+            poster: Arc::clone(&self.poster),
+            dead_letters: Some(DeadLetters::for_sink(&sink.name, dead_letter)),
+        };
+        let instance_id = self.next_instance_id();
+        let (restart, start_gate, meter) =
+            (self.restart_policy.subscribe(), self.start_gate(sink), self.metrics.sink_meter(&sink.name));
+        let deps = SinkDeps { instance_id, handler_deps, restart, start_gate, meter };
+        let running = RunningSink::start(sink, deps, || self.output());
+        running.map_err(|cause| SinkError { name: Arc::clone(&sink.name), cause })
+    }
+
+    /// Returns a number that no sink has had.
+    fn next_instance_id(&mut self) -> u64 {
+        self.last_instance_id += 1;
+        self.last_instance_id
+    }
+
+    /// Returns the gate after the sink that uses the same exclusive resource; an open gate if there is none.
+    fn start_gate(&self, sink: &SinkConfig) -> StartGate {
+        let Some(resource) = ExclusiveResource::of(sink) else { return StartGate::open() };
+        let holder = self
+            .by_name
+            .values()
+            .find(|running| ExclusiveResource::of(&running.config).as_ref() == Some(&resource));
+        let start_gate = holder.map(RunningSink::gate_after_end);
+        start_gate.or_else(|| self.gate_after_ending(&resource)).unwrap_or_else(StartGate::open)
+    }
+
+    /// Returns true if the sink runs with that configuration, apart from its filter.
+    fn is_running(&self, sink: &SinkConfig, config: &Config) -> bool {
+        let same_dead_letters = self.dead_letter == config.dead_letter || !sink.kind.keeps_dead_letters();
+        same_dead_letters
             && self.by_name.get(&sink.name).is_some_and(|running| running.config.same_worker_as(sink))
     }
 
-    /// Puts those that were started in their places. [`SinkRegistry::sink_for`] gives them from now on.
+    /// Installs the prepared sinks, applies new filters and removes the sinks that no account names. From now on
+    /// [`SinkRegistry::sink_for`] returns the new sinks.
     pub fn install(&mut self, PreparedSinks(prepared): PreparedSinks, config: &Config) -> RemovedSinks {
         self.dead_letter = config.dead_letter.clone();
         let mut removed = Vec::new();
@@ -69,14 +110,14 @@ impl SinkRegistry {
             self.by_name.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
         removed.extend(unwanted.iter().filter_map(|name| self.by_name.remove(name)));
         for (name, sink) in wanted {
-            self.filter_as(&name, sink);
+            self.update_filter(&name, sink);
         }
         self.ending.extend(removed.iter().map(EndingSink::of));
         RemovedSinks(removed)
     }
 
-    /// Another filter before the same sink makes it another one for accounts.
-    fn filter_as(&mut self, name: &Arc<str>, sink: &SinkConfig) {
+    /// Gives a running sink a new filter, and with it a new instance id, so that accounts notice the change.
+    fn update_filter(&mut self, name: &Arc<str>, sink: &SinkConfig) {
         let instance_id = self.next_instance_id();
         if let Some(running) =
             self.by_name.get_mut(name).filter(|running| running.config.filter != sink.filter)
@@ -85,22 +126,22 @@ impl SinkRegistry {
         }
     }
 
-    /// How children are started again from now on.
+    /// Sets the policy by which children are restarted from now on.
     pub fn set_restart_policy(&self, policy: RestartPolicy) {
         self.restart_policy.send_replace(policy);
     }
 
-    /// The one that had it last, and may have it still.
-    pub(in crate::sinks) fn gate_after_ending(&self, resource: &ExclusiveResource) -> Option<StartGate> {
+    /// Returns the gate after the last of the ending sinks that used the resource.
+    fn gate_after_ending(&self, resource: &ExclusiveResource) -> Option<StartGate> {
         self.ending
             .iter()
             .rev()
             .find(|ending| ending.resource.as_ref() == Some(resource))
-            .map(|ending| ending.gone.clone())
+            .map(|ending| ending.ended.clone())
     }
 }
 
-/// Those that an account names.
+/// Returns the sinks that an account names.
 fn wanted(config: &Config) -> impl Iterator<Item = &SinkConfig> {
     let named = |sink: &&SinkConfig| config.accounts.iter().any(|account| account.sinks.contains(&sink.name));
     config.sinks.iter().filter(named)
@@ -110,17 +151,18 @@ impl EndingSink {
     fn of(running: &RunningSink) -> Self {
         Self {
             resource: ExclusiveResource::of(&running.config),
-            gone: running.gate_after_end(),
+            ended: running.gate_after_end(),
             kill_handle: running.worker.kill_handle(),
         }
     }
 }
 
 impl RemovedSinks {
-    /// Ends them, once `released` says that no account hands anything to them, and they have answered what they have.
+    /// Ends the sinks once `released` completes, which means that no account delivers to them, and they have answered
+    /// their events; at the latest after [`DRAIN_TIMEOUT`].
     pub async fn end(self, released: impl Future<Output = ()>) {
-        let deadline = Instant::now() + LEAVE_WITHIN;
-        // One that does not let go in time is left behind.
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        // On a timeout the sinks end anyway.
         let _ = timeout_at(deadline, released).await;
         join_all(self.0.into_iter().map(|running| running.end(deadline))).await;
     }

@@ -22,7 +22,7 @@ fn a_reply_goes_to_the_channel_and_into_a_thread_where_asked() {
     assert_eq!((reply.thread, reply.audience), (None, Audience::Channel));
     let reply = read_one(r#"{"text":"hi","in_thread":true,"response_type":"in_channel"}"#).unwrap().remove(0);
     assert_eq!(reply.thread.unwrap().as_str(), "1");
-    // What is in a thread already is answered there.
+    // A post in a thread is answered in that thread.
     let json = event("1").json.replace(r#""root_id":"""#, r#""root_id":"root""#);
     let inner = Message::parse(&json).unwrap();
     let body = br#"{"text":"hi","in_thread":true}"#;
@@ -53,9 +53,9 @@ fn of_several_events_the_answer_names_one() {
     assert_eq!(parse(r#"{"text":"a"}"#), Err(ReplyParseError::UnknownEvent));
     let replies =
         parse(r#"[{"to":"2","text":"b"},{"to":"1","source":"/matterhost/main/helpdesk","text":"a"}]"#);
-    let told: Vec<_> =
+    let answered: Vec<_> =
         replies.unwrap().iter().map(|reply| (reply.event_id.to_string(), reply.text.clone())).collect();
-    assert_eq!(told, [("2".into(), "b".into()), ("1".into(), "a".into())]);
+    assert_eq!(answered, [("2".into(), "b".into()), ("1".into(), "a".into())]);
     assert_eq!(parse(r#"{"to":"1","source":"/other","text":"a"}"#), Err(ReplyParseError::UnknownEvent));
 }
 

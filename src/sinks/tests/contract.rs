@@ -1,4 +1,4 @@
-//! What a sink promises, tried on each with its real far side: a pipe, files, an HTTP server, a child process.
+//! The contract of a sink, tested on each with its real far side: a pipe, files, an HTTP server, a child process.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use super::{
 };
 use crate::sinks::queue::{MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS};
 
-/// To hand an event over takes microseconds; on a busy machine a thread may have to wait for its turn.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// The limit for `deliver`, which takes microseconds; on a busy machine a thread may be delayed.
+const DELIVER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Has several channels talk at once.
-async fn talk(rig: &Rig, channels: usize, posts: usize) {
+/// Delivers posts in several channels at once.
+async fn deliver_posts(rig: &Rig, channels: usize, posts: usize) {
     let channel = |channel: usize| async move {
         for n in 0..posts {
             let event = post(&format!("c{channel}"), &format!("c{channel}-{n:03}"));
@@ -25,15 +25,15 @@ async fn talk(rig: &Rig, channels: usize, posts: usize) {
     join_all((0..channels).map(channel)).await;
 }
 
-/// What the far side has taken, once it is so many at least: a reader may be later than the pipe that it reads.
-async fn heard(rig: &Rig, count: usize) -> Vec<String> {
+/// Waits until the far side has received at least `count` events; the reader of a pipe may lag behind it.
+async fn wait_for_events(rig: &Rig, count: usize) -> Vec<String> {
     let end = Instant::now() + DEADLINE;
     loop {
-        let heard = (rig.heard)();
-        if heard.len() >= count || rig.name != "stdout" {
-            return heard;
+        let received = (rig.received)();
+        if received.len() >= count || rig.name != "stdout" {
+            return received;
         }
-        assert!(Instant::now() < end, "{}: {heard:?}", rig.name);
+        assert!(Instant::now() < end, "{}: {received:?}", rig.name);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
@@ -41,11 +41,11 @@ async fn heard(rig: &Rig, count: usize) -> Vec<String> {
 #[tokio::test]
 async fn what_is_acknowledged_was_taken_once_and_in_the_order_of_its_channel() {
     for rig in rigs::all() {
-        talk(&rig, 6, 20).await;
-        let heard = heard(&rig, 120).await;
-        assert_eq!(heard.len(), 120, "{}", rig.name);
+        deliver_posts(&rig, 6, 20).await;
+        let received = wait_for_events(&rig, 120).await;
+        assert_eq!(received.len(), 120, "{}", rig.name);
         for channel in 0..6 {
-            let of = heard.iter().filter(|id| id.starts_with(&format!("c{channel}-")));
+            let of = received.iter().filter(|id| id.starts_with(&format!("c{channel}-")));
             let expected: Vec<_> = (0..20).map(|n| format!("c{channel}-{n:03}")).collect();
             assert_eq!(of.cloned().collect::<Vec<_>>(), expected, "{}", rig.name);
         }
@@ -63,12 +63,12 @@ async fn while_the_far_side_takes_nothing_handing_over_blocks_nobody_and_has_a_b
             let start = Instant::now();
             let given =
                 rig.sink.deliver(&post(&format!("c{}", waiting.len()), &format!("p{}", waiting.len())));
-            assert!(start.elapsed() < AT_ONCE, "{}", rig.name);
+            assert!(start.elapsed() < DELIVER_LIMIT, "{}", rig.name);
             match given {
                 Delivered::Later(later) => waiting.push(later),
                 Delivered::Now(outcome) => break outcome,
             }
-            // The queue, what the far side holds, and what a pipe does.
+            // The queue, the events at the far side, and those in a pipe.
             assert!(waiting.len() < MAX_QUEUED_EVENTS + 1_000, "{}", rig.name);
         };
         assert!(matches!(refused, Outcome::Retry { .. }), "{}: {refused:?}", rig.name);
@@ -84,18 +84,18 @@ async fn a_few_large_events_fill_it_as_many_small_ones_do() {
         let Some(hold) = &rig.hold else { continue };
         delivered(&*rig.sink, &post("first", "first")).await;
         hold(true);
-        let words = "x".repeat(MAX_QUEUED_BYTES / 4);
+        let text = "x".repeat(MAX_QUEUED_BYTES / 4);
         let mut waiting = Vec::new();
         loop {
             let id = format!("p{}", waiting.len());
-            match rig.sink.deliver(&post_with_text(&id, &id, &words)) {
+            match rig.sink.deliver(&post_with_text(&id, &id, &text)) {
                 Delivered::Later(later) => waiting.push(later),
                 Delivered::Now(outcome) => {
                     assert!(matches!(outcome, Outcome::Retry { .. }), "{}: {outcome:?}", rig.name);
                     break;
                 }
             }
-            // One is with the writer of lines, and one passes the bound.
+            // One is with the line writer, and one exceeds the limit.
             assert!(waiting.len() <= 6, "{}", rig.name);
         }
         hold(false);
@@ -107,24 +107,24 @@ async fn a_few_large_events_fill_it_as_many_small_ones_do() {
 #[tokio::test]
 async fn what_is_refused_for_now_is_asked_for_again_and_holds_up_no_other_channel() {
     for rig in rigs::all() {
-        let Some(words) = rig.later else { continue };
-        let event = post_with_text("slow", "again", words);
+        let Some(text) = rig.retry_text else { continue };
+        let event = post_with_text("slow", "again", text);
         let first = outcome(rig.sink.deliver(&event)).await;
         assert!(matches!(first, Outcome::Retry { .. }), "{}: {first:?}", rig.name);
         assert_eq!(delivered(&*rig.sink, &post("other", "other")).await, Outcome::Acknowledged);
         assert_eq!(delivered(&*rig.sink, &event).await, Outcome::Acknowledged, "{}", rig.name);
-        assert_eq!((rig.heard)(), ["other", "again"], "{}", rig.name);
+        assert_eq!((rig.received)(), ["other", "again"], "{}", rig.name);
     }
 }
 
 #[tokio::test]
 async fn what_is_refused_for_good_is_passed_over() {
     for rig in rigs::all() {
-        let Some(words) = rig.never else { continue };
-        let refused = delivered(&*rig.sink, &post_with_text("c", "bad", words)).await;
+        let Some(text) = rig.reject_text else { continue };
+        let refused = delivered(&*rig.sink, &post_with_text("c", "bad", text)).await;
         assert!(matches!(refused, Outcome::Rejected { .. }), "{}: {refused:?}", rig.name);
         assert_eq!(delivered(&*rig.sink, &post("c", "good")).await, Outcome::Acknowledged);
-        assert_eq!((rig.heard)(), ["good"], "{}", rig.name);
+        assert_eq!((rig.received)(), ["good"], "{}", rig.name);
     }
 }
 
@@ -138,11 +138,11 @@ async fn one_that_ends_with_something_in_flight_ends_soon_and_acknowledges_nothi
             (0..20).map(|n| rig.sink.deliver(&post(&format!("c{n}"), &n.to_string()))).collect();
         worker.close();
         tokio::time::timeout(DEADLINE, worker.join()).await.unwrap();
-        let heard = (rig.heard)();
+        let received = (rig.received)();
         for (n, given) in waiting.into_iter().enumerate() {
             let outcome = outcome(given).await;
-            let taken = heard.contains(&n.to_string());
-            assert!(taken || matches!(outcome, Outcome::Retry { .. }), "{}: {outcome:?}", rig.name);
+            let was_received = received.contains(&n.to_string());
+            assert!(was_received || matches!(outcome, Outcome::Retry { .. }), "{}: {outcome:?}", rig.name);
         }
         let after = outcome(rig.sink.deliver(&post("late", "late"))).await;
         assert!(matches!(after, Outcome::Retry { .. }), "{}: {after:?}", rig.name);
@@ -155,9 +155,9 @@ async fn an_answer_that_nobody_waits_for_any_more_hurts_nothing() {
     for rig in rigs::all() {
         drop(rig.sink.deliver(&post("c", "given-up")));
         assert_eq!(delivered(&*rig.sink, &post("c", "next")).await, Outcome::Acknowledged, "{}", rig.name);
-        // The one that was given up came before or not at all; on a pipe it may be seen late.
+        // The abandoned event came before or not at all; a pipe's reader may see it late.
         let end = Instant::now() + DEADLINE;
-        while heard(&rig, 1).await.last().is_none_or(|last| last != "next") {
+        while wait_for_events(&rig, 1).await.last().is_none_or(|last| last != "next") {
             assert!(rig.name == "stdout" && Instant::now() < end, "{}", rig.name);
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

@@ -1,4 +1,4 @@
-//! A child process that does as files beside it say.
+//! A child process controlled by files in its directory.
 
 use std::{
     fs,
@@ -14,10 +14,14 @@ use matterhost_actors::{
 use tempfile::TempDir;
 
 use super::fixtures::{DEADLINE, handler_deps};
-use crate::{config::ExecConfig, sinks::exec::Exec};
+use crate::{
+    config::{AttemptLimits, ExecConfig},
+    sinks::{HandlerDeps, exec::Exec},
+};
 
-/// Does what the message of a post says: `ack` by default, `retry-once`, `reject`, `die-once`, `hang-once`, and so
-/// on. While there is a file `hold` it answers nothing. What it has taken is in the file `heard`.
+/// A handler that obeys the message of a post: `retry-once`, `reject`, `die-once`, `hang-once` and so on; any other
+/// is acknowledged. While a file `hold` exists, it does not answer. The ids of accepted events are in the file
+/// `heard`.
 const HANDLER: &str = r#"
 import json, os, sys, time
 done = set(open("done").read().split()) if os.path.exists("done") else set()
@@ -47,7 +51,7 @@ for line in sys.stdin:
     say(ack=id, source=event["source"])
 "#;
 
-/// A child and where it is.
+/// A child and its directory.
 pub(in crate::sinks) struct FakeChild {
     pub(in crate::sinks) exec: Exec,
     dir: TempDir,
@@ -72,7 +76,7 @@ impl FakeChild {
         Self::with_policy(script, change, poster, RestartPolicy::new(settings).unwrap(), &[])
     }
 
-    /// With a policy of its own, and files that lie there at the start.
+    /// Starts a child with a policy of its own and with files in its directory.
     pub(in crate::sinks) fn with_policy(
         script: &str,
         change: impl FnOnce(&mut ExecConfig),
@@ -90,14 +94,15 @@ impl FakeChild {
             pass_env: Vec::new(),
             in_flight: 8,
             timeout: DEADLINE,
+            attempts: AttemptLimits::default(),
         };
         change(&mut config);
-        let handler_deps = crate::sinks::HandlerDeps { poster, ..handler_deps("child") };
+        let handler_deps = HandlerDeps { poster, ..handler_deps("child") };
         let exec = Exec::start(config, policy, handler_deps).unwrap();
         Self { exec, dir }
     }
 
-    /// With the usual script.
+    /// Starts a child with the usual script.
     pub(in crate::sinks) fn with_default_script(
         change: impl FnOnce(&mut ExecConfig),
         poster: Arc<dyn Poster>,
@@ -117,12 +122,13 @@ impl FakeChild {
         }
     }
 
-    pub(in crate::sinks) fn heard(&self) -> Vec<String> {
+    /// Returns the ids of the events that it accepted.
+    pub(in crate::sinks) fn received(&self) -> Vec<String> {
         fs::read_to_string(self.path("heard")).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
-    /// How often it was started.
-    pub(in crate::sinks) fn lives(&self) -> usize {
+    /// Returns the number of times that it was started.
+    pub(in crate::sinks) fn starts(&self) -> usize {
         fs::read_to_string(self.path("lives")).unwrap_or_default().len()
     }
 }
@@ -134,23 +140,23 @@ impl Drop for FakeChild {
     }
 }
 
-/// The processes that run in a directory, by their ids.
+/// Returns the ids of the processes that run in a directory.
 pub(in crate::sinks) fn processes_in(directory: &Path) -> Vec<String> {
-    let here = directory.canonicalize().unwrap();
+    let directory = directory.canonicalize().unwrap();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
-        if fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == here) {
+        if fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == directory) {
             found.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
     found
 }
 
-/// Waits until that holds.
-pub(in crate::sinks) async fn until(what: &str, holds: impl Fn() -> bool) {
+/// Waits until the condition holds; `problem` is the panic message if it does not in time.
+pub(in crate::sinks) async fn until(problem: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
+    while !condition() {
+        assert!(Instant::now() < end, "{problem}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Events, and sinks that do as they are told.
+//! Events, a scripted sink and a recording reply poster.
 
 use std::{
     collections::VecDeque,
@@ -18,15 +18,15 @@ use tokio::sync::oneshot;
 
 use crate::sinks::HandlerDeps;
 
-/// How long anything may take: long, for a machine under load.
+/// The time limit of every wait, long enough for a machine under load.
 pub(in crate::sinks) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A post in a channel.
+/// A post in a channel, received by the account `helpdesk`.
 pub(in crate::sinks) fn post(channel: &str, id: &str) -> Arc<Event> {
     post_of("helpdesk", channel, id)
 }
 
-/// A post in a channel, as an account hears it.
+/// A post in a channel, received by an account.
 pub(in crate::sinks) fn post_of(account: &str, channel: &str, id: &str) -> Arc<Event> {
     let post = serde_json::json!({
         "id": id, "channel_id": channel, "user_id": "ann", "root_id": "", "message": format!("this is {id}"),
@@ -58,7 +58,7 @@ pub(in crate::sinks) fn event(account: &str, name: &str, channel: &str, id: &str
     }
 }
 
-/// Waits for the answer.
+/// Waits for the outcome.
 pub(in crate::sinks) async fn outcome(delivered: Delivered) -> Outcome {
     match delivered {
         Delivered::Now(outcome) => outcome,
@@ -66,13 +66,13 @@ pub(in crate::sinks) async fn outcome(delivered: Delivered) -> Outcome {
     }
 }
 
-/// Hands an event over as a Delivery does: again and again, while the sink says *retry*.
+/// Delivers an event as a Delivery does: repeatedly, while the sink answers *retry*.
 pub(in crate::sinks) async fn delivered(sink: &dyn EventSink, event: &Arc<Event>) -> Outcome {
     let end = tokio::time::Instant::now() + DEADLINE;
     loop {
         match outcome(sink.deliver(event)).await {
             Outcome::Retry { after, cause } => {
-                assert!(tokio::time::Instant::now() < end, "still: {cause}");
+                assert!(tokio::time::Instant::now() < end, "still retrying: {cause}");
                 tokio::time::sleep(after.min(Duration::from_millis(100))).await;
             }
             last => return last,
@@ -80,7 +80,7 @@ pub(in crate::sinks) async fn delivered(sink: &dyn EventSink, event: &Arc<Event>
     }
 }
 
-/// A sink that answers what it is told to answer, and keeps what it was given.
+/// A sink that gives scripted outcomes and records the events.
 #[derive(Default)]
 pub(in crate::sinks) struct ScriptedSink {
     answers: Mutex<VecDeque<Delivered>>,
@@ -92,7 +92,7 @@ impl ScriptedSink {
         self.answers.lock().unwrap().push_back(Delivered::Now(outcome));
     }
 
-    /// The next answer comes when it is sent.
+    /// Makes the next outcome wait until it is sent.
     pub(in crate::sinks) fn answer_later(&self) -> oneshot::Sender<Outcome> {
         let (sender, answer) = oneshot::channel();
         let later = Delivered::Later(answer.map(Result::unwrap).boxed());
@@ -114,15 +114,15 @@ impl EventSink for ScriptedSink {
     }
 }
 
-/// Another go after so many milliseconds.
+/// A retry after that many milliseconds.
 pub(in crate::sinks) fn retry(millis: u64) -> Outcome {
     Outcome::Retry { after: Duration::from_millis(millis), cause: "busy".into() }
 }
 
-/// A post with those words.
-pub(in crate::sinks) fn post_with_text(channel: &str, id: &str, words: &str) -> Arc<Event> {
+/// A post with that text.
+pub(in crate::sinks) fn post_with_text(channel: &str, id: &str, text: &str) -> Arc<Event> {
     let post = serde_json::json!({
-        "id": id, "channel_id": channel, "user_id": "ann", "root_id": "", "message": words,
+        "id": id, "channel_id": channel, "user_id": "ann", "root_id": "", "message": text,
         "create_at": 1_795_354_128_887_i64,
     });
     let data = serde_json::json!({ "channel_type": "O", "post": post.to_string() });
@@ -155,7 +155,7 @@ impl Poster for RecordingReplyPoster {
     }
 }
 
-/// Supplies for a sink that refuses nothing for good, and whose replies go nowhere.
+/// The dependencies of a sink without dead letters, whose replies are recorded and not read.
 pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
     HandlerDeps { sink: sink.into(), poster: Arc::<RecordingReplyPoster>::default(), dead_letters: None }
 }

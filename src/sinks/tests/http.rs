@@ -1,4 +1,4 @@
-//! A small HTTP server that says exactly what a test wants.
+//! A small HTTP server with scripted responses.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::fixtures::DEADLINE;
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(in crate::sinks) struct Request {
     pub(in crate::sinks) target: String,
@@ -24,19 +24,19 @@ pub(in crate::sinks) struct Request {
     pub(in crate::sinks) body: Vec<u8>,
 }
 
-/// What the server does with a request.
+/// The reaction of the server to a request.
 pub(in crate::sinks) enum FakeResponse {
-    /// Answers with a status, headers and a body.
+    /// Sends a status, headers and a body.
     Answer(u16, &'static str, Vec<u8>),
-    /// Answers with what is no whole answer, and closes.
+    /// Sends bytes that are not a complete response, and closes.
     Raw(Vec<u8>),
-    /// Closes without a word.
+    /// Closes without a response.
     Close,
-    /// Says nothing until the end of the test.
+    /// Sends nothing until the end of the test.
     Hang,
 }
 
-/// A server at work.
+/// A running server.
 pub(in crate::sinks) struct Server {
     pub(in crate::sinks) address: SocketAddr,
     shared: Arc<Shared>,
@@ -45,12 +45,12 @@ pub(in crate::sinks) struct Server {
 struct Shared {
     answer: Box<dyn Fn(&Request) -> FakeResponse + Send + Sync>,
     requests: Mutex<Vec<Request>>,
-    /// Answers are given while it is open.
+    /// Responses are sent only while this is true.
     open: (Mutex<bool>, Condvar),
     connections: AtomicUsize,
-    under_way: AtomicUsize,
+    in_flight: AtomicUsize,
     max_concurrent: AtomicUsize,
-    over: AtomicBool,
+    stopped: AtomicBool,
 }
 
 impl Server {
@@ -62,14 +62,14 @@ impl Server {
             requests: Mutex::default(),
             open: (Mutex::new(true), Condvar::new()),
             connections: AtomicUsize::new(0),
-            under_way: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
             max_concurrent: AtomicUsize::new(0),
-            over: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                if serving.over.load(Ordering::Acquire) {
+                if serving.stopped.load(Ordering::Acquire) {
                     return;
                 }
                 serving.connections.fetch_add(1, Ordering::AcqRel);
@@ -84,7 +84,7 @@ impl Server {
         format!("http://{}/events?key=not-shown", self.address)
     }
 
-    /// Holds all answers back, or lets them go.
+    /// Holds all responses back, or releases them.
     pub(in crate::sinks) fn hold(&self, hold: bool) {
         *self.shared.open.0.lock().unwrap() = !hold;
         self.shared.open.1.notify_all();
@@ -94,7 +94,7 @@ impl Server {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until at least `count` requests have come.
     pub(in crate::sinks) async fn wait_for_requests(&self, count: usize) -> Vec<Request> {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -111,7 +111,7 @@ impl Server {
         self.shared.connections.load(Ordering::Acquire)
     }
 
-    /// The most requests that were under way at one moment.
+    /// Returns the highest number of requests in flight at the same time.
     pub(in crate::sinks) fn max_concurrent(&self) -> usize {
         self.shared.max_concurrent.load(Ordering::Acquire)
     }
@@ -119,9 +119,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::Release);
+        self.shared.stopped.store(true, Ordering::Release);
         self.hold(false);
-        // The listener looks up.
+        // Wakes the listener, which then stops.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -130,22 +130,22 @@ impl Shared {
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
         while let Some(request) = read(&mut reader) {
-            let now = self.under_way.fetch_add(1, Ordering::AcqRel) + 1;
+            let now = self.in_flight.fetch_add(1, Ordering::AcqRel) + 1;
             self.max_concurrent.fetch_max(now, Ordering::AcqRel);
             self.requests.lock().unwrap().push(request.clone());
             let open = self.open.1.wait_while(self.open.0.lock().unwrap(), |open| !*open).unwrap();
             drop(open);
-            let does = (self.answer)(&request);
-            self.under_way.fetch_sub(1, Ordering::AcqRel);
-            if !self.answer(stream, does) {
+            let response = (self.answer)(&request);
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            if !self.answer(stream, response) {
                 return;
             }
         }
     }
 
-    /// Whether the connection stays.
-    fn answer(&self, mut stream: &TcpStream, does: FakeResponse) -> bool {
-        match does {
+    /// Sends the response. Returns true if the connection stays open.
+    fn answer(&self, mut stream: &TcpStream, response: FakeResponse) -> bool {
+        match response {
             FakeResponse::Answer(status, headers, body) => {
                 let length = body.len();
                 let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
@@ -157,7 +157,7 @@ impl Shared {
             }
             FakeResponse::Close => false,
             FakeResponse::Hang => {
-                while !self.over.load(Ordering::Acquire) {
+                while !self.stopped.load(Ordering::Acquire) {
                     thread::sleep(Duration::from_millis(20));
                 }
                 false
@@ -184,7 +184,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
 }
 
 impl Request {
-    /// The events that it brings.
+    /// Returns the events in the body.
     pub(in crate::sinks) fn events(&self) -> Vec<Value> {
         match serde_json::from_slice(&self.body).unwrap() {
             Value::Array(events) => events,
@@ -192,13 +192,13 @@ impl Request {
         }
     }
 
-    /// Their ids.
+    /// Returns the ids of the events.
     pub(in crate::sinks) fn ids(&self) -> Vec<String> {
         self.events().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 
-/// An answer of a good handler.
+/// The response of a handler that accepts the event.
 pub(in crate::sinks) fn ok() -> FakeResponse {
     FakeResponse::Answer(200, "", Vec::new())
 }

@@ -1,4 +1,4 @@
-//! One request, and its answer.
+//! Requests to a handler and their answers.
 
 use std::{
     sync::Arc,
@@ -7,40 +7,46 @@ use std::{
 
 use awc::{
     ClientResponse,
-    error::PayloadError,
+    error::{PayloadError, SendRequestError},
     http::{
         StatusCode,
         header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
     },
 };
 use futures_util::{Stream, StreamExt as _};
-use matterhost_actors::mattermost::http_client;
+use matterhost_actors::{
+    mattermost::{describe_send_error, foreign_encoding, http_client},
+    model::Excerpt,
+};
 use tokio::time::timeout;
 
 use super::{
     sign,
     verdict::{Verdict, for_status},
 };
-use crate::config::WebhookConfig;
-use crate::sinks::{
-    message::Message,
-    reply::{self, ReplyParseError},
+use crate::{
+    config::WebhookConfig,
+    sinks::{
+        failing_events::Failure,
+        message::Message,
+        reply::{self, ReplyParseError},
+    },
 };
 
-/// The longest answer that is read: a post of the greatest length, with props, is a tenth of it.
+/// The longest answer, ten times the longest post with props.
 pub(super) const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// One event a request.
-const ONE: &str = "application/cloudevents+json; charset=utf-8";
-/// Several events a request, as a list.
-const SEVERAL: &str = "application/cloudevents-batch+json; charset=utf-8";
+/// The content type of a single event.
+const SINGLE_TYPE: &str = "application/cloudevents+json; charset=utf-8";
+/// The content type of a list of events.
+const BATCH_TYPE: &str = "application/cloudevents-batch+json; charset=utf-8";
 
-/// Asks a handler. It belongs to the thread that made it.
+/// An HTTP client for one handler. It cannot leave its thread.
 pub(super) struct HandlerClient {
     sink: Arc<str>,
     config: WebhookConfig,
     http: awc::Client,
-    /// Where it is, as the HTTP client wants it: TLS is beneath.
+    /// The address with the scheme `http`, because TLS is handled below the HTTP client.
     uri: String,
 }
 
@@ -52,12 +58,13 @@ impl HandlerClient {
         Self { sink: Arc::clone(sink), http: http_client(&config.client), uri, config }
     }
 
-    /// Sends events, at least one, and says what became of them.
+    /// Sends one or more events and returns the result.
     pub(super) async fn deliver(&self, events: &[&Message]) -> Verdict {
         let limit = self.config.timeout;
-        timeout(limit, Box::pin(self.send(events))).await.unwrap_or_else(|_| Verdict::RetryLater {
-            cause: format!("{} did not answer within {}", self.place(), humantime::format_duration(limit)),
-            pause: None,
+        timeout(limit, Box::pin(self.send(events))).await.unwrap_or_else(|_| {
+            let limit = humantime::format_duration(limit);
+            let cause = format!("{} did not answer within {limit} (timeout)", self.address());
+            Verdict::failed(Failure::Event, cause)
         })
     }
 
@@ -75,63 +82,76 @@ impl HandlerClient {
             .insert_header(("webhook-timestamp", timestamp))
             .insert_header(("webhook-signature", signature));
         match request.send_body(body).await {
-            Ok(mut response) => self.answered(&mut response, events).await,
-            Err(error) => Verdict::RetryLater {
-                cause: format!("{} cannot be asked: {error}", self.place()),
-                pause: None,
-            },
+            Ok(mut response) => self.verdict(&mut response, events).await,
+            Err(error) => {
+                let blame = blame(&error);
+                let error = Excerpt::of(&describe_send_error(error));
+                Verdict::failed(blame, format!("{} cannot be asked: {error}", self.address()))
+            }
         }
     }
 
     fn body(&self, events: &[&Message]) -> (&'static str, String) {
         match events {
-            [only] if self.config.batch == 1 => (ONE, only.json.to_string()),
+            [only] if self.config.batch == 1 => (SINGLE_TYPE, only.json.to_string()),
             several => {
                 let list = several.iter().map(|event| &*event.json).collect::<Vec<_>>().join(",");
-                (SEVERAL, format!("[{list}]"))
+                (BATCH_TYPE, format!("[{list}]"))
             }
         }
     }
 
-    async fn answered<S>(&self, response: &mut ClientResponse<S>, events: &[&Message]) -> Verdict
+    async fn verdict<S>(&self, response: &mut ClientResponse<S>, events: &[&Message]) -> Verdict
     where
         S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
     {
         let status = response.status();
-        // Read also where it means nothing: a connection whose answer is unread cannot be used again.
-        let body = read(response).await;
+        // The body is read in any case: a connection with an unread body cannot be reused.
+        let body = read_body(response).await;
         if !status.is_success() {
-            return for_status(status, response.headers());
+            let body = body.unwrap_or_default();
+            return for_status(status, response.headers(), &body, &self.config.reject_on);
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = if status == StatusCode::NO_CONTENT { Ok(Vec::new()) } else { body };
         Verdict::Accepted(body.and_then(|body| reply::parse(&body, kind, events, &self.sink)))
     }
 
-    /// Where the handler is, without what may hold a secret.
-    fn place(&self) -> String {
+    /// Returns the address without its path, which may hold a secret.
+    fn address(&self) -> String {
         self.config.client.url().to_string()
     }
 }
 
-async fn read<S>(response: &mut ClientResponse<S>) -> Result<Vec<u8>, ReplyParseError>
+/// Returns the kind of a request's failure. A handler that dies on an event closes the connection.
+fn blame(error: &SendRequestError) -> Failure {
+    match error {
+        SendRequestError::Send(_) | SendRequestError::Response(_) => Failure::Event,
+        _ => Failure::Handler,
+    }
+}
+
+async fn read_body<S>(response: &mut ClientResponse<S>) -> Result<Vec<u8>, ReplyParseError>
 where
     S: Stream<Item = Result<bytes::Bytes, PayloadError>> + Unpin,
 {
+    if let Some(message) = foreign_encoding(response.headers()) {
+        return Err(ReplyParseError::Encoded(message));
+    }
     let mut body = Vec::new();
-    while let Some(piece) = response.next().await {
-        let piece = piece.map_err(|_| ReplyParseError::Truncated)?;
-        if body.len() + piece.len() > MAX_ANSWER_BYTES {
+    while let Some(chunk) = response.next().await {
+        let chunk = chunk.map_err(|_| ReplyParseError::Truncated)?;
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
             return Err(ReplyParseError::TooLarge(MAX_ANSWER_BYTES));
         }
-        body.extend_from_slice(&piece);
+        body.extend_from_slice(&chunk);
     }
-    if is_whole(response.headers(), body.len()) { Ok(body) } else { Err(ReplyParseError::Truncated) }
+    if is_complete(response.headers(), body.len()) { Ok(body) } else { Err(ReplyParseError::Truncated) }
 }
 
-/// The HTTP client hands out a body that was cut short as if it were whole.
-fn is_whole(headers: &HeaderMap, length: usize) -> bool {
+/// Returns true if the body is complete. The HTTP client does not report a body that was cut short.
+fn is_complete(headers: &HeaderMap, length: usize) -> bool {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    // Of a compressed body the announced length is another one.
+    // The announced length of a compressed body is that before decompression.
     headers.contains_key(CONTENT_ENCODING) || announced.is_none_or(|announced: usize| length >= announced)
 }

@@ -1,4 +1,4 @@
-//! Signatures by the convention of Standard Webhooks (standardwebhooks.com).
+//! Signatures as specified by Standard Webhooks (standardwebhooks.com).
 
 use base64::{
     Engine as _,
@@ -6,39 +6,38 @@ use base64::{
 };
 use ring::{digest, hmac};
 
-use crate::config::Secrets;
-use crate::sinks::message::Message;
+use crate::{config::Secrets, sinks::message::Message};
 
-/// The id of a request: the same whenever the same events are sent. A dot would end it in what is signed, which
-/// is why it is not made of names.
+/// Returns the id of a request, which is the same whenever the same events are sent. It is a hash because it must not
+/// contain a dot, the separator in the signed text.
 pub(super) fn request_id(messages: &[&Message]) -> String {
-    let mut sum = digest::Context::new(&digest::SHA256);
+    let mut hash = digest::Context::new(&digest::SHA256);
     for message in messages {
         for part in [&message.source, &message.id] {
-            sum.update(part.as_bytes());
-            sum.update(b"\n");
+            hash.update(part.as_bytes());
+            hash.update(b"\n");
         }
     }
-    format!("msg_{}", BASE64_URL_SAFE_NO_PAD.encode(sum.finish()))
+    format!("msg_{}", BASE64_URL_SAFE_NO_PAD.encode(hash.finish()))
 }
 
-/// The header `webhook-signature`: one signature by each secret.
+/// Returns the header `webhook-signature`, with one signature per secret.
 pub(super) fn signature(secrets: &Secrets, id: &str, timestamp: &str, body: &[u8]) -> String {
-    let by = |key: &[u8]| {
-        let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    let sign = |key: &[u8]| {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-            signing.update(part);
+            context.update(part);
         }
-        format!("v1,{}", BASE64_STANDARD.encode(signing.sign()))
+        format!("v1,{}", BASE64_STANDARD.encode(context.sign()))
     };
-    secrets.iter().map(|secret| by(secret.expose())).collect::<Vec<_>>().join(" ")
+    secrets.iter().map(|secret| sign(secret.expose())).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::super::tests::fixtures::post_of, *};
 
-    /// The example of the convention itself.
+    /// The example of the specification.
     #[test]
     fn the_signature_is_that_of_the_convention() {
         let secrets = Secrets::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();

@@ -1,3 +1,5 @@
+mod failures;
+
 use std::sync::Mutex;
 
 use matterhost_actors::model::{AccountName, OutgoingAction};
@@ -6,6 +8,7 @@ use super::{request::MAX_ANSWER_BYTES, *};
 use crate::config::{DeadLetterConfig, Secrets};
 use crate::sinks::{
     dead_letter::DeadLetters,
+    failing_events::RETRY,
     reply::ReplyParseError,
     tests::{
         fixtures::{RecordingReplyPoster, delivered, handler_deps, outcome, post, post_of},
@@ -22,13 +25,13 @@ fn start(server: &Server, change: impl FnOnce(&mut WebhookConfig)) -> Webhook {
     Webhook::start(config, handler_deps("hook")).unwrap()
 }
 
-/// A server that does one thing after the other, and then is a good handler.
-fn server(does: Vec<FakeResponse>) -> Server {
-    let does = Mutex::new(does.into_iter());
-    Server::start(move |_| does.lock().unwrap().next().unwrap_or_else(ok))
+/// A server that gives these responses in turn, and then accepts everything.
+fn server(responses: Vec<FakeResponse>) -> Server {
+    let responses = Mutex::new(responses.into_iter());
+    Server::start(move |_| responses.lock().unwrap().next().unwrap_or_else(ok))
 }
 
-fn says(status: u16, headers: &'static str) -> FakeResponse {
+fn status_response(status: u16, headers: &'static str) -> FakeResponse {
     FakeResponse::Answer(status, headers, Vec::new())
 }
 
@@ -39,7 +42,7 @@ fn cause(outcome: Outcome) -> String {
     }
 }
 
-/// Checks a request as a handler does that knows the convention and nothing of us.
+/// Checks a signature as a handler does that knows only the specification.
 fn is_signed(request: &Request, secret: &str) -> bool {
     let [id, timestamp, given] =
         ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| request.headers[name].as_str());
@@ -78,15 +81,15 @@ async fn while_a_secret_is_changed_either_will_do() {
 
 #[tokio::test]
 async fn what_may_pass_is_tried_again_under_the_same_id() {
-    let tries = [
-        says(408, ""),
-        says(500, ""),
-        says(503, ""),
+    let failures = [
+        status_response(408, ""),
+        status_response(500, ""),
+        status_response(503, ""),
         FakeResponse::Close,
         FakeResponse::Raw(b"HTTP/1.1 2".into()),
     ];
-    let count = tries.len() + 1;
-    let server = server(tries.into());
+    let count = failures.len() + 1;
+    let server = server(failures.into());
     let hook = start(&server, |_| {});
     assert_eq!(delivered(&hook, &post("c", "1")).await, Outcome::Acknowledged);
     let requests = server.requests();
@@ -99,7 +102,8 @@ async fn what_may_pass_is_tried_again_under_the_same_id() {
 
 #[tokio::test]
 async fn delays_grow_for_the_channel_that_fails_and_begin_anew() {
-    let server = Server::start(|request| if request.ids() == ["bad"] { says(500, "") } else { ok() });
+    let server =
+        Server::start(|request| if request.ids() == ["bad"] { status_response(500, "") } else { ok() });
     let hook = start(&server, |_| {});
     let delay = |outcome| match outcome {
         Outcome::Retry { after, .. } => after,
@@ -119,25 +123,14 @@ async fn delays_grow_for_the_channel_that_fails_and_begin_anew() {
 }
 
 #[tokio::test]
-async fn a_handler_that_wants_a_pause_gets_it_from_all_channels() {
-    let server = server(vec![says(429, "retry-after: 60\r\n")]);
-    let hook = start(&server, |_| {});
-    for event in [post("c", "1"), post("c", "1"), post("d", "2")] {
-        let Outcome::Retry { after, .. } = outcome(hook.deliver(&event)).await else { panic!("not again") };
-        assert!(after > Duration::from_secs(50) && after <= Duration::from_secs(60), "{after:?}");
-    }
-    assert_eq!(server.requests().len(), 1);
-}
-
-#[tokio::test]
 async fn a_redirect_is_not_followed_and_told() {
     let elsewhere = server(Vec::new());
     let location = Box::leak(format!("location: {}\r\n", elsewhere.url()).into_boxed_str());
-    let server = server(vec![says(302, location), says(308, location)]);
+    let server = server(vec![status_response(302, location), status_response(308, location)]);
     let hook = start(&server, |_| {});
     for _ in 0..2 {
         let cause = cause(outcome(hook.deliver(&post("c", "1"))).await);
-        assert!(cause.contains("redirects are not followed: let url name the place itself"), "{cause}");
+        assert!(cause.contains("redirects are not followed; set url to the final address"), "{cause}");
     }
     assert!(elsewhere.requests().is_empty());
 }
@@ -151,16 +144,16 @@ async fn one_that_cannot_be_reached_or_hangs_is_told_without_the_path() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (url, expected) in [
         (format!("http://{address}"), "refused"),
-        ("http://no-such-host.invalid".into(), "no-such-host.invalid cannot be asked: Failed to connect"),
+        ("http://no-such-host.invalid".into(), "no-such-host.invalid cannot be asked: the DNS lookup failed"),
     ] {
         let hook = start(&server, |config| {
             let limits = matterhost_actors::mattermost::ClientLimits::default();
             config.client =
                 matterhost_actors::mattermost::ClientConfig::new(url.parse().unwrap(), None, limits, "x");
         });
-        let told = cause(outcome(hook.deliver(&post("c", "1"))).await);
-        assert!(told.contains(expected), "{told}");
-        assert!(!told.contains("not-shown"), "{told}");
+        let cause_text = cause(outcome(hook.deliver(&post("c", "1"))).await);
+        assert!(cause_text.contains(expected), "{cause_text}");
+        assert!(!cause_text.contains("not-shown"), "{cause_text}");
     }
 }
 
@@ -171,26 +164,27 @@ async fn what_is_refused_for_good_is_in_the_dead_letters_before_it_is_passed_ove
         "hook",
         &DeadLetterConfig { dir: dir.path().join("letters"), max_size: 1 << 20, keep: 2 },
     );
-    let server = server(vec![says(400, ""), says(410, "")]);
+    let server = server(vec![status_response(400, ""), status_response(422, "")]);
     let handler_deps = HandlerDeps { dead_letters: Some(letters.clone()), ..handler_deps("hook") };
     let hook = Webhook::start(config(&server, 1), handler_deps).unwrap();
     for id in ["1", "2"] {
-        let Outcome::Rejected { cause } = delivered(&hook, &post("c", id)).await else { panic!("taken") };
+        let Outcome::Rejected { cause } = delivered(&hook, &post("c", id)).await else {
+            panic!("not rejected")
+        };
         assert!(cause.starts_with("sink hook: the handler answered 4"), "{cause}");
     }
     let kept = letters.list().unwrap();
     let ids: Vec<_> = kept.iter().map(|letter| Message::parse(letter.event.get()).unwrap().id).collect();
     assert_eq!(ids, ["1".into(), "2".into()]);
     assert_eq!(&*kept[0].cause, "the handler answered 400 Bad Request");
-    // Where they cannot be written the event is not passed over.
+    // If the letter cannot be written, the event is retried.
     std::fs::remove_dir_all(dir.path().join("letters")).unwrap();
     std::fs::write(dir.path().join("letters"), "in the way").unwrap();
-    let server = self::server(vec![says(400, "")]);
-    let again =
-        HandlerDeps { dead_letters: Some(letters), ..super::super::tests::fixtures::handler_deps("hook") };
-    let hook = Webhook::start(config(&server, 1), again).unwrap();
-    let told = cause(outcome(hook.deliver(&post("c", "3"))).await);
-    assert!(told.contains("the dead letter cannot be written"), "{told}");
+    let server = self::server(vec![status_response(400, "")]);
+    let deps = HandlerDeps { dead_letters: Some(letters), ..self::handler_deps("hook") };
+    let hook = Webhook::start(config(&server, 1), deps).unwrap();
+    let cause_text = cause(outcome(hook.deliver(&post("c", "3"))).await);
+    assert!(cause_text.contains("the dead letter cannot be written"), "{cause_text}");
 }
 
 #[tokio::test]
@@ -253,7 +247,9 @@ async fn a_batch_is_a_list_of_what_waits_and_no_longer_than_asked_for() {
 #[tokio::test]
 async fn a_batch_that_is_refused_is_taken_apart() {
     let server =
-        Server::start(|request| if request.ids().contains(&"bad".into()) { says(400, "") } else { ok() });
+        Server::start(
+            |request| if request.ids().contains(&"bad".into()) { status_response(400, "") } else { ok() },
+        );
     server.hold(true);
     let hook = start(&server, |config| (config.batch, config.concurrency) = (5, 1));
     let first = hook.deliver(&post("c", "first"));
@@ -271,10 +267,10 @@ async fn a_batch_that_is_refused_is_taken_apart() {
     ));
 }
 
-/// Delivers one event to a handler that answers so, and returns the replies that were posted.
-async fn replies(does: FakeResponse) -> (Outcome, Vec<(AccountName, OutgoingAction)>) {
+/// Returns the outcome of one event and the replies posted for that response.
+async fn replies(response: FakeResponse) -> (Outcome, Vec<(AccountName, OutgoingAction)>) {
     let posted = Arc::<RecordingReplyPoster>::default();
-    let server = server(vec![does]);
+    let server = server(vec![response]);
     let handler_deps = HandlerDeps { poster: Arc::clone(&posted) as _, ..handler_deps("hook") };
     let hook = Webhook::start(config(&server, 1), handler_deps).unwrap();
     let outcome = delivered(&hook, &post("c", "1")).await;
@@ -301,7 +297,7 @@ async fn an_answer_that_cannot_be_used_loses_nothing() {
     let endless =
         [b"HTTP/1.0 200 X\r\ncontent-type: application/json\r\n\r\n".to_vec(), long.clone()].concat();
     let cut = b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{\"text\":".to_vec();
-    for does in [
+    for response in [
         FakeResponse::Answer(200, "content-type: text/plain\r\n", b"ok".into()),
         FakeResponse::Answer(200, JSON, long),
         FakeResponse::Raw(endless),
@@ -312,13 +308,24 @@ async fn an_answer_that_cannot_be_used_loses_nothing() {
         FakeResponse::Answer(204, "", Vec::new()),
         FakeResponse::Answer(200, JSON, b"{}".into()),
     ] {
-        assert_eq!(replies(does).await, (Outcome::Acknowledged, Vec::new()));
+        assert_eq!(replies(response).await, (Outcome::Acknowledged, Vec::new()));
     }
+}
+
+#[tokio::test]
+async fn interim_responses_are_skipped() {
+    let hints = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 x\r\n\r\n";
+    let answer =
+        b"HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"text\":\"hi\"}";
+    let (outcome, replies) = replies(FakeResponse::Raw([&hints[..], answer].concat())).await;
+    assert_eq!((outcome, replies.len()), (Outcome::Acknowledged, 1));
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_an_answer_is_said() {
     let endless = [b"HTTP/1.0 200 X\r\n\r\n".to_vec(), vec![b' '; MAX_ANSWER_BYTES + 1]].concat();
+    let mut br = awc::http::header::HeaderMap::new();
+    br.insert(awc::http::header::CONTENT_ENCODING, "br".parse().unwrap());
     let cases = [
         (
             FakeResponse::Answer(200, JSON, vec![b' '; MAX_ANSWER_BYTES + 1]),
@@ -329,21 +336,25 @@ async fn what_is_wrong_with_an_answer_is_said() {
             FakeResponse::Raw(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n{".into()),
             ReplyParseError::Truncated,
         ),
+        (
+            FakeResponse::Answer(200, "content-encoding: br\r\n", b"?".into()),
+            ReplyParseError::Encoded(matterhost_actors::mattermost::foreign_encoding(&br).unwrap()),
+        ),
         (FakeResponse::Answer(200, "content-type: a; charset=x\r\n", Vec::new()), ReplyParseError::NotUtf8),
         (
             FakeResponse::Answer(200, JSON, br#"{"text":"a","channel":"x"}"#.into()),
             ReplyParseError::WrongChannel,
         ),
     ];
-    let asking = async {
-        for (does, expected) in cases {
-            let server = server(vec![does]);
+    let requests = async {
+        for (response, expected) in cases {
+            let server = server(vec![response]);
             let handler = HandlerClient::new(&"hook".into(), config(&server, 1));
             let event = Message::from_event(&post("c", "1"));
             assert_eq!(handler.deliver(&[&event]).await, Verdict::Accepted(Err(expected)));
         }
     };
-    tokio::task::LocalSet::new().run_until(asking).await;
+    tokio::task::LocalSet::new().run_until(requests).await;
 }
 
 #[tokio::test]

@@ -1,53 +1,84 @@
-//! What an answer means.
+//! The result of a request to a handler.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use awc::http::{
     StatusCode,
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use crate::sinks::reply::{Reply, ReplyParseError};
+use crate::sinks::{
+    failing_events::Failure,
+    handler::excerpt,
+    reply::{Reply, ReplyParseError},
+};
 
-/// A handler that wants a longer pause than this is asked all the same: it may have come back.
-const MAX_PAUSE: Duration = Duration::from_secs(3600);
+/// The longest pause that a handler can ask for. People wait for its answers, and it may be ready sooner than it said.
+const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// The handler has it. An answer that cannot be read changes nothing of that.
+    /// The handler took the events, even if its answer cannot be used.
     Accepted(Result<Vec<Reply>, ReplyParseError>),
-    /// Not now.
+    /// A transient failure.
     RetryLater {
-        /// Why.
+        failure: Failure,
         cause: String,
-        /// How long the handler wants no request at all.
+        /// The time for which the handler wants no request.
         pause: Option<Duration>,
     },
-    /// Never.
-    Refused {
-        /// Why.
-        cause: String,
-    },
+    /// A permanent refusal.
+    Refused { cause: String },
 }
 
-/// What a status other than 2xx means.
-pub(super) fn for_status(status: StatusCode, headers: &HeaderMap) -> Verdict {
-    let cause = format!("the handler answered {status}");
-    match status.as_u16() {
-        300..=399 => Verdict::RetryLater {
-            cause: format!("{cause}; redirects are not followed: let url name the place itself"),
-            pause: None,
-        },
-        408 | 429 | 500..=599 => {
-            Verdict::RetryLater { cause, pause: retry_after(headers, SystemTime::now()) }
-        }
-        400..=499 => Verdict::Refused { cause },
-        _ => Verdict::RetryLater { cause: format!("{cause}, which no handler should"), pause: None },
+impl Verdict {
+    /// A transient failure without a wish of the handler.
+    pub(super) fn failed(failure: Failure, cause: String) -> Self {
+        Self::RetryLater { failure, cause, pause: None }
     }
 }
 
-/// `Retry-After`, in seconds or as a date.
+/// Returns the verdict for a status other than 2xx. `reject_on` holds the statuses that refuse an event.
+pub(super) fn for_status(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    reject_on: &BTreeSet<u16>,
+) -> Verdict {
+    let code = status.as_u16();
+    let cause = describe(status, body);
+    if reject_on.contains(&code) {
+        return Verdict::Refused { cause };
+    }
+    let pause = retry_after(headers, SystemTime::now());
+    match code {
+        300..=399 => Verdict::failed(
+            Failure::Handler,
+            format!("{cause}; redirects are not followed; set url to the final address"),
+        ),
+        429 | 502..=504 => Verdict::RetryLater { failure: Failure::Handler, cause, pause },
+        408 | 500..=599 => Verdict::RetryLater { failure: Failure::Event, cause, pause },
+        401 | 403 => Verdict::failed(Failure::Handler, format!("{cause}; check the secret on both sides")),
+        404 | 405 | 410 => Verdict::failed(Failure::Handler, format!("{cause}; check the url")),
+        400..=499 => Verdict::RetryLater { failure: Failure::Handler, cause, pause },
+        _ => Verdict::failed(Failure::Handler, format!("{cause}, which is not a valid answer")),
+    }
+}
+
+fn describe(status: StatusCode, body: &[u8]) -> String {
+    let said = excerpt(&String::from_utf8_lossy(body));
+    if said.is_empty() {
+        format!("the handler answered {status}")
+    } else {
+        format!("the handler answered {status}: {said}")
+    }
+}
+
+/// Returns the pause in `Retry-After`, which is in seconds or a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match value.parse() {
@@ -62,19 +93,46 @@ mod tests {
     use super::*;
 
     fn status(code: u16) -> Verdict {
-        for_status(StatusCode::from_u16(code).unwrap(), &HeaderMap::new())
+        let reject_on = BTreeSet::from([400, 422]);
+        for_status(StatusCode::from_u16(code).unwrap(), &HeaderMap::new(), b"", &reject_on)
     }
 
     #[test]
-    fn what_may_pass_is_tried_again_and_what_cannot_is_refused() {
-        for code in [408, 429, 500, 502, 503, 599, 301, 307, 308, 304, 199] {
+    fn only_the_configured_statuses_refuse_an_event() {
+        for code in (300..600).filter(|code| ![400, 422].contains(code)) {
             assert!(matches!(status(code), Verdict::RetryLater { pause: None, .. }), "{code}");
         }
-        for code in [400, 401, 403, 404, 405, 410, 413, 415, 422, 451, 499] {
+        for code in [400, 422] {
             assert!(matches!(status(code), Verdict::Refused { .. }), "{code}");
         }
-        let Verdict::RetryLater { cause, .. } = status(302) else { panic!("not later") };
-        assert!(cause.contains("302 Found") && cause.contains("redirects are not followed"), "{cause}");
+    }
+
+    #[test]
+    fn a_failure_is_of_the_event_or_of_the_handler() {
+        for (codes, expected) in [
+            (&[408, 500, 501, 505, 599][..], Failure::Event),
+            (
+                &[199, 301, 302, 304, 401, 403, 404, 405, 409, 410, 418, 429, 451, 502, 503, 504],
+                Failure::Handler,
+            ),
+        ] {
+            for code in codes {
+                let Verdict::RetryLater { failure, .. } = status(*code) else { panic!("{code} refuses") };
+                assert_eq!(failure, expected, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_cause_has_a_remedy_and_the_handlers_words() {
+        for (code, remedy) in
+            [(302, "redirects are not followed"), (401, "check the secret"), (404, "check the url")]
+        {
+            let Verdict::RetryLater { cause, .. } = status(code) else { panic!("{code} refuses") };
+            assert!(cause.contains(remedy), "{cause}");
+        }
+        let said = describe(StatusCode::INTERNAL_SERVER_ERROR, b" no\nroom ");
+        assert_eq!(said, "the handler answered 500 Internal Server Error: no room");
     }
 
     #[test]

@@ -98,6 +98,8 @@ fn facts_with_values_are_told_with_them() {
         Fact::Ready { after: wait },
         Fact::RatePaused { wait },
         Fact::PollsStretched { interval: wait },
+        Fact::SocketLifetime { after: wait, idle: true },
+        Fact::SocketLifetime { after: wait, idle: false },
         Fact::RestartScheduled { after: wait, resume: true },
     ] {
         assert!(describe(&fact).message.contains("1m 30s"), "{fact:?}");

@@ -1,4 +1,4 @@
-//! What was taken out of the configuration leaves no series behind.
+//! Sinks, accounts and servers that were removed leave no series behind.
 
 use std::{
     thread,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::program::{ConfigDir, DEADLINE, Fixture, RunningProgram};
 
-/// The series with this label.
+/// Returns the series with this label.
 fn with_label(metrics: &Metrics, label: &str, servers: &[ServerSnapshot]) -> Vec<String> {
     let text = metrics.render(Format::Prometheus, Vec::new(), servers.to_vec());
     text.lines().filter(|line| line.contains(label)).map(str::to_owned).collect()
@@ -27,18 +27,22 @@ fn with_label(metrics: &Metrics, label: &str, servers: &[ServerSnapshot]) -> Vec
 #[test]
 fn what_a_sink_had_goes_with_it_and_its_last_event() {
     let metrics = Metrics::new(true);
-    let told = || with_label(&metrics, "sink=\"hook\"", &[]);
+    let current_series = || with_label(&metrics, "sink=\"hook\"", &[]);
     let unanswered = |events: u8| format!("matterhost_sink_unanswered_events{{sink=\"hook\"}} {events}");
     let sink = metrics.sink_meter("hook");
     sink.record_lost();
     let timer = sink.start();
     drop(sink);
-    assert!(told().contains(&unanswered(1)), "{:?}", told());
+    assert!(current_series().contains(&unanswered(1)), "{:?}", current_series());
     timer.finish(&Outcome::Acknowledged);
-    assert_eq!(told(), Vec::<String>::new());
+    assert_eq!(current_series(), Vec::<String>::new());
     let _another = metrics.sink_meter("hook");
     let lost = "matterhost_sink_lost_events_total{sink=\"hook\"} 0".to_owned();
-    assert!(told().contains(&unanswered(0)) && told().contains(&lost), "{:?}", told());
+    assert!(
+        current_series().contains(&unanswered(0)) && current_series().contains(&lost),
+        "{:?}",
+        current_series()
+    );
 }
 
 #[test]
@@ -60,20 +64,20 @@ fn what_a_server_had_goes_with_it_and_what_comes_late_is_not_kept() {
     let tally = metrics.request_stats(&ServerName::new("main").unwrap());
     let ready = || observation("bot", Fact::Ready { after: Duration::from_secs(1) });
     metrics.observe(&ready());
-    let told = |servers: &[ServerSnapshot]| with_label(&metrics, "server=\"main\"", servers);
-    let (hosted, leaving) = (told(&[a_server()]), told(&[]));
+    let current_series = |servers: &[ServerSnapshot]| with_label(&metrics, "server=\"main\"", servers);
+    let (hosted, leaving) = (current_series(&[a_server()]), current_series(&[]));
     let ready_once = "matterhost_facts_total{server=\"main\",fact=\"ready\"} 1".to_owned();
     for series in [&hosted, &leaving] {
-        assert!(series.contains(&ready_once), "its requests are under way: {series:?}");
+        assert!(series.contains(&ready_once), "its last requests are still counted: {series:?}");
     }
     drop(tally);
-    assert!(told(&[a_server()]).contains(&ready_once));
-    assert_eq!(told(&[]), Vec::<String>::new());
+    assert!(current_series(&[a_server()]).contains(&ready_once));
+    assert_eq!(current_series(&[]), Vec::<String>::new());
     metrics.observe(&ready());
-    assert_eq!(told(&[]), Vec::<String>::new());
+    assert_eq!(current_series(&[]), Vec::<String>::new());
 }
 
-/// What hosts the bot, and another account on a server with a sink of its own, all of which may be left out.
+/// Returns a configuration that hosts the bot and, optionally, another account with its own server and sink.
 fn config(fixture: &Fixture, with_spare: bool) -> String {
     let (url, token) = (fixture.simulator.url(), &fixture.person.token);
     let spare = format!(

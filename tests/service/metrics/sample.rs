@@ -1,4 +1,4 @@
-//! Metrics with something in each family.
+//! Sample metrics with at least one series in each family.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,10 +14,10 @@ use matterhost_actors::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Two accounts of one server, one of them stalled.
+/// Metrics of two accounts of one server, one of them stalled.
 pub(crate) struct SampleMetrics {
     metrics: Metrics,
-    /// A sink without one is no more.
+    /// Keeps the sinks' series: they disappear when it is dropped.
     _sink: SinkMeter,
     accounts: Vec<AccountSnapshot>,
     servers: Vec<ServerSnapshot>,
@@ -31,7 +31,7 @@ impl SampleMetrics {
         sink.start().finish(&Outcome::Acknowledged);
         sink.record_lost();
         metrics.event_meter(&name("bot"), &server()).record(&event("bot", "posted"));
-        asked(&metrics);
+        record_requests(&metrics);
         let mut stalled = account("stalled", 1);
         (stalled.state, stalled.stalls) = (AccountState::Stalled, Stalls { sink: true, store: true });
         let mut unproven = account("bot", 5);
@@ -58,8 +58,8 @@ fn facts(metrics: &Metrics) {
     }
 }
 
-/// A request and a dial that nobody answers.
-fn asked(metrics: &Metrics) {
+/// Records a request and a dial without an answer.
+fn record_requests(metrics: &Metrics) {
     let config =
         ClientConfig::new("http://127.0.0.1:1".parse().unwrap(), None, ClientLimits::default(), "test");
     actix_rt::System::new().block_on(async {

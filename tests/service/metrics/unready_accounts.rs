@@ -1,4 +1,4 @@
-//! Accounts that are to hear, and do not or may not.
+//! Metrics of accounts that should be ready but are not, or that no probe has confirmed.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use super::sample::account;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What the family has of these accounts: each by itself, or all together.
+/// Returns the series of a family for these accounts, per account or per server.
 fn series(family: &str, per_account: bool, accounts: &[AccountSnapshot]) -> Vec<String> {
     let text = Metrics::new(per_account).render(Format::Prometheus, accounts.to_vec(), Vec::new());
     let begin = format!("matterhost_{family}{{");
@@ -37,10 +37,10 @@ fn in_state(state: AccountState, last: Option<CloseReason>) -> AccountSnapshot {
 fn whoever_is_to_hear_and_is_not_ready_is_told_whatever_its_state() {
     let accounts = AccountState::ALL.map(|state| in_state(state, Some(CloseReason::OperatorStop)));
     for account in &accounts {
-        let told = series("not_ready_accounts", true, std::slice::from_ref(account));
+        let found = series("not_ready_accounts", true, std::slice::from_ref(account));
         let is_missing = !matches!(account.state, AccountState::Ready | AccountState::Stopped);
         let expected = format!("account=\"{}\",server=\"main\"}} 1", account.state);
-        assert_eq!(told, Vec::from_iter(is_missing.then_some(expected)));
+        assert_eq!(found, Vec::from_iter(is_missing.then_some(expected)));
     }
     assert_eq!(series("not_ready_accounts", false, &accounts), ["server=\"main\"} 8"]);
 }
@@ -65,8 +65,8 @@ fn whoever_is_ready_and_was_not_said_to_be_well_is_unproven() {
     let proven = [ready(60 * MINUTE, Some(MINUTE)), ready(MINUTE, None), ready(MINUTE, Some(60 * MINUTE))];
     let away = AccountSnapshot { state: AccountState::Backoff, ..ready(60 * MINUTE, None) };
     for account in &unproven {
-        let told = series("unproven_accounts", true, std::slice::from_ref(account));
-        assert_eq!(told, ["account=\"bot\",server=\"main\"} 1"], "{account:?}");
+        let found = series("unproven_accounts", true, std::slice::from_ref(account));
+        assert_eq!(found, ["account=\"bot\",server=\"main\"} 1"], "{account:?}");
     }
     let all: Vec<_> = unproven.into_iter().chain(proven).chain([away]).collect();
     assert_eq!(series("unproven_accounts", false, &all), ["server=\"main\"} 2"]);

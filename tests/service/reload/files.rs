@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 use super::fixture::{HostConfig, MultiBotFixture, await_post, log_until, posts, reload};
 use crate::program::{ConfigDir, RunningProgram};
 
-/// A host whose only bot has its token in a file.
+/// Starts a host whose only bot has its token in a file.
 fn begin(fixture: &MultiBotFixture, dir: &ConfigDir, file: &str) -> (HostConfig, RunningProgram) {
     let mut plan = fixture.plan();
     plan.bots.get_mut("anna").unwrap().token = format!("token_file = \"{file}\"");
@@ -13,7 +13,7 @@ fn begin(fixture: &MultiBotFixture, dir: &ConfigDir, file: &str) -> (HostConfig,
     (plan, running)
 }
 
-/// Makes another token for the bot, and has the server forget the one before.
+/// Creates a new token for the bot and revokes the previous one.
 fn rotate(fixture: &MultiBotFixture, before: &mut String) -> String {
     let (id, token) = fixture.simulator.create_token(&fixture.bots["anna"].user_id);
     fixture.simulator.revoke_token(&std::mem::replace(before, id));
@@ -33,11 +33,11 @@ fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
     let dir = ConfigDir::with("");
     dir.write("anna.token", &fixture.bots["anna"].token);
     let (mut plan, mut running) = begin(&fixture, &dir, "anna.token");
-    let mut said = BTreeSet::from([fixture.post("before")]);
+    let mut posted = BTreeSet::from([fixture.post("before")]);
     let mut token_id = fixture.bots["anna"].token_id.clone();
     for n in 0..4 {
         let token = rotate(&fixture, &mut token_id);
-        said.insert(fixture.post(&format!("in between {n}")));
+        posted.insert(fixture.post(&format!("in between {n}")));
         if n % 2 == 0 {
             write_aside(dir.path(), "anna.token", &token);
         } else {
@@ -47,12 +47,12 @@ fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
         super::ready(&mut running, "anna");
         let id = fixture.post(&format!("after {n}"));
         await_post(&dir, "archive", "anna", &id);
-        said.insert(id);
+        posted.insert(id);
     }
-    let heard = posts(&dir, "archive");
-    assert_eq!(heard.len(), said.len(), "each once: {heard:#?}");
-    assert_eq!(heard.into_iter().map(|(_, id)| id).collect::<BTreeSet<_>>(), said);
-    // What the configuration says by now is another matter.
+    let received = posts(&dir, "archive");
+    assert_eq!(received.len(), posted.len(), "each post once: {received:#?}");
+    assert_eq!(received.into_iter().map(|(_, id)| id).collect::<BTreeSet<_>>(), posted);
+    // The changed configuration file has no effect until a reload.
     plan.section("health", "poll_interval = \"7s\"");
     plan.write(&dir);
     dir.write("anna.token", &rotate(&fixture, &mut token_id));
@@ -65,7 +65,7 @@ fn a_rotated_token_is_noticed_by_itself_and_no_post_is_lost() {
     assert!(asked.iter().any(|line| line["message"] == "[health]: poll_interval changed"), "{asked:#?}");
     running.signal("TERM");
     let (_, log) = running.wait_for_exit();
-    assert!(!log.iter().any(|line| line.contains(&fixture.bots["anna"].token)), "a token is shown");
+    assert!(!log.iter().any(|line| line.contains(&fixture.bots["anna"].token)), "the log contains a token");
 }
 
 #[test]
@@ -76,13 +76,13 @@ fn a_file_that_cannot_be_used_is_told_and_the_old_token_stays() {
     let (_, mut running) = begin(&fixture, &dir, "anna.token");
     for (text, what) in [("", "the token is empty"), ("half of\na token", "the token holds white space")] {
         dir.write("anna.token", text);
-        let told = running.log.wait_for_json(what, |line| line["key"] == "accounts.anna.token_file");
-        let words = told["message"].as_str().unwrap();
+        let warning = running.log.wait_for_json(what, |line| line["key"] == "accounts.anna.token_file");
+        let words = warning["message"].as_str().unwrap();
         assert!(
             words.contains("anna.token: ") && words.contains(what) && words.contains("stays in use"),
             "{words}"
         );
-        assert_eq!(told["level"], "WARN");
+        assert_eq!(warning["level"], "WARN");
     }
     fs::remove_file(dir.path().join("anna.token")).unwrap();
     running.log.wait_for_json("the file that is gone", |line| {
@@ -90,7 +90,7 @@ fn a_file_that_cannot_be_used_is_told_and_the_old_token_stays() {
     });
     let id = fixture.post("hello");
     await_post(&dir, "archive", "anna", &id);
-    assert_eq!(fixture.sockets("anna"), (1, 1), "the very socket");
+    assert_eq!(fixture.sockets("anna"), (1, 1), "the socket is unchanged");
     let mut token_id = fixture.bots["anna"].token_id.clone();
     dir.write("anna.token", &rotate(&fixture, &mut token_id));
     log_until(&mut running, TAKEN);

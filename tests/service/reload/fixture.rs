@@ -1,4 +1,4 @@
-//! A simulated server with several bots, and a configuration for them that is written again and again.
+//! A simulated server with several bots, and a configuration for them that tests rewrite.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::program::{ConfigDir, DEADLINE, RunningProgram};
 
-/// A simulated server with several bots in one channel, and a person.
+/// A simulated server with several bots and a person in one channel.
 pub(super) struct MultiBotFixture {
     pub(super) simulator: Simulator,
     pub(super) channels: Vec<String>,
@@ -21,15 +21,15 @@ pub(super) struct MultiBotFixture {
     team: String,
 }
 
-/// A configuration as it is to be written.
+/// A configuration to write.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct HostConfig {
-    /// What stands at its top, section by section.
+    /// All sections but those of accounts, by name.
     pub(super) sections: BTreeMap<String, String>,
     pub(super) bots: BTreeMap<String, BotConfig>,
 }
 
-/// What a configuration says of a bot.
+/// The configuration of a bot.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct BotConfig {
     pub(super) server: String,
@@ -63,7 +63,7 @@ impl MultiBotFixture {
         self.channels.push(channel);
     }
 
-    /// A configuration with one server, one file, and all bots.
+    /// Returns a configuration with one server, one file sink and all bots.
     pub(super) fn plan(&self) -> HostConfig {
         let mut plan = HostConfig::default();
         plan.section("log", "format = \"json\"");
@@ -80,7 +80,7 @@ impl MultiBotFixture {
         plan
     }
 
-    /// Authenticated sockets of a bot so far, and now.
+    /// Returns the numbers of authenticated sockets of a bot: in total, and now.
     pub(super) fn sockets(&self, bot: &str) -> (u64, usize) {
         let (seen, user) = (self.simulator.counters(), &self.bots[bot].user_id);
         (seen.opened_sockets(user), seen.open_sockets(user))
@@ -90,16 +90,16 @@ impl MultiBotFixture {
         self.simulator.post(&self.person.user_id, &self.channels[0], words).id
     }
 
-    /// Waits until all of these bots have one socket.
+    /// Waits until each of these bots has one socket.
     pub(super) fn await_sockets(&self, bots: &[&str]) {
         let all = |seen: &matterhost_simulator::Counters| {
             bots.iter().all(|bot| seen.open_sockets(&self.bots[*bot].user_id) == 1)
         };
-        assert!(self.simulator.wait_for(all, DEADLINE), "{bots:?} are not there");
+        assert!(self.simulator.wait_for(all, DEADLINE), "not all of {bots:?} have one socket");
     }
 }
 
-/// A sink that writes a file of that name.
+/// Returns a sink that writes a file with this name.
 pub(super) fn file(name: &str) -> String {
     format!("type = \"file\"\npath = \"{name}.jsonl\"\nfsync = false")
 }
@@ -120,7 +120,7 @@ impl HostConfig {
         dir.write("matterhost.toml", &text);
     }
 
-    /// Starts a host with it, and waits until all of its bots are ready.
+    /// Starts a host with this configuration, and waits until all its bots are ready.
     pub(super) fn start(&self, dir: &ConfigDir) -> RunningProgram {
         self.write(dir);
         let mut running = RunningProgram::start(dir.matterhost(&["run"]));
@@ -133,36 +133,36 @@ impl HostConfig {
     }
 }
 
-/// Has the host read its configuration again, and gives back what it logged until it had.
+/// Makes the host reload its configuration. Returns the log up to the end of the reload.
 pub(super) fn reload(running: &mut RunningProgram) -> Vec<Value> {
     running.signal("HUP");
     log_until(running, "the configuration was reloaded")
 }
 
-/// What is logged until a message comes that begins so, that one with it.
+/// Returns the log lines up to and including the message with this prefix.
 pub(super) fn log_until(running: &mut RunningProgram, message: &str) -> Vec<Value> {
-    let mut said = Vec::new();
+    let mut lines = Vec::new();
     loop {
         let line = running.log.wait_for_json(message, |_| true);
         let done = line["message"].as_str().unwrap().starts_with(message);
-        said.push(line);
+        lines.push(line);
         if done {
-            return said;
+            return lines;
         }
     }
 }
 
-/// The messages of log lines that are no facts.
-pub(super) fn messages(said: &[Value]) -> Vec<&str> {
-    let no_fact = said.iter().filter(|line| line["fact"].is_null());
+/// Returns the messages of log lines that are not facts.
+pub(super) fn messages(lines: &[Value]) -> Vec<&str> {
+    let no_fact = lines.iter().filter(|line| line["fact"].is_null());
     no_fact.filter_map(|line| line["message"].as_str()).collect()
 }
 
-/// The posts in a file of a sink: who heard which.
+/// Returns the posts in a sink's file: account and post id.
 pub(super) fn posts(dir: &ConfigDir, file: &str) -> Vec<(String, String)> {
     let path: PathBuf = dir.path().join(format!("{file}.jsonl"));
     let text = fs::read_to_string(path).unwrap_or_default();
-    // The last line may be on its way.
+    // The last line may be incomplete.
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let posted = events.filter(|event| event["type"] == "com.mattermost.posted");
     posted
@@ -177,7 +177,7 @@ pub(super) fn posts(dir: &ConfigDir, file: &str) -> Vec<(String, String)> {
 pub(super) fn await_post(dir: &ConfigDir, file: &str, bot: &str, id: &str) {
     let end = Instant::now() + DEADLINE;
     while !posts(dir, file).iter().any(|(who, what)| who == bot && what == id) {
-        assert!(Instant::now() < end, "{bot} did not bring {id} to {file}: {:#?}", posts(dir, file));
+        assert!(Instant::now() < end, "{file} has no post {id} of {bot}: {:#?}", posts(dir, file));
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }

@@ -1,10 +1,10 @@
-//! What the program has open and running, as the system tells it.
+//! The program's threads, open files and child processes, as the system reports them.
 
 use std::{collections::BTreeMap, fs, thread, time::Duration, time::Instant};
 
 use crate::program::DEADLINE;
 
-/// Threads by their names, and open files that are no sockets by what they are.
+/// Threads by name, and open files other than sockets by target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OpenResources {
     threads: BTreeMap<String, usize>,
@@ -15,13 +15,13 @@ impl OpenResources {
     pub(super) fn of_process(process: u32) -> Self {
         let mut held = Self { threads: BTreeMap::new(), files: BTreeMap::new() };
         for thread in fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten() {
-            // It may have ended since.
+            // The thread may have ended meanwhile.
             let name = fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
             *held.threads.entry(name.trim().to_owned()).or_default() += 1;
         }
         for file in fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten() {
             let name = fs::read_link(file.path()).unwrap_or_default().display().to_string();
-            // Sockets come and go with what is asked; the server counts those.
+            // Sockets come and go with requests; the simulator counts them.
             if !name.is_empty() && !name.starts_with("socket:") {
                 *held.files.entry(name.split(':').next().unwrap().to_owned()).or_default() += 1;
             }
@@ -36,7 +36,7 @@ impl OpenResources {
         within(&self.threads, &other.threads) && within(&self.files, &other.files)
     }
 
-    /// Waits until no more is held than this: what ends takes a moment, and idle threads ten seconds.
+    /// Waits until the process holds no more than this. Threads need a moment to end, idle ones ten seconds.
     pub(super) fn await_no_more(&self, process: u32) {
         await_that(
             || Self::of_process(process).is_within(self),
@@ -45,7 +45,7 @@ impl OpenResources {
     }
 }
 
-/// Waits until the process has so many children.
+/// Waits until the process has `count` children.
 pub(super) fn await_children(process: u32, count: usize) {
     let children = || {
         let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();

@@ -1,4 +1,4 @@
-//! A hundred reloads with random changes while people talk.
+//! A hundred reloads with random changes while users post.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,14 +18,14 @@ use crate::{
 
 /// Reloads of one run.
 const RELOADS: usize = 100;
-/// So often a reload is refused before.
+/// The reciprocal of the share of reloads that a refused one precedes.
 const REFUSED_ONE_IN: u32 = 10;
-/// Bots that no reload touches, and those that it may.
+/// Bots that no reload changes, and those that it may change.
 const UNTOUCHED: [&str; 2] = ["anna", "bert"];
 const TOUCHED: [&str; 4] = ["carl", "dora", "emil", "fred"];
-/// What a bot may have as its sinks: one of them always, which is to have every post.
+/// Possible sinks of a bot: `archive` is always among them and must receive every post.
 const SINKS: [&[&str]; 3] = [&["archive"], &["archive", "one"], &["two", "archive", "one"]];
-/// REST connections that a host keeps open to each server from each of its Arbiters and from its own thread.
+/// Maximum number of idle REST connections of a host to each server, from its Arbiters and its own thread.
 const REST: usize = 6 * 3;
 
 /// Makes one random change.
@@ -53,11 +53,11 @@ fn change(
             let more = *random.choice(&SINKS).unwrap();
             with(plan, bot, |plan| plan.sinks = more.iter().map(|name| (*name).to_owned()).collect());
         }
-        // The sink of all: their sockets stay, and each post is there once.
+        // All bots share this sink: their sockets stay, and it receives each post once.
         5 => plan.section("sinks.archive", &format!("{}\nrotate_size = \"{size}MiB\"", file("archive"))),
         6 => plan.section("sinks.one", &format!("{}\nrotate_size = \"{size}MiB\"", file("one"))),
         7 => plan.section("sinks.two", &child(size)),
-        8 => come_or_go(plan, "servers.spare", &door(fixture, 1_000)),
+        8 => toggle_section(plan, "servers.spare", &door(fixture, 1_000)),
         9 => third_sink(plan, bot),
         _ => {
             let rate = 500 + random.u32(..500);
@@ -68,15 +68,15 @@ fn change(
     }
 }
 
-fn come_or_go(plan: &mut HostConfig, section: &str, text: &str) {
+fn toggle_section(plan: &mut HostConfig, section: &str, text: &str) {
     if plan.sections.remove(section).is_none() {
         plan.section(section, text);
     }
 }
 
-/// A sink that comes for one bot, and goes from all.
+/// Adds a sink to one bot, or removes it from all.
 fn third_sink(plan: &mut HostConfig, bot: &str) {
-    come_or_go(plan, "sinks.three", &file("three"));
+    toggle_section(plan, "sinks.three", &file("three"));
     let is_there = plan.sections.contains_key("sinks.three");
     for plan in plan.bots.values_mut() {
         plan.sinks.retain(|sink| sink != "three");
@@ -86,7 +86,7 @@ fn third_sink(plan: &mut HostConfig, bot: &str) {
     }
 }
 
-/// A reload that is refused when one of its sinks has been started already.
+/// Performs a reload that is refused after one of its sinks has been started.
 fn refused(plan: &HostConfig, dir: &ConfigDir, running: &mut RunningProgram) {
     let mut broken = plan.clone();
     broken.section("sinks.archive", &format!("{}\nrotate_size = \"999MiB\"", file("archive")));
@@ -102,13 +102,13 @@ fn with(plan: &mut HostConfig, bot: &str, change: impl FnOnce(&mut BotConfig)) {
     }
 }
 
-/// A program that writes what it hears.
+/// Returns an exec sink that writes the events to a file.
 fn child(in_flight: u32) -> String {
     let command = "command = [\"python3\", \"handler.py\", \"two.jsonl\"]\npass_env = [\"PATH\"]";
     format!("type = \"exec\"\n{command}\nin_flight = {in_flight}")
 }
 
-/// The same server by another door.
+/// Returns a server section with another address of the same server.
 fn door(fixture: &MultiBotFixture, rate: u32) -> String {
     format!("url = \"{}\"\nrequests_per_second = {rate}", fixture.simulator.url())
 }
@@ -119,13 +119,13 @@ fn whole(fixture: &MultiBotFixture) -> HostConfig {
     plan.section("servers.door", &door(fixture, 1_000));
     plan.section("sinks.one", &file("one"));
     plan.section("sinks.two", &child(64));
-    // Somebody names each of them, whatever changes.
+    // Every server and sink stays in use after any change.
     plan.bots.get_mut("bert").unwrap().sinks = ["archive", "one", "two"].map(str::to_owned).to_vec();
     plan.section("restart", "min_backoff = \"50ms\"\nreset_after = \"1s\"");
     plan
 }
 
-/// Two tokens for each bot that is touched.
+/// Creates two tokens for each bot that may be changed.
 fn tokens(fixture: &MultiBotFixture) -> BTreeMap<&'static str, [String; 2]> {
     let of = |bot: &'static str| {
         let account = &fixture.bots[bot];
@@ -149,13 +149,13 @@ fn survives(seed: u64) {
     let (dir, whole, tokens) = (ConfigDir::with(""), whole(&fixture), tokens(&fixture));
     dir.write("handler.py", super::HANDLER);
     let mut running = whole.start(&dir);
-    // Once, so that what is begun with the first is there.
+    // A first reload, so that everything that it starts is counted.
     reload(&mut running);
     let held = OpenResources::of_process(running.id());
     let quiet = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| post_randomly(&fixture, seed, &quiet));
-        // When this fails nobody must go on talking: the scope waits for them.
+        // The users must stop even if this fails, because the scope waits for them.
         let _hush = QuietOnDrop(&quiet);
         let mut plan = whole.clone();
         for _ in 0..RELOADS {
@@ -166,8 +166,8 @@ fn survives(seed: u64) {
                 refused(&plan, &dir, &mut running);
             }
             plan.write(&dir);
-            let said = reload(&mut running);
-            assert!(said.iter().all(|line| line["level"] != "ERROR"), "seed {seed}: {:#?}", messages(&said));
+            let log = reload(&mut running);
+            assert!(log.iter().all(|line| line["level"] != "ERROR"), "seed {seed}: {:#?}", messages(&log));
         }
     });
     whole.write(&dir);
@@ -177,23 +177,23 @@ fn survives(seed: u64) {
     held.await_no_more(running.id());
     await_children(running.id(), 1);
     few_connections(&fixture, &mut running, seed);
-    ends_well(running, seed);
+    check_exit(running, seed);
 }
 
-/// All posts that people made.
-fn said(fixture: &MultiBotFixture) -> BTreeSet<String> {
+/// Returns the ids of all posts.
+fn posted_ids(fixture: &MultiBotFixture) -> BTreeSet<String> {
     let posts = fixture.channels.iter().flat_map(|channel| fixture.simulator.posts_in(channel));
     posts.filter(|post| post.message == "…").map(|post| post.id).collect()
 }
 
 fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
     let end = Instant::now() + DEADLINE;
-    let said = said(fixture);
-    assert!(said.len() > RELOADS, "seed {seed}: they hardly talked");
+    let posted = posted_ids(fixture);
+    assert!(posted.len() > RELOADS, "seed {seed}: too few posts");
     loop {
-        let heard: BTreeSet<_> = posts(dir, "archive").into_iter().collect();
-        let all = fixture.bots.keys().flat_map(|bot| said.iter().map(move |id| (bot.clone(), id.clone())));
-        let missing: Vec<_> = all.filter(|post| !heard.contains(post)).collect();
+        let received: BTreeSet<_> = posts(dir, "archive").into_iter().collect();
+        let all = fixture.bots.keys().flat_map(|bot| posted.iter().map(move |id| (bot.clone(), id.clone())));
+        let missing: Vec<_> = all.filter(|post| !received.contains(post)).collect();
         if missing.is_empty() {
             return;
         }
@@ -209,14 +209,14 @@ fn check(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
             *times.entry(post).or_default() += 1;
         }
         let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
-        assert!(twice.is_empty(), "seed {seed}: {sink} has more than once: {twice:#?}");
+        assert!(twice.is_empty(), "seed {seed}: {sink} received these more than once: {twice:#?}");
     }
     for bot in UNTOUCHED {
-        assert_eq!(fixture.sockets(bot), (1, 1), "seed {seed}: {bot}'s very socket");
+        assert_eq!(fixture.sockets(bot), (1, 1), "seed {seed}: the socket of {bot} was replaced");
     }
 }
 
-/// Each bot has one socket, and what is open besides is kept for the next question.
+/// Checks that each bot has one socket and that few idle REST connections are open.
 fn few_connections(fixture: &MultiBotFixture, running: &mut RunningProgram, seed: u64) {
     let bots = fixture.bots.len();
     let few = |seen: &matterhost_simulator::Counters| {
@@ -231,7 +231,7 @@ fn few_connections(fixture: &MultiBotFixture, running: &mut RunningProgram, seed
     }
 }
 
-fn ends_well(running: RunningProgram, seed: u64) {
+fn check_exit(running: RunningProgram, seed: u64) {
     running.signal("TERM");
     let (status, log) = running.wait_for_exit();
     assert_eq!(status.code(), Some(0), "seed {seed}: {log:#?}");
@@ -245,7 +245,7 @@ fn a_hundred_reloads_under_load_lose_nothing_and_leave_nothing_behind() {
         None => (0..given("MATTERHOST_SEEDS").unwrap_or(1)).map(|_| fastrand::u64(..)).collect(),
     };
     for seed in seeds {
-        println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+        println!("seed {seed}; set MATTERHOST_SEED to repeat this run");
         survives(seed);
     }
 }

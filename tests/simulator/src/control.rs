@@ -1,4 +1,4 @@
-//! What a test does to the world: accounts, tokens, teams, channels.
+//! Changes that a test makes to the world: accounts, tokens, teams, channels.
 
 use crate::Simulator;
 use crate::state::State;

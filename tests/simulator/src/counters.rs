@@ -1,4 +1,4 @@
-//! What a test can see of the server, and wait for.
+//! The counters of the server, which a test reads and waits for.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What can go wrong when a simulator is started.
+//! The errors of starting a simulator.
 
 use std::io;
 

@@ -1,10 +1,10 @@
-//! Faults: what goes wrong, for whom, and for how long.
+//! Faults: their kinds, their targets and their extent.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// What goes wrong.
+/// A kind of fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultKind {
@@ -92,7 +92,7 @@ pub enum FaultKind {
     ServerPing,
 }
 
-/// Whom a fault strikes.
+/// The connections and requests that a fault strikes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Target {
     /// Every connection and every request.
@@ -172,7 +172,7 @@ impl Fault {
     }
 }
 
-/// What a fault is held against.
+/// The user and route of a request or connection that may be struck.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FaultSubject<'a> {
     pub(crate) user: Option<&'a str>,
@@ -243,7 +243,7 @@ impl Faults {
         self.active.iter().map(|active| active.id).collect()
     }
 
-    /// Whether a kind of fault is on for a subject, without using it up.
+    /// Returns true when a kind of fault is on for a subject, without using it up.
     pub(crate) fn is_on(&self, subject: &FaultSubject<'_>, kind: impl Fn(&FaultKind) -> bool) -> bool {
         self.active.iter().any(|active| active.strikes(subject, &kind))
     }

@@ -142,7 +142,7 @@ impl State {
     }
 }
 
-/// What a socket is made to do for a fault that happens at once.
+/// Returns the command to a socket for a fault that happens at once.
 fn command(kind: &FaultKind) -> Option<SocketCommand> {
     use crate::hub::flood::frame_header;
     let mut raw = Vec::new();

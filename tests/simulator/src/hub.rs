@@ -33,7 +33,7 @@ impl Hub {
         }
     }
 
-    /// What a user's sockets knew of its session is looked up anew at the next event (fact 3).
+    /// Makes a user's sockets look their session up anew at the next event (fact 3).
     pub(crate) fn invalidate(&mut self, user_id: &str) {
         for key in self.keys_of(user_id) {
             if let Some(connection) = self.connections.get_mut(&key) {
@@ -52,7 +52,7 @@ impl Hub {
         self.by_user.get(user_id).map_or(0, |keys| keys.iter().filter(live).count())
     }
 
-    /// Whether the socket's connection is still there; the hub forgets one whose queue is full.
+    /// Returns true while the socket's connection is there; the hub forgets one whose queue is full.
     pub(crate) fn contains(&self, key: u64) -> bool {
         self.connections.contains_key(&key)
     }

@@ -1,4 +1,4 @@
-//! What people say: posts, edits, deletions, reactions, typing.
+//! Messages by script: posts, edits, deletions, reactions, typing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -107,12 +107,12 @@ impl Simulator {
         self.endpoint.open()
     }
 
-    /// Whether connections are accepted.
+    /// Returns true while connections are accepted.
     pub fn is_listening(&self) -> bool {
         self.endpoint.is_open()
     }
 
-    /// What the server has counted so far.
+    /// Returns the counters of the server.
     pub fn counters(&self) -> Counters {
         self.shared.lock().counters.clone()
     }

@@ -18,7 +18,7 @@ use crate::world::World;
 #[derive(Debug)]
 pub(crate) struct TcpConnection {
     pub(crate) control: Arc<IoControl>,
-    /// Who it belongs to, once a WebSocket on it is authenticated or a request named a token.
+    /// The user that it belongs to, once a WebSocket on it is authenticated or a request named a token.
     pub(crate) user: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What goes over the wire: JSON as the real server writes it.
+//! JSON as the real server writes it.
 
 pub(crate) mod event;
 pub(crate) mod json;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     hosting::delivery::{DeliverRecovered, LeftChannel, Origin},
     mattermost::{Channel, OddRow, Post},
-    model::{Change, CloseReason, Fact, PostId, Truncation},
+    model::{Change, CloseReason, Excerpt, Fact, PostId, Truncation},
     policy::{Anchor, BacklogKind, ChannelBacklog},
 };
 
@@ -103,6 +103,7 @@ impl<'a> ChannelCatchUp<'a> {
             Ok(_) => format!("{cause}; by itself it is another post"),
             Err(error) => format!("{cause}; by itself: {error}"),
         };
+        let cause = Excerpt::of(&cause);
         self.catch_up.observe(Fact::RowSkipped { channel: channel.clone(), post: Some(post), cause });
         Ok(None)
     }

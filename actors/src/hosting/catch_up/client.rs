@@ -4,9 +4,9 @@ use std::{rc::Rc, sync::Arc};
 
 use super::page::{PageCursor, PostPage};
 use crate::{
-    hosting::{connection::rest_close_reason, context::AccountContext, server_gate::GateError},
+    hosting::{account_context::AccountContext, connection::rest_close_reason, server_gate::GateError},
     mattermost::{Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse},
-    model::{ChannelId, CloseReason, PostId, Token},
+    model::{ChannelId, CloseReason, Excerpt, PostId, Token},
     policy::RequestClass,
     ports::Api,
 };
@@ -114,9 +114,13 @@ fn close_reason(error: &GateError<RestError>) -> CloseReason {
         GateError::Failed(error) => error,
     };
     match error.kind {
-        K::Unreachable | K::Timeout | K::Tls | K::Unauthorized | K::RateLimited { .. } | K::Server(_) => {
-            rest_close_reason(error)
-        }
+        K::Unreachable
+        | K::Timeout
+        | K::Tls
+        | K::Proxy
+        | K::Unauthorized
+        | K::RateLimited { .. }
+        | K::Server(_) => rest_close_reason(error),
         K::NotFound | K::Redirect | K::NotJson | K::TooLarge | K::Refused(_) | K::BadBody => {
             catch_up_failed(error)
         }
@@ -124,7 +128,7 @@ fn close_reason(error: &GateError<RestError>) -> CloseReason {
 }
 
 fn catch_up_failed(error: &dyn std::error::Error) -> CloseReason {
-    CloseReason::CatchUpFailed { cause: error.to_string() }
+    CloseReason::CatchUpFailed { cause: Excerpt::of(error) }
 }
 
 impl From<CloseReason> for ChannelReadError {

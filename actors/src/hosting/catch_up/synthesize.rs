@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::CatchUp;
 use crate::{
     mattermost::{Channel, Post},
-    model::{Change, ChannelId, CloseReason, Event, EventBody, PostKey, UserId},
+    model::{Change, ChannelId, CloseReason, Event, EventBody, Excerpt, PostKey, UserId},
 };
 
 /// A change of an account's membership in a channel, as a system post reports it (fact 28).
@@ -26,7 +26,7 @@ impl CatchUp {
         post: &Post,
         channel: Option<&Channel>,
     ) -> Result<Event, CloseReason> {
-        let unreadable = |error: serde_json::Error| CloseReason::CatchUpFailed { cause: error.to_string() };
+        let unreadable = |error: serde_json::Error| CloseReason::CatchUpFailed { cause: Excerpt::of(&error) };
         let (event, data) = match &change {
             Change::Posted(_) => ("posted", posted_data(post, channel)),
             Change::Edited { .. } => ("post_edited", changed_data(post)),

@@ -10,7 +10,7 @@ use crate::{
         catch_up::{CatchUpClient, ChannelReadError, listing_entry, page::PageCursor},
         delivery::Permits,
     },
-    model::{ChannelId, CloseReason, Fact, PostKey},
+    model::{ChannelId, CloseReason, Excerpt, Fact, PostKey},
     policy::{Anchor, AuditReadiness, ChannelBacklog, spread_delay},
 };
 
@@ -82,11 +82,11 @@ impl Connection {
             AuditResult::Inconclusive => return self.audit_after(RETRY_AFTER, ctx),
             AuditResult::Hole { channel, post } => {
                 let hole = CloseReason::AuditHole { channel, post: post.id };
-                self.context.stats.record_audit(took, Some(&hole.to_string()));
+                self.context.stats.record_audit(took, Some(&Excerpt::of(&hole)));
                 return self.end(hole, ctx);
             }
             AuditResult::Failed(reason) => {
-                let cause = format!("audit failed: {reason}");
+                let cause = Excerpt::of(&format_args!("audit failed: {reason}"));
                 self.context.stats.record_audit(took, Some(&cause));
                 self.observe(Fact::ProbeFailed { cause });
             }

@@ -6,19 +6,26 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     hosting::{
-        context::{AccountContext, now},
+        account_context::{AccountContext, now},
         delivery::Permits,
         server_gate::GateError,
         supervisor::StallChanged,
     },
     mattermost::{DialError, DialErrorKind, Etag, Me, RestError, RestErrorKind, Socket, User},
-    model::{AccountUser, CloseReason, Fact, Generation, Misconfiguration, ResumePoint, StallCause, UserId},
+    model::{
+        AccountUser, CloseReason, Excerpt, Fact, Generation, Misconfiguration, ResumePoint, StallCause,
+        UserId,
+    },
     policy::RequestClass,
     ports::Api,
 };
 
 /// The wait before another attempt to read the store: enough time to repair a file, and short enough to wait for.
 const RELOAD_AFTER: Duration = Duration::from_secs(5);
+
+/// The longest wait for an answer that may excuse a drop: a server that is down gives none, and the drop must be counted
+/// while the drops of other accounts are recent.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 /// An open socket and the state that it starts with.
 pub(super) struct Connected {
@@ -37,6 +44,7 @@ pub(super) struct Connected {
 pub(in crate::hosting) struct Baseline {
     pub(in crate::hosting) user: UserId,
     pub(super) name: Arc<str>,
+    /// `update_at` before the dial, raised by changes that need no new Connection.
     pub(in crate::hosting) update_at: i64,
     pub(super) is_guest: bool,
     pub(in crate::hosting) etag: Option<Etag>,
@@ -111,6 +119,21 @@ pub(super) async fn find_close_reason(
     fetch_baseline(&context, &*api).await.err().unwrap_or(fallback)
 }
 
+/// Finds out by REST if a drop has to do with the account: it was changed or refused. Returns `dropped` if not, or if
+/// there is no answer soon.
+pub(super) async fn find_drop_reason(
+    context: Arc<AccountContext>,
+    api: Rc<dyn Api>,
+    baseline: i64,
+    dropped: CloseReason,
+) -> CloseReason {
+    match tokio::time::timeout(LOOK_WITHIN, fetch_baseline(&context, &*api)).await {
+        Ok(Ok(seen)) if seen.update_at != baseline => CloseReason::Stale { baseline, seen: seen.update_at },
+        Ok(Err(CloseReason::Unauthorized)) => CloseReason::Unauthorized,
+        Ok(Ok(_) | Err(_)) | Err(_) => dropped,
+    }
+}
+
 async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Baseline, CloseReason> {
     let AccountContext { gate, account, token, .. } = context;
     let answer = gate.request(RequestClass::Connect, account, async || api.me(token, None).await).await;
@@ -130,22 +153,38 @@ async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Basel
 }
 
 fn unreachable(error: &dyn std::error::Error) -> CloseReason {
-    CloseReason::Unreachable { cause: error.to_string() }
+    CloseReason::Unreachable { cause: Excerpt::of(error) }
+}
+
+/// Returns the close reason that keeps the cause and the way to fix it.
+fn misconfigured(
+    what: Misconfiguration,
+    error: &dyn std::error::Error,
+    remedy: Option<String>,
+) -> CloseReason {
+    let cause = match remedy {
+        Some(remedy) => format!("{error}; {remedy}"),
+        None => error.to_string(),
+    };
+    CloseReason::Misconfigured { what, cause }
 }
 
 /// Returns the close reason for a failed request.
 pub(in crate::hosting) fn rest_close_reason(error: &RestError) -> CloseReason {
     use RestErrorKind as K;
+    let misconfigured = |what| misconfigured(what, error, error.remedy());
     match error.kind {
         K::Unreachable => unreachable(error),
         K::Timeout => CloseReason::Timeout,
-        K::Tls => CloseReason::Misconfigured(Misconfiguration::Tls),
+        K::Tls => misconfigured(Misconfiguration::Tls),
         K::Unauthorized => CloseReason::Unauthorized,
         K::RateLimited { retry_after } => CloseReason::RateLimited { retry_after },
-        K::NotFound => CloseReason::Misconfigured(Misconfiguration::NotFound),
-        K::Redirect => CloseReason::Misconfigured(Misconfiguration::Redirect),
-        K::NotJson | K::TooLarge | K::BadBody => CloseReason::Misconfigured(Misconfiguration::NotMattermost),
-        K::Refused(_) => CloseReason::Misconfigured(Misconfiguration::Refused),
+        K::NotFound => misconfigured(Misconfiguration::NotFound),
+        K::Redirect => misconfigured(Misconfiguration::Redirect),
+        K::NotJson => misconfigured(Misconfiguration::NotMattermost),
+        K::TooLarge | K::BadBody => misconfigured(Misconfiguration::Unreadable),
+        K::Proxy => misconfigured(Misconfiguration::Proxy),
+        K::Refused(_) => misconfigured(Misconfiguration::Refused),
         K::Server(status) => CloseReason::ServerError { status },
     }
 }
@@ -153,16 +192,18 @@ pub(in crate::hosting) fn rest_close_reason(error: &RestError) -> CloseReason {
 /// Returns the close reason for a failed dial.
 fn dial_close_reason(error: &DialError) -> CloseReason {
     use DialErrorKind as K;
+    let misconfigured = |what| misconfigured(what, error, error.remedy());
     match error.kind {
         K::Unreachable => unreachable(error),
         K::Timeout => CloseReason::Timeout,
-        K::Tls => CloseReason::Misconfigured(Misconfiguration::Tls),
-        K::Redirect => CloseReason::Misconfigured(Misconfiguration::Redirect),
+        K::Tls => misconfigured(Misconfiguration::Tls),
+        K::Redirect => misconfigured(Misconfiguration::Redirect),
         K::Refused { status: 401, .. } => CloseReason::Unauthorized,
-        K::Refused { status: 404, .. } => CloseReason::Misconfigured(Misconfiguration::NotFound),
+        K::Refused { status: 404, .. } => misconfigured(Misconfiguration::NotFound),
         K::Refused { status: 429, retry_after } => CloseReason::RateLimited { retry_after },
         K::Refused { status: status @ 500.., .. } => CloseReason::ServerError { status },
-        K::Refused { .. } => CloseReason::Misconfigured(Misconfiguration::Refused),
-        K::NotWebSocket => CloseReason::Misconfigured(Misconfiguration::NotMattermost),
+        K::Refused { .. } => misconfigured(Misconfiguration::Refused),
+        K::NotWebSocket => misconfigured(Misconfiguration::NotMattermost),
+        K::Proxy => misconfigured(Misconfiguration::Proxy),
     }
 }

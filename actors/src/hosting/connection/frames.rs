@@ -8,12 +8,16 @@ use super::{
 };
 use crate::{
     hosting::{delivery::Deliver, supervisor::SiblingSawChange},
-    mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply},
-    model::{CloseReason, Event, EventBody, Fact},
+    mattermost::{self, EventEnvelope, Frame, Incoming, SocketReply, UserUpdated},
+    model::{CloseReason, Event, EventBody, Excerpt, Fact},
     policy::{PollTiming, Sequence, SequenceCheck},
 };
 
 const STATUS_UNAUTHORIZED: u16 = 401;
+
+/// The unreadable frames in a row that end a socket: more than a server that was just updated may send of a new kind, and
+/// few enough that babble costs no time of other accounts.
+const MAX_UNREADABLE_FRAMES: u32 = 16;
 
 impl StreamHandler<FrameEvent> for Connection {
     fn handle(&mut self, event: FrameEvent, ctx: &mut Self::Context) {
@@ -38,10 +42,11 @@ impl Connection {
             Frame::Text(text) => self.on_text(&text, permit, ctx),
             Frame::Ping(payload) => {
                 if let Err(error) = socket.writer.send_pong(&payload) {
-                    self.on_socket_lost(error.to_string(), ctx);
+                    self.on_socket_lost(Excerpt::of(&error), ctx);
                 }
             }
-            Frame::Pong(_) | Frame::Binary(_) => {}
+            Frame::Pong(_) => {}
+            Frame::Binary(_) => self.on_unreadable("a binary frame is no event", ctx),
             Frame::Close(close) => {
                 self.on_socket_closed(CloseReason::Closed { code: close.map(|(code, _)| code) }, ctx);
             }
@@ -50,9 +55,27 @@ impl Connection {
 
     fn on_text(&mut self, text: &str, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         match mattermost::parse_frame(text) {
-            Ok(Incoming::Event(envelope)) => self.on_event(&envelope, permit, ctx),
-            Ok(Incoming::Reply(reply)) => self.on_reply(&reply, ctx),
-            Err(error) => self.observe(Fact::Unreadable { cause: error.to_string() }),
+            Ok(incoming) => {
+                if let Some(socket) = &mut self.socket {
+                    socket.unreadable_frames = 0;
+                }
+                match incoming {
+                    Incoming::Event(envelope) => self.on_event(&envelope, permit, ctx),
+                    Incoming::Reply(reply) => self.on_reply(&reply, ctx),
+                }
+            }
+            Err(error) => self.on_unreadable(&error, ctx),
+        }
+    }
+
+    /// Reports a frame that is skipped, and ends a socket that brings nothing else.
+    fn on_unreadable(&mut self, error: &(impl std::fmt::Display + ?Sized), ctx: &mut Context<Self>) {
+        self.observe(Fact::Unreadable { cause: Excerpt::of(error) });
+        let Some(socket) = &mut self.socket else { return };
+        socket.unreadable_frames += 1;
+        if socket.unreadable_frames >= MAX_UNREADABLE_FRAMES {
+            let what = format_args!("{MAX_UNREADABLE_FRAMES} unreadable frames in a row; the last: {error}");
+            self.end(CloseReason::Protocol { cause: Excerpt::of(&what) }, ctx);
         }
     }
 
@@ -70,9 +93,7 @@ impl Connection {
             self.observe(Fact::SequenceGap { expected, got: envelope.seq });
             self.catch_up_again(ctx);
         }
-        if envelope.event == "user_updated" {
-            self.watch_siblings(envelope);
-        }
+        self.watch_own_account(envelope, ctx);
         self.deliver(envelope, permit);
     }
 
@@ -109,7 +130,8 @@ impl Connection {
         let connection_id = match envelope.hello() {
             Ok(hello) => hello.connection_id.unwrap_or_default(),
             Err(error) => {
-                return self.end(CloseReason::Protocol { cause: format!("unreadable hello: {error}") }, ctx);
+                let cause = Excerpt::of(&format_args!("unreadable hello: {error}"));
+                return self.end(CloseReason::Protocol { cause }, ctx);
             }
         };
         let Some(socket) = &mut self.socket else { return };
@@ -131,8 +153,10 @@ impl Connection {
         let Some(socket) = &mut self.socket else { return };
         let took = reply.seq_reply.and_then(|seq| socket.ping_monitor.reply_received(now(), seq));
         if !reply.ok && (took.is_some() || reply.is_unauthorized()) {
-            let error =
-                reply.error.as_ref().map_or_else(|| reply.status.to_string(), |error| error.id.to_string());
+            let error = reply
+                .error
+                .as_ref()
+                .map_or_else(|| Excerpt::of(&reply.status), |error| Excerpt::of(&error.id));
             self.context.stats.record_ping(took.unwrap_or_default(), Some(&error));
             return self.end(CloseReason::Deaf { error }, ctx);
         }
@@ -143,18 +167,18 @@ impl Connection {
         if matches!(self.phase, Phase::Opening { resumed: true, .. }) {
             self.on_hello(true, ctx);
         } else {
+            self.decide_drift(ctx);
             self.drive_ping(ctx);
         }
     }
 
     /// Requests a poll of a sibling account whose user has changed. Guests are no witnesses: they do not see all users.
-    fn watch_siblings(&self, envelope: &EventEnvelope<'_>) {
+    pub(super) fn watch_siblings(&self, updated: &UserUpdated) {
         if !self.context.settings.health.witness
             || self.baseline.as_ref().is_none_or(|baseline| baseline.is_guest)
         {
             return;
         }
-        let Ok(updated) = envelope.user_updated() else { return };
         let (account, after) =
             match self.context.sibling_watch.on_user_updated(now(), &updated.id, updated.update_at) {
                 PollTiming::Skip => return,

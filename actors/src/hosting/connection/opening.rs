@@ -40,12 +40,14 @@ impl Connection {
             connected.resume.map_or_else(Default::default, |point| (point.connection_id, point.next_seq));
         self.baseline = Some(connected.baseline);
         self.socket = Some(OpenSocket {
+            opened: now(),
             writer,
             requests: SocketRequests::new(),
             ping_monitor: PingMonitor::new(now(), self.context.settings.health.ping_limits),
             sequence: Sequence::starting_at(next),
             connection_id: connection_id.into(),
             ping_timer: None,
+            unreadable_frames: 0,
         });
         self.phase = Phase::Opening { slot: Some(connected.slot), resumed };
         self.delivery.do_send(BeginRound);
@@ -85,6 +87,7 @@ impl Connection {
         if std::mem::take(&mut self.poll_pending) {
             self.poll_now();
         }
+        self.connected = Some(self.context.ping_rate.enter());
         // Replacing the phase releases the dial slot.
         self.phase = Phase::CatchingUp;
         self.drive_ping(ctx);

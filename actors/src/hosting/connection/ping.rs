@@ -1,9 +1,14 @@
 //! The in-band ping.
 
+use std::time::Duration;
+
 use actix::{AsyncContext as _, Context};
 
 use super::{Connection, Phase, now};
-use crate::{model::CloseReason, policy::PingAction};
+use crate::{
+    model::{CloseReason, Excerpt},
+    policy::PingAction,
+};
 
 impl Connection {
     /// Carries out the ping monitor's next action and sets a timer for the one after it.
@@ -13,7 +18,9 @@ impl Connection {
         {
             return;
         }
+        let interval = self.ping_interval();
         let Some(socket) = &mut self.socket else { return };
+        socket.ping_monitor.set_interval(now(), interval);
         if let Some(timer) = socket.ping_timer.take() {
             ctx.cancel_future(timer);
         }
@@ -31,12 +38,17 @@ impl Connection {
         }
     }
 
+    /// Returns the time between pings that the number of connected accounts allows at the moment.
+    fn ping_interval(&self) -> Duration {
+        self.context.ping_rate.interval(&self.context.settings.health.ping_limits)
+    }
+
     pub(super) fn send_ping(&mut self, ctx: &mut Context<Self>) {
         let Some(socket) = &mut self.socket else { return };
         let (seq, text) = socket.requests.ping();
         socket.ping_monitor.ping_sent(now(), seq);
         if let Err(error) = socket.writer.send_text(&text) {
-            self.on_socket_lost(error.to_string(), ctx);
+            self.on_socket_lost(Excerpt::of(&error), ctx);
         }
     }
 }

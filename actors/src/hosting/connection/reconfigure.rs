@@ -3,7 +3,7 @@
 use actix::{Actor as _, AsyncContext as _, Context, Handler};
 
 use super::{Connection, Phase, now, opening::needs_health_check};
-use crate::hosting::{HostSettings, context::UpdateContext, health_check::HealthCheck};
+use crate::hosting::{HostSettings, account_context::UpdateContext, health_check::HealthCheck};
 
 impl Handler<UpdateContext> for Connection {
     type Result = ();

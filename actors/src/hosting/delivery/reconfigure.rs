@@ -6,7 +6,7 @@ use actix::{AsyncContext as _, Context, Handler, Message};
 use tokio::sync::oneshot;
 
 use super::{Delivery, Permits};
-use crate::{hosting::context::UpdateContext, ports::EventSink};
+use crate::{hosting::account_context::UpdateContext, ports::EventSink};
 
 /// Replaces the account's sink. The old sink still answers the events that it has; a channel's next event goes to the
 /// new sink once the old one has answered the last, so the order is kept.
@@ -30,7 +30,7 @@ impl Delivery {
     /// Delivers events that wait for a retry at once.
     fn retry_now(&mut self, ctx: &mut Context<Self>) {
         for (channel, timer) in self.retrying.drain() {
-            ctx.cancel_future(timer);
+            ctx.cancel_future(timer.handle);
             self.queue.resume(&channel);
         }
         self.sink_broken = false;

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Delivery, Origin, Queued};
 use crate::{
-    hosting::context::now,
+    hosting::account_context::now,
     model::{Change, ChannelId, Event},
     policy::{ChannelBacklog, ListedChannel},
 };

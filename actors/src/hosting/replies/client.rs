@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use crate::{
-    hosting::{context::AccountContext, server_gate::RequestPermit},
+    hosting::{account_context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
-    model::{Fact, Generation, ReplyError, Token, UserId},
+    model::{Excerpt, Fact, Generation, ReplyError, Token, UserId},
     policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys},
     ports::{Api, ApiFactory},
 };
@@ -37,7 +37,7 @@ pub(super) struct ReplyClient {
 #[derive(Debug)]
 pub(super) struct FailedRequest {
     pub(super) failure: RequestFailure,
-    pub(super) cause: String,
+    pub(super) cause: Excerpt,
     /// True if the body of the response exceeds its limit.
     pub(super) is_too_large: bool,
     /// True if the account is stopped.
@@ -95,7 +95,7 @@ impl ReplyClient {
         let answer = permit.request(async || send(&*api, &context.token).await).await;
         answer.map_err(|error| FailedRequest {
             failure: failure(error.kind),
-            cause: error.to_string(),
+            cause: Excerpt::of(&error),
             is_too_large: error.kind == RestErrorKind::TooLarge,
             is_stopped: false,
         })
@@ -154,7 +154,7 @@ fn slots(context: &AccountContext) -> Arc<Semaphore> {
 impl FailedRequest {
     pub(super) fn not_done(cause: &(impl std::fmt::Display + ?Sized)) -> Self {
         let failure = RequestFailure::NotDone { retry_after: None };
-        Self { failure, cause: cause.to_string(), is_too_large: false, is_stopped: false }
+        Self { failure, cause: Excerpt::of(cause), is_too_large: false, is_stopped: false }
     }
 
     /// True if another attempt cannot succeed.
@@ -178,7 +178,7 @@ fn failure(kind: RestErrorKind) -> RequestFailure {
     use RestErrorKind as K;
     match kind {
         K::RateLimited { retry_after } => RequestFailure::NotDone { retry_after },
-        K::Unauthorized | K::Tls | K::Redirect => RequestFailure::NotDone { retry_after: None },
+        K::Unauthorized | K::Tls | K::Proxy | K::Redirect => RequestFailure::NotDone { retry_after: None },
         K::NotFound => RequestFailure::Refused,
         K::Refused(status) if status != 408 => RequestFailure::Refused,
         K::Refused(_)
@@ -205,6 +205,7 @@ mod tests {
             (RestErrorKind::RateLimited { retry_after: wait }, RequestFailure::NotDone { retry_after: wait }),
             (RestErrorKind::Unauthorized, not_done),
             (RestErrorKind::Tls, not_done),
+            (RestErrorKind::Proxy, not_done),
             (RestErrorKind::Redirect, not_done),
             (RestErrorKind::NotFound, RequestFailure::Refused),
             (RestErrorKind::Refused(400), RequestFailure::Refused),

@@ -10,7 +10,7 @@ use super::{
     reconfigure::Stop,
 };
 use crate::{
-    hosting::context::now,
+    hosting::account_context::now,
     mattermost::{
         DialError, DialErrorKind, DialedSocket, RequestStats, RestError, RestErrorKind, RestResponse, Socket,
     },
@@ -29,6 +29,7 @@ pub(in crate::hosting) struct GateHandle {
 /// Permission to make one request.
 pub(in crate::hosting) struct RequestPermit {
     gate: Addr<ServerGate>,
+    class: RequestClass,
     /// The interval between an account's polls at the moment.
     pub(in crate::hosting) poll_interval: Duration,
 }
@@ -85,7 +86,7 @@ impl GateHandle {
         self.gate.do_send(Acquire { class, account: account.clone(), grant });
         let poll_interval = granted.await.map_err(|_| GateClosed)?;
         self.request_stats.record_wait(class, now().saturating_duration_since(requested_at));
-        Ok(RequestPermit { gate: self.gate.clone(), poll_interval })
+        Ok(RequestPermit { gate: self.gate.clone(), class, poll_interval })
     }
 
     /// Dials as soon as the gate permits it and a dial slot is free, and reports the outcome to the gate. Hold the
@@ -103,7 +104,7 @@ impl GateHandle {
                 Ok((dialed.socket, slot))
             }
             Err(error) => {
-                report(&self.gate, dial_failure_report(&error));
+                report(&self.gate, Some(dial_failure_report(&error)));
                 Err(GateError::Failed(error))
             }
         }
@@ -154,7 +155,7 @@ impl RequestPermit {
                 Ok(answer.value)
             }
             Err(error) => {
-                report(&self.gate, failure_report(&error));
+                report(&self.gate, failure_report(self.class, &error));
                 Err(error)
             }
         }
@@ -168,23 +169,29 @@ fn report(gate: &Addr<ServerGate>, report: Option<ServerReport>) {
 }
 
 /// Returns what a failed request says about the server, if anything.
-fn failure_report(error: &RestError) -> Option<ServerReport> {
+fn failure_report(class: RequestClass, error: &RestError) -> Option<ServerReport> {
     match &error.kind {
         RestErrorKind::RateLimited { retry_after } => Some(ServerReport::Limited(*retry_after)),
         RestErrorKind::Unreachable | RestErrorKind::Timeout | RestErrorKind::Server(_) => {
             Some(ServerReport::Failed)
         }
+        // Every account may ask for itself; of a channel or a post, a refusal says nothing about the server.
+        _ if matches!(class, RequestClass::Health | RequestClass::Connect) => Some(ServerReport::Refused),
         _ => None,
     }
 }
 
-/// Returns what a failed dial says about the server, if anything.
-fn dial_failure_report(error: &DialError) -> Option<ServerReport> {
+/// Returns what a failed dial says about the server.
+fn dial_failure_report(error: &DialError) -> ServerReport {
     match &error.kind {
-        DialErrorKind::Refused { status: 429, retry_after } => Some(ServerReport::Limited(*retry_after)),
+        DialErrorKind::Refused { status: 429, retry_after } => ServerReport::Limited(*retry_after),
         DialErrorKind::Unreachable
         | DialErrorKind::Timeout
-        | DialErrorKind::Refused { status: 500.., .. } => Some(ServerReport::Failed),
-        _ => None,
+        | DialErrorKind::Refused { status: 500.., .. } => ServerReport::Failed,
+        DialErrorKind::Tls
+        | DialErrorKind::Proxy
+        | DialErrorKind::Redirect
+        | DialErrorKind::NotWebSocket
+        | DialErrorKind::Refused { .. } => ServerReport::Refused,
     }
 }

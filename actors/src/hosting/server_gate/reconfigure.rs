@@ -6,7 +6,7 @@ use actix::{ActorContext as _, AsyncContext as _, Context, Handler, Message};
 
 use super::{ServerGate, slots_of};
 use crate::{
-    hosting::context::now,
+    hosting::account_context::now,
     policy::{GateLimits, ServerStatus, TokenBucket},
     ports::ApiFactory,
 };
@@ -43,7 +43,7 @@ impl ServerGate {
             self.send_probe(ctx);
         } else {
             // The probe in flight was cancelled.
-            self.probe.probe_answered(now());
+            let _ = self.probe.probe_answered(now());
         }
     }
 

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use super::{AccountSpec, arbiter_pool::ArbiterSlot};
 use crate::{
     hosting::{
+        account_context::{AccountContext, now},
         connection::Connection,
-        context::{AccountContext, now},
         delivery::{Delivery, Permits},
         replies::Replies,
     },

@@ -7,11 +7,12 @@ use actix::{Addr, AsyncContext as _, Context, Handler, Message};
 use super::{Supervisor, account::Account};
 use crate::{
     hosting::{
+        account_context::now,
         connection::{Connection, PollSoon},
         delivery::Delivery,
     },
     model::{AccountName, AccountState, CloseReason, Fact, ResumePoint, ServerName, StallCause},
-    policy::RunSummary,
+    policy::{RunSummary, StatusChange},
 };
 
 /// A Connection received the server's hello.
@@ -53,6 +54,8 @@ pub(in crate::hosting) struct ChildStopped {
     pub(in crate::hosting) run: RunSummary,
     /// The point at which its socket may be resumed.
     pub(in crate::hosting) resume: Option<ResumePoint>,
+    /// The last `update_at` that it accepted as its baseline.
+    pub(in crate::hosting) baseline_update_at: Option<i64>,
 }
 
 /// A Delivery died.
@@ -81,22 +84,28 @@ pub(in crate::hosting) struct SiblingSawChange {
     pub(in crate::hosting) after: Duration,
 }
 
-/// A gate found its server down, or up again.
+/// A gate found that its server is down, refuses, or answers again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::hosting) struct ServerStatusChanged {
     pub(in crate::hosting) server: ServerName,
-    /// The time of the first failed probe; `None` if the server answers again.
+    pub(in crate::hosting) change: StatusChange,
+    /// The time of the failure that started the last probes.
     pub(in crate::hosting) down_since: Option<Instant>,
 }
 
 impl Handler<ChildConnected> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, event: ChildConnected, _: &mut Self::Context) {
+    fn handle(&mut self, event: ChildConnected, ctx: &mut Self::Context) {
         let Some(account) = self.find_current(&event.account, &event.connection) else { return };
-        if account.state != AccountState::Stopping {
-            account.set_state(AccountState::CatchingUp);
+        if account.state == AccountState::Stopping {
+            return;
+        }
+        let (was, since) = (account.state, account.since);
+        account.set_state(AccountState::CatchingUp);
+        if matches!(was, AccountState::Blocked | AccountState::Misconfigured) {
+            self.wake_companions(&event.account, was, since, ctx);
         }
     }
 }
@@ -195,9 +204,16 @@ impl Handler<ServerStatusChanged> for Supervisor {
 
     fn handle(&mut self, event: ServerStatusChanged, ctx: &mut Self::Context) {
         let Some(server) = self.servers.get_mut(&event.server) else { return };
-        match event.down_since {
-            None => server.common_cause.server_up(),
-            Some(since) => {
+        match event.change {
+            StatusChange::Refuses => {}
+            StatusChange::Answers => server.common_cause.server_up(),
+            StatusChange::Well => {
+                server.common_cause.server_up();
+                self.wake_waiting(&event.server, |_| true, ctx);
+            }
+            StatusChange::Down => {
+                let since = event.down_since.unwrap_or_else(now);
+                server.lifetimes.server_down(since);
                 let excused = server.common_cause.server_down(since);
                 self.refund(excused, ctx);
             }

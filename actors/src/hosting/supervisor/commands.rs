@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     hosting::{
+        account_context::{AccountContext, AccountStats, PingRate, SharedSiblingWatch},
         connection::Terminate,
-        context::{AccountContext, AccountStats, SharedSiblingWatch},
         delivery,
         replies::SharedLoopGuard,
         server_gate::{Configure, ServerGate},
         shared_replay::SharedReplay,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
-    policy::{CommonCause, RunSummary},
+    policy::{CommonCause, RunSummary, SocketLifetimes},
 };
 
 impl Handler<AddServer> for Supervisor {
@@ -42,8 +42,11 @@ impl Handler<AddServer> for Supervisor {
         let server = Server {
             gate,
             sibling_watch: SharedSiblingWatch::default(),
+            ping_rate: PingRate::default(),
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
             common_cause: CommonCause::default(),
+            lifetimes: SocketLifetimes::default(),
+            woken_at: None,
             accounts: 0,
             spec,
         };
@@ -72,6 +75,7 @@ impl Handler<AddAccount> for Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             sibling_watch: server.sibling_watch.clone(),
+            ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
             settings: self.settings.clone(),
             observer: self.observer.clone(),
@@ -191,7 +195,14 @@ impl Supervisor {
             self.pool.replace_hung(placement.slot);
         }
         let (account, reason) = (name.clone(), Some(reason));
-        let child = ChildStopped { account, connection, reason, run: RunSummary::default(), resume: None };
+        let child = ChildStopped {
+            account,
+            connection,
+            reason,
+            run: RunSummary::default(),
+            resume: None,
+            baseline_update_at: None,
+        };
         self.on_connection_ended(child, ctx);
     }
 }

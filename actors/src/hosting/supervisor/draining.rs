@@ -23,10 +23,15 @@ pub(super) struct DrainingAccount {
     pub(super) resume: Option<ResumePoint>,
 }
 
-/// Waits until every sink has acknowledged the events of its account. Returns the accounts whose sink has not.
-pub(super) async fn drain_deliveries(accounts: &[DrainingAccount], deadline: Instant) -> Vec<AccountName> {
+/// Waits until every sink has acknowledged the events of its account, except for those that it wants much later unless
+/// `awaits_retries` is true. Returns the accounts whose sink has not.
+pub(super) async fn drain_deliveries(
+    accounts: &[DrainingAccount],
+    awaits_retries: bool,
+    deadline: Instant,
+) -> Vec<AccountName> {
     let children = accounts.iter().map(|draining| (draining.account.clone(), &draining.delivery));
-    ask_all(children, deadline, |delivery, done| delivery.do_send(Drain(done))).await
+    ask_all(children, deadline, |delivery, done| delivery.do_send(Drain { done, awaits_retries })).await
 }
 
 /// Waits until every reply is sent or has failed. Returns the accounts with replies left.

@@ -6,9 +6,9 @@ use actix::{AsyncContext as _, Context, Handler};
 
 use super::{ChildStopped, DeliveryStopped, Supervisor, account::Intent};
 use crate::{
-    hosting::{connection::Terminate, context::now},
+    hosting::{account_context::now, connection::Terminate},
     model::{AccountName, AccountState, CloseClass, CloseReason, Ending, Fact},
-    policy::RestartDecision,
+    policy::{ProxyDrop, RestartDecision, SocketDrop, SocketLifetime},
 };
 
 impl Handler<ChildStopped> for Supervisor {
@@ -46,8 +46,12 @@ impl Supervisor {
     pub(super) fn on_connection_ended(&mut self, mut child: ChildStopped, ctx: &mut Context<Self>) {
         let reason = child.reason.take().unwrap_or_else(|| self.infer_reason(&child.account));
         let now = now();
-        let excused = self.count_ending(&child, &reason, now);
+        let mut excused = self.count_ending(&child, &reason, now);
         child.run.common_cause = excused.iter().any(|(name, _)| *name == child.account);
+        if let Some(found) = self.find_lifetime(&child, &reason, now) {
+            child.run.proxy_lifetime = true;
+            excused.extend(found.earlier);
+        }
         let Some(account) = self.accounts.get_mut(&child.account) else { return };
         account.connection = None;
         account.was_ready = false;
@@ -68,6 +72,7 @@ impl Supervisor {
             matches!(next, RestartDecision::Trip { .. } | RestartDecision::Start { charged: Some(_), .. });
         account.observe(Fact::Closed { reason: reason.clone(), ready_for, charged });
         account.resume = child.resume;
+        account.deaf_timer.baseline_raised(child.baseline_update_at);
         account.record_ending(Ending {
             at: SystemTime::now(),
             generation: account.generation,
@@ -90,6 +95,35 @@ impl Supervisor {
         } else {
             CloseReason::Panicked
         }
+    }
+
+    /// Returns the proxy's lifetime behind the ending, and reports it the first time.
+    fn find_lifetime(
+        &mut self,
+        child: &ChildStopped,
+        reason: &CloseReason,
+        now: Instant,
+    ) -> Option<ProxyDrop<AccountName>> {
+        if !matches!(reason, CloseReason::Dropped { .. } | CloseReason::Closed { .. })
+            || child.run.reading_paused
+        {
+            return None;
+        }
+        let server = &self.accounts.get(&child.account)?.spec.server;
+        let server = self.servers.get_mut(server).filter(|server| !server.common_cause.is_down())?;
+        let drop = SocketDrop { at: now, age: child.run.age?, quiet: child.run.quiet };
+        let found = server.lifetimes.dropped(&child.account, drop)?;
+        let (after, idle) = match found.lifetime {
+            SocketLifetime::Age(after) => (after, false),
+            SocketLifetime::Idle(after) => (after, true),
+        };
+        if idle {
+            server.ping_rate.limit_idle(after);
+        }
+        if found.is_news {
+            self.observer.publish_server(&server.spec.name, Fact::SocketLifetime { after, idle });
+        }
+        Some(found)
     }
 
     /// Counts the ending for the server, and returns the drops that turn out to have a common cause with it.
@@ -160,9 +194,13 @@ impl Supervisor {
     pub(super) fn refund(&mut self, excused: Vec<(AccountName, Instant)>, ctx: &mut Context<Self>) {
         for (name, at) in excused {
             let Some(account) = self.accounts.get_mut(&name) else { continue };
-            let Some(after) = account.tracker.refund(at) else { continue };
-            account.observe(Fact::Refunded);
-            if account.state == AccountState::Tripped {
+            let (undone, after) = account.tracker.refund(at);
+            if undone {
+                account.observe(Fact::Refunded);
+            }
+            let waits_longer = account.next_start.as_ref().is_some_and(|(at, _)| *at > now() + after);
+            let is_undone = undone && account.state == AccountState::Tripped;
+            if is_undone || (account.state == AccountState::Backoff && waits_longer) {
                 account.set_state(AccountState::Backoff);
                 account.observe(Fact::RestartScheduled { after, resume: account.resume.is_some() });
                 self.start_after(&name, after, ctx);

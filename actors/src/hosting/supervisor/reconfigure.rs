@@ -13,7 +13,7 @@ use super::{
 use crate::{
     hosting::{
         HostSettings,
-        context::{AccountContext, UpdateContext},
+        account_context::{AccountContext, UpdateContext},
         delivery::ChangeSink,
         server_gate::Configure,
     },
@@ -158,6 +158,7 @@ impl Supervisor {
             api: server.spec.api.clone(),
             gate: server.gate.clone(),
             sibling_watch: server.sibling_watch.clone(),
+            ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
             ..(*account.context).clone()
         };

@@ -97,7 +97,7 @@ impl Supervisor {
 /// in any case.
 async fn drain(draining: DrainingAccount, replies: Option<Addr<Replies>>, deadline: Instant) {
     let is_over = || Instant::now() >= deadline;
-    drain_deliveries(std::slice::from_ref(&draining), deadline).await;
+    drain_deliveries(std::slice::from_ref(&draining), true, deadline).await;
     if is_over() {
         return;
     }

@@ -47,7 +47,7 @@ impl Handler<Shutdown> for Supervisor {
         let drained = waiting.then(move |_, act, _| {
             let (accounts, replies) = (act.draining_accounts(), act.all_replies());
             async move {
-                let mut late = drain_deliveries(&accounts, deadline).await;
+                let mut late = drain_deliveries(&accounts, false, deadline).await;
                 late.extend(drain_replies(replies, deadline).await);
                 late.extend(persist(accounts, Instant::now() + PERSIST_TIMEOUT).await);
                 late

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     hosting::{
+        account_context::now,
         connection::Connection,
-        context::now,
         delivery::{self, Delivery, Permits},
         server_gate::ServerGate,
     },

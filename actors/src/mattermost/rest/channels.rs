@@ -168,11 +168,11 @@ impl Client {
         let path = format!("{path}?include_deleted=true");
         let read = self.get_rows(route, &path, token, Shape::List, rows).await;
         let error = match (rows.take_error(), read) {
-            (Some(app), Ok(_)) => RestError::embedded(app, route).redact(Some(token)),
+            (Some(app), Ok(_)) => RestError::embedded(&app, route).redact(Some(token)),
             (Some(app), Err(error))
                 if error.kind == RestErrorKind::BadBody || error.kind == RestErrorKind::Unreachable =>
             {
-                RestError::embedded(app, route).redact(Some(token))
+                RestError::embedded(&app, route).redact(Some(token))
             }
             (_, Err(error)) => error,
             (None, Ok(response)) => {

@@ -12,6 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
+    headers,
     response::check_json,
     rows::{RowSplitter, Rows, Shape},
 };
@@ -206,18 +207,24 @@ impl Client {
             None => request.send(),
         };
         let mut response = sending.await.map_err(|error| RestError::from_transport(error.into(), route))?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, head) = (response.status(), response.headers().clone());
+        let check_encoding = || match headers::foreign_encoding(&head) {
+            Some(message) => Err(RestError::new(RestErrorKind::BadBody, route, message)),
+            None => Ok(()),
+        };
         if let (true, Body::Rows(splitter, rows)) = (status.is_success(), reading) {
-            check_json(&headers, route)?;
+            check_encoding()?;
+            check_json(&head, route)?;
             let length = read_rows(&mut response, splitter, rows, route).await?;
-            return Ok(RawResponse { status, headers, body: Vec::new(), length });
+            return Ok(RawResponse { status, headers: head, body: Vec::new(), length });
         }
         let body = self.read_body(&mut response, route).await;
         if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
             let body = body?;
-            return Ok(RawResponse { status, headers, length: body.len() as u64, body });
+            check_encoding()?;
+            return Ok(RawResponse { status, headers: head, length: body.len() as u64, body });
         }
-        Err(RestError::from_status(status, &headers, &body.unwrap_or_default(), route))
+        Err(RestError::from_status(status, &head, &body.unwrap_or_default(), route))
     }
 
     async fn read_body<S>(
@@ -272,6 +279,10 @@ pub(in crate::mattermost) fn bearer(token: &Token) -> Option<HeaderValue> {
     Some(value)
 }
 
+/// The time by which the HTTP client's own limit for connecting is longer than `ServerConnector`'s, which knows the
+/// cause.
+pub(in crate::mattermost) const CONNECT_MARGIN: Duration = Duration::from_secs(1);
+
 /// Creates an HTTP client for one server of any kind, with the configuration's limits on connections.
 ///
 /// The client belongs to the thread that created it. It connects to the configured server only, even for a request to
@@ -281,17 +292,18 @@ pub fn http_client(config: &ClientConfig) -> awc::Client {
     let limits = config.limits();
     let connector = Connector::new()
         .connector(ServerConnector::new(config.clone()))
-        .timeout(limits.connect_timeout)
+        .timeout(limits.connect_timeout + CONNECT_MARGIN)
         .limit(limits.rest_connections)
         .conn_keep_alive(limits.keep_alive);
-    awc::Client::builder()
+    let builder = awc::Client::builder()
         .connector(connector)
         // `Client::execute` has its own deadline, which includes the wait for a connection and the body.
         .disable_timeout()
         .disable_redirects()
         .no_default_headers()
-        .add_default_header((header::USER_AGENT, config.user_agent()))
-        .finish()
+        .add_default_header((header::USER_AGENT, config.user_agent()));
+    let headers = config.headers().iter().cloned();
+    headers.fold(builder, awc::ClientBuilder::add_default_header).finish()
 }
 
 impl fmt::Debug for Client {

@@ -7,12 +7,9 @@ use serde::Deserialize;
 
 use super::headers;
 use crate::{
-    mattermost::transport::{TransportError, TransportErrorKind},
-    model::Token,
+    mattermost::transport::{TransportError, TransportErrorKind, explain},
+    model::{Excerpt, Token},
 };
-
-/// The longest excerpt of a body that a message contains, in characters.
-const MAX_MESSAGE_CHARS: usize = 200;
 
 /// A failed request: the kind of failure, the route and the server's message.
 ///
@@ -41,6 +38,8 @@ pub enum RestErrorKind {
     Timeout,
     /// The TLS handshake failed or the certificate was rejected.
     Tls,
+    /// A proxy refuses, for a reason that does not pass by itself.
+    Proxy,
     /// 401: the token is invalid, or its account is disabled at present (fact 8).
     Unauthorized,
     /// 429 (fact 15).
@@ -66,7 +65,9 @@ pub enum RestErrorKind {
 
 impl RestError {
     pub(super) fn new(kind: RestErrorKind, route: &'static str, message: impl Into<Box<str>>) -> Self {
-        Self { kind, route, id: None, message: message.into(), source: None }
+        // A message of the JSON parser repeats values of the body.
+        let message = String::from(Excerpt::of(&message.into())).into();
+        Self { kind, route, id: None, message, source: None }
     }
 
     pub(super) fn from_transport(failure: TransportError, route: &'static str) -> Self {
@@ -75,6 +76,7 @@ impl RestError {
             TransportErrorKind::Timeout => RestErrorKind::Timeout,
             TransportErrorKind::Tls => RestErrorKind::Tls,
             TransportErrorKind::NotHttp => RestErrorKind::BadBody,
+            TransportErrorKind::Proxy => RestErrorKind::Proxy,
         };
         Self { kind, route, id: None, message: failure.message.into(), source: failure.source }
     }
@@ -107,22 +109,40 @@ impl RestError {
             status @ 500.. => RestErrorKind::Server(status),
             status => RestErrorKind::Refused(status),
         };
+        if let Some(location) = headers::redirect_target(headers).filter(|_| kind == RestErrorKind::Redirect)
+        {
+            return Self::new(kind, route, excerpt(&format!("it redirects to {location}")));
+        }
         match serde_json::from_slice::<AppError>(body) {
-            Ok(app) => Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) },
+            Ok(app) => Self {
+                id: Some(String::from(Excerpt::of(&app.id)).into()),
+                ..Self::new(kind, route, excerpt(&app.message))
+            },
+            Err(_) if headers::foreign_encoding(headers).is_some() => {
+                Self::new(kind, route, excerpt(&headers::foreign_encoding(headers).unwrap_or_default()))
+            }
             Err(_) => Self::new(kind, route, excerpt(&String::from_utf8_lossy(body))),
         }
     }
 
     /// Creates the error that a server wrote into a body with status 200.
-    pub(super) fn embedded(app: AppError, route: &'static str) -> Self {
+    pub(super) fn embedded(app: &AppError, route: &'static str) -> Self {
         let status = StatusCode::from_u16(app.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let kind = Self::from_status(status, &HeaderMap::new(), b"", route).kind;
-        Self { id: Some(app.id), ..Self::new(kind, route, excerpt(&app.message)) }
+        Self {
+            id: Some(String::from(Excerpt::of(&app.id)).into()),
+            ..Self::new(kind, route, excerpt(&app.message))
+        }
     }
 
     /// True if Mattermost itself gave this answer, and not a proxy before it.
     pub fn is_servers_own(&self) -> bool {
         self.id.is_some()
+    }
+
+    /// Returns the way to fix the cause beneath, such as a certificate or a proxy, where that tells one.
+    pub fn remedy(&self) -> Option<String> {
+        self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
     }
 
     /// Removes the token from the message, in case a server or a proxy repeated it.
@@ -140,7 +160,7 @@ pub(super) fn excerpt(text: &str) -> String {
     if text.starts_with('<') {
         return "a web page".to_owned();
     }
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect()
+    Excerpt::of(text).into()
 }
 
 impl fmt::Display for RestErrorKind {
@@ -149,6 +169,7 @@ impl fmt::Display for RestErrorKind {
             Self::Unreachable => f.write_str("the server cannot be reached"),
             Self::Timeout => f.write_str("the server did not respond in time"),
             Self::Tls => f.write_str("TLS failed"),
+            Self::Proxy => f.write_str("the proxy refuses"),
             Self::Unauthorized => f.write_str("the token was refused (401)"),
             Self::RateLimited { retry_after: Some(wait) } => {
                 write!(f, "the rate limit is reached (429); retry in {} s", wait.as_secs())

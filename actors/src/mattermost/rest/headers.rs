@@ -56,6 +56,33 @@ pub(in crate::mattermost) fn retry_after(headers: &HeaderMap) -> Option<Duration
     number(headers, "retry-after").map(Duration::from_secs)
 }
 
+/// Names the encoding of a body that was compressed in a way that was not asked for, such as `br`; `None` for one that can
+/// be read.
+pub fn foreign_encoding(headers: &HeaderMap) -> Option<String> {
+    /// The longest part of the header that is shown.
+    const SHOWN: usize = 40;
+    /// The encodings that the HTTP client asks for and reads.
+    const KNOWN: [&str; 5] = ["gzip", "x-gzip", "deflate", "identity", ""];
+    let encoding = headers.get("content-encoding")?;
+    let encoding = String::from_utf8_lossy(encoding.as_bytes()).trim().to_ascii_lowercase();
+    if KNOWN.contains(&encoding.as_str()) {
+        return None;
+    }
+    let shown: String = encoding.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(SHOWN).collect();
+    Some(format!(
+        "the body is encoded with {shown}, which was not asked for (Accept-Encoding: gzip); a proxy on the way must not \
+         encode it otherwise"
+    ))
+}
+
+/// Reads the server that a redirect leads to. Paths and queries are left out, as they may hold anything.
+pub(in crate::mattermost) fn redirect_target(headers: &HeaderMap) -> Option<String> {
+    /// The longest part that is shown.
+    const SHOWN: usize = 100;
+    let target = url::Url::parse(text(headers, "location")?).ok()?;
+    Some(target.origin().ascii_serialization().chars().take(SHOWN).collect())
+}
+
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }

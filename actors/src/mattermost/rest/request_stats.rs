@@ -140,6 +140,7 @@ fn rest_outcome(kind: RestErrorKind) -> RequestOutcome {
         RestErrorKind::Unreachable => RequestOutcome::Failed("unreachable"),
         RestErrorKind::Timeout => RequestOutcome::Failed("timeout"),
         RestErrorKind::Tls => RequestOutcome::Failed("tls"),
+        RestErrorKind::Proxy => RequestOutcome::Failed("proxy"),
         RestErrorKind::Redirect => RequestOutcome::Failed("redirect"),
         RestErrorKind::TooLarge => RequestOutcome::Failed("too_large"),
         RestErrorKind::NotJson | RestErrorKind::BadBody => RequestOutcome::Failed("unreadable"),
@@ -152,6 +153,7 @@ fn dial_outcome(kind: DialErrorKind) -> RequestOutcome {
         DialErrorKind::Unreachable => RequestOutcome::Failed("unreachable"),
         DialErrorKind::Timeout => RequestOutcome::Failed("timeout"),
         DialErrorKind::Tls => RequestOutcome::Failed("tls"),
+        DialErrorKind::Proxy => RequestOutcome::Failed("proxy"),
         DialErrorKind::Redirect => RequestOutcome::Failed("redirect"),
         DialErrorKind::NotWebSocket => RequestOutcome::Failed("unreadable"),
     }

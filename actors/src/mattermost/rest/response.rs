@@ -5,7 +5,7 @@ use std::fmt;
 use actix_http::header::HeaderMap;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{client::RawResponse, error::excerpt, headers, rows::BodyState};
+use super::{client::RawResponse, headers, rows::BodyState};
 use crate::mattermost::{Client, RateHeaders, RestError, RestErrorKind};
 
 /// A successful response, with the state of the server's rate limit.
@@ -42,6 +42,9 @@ impl Client {
         Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 }
+
+/// The longest part of a content type that is shown: common ones have 31 characters.
+const SHOWN_TYPE: usize = 60;
 
 impl RawResponse {
     pub(super) fn json<T: DeserializeOwned>(&self, route: &'static str) -> Result<T, RestError> {
@@ -88,5 +91,6 @@ pub(super) fn check_json(headers: &HeaderMap, route: &'static str) -> Result<(),
     if kind.to_ascii_lowercase().contains("json") {
         return Ok(());
     }
-    Err(RestError::new(RestErrorKind::NotJson, route, format!("the content type is {}", excerpt(kind))))
+    let shown: String = kind.chars().filter(char::is_ascii_graphic).take(SHOWN_TYPE).collect();
+    Err(RestError::new(RestErrorKind::NotJson, route, format!("the content type is {shown}")))
 }

@@ -19,7 +19,10 @@ use super::ByteStream;
 use crate::{
     mattermost::{
         ClientConfig, DialError, DialErrorKind, RateHeaders, Socket,
-        rest::{client::bearer, headers},
+        rest::{
+            client::{CONNECT_MARGIN, bearer},
+            headers,
+        },
         transport::ServerConnector,
     },
     model::{ResumePoint, Token},
@@ -46,7 +49,7 @@ impl Tunnels {
     pub(in crate::mattermost) fn new(config: &ClientConfig) -> Self {
         let connector = Connector::new()
             .connector(ServerConnector::new(config.clone()))
-            .timeout(config.limits().connect_timeout)
+            .timeout(config.limits().connect_timeout + CONNECT_MARGIN)
             .limit(0)
             .finish();
         Self(Box::new(move |uri, head| {
@@ -100,6 +103,9 @@ fn request(
     set(header::UPGRADE, "websocket")?;
     set(header::SEC_WEBSOCKET_VERSION, "13")?;
     set(header::SEC_WEBSOCKET_KEY, key)?;
+    for (name, value) in config.headers().iter() {
+        head.headers.insert(name.clone(), value.clone());
+    }
     if let Some(bearer) = bearer(token) {
         head.headers.insert(header::AUTHORIZATION, bearer);
     }
@@ -116,7 +122,10 @@ fn check_response(response: &ResponseHead, key: &str) -> Result<(), DialError> {
         },
         _ => DialErrorKind::NotWebSocket,
     };
-    Err(DialError { kind, message: format!("status {}", response.status.as_u16()).into(), source: None })
+    let target = headers::redirect_target(&response.headers).filter(|_| kind == DialErrorKind::Redirect);
+    let target = target.map_or(String::new(), |target| format!(", to {target}"));
+    let message = format!("status {}{target}", response.status.as_u16()).into();
+    Err(DialError { kind, message, source: None })
 }
 
 /// Checks that a 101 belongs to this request (RFC 6455, section 4.1).

@@ -1,6 +1,6 @@
 use std::{fmt, io, time::Duration};
 
-use crate::mattermost::transport::{TransportError, TransportErrorKind};
+use crate::mattermost::transport::{TransportError, TransportErrorKind, explain};
 
 /// A failed dial. It contains no token and no query, so it can be shown.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub enum DialErrorKind {
     Timeout,
     /// The TLS handshake failed or the certificate was rejected.
     Tls,
+    /// A proxy refuses, for a reason that does not pass by itself.
+    Proxy,
     /// The server refused with a status of 400 or higher.
     Refused {
         /// The HTTP status: 429, 404, 502 and so on.
@@ -42,8 +44,14 @@ impl DialError {
             TransportErrorKind::Timeout => DialErrorKind::Timeout,
             TransportErrorKind::Tls => DialErrorKind::Tls,
             TransportErrorKind::NotHttp => DialErrorKind::NotWebSocket,
+            TransportErrorKind::Proxy => DialErrorKind::Proxy,
         };
         Self { kind, message: failure.message.into(), source: failure.source }
+    }
+
+    /// Returns the way to fix the cause beneath, such as a certificate or a proxy, where that tells one.
+    pub fn remedy(&self) -> Option<String> {
+        self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
     }
 
     /// Creates the error for a request with a part that HTTP does not allow. Addresses and tokens are checked
@@ -60,6 +68,7 @@ impl fmt::Display for DialErrorKind {
             Self::Unreachable => f.write_str("the server cannot be reached"),
             Self::Timeout => f.write_str("the server did not respond in time"),
             Self::Tls => f.write_str("TLS failed"),
+            Self::Proxy => f.write_str("the proxy refuses"),
             Self::Refused { status, retry_after: Some(wait) } => {
                 write!(f, "the server refused the WebSocket ({status}); retry in {} s", wait.as_secs())
             }

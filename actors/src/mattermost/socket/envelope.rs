@@ -3,10 +3,13 @@
 //! Only the envelope is parsed. `data` and `broadcast` stay as the server wrote them, byte for byte, so
 //! that unknown events and fields pass through unchanged.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{error::Category, value::RawValue};
+
+/// The longest name of an event, in bytes. A plugin's name contains its id, which has at most 190.
+const MAX_EVENT_NAME_BYTES: usize = 256;
 
 /// A text frame: an event, or the reply to one of our actions.
 #[derive(Debug, Clone)]
@@ -59,12 +62,15 @@ pub struct SocketReplyError<'a> {
     pub status_code: u16,
 }
 
-/// A frame that could not be parsed. The error does not contain its text, which may be a private message.
-#[derive(Debug, thiserror::Error)]
+/// A frame that could not be parsed. The error does not contain its text, which may be long, private or a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// The frame is not a JSON object, or a field has the wrong type.
     #[error("the frame is not a Mattermost envelope: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonProblem),
+    /// The event's name is not one.
+    #[error("the event's name is longer than {MAX_EVENT_NAME_BYTES} bytes or holds control characters")]
+    Name,
     /// The frame is neither an event nor a reply.
     #[error("the frame is neither an event (`event`, `seq`) nor a reply (`status`)")]
     Neither,
@@ -98,8 +104,9 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 ///
 /// Fails if the text is not an envelope.
 pub fn parse_frame(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
-    let fields: Fields<'_> = serde_json::from_str(text)?;
+    let fields: Fields<'_> = serde_json::from_str(text).map_err(JsonProblem::from)?;
     match fields {
+        Fields { event: Some(event), .. } if !is_event_name(&event.0) => Err(EnvelopeError::Name),
         Fields { event: Some(event), seq: Some(seq), data, broadcast, .. } => {
             Ok(Incoming::Event(EventEnvelope {
                 event: event.0,
@@ -120,6 +127,38 @@ pub fn parse_frame(text: &str) -> Result<Incoming<'_>, EnvelopeError> {
         _ => Err(EnvelopeError::Neither),
     }
 }
+
+fn is_event_name(name: &str) -> bool {
+    name.len() <= MAX_EVENT_NAME_BYTES && !name.contains(char::is_control)
+}
+
+/// The kind and position of an error in JSON. It contains nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonProblem {
+    category: Category,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for JsonProblem {
+    fn from(error: serde_json::Error) -> Self {
+        Self { category: error.classify(), line: error.line(), column: error.column() }
+    }
+}
+
+impl fmt::Display for JsonProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.category {
+            Category::Io => "it cannot be read",
+            Category::Syntax => "it is no JSON",
+            Category::Data => "a field has an unexpected type or value",
+            Category::Eof => "it is incomplete",
+        };
+        write!(f, "{kind} (line {}, column {})", self.line, self.column)
+    }
+}
+
+impl std::error::Error for JsonProblem {}
 
 #[cfg(test)]
 mod tests;

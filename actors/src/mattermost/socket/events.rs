@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    mattermost::EventEnvelope,
-    model::{ChannelId, EventBody, UserId},
+    mattermost::{EventEnvelope, JsonProblem},
+    model::{ChannelId, EventBody, UserId, check_id},
 };
 
 /// The content of `hello`: the server accepted the token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Hello {
     /// The id that resumes this connection (fact 10). Missing if reliable WebSockets are off.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_id")]
     pub connection_id: Option<Box<str>>,
     /// The server's version, followed by its build and licence.
     #[serde(default)]
@@ -23,13 +23,36 @@ pub struct Hello {
     pub server_hostname: Option<Box<str>>,
 }
 
-/// The content of `user_updated`: an account was changed. Everyone but that account receives it (fact 6).
+/// The content of `user_updated`: an account was changed. Everyone else receives it, and that account too if it changed
+/// itself (facts 6, 48).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct UserUpdated {
     /// The changed account.
     pub id: UserId,
     /// Its new `update_at`, in milliseconds of server time.
     pub update_at: i64,
+    /// The time at which it was disabled, or 0.
+    #[serde(default)]
+    pub delete_at: i64,
+}
+
+/// The content of `status_change`: a user is online, away or offline.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StatusChange<'a> {
+    /// The user.
+    #[serde(borrow)]
+    pub user_id: Cow<'a, str>,
+    /// The new status.
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+}
+
+/// The content of `added_to_team`: a user was added to a team, which moves its `update_at` (fact 48).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AddedToTeam<'a> {
+    /// The user.
+    #[serde(borrow)]
+    pub user_id: Cow<'a, str>,
 }
 
 /// The content of `posted`, in which the post is a JSON text inside JSON (fact 13).
@@ -44,7 +67,7 @@ pub struct PostedEvent<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PostHead<'a> {
     /// The post's id.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "id")]
     pub id: Cow<'a, str>,
     /// Its creation time. Events do not arrive in this order (fact 23).
     pub create_at: i64,
@@ -58,32 +81,46 @@ pub struct PostHead<'a> {
     #[serde(default)]
     pub delete_at: i64,
     /// The author.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "id")]
     pub user_id: Cow<'a, str>,
     /// The channel it is in.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "id")]
     pub channel_id: Cow<'a, str>,
     /// The first post of its thread; empty if it is not a reply.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "id")]
     pub root_id: Cow<'a, str>,
     /// The post whose history this row belongs to; empty for a post (fact 25).
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "id")]
     pub original_id: Cow<'a, str>,
     /// The type: empty for a post by a person or a bot, `system_…` for one by the server (fact 18).
     #[serde(borrow, default, rename = "type")]
     pub kind: Cow<'a, str>,
 }
 
+fn optional_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    let id = Option::<Cow<'_, str>>::deserialize(deserializer)?;
+    id.map(|id| check_id(&id).map(Into::into).map_err(D::Error::custom)).transpose()
+}
+
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Id<'a>(#[serde(borrow)] Cow<'a, str>);
+    let Id(id) = Id::deserialize(deserializer)?;
+    check_id(&id).map_err(D::Error::custom)?;
+    Ok(id)
+}
+
 impl EventEnvelope<'_> {
     /// Returns the channel that the event was sent to; empty if it was sent to users or teams.
     pub fn channel_id(&self) -> ChannelId {
         #[derive(Deserialize)]
-        struct Broadcast<'a> {
-            #[serde(borrow, default)]
-            channel_id: Cow<'a, str>,
+        struct Broadcast {
+            #[serde(default)]
+            channel_id: ChannelId,
         }
-        let broadcast = serde_json::from_str::<Broadcast<'_>>(self.broadcast.get());
-        broadcast.map_or_else(|_| ChannelId::default(), |to| ChannelId::from(to.channel_id.as_ref()))
+        let broadcast = serde_json::from_str::<Broadcast>(self.broadcast.get());
+        broadcast.map(|to| to.channel_id).unwrap_or_default()
     }
 
     /// Parses the content of `hello`.
@@ -91,8 +128,8 @@ impl EventEnvelope<'_> {
     /// # Errors
     ///
     /// Fails if `data` has another shape.
-    pub fn hello(&self) -> serde_json::Result<Hello> {
-        serde_json::from_str(self.data.get())
+    pub fn hello(&self) -> Result<Hello, JsonProblem> {
+        Ok(serde_json::from_str(self.data.get())?)
     }
 
     /// Parses the content of `user_updated`.
@@ -110,6 +147,24 @@ impl EventEnvelope<'_> {
 }
 
 impl<'a> EventEnvelope<'a> {
+    /// Parses the content of `status_change`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `data` has another shape.
+    pub fn status_change(&self) -> serde_json::Result<StatusChange<'a>> {
+        serde_json::from_str(self.data.get())
+    }
+
+    /// Parses the content of `added_to_team`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `data` has another shape.
+    pub fn added_to_team(&self) -> serde_json::Result<AddedToTeam<'a>> {
+        serde_json::from_str(self.data.get())
+    }
+
     /// Parses the content of `posted`, `post_edited` or `post_deleted`.
     ///
     /// # Errors

@@ -1,18 +1,26 @@
 //! The connector to the server of a client.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc};
 
 use actix_rt::net::TcpStream;
 use actix_service::Service;
-use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Host, rustls_0_23::TlsConnector};
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
 use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
+use rustls_pki_types::ServerName;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpSocket,
-    time::{Instant, timeout_at},
+    time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
-use super::stream::ServerStream;
+use super::{
+    proxy::{Proxy, tunnel},
+    race::{self, Progress},
+    stream::{MaybeTls, ServerStream},
+    tls::Tls,
+};
 use crate::mattermost::ClientConfig;
 
 /// A connector that opens streams to the configured server only, **even for a request to another
@@ -20,40 +28,64 @@ use crate::mattermost::ClientConfig;
 #[derive(Clone)]
 pub(in crate::mattermost) struct ServerConnector(Rc<ClientConfig>);
 
-/// The name that the certificate must be valid for.
-struct TlsHost(Box<str>);
-
 impl ServerConnector {
     pub(in crate::mattermost) fn new(config: ClientConfig) -> Self {
         Self(Rc::new(config))
     }
 
     async fn open(&self) -> Result<ServerStream, ConnectError> {
-        let deadline = Instant::now() + self.0.limits().connect_timeout;
-        timeout_at(deadline, self.open_until(deadline)).await.unwrap_or_else(|_| Err(connect_timeout_error()))
-    }
-
-    async fn open_until(&self, deadline: Instant) -> Result<ServerStream, ConnectError> {
         let dns = self.0.dns();
-        let addresses =
-            dns.addresses().await.map_err(|error| ConnectError::Resolver(String::from(error).into()))?;
-        match connect_any(&addresses, deadline).await {
-            Ok(tcp) => self.secure(tcp).await,
+        let opening = timeout(self.0.limits().connect_timeout, async {
+            let addresses = dns.addresses().await;
+            let addresses = addresses.map_err(|error| ConnectError::Resolver(String::from(error).into()))?;
+            race::first(&addresses, |address, progress| self.open_at(address, progress))
+                .await
+                .map_err(ConnectError::Io)
+        });
+        match opening.await.unwrap_or_else(|_| Err(self.timeout_error())) {
+            Ok((address, stream)) => {
+                dns.prefer(address).await;
+                Ok(stream)
+            }
             Err(error) => {
                 dns.expire().await;
-                Err(ConnectError::Io(error))
+                Err(error)
             }
         }
     }
 
-    async fn secure(&self, tcp: TcpStream) -> Result<ServerStream, ConnectError> {
-        if !self.0.url().is_tls() {
-            return Ok(ServerStream::Plain(tcp));
+    /// Opens a stream through one address of the server, or of the proxy.
+    async fn open_at(&self, address: SocketAddr, progress: Progress) -> io::Result<ServerStream> {
+        let tcp =
+            new_socket(address)?.connect(address).await.map_err(|error| self.tcp_error(address, &error))?;
+        progress.set_connected();
+        let url = self.0.url();
+        let way = match self.0.proxy() {
+            None => MaybeTls::Plain(tcp),
+            Some(proxy) => {
+                tunnel::open(self.reach_proxy(proxy, tcp).await?, proxy, url.host(), url.port()).await?
+            }
+        };
+        if !url.is_tls() {
+            return Ok(ServerStream::new(MaybeTls::Plain(way)));
         }
-        let tls = self.0.tls().ok_or_else(missing_tls_error)?;
-        let named = Connection::new(TlsHost(self.0.url().host().into()), tcp);
-        let secured = TlsConnector::service(tls.config()).call(named).await.map_err(ConnectError::Io)?;
-        Ok(ServerStream::Tls(Box::new(secured.into_parts().0)))
+        Ok(ServerStream::new(secure(self.0.tls(), url.host(), way).await?))
+    }
+
+    async fn reach_proxy(&self, proxy: &Proxy, tcp: TcpStream) -> io::Result<MaybeTls<TcpStream>> {
+        if proxy.is_tls() { secure(self.0.tls(), proxy.host(), tcp).await } else { Ok(MaybeTls::Plain(tcp)) }
+    }
+
+    fn tcp_error(&self, address: SocketAddr, error: &io::Error) -> io::Error {
+        let proxy = self.0.proxy().map_or(String::new(), |proxy| format!("proxy {proxy}, "));
+        io::Error::new(error.kind(), format!("{proxy}{address}: {error}"))
+    }
+
+    fn timeout_error(&self) -> ConnectError {
+        let proxy = self.0.proxy().map_or(String::new(), |proxy| format!(" through proxy {proxy}"));
+        let limit = self.0.limits().connect_timeout.as_secs_f64();
+        let message = format!("the connection{proxy} was not established within {limit} s");
+        ConnectError::Io(io::Error::new(io::ErrorKind::TimedOut, message))
     }
 }
 
@@ -73,32 +105,15 @@ impl Service<ConnectInfo<Uri>> for ServerConnector {
     }
 }
 
-impl Host for TlsHost {
-    fn hostname(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Tries the addresses in order, each with a share of the remaining time, so that an address that drops
-/// packets does not hide the next.
-async fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host has no address");
-    for (address, left) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
-        match connect(*address, share).await {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-async fn connect(address: SocketAddr, share: Duration) -> io::Result<TcpStream> {
-    let socket = new_socket(address)?;
-    match tokio::time::timeout(share, socket.connect(address)).await {
-        Ok(connected) => connected,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} did not respond in time"))),
-    }
+/// Adds TLS to a stream. `host` is the name that the certificate must be valid for.
+async fn secure<S>(tls: Option<&Tls>, host: &str, stream: S) -> io::Result<MaybeTls<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let tls = tls.ok_or_else(missing_tls_error)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let secured = TlsConnector::from(tls.config()).connect(name, stream).await?;
+    Ok(MaybeTls::Tls(Box::new(secured)))
 }
 
 fn new_socket(address: SocketAddr) -> io::Result<TcpSocket> {
@@ -111,13 +126,8 @@ fn new_socket(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-fn connect_timeout_error() -> ConnectError {
-    ConnectError::Io(io::Error::new(io::ErrorKind::TimedOut, "the connection was not established in time"))
-}
-
-fn missing_tls_error() -> ConnectError {
-    let error = rustls::Error::General("no CA certificates are loaded for this server".into());
-    ConnectError::Io(io::Error::other(error))
+fn missing_tls_error() -> io::Error {
+    io::Error::other(rustls::Error::General("no CA certificates are loaded for this server".into()))
 }
 
 #[cfg(test)]
@@ -130,17 +140,5 @@ mod tests {
             let socket = new_socket(address.parse().unwrap()).unwrap();
             assert!(socket.nodelay().unwrap() && socket.keepalive().unwrap());
         }
-    }
-
-    #[tokio::test]
-    async fn an_address_that_refuses_does_not_hide_the_next() {
-        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addresses = [closed, open.local_addr().unwrap()];
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let tcp = connect_any(&addresses, deadline).await.unwrap();
-        assert_eq!(tcp.peer_addr().unwrap(), addresses[1]);
-        assert!(connect_any(&addresses[..1], deadline).await.is_err());
-        assert!(connect_any(&[], deadline).await.is_err());
     }
 }

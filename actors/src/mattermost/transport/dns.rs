@@ -4,6 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
+use super::race;
+
 /// Time for which a failed lookup is cached, and minimum age of a result that a failed connection discards:
 /// while a server is down, thousands of dials must not cause thousands of lookups.
 const MIN_AGE: Duration = Duration::from_secs(5);
@@ -23,6 +25,9 @@ struct Lookup {
     /// The error of the last lookup, if it failed.
     failure: Option<Box<str>>,
     looked_up: Option<Instant>,
+    is_fixed: bool,
+    /// The address that worked last.
+    preferred: Option<SocketAddr>,
 }
 
 impl Dns {
@@ -30,7 +35,13 @@ impl Dns {
         Self { host: host.into(), port, ttl, last: Mutex::default() }
     }
 
-    /// Returns the server's addresses in the resolver's order; if a lookup fails, the previous addresses.
+    /// Knows addresses without a lookup, for ever.
+    pub(in crate::mattermost) fn fixed(addresses: Vec<SocketAddr>) -> Self {
+        let last = Lookup { addresses, is_fixed: true, ..Lookup::default() };
+        Self { host: "".into(), port: 0, ttl: Duration::MAX, last: Mutex::new(last) }
+    }
+
+    /// Returns the server's addresses in the order in which to try them; if a lookup fails, the previous addresses.
     pub(super) async fn addresses(&self) -> Result<Vec<SocketAddr>, Box<str>> {
         if let Ok(address) = self.host.parse() {
             return Ok(vec![SocketAddr::new(address, self.port)]);
@@ -40,6 +51,11 @@ impl Dns {
             lookup.record(tokio::net::lookup_host((&*self.host, self.port)).await);
         }
         lookup.result()
+    }
+
+    /// Remembers the address that worked: it is tried first from now on.
+    pub(super) async fn prefer(&self, address: SocketAddr) {
+        self.last.lock().await.preferred = Some(address);
     }
 
     /// Makes the next dial look the addresses up again because none could be reached, unless they are recent.
@@ -54,7 +70,7 @@ impl Dns {
 impl Lookup {
     fn is_fresh(&self, ttl: Duration) -> bool {
         let ttl = if self.failure.is_some() { MIN_AGE.min(ttl) } else { ttl };
-        self.looked_up.is_some_and(|at| at.elapsed() < ttl)
+        self.is_fixed || self.looked_up.is_some_and(|at| at.elapsed() < ttl)
     }
 
     fn record(&mut self, found: std::io::Result<impl Iterator<Item = SocketAddr>>) {
@@ -70,7 +86,7 @@ impl Lookup {
     fn result(&self) -> Result<Vec<SocketAddr>, Box<str>> {
         match &self.failure {
             Some(failure) if self.addresses.is_empty() => Err(failure.clone()),
-            _ => Ok(self.addresses.clone()),
+            _ => Ok(race::order(&self.addresses, self.preferred)),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use actix_http::error::ParseError;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 
+use super::explain;
+
 /// A failure before there was a response.
 #[derive(Debug)]
 pub(in crate::mattermost) struct TransportError {
@@ -25,6 +27,8 @@ pub(in crate::mattermost) enum TransportErrorKind {
     Tls,
     /// The response is not HTTP.
     NotHttp,
+    /// A proxy refused, for a reason that does not pass by itself.
+    Proxy,
 }
 
 impl TransportError {
@@ -37,13 +41,28 @@ impl TransportError {
     }
 
     fn io(context: &str, error: io::Error) -> Self {
-        let tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
         let kind = match error.kind() {
-            _ if tls => TransportErrorKind::Tls,
+            _ if explain::is_tls(&error) => TransportErrorKind::Tls,
+            _ if explain::is_proxy_refusal(&error) => TransportErrorKind::Proxy,
+            _ if explain::is_wrong_scheme(&error) => TransportErrorKind::NotHttp,
             io::ErrorKind::TimedOut => TransportErrorKind::Timeout,
             _ => TransportErrorKind::Unreachable,
         };
-        Self { kind, message: format!("{context}: {error}"), source: Some(error) }
+        let message = match explain::explain(&error) {
+            Some(explanation) => explanation.cause,
+            None => format!("{context}: {error}"),
+        };
+        Self { kind, message, source: Some(error) }
+    }
+}
+
+/// Describes a request that [`http_client`](crate::mattermost::http_client) could not make: the cause, and the way to
+/// fix it where that is known.
+pub fn describe_send_error(error: SendRequestError) -> String {
+    let error = TransportError::from(error);
+    match error.source.as_ref().and_then(explain::explain) {
+        Some(explanation) => format!("{}; {}", error.message, explanation.remedy),
+        None => error.message,
     }
 }
 

@@ -1,98 +1,185 @@
-//! Detection of HTTP proxies, which are refused rather than ignored.
-//!
-//! The HTTP client does not support proxies: it would silently bypass a configured one, and in a network
-//! where only the proxy can reach the server the failure would not show its cause.
+//! Proxies between this host and a server: their addresses, their credentials and the tunnel through them.
 
-use std::net::IpAddr;
+mod environment;
+pub(super) mod tunnel;
 
-use crate::mattermost::ServerUrl;
+use std::{fmt, str::FromStr};
 
-/// The variables that name a proxy for `https` servers, in the usual order of precedence.
-const FOR_HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+use secrecy::{ExposeSecret as _, SecretString};
+use url::{Host, Url};
 
-/// The variables that name a proxy for `http` servers, in the same order.
-const FOR_HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+pub use environment::{ProxyError, from_environment};
+pub(in crate::mattermost) use tunnel::ProxyRefusal;
 
-/// The variables that list the hosts to reach without the proxy.
-const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
-
-/// A proxy that the environment configures for this server. The error does not contain the variable's
-/// value, which may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}; {}", self.what(), self.remedy())]
-pub struct ProxyError {
-    /// The variable that names the proxy.
-    pub variable: &'static str,
-    /// The server's host.
-    pub host: Box<str>,
-}
-
-impl ProxyError {
-    /// Describes the problem.
-    pub fn what(&self) -> String {
-        format!("{} names a proxy, and proxies are not supported", self.variable)
-    }
-
-    /// Describes the way to fix it.
-    pub fn remedy(&self) -> String {
-        format!("unset {}, or add {} to NO_PROXY if it can be reached directly", self.variable, self.host)
-    }
-}
-
-/// Checks that the environment, which `lookup` reads, configures no proxy for this server.
+/// A proxy, by which a server is reached: `http://host:port`, `https://host:port` or `socks5://host:port`.
 ///
-/// As in other programs, hosts in `NO_PROXY` and loopback addresses bypass the proxy.
-///
-/// # Errors
-///
-/// Fails if a variable names a proxy for this server.
-pub fn ensure_direct(url: &ServerUrl, lookup: impl Fn(&str) -> Option<String>) -> Result<(), ProxyError> {
-    let variables = if url.is_tls() { FOR_HTTPS } else { FOR_HTTP };
-    let is_set = |name: &&'static str| lookup(name).is_some_and(|value| !value.trim().is_empty());
-    let Some(variable) = variables.into_iter().find(is_set) else {
-        return Ok(());
-    };
-    let exceptions = EXCEPTIONS.into_iter().find_map(&lookup).unwrap_or_default();
-    if is_loopback(url.host()) || exceptions.split([',', ' ']).any(|entry| covers(entry.trim(), url)) {
-        return Ok(());
-    }
-    Err(ProxyError { variable, host: url.host().into() })
+/// `Display` shows it without its credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    kind: ProxyKind,
+    /// An IPv6 address stands without brackets.
+    host: Box<str>,
+    port: u16,
+    credentials: Option<ProxyCredentials>,
 }
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+/// The protocol that a proxy speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ProxyKind {
+    /// CONNECT over plain TCP.
+    Http,
+    /// CONNECT over TLS.
+    Https,
+    /// SOCKS 5; the proxy looks the server's name up.
+    Socks5,
 }
 
-/// True if an entry of `NO_PROXY` matches this server. An entry is `*`, a domain with its subdomains, an
-/// address or a network; all but a network can have a port.
-fn covers(entry: &str, url: &ServerUrl) -> bool {
-    let entry = entry.to_ascii_lowercase();
-    if let (Some((network, bits)), Ok(address)) = (entry.split_once('/'), url.host().parse()) {
-        return network_contains(network, bits, address);
-    }
-    let bare = entry.strip_suffix(&format!(":{}", url.port())).unwrap_or(&entry);
-    let bare = bare.trim_start_matches('[').trim_end_matches(']');
-    let name = bare.trim_start_matches("*.").trim_start_matches('.');
-    if bare == "*" || name == url.host() {
-        return true;
-    }
-    !name.is_empty() && url.host().strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
+/// The user name and the password for a proxy. It cannot be printed.
+#[derive(Clone)]
+pub struct ProxyCredentials {
+    user: Box<str>,
+    password: SecretString,
 }
 
-fn network_contains(network: &str, bits: &str, address: IpAddr) -> bool {
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
-        return false;
-    };
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let shift = 32u32.saturating_sub(bits);
-            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+/// A text that names no proxy. The error does not contain the text, which may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyParseError {
+    /// It is not a URL.
+    #[error("this is not the address of a proxy: {0}")]
+    Malformed(url::ParseError),
+    /// The scheme is another one.
+    #[error("the scheme is not http, https or socks5")]
+    Scheme,
+    /// There is a path, a query or a fragment.
+    #[error("there is more in it than scheme, host and port")]
+    Extra,
+    /// There is no host, or the port is 0.
+    #[error("the host is missing, or the port is 0")]
+    Host,
+    /// A name or password cannot be sent.
+    #[error("the credentials are not \"user:password\", with 1 to 255 bytes each and no control characters")]
+    Credentials,
+}
+
+impl Proxy {
+    /// Returns this proxy with credentials, in place of those in its URL.
+    #[must_use]
+    pub fn with_credentials(self, credentials: ProxyCredentials) -> Self {
+        Self { credentials: Some(credentials), ..self }
+    }
+
+    /// True if there are credentials.
+    pub fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
+    }
+
+    /// True if the proxy itself is reached over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.kind == ProxyKind::Https
+    }
+
+    /// Returns the host's name or address; an IPv6 address stands without brackets.
+    pub(in crate::mattermost) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port.
+    pub(in crate::mattermost) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = ProxyParseError;
+
+    /// Parses a URL; without a scheme it is `http`.
+    fn from_str(text: &str) -> Result<Self, ProxyParseError> {
+        let text = text.trim();
+        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = Url::parse(&whole).map_err(ProxyParseError::Malformed)?;
+        let (kind, default_port) = match url.scheme() {
+            "http" => (ProxyKind::Http, 80),
+            "https" => (ProxyKind::Https, 443),
+            "socks5" | "socks5h" => (ProxyKind::Socks5, 1080),
+            _ => return Err(ProxyParseError::Scheme),
+        };
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(ProxyParseError::Extra);
         }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let shift = 128u32.saturating_sub(bits);
-            (network.to_bits() ^ address.to_bits()).checked_shr(shift).unwrap_or(0) == 0
+        let host = match url.host().ok_or(ProxyParseError::Host)? {
+            Host::Domain("") => return Err(ProxyParseError::Host),
+            Host::Domain(name) => name.to_ascii_lowercase(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        };
+        let port = url.port().unwrap_or(default_port);
+        if port == 0 {
+            return Err(ProxyParseError::Host);
         }
-        _ => false,
+        Ok(Self { kind, host: host.into(), port, credentials: credentials_of(&url)? })
+    }
+}
+
+/// Reads the credentials of a URL, in which reserved characters are percent-encoded.
+fn credentials_of(url: &Url) -> Result<Option<ProxyCredentials>, ProxyParseError> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let decoded = |text: &str| {
+        // A plus sign stands for itself here, unlike in a query.
+        let pairs = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+        url::form_urlencoded::parse(pairs.as_bytes()).map(|(text, _)| text.into_owned()).collect::<String>()
+    };
+    let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+    ProxyCredentials::new(&user, &password).map(Some)
+}
+
+impl ProxyCredentials {
+    fn new(user: &str, password: &str) -> Result<Self, ProxyParseError> {
+        /// The longest name and the longest password, as SOCKS 5 allows them.
+        const LONGEST: usize = 255;
+        let is_bad =
+            |text: &str| text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control);
+        if is_bad(user) || is_bad(password) || user.contains(':') {
+            return Err(ProxyParseError::Credentials);
+        }
+        Ok(Self { user: user.into(), password: password.into() })
+    }
+}
+
+impl FromStr for ProxyCredentials {
+    type Err = ProxyParseError;
+
+    /// Parses `user:password`, with nothing encoded.
+    fn from_str(text: &str) -> Result<Self, ProxyParseError> {
+        let (user, password) = text.trim().split_once(':').ok_or(ProxyParseError::Credentials)?;
+        Self::new(user, password)
+    }
+}
+
+impl PartialEq for ProxyCredentials {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user && self.password.expose_secret() == other.password.expose_secret()
+    }
+}
+
+impl Eq for ProxyCredentials {}
+
+impl fmt::Debug for ProxyCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProxyCredentials(redacted)")
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.kind {
+            ProxyKind::Http => "http",
+            ProxyKind::Https => "https",
+            ProxyKind::Socks5 => "socks5",
+        };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)
     }
 }
 
@@ -100,48 +187,43 @@ fn network_contains(network: &str, bits: &str, address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn refused_variable(url: &str, env: &[(&str, &str)]) -> Option<&'static str> {
-        let lookup = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
-        ensure_direct(&url.parse().unwrap(), lookup).err().map(|error| error.variable)
-    }
-
     #[test]
-    fn a_proxy_is_refused_by_its_variable() {
-        let p = "http://user:hidden@proxy:3128";
-        assert_eq!(refused_variable("https://chat.test", &[]), None);
-        assert_eq!(refused_variable("https://chat.test", &[("HTTPS_PROXY", p)]), Some("HTTPS_PROXY"));
-        assert_eq!(refused_variable("https://chat.test", &[("https_proxy", p)]), Some("https_proxy"));
-        assert_eq!(refused_variable("https://chat.test", &[("ALL_PROXY", p)]), Some("ALL_PROXY"));
-        assert_eq!(refused_variable("https://chat.test", &[("HTTP_PROXY", p)]), None);
-        assert_eq!(refused_variable("http://chat.test", &[("HTTP_PROXY", p)]), Some("HTTP_PROXY"));
-        assert_eq!(refused_variable("http://chat.test", &[("HTTP_PROXY", "")]), None);
-    }
-
-    #[test]
-    fn exceptions_go_around_it() {
-        let around =
-            |url: &str, no: &str| refused_variable(url, &[("ALL_PROXY", "p"), ("NO_PROXY", no)]).is_none();
-        for no in
-            ["*", "chat.test", ".test", "*.test", "test", "a.b, chat.test", "chat.test:443", "CHAT.test"]
-        {
-            assert!(around("https://chat.test", no), "{no}");
-        }
-        for no in ["", "at.test", "other.test", "chat.test:80", "chat"] {
-            assert!(!around("https://chat.test", no), "{no}");
-        }
-        assert!(around("https://10.1.2.3", "10.0.0.0/8") && !around("https://11.1.2.3", "10.0.0.0/8"));
-        assert!(around("https://[fd00::1]", "fd00::/8") && !around("https://[fe00::1]", "fd00::/8"));
-        assert!(around("https://10.1.2.3", "0.0.0.0/0") && around("https://[fd00::1]", "fd00::1"));
-        for url in ["http://localhost:8065", "http://127.0.0.1", "http://[::1]:8065"] {
-            assert!(around(url, ""), "{url}");
+    fn a_proxy_is_shown_whole_and_without_its_credentials() {
+        for (text, shown) in [
+            ("http://proxy:3128", "http://proxy:3128"),
+            ("proxy:3128", "http://proxy:3128"),
+            ("HTTPS://Proxy/", "https://proxy:443"),
+            ("socks5://10.0.0.1", "socks5://10.0.0.1:1080"),
+            ("socks5h://[fd00::1]:9", "socks5://[fd00::1]:9"),
+            ("http://me:hid%40den@proxy:80", "http://proxy:80"),
+        ] {
+            let proxy: Proxy = text.parse().unwrap();
+            assert_eq!(proxy.to_string(), shown, "{text}");
+            assert!(!format!("{proxy:?}").contains("hid"));
         }
     }
 
     #[test]
-    fn the_message_helps_and_hides_the_value() {
-        let lookup = |name: &str| (name == "ALL_PROXY").then(|| "http://u:hidden@p".to_owned());
-        let error = ensure_direct(&"https://chat.test".parse().unwrap(), lookup).unwrap_err().to_string();
-        assert!(error.contains("ALL_PROXY") && error.contains("NO_PROXY") && error.contains("chat.test"));
-        assert!(!error.contains("hidden"));
+    fn credentials_are_decoded_in_a_url_and_literal_in_a_file() {
+        let in_url: Proxy = "http://me:a%40b+c&d=e@proxy".parse().unwrap();
+        let in_file = "me:a@b+c&d=e\n".parse().unwrap();
+        assert_eq!(in_url, "http://proxy".parse::<Proxy>().unwrap().with_credentials(in_file));
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_refused() {
+        for (text, error) in [
+            ("", ProxyParseError::Malformed(url::ParseError::EmptyHost)),
+            ("ftp://proxy", ProxyParseError::Scheme),
+            ("http://proxy/path", ProxyParseError::Extra),
+            ("http://proxy:0", ProxyParseError::Host),
+            ("http://only@proxy", ProxyParseError::Credentials),
+            ("http://me:a%0Ab@proxy", ProxyParseError::Credentials),
+        ] {
+            assert_eq!(text.parse::<Proxy>().unwrap_err(), error, "{text}");
+        }
+        for text in ["", "me", ":x", "me:", "me:a\nb"] {
+            assert!(text.parse::<ProxyCredentials>().is_err(), "{text}");
+        }
     }
 }

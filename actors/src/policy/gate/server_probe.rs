@@ -13,8 +13,23 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 pub(crate) enum ServerStatus {
     /// The server answers, as far as is known.
     Up,
+    /// Something answers without a token, but not as Mattermost does: a proxy's page, a redirect, a refusal.
+    Refusing,
     /// The server does not answer.
     Down,
+}
+
+/// A change that a probe's answer brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StatusChange {
+    /// The server is down.
+    Down,
+    /// The server was down and answers, but not as Mattermost does.
+    Answers,
+    /// The server answered well before, and now something else answers.
+    Refuses,
+    /// The server answers well again.
+    Well,
 }
 
 /// A detector of server outages. One probe without a token replaces the attempts of all accounts.
@@ -54,9 +69,7 @@ impl ServerProbe {
 
     /// Records that a request could not reach the server. Returns true if a probe must be sent now.
     pub(crate) fn request_failed(&mut self, now: Instant) -> bool {
-        let recently_answered =
-            self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < TRUSTED_FOR);
-        if self.in_flight || self.status == ServerStatus::Down || recently_answered {
+        if self.in_flight || self.status == ServerStatus::Down || self.answered_recently(now) {
             return false;
         }
         self.in_flight = true;
@@ -64,25 +77,47 @@ impl ServerProbe {
         true
     }
 
+    /// Records that an account was refused in a way that a proxy in front of the server could be the cause of. Returns
+    /// true if a probe must be sent now: if it is refused too, the trouble is the server's and not the account's.
+    pub(crate) fn account_refused(&mut self, now: Instant) -> bool {
+        self.status == ServerStatus::Up && self.request_failed(now)
+    }
+
+    fn answered_recently(&self, now: Instant) -> bool {
+        self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < TRUSTED_FOR)
+    }
+
     /// Records the start of a scheduled probe.
     pub(crate) fn probe_started(&mut self) {
         self.in_flight = true;
     }
 
-    /// Records the answer to a probe: any status below 500, such as 404 or 429. Returns true if the server was
-    /// down.
-    pub(crate) fn probe_answered(&mut self, now: Instant) -> bool {
+    /// Records a good answer to a probe. Returns the change, if it is one.
+    pub(crate) fn probe_answered(&mut self, now: Instant) -> Option<StatusChange> {
         self.in_flight = false;
         self.answered_at = Some(now);
         self.delays.reset();
-        std::mem::replace(&mut self.status, ServerStatus::Up) == ServerStatus::Down
+        let was = std::mem::replace(&mut self.status, ServerStatus::Up);
+        (was != ServerStatus::Up).then_some(StatusChange::Well)
     }
 
-    /// Records a failed probe. Returns the delay until the next, and true if the server was up.
-    pub(crate) fn probe_failed(&mut self) -> (Duration, bool) {
+    /// Records an answer below 500 that is not Mattermost's, such as a 404 or a page. Returns the delay until the next
+    /// probe, and the change, if it is one. Requests are not held back: not everything need be refused.
+    pub(crate) fn probe_refused(&mut self) -> (Duration, Option<StatusChange>) {
         self.in_flight = false;
-        let was_up = std::mem::replace(&mut self.status, ServerStatus::Down) == ServerStatus::Up;
-        (self.delays.next_delay(), was_up)
+        let change = match std::mem::replace(&mut self.status, ServerStatus::Refusing) {
+            ServerStatus::Up => Some(StatusChange::Refuses),
+            ServerStatus::Down => Some(StatusChange::Answers),
+            ServerStatus::Refusing => None,
+        };
+        (self.delays.next_delay(), change)
+    }
+
+    /// Records a failed probe. Returns the delay until the next, and the change, if it is one.
+    pub(crate) fn probe_failed(&mut self) -> (Duration, Option<StatusChange>) {
+        self.in_flight = false;
+        let was = std::mem::replace(&mut self.status, ServerStatus::Down);
+        (self.delays.next_delay(), (was != ServerStatus::Down).then_some(StatusChange::Down))
     }
 }
 
@@ -96,7 +131,7 @@ mod tests {
         let mut probe = ServerProbe::default();
         assert!(probe.request_failed(now));
         assert!(!probe.request_failed(now), "one probe serves all requests");
-        assert!(!probe.probe_answered(now), "it was up all the time");
+        assert_eq!(probe.probe_answered(now), None, "it was up all the time");
         assert!(!probe.request_failed(now + TRUSTED_FOR / 2), "a recent answer is trusted");
         assert!(probe.request_failed(now + TRUSTED_FOR));
     }
@@ -106,16 +141,31 @@ mod tests {
         let now = Instant::now();
         let mut probe = ServerProbe::default();
         probe.request_failed(now);
-        assert!(probe.probe_failed().1, "it was up");
+        assert_eq!(probe.probe_failed().1, Some(StatusChange::Down));
         assert_eq!(probe.status(), ServerStatus::Down);
         assert!(!probe.request_failed(now), "the gate schedules further probes");
         probe.probe_started();
-        let (wait, was_up) = probe.probe_failed();
+        let (wait, change) = probe.probe_failed();
         assert!(
-            !was_up && wait >= Duration::from_millis(1_600) && wait <= Duration::from_millis(2_400),
+            change.is_none() && wait >= Duration::from_millis(1_600) && wait <= Duration::from_millis(2_400),
             "{wait:?}"
         );
-        assert!(probe.probe_answered(now));
+        assert_eq!(probe.probe_answered(now), Some(StatusChange::Well));
         assert_eq!(probe.status(), ServerStatus::Up);
+    }
+
+    #[test]
+    fn a_refused_probe_is_repeated_until_it_is_answered_well() {
+        let now = Instant::now();
+        let mut probe = ServerProbe::default();
+        assert!(probe.account_refused(now));
+        assert_eq!(probe.probe_refused().1, Some(StatusChange::Refuses));
+        assert!(!probe.account_refused(now), "the gate schedules further probes");
+        assert_eq!(probe.probe_refused().1, None);
+        assert!(probe.request_failed(now), "it may be down now");
+        assert_eq!(probe.probe_failed().1, Some(StatusChange::Down));
+        assert_eq!(probe.probe_refused().1, Some(StatusChange::Answers));
+        assert_eq!(probe.probe_answered(now), Some(StatusChange::Well));
+        assert!(!probe.account_refused(now), "a recent answer is trusted: the account itself is refused");
     }
 }

@@ -55,6 +55,11 @@ impl HealthPoll {
         Self { user, baseline, unauthorized: false }
     }
 
+    /// Raises the reference value after a change that needs no new Connection.
+    pub(crate) fn raise_baseline(&mut self, update_at: i64) {
+        self.baseline = self.baseline.max(update_at);
+    }
+
     /// Returns the consequence of a poll's result.
     pub(crate) fn judge(&mut self, result: &PollResult) -> PollVerdict {
         let is_second = std::mem::replace(&mut self.unauthorized, *result == PollResult::Unauthorized);
@@ -115,6 +120,16 @@ mod tests {
         ] {
             assert_eq!(HealthPoll::new("me".into(), 7).judge(&result), verdict, "{result:?}");
         }
+    }
+
+    #[test]
+    fn a_raised_baseline_is_no_drift_and_never_goes_back() {
+        let mut health = HealthPoll::new("me".into(), 7);
+        health.raise_baseline(8);
+        health.raise_baseline(5);
+        assert_eq!(health.judge(&user("me", 8)), PollVerdict::Healthy);
+        let stale = CloseReason::Stale { baseline: 8, seen: 7 };
+        assert_eq!(health.judge(&user("me", 7)), PollVerdict::Terminate(stale));
     }
 
     #[test]

@@ -6,10 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::prompt_limit::PromptLimit;
 use crate::model::UserId;
-
-/// The minimum time between two prompts for an account.
-const PROMPT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The time at which an account must be polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +33,7 @@ struct Watched<K> {
     account: K,
     /// The newest `update_at` that was handled: the baseline, or the last one reported by a sibling.
     known: i64,
-    next_prompt: Option<Instant>,
+    prompts: PromptLimit,
 }
 
 impl<K> Default for SiblingWatch<K> {
@@ -47,7 +45,8 @@ impl<K> Default for SiblingWatch<K> {
 impl<K: Clone + Eq + Hash> SiblingWatch<K> {
     /// Sets the baseline of an account: an older or equal `update_at` is no change.
     pub fn set_baseline(&mut self, user: &UserId, account: &K, update_at: i64) {
-        let fresh = || Watched { account: account.clone(), known: update_at, next_prompt: None };
+        let fresh =
+            || Watched { account: account.clone(), known: update_at, prompts: PromptLimit::default() };
         let watched = self.watched.entry(user.clone()).or_insert_with(fresh);
         watched.known = update_at;
         watched.account = account.clone();
@@ -67,17 +66,10 @@ impl<K: Clone + Eq + Hash> SiblingWatch<K> {
             return PollTiming::Skip;
         }
         watched.known = update_at;
-        match watched.next_prompt {
-            // The scheduled poll will see this change too.
-            Some(at) if at > now + PROMPT_INTERVAL => PollTiming::Skip,
-            Some(at) if at > now => {
-                watched.next_prompt = Some(at + PROMPT_INTERVAL);
-                PollTiming::After(watched.account.clone(), at - now)
-            }
-            _ => {
-                watched.next_prompt = Some(now + PROMPT_INTERVAL);
-                PollTiming::Now(watched.account.clone())
-            }
+        match watched.prompts.request(now) {
+            None => PollTiming::Skip,
+            Some(Duration::ZERO) => PollTiming::Now(watched.account.clone()),
+            Some(after) => PollTiming::After(watched.account.clone(), after),
         }
     }
 }

@@ -13,6 +13,12 @@ pub(crate) struct RunSummary {
     pub(crate) reading_paused: bool,
     /// True if the server dropped other accounts too, or is down: the account is not to blame.
     pub(crate) common_cause: bool,
+    /// True if a proxy ends the server's sockets like this again and again.
+    pub(crate) proxy_lifetime: bool,
+    /// The age of its socket at the end; `None` if it was never ready.
+    pub(crate) age: Option<Duration>,
+    /// The time since the last frame in either direction.
+    pub(crate) quiet: Duration,
 }
 
 /// The rule by which an ending is charged to the restart budget.
@@ -32,7 +38,10 @@ pub(crate) enum Consequence {
     /// Stop until the operator starts the account.
     Stop,
     /// Start a new Connection at once.
-    RestartNow,
+    RestartNow {
+        /// True if it may resume.
+        resume: bool,
+    },
     /// Start a new Connection after `min_backoff`, doubling while such endings follow each other; never resume.
     Recycle,
     /// Poll slowly as blocked.
@@ -57,10 +66,10 @@ pub(crate) fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence 
     use CloseReason as R;
     match reason {
         R::OperatorStop | R::Removed | R::Shutdown | R::IdentityChanged { .. } => Consequence::Stop,
-        R::ConfigChanged | R::OperatorRestart => Consequence::RestartNow,
+        R::ConfigChanged | R::OperatorRestart => Consequence::RestartNow { resume: false },
         R::Stale { .. } | R::Deaf { .. } | R::AuditHole { .. } => Consequence::Recycle,
         R::Unauthorized => Consequence::PollBlocked,
-        R::Misconfigured(_) => Consequence::PollMisconfigured,
+        R::Misconfigured { .. } => Consequence::PollMisconfigured,
         R::RateLimited { retry_after } => backoff(ChargeRule::Never, false, *retry_after),
         R::Unreachable { .. }
         | R::Timeout
@@ -69,6 +78,9 @@ pub(crate) fn consequence(reason: &CloseReason, run: RunSummary) -> Consequence 
         | R::DroppedBeforeReady
         | R::CatchUpFailed { .. }
         | R::Oversized { .. } => backoff(ChargeRule::Never, false, None),
+        R::Dropped { .. } | R::Closed { .. } if run.proxy_lifetime => {
+            Consequence::RestartNow { resume: true }
+        }
         R::Dropped { .. } | R::Closed { .. } | R::Silent if run.reading_paused || run.common_cause => {
             backoff(ChargeRule::Never, true, None)
         }
@@ -89,8 +101,8 @@ mod tests {
     use super::*;
     use crate::model::Misconfiguration;
 
-    fn cause() -> String {
-        String::from("x")
+    fn cause() -> crate::model::Excerpt {
+        "x".into()
     }
 
     /// The table of the design, row by row.
@@ -105,14 +117,20 @@ mod tests {
             (R::OperatorStop, Consequence::Stop),
             (R::Removed, Consequence::Stop),
             (R::Shutdown, Consequence::Stop),
-            (R::ConfigChanged, Consequence::RestartNow),
-            (R::OperatorRestart, Consequence::RestartNow),
+            (R::ConfigChanged, Consequence::RestartNow { resume: false }),
+            (R::OperatorRestart, Consequence::RestartNow { resume: false }),
             (R::Stale { baseline: 1, seen: 2 }, Consequence::Recycle),
             (R::Deaf { error: cause() }, Consequence::Recycle),
             (R::AuditHole { channel: "c".into(), post: "p".into() }, Consequence::Recycle),
             (R::Unauthorized, Consequence::PollBlocked),
-            (R::Misconfigured(Misconfiguration::Tls), Consequence::PollMisconfigured),
-            (R::Misconfigured(Misconfiguration::NotFound), Consequence::PollMisconfigured),
+            (
+                R::Misconfigured { what: Misconfiguration::Tls, cause: String::new() },
+                Consequence::PollMisconfigured,
+            ),
+            (
+                R::Misconfigured { what: Misconfiguration::NotFound, cause: "x".into() },
+                Consequence::PollMisconfigured,
+            ),
             (R::IdentityChanged { was: "a".into(), now: "b".into() }, Consequence::Stop),
             (R::Unreachable { cause: cause() }, free),
             (R::Timeout, free),
@@ -141,6 +159,11 @@ mod tests {
     fn a_drop_while_our_own_reading_was_paused_or_with_others_is_free() {
         let paused = RunSummary { reading_paused: true, ..RunSummary::default() };
         let shared = RunSummary { common_cause: true, ..RunSummary::default() };
+        let proxy = RunSummary { proxy_lifetime: true, ..shared };
+        assert_eq!(
+            consequence(&CloseReason::Closed { code: None }, proxy),
+            Consequence::RestartNow { resume: true }
+        );
         for reason in
             [CloseReason::Silent, CloseReason::Closed { code: None }, CloseReason::Dropped { cause: cause() }]
         {

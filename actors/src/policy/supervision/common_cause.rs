@@ -88,6 +88,11 @@ impl<K: Clone + Eq + Hash> CommonCause<K> {
         self.down = false;
     }
 
+    /// True if the server is known to be down.
+    pub(crate) fn is_down(&self) -> bool {
+        self.down
+    }
+
     /// Returns the drops within the window before the moment, and after it.
     fn excuse(&mut self, moment: Instant) -> Vec<(K, Instant)> {
         let (old, excused) = std::mem::take(&mut self.unexcused)

@@ -28,6 +28,13 @@ impl DeafTimer {
         }
     }
 
+    /// Records the last `update_at` that the ended Connection accepted without a new one: no deaf time follows from it.
+    pub(crate) fn baseline_raised(&mut self, update_at: Option<i64>) {
+        if let (Some(known), Some(raised)) = (&mut self.baseline, update_at) {
+            *known = raised.max(*known);
+        }
+    }
+
     /// Records that a Connection with this `update_at` is ready. Returns the time for which the account may have
     /// received nothing, if it was changed or found deaf since it was last ready.
     pub(crate) fn ready(&mut self, now: SystemTime, update_at: i64) -> Option<Duration> {

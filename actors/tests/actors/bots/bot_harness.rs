@@ -1,4 +1,4 @@
-//! A bot without a server.
+//! The test harness of bots.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -10,21 +10,21 @@ use matterhost_actors::{
 };
 use serde_json::json;
 
-/// Writes down which handler heard what, and answers questions.
+/// Records the calls of its handlers, and acts on the text of a post.
 #[derive(Default)]
-struct Clerk(Mutex<Vec<String>>);
+struct Recorder(Mutex<Vec<String>>);
 
-impl Clerk {
-    fn note(&self, context: &Context, what: &str) {
+impl Recorder {
+    fn record(&self, context: &Context, call: &str) {
         let late = if context.is_recovered() { "late " } else { "" };
-        self.0.lock().unwrap().push(format!("{late}{what}"));
+        self.0.lock().unwrap().push(format!("{late}{call}"));
     }
 }
 
-impl Bot for Clerk {
+impl Bot for Recorder {
     async fn posted(&self, context: &Context, post: &Post) -> BotResult {
-        let place = post.root_id.as_ref().map_or("", |root| root.as_str());
-        self.note(context, &format!("posted {} {} {place}", post.user_id, post.message));
+        let thread = post.root_id.as_ref().map_or("", |root| root.as_str());
+        self.record(context, &format!("posted {} {} {thread}", post.user_id, post.message));
         match &*post.message {
             "two" => {
                 context.reply("one").await?;
@@ -40,7 +40,7 @@ impl Bot for Clerk {
                 let draft = Draft { channel: "else".into(), text: "there".into(), key, ..Draft::default() };
                 context.post(draft).await?;
             }
-            "panic" => panic!("told to"),
+            "panic" => panic!("scripted"),
             "hang" => std::future::pending().await,
             _ => {}
         }
@@ -48,43 +48,43 @@ impl Bot for Clerk {
     }
 
     async fn edited(&self, context: &Context, post: &Post) -> BotResult {
-        self.note(context, &format!("edited {} {}", post.id, post.message));
+        self.record(context, &format!("edited {} {}", post.id, post.message));
         Ok(())
     }
 
     async fn deleted(&self, context: &Context, post: &Post) -> BotResult {
-        self.note(context, &format!("deleted {}", post.id));
+        self.record(context, &format!("deleted {}", post.id));
         Ok(())
     }
 
     async fn reaction(&self, context: &Context, reaction: &Reaction) -> BotResult {
-        self.note(context, &format!("{} {} {}", reaction.emoji, reaction.post_id, reaction.added));
+        self.record(context, &format!("{} {} {}", reaction.emoji, reaction.post_id, reaction.added));
         Ok(())
     }
 
     async fn joined(&self, context: &Context, joined: &Joined) -> BotResult {
-        self.note(context, &format!("joined {} {}", joined.user_id, joined.channel_id));
+        self.record(context, &format!("joined {} {}", joined.user_id, joined.channel_id));
         Ok(())
     }
 
     async fn raw(&self, context: &Context) -> BotResult {
-        self.note(context, &context.event().body.event);
+        self.record(context, &context.event().body.event);
         context.reply("anywhere").await?;
         Ok(())
     }
 }
 
-fn with_harness(test: impl AsyncFnOnce(&BotHarness<std::sync::Arc<Clerk>>, &Clerk)) {
+fn with_harness(test: impl AsyncFnOnce(&BotHarness<std::sync::Arc<Recorder>>, &Recorder)) {
     actix::System::new().block_on(async {
-        let clerk = std::sync::Arc::new(Clerk::default());
-        let harness = BotHarness::new(clerk.clone()).with_deadline(Duration::from_millis(50));
-        test(&harness, &clerk).await;
+        let recorder = std::sync::Arc::new(Recorder::default());
+        let harness = BotHarness::new(recorder.clone()).with_deadline(Duration::from_millis(50));
+        test(&harness, &recorder).await;
     });
 }
 
 #[test]
 fn each_event_reaches_its_handler() {
-    with_harness(async |harness, clerk| {
+    with_harness(async |harness, recorder| {
         let root = "root-of-a-thread";
         for builder in [
             post("hello").by("ben").in_channel("garden"),
@@ -101,7 +101,7 @@ fn each_event_reaches_its_handler() {
             assert_eq!(harness.deliver(builder.clone()).await, Outcome::Acknowledged, "{builder:?}");
         }
         assert_eq!(
-            *clerk.0.lock().unwrap(),
+            *recorder.0.lock().unwrap(),
             [
                 "posted ben hello ",
                 "late posted ana hello root-of-a-thread",
@@ -123,14 +123,14 @@ fn answers_have_places_and_keys() {
     with_harness(async |harness, _| {
         harness.deliver(post("two").post_id("p1")).await;
         harness.deliver(post("two").post_id("p2").in_thread("root")).await;
-        let of = |order: OutgoingAction| match order {
+        let root_and_key = |action: OutgoingAction| match action {
             OutgoingAction::Post(draft) => (
                 draft.root_id.map_or_else(String::new, |root| root.to_string()),
                 draft.key.unwrap().as_str().to_owned(),
             ),
             other => panic!("{other:?}"),
         };
-        let actions: Vec<_> = harness.actions().into_iter().map(of).collect();
+        let actions: Vec<_> = harness.actions().into_iter().map(root_and_key).collect();
         let expected = [("", "p1#0"), ("p1", "p1#1"), ("", "p2#0"), ("root", "p2#1")];
         assert_eq!(actions, expected.map(|(root, key)| (root.to_owned(), key.to_owned())));
         assert_eq!(harness.texts(), ["one", "two", "one", "two"]);
@@ -142,13 +142,13 @@ fn whatever_a_bot_does_is_collected() {
     with_harness(async |harness, _| {
         harness.deliver(post("all").post_id("p1")).await;
         let actions = harness.actions();
-        let [made, edit, react, typing, whisper, there] = &actions[..] else { panic!("{actions:?}") };
-        assert!(matches!(made, OutgoingAction::Post(draft) if draft.channel.as_str() == "town"));
+        let [post, edit, react, typing, ephemeral, elsewhere] = &actions[..] else { panic!("{actions:?}") };
+        assert!(matches!(post, OutgoingAction::Post(draft) if draft.channel.as_str() == "town"));
         assert_eq!(*edit, OutgoingAction::Edit { post: "reply-1".into(), text: "edited".into() });
         assert_eq!(*react, OutgoingAction::React { post: "p1".into(), emoji: "wave".into() });
         assert_eq!(*typing, OutgoingAction::Typing { channel: "town".into(), root_id: None });
-        assert!(matches!(whisper, OutgoingAction::Ephemeral { user, .. } if user.as_str() == "ana"));
-        assert!(matches!(there, OutgoingAction::Post(draft) if draft.channel.as_str() == "else"
+        assert!(matches!(ephemeral, OutgoingAction::Ephemeral { user, .. } if user.as_str() == "ana"));
+        assert!(matches!(elsewhere, OutgoingAction::Post(draft) if draft.channel.as_str() == "else"
             && draft.key.as_ref().is_some_and(|key| key.as_str() == "mine" && !key.is_answer())));
     });
 }
@@ -158,20 +158,27 @@ fn the_outcome_is_what_a_host_would_act_upon() {
     with_harness(async |harness, _| {
         let blocked = ReplyError::Stopped(AccountName::new("bot").unwrap());
         harness.fail_next(blocked.clone());
-        let again = harness.deliver(post("two")).await;
-        assert_eq!(again, Outcome::Retry { after: Duration::from_secs(5), cause: blocked.to_string() });
+        let retried = harness.deliver(post("two")).await;
+        assert_eq!(retried, Outcome::Retry { after: Duration::from_secs(5), cause: blocked.to_string() });
         let guard = ReplyError::LoopGuard { channel: ChannelId::from("town"), limit: 20 };
         harness.fail_next(guard.clone());
-        let over = harness.deliver(post("two")).await;
-        assert_eq!(over, Outcome::Rejected { cause: guard.to_string() });
-        for (text, cause) in [("panic", "the bot panicked: told to"), ("hang", "longer than 0.05 s")] {
-            let Outcome::Broken { cause: said } = harness.deliver(post(text)).await else { panic!("{text}") };
-            assert!(said.contains(cause), "{said}");
+        let skipped = harness.deliver(post("two")).await;
+        assert_eq!(skipped, Outcome::Rejected { cause: guard.to_string() });
+        for (text, cause) in [("panic", "the bot panicked: scripted"), ("hang", "longer than 0.05 s")] {
+            let Outcome::Broken { cause: actual } = harness.deliver(post(text)).await else {
+                panic!("{text}")
+            };
+            assert!(actual.contains(cause), "{actual}");
         }
         let nowhere = event("hello", json!({})).in_channel("");
-        assert!(matches!(harness.deliver(nowhere).await, Outcome::Rejected { .. }), "there is no channel");
+        assert!(
+            matches!(harness.deliver(nowhere).await, Outcome::Rejected { .. }),
+            "an event without a channel must be rejected"
+        );
         let unreadable = event("posted", json!({ "post": "{" }));
-        let Outcome::Rejected { cause } = harness.deliver(unreadable).await else { panic!("it is no post") };
-        assert!(cause.starts_with("posted cannot be read"), "{cause}");
+        let Outcome::Rejected { cause } = harness.deliver(unreadable).await else {
+            panic!("an invalid post was not rejected")
+        };
+        assert!(cause.starts_with("the data of posted cannot be read"), "{cause}");
     });
 }

@@ -1,4 +1,4 @@
-//! The builder: what it refuses, and that it runs anywhere.
+//! The builder of a host: refused input, and hosts on every kind of runtime.
 
 use std::{
     sync::{
@@ -33,8 +33,8 @@ impl Bot for Echo {
     }
 }
 
-/// A channel with a bot in it, and somebody who talks.
-fn town(bots: &[&str]) -> (Simulator, String, Vec<Account>, Account) {
+/// Starts a simulator with one channel, the bots in it, and another user.
+fn start_simulator(bots: &[&str]) -> (Simulator, String, Vec<Account>, Account) {
     let simulator = Simulator::start().unwrap();
     let team = simulator.create_team("team");
     let channel = simulator.create_channel(&team, "town");
@@ -47,45 +47,48 @@ fn town(bots: &[&str]) -> (Simulator, String, Vec<Account>, Account) {
     (simulator, channel, bots, ana)
 }
 
-async fn until(news: &mut Receiver<Arc<Observation>>, mut wanted: impl FnMut(&Fact) -> bool) {
+async fn wait_for(observations: &mut Receiver<Arc<Observation>>, mut wanted: impl FnMut(&Fact) -> bool) {
     let waiting = async {
         loop {
-            match news.recv().await {
+            match observations.recv().await {
                 Ok(seen) if wanted(&seen.fact) => return,
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => panic!("the host is gone"),
+                Err(RecvError::Closed) => panic!("the host ended"),
             }
         }
     };
-    tokio::time::timeout(REAL_TIMEOUT, waiting).await.expect("it never came");
+    tokio::time::timeout(REAL_TIMEOUT, waiting).await.expect("the fact was not observed in time");
 }
 
-async fn echoes() {
-    let (simulator, channel, bots, ana) = town(&["echo"]);
+async fn host_echo_bot() {
+    let (simulator, channel, bots, ana) = start_simulator(&["echo"]);
     let echoed = Arc::new(Notify::new());
     let host = Host::builder().server(simulator.url()).account("echo", &*bots[0].token, Echo(echoed.clone()));
-    let mut news = host.subscribe();
+    let mut observations = host.subscribe();
     let running = host.start().await.unwrap();
-    until(&mut news, |fact| matches!(fact, Fact::Ready { .. })).await;
+    wait_for(&mut observations, |fact| matches!(fact, Fact::Ready { .. })).await;
     simulator.post(&ana.user_id, &channel, "hello");
     tokio::time::timeout(REAL_TIMEOUT, echoed.notified()).await.unwrap();
     let list = running.supervisor().send(ListAccounts).await.unwrap();
     assert_eq!(list[0].state, AccountState::Ready);
     assert_eq!(running.shutdown(Duration::from_secs(5)).await.abandoned, []);
     assert_eq!(simulator.posts_in(&channel).len(), 2);
-    assert!(simulator.wait_for(|seen| seen.connections_open == 0, REAL_TIMEOUT), "its thread is at its end");
+    assert!(
+        simulator.wait_for(|seen| seen.connections_open == 0, REAL_TIMEOUT),
+        "a connection is still open after the shutdown"
+    );
 }
 
 #[test]
 fn a_host_runs_on_actix() {
-    actix::System::new().block_on(echoes());
+    actix::System::new().block_on(host_echo_bot());
 }
 
 #[test]
 fn a_host_runs_on_plain_tokio_of_either_kind() {
     use tokio::runtime::Builder;
     for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
-        builder.enable_all().build().unwrap().block_on(echoes());
+        builder.enable_all().build().unwrap().block_on(host_echo_bot());
     }
 }
 
@@ -93,12 +96,12 @@ fn a_host_runs_on_plain_tokio_of_either_kind() {
 fn a_host_that_is_dropped_ends_its_own_thread() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (simulator, _, bots, _) = town(&["echo"]);
+        let (simulator, _, bots, _) = start_simulator(&["echo"]);
         let host =
             Host::builder().server(simulator.url()).account("echo", &*bots[0].token, Echo(Arc::default()));
-        let mut news = host.subscribe();
+        let mut observations = host.subscribe();
         let running = host.start().await.unwrap();
-        until(&mut news, |fact| matches!(fact, Fact::Ready { .. })).await;
+        wait_for(&mut observations, |fact| matches!(fact, Fact::Ready { .. })).await;
         drop(running);
         assert!(simulator.wait_for(|seen| seen.connections_open == 0, REAL_TIMEOUT));
     });
@@ -119,19 +122,19 @@ fn all_that_is_wrong_is_said_at_once() {
             .start()
             .await
             .unwrap_err();
-        let told: Vec<&str> =
+        let subjects: Vec<&str> =
             refused.problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
-        assert_eq!(told, ["account early", "server 1", "an account", "account blank", "account twice"]);
+        assert_eq!(subjects, ["account early", "server 1", "an account", "account blank", "account twice"]);
         assert!(!refused.to_string().contains("\"token\""));
         let empty = Host::builder().start().await.unwrap_err();
-        assert_eq!(empty.problems, ["there is no server; name one"]);
+        assert_eq!(empty.problems, ["the host has no server; add one"]);
     });
 }
 
 #[test]
 fn two_bots_that_answer_each_other_end() {
     actix::System::new().block_on(async {
-        let (simulator, channel, bots, ana) = town(&["ping", "echo"]);
+        let (simulator, channel, bots, ana) = start_simulator(&["ping", "echo"]);
         let settings = fast_settings();
         let settings =
             HostSettings { replies: ReplySettings { loop_limit: 6, ..settings.replies }, ..settings };
@@ -140,26 +143,26 @@ fn two_bots_that_answer_each_other_end() {
             .server(simulator.url())
             .account("ping", &*bots[0].token, Echo(Arc::default()))
             .account("echo", &*bots[1].token, Echo(Arc::default()));
-        let mut news = host.subscribe();
+        let mut observations = host.subscribe();
         let mut ready = 0;
         let harness = async {
-            until(&mut news, |fact| {
+            wait_for(&mut observations, |fact| {
                 ready += usize::from(matches!(fact, Fact::Ready { .. }));
                 ready == 2
             })
             .await;
             simulator.post(&ana.user_id, &channel, "go");
-            until(&mut news, |fact| matches!(fact, Fact::LoopStopped { limit: 6, .. })).await;
+            wait_for(&mut observations, |fact| matches!(fact, Fact::LoopStopped { limit: 6, .. })).await;
         };
         host.run_until(harness).await.unwrap();
         let posts = simulator.posts_in(&channel).len();
-        assert!((7..=8).contains(&posts), "{posts} posts, one of them by somebody else");
+        assert!((7..=8).contains(&posts), "expected 7 or 8 posts, one of them by a user: {posts}");
     });
 }
 
 #[test]
 fn a_bot_of_the_next_process_answers_what_the_last_one_did_not_and_nothing_twice() {
-    /// Answers, and then never ends for the first so many: they are killed with the answer made and the event open.
+    /// Replies, and then hangs for a number of times, so that the kill finds the reply made and the event unacknowledged.
     struct Dying(Arc<AtomicUsize>, Arc<Notify>);
 
     impl Bot for Dying {
@@ -171,7 +174,7 @@ fn a_bot_of_the_next_process_answers_what_the_last_one_did_not_and_nothing_twice
         }
     }
 
-    // Nothing but the key tells: the server has forgotten what was pending.
+    // Only the key can prevent a second post: the server deduplicates no `pending_post_id`.
     let timings = matterhost_simulator::Timings { pending_post_window: Duration::ZERO, ..Default::default() };
     let simulator = Simulator::builder().timings(timings).start().unwrap();
     let team = simulator.create_team("team");
@@ -195,15 +198,17 @@ fn a_bot_of_the_next_process_answers_what_the_last_one_did_not_and_nothing_twice
                 .start()
                 .await
                 .unwrap();
-            tokio::time::timeout(REAL_TIMEOUT, answered.notified()).await.expect("no answer");
+            tokio::time::timeout(REAL_TIMEOUT, answered.notified())
+                .await
+                .expect("the bot did not reply in time");
             if life < 2 {
-                // Killed: nothing is finished, nothing is kept.
+                // A kill: the handler does not finish, and nothing is stored.
                 drop(running);
             } else {
                 running.shutdown(Duration::from_secs(5)).await;
             }
         });
     }
-    let said: Vec<String> = simulator.posts_in(&channel).into_iter().map(|post| post.message).collect();
-    assert_eq!(said, ["one", "re: one"]);
+    let texts: Vec<String> = simulator.posts_in(&channel).into_iter().map(|post| post.message).collect();
+    assert_eq!(texts, ["one", "re: one"]);
 }

@@ -1,5 +1,5 @@
-//! A bot answers every post once, whatever strikes: answers that are lost, errors, rate limits, lost sockets, a bot that is
-//! disabled, a server that restarts, a host that is killed.
+//! A bot replies to every post exactly once under random faults: lost responses, errors, rate limits, lost sockets, a
+//! disabled bot, a restarted server, a killed host.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ const MS: Duration = Duration::from_millis(1);
 /// Posts in each run.
 const POSTS: usize = 40;
 
-/// Answers in two posts, one of them in the thread.
+/// Replies with two posts, one of them in the thread.
 struct Echo;
 
 impl Bot for Echo {
@@ -28,19 +28,19 @@ impl Bot for Echo {
     }
 }
 
-struct Storm {
+struct Scenario {
     simulator: Simulator,
     channels: Vec<String>,
     bot: Account,
     ana: Account,
     store: Arc<MemoryStore>,
-    said: usize,
+    posted: usize,
 }
 
-impl Storm {
-    /// A server that remembers what was pending for so long.
-    fn with(pending_post: Duration) -> Self {
-        let timings = Timings { pending_post_window: pending_post, ..Timings::default() };
+impl Scenario {
+    /// Starts a server that deduplicates a `pending_post_id` for the given time (fact 19).
+    fn new(pending_post_window: Duration) -> Self {
+        let timings = Timings { pending_post_window, ..Timings::default() };
         let simulator = Simulator::builder().timings(timings).start().unwrap();
         let team = simulator.create_team("team");
         let (bot, ana) = (simulator.create_bot("bot"), simulator.create_user("ana"));
@@ -50,7 +50,7 @@ impl Storm {
             simulator.add_to_channel_quietly(&channel, &bot.user_id);
             channel
         });
-        Self { simulator, channels: channels.to_vec(), bot, ana, store: Arc::default(), said: 0 }
+        Self { simulator, channels: channels.to_vec(), bot, ana, store: Arc::default(), posted: 0 }
     }
 
     async fn host(&self) -> RunningHost {
@@ -64,22 +64,22 @@ impl Storm {
     async fn chat(&mut self, random: &mut fastrand::Rng, posts: usize) {
         for _ in 0..posts {
             let channel = random.choice(&self.channels).unwrap();
-            self.simulator.post(&self.ana.user_id, channel, &format!("post {}", self.said));
-            self.said += 1;
+            self.simulator.post(&self.ana.user_id, channel, &format!("post {}", self.posted));
+            self.posted += 1;
             tokio::time::sleep(MS * random.u32(0..4)).await;
         }
     }
 
-    async fn strike(&self, random: &mut fastrand::Rng, running: RunningHost) -> RunningHost {
+    async fn inject_random_fault(&self, random: &mut fastrand::Rng, running: RunningHost) -> RunningHost {
         let simulator = &self.simulator;
-        let writing = |kind| {
+        let fail_posting = |kind| {
             simulator.inject(Fault::new(kind).route("POST /posts").times(2));
         };
         match random.u32(..8) {
-            0 | 1 => writing(FaultKind::LostResponse),
-            2 => writing(FaultKind::ServerError),
-            3 => writing(FaultKind::Garbage),
-            4 => writing(FaultKind::TooManyRequests { retry_after: 0 }),
+            0 | 1 => fail_posting(FaultKind::LostResponse),
+            2 => fail_posting(FaultKind::ServerError),
+            3 => fail_posting(FaultKind::Garbage),
+            4 => fail_posting(FaultKind::TooManyRequests { retry_after: 0 }),
             5 => simulator.cycle(&self.bot.user_id),
             6 => {
                 simulator.stop_server();
@@ -87,7 +87,7 @@ impl Storm {
                 simulator.start_server().unwrap();
             }
             _ => {
-                // Killed amid whatever it does.
+                // A kill, at any point of its work.
                 drop(running);
                 return self.host().await;
             }
@@ -95,53 +95,58 @@ impl Storm {
         running
     }
 
-    /// How often each answer was posted.
-    fn answers(&self) -> BTreeMap<String, usize> {
-        let mut answers = BTreeMap::new();
+    /// Counts the posts of each reply text.
+    fn count_replies(&self) -> BTreeMap<String, usize> {
+        let mut replies = BTreeMap::new();
         for post in self.channels.iter().flat_map(|channel| self.simulator.posts_in(channel)) {
             if post.user_id == self.bot.user_id {
-                *answers.entry(post.message).or_default() += 1;
+                *replies.entry(post.message).or_default() += 1;
             }
         }
-        answers
+        replies
     }
 
-    /// Waits until all is answered, or patience ends.
-    fn settles(&self) {
-        let posts = 3 * self.said as u64;
+    /// Waits until all posts have their replies, or the timeout passes.
+    fn wait_until_answered(&self) {
+        let posts = 3 * self.posted as u64;
         self.simulator.wait_for(|seen| seen.posts_created >= posts, crate::harness::REAL_TIMEOUT);
     }
 }
 
-async fn survives(seed: u64) {
+async fn run_with_faults(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    // Most of the servers forget at once what was pending, as one does behind a load balancer: the keys alone must do.
-    let mut storm = Storm::with(if random.u32(..4) == 0 { Duration::from_secs(30) } else { Duration::ZERO });
-    let mut running = storm.host().await;
+    // Most of the servers deduplicate no `pending_post_id`, like servers behind a load balancer: the keys alone must do.
+    let mut scenario =
+        Scenario::new(if random.u32(..4) == 0 { Duration::from_secs(30) } else { Duration::ZERO });
+    let mut running = scenario.host().await;
     for _ in 0..POSTS / 5 {
-        storm.chat(&mut random, 5).await;
-        running = storm.strike(&mut random, running).await;
+        scenario.chat(&mut random, 5).await;
+        running = scenario.inject_random_fault(&mut random, running).await;
     }
-    storm.simulator.clear_faults();
-    storm.settles();
+    scenario.simulator.clear_faults();
+    scenario.wait_until_answered();
     running.shutdown(Duration::from_secs(10)).await;
-    let answers = storm.answers();
-    for n in 0..storm.said {
-        for answer in [format!("re: post {n}"), format!("thread: post {n}")] {
-            assert_eq!(answers.get(&answer).copied().unwrap_or_default(), 1, "{answer}, seed {seed}");
+    let replies = scenario.count_replies();
+    for n in 0..scenario.posted {
+        for reply in [format!("re: post {n}"), format!("thread: post {n}")] {
+            assert_eq!(
+                replies.get(&reply).copied().unwrap_or_default(),
+                1,
+                "seed {seed}: count of {reply:?}"
+            );
         }
     }
 }
 
 #[test]
 fn every_post_is_answered_once_whatever_strikes() {
-    let given = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let fixed = std::env::var("MATTERHOST_SEED").ok().and_then(|seed| seed.parse().ok());
     let count = std::env::var("MATTERHOST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(4);
     let seeds: Vec<u64> =
-        given.map_or_else(|| (0..count).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
+        fixed.map_or_else(|| (0..count).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
     for seed in seeds {
-        println!("seed {seed}: give it as MATTERHOST_SEED to run it again");
+        println!("seed {seed}; set MATTERHOST_SEED={seed} to repeat this run");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(survives(seed));
+        runtime.block_on(run_with_faults(seed));
     }
 }

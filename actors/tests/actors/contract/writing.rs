@@ -1,4 +1,4 @@
-//! What the port promises of writing.
+//! The contract of the port for writing.
 
 use std::rc::Rc;
 

@@ -15,7 +15,7 @@ use matterhost_actors::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use super::{ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
+use super::{Refused, ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
 
 /// A fake server. A user's token is its name, and its id is `id-` followed by its name.
 #[derive(Clone, Default)]
@@ -27,6 +27,8 @@ pub(super) struct State {
     /// The replies to the next requests about users, instead of the correct ones.
     user_replies: VecDeque<UserReply>,
     down: bool,
+    /// The answer of a proxy to every request, or to those with a token only.
+    pub(super) refusal: Option<(RestErrorKind, Refused)>,
     polls: u64,
     pings: u64,
     lists: u64,
@@ -39,8 +41,8 @@ pub(super) struct State {
     list_failure: Option<RestErrorKind>,
 }
 
-struct FakeUser {
-    update_at: i64,
+pub(super) struct FakeUser {
+    pub(super) update_at: i64,
     enabled: bool,
     guest: bool,
     peers: Vec<ServerSocket>,
@@ -253,14 +255,18 @@ impl FakeServer {
         others.flat_map(|(_, user)| &user.peers).for_each(|peer| peer.event("user_updated", "", &data));
     }
 
-    fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
+    pub(super) fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
         f(self.state().users.get_mut(name).expect(name))
     }
 
     pub(super) fn answer_ping(&self) -> Result<SystemPing, RestError> {
         let mut state = self.state();
         state.pings += 1;
-        if state.down { Err(rest_error(RestErrorKind::Unreachable)) } else { Ok(SystemPing::default()) }
+        match state.refusal {
+            _ if state.down => Err(rest_error(RestErrorKind::Unreachable)),
+            Some((kind, Refused::All)) => Err(rest_error(kind)),
+            Some((_, Refused::Accounts)) | None => Ok(SystemPing::default()),
+        }
     }
 
     pub(super) async fn answer_me(&self, name: String, etag: Option<Etag>) -> Result<Me, RestError> {
@@ -269,6 +275,8 @@ impl FakeServer {
             state.polls += 1;
             if state.down {
                 Some(UserReply::Fail(RestErrorKind::Unreachable))
+            } else if let Some((kind, _)) = state.refusal {
+                Some(UserReply::Fail(kind))
             } else {
                 state.user_replies.pop_front()
             }

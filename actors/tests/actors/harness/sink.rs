@@ -22,6 +22,8 @@ pub(crate) enum SinkBehavior {
     /// Accepts the event and never acknowledges it.
     Never,
     Retry,
+    /// Asks for the event again after this time.
+    RetryAfter(Duration),
     Reject,
     Broken,
     Panic,
@@ -176,6 +178,7 @@ impl EventSink for CollectingSink {
             SinkBehavior::Retry => {
                 Delivered::Now(Outcome::Retry { after: Duration::from_secs(1), cause: "busy".into() })
             }
+            SinkBehavior::RetryAfter(after) => Delivered::Now(Outcome::Retry { after, cause: "down".into() }),
             SinkBehavior::Reject => Delivered::Now(Outcome::Rejected { cause: "scripted".into() }),
             SinkBehavior::Broken => Delivered::Now(Outcome::Broken { cause: "scripted".into() }),
             SinkBehavior::Panic => panic!("a scripted panic"),

@@ -1,27 +1,28 @@
-//! What may strike, each time at random.
+//! Random faults, and the log of a run.
 
 use matterhost_simulator::{Fault, FaultKind};
 
 use super::{MS, users::ChattingUsers};
 use crate::{harness::ReceivedChange, simulator_harness::SimulatorHarness};
 
-/// What the bot heard in all lives of its host, and what befell it.
+/// The changes that the bot received, and the faults that were injected.
 #[derive(Default)]
 pub(super) struct RunLog {
+    /// The changes received by earlier hosts of the run.
     earlier: Vec<Vec<ReceivedChange>>,
     pub(super) faults: Vec<&'static str>,
 }
 
 impl RunLog {
-    /// What was heard until now, life by life.
+    /// Returns the changes received so far, one list per host.
     pub(super) fn received(&self, harness: &SimulatorHarness) -> Vec<Vec<ReceivedChange>> {
-        let mut heard = self.earlier.clone();
-        heard.push(harness.sinks["bot"].received_changes());
-        heard
+        let mut received = self.earlier.clone();
+        received.push(harness.sinks["bot"].received_changes());
+        received
     }
 }
 
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 21] = [
     "cycle",
     "disable",
     "toggle",
@@ -34,6 +35,13 @@ const FAULTS: [&str; 14] = [
     "server stop",
     "gap",
     "duplicate",
+    "proxy page",
+    "redirect",
+    "early hints",
+    "encoding",
+    "lifetime",
+    "idle",
+    "custom status",
     "host stop",
     "host kill",
 ];
@@ -44,14 +52,14 @@ pub(super) async fn inject_random_fault(
     random: &mut fastrand::Rng,
     kills: bool,
 ) {
-    let what = FAULTS[random.usize(..FAULTS.len() - usize::from(!kills))];
-    log.faults.push(what);
+    let name = FAULTS[random.usize(..FAULTS.len() - usize::from(!kills))];
+    log.faults.push(name);
     let bot = users.harness.bots[0].clone();
     let simulator = &users.harness.simulator;
     let fault = |kind| {
         simulator.inject(Fault::new(kind).lasting(50 * MS));
     };
-    match what {
+    match name {
         "cycle" => simulator.cycle(&bot.user_id),
         "disable" => {
             simulator.disable(&bot.user_id);
@@ -78,14 +86,35 @@ pub(super) async fn inject_random_fault(
         "duplicate" => {
             simulator.inject(Fault::new(FaultKind::DuplicateEvent).times(3));
         }
-        _ => host_ends(users, log, random, what == "host kill").await,
+        "host stop" | "host kill" => replace_host(users, log, random, name == "host kill").await,
+        _ => inject_field_fault(users, random, name).await,
     }
 }
 
-/// The host ends, somebody goes on talking, and another begins.
-async fn host_ends(users: &mut ChattingUsers, log: &mut RunLog, random: &mut fastrand::Rng, killed: bool) {
-    let mut heard = if killed { users.harness.kill().await } else { users.harness.stop().await };
-    log.earlier.push(heard.remove("bot").unwrap_or_default());
+/// Injects a fault that people report from real installations. Most strike while the bot catches up.
+async fn inject_field_fault(users: &mut ChattingUsers, random: &mut fastrand::Rng, name: &str) {
+    let bot = users.harness.bots[0].user_id.clone();
+    let simulator = &users.harness.simulator;
+    let all = |kind| {
+        simulator.inject(Fault::new(kind).lasting(50 * MS));
+    };
+    match name {
+        "proxy page" => all(FaultKind::ProxyPage(*random.choice(&[403, 404, 502]).unwrap())),
+        "redirect" => all(FaultKind::Redirect("http://127.0.0.1:1/login".into())),
+        "early hints" => all(FaultKind::EarlyHints),
+        "encoding" => all(FaultKind::Encoded("br")),
+        "lifetime" => all(FaultKind::SocketLifetime(30 * MS)),
+        "idle" => all(FaultKind::SocketIdle(30 * MS)),
+        _ => return simulator.set_custom_status(&bot, "thinking"),
+    }
+    users.harness.simulator.drop_sockets(&bot);
+    users.chat(random, 3).await;
+}
+
+/// Stops or kills the host, posts meanwhile, and starts another.
+async fn replace_host(users: &mut ChattingUsers, log: &mut RunLog, random: &mut fastrand::Rng, killed: bool) {
+    let mut received = if killed { users.harness.kill().await } else { users.harness.stop().await };
+    log.earlier.push(received.remove("bot").unwrap_or_default());
     users.chat(random, 5).await;
     users.harness.start_without_waiting().await;
 }

@@ -1,4 +1,4 @@
-//! Twelve who talk at once, so that posts share their milliseconds and overtake each other; they edit and delete, too.
+//! Twelve users who post, edit and delete at once, so that posts share milliseconds and overtake each other.
 
 use std::collections::BTreeSet;
 
@@ -9,30 +9,30 @@ use crate::simulator_harness::SimulatorHarness;
 
 pub(super) struct ChattingUsers {
     pub(super) harness: SimulatorHarness,
-    people: Vec<String>,
-    said: BTreeSet<String>,
+    users: Vec<String>,
+    posted: BTreeSet<String>,
 }
 
 impl ChattingUsers {
-    pub(super) fn of(harness: SimulatorHarness) -> Self {
-        let people = (0..12).map(|n| harness.simulator.create_user(&format!("person-{n}")).user_id).collect();
-        Self { harness, people, said: BTreeSet::new() }
+    pub(super) fn new(harness: SimulatorHarness) -> Self {
+        let users = (0..12).map(|n| harness.simulator.create_user(&format!("person-{n}")).user_id).collect();
+        Self { harness, users, posted: BTreeSet::new() }
     }
 
-    /// So many posts by anybody anywhere, a moment apart; now and then one is edited or deleted.
+    /// Posts as random users in random channels, about a millisecond apart, and sometimes edits or deletes a post.
     pub(super) async fn chat(&mut self, random: &mut fastrand::Rng, posts: usize) {
         for _ in 0..posts {
             let channels = self.harness.channels.borrow().clone();
-            let (person, channel) = (random.choice(&self.people).unwrap(), random.choice(&channels).unwrap());
-            let post = self.harness.simulator.post(person, channel, "…");
-            self.said.insert(post.id);
+            let (user, channel) = (random.choice(&self.users).unwrap(), random.choice(&channels).unwrap());
+            let post = self.harness.simulator.post(user, channel, "…");
+            self.posted.insert(post.id);
             match random.u32(..12) {
                 0 => self.touch(random, channel, |users, post| {
                     users.harness.simulator.edit_post(post, "edited");
                 }),
                 1 => self.touch(random, channel, |users, post| {
                     users.harness.simulator.delete_post(post);
-                    users.said.remove(post);
+                    users.posted.remove(post);
                 }),
                 _ => {}
             }
@@ -42,22 +42,22 @@ impl ChattingUsers {
         }
     }
 
-    /// Something becomes of a post that is there.
-    fn touch(&mut self, random: &mut fastrand::Rng, channel: &str, happens: impl FnOnce(&mut Self, &str)) {
-        let there = self.harness.simulator.posts_in(channel);
-        if let Some(post) = random.choice(there.iter()).map(|post| post.id.clone()) {
-            happens(self, &post);
+    /// Applies a change to a random visible post of the channel.
+    fn touch(&mut self, random: &mut fastrand::Rng, channel: &str, change: impl FnOnce(&mut Self, &str)) {
+        let visible = self.harness.simulator.posts_in(channel);
+        if let Some(post) = random.choice(visible.iter()).map(|post| post.id.clone()) {
+            change(self, &post);
         }
     }
 
-    /// Waits until all that was said is there to be read.
+    /// Waits until all posts are visible.
     pub(super) async fn wait_until_visible(&self) {
-        while self.posts().count() < self.said.len() {
+        while self.posts().count() < self.posted.len() {
             tokio::time::sleep(MS).await;
         }
     }
 
-    /// What is there to be read.
+    /// Returns the visible posts of all channels.
     pub(super) fn posts(&self) -> impl Iterator<Item = Post> {
         let channels = self.harness.channels.borrow().clone();
         channels.into_iter().flat_map(|channel| self.harness.simulator.posts_in(&channel))

@@ -1,4 +1,4 @@
-//! What is too much.
+//! Limits: long texts, files, full queues, loops and deadlines.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use matterhost_actors::{
     policy::MAX_TEXT_CHARS,
 };
 
-use super::{draft, hold, keyed, post, say, says, with_a_bot};
+use super::{draft, hold, keyed, perform, post, start, with_a_bot};
 use crate::harness::{PostReply, SECOND, name, posted_data, posted_event, settings};
 
 #[test]
@@ -18,15 +18,19 @@ fn a_long_text_becomes_several_posts_and_a_book_none() {
     with_a_bot(settings(), async |harness| {
         let text = "word ".repeat(8_000);
         let text = text.trim_end();
-        let said = post(harness, keyed("town", text, "k")).await.unwrap();
-        assert_eq!((said.ids.len(), harness.fake.rest_messages("town").len()), (3, 3));
+        let result = post(harness, keyed("town", text, "k")).await.unwrap();
+        assert_eq!((result.ids.len(), harness.fake.rest_messages("town").len()), (3, 3));
         let words: usize =
             harness.fake.rest_messages("town").iter().map(|part| part.split(' ').count()).sum();
         assert_eq!(words, 8_000);
-        assert_eq!(post(harness, keyed("town", text, "k")).await.unwrap(), said, "each part has a key");
+        assert_eq!(
+            post(harness, keyed("town", text, "k")).await.unwrap(),
+            result,
+            "each part must have its own key"
+        );
 
-        let book = post(harness, draft("town", &"x".repeat(MAX_TEXT_CHARS + 1))).await.unwrap_err();
-        assert_eq!(book, ReplyError::TooLong { characters: MAX_TEXT_CHARS + 1, limit: MAX_TEXT_CHARS });
+        let too_long = post(harness, draft("town", &"x".repeat(MAX_TEXT_CHARS + 1))).await.unwrap_err();
+        assert_eq!(too_long, ReplyError::TooLong { characters: MAX_TEXT_CHARS + 1, limit: MAX_TEXT_CHARS });
         assert_eq!(post(harness, draft("town", " \n")).await, Err(ReplyError::Empty));
         assert_eq!(harness.fake.rest_messages("town").len(), 3);
     });
@@ -39,9 +43,9 @@ fn files_go_with_the_last_part_up_to_the_servers_limit() {
         let with = |files| Draft { files, ..draft("town", "see") };
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Server(500))]);
         post(harness, with(vec![file("a", 1_000), file("b", 1)])).await.unwrap();
-        assert_eq!(harness.fake.request_count("upload"), 2, "they are taken there once");
-        let large = post(harness, with(vec![file("a", 1_001)])).await.unwrap_err();
-        assert_eq!(large, ReplyError::FileTooLarge { name: "a".into(), bytes: 1_001, limit: 1_000 });
+        assert_eq!(harness.fake.request_count("upload"), 2, "each file must be uploaded once");
+        let too_large = post(harness, with(vec![file("a", 1_001)])).await.unwrap_err();
+        assert_eq!(too_large, ReplyError::FileTooLarge { name: "a".into(), bytes: 1_001, limit: 1_000 });
         assert_eq!(
             (harness.fake.request_count("upload"), harness.fake.request_count("max_file_size")),
             (2, 1)
@@ -54,31 +58,31 @@ fn files_go_with_the_last_part_up_to_the_servers_limit() {
 #[test]
 fn what_waits_is_bounded() {
     with_a_bot(settings(), async |harness| {
-        let (go, held) = hold();
+        let (release, held) = hold();
         harness.fake.script_post_replies([held]);
         let waiting: Vec<_> =
-            (0..1_000).map(|_| says(harness, OutgoingAction::Post(draft("town", "x")))).collect();
+            (0..1_000).map(|_| start(harness, OutgoingAction::Post(draft("town", "x")))).collect();
         let full = post(harness, draft("town", "x")).await.unwrap_err();
         assert!(matches!(full, ReplyError::QueueFull { .. }), "{full}");
-        go.send(()).unwrap();
-        assert!(join_all(waiting).await.into_iter().all(|said| said.unwrap().is_ok()));
+        release.send(()).unwrap();
+        assert!(join_all(waiting).await.into_iter().all(|result| result.unwrap().is_ok()));
 
-        let (go, held) = hold();
+        let (release, held) = hold();
         harness.fake.script_post_replies([held]);
         let large = |size: usize| {
             let files = vec![Attachment { name: "a".into(), bytes: vec![0; size].into() }];
             OutgoingAction::Post(Draft { files, ..draft("town", "x") })
         };
-        let first = says(harness, OutgoingAction::Post(draft("town", "x")));
+        let first = start(harness, OutgoingAction::Post(draft("town", "x")));
         harness.advance(SECOND).await;
-        let full = say(harness, large(17 << 20)).await.unwrap_err();
+        let full = perform(harness, large(17 << 20)).await.unwrap_err();
         assert!(full.to_string().contains("16 MiB"), "{full}");
-        go.send(()).unwrap();
+        release.send(()).unwrap();
         first.await.unwrap().unwrap();
-        let alone = say(harness, large(17 << 20)).await.unwrap_err();
+        let alone = perform(harness, large(17 << 20)).await.unwrap_err();
         assert!(
             matches!(alone, ReplyError::FileTooLarge { .. }),
-            "alone it is the server's to judge: {alone}"
+            "an action alone in the queue is limited only by the server: {alone}"
         );
     });
 }
@@ -101,10 +105,10 @@ fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
             let refused = post(harness, answer(n)).await;
             assert_eq!(refused, Err(ReplyError::LoopGuard { channel: "town".into(), limit: 3 }));
         }
-        let told = |fact: &Fact| matches!(fact, Fact::LoopStopped { limit: 3, .. });
-        harness.wait_for("bot", told).await;
+        let is_stopped = |fact: &Fact| matches!(fact, Fact::LoopStopped { limit: 3, .. });
+        harness.wait_for("bot", is_stopped).await;
         harness.advance(SECOND).await;
-        assert_eq!(harness.count("bot", "loop_stopped"), 1, "it is told once");
+        assert_eq!(harness.count("bot", "loop_stopped"), 1, "the loop must be reported once");
         post(harness, answer(0)).await.unwrap();
         post(harness, draft("town", "news")).await.unwrap();
         harness.ready("twin").await;
@@ -113,7 +117,10 @@ fn bots_that_answer_each_other_are_stopped_and_it_is_told() {
         let peer = harness.fake.server_socket("bot");
         peer.event("posted", "town", &posted_data("town", "p1", "id-twin"));
         harness.sink.wait_for_posts(1).await;
-        assert!(post(harness, answer(5)).await.is_err(), "what another hosted bot posts changes nothing");
+        assert!(
+            post(harness, answer(5)).await.is_err(),
+            "a post by another hosted bot must not reset the loop guard"
+        );
         peer.event("posted", "town", &posted_data("town", "p2", "id-ana"));
         harness.sink.wait_for_posts(2).await;
         post(harness, answer(6)).await.unwrap();

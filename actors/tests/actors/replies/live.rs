@@ -1,5 +1,4 @@
-//! The same over sockets, at the simulated server: once, though the answer is lost, the host is killed, or the server
-//! says 429.
+//! Replies against the simulated server, over sockets: lost responses, a killed host, rate limits, files.
 
 use std::{
     sync::Arc,
@@ -18,7 +17,7 @@ use crate::{
     simulator_harness::{SimulatorHarness, config, fast_settings, quick_simulator, run},
 };
 
-/// Posts in the scene's channel, with or without a key.
+/// Posts in the harness's channel, with or without a key.
 async fn post(
     host: &TestHost,
     harness: &SimulatorHarness,
@@ -31,7 +30,8 @@ async fn post(
     host.send(SendReply { account: name("bot"), action: OutgoingAction::Post(draft) }).await
 }
 
-fn made(harness: &SimulatorHarness, text: &str) -> usize {
+/// Counts the posts with a text.
+fn count_posts(harness: &SimulatorHarness, text: &str) -> usize {
     harness.simulator.posts_in(&harness.channel).iter().filter(|post| post.message == text).count()
 }
 
@@ -42,7 +42,7 @@ fn a_lost_answer_makes_no_second_post() {
         for (text, key) in [("with a key", Some("k")), ("without one", None)] {
             harness.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /posts").times(1));
             let posted = post(&harness.host, &harness, text, key).await.unwrap();
-            assert_eq!((made(&harness, text), posted.ids.len()), (1, 1));
+            assert_eq!((count_posts(&harness, text), posted.ids.len()), (1, 1));
         }
     });
 }
@@ -55,19 +55,19 @@ fn a_429_is_waited_out() {
         harness.simulator.inject(fault);
         let began = Instant::now();
         post(&harness.host, &harness, "once", None).await.unwrap();
-        assert!(began.elapsed() >= Duration::from_secs(1) && made(&harness, "once") == 1);
+        assert!(began.elapsed() >= Duration::from_secs(1) && count_posts(&harness, "once") == 1);
     });
 }
 
 #[test]
 fn a_host_that_was_killed_after_the_post_does_not_post_again() {
     run(async || {
-        // Nothing but the key tells: the server has forgotten what was pending.
+        // Only the key can prevent a second post: the server deduplicates no `pending_post_id`.
         let timings = Timings { pending_post_window: Duration::ZERO, ..Default::default() };
         let simulator = Simulator::builder().timings(timings).start().unwrap();
         let harness = SimulatorHarness::new(simulator, &["bot".into()]).await;
         harness.post_and_wait(1).await;
-        // The answer never comes: the host dies with the question open.
+        // The response never comes: the host dies during the request.
         harness.simulator.inject(Fault::new(FaultKind::LostResponse).route("POST /posts"));
         let settings = fast_settings();
         let replies = ReplySettings { deadline: Duration::from_millis(200), ..settings.replies };
@@ -81,7 +81,7 @@ fn a_host_that_was_killed_after_the_post_does_not_post_again() {
         drop(doomed);
         harness.simulator.clear_faults();
         let posted = post(&harness.host, &harness, "once", Some("event#0")).await.unwrap();
-        assert_eq!((made(&harness, "once"), posted.ids.len()), (1, 1));
+        assert_eq!((count_posts(&harness, "once"), posted.ids.len()), (1, 1));
     });
 }
 
@@ -92,8 +92,8 @@ fn files_and_long_texts_arrive() {
         let text = format!("```rust\n{}```", "let x = 1;\n".repeat(2_000));
         let files = vec![Attachment { name: "a b.txt".into(), bytes: vec![b'x'; 100_000].into() }];
         let channel = harness.channel.as_str().into();
-        let order = OutgoingAction::Post(Draft { channel, text, files, ..Draft::default() });
-        let posted = harness.host.send(SendReply { account: name("bot"), action: order }).await.unwrap();
+        let action = OutgoingAction::Post(Draft { channel, text, files, ..Draft::default() });
+        let posted = harness.host.send(SendReply { account: name("bot"), action }).await.unwrap();
         let posts = harness.simulator.posts_in(&harness.channel);
         assert_eq!(posted.ids.len(), 2);
         assert!(

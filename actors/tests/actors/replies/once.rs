@@ -1,4 +1,4 @@
-//! Once, whatever fails.
+//! Exactly-once posting: lost responses, failures, repeated keys, restarts.
 
 use std::sync::Arc;
 
@@ -16,9 +16,13 @@ fn an_answer_that_is_lost_makes_no_second_post() {
         with_a_bot(settings(), async |harness| {
             harness.fake.script_post_replies([PostReply::Lost]);
             let draft = if channel == "town" { draft(channel, "once") } else { keyed(channel, "once", "k") };
-            let said = post(harness, draft).await.unwrap();
+            let result = post(harness, draft).await.unwrap();
             assert_eq!(harness.fake.rest_messages(channel), ["once"]);
-            assert_eq!((said.ids.len(), harness.fake.request_count("post")), (1, 1), "it was looked for");
+            assert_eq!(
+                (result.ids.len(), harness.fake.request_count("post")),
+                (1, 1),
+                "the post must be found, not made again"
+            );
         });
     }
 }
@@ -34,7 +38,7 @@ fn a_failure_that_may_have_done_nothing_is_looked_into_and_asked_again_with_the_
         assert_eq!(harness.fake.rest_messages("town"), ["once"]);
         let ids = harness.fake.pending_ids();
         assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-        assert!(ids[0].starts_with("id-bot:"), "an id is one user's: {ids:?}");
+        assert!(ids[0].starts_with("id-bot:"), "a pending id must begin with its user's id: {ids:?}");
     });
 }
 
@@ -68,8 +72,8 @@ fn a_key_is_posted_once_whoever_asks_again() {
     with_a_bot(settings(), async |harness| {
         let first = post(harness, keyed("town", "once", "event#0")).await.unwrap();
         assert_eq!(post(harness, keyed("town", "once", "event#0")).await.unwrap(), first);
-        assert_eq!(harness.fake.request_count("post"), 1, "it is remembered");
-        // Another process: nothing is remembered, and 30 s are over.
+        assert_eq!(harness.fake.request_count("post"), 1, "a known key must cause no request");
+        // Another process, without the memory of this one, after the 30 s of `pending_post_id` (fact 19).
         harness.advance(60 * SECOND).await;
         let host = TestHost::real_time(settings(), Arc::new(harness.fake.clone()));
         host.add("bot", "bot", host.sink.clone()).await.unwrap();
@@ -129,15 +133,15 @@ fn a_panic_is_told_and_the_same_key_asked_again_makes_one_post() {
 fn a_post_at_the_edge_of_a_page_is_found_among_those_of_its_time() {
     with_a_bot(settings(), async |harness| {
         let first = post(harness, keyed("town", "once", "k")).await.unwrap();
-        let made = harness.fake.last_post_at("town");
-        harness.fake.post("town", made);
+        let posted_at = harness.fake.last_post_at("town");
+        harness.fake.post("town", posted_at);
         for n in 1..200 {
-            harness.fake.post("town", made + n);
+            harness.fake.post("town", posted_at + n);
         }
         harness.advance(60 * SECOND).await;
         let host = TestHost::real_time(settings(), Arc::new(harness.fake.clone()));
         host.add("bot", "bot", host.sink.clone()).await.unwrap();
-        let key = ReplyKey::new("k").unwrap().with_earliest(made);
+        let key = ReplyKey::new("k").unwrap().with_earliest(posted_at);
         let draft = Draft { key: Some(key), ..draft("town", "once") };
         assert_eq!(post(&host, draft).await.unwrap(), first);
     });

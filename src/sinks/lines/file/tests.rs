@@ -9,13 +9,13 @@ use crate::sinks::{
     tests::fixtures::{delivered, post},
 };
 
-/// A file sink in a directory of its own.
-struct Here {
+/// The configuration of a file sink in a directory of its own.
+struct Fixture {
     _dir: TempDir,
     config: FileConfig,
 }
 
-impl Here {
+impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = FileConfig {
@@ -50,65 +50,103 @@ impl Here {
 
 #[tokio::test]
 async fn what_is_acknowledged_is_in_the_file() {
-    let here = Here::new();
-    let sink = here.start();
+    let fixture = Fixture::new();
+    let sink = fixture.start();
     assert_eq!(delivered(&sink, &post("c", "1")).await, Outcome::Acknowledged);
-    assert_eq!(Here::ids(&here.config.path), ["1"]);
+    assert_eq!(Fixture::ids(&fixture.config.path), ["1"]);
 }
 
 #[tokio::test]
 async fn a_file_is_put_aside_before_it_is_too_large_and_the_oldest_goes() {
-    let here = Here::new();
-    let sink = here.start();
+    let fixture = Fixture::new();
+    let sink = fixture.start();
     for id in 0..9 {
         assert_eq!(delivered(&sink, &post("c", &id.to_string())).await, Outcome::Acknowledged);
     }
-    assert_eq!(here.files().len(), 3);
-    assert!(!rotated_path(&here.config.path, 3).exists());
-    for file in here.files() {
-        assert!(fs::metadata(file).unwrap().len() <= here.config.rotate_size);
+    assert_eq!(fixture.files().len(), 3);
+    assert!(!rotated_path(&fixture.config.path, 3).exists());
+    for file in fixture.files() {
+        assert!(fs::metadata(file).unwrap().len() <= fixture.config.rotate_size);
     }
-    let ids = here.all_ids();
+    let ids = fixture.all_ids();
     let expected: Vec<String> = (0..9).map(|id| id.to_string()).collect();
     assert!(ids.len() < 9 && ids == expected[9 - ids.len()..], "{ids:?}");
 }
 
 #[tokio::test]
 async fn a_file_is_put_aside_when_it_is_old() {
-    let mut here = Here::new();
-    here.config.rotate_after = Duration::ZERO;
-    let sink = here.start();
+    let mut fixture = Fixture::new();
+    fixture.config.rotate_after = Duration::ZERO;
+    let sink = fixture.start();
     for id in ["1", "2", "3"] {
         delivered(&sink, &post("c", id)).await;
     }
-    assert_eq!(Here::ids(&rotated_path(&here.config.path, 2)), ["1"]);
-    assert_eq!(Here::ids(&rotated_path(&here.config.path, 1)), ["2"]);
-    assert_eq!(Here::ids(&here.config.path), ["3"]);
+    assert_eq!(Fixture::ids(&rotated_path(&fixture.config.path, 2)), ["1"]);
+    assert_eq!(Fixture::ids(&rotated_path(&fixture.config.path, 1)), ["2"]);
+    assert_eq!(Fixture::ids(&fixture.config.path), ["3"]);
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_moves_or_removes_is_opened_anew() {
+    let fixture = Fixture::new();
+    let sink = fixture.start();
+    let aside = fixture.config.path.with_extension("old");
+    assert_eq!(delivered(&sink, &post("c", "1")).await, Outcome::Acknowledged);
+    fs::rename(&fixture.config.path, &aside).unwrap();
+    assert_eq!(delivered(&sink, &post("c", "2")).await, Outcome::Acknowledged);
+    assert_eq!(
+        (Fixture::ids(&aside), Fixture::ids(&fixture.config.path)),
+        (vec!["1".into()], vec!["2".into()])
+    );
+    fs::remove_file(&fixture.config.path).unwrap();
+    assert_eq!(delivered(&sink, &post("c", "3")).await, Outcome::Acknowledged);
+    assert_eq!(Fixture::ids(&fixture.config.path), ["3"]);
+    // Another file in its place.
+    fs::write(fixture.config.path.with_extension("new"), "").unwrap();
+    fs::rename(fixture.config.path.with_extension("new"), &fixture.config.path).unwrap();
+    assert_eq!(delivered(&sink, &post("c", "4")).await, Outcome::Acknowledged);
+    assert_eq!(Fixture::ids(&fixture.config.path), ["4"]);
+}
+
+#[tokio::test]
+async fn only_the_operator_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut fixture = Fixture::new();
+    fixture.config.rotate_after = Duration::ZERO;
+    let sink = fixture.start();
+    for id in ["1", "2", "3"] {
+        delivered(&sink, &post("c", id)).await;
+    }
+    assert_eq!(fixture.files().len(), 3);
+    for file in fixture.files() {
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }
 
 #[tokio::test]
 async fn a_line_that_a_crash_cut_short_is_cut_off() {
-    let here = Here::new();
+    let fixture = Fixture::new();
     let whole = "{\"id\":\"0\"}\n";
     for cut in ["{\"id\":\"x\",\"da", &format!("{{\"fill\":\"{}", "x".repeat(200_000))] {
-        fs::write(&here.config.path, format!("{whole}{cut}")).unwrap();
-        let mut current = Current::open(&here.config.path).unwrap();
+        fs::write(&fixture.config.path, format!("{whole}{cut}")).unwrap();
+        let mut current = Current::open(&fixture.config.path).unwrap();
         assert_eq!(current.committed, whole.len() as u64);
         current.out.flush().unwrap();
-        assert_eq!(fs::read_to_string(&here.config.path).unwrap(), whole);
+        assert_eq!(fs::read_to_string(&fixture.config.path).unwrap(), whole);
     }
-    fs::write(&here.config.path, "no line at all").unwrap();
-    assert_eq!(Current::open(&here.config.path).unwrap().committed, 0);
+    fs::write(&fixture.config.path, "no line at all").unwrap();
+    assert_eq!(Current::open(&fixture.config.path).unwrap().committed, 0);
 }
 
 #[tokio::test]
 async fn a_file_that_fails_is_tried_again_and_holds_each_line_whole() {
-    let mut here = Here::new();
-    here.config.keep = 1;
-    let sink = here.start();
+    let mut fixture = Fixture::new();
+    fixture.config.keep = 1;
+    let sink = fixture.start();
     delivered(&sink, &post("c", "1")).await;
-    // Where the file is to be put aside there is a directory that holds something.
-    let in_the_way = rotated_path(&here.config.path, 1);
+    // A directory that is not empty blocks the rotation.
+    let in_the_way = rotated_path(&fixture.config.path, 1);
     fs::create_dir_all(in_the_way.join("something")).unwrap();
     let mut ids = vec!["1".to_owned()];
     let refused = loop {
@@ -119,40 +157,43 @@ async fn a_file_that_fails_is_tried_again_and_holds_each_line_whole() {
         }
         assert!(ids.len() < 10);
     };
-    assert!(matches!(refused, Outcome::Retry { after: TRY_AGAIN_AFTER, .. }), "{refused:?}");
-    assert_eq!(Here::ids(&here.config.path), ids);
+    assert!(matches!(refused, Outcome::Retry { after: RETRY_AFTER, .. }), "{refused:?}");
+    assert_eq!(Fixture::ids(&fixture.config.path), ids);
     fs::remove_dir_all(in_the_way).unwrap();
     let id = (ids.len() + 1).to_string();
     assert_eq!(delivered(&sink, &post("c", &id)).await, Outcome::Acknowledged);
     ids.push(id);
-    assert_eq!(here.all_ids(), ids);
+    assert_eq!(fixture.all_ids(), ids);
 }
 
 #[test]
 fn what_was_written_and_not_committed_is_cut_off_again() {
-    let here = Here::new();
-    let current = Some(Current::open(&here.config.path).unwrap());
-    let mut files = Files { config: here.config.clone(), name: "archive".into(), current, failing: false };
+    let fixture = Fixture::new();
+    let current = Some(Current::open(&fixture.config.path).unwrap());
+    let mut files = Files { config: fixture.config.clone(), name: "archive".into(), current, failing: false };
     files.write_line("{\"id\":\"1\"}\n").unwrap();
     files.commit().unwrap();
-    // Longer than the buffer: it goes to the file at once.
+    // Longer than the buffer, so it is written to the file at once.
     files.write_line(&format!("{{\"fill\":\"{}\"}}\n", "x".repeat(100_000))).unwrap();
-    let files_then = here.files();
+    let files_then = fixture.files();
     assert!(fs::metadata(files_then.last().unwrap()).unwrap().len() > 100_000);
     assert_eq!(
         files.handle_failure(&io::ErrorKind::StorageFull.into()),
-        FailureAction::RetryAfter(TRY_AGAIN_AFTER)
+        FailureAction::RetryAfter(RETRY_AFTER)
     );
-    assert_eq!(here.all_ids(), ["1"]);
+    assert_eq!(fixture.all_ids(), ["1"]);
     files.write_line("{\"id\":\"2\"}\n").unwrap();
     files.commit().unwrap();
-    assert_eq!(here.all_ids(), ["1", "2"]);
+    assert_eq!(fixture.all_ids(), ["1", "2"]);
     assert!(!files.failing);
 }
 
 #[test]
 fn a_file_that_cannot_be_opened_is_told_at_the_start() {
-    let mut here = Here::new();
-    here.config.path = here.config.path.join("no").join("such");
-    assert_eq!(start("archive", here.config, StartGate::open()).unwrap_err().kind(), io::ErrorKind::NotFound);
+    let mut fixture = Fixture::new();
+    fixture.config.path = fixture.config.path.join("no").join("such");
+    assert_eq!(
+        start("archive", fixture.config, StartGate::open()).unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
 }

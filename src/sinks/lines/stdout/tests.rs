@@ -15,7 +15,7 @@ use crate::sinks::{
     queue::{MAX_QUEUED_BYTES, MAX_QUEUED_EVENTS},
 };
 
-/// How long the writer's thread may take.
+/// The time limit for the writer's thread.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn event(seq: u64, size: usize) -> Arc<Event> {
@@ -39,11 +39,11 @@ fn event(seq: u64, size: usize) -> Arc<Event> {
     })
 }
 
-/// Writes what it may: each flush waits for a leave. An end of leaves is an error of the kind given.
+/// A writer whose flushes wait for a permit each. It fails with `error` once the permits' sender is dropped.
 struct Gated {
-    leaves: mpsc::Receiver<()>,
+    permits: mpsc::Receiver<()>,
     text: Arc<Mutex<Vec<u8>>>,
-    then: io::ErrorKind,
+    error: io::ErrorKind,
 }
 
 impl Write for Gated {
@@ -53,12 +53,12 @@ impl Write for Gated {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.leaves.recv().map_err(|_| io::Error::from(self.then))
+        self.permits.recv().map_err(|_| io::Error::from(self.error))
     }
 }
 
 struct Reader {
-    leaves: mpsc::Sender<()>,
+    permits: mpsc::Sender<()>,
     text: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -73,11 +73,11 @@ impl Reader {
     }
 }
 
-fn gated(then: io::ErrorKind) -> (LineSink, Reader) {
-    let (leaves, wait) = mpsc::channel();
+fn gated(error: io::ErrorKind) -> (LineSink, Reader) {
+    let (permits, wait) = mpsc::channel();
     let text = Arc::new(Mutex::new(Vec::new()));
-    let sink = LineSink::start(Gated { leaves: wait, text: Arc::clone(&text), then }).unwrap();
-    (sink, Reader { leaves, text })
+    let sink = LineSink::start(Gated { permits: wait, text: Arc::clone(&text), error }).unwrap();
+    (sink, Reader { permits, text })
 }
 
 async fn outcome(delivered: Delivered) -> Outcome {
@@ -87,7 +87,7 @@ async fn outcome(delivered: Delivered) -> Outcome {
     }
 }
 
-/// Why the output ended, once it has.
+/// Waits for the reason why the output ended.
 async fn end_of(sink: &LineSink) -> Option<OutputEnd> {
     let mut ended = sink.subscribe_end();
     tokio::time::timeout(DEADLINE, ended.wait_for(Option::is_some)).await.unwrap().unwrap().clone()
@@ -98,7 +98,7 @@ async fn a_line_is_acknowledged_only_when_it_is_flushed() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     let Delivered::Later(mut first) = sink.deliver(&event(1, 0)) else { panic!("at once") };
     assert_eq!((&mut first).now_or_never(), None);
-    reader.leaves.send(()).unwrap();
+    reader.permits.send(()).unwrap();
     assert_eq!(first.await, Outcome::Acknowledged);
     assert_eq!(reader.seqs(), [1]);
 }
@@ -107,7 +107,7 @@ async fn a_line_is_acknowledged_only_when_it_is_flushed() {
 async fn many_lines_come_whole_and_in_order() {
     let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
     for _ in 0..2_000 {
-        reader.leaves.send(()).unwrap();
+        reader.permits.send(()).unwrap();
     }
     let mut answers = Vec::new();
     for seq in 0..1_000 {
@@ -165,19 +165,36 @@ async fn what_is_given_up_is_offered_again_and_not_written_twice() {
     let writing = sink.deliver(&event(1, 0));
     let end = std::time::Instant::now() + DEADLINE;
     while sink.queue.waiting().0 > 0 {
-        assert!(std::time::Instant::now() < end, "the writer takes nothing");
+        assert!(std::time::Instant::now() < end, "the writer does not take the line");
         std::thread::yield_now();
     }
-    // The writer waits in its flush; this one is behind it in the queue.
+    // The writer waits in its flush, and this line is behind it in the queue.
     let behind = sink.deliver(&event(2, 0));
     assert!(matches!(outcome(behind).await, Outcome::Retry { .. }));
-    // From here on a thread is waited for, which a paused clock does not know of.
+    // The paused clock does not see the thread that the test waits for from here on.
     tokio::time::resume();
     let again = sink.deliver(&event(2, 0));
     for _ in 0..3 {
-        reader.leaves.send(()).unwrap();
+        reader.permits.send(()).unwrap();
     }
     assert_eq!(outcome(writing).await, Outcome::Acknowledged);
     assert_eq!(outcome(again).await, Outcome::Acknowledged);
     assert_eq!(reader.seqs(), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_writer_has_is_waited_for_and_not_offered_again() {
+    let (sink, reader) = gated(io::ErrorKind::BrokenPipe);
+    let Delivered::Later(mut writing) = sink.deliver(&event(1, 0)) else { panic!("not queued") };
+    let end = std::time::Instant::now() + DEADLINE;
+    while sink.queue.waiting().0 > 0 {
+        assert!(std::time::Instant::now() < end, "the writer does not take the line");
+        std::thread::yield_now();
+    }
+    let long = 10 * crate::sinks::queue::MAX_WAIT;
+    assert!(tokio::time::timeout(long, &mut writing).await.is_err(), "it was given up");
+    tokio::time::resume();
+    reader.permits.send(()).unwrap();
+    assert_eq!(writing.await, Outcome::Acknowledged);
+    assert_eq!(reader.seqs(), [1]);
 }

@@ -30,9 +30,8 @@ fn start(config: &Config) -> SinkRegistry {
     SinkRegistry::start(config, &poster, &Metrics::new(false)).unwrap()
 }
 
-fn of(sinks: &mut SinkRegistry, config: &Config) -> Arc<dyn EventSink> {
-    let account = &config.accounts[0];
-    sinks.sink_for(account)
+fn account_sink(sinks: &mut SinkRegistry, config: &Config) -> Arc<dyn EventSink> {
+    sinks.sink_for(&config.accounts[0])
 }
 
 fn later(delivered: Delivered) -> impl Future<Output = Outcome> {
@@ -59,17 +58,17 @@ async fn a_webhook_that_is_replaced_answers_what_it_has() {
     let before = config(dir.path(), &hook(&server, ""));
     let mut sinks = start(&before);
     server.hold(true);
-    let under_way = later(of(&mut sinks, &before).deliver(&post("c", "1")));
+    let under_way = later(account_sink(&mut sinks, &before).deliver(&post("c", "1")));
     let after = config(dir.path(), &hook(&server, "batch = 7"));
     let prepared = sinks.prepare(&after).unwrap();
     let removed = sinks.install(prepared, &after);
     let mut ended = tokio::spawn(removed.end(ready(())));
-    let beside = later(of(&mut sinks, &after).deliver(&post("d", "2")));
-    assert!((&mut ended).now_or_never().is_none(), "it has not answered yet");
+    let beside = later(account_sink(&mut sinks, &after).deliver(&post("d", "2")));
+    assert!((&mut ended).now_or_never().is_none(), "the replaced sink has not answered yet");
     server.hold(false);
     assert_eq!((under_way.await, beside.await), (Outcome::Acknowledged, Outcome::Acknowledged));
     ended.await.unwrap();
-    assert_eq!(server.requests().len(), 2, "each was asked for once");
+    assert_eq!(server.requests().len(), 2, "each event was sent once");
 }
 
 #[tokio::test]
@@ -77,23 +76,23 @@ async fn a_file_has_one_writer_at_a_time() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path(), &file("x.jsonl", "fsync = false"));
     let mut sinks = start(&before);
-    let old = of(&mut sinks, &before);
+    let old = account_sink(&mut sinks, &before);
     let after = config(dir.path(), &file("x.jsonl", "fsync = true"));
     let prepared = sinks.prepare(&after).unwrap();
     let removed = sinks.install(prepared, &after);
-    let second = later(of(&mut sinks, &after).deliver(&post("c", "last")));
+    let second = later(account_sink(&mut sinks, &after).deliver(&post("c", "last")));
     let earlier: Vec<_> = (0..100).map(|n| n.to_string()).collect();
     for id in &earlier {
         assert_eq!(later(old.deliver(&post("c", id))).await, Outcome::Acknowledged);
     }
-    assert_eq!(ids(dir.path()), earlier, "the first has it, and nobody else");
+    assert_eq!(ids(dir.path()), earlier, "only the first sink writes the file");
     drop(old);
     removed.end(ready(())).await;
     assert_eq!(second.await, Outcome::Acknowledged);
     assert_eq!(ids(dir.path()), [earlier, vec!["last".into()]].concat());
 }
 
-/// The events in the file.
+/// Returns the ids of the events in the file.
 fn ids(dir: &Path) -> Vec<String> {
     let text = fs::read_to_string(dir.join("x.jsonl")).unwrap();
     let id = |line: &str| {
@@ -107,10 +106,10 @@ async fn what_cannot_be_started_leaves_all_as_it_is() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path(), &file("x.jsonl", ""));
     let mut sinks = start(&before);
-    let old = of(&mut sinks, &before);
+    let old = account_sink(&mut sinks, &before);
     let error = sinks.prepare(&config(dir.path(), &file("away/x.jsonl", ""))).err().unwrap();
     assert_eq!(&*error.name, "one");
-    assert!(Arc::ptr_eq(&old, &of(&mut sinks, &before)));
+    assert!(Arc::ptr_eq(&old, &account_sink(&mut sinks, &before)));
     assert_eq!(later(old.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
 }
 
@@ -119,23 +118,27 @@ async fn another_filter_needs_no_other_sink_and_nothing_new_changes_nothing() {
     let dir = TempDir::new().unwrap();
     let before = config(dir.path(), &file("x.jsonl", ""));
     let mut sinks = start(&before);
-    let old = of(&mut sinks, &before);
+    let old = account_sink(&mut sinks, &before);
     let same = config(dir.path(), &file("x.jsonl", "rotate_keep = 7"));
     let prepared = sinks.prepare(&same).unwrap();
     assert!(sinks.install(prepared, &same).0.is_empty());
-    assert!(Arc::ptr_eq(&old, &of(&mut sinks, &same)));
+    assert!(Arc::ptr_eq(&old, &account_sink(&mut sinks, &same)));
     let filtered = config(dir.path(), &file("x.jsonl", "events = ['reaction_added']"));
     let prepared = sinks.prepare(&filtered).unwrap();
     assert!(prepared.0.is_empty() && sinks.install(prepared, &filtered).0.is_empty());
-    let new = of(&mut sinks, &filtered);
+    let new = account_sink(&mut sinks, &filtered);
     assert!(!Arc::ptr_eq(&old, &new));
     assert_eq!(later(new.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
-    assert_eq!(fs::read_to_string(dir.path().join("x.jsonl")).unwrap(), "", "it is left out");
+    assert_eq!(
+        fs::read_to_string(dir.path().join("x.jsonl")).unwrap(),
+        "",
+        "the filter leaves the event out"
+    );
     sinks.forget_account(&AccountName::new("a").unwrap());
     assert!(sinks.current_sink(&AccountName::new("a").unwrap()).is_none());
 }
 
-/// How many threads of this process have that name.
+/// Counts the threads of this process with that name.
 fn threads(name: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     tasks
@@ -165,5 +168,5 @@ async fn what_was_prepared_in_vain_leaves_no_thread_behind() {
         assert!(Instant::now() < end, "{} threads", threads("sink a-in-vain"));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(threads("sink a-in-vain"), 1, "the one that is at work");
+    assert_eq!(threads("sink a-in-vain"), 1, "only the running sink's thread is left");
 }

@@ -11,7 +11,7 @@ use crate::wire::event::Event;
 /// Most scripted actions that wait for one socket; more are left out.
 const COMMAND_LIMIT: usize = 1_024;
 
-/// What the server believes of a socket's session.
+/// The server's belief about a socket's session.
 ///
 /// `Fresh` goes to `Stale` when the user is touched; a look at the token makes `Stale` either `Fresh`
 /// or `Deaf`; nothing leads out of `Deaf` (fact 3).
@@ -34,7 +34,7 @@ impl SessionState {
         }
     }
 
-    /// Whether events and actions pass, with a look at the token if it is due.
+    /// Returns true when events and actions pass; looks the token up if that is due.
     pub(crate) fn check(&mut self, token_is_good: impl FnOnce() -> bool) -> bool {
         if *self == Self::Stale {
             *self = if token_is_good() { Self::Fresh } else { Self::Deaf };
@@ -43,7 +43,7 @@ impl SessionState {
     }
 }
 
-/// What waits for a socket.
+/// An item that waits for a socket.
 #[derive(Debug, Clone)]
 pub(crate) enum Outgoing {
     /// An event: numbered when it is written.
@@ -52,7 +52,7 @@ pub(crate) enum Outgoing {
     Reply(String),
 }
 
-/// What a script makes a socket do.
+/// A scripted action of a socket.
 #[derive(Debug, Clone)]
 pub(crate) enum SocketCommand {
     /// A close frame with this code, or an empty one.

@@ -1,4 +1,4 @@
-//! What a socket's task is given to write: events get their numbers here.
+//! The output of a connection for its socket's task: events get their numbers here.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who gets an event.
+//! The receivers of an event.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::wire::event::{Broadcast, Event};
 use crate::world::ids::{is_id, new_id};
 
-/// What a client asks for when it resumes.
+/// The resume that a client asks for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resume {
     pub(crate) connection_id: String,

@@ -1,4 +1,4 @@
-//! What happens to a request before its route sees it: counting, the rate limit, faults.
+//! The steps before and after a route: counting, the rate limit, faults.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::wire::json::to_text;
 use crate::wire::reply::AppError;
 use crate::world::ids::new_id;
 
-/// What the gate found.
+/// The result of holding a request against the rate limit and the faults.
 #[derive(Debug, Default)]
 pub(crate) struct Interception {
     /// Answer this and let no route see the request.

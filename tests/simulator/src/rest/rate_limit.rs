@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use crate::options::RateLimit;
 use crate::rest::response::ApiResponse;
 
-/// What every address has used.
+/// The use of the limit by every address.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     /// Time that one request costs.
@@ -19,7 +19,7 @@ pub(crate) struct RateLimiter {
     paid_at: HashMap<IpAddr, Instant>,
 }
 
-/// What the headers say after a request (fact 15).
+/// The values of the headers after a request (fact 15).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quota {
     limit: u32,

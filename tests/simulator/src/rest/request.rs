@@ -10,12 +10,12 @@ use crate::state::State;
 use crate::wire::reply::AppError;
 use crate::world::ids::is_id;
 
-/// What a route is given.
+/// The request as a route gets it.
 #[derive(Debug, Default)]
 pub(crate) struct ApiRequest {
-    /// Who asks; empty on routes that need no token.
+    /// The user that asks; empty on routes that need no token.
     pub(crate) user: String,
-    /// What stands in the place of each `{name}` of the route.
+    /// The parts of the path by the `{name}` of the route.
     pub(crate) params: HashMap<&'static str, String>,
     pub(crate) query: HashMap<String, String>,
     pub(crate) body: Value,
@@ -24,7 +24,7 @@ pub(crate) struct ApiRequest {
     pub(crate) if_none_match: Option<String>,
 }
 
-/// What a route gives back; the error is answered as the server's error object.
+/// The result of a route; an error is answered as the server's error object.
 pub(crate) type RouteResult = Result<ApiResponse, AppError>;
 
 impl ApiRequest {

@@ -19,7 +19,7 @@ pub(crate) struct DeferredCommit {
     pub(crate) after: std::time::Duration,
 }
 
-/// What a route answers.
+/// The answer of a route.
 #[derive(Debug)]
 pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,

@@ -1,4 +1,4 @@
-//! Which route a request is for.
+//! The routes, and the choice of one for a request.
 
 use std::collections::HashMap;
 
@@ -73,7 +73,7 @@ const ROUTES: &[Route] = routes! {
     "POST /reactions" => reactions::add,
 };
 
-/// What stands in the path for each `{name}` of the route.
+/// The parts of a path by the `{name}` of the route.
 pub(crate) type Params = HashMap<&'static str, String>;
 
 /// The route for a method and a path below `/api/v4`.
@@ -81,7 +81,7 @@ pub(crate) fn find(method: &str, path: &str) -> Option<(Route, Params)> {
     ROUTES.iter().find_map(|route| Some((*route, params(route.name, method, path)?)))
 }
 
-/// Whether a route needs no token.
+/// Returns true when a route needs no token.
 pub(crate) fn is_public(route: &Route) -> bool {
     route.name == "GET /system/ping"
 }

@@ -29,7 +29,7 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// An interim answer, as a proxy sends it before the server has answered.
 const EARLY_HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
 
-/// What all requests of a connection share.
+/// The context that all requests of a connection share.
 #[derive(Clone)]
 struct Peer {
     shared: Arc<Shared>,

@@ -10,7 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::server::io::{ControlledTcp, IoControl};
 
-/// What HTTP and WebSocket run on.
+/// The stream that HTTP and WebSocket run on.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// `http` and `ws`.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::ServerVersion;
 use crate::wire::json::to_text;
 
-/// Whom an event is for. The emptier, the more people get it.
+/// The receivers of an event. The emptier it is, the more users get it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Broadcast {
     pub(crate) omit_users: Option<BTreeMap<String, bool>>,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ServerVersion;
 
-/// What a test needs to act as an account.
+/// The identity of an account, with which a test acts as it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The user id.

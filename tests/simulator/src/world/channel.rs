@@ -100,16 +100,16 @@ pub(crate) struct Channel {
     shared: Option<bool>,
     pub(crate) total_msg_count_root: u64,
     policy_id: Value,
-    /// What 11.1 adds.
+    /// The fields that 11.1 adds.
     #[serde(flatten)]
     pub(crate) current: Option<CurrentChannel>,
     /// Shared with the copies that lists are made of: a channel may have ten thousand.
     #[serde(skip)]
     pub(crate) members: Arc<BTreeSet<String>>,
-    /// What `GET /channels/{id}` goes on answering once asked (fact 24).
+    /// The `last_post_at` that `GET /channels/{id}` goes on answering once asked (fact 24).
     #[serde(skip)]
     pub(crate) cached_last_post_at: Option<i64>,
-    /// What lists answer while they lag (fact 24).
+    /// The `last_post_at` that lists answer while they lag (fact 24).
     #[serde(skip)]
     pub(crate) frozen_last_post_at: Option<i64>,
 }

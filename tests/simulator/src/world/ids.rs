@@ -17,7 +17,7 @@ pub(crate) fn new_token(random: &mut fastrand::Rng) -> String {
     format!("{TOKEN_PREFIX}{}", id.get(TOKEN_PREFIX.len()..).unwrap_or_default())
 }
 
-/// Whether a text has the form of an id.
+/// Returns true when a text has the form of an id.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == LENGTH && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }

@@ -22,7 +22,7 @@ pub(crate) struct PostList {
     pub(crate) first_inaccessible_post_time: Option<i64>,
 }
 
-/// Which posts a list is of.
+/// The range of posts that a list is of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PostRange<'a> {
     /// The newest.
@@ -33,7 +33,7 @@ pub(crate) enum PostRange<'a> {
     Before(&'a str),
 }
 
-/// Which page of a range, and what comes along.
+/// A page of a range, and the part of its threads that comes along.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page<'a> {
     pub(crate) range: PostRange<'a>,

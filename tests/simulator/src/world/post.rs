@@ -23,7 +23,7 @@ pub struct Post {
     pub edit_at: i64,
     /// The deletion, or 0; set on edit-history rows too (fact 25).
     pub delete_at: i64,
-    /// Whether it is pinned.
+    /// True while it is pinned.
     pub is_pinned: bool,
     /// The author.
     pub user_id: String,
@@ -55,7 +55,7 @@ pub struct Post {
     pub(crate) version: ServerVersion,
 }
 
-/// What a post is to be like beyond its text; see [`Simulator::post_with`](crate::Simulator::post_with).
+/// The options of a new post; see [`Simulator::post_with`](crate::Simulator::post_with).
 #[derive(Debug, Clone, Default)]
 pub struct PostOptions {
     /// Author's user id.
@@ -126,7 +126,7 @@ impl Post {
         )
     }
 
-    /// What REST lists show: of deleted posts only that they are deleted (fact 11).
+    /// Returns the form in REST lists: deleted posts show only that they are deleted (fact 11).
     pub(crate) fn listed(mut self) -> Self {
         if self.delete_at != 0 {
             self.message.clear();

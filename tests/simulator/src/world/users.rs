@@ -1,4 +1,4 @@
-//! What happens to users: creation, disabling, enabling, renaming, status.
+//! Changes of users: creation, disabling, enabling, renaming, status.
 
 use serde::Serialize;
 use serde_json::{Map, Value};

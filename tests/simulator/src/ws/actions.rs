@@ -1,4 +1,4 @@
-//! What a client sends over its socket.
+//! The actions that a client sends over its socket.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use crate::hub::register::Registration;
 use crate::state::State;
 use crate::wire::reply::{AppError, fail, ok};
 
-/// What a frame leads to.
+/// The effect of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// The socket goes on.

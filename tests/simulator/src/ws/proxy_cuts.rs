@@ -1,4 +1,4 @@
-//! What a proxy in front of the server does to a socket: it cuts it when it is old, or when it was idle for long.
+//! The cuts of a proxy in front of the server: it ends a socket that is old, or that was idle for long.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::fault::{FaultKind, FaultSubject, Faults};
 
-/// When a proxy cuts a socket.
+/// The times at which a proxy cuts a socket.
 #[derive(Debug, Default)]
 pub(crate) struct ProxyCuts {
     lifetime: Option<(Duration, Instant)>,

@@ -15,10 +15,10 @@ use crate::server::transport::Transport;
 
 /// Largest client frame (fact 17).
 const CLIENT_FRAME_LIMIT: usize = 8 * 1024;
-/// What a socket reads at once: small, as ten thousand of them are held.
+/// Bytes that a socket reads at once: few, as ten thousand sockets are held.
 const READ_BUFFER: usize = 4 * 1024;
 
-/// What a look at the socket brought.
+/// An event of the socket.
 #[derive(Debug)]
 pub(crate) enum SocketEvent {
     /// All that was to be written is written.
@@ -51,7 +51,7 @@ impl SocketIo {
         Self { socket, unflushed: false, raw: Vec::new(), raw_at: 0 }
     }
 
-    /// Whether something is still to be written.
+    /// Returns true while something is still to be written.
     pub(crate) fn is_busy(&self) -> bool {
         self.unflushed || self.raw_at < self.raw.len()
     }

@@ -27,7 +27,7 @@ const BATCH: usize = 64;
 /// How long a socket that is being closed may take to write its close frame.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
-/// What the upgrade asked for.
+/// The parameters of an upgrade.
 #[derive(Debug)]
 pub(crate) struct UpgradeParams {
     pub(crate) token: Option<String>,
@@ -46,7 +46,7 @@ struct SocketTask {
     auth_deadline: Option<Instant>,
     ping_at: Instant,
     pong_deadline: Instant,
-    /// What a proxy in front would do to it.
+    /// The cuts of a proxy in front of it.
     cuts: ProxyCuts,
     flood: Option<FloodPlan>,
     /// A close frame is on its way; the server ends the socket without waiting for an answer.

@@ -176,7 +176,7 @@ impl Socket {
         }
     }
 
-    /// Whether nothing comes until the server has answered a ping of the protocol.
+    /// Returns true when nothing comes before the server has answered a ping of the protocol.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.socket.send(Message::Ping(b"quiet?".to_vec().into())).expect("a ping sent");
         loop {

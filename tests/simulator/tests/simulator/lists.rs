@@ -18,7 +18,7 @@ fn posts(fixture: &Fixture, query: &str) -> Value {
     fixture.get(&format!("/api/v4/channels/{}/posts?{query}", fixture.channel), &fixture.bot).json()
 }
 
-/// What the list of channels says of the room's channel.
+/// The `last_post_at` of the fixture's channel in the list of channels.
 fn last_post_at(fixture: &Fixture) -> i64 {
     let list = fixture.get("/api/v4/users/me/channels", &fixture.bot).json();
     let channels = list.as_array().expect("a list");

@@ -1,6 +1,6 @@
 //! The recordings of a real server, played against the simulator: one test a file.
 //!
-//! What differs is in the package's README, and these tests hold the list to the truth.
+//! The differences are in the package's README, and these tests hold the list to the truth.
 
 mod compare;
 mod current;

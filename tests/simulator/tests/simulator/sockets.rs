@@ -1,4 +1,4 @@
-//! What the simulator does over real sockets, each test with the fact that it answers to.
+//! The behaviour of the simulator over real sockets, each test with the fact that it answers to.
 
 use std::time::Duration;
 

@@ -9,7 +9,9 @@ use crate::model::UserId;
 fn recorded() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/wire");
     let mut frames = Vec::new();
-    for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    let folders = [folder.join("11.1"), folder];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    for file in files.map(|entry| entry.unwrap().path()) {
         let text = fs::read_to_string(&file).unwrap_or_default();
         for line in text.lines().filter(|_| file.extension().is_some_and(|e| e == "jsonl")) {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -36,17 +38,54 @@ fn reply(text: &str) -> SocketReply<'_> {
 }
 
 #[test]
+fn an_error_tells_the_kind_and_the_position_and_nothing_of_the_frame() {
+    let secret = "A".repeat(1_000);
+    for (text, expected) in [
+        (
+            format!(r#"{{"event":"x","seq":"{secret}"}}"#),
+            "a field has an unexpected type or value (line 1, column 1021)",
+        ),
+        (format!("\n{secret}"), "it is no JSON (line 2, column 1)"),
+        (format!(r#"{{"event":"{secret}"#), "it is incomplete (line 1, column 1010)"),
+        (
+            format!(r#"{{"event":"{secret}","seq":1}}"#),
+            "the event's name is longer than 256 bytes or holds control characters",
+        ),
+        (
+            r#"{"event":"x\u001b[2J","seq":1}"#.into(),
+            "the event's name is longer than 256 bytes or holds control characters",
+        ),
+    ] {
+        let error = parse_frame(&text).unwrap_err().to_string();
+        assert!(error.ends_with(expected) && !error.contains("AAA"), "{error}");
+    }
+}
+
+#[test]
+fn a_hello_with_an_odd_connection_id_is_refused() {
+    for (id, is_good) in
+        [("ho3p8ukjdbfbuqi5s7kg1ozaxh", true), ("", true), ("a\\u001b[2J", false), (&*"a".repeat(65), false)]
+    {
+        let text = format!(r#"{{"event":"hello","seq":0,"data":{{"connection_id":"{id}"}}}}"#);
+        assert_eq!(event(&text).hello().is_ok(), is_good, "{id}");
+    }
+}
+
+#[test]
 fn every_recorded_frame_is_understood_and_passed_on_byte_for_byte() {
     let frames = recorded();
-    assert!(frames.len() > 200, "only {} frames", frames.len());
+    assert!(frames.len() > 400, "only {} frames", frames.len());
     for (file, text) in &frames {
         let whole: serde_json::Value = serde_json::from_str(text).unwrap();
         match parse_frame(text).unwrap_or_else(|error| panic!("{file}: {error}: {text}")) {
             Incoming::Event(event) => {
                 assert_eq!(whole["event"], *event.event, "{file}");
                 assert_eq!(whole["seq"], event.seq, "{file}");
-                assert!(text.contains(&format!("\"data\":{}", event.data.get())), "{file}");
-                assert!(text.contains(&format!("\"broadcast\":{}", event.broadcast.get())), "{file}");
+                let has = |key: &str, value: &str| {
+                    ["", " "].iter().any(|space| text.contains(&format!("\"{key}\":{space}{value}")))
+                };
+                assert!(has("data", event.data.get()), "{file}");
+                assert!(has("broadcast", event.broadcast.get()), "{file}");
                 assert!(matches!(event.event, Cow::Borrowed(_)), "{file}");
             }
             Incoming::Reply(reply) => {
@@ -68,7 +107,9 @@ fn every_recorded_hello_post_and_user_is_understood() {
         match &*event.event {
             "hello" => {
                 let hello = event.hello().unwrap();
-                assert!(hello.connection_id.is_some() && hello.server_version.starts_with("5.37."));
+                let is_known =
+                    ["5.37.", "11.1."].iter().any(|number| hello.server_version.starts_with(number));
+                assert!(hello.connection_id.is_some() && is_known, "{file}");
                 seen[0] += 1;
             }
             "posted" | "post_edited" | "post_deleted" => {
@@ -111,7 +152,7 @@ fn what_newer_servers_add_is_understood() {
     let user = r#"{"event":"user_updated","data":{"user":{"id":"u","update_at":9,"x":1},"y":2},"seq":3}"#;
     assert_eq!(
         event(user).user_updated().unwrap(),
-        crate::mattermost::UserUpdated { id: UserId::from("u"), update_at: 9 }
+        crate::mattermost::UserUpdated { id: UserId::from("u"), update_at: 9, delete_at: 0 }
     );
     let bare = event(r#"{"seq":4,"event":"caf\u00e9","data":null}"#);
     assert_eq!((&*bare.event, bare.data.get(), bare.broadcast.get()), ("café", "null", "null"));

@@ -32,20 +32,33 @@ fn recycles_that_follow_each_other_wait_longer_and_longer() {
     let mut tracker = tracker(5);
     let stale = CloseReason::Stale { baseline: 1, seen: 2 };
     let delays: Vec<u64> = (0..8).map(|_| after(tracker.ended(Instant::now(), &stale, ready(1)))).collect();
-    assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+    assert_eq!(delays, [0, 1, 2, 4, 8, 16, 32, 60], "the first recycle does not wait");
     assert_eq!(tracker.budget().used(Instant::now()), 0, "a touched account costs nothing");
-    assert_eq!(after(tracker.ended(Instant::now(), &stale, ready(60))), 1, "a settled run resets the delays");
+    assert_eq!(after(tracker.ended(Instant::now(), &stale, ready(60))), 0, "a settled run resets the delays");
 }
 
 #[test]
-fn delays_go_back_only_after_a_run_that_was_ready_for_reset_after() {
+fn a_401_to_the_first_connection_after_a_recycle_is_verified_a_second_later() {
+    let mut tracker = tracker(0);
+    let now = Instant::now();
+    tracker.ended(now, &CloseReason::Deaf { error: "x".into() }, ready(1));
+    let mut refused = |run| after(tracker.ended(now, &CloseReason::Unauthorized, run));
+    assert_eq!(refused(RunSummary::default()), 1);
+    assert!(refused(RunSummary::default()) >= 4, "then it is polled slowly");
+}
+
+#[test]
+fn delays_of_failed_connects_go_back_when_one_works_and_others_after_a_run_ready_for_reset_after() {
     let mut tracker = tracker(5);
     let now = Instant::now();
     let unreachable = CloseReason::Unreachable { cause: "refused".into() };
     for expected in [1, 2, 4] {
         assert_eq!(after(tracker.ended(now, &unreachable, RunSummary::default())), expected);
     }
-    assert_eq!(after(tracker.ended(now, &dropped(), ready(59))), 8);
+    for expected in [1, 2, 4] {
+        assert_eq!(after(tracker.ended(now, &dropped(), ready(59))), expected);
+    }
+    assert_eq!(after(tracker.ended(now, &unreachable, RunSummary::default())), 1);
     assert_eq!(after(tracker.ended(now, &dropped(), ready(60))), 1);
 }
 
@@ -122,7 +135,7 @@ fn faults_trip_and_a_refund_undoes_it() {
     let later = now + SECOND;
     let tripped = tracker.ended(later, &dropped(), ready(1));
     assert_eq!(tripped, RestartDecision::Trip { cooldown: 300 * SECOND, charged: later });
-    assert_eq!(tracker.refund(later), Some(2 * SECOND));
+    assert_eq!(tracker.refund(later), (true, SECOND), "the delays start over");
     assert_eq!(tracker.breaker_state(), BreakerState::Closed);
 }
 

@@ -1,4 +1,4 @@
-//! How a new post is announced: one event for all on 5.37; on 11.1 an event of its own for whoever is mentioned or follows,
+//! The events about a new post: one for all on 5.37; on 11.1 an event of its own for whoever is mentioned or follows,
 //! and the thread's news for its followers (fact 36).
 
 use std::collections::BTreeSet;
@@ -151,8 +151,8 @@ impl State {
         Some(data)
     }
 
-    /// Whom a post names: `@name` in the text, the other side of a direct channel, and who is given. On 11.1 the other
-    /// members of a group channel too.
+    /// Returns the users that a post mentions: `@name` in the text, the other side of a direct channel, and those given.
+    /// On 11.1 the other members of a group channel too.
     fn mentions(&self, post: &Post, given: &[String]) -> Vec<String> {
         let mut ids = given.to_vec();
         let Some(channel) = self.world.channels.get(&post.channel_id) else {

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// From here on a number is a time in milliseconds.
 const FIRST_TIME: i64 = 1_000_000_000_000;
 
-/// Which id of the simulator stands for which of the recording.
+/// The ids of the recording and those of the simulator that stand for them.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
     simulated: HashMap<String, String>,
@@ -80,7 +80,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Whether two texts are the same but for ids and times.
+/// Returns true when two texts are the same but for ids, times and hashes.
 pub(crate) fn same_text(recorded: &str, simulated: &str, ids: &mut Ids) -> bool {
     let (recorded, simulated) = (tokens(recorded), tokens(simulated));
     recorded.len() == simulated.len()

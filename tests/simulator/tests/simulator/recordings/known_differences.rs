@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 const README: &str = include_str!("../../../README.md");
 
-/// What the README says of one recording: line and field.
+/// The differences that the README lists of one recording: line and field.
 #[derive(Debug)]
 pub(crate) struct KnownDifferences {
     rows: BTreeSet<(usize, String)>,

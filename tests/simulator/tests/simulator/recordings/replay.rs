@@ -241,7 +241,7 @@ impl Replay {
         // It is seen at once by this socket, and later by others: the id is bound by then.
     }
 
-    /// What a socket hears between a request and its reply was on its way before the request.
+    /// Makes the posts that a socket hears between a request and its reply: they were on their way before the request.
     fn cause_before_reply(&mut self, lines: &[(usize, Value)]) {
         let conn = &lines[0].1["conn"];
         for (_, line) in lines.iter().filter(|(_, line)| line["conn"] == *conn).skip(1) {

@@ -1,0 +1,95 @@
+//! The time until a bot hears again, over real sockets: alone and with a sibling.
+
+use std::time::{Duration, Instant};
+
+use matterhost_actors::{
+    hosting::{HealthSettings, HostSettings},
+    model::Fact,
+    policy::RestartSettings,
+};
+
+use crate::{
+    harness::with_restart,
+    simulator_harness::{SimulatorHarness, quick_simulator, run},
+};
+
+/// The runs of each case; `MATTERHOST_RUNS` sets more for a measurement.
+const RUNS: usize = 2;
+
+/// Settings of a host with the default witnesses. A run settles at once, so that each recycle is the first.
+fn default_witnesses() -> HostSettings {
+    let reset_after = Duration::from_millis(1);
+    let restart = with_restart(RestartSettings { reset_after, ..RestartSettings::default() });
+    HostSettings { health: HealthSettings::default(), arbiters: 2, ..restart }
+}
+
+fn runs() -> usize {
+    std::env::var("MATTERHOST_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
+}
+
+/// Makes the bot deaf in a way, and measures the time until it is ready again.
+#[expect(clippy::print_stdout, reason = "a measurement is shown")]
+async fn measure(
+    harness: &mut SimulatorHarness,
+    what: &str,
+    make_deaf: impl AsyncFn(&SimulatorHarness) -> Instant,
+) -> (Duration, Duration) {
+    let bot = harness.bots[0].username.clone();
+    let mut took = Vec::new();
+    for run in 0..runs() {
+        // The phase of the ping varies from run to run.
+        let phase = 1_300 + run as u64 * 137 % 1_000;
+        tokio::time::sleep(Duration::from_millis(phase)).await;
+        let since = make_deaf(harness).await;
+        harness.host.wait_for(&bot, |fact| matches!(fact, Fact::Closed { .. })).await;
+        harness.host.wait_until_ready(&bot).await;
+        took.push(since.elapsed());
+    }
+    took.sort();
+    let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
+    println!("{what}: median {median:.3?}, worst {worst:.3?}, {} runs", took.len());
+    (median, worst)
+}
+
+async fn cycle(harness: &SimulatorHarness) -> Instant {
+    let since = Instant::now();
+    harness.simulator.cycle(&harness.bots[0].user_id);
+    since
+}
+
+async fn toggle_token(harness: &SimulatorHarness) -> Instant {
+    let since = Instant::now();
+    harness.simulator.toggle_token(&harness.bots[0].token_id);
+    since
+}
+
+async fn disable_for_a_moment(harness: &SimulatorHarness) -> Instant {
+    harness.simulator.disable(&harness.bots[0].user_id);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let since = Instant::now();
+    harness.simulator.enable(&harness.bots[0].user_id);
+    since
+}
+
+#[test]
+fn a_lone_bot_hears_again_within_a_second_and_one_with_a_sibling_at_once() {
+    for (company, names) in [("alone", &["bot".to_owned()][..]), ("sibling", &["bot".into(), "other".into()])]
+    {
+        run(async || {
+            let simulator = quick_simulator();
+            let mut harness = SimulatorHarness::with_settings(simulator, default_witnesses(), names).await;
+            for (way, result) in [
+                ("cycle", measure(&mut harness, &format!("{company}, cycle"), cycle).await),
+                ("toggle", measure(&mut harness, &format!("{company}, token toggled"), toggle_token).await),
+                (
+                    "300 ms",
+                    measure(&mut harness, &format!("{company}, off for 300 ms"), disable_for_a_moment).await,
+                ),
+            ] {
+                let (median, worst) = result;
+                assert!(median < Duration::from_secs(1), "{company}, {way}: {median:?}");
+                assert!(worst < Duration::from_secs(2), "{company}, {way}: {worst:?}");
+            }
+        });
+    }
+}

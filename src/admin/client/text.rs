@@ -1,0 +1,124 @@
+//! Formats an account's data for a terminal.
+
+use std::time::{Duration, SystemTime};
+
+use matterhost_actors::model::Excerpt;
+
+use crate::{
+    admin::dto::{Account, Ending},
+    telemetry::time::millis,
+};
+
+/// Formats the reason of an ending and how long the account was away. `open`: this ending is the account's newest and it
+/// is not ready again yet.
+pub(super) fn ending(ending: &Ending, open: bool) -> String {
+    let why = match &*ending.reason {
+        "stale" | "deaf" | "unauthorized" if ending.seen_by_sibling => {
+            format!("{}: another account saw it change", ending.reason)
+        }
+        _ => Excerpt::of(&ending.cause).into(),
+    };
+    let charged = if ending.charged { ", charged" } else { "" };
+    match ending.back_after_ms {
+        Some(ms) => format!("{why}{charged}; back after {}", time(Duration::from_millis(ms))),
+        None if open => format!("{why}{charged}; not back yet"),
+        // Another ending came before the account was ready, or the host did not see it become ready.
+        None => format!("{why}{charged}"),
+    }
+}
+
+/// Describes what an account is doing now, if that is more than its state says.
+pub(super) fn activity(account: &Account, now: SystemTime) -> Option<String> {
+    if let Some(progress) = account.catching_up.filter(|_| account.state == "catching_up") {
+        return Some(format!(
+            "{} of {} channels, {} recovered",
+            progress.done, progress.channels, progress.recovered
+        ));
+    }
+    if !account.stalled_by.is_empty() {
+        return Some(format!("stalled by the {}", account.stalled_by.join(" and the ")));
+    }
+    let next = account.next_attempt.as_deref()?;
+    let wait = humantime::parse_rfc3339(next).ok()?.duration_since(now).unwrap_or_default();
+    Some(format!("next attempt in {}", time(wait)))
+}
+
+/// Formats the time that has passed since then.
+pub(super) fn ago(time_of: &str, now: SystemTime) -> String {
+    let since = humantime::parse_rfc3339(time_of).ok().and_then(|since| now.duration_since(since).ok());
+    time(since.unwrap_or_default())
+}
+
+/// Formats a duration in its two largest units.
+pub(super) fn time(time: Duration) -> String {
+    let ms = millis(time);
+    let seconds = ms / 1_000;
+    match seconds {
+        0 if ms < 100 => format!("{ms} ms"),
+        0..=9 => format!("{}.{} s", seconds, ms % 1_000 / 100),
+        10..=59 => format!("{seconds} s"),
+        60..=3_599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..=86_399 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample_ending(reason: &str, seen_by_sibling: bool, back_after_ms: Option<u64>) -> Ending {
+        Ending {
+            at: String::new(),
+            generation: 1,
+            reason: reason.into(),
+            class: "recycle".into(),
+            cause: format!("{reason}: in words"),
+            charged: false,
+            seen_by_sibling,
+            ready_for_ms: None,
+            back_after_ms,
+        }
+    }
+
+    #[test]
+    fn an_ending_says_why_and_whether_it_is_over() {
+        for (given, expected) in [
+            (
+                sample_ending("stale", true, Some(412)),
+                "stale: another account saw it change; back after 0.4 s",
+            ),
+            (sample_ending("deaf", false, Some(61_000)), "deaf: in words; back after 1 min 1 s"),
+            (sample_ending("dropped", true, None), "dropped: in words; not back yet"),
+        ] {
+            assert_eq!(ending(&given, true), expected);
+        }
+        assert_eq!(ending(&sample_ending("dropped", true, None), false), "dropped: in words");
+        let charged = Ending { charged: true, ..sample_ending("protocol", false, None) };
+        assert_eq!(ending(&charged, true), "protocol: in words, charged; not back yet");
+    }
+
+    #[test]
+    fn an_ending_of_another_host_has_no_escapes_and_is_short() {
+        let mut given = sample_ending("closed", false, None);
+        given.cause = format!("\u{1b}[2J\n{}", "x".repeat(1_000));
+        let shown = ending(&given, false);
+        assert!(shown.starts_with("\u{fffd}[2J xxx") && shown.chars().count() == 200, "{shown}");
+    }
+
+    #[test]
+    fn times_are_short() {
+        for (ms, expected) in [
+            (0, "0 ms"),
+            (49, "49 ms"),
+            (412, "0.4 s"),
+            (9_999, "9.9 s"),
+            (59_999, "59 s"),
+            (3_599_000, "59 min 59 s"),
+            (3_600_000, "1 h 0 min"),
+            (90_000_000, "1 d 1 h"),
+        ] {
+            assert_eq!(time(Duration::from_millis(ms)), expected);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The shutdown of the host: its cause, and how the time limit is divided among its steps.
+
+use std::time::Duration;
+
+use actix::Addr;
+use matterhost_actors::hosting::{Shutdown, Supervisor};
+use tokio::time::{Instant, timeout_at};
+
+use super::{exit::Exit, signals::StopSignal, store::Store};
+use crate::sinks::lines::stdout::OutputEnd;
+
+/// Time limit once standard output is closed: no event can be delivered, only the sockets are closed.
+const DEADLINE_WITHOUT_OUTPUT: Duration = Duration::from_secs(4);
+
+/// The most time that is reserved for the sinks to close. A child process that does not exit in time is killed.
+const SINKS_RESERVE: Duration = Duration::from_secs(5);
+
+/// The most time that is reserved for the last commits and for closing the store, on a slow disk.
+const STORE_RESERVE: Duration = Duration::from_secs(5);
+
+/// A short limit is divided: this part of it is reserved for the sinks, and as much for the store.
+const RESERVED_PART: u32 = 4;
+
+/// The reason why the host shuts down.
+pub(super) enum ShutdownCause {
+    Signal(StopSignal),
+    Output(OutputEnd),
+}
+
+impl ShutdownCause {
+    /// Logs the cause and returns the exit status.
+    pub(super) fn log(&self) -> Exit {
+        match self {
+            Self::Signal(signal) => {
+                tracing::info!(
+                    signal = signal.name(),
+                    "shutting down: delivering the remaining events; a second signal ends at once, and nothing is lost"
+                );
+                Exit::Success
+            }
+            Self::Output(OutputEnd::Closed) => {
+                tracing::info!("shutting down: standard output was closed");
+                Exit::Success
+            }
+            Self::Output(OutputEnd::Failed(cause)) => {
+                tracing::error!(cause, "shutting down: cannot write to standard output");
+                Exit::Failed
+            }
+        }
+    }
+
+    /// Returns the time limit of the whole shutdown.
+    pub(super) fn deadline(&self, configured: Duration) -> Duration {
+        match self {
+            Self::Signal(_) => configured,
+            Self::Output(_) => DEADLINE_WITHOUT_OUTPUT.min(configured),
+        }
+    }
+}
+
+/// The time limits of the steps of a shutdown. Each step may also use the time that an earlier step left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShutdownTimes {
+    /// The end of delivering events and posting replies.
+    pub(super) drain: Instant,
+    /// The end of closing the sinks.
+    pub(super) sinks: Instant,
+    /// The end of closing the store, and of the shutdown.
+    pub(super) store: Instant,
+}
+
+impl ShutdownTimes {
+    /// Divides the time limit among the steps.
+    pub(super) fn new(now: Instant, deadline: Duration) -> Self {
+        let store = now + deadline;
+        let sinks = store - STORE_RESERVE.min(deadline / RESERVED_PART);
+        let drain = sinks - SINKS_RESERVE.min(deadline / RESERVED_PART);
+        Self { drain, sinks, store }
+    }
+}
+
+/// Returns the time left until an instant; zero once it has passed.
+pub(super) fn time_left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+/// Delivers the remaining events, and logs the accounts that could not finish in time.
+pub(super) async fn drain(supervisor: &Addr<Supervisor>, until: Instant) {
+    match supervisor.send(Shutdown { deadline: time_left(until) }).await {
+        Ok(report) if report.abandoned.is_empty() => tracing::info!("all events are delivered"),
+        Ok(report) => {
+            let accounts = report.abandoned.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            tracing::warn!(
+                accounts,
+                "not all events are delivered; the rest is delivered after the next start"
+            );
+        }
+        Err(error) => tracing::error!(%error, "the Supervisor has stopped"),
+    }
+}
+
+/// Closes the store. Without an answer in time the file is left as after a kill: its last commit is whole.
+pub(super) async fn close_store(store: &Store, until: Instant) {
+    if timeout_at(until, store.close()).await.is_err() {
+        tracing::warn!("the store did not close in time; events since its last commit are delivered again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(deadline_ms: u64) -> [u64; 3] {
+        let now = Instant::now();
+        let times = ShutdownTimes::new(now, Duration::from_millis(deadline_ms));
+        [times.drain, times.sinks, times.store].map(|until| u64::try_from((until - now).as_millis()).unwrap())
+    }
+
+    #[test]
+    fn the_limit_covers_all_steps() {
+        assert_eq!(parts(30_000), [20_000, 25_000, 30_000]);
+        assert_eq!(parts(4_000), [2_000, 3_000, 4_000]);
+        assert_eq!(parts(0), [0, 0, 0]);
+    }
+
+    #[test]
+    fn without_output_the_host_does_not_wait_for_deliveries() {
+        let cause = ShutdownCause::Output(OutputEnd::Closed);
+        assert_eq!(cause.deadline(Duration::from_secs(30)), DEADLINE_WITHOUT_OUTPUT);
+        assert_eq!(cause.deadline(Duration::from_secs(1)), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,49 @@
+//! The parts of an event's `data` that sinks read: one definition for filters, the encoder and replies.
+
+use std::borrow::Cow;
+
+use matterhost_actors::model::{PostId, UserId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The members of `data` that sinks read, borrowed from its text. Most of them hold JSON inside a string (fact 13).
+#[derive(Default, Deserialize)]
+pub(super) struct EventData<'a> {
+    #[serde(borrow)]
+    pub(super) channel_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) post: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) mentions: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) reaction: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) channel: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) broadcast: Option<&'a RawValue>,
+}
+
+/// The fields of a post that an event's time and the replies to it are made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct PostHead {
+    pub(super) id: Option<PostId>,
+    pub(super) root_id: Option<PostId>,
+    pub(super) user_id: Option<UserId>,
+    /// Server milliseconds.
+    pub(super) create_at: Option<i64>,
+}
+
+impl<'a> EventData<'a> {
+    /// Reads `data`; `None` if it is not a JSON object.
+    pub(super) fn parse(data: &'a str) -> Option<Self> {
+        serde_json::from_str(data).ok().filter(|_| data.trim_start().starts_with('{'))
+    }
+}
+
+/// Returns the text of a member that is a JSON string.
+pub(super) fn text(member: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str(member.get()).ok().map(|Text(text)| text)
+}

@@ -1,0 +1,77 @@
+//! The standard input of a child, and how much of it the child has read.
+
+use std::{
+    cell::Cell,
+    os::fd::{AsFd as _, OwnedFd},
+    rc::Rc,
+    sync::Arc,
+};
+
+use tokio::{io::AsyncWriteExt as _, process::ChildStdin, sync::mpsc, task::JoinHandle};
+
+/// The standard input of a child.
+pub(super) struct ChildInput {
+    /// Lines for the writer task, which may block on the child while its answers are read.
+    lines: mpsc::Sender<Arc<str>>,
+    writer: JoinHandle<()>,
+    /// The bytes that are in the pipe or were read from it.
+    written: Rc<Cell<u64>>,
+    /// The bytes of all lines, written or not.
+    queued: u64,
+    /// A second descriptor of the pipe, to ask how much of it is unread.
+    pipe: Option<OwnedFd>,
+}
+
+impl ChildInput {
+    /// Starts the writer. At most `capacity` lines wait for it.
+    pub(super) fn new(input: ChildStdin, capacity: usize) -> Self {
+        let (lines, queue) = mpsc::channel(capacity);
+        let written = Rc::<Cell<u64>>::default();
+        let pipe = input.as_fd().try_clone_to_owned().ok();
+        let writer = tokio::task::spawn_local(write(input, queue, Rc::clone(&written)));
+        Self { lines, writer, written, queued: 0, pipe }
+    }
+
+    /// Queues a line. Returns the place of its end among all bytes.
+    pub(super) fn send(&mut self, line: String) -> u64 {
+        self.queued += line.len() as u64;
+        // The channel cannot be full. If the writer has stopped, the end of the child is about to be noticed.
+        let _ = self.lines.try_send(line.into());
+        self.queued
+    }
+
+    /// Returns the number of bytes that the child has read. Bytes in the pipe count as read if the system does not tell.
+    pub(super) fn read_by_child(&self) -> u64 {
+        let unread = self.pipe.as_ref().and_then(|pipe| rustix::io::ioctl_fionread(pipe).ok());
+        self.written.get().saturating_sub(unread.unwrap_or(0))
+    }
+
+    /// Closes the input.
+    pub(super) fn close(&mut self) {
+        self.writer.abort();
+        self.pipe = None;
+    }
+}
+
+impl Drop for ChildInput {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Writes lines to the child until a write fails or the sender is gone.
+async fn write(mut input: ChildStdin, mut lines: mpsc::Receiver<Arc<str>>, written: Rc<Cell<u64>>) {
+    while let Some(line) = lines.recv().await {
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() {
+            match input.write(rest).await {
+                Ok(count) if count > 0 => {
+                    written.set(written.get() + count as u64);
+                    rest = &rest[count..];
+                }
+                // The run notices the end of the child.
+                _ => return,
+            }
+        }
+    }
+}

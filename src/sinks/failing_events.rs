@@ -1,0 +1,164 @@
+//! The failed attempts of events, and the decision to give an event up.
+//!
+//! A failure of one event is an attempt. A failure of the handler as a whole, such as a refused connection, is one only
+//! if the handler answers other events meanwhile; otherwise all events wait.
+
+use std::{collections::HashMap, time::Duration};
+
+use matterhost_actors::policy::{Backoff, Delays};
+use tokio::time::Instant;
+
+use super::message::{ChannelKey, Message};
+use crate::{config::AttemptLimits, telemetry::time::human};
+
+/// A restarting handler is back within seconds; one that is down for hours gets one event a minute from each channel
+/// with waiting events.
+pub(super) const RETRY: Delays =
+    Delays { min: Duration::from_millis(500), max: Duration::from_secs(60), random_factor: 0.2 };
+/// The most channels with a failing event, which bounds memory. Events of further channels get the longest delay and
+/// are not given up.
+const MAX_FAILING_CHANNELS: usize = 10_000;
+/// The deaths of a child with the same event after which the event is taken from it. Two may be a coincidence.
+pub(super) const MAX_DEATHS: u32 = 3;
+
+/// The failing events of a sink, at most one per channel, because a channel's next event follows its last.
+#[derive(Debug)]
+pub(super) struct FailingEvents {
+    limits: AttemptLimits,
+    /// The number of final answers of the handler.
+    answers: u64,
+    by_channel: HashMap<ChannelKey, FailingEvent>,
+}
+
+#[derive(Debug)]
+struct FailingEvent {
+    id: Box<str>,
+    backoff: Backoff,
+    /// The failures that count.
+    attempts: u32,
+    /// The deaths of the child that had the event.
+    deaths: u32,
+    /// The time of the first failure that counts.
+    since: Option<Instant>,
+    /// The handler's final answers until the last failure; `None` before it.
+    answers: Option<u64>,
+    /// The handler wants no request for the channel before this time.
+    held_until: Option<Instant>,
+}
+
+/// The kind of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The handler failed on this event.
+    Event,
+    /// The handler asked for the event later.
+    Deferred,
+    /// The handler fails on any event, as far as is known.
+    Handler,
+}
+
+/// The consequence of a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NextAttempt {
+    /// The event is tried again after this time.
+    After(Duration),
+    /// The event is given up; the text names the limit that it reached.
+    GiveUp(String),
+}
+
+impl FailingEvents {
+    pub(super) fn new(limits: AttemptLimits) -> Self {
+        Self { limits, answers: 0, by_channel: HashMap::new() }
+    }
+
+    /// Records a final answer to an event.
+    pub(super) fn record_answer(&mut self, event: &Message) {
+        self.answers += 1;
+        self.by_channel.remove(&event.channel_key());
+    }
+
+    /// Records a failure and returns its consequence.
+    pub(super) fn record_failure(&mut self, event: &Message, failure: Failure, now: Instant) -> NextAttempt {
+        let (limits, answers) = (self.limits, self.answers);
+        let Some(failing) = self.entry(event) else { return NextAttempt::After(RETRY.max) };
+        let others_answered = failing.answers.replace(answers).is_some_and(|before| before < answers);
+        if failure == Failure::Handler && !others_answered {
+            return NextAttempt::After(failing.backoff.next_delay());
+        }
+        failing.attempts += u32::from(failure != Failure::Deferred);
+        let age = now.duration_since(*failing.since.get_or_insert(now));
+        if failing.attempts >= limits.max_attempts {
+            return NextAttempt::GiveUp(format!(
+                "given up after {} attempts (max_attempts)",
+                failing.attempts
+            ));
+        }
+        if age >= limits.max_age {
+            return NextAttempt::GiveUp(format!("given up after {} (max_age)", human(age)));
+        }
+        NextAttempt::After(failing.backoff.next_delay())
+    }
+
+    /// Holds an event's channel from now for that long.
+    pub(super) fn hold(&mut self, event: &Message, pause: Duration, now: Instant) {
+        if let Some(failing) = self.entry(event) {
+            failing.held_until = Some(now + pause);
+        }
+    }
+
+    /// Returns the time for which an event's channel is still held.
+    pub(super) fn held_for(&self, event: &Message, now: Instant) -> Option<Duration> {
+        let until = self.get(event)?.held_until?;
+        until.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
+    /// Records that the child died while it had the event. `alone` is true if it had no other. The death that is one too
+    /// many counts only if it was alone, since any other event might be the cause. Returns the number of deaths.
+    pub(super) fn record_death(&mut self, event: &Message, alone: bool) -> u32 {
+        let Some(failing) = self.entry(event) else { return 0 };
+        if alone || failing.deaths + 1 < MAX_DEATHS {
+            failing.deaths += 1;
+        }
+        failing.deaths
+    }
+
+    /// Returns the number of deaths of the child while it had the event.
+    pub(super) fn deaths(&self, event: &Message) -> u32 {
+        self.get(event).map_or(0, |failing| failing.deaths)
+    }
+
+    fn get(&self, event: &Message) -> Option<&FailingEvent> {
+        self.by_channel.get(&event.channel_key()).filter(|failing| failing.id == event.id)
+    }
+
+    /// Returns the record of an event, a new one if the channel's last record is of another event; `None` if there are
+    /// too many.
+    fn entry(&mut self, event: &Message) -> Option<&mut FailingEvent> {
+        let channel = event.channel_key();
+        if self.by_channel.len() >= MAX_FAILING_CHANNELS && !self.by_channel.contains_key(&channel) {
+            return None;
+        }
+        let failing = self.by_channel.entry(channel).or_insert_with(|| FailingEvent::new(&event.id));
+        if failing.id != event.id {
+            *failing = FailingEvent::new(&event.id);
+        }
+        Some(failing)
+    }
+}
+
+impl FailingEvent {
+    fn new(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            backoff: Backoff::new(RETRY),
+            attempts: 0,
+            deaths: 0,
+            since: None,
+            answers: None,
+            held_until: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use super::*;
+use crate::sinks::tests::fixtures::post;
+
+const LIMITS: AttemptLimits = AttemptLimits { max_attempts: 4, max_age: Duration::from_secs(100) };
+
+fn event(channel: &str, id: &str) -> Message {
+    Message::from_event(&post(channel, id))
+}
+
+fn is_given_up(next: &NextAttempt) -> bool {
+    matches!(next, NextAttempt::GiveUp(_))
+}
+
+#[test]
+fn an_event_that_always_fails_is_given_up_after_so_many_attempts() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    let mut last = Duration::ZERO;
+    for _ in 1..LIMITS.max_attempts {
+        let NextAttempt::After(after) = failing.record_failure(&event("c", "1"), Failure::Event, now) else {
+            panic!("given up too early")
+        };
+        assert!(after > last, "{after:?} after {last:?}");
+        last = after;
+    }
+    let next = failing.record_failure(&event("c", "1"), Failure::Event, now);
+    assert_eq!(next, NextAttempt::GiveUp("given up after 4 attempts (max_attempts)".into()));
+}
+
+#[test]
+fn an_event_that_fails_for_too_long_is_given_up() {
+    for failure in [Failure::Event, Failure::Deferred] {
+        let (mut failing, start) = (FailingEvents::new(LIMITS), Instant::now());
+        failing.record_failure(&event("c", "1"), failure, start);
+        let just_before = start + LIMITS.max_age - Duration::from_secs(1);
+        assert!(!is_given_up(&failing.record_failure(&event("c", "1"), failure, just_before)));
+        let next = failing.record_failure(&event("c", "1"), failure, start + LIMITS.max_age);
+        assert_eq!(next, NextAttempt::GiveUp("given up after 1m 40s (max_age)".into()));
+    }
+}
+
+#[test]
+fn a_deferred_event_is_not_limited_by_attempts() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    for _ in 0..100 {
+        assert!(!is_given_up(&failing.record_failure(&event("c", "1"), Failure::Deferred, now)));
+    }
+}
+
+#[test]
+fn trouble_of_the_handler_gives_no_event_up_unless_others_are_answered_meanwhile() {
+    let (mut failing, start) = (FailingEvents::new(LIMITS), Instant::now());
+    for hour in 0..100 {
+        let now = start + Duration::from_secs(3600 * hour);
+        assert!(!is_given_up(&failing.record_failure(&event("c", "1"), Failure::Handler, now)));
+    }
+    for _ in 1..LIMITS.max_attempts {
+        failing.record_answer(&event("d", "2"));
+        assert!(!is_given_up(&failing.record_failure(&event("c", "1"), Failure::Handler, start)));
+    }
+    failing.record_answer(&event("d", "2"));
+    assert!(is_given_up(&failing.record_failure(&event("c", "1"), Failure::Handler, start)));
+}
+
+#[test]
+fn an_answer_and_another_event_begin_anew() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    for id in ["1", "2", "3"] {
+        for _ in 1..LIMITS.max_attempts {
+            assert!(!is_given_up(&failing.record_failure(&event("c", id), Failure::Event, now)), "{id}");
+        }
+        if id == "2" {
+            failing.record_answer(&event("c", "2"));
+        }
+    }
+}
+
+#[test]
+fn a_held_channel_is_held_for_its_event_alone() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    failing.hold(&event("c", "1"), Duration::from_secs(60), now);
+    assert_eq!(failing.held_for(&event("c", "1"), now), Some(Duration::from_secs(60)));
+    assert_eq!(failing.held_for(&event("d", "2"), now), None);
+    assert_eq!(failing.held_for(&event("c", "1"), now + Duration::from_secs(60)), None);
+}
+
+#[test]
+fn the_third_death_counts_only_if_the_event_was_alone() {
+    let mut failing = FailingEvents::new(LIMITS);
+    let deaths: Vec<_> = [false, false, false, true]
+        .into_iter()
+        .map(|alone| failing.record_death(&event("c", "1"), alone))
+        .collect();
+    assert_eq!(deaths, [1, 2, 2, 3]);
+    assert_eq!((failing.deaths(&event("c", "1")), failing.deaths(&event("c", "2"))), (3, 0));
+    failing.record_answer(&event("c", "1"));
+    assert_eq!(failing.deaths(&event("c", "1")), 0);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let (mut failing, now) = (FailingEvents::new(LIMITS), Instant::now());
+    for channel in 0..MAX_FAILING_CHANNELS {
+        failing.record_failure(&event(&channel.to_string(), "1"), Failure::Event, now);
+    }
+    let next = failing.record_failure(&event("one more", "1"), Failure::Event, now);
+    assert_eq!(next, NextAttempt::After(RETRY.max));
+    assert_eq!(failing.by_channel.len(), MAX_FAILING_CHANNELS);
+}

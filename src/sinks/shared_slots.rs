@@ -1,0 +1,204 @@
+//! A queue that shares the slots of a sink between accounts.
+
+use std::collections::{HashMap, VecDeque};
+
+use matterhost_actors::model::AccountName;
+
+/// The part of the slots that one account leaves to others, so that a healthy account need not wait for the slow
+/// requests of another.
+const RESERVE: usize = 4;
+
+/// The items that wait for a slot of a sink, and the slots in use. Accounts take turns. While several have items, each
+/// gets at most its share of the slots; what others do not need is given out, apart from a reserve. An account that is
+/// alone on the sink gets all.
+#[derive(Debug)]
+pub(super) struct SharedSlots<T> {
+    slots: usize,
+    in_use: usize,
+    accounts: HashMap<AccountName, Account<T>>,
+    /// The number of accounts with waiting items or slots.
+    active: usize,
+    /// The accounts with waiting items, the next one first.
+    turns: VecDeque<AccountName>,
+}
+
+#[derive(Debug)]
+struct Account<T> {
+    waiting: VecDeque<T>,
+    in_use: usize,
+}
+
+impl<T> SharedSlots<T> {
+    /// Creates an empty queue for so many slots.
+    pub(super) fn new(slots: usize) -> Self {
+        Self { slots: slots.max(1), in_use: 0, accounts: HashMap::new(), active: 0, turns: VecDeque::new() }
+    }
+
+    /// Appends an item of an account.
+    pub(super) fn push(&mut self, account: &AccountName, item: T) {
+        let queue = self
+            .accounts
+            .entry(account.clone())
+            .or_insert_with(|| Account { waiting: VecDeque::new(), in_use: 0 });
+        self.active += usize::from(queue.is_idle());
+        if queue.waiting.is_empty() {
+            self.turns.push_back(account.clone());
+        }
+        queue.waiting.push_back(item);
+    }
+
+    /// Takes the next item and a slot for it; `None` if no item may have a slot.
+    pub(super) fn take(&mut self) -> Option<T> {
+        if self.in_use >= self.slots {
+            return None;
+        }
+        let share = self.slots.div_ceil(self.active.max(1));
+        let index = self.next_below(share.min(self.most())).or_else(|| self.next_below(self.most()))?;
+        self.take_at(index, 1)
+    }
+
+    /// Takes the next item, which shares the slot of the last one taken.
+    pub(super) fn take_along(&mut self) -> Option<T> {
+        self.take_at(0, 0)
+    }
+
+    /// Returns a slot of an account.
+    pub(super) fn release(&mut self, account: &AccountName) {
+        if let Some(queue) = self.accounts.get_mut(account).filter(|queue| queue.in_use > 0) {
+            queue.in_use -= 1;
+            self.in_use -= 1;
+            self.active -= usize::from(queue.is_idle());
+        }
+    }
+
+    /// Returns all slots and takes all waiting items.
+    pub(super) fn clear(&mut self) -> Vec<T> {
+        self.turns.clear();
+        (self.in_use, self.active) = (0, 0);
+        let accounts = self.accounts.values_mut();
+        accounts
+            .flat_map(|queue| {
+                queue.in_use = 0;
+                std::mem::take(&mut queue.waiting)
+            })
+            .collect()
+    }
+
+    /// Returns the most slots that one account may have.
+    fn most(&self) -> usize {
+        // Accounts that were here once are remembered, so that there is a reserve before the first conflict.
+        if self.accounts.len() < 2 || self.slots == 1 {
+            return self.slots;
+        }
+        self.slots - (self.slots / RESERVE).max(1)
+    }
+
+    /// Returns the place of the next account with fewer slots than that.
+    fn next_below(&self, limit: usize) -> Option<usize> {
+        self.turns.iter().position(|name| self.accounts.get(name).is_some_and(|queue| queue.in_use < limit))
+    }
+
+    /// Takes an item of the account at that place, with so many slots. The account's next turn comes last.
+    fn take_at(&mut self, index: usize, slots: usize) -> Option<T> {
+        let account = self.turns.remove(index)?;
+        let queue = self.accounts.get_mut(&account)?;
+        let item = queue.waiting.pop_front()?;
+        queue.in_use += slots;
+        self.in_use += slots;
+        if !queue.waiting.is_empty() {
+            self.turns.push_back(account);
+        } else if queue.is_idle() {
+            self.active -= 1;
+        }
+        Some(item)
+    }
+}
+
+impl<T> Account<T> {
+    fn is_idle(&self) -> bool {
+        self.in_use == 0 && self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(account: usize) -> AccountName {
+        AccountName::new(&format!("a{account}")).unwrap()
+    }
+
+    fn take_all(queue: &mut SharedSlots<usize>) -> Vec<usize> {
+        std::iter::from_fn(|| queue.take()).collect()
+    }
+
+    #[test]
+    fn an_account_that_is_alone_gets_all_slots() {
+        let mut queue = SharedSlots::new(8);
+        (0..10).for_each(|_| queue.push(&name(0), 0));
+        assert_eq!(take_all(&mut queue).len(), 8);
+    }
+
+    #[test]
+    fn accounts_that_wait_at_once_get_the_same_share() {
+        let mut queue = SharedSlots::new(8);
+        (0..100).for_each(|_| queue.push(&name(0), 0));
+        (1..4).for_each(|account| (0..3).for_each(|_| queue.push(&name(account), account)));
+        let mut taken = take_all(&mut queue);
+        taken.sort_unstable();
+        assert_eq!(taken, [0, 0, 1, 1, 2, 2, 3, 3]);
+    }
+
+    #[test]
+    fn slow_events_of_one_account_leave_slots_to_another() {
+        let mut queue = SharedSlots::new(8);
+        queue.push(&name(1), 1);
+        assert_eq!(take_all(&mut queue), [1]);
+        queue.release(&name(1));
+        (0..16).for_each(|_| queue.push(&name(0), 0));
+        assert_eq!(take_all(&mut queue), [0; 6]);
+        queue.push(&name(1), 1);
+        assert_eq!(queue.take(), Some(1), "the other account does not wait");
+    }
+
+    #[test]
+    fn one_slot_is_given_out_in_turns() {
+        let mut queue = SharedSlots::new(1);
+        for account in [0, 0, 0, 1, 1] {
+            queue.push(&name(account), account);
+        }
+        let mut order = Vec::new();
+        while let Some(account) = queue.take() {
+            order.push(account);
+            queue.release(&name(account));
+        }
+        assert_eq!(order, [0, 1, 0, 1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_is_taken_once_and_slots_are_kept(
+            slots in 1_usize..10, pushes in prop::collection::vec(0_usize..5, 0..200),
+        ) {
+            let mut queue = SharedSlots::new(slots);
+            for account in &pushes {
+                queue.push(&name(*account), *account);
+            }
+            let (mut held, mut taken) = (Vec::new(), Vec::new());
+            loop {
+                let now = take_all(&mut queue);
+                held.extend(&now);
+                taken.extend(now);
+                prop_assert!(held.len() <= slots);
+                let Some(done) = held.pop() else { break };
+                queue.release(&name(done));
+            }
+            let mut expected = pushes.clone();
+            expected.sort_unstable();
+            taken.sort_unstable();
+            prop_assert_eq!(taken, expected);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Handlers that fail on one event, on all, or for a while.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::config::AttemptLimits;
+
+fn retry_delay(outcome: Outcome) -> Duration {
+    match outcome {
+        Outcome::Retry { after, .. } => after,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A webhook that keeps its dead letters in a directory.
+fn start_with_letters(server: &Server, change: impl FnOnce(&mut WebhookConfig)) -> (Webhook, DeadLetters) {
+    let dir = tempfile::tempdir().unwrap().keep();
+    let letters = DeadLetters::for_sink("hook", &DeadLetterConfig { dir, max_size: 1 << 20, keep: 2 });
+    let mut config = config(server, 1);
+    change(&mut config);
+    let deps = HandlerDeps { dead_letters: Some(letters.clone()), ..handler_deps("hook") };
+    (Webhook::start(config, deps).unwrap(), letters)
+}
+
+#[tokio::test]
+async fn an_event_that_always_fails_becomes_a_dead_letter_with_what_the_handler_said() {
+    let server = Server::start(|request| {
+        let is_bad = request.ids() == ["bad"];
+        if is_bad { FakeResponse::Answer(500, "", b"no such table".into()) } else { ok() }
+    });
+    let limits = AttemptLimits { max_attempts: 3, ..AttemptLimits::default() };
+    let (hook, letters) = start_with_letters(&server, |config| config.attempts = limits);
+    let Outcome::Rejected { cause } = delivered(&hook, &post("c", "bad")).await else {
+        panic!("not given up")
+    };
+    let said = "the handler answered 500 Internal Server Error: no such table; given up after 3 attempts";
+    assert!(cause.contains(said), "{cause}");
+    assert_eq!(server.requests().len(), 3);
+    let kept = letters.list().unwrap();
+    assert_eq!((kept.len(), kept[0].id().as_deref()), (1, Some("bad")));
+    assert!(kept[0].cause.starts_with(said), "{}", kept[0].cause);
+    assert_eq!(delivered(&hook, &post("c", "next")).await, Outcome::Acknowledged);
+}
+
+#[tokio::test]
+async fn an_event_that_kills_the_handler_is_given_up_while_others_are_accepted() {
+    for response in [|| FakeResponse::Close, || status_response(502, ""), || status_response(503, "")] {
+        let server = Server::start(move |request| if request.ids() == ["bad"] { response() } else { ok() });
+        let limits = AttemptLimits { max_attempts: 3, ..AttemptLimits::default() };
+        let hook = start(&server, |config| config.attempts = limits);
+        let last = loop {
+            match outcome(hook.deliver(&post("c", "bad"))).await {
+                Outcome::Retry { .. } => {
+                    assert_eq!(delivered(&hook, &post("d", "good")).await, Outcome::Acknowledged);
+                }
+                last => break last,
+            }
+            assert!(server.requests().len() < 20);
+        };
+        assert!(matches!(last, Outcome::Rejected { .. }), "{last:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_in_trouble_loses_no_event() {
+    for status in [401, 403, 404, 405, 410, 429, 451, 502, 503, 504, 302] {
+        let in_trouble = Arc::new(AtomicBool::new(true));
+        let trouble = Arc::clone(&in_trouble);
+        let server =
+            Server::start(
+                move |_| {
+                    if trouble.load(Ordering::Acquire) { status_response(status, "") } else { ok() }
+                },
+            );
+        let hook = start(&server, |_| {});
+        let event = post("c", "1");
+        for _ in 0..2 * AttemptLimits::default().max_attempts {
+            let cause = cause(outcome(hook.deliver(&event)).await);
+            assert!(cause.contains(&status.to_string()), "{cause}");
+        }
+        in_trouble.store(false, Ordering::Release);
+        assert_eq!(delivered(&hook, &event).await, Outcome::Acknowledged, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn the_configured_statuses_refuse_an_event() {
+    let server = server(vec![status_response(404, ""), status_response(400, "")]);
+    let hook = start(&server, |config| config.reject_on = [404].into());
+    assert!(matches!(delivered(&hook, &post("c", "1")).await, Outcome::Rejected { .. }));
+    assert_eq!(delivered(&hook, &post("c", "2")).await, Outcome::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_pause_holds_the_channel_of_its_event_and_no_other() {
+    let server = server(vec![status_response(429, "retry-after: 60\r\n")]);
+    let hook = start(&server, |_| {});
+    for _ in 0..3 {
+        let after = retry_delay(outcome(hook.deliver(&post("c", "1"))).await);
+        assert!(after > Duration::from_secs(50) && after <= Duration::from_secs(60), "{after:?}");
+    }
+    assert_eq!(delivered(&hook, &post("d", "2")).await, Outcome::Acknowledged);
+    assert_eq!(server.requests().len(), 2, "the held channel got a request");
+}
+
+#[tokio::test]
+async fn a_pause_holds_the_whole_sink_if_that_is_configured_and_ten_minutes_at_most() {
+    let server = server(vec![status_response(503, "retry-after: 1800\r\n")]);
+    let hook = start(&server, |config| config.retry_after = PauseScope::Sink);
+    for event in [post("c", "1"), post("c", "1"), post("d", "2")] {
+        let after = retry_delay(outcome(hook.deliver(&event)).await);
+        assert!(after > Duration::from_secs(590) && after <= Duration::from_secs(600), "{after:?}");
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn slow_channels_of_one_account_leave_slots_to_another() {
+    let slow = Arc::new(AtomicBool::new(true));
+    let is_slow = Arc::clone(&slow);
+    let server = Server::start(move |request| {
+        let of_slow_account = request.events()[0]["account"] == "slow";
+        while of_slow_account && is_slow.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        ok()
+    });
+    let hook = start(&server, |_| {});
+    assert_eq!(delivered(&hook, &post_of("quick", "c", "first")).await, Outcome::Acknowledged);
+    let waiting: Vec<_> =
+        (0..16).map(|n| hook.deliver(&post_of("slow", &format!("c{n}"), &n.to_string()))).collect();
+    server.wait_for_requests(4).await;
+    for n in 0..20 {
+        let event = post_of("quick", "c", &format!("q{n}"));
+        assert_eq!(outcome(hook.deliver(&event)).await, Outcome::Acknowledged);
+    }
+    slow.store(false, Ordering::Release);
+    for given in waiting {
+        assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+}
+
+#[tokio::test]
+async fn an_event_gets_no_more_replies_than_it_may() {
+    let list: Vec<_> = (0..40).map(|n| serde_json::json!({ "text": n.to_string() })).collect();
+    let body = serde_json::to_vec(&list).unwrap();
+    let (outcome, replies) = replies(FakeResponse::Answer(200, JSON, body)).await;
+    assert_eq!((outcome, replies.len()), (Outcome::Acknowledged, MAX_REPLIES_PER_EVENT));
+}
