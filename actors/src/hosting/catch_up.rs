@@ -124,7 +124,7 @@ impl CatchUp {
         let result = match news.kind {
             BacklogKind::Known | BacklogKind::Joining => self.channel_catch_up(news, channel).run().await,
             BacklogKind::Unlisted => match self.client.channel(&news.channel).await {
-                Ok(channel) => self.channel_catch_up(news, Some(&channel)).run().await,
+                Ok(channel) => self.channel_catch_up(news, channel.as_ref()).run().await,
                 Err(error) => Err(error),
             },
         };

@@ -12,7 +12,7 @@ mod post_list;
 mod posts;
 mod request_stats;
 mod response;
-mod rows;
+mod row_splitter;
 mod uploads;
 mod users;
 mod writing;

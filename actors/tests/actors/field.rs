@@ -1,4 +1,4 @@
-//! What is lost or doubled at real installations, case by case, over sockets.
+//! Losses and duplicates of real installations, case by case, over sockets.
 
 mod odd;
 

@@ -39,9 +39,12 @@ impl CatchUpClient {
         Ok(list)
     }
 
-    /// Returns one channel, which need not be in the list.
-    pub(super) async fn channel(&self, id: &ChannelId) -> Result<Channel, ChannelReadError> {
-        Ok(self.request(async |api, token| api.channel(token, id).await).await?)
+    /// Returns one channel, which need not be in the list, or `None` if its description cannot be used.
+    pub(super) async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, ChannelReadError> {
+        match self.request(async |api, token| api.channel(token, id).await).await {
+            Err(GateError::Failed(error)) if error.kind == RestErrorKind::BadBody => Ok(None),
+            channel => Ok(Some(channel?)),
+        }
     }
 
     /// Returns one page of a channel's posts.

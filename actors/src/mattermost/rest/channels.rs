@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use self::list::ChannelList;
 use self::list::ChannelRows;
-use super::{headers, rows::Shape};
+use super::{headers, row_splitter::Shape};
 use crate::{
     mattermost::{
         Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,

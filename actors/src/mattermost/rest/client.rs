@@ -14,7 +14,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::{
     headers,
     response::check_json,
-    rows::{RowSplitter, Rows, Shape},
+    row_splitter::{RowSplitter, Rows, Shape},
 };
 use crate::{
     mattermost::{

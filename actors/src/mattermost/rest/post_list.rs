@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{
     odd_row::OddRow,
-    rows::{RowKey, Rows},
+    row_splitter::{RowKey, Rows},
 };
 use crate::{
     mattermost::{Post, RestError, RestErrorKind},

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{client::RawResponse, odd_row::OddRow, post_list::PostList, rows::Shape};
+use super::{client::RawResponse, odd_row::OddRow, post_list::PostList, row_splitter::Shape};
 use crate::{
     mattermost::{
         Client, PostHead, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,

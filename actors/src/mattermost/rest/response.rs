@@ -5,7 +5,7 @@ use std::fmt;
 use actix_http::header::HeaderMap;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{client::RawResponse, headers, rows::BodyState};
+use super::{client::RawResponse, headers, row_splitter::BodyState};
 use crate::mattermost::{Client, RateHeaders, RestError, RestErrorKind};
 
 /// A successful response, with the state of the server's rate limit.

@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Makes posts: `j` joins, `l` leaves, anything else is said by somebody.
+    /// Makes posts: `j` joins, `l` leaves, anything else is said by another user.
     fn posts(kinds: &str) -> Vec<Post> {
         let post = |(n, kind): (usize, char)| {
             let (kind, user) = match kind {

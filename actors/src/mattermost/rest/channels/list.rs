@@ -13,7 +13,7 @@ use crate::{
         OddRow,
         rest::{
             error::AppError,
-            rows::{RowKey, Rows},
+            row_splitter::{RowKey, Rows},
         },
     },
     model::ChannelId,

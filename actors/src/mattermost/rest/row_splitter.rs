@@ -52,7 +52,7 @@ pub(super) struct RowSplitter {
     shape: Shape,
     /// The longest row, in bytes.
     max_row: usize,
-    place: Place,
+    place: SplitState,
     row: RowKey,
     /// For each open container above the rows: true if it is an object.
     containers: Vec<bool>,
@@ -62,7 +62,7 @@ pub(super) struct RowSplitter {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum SplitState {
     /// Before the outermost value.
     Start,
     /// Between rows.
@@ -91,7 +91,7 @@ impl RowSplitter {
         Self {
             shape,
             max_row,
-            place: Place::Start,
+            place: SplitState::Start,
             row: RowKey::default(),
             containers: Vec::new(),
             text: Vec::new(),
@@ -102,16 +102,16 @@ impl RowSplitter {
 
     pub(super) fn state(&self) -> BodyState {
         match self.place {
-            Place::Complete => BodyState::Complete,
-            Place::Malformed => BodyState::Malformed,
-            Place::OtherShape => BodyState::OtherShape,
+            SplitState::Complete => BodyState::Complete,
+            SplitState::Malformed => BodyState::Malformed,
+            SplitState::OtherShape => BodyState::OtherShape,
             _ => BodyState::Open,
         }
     }
 
     /// Ends the reading although more would come.
     pub(super) fn stop(&mut self) {
-        self.place = Place::Complete;
+        self.place = SplitState::Complete;
     }
 
     /// Reads a piece of the body and hands its complete rows over.
@@ -124,17 +124,19 @@ impl RowSplitter {
 
     fn read_byte(&mut self, byte: u8, rows: &mut dyn Rows) -> ControlFlow<()> {
         match self.place {
-            Place::Start | Place::Complete | Place::Malformed | Place::OtherShape => self.outside(byte),
-            Place::Between => return self.between(byte, rows),
-            Place::Key { escaped } => self.in_key(byte, escaped),
-            Place::Scalar => {
+            SplitState::Start | SplitState::Complete | SplitState::Malformed | SplitState::OtherShape => {
+                self.outside(byte);
+            }
+            SplitState::Between => return self.between(byte, rows),
+            SplitState::Key { escaped } => self.in_key(byte, escaped),
+            SplitState::Scalar => {
                 if matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace() {
                     self.end_row(rows)?;
                     return self.between(byte, rows);
                 }
                 self.keep(byte);
             }
-            Place::Row { open, string } => return self.in_row(byte, open, string, rows),
+            SplitState::Row { open, string } => return self.in_row(byte, open, string, rows),
         }
         ControlFlow::Continue(())
     }
@@ -142,20 +144,20 @@ impl RowSplitter {
     fn outside(&mut self, byte: u8) {
         match (self.place, byte) {
             (_, byte) if byte.is_ascii_whitespace() => {}
-            (Place::Start, b'{') if self.shape != Shape::List => self.enter(byte),
-            (Place::Start, b'[') if self.shape == Shape::List => self.enter(byte),
-            (Place::Start, b'{' | b'[' | b'"' | b'n' | b't' | b'f' | b'0'..=b'9')
-            | (Place::OtherShape, _) => {
-                self.place = Place::OtherShape;
+            (SplitState::Start, b'{') if self.shape != Shape::List => self.enter(byte),
+            (SplitState::Start, b'[') if self.shape == Shape::List => self.enter(byte),
+            (SplitState::Start, b'{' | b'[' | b'"' | b'n' | b't' | b'f' | b'0'..=b'9')
+            | (SplitState::OtherShape, _) => {
+                self.place = SplitState::OtherShape;
             }
-            _ => self.place = Place::Malformed,
+            _ => self.place = SplitState::Malformed,
         }
     }
 
     fn enter(&mut self, byte: u8) {
         self.containers.push(byte == b'{');
         self.row = RowKey { name: String::new(), is_nested: self.containers.len() > 1 };
-        self.place = Place::Between;
+        self.place = SplitState::Between;
     }
 
     fn between(&mut self, byte: u8, rows: &mut dyn Rows) -> ControlFlow<()> {
@@ -166,11 +168,12 @@ impl RowSplitter {
             b'}' | b']' => {
                 self.containers.pop();
                 self.row = RowKey { name: String::new(), is_nested: self.containers.len() > 1 };
-                self.place = if self.containers.is_empty() { Place::Complete } else { Place::Between };
+                self.place =
+                    if self.containers.is_empty() { SplitState::Complete } else { SplitState::Between };
             }
             b'"' if in_object && self.row.name.is_empty() => {
                 self.text.clear();
-                self.place = Place::Key { escaped: false };
+                self.place = SplitState::Key { escaped: false };
             }
             b'{' if self.containers.len() == 1 && self.is_nested_name() => self.enter(byte),
             byte if byte.is_ascii_whitespace() => {}
@@ -186,12 +189,12 @@ impl RowSplitter {
     fn in_key(&mut self, byte: u8, escaped: bool) {
         if byte == b'"' && !escaped {
             self.row.name = String::from_utf8_lossy(&self.text).into_owned();
-            self.place = Place::Between;
+            self.place = SplitState::Between;
         } else {
             if self.text.len() < self.max_row {
                 self.text.push(byte);
             }
-            self.place = Place::Key { escaped: byte == b'\\' && !escaped };
+            self.place = SplitState::Key { escaped: byte == b'\\' && !escaped };
         }
     }
 
@@ -201,9 +204,9 @@ impl RowSplitter {
         self.is_too_long = false;
         self.keep(byte);
         self.place = match byte {
-            b'{' | b'[' => Place::Row { open: 1, string: None },
-            b'"' => Place::Row { open: 0, string: Some(false) },
-            _ => Place::Scalar,
+            b'{' | b'[' => SplitState::Row { open: 1, string: None },
+            b'"' => SplitState::Row { open: 0, string: Some(false) },
+            _ => SplitState::Scalar,
         };
     }
 
@@ -224,7 +227,7 @@ impl RowSplitter {
             (None, b'}' | b']') => (open.saturating_sub(1), None),
             (None, _) => (open, None),
         };
-        self.place = Place::Row { open, string };
+        self.place = SplitState::Row { open, string };
         if open == 0 && string.is_none() { self.end_row(rows) } else { ControlFlow::Continue(()) }
     }
 
@@ -241,7 +244,7 @@ impl RowSplitter {
     }
 
     fn end_row(&mut self, rows: &mut dyn Rows) -> ControlFlow<()> {
-        self.place = Place::Between;
+        self.place = SplitState::Between;
         if self.is_too_long {
             rows.take_too_long(&self.row);
             return ControlFlow::Continue(());
