@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matterhost_actors::hosting::CatchUpSettings;
+use matterhost_actors::{hosting::CatchUpSettings, mattermost::MAX_CHANNELS};
 
 use super::key_reader::TableReader;
 
@@ -24,6 +24,7 @@ pub(super) fn read(mut section: TableReader<'_>) -> CatchUpSettings {
             default.max_posts_per_channel,
             1..=MOST_POSTS,
         ),
+        max_channels: section.within("max_channels", default.max_channels, 1..=MAX_CHANNELS),
         max_age: section.optional_within("max_age", SHORTEST_AGE..=LONGEST_AGE),
         from: section.read("from", default.from),
     };

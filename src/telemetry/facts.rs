@@ -123,6 +123,16 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::ChannelSkipped { channel, cause } => {
             (Level::WARN, format!("channel {channel} cannot be read and is skipped: {cause}"))
         }
+        Fact::RowSkipped { channel, post, cause } => {
+            let row = post.as_ref().map_or_else(String::new, |post| format!("post {post} in "));
+            (Level::WARN, format!("{row}channel {channel:?} is passed over; it cannot be used: {cause}"))
+        }
+        Fact::ChannelsLeftOut { limit } => (
+            Level::WARN,
+            format!(
+                "the account has more than {limit} channels (catch_up.max_channels); the others are not read"
+            ),
+        ),
         Fact::LoopStopped { channel, limit } => {
             let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
             (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))

@@ -7,6 +7,7 @@ mod synthesize;
 
 use std::{
     cell::Cell,
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,7 +23,7 @@ use super::{
     delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing},
 };
 use crate::{
-    mattermost::{Channel, ChannelKind},
+    mattermost::{Channel, ChannelKind, ChannelList, OddRow},
     model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Excerpt, Fact, Generation},
     policy::{BacklogKind, ChannelBacklog, ListedChannel},
 };
@@ -79,19 +80,33 @@ impl CatchUp {
 
     /// Lists the channels, reads those with news, and returns those that could not be read.
     async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
-        let channels = self.client.channels().await?;
-        let listing = channels.iter().map(listing_entry).collect();
-        let listing = SubmitListing { listing, server_time: self.server_time };
+        let list = self.client.channels().await?;
+        self.report_list(&list);
+        let listing = list.channels.iter().map(listing_entry).collect();
+        let listing = SubmitListing { listing, server_time: self.server_time, date: list.date };
         let news = self.delivery.send(listing).await.map_err(|_| CloseReason::DeliveryDied)?;
         self.oldest = self.oldest_recoverable();
         self.update_progress(|progress| progress.channels += news.len());
         let this = &*self;
+        let channels: HashMap<&ChannelId, &Channel> =
+            list.channels.iter().map(|channel| (&channel.id, channel)).collect();
         let skipped: Vec<Option<ChannelId>> = stream::iter(&news)
-            .map(|news| this.read_channel(news, channels.iter().find(|channel| channel.id == news.channel)))
+            .map(|news| this.read_channel(news, channels.get(&news.channel).copied()))
             .buffer_unordered(CONCURRENT_CHANNELS)
             .try_collect()
             .await?;
         Ok(skipped.into_iter().flatten().collect())
+    }
+
+    /// Reports what the list lacks.
+    fn report_list(&self, list: &ChannelList) {
+        for OddRow { id, cause } in &list.odd {
+            let (channel, cause) = (ChannelId::from(&**id), Excerpt::of(cause));
+            self.observe(Fact::RowSkipped { channel, post: None, cause });
+        }
+        if let Some(limit) = list.cut_at {
+            self.observe(Fact::ChannelsLeftOut { limit });
+        }
     }
 
     fn oldest_recoverable(&self) -> Option<i64> {
@@ -109,7 +124,7 @@ impl CatchUp {
         let result = match news.kind {
             BacklogKind::Known | BacklogKind::Joining => self.channel_catch_up(news, channel).run().await,
             BacklogKind::Unlisted => match self.client.channel(&news.channel).await {
-                Ok(channel) => self.channel_catch_up(news, Some(&channel)).run().await,
+                Ok(channel) => self.channel_catch_up(news, channel.as_ref()).run().await,
                 Err(error) => Err(error),
             },
         };
@@ -129,16 +144,17 @@ impl CatchUp {
         news: &'a ChannelBacklog,
         channel: Option<&'a Channel>,
     ) -> ChannelCatchUp<'a> {
-        ChannelCatchUp { catch_up: self, news, channel, is_member: true }
+        ChannelCatchUp::new(self, news, channel)
     }
 
-    /// Reports a channel that cannot be read, once. If the list lacks it too, the account has left it.
+    /// Reports a channel that cannot be read, once. If the list lacks it too, and goes on refusing, the account has left it.
     async fn skip_channel(&self, news: &ChannelBacklog, cause: Excerpt) -> Result<(), CloseReason> {
         let channel = news.channel.clone();
         if self.client.context.replay.with(|replay| replay.is_newly_refused(&channel)) {
             self.observe(Fact::ChannelSkipped { channel: channel.clone(), cause });
         }
-        if news.kind == BacklogKind::Unlisted {
+        let counts_as_left = self.client.context.replay.with(|replay| replay.counts_as_left(&channel));
+        if news.kind == BacklogKind::Unlisted && counts_as_left {
             self.delivery.send(LeftChannel(channel)).await.map_err(|_| CloseReason::DeliveryDied)?;
         }
         Ok(())

@@ -18,7 +18,7 @@ pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, 
 
 use self::{persistence::Persistence, reconfigure::InFlightGuard, rounds::Round};
 use super::{
-    account_context::AccountContext,
+    account_context::{AccountContext, now},
     connection::{Connection, Terminate},
     supervisor::{DeliveryStopped, StallChanged},
 };
@@ -70,6 +70,18 @@ struct RetryTimer {
 struct Queued {
     event: Arc<Event>,
     permit: OwnedSemaphorePermit,
+    origin: Origin,
+}
+
+/// The way by which an event came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// On the socket.
+    Live,
+    /// By a page or a list of changes.
+    Fetched,
+    /// By a page, made while the account was not in the channel: it counts as acknowledged and no sink gets it.
+    WhileOut,
 }
 
 /// Delivers a live event. The permits bound the number of these messages.
@@ -131,10 +143,13 @@ impl Delivery {
     fn enqueue(&mut self, queued: Queued) -> bool {
         let body = &queued.event.body;
         let is_new = match &body.change {
-            Some(change) if queued.event.recovered => {
-                self.context.replay.with(|replay| replay.admit_fetched(&body.channel_id, change))
-            }
-            Some(change) => self.context.replay.with(|replay| replay.admit(&body.channel_id, change)),
+            Some(change) => self.context.replay.with(|replay| {
+                replay.advance_clock(now());
+                match queued.origin {
+                    Origin::Live => replay.admit(&body.channel_id, change),
+                    Origin::Fetched | Origin::WhileOut => replay.admit_fetched(&body.channel_id, change),
+                }
+            }),
             None => true,
         };
         if is_new {
@@ -149,7 +164,7 @@ impl Delivery {
             && !self.persistence.failed
             && let Some((channel, queued)) = self.queue.take()
         {
-            if self.skips(&queued.event) {
+            if self.skips(&queued) {
                 self.settle(channel, queued, Outcome::Acknowledged, ctx);
                 continue;
             }
@@ -188,8 +203,8 @@ impl Delivery {
     }
 
     /// Returns true if an event is not for the sink. It counts as acknowledged.
-    fn skips(&self, event: &Event) -> bool {
-        event.own && self.context.settings.delivery.skip_own
+    fn skips(&self, queued: &Queued) -> bool {
+        queued.origin == Origin::WhileOut || (queued.event.own && self.context.settings.delivery.skip_own)
     }
 
     fn settle(&mut self, channel: ChannelId, queued: Queued, outcome: Outcome, ctx: &mut Context<Self>) {
@@ -267,7 +282,7 @@ impl Handler<Deliver> for Delivery {
     type Result = ();
 
     fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
-        let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit };
+        let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit, origin: Origin::Live };
         // During a catch-up, live events wait until the fetched ones are delivered.
         if let Some(queued) = self.round.hold(queued) {
             self.enqueue(queued);

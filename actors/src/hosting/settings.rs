@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::policy::{PingSettings, ReplaySettings, RestartPolicy, StartFrom};
+use crate::{
+    mattermost::MAX_CHANNELS,
+    policy::{PingSettings, ReplaySettings, RestartPolicy, StartFrom},
+};
 
 /// The settings of all accounts of a host.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,8 @@ pub struct CatchUpSettings {
     pub overlap: Duration,
     /// The approximate limit of posts fetched per channel and catch-up. The oldest beyond it are skipped and reported.
     pub max_posts_per_channel: usize,
+    /// The most channels of an account; the others are reported and not read.
+    pub max_channels: usize,
     /// The greatest age, in server time, of posts that are fetched; older ones are skipped and reported. `None` is no limit.
     pub max_age: Option<Duration>,
     /// The starting point of an account without stored cursors.
@@ -140,6 +145,7 @@ impl Default for CatchUpSettings {
             overlap: Duration::from_secs(10),
             // A long weekend in a busy channel.
             max_posts_per_channel: 100_000,
+            max_channels: MAX_CHANNELS,
             // By default no post is skipped because of its age.
             max_age: None,
             from: StartFrom::Now,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Excerpt, Generation, ServerName};
+use super::{AccountName, CatchUpProgress, ChannelId, CloseReason, Excerpt, Generation, PostId, ServerName};
 
 /// A fact about an account or a server.
 #[derive(Debug, Clone)]
@@ -76,6 +76,20 @@ pub enum Fact {
         channel: ChannelId,
         /// The server's explanation.
         cause: Excerpt,
+    },
+    /// A row of a list could not be used; it was passed over.
+    RowSkipped {
+        /// The channel, as far as it is known.
+        channel: ChannelId,
+        /// The post, if it is a row of posts.
+        post: Option<PostId>,
+        /// The reason why it could not be used.
+        cause: Excerpt,
+    },
+    /// The account has more channels than `catch_up.max_channels`; the others are not read.
+    ChannelsLeftOut {
+        /// The limit.
+        limit: usize,
     },
     /// The audit compared the posts of the server with those received and found nothing missing.
     Audited {
@@ -218,6 +232,11 @@ pub enum Truncation {
         /// The server's limit, in rows.
         limit: usize,
     },
+    /// Posts that the server's plan hides (fact 34).
+    Inaccessible {
+        /// The time of the latest of them, in server milliseconds.
+        until: i64,
+    },
 }
 
 impl fmt::Display for Truncation {
@@ -228,7 +247,10 @@ impl fmt::Display for Truncation {
             }
             Self::Age { limit } => write!(f, "posts older than {} s (catch_up.max_age)", limit.as_secs()),
             Self::Changes { limit } => {
-                write!(f, "some edits and deletions (the server lists at most {limit})")
+                write!(f, "some edits and deletions (the server lists at most {limit} changes at once)")
+            }
+            Self::Inaccessible { until } => {
+                write!(f, "posts up to {until} (ms), which the server's plan hides")
             }
         }
     }
@@ -236,7 +258,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 40] = [
+    pub const LABELS: [&'static str; 42] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -246,6 +268,8 @@ impl Fact {
         "caught_up",
         "catch_up_truncated",
         "channel_skipped",
+        "row_skipped",
+        "channels_left_out",
         "audited",
         "settled",
         "closed",
@@ -291,6 +315,8 @@ impl Fact {
             Self::CaughtUp { .. } => "caught_up",
             Self::CatchUpTruncated { .. } => "catch_up_truncated",
             Self::ChannelSkipped { .. } => "channel_skipped",
+            Self::RowSkipped { .. } => "row_skipped",
+            Self::ChannelsLeftOut { .. } => "channels_left_out",
             Self::Audited { .. } => "audited",
             Self::Settled => "settled",
             Self::Closed { .. } => "closed",

@@ -63,6 +63,10 @@ pub struct ChannelRecord {
     /// True if the account joined the channel and has not yet acknowledged a post that is old enough to be an
     /// anchor.
     pub joining: bool,
+    /// True if a part of the channel after the anchor could not be read.
+    pub hole: bool,
+    /// Posts acknowledged after that part, each with its time.
+    pub beyond: Vec<(i64, PostId)>,
 }
 
 impl Records {

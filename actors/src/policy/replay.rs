@@ -2,8 +2,10 @@
 
 mod backlog;
 mod channel;
+mod clock;
 mod cursor;
 mod edits;
+mod hole;
 mod recent;
 mod replay_state;
 mod sequence;

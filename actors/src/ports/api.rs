@@ -4,8 +4,8 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::{
     mattermost::{
-        Channel, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost, Page,
-        PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError, RestResponse,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost,
+        Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError, RestResponse,
         SystemPing,
     },
     model::{ChannelId, PostId, ResumePoint, Token},
@@ -28,7 +28,7 @@ pub trait Api {
     /// Lists every channel of the account, archived ones included (facts 12, 26), with the `last_post_at` that
     /// only lists contain (fact 24). It may take several requests. The list is complete or an error; an account
     /// without channels has an empty list.
-    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, Vec<Channel>>;
+    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList>;
 
     /// Fetches a channel by its id, archived or not, without `last_post_at`. 403 and 404 are distinct errors.
     fn channel<'a>(&'a self, token: &'a Token, id: &'a ChannelId) -> ApiFuture<'a, Channel>;

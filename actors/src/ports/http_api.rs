@@ -13,8 +13,8 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use super::{Api, ApiFactory, ApiFuture};
 use crate::{
     mattermost::{
-        Channel, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile,
-        NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, SystemPing,
+        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me,
+        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, SystemPing,
     },
     model::{ChannelId, PostId, ResumePoint, Token},
 };
@@ -74,7 +74,7 @@ impl Api for Client {
         Client::system_ping(self).boxed_local()
     }
 
-    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, Vec<Channel>> {
+    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {
         Client::channels(self, token).boxed_local()
     }
 

@@ -12,6 +12,7 @@ mod delivery;
 mod endings;
 mod examples;
 mod faults;
+mod field;
 mod gate;
 mod harness;
 mod hearing_again;

@@ -1,12 +1,12 @@
 //! Channel lists, from a server that lists all channels at once and from one that lists them by team.
 
 use matterhost_actors::{
-    mattermost::{Channel, ChannelKind, Client, RestErrorKind},
+    mattermost::{Channel, ChannelKind, Client, ClientLimits, RestErrorKind},
     model::{ChannelId, Token},
 };
 use matterhost_simulator::{Account, Fault, FaultKind, Simulator};
 
-use crate::support::{AfterResponse, Server, client, json, recorded, response, run, token};
+use crate::support::{AfterResponse, Server, client, client_with, json, recorded, response, run, token};
 
 const ALL: &str = "GET /users/{user_id}/channels";
 const TEAMS: &str = "GET /users/{user_id}/teams";
@@ -33,7 +33,7 @@ fn find<'a>(channels: &'a [Channel], id: &str) -> &'a Channel {
 async fn list_len(reply: String) -> Result<usize, RestErrorKind> {
     let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
     let list = client(&server.url()).channels(&token()).await;
-    list.map(|answer| answer.value.len()).map_err(|error| error.kind)
+    list.map(|answer| answer.value.channels.len()).map_err(|error| error.kind)
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_recorded_list_is_understood() {
         let path = "/api/v4/users/me/teams/cnxsi883ifgafxtfe7ey8n5euw/channels?include_deleted=true";
         let server =
             Server::respond_with(recorded("last_post_at", path, 200), AfterResponse::KeepAlive).await;
-        let list = client(&server.url()).channels(&token()).await.unwrap().value;
+        let list = client(&server.url()).channels(&token()).await.unwrap().value.channels;
         assert_eq!(list.len(), 5);
         let direct = find(&list, "adyfnnguajd83qgit9nfysqoea");
         assert_eq!((&direct.kind, &*direct.team_id, &*direct.display_name), (&ChannelKind::Direct, "", ""));
@@ -70,7 +70,7 @@ fn channel_types_are_distinguished_and_an_unknown_one_is_kept() {
         for (text, kind) in kinds {
             let reply = json(&format!(r#"[{{"id":"c","type":"{text}","create_at":1,"new":{{}}}}]"#));
             let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
-            let list = client(&server.url()).channels(&token()).await.unwrap().value;
+            let list = client(&server.url()).channels(&token()).await.unwrap().value.channels;
             assert_eq!((&list[0].kind, list[0].last_post_at), (&kind, None));
         }
     });
@@ -98,7 +98,7 @@ fn archived_and_direct_channels_are_listed_once_in_either_form() {
         ]);
         let post = simulator.post(&simulator.admin().user_id, &direct, "hello");
         run(async {
-            let list = client.channels(&token).await.unwrap().value;
+            let list = client.channels(&token).await.unwrap().value.channels;
             // Each team has two default channels.
             assert_eq!(list.len(), 4 + 4);
             assert_eq!(find(&list, &private).kind, ChannelKind::Private);
@@ -116,7 +116,7 @@ fn the_form_of_the_lists_is_asked_for_once() {
     simulator.add_to_team(&team, &bot.user_id);
     run(async {
         for _ in 0..3 {
-            assert_eq!(client.clone().channels(&token).await.unwrap().value.len(), 2);
+            assert_eq!(client.clone().channels(&token).await.unwrap().value.channels.len(), 2);
         }
         let counters = simulator.counters();
         assert_eq!((counters.requests_to(ABSENT), counters.requests_to(BY_TEAM)), (1, 3));
@@ -127,12 +127,12 @@ fn the_form_of_the_lists_is_asked_for_once() {
 fn no_channels_at_all_are_an_empty_list() {
     run(async {
         let (here, _, token, client) = simulator(true);
-        assert_eq!(client.channels(&token).await.unwrap().value, []);
+        assert_eq!(client.channels(&token).await.unwrap().value.channels, []);
         assert_eq!(here.counters().requests_to(TEAMS), 0, "fact 26: the route is not missing");
 
         let (simulator, bot, token, client) = simulator(false);
         simulator.direct_channel(&simulator.admin().user_id, &bot.user_id);
-        assert_eq!(client.channels(&token).await.unwrap().value, [], "fact 26: in no team");
+        assert_eq!(client.channels(&token).await.unwrap().value.channels, [], "fact 26: in no team");
     });
 }
 
@@ -149,7 +149,54 @@ fn an_error_within_a_begun_list_is_that_error() {
             list_len(json(r#"[{"id":"c","type":"O","create_at":1}"#)).await,
             Err(RestErrorKind::BadBody)
         );
-        assert_eq!(list_len(json(r#"[{"id":"c"}]"#)).await, Err(RestErrorKind::BadBody));
+        for other in [r#"{"id":"c"}"#, "null", r#""c""#] {
+            assert_eq!(list_len(json(other)).await, Err(RestErrorKind::BadBody), "{other}");
+        }
+    });
+}
+
+#[test]
+fn an_odd_row_costs_itself_and_a_channel_listed_twice_counts_once() {
+    run(async {
+        let good = r#"{"id":"c","type":"O","create_at":1}"#;
+        let bad = r#"{"id":"d","type":"O","create_at":null},{"id":"not an id","type":"O","create_at":1},7"#;
+        let list = format!("[{good},{bad},{good}]");
+        let server = Server::respond_with(json(&list), AfterResponse::KeepAlive).await;
+        let list = client(&server.url()).channels(&token()).await.unwrap().value;
+        assert_eq!((list.channels.len(), list.cut_at), (1, None));
+        let odd: Vec<&str> = list.odd.iter().map(|odd| &*odd.id).collect();
+        assert_eq!(odd, ["d", "not an id", ""]);
+        assert!(list.odd[0].cause.contains("null"), "{:?}", list.odd);
+    });
+}
+
+/// Returns a list of so many channels, each as long as a real one.
+fn long_list(channels: usize) -> String {
+    let header = "x".repeat(700);
+    let row =
+        |n| format!(r#"{{"id":"c{n:025}","type":"O","create_at":1,"last_post_at":2,"header":"{header}"}}"#);
+    format!("[{}]", (0..channels).map(row).collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn a_list_longer_than_any_body_costs_no_more_than_its_rows() {
+    run(async {
+        let list = long_list(24_000);
+        assert!(list.len() > ClientLimits::default().max_body_bytes);
+        let server = Server::respond_with(json(&list), AfterResponse::KeepAlive).await;
+        let list = client(&server.url()).channels(&token()).await.unwrap().value;
+        assert_eq!((list.channels.len(), list.cut_at), (24_000, None));
+    });
+}
+
+#[test]
+fn a_list_with_more_channels_than_the_limit_is_cut_and_says_so() {
+    run(async {
+        let server = Server::respond_with(json(&long_list(300)), AfterResponse::KeepAlive).await;
+        let limits = ClientLimits { max_channels: 200, ..ClientLimits::default() };
+        let client = client_with(&server.url(), None, limits);
+        let list = client.channels(&token()).await.unwrap().value;
+        assert_eq!((list.channels.len(), list.cut_at), (200, Some(200)));
     });
 }
 
@@ -166,7 +213,7 @@ fn other_failures_are_no_reason_to_list_by_team() {
         simulator.add_to_team(&team, &bot.user_id);
         simulator.inject(Fault::new(FaultKind::ServerError).route(ALL).times(1));
         assert_eq!(client.channels(&token).await.unwrap_err().kind, RestErrorKind::Server(500));
-        assert_eq!(client.channels(&token).await.unwrap().value.len(), 2);
+        assert_eq!(client.channels(&token).await.unwrap().value.channels.len(), 2);
         assert_eq!(simulator.counters().requests_to(BY_TEAM), 0);
     });
 }
@@ -183,7 +230,7 @@ fn a_list_is_complete_or_none() {
         let error = client.channels(&token).await.unwrap_err();
         assert_eq!(error.kind, RestErrorKind::Server(500));
         assert_eq!(error.route, "/users/me/teams/{team_id}/channels");
-        assert_eq!(client.channels(&token).await.unwrap().value.len(), 4);
+        assert_eq!(client.channels(&token).await.unwrap().value.channels.len(), 4);
     });
 }
 

@@ -87,7 +87,8 @@ fn a_recorded_page_is_understood() {
         let prev = page.prev_post_id.unwrap();
         assert_eq!((prev.as_str(), page.next_post_id), ("ozacn8pzn3yp7quxamdc1w7oer", None));
         let [head] = &server.heads()[..] else { panic!() };
-        let wanted = "GET /api/v4/channels/c/posts?after=p&page=0&per_page=200 HTTP/1.1\r\n";
+        let wanted =
+            "GET /api/v4/channels/c/posts?after=p&page=0&per_page=200&skipFetchThreads=true HTTP/1.1\r\n";
         assert!(head.starts_with(wanted), "{head}");
         assert!(header(head, "authorization").is_some());
     });
@@ -283,27 +284,32 @@ fn an_ambiguous_request_is_not_sent() {
         assert_eq!(
             lines,
             [
-                "GET /api/v4/channels/c/posts?since=1 HTTP/1.1",
-                "GET /api/v4/channels/c/posts?page=0&per_page=1 HTTP/1.1",
-                "GET /api/v4/channels/a%2Fb%3Fc/posts?after=x%26since%3D1&page=0&per_page=7 HTTP/1.1",
+                "GET /api/v4/channels/c/posts?since=1&skipFetchThreads=true HTTP/1.1",
+                "GET /api/v4/channels/c/posts?page=0&per_page=1&skipFetchThreads=true HTTP/1.1",
+                "GET /api/v4/channels/a%2Fb%3Fc/posts?after=x%26since%3D1&page=0&per_page=7&skipFetchThreads=true HTTP/1.1",
             ]
         );
     });
 }
 
 #[test]
-fn a_list_with_a_post_missing_is_refused_and_a_post_named_twice_comes_once() {
+fn an_odd_row_costs_itself_and_a_post_named_twice_comes_once() {
     run(async {
         let post = r#"{"id":"a","create_at":1,"user_id":"u","channel_id":"c"}"#;
         let page = async |order: &str, posts: &str| {
             let reply = json(&format!(r#"{{"order":{order},"posts":{posts},"new":1}}"#));
             let server = Server::respond_with(reply, AfterResponse::KeepAlive).await;
             let page = page_after(&server, ClientLimits::default()).await;
-            page.map(|answer| answer.value.posts.len()).map_err(|error| error.kind)
+            let Page { posts, odd, .. } = page.unwrap().value;
+            let odd: Vec<String> = odd.into_iter().map(|odd| format!("{}: {}", odd.id, odd.cause)).collect();
+            (posts.len(), odd.join(", "))
         };
-        assert_eq!(page(r#"["a","a"]"#, &format!(r#"{{"a":{post}}}"#)).await, Ok(1));
-        assert_eq!(page(r#"["a","b"]"#, &format!(r#"{{"a":{post}}}"#)).await, Err(RestErrorKind::BadBody));
-        assert_eq!(page(r#"["a"]"#, r#"{"a":{"id":"a"}}"#).await, Err(RestErrorKind::BadBody));
+        let good = format!(r#"{{"a":{post}}}"#);
+        assert_eq!(page(r#"["a","a"]"#, &good).await, (1, String::new()));
+        assert_eq!(page(r#"["a","b"]"#, &good).await, (1, "b: it is listed but missing".into()));
+        let null = post.replace(":1,", ":null,").replace(r#""a""#, r#""b""#);
+        let (posts, odd) = page(r#"["a","b"]"#, &format!(r#"{{"a":{post},"b":{null}}}"#)).await;
+        assert!(posts == 1 && odd.starts_with("b: invalid type: null, expected i64"), "{odd}");
         let server = Server::respond_with(json("{}"), AfterResponse::KeepAlive).await;
         let error = page_after(&server, ClientLimits::default()).await.unwrap_err();
         assert_eq!((error.kind, error.route), (RestErrorKind::BadBody, "/channels/{channel_id}/posts"));
@@ -315,8 +321,11 @@ fn a_page_is_bounded() {
     run(async {
         let path = "/api/v4/channels/idynomzegbfjfrmmrpbzpxbdoe/posts?page=0&per_page=3";
         let server = Server::respond_with(recorded("catch_up", path, 200), AfterResponse::KeepAlive).await;
-        let limits = ClientLimits { max_body_bytes: 500, ..ClientLimits::default() };
-        assert_eq!(page_after(&server, limits).await.unwrap_err().kind, RestErrorKind::TooLarge);
+        let limits = |max_body_bytes| ClientLimits { max_body_bytes, ..ClientLimits::default() };
+        let error = page_after(&server, limits(1_000)).await.unwrap_err();
+        assert_eq!(error.kind, RestErrorKind::TooLarge, "together");
+        let page = page_after(&server, limits(100)).await.unwrap().value;
+        assert_eq!((page.posts.len(), page.odd.len()), (0, 3), "each");
     });
 }
 

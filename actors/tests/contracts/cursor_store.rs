@@ -27,6 +27,8 @@ fn channel(n: i64) -> ChannelRecord {
         deleted: vec![post(n + 4).1],
         left: n % 2 == 1,
         joining: n % 3 == 1,
+        hole: n % 2 == 0,
+        beyond: vec![post(n + 6)],
     }
 }
 

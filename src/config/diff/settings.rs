@@ -79,6 +79,7 @@ fn catch_up(a: &HostSettings, b: &HostSettings) -> Keys {
     compare!(a, b;
         "overlap": |s: &HostSettings| s.catch_up.overlap => Immediate,
         "max_posts_per_channel": |s: &HostSettings| s.catch_up.max_posts_per_channel => Immediate,
+        "max_channels": |s: &HostSettings| s.catch_up.max_channels => Immediate,
         "max_age": |s: &HostSettings| s.catch_up.max_age => Immediate,
         "from": |s: &HostSettings| s.catch_up.from => Immediate,
     )

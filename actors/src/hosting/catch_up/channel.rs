@@ -1,32 +1,52 @@
+mod changes;
+mod membership;
+
+use std::collections::HashSet;
+
+use self::membership::MembershipTrack;
 use super::{
     CatchUp,
     client::ChannelReadError,
     page::{PageCursor, PostPage},
-    synthesize::{MembershipChange, change_since, membership_change, posted_change},
+    synthesize::posted_change,
 };
 use crate::{
-    hosting::delivery::{DeliverRecovered, LeftChannel},
-    mattermost::{Channel, Post, SINCE_LIMIT},
-    model::{Change, CloseReason, Fact, Truncation},
+    hosting::delivery::{DeliverRecovered, LeftChannel, Origin},
+    mattermost::{Channel, OddRow, Post},
+    model::{Change, CloseReason, Excerpt, Fact, PostId, Truncation},
     policy::{Anchor, BacklogKind, ChannelBacklog},
 };
 
 /// The catch-up of one channel: its missed posts, oldest first, then edits and deletions of older ones.
 pub(super) struct ChannelCatchUp<'a> {
-    pub(super) catch_up: &'a CatchUp,
-    pub(super) news: &'a ChannelBacklog,
-    pub(super) channel: Option<&'a Channel>,
-    /// True if the account was a member at the time of the last post read.
-    pub(super) is_member: bool,
+    catch_up: &'a CatchUp,
+    news: &'a ChannelBacklog,
+    channel: Option<&'a Channel>,
+    membership: MembershipTrack<'a>,
+    /// The posts read from pages that no list of changes has shown yet. If all of them were shown, it was complete.
+    unconfirmed: HashSet<PostId>,
+    /// True once hidden posts have been reported.
+    is_hidden_reported: bool,
 }
 
-impl ChannelCatchUp<'_> {
+impl<'a> ChannelCatchUp<'a> {
+    pub(super) fn new(catch_up: &'a CatchUp, news: &'a ChannelBacklog, channel: Option<&'a Channel>) -> Self {
+        let me = &catch_up.me.id;
+        let membership = match news.kind {
+            BacklogKind::Known | BacklogKind::Unlisted => MembershipTrack::member(me),
+            BacklogKind::Joining => MembershipTrack::unknown(me),
+        };
+        let unconfirmed = HashSet::new();
+        Self { catch_up, news, channel, membership, unconfirmed, is_hidden_reported: false }
+    }
+
     pub(super) async fn run(mut self) -> Result<(), ChannelReadError> {
         self.read_posts().await?;
         if let Some(since) = self.news.edits_since {
             self.read_changes(since).await?;
         }
-        if !self.is_member {
+        // A listed channel has the account as a member, whatever its posts say.
+        if self.news.kind == BacklogKind::Unlisted && self.membership.has_left() {
             let left = self.catch_up.delivery.send(LeftChannel(self.news.channel.clone())).await;
             left.map_err(|_| CloseReason::DeliveryDied)?;
         }
@@ -37,10 +57,11 @@ impl ChannelCatchUp<'_> {
         let mut cursor = match &self.news.from {
             Anchor::Post { id, .. } if self.oldest_time() == self.news.from.time() => {
                 let page = self.page(&PageCursor::after(id)).await?;
-                if page.posts.is_empty() {
+                if page.posts.is_empty() && page.next.is_none() {
                     // The anchor post may be gone: the server then returns an empty page (fact 11).
                     self.page_back_to_start().await?
                 } else if let Some(cursor) = self.skip_surplus(&page).await? {
+                    self.membership.forget();
                     Some(cursor)
                 } else {
                     self.deliver_posts(page.posts).await?;
@@ -57,8 +78,34 @@ impl ChannelCatchUp<'_> {
         Ok(())
     }
 
-    async fn page(&self, cursor: &PageCursor) -> Result<PostPage, ChannelReadError> {
-        self.catch_up.client.page(&self.news.channel, cursor).await
+    /// Fetches a page. Rows that cannot be used are fetched by themselves, and else reported.
+    async fn page(&mut self, cursor: &PageCursor) -> Result<PostPage, ChannelReadError> {
+        let mut page = self.catch_up.client.page(&self.news.channel, cursor).await?;
+        for odd in std::mem::take(&mut page.odd) {
+            page.posts.extend(self.post_by_itself(odd).await?);
+        }
+        page.posts.sort_by(|a, b| (a.create_at, &a.id).cmp(&(b.create_at, &b.id)));
+        let hidden = page.first_inaccessible.filter(|until| *until > self.news.from.time());
+        if let Some(until) = hidden.filter(|_| !self.is_hidden_reported) {
+            self.is_hidden_reported = true;
+            self.report_truncated(Truncation::Inaccessible { until });
+        }
+        Ok(page)
+    }
+
+    /// Fetches the post of a row that cannot be used. If that fails, the row is reported and passed over.
+    async fn post_by_itself(&self, OddRow { id, cause }: OddRow) -> Result<Option<Post>, ChannelReadError> {
+        let (channel, post) = (&self.news.channel, PostId::from(&*id));
+        let cause = match self.catch_up.client.post_if_readable(&post).await? {
+            Ok(found) if found.channel_id == *channel && found.id == post => {
+                return Ok(Some(found).filter(|found| found.delete_at == 0));
+            }
+            Ok(_) => format!("{cause}; by itself it is another post"),
+            Err(error) => format!("{cause}; by itself: {error}"),
+        };
+        let cause = Excerpt::of(&cause);
+        self.catch_up.observe(Fact::RowSkipped { channel: channel.clone(), post: Some(post), cause });
+        Ok(None)
     }
 
     /// Returns the time after which posts are recovered.
@@ -68,7 +115,7 @@ impl ChannelCatchUp<'_> {
     }
 
     /// Returns the cursor of the newest posts within the limit if more posts than that were missed.
-    async fn skip_surplus(&self, first: &PostPage) -> Result<Option<PageCursor>, ChannelReadError> {
+    async fn skip_surplus(&mut self, first: &PostPage) -> Result<Option<PageCursor>, ChannelReadError> {
         if first.next.is_none() {
             return Ok(None);
         }
@@ -84,12 +131,12 @@ impl ChannelCatchUp<'_> {
     /// Pages from the newest post back to the first one to deliver, delivers the page it ends with, and returns the
     /// cursor of the next. Only one page is kept in memory: those in between are fetched again on the way forward.
     async fn page_back_to_start(&mut self) -> Result<Option<PageCursor>, ChannelReadError> {
-        let (mut cursor, mut seen) = (PageCursor::newest(), 0);
+        let (mut cursor, mut seen, start) = (PageCursor::newest(), 0, self.oldest_time());
         loop {
-            let PostPage { posts, next } = self.page(&cursor).await?;
+            let PostPage { posts, next, .. } = self.page(&cursor).await?;
             let is_first = seen == 0;
             seen += posts.len();
-            let start = self.start_within(&posts);
+            self.membership.look_back(posts.iter().filter(|post| post.create_at > start));
             let limit = self.catch_up.max_posts();
             match next.filter(|_| posts.iter().all(|post| post.create_at > start)) {
                 Some(next) if seen < limit => cursor = next,
@@ -101,16 +148,6 @@ impl ChannelCatchUp<'_> {
                 }
             }
         }
-    }
-
-    /// Returns the time after which a page's posts are recovered: when the account joined, if it is new to the channel.
-    fn start_within(&self, posts: &[Post]) -> i64 {
-        let joined = posts
-            .iter()
-            .rev()
-            .find(|post| membership_change(post, &self.catch_up.me.id) == Some(MembershipChange::Joined));
-        let joined = joined.filter(|_| self.news.kind == BacklogKind::Joining);
-        self.oldest_time().max(joined.map_or(i64::MIN, |post| post.create_at.saturating_sub(1)))
     }
 
     async fn deliver_first_page(
@@ -139,38 +176,14 @@ impl ChannelCatchUp<'_> {
         Ok(onward)
     }
 
-    /// Delivers edits and deletions of older posts.
-    async fn read_changes(&self, since: i64) -> Result<(), ChannelReadError> {
-        let found = self.catch_up.client.since(&self.news.channel, since).await?;
-        if found.as_ref().is_none_or(|since| since.truncated) {
-            self.report_truncated(Truncation::Changes { limit: SINCE_LIMIT });
-        }
-        let mut changes: Vec<(i64, Change, Post)> = Vec::new();
-        for post in found.unwrap_or_default().posts {
-            if let Some((at, change)) = change_since(&post, since) {
-                changes.push((at, change, post));
-            }
-        }
-        changes.sort_by(|(a_at, _, a), (b_at, _, b)| (a_at, &a.id).cmp(&(b_at, &b.id)));
-        for (_, change, post) in changes {
-            self.deliver(change, &post).await?;
-        }
-        Ok(())
-    }
-
-    /// Delivers posts, oldest first, except those made while the account was not a member.
-    async fn deliver_posts(&mut self, mut posts: Vec<Post>) -> Result<(), CloseReason> {
-        posts.sort_by(|a, b| (a.create_at, &a.id).cmp(&(b.create_at, &b.id)));
+    /// Delivers posts, oldest first. Those made while the account was not a member count as received.
+    async fn deliver_posts(&mut self, posts: Vec<Post>) -> Result<(), CloseReason> {
+        self.membership.look_ahead(&posts);
         for post in posts {
-            let was_member = self.is_member;
-            if self.news.kind == BacklogKind::Unlisted {
-                self.is_member = match membership_change(&post, &self.catch_up.me.id) {
-                    Some(change) => change == MembershipChange::Joined,
-                    None => was_member,
-                };
-            }
-            if was_member || self.is_member {
-                self.deliver(posted_change(&post), &post).await?;
+            let origin = if self.membership.concerns(&post) { Origin::Fetched } else { Origin::WhileOut };
+            self.deliver(posted_change(&post), &post, origin).await?;
+            if self.news.edits_since.is_some() && self.unconfirmed.len() < self.catch_up.max_posts() {
+                self.unconfirmed.insert(post.id);
             }
         }
         self.catch_up.report_progress();
@@ -178,13 +191,13 @@ impl ChannelCatchUp<'_> {
     }
 
     /// Delivers one change as soon as enough permits are free.
-    async fn deliver(&self, change: Change, post: &Post) -> Result<(), CloseReason> {
+    async fn deliver(&self, change: Change, post: &Post, origin: Origin) -> Result<(), CloseReason> {
         let catch_up = self.catch_up;
         let permit =
             catch_up.permits.acquire(post.json.get().len()).await.ok_or(CloseReason::DeliveryDied)?;
         let event = catch_up.synthesize_event(change, post, self.channel)?;
-        let is_new = catch_up.delivery.send(DeliverRecovered { event, permit }).await;
-        if is_new.map_err(|_| CloseReason::DeliveryDied)? {
+        let is_new = catch_up.delivery.send(DeliverRecovered { event, permit, origin }).await;
+        if is_new.map_err(|_| CloseReason::DeliveryDied)? && origin != Origin::WhileOut {
             catch_up.count_recovered();
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::{rc::Rc, sync::Arc};
 use super::page::{PageCursor, PostPage};
 use crate::{
     hosting::{account_context::AccountContext, connection::rest_close_reason, server_gate::GateError},
-    mattermost::{Channel, PostsSince, RestError, RestErrorKind, RestResponse},
-    model::{ChannelId, CloseReason, Excerpt, Token},
+    mattermost::{Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse},
+    model::{ChannelId, CloseReason, Excerpt, PostId, Token},
     policy::RequestClass,
     ports::Api,
 };
@@ -28,13 +28,23 @@ pub(in crate::hosting) enum ChannelReadError {
 
 impl CatchUpClient {
     /// Returns all channels of the account.
-    pub(in crate::hosting) async fn channels(&self) -> Result<Vec<Channel>, CloseReason> {
-        self.request(async |api, token| api.channels(token).await).await.map_err(|error| close_reason(&error))
+    pub(in crate::hosting) async fn channels(&self) -> Result<ChannelList, CloseReason> {
+        let list = self.request(async |api, token| api.channels(token).await).await;
+        let mut list = list.map_err(|error| close_reason(&error))?;
+        let limit = self.context.settings.catch_up.max_channels;
+        if list.channels.len() > limit {
+            list.channels.truncate(limit);
+            list.cut_at = Some(limit);
+        }
+        Ok(list)
     }
 
-    /// Returns one channel, which need not be in the list.
-    pub(super) async fn channel(&self, id: &ChannelId) -> Result<Channel, ChannelReadError> {
-        Ok(self.request(async |api, token| api.channel(token, id).await).await?)
+    /// Returns one channel, which need not be in the list, or `None` if its description cannot be used.
+    pub(super) async fn channel(&self, id: &ChannelId) -> Result<Option<Channel>, ChannelReadError> {
+        match self.request(async |api, token| api.channel(token, id).await).await {
+            Err(GateError::Failed(error)) if error.kind == RestErrorKind::BadBody => Ok(None),
+            channel => Ok(Some(channel?)),
+        }
     }
 
     /// Returns one page of a channel's posts.
@@ -51,6 +61,18 @@ impl CatchUpClient {
                 Err(ChannelReadError::EndConnection(catch_up_failed(&error)))
             }
             fetched => Ok(fetched?),
+        }
+    }
+
+    /// Returns one post, or the reason why it cannot be read.
+    pub(super) async fn post_if_readable(
+        &self,
+        id: &PostId,
+    ) -> Result<Result<Post, RestError>, ChannelReadError> {
+        match self.request(async |api, token| api.post(token, id).await).await {
+            Ok(post) => Ok(Ok(post)),
+            Err(GateError::Failed(error)) if is_about_the_post(&error) => Ok(Err(error)),
+            Err(error) => Err(ChannelReadError::EndConnection(close_reason(&error))),
         }
     }
 
@@ -75,14 +97,36 @@ impl CatchUpClient {
     }
 }
 
+/// True if an error says that the post itself cannot be had, and not that the server cannot be reached.
+fn is_about_the_post(error: &RestError) -> bool {
+    use RestErrorKind as K;
+    matches!(error.kind, K::TooLarge | K::BadBody)
+        || (error.is_servers_own() && matches!(error.kind, K::NotFound | K::Refused(_)))
+}
+
 fn is_too_large(error: &GateError<RestError>) -> bool {
     matches!(error, GateError::Failed(error) if error.kind == RestErrorKind::TooLarge)
 }
 
+/// Returns the reason for the Connection's end. The server has just answered with a hello, so that anything else than
+/// its usual answers is a proxy's, and passes.
 fn close_reason(error: &GateError<RestError>) -> CloseReason {
-    match error {
-        GateError::Closed(closed) => catch_up_failed(closed),
-        GateError::Failed(error) => rest_close_reason(error),
+    use RestErrorKind as K;
+    let error = match error {
+        GateError::Closed(closed) => return catch_up_failed(closed),
+        GateError::Failed(error) => error,
+    };
+    match error.kind {
+        K::Unreachable
+        | K::Timeout
+        | K::Tls
+        | K::Proxy
+        | K::Unauthorized
+        | K::RateLimited { .. }
+        | K::Server(_) => rest_close_reason(error),
+        K::NotFound | K::Redirect | K::NotJson | K::TooLarge | K::Refused(_) | K::BadBody => {
+            catch_up_failed(error)
+        }
     }
 }
 
@@ -99,8 +143,10 @@ impl From<CloseReason> for ChannelReadError {
 impl From<GateError<RestError>> for ChannelReadError {
     fn from(error: GateError<RestError>) -> Self {
         match error {
+            // A refusal by a proxy says nothing about the channel.
             GateError::Failed(error)
-                if matches!(error.kind, RestErrorKind::Refused(403) | RestErrorKind::NotFound) =>
+                if error.is_servers_own()
+                    && matches!(error.kind, RestErrorKind::Refused(_) | RestErrorKind::NotFound) =>
             {
                 Self::Refused(error)
             }

@@ -1,14 +1,21 @@
 //! Paging through a channel's posts, without losing those that share a time.
 
 use crate::{
-    mattermost::{PER_PAGE, Page, PageRequest, Post, PostRange},
+    mattermost::{OddRow, PER_PAGE, Page, PageRequest, Post, PostRange},
     model::PostId,
 };
 
-/// The page sizes, largest first; the smaller ones are for posts that exceed the body limit together: two of the
-/// longest fit any limit. Each size divides the one before, so that a page number of one converts to a page number of
-/// the next.
-const SIZES: [usize; 3] = [PER_PAGE, 20, 2];
+/// The page sizes, largest first; the smaller ones are for posts that exceed the body limit together, and for a server
+/// that shortens pages. Each size divides the one before, so that a page number of one converts to a page number of the
+/// next.
+const SIZES: [usize; 4] = [PER_PAGE, 20, 2, 1];
+
+/// The index of the size of one post.
+const SINGLE: usize = SIZES.len() - 1;
+
+/// The most pages in a row without a post although the server says that there is more: as many posts as a channel may
+/// have fetched.
+const MOST_EMPTY_PAGES: usize = 500;
 
 /// The position and the size of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +25,16 @@ pub(in crate::hosting) struct PageCursor {
     page: usize,
     /// An index into [`SIZES`].
     size: usize,
+    trail: Trail,
+}
+
+/// The pages before a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Trail {
+    /// The last post that was read before this page.
+    last: Option<(i64, PostId)>,
+    /// The pages in a row without a post.
+    empty: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,21 +49,29 @@ pub(in crate::hosting) struct PostPage {
     pub(in crate::hosting) posts: Vec<Post>,
     /// The next page, if there may be one.
     pub(in crate::hosting) next: Option<PageCursor>,
+    /// The rows that cannot be used.
+    pub(in crate::hosting) odd: Vec<OddRow>,
+    /// The time of the latest post that the server's plan hides, if one would be on the page.
+    pub(in crate::hosting) first_inaccessible: Option<i64>,
 }
 
 impl PageCursor {
     pub(in crate::hosting) fn newest() -> Self {
-        Self { start: Start::Newest, page: 0, size: 0 }
+        Self::starting_at(Start::Newest)
     }
 
     pub(in crate::hosting) fn after(post: &PostId) -> Self {
-        Self { start: Start::After(post.clone()), page: 0, size: 0 }
+        Self::starting_at(Start::After(post.clone()))
+    }
+
+    fn starting_at(start: Start) -> Self {
+        Self { start, page: 0, size: 0, trail: Trail::default() }
     }
 
     /// Returns the cursor of a page that begins about this many posts back from the newest.
     pub(super) fn back(posts: usize) -> Self {
         let size = SIZES.iter().position(|size| *size <= posts).unwrap_or(SIZES.len() - 1);
-        Self { start: Start::Newest, page: (posts / SIZES[size]).max(1), size }
+        Self { page: (posts / SIZES[size]).max(1), size, ..Self::newest() }
     }
 
     /// Returns the cursor at the largest page size, unless it is in the middle of posts that share one time.
@@ -65,7 +90,11 @@ impl PageCursor {
         loop {
             let request = PageRequest { page: cursor.page, per_page: SIZES[cursor.size] };
             match fetch(cursor.range(), request).await {
-                Ok(page) => return Ok(PostPage { next: cursor.next(&page.posts), posts: page.posts }),
+                Ok(page) => {
+                    let next = cursor.next(&page);
+                    let Page { posts, odd, first_inaccessible, .. } = page;
+                    return Ok(PostPage { posts, next, odd, first_inaccessible });
+                }
                 Err(error) => cursor = cursor.smaller().filter(|_| is_too_large(&error)).ok_or(error)?,
             }
         }
@@ -79,37 +108,75 @@ impl PageCursor {
         }
     }
 
-    /// Returns the cursor of the page that follows this one. A page that is not full is the last.
+    /// Returns the cursor of the page that follows this one. A page that is not full is the last, unless the server says
+    /// that there is more (fact 34).
     ///
     /// The next page begins at the last post that is older than the page's newest (towards the past: the first that is
-    /// younger than its oldest), so that no post of the same time is left out (fact 23). If one time fills the whole
-    /// page there is no such post; only then does the next page have the next number.
-    fn next(&self, posts: &[Post]) -> Option<Self> {
-        if posts.len() < SIZES[self.size] {
+    /// younger than its oldest), so that no post of the same time is left out (fact 23). If there is no such post, the
+    /// next page has the next number. A short page leaves open what its number covers: an empty one is fetched again
+    /// once, and after one with posts of one time the next are fetched one by one.
+    fn next(&self, page: &Page) -> Option<Self> {
+        let rows = page.posts.len() + page.odd.len();
+        let is_full = rows >= SIZES[self.size];
+        if !is_full && !self.says_more(page) {
             return None;
         }
-        let (oldest, newest) = (posts.first()?.create_at, posts.last()?.create_at);
-        let start = match self.start {
-            Start::After(_) => {
-                let older = posts.iter().rfind(|post| post.create_at < newest);
-                older.map(|post| Start::After(post.id.clone()))
-            }
-            Start::Newest | Start::Before(_) => {
-                let younger = posts.iter().find(|post| post.create_at > oldest);
-                younger.map(|post| Start::Before(post.id.clone()))
-            }
+        let last = self.last_of(&page.posts);
+        if let Some(start) = self.next_start(&page.posts).filter(|start| *start != self.start) {
+            let size = if self.size == SINGLE { 0 } else { self.size };
+            return Some(Self { start, page: 0, size, trail: Trail { last, empty: 0 } });
+        }
+        let trail = Trail { last: last.or_else(|| self.trail.last.clone()), empty: 0 };
+        let here = Self { trail, ..self.clone() };
+        if is_full {
+            Some(Self { page: self.page + 1, ..here })
+        } else if rows > 0 {
+            Some(Self { page: self.page * SIZES[self.size] + rows, size: SINGLE, ..here })
+        } else {
+            let empty = self.trail.empty + 1;
+            let page = if empty == 1 { self.page } else { self.page + 1 };
+            let trail = Trail { empty, ..here.trail };
+            (empty <= MOST_EMPTY_PAGES).then_some(Self { page, trail, ..here })
+        }
+    }
+
+    fn is_forward(&self) -> bool {
+        matches!(self.start, Start::After(_))
+    }
+
+    /// True if the server says that there is more. Towards the past, nothing is behind what the plan hides.
+    fn says_more(&self, page: &Page) -> bool {
+        if self.is_forward() {
+            page.next_post_id.is_some()
+        } else {
+            page.prev_post_id.is_some() && page.first_inaccessible.is_none()
+        }
+    }
+
+    /// Returns the last post in the direction of reading.
+    fn last_of(&self, posts: &[Post]) -> Option<(i64, PostId)> {
+        let last = if self.is_forward() { posts.last() } else { posts.first() };
+        last.map(|post| (post.create_at, post.id.clone()))
+    }
+
+    /// Returns the start of the next page: the last post before the time of the page's last one.
+    fn next_start(&self, posts: &[Post]) -> Option<Start> {
+        let (edge, _) = self.last_of(posts)?;
+        let is_before = |time: i64| if self.is_forward() { time < edge } else { time > edge };
+        let within = if self.is_forward() {
+            posts.iter().rfind(|post| is_before(post.create_at))
+        } else {
+            posts.iter().find(|post| is_before(post.create_at))
         };
-        let size = self.size;
-        Some(match start {
-            Some(start) => Self { start, page: 0, size },
-            None => Self { start: self.start.clone(), page: self.page + 1, size },
-        })
+        let earlier = || self.trail.last.clone().filter(|(time, _)| is_before(*time)).map(|(_, id)| id);
+        let id = within.map(|post| post.id.clone()).or_else(earlier)?;
+        Some(if self.is_forward() { Start::After(id) } else { Start::Before(id) })
     }
 
     fn smaller(&self) -> Option<Self> {
         let size = self.size + 1;
         let page = self.page * SIZES[self.size] / SIZES.get(size)?;
-        Some(Self { start: self.start.clone(), page, size })
+        Some(Self { page, size, ..self.clone() })
     }
 }
 
@@ -131,14 +198,30 @@ mod tests {
     }
 
     fn small(start: Start, page: usize) -> PageCursor {
-        PageCursor { start, page, size: 2 }
+        PageCursor { page, size: 2, ..PageCursor::starting_at(start) }
+    }
+
+    fn after(id: &str) -> Start {
+        Start::After(id.into())
+    }
+
+    fn before(id: &str) -> Start {
+        Start::Before(id.into())
+    }
+
+    /// Returns the next cursor without its trail.
+    fn next(cursor: &PageCursor, page: &Page) -> Option<PageCursor> {
+        cursor.next(page).map(|next| PageCursor { trail: Trail::default(), ..next })
+    }
+
+    fn page(times: impl IntoIterator<Item = i64>, more: bool) -> Page {
+        let more = more.then(|| PostId::from("more"));
+        Page { posts: posts(times), next_post_id: more.clone(), prev_post_id: more, ..Page::default() }
     }
 
     #[test]
     fn posts_of_the_same_time_stay_on_one_page() {
-        let after = |id: &str| Start::After(id.into());
-        let before = |id: &str| Start::Before(id.into());
-        for (cursor, times, next) in [
+        for (cursor, times, expected) in [
             (small(after("x"), 0), vec![1, 2], Some(small(after("p0"), 0))),
             (small(after("x"), 0), vec![2, 2], Some(small(after("x"), 1))),
             (small(after("x"), 3), vec![2, 3], Some(small(after("p0"), 0))),
@@ -146,15 +229,47 @@ mod tests {
             (small(Start::Newest, 0), vec![1, 2], Some(small(before("p1"), 0))),
             (small(before("x"), 0), vec![2, 2], Some(small(before("x"), 1))),
         ] {
-            assert_eq!(cursor.next(&posts(times)), next, "{cursor:?}");
+            assert_eq!(next(&cursor, &page(times, false)), expected, "{cursor:?}");
         }
     }
 
     #[test]
+    fn a_short_page_is_not_the_last_while_the_server_says_that_there_is_more() {
+        let full = |start: Start| PageCursor::starting_at(start);
+        let single = |start: Start, page| PageCursor { page, size: SINGLE, ..PageCursor::starting_at(start) };
+        for (cursor, times, expected) in [
+            (full(after("x")), vec![1, 2, 3], full(after("p1"))),
+            (full(Start::Newest), vec![1, 2, 3], full(before("p1"))),
+            (full(after("x")), vec![2, 2], single(after("x"), 2)),
+            (single(after("x"), 2), vec![2], single(after("x"), 3)),
+        ] {
+            assert_eq!(next(&cursor, &page(times, true)), Some(expected), "{cursor:?}");
+        }
+        let hidden = Page { first_inaccessible: Some(9), ..page([10], true) };
+        assert_eq!(next(&full(Start::Newest), &hidden), None, "fact 34: nothing is behind what is hidden");
+        assert!(next(&full(after("x")), &hidden).is_some());
+    }
+
+    #[test]
+    fn an_empty_page_is_fetched_again_once_and_then_passed() {
+        let (empty, mut cursor) = (page([], true), PageCursor::starting_at(after("x")));
+        let mut pages = Vec::new();
+        while let Some(next) = cursor.next(&empty) {
+            pages.push(next.page);
+            cursor = next;
+        }
+        assert_eq!((&pages[..3], pages.len()), (&[0, 1, 2][..], MOST_EMPTY_PAGES));
+        let single = PageCursor { page: 2, size: SINGLE, ..cursor };
+        let trail = Trail { last: Some((1, "last".into())), empty: 0 };
+        let next = PageCursor { trail, ..single }.next(&page([5], true)).unwrap();
+        assert_eq!((&next.start, next.page, next.size), (&after("last"), 0, 0), "time has moved on");
+    }
+
+    #[test]
     fn a_smaller_page_begins_where_the_larger_one_did() {
-        let cursor = PageCursor { start: Start::Newest, page: 3, size: 0 };
-        assert_eq!(cursor.smaller(), Some(PageCursor { start: Start::Newest, page: 30, size: 1 }));
-        assert_eq!(small(Start::Newest, 1).smaller(), None);
+        let cursor = PageCursor { page: 3, ..PageCursor::newest() };
+        assert_eq!(cursor.smaller(), Some(PageCursor { page: 30, size: 1, ..PageCursor::newest() }));
+        assert_eq!(PageCursor { size: SINGLE, ..PageCursor::newest() }.smaller(), None);
     }
 
     #[test]
@@ -163,7 +278,7 @@ mod tests {
         let fetch = async |_: PostRange<'_>, request: PageRequest| {
             let requests: &std::cell::RefCell<Vec<usize>> = &requests;
             requests.borrow_mut().push(request.per_page);
-            if request.per_page > 2 { Err("too large") } else { Ok(Page::default()) }
+            if request.per_page > 1 { Err("too large") } else { Ok(Page::default()) }
         };
         let fetched = PageCursor::newest().fetch(|error| *error == "too large", fetch).now_or_never();
         assert!(fetched.unwrap().unwrap().next.is_none());
@@ -183,8 +298,8 @@ mod tests {
 
     #[test]
     fn a_distance_is_converted_to_pages() {
-        for (posts, size, page) in [(100_000, 0, 500), (200, 0, 1), (150, 1, 7), (5, 2, 2), (1, 2, 1)] {
-            assert_eq!(PageCursor::back(posts), PageCursor { start: Start::Newest, page, size }, "{posts}");
+        for (posts, size, page) in [(100_000, 0, 500), (200, 0, 1), (150, 1, 7), (5, 2, 2), (1, 3, 1)] {
+            assert_eq!(PageCursor::back(posts), PageCursor { page, size, ..PageCursor::newest() }, "{posts}");
         }
     }
 }

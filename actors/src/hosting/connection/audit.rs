@@ -117,14 +117,15 @@ impl Handler<AuditNow> for Connection {
 }
 
 async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
-    let channels = match client.channels().await {
-        Ok(channels) => channels,
+    let list = match client.channels().await {
+        Ok(list) => list,
         Err(reason) => return AuditResult::Failed(reason),
     };
     if is_behind(&client, &permits) {
         return AuditResult::Inconclusive;
     }
-    let listing: Vec<_> = channels.iter().map(listing_entry).collect();
+    let listing: Vec<_> = list.channels.iter().map(listing_entry).collect();
+    client.context.replay.with(|replay| replay.read_clock(list.date, now()));
     let overdue = client.context.replay.with(|replay| replay.channels_to_audit(&listing));
     let mut suspects = Vec::new();
     for news in &overdue {

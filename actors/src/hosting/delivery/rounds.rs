@@ -7,8 +7,9 @@ use actix::{
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{Delivery, Queued};
+use super::{Delivery, Origin, Queued};
 use crate::{
+    hosting::account_context::now,
     model::{Change, ChannelId, Event},
     policy::{ChannelBacklog, ListedChannel},
 };
@@ -41,6 +42,8 @@ pub(in crate::hosting) struct SubmitListing {
     pub(in crate::hosting) listing: Vec<ListedChannel>,
     /// A lower bound of the server's time.
     pub(in crate::hosting) server_time: i64,
+    /// The server's clock when it listed them, if it shows it.
+    pub(in crate::hosting) date: Option<i64>,
 }
 
 /// Delivers a fetched change. Answered with false if the change was received before.
@@ -49,6 +52,7 @@ pub(in crate::hosting) struct SubmitListing {
 pub(in crate::hosting) struct DeliverRecovered {
     pub(in crate::hosting) event: Event,
     pub(in crate::hosting) permit: OwnedSemaphorePermit,
+    pub(in crate::hosting) origin: Origin,
 }
 
 /// Removes a channel that the account has left, once the channel's fetched events are acknowledged.
@@ -129,9 +133,10 @@ impl Handler<SubmitListing> for Delivery {
 
     fn handle(&mut self, submit: SubmitListing, _: &mut Context<Self>) -> Self::Result {
         (self.round.again, self.round.has_overflowed) = (false, false);
-        MessageResult(
-            self.context.replay.with(|replay| replay.apply_listing(&submit.listing, submit.server_time)),
-        )
+        MessageResult(self.context.replay.with(|replay| {
+            replay.read_clock(submit.date, now());
+            replay.apply_listing(&submit.listing, submit.server_time)
+        }))
     }
 }
 
@@ -140,7 +145,8 @@ impl Handler<DeliverRecovered> for Delivery {
 
     fn handle(&mut self, recovered: DeliverRecovered, ctx: &mut Context<Self>) -> bool {
         let event = Arc::new(recovered.event);
-        let is_new = self.enqueue(Queued { event: event.clone(), permit: recovered.permit });
+        let (permit, origin) = (recovered.permit, recovered.origin);
+        let is_new = self.enqueue(Queued { event: event.clone(), permit, origin });
         // A change that is not new has its held duplicate rejected by id when the round ends.
         if let Some(change) = event.body.change.as_ref().filter(|_| is_new) {
             self.round.remove_duplicate(change);

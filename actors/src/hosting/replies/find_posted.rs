@@ -40,7 +40,7 @@ impl PostedSearch<'_> {
         let mut cursor = PageCursor::newest();
         let pages = if self.oldest.is_some() { MAX_PAGES } else { PAGES_WITHOUT_TIME };
         for _ in 0..pages {
-            let PostPage { posts, next } = self.page(&cursor).await?;
+            let PostPage { posts, next, .. } = self.page(&cursor).await?;
             found.extend(posts.iter().filter(|post| post.user_id == *self.me).filter_map(keyed));
             let (Some(next), Some(oldest)) = (next, posts.first()) else {
                 searched_from = i64::MIN;

@@ -1,14 +1,14 @@
 //! The channels of an account.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, btree_map::Entry},
-};
+mod list;
 
-use actix_http::StatusCode;
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer};
 
-use super::{client::RawResponse, error::AppError};
+pub use self::list::ChannelList;
+use self::list::ChannelRows;
+use super::{headers, row_splitter::Shape};
 use crate::{
     mattermost::{
         Client, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
@@ -106,18 +106,21 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Fails if any of the requests fails: a list is never partial.
-    pub async fn channels(&self, token: &Token) -> Result<RestResponse<Vec<Channel>>, RestError> {
+    /// Fails if any of the requests fails: a list is never partial, but for rows that cannot be used and for channels
+    /// beyond the limit, and it says so.
+    pub async fn channels(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
         const ROUTE: &str = "/users/me/channels";
         if self.lists_by_team().get() {
             return self.channels_by_team(token).await;
         }
-        match self.channel_list(ROUTE, ROUTE, token).await {
+        let mut rows = ChannelRows::new(self.limits().max_channels);
+        match self.read_channels(ROUTE, ROUTE, token, &mut rows).await {
             Err(error) if error.id.as_deref() == Some(NO_ROUTE) => {
                 self.lists_by_team().set(true);
                 self.channels_by_team(token).await
             }
-            response => response,
+            Err(error) => Err(error),
+            Ok(rate) => Ok(RestResponse { value: rows.finish(), rate }),
         }
     }
 
@@ -135,7 +138,7 @@ impl Client {
         Ok(RestResponse { value: channel, rate: RateHeaders::read(&response.headers) })
     }
 
-    async fn channels_by_team(&self, token: &Token) -> Result<RestResponse<Vec<Channel>>, RestError> {
+    async fn channels_by_team(&self, token: &Token) -> Result<RestResponse<ChannelList>, RestError> {
         const TEAMS: &str = "/users/me/teams";
         const ROUTE: &str = "/users/me/teams/{team_id}/channels";
         #[derive(Deserialize)]
@@ -145,60 +148,43 @@ impl Client {
         let response = self.get(TEAMS, Some(token), None).await?;
         let teams: Vec<Team> = response.json(TEAMS)?;
         let mut rate = RateHeaders::read(&response.headers);
-        let mut merged = BTreeMap::new();
+        let mut rows = ChannelRows::new(self.limits().max_channels);
+        rows.set_date(headers::date(&response.headers));
         for team in teams {
             let path = format!("/users/me/teams/{}/channels", percent_encode(&team.id));
-            let list = self.channel_list(ROUTE, &path, token).await?;
-            rate = list.rate.or(rate);
-            list.value.into_iter().for_each(|channel| merge(&mut merged, channel));
+            rate = self.read_channels(ROUTE, &path, token, &mut rows).await?.or(rate);
         }
-        Ok(RestResponse { value: merged.into_values().collect(), rate })
+        Ok(RestResponse { value: rows.finish(), rate })
     }
 
-    async fn channel_list(
+    /// Reads one list of channels and returns the state of the rate limit.
+    async fn read_channels(
         &self,
         route: &'static str,
         path: &str,
         token: &Token,
-    ) -> Result<RestResponse<Vec<Channel>>, RestError> {
+        rows: &mut ChannelRows,
+    ) -> Result<Option<RateHeaders>, RestError> {
         let path = format!("{path}?include_deleted=true");
-        let read = |response: RawResponse| {
-            let list = response
-                .json(route)
-                .map_err(|error| embedded_error(&response, route).unwrap_or(error).redact(Some(token)))?;
-            Ok(RestResponse { value: list, rate: RateHeaders::read(&response.headers) })
+        let read = self.get_rows(route, &path, token, Shape::List, rows).await;
+        let error = match (rows.take_error(), read) {
+            (Some(app), Ok(_)) => RestError::embedded(&app, route).redact(Some(token)),
+            (Some(app), Err(error))
+                if error.kind == RestErrorKind::BadBody || error.kind == RestErrorKind::Unreachable =>
+            {
+                RestError::embedded(&app, route).redact(Some(token))
+            }
+            (_, Err(error)) => error,
+            (None, Ok(response)) => {
+                rows.set_date(headers::date(&response.headers));
+                return Ok(RateHeaders::read(&response.headers));
+            }
         };
-        match self.get_path(route, &path, Some(token), None).await.and_then(read) {
-            Err(error) if is_empty_list(&error) => Ok(RestResponse { value: Vec::new(), rate: None }),
-            response => response,
-        }
-    }
-}
-
-/// Adds a channel to the merged lists. A direct channel is in every team's list; the latest `last_post_at`
-/// counts.
-fn merge(merged: &mut BTreeMap<ChannelId, Channel>, channel: Channel) {
-    match merged.entry(channel.id.clone()) {
-        Entry::Vacant(entry) => {
-            entry.insert(channel);
-        }
-        Entry::Occupied(mut entry) => {
-            let last_post_at = &mut entry.get_mut().last_post_at;
-            *last_post_at = channel.last_post_at.max(*last_post_at);
-        }
+        if is_empty_list(&error) { Ok(None) } else { Err(error) }
     }
 }
 
 /// True if the error only says that the account has no channels, which is not a failure (fact 26).
 fn is_empty_list(error: &RestError) -> bool {
     error.kind == RestErrorKind::NotFound && error.id.as_deref().is_some_and(|id| id.starts_with(NO_CHANNELS))
-}
-
-/// Extracts the error that a newer server wrote into a list after it had sent the status 200. The server
-/// writes `[` before its query, so an account without channels gets `[` and the error of fact 26.
-fn embedded_error(response: &RawResponse, route: &'static str) -> Option<RestError> {
-    let rest = response.body.trim_ascii_start().strip_prefix(b"[")?;
-    let status = serde_json::from_slice::<AppError>(rest).ok()?.status_code;
-    let status = StatusCode::from_u16(status).ok().filter(|status| !status.is_success())?;
-    Some(RestError::from_status(status, &response.headers, rest, route))
 }

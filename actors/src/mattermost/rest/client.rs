@@ -11,7 +11,11 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::headers;
+use super::{
+    headers,
+    response::check_json,
+    row_splitter::{RowSplitter, Rows, Shape},
+};
 use crate::{
     mattermost::{
         ClientConfig, ClientLimits, DialError, DialedSocket, Etag, RequestStats, RestError, RestErrorKind,
@@ -56,11 +60,21 @@ pub(super) struct RestRequest<'a> {
     pub(super) time_limit: Duration,
 }
 
-/// A response with status 2xx or 304 and its whole body.
+/// The use of a successful response's body.
+enum Body<'a> {
+    /// It is kept as a whole.
+    Whole,
+    /// It is read row by row and not kept.
+    Rows(&'a mut RowSplitter, &'a mut dyn Rows),
+}
+
+/// A response with status 2xx or 304 and its whole body; none if it was read row by row.
 pub(super) struct RawResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// The number of bytes that were read.
+    pub(super) length: u64,
 }
 
 impl Client {
@@ -122,18 +136,48 @@ impl Client {
             .await
     }
 
+    /// Sends a GET request and reads the body row by row, until it ends or the rows have enough. What was read is kept
+    /// only as far as the rows keep it.
+    pub(super) async fn get_rows(
+        &self,
+        route: &'static str,
+        path: &str,
+        token: &Token,
+        shape: Shape,
+        rows: &mut dyn Rows,
+    ) -> Result<RawResponse, RestError> {
+        let limits = self.limits();
+        let mut splitter = RowSplitter::new(shape, limits.max_body_bytes);
+        let request = RestRequest {
+            method: Method::GET,
+            route,
+            path,
+            token: Some(token),
+            etag: None,
+            body: None,
+            time_limit: limits.request_timeout,
+        };
+        let response = self.exchange(request, Body::Rows(&mut splitter, rows)).await?;
+        response.check_rows(&splitter.state(), route).map_err(|error| error.redact(Some(token)))?;
+        Ok(response)
+    }
+
     pub(super) fn limits(&self) -> &ClientLimits {
         self.0.config.limits()
     }
 
     /// Sends a request within its time limit, and reads the whole body.
     pub(super) async fn execute(&self, request: RestRequest<'_>) -> Result<RawResponse, RestError> {
+        self.exchange(request, Body::Whole).await
+    }
+
+    async fn exchange(&self, request: RestRequest<'_>, body: Body<'_>) -> Result<RawResponse, RestError> {
         let (route, token, time_limit) = (request.route, request.token, request.time_limit);
         let method = request.method.clone();
         let exchange = async {
             // The semaphore is never closed; even if it were, the connector has the same limit.
             let _slot = self.0.slots.acquire().await;
-            Box::pin(self.send(request)).await
+            Box::pin(self.send(request, body)).await
         };
         let response = timeout(time_limit, exchange)
             .await
@@ -146,7 +190,7 @@ impl Client {
         response.map_err(|error| error.redact(token))
     }
 
-    async fn send(&self, request: RestRequest<'_>) -> Result<RawResponse, RestError> {
+    async fn send(&self, request: RestRequest<'_>, reading: Body<'_>) -> Result<RawResponse, RestError> {
         let RestRequest { method, route, path, token, etag, body, .. } = request;
         let url = self.0.config.url();
         let uri =
@@ -163,14 +207,22 @@ impl Client {
             None => request.send(),
         };
         let mut response = sending.await.map_err(|error| RestError::from_transport(error.into(), route))?;
-        let body = self.read_body(&mut response, route).await;
         let (status, head) = (response.status(), response.headers().clone());
+        let check_encoding = || match headers::foreign_encoding(&head) {
+            Some(message) => Err(RestError::new(RestErrorKind::BadBody, route, message)),
+            None => Ok(()),
+        };
+        if let (true, Body::Rows(splitter, rows)) = (status.is_success(), reading) {
+            check_encoding()?;
+            check_json(&head, route)?;
+            let length = read_rows(&mut response, splitter, rows, route).await?;
+            return Ok(RawResponse { status, headers: head, body: Vec::new(), length });
+        }
+        let body = self.read_body(&mut response, route).await;
         if status.is_success() || (status == StatusCode::NOT_MODIFIED && etag.is_some()) {
             let body = body?;
-            if let Some(message) = headers::foreign_encoding(&head) {
-                return Err(RestError::new(RestErrorKind::BadBody, route, message));
-            }
-            return Ok(RawResponse { status, headers: head, body });
+            check_encoding()?;
+            return Ok(RawResponse { status, headers: head, length: body.len() as u64, body });
         }
         Err(RestError::from_status(status, &head, &body.unwrap_or_default(), route))
     }
@@ -195,6 +247,28 @@ impl Client {
         }
         Ok(body)
     }
+}
+
+/// Reads a body row by row and returns its length. It stops early if the rows have enough.
+async fn read_rows<S>(
+    response: &mut ClientResponse<S>,
+    splitter: &mut RowSplitter,
+    rows: &mut dyn Rows,
+    route: &'static str,
+) -> Result<u64, RestError>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    let mut length = 0;
+    while let Some(chunk) = response.next().await {
+        let chunk = chunk.map_err(|error| RestError::from_transport(error.into(), route))?;
+        length += chunk.len() as u64;
+        if splitter.read(&chunk, rows).is_break() {
+            splitter.stop();
+            break;
+        }
+    }
+    Ok(length)
 }
 
 /// Returns the header value that carries a token, marked as sensitive so that it is never printed.

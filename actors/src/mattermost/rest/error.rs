@@ -125,6 +125,21 @@ impl RestError {
         }
     }
 
+    /// Creates the error that a server wrote into a body with status 200.
+    pub(super) fn embedded(app: &AppError, route: &'static str) -> Self {
+        let status = StatusCode::from_u16(app.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let kind = Self::from_status(status, &HeaderMap::new(), b"", route).kind;
+        Self {
+            id: Some(String::from(Excerpt::of(&app.id)).into()),
+            ..Self::new(kind, route, excerpt(&app.message))
+        }
+    }
+
+    /// True if Mattermost itself gave this answer, and not a proxy before it.
+    pub fn is_servers_own(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// Returns the way to fix the underlying cause, such as a certificate or a proxy, if it is known.
     pub fn remedy(&self) -> Option<String> {
         self.source.as_ref().and_then(explain).map(|explanation| explanation.remedy)
@@ -140,7 +155,7 @@ impl RestError {
 }
 
 /// Returns the beginning of a text as one line. The content of a web page is left out.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     let text = text.trim();
     if text.starts_with('<') {
         return "a web page".to_owned();

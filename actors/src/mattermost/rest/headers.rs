@@ -1,8 +1,11 @@
 //! The response headers that the client reads.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
-use actix_http::header::HeaderMap;
+use actix_http::header::{HeaderMap, HttpDate};
 
 pub use crate::policy::RateHeaders;
 
@@ -40,6 +43,12 @@ impl fmt::Debug for Etag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Etag({})", self.0)
     }
+}
+
+/// Reads the `Date`, in milliseconds: the clock of the server, or of a proxy that replaced it.
+pub(super) fn date(headers: &HeaderMap) -> Option<i64> {
+    let date = SystemTime::from(text(headers, "date")?.parse::<HttpDate>().ok()?);
+    i64::try_from(date.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 /// Reads `Retry-After` in seconds. The form with a date is ignored: Mattermost never sends it.

@@ -10,8 +10,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// polls, so that a slow response never overlaps with the next request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest body. A page of 200 posts with 16,383 four-byte characters each (fact 13) is 13 MiB.
+/// The longest body, or the longest rows of a list together. A page of 200 posts with 16,383 four-byte characters each
+/// (fact 13) is 13 MiB.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// The most channels of one account: far more than people can use, and some 20 MB.
+pub const MAX_CHANNELS: usize = 50_000;
 
 /// The longest message on a socket. A post's text is 64 KiB at most (fact 13), but it is escaped twice and
 /// comes with attachments and metadata.
@@ -34,8 +38,10 @@ pub struct ClientLimits {
     pub connect_timeout: Duration,
     /// Time for a whole request, or for a whole dial up to the server's 101.
     pub request_timeout: Duration,
-    /// The longest body read, in bytes after decompression.
+    /// The longest body kept, in bytes after decompression. Lists are read row by row: it bounds the rows that are kept.
     pub max_body_bytes: usize,
+    /// The most channels kept of a list.
+    pub max_channels: usize,
     /// The longest WebSocket message, in bytes, with all its fragments.
     pub max_frame_bytes: usize,
     /// The most REST connections at once; further requests wait, within their timeout.
@@ -52,6 +58,7 @@ impl Default for ClientLimits {
             connect_timeout: CONNECT_TIMEOUT,
             request_timeout: REQUEST_TIMEOUT,
             max_body_bytes: MAX_BODY_BYTES,
+            max_channels: MAX_CHANNELS,
             max_frame_bytes: MAX_FRAME_BYTES,
             rest_connections: REST_CONNECTIONS,
             keep_alive: KEEP_ALIVE,

@@ -1,55 +1,154 @@
 //! The server's format for lists of posts.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+};
 
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::{
+    odd_row::OddRow,
+    row_splitter::{RowKey, Rows},
+};
 use crate::{
     mattermost::{Post, RestError, RestErrorKind},
     model::PostId,
 };
 
-/// A list of posts. `order` contains the ids of the listed posts, the newest first; `posts` can also contain thread
-/// roots that are not listed (fact 11).
-#[derive(Deserialize)]
+/// A list of posts that is being read. `order` contains the ids of the listed posts, the newest first; `posts` can also
+/// contain thread roots, and whole threads, that are not listed (facts 11, 35): those are not kept.
+#[derive(Debug)]
 pub(super) struct PostList {
-    order: Vec<PostId>,
+    order: Option<HashSet<PostId>>,
     posts: HashMap<PostId, Box<RawValue>>,
-    #[serde(default, deserialize_with = "non_empty_id")]
+    odd: Vec<OddRow>,
     pub(super) next_post_id: Option<PostId>,
-    #[serde(default, deserialize_with = "non_empty_id")]
     pub(super) prev_post_id: Option<PostId>,
-}
-
-/// Reads an optional id; an empty one counts as none.
-fn non_empty_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PostId>, D::Error> {
-    let id = Option::<PostId>::deserialize(deserializer)?;
-    Ok(id.filter(|id| !id.as_str().is_empty()))
+    pub(super) first_inaccessible: Option<i64>,
+    /// The error of a member that is not what it has to be.
+    malformed: Option<String>,
+    kept_bytes: usize,
+    max_bytes: usize,
+    is_too_large: bool,
 }
 
 impl PostList {
-    /// Returns the number of rows that the server listed.
-    pub(super) fn len(&self) -> usize {
-        self.order.len()
+    /// Creates an empty list that keeps posts of at most so many bytes.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self {
+            order: None,
+            posts: HashMap::new(),
+            odd: Vec::new(),
+            next_post_id: None,
+            prev_post_id: None,
+            first_inaccessible: None,
+            malformed: None,
+            kept_bytes: 0,
+            max_bytes,
+            is_too_large: false,
+        }
     }
 
-    /// Returns the listed posts without duplicates, sorted by (`create_at`, id).
+    /// Returns the number of rows that the server listed.
+    pub(super) fn len(&self) -> usize {
+        self.order.as_ref().map_or(0, HashSet::len)
+    }
+
+    /// Returns the listed posts without duplicates, sorted by (`create_at`, id), and the rows that are no posts.
     ///
-    /// A listed post that is missing or cannot be parsed makes the whole list an error: leaving it out would
-    /// lose it silently.
-    pub(super) fn posts(mut self, route: &'static str) -> Result<Vec<Post>, RestError> {
-        self.order.sort_unstable();
-        self.order.dedup();
+    /// # Errors
+    ///
+    /// Fails if the body is no list of posts, or if its posts are longer than the limit together.
+    pub(super) fn finish(mut self, route: &'static str) -> Result<(Vec<Post>, Vec<OddRow>), RestError> {
+        if self.is_too_large {
+            let message = format!("the posts exceed {} bytes", self.max_bytes);
+            return Err(RestError::new(RestErrorKind::TooLarge, route, message));
+        }
         let bad = |message: String| RestError::new(RestErrorKind::BadBody, route, message);
-        let mut posts = Vec::with_capacity(self.order.len());
-        for id in &self.order {
-            let json =
-                self.posts.remove(id).ok_or_else(|| bad(format!("post {id} is listed but missing")))?;
-            posts.push(Post::read(json).map_err(|error| bad(format!("post {id}: {error}")))?);
+        if let Some(message) = self.malformed {
+            return Err(bad(message));
+        }
+        let mut order: Vec<PostId> =
+            self.order.ok_or_else(|| bad("the list has no order".to_owned()))?.into_iter().collect();
+        order.sort_unstable();
+        let mut posts = Vec::with_capacity(order.len());
+        for id in order {
+            match self.posts.remove(&id).map(Post::read) {
+                Some(Ok(post)) => posts.push(post),
+                Some(Err(error)) => self.odd.push(OddRow::new(id.as_str(), &error.to_string())),
+                None if self.odd.iter().any(|odd| *odd.id == *id.as_str()) => {}
+                None => self.odd.push(OddRow::new(id.as_str(), "it is listed but missing")),
+            }
         }
         // The ids are already sorted, and this sort is stable.
-        posts.sort_by_key(|post| post.create_at);
-        Ok(posts)
+        posts.sort_by_key(|post: &Post| post.create_at);
+        Ok((posts, self.odd))
     }
+
+    fn take_member(&mut self, name: &str, json: &[u8]) -> serde_json::Result<()> {
+        match name {
+            "order" => {
+                let order: HashSet<PostId> = read::<Option<_>>(json)?.unwrap_or_default();
+                self.posts.retain(|id, _| order.contains(id));
+                self.order = Some(order);
+            }
+            "next_post_id" => self.next_post_id = non_empty(read(json)?),
+            "prev_post_id" => self.prev_post_id = non_empty(read(json)?),
+            "first_inaccessible_post_time" => {
+                self.first_inaccessible = read::<Option<i64>>(json)?.filter(|time| *time > 0);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_post(&mut self, id: &str, json: &[u8]) -> ControlFlow<()> {
+        if self.kept_bytes > 0 && self.kept_bytes + json.len() > self.max_bytes {
+            self.is_too_large = true;
+            return ControlFlow::Break(());
+        }
+        self.kept_bytes += json.len();
+        match read(json) {
+            Ok(post) => drop(self.posts.insert(id.into(), post)),
+            Err(error) => self.odd.push(OddRow::new(id, &error.to_string())),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Rows for PostList {
+    fn wants(&mut self, row: &RowKey) -> bool {
+        match &self.order {
+            _ if !row.is_nested => true,
+            Some(order) => order.contains(&PostId::from(&*row.name)),
+            None => true,
+        }
+    }
+
+    fn take(&mut self, row: &RowKey, json: &[u8]) -> ControlFlow<()> {
+        if row.is_nested {
+            return self.take_post(&row.name, json);
+        }
+        if let Err(error) = self.take_member(&row.name, json) {
+            self.malformed.get_or_insert(format!("{}: {error}", row.name));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn take_too_long(&mut self, row: &RowKey) {
+        if row.is_nested {
+            self.odd.push(OddRow::new(&row.name, "it is longer than max_body_bytes"));
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(json)
+}
+
+/// Returns an optional id; an empty one counts as none.
+fn non_empty(id: Option<PostId>) -> Option<PostId> {
+    id.filter(|id| !id.as_str().is_empty())
 }

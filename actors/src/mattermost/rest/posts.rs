@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{client::RawResponse, post_list::PostList};
+use super::{client::RawResponse, odd_row::OddRow, post_list::PostList, row_splitter::Shape};
 use crate::{
     mattermost::{
         Client, PostHead, RateHeaders, RestError, RestErrorKind, RestResponse, transport::url::percent_encode,
@@ -93,6 +93,11 @@ pub struct Page {
     /// The next earlier post, or on the first page the post that the range names, if any. The restriction
     /// of `next_post_id` applies to it as well.
     pub prev_post_id: Option<PostId>,
+    /// The rows that cannot be used.
+    pub odd: Vec<OddRow>,
+    /// The time of the latest post that the server's plan hides, if the page would have one. The page is shorter by
+    /// those posts (fact 34).
+    pub first_inaccessible: Option<i64>,
 }
 
 /// The posts that changed since a time: new, edited and deleted ones, and history rows (fact 25), sorted by
@@ -101,6 +106,8 @@ pub struct Page {
 pub struct PostsSince {
     /// The posts and history rows.
     pub posts: Vec<Post>,
+    /// The rows that cannot be used.
+    pub odd: Vec<OddRow>,
     /// True if the server reached [`SINCE_LIMIT`]: then these are **arbitrary rows, not the newest or oldest**.
     pub truncated: bool,
 }
@@ -172,7 +179,9 @@ impl Client {
         );
         let (response, mut list) = self.post_list(token, channel, &query).await?;
         let (next_post_id, prev_post_id) = (list.next_post_id.take(), list.prev_post_id.take());
-        let value = Page { posts: list.posts(ROUTE)?, next_post_id, prev_post_id };
+        let first_inaccessible = list.first_inaccessible;
+        let (posts, odd) = list.finish(ROUTE).map_err(|error| error.redact(Some(token)))?;
+        let value = Page { posts, next_post_id, prev_post_id, odd, first_inaccessible };
         Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 
@@ -192,7 +201,8 @@ impl Client {
         // For `since=0` the server returns the newest page instead.
         let (response, list) = self.post_list(token, channel, &format!("since={}", since_ms.max(1))).await?;
         let truncated = list.len() >= SINCE_LIMIT;
-        let value = PostsSince { posts: list.posts(ROUTE)?, truncated };
+        let (posts, odd) = list.finish(ROUTE).map_err(|error| error.redact(Some(token)))?;
+        let value = PostsSince { posts, odd, truncated };
         Ok(RestResponse { value, rate: RateHeaders::read(&response.headers) })
     }
 
@@ -202,9 +212,11 @@ impl Client {
         channel: &ChannelId,
         query: &str,
     ) -> Result<(RawResponse, PostList), RestError> {
-        let path = format!("/channels/{}/posts?{query}", percent_encode(channel.as_str()));
-        let response = self.get_path(ROUTE, &path, Some(token), None).await?;
-        let list = response.json(ROUTE)?;
+        // Without this a page brings the whole thread of each of its posts along (fact 35).
+        let path =
+            format!("/channels/{}/posts?{query}&skipFetchThreads=true", percent_encode(channel.as_str()));
+        let mut list = PostList::new(self.limits().max_body_bytes);
+        let response = self.get_rows(ROUTE, &path, token, Shape::Object("posts"), &mut list).await?;
         Ok((response, list))
     }
 }

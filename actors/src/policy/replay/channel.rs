@@ -1,8 +1,9 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::{
     cursor::{Anchor, Cursor},
     edits::EditCursor,
+    hole::Hole,
 };
 use crate::model::{Change, ChannelRecord, PostKey};
 
@@ -12,7 +13,9 @@ pub(super) struct ChannelState {
     pub(super) cursor: Cursor,
     pub(super) edits: EditCursor,
     /// Changes that were admitted and not acknowledged yet.
-    pub(super) open: HashSet<Change>,
+    pub(super) open: HashMap<Change, Position>,
+    /// The part of the channel that could not be read, until a round has read it.
+    hole: Option<Hole>,
     /// The time up to which everything has been seen.
     pub(super) seen_until: i64,
     /// The value of `seen_until` when last nothing was open and no round was running: the fallback after a kill or
@@ -23,8 +26,8 @@ pub(super) struct ChannelState {
     pub(super) membership: Membership,
     /// True if the channel was active when the socket was lost, and has not been read since.
     pub(super) due: bool,
-    /// True once a refusal to read the channel has been reported.
-    pub(super) refused: bool,
+    /// The rounds in a row that were refused to read the channel.
+    pub(super) refusals: u32,
     /// The `last_post_at` from the listing of the current round, if it contained the channel. Until the round is
     /// complete nothing counts as seen: an acknowledged post says nothing about the edits before it.
     listed_until: Option<i64>,
@@ -45,30 +48,53 @@ pub(super) enum Membership {
     Left,
 }
 
+/// The place of an admitted change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Position {
+    /// It follows what was acknowledged before it.
+    InRun,
+    /// It is after a part of the channel that could not be read.
+    BeyondHole,
+}
+
+/// The times that bound what an acknowledgement moves, in server milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TimeBounds {
+    /// The maximum delay with which a post may become visible after a later one.
+    pub(super) overlap_ms: i64,
+    /// The earliest time that the server's clock can show: what is counted from it is not too late.
+    pub(super) earliest: i64,
+    /// The latest time that the server's clock can show: nothing later moves more than its own post.
+    pub(super) latest: i64,
+}
+
 /// Actions that wait until all admitted changes are acknowledged: after an earlier kill they must not appear done.
 #[derive(Debug, Default)]
 struct Deferred {
     leave: bool,
     edits_reach: Option<i64>,
+    fill_hole: bool,
 }
 
 impl ChannelState {
     /// Creates a new channel, with the times after which posts and edits are missing.
     pub(super) fn starting_at(posts: i64, edits: i64, membership: Membership, overlap_ms: i64) -> Self {
-        Self::new(Cursor::at(posts, overlap_ms), EditCursor::after(edits), posts, membership)
+        let cursor = Cursor::at(posts, overlap_ms);
+        Self::new(cursor, EditCursor::after(edits), posts, membership)
     }
 
     fn new(cursor: Cursor, edits: EditCursor, seen_until: i64, membership: Membership) -> Self {
         Self {
             cursor,
             edits,
-            open: HashSet::new(),
+            open: HashMap::new(),
+            hole: None,
             seen_until,
             settled: seen_until,
             newest_admitted: 0,
             membership,
             due: false,
-            refused: false,
+            refusals: 0,
             listed_until: None,
             deferred: Deferred::default(),
             dirty: false,
@@ -84,12 +110,13 @@ impl ChannelState {
         let cursor = Cursor::restore(anchor, record.since, overlap_ms);
         let newest_admitted = cursor.newest_post().unwrap_or_default();
         let edits = EditCursor::restore(record.edited_until, record.edits, record.deleted);
-        let membership = match record {
-            ChannelRecord { left: true, .. } => Membership::Left,
-            ChannelRecord { joining: true, .. } => Membership::Joining,
-            _ => Membership::Member,
+        let membership = match (record.left, record.joining) {
+            (true, _) => Membership::Left,
+            (false, true) => Membership::Joining,
+            (false, false) => Membership::Member,
         };
-        Self { newest_admitted, ..Self::new(cursor, edits, record.seen_until, membership) }
+        let hole = record.hole.then(|| Hole::restore(record.beyond));
+        Self { hole, newest_admitted, ..Self::new(cursor, edits, record.seen_until, membership) }
     }
 
     /// Changes the overlap from now on.
@@ -113,13 +140,18 @@ impl ChannelState {
             deleted: self.edits.deleted().cloned().collect(),
             left: self.membership == Membership::Left,
             joining: self.membership == Membership::Joining,
+            hole: self.hole.is_some(),
+            beyond: self.hole.iter().flat_map(Hole::beyond).cloned().collect(),
         }
     }
 
     pub(super) fn knows(&self, change: &Change) -> bool {
-        self.open.contains(change)
+        self.open.contains_key(change)
             || match change {
-                Change::Posted(post) => self.cursor.knows(post.create_at, &post.id),
+                Change::Posted(post) => {
+                    self.cursor.knows(post.create_at, &post.id)
+                        || self.hole.as_ref().is_some_and(|hole| hole.knows(post))
+                }
                 Change::Edited { id, edit_at } => self.edits.knows_edit(id, *edit_at),
                 Change::Deleted { id } => self.edits.knows_deletion(id),
                 Change::Left => false,
@@ -154,33 +186,51 @@ impl ChannelState {
         is_late
     }
 
-    pub(super) fn acknowledge(&mut self, change: Change, overlap_ms: i64) {
-        self.open.remove(&change);
+    /// Admits a change. What is fetched fills a hole; what is live is beyond it.
+    pub(super) fn open(&mut self, change: Change, is_fetched: bool) {
+        let is_beyond = self.hole.is_some() && !self.deferred.fill_hole && !is_fetched;
+        self.open.insert(change, if is_beyond { Position::BeyondHole } else { Position::InRun });
+    }
+
+    /// True if a part of the channel could not be read.
+    pub(super) fn has_hole(&self) -> bool {
+        self.hole.is_some()
+    }
+
+    pub(super) fn acknowledge(&mut self, change: Change, bounds: TimeBounds) {
+        let position = self.open.remove(&change);
         match change {
-            Change::Posted(post) => {
-                if self.saw(post.create_at) {
-                    self.edits.advance_to(post.create_at.saturating_sub(overlap_ms));
-                }
-                self.cursor.acknowledge(post.create_at, post.id);
-                if self.membership == Membership::Joining
-                    && matches!(self.cursor.anchor(), Anchor::Post { .. })
-                {
-                    self.membership = Membership::Member;
-                }
-            }
+            Change::Posted(post) => match (position, &mut self.hole) {
+                (Some(Position::BeyondHole), Some(hole)) => hole.acknowledge(post),
+                _ => self.acknowledge_post(post, bounds),
+            },
             Change::Edited { id, edit_at } => {
-                self.saw(edit_at);
-                self.edits.acknowledge_edit(id, edit_at);
+                self.saw(edit_at.min(bounds.latest));
+                // Beyond a hole the time stays: earlier edits have not been read.
+                let latest = if self.hole.is_some() { i64::MIN } else { bounds.latest };
+                self.edits.acknowledge_edit(id, edit_at, latest);
             }
             Change::Deleted { id } => self.edits.acknowledge_deletion(id),
             Change::Left => self.deferred.leave = true,
         }
-        self.settle_if_idle();
+        self.settle_if_idle(bounds);
     }
 
-    /// Records a time up to which everything was seen, unless a round is running. Returns true if it counts.
+    fn acknowledge_post(&mut self, post: PostKey, bounds: TimeBounds) {
+        let time = post.create_at.min(bounds.latest);
+        if self.saw(time) {
+            self.edits.advance_to(time.saturating_sub(bounds.overlap_ms));
+        }
+        self.cursor.acknowledge(post.create_at, post.id, bounds.latest);
+        if self.membership == Membership::Joining && matches!(self.cursor.anchor(), Anchor::Post { .. }) {
+            self.membership = Membership::Member;
+        }
+    }
+
+    /// Records a time up to which everything was seen, unless a round is running or the channel has a hole. Returns true
+    /// if it counts.
     fn saw(&mut self, time: i64) -> bool {
-        let counts = self.listed_until.is_none();
+        let counts = self.listed_until.is_none() && self.hole.is_none();
         if counts {
             self.seen_until = self.seen_until.max(time);
         }
@@ -197,43 +247,68 @@ impl ChannelState {
         self.listed_until.is_some()
     }
 
-    /// Records that the round could not read the channel.
+    /// Records that the round could not read the channel: its cursor stays until a later one has.
     pub(super) fn skipped(&mut self) {
         self.listed_until = None;
-        self.refused = true;
+        self.refusals = self.refusals.saturating_add(1);
+        self.hole.get_or_insert_default();
     }
 
     /// Records that the round has fetched everything that its listing announced. Returns true if that changed the
     /// record.
-    pub(super) fn fetched(&mut self, overlap_ms: i64) -> bool {
-        let Some(listed_until) = self.listed_until.take() else { return false };
-        let before = self.settled;
-        self.seen_until = self.seen_until.max(listed_until);
-        self.deferred.edits_reach = Some(listed_until.saturating_sub(overlap_ms));
-        self.due = false;
-        self.refused = false;
-        self.settle_if_idle();
-        before != self.settled
+    pub(super) fn fetched(&mut self, bounds: TimeBounds) -> bool {
+        let (before, had_hole) = (self.settled, self.hole.is_some());
+        self.refusals = 0;
+        self.deferred.fill_hole = had_hole;
+        if let Some(listed_until) = self.listed_until.take() {
+            self.seen_until = self.seen_until.max(listed_until.min(bounds.latest));
+            self.deferred.edits_reach =
+                Some(listed_until.min(bounds.latest).saturating_sub(bounds.overlap_ms));
+            self.due = false;
+        }
+        self.settle_if_idle(bounds);
+        before != self.settled || had_hole
+    }
+
+    /// Moves everything back to a time that is later than the latest possible one. Returns true if that changed the
+    /// record.
+    pub(super) fn pull_back(&mut self, latest: i64, time: i64) -> bool {
+        let times = [self.cursor.anchor().time(), self.seen_until, self.edits.until()];
+        let is_later = times.into_iter().any(|time| time > latest);
+        if is_later {
+            self.cursor.pull_back(time);
+            self.edits.pull_back(time);
+            self.seen_until = self.seen_until.min(time);
+            self.settled = self.settled.min(time);
+        }
+        self.newest_admitted = self.newest_admitted.min(latest);
+        is_later
     }
 
     /// Ends the membership once all admitted changes are acknowledged.
-    pub(super) fn leave(&mut self) {
+    pub(super) fn leave(&mut self, bounds: TimeBounds) {
         self.deferred.leave = true;
-        self.settle_if_idle();
+        self.settle_if_idle(bounds);
     }
 
     /// Starts a new membership: earlier posts are not for the account.
-    pub(super) fn rejoin(&mut self, begin: i64, overlap_ms: i64) {
-        let begin = begin.max(self.cursor.newest());
-        self.cursor = Cursor::at(begin, overlap_ms);
+    pub(super) fn rejoin(&mut self, begin: i64, bounds: TimeBounds) {
+        let begin = begin.max(self.cursor.newest(bounds.latest));
+        self.cursor = Cursor::at(begin, bounds.overlap_ms);
         self.edits.advance_to(begin);
         self.membership = Membership::Joining;
         self.deferred.leave = false;
+        self.hole = None;
     }
 
-    fn settle_if_idle(&mut self) {
+    fn settle_if_idle(&mut self, bounds: TimeBounds) {
         if !self.open.is_empty() {
             return;
+        }
+        if std::mem::take(&mut self.deferred.fill_hole) {
+            for (create_at, id) in self.hole.take().into_iter().flat_map(Hole::into_beyond) {
+                self.cursor.acknowledge(create_at, id, bounds.latest);
+            }
         }
         if self.listed_until.is_none() {
             self.settled = self.seen_until;
@@ -249,7 +324,7 @@ impl ChannelState {
     /// Drops the changes that were admitted and not acknowledged, and returns them: they must be delivered again.
     pub(super) fn forget_unacknowledged(&mut self) -> impl Iterator<Item = Change> {
         self.seen_until = self.settled;
-        self.deferred = Deferred { leave: self.deferred.leave, edits_reach: None };
-        std::mem::take(&mut self.open).into_iter()
+        self.deferred = Deferred { leave: self.deferred.leave, ..Deferred::default() };
+        std::mem::take(&mut self.open).into_keys()
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::model::PostId;
 
-/// The maximum number of ids stored since the anchor. If a channel has more posts within the overlap, some may be
-/// delivered twice.
+/// The maximum number of ids stored since the anchor. If a channel has more posts within the overlap or dated into the
+/// future, some may be delivered twice.
 const MOST_SINCE: usize = 4_096;
 
 /// The point after which paging begins.
@@ -35,7 +35,8 @@ impl Anchor {
 /// The position in a channel up to which posts have been acknowledged: an anchor and a set of ids.
 ///
 /// The anchor is the newest acknowledged post that is older than the newest one by at least the overlap, so that
-/// posts that become visible late are after it. The set holds the acknowledged posts that paging from the anchor
+/// posts that become visible late are after it. A post that is later than the server's clock counts as no such newest
+/// one: it is known by its id and moves nothing. The set holds the acknowledged posts that paging from the anchor
 /// returns again.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {
@@ -77,9 +78,21 @@ impl Cursor {
         }
     }
 
-    /// Returns the time of the newest acknowledged post, or of the start.
-    pub(crate) fn newest(&self) -> i64 {
-        self.since.last().map_or(self.anchor.time(), |(create_at, _)| *create_at)
+    /// Moves the anchor back to a time if it is later. The known posts stay known.
+    pub(crate) fn pull_back(&mut self, time: i64) {
+        if self.anchor.time() > time {
+            self.anchor = Anchor::Time(time);
+        }
+    }
+
+    /// Returns the time of the newest acknowledged post that is not later than `latest`, or of the anchor.
+    pub(crate) fn newest(&self, latest: i64) -> i64 {
+        self.newest_until(latest).unwrap_or(self.anchor.time())
+    }
+
+    fn newest_until(&self, latest: i64) -> Option<i64> {
+        let end = (latest.saturating_add(1), PostId::default());
+        self.since.range(..end).next_back().map(|(create_at, _)| *create_at)
     }
 
     /// Returns the time of the newest acknowledged post, if there is one.
@@ -96,13 +109,18 @@ impl Cursor {
         self.since.contains(&(create_at, id.clone()))
     }
 
-    /// Records an acknowledged post.
-    pub(crate) fn acknowledge(&mut self, create_at: i64, id: PostId) {
+    /// Records an acknowledged post. `latest` is the server's clock, past which the anchor does not move.
+    pub(crate) fn acknowledge(&mut self, create_at: i64, id: PostId, latest: i64) {
         self.since.insert((create_at, id));
-        let Some((newest, _)) = self.since.last() else { return };
-        let old_enough = newest.saturating_sub(self.overlap_ms);
-        self.forget_until(old_enough);
+        if let Some(newest) = self.newest_until(latest) {
+            self.forget_until(newest.saturating_sub(self.overlap_ms));
+        }
         while self.since.len() > MOST_SINCE {
+            if self.since.first().is_some_and(|(create_at, _)| *create_at > latest) {
+                // All that is left is dated into the future: what is forgotten comes twice, and nothing is lost.
+                self.since.pop_last();
+                continue;
+            }
             let Some((create_at, id)) = self.since.pop_first() else { return };
             self.move_to(create_at, id);
         }
@@ -138,7 +156,7 @@ mod tests {
     fn the_anchor_stays_the_overlap_behind() {
         let mut cursor = Cursor::at(0, 100);
         for (n, create_at) in [50, 90, 150, 160, 190].into_iter().enumerate() {
-            cursor.acknowledge(create_at, id(n));
+            cursor.acknowledge(create_at, id(n), i64::MAX);
         }
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(1), create_at: 90 });
         assert!(!cursor.knows(90, &id(1)) && cursor.knows(150, &id(2)) && cursor.knows(190, &id(4)));
@@ -147,7 +165,7 @@ mod tests {
     #[test]
     fn a_cursor_begins_at_a_time() {
         let mut cursor = Cursor::at(1_000, 100);
-        cursor.acknowledge(1_050, id(0));
+        cursor.acknowledge(1_050, id(0), i64::MAX);
         assert_eq!(*cursor.anchor(), Anchor::Time(1_000));
         assert!(cursor.knows(1_050, &id(0)));
     }
@@ -155,17 +173,43 @@ mod tests {
     #[test]
     fn a_back_dated_post_does_not_move_the_anchor_back() {
         let mut cursor = Cursor::at(1_000, 100);
-        cursor.acknowledge(5_000, id(0));
-        cursor.acknowledge(6_000, id(1));
-        cursor.acknowledge(10, id(2));
+        cursor.acknowledge(5_000, id(0), i64::MAX);
+        cursor.acknowledge(6_000, id(1), i64::MAX);
+        cursor.acknowledge(10, id(2), i64::MAX);
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(0), create_at: 5_000 });
+    }
+
+    #[test]
+    fn posts_dated_into_the_future_are_known_and_move_nothing() {
+        let mut cursor = Cursor::at(0, 100);
+        for (n, create_at) in [1_000, 1_200, 90_000, 95_000, 1_250].into_iter().enumerate() {
+            cursor.acknowledge(create_at, id(n), 1_300);
+        }
+        assert_eq!(*cursor.anchor(), Anchor::Post { id: id(0), create_at: 1_000 });
+        assert!(cursor.knows(90_000, &id(2)) && cursor.knows(1_200, &id(1)));
+        assert_eq!((cursor.newest(1_300), cursor.newest(100_000)), (1_250, 95_000));
+        cursor.acknowledge(95_001, id(5), 95_001);
+        assert_eq!(
+            *cursor.anchor(),
+            Anchor::Post { id: id(2), create_at: 90_000 },
+            "the clock has passed it"
+        );
+    }
+
+    #[test]
+    fn a_flood_of_posts_dated_into_the_future_loses_nothing() {
+        let mut cursor = Cursor::at(0, 100);
+        for n in 0..MOST_SINCE + 10 {
+            cursor.acknowledge(i64::try_from(n).unwrap() + 5_000, id(n), 1_000);
+        }
+        assert_eq!((cursor.since.len(), cursor.anchor()), (MOST_SINCE, &Anchor::Time(0)));
     }
 
     #[test]
     fn the_set_is_bounded() {
         let mut cursor = Cursor::at(0, i64::MAX);
         for n in 0..MOST_SINCE + 10 {
-            cursor.acknowledge(i64::try_from(n).unwrap(), id(n));
+            cursor.acknowledge(i64::try_from(n).unwrap(), id(n), i64::MAX);
         }
         assert_eq!(cursor.since.len(), MOST_SINCE);
         assert_eq!(*cursor.anchor(), Anchor::Post { id: id(9), create_at: 9 });
@@ -188,7 +232,7 @@ mod tests {
             posts.sort();
             let mut cursor = Cursor::at(-1, 100);
             for (_, create_at, id) in posts.iter().take(acknowledged) {
-                cursor.acknowledge(*create_at, id.clone());
+                cursor.acknowledge(*create_at, id.clone(), i64::MAX);
             }
             let brought: BTreeSet<&PostId> = posts
                 .iter()

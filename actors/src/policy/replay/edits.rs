@@ -52,13 +52,21 @@ impl EditCursor {
         self.deleted.contains(id)
     }
 
-    /// Records an acknowledged edit.
-    pub(crate) fn acknowledge_edit(&mut self, id: PostId, edit_at: i64) {
+    /// Records an acknowledged edit. If there are too many, the time moves on, but not past `latest`; an edit that is
+    /// forgotten after it may come twice.
+    pub(crate) fn acknowledge_edit(&mut self, id: PostId, edit_at: i64, latest: i64) {
         self.since.insert((edit_at, id));
         while self.since.len() > MOST {
             let Some((edit_at, _)) = self.since.pop_first() else { return };
-            self.until = self.until.max(edit_at);
+            if edit_at <= latest {
+                self.until = self.until.max(edit_at);
+            }
         }
+    }
+
+    /// Moves the time back if it is later.
+    pub(crate) fn pull_back(&mut self, until: i64) {
+        self.until = self.until.min(until);
     }
 
     /// Records an acknowledged deletion.
@@ -85,8 +93,8 @@ mod tests {
     #[test]
     fn an_edit_is_known_until_all_up_to_it_was_seen() {
         let mut edits = EditCursor::after(100);
-        edits.acknowledge_edit("a".into(), 150);
-        edits.acknowledge_edit("b".into(), 170);
+        edits.acknowledge_edit("a".into(), 150, i64::MAX);
+        edits.acknowledge_edit("b".into(), 170, i64::MAX);
         assert!(edits.knows_edit(&"a".into(), 150) && !edits.knows_edit(&"a".into(), 151));
         edits.advance_to(160);
         assert_eq!((edits.until(), edits.since().count()), (160, 1));
@@ -98,7 +106,7 @@ mod tests {
     fn both_sets_are_bounded() {
         let mut edits = EditCursor::after(0);
         for n in 0..MOST + 5 {
-            edits.acknowledge_edit("a".into(), i64::try_from(n).unwrap() + 1);
+            edits.acknowledge_edit("a".into(), i64::try_from(n).unwrap() + 1, i64::MAX);
             edits.acknowledge_deletion(PostId::from(format!("{n}").as_str()));
         }
         assert_eq!((edits.since().count(), edits.deleted().count(), edits.until()), (MOST, MOST, 5));

@@ -1,17 +1,22 @@
 mod audit;
+mod server_clock;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use audit::AuditReadiness;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     backlog::{BacklogKind, ChannelBacklog, ListedChannel},
-    channel::{ChannelState, Membership},
+    channel::{ChannelState, Membership, TimeBounds},
+    clock::ServerClock,
     recent::RecentPosts,
 };
 use crate::model::{AccountRecord, Change, ChannelId, Records, ResumePoint, UserId};
+
+/// The rounds in a row that must be refused before a channel that the list lacks counts as left: a refusal may pass.
+const REFUSALS_OF_A_LEFT_CHANNEL: u32 = 3;
 
 /// The starting point of accounts without a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +45,11 @@ pub struct ReplayState {
     account: AccountRecord,
     channels: HashMap<ChannelId, ChannelState>,
     recent: RecentPosts,
+    /// The server's clock, once a response has shown it.
+    clock: Option<ServerClock>,
+    /// The earliest and the latest time that the server's clock can show.
+    earliest: i64,
+    latest: i64,
     /// The channels that differ from the last returned changes; each is marked dirty.
     dirty: Vec<ChannelId>,
     account_is_dirty: bool,
@@ -54,11 +64,16 @@ impl ReplayState {
     /// Restores the state from its records.
     pub(crate) fn restore(settings: ReplaySettings, records: Records) -> Self {
         let restore = |(id, record)| (id, ChannelState::restore(record, settings.overlap_ms));
+        let account = records.account.unwrap_or_default();
+        let recent = RecentPosts::default();
         Self {
             channels: records.channels.into_iter().map(restore).collect(),
-            account: records.account.unwrap_or_default(),
+            account,
             settings,
-            recent: RecentPosts::default(),
+            recent,
+            clock: None,
+            earliest: i64::MAX,
+            latest: i64::MAX,
             dirty: Vec::new(),
             account_is_dirty: false,
         }
@@ -100,6 +115,10 @@ impl ReplayState {
         self.account_is_dirty = true;
     }
 
+    fn bounds(&self) -> TimeBounds {
+        TimeBounds { overlap_ms: self.settings.overlap_ms, earliest: self.earliest, latest: self.latest }
+    }
+
     /// Applies a listing made at the given server time or later. Starts new channels, and returns those that must
     /// be read.
     pub(crate) fn apply_listing(
@@ -109,7 +128,7 @@ impl ReplayState {
     ) -> Vec<ChannelBacklog> {
         let lost_at = self.account.server_time;
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
-        self.account.server_time = lost_at.max(newest).max(server_time);
+        self.account.server_time = lost_at.max(newest).max(server_time).min(self.earliest);
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
         // that becomes visible after a later one does not move last_post_at (fact 23).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
@@ -126,6 +145,7 @@ impl ReplayState {
     fn backlog_of(&mut self, listed: &ListedChannel) -> Option<ChannelBacklog> {
         let state = self.channel_state(listed);
         state.listed(Some(listed.last_post_at));
+        // A post dated into the future holds last_post_at there: the channel is read each time.
         let moved = listed.last_post_at > state.seen_until;
         let backlog = ChannelBacklog {
             channel: listed.channel.clone(),
@@ -137,20 +157,19 @@ impl ReplayState {
                 BacklogKind::Known
             },
         };
-        (moved || state.due).then_some(backlog)
+        (moved || state.due || state.has_hole()).then_some(backlog)
     }
 
     /// Returns the state of a listed channel, and creates it if necessary.
     fn channel_state(&mut self, listed: &ListedChannel) -> &mut ChannelState {
-        let ReplaySettings { overlap_ms, from } = self.settings;
-        let listed_at = self.account.listed_at;
+        let (bounds, from, listed_at) = (self.bounds(), self.settings.from, self.account.listed_at);
         let state = self.channels.entry(listed.channel.clone()).or_insert_with(|| {
-            let mut state = new_listed_channel(listed, listed_at, from, overlap_ms);
+            let mut state = new_listed_channel(listed, listed_at, from, bounds);
             mark(&mut self.dirty, &listed.channel, &mut state);
             state
         });
         if state.membership == Membership::Left {
-            state.rejoin(listed_at.unwrap_or_default(), overlap_ms);
+            state.rejoin(listed_at.unwrap_or_default(), bounds);
             mark(&mut self.dirty, &listed.channel, state);
         }
         state
@@ -173,15 +192,17 @@ impl ReplayState {
     /// Completes a round: everything that the last listing announced has been fetched, except in the skipped
     /// channels.
     pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
-        for channel in skipped {
-            if let Some(state) = self.channels.get_mut(channel) {
-                state.skipped();
-            }
-        }
+        let (skipped, bounds): (HashSet<&ChannelId>, _) = (skipped.iter().collect(), self.bounds());
         self.account.listed_at = Some(self.account.server_time);
         self.account_is_dirty = true;
         for (channel, state) in &mut self.channels {
-            if state.fetched(self.settings.overlap_ms) {
+            let has_changed = if skipped.contains(channel) {
+                state.skipped();
+                true
+            } else {
+                state.fetched(bounds)
+            };
+            if has_changed {
                 mark(&mut self.dirty, channel, state);
             }
         }
@@ -189,27 +210,39 @@ impl ReplayState {
 
     /// True if the channel has not refused to be read since it last could be.
     pub(crate) fn is_newly_refused(&self, channel: &ChannelId) -> bool {
-        self.channels.get(channel).is_none_or(|state| !state.refused)
+        self.channels.get(channel).is_none_or(|state| state.refusals == 0)
+    }
+
+    /// True if a channel that the list lacks has refused to be read so often that the account must have left it.
+    pub(crate) fn counts_as_left(&self, channel: &ChannelId) -> bool {
+        let refusals = self.channels.get(channel).map_or(0, |state| state.refusals);
+        refusals.saturating_add(1) >= REFUSALS_OF_A_LEFT_CHANNEL
     }
 
     /// Ends the membership in a channel once its admitted changes are acknowledged.
     pub(crate) fn leave_channel(&mut self, channel: &ChannelId) {
+        let bounds = self.bounds();
         if let Some(state) = self.channels.get_mut(channel) {
-            state.leave();
+            state.leave(bounds);
             mark(&mut self.dirty, channel, state);
         }
     }
 
-    /// Admits a change for delivery. Returns false for one that was admitted before, by its id and never by its
+    /// Admits a live change for delivery. Returns false for one that was admitted before, by its id and never by its
     /// time.
     pub fn admit(&mut self, channel: &ChannelId, change: &Change) -> bool {
-        let Self { channels, account, recent, dirty, settings: ReplaySettings { overlap_ms, .. }, .. } = self;
+        self.admit_change(channel, change, false)
+    }
+
+    fn admit_change(&mut self, channel: &ChannelId, change: &Change, is_fetched: bool) -> bool {
+        let bounds = self.bounds();
+        let Self { channels, account, recent, dirty, .. } = self;
         // Look up first: the key is cloned only for a new channel.
         let state = match channels.get_mut(channel) {
             Some(state) => state,
             None => channels
                 .entry(channel.clone())
-                .or_insert_with(|| new_unlisted_channel(account, change, *overlap_ms)),
+                .or_insert_with(|| new_unlisted_channel(account, change, bounds)),
         };
         if state.knows(change) {
             return false;
@@ -218,24 +251,26 @@ impl ReplayState {
             if recent.has(&post.id) {
                 return false;
             }
+            let time = post.create_at.min(bounds.latest);
             if state.membership == Membership::Left {
-                state.rejoin(post.create_at.saturating_sub(*overlap_ms), *overlap_ms);
+                state.rejoin(time.saturating_sub(bounds.overlap_ms), bounds);
             }
-            if state.reach_back(post.create_at, *overlap_ms) {
+            if state.reach_back(post.create_at, bounds.overlap_ms) {
                 mark(dirty, channel, state);
             }
-            state.newest_admitted = state.newest_admitted.max(post.create_at);
+            state.newest_admitted = state.newest_admitted.max(time);
             recent.add(post.id.clone());
-            account.server_time = account.server_time.max(post.create_at);
+            account.server_time = account.server_time.max(time.min(bounds.earliest));
         }
-        state.open.insert(change.clone());
+        state.open(change.clone(), is_fetched);
         true
     }
 
     /// Acknowledges a change. Within a channel, changes must be acknowledged in the order of their admission.
     pub fn acknowledge(&mut self, channel: &ChannelId, change: Change) {
+        let bounds = self.bounds();
         if let Some(state) = self.channels.get_mut(channel) {
-            state.acknowledge(change, self.settings.overlap_ms);
+            state.acknowledge(change, bounds);
             mark(&mut self.dirty, channel, state);
         }
     }
@@ -244,7 +279,7 @@ impl ReplayState {
     /// although its id may be forgotten.
     pub(crate) fn admit_fetched(&mut self, channel: &ChannelId, change: &Change) -> bool {
         let has_passed = self.channels.get(channel).is_some_and(|state| state.has_passed(change));
-        !has_passed && self.admit(channel, change)
+        !has_passed && self.admit_change(channel, change, true)
     }
 
     /// Drops the changes that were admitted and not acknowledged, so that they are delivered again.
@@ -294,13 +329,13 @@ fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, state: &mut ChannelStat
 
 /// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
 /// post: an earlier post may become visible later (fact 23).
-fn new_unlisted_channel(account: &AccountRecord, change: &Change, overlap_ms: i64) -> ChannelState {
+fn new_unlisted_channel(account: &AccountRecord, change: &Change, bounds: TimeBounds) -> ChannelState {
     let first = match change {
-        Change::Posted(post) => post.create_at.saturating_sub(1),
+        Change::Posted(post) => post.create_at.min(bounds.latest).saturating_sub(1),
         Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
     };
     let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
-    ChannelState::starting_at(begin, begin, Membership::Joining, overlap_ms)
+    ChannelState::starting_at(begin, begin, Membership::Joining, bounds.overlap_ms)
 }
 
 /// Creates a channel that no earlier listing contained.
@@ -308,15 +343,16 @@ fn new_listed_channel(
     listed: &ListedChannel,
     listed_at: Option<i64>,
     from: StartFrom,
-    overlap_ms: i64,
+    bounds: TimeBounds,
 ) -> ChannelState {
-    let created = listed.create_at.saturating_sub(1);
+    let created = listed.create_at.min(bounds.latest).saturating_sub(1);
+    let last_post_at = listed.last_post_at.min(bounds.latest);
     let (posts, edits, membership) = match (listed_at, from) {
         // On the first start, posts that already exist are not delivered.
-        (None, StartFrom::Now) => (listed.last_post_at, listed.last_post_at, Membership::Member),
-        (None, StartFrom::At(time)) => (time, listed.last_post_at, Membership::Member),
+        (None, StartFrom::Now) => (last_post_at, last_post_at, Membership::Member),
+        (None, StartFrom::At(time)) => (time, last_post_at, Membership::Member),
         (Some(_), _) if listed.is_direct => (created, created, Membership::Member),
         (Some(listed_at), _) => (listed_at, listed_at, Membership::Joining),
     };
-    ChannelState::starting_at(posts, edits, membership, overlap_ms)
+    ChannelState::starting_at(posts, edits, membership, bounds.overlap_ms)
 }

@@ -32,7 +32,7 @@ pub(super) async fn lists_channels(api: Rc<dyn Api>, server: &impl ServerControl
     server.post(&open, 1_000);
     server.post(&archived, 1_500);
     server.archive(&archived);
-    let listed = api.channels(token).await.unwrap().value;
+    let listed = api.channels(token).await.unwrap().value.channels;
     let find = |id: &ChannelId| listed.iter().filter(|channel| channel.id == *id).collect::<Vec<&Channel>>();
     let ([listed_open], [listed_archived]) = (&find(&open)[..], &find(&archived)[..]) else {
         panic!("each once: {listed:?}");

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Channel, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost, Page,
-        PageRequest, Post, PostRange, PostsSince, Reaction, RestErrorKind, RestResponse, SystemPing,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost,
+        Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestErrorKind, RestResponse, SystemPing,
     },
     model::{ChannelId, PostId, ResumePoint, Token},
     ports::{Api, ApiFactory, ApiFuture},
@@ -33,10 +33,15 @@ impl Api for FakeServer {
         async move { Ok(RestResponse { value: self.answer_ping()?, rate: None }) }.boxed_local()
     }
 
-    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, Vec<Channel>> {
+    fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {
         let name = token.expose();
         self.count_list_request();
-        async move { self.answer_channels(name, |channels| Ok(channels.list(name))) }.boxed_local()
+        async move {
+            self.answer_channels(name, |channels| {
+                Ok(ChannelList { channels: channels.list(name), ..ChannelList::default() })
+            })
+        }
+        .boxed_local()
     }
 
     fn channel<'a>(&'a self, token: &'a Token, id: &'a ChannelId) -> ApiFuture<'a, Channel> {

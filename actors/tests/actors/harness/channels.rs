@@ -197,7 +197,7 @@ impl FakeChannels {
             PostRange::Before(id) => next_post_id = Some(id.clone()),
             PostRange::Newest => {}
         }
-        Ok(Page { posts: read(&shown), next_post_id, prev_post_id })
+        Ok(Page { posts: read(&shown), next_post_id, prev_post_id, ..Page::default() })
     }
 
     /// Returns rows by `update_at`. Beyond the limit it leaves out the oldest posts, an arbitrary choice (fact 25).
@@ -212,7 +212,7 @@ impl FakeChannels {
         rows.sort_by_key(|(id, _)| Reverse(*id));
         rows.truncate(SINCE_LIMIT);
         rows.sort_by_key(|(id, post)| (post.create_at, *id));
-        Ok(PostsSince { posts: read(&rows), truncated: rows.len() >= SINCE_LIMIT })
+        Ok(PostsSince { posts: read(&rows), truncated: rows.len() >= SINCE_LIMIT, ..PostsSince::default() })
     }
 
     fn around<'a>(

@@ -375,5 +375,8 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
 }
 
 pub(super) fn rest_error(kind: RestErrorKind) -> RestError {
-    RestError { kind, route: "/users/me", id: None, message: "scripted".into(), source: None }
+    // Refusals are Mattermost's own, not a proxy's.
+    let own = matches!(kind, RestErrorKind::Refused(_) | RestErrorKind::NotFound);
+    let id = own.then(|| "api.scripted.app_error".into());
+    RestError { kind, route: "/users/me", id, message: "scripted".into(), source: None }
 }

@@ -52,6 +52,7 @@ impl ReplayState {
 
     /// Records that nothing is missing in a channel up to the time.
     pub(crate) fn mark_audited(&mut self, channel: &ChannelId, until: i64) {
+        let until = until.min(self.latest);
         if let Some(state) = self.channels.get_mut(channel) {
             state.seen_until = state.seen_until.max(until);
             mark(&mut self.dirty, channel, state);
