@@ -159,7 +159,7 @@ impl EndingSink {
 
 impl RemovedSinks {
     /// Ends the sinks once `released` completes, which means that no account delivers to them, and they have answered
-    /// their events; at the latest after [`DRAIN_TIMEOUT`].
+    /// their events; at the latest after `DRAIN_TIMEOUT`.
     pub async fn end(self, released: impl Future<Output = ()>) {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         // On a timeout the sinks end anyway.
