@@ -157,7 +157,8 @@ impl Client {
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
     }
 
-    async fn write(
+    /// Sends JSON.
+    pub(super) async fn write(
         &self,
         method: Method,
         route: &'static str,
