@@ -29,6 +29,9 @@ impl CheckReport {
             let remedy = result.remedy.as_deref().unwrap_or_default();
             let _ = writeln!(text, "✗ {name}: {problem}\n  → {remedy}");
         }
+        for problem in &self.left_out {
+            let _ = writeln!(text, "✗ {problem}");
+        }
         for warning in &self.warnings {
             let _ = writeln!(text, "! {warning}");
         }

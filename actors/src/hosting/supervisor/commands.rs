@@ -68,6 +68,7 @@ impl Handler<AddAccount> for Supervisor {
             return Err(SupervisorError::ServerNotAdded { account: spec.name, server: spec.server });
         };
         server.account_added();
+        let settings = self.settings.for_account(spec.settings.as_deref());
         let context = Arc::new(AccountContext {
             account: spec.name.clone(),
             server: spec.server.clone(),
@@ -77,10 +78,10 @@ impl Handler<AddAccount> for Supervisor {
             sibling_watch: server.sibling_watch.clone(),
             ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
-            settings: self.settings.clone(),
             observer: self.observer.clone(),
             stats: Arc::new(AccountStats::default()),
-            replay: SharedReplay::new(self.settings.catch_up.replay_settings(), self.store.clone()),
+            replay: SharedReplay::new(settings.catch_up.replay_settings(), self.store.clone()),
+            settings,
             supervisor: ctx.address(),
         });
         let name = spec.name.clone();

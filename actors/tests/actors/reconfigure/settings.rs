@@ -1,13 +1,14 @@
 //! Tests of changed settings: those that open sockets adopt, and those that apply from the next Connection on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use matterhost_actors::{
-    hosting::{ChangeSettings, HealthSettings, HostSettings},
+    hosting::{AccountSettings, AccountSpec, ChangeAccount, ChangeSettings, HealthSettings, HostSettings},
     model::{CloseReason, Fact, Generation},
     policy::RestartSettings,
 };
 
+use super::spec;
 use crate::harness::{SECOND, SinkBehavior, run_paused, settings, unlimited_rate, with_restart};
 
 #[test]
@@ -32,6 +33,41 @@ fn settings_apply_without_an_ending() {
             (harness.count("bot", "closed"), harness.snapshot("bot").await.generation),
             (0, Generation(1))
         );
+    });
+}
+
+#[test]
+fn an_account_has_settings_of_its_own_which_change_without_an_ending() {
+    run_paused(settings(), unlimited_rate(), async |harness| {
+        let quiet = HealthSettings { poll: false, ping: false, ..HealthSettings::default() };
+        let HostSettings { restart, delivery, catch_up, replies, .. } = settings();
+        let own = AccountSettings { restart, health: quiet, delivery, catch_up, replies };
+        let spec = |own| AccountSpec {
+            settings: Some(Arc::new(own)),
+            ..spec("bot", "bot", "test", harness.sink.clone())
+        };
+        harness.ready("other").await;
+        harness.ready("bot").await;
+        let pings = |bot: &str| harness.fake.server_socket(bot).received().len();
+        harness.send(ChangeAccount(spec(own))).await.unwrap();
+        harness.advance(SECOND).await;
+        let before = (pings("bot"), pings("other"));
+        harness.advance(300 * SECOND).await;
+        assert_eq!(pings("bot"), before.0, "its pings are off");
+        assert!(pings("other") > before.1, "those of others go on");
+        // A change of the host's settings keeps the account's own.
+        let mut changed = settings();
+        changed.health.ping_limits.interval = Duration::from_secs(2);
+        harness.send(ChangeSettings(changed)).await;
+        harness.advance(60 * SECOND).await;
+        assert_eq!(pings("bot"), before.0);
+        harness
+            .send(ChangeAccount(spec(AccountSettings { health: HealthSettings::default(), ..own })))
+            .await
+            .unwrap();
+        harness.advance(60 * SECOND).await;
+        assert!(pings("bot") > before.0, "its pings are on again");
+        assert_eq!((harness.count("bot", "closed"), harness.count("other", "closed")), (0, 0));
     });
 }
 
