@@ -75,3 +75,23 @@ fn a_reply_is_posted_once_though_the_host_is_killed_before_its_event_is_acknowle
     fixture.await_post("received: alive");
     assert_eq!((count_replies(&fixture, "killed"), count_replies(&fixture, "alive")), (1, 1));
 }
+
+/// Returns the first block of the README in a language.
+fn readme_block(language: &str) -> String {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let block = readme.split(&format!("```{language}\n")).nth(1).unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_first_handler_of_the_readme_answers() {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&(fixture.config() + &readme_block("toml")));
+    dir.write("handler.py", &readme_block("python"));
+    let _running = RunningProgram::ready(&fixture, &dir);
+    fixture.post("hello");
+    fixture.await_post("You said: hello");
+    fixture.post("again");
+    fixture.await_post("You said: again");
+    assert_eq!(fixture.bot_posts().len(), 2, "its own posts are not answered: {:?}", fixture.bot_posts());
+}
