@@ -108,22 +108,8 @@ fn read(
     for shape in ["servers.NAME", "accounts.NAME", accounts::DEFAULTS] {
         overrides::register(shape, report);
     }
-    let host_level = Level::host(&tree.0);
-    let (servers, levels) = read_servers(&mut tree, &host_level, context, report);
+    let Items { servers, accounts, sinks } = read_items(&mut tree, found, context, report);
     let restart = restart::read(tree.section("restart", report));
-    let sink_tables = sink_tables(&mut tree, report);
-    let sink_names = sink_tables.iter().map(|table| table.name().to_owned()).collect();
-    let mut defaults = tree.0.remove(accounts::DEFAULTS);
-    let own = defaults.as_mut().map(overrides::take).unwrap_or_default();
-    let levels = levels
-        .into_iter()
-        .map(|(server, level)| (server, level.child(own.clone(), accounts::DEFAULTS, report)));
-    let levels: BTreeMap<_, _> = levels.collect();
-    let defaults = accounts::read_defaults(defaults, report);
-    let names = KnownNames { servers: levels.keys().cloned().collect(), sinks: sink_names, defaults };
-    let mut accounts = read_accounts(&mut tree, found, &levels, &names, context, report);
-    let sinks = read_sinks(sink_tables, &mut accounts, context, report);
-    sinks::warn_unused(&sinks, &accounts, report);
     let dead_letter = dead_letter::read(tree.section("dead_letter", report), context);
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
@@ -165,6 +151,38 @@ fn read(
         left_out: Vec::new(),
         layout: Layout::default(),
     }
+}
+
+/// The items of the configuration that have names.
+struct Items {
+    servers: Vec<ServerConfig>,
+    accounts: Vec<AccountConfig>,
+    sinks: Vec<SinkConfig>,
+}
+
+/// Reads the servers, the accounts on them, and the sinks that these use.
+fn read_items(
+    tree: &mut Tree,
+    found: &FoundAccounts,
+    context: &ReadContext<'_>,
+    report: &mut Diagnostics,
+) -> Items {
+    let host_level = Level::host(&tree.0);
+    let (servers, levels) = read_servers(tree, &host_level, context, report);
+    let sink_tables = sink_tables(tree, report);
+    let sink_names = sink_tables.iter().map(|table| table.name().to_owned()).collect();
+    let mut defaults = tree.0.remove(accounts::DEFAULTS);
+    let own = defaults.as_mut().map(overrides::take).unwrap_or_default();
+    let levels = levels
+        .into_iter()
+        .map(|(server, level)| (server, level.child(own.clone(), accounts::DEFAULTS, report)));
+    let levels: BTreeMap<_, _> = levels.collect();
+    let defaults = accounts::read_defaults(defaults, report);
+    let names = KnownNames { servers: levels.keys().cloned().collect(), sinks: sink_names, defaults };
+    let mut accounts = read_accounts(tree, found, &levels, &names, context, report);
+    let sinks = read_sinks(sink_tables, &mut accounts, context, report);
+    sinks::warn_unused(&sinks, &accounts, report);
+    Items { servers, accounts, sinks }
 }
 
 /// Reads the servers, and the settings of each, also of those that are invalid.

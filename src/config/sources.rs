@@ -127,10 +127,8 @@ impl Sources {
                 Some(TOKEN_DIR) => match Directory::of_tokens(&self.directory().join(value.kind.to_string()))
                 {
                     Ok(directory) => {
-                        let place = Place {
-                            file: value.origin().map(Path::new).unwrap_or(Path::new("")).into(),
-                            line: None,
-                        };
+                        let place =
+                            Place { file: Path::new(value.origin().unwrap_or_default()).into(), line: None };
                         *token_dirs = vec![(directory, place)];
                     }
                     Err((message, remedy)) => problems.push(Problem::new(TOKEN_DIR, message, remedy)),

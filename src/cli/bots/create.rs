@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::{account_files::AccountFiles, output::print_error},
-    config::{Config, read_secret},
+    config::{AccountConfig, Config, read_secret},
     host::Exit,
 };
 
@@ -84,38 +84,42 @@ impl Plan {
         name: &AccountName,
     ) -> Result<String, BotError> {
         let (client, token) = administrator.client();
-        let (bot, mut done) = self.bot(args, administrator, name).await?;
+        let (bot, done) = self.bot(args, administrator, name).await?;
+        let mut done = vec![done];
         if let Some(picture) = &self.picture {
             client.set_picture(token, &bot.user_id, picture).await?;
         }
-        if let Some((team, id)) = &self.team {
-            client.add_to_team(token, id, &bot.user_id).await?;
-            done += &format!("; in team {team}");
-        }
-        for (channel, id) in &self.channels {
-            client.add_to_channel(token, id, &bot.user_id).await?;
-            done += &format!(", channel {channel}");
-        }
-        let own_elsewhere = config.accounts.iter().any(|account| {
-            account.name == *name && account.token_file.as_deref() != Some(&self.files.token_file(name))
-        });
-        if own_elsewhere {
-            return Ok(done + "; the account has its token elsewhere in the configuration, which stays");
-        }
+        done.extend(self.join(administrator, &bot).await?);
         let file = self.files.token_file(name);
-        let own = match self.current_token(administrator, name, &bot).await {
-            Some(own) => {
-                done += &format!("; its token in {} stays", file.display());
-                own
-            }
-            None => {
-                let (_, own) = client.create_token(token, &bot.user_id, TOKEN_DESCRIPTION).await?;
-                done += &format!("; token in {}", file.display());
-                own
-            }
+        let is_elsewhere =
+            |account: &AccountConfig| account.name == *name && account.token_file.as_ref() != Some(&file);
+        if config.accounts.iter().any(is_elsewhere) {
+            done.push("its token is elsewhere in the configuration, and stays".into());
+            return Ok(done.join("; "));
+        }
+        let own = if let Some(own) = self.current_token(administrator, name, &bot).await {
+            done.push(format!("its token in {} stays", file.display()));
+            own
+        } else {
+            let (_, own) = client.create_token(token, &bot.user_id, TOKEN_DESCRIPTION).await?;
+            done.push(format!("token in {}", file.display()));
+            own
         };
         self.files.write(name, &administrator.server, &own)?;
-        Ok(done)
+        Ok(done.join("; "))
+    }
+
+    /// Adds the bot to the team and the channels, and says to which.
+    async fn join(&self, administrator: &Administrator, bot: &Bot) -> Result<Option<String>, BotError> {
+        let (client, token) = administrator.client();
+        let Some((team, id)) = &self.team else { return Ok(None) };
+        client.add_to_team(token, id, &bot.user_id).await?;
+        let mut joined = vec![format!("in team {team}")];
+        for (channel, id) in &self.channels {
+            client.add_to_channel(token, id, &bot.user_id).await?;
+            joined.push(format!("channel {channel}"));
+        }
+        Ok(Some(joined.join(", ")))
     }
 
     /// Returns the bot with this name, enabled, and says what was done for that.

@@ -44,7 +44,7 @@ fn to_table(config: &Config, bots: &[Bot]) -> String {
     table.add_rows(bots.iter().map(|bot| {
         [
             format!("@{}", printable(&bot.username)),
-            printable(&bot.display_name).to_string(),
+            printable(&bot.display_name),
             (if bot.delete_at == 0 { "enabled" } else { "disabled" }).to_owned(),
             (if is_hosted(config, bot) { "configured" } else { "–" }).to_owned(),
         ]

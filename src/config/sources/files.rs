@@ -92,7 +92,7 @@ impl Reader<'_> {
             if origin == Origin::Named {
                 let message =
                     if self.chain.contains(&id) { "it includes itself" } else { "it is read twice" };
-                self.refuse(Place { file: path.into(), line: None }, message, "name it once", by);
+                self.refuse(&Place { file: path.into(), line: None }, message, "name it once", by);
             }
             return;
         }
@@ -100,7 +100,7 @@ impl Reader<'_> {
             let message = format!(
                 "there are more than {MAX_DEPTH} files in a chain of includes, or {MAX_FILES} altogether"
             );
-            self.refuse(Place { file: path.into(), line: None }, &message, "include fewer files", by);
+            self.refuse(&Place { file: path.into(), line: None }, &message, "include fewer files", by);
             return;
         }
         match Document::read(path, id, self.pinned) {
@@ -126,7 +126,7 @@ impl Reader<'_> {
         if self.total_bytes > MAX_TOTAL_BYTES {
             let place = Place { file: Arc::clone(&document.path), line: None };
             let message = format!("the files have more than {MAX_TOTAL_BYTES} bytes altogether");
-            self.refuse(place, &message, "include fewer files", None);
+            self.refuse(&place, &message, "include fewer files", None);
             return;
         }
         if origin == Origin::Named {
@@ -171,7 +171,7 @@ impl Reader<'_> {
                 }
             }
             Err(message) => {
-                self.refuse_key(INCLUDE, &message, "create the directory, or fix its name", place)
+                self.refuse_key(INCLUDE, &message, "create the directory, or fix its name", place);
             }
         }
     }
@@ -181,18 +181,15 @@ impl Reader<'_> {
         let Some(value) = document.table.remove(key) else { return Vec::new() };
         let no_line = Place { file: Arc::clone(&document.path), line: None };
         let place = document.places.get(key).cloned().unwrap_or(no_line);
-        match list(&value) {
-            Some(texts) => texts.into_iter().map(|text| (text, place.clone())).collect(),
-            None => {
-                let message = format!("expected {}", StringList::KIND);
-                self.refuse_key(key, &message, StringList::HINT, &place);
-                Vec::new()
-            }
-        }
+        let Some(texts) = list(&value) else {
+            self.refuse_key(key, &format!("expected {}", StringList::KIND), StringList::HINT, &place);
+            return Vec::new();
+        };
+        texts.into_iter().map(|text| (text, place.clone())).collect()
     }
 
-    fn refuse(&mut self, place: Place, message: &str, remedy: &str, by: Option<&Place>) {
-        let at = by.unwrap_or(&place).describe();
+    fn refuse(&mut self, place: &Place, message: &str, remedy: &str, by: Option<&Place>) {
+        let at = by.unwrap_or(place).describe();
         let message = format!("{}: {message}", place.file.display());
         let key = if by.is_some() { INCLUDE } else { "" };
         self.files.problems.push(Problem { place: Some(at), ..Problem::new(key, message, remedy) });

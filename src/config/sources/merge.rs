@@ -34,7 +34,7 @@ fn join(
         };
         match (&mut before.kind, value.kind) {
             (ValueKind::Table(before), ValueKind::Table(table)) => {
-                join(before, table, &path, places, problems)
+                join(before, table, &path, places, problems);
             }
             _ => problems.push(set_twice(path, places)),
         }

@@ -24,7 +24,8 @@ fn accounts_inherit_what_they_leave_out() {
         .collect();
     assert_eq!(seen, [("main", 1, true), ("other", 2, true), ("main", 1, false)]);
 
-    let many: String = (0..50).map(|n| format!("[accounts.bot{n}]\n")).collect();
+    let many: Vec<_> = (0..50).map(|n| format!("[accounts.bot{n}]\n")).collect();
+    let many = many.concat();
     let bad = defaults.replace("'x'", "'z'").replace("server = ", "sever = ").replace("tokens/", "no/");
     let messages = refused(&dir, &format!("{SERVER}{more}{bad}{many}"), &[]);
     let at_defaults: Vec<_> = messages.iter().filter(|line| line.starts_with("account_defaults.")).collect();
