@@ -136,6 +136,7 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
             let idle = Duration::from_secs(number(seconds));
             simulator.inject(Fault::new(FaultKind::SocketIdle(idle)));
         }
+        ["whole-threads"] => simulator.bring_threads_along(),
         ["thread", user, channel, replies, bytes] => {
             let [replies, bytes] = [replies, bytes].map(|text| usize::try_from(number(text)).unwrap_or(0));
             let root = simulator.post(user, channel, "a thread");

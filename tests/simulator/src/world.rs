@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) flood_posts: u64,
     /// Posts that are older than this are hidden by the plan (fact 34).
     pub(crate) inaccessible_before: Option<i64>,
+    /// Pages bring whole threads along, whatever is asked for, as before 5.20 (fact 35).
+    pub(crate) brings_threads: bool,
     /// How far the server's clock is off.
     pub(crate) clock_offset_ms: i64,
     last_time: i64,
@@ -67,6 +69,7 @@ impl World {
             max_commit_delay: Duration::ZERO,
             flood_posts: 0,
             inaccessible_before: None,
+            brings_threads: false,
             clock_offset_ms: 0,
             last_time: 0,
         };

@@ -23,7 +23,8 @@ pub(crate) fn list(state: &mut State, request: &ApiRequest) -> RouteResult {
         return Err(AppError::new("app.channel.get.existing.app_error", &text, 404));
     }
     state.require_member(request, channel)?;
-    let threads = if request.flag("skipFetchThreads") { Threads::Root } else { Threads::Whole };
+    let may_skip = request.flag("skipFetchThreads") && !state.world.brings_threads;
+    let threads = if may_skip { Threads::Root } else { Threads::Whole };
     if let Some(since) = request.query.get("since") {
         let since = since.parse().map_err(|_| invalid_param("since"))?;
         let list = listing::since(&state.world.posts, channel, since, threads);
