@@ -113,6 +113,10 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::CatchUpTruncated { channel, what } => {
             (Level::WARN, format!("the catch-up of channel {channel} is incomplete; left out: {what}"))
         }
+        Fact::OlderPostsUntold { channel, posts } => {
+            let why = "without a visible cause; any that were dated back are not delivered";
+            (Level::INFO, format!("channel {channel}: {posts} older posts changed {why}"))
+        }
         Fact::Audited { channels } => {
             (Level::DEBUG, format!("the audit found nothing missing; {channels} channels were checked"))
         }

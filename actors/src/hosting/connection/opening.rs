@@ -106,6 +106,7 @@ impl Connection {
             connection_id: socket.connection_id.clone(),
             me: baseline.account_user(),
             server_time: baseline.update_at,
+            listed_at: baseline.update_at,
             oldest: None,
             progress: Cell::default(),
             reported_at: Cell::new(now()),
