@@ -20,34 +20,66 @@ const CHARACTERS: u32 = 16_383;
 const POSTS: u32 = 200;
 const LONG_POST: u32 = 65_532;
 
+/// Time for posts to be older than the overlap.
+const OVERLAP: Duration = Duration::from_millis(10);
+
 /// Measures the growth of the peak while a bot catches up: a thread that comes along with a page, a page of long posts.
 pub(crate) fn long_pages(_quick: bool) -> anyhow::Result<Readings> {
-    let thread = while_catching_up(|server, author, channel| {
-        server.command("whole-threads")?;
-        server.command(&format!("thread {author} {channel} {REPLIES} {CHARACTERS}"))
+    let mut bot = LoneBot::start()?;
+    let LoneBot { server, host, author, channel, .. } = &mut bot;
+    server.command("whole-threads")?;
+    server.command(&format!("thread {author} {channel} {REPLIES} {CHARACTERS}"))?;
+    for _ in 0..2 {
+        sleep(2 * OVERLAP);
+        server.command(&format!("post {author} {channel} 10"))?;
+    }
+    host.counter.wait_for(4);
+    let thread = bot.while_catching_up(|server, author, channel| {
+        server.command(&format!("reply-to-thread {author} {channel}"))
     })?;
-    let page = while_catching_up(|server, author, channel| {
+    let page = LoneBot::start()?.while_catching_up(|server, author, channel| {
         (0..POSTS).try_for_each(|_| server.command(&format!("post {author} {channel} {LONG_POST}")))
     })?;
     Ok(vec![("long-thread", thread), ("long-page", page)])
 }
 
-fn while_catching_up(miss: impl Fn(&mut Server, &str, &str) -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let mut server = Server::start(2, false)?;
-    let mut host = Host::start(HostSettings::default(), &server, CountingSink::new(false))?;
-    host.add_all(&server.info.bots[..1])?;
-    let [bot, author] = [0, 1].map(|index| server.info.bots[index].user_id.clone());
-    let channel = server.info.channel.clone();
-    server.command(&format!("disable {bot}"))?;
-    host.wait_for(|fact| *fact == Fact::Blocked)?;
-    miss(&mut server, &author, &channel)?;
-    sleep(SETTLE);
-    let before = reset()?;
-    server.command(&format!("enable {bot}"))?;
-    host.wait_for(|fact| matches!(fact, Fact::Ready { .. }))?;
-    let grown = grown_since(before)?;
-    host.stop()?;
-    Ok(grown)
+/// A bot and another author in its channel.
+struct LoneBot {
+    server: Server,
+    host: Host,
+    user: String,
+    author: String,
+    channel: String,
+}
+
+impl LoneBot {
+    fn start() -> anyhow::Result<Self> {
+        let catch_up = CatchUpSettings { overlap: OVERLAP, ..CatchUpSettings::default() };
+        let settings = HostSettings { catch_up, ..HostSettings::default() };
+        let server = Server::start(2, false)?;
+        let mut host = Host::start(settings, &server, CountingSink::new(false))?;
+        host.add_all(&server.info.bots[..1])?;
+        let [user, author] = [0, 1].map(|index| server.info.bots[index].user_id.clone());
+        let channel = server.info.channel.clone();
+        Ok(Self { server, host, user, author, channel })
+    }
+
+    /// Returns the growth of the peak while the bot fetches what it missed.
+    fn while_catching_up(
+        mut self,
+        miss: impl Fn(&mut Server, &str, &str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<f64> {
+        self.server.command(&format!("disable {}", self.user))?;
+        self.host.wait_for(|fact| *fact == Fact::Blocked)?;
+        miss(&mut self.server, &self.author, &self.channel)?;
+        sleep(SETTLE);
+        let before = reset()?;
+        self.server.command(&format!("enable {}", self.user))?;
+        self.host.wait_for(|fact| matches!(fact, Fact::Ready { .. }))?;
+        let grown = grown_since(before)?;
+        self.host.stop()?;
+        Ok(grown)
+    }
 }
 
 /// Measures the growth while the first list of an account is read: 100,000 channels that are all kept, and 400,000 of

@@ -139,6 +139,7 @@ impl CatchUp {
         match result {
             Ok(()) => Ok(None),
             Err(ChannelReadError::EndConnection(reason)) => Err(reason),
+            Err(ChannelReadError::Undecided) => Ok(Some(news.channel.clone())),
             Err(ChannelReadError::Refused(error)) => {
                 self.skip_channel(news, Excerpt::of(&error)).await?;
                 Ok(Some(news.channel.clone()))

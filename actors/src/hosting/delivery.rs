@@ -228,7 +228,10 @@ impl Delivery {
             self.report_stalled(false);
         }
         if let Some(change) = &queued.event.body.change {
-            self.context.replay.with(|replay| replay.acknowledge(channel, change.clone()));
+            self.context.replay.with(|replay| match queued.origin {
+                Origin::Live | Origin::Fetched => replay.acknowledge(channel, change.clone()),
+                Origin::WhileOut => replay.acknowledge_while_out(channel, change.clone()),
+            });
         }
     }
 

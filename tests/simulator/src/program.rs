@@ -143,6 +143,13 @@ fn obey(simulator: &Simulator, words: &[&str]) -> String {
             simulator.fill_thread(&root, replies, bytes);
             simulator.reply(user, &root, "the newest reply");
         }
+        ["reply-to-thread", user, channel] => {
+            let posts = simulator.posts_in(channel);
+            let Some(root) = posts.iter().find(|post| post.message == "a thread") else {
+                return "error: no thread".to_owned();
+            };
+            simulator.reply(user, root, "a reply");
+        }
         ["await-sockets", count] => {
             let count = usize::try_from(number(count)).unwrap_or(0);
             let there = simulator

@@ -214,7 +214,11 @@ impl<'a> ChannelCatchUp<'a> {
     async fn deliver_posts(&mut self, posts: Vec<Post>) -> Result<(), ChannelReadError> {
         self.membership.look_ahead(&posts);
         for post in posts {
-            let origin = if self.membership.concerns(&post) { Origin::Fetched } else { Origin::WhileOut };
+            let origin = match self.membership.concerns(&post) {
+                true => Origin::Fetched,
+                false if self.membership.may_have_returned() => return Err(ChannelReadError::Undecided),
+                false => Origin::WhileOut,
+            };
             self.deliver(posted_change(&post), &post, origin).await?;
             if self.membership.asks_after(&post) {
                 self.recall_membership(post.create_at).await?;

@@ -24,6 +24,9 @@ pub(super) struct ChannelState {
     /// The time of the newest post or edit that was admitted or that a list announced; 0 before the first.
     pub(super) newest_activity: i64,
     pub(super) membership: Membership,
+    /// True if the last acknowledged post was made while the account was out: reading goes on with an account whose
+    /// membership the next change tells.
+    was_out: bool,
     /// True if the channel was active when the socket was lost, and has not been read since.
     pub(super) due: bool,
     /// The rounds in a row that were refused to read the channel.
@@ -104,6 +107,7 @@ impl ChannelState {
             settled: seen_until,
             newest_activity: 0,
             membership,
+            was_out: false,
             due: false,
             refusals: 0,
             round: RoundPart::None,
@@ -150,7 +154,7 @@ impl ChannelState {
             edits: self.edits.since().cloned().collect(),
             deleted: self.edits.deleted().cloned().collect(),
             left: self.membership == Membership::Left,
-            joining: self.membership == Membership::Joining,
+            joining: self.has_unknown_begin(),
             hole: self.hole.is_some(),
             beyond: self.hole.iter().flat_map(Hole::beyond).cloned().collect(),
         }
@@ -203,6 +207,16 @@ impl ChannelState {
         self.open.insert(change, if is_beyond { Position::BeyondHole } else { Position::InRun });
     }
 
+    /// Records that the last acknowledged post was made while the account was out.
+    pub(super) fn was_out(&mut self) {
+        self.was_out = true;
+    }
+
+    /// True if the account may not have been a member at the cursor.
+    pub(super) fn has_unknown_begin(&self) -> bool {
+        self.membership == Membership::Joining || (self.membership == Membership::Member && self.was_out)
+    }
+
     /// True if a part of the channel could not be read.
     pub(super) fn has_hole(&self) -> bool {
         self.hole.is_some()
@@ -234,6 +248,7 @@ impl ChannelState {
             self.edits.advance_to(time.saturating_sub(bounds.overlap_ms));
         }
         self.cursor.acknowledge(post.create_at, post.id, bounds.latest);
+        self.was_out = false;
         if self.membership == Membership::Joining && matches!(self.cursor.anchor(), Anchor::Post { .. }) {
             self.membership = Membership::Member;
         }
@@ -288,7 +303,10 @@ impl ChannelState {
         let times = [self.cursor.anchor().time(), self.seen_until, self.edits.until()];
         let is_later = times.into_iter().any(|time| time > latest);
         if is_later {
-            self.cursor.pull_back(time);
+            if self.cursor.pull_back(time) && self.membership == Membership::Member {
+                // The posts from there on are forgotten, also those made while the account was out.
+                self.membership = Membership::Joining;
+            }
             self.edits.pull_back(time);
             self.seen_until = self.seen_until.min(time);
             self.settled = self.settled.min(time);

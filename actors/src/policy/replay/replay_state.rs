@@ -155,11 +155,7 @@ impl ReplayState {
             channel: listed.channel.clone(),
             from: state.cursor.anchor().clone(),
             edits_since: moved.then(|| state.edits.until()),
-            kind: if state.membership == Membership::Joining {
-                BacklogKind::Joining
-            } else {
-                BacklogKind::Known
-            },
+            kind: if state.has_unknown_begin() { BacklogKind::Joining } else { BacklogKind::Known },
         };
         (moved || state.due || state.has_hole()).then_some(backlog)
     }
@@ -285,6 +281,14 @@ impl ReplayState {
         if let Some(state) = self.channels.get_mut(channel) {
             state.acknowledge(change, bounds);
             mark(&mut self.dirty, channel, state);
+        }
+    }
+
+    /// Acknowledges a post made while the account was out.
+    pub(crate) fn acknowledge_while_out(&mut self, channel: &ChannelId, change: Change) {
+        self.acknowledge(channel, change);
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.was_out();
         }
     }
 

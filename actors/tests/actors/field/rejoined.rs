@@ -112,3 +112,50 @@ fn what_follows_a_leave_is_told_if_the_list_alone_shows_the_return() {
         assert_once(&harness, &told);
     });
 }
+
+#[test]
+fn what_follows_a_leave_waits_for_a_list_that_is_later() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        let (room, known) = room_with_a_known_post(&mut harness).await;
+        let bot = harness.bots[0].user_id.clone();
+        let mut told = vec![known];
+        harness
+            .while_disabled(|harness| {
+                harness.simulator.remove_from_channel(&room, &bot);
+                tick();
+                harness.simulator.add_to_channel_quietly(&room, &bot);
+                told.push(post(harness, &room, "back in"));
+            })
+            .await;
+        told.push(post(&harness, &room, "live"));
+        wait_for(&mut harness, &told[2].clone()).await;
+        assert_never(&harness, &told[1..2]);
+        // The overlap is ten seconds.
+        harness.simulator.shift_clock(20_000);
+        harness.drop_and_reconnect().await;
+        wait_for(&mut harness, &told[1].clone()).await;
+        assert_once(&harness, &told);
+        assert_eq!(harness.host.count("bot", "channel_skipped"), 0);
+    });
+}
+
+#[test]
+fn a_channel_joined_while_away_begins_at_the_join_though_its_post_was_deleted() {
+    run(async || {
+        let mut harness = SimulatorHarness::with_one_bot().await;
+        harness.post_and_wait(1).await;
+        let room = harness.simulator.create_channel(&harness.team, "room");
+        let (mut before, mut after) = (PostId::default(), PostId::default());
+        harness
+            .while_disabled(|harness| {
+                before = post(harness, &room, "before the join");
+                add_and_delete_the_join_post(harness, &room);
+                after = post(harness, &room, "after the join");
+            })
+            .await;
+        wait_for(&mut harness, &after).await;
+        assert_once(&harness, &[after]);
+        assert_never(&harness, &[before]);
+    });
+}

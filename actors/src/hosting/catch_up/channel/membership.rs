@@ -25,6 +25,8 @@ pub(super) struct MembershipTrack<'a> {
     is_begin_known: bool,
     /// The changes that are still to come, in order, those of deleted posts too; none before they were asked for.
     recalled: Option<VecDeque<(Place, MembershipChange)>>,
+    /// True if the channel was listed about when the account left it: it may have come back without a post about that.
+    is_return_open: bool,
     /// The place of the last change.
     passed: Option<Place>,
     /// The time of the last join, if the account was a member before it.
@@ -44,6 +46,7 @@ impl<'a> MembershipTrack<'a> {
             is_member: None,
             is_begin_known: false,
             recalled: None,
+            is_return_open: false,
             passed: None,
             joined_again_at: None,
         }
@@ -62,6 +65,13 @@ impl<'a> MembershipTrack<'a> {
         }
     }
 
+    /// True if the account left, and a later list must tell whether it has come back.
+    pub(super) fn may_have_returned(&self) -> bool {
+        self.is_return_open
+            && self.is_member == Some(false)
+            && self.recalled.iter().flatten().next().is_none()
+    }
+
     /// True if the post tells of the account's leave and the changes that follow it were not asked for.
     pub(super) fn asks_after(&self, post: &Post) -> bool {
         self.recalled.is_none() && membership_change(post, self.me) == Some(MembershipChange::Left)
@@ -76,11 +86,12 @@ impl<'a> MembershipTrack<'a> {
         changes.extend(self.passed.clone().zip(self.last_change()));
         changes.sort_by(|(a, _), (b, _)| a.cmp(b));
         changes.dedup();
-        if let (Some(((left_at, _), MembershipChange::Left)), Some(listed_at)) = (changes.last(), listed_at)
-            && *left_at < listed_at
-        {
-            // It comes after the leave, and before all that is later.
-            changes.push(((left_at + 1, PostId::default()), MembershipChange::Joined));
+        if let (Some(((left_at, _), MembershipChange::Left)), Some(listed_at)) = (changes.last(), listed_at) {
+            self.is_return_open = *left_at >= listed_at;
+            if !self.is_return_open {
+                // It comes after the leave, and before all that is later.
+                changes.push(((left_at + 1, PostId::default()), MembershipChange::Joined));
+            }
         }
         if self.is_member.is_none() {
             let first = changes.first().map(|(_, change)| *change == MembershipChange::Left);
@@ -221,7 +232,7 @@ mod tests {
     }
 
     /// Like `told`, with what a list shows after the first leave: upper case is what was deleted since.
-    fn told_with_deleted(kinds: &str, listed_at: Option<i64>) -> (String, bool) {
+    fn told_with_deleted(kinds: &str, listed_at: Option<i64>) -> (String, bool, bool) {
         let me = UserId::from("me");
         let all = posts(&kinds.to_lowercase());
         let mut track = MembershipTrack::member(&me);
@@ -235,7 +246,7 @@ mod tests {
                 track.recall(later, listed_at);
             }
         }
-        (told, track.has_left())
+        (told, track.has_left(), track.may_have_returned())
     }
 
     #[test]
@@ -248,7 +259,7 @@ mod tests {
             ("alxy", "al", true),
             ("aLxjb", "axjb", false),
         ] {
-            assert_eq!(told_with_deleted(kinds, None), (told.into(), has_left), "{kinds}");
+            assert_eq!(told_with_deleted(kinds, None), (told.into(), has_left, false), "{kinds}");
         }
     }
 
@@ -274,7 +285,11 @@ mod tests {
             ("alxjylzb", 10_001, "aljylzb", false),
             ("alxjylzb", 10_000, "aljyl", true),
         ] {
-            assert_eq!(told_with_deleted(kinds, Some(listed_at)), (told.into(), has_left), "{kinds}");
+            assert_eq!(
+                told_with_deleted(kinds, Some(listed_at)),
+                (told.into(), has_left, has_left),
+                "{kinds}"
+            );
         }
     }
 
@@ -285,7 +300,7 @@ mod tests {
             let mut posts = posts("jl");
             posts[1].create_at = left_at;
             let mut track = MembershipTrack::member(&me);
-            posts.iter().for_each(|post| assert!(track.concerns(post)));
+            assert!(posts.iter().all(|post| track.concerns(post)));
             assert_eq!(track.has_left(), has_left, "{left_at}");
         }
     }
