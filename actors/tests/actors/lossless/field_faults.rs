@@ -41,7 +41,9 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
         "lifetime" => all(FaultKind::SocketLifetime(30 * MS)),
         "idle" => all(FaultKind::SocketIdle(30 * MS)),
         "refused" => {
-            let kind = if random.bool() { FaultKind::Forbidden } else { FaultKind::NotFound };
+            use FaultKind as K;
+            let kinds = [K::Forbidden, K::NotFound, K::ProxyPage(403), K::ProxyPage(404)];
+            let kind = kinds[random.usize(..kinds.len())].clone();
             Fault::new(kind).route(POSTS).times(random.u32(1..=3))
         }
         "short pages" => Fault::new(FaultKind::ShortPage(random.usize(..4))).times(random.u32(1..=4)),
