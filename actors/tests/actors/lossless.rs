@@ -19,7 +19,7 @@ use matterhost_simulator::ServerVersion;
 
 use self::{
     random_faults::{RunLog, inject_random_fault},
-    users::ChattingUsers,
+    users::{ChattingUsers, now_ms},
 };
 use crate::{
     harness::{REAL_TIMEOUT, ReceivedChange},
@@ -203,10 +203,21 @@ fn check_duplicates_and_order(users: &ChattingUsers, log: &RunLog, seed: u64, ki
         let posts: Vec<&ReceivedChange> = posts.collect();
         for run in posts.chunk_by(|a, b| a.recovered && b.recovered && a.generation == b.generation) {
             assert!(
-                run.is_sorted_by_key(|post| (post.create_at, post.id.clone())),
+                run.is_sorted_by_key(|post| (post.create_at, post.id.clone()))
+                    || (log.faults.contains(&"short pages") && is_late_order(run)),
                 "seed {seed}: posts of {channel} out of order, faults {:#?}",
                 log.faults
             );
         }
     }
+}
+
+/// True if the order of posts can come from several pages: each begins before the last post of the one before, so that
+/// it also has posts that became visible meanwhile. They are older than the posts before them by the overlap at most.
+fn is_late_order(run: &[&ReceivedChange]) -> bool {
+    let overlap = i64::try_from(OVERLAP.as_millis()).unwrap();
+    // A post dated into the future is the last of its page.
+    let latest = now_ms();
+    let times: Vec<i64> = run.iter().map(|post| post.create_at).filter(|time| *time <= latest).collect();
+    times.windows(2).all(|pair| pair[0] <= pair[1] + overlap)
 }

@@ -125,7 +125,8 @@ impl ChattingUsers {
     }
 }
 
-fn now_ms() -> i64 {
+/// Returns the time, in milliseconds.
+pub(super) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
 }
