@@ -180,13 +180,15 @@ impl<P: AsyncFn()> PermissionCheck<'_, P> {
 
 impl OwnRoles {
     fn lacks(&self, ability: &Ability, known: &RolePermissions) -> Option<LackingPermission> {
+        // A role that the server does not show may give it.
         let is_given = |roles: &BTreeSet<Box<str>>| {
-            let mut given = roles.iter().filter_map(|role| known.get(role));
-            given.any(|given| ability.permissions.iter().any(|permission| given.contains(*permission)))
+            roles.iter().map(|role| known.get(role)).any(|given| {
+                given.is_none_or(|given| ability.permissions.iter().any(|wanted| given.contains(*wanted)))
+            })
         };
         let found = LackingPermission {
             ability: ability.name,
-            permission: ability.permissions[0],
+            permission: ability.permissions.join(" or "),
             effect: ability.effect,
             channels: None,
             channel: None,
@@ -205,5 +207,58 @@ impl OwnRoles {
                 Some(LackingPermission { channels, channel: Some(channel), ..found })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles(names: &str) -> BTreeSet<Box<str>> {
+        names.split(' ').map(Into::into).collect()
+    }
+
+    /// Returns what an account lacks with these roles on the server, in its teams and in its channels, two of each kind.
+    fn lacking(server: &str, teams: &[&str], channels: &[&str]) -> Vec<(&'static str, Option<usize>)> {
+        let known: RolePermissions = [
+            ("system_user", "create_direct_channel"),
+            ("poster", "create_direct_channel create_post create_post_ephemeral"),
+            ("team_user", "view_team"),
+            ("team_admin", "manage_own_slash_commands"),
+            ("channel_user", "create_post add_reaction upload_file edit_post"),
+            ("read_only", "add_reaction"),
+        ]
+        .map(|(role, permissions)| (role.into(), roles(permissions)))
+        .into();
+        let group = |(n, names): (usize, &&str)| ChannelGroup {
+            channel: n.to_string().as_str().into(),
+            channels: 2,
+            roles: roles(&format!("{server} team_user {names}")),
+        };
+        let own = OwnRoles {
+            server: roles(server),
+            teams: teams.iter().map(|team| roles(&format!("{server} {team}"))).collect(),
+            channels: channels.iter().enumerate().map(group).collect(),
+        };
+        let found = ABILITIES.iter().filter_map(|ability| own.lacks(ability, &known));
+        found.map(|found| (found.ability, found.channels)).collect()
+    }
+
+    #[test]
+    fn a_permission_counts_where_it_is_given_and_below() {
+        let everywhere = [("ephemeral", None), ("commands", None)];
+        assert_eq!(lacking("system_user", &["team_user"], &["channel_user"]), everywhere);
+        assert_eq!(lacking("system_user", &["team_user", "team_admin"], &[]), [("ephemeral", None)]);
+        assert_eq!(
+            lacking("poster", &["team_admin"], &["channel_user", "read_only", "read_only"]),
+            [("upload", Some(4)), ("edit", Some(4))]
+        );
+        assert_eq!(lacking("poster", &["team_user"], &["channel_user"]), [("commands", None)]);
+    }
+
+    #[test]
+    fn a_role_that_is_not_shown_may_permit_everything() {
+        assert_eq!(lacking("system_user unknown", &[], &["read_only"]), []);
+        assert_eq!(lacking("poster", &["team_admin"], &["unknown"]), []);
     }
 }

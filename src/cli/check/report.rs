@@ -62,8 +62,8 @@ pub(super) struct PermissionRow {
 pub(super) struct LackingPermission {
     /// The action that is not possible: `post`, `react`, `upload`, `edit`, `direct`, `ephemeral` or `commands`.
     pub(super) ability: &'static str,
-    /// The permission, as Mattermost names it.
-    pub(super) permission: &'static str,
+    /// The permission, as Mattermost names it, or several of which one is enough.
+    pub(super) permission: String,
     /// The consequence.
     pub(super) effect: &'static str,
     /// The number of channels in which it is lacking; none if it counts for the whole server or a team.

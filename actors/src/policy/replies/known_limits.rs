@@ -5,8 +5,8 @@ use crate::model::ServerLimits;
 /// The time for which connecting accounts share what one of them has read, and the least time between two readings.
 const SHARED_FOR: Duration = Duration::from_secs(60);
 
-/// The time after which a post that depends on the limits reads them again: somebody may have changed them while every
-/// account stayed connected.
+/// The time after which a post that depends on the limits reads them again: an administrator may have changed them while
+/// every account stayed connected.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// The longest text of a post, in characters, that every Mattermost server has taken since its first version.

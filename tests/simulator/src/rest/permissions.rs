@@ -12,14 +12,14 @@ use crate::wire::reply::AppError;
 use crate::world::channel::member_row;
 use crate::world::ids::new_id;
 
-/// What members of a channel may do.
+/// The permissions of a channel's members.
 const CHANNEL_USER: [&str; 6] =
     ["add_reaction", "create_post", "edit_post", "read_channel", "remove_reaction", "upload_file"];
 
-/// What members of the server may do.
+/// The permissions of all members of the server.
 const SYSTEM_USER: [&str; 2] = ["create_direct_channel", "create_group_channel"];
 
-/// What else an admin may do.
+/// The further permissions of an admin.
 const SYSTEM_ADMIN: [&str; 4] =
     ["create_post_ephemeral", "manage_own_slash_commands", "manage_slash_commands", "manage_system"];
 
