@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{
     account_context::{AccountContext, now},
@@ -42,8 +42,13 @@ impl SharedServerLimits {
     }
 
     /// Returns the limits for a post that depends on them, read again if they are due. Without an answer, these are the
-    /// last ones.
-    pub(super) async fn for_post(&self, context: &AccountContext, api: &dyn Api) -> ServerLimits {
+    /// last ones, also for the posts of the next minute. At most a quarter of the time until the post's deadline is spent.
+    pub(super) async fn for_post(
+        &self,
+        context: &AccountContext,
+        api: &dyn Api,
+        deadline: Instant,
+    ) -> ServerLimits {
         if self.is_due(LimitsUse::Post) {
             let reading = async {
                 let _turn = self.0.reading.lock().await;
@@ -51,8 +56,10 @@ impl SharedServerLimits {
                     self.read(context, api).await;
                 }
             };
-            // A server that does not answer in time must not delay the post.
-            let _ = timeout(READ_WITHIN, reading).await;
+            let within = READ_WITHIN.min(deadline.saturating_duration_since(Instant::now()) / 4);
+            if timeout(within, reading).await.is_err() {
+                self.0.known.lock().record(now(), None);
+            }
         }
         self.known()
     }

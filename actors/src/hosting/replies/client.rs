@@ -117,7 +117,7 @@ impl ReplyClient {
         let reading = async {
             // An account that may not send must not keep the others from asking.
             match context.stats.wait_for_send_permission().await {
-                SendPermission::Granted => context.server_limits.for_post(&context, &*api).await,
+                SendPermission::Granted => context.server_limits.for_post(&context, &*api, deadline).await,
                 SendPermission::Pending | SendPermission::Denied => context.server_limits.known(),
             }
         };

@@ -96,8 +96,10 @@ fn a_post_waits_for_limits_that_it_depends_on_and_a_short_one_does_not() {
         let began = tokio::time::Instant::now();
         post(harness, draft("town", &"x".repeat(4_000))).await.unwrap();
         assert!(began.elapsed() < SECOND, "a short text fits on every server");
-        post(harness, draft("town", &"x".repeat(5_000))).await.unwrap();
-        assert!((10 * SECOND..15 * SECOND).contains(&began.elapsed()), "the wait is bounded");
+        for _ in 0..3 {
+            post(harness, draft("town", &"x".repeat(5_000))).await.unwrap();
+        }
+        assert!((10 * SECOND..15 * SECOND).contains(&began.elapsed()), "one wait, and a bounded one");
     });
 }
 
