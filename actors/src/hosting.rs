@@ -17,6 +17,7 @@ mod health_check;
 mod observer;
 mod replies;
 mod server_gate;
+mod server_limits;
 mod settings;
 mod shared_replay;
 mod supervisor;

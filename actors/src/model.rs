@@ -11,6 +11,7 @@ mod observation;
 mod record;
 mod reply;
 mod secrets;
+mod server_limits;
 mod snapshot;
 mod token;
 
@@ -26,6 +27,7 @@ pub use record::{AccountRecord, ChannelRecord, Records, ResumePoint};
 pub use reply::{
     Attachment, Draft, OutgoingAction, PostedIds, ReplyError, ReplyKey, ReplyKeyError, Retryability,
 };
+pub use server_limits::{DEFAULT_POST_CHARS, ServerLimits};
 pub use snapshot::{
     AccountDetail, AccountSnapshot, CatchUpProgress, DeliveryQueueStats, Ending, Probe, ServerSnapshot,
     StallCause, Stalls, Witnesses,

@@ -1,5 +1,6 @@
 //! `matterhost check`: tests every server and every token, and suggests a remedy for each failure.
 
+mod permissions;
 mod probe;
 mod remedy;
 mod report;

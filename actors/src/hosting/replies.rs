@@ -2,6 +2,7 @@ mod client;
 mod execute;
 mod find_posted;
 mod guard;
+mod parts;
 mod posting;
 
 use std::{rc::Rc, sync::Arc};

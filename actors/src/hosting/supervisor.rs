@@ -44,6 +44,7 @@ use super::{
     observer::Observer,
     replies::SharedLoopGuard,
     server_gate::GateHandle,
+    server_limits::SharedServerLimits,
     settings::HostSettings,
 };
 use crate::{
@@ -74,6 +75,7 @@ struct Server {
     sibling_watch: SharedSiblingWatch,
     ping_rate: PingRate,
     loop_guard: SharedLoopGuard,
+    limits: SharedServerLimits,
     common_cause: CommonCause<AccountName>,
     lifetimes: SocketLifetimes<AccountName>,
     /// The time at which its waiting accounts were last started.

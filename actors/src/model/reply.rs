@@ -183,6 +183,9 @@ pub enum ReplyError {
         /// The maximum number.
         limit: usize,
     },
+    /// The server takes no files.
+    #[error("the server takes no files; allow file attachments in its System Console, or send text")]
+    NoFiles,
     /// A file is larger than the server allows.
     #[error("file {name:?} has {bytes} bytes; the server's limit is {limit}")]
     FileTooLarge {
@@ -216,7 +219,7 @@ pub enum ReplyError {
         maybe_done: bool,
     },
     /// The server refused the request.
-    #[error("the server refused it: {cause}")]
+    #[error("it cannot be done: {cause}")]
     Refused {
         /// The server's explanation.
         cause: Excerpt,
@@ -262,6 +265,7 @@ impl ReplyError {
             | Self::NoChannel
             | Self::TooLong { .. }
             | Self::TooManyFiles { .. }
+            | Self::NoFiles
             | Self::FileTooLarge { .. }
             | Self::Refused { .. }
             | Self::LoopGuard { .. } => Retryability::Permanent,

@@ -8,7 +8,7 @@ use crate::{
         Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError, RestResponse,
         SystemPing,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
 };
 
 /// The future of a request: an answer with its rate headers, or an error.
@@ -86,8 +86,8 @@ pub trait Api {
     /// Uploads a file that a post can then refer to.
     fn upload_file<'a>(&'a self, token: &'a Token, file: NewFile<'a>) -> ApiFuture<'a, FileId>;
 
-    /// Returns the maximum size of a file, in bytes.
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64>;
+    /// Returns the sizes that the server takes.
+    fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits>;
 }
 
 /// A factory of API handles for any Arbiter: an HTTP client cannot move between threads.

@@ -16,7 +16,7 @@ use crate::{
         Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me,
         NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, SystemPing,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
 };
 
 /// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
@@ -142,7 +142,7 @@ impl Api for Client {
         Client::upload_file(self, token, file).boxed_local()
     }
 
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
-        Client::max_file_size(self, token).boxed_local()
+    fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits> {
+        Client::server_limits(self, token).boxed_local()
     }
 }

@@ -60,10 +60,11 @@ impl Client {
     /// Creates a client of the host at this endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
         let (http, base) = match &endpoint.transport {
-            Transport::Tcp { url, tls } => {
+            Transport::Tcp { url, tls, proxy } => {
                 let shown = url.to_string();
                 let plain = shown.split_once("://").map_or(&*shown, |(_, rest)| rest);
-                let config = ClientConfig::new(url.clone(), tls.clone(), ClientLimits::default(), USER_AGENT);
+                let config = ClientConfig::new(url.clone(), tls.clone(), ClientLimits::default(), USER_AGENT)
+                    .with_proxy(proxy.clone());
                 // The connector adds TLS.
                 (http_client(&config), format!("http://{plain}"))
             }
@@ -276,7 +277,8 @@ mod tests {
         // A listener that accepts connections and never responds.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
-        let client = Client::new(Endpoint { transport: Transport::Tcp { url, tls: None }, token: None });
+        let client =
+            Client::new(Endpoint { transport: Transport::Tcp { url, tls: None, proxy: None }, token: None });
         let result = client.send_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
         assert!(matches!(result, Err(RemoteError::Timeout { within_s: 0, .. })), "{result:?}");
     }

@@ -124,6 +124,7 @@ impl From<ReplyError> for ApiError {
             | ReplyError::NoChannel
             | ReplyError::TooLong { .. }
             | ReplyError::TooManyFiles { .. }
+            | ReplyError::NoFiles
             | ReplyError::FileTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             // The request is valid, but the account's state or the server does not allow it.
             ReplyError::Stopped(_) | ReplyError::LoopGuard { .. } | ReplyError::Refused { .. } => {

@@ -16,8 +16,9 @@ use matterhost_actors::{
 use tokio::time::{sleep, timeout};
 
 use super::{
+    permissions::{PermissionCheck, RoleCache},
     remedy,
-    report::{AccountRow, CheckReport, CheckResult, ServerRow},
+    report::{AccountRow, CheckReport, CheckResult, PermissionRow, ServerRow},
     store::check_store,
 };
 use crate::config::{AccountConfig, Config, ServerConfig};
@@ -30,6 +31,7 @@ struct Server<'a> {
     config: &'a ServerConfig,
     client: Client,
     rate_limit: RefCell<TokenBucket>,
+    roles: RoleCache,
 }
 
 /// Tests all servers and tokens, and inspects the store.
@@ -55,7 +57,12 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
 impl<'a> Server<'a> {
     fn new(config: &'a ServerConfig) -> Self {
         let rate_limit = TokenBucket::new(Instant::now(), config.limits.requests_per_second);
-        Self { config, client: Client::new(&config.client), rate_limit: RefCell::new(rate_limit) }
+        Self {
+            config,
+            client: Client::new(&config.client),
+            rate_limit: RefCell::new(rate_limit),
+            roles: RoleCache::default(),
+        }
     }
 
     async fn check(&self) -> ServerRow {
@@ -85,6 +92,7 @@ impl<'a> Server<'a> {
             user: None,
             token: CheckResult::default(),
             hello: CheckResult::default(),
+            permissions: PermissionRow::default(),
         };
         if !is_up {
             return row;
@@ -102,6 +110,9 @@ impl<'a> Server<'a> {
         }
         row.token = success(took_ms);
         row.hello = self.check_hello(account, hello_timeout).await;
+        let (client, token, cache) = (&self.client, &account.token, &self.roles);
+        let wait_for_permit = async || self.wait_for_permit().await;
+        row.permissions = PermissionCheck { client, token, cache, wait_for_permit }.run().await;
         row
     }
 

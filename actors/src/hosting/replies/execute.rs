@@ -6,15 +6,13 @@ use tokio::time::Instant;
 
 use super::{
     client::{FailedRequest, ReplyClient},
+    parts::{check_draft, check_text, split_draft},
     posting::{self, wait_before_retry},
 };
 use crate::{
     mattermost::{EphemeralPost, Reaction, RestError, RestResponse},
     model::{ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
-    policy::{
-        GiveUpReason, MAX_POST_CHARS, ReplyStep, RequestFailure, RequestRetry, SendPermission,
-        send_permission,
-    },
+    policy::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry, SendPermission, send_permission},
     ports::Api,
 };
 
@@ -68,14 +66,24 @@ async fn show_typing(
 
 async fn ephemeral(
     client: &ReplyClient,
-    user_id: UserId,
+    user: UserId,
     draft: Draft,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    check_text(&draft.text)?;
-    let Draft { channel: channel_id, text: message, root_id, props, .. } = draft;
-    let post = EphemeralPost { user_id, channel_id, message, root_id, props };
-    repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
+    // Such a post cannot have files.
+    let draft = Draft { files: Vec::new(), ..draft };
+    let limits = client.limits_for(&draft.text, &[], deadline).await;
+    check_draft(&draft, limits)?;
+    for part in split_draft(&draft, limits.post_chars)? {
+        let post = EphemeralPost {
+            user_id: user.clone(),
+            channel_id: draft.channel.clone(),
+            message: part.text,
+            root_id: draft.root_id.clone(),
+            props: part.props,
+        };
+        repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
+    }
     Ok(PostedIds::default())
 }
 
@@ -85,7 +93,7 @@ async fn edit(
     text: String,
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
-    check_text(&text)?;
+    check_text(&text, client.limits_for(&text, &[], deadline).await)?;
     repeat(client, deadline, async |api, token| api.edit_post(token, &post, &text).await).await?;
     Ok(PostedIds { ids: vec![post] })
 }
@@ -102,18 +110,6 @@ async fn react(
     let reaction = Reaction { user_id, post_id: post, emoji_name: emoji };
     repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
     Ok(PostedIds::default())
-}
-
-/// Checks a text that cannot be split.
-fn check_text(text: &str) -> Result<(), ReplyError> {
-    if text.trim().is_empty() {
-        return Err(ReplyError::Empty);
-    }
-    let characters = text.chars().count();
-    if characters > MAX_POST_CHARS {
-        return Err(ReplyError::TooLong { characters, limit: MAX_POST_CHARS });
-    }
-    Ok(())
 }
 
 /// Sends an idempotent request until it succeeds.

@@ -22,7 +22,7 @@ const JSON: &str = "application/json";
 pub struct NewPost {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The text; at most 16,383 characters (fact 13).
+    /// The text; at most as long as [`ServerLimits::post_chars`](crate::model::ServerLimits::post_chars).
     pub message: String,
     /// The first post of its thread, if it is a reply.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,7 +157,7 @@ impl Client {
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         method: Method,
         route: &'static str,

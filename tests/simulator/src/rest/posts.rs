@@ -95,6 +95,7 @@ pub(crate) fn create(state: &mut State, request: &ApiRequest) -> RouteResult {
     if !state.is_member(channel, &request.user) {
         return Err(forbidden());
     }
+    state.require_in_channel(request, channel, "create_post")?;
     state.require_root(request)?;
     state.require_size(request.text("message"))?;
     let text = |name: &str| request.body[name].as_str().filter(|t| !t.is_empty()).map(str::to_owned);
@@ -167,6 +168,9 @@ fn require_author(state: &State, request: &ApiRequest) -> Result<String, AppErro
 
 pub(crate) fn edit(state: &mut State, request: &ApiRequest) -> RouteResult {
     let id = require_author(state, request)?;
+    let channel = state.world.posts.get(&id).map(|post| post.channel_id.clone()).unwrap_or_default();
+    state.require_in_channel(request, &channel, "edit_post")?;
+    state.require_size(request.text("message"))?;
     let post = state.edit_post_row(&id, request.text("message")).ok_or_else(no_post)?;
     Ok(ApiResponse::json(&post))
 }
