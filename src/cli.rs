@@ -1,6 +1,9 @@
 //! The command line: one file per command, with its arguments, its work and its output.
 
+mod account;
+mod account_files;
 mod accounts;
+mod bots;
 mod check;
 mod completions;
 mod config;
@@ -21,9 +24,10 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "demo")]
 use self::demo::DemoArgs;
 use self::{
-    accounts::ActionArgs, check::CheckArgs, completions::CompletionsArgs, config::ConfigCommand,
-    dead_letter::DeadLetterCommand, health::HealthArgs, logs::LogsCommand, reload::ReloadArgs, run::RunArgs,
-    state::StateCommand, status::StatusArgs, tail::TailArgs,
+    account::AccountCommand, accounts::ActionArgs, bots::BotsCommand, check::CheckArgs,
+    completions::CompletionsArgs, config::ConfigCommand, dead_letter::DeadLetterCommand, health::HealthArgs,
+    logs::LogsCommand, reload::ReloadArgs, run::RunArgs, state::StateCommand, status::StatusArgs,
+    tail::TailArgs,
 };
 use crate::{admin::dto::Action, host::Exit, telemetry::logging};
 
@@ -33,7 +37,7 @@ Examples:
   matterhost config example > matterhost.toml   start from a commented configuration
   matterhost check                              test every server and every token
   matterhost run                                host the accounts; events are written as JSON lines
-  matterhost run | jq .data.post.message        show the text of new posts
+  matterhost bots create NAME --team crew       create a bot with an administrator's token
   matterhost status --watch                     show the accounts of a running host";
 
 /// Hosts Mattermost bot accounts: no bot goes deaf, and one broken account never affects another.
@@ -95,6 +99,12 @@ enum Command {
     /// Exits with 0 if the host is healthy, and with 1 if not.
     #[command(after_help = "Example:\n  matterhost health --ready")]
     Health(HealthArgs),
+    /// Create and manage bot accounts with an administrator's token, which is not kept
+    #[command(subcommand)]
+    Bots(BotsCommand),
+    /// Add or remove the files of an account in the configuration's directories
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Show or resend the events that handlers rejected permanently
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
@@ -136,6 +146,8 @@ fn dispatch(command: Command) -> Exit {
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Bots(command) => bots::run(command),
+        Command::Account(command) => account::run(&command),
         Command::DeadLetter(command) => dead_letter::run(&command),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),

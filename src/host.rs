@@ -9,6 +9,7 @@ mod signals;
 mod store;
 pub mod systemd;
 
+pub(crate) use self::reload::log_warnings;
 pub use self::{
     exit::Exit,
     reload::{ReloadError, Reloader},

@@ -24,7 +24,8 @@ mod supervisor;
 
 pub use observer::Observer;
 pub use settings::{
-    AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings, ReplySettings,
+    AccountSettings, AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings,
+    ReplySettings,
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,

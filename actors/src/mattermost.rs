@@ -13,11 +13,11 @@ mod socket;
 mod transport;
 
 pub use rest::{
-    Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost, Etag,
-    ExtraHeaders, FileId, HeaderError, MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page,
-    PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome,
+    Bot, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost,
+    Etag, ExtraHeaders, FileId, HeaderError, MAX_CHANNELS, Me, NewBot, NewFile, NewPost, OddRow, PER_PAGE,
+    Page, PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome,
     RequestStats, RestError, RestErrorKind, RestResponse, RolePermissions, SINCE_LIMIT, SystemPing,
-    TeamRoles, User, WaitStats, foreign_encoding, http_client,
+    TeamRoles, TokenRow, User, WaitStats, foreign_encoding, http_client,
 };
 pub use socket::{
     AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,

@@ -70,7 +70,7 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let rest = "[servers.s]\nurl = \"http://127.0.0.1:1\"\n[accounts.a]\ntoken = \"x\"\nsinks = [\"one\"]\n\
                 [state]\nstore = \"memory\"\n";
     std::fs::write(&file, format!("{rest}[sinks.one]\n{sink}"))?;
-    let sources = Sources { file, environment: HashMap::new(), flags: Vec::new() };
+    let sources = Sources { files: vec![file], environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
     let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("one".into()));
     let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true))?;

@@ -10,11 +10,12 @@ mod status;
 mod table;
 mod tail;
 mod text;
+mod unknown_account;
 
 pub use actions::{apply_action, health, log_level, preview_reload, reload};
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub use http_client::Client;
-pub use status::{StatusQuery, status, watch};
+pub use status::{StatusQuery, account, status, watch};
 pub use tail::{TailOptions, tail};

@@ -92,7 +92,7 @@ fn select_sinks<'a>(config: &'a Config, select: &SelectArgs) -> Result<Vec<&'a S
     }
     let names = config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>().join(", ");
     let problem = Problem::new("--sink", "there is no such sink", format!("name one of {names}"));
-    Err(ConfigError { file: select.file.config.clone(), problems: vec![problem] })
+    Err(ConfigError { file: select.file.config.first().cloned(), problems: vec![problem] })
 }
 
 fn list(sinks: &[&SinkConfig], config: &Config, json: bool) -> Result<Exit, SinkFailure> {

@@ -93,3 +93,23 @@ fn a_long_reply_becomes_the_posts_that_the_server_takes() {
         own.map(|post| (post.message.len(), post.props.contains_key("attachments"))).collect();
     assert_eq!(parts, [(4_000, false), (4_000, false), (2_000, true)]);
 }
+
+/// Returns the first block of the README in a language.
+fn readme_block(language: &str) -> String {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let block = readme.split(&format!("```{language}\n")).nth(1).unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_first_handler_of_the_readme_answers() {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&(fixture.config() + &readme_block("toml")));
+    dir.write("handler.py", &readme_block("python"));
+    let _running = RunningProgram::ready(&fixture, &dir);
+    fixture.post("hello");
+    fixture.await_post("You said: hello");
+    fixture.post("again");
+    fixture.await_post("You said: again");
+    assert_eq!(fixture.bot_posts().len(), 2, "its own posts are not answered: {:?}", fixture.bot_posts());
+}

@@ -36,7 +36,13 @@ pub(super) struct PendingAccount {
 
 impl PendingAccount {
     pub(super) fn into_spec(self, poster: Arc<dyn Poster>) -> AccountSpec {
-        AccountSpec { name: self.name, server: self.server, token: self.token, sink: (self.sink)(poster) }
+        AccountSpec {
+            name: self.name,
+            server: self.server,
+            token: self.token,
+            sink: (self.sink)(poster),
+            settings: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The REST API: requests with their limits, responses, errors and the server's rate headers.
 
+mod bot_accounts;
 mod channels;
 pub(super) mod client;
 mod client_config;
@@ -19,6 +20,7 @@ mod uploads;
 mod users;
 mod writing;
 
+pub use bot_accounts::{Bot, NewBot, TokenRow};
 pub use channels::{Channel, ChannelKind, ChannelList};
 pub use client::{Client, http_client};
 pub use client_config::ClientConfig;

@@ -185,7 +185,8 @@ impl TestHost {
         sink: Arc<dyn EventSink>,
     ) -> Result<(), SupervisorError> {
         let token = Token::new(token).unwrap();
-        self.send(AddAccount(AccountSpec { name: name(account), server: server(), token, sink })).await
+        let spec = AccountSpec { name: name(account), server: server(), token, sink, settings: None };
+        self.send(AddAccount(spec)).await
     }
 
     pub(crate) async fn send<M>(&self, message: M) -> M::Result

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use matterhost_actors::model::AccountName;
 
-use super::{Client, RemoteError, http_client::encode_path_segment};
+use super::{Client, RemoteError, http_client::encode_path_segment, unknown_account::suggest};
 use crate::{
     admin::dto::{Action, ActionAccepted, LogLevel},
     config::ConfigDiff,
@@ -29,11 +29,13 @@ pub async fn apply_action(
             Ok(_) => {
                 let _ = writeln!(text, "{account}: {}", progress(action));
             }
-            Err(RemoteError::Refused { problem }) if accounts.len() > 1 => {
-                let _ = writeln!(text, "{account}: not done: {}", problem.detail);
-                failed = Some(RemoteError::Unhealthy("some accounts were refused".into()));
-            }
-            Err(error) => return (text, Some(error)),
+            Err(error) => match suggest(client, account, error).await {
+                RemoteError::Refused { problem } if accounts.len() > 1 => {
+                    let _ = writeln!(text, "{account}: not done: {}", problem.detail);
+                    failed = Some(RemoteError::Unhealthy("some accounts were refused".into()));
+                }
+                error => return (text, Some(error)),
+            },
         }
     }
     (text, failed)

@@ -124,10 +124,10 @@ fn load_config(
     args: &AdminArgs,
     environment: &HashMap<String, String>,
 ) -> Result<Option<AdminConfig>, RemoteError> {
-    if args.file.config.is_none() && !Path::new(DEFAULT_FILE).exists() {
+    if args.file.config.is_empty() && !Path::new(DEFAULT_FILE).exists() {
         return Ok(None);
     }
-    let sources = Sources { file: args.file.find()?, environment: environment.clone(), flags: Vec::new() };
+    let sources = Sources { files: args.file.find()?, environment: environment.clone(), flags: Vec::new() };
     match AdminConfig::load(&sources) {
         Ok(config) => Ok(Some(config)),
         Err(_) if args.admin.is_some() => Ok(None),

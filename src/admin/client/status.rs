@@ -14,9 +14,9 @@ use matterhost_actors::model::{AccountName, printable};
 use tokio::time::sleep;
 use url::form_urlencoded;
 
-use super::{Client, RemoteError, http_client::encode_path_segment, table};
+use super::{Client, RemoteError, http_client::encode_path_segment, table, unknown_account};
 use crate::{
-    admin::dto::{AccountDetail, Accounts},
+    admin::dto::{Account, AccountDetail, Accounts},
     telemetry::color,
 };
 
@@ -60,6 +60,16 @@ pub async fn status(client: &Client, query: &StatusQuery) -> Result<String, Remo
     render(client, query, usize::MAX).await
 }
 
+/// Returns one account as the list shows it.
+///
+/// # Errors
+/// When the host cannot be reached or has no such account.
+pub async fn account(client: &Client, name: &AccountName) -> Result<Account, RemoteError> {
+    let path = format!("/v1/accounts/{}", encode_path_segment(name));
+    let detail: AccountDetail = client.get(&path).await?;
+    Ok(detail.account)
+}
+
 /// Prints the status every second.
 ///
 /// # Errors
@@ -93,6 +103,14 @@ fn report_error(terminal: bool, shown: &str, error: &RemoteError) -> io::Result<
 }
 
 async fn render(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
+    let rendered = render_once(client, query, max_rows).await;
+    match (rendered, &query.account) {
+        (Err(error), Some(account)) => Err(unknown_account::suggest(client, account, error).await),
+        (rendered, _) => rendered,
+    }
+}
+
+async fn render_once(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
     let path = query.path();
     if query.json {
         let value: serde_json::Value = client.get(&path).await?;

@@ -48,10 +48,13 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
     });
     let accounts: Vec<AccountRow> = stream::iter(checks).buffered(CONCURRENT).collect().await;
     let state = check_store(&config.state);
-    let ok =
-        state.is_ok() && server_rows.iter().all(ServerRow::is_ok) && accounts.iter().all(AccountRow::is_ok);
+    let ok = state.is_ok()
+        && config.left_out.is_empty()
+        && server_rows.iter().all(ServerRow::is_ok)
+        && accounts.iter().all(AccountRow::is_ok);
+    let left_out = config.left_out.iter().map(ToString::to_string).collect();
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
-    CheckReport { ok, servers: server_rows, accounts, state, warnings }
+    CheckReport { ok, servers: server_rows, accounts, state, left_out, warnings }
 }
 
 impl<'a> Server<'a> {

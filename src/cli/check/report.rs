@@ -16,6 +16,8 @@ pub(super) struct CheckReport {
     pub(super) accounts: Vec<AccountRow>,
     /// The store of cursors.
     pub(super) state: StateRow,
+    /// Files in directories of tokens that cannot be used.
+    pub(super) left_out: Vec<String>,
     /// Warnings about the configuration.
     pub(super) warnings: Vec<String>,
 }
@@ -126,7 +128,8 @@ impl StateRow {
 pub(super) fn config_error_json(error: &ConfigError) -> String {
     let problem = |problem: &Problem| {
         json!({
-            "key": problem.key, "origin": problem.origin, "problem": problem.message, "remedy": problem.remedy,
+            "key": problem.key, "origin": problem.origin, "place": problem.place, "problem": problem.message,
+            "remedy": problem.remedy,
         })
     };
     let problems: Vec<_> = error.problems.iter().map(problem).collect();

@@ -37,6 +37,9 @@ impl CheckReport {
         for note in self.permission_notes() {
             let _ = writeln!(text, "! {note}");
         }
+        for problem in &self.left_out {
+            let _ = writeln!(text, "✗ {problem}");
+        }
         for warning in &self.warnings {
             let _ = writeln!(text, "! {warning}");
         }

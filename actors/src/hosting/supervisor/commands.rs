@@ -73,6 +73,7 @@ impl Handler<AddAccount> for Supervisor {
             return Err(SupervisorError::ServerNotAdded { account: spec.name, server: spec.server });
         };
         server.account_added();
+        let settings = self.settings.for_account(spec.settings.as_deref());
         let context = Arc::new(AccountContext {
             account: spec.name.clone(),
             server: spec.server.clone(),
@@ -83,10 +84,10 @@ impl Handler<AddAccount> for Supervisor {
             ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
             server_limits: server.limits.clone(),
-            settings: self.settings.clone(),
             observer: self.observer.clone(),
             stats: Arc::new(AccountStats::default()),
-            replay: SharedReplay::new(self.settings.catch_up.replay_settings(), self.store.clone()),
+            replay: SharedReplay::new(settings.catch_up.replay_settings(), self.store.clone()),
+            settings,
             supervisor: ctx.address(),
         });
         let name = spec.name.clone();

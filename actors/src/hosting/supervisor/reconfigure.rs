@@ -74,9 +74,13 @@ impl Handler<ChangeAccount> for Supervisor {
         if !self.servers.contains_key(&spec.server) {
             return Err(SupervisorError::ServerNotAdded { account: name, server: spec.server });
         }
+        let settings = self.settings.for_account(spec.settings.as_deref());
         let account = self.find_account(&name)?;
         let released = account.change_sink(&spec);
         let old = std::mem::replace(&mut account.spec, spec);
+        if *account.context.settings != *settings {
+            account.apply_settings(&settings);
+        }
         let moved = old.server != account.spec.server;
         if moved {
             self.move_account(&name, &old.server);
@@ -126,7 +130,7 @@ impl Handler<ChangeSettings> for Supervisor {
             }
         }
         for account in self.accounts.values_mut() {
-            account.apply_settings(&self.settings, &settings);
+            account.apply_settings(&settings.for_account(account.spec.settings.as_deref()));
         }
         self.settings = settings;
     }
@@ -195,7 +199,8 @@ impl Account {
         }
     }
 
-    fn apply_settings(&mut self, old: &HostSettings, settings: &Arc<HostSettings>) {
+    fn apply_settings(&mut self, settings: &Arc<HostSettings>) {
+        let old = self.context.settings.clone();
         if old.restart != settings.restart {
             self.tracker.configure(settings.restart);
         }

@@ -36,7 +36,9 @@ impl Handler<SendReply> for Supervisor {
 
     fn handle(&mut self, SendReply { account, action }: SendReply, _: &mut Self::Context) -> Self::Result {
         let result = self.submit(&account, action);
-        let wait_limit = self.settings.replies.deadline + RESULT_GRACE;
+        let settings =
+            self.accounts.get(&account).map_or(&self.settings, |account| &account.context.settings);
+        let wait_limit = settings.replies.deadline + RESULT_GRACE;
         async move {
             let interrupted = || Err(ReplyError::Interrupted(account));
             match timeout(wait_limit, result?).await {

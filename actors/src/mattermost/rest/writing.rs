@@ -157,6 +157,7 @@ impl Client {
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
     }
 
+    /// Sends JSON.
     pub(super) async fn write(
         &self,
         method: Method,

@@ -24,6 +24,12 @@ pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
     show(state, request, request.id("user_id")?)
 }
 
+pub(crate) fn by_name(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let id = state.world.usernames.get(request.param("username")).cloned();
+    let missing = || AppError::new("app.user.get_by_username.app_error", "Unable to find the user.", 404);
+    show(state, request, &id.ok_or_else(missing)?)
+}
+
 fn show(state: &mut State, request: &ApiRequest, id: &str) -> RouteResult {
     let user = state.world.users.get(id).ok_or_else(no_user)?;
     let own = request.user == id || state.is_admin(&request.user);
