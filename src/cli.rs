@@ -12,6 +12,7 @@ mod logs;
 mod output;
 mod reload;
 mod run;
+mod sinks;
 mod state;
 mod status;
 mod tail;
@@ -23,7 +24,7 @@ use self::demo::DemoArgs;
 use self::{
     accounts::ActionArgs, check::CheckArgs, completions::CompletionsArgs, config::ConfigCommand,
     dead_letter::DeadLetterCommand, health::HealthArgs, logs::LogsCommand, reload::ReloadArgs, run::RunArgs,
-    state::StateCommand, status::StatusArgs, tail::TailArgs,
+    sinks::{SinkCommand, SinksArgs}, state::StateCommand, status::StatusArgs, tail::TailArgs,
 };
 use crate::{admin::dto::Action, host::Exit, telemetry::logging};
 
@@ -34,7 +35,11 @@ Examples:
   matterhost check                              test every server and every token
   matterhost run                                host the accounts; events are written as JSON lines
   matterhost run | jq .data.post.message        show the text of new posts
-  matterhost status --watch                     show the accounts of a running host";
+  matterhost status --watch                     show the accounts of a running host
+A bot does not answer?
+  matterhost status NAME                        is it connected, and does an event wait?
+  matterhost sinks                              does its handler accept events, and what did it say?
+  matterhost dead-letter list                   which events did it refuse?";
 
 /// Hosts Mattermost bot accounts: no bot goes deaf, and one broken account never affects another.
 #[derive(Debug, Parser)]
@@ -63,6 +68,15 @@ enum Command {
     #[command(after_help = "Examples:\n  matterhost status --watch\n  matterhost status helpdesk\n  \
                             matterhost status --json | jq -r '.accounts[] | select(.state != \"ready\").name'")]
     Status(StatusArgs),
+    /// Show the sinks of a running host: which do not accept events, why, and what waits
+    ///
+    /// `matterhost sink` acts on them.
+    #[command(after_help = "Examples:\n  matterhost sinks --watch\n  matterhost sinks hook\n  \
+                            matterhost sinks --json | jq -r '.sinks[] | select(.state != \"running\").name'")]
+    Sinks(SinksArgs),
+    /// Restart a sink, make it try at once what waits, or take an event away from it
+    #[command(subcommand)]
+    Sink(SinkCommand),
     /// Close the connections of accounts and reconnect immediately; start accounts that are stopped
     #[command(after_help = "Example:\n  matterhost restart helpdesk")]
     Restart(ActionArgs),
@@ -95,7 +109,7 @@ enum Command {
     /// Exits with 0 if the host is healthy, and with 1 if not.
     #[command(after_help = "Example:\n  matterhost health --ready")]
     Health(HealthArgs),
-    /// Show or resend the events that handlers rejected permanently
+    /// Show, resend or drop the events that handlers rejected permanently
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
     /// Watch three bots on a built-in simulated server that disables them, drops their connections and restarts
@@ -127,6 +141,8 @@ fn dispatch(command: Command) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Status(args) => status::run(args),
+        Command::Sinks(args) => sinks::run(args),
+        Command::Sink(command) => sinks::act(command),
         Command::Restart(args) => accounts::run(Action::Restart, &args),
         Command::Stop(args) => accounts::run(Action::Stop, &args),
         Command::Start(args) => accounts::run(Action::Start, &args),

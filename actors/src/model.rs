@@ -28,6 +28,6 @@ pub use reply::{
 };
 pub use snapshot::{
     AccountDetail, AccountSnapshot, CatchUpProgress, DeliveryQueueStats, Ending, Probe, ServerSnapshot,
-    StallCause, Stalls, Witnesses,
+    StallCause, Stalls, WaitingChannels, WaitingEvent, Witnesses,
 };
 pub use token::Token;

@@ -4,6 +4,7 @@
 
 mod gate;
 mod liveness;
+mod refused_events;
 mod replay;
 mod replies;
 mod supervision;
@@ -18,6 +19,7 @@ pub use liveness::{PingSettings, PollTiming, SiblingWatch};
 pub(crate) use replay::{
     Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck,
 };
+pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
     GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,

@@ -69,7 +69,8 @@ impl EventSink for BestEffortQueue {
         let bytes = event.body.data.len() + event.body.broadcast.len();
         if self.queue.is_full() || self.queue.put(Arc::clone(event), bytes).is_err() {
             self.meter.record_lost();
-            self.lost.report_failure(Some(&event.account), "its queue is full");
+            let place = (event.account.as_str(), event.body.channel_id.as_str(), &*event.id());
+            self.lost.report_failure_at(place, "its queue is full");
         }
         Delivered::Now(Outcome::Acknowledged)
     }
@@ -130,10 +131,11 @@ impl Forwarder {
             Outcome::Rejected { cause } => {
                 // The account got its acknowledgement long ago, so the log is the only report.
                 let (account, sink) = (job.item.account.as_str(), &*self.name);
-                tracing::warn!(account, sink, "an event was rejected: {}", Excerpt::of(cause));
+                let (place, event) = (job.item.body.channel_id.as_str(), job.item.id());
+                tracing::warn!(account, sink, channel = place, event, "an event was rejected: {}", Excerpt::of(cause));
                 return self.channels.complete(&channel);
             }
-            Outcome::Retry { after, .. } => *after,
+            Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => *after,
             Outcome::Broken { .. } => BROKEN_RETRY,
         };
         self.channels.pause(&channel, job);

@@ -37,6 +37,7 @@ use super::{
     failing_events::FailingEvents,
     handler::{Pause, ThrottledWarning},
     message::Message,
+    monitor::CommandReceiver,
     queue::{JobReceiver, Queue},
     shared_slots::SharedSlots,
     start_gate::StartGate,
@@ -65,10 +66,12 @@ struct ChildKeeper {
     down: Arc<Pause>,
     group: ProcessGroup,
     bad_lines: ThrottledWarning,
+    commands: CommandReceiver,
 }
 
 impl Exec {
     /// Starts the thread and the child.
+    #[cfg(test)]
     pub(super) fn start(
         config: ExecConfig,
         policy: RestartPolicy,
@@ -99,6 +102,11 @@ impl Exec {
     /// Kills the child and its whole process group at once.
     pub(super) fn kill(&self) {
         self.group.kill();
+    }
+
+    /// Lets events in before the child runs, because it is about to.
+    pub(super) fn end_pause(&self) {
+        self.down.end();
     }
 
     /// Waits until all delivered events are answered.
@@ -146,13 +154,14 @@ impl ChildKeeper {
         group: ProcessGroup,
     ) -> Self {
         let bad_lines = ThrottledWarning::new(&handler_deps.sink, "a line of the handler is ignored");
+        let commands = handler_deps.monitor.commands();
         let state = Rc::new(ExecState {
             handler_deps,
             failing: RefCell::new(FailingEvents::new(config.attempts)),
             waiting: RefCell::new(SharedSlots::new(config.in_flight)),
             barren_quarantines: Cell::new(0),
         });
-        Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines }
+        Self { config, state, restarts: ChildRestarts::new(policy), down, group, bad_lines, commands }
     }
 
     /// Keeps a child running until the sink closes.
@@ -168,22 +177,47 @@ impl ChildKeeper {
         }
         loop {
             self.restarts.child_started();
+            let mut started = true;
             let began = Instant::now();
             let end = match ChildRun::start(&self.config, &self.state, &self.group, &self.bad_lines) {
-                Ok(child_run) => Box::pin(child_run.run(&mut jobs, &mut closing)).await,
+                Ok(child_run) => {
+                    self.state.handler_deps.monitor.child_started();
+                    Box::pin(child_run.run(&mut jobs, &mut closing, &mut self.commands)).await
+                }
                 Err(error) => {
-                    let cause = format!("it cannot be started: {error}");
-                    RunEnd::Fault { cause, blames_event: false }
+                    started = false;
+                    let program = self.config.command.first().map(String::as_str).unwrap_or_default();
+                    let cause = format!("{program} cannot be started: {error}");
+                    RunEnd::Fault { cause, blames_event: false, had: String::new() }
                 }
             };
-            let RunEnd::Fault { cause, blames_event } = end else { return };
+            let (cause, blames_event, had) = match end {
+                RunEnd::Closing => return,
+                RunEnd::Restarted => {
+                    self.restarts.reset();
+                    continue;
+                }
+                RunEnd::Fault { cause, blames_event, had } => (cause, blames_event, had),
+            };
             let next = self.restarts.child_ended(Instant::now(), began.elapsed(), blames_event);
-            self.log_failure(&cause, next);
+            self.log_failure(&format!("{cause}{had}"), next);
+            self.record_failure(&cause, next, started);
             let (NextStart::AfterBackoff(wait) | NextStart::AfterCooldown(wait)) = next;
             if !self.wait_for_restart(wait, &mut jobs, &mut closing).await {
                 return;
             }
         }
+    }
+
+    fn record_failure(&mut self, cause: &str, next: NextStart, started: bool) {
+        let (wait, rests) = match next {
+            NextStart::AfterBackoff(wait) => (wait, false),
+            NextStart::AfterCooldown(wait) => (wait, true),
+        };
+        let budget = self.restarts.budget(Instant::now());
+        let monitor = &self.state.handler_deps.monitor;
+        monitor.child_ended(cause);
+        monitor.child_waits(wait, rests, !started, budget);
     }
 
     fn log_failure(&self, cause: &str, next: NextStart) {
@@ -201,7 +235,7 @@ impl ChildKeeper {
 
     /// Waits before the next start, and returns events that arrive meanwhile. Returns false if the sink closes.
     async fn wait_for_restart(
-        &self,
+        &mut self,
         wait: Duration,
         jobs: &mut JobReceiver<Message>,
         closing: &mut CloseSignal,
@@ -210,7 +244,14 @@ impl ChildKeeper {
         let until = tokio::time::Instant::now() + wait;
         loop {
             tokio::select! {
+                // An operator's command comes before the events that are delivered because of it.
+                biased;
                 () = worker::wait_for_close(closing) => return false,
+                () = self.commands.retry() => {
+                    self.restarts.reset();
+                    self.down.end();
+                    return true;
+                }
                 () = sleep_until(until) => return true,
                 job = jobs.recv() => match job {
                     Some(job) => job.settle(child_down(self.down.remaining().unwrap_or_default())),

@@ -15,7 +15,7 @@ fn a_good_server_and_token_are_confirmed_at_a_glance() {
     for word in ["main", "helpdesk", "@helper", "5.37.0", fixture.simulator.url(), "1 of 1 accounts work"] {
         assert!(table.contains(word), "{word} in\n{table}");
     }
-    assert_eq!(table.matches('✓').count(), 4, "{table}");
+    assert_eq!(table.matches('✓').count(), 5, "{table}");
     assert!(!table.contains('✗') && !table.contains(&fixture.bot.token));
     assert!(output.stderr.is_empty());
 }

@@ -27,7 +27,7 @@ use actix::{Actor, Context};
 
 pub use messages::{
     AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, GetAccount, ListAccounts, ListServers,
-    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport,
+    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, ServerSpec, Shutdown, ShutdownReport,
     StartAccount, StopAccount, SupervisorError,
 };
 pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};

@@ -11,8 +11,16 @@ use crate::model::Event;
 pub enum Outcome {
     /// The sink has accepted the event; it is never delivered again.
     Acknowledged,
-    /// The sink cannot accept the event now: it is delivered again after the delay.
+    /// The sink accepts no event now, as far as is known: this one is delivered again after the delay.
     Retry {
+        /// The delay.
+        after: Duration,
+        /// The reason.
+        cause: String,
+    },
+    /// The sink does not accept this event now, but it accepts those of other channels: the event holds its channel for
+    /// the delay.
+    Hold {
         /// The delay.
         after: Duration,
         /// The reason.
@@ -46,6 +54,11 @@ pub enum Delivered {
 pub trait EventSink: Send + Sync + 'static {
     /// Delivers an event.
     fn deliver(&self, event: &Arc<Event>) -> Delivered;
+
+    /// Returns the names of the sinks that the events go to, for people; empty if they have none.
+    fn names(&self) -> Arc<[Arc<str>]> {
+        Arc::default()
+    }
 }
 
 impl fmt::Debug for Delivered {

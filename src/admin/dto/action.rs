@@ -43,6 +43,12 @@ pub struct ActionAccepted {
     pub account: String,
     /// The action.
     pub action: Action,
+    /// True if there was nothing to start: the account is running.
+    #[serde(default)]
+    pub already_running: bool,
+    /// The sinks of the account that rested and were started, too.
+    #[serde(default)]
+    pub started_sinks: Vec<String>,
 }
 
 /// A post to create as an account.

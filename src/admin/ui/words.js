@@ -27,7 +27,7 @@ export const STATES = {
     tone: 'warn',
     rank: 3,
     word: 'stalled',
-    meaning: 'It is connected, but its events cannot be delivered, so reading is paused. Nothing is lost.',
+    meaning: 'It is connected, but no event can be handed over to its sink, or the state cannot be saved. Nothing is lost.',
   },
   backoff: { tone: 'warn', rank: 4, word: 'backoff', meaning: 'It is waiting before its next connection.' },
   connecting: { tone: 'busy', rank: 4, word: 'connecting', meaning: 'A connection is being opened.' },
@@ -37,11 +37,38 @@ export const STATES = {
   ready: { tone: 'good', rank: 8, word: 'ready', meaning: 'It is connected and receives events.' },
 };
 
+/** The states of sinks, worst first. */
+export const SINK_STATES = {
+  broken: { tone: 'bad', rank: 0, word: 'broken', meaning: 'Its thread has died, or standard output was closed.' },
+  failed_to_start: {
+    tone: 'bad',
+    rank: 1,
+    word: 'failed to start',
+    meaning: 'The program of its handler cannot be started. It is tried again.',
+  },
+  resting: {
+    tone: 'bad',
+    rank: 2,
+    word: 'resting',
+    meaning: 'Its restart budget is used up, or its handler asked for a pause. It is tried again afterwards.',
+  },
+  retrying: {
+    tone: 'warn',
+    rank: 3,
+    word: 'retrying',
+    meaning: 'Events wait to be tried again, or its handler is about to start again. Nothing is lost.',
+  },
+  running: { tone: 'good', rank: 4, word: 'running', meaning: 'It accepts events.' },
+};
+
 /** The endings that stop an account until an operator fixes it. */
 const STOPPED_BY_ERROR = new Set(['identity_changed']);
 
 // An account that is still connecting after this time counts as unhealthy.
 const SLOW_MS = 30_000;
+
+// The last ending of a healthy account is of no interest after this time; the details keep it.
+const FORGET_MS = 3_600_000;
 
 const UNKNOWN = { tone: 'warn', rank: 3, meaning: 'This page does not know this state.' };
 
@@ -167,7 +194,7 @@ export function why(account, at) {
     case 'backoff':
       return summary(account, at) + retry(account, now);
     case 'stalled':
-      return `${summary(account, at)}; ${events(account.queued ?? 0)}`;
+      return `${summary(account, at)}; ${events(account.queued ?? 0)}${retry(waitingEvent(account), now)}`;
     case 'connecting':
       return connecting(account, at);
     case 'catching_up':
@@ -175,8 +202,21 @@ export function why(account, at) {
     case 'stopped':
       return summary(account, at);
     default:
-      return account.last_ending ? ending(account.last_ending, account.name) : '';
+      return account.waiting_event ? waiting(account, now) : lastEnding(account, now);
   }
+}
+
+/** Describes how a healthy account last ended, unless that is long ago. */
+function lastEnding({ last_ending: last, name }, now) {
+  return last && now - Date.parse(last.at) < FORGET_MS ? ending(last, name) : '';
+}
+
+const waitingEvent = (account) => account.waiting_event ?? {};
+
+/** Describes the channels of a healthy account that wait for a sink. */
+function waiting({ waiting_channels: count, waiting_event: event }, now) {
+  const channels = count === 1 ? '1 channel waits' : `${number(count)} channels wait`;
+  return `${channels} for ${ago(event.since, now)}: ${event.cause}${retry(event, now)}`;
 }
 
 /** Explains the state without numbers and times, so that accounts with the same problem have the same text. */
@@ -185,7 +225,7 @@ export function summary(account, at) {
     return 'its server does not answer';
   }
   if (account.state === 'stalled') {
-    return stalled(account.stalled_by ?? []);
+    return stalled(account.stalled_by ?? [], account.waiting_event?.cause);
   }
   const said = account.last_ending ? cause(account.last_ending, account.name) : '';
   // The state is already shown.
@@ -199,8 +239,8 @@ function connecting(account, at) {
   return account.last_ending ? `after ${summary(account, at)}` : 'first connection';
 }
 
-function stalled(by) {
-  const parts = [by.includes('store') && 'the store cannot be used', by.includes('sink') && 'its sink is not accepting events'];
+function stalled(by, said) {
+  const parts = [by.includes('store') && 'the store cannot be used', by.includes('sink') && (said ?? 'its sink is not accepting events')];
   return parts.filter(Boolean).join(', and ') || 'its events are not accepted';
 }
 

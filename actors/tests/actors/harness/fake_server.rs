@@ -7,7 +7,7 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, SystemPing,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, Roles, SystemPing,
         User,
     },
     model::{PostId, ResumePoint},
@@ -368,7 +368,7 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
         username: name.into(),
         update_at,
         delete_at: 0,
-        is_guest,
+        roles: Roles { is_guest, is_admin: false },
         is_bot: true,
     };
     Me::User { user, etag: Some(Etag::new(&format!("{name}.{update_at}"))) }

@@ -9,9 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::sinks::{
-    reply::DiscardingReplyPoster,
     tests::{
-        fixtures::post,
+        fixtures::{RecordingReplyPoster, post},
         http::{Server, ok},
     },
 };
@@ -26,7 +25,7 @@ fn config(dir: &Path, sinks: &str) -> Config {
 }
 
 fn start(config: &Config) -> SinkRegistry {
-    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("x".into()));
+    let poster: Arc<dyn Poster> = Arc::<RecordingReplyPoster>::default();
     SinkRegistry::start(config, &poster, &Metrics::new(false)).unwrap()
 }
 

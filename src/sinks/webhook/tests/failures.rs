@@ -7,7 +7,7 @@ use crate::config::AttemptLimits;
 
 fn retry_delay(outcome: Outcome) -> Duration {
     match outcome {
-        Outcome::Retry { after, .. } => after,
+        Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => after,
         other => panic!("{other:?}"),
     }
 }
@@ -50,7 +50,7 @@ async fn an_event_that_kills_the_handler_is_given_up_while_others_are_accepted()
         let hook = start(&server, |config| config.attempts = limits);
         let last = loop {
             match outcome(hook.deliver(&post("c", "bad"))).await {
-                Outcome::Retry { .. } => {
+                Outcome::Retry { .. } | Outcome::Hold { .. } => {
                     assert_eq!(delivered(&hook, &post("d", "good")).await, Outcome::Acknowledged);
                 }
                 last => break last,
