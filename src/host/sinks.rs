@@ -21,7 +21,7 @@ use crate::{
     sinks::{
         SinkBoard, SinkHandle,
         dead_letter::{DeadLetter, Selection, retry::RetryError},
-        monitor::{AttemptSnapshot, Complaint, SinkSnapshot, SkipError},
+        monitor::{AttemptSnapshot, Complaint, SinkSnapshot, SinkState, SkipError},
     },
     telemetry::time::rfc3339,
 };
@@ -86,7 +86,13 @@ impl SinkOperations for HostSinks {
                 SinkAction::Restart => handle.restart(),
                 SinkAction::RetryNow => handle.retry_now(),
             }
-            self.retry_deliveries(self.board.accounts_of(handle.name())).map(Ok)
+            let is_broken = handle.snapshot(Vec::new()).state == SinkState::Broken;
+            let delivered = self.retry_deliveries(self.board.accounts_of(handle.name()));
+            async move {
+                delivered.await;
+                let cause = "its thread has died or its output was closed; restart the host, and report it";
+                if is_broken { Err(SinkRefused::Conflict(cause.into())) } else { Ok(()) }
+            }
         })
     }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     handler::ThrottledWarning,
     message::ChannelKey,
+    monitor::SinkMonitor,
     queue::{Job, JobReceiver, Queue},
     worker::{self, CloseSignal, Worker},
 };
@@ -42,6 +43,7 @@ type Answered = (ChannelKey, Job<Arc<Event>>, Outcome);
 struct Forwarder {
     name: Arc<str>,
     sink: Arc<dyn EventSink>,
+    monitor: SinkMonitor,
     channels: KeyedQueue<ChannelKey, Job<Arc<Event>>>,
     answers: FuturesUnordered<BoxFuture<'static, Answered>>,
     backing_off: FuturesUnordered<BoxFuture<'static, ChannelKey>>,
@@ -49,9 +51,14 @@ struct Forwarder {
 
 impl BestEffortQueue {
     /// Starts the thread that delivers queued events.
-    pub(super) fn start(name: &Arc<str>, sink: Arc<dyn EventSink>, meter: SinkMeter) -> io::Result<Self> {
+    pub(super) fn start(
+        name: &Arc<str>,
+        sink: Arc<dyn EventSink>,
+        meter: SinkMeter,
+        monitor: SinkMonitor,
+    ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
-        let forwarder = Forwarder::new(Arc::clone(name), sink);
+        let forwarder = Forwarder::new(Arc::clone(name), sink, monitor);
         let work = move |closing| forwarder.run(jobs, closing);
         let worker = Worker::start(name, work)?;
         let lost = ThrottledWarning::new(name, "the sink does not keep up and misses events (best_effort)");
@@ -77,9 +84,9 @@ impl EventSink for BestEffortQueue {
 }
 
 impl Forwarder {
-    fn new(name: Arc<str>, sink: Arc<dyn EventSink>) -> Self {
+    fn new(name: Arc<str>, sink: Arc<dyn EventSink>, monitor: SinkMonitor) -> Self {
         let (answers, backing_off) = (FuturesUnordered::new(), FuturesUnordered::new());
-        Self { name, sink, channels: KeyedQueue::new(IN_FLIGHT), answers, backing_off }
+        Self { name, sink, monitor, channels: KeyedQueue::new(IN_FLIGHT), answers, backing_off }
     }
 
     async fn run(mut self, mut jobs: JobReceiver<Arc<Event>>, mut closing: CloseSignal) {
@@ -139,7 +146,15 @@ impl Forwarder {
             Outcome::Broken { .. } => BROKEN_RETRY,
         };
         self.channels.pause(&channel, job);
-        self.backing_off.push(sleep(after).map(move |()| channel).boxed());
+        let mut commands = self.monitor.commands();
+        let waiting = async move {
+            tokio::select! {
+                () = sleep(after) => {}
+                () = commands.retry() => {}
+            }
+            channel
+        };
+        self.backing_off.push(waiting.boxed());
     }
 
     async fn drain(&mut self) {

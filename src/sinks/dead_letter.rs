@@ -142,8 +142,11 @@ impl DeadLetters {
     }
 
     fn read_all(&self) -> io::Result<Vec<StoredLetter>> {
-        let _locked = if self.exist() { Some(self.lock()?) } else { None };
         let mut letters = Vec::new();
+        if !self.exist() {
+            return Ok(letters);
+        }
+        let _locked = self.lock()?;
         for path in self.files() {
             read(&path, &mut letters)?;
         }

@@ -62,10 +62,7 @@ impl HandlerDeps {
         match letters.add(event, cause) {
             Ok(()) => {
                 letters.warning().report_success();
-                let cause = Excerpt::with_note(
-                    &format_args!("sink {sink}: {cause}"),
-                    &format_args!("event {} in channel {}", event.id, event.channel),
-                );
+                let cause = Excerpt::of(&format_args!("sink {sink}: {cause}"));
                 Outcome::Rejected { cause: cause.into() }
             }
             Err(error) => {

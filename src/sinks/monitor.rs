@@ -77,7 +77,9 @@ impl Default for Record {
 impl SinkMonitor {
     /// Creates the state of a sink that is about to run.
     pub(super) fn new(meter: SinkMeter) -> Self {
-        Self(Arc::new(Shared { meter: Some(meter), ..Shared::default() }))
+        let monitor = Self(Arc::new(Shared { meter: Some(meter), ..Shared::default() }));
+        monitor.update(|_| {});
+        monitor
     }
 
     /// Records that the sink's child has started.

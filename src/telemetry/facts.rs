@@ -95,7 +95,10 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::HearsAgain { after } => {
             (Level::INFO, format!("receiving events again; it may have been deaf for {}", human(*after)))
         }
-        Fact::Rejected { cause } => (Level::WARN, format!("an event was refused for good: {cause}")),
+        Fact::Rejected { event, channel, cause } => {
+            let place = format_args!("event {event} in channel {channel}");
+            (Level::WARN, format!("an event was refused for good: {cause} ({place})"))
+        }
         Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed; the connection stays: {cause}")),
         Fact::SequenceGap { expected, got } => {
             (Level::WARN, format!("events are missing: expected number {expected}, got {got}"))

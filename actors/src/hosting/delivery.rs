@@ -25,7 +25,7 @@ use super::{
     supervisor::DeliveryStopped,
 };
 use crate::{
-    model::{ChannelId, DeliveryQueueStats, Event, Fact, Generation},
+    model::{ChannelId, DeliveryQueueStats, Event, Excerpt, Fact, Generation},
     policy::{KeyedQueue, RefusalScope, RefusedEvents, ReplayState},
     ports::{Delivered, EventSink, Outcome},
 };
@@ -212,7 +212,9 @@ impl Delivery {
         match outcome {
             Outcome::Acknowledged => self.acknowledge(&channel, &queued, is_answer),
             Outcome::Rejected { cause } => {
-                self.context.observe(queued.event.generation, Fact::Rejected { cause: cause.into() });
+                let event = Excerpt::of(&queued.event.id());
+                let fact = Fact::Rejected { event, channel: channel.clone(), cause: cause.into() };
+                self.context.observe(queued.event.generation, fact);
                 self.acknowledge(&channel, &queued, is_answer);
             }
             Outcome::Retry { after, cause } => {

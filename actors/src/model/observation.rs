@@ -138,6 +138,10 @@ pub enum Fact {
     Unstalled,
     /// A sink rejected an event permanently.
     Rejected {
+        /// The id of the event.
+        event: Excerpt,
+        /// Its channel.
+        channel: ChannelId,
         /// The sink's explanation.
         cause: Excerpt,
     },

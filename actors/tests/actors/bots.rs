@@ -160,7 +160,7 @@ fn a_temporary_failure_to_reply_repeats_the_event_and_a_permanent_one_skips_it()
         harness.fake.script_post_replies([PostReply::Fail(RestErrorKind::Refused(403))]);
         post_to_bot(harness, "room-1", "answer");
         let rejected = harness.wait_for("bot", |fact| matches!(fact, Fact::Rejected { .. })).await;
-        let Fact::Rejected { cause } = rejected else { panic!("{rejected:?}") };
+        let Fact::Rejected { cause, .. } = rejected else { panic!("{rejected:?}") };
         assert!(cause.contains("403"), "{cause}");
         assert_eq!(harness.count("bot", "closed"), 0, "a reply error must not end the connection");
     });

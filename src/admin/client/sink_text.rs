@@ -21,7 +21,7 @@ pub(super) fn table(sinks: &[Sink], colored: bool) -> String {
     sorted.sort_by_key(|sink| (rank(&sink.state), sink.name.clone()));
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    let header = ["sink", "type", "state", "since", "waiting", "dead letters", "what it said last"];
+    let header = ["sink", "type", "state", "for", "waiting", "dead letters", "what it said last"];
     table.set_header(header.iter().map(|name| bold(name, colored)));
     table.add_rows(sorted.iter().map(|sink| {
         let mut row = Row::from(vec![
@@ -220,7 +220,7 @@ mod tests {
         let sinks = [Sink { name: "a".into(), state: "running".into(), ..troubled_sink() }, troubled_sink()];
         let table = table(&sinks, false);
         let rows: Vec<_> = table.lines().collect();
-        assert!(rows[1].starts_with("child") && rows[1].contains("failed to start"), "{table}");
+        assert!(rows[1].trim_start().starts_with("child") && rows[1].contains("failed to start"), "{table}");
         assert!(table.contains("no such file; next attempt in 59 min"), "{table}");
         assert!(table.ends_with("1 of 2 in trouble; `matterhost sinks NAME` shows everything about one\n"));
     }

@@ -100,6 +100,10 @@ impl DeadLetters {
     /// # Errors
     /// If the files cannot be read.
     pub fn count(&self) -> io::Result<usize> {
+        if !self.exist() {
+            return Ok(0);
+        }
+        let _locked = self.lock()?;
         let mut counted = self.counted.lock();
         let seen = self.files().into_iter().map(|path| {
             let metadata = fs::metadata(&path)?;
@@ -109,7 +113,6 @@ impl DeadLetters {
         if let Some((_, count)) = counted.as_ref().filter(|(before, _)| *before == seen) {
             return Ok(*count);
         }
-        let _locked = if seen.is_empty() { None } else { Some(self.lock()?) };
         let count = seen.iter().try_fold(0, |count, (path, ..)| {
             let mut reader = BufReader::new(File::open(path)?);
             Ok::<_, io::Error>(count + count_lines(&mut reader)?)

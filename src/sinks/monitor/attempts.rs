@@ -18,6 +18,8 @@ use super::{
 
 /// The most events in a snapshot; their numbers are in it, too.
 const MAX_SHOWN: usize = 20;
+/// Below this number of events it is not worth while to look for forgotten ones.
+const MIN_PRUNED: usize = 1_024;
 
 /// The events that a sink has or has not accepted, by the address of their allocation. An account has a limited number
 /// of them, so that their number is bounded.
@@ -25,6 +27,8 @@ const MAX_SHOWN: usize = 20;
 pub(super) struct Attempts {
     by_address: HashMap<usize, Attempt>,
     waiting: usize,
+    /// The number of events at which those that no account delivers any more are forgotten.
+    prune_at: usize,
 }
 
 /// The attempts for one event.
@@ -71,6 +75,14 @@ pub enum SkipError {
 impl Attempts {
     pub(super) fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Forgets events that no account delivers any more, once there are twice as many events as the last time.
+    fn prune_if_many(&mut self) {
+        if self.by_address.len() >= self.prune_at.max(MIN_PRUNED) {
+            self.prune();
+            self.prune_at = 2 * self.by_address.len();
+        }
     }
 
     /// Forgets events that no account delivers any more.
@@ -126,6 +138,7 @@ impl SinkMonitor {
     pub(in crate::sinks) fn begin(&self, event: &Arc<Event>) -> bool {
         let mut record = self.0.record.lock();
         let attempts = &mut record.attempts;
+        attempts.prune_if_many();
         let attempt = attempts.by_address.entry(address(event)).or_insert_with(|| Attempt {
             event: Arc::downgrade(event),
             since: SystemTime::now(),
