@@ -22,9 +22,19 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "demo")]
 use self::demo::DemoArgs;
 use self::{
-    accounts::ActionArgs, check::CheckArgs, completions::CompletionsArgs, config::ConfigCommand,
-    dead_letter::DeadLetterCommand, health::HealthArgs, logs::LogsCommand, reload::ReloadArgs, run::RunArgs,
-    sinks::{SinkCommand, SinksArgs}, state::StateCommand, status::StatusArgs, tail::TailArgs,
+    accounts::ActionArgs,
+    check::CheckArgs,
+    completions::CompletionsArgs,
+    config::ConfigCommand,
+    dead_letter::DeadLetterCommand,
+    health::HealthArgs,
+    logs::LogsCommand,
+    reload::ReloadArgs,
+    run::RunArgs,
+    sinks::{SinkCommand, SinksArgs},
+    state::StateCommand,
+    status::StatusArgs,
+    tail::TailArgs,
 };
 use crate::{admin::dto::Action, host::Exit, telemetry::logging};
 

@@ -28,6 +28,6 @@ pub use settings::{
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
     CountStates, GetAccount, ListAccounts, ListServers, RemoveAccount, RemoveServer, ResetAccount,
-    RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased,
+    StartAccount, StopAccount, Supervisor, SupervisorError,
 };

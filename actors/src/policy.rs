@@ -16,10 +16,10 @@ pub(crate) use liveness::{
     PromptLimit, spread_delay, stretched_interval,
 };
 pub use liveness::{PingSettings, PollTiming, SiblingWatch};
+pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub(crate) use replay::{
     Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck,
 };
-pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
     GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,

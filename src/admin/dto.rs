@@ -19,6 +19,6 @@ pub use instance::Instance;
 pub use problem_details::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
 pub use servers::{Server, Servers};
 pub use sinks::{
-    DeadLetter, DeadLetters, DroppedLetters, LetterSelection, RetriedLetters, Sink, SinkAction, SinkActionAccepted,
-    SinkBudget, SinkComplaint, SinkEvent, SinkExit, Sinks, SkipRequest, Skipped, SlotUse,
+    DeadLetter, DeadLetters, DroppedLetters, LetterSelection, RetriedLetters, Sink, SinkAction,
+    SinkActionAccepted, SinkBudget, SinkComplaint, SinkEvent, SinkExit, Sinks, SkipRequest, Skipped, SlotUse,
 };

@@ -114,7 +114,10 @@ pub(super) fn run(command: &DeadLetterCommand) -> Exit {
                 let found = letters_of(found);
                 if found.is_empty() {
                     let list = "`matterhost dead-letter list` shows all";
-                    return Ok(print_error(format_args!("there is no dead letter of event {}; {list}", args.id)));
+                    return Ok(print_error(format_args!(
+                        "there is no dead letter of event {}; {list}",
+                        args.id
+                    )));
                 }
                 Ok(print(found.iter().map(describe).collect::<String>().as_bytes()))
             })

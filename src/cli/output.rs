@@ -70,9 +70,7 @@ fn remote_error_json(error: &RemoteError) -> String {
     let problems = match error {
         RemoteError::Refused { problem } => json!(problem.problems),
         RemoteError::Config(invalid) => {
-            let problem = |problem: &Problem| {
-                json!({ "key": problem.key, "problem": problem.message, "remedy": problem.remedy })
-            };
+            let problem = |problem: &Problem| json!({ "key": problem.key, "problem": problem.message, "remedy": problem.remedy });
             invalid.problems.iter().map(problem).collect()
         }
         _ => json!([]),

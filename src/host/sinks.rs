@@ -137,7 +137,9 @@ impl SinkOperations for HostSinks {
             async move {
                 let summary = retry.await.map_err(|error| SinkRefused::Failed(error.to_string()))?;
                 let summary = summary.map_err(|error| match error {
-                    RetryError::Busy(_) | RetryError::NoHandler(_) => SinkRefused::Conflict(error.to_string()),
+                    RetryError::Busy(_) | RetryError::NoHandler(_) => {
+                        SinkRefused::Conflict(error.to_string())
+                    }
                     RetryError::Files(_) => SinkRefused::Failed(error.to_string()),
                 })?;
                 Ok(dto::RetriedLetters {
@@ -194,8 +196,10 @@ impl HostSinks {
 fn describe_sink(handle: &SinkHandle, snapshot: &SinkSnapshot, dead_letters: usize) -> dto::Sink {
     let mut slots_in_use: Vec<_> = snapshot.slots.iter().collect();
     slots_in_use.sort_by_key(|(_, slots)| std::cmp::Reverse(*slots));
-    let slot_use =
-        |(account, slots): &(AccountName, usize)| dto::SlotUse { account: account.to_string(), slots: *slots };
+    let slot_use = |(account, slots): &(AccountName, usize)| dto::SlotUse {
+        account: account.to_string(),
+        slots: *slots,
+    };
     dto::Sink {
         name: handle.name().to_string(),
         kind: handle.kind().into(),

@@ -139,7 +139,14 @@ impl Forwarder {
                 // The account got its acknowledgement long ago, so the log is the only report.
                 let (account, sink) = (job.item.account.as_str(), &*self.name);
                 let (place, event) = (job.item.body.channel_id.as_str(), job.item.id());
-                tracing::warn!(account, sink, channel = place, event, "an event was rejected: {}", Excerpt::of(cause));
+                tracing::warn!(
+                    account,
+                    sink,
+                    channel = place,
+                    event,
+                    "an event was rejected: {}",
+                    Excerpt::of(cause)
+                );
                 return self.channels.complete(&channel);
             }
             Outcome::Retry { after, .. } | Outcome::Hold { after, .. } => *after,

@@ -1,9 +1,6 @@
 //! The board of the running sinks: what the admin API reads and commands, from any thread.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use matterhost_actors::model::{AccountName, Excerpt};
 use parking_lot::RwLock;

@@ -37,7 +37,7 @@ use super::{
     failing_events::FailingEvents,
     handler::{Pause, ThrottledWarning},
     message::Message,
-    monitor::CommandReceiver,
+    monitor::{CommandReceiver, SinkMonitor},
     queue::{JobReceiver, Queue},
     shared_slots::SharedSlots,
     start_gate::StartGate,
@@ -54,6 +54,7 @@ pub(super) struct Exec {
     queue: Queue<Message>,
     /// In force while no child runs.
     down: Arc<Pause>,
+    monitor: SinkMonitor,
     group: ProcessGroup,
     pub(super) worker: Worker,
 }
@@ -89,14 +90,14 @@ impl Exec {
     ) -> io::Result<Self> {
         let (queue, jobs) = Queue::new();
         let (down, group) = (Arc::<Pause>::default(), ProcessGroup::default());
-        let name = Arc::clone(&handler_deps.sink);
+        let (name, monitor) = (Arc::clone(&handler_deps.sink), handler_deps.monitor.clone());
         let (keeper_down, keeper_group) = (Arc::clone(&down), group.clone());
         let work = move |closing| async move {
             let keeper = ChildKeeper::new(config, policy, handler_deps, keeper_down, keeper_group);
             keeper.run(jobs, closing, start_gate).await;
         };
         let worker = Worker::start(&name, work)?;
-        Ok(Self { queue, down, group, worker })
+        Ok(Self { queue, down, monitor, group, worker })
     }
 
     /// Kills the child and its whole process group at once.
@@ -123,7 +124,7 @@ impl Exec {
 impl EventSink for Exec {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
         if let Some(left) = self.down.remaining() {
-            return Delivered::Now(child_down(left));
+            return Delivered::Now(child_down(left, &self.monitor));
         }
         if self.queue.is_full() {
             return Delivered::Now(queue_full());
@@ -141,8 +142,12 @@ fn queue_full() -> Outcome {
     Outcome::Retry { after: FULL_RETRY, cause: "the sink's queue is full".into() }
 }
 
-fn child_down(left: Duration) -> Outcome {
-    Outcome::Retry { after: left, cause: "the handler is not running".into() }
+fn child_down(left: Duration, monitor: &SinkMonitor) -> Outcome {
+    let cause = match monitor.last_exit() {
+        Some(exit) => format!("the handler is not running: {exit}"),
+        None => "the handler is not running".to_owned(),
+    };
+    Outcome::Retry { after: left, cause }
 }
 
 impl ChildKeeper {
@@ -191,6 +196,8 @@ impl ChildKeeper {
                     RunEnd::Fault { cause, blames_event: false, had: String::new() }
                 }
             };
+            // A command that came while the child ran was about that child.
+            self.commands.take_retry();
             let (cause, blames_event, had) = match end {
                 RunEnd::Closing => return,
                 RunEnd::Restarted => {
@@ -254,7 +261,10 @@ impl ChildKeeper {
                 }
                 () = sleep_until(until) => return true,
                 job = jobs.recv() => match job {
-                    Some(job) => job.settle(child_down(self.down.remaining().unwrap_or_default())),
+                    Some(job) => {
+                        let left = self.down.remaining().unwrap_or_default();
+                        job.settle(child_down(left, &self.state.handler_deps.monitor));
+                    }
                     None => return false,
                 },
             }

@@ -96,6 +96,11 @@ impl SinkMonitor {
         self.update(|record| record.exit = Some(exit));
     }
 
+    /// Returns the reason of the last end of the child.
+    pub(super) fn last_exit(&self) -> Option<Excerpt> {
+        self.0.record.lock().exit.as_ref().map(|exit| exit.cause.clone())
+    }
+
     /// Records that the next child starts after the delay. `resting` is true if the restart budget is spent.
     pub(super) fn child_waits(&self, wait: Duration, resting: bool, failed_to_start: bool, budget: Budget) {
         let until = SystemTime::now() + wait;

@@ -101,7 +101,8 @@ impl RunningSink {
             Arc::new(WatchedSink::new(timed, watching.clone()))
         };
         let queue = |sink: &Arc<dyn EventSink>| {
-            let start = || BestEffortQueue::start(&config.name, Arc::clone(sink), meter.clone(), monitor.clone());
+            let start =
+                || BestEffortQueue::start(&config.name, Arc::clone(sink), meter.clone(), monitor.clone());
             config.best_effort.then(start).transpose()
         };
         let (sink, worker): (Arc<dyn EventSink>, SinkWorker) = match &config.kind {

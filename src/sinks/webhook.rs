@@ -22,10 +22,10 @@ use super::{
     failing_events::{FailingEvents, Failure, NextAttempt},
     handler::{Pause, ThrottledWarning},
     message::Message,
+    monitor::CommandReceiver,
     queue::{Job, JobReceiver, Queue},
     reply::{MAX_REPLIES_PER_EVENT, Reply, ReplyParseError},
     shared_slots::SharedSlots,
-    monitor::CommandReceiver,
     worker::{self, CloseSignal, Worker},
 };
 use crate::{

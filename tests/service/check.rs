@@ -108,14 +108,16 @@ fn a_certificate_of_an_own_authority_is_taken_with_its_ca_file_only() {
 #[test]
 fn sinks_are_tested_and_only_failures_are_shown_if_that_is_wanted() {
     let fixture = Fixture::new();
-    let dir = ConfigDir::with(&(fixture.config().replace(
-        "[accounts.helpdesk]\n",
-        "[accounts.helpdesk]\nsinks = [\"gone\", \"shut\", \"nowhere\", \"fine\"]\n",
-    ) + "[sinks.gone]\ntype = \"exec\"\ncommand = [\"no-such-program\"]\n\
+    let dir = ConfigDir::with(
+        &(fixture.config().replace(
+            "[accounts.helpdesk]\n",
+            "[accounts.helpdesk]\nsinks = [\"gone\", \"shut\", \"nowhere\", \"fine\"]\n",
+        ) + "[sinks.gone]\ntype = \"exec\"\ncommand = [\"no-such-program\"]\n\
          [sinks.shut]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/events\"\n\
-         secret = \"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\"\n\
+         secret = \"whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw\"\n\
          [sinks.nowhere]\ntype = \"file\"\npath = \"no-such-directory/events.jsonl\"\n\
-         [sinks.fine]\ntype = \"file\"\npath = \"events.jsonl\"\n"));
+         [sinks.fine]\ntype = \"file\"\npath = \"events.jsonl\"\n"),
+    );
     let (code, report) = json(&dir);
     assert_eq!((code, &report["ok"]), (Some(1), &false.into()));
     let sink = |name: &str| {

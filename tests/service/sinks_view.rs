@@ -1,7 +1,7 @@
 //! What an operator sees of the sinks, and the commands that get them going.
 
 use std::{
-    process::Output,
+    process::{Command, Output},
     thread,
     time::{Duration, Instant},
 };
@@ -50,7 +50,9 @@ impl Host {
                     command = [\"python3\", \"handler.py\"]\nevents = [\"posted\"]\n";
         let dir = ConfigDir::with(&(fixture.config() + sink + more));
         dir.write("handler.py", HANDLER);
-        files.iter().for_each(|name| drop(dir.write(name, "")));
+        for name in files {
+            dir.write(name, "");
+        }
         let running = RunningProgram::ready(&fixture, &dir);
         Self { fixture, dir, running }
     }
@@ -89,19 +91,30 @@ fn one_channel_that_waits_is_shown_with_its_sink_and_the_account_stays_ready() {
     let host = Host::new("", &[]);
     let id = host.fixture.post("later");
     let sink = host.run_until(&["sinks", "child"], |output| output.contains("1 to be tried again"));
-    for expected in [&*id, "retrying", "account helpdesk", "the handler asked for a retry", "matterhost sink skip"] {
+    for expected in
+        [&*id, "retrying", "account helpdesk", "the handler asked for a retry", "matterhost sink skip"]
+    {
         assert!(sink.contains(expected), "{expected} in {sink}");
     }
     let table = host.run(&["status"]);
-    assert!(table.contains("ready") && table.contains("1 channel waits") && table.contains("sink child"), "{table}");
+    assert!(
+        table.contains("ready") && table.contains("1 channel waits") && table.contains("sink child"),
+        "{table}"
+    );
     assert!(!table.contains("stalled"), "{table}");
     let detail = host.run(&["status", "helpdesk"]);
     assert!(detail.contains(&id) && detail.contains("as @helper") && detail.contains("child"), "{detail}");
     let account = host.json(&["status", "helpdesk", "--json"]);
     assert_eq!((&account["waiting_channels"], &account["sinks"][0]), (&1.into(), &"child".into()));
-    assert_eq!((&account["refused"][0]["event"], &account["stalled_by"]), (&(&*id).into(), &serde_json::json!([])));
+    assert_eq!(
+        (&account["refused"][0]["event"], &account["stalled_by"]),
+        (&(&*id).into(), &serde_json::json!([]))
+    );
     let metrics = host.json(&["sinks", "--json"]);
-    assert_eq!((&metrics["sinks"][0]["state"], &metrics["sinks"][0]["waiting"]), (&"retrying".into(), &1.into()));
+    assert_eq!(
+        (&metrics["sinks"][0]["state"], &metrics["sinks"][0]["waiting"]),
+        (&"retrying".into(), &1.into())
+    );
     // The handler is mended; nobody waits for an hour.
     host.dir.write("works", "");
     assert_eq!(host.run(&["sink", "retry-now", "child"]), "child: trying at once what waits\n");
@@ -125,7 +138,10 @@ fn an_event_is_skipped_and_its_dead_letter_is_retried_with_its_answer() {
     let letters = host.run(&["dead-letter", "list"]);
     assert!(letters.contains(&*id) && letters.contains("skipped by an operator"), "{letters}");
     let shown = host.run(&["dead-letter", "show", &id]);
-    assert!(shown.contains("skipped by an operator while the sink had it") && shown.contains("\"message\": \"keep\""));
+    assert!(
+        shown.contains("skipped by an operator while the sink had it")
+            && shown.contains("\"message\": \"keep\"")
+    );
     assert_eq!(host.json(&["sinks", "child", "--json"])["dead_letters"], 1);
     host.dir.write("works", "");
     assert_eq!(host.ask(&["dead-letter", "retry", "no-such-event"]), (0, String::new()));
@@ -147,7 +163,8 @@ fn a_child_that_rests_is_named_and_started_by_the_sink_or_by_its_account() {
         }
         host.fixture.post("anybody?");
         let status = host.run_until(&["status"], |output| output.contains("stalled"));
-        assert!(status.contains("sink child: the handler is not running"), "{status}");
+        let expected = "sink child: the handler is not running: it ended with exit status: 4";
+        assert!(status.contains(expected), "{status}");
         host.dir.write("works", "");
         let answer = host.run(command);
         let is_account = command[1] == "helpdesk";
@@ -162,7 +179,8 @@ fn the_log_names_event_channel_and_account_of_each_complaint() {
     let mut host = Host::new("", &[]);
     let id = host.fixture.post("die");
     let line = host.running.log.wait_for_json("the death", |line| {
-        line["level"] == "WARN" && line["message"].as_str().is_some_and(|said| said.contains("exit status: 3"))
+        line["level"] == "WARN"
+            && line["message"].as_str().is_some_and(|said| said.contains("exit status: 3"))
     });
     let said = line["message"].as_str().unwrap();
     for expected in [&*id, &host.fixture.channel, "account helpdesk", "no such drug"] {
@@ -182,7 +200,10 @@ fn the_log_names_event_channel_and_account_of_each_complaint() {
 fn what_runs_is_not_started_and_errors_of_a_reload_are_json() {
     let host = Host::new("", &[]);
     assert_eq!(host.run(&["start", "helpdesk"]), "helpdesk: already running\n");
-    host.dir.write("matterhost.toml", &(host.fixture.config() + "[admin]\nunix = \"admin.sock\"\nnonsense = 1\n"));
+    host.dir.write(
+        "matterhost.toml",
+        &(host.fixture.config() + "[admin]\nunix = \"admin.sock\"\nnonsense = 1\n"),
+    );
     let socket = format!("unix:{}", host.dir.path().join("admin.sock").display());
     let (code, output) = host.ask(&["reload", "--json", "--admin", &socket]);
     let error: Value = serde_json::from_str(&output).unwrap_or_else(|_| panic!("{output}"));
@@ -190,4 +211,62 @@ fn what_runs_is_not_started_and_errors_of_a_reload_are_json() {
     assert!(error["problems"][0]["key"].as_str().unwrap().contains("nonsense"), "{error}");
     let (code, output) = host.ask(&["sinks", "nobody", "--admin", &socket]);
     assert!(code == 1, "{output}");
+}
+
+const SECRET: &str = "whsec_mustnotshowrTwjUPD8ILPZIo2LaLaSw";
+
+/// A webhook handler that answers with the status line and headers in the file `answer`, else with 200 and a reply.
+const WEB_HANDLER: &str = r#"
+import json, os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        event = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        status, body, wait = 200, {"text": "heard " + event["data"]["post"]["message"]}, None
+        if os.path.exists("answer"): status, body, wait = json.load(open("answer"))
+        body = json.dumps(body).encode()
+        self.send_response(status)
+        if wait: self.send_header("retry-after", wait)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+server = HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
+
+#[test]
+fn a_webhook_in_trouble_is_named_with_its_answer_and_until_when_it_waits() {
+    for (answer, state, expected) in [
+        (r#"[401, {}, null]"#, "stalled", "the handler answered 401 Unauthorized: {}; check the secret"),
+        (r#"[404, {}, null]"#, "stalled", "check the url"),
+        (r#"[500, {"error": "no such table"}, null]"#, "ready", "no such table"),
+        (r#"[500, {}, "600"]"#, "ready", "next attempt in 9 min"),
+    ] {
+        let fixture = Fixture::new();
+        let dir = ConfigDir::with("");
+        dir.write("handler.py", WEB_HANDLER);
+        let mut python = Command::new("python3");
+        python.arg("handler.py").current_dir(dir.path());
+        let mut handler = RunningProgram::start(python);
+        let port = handler.events.wait_for_json("the port", Value::is_u64);
+        let sink = format!(
+            "[admin]\nunix = \"admin.sock\"\n[sinks.hook]\ntype = \"webhook\"\nevents = [\"posted\"]\n\
+             url = \"http://127.0.0.1:{port}/\"\nsecret = \"{SECRET}\"\n"
+        );
+        dir.write("matterhost.toml", &(fixture.config() + &sink));
+        let running = RunningProgram::ready(&fixture, &dir);
+        let host = Host { fixture, dir, running };
+        host.dir.write("answer", answer);
+        host.fixture.post("anybody?");
+        let status = host.run_until(&["status"], |output| output.contains("1 channel waits"));
+        assert!(status.contains("sink hook: ") && status.contains(state), "{answer}: {status}");
+        let sink = host.run(&["sinks", "hook"]);
+        assert!(sink.contains(expected), "{answer}: {sink}");
+        std::fs::remove_file(host.dir.path().join("answer")).unwrap();
+        host.run(&["sink", "retry-now", "hook"]);
+        host.fixture.await_post("heard anybody?");
+    }
 }

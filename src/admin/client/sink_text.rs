@@ -134,7 +134,8 @@ pub(super) fn detail(sink: &Sink, colored: bool) -> String {
 }
 
 fn slots_in_use(sink: &Sink) -> String {
-    let used: Vec<_> = sink.slots_in_use.iter().map(|used| format!("{} {}", used.slots, used.account)).collect();
+    let used: Vec<_> =
+        sink.slots_in_use.iter().map(|used| format!("{} {}", used.slots, used.account)).collect();
     if used.is_empty() { "none".into() } else { used.join(", ") }
 }
 

@@ -5,8 +5,7 @@ use std::io;
 use super::{Client, RemoteError, http_client::encode_path_segment, sink_text, watch::watch_view};
 use crate::{
     admin::dto::{
-        LetterSelection, RetriedLetters, Sink, SinkAction, SinkActionAccepted, Sinks, SkipRequest,
-        Skipped,
+        LetterSelection, RetriedLetters, Sink, SinkAction, SinkActionAccepted, Sinks, SkipRequest, Skipped,
     },
     telemetry::color,
 };

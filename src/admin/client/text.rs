@@ -50,7 +50,8 @@ pub(super) fn is_delivery_trouble(account: &Account) -> bool {
 
 /// Describes the events that wait for a sink, and a store that accepts nothing.
 fn delivery_trouble(account: &Account, now: SystemTime) -> Option<String> {
-    let store = account.stalled_by.iter().any(|by| by == "store").then(|| "the state cannot be saved".to_owned());
+    let store =
+        account.stalled_by.iter().any(|by| by == "store").then(|| "the state cannot be saved".to_owned());
     let waiting = account.waiting_event.as_ref().map(|event| {
         let channels = match account.waiting_channels {
             1 => "1 channel waits".to_owned(),
@@ -69,7 +70,10 @@ fn delivery_trouble(account: &Account, now: SystemTime) -> Option<String> {
 pub(super) fn refused(event: &RefusedEvent, now: SystemTime) -> String {
     let RefusedEvent { channel, event: id, since, attempts, next_attempt, cause } = event;
     let (since, next) = (ago(since, now), until(next_attempt, now));
-    format!("event {id} in channel {channel} for {since}; {attempts} attempts, next {next}: {}", Excerpt::of(cause))
+    format!(
+        "event {id} in channel {channel} for {since}; {attempts} attempts, next {next}: {}",
+        Excerpt::of(cause)
+    )
 }
 
 /// Returns the time that has passed since then.

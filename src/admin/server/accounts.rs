@@ -90,7 +90,12 @@ pub(super) async fn act(
     }
     let started_sinks = start_resting_sinks(&backend, &name, action).await;
     tracing::info!(account = name.as_str(), action = action.label(), "an operator requested an action");
-    Ok(HttpResponse::Accepted().json(ActionAccepted { account: name.to_string(), action, already_running, started_sinks }))
+    Ok(HttpResponse::Accepted().json(ActionAccepted {
+        account: name.to_string(),
+        action,
+        already_running,
+        started_sinks,
+    }))
 }
 
 /// Returns true if the account has a connection or is opening one.

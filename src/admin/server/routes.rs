@@ -134,7 +134,11 @@ fn routes(app: &mut ServiceConfig) {
     .service(allow_only("/v1/sinks/{name}", GET, [get().to(sinks::get_sink)]))
     .service(allow_only("/v1/sinks/{name}/skip", "POST", [web::post().to(sinks::skip)]))
     .service(allow_only("/v1/sinks/{name}/dead-letters", GET, [get().to(sinks::list_letters)]))
-    .service(allow_only("/v1/sinks/{name}/dead-letters/retry", "POST", [web::post().to(sinks::retry_letters)]))
+    .service(allow_only(
+        "/v1/sinks/{name}/dead-letters/retry",
+        "POST",
+        [web::post().to(sinks::retry_letters)],
+    ))
     .service(allow_only("/v1/sinks/{name}/dead-letters/drop", "POST", [web::post().to(sinks::drop_letters)]))
     .service(allow_only("/v1/sinks/{name}/{action}", "POST", [web::post().to(sinks::act)]))
     .service(allow_only("/v1/events", GET, [get().to(sse::events)]))

@@ -9,8 +9,8 @@ use actix_web::{
 
 use super::{api_error::ApiError, backend::Backend, sink_operations::SinkOperations};
 use crate::admin::dto::{
-    DeadLetters, DroppedLetters, LetterSelection, Problem, RetriedLetters, Sink, SinkAction, SinkActionAccepted,
-    Sinks, SkipRequest, Skipped,
+    DeadLetters, DroppedLetters, LetterSelection, Problem, RetriedLetters, Sink, SinkAction,
+    SinkActionAccepted, Sinks, SkipRequest, Skipped,
 };
 
 fn operations(backend: &Backend) -> Result<Arc<dyn SinkOperations>, ApiError> {

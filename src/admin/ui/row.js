@@ -41,7 +41,7 @@ export function fillRow(row, account, { at, spark, open, readOnly }) {
   setText(parts.server, account.server);
   setText(parts.why, reason);
   const user = account.user ? `@${account.user}` : '';
-  setText(parts.user, user);
+  setText(parts.user, user && ` ${user}`);
   setAttribute(parts.name.parentElement, 'title', [account.name, user, sinkWords(account.sinks)].filter(Boolean).join(' · '));
   setAttribute(parts.server, 'title', account.server);
   setAttribute(parts.why, 'title', reason || null);

@@ -110,11 +110,9 @@ async function show() {
   }
   main.replaceChildren(...render(await answer.text()));
   // The target did not exist when the browser looked for it.
-  const target = decodeURIComponent(location.hash);
-  if (target) {
-    location.hash = '';
-    location.hash = target;
-  }
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  target?.classList.add('target');
+  target?.scrollIntoView();
 }
 
 show();

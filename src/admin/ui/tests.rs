@@ -45,8 +45,10 @@ fn every_file_that_the_page_refers_to_is_served() {
 
 #[test]
 fn every_script_is_imported() {
-    let imported: HashSet<&str> =
-        scripts().flat_map(|script| between(script.bytes, "from './", '\'')).chain(["main.js", "runbook.js"]).collect();
+    let imported: HashSet<&str> = scripts()
+        .flat_map(|script| between(script.bytes, "from './", '\''))
+        .chain(["main.js", "runbook.js"])
+        .collect();
     let unused: Vec<_> = scripts().filter(|script| !imported.contains(&script.path[1..])).collect();
     assert!(unused.is_empty(), "{unused:?}");
 }

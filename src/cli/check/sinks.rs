@@ -40,7 +40,8 @@ async fn check_sink(sink: &SinkConfig, config: &Config) -> SinkRow {
         SinkKind::Webhook(webhook) => (webhook.client.url().to_string(), check_address(webhook).await),
     };
     let usable = if usable.ok == Some(true) && sink.kind.keeps_dead_letters() {
-        let letters = check_directory(&config.dead_letter.dir, "set dead_letter.dir to a directory that it may write");
+        let letters =
+            check_directory(&config.dead_letter.dir, "set dead_letter.dir to a directory that it may write");
         if letters.ok == Some(true) { usable } else { letters }
     } else {
         usable
@@ -70,9 +71,7 @@ fn check_file(path: &Path) -> CheckResult {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match access(parent, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => passed(),
-        Err(error) => {
-            failed(format_args!("no file can be created in {}: {error}", parent.display()), REMEDY)
-        }
+        Err(error) => failed(format_args!("no file can be created in {}: {error}", parent.display()), REMEDY),
     }
 }
 
@@ -97,7 +96,8 @@ fn check_program(exec: &ExecConfig) -> CheckResult {
         env::split_paths(&search).map(|directory| directory.join(program)).collect()
     };
     let Some(found) = candidates.iter().find(|path| path.is_file()) else {
-        let place = if program.contains('/') { "there is no file" } else { "no directory of PATH has a program" };
+        let place =
+            if program.contains('/') { "there is no file" } else { "no directory of PATH has a program" };
         return failed(
             format_args!("{place} {program}"),
             "install it, or write its full path as the first word of command",
@@ -112,7 +112,9 @@ fn check_program(exec: &ExecConfig) -> CheckResult {
 
 fn check_script(program: &Path, argument: Option<&String>, directory: &Path) -> CheckResult {
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_interpreter = INTERPRETERS.iter().any(|known| name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == *known);
+    let is_interpreter = INTERPRETERS
+        .iter()
+        .any(|known| name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == *known);
     let script = argument.filter(|argument| is_interpreter && !argument.starts_with('-'));
     match script.map(|script| directory.join(script)).filter(|script| !script.is_file()) {
         None => passed(),
@@ -150,7 +152,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::config::{Sources, Config};
+    use crate::config::{Config, Sources};
 
     fn exec(dir: &Path, command: &str) -> ExecConfig {
         let file = dir.join("matterhost.toml");

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, Table, presets};
 
-use super::report::{
-    AccountCounts, AccountRow, CheckReport, CheckResult, ServerRow, SinkRow, StateRow,
-};
+use super::report::{AccountCounts, AccountRow, CheckReport, CheckResult, ServerRow, SinkRow, StateRow};
 
 impl CheckReport {
     /// Formats the report as tables, with colors for a terminal.
@@ -52,7 +50,12 @@ impl CheckReport {
             self.accounts.iter().flat_map(|row| [(&*row.account, &row.token), (&*row.account, &row.hello)]);
         let sinks = self.sinks.iter().map(|row| (&*row.sink, &row.usable));
         let state = [("state", &self.state.usable)];
-        servers.chain(accounts).chain(sinks).chain(state).filter(|(_, result)| result.ok == Some(false)).collect()
+        servers
+            .chain(accounts)
+            .chain(sinks)
+            .chain(state)
+            .filter(|(_, result)| result.ok == Some(false))
+            .collect()
     }
 
     fn summary(&self) -> String {

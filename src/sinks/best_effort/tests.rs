@@ -9,11 +9,7 @@ fn start(scripted: &Arc<ScriptedSink>) -> BestEffortQueue {
     start_with(scripted, &Metrics::new(true), SinkMonitor::default())
 }
 
-fn start_with(
-    scripted: &Arc<ScriptedSink>,
-    metrics: &Metrics,
-    monitor: SinkMonitor,
-) -> BestEffortQueue {
+fn start_with(scripted: &Arc<ScriptedSink>, metrics: &Metrics, monitor: SinkMonitor) -> BestEffortQueue {
     BestEffortQueue::start(
         &"spare".into(),
         Arc::clone(scripted) as Arc<dyn EventSink>,

@@ -38,8 +38,7 @@ impl Selection {
     /// Returns true for a letter that is selected.
     pub fn matches(&self, letter: &DeadLetter) -> bool {
         let is_of_account = self.account.as_ref().is_none_or(|account| *letter.account == **account);
-        is_of_account
-            && (self.ids.is_empty() || letter.id().is_some_and(|id| self.ids.contains(&*id)))
+        is_of_account && (self.ids.is_empty() || letter.id().is_some_and(|id| self.ids.contains(&*id)))
     }
 }
 

@@ -95,8 +95,7 @@ impl<'a> ChildRun<'a> {
     ) -> io::Result<Self> {
         let (process, Pipes { input, output, log }) = Process::start(config, group)?;
         let last_lines = LastLines::default();
-        let (sink, monitor) =
-            (Arc::clone(&state.handler_deps.sink), state.handler_deps.monitor.clone());
+        let (sink, monitor) = (Arc::clone(&state.handler_deps.sink), state.handler_deps.monitor.clone());
         Ok(Self {
             process,
             // One place per unanswered event, so it is never full.

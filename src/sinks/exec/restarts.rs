@@ -29,8 +29,7 @@ pub(super) enum NextStart {
 impl ChildRestarts {
     pub(super) fn new(mut configured: watch::Receiver<RestartPolicy>) -> Self {
         let policy = *configured.borrow_and_update();
-        let (budget, backoff) =
-            (policy::Budget::new(policy.settings()), Backoff::new(policy.delays()));
+        let (budget, backoff) = (policy::Budget::new(policy.settings()), Backoff::new(policy.delays()));
         Self { configured, policy, budget, backoff }
     }
 

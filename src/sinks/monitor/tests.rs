@@ -44,7 +44,9 @@ fn the_last_lines_and_the_slots_are_kept() {
     (0..9).for_each(|n| monitor.record_line(Excerpt::of(&n)));
     assert_eq!(snapshot(&monitor).last_lines, ["4", "5", "6", "7", "8"].map(Excerpt::from));
     let [a, b] = ["a", "b"].map(|name| AccountName::new(name).unwrap());
-    [&a, &b, &a].iter().for_each(|account| monitor.take_slot(account));
+    for account in [&a, &b, &a] {
+        monitor.take_slot(account);
+    }
     monitor.free_slot(&b);
     assert_eq!(snapshot(&monitor).slots, [(a, 2)]);
     monitor.free_all_slots();

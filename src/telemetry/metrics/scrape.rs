@@ -167,8 +167,7 @@ impl Scrape {
         let labels = |name: &String| [("sink", name.clone())];
         let states = loads.iter().filter(|(_, load)| !load.state().is_empty());
         let state_labels = |name: &String, state| [("sink", name.clone()), ("state", state)];
-        let states =
-            states.map(|(name, load)| (state_labels(name, load.state().to_owned()), 1_u64));
+        let states = states.map(|(name, load)| (state_labels(name, load.state().to_owned()), 1_u64));
         SINK_STATE.write_rows(encoder, states)?;
         SINK_WAITING.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.waiting())))?;
         UNANSWERED.write_rows(encoder, loads.iter().map(|(name, load)| (labels(name), load.unanswered())))?;

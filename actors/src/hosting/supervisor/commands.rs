@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actix::{AsyncContext as _, Context, Handler};
 
 use super::{
-    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, RetryDeliveries, Server, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, RetryDeliveries, Server, StartAccount,
+    StopAccount, Supervisor, SupervisorError,
     account::{Account, Intent},
 };
 use crate::{

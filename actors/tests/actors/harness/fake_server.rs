@@ -7,8 +7,8 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, Roles, SystemPing,
-        User,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, Roles,
+        SystemPing, User,
     },
     model::{PostId, ResumePoint},
 };

@@ -34,10 +34,23 @@ async fn a_child_that_rests_is_started_at_once_when_an_operator_wants_it() {
     assert_eq!((&*snapshot.last_lines[0], snapshot.budget.unwrap().left), ("no works", 0));
     assert!(matches!(outcome(child.exec.deliver(&post("c", "1"))).await, Outcome::Retry { .. }));
     std::fs::write(child.path("works"), "").unwrap();
+    assert_eq!(child.starts(), 2);
     child.monitor.request_retry();
     child.exec.end_pause();
     assert_eq!(outcome(child.exec.deliver(&post("c", "1"))).await, Outcome::Acknowledged);
     assert_eq!(state(&child), SinkState::Running);
+}
+
+#[tokio::test]
+async fn a_command_to_a_child_that_runs_is_not_one_to_its_successor() {
+    let script = "import os, sys, time\nopen('lives', 'a').write('x')\n\
+                  while not os.path.exists('die'): time.sleep(0.005)\nsys.exit(3)\n";
+    let child = FakeChild::with_policy(script, |_| {}, handler_deps("child").poster, strict_policy(), &[]);
+    until("no child starts", || child.starts() == 1).await;
+    child.monitor.request_retry();
+    std::fs::write(child.path("die"), "").unwrap();
+    until("the child does not rest", || state(&child) == SinkState::Resting).await;
+    assert_eq!(child.starts(), 2, "the budget was not restored");
 }
 
 #[tokio::test]
@@ -59,7 +72,8 @@ async fn a_restart_gives_what_the_old_child_had_to_the_new_one_and_charges_nothi
     for starts in 1..4 {
         until("no child starts", || child.starts() == starts).await;
         let given = child.exec.deliver(&post("c", "1"));
-        let slots = || child.monitor.snapshot(Arc::default()).slots.iter().map(|(_, slots)| slots).sum::<usize>();
+        let slots =
+            || child.monitor.snapshot(Arc::default()).slots.iter().map(|(_, slots)| slots).sum::<usize>();
         until("the child does not get it", || slots() == 1).await;
         child.monitor.request_restart();
         assert!(matches!(outcome(given).await, Outcome::Retry { .. }));

@@ -8,11 +8,9 @@ use matterhost_actors::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::sinks::{
-    tests::{
-        fixtures::{RecordingReplyPoster, post},
-        http::{Server, ok},
-    },
+use crate::sinks::tests::{
+    fixtures::{RecordingReplyPoster, post},
+    http::{Server, ok},
 };
 use crate::{config::Sources, telemetry::metrics::Metrics};
 
