@@ -2,14 +2,14 @@
 //!
 //! The sink and the wrapper around it record what happens; the admin API reads snapshots. Clones share one state.
 
-mod attempts;
-mod commands;
-mod snapshot;
+mod event_attempts;
+mod operator_commands;
+mod sink_snapshot;
 
-pub(super) use self::{attempts::Attempted, commands::CommandReceiver};
+pub(super) use self::{event_attempts::Attempted, operator_commands::CommandReceiver};
 pub use self::{
-    attempts::SkipError,
-    snapshot::{AttemptSnapshot, Budget, Complaint, Exit, SinkSnapshot, SinkState},
+    event_attempts::SkipError,
+    sink_snapshot::{AttemptSnapshot, Budget, Complaint, Exit, SinkSnapshot, SinkState},
 };
 
 use std::{
@@ -21,7 +21,7 @@ use std::{
 use matterhost_actors::model::{AccountName, Excerpt};
 use parking_lot::Mutex;
 
-use self::{attempts::Attempts, commands::Commands, snapshot::Phase};
+use self::{event_attempts::Attempts, operator_commands::Commands, sink_snapshot::Phase};
 use crate::telemetry::metrics::SinkMeter;
 
 /// The kept lines of a child's standard error: the end of a stack trace.

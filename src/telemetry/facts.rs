@@ -96,8 +96,7 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             (Level::INFO, format!("receiving events again; it may have been deaf for {}", human(*after)))
         }
         Fact::Rejected { event, channel, cause } => {
-            let place = format_args!("event {event} in channel {channel}");
-            (Level::WARN, format!("an event was refused for good: {cause} ({place})"))
+            (Level::WARN, format!("event {event} in channel {channel} was refused for good: {cause}"))
         }
         Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed; the connection stays: {cause}")),
         Fact::SequenceGap { expected, got } => {

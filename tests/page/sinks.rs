@@ -48,7 +48,7 @@ async fn an_event_that_waits_is_shown_skipped_and_sent_again() {
     browser.wait_for_text("[data-name=helpdesk] .why", "1 channel waits").await;
     browser.wait_for_text("[data-name=helpdesk] .why", "sink child: the handler asked for a retry").await;
     browser.wait_for_text("[data-name=helpdesk] .state", "ready").await;
-    browser.wait_for_text("#sinks-toggle", "Sinks (1 in trouble)").await;
+    browser.wait_for_text("#sinks-toggle", "Sinks (1)").await;
     browser.click("[data-name=helpdesk] .name").await;
     browser.wait_for_text("#panel .facts", &id).await;
     browser.click("#panel .buttons + .error + .buttons button").await;
@@ -69,7 +69,7 @@ async fn an_event_that_waits_is_shown_skipped_and_sent_again() {
     browser.wait_for_text("#dialog", &format!("Skip event {id}?")).await;
     browser.click("#dialog-go").await;
     browser.wait_for_text("#notice", "becomes a dead letter").await;
-    browser.wait_for_text("[data-sink=child] .note", "1 dead letters").await;
+    browser.wait_for_text("[data-sink=child] .note", "1 dead letter").await;
     browser.wait_for_text("[data-sink=child] .state", "running").await;
 
     page.dir.write("works", "");

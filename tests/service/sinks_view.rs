@@ -1,4 +1,4 @@
-//! What an operator sees of the sinks, and the commands that get them going.
+//! The view of an operator on the sinks, and the commands that get them going.
 
 use std::{
     process::{Command, Output},
@@ -115,7 +115,7 @@ fn one_channel_that_waits_is_shown_with_its_sink_and_the_account_stays_ready() {
         (&metrics["sinks"][0]["state"], &metrics["sinks"][0]["waiting"]),
         (&"retrying".into(), &1.into())
     );
-    // The handler is mended; nobody waits for an hour.
+    // The handler is mended, and the hour need not pass.
     host.dir.write("works", "");
     assert_eq!(host.run(&["sink", "retry-now", "child"]), "child: trying at once what waits\n");
     host.fixture.await_post("heard later");
@@ -156,7 +156,7 @@ fn a_child_that_rests_is_named_and_started_by_the_sink_or_by_its_account() {
     for command in [&["sink", "restart", "child"][..], &["restart", "helpdesk"], &["reset", "helpdesk"]] {
         let host = Host::new(STRICT, &["broken"]);
         let sinks = host.run_until(&["sinks"], |output| output.contains("resting"));
-        assert!(sinks.contains("exit status: 4") && sinks.contains("next attempt in 9 min"), "{sinks}");
+        assert!(sinks.contains("exit status: 4") && sinks.contains("next in 4 min"), "{sinks}");
         let sink = host.run(&["sinks", "child"]);
         for expected in ["0 failures left", "no database", "exit status: 4"] {
             assert!(sink.contains(expected), "{expected} in {sink}");
@@ -209,7 +209,7 @@ fn what_runs_is_not_started_and_errors_of_a_reload_are_json() {
     let error: Value = serde_json::from_str(&output).unwrap_or_else(|_| panic!("{output}"));
     assert_eq!((code, &error["ok"]), (78, &false.into()), "{error}");
     assert!(error["problems"][0]["key"].as_str().unwrap().contains("nonsense"), "{error}");
-    let (code, output) = host.ask(&["sinks", "nobody", "--admin", &socket]);
+    let (code, output) = host.ask(&["sinks", "none", "--admin", &socket]);
     assert!(code == 1, "{output}");
 }
 
@@ -240,8 +240,8 @@ server.serve_forever()
 #[test]
 fn a_webhook_in_trouble_is_named_with_its_answer_and_until_when_it_waits() {
     for (answer, state, expected) in [
-        (r#"[401, {}, null]"#, "stalled", "the handler answered 401 Unauthorized: {}; check the secret"),
-        (r#"[404, {}, null]"#, "stalled", "check the url"),
+        ("[401, {}, null]", "stalled", "the handler answered 401 Unauthorized: {}; check the secret"),
+        ("[404, {}, null]", "stalled", "check the url"),
         (r#"[500, {"error": "no such table"}, null]"#, "ready", "no such table"),
         (r#"[500, {}, "600"]"#, "ready", "next attempt in 9 min"),
     ] {

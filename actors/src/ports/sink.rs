@@ -6,6 +6,10 @@ use futures_util::future::BoxFuture;
 
 use crate::model::Event;
 
+/// The longest delay before an event is delivered again; a sink that wants it later is asked more often. People who mend
+/// a handler do not know which delay it asked for.
+pub const LONGEST_RETRY: Duration = Duration::from_secs(300);
+
 /// The result of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

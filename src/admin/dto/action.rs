@@ -44,10 +44,10 @@ pub struct ActionAccepted {
     /// The action.
     pub action: Action,
     /// True if there was nothing to start: the account is running.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub already_running: bool,
     /// The sinks of the account that rested and were started, too.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub started_sinks: Vec<String>,
 }
 

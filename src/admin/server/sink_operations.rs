@@ -1,4 +1,4 @@
-//! What the API asks of the host's sinks.
+//! The operations of the API on the host's sinks.
 
 use futures_util::future::BoxFuture;
 use matterhost_actors::model::AccountName;

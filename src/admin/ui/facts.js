@@ -1,7 +1,7 @@
 // The data of one account, as terms and values.
 
 import { make, setAttribute, setText } from './dom.js';
-import { ago, exact, number, span } from './words.js';
+import { ago, exact, lasting, number, span } from './words.js';
 
 const GROUPS = ['Connection', 'Liveness checks', 'Restart budget', 'Delivery'];
 
@@ -115,7 +115,7 @@ function refused({ waiting_channels: count, waiting_event: it }, now) {
   }
   const { channel, event, cause, attempts, since, next_attempt: next_ } = it;
   const next = exact(next_, now);
-  const text = `event ${event} in channel ${channel} for ${ago(since, now)}; ${attempts} attempts, next at ${next}: ${cause}`;
+  const text = `event ${event} in channel ${channel} for ${lasting(since, now)}; ${attempts} attempts, next at ${next}: ${cause}`;
   return [
     { group, term: 'Waiting channels', text: number(count), tone: 'warn' },
     { group, term: 'Waits longest', text, tone: 'warn' },

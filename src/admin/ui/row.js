@@ -45,6 +45,7 @@ export function fillRow(row, account, { at, spark, open, readOnly }) {
   setAttribute(parts.name.parentElement, 'title', [account.name, user, sinkWords(account.sinks)].filter(Boolean).join(' · '));
   setAttribute(parts.server, 'title', account.server);
   setAttribute(parts.why, 'title', reason || null);
+  setAttribute(parts.why, 'data-tone', account.waiting_event ? 'warn' : null);
   setAttribute(parts.time, 'datetime', account.since);
   setAttribute(parts.time, 'title', new Date(account.since).toString());
   setText(parts.ago, ago(account.since, now));

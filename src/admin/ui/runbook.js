@@ -80,19 +80,21 @@ function table([head, , ...rows], section) {
   return make('table', { tabindex: '0' }, make('thead', {}, make('tr', {}, titles)), make('tbody', {}, rows.map(row)));
 }
 
-const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\[([^\]]+)\]\(([^)]+)\)/g;
+const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\(([^)]+)\)/g;
 
-/** Returns the nodes of a line: code, bold text, and links within the page. Other links become text. */
+/** Returns the nodes of a line: code, bold and stressed text, and links within the page. Other links become text. */
 function inline(text) {
   const nodes = [];
   let at = 0;
   for (const match of text.matchAll(INLINE)) {
-    const [whole, code, bold, words, target] = match;
+    const [whole, code, bold, stressed, words, target] = match;
     nodes.push(text.slice(at, match.index));
     if (code) {
       nodes.push(make('code', {}, code));
     } else if (bold) {
       nodes.push(make('b', {}, bold));
+    } else if (stressed) {
+      nodes.push(make('em', {}, stressed));
     } else {
       nodes.push(target.startsWith('#') ? make('a', { href: target }, words) : words);
     }

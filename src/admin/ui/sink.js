@@ -6,7 +6,31 @@ import { make, setAttribute, setText, shape } from './dom.js';
 import { runbook } from './endings.js';
 import { READ_ONLY } from './actions.js';
 import { showNotice } from './notice.js';
-import { SINK_STATES, ago, number, span } from './words.js';
+import { ago, count, lasting, number, span } from './words.js';
+
+/** The states of sinks, worst first. */
+export const SINK_STATES = {
+  broken: { tone: 'bad', rank: 0, word: 'broken', meaning: 'Its thread has died, or standard output was closed.' },
+  failed_to_start: {
+    tone: 'bad',
+    rank: 1,
+    word: 'failed to start',
+    meaning: 'The program of its handler cannot be started. It is tried again.',
+  },
+  resting: {
+    tone: 'bad',
+    rank: 2,
+    word: 'resting',
+    meaning: 'Its restart budget is used up, or its handler asked for a pause. It is tried again afterwards.',
+  },
+  retrying: {
+    tone: 'warn',
+    rank: 3,
+    word: 'retrying',
+    meaning: 'Events wait to be tried again, or its handler is about to start again. Nothing is lost.',
+  },
+  running: { tone: 'good', rank: 4, word: 'running', meaning: 'It accepts events.' },
+};
 
 const ACTIONS = {
   'restart': {
@@ -71,12 +95,12 @@ function facts(sink, now) {
   const slots = sink.slots_in_use.map(({ account, slots: used }) => `${account} ${used}`).join(', ');
   const parts = [
     `${sink.type}${sink.best_effort ? ', best effort' : ''}`,
-    `${sink.state === 'running' ? 'running' : 'in this state'} for ${ago(sink.since, now)}`,
-    `${number(sink.account_count)} accounts: ${sink.accounts.slice(0, 10).join(', ')}`,
+    `${sink.state === 'running' ? 'running' : 'in this state'} for ${lasting(sink.since, now)}`,
+    `${count(sink.account_count, 'accounts')}: ${sink.accounts.slice(0, 10).join(', ')}`,
     sink.slots === undefined ? null : `slots in use: ${slots || 'none'} of ${sink.slots}`,
     sink.budget ? `restart budget: ${sink.budget.left} left, ${sink.budget.used} used` : null,
-    `${number(sink.dead_letters)} dead letters`,
-    `${number(sink.waiting)} events wait`,
+    count(sink.dead_letters, 'dead letters'),
+    sink.waiting === 1 ? '1 event waits' : `${number(sink.waiting)} events wait`,
   ];
   return parts.filter(Boolean).join(' · ');
 }
@@ -121,8 +145,8 @@ function fillEvents(element, sink, context) {
 function eventWords(event, now) {
   const { account, channel, event: id, since, attempts, next_attempt: at, cause } = event;
   const what = `event ${id} of ${account} in channel ${channel}`;
-  const then = at ? `: ${attempts} attempts, ${next(at, now)}: ${cause}` : '';
-  return `${at ? 'waits' : 'not answered'} for ${ago(since, now)}: ${what}${then}`;
+  const then = at ? `: ${count(attempts, 'attempts')}, ${next(at, now)}: ${cause}` : '';
+  return `${at ? 'waits' : 'not answered'} for ${lasting(since, now)}: ${what}${then}`;
 }
 
 function eventItem(sink, event, { readOnly, changed }) {

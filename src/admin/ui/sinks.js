@@ -2,8 +2,8 @@
 
 import { ask } from './api.js';
 import { byId, setAttribute, setText } from './dom.js';
-import { fillSink, makeSink } from './sink.js';
-import { SINK_STATES, number } from './words.js';
+import { SINK_STATES, fillSink, makeSink } from './sink.js';
+import { number } from './words.js';
 
 // The sinks are polled: slowly for the count on the button, quickly while they are shown.
 const CLOSED_EVERY_MS = 5_000;
@@ -95,7 +95,8 @@ export class Sinks {
 
   #fill() {
     const bad = this.#sinks.filter(troubled).length;
-    setText(byId('sinks-toggle'), bad === 0 ? 'Sinks' : `Sinks (${number(bad)} in trouble)`);
+    setText(byId('sinks-toggle'), bad === 0 ? 'Sinks' : `Sinks (${number(bad)})`);
+    setAttribute(byId('sinks-toggle'), 'title', bad === 0 ? null : `${number(bad)} of ${number(this.#sinks.length)} in trouble`);
     setAttribute(byId('sinks-toggle'), 'data-tone', bad === 0 ? null : 'warn');
     if (!this.isOpen) {
       return;

@@ -37,30 +37,6 @@ export const STATES = {
   ready: { tone: 'good', rank: 8, word: 'ready', meaning: 'It is connected and receives events.' },
 };
 
-/** The states of sinks, worst first. */
-export const SINK_STATES = {
-  broken: { tone: 'bad', rank: 0, word: 'broken', meaning: 'Its thread has died, or standard output was closed.' },
-  failed_to_start: {
-    tone: 'bad',
-    rank: 1,
-    word: 'failed to start',
-    meaning: 'The program of its handler cannot be started. It is tried again.',
-  },
-  resting: {
-    tone: 'bad',
-    rank: 2,
-    word: 'resting',
-    meaning: 'Its restart budget is used up, or its handler asked for a pause. It is tried again afterwards.',
-  },
-  retrying: {
-    tone: 'warn',
-    rank: 3,
-    word: 'retrying',
-    meaning: 'Events wait to be tried again, or its handler is about to start again. Nothing is lost.',
-  },
-  running: { tone: 'good', rank: 4, word: 'running', meaning: 'It accepts events.' },
-};
-
 /** The endings that stop an account until an operator fixes it. */
 const STOPPED_BY_ERROR = new Set(['identity_changed']);
 
@@ -122,6 +98,15 @@ export function ago(time, now) {
   const ms = now - Date.parse(time);
   return ms < 1000 ? 'now' : span(ms);
 }
+
+/** Formats for how long something has lasted. */
+export function lasting(since, now) {
+  const words = ago(since, now);
+  return words === 'now' ? 'a moment' : words;
+}
+
+/** Formats a number of things, of which one is named without the last letter. */
+export const count = (amount, things) => `${number(amount)} ${amount === 1 ? things.slice(0, -1) : things}`;
 
 /** Formats the time of day, with the date if it is not today. */
 export function exact(time, now) {
@@ -214,9 +199,9 @@ function lastEnding({ last_ending: last, name }, now) {
 const waitingEvent = (account) => account.waiting_event ?? {};
 
 /** Describes the channels of a healthy account that wait for a sink. */
-function waiting({ waiting_channels: count, waiting_event: event }, now) {
-  const channels = count === 1 ? '1 channel waits' : `${number(count)} channels wait`;
-  return `${channels} for ${ago(event.since, now)}: ${event.cause}${retry(event, now)}`;
+function waiting({ waiting_channels: channelCount, waiting_event: event }, now) {
+  const channels = channelCount === 1 ? '1 channel waits' : `${number(channelCount)} channels wait`;
+  return `${channels} for ${lasting(event.since, now)}: ${event.cause}${retry(event, now)}`;
 }
 
 /** Explains the state without numbers and times, so that accounts with the same problem have the same text. */

@@ -9,10 +9,11 @@ use crate::{
     hosting::supervisor::StallChanged,
     model::{ChannelId, CloseReason, Excerpt, Fact, StallCause},
     policy::{Refusal, RefusalScope},
+    ports::LONGEST_RETRY,
 };
 
-/// The shortest and the longest wait before an event is delivered again; the sink's wish is clamped to them.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(300));
+/// The shortest wait before an event is delivered again, whatever the sink wishes.
+const SHORTEST_RETRY: Duration = Duration::from_millis(10);
 
 /// The longest wait for a retry that a shutdown sits out. A sink with a full queue asks for less, one that is down for
 /// more; its events come again after the next start.
@@ -39,8 +40,7 @@ impl Delivery {
         is_answer: bool,
         ctx: &mut Context<Self>,
     ) {
-        let (shortest, longest) = RETRY_AFTER;
-        let after = after.clamp(shortest, longest);
+        let after = after.clamp(SHORTEST_RETRY, LONGEST_RETRY);
         let (event, now) = (Excerpt::of(&queued.event.id()), SystemTime::now());
         let refusal = Refusal { event, scope, cause: cause.into(), next: now + after, is_answer };
         self.refused.refuse(&channel, refusal, now);

@@ -151,7 +151,8 @@ async fn an_event_gets_no_more_replies_than_it_may() {
 #[tokio::test]
 async fn a_failure_on_an_event_holds_its_channel_and_a_trouble_of_the_handler_holds_all() {
     for (status, holds_all) in [(500, false), (408, false), (401, true), (404, true), (503, true)] {
-        let hook = start(&server(vec![status_response(status, "")]), |_| {});
+        let server = server(vec![status_response(status, "")]);
+        let hook = start(&server, |_| {});
         let outcome = outcome(hook.deliver(&post("c", "1"))).await;
         let found = match outcome {
             Outcome::Hold { .. } => false,

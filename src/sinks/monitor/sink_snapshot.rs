@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use matterhost_actors::model::{AccountName, ChannelId, Excerpt};
 
-use super::{SinkMonitor, attempts::Attempted};
+use super::{SinkMonitor, event_attempts::Attempted};
 
 /// The state of a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

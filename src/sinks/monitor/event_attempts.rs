@@ -8,12 +8,12 @@ use std::{
 
 use matterhost_actors::{
     model::{Event, Excerpt},
-    ports::Outcome,
+    ports::{LONGEST_RETRY, Outcome},
 };
 
 use super::{
     SinkMonitor,
-    snapshot::{AttemptSnapshot, Complaint, Phase},
+    sink_snapshot::{AttemptSnapshot, Complaint, Phase},
 };
 
 /// The most events in a snapshot; their numbers are in it, too.
@@ -178,7 +178,7 @@ impl SinkMonitor {
             }
             Outcome::Rejected { .. } => self.update(|record| record.attempts.remove(address)),
             Outcome::Retry { after, cause } | Outcome::Hold { after, cause } => {
-                let (next, cause) = (SystemTime::now() + *after, Excerpt::of(cause));
+                let (next, cause) = (SystemTime::now() + LONGEST_RETRY.min(*after), Excerpt::of(cause));
                 self.update(|record| {
                     record.complain(event, &cause, how);
                     record.attempts.count_answer(address, how);
