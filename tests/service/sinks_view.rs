@@ -156,7 +156,7 @@ fn a_child_that_rests_is_named_and_started_by_the_sink_or_by_its_account() {
     for command in [&["sink", "restart", "child"][..], &["restart", "helpdesk"], &["reset", "helpdesk"]] {
         let host = Host::new(STRICT, &["broken"]);
         let sinks = host.run_until(&["sinks"], |output| output.contains("resting"));
-        assert!(sinks.contains("exit status: 4") && sinks.contains("next in 4 min"), "{sinks}");
+        assert!(sinks.contains("exit status: 4") && sinks.contains("next attempt in 9 min"), "{sinks}");
         let sink = host.run(&["sinks", "child"]);
         for expected in ["0 failures left", "no database", "exit status: 4"] {
             assert!(sink.contains(expected), "{expected} in {sink}");
@@ -243,7 +243,7 @@ fn a_webhook_in_trouble_is_named_with_its_answer_and_until_when_it_waits() {
         ("[401, {}, null]", "stalled", "the handler answered 401 Unauthorized: {}; check the secret"),
         ("[404, {}, null]", "stalled", "check the url"),
         (r#"[500, {"error": "no such table"}, null]"#, "ready", "no such table"),
-        (r#"[500, {}, "600"]"#, "ready", "next attempt in 9 min"),
+        (r#"[500, {}, "600"]"#, "ready", "next in 4 min"),
     ] {
         let fixture = Fixture::new();
         let dir = ConfigDir::with("");
