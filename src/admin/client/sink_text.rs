@@ -11,6 +11,9 @@ use crate::admin::dto::{Sink, SinkEvent};
 /// The states, with those that need an operator first.
 const ORDER: [&str; 5] = ["broken", "failed_to_start", "resting", "retrying", "running"];
 
+/// The lines of a row, so that at 80 columns a cause is not cut to a few words.
+const MAX_LINES: usize = 3;
+
 /// Formats a table of sinks.
 pub(super) fn table(sinks: &[Sink], colored: bool) -> String {
     if sinks.is_empty() {
@@ -21,7 +24,7 @@ pub(super) fn table(sinks: &[Sink], colored: bool) -> String {
     sorted.sort_by_key(|sink| (rank(&sink.state), sink.name.clone()));
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    let header = ["sink", "type", "state", "for", "waiting", "dead letters", "what it said last"];
+    let header = ["sink", "type", "state", "for", "waiting", "dead\nletters", "what it said last"];
     table.set_header(header.iter().map(|name| bold(name, colored)));
     table.add_rows(sorted.iter().map(|sink| {
         let mut row = Row::from(vec![
@@ -33,7 +36,7 @@ pub(super) fn table(sinks: &[Sink], colored: bool) -> String {
             Cell::new(sink.dead_letters),
             Cell::new(printable(&trouble(sink, now))),
         ]);
-        row.max_height(2);
+        row.max_height(MAX_LINES);
         row
     }));
     let troubled = sorted.iter().filter(|sink| sink.state != "running").count();
@@ -221,7 +224,7 @@ mod tests {
         let sinks = [Sink { name: "a".into(), state: "running".into(), ..troubled_sink() }, troubled_sink()];
         let table = table(&sinks, false);
         let rows: Vec<_> = table.lines().collect();
-        assert!(rows[1].trim_start().starts_with("child") && rows[1].contains("failed to start"), "{table}");
+        assert!(rows[2].trim_start().starts_with("child") && rows[2].contains("failed to start"), "{table}");
         assert!(table.contains("no such file; next attempt in 59 min"), "{table}");
         assert!(table.ends_with("1 of 2 in trouble; `matterhost sinks NAME` shows everything about one\n"));
     }

@@ -37,7 +37,7 @@ pub(super) fn table(accounts: &[Account], max_rows: usize, colored: bool) -> Str
     sorted.sort_by_key(|account| (rank(&account.state), account.name.clone()));
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    let header = ["account", "server", "state", "for", "events", "restarts left", "why"];
+    let header = ["account", "server", "state", "for", "events", "restarts\nleft", "why"];
     table.set_header(header.iter().map(|name| bold(name, colored)));
     // On a terminal each row is one line; `status NAME` has the rest.
     table.set_content_arrangement(ContentArrangement::Dynamic);
