@@ -30,6 +30,6 @@ pub use settings::{
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
     CountStates, GetAccount, ListAccounts, ListServers, RemoveAccount, RemoveServer, ResetAccount,
-    RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased,
+    StartAccount, StopAccount, Supervisor, SupervisorError,
 };

@@ -16,7 +16,7 @@ pub use rest::{
     Bot, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost,
     Etag, ExtraHeaders, FileId, HeaderError, MAX_CHANNELS, Me, NewBot, NewFile, NewPost, OddRow, PER_PAGE,
     Page, PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome,
-    RequestStats, RestError, RestErrorKind, RestResponse, RolePermissions, SINCE_LIMIT, SystemPing,
+    RequestStats, RestError, RestErrorKind, RestResponse, RolePermissions, Roles, SINCE_LIMIT, SystemPing,
     TeamRoles, TokenRow, User, WaitStats, foreign_encoding, http_client,
 };
 pub use socket::{

@@ -30,6 +30,6 @@ pub use reply::{
 pub use server_limits::{DEFAULT_POST_CHARS, ServerLimits};
 pub use snapshot::{
     AccountDetail, AccountSnapshot, CatchUpProgress, DeliveryQueueStats, Ending, Probe, ServerSnapshot,
-    StallCause, Stalls, Witnesses,
+    StallCause, Stalls, WaitingChannels, WaitingEvent, Witnesses,
 };
 pub use token::Token;

@@ -4,6 +4,7 @@
 
 mod gate;
 mod liveness;
+mod refused_events;
 mod replay;
 mod replies;
 mod supervision;
@@ -15,6 +16,7 @@ pub(crate) use liveness::{
     PromptLimit, spread_delay, stretched_interval,
 };
 pub use liveness::{PingSettings, PollTiming, SiblingWatch};
+pub(crate) use refused_events::{Refusal, RefusalScope, RefusedEvents};
 pub(crate) use replay::{
     Anchor, AuditReadiness, BacklogKind, ChannelBacklog, ListedChannel, Sequence, SequenceCheck,
 };

@@ -13,6 +13,8 @@ mod listener;
 mod middleware;
 mod openapi;
 mod routes;
+mod sink_operations;
+mod sinks;
 mod sse;
 
 use std::{io, sync::mpsc, thread, time::Duration};
@@ -24,6 +26,7 @@ use self::listener::SocketFile;
 pub use backend::{Backend, Operations, ReloadRefused};
 pub use listener::{ListenError, Listener};
 pub use openapi::document as openapi;
+pub use sink_operations::{SinkAnswer, SinkOperations, SinkRefused};
 
 /// The time limit for stopping the server when the host ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);

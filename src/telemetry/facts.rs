@@ -95,7 +95,9 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::HearsAgain { after } => {
             (Level::INFO, format!("receiving events again; it may have been deaf for {}", human(*after)))
         }
-        Fact::Rejected { cause } => (Level::WARN, format!("an event was refused for good: {cause}")),
+        Fact::Rejected { event, channel, cause } => {
+            (Level::WARN, format!("event {event} in channel {channel} was refused for good: {cause}"))
+        }
         Fact::ProbeFailed { cause } => (Level::WARN, format!("a poll failed; the connection stays: {cause}")),
         Fact::SequenceGap { expected, got } => {
             (Level::WARN, format!("events are missing: expected number {expected}, got {got}"))
@@ -178,6 +180,7 @@ fn describe_server(fact: &Fact) -> (Level, String) {
                 (not only timeout client and server), AWS ALB idle_timeout.timeout_seconds";
             (Level::WARN, format!("{what}; {remedy}"))
         }
+        Fact::Stalled { cause } => (Level::WARN, format!("no event can be handed over: {cause}")),
         plain => describe_plain(plain),
     }
 }
@@ -199,7 +202,6 @@ fn describe_plain(fact: &Fact) -> (Level, String) {
             (Level::INFO, "the cooldown is over; one more charged ending trips the account again")
         }
         Fact::BudgetReset => (Level::INFO, "the restart budget is full again"),
-        Fact::Stalled => (Level::WARN, "a sink accepts no events; reading is paused"),
         Fact::Unstalled => (Level::INFO, "the sinks accept events again"),
         Fact::StoreRecovered => (Level::INFO, "the state can be saved again"),
         Fact::OwnChange => (Level::DEBUG, "the account changed itself; the connection is fine"),

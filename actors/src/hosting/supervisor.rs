@@ -27,8 +27,8 @@ use actix::{Actor, Context};
 
 pub use messages::{
     AccountSpec, AddAccount, AddServer, AuditAccount, CountStates, GetAccount, ListAccounts, ListServers,
-    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, ServerSpec, Shutdown, ShutdownReport,
-    StartAccount, StopAccount, SupervisorError,
+    RemoveAccount, RemoveServer, ResetAccount, RestartAccount, RetryDeliveries, ServerSpec, Shutdown,
+    ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};
 pub use replies::SendReply;

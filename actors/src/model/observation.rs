@@ -137,12 +137,19 @@ pub enum Fact {
     HalfOpen,
     /// The operator restored the account's full budget.
     BudgetReset,
-    /// The sink or the store accepts nothing; reading is paused.
-    Stalled,
-    /// The sink or the store accepts events again.
+    /// The sink accepts no event: everything waits.
+    Stalled {
+        /// The name of the sink, and what it said last.
+        cause: Excerpt,
+    },
+    /// The sink accepts events again.
     Unstalled,
     /// A sink rejected an event permanently.
     Rejected {
+        /// The id of the event.
+        event: Excerpt,
+        /// Its channel.
+        channel: ChannelId,
         /// The sink's explanation.
         cause: Excerpt,
     },
@@ -337,7 +344,7 @@ impl Fact {
             Self::Tripped { .. } => "tripped",
             Self::HalfOpen => "half_open",
             Self::BudgetReset => "budget_reset",
-            Self::Stalled => "stalled",
+            Self::Stalled { .. } => "stalled",
             Self::Unstalled => "unstalled",
             Self::Rejected { .. } => "rejected",
             Self::StoreFailed { .. } => "store_failed",

@@ -24,10 +24,11 @@ pub async fn apply_action(
     let mut text = String::new();
     let mut failed = None;
     for account in accounts {
-        let path = format!("/v1/accounts/{}/{}", encode_path_segment(account), action.label());
+        let path = format!("/v1/accounts/{}/{}", encode_path_segment(account.as_str()), action.label());
         match client.post::<ActionAccepted>(&path).await {
-            Ok(_) => {
-                let _ = writeln!(text, "{account}: {}", progress(action));
+            Ok(accepted) => {
+                let progress = if accepted.already_running { "already running" } else { progress(action) };
+                let _ = writeln!(text, "{account}: {progress}{}", started_sinks(&accepted));
             }
             Err(error) => match suggest(client, account, error).await {
                 RemoteError::Refused { problem } if accounts.len() > 1 => {
@@ -39,6 +40,13 @@ pub async fn apply_action(
         }
     }
     (text, failed)
+}
+
+fn started_sinks(accepted: &ActionAccepted) -> String {
+    match &*accepted.started_sinks {
+        [] => String::new(),
+        sinks => format!("; sink {}, which rested, is started, too", sinks.join(", ")),
+    }
 }
 
 fn progress(action: Action) -> &'static str {

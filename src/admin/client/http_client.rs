@@ -12,10 +12,7 @@ use awc::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, future::LocalBoxFuture, stream::LocalBoxStream};
-use matterhost_actors::{
-    mattermost::{ClientConfig, ClientLimits, http_client},
-    model::AccountName,
-};
+use matterhost_actors::mattermost::{ClientConfig, ClientLimits, http_client};
 use rustix::{
     net::sockopt,
     process::{Uid, geteuid},
@@ -36,6 +33,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time limit for a reload, which waits for removed accounts (each up to `host.stop_deadline`) and for earlier
 /// reloads. Ctrl-C ends the wait; the host continues.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(25 * 60);
+/// The time limit for a retry of dead letters, which may be thousands. The host continues without the caller.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// The time limit for connecting to a Unix socket: it opens at once unless its process hangs.
 const UNIX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("matterhost-cli/", env!("CARGO_PKG_VERSION"));
@@ -91,6 +90,27 @@ impl Client {
     /// Sends a POST request with the time limit of a reload.
     pub(super) async fn reload<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
         self.parse(&self.send_within(RELOAD_TIMEOUT, Method::POST, path, None).await?)
+    }
+
+    /// Sends a POST request with a body and parses the JSON response.
+    pub(super) async fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        // Strings always serialize.
+        let body = serde_json::to_string(value).unwrap_or_default();
+        self.parse(&self.send(Method::POST, path, Some(body)).await?)
+    }
+
+    /// Sends a POST request with a body, which takes as long as a handler needs for many events.
+    pub(super) async fn post_slow<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        let body = serde_json::to_string(value).unwrap_or_default();
+        self.parse(&self.send_within(RETRY_TIMEOUT, Method::POST, path, Some(body)).await?)
     }
 
     /// Sends a PUT request and parses the JSON response.
@@ -216,9 +236,9 @@ impl Client {
     }
 }
 
-/// Encodes an account's name as a path segment; it may contain non-ASCII letters.
-pub(super) fn encode_path_segment(account: &AccountName) -> String {
-    url::form_urlencoded::byte_serialize(account.as_str().as_bytes()).collect()
+/// Encodes a name as a path segment; it may contain non-ASCII letters.
+pub(super) fn encode_path_segment(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect()
 }
 
 fn unix_http_client(path: &Path) -> awc::Client {

@@ -43,6 +43,12 @@ pub struct ActionAccepted {
     pub account: String,
     /// The action.
     pub action: Action,
+    /// True if there was nothing to start: the account is running.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub already_running: bool,
+    /// The sinks of the account that rested and were started, too.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub started_sinks: Vec<String>,
 }
 
 /// A post to create as an account.

@@ -9,7 +9,7 @@ use matterhost_actors::{
         AuditAccount, GetAccount, ListAccounts, ListServers, ResetAccount, RestartAccount, SendReply,
         StartAccount, StopAccount,
     },
-    model::{AccountName, AccountSnapshot, OutgoingAction},
+    model::{AccountName, AccountSnapshot, AccountState, OutgoingAction},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -80,6 +80,7 @@ pub(super) async fn act(
 ) -> Result<HttpResponse, ApiError> {
     let (name, action) = path.into_inner();
     let name = parse_name(&name)?;
+    let already_running = action == Action::Start && is_running(&backend, &name).await?;
     match action {
         Action::Restart => backend.ask(RestartAccount(name.clone())).await??,
         Action::Stop => backend.ask(StopAccount(name.clone())).await??,
@@ -87,8 +88,29 @@ pub(super) async fn act(
         Action::Reset => backend.ask(ResetAccount(name.clone())).await??,
         Action::Audit => backend.ask(AuditAccount(name.clone())).await??,
     }
+    let started_sinks = start_resting_sinks(&backend, &name, action).await;
     tracing::info!(account = name.as_str(), action = action.label(), "an operator requested an action");
-    Ok(HttpResponse::Accepted().json(ActionAccepted { account: name.to_string(), action }))
+    Ok(HttpResponse::Accepted().json(ActionAccepted {
+        account: name.to_string(),
+        action,
+        already_running,
+        started_sinks,
+    }))
+}
+
+/// Returns true if the account has a connection or is opening one.
+async fn is_running(backend: &Backend, account: &AccountName) -> Result<bool, ApiError> {
+    use AccountState as S;
+    let state = backend.ask(GetAccount(account.clone())).await??.snapshot.state;
+    Ok(matches!(state, S::Connecting | S::CatchingUp | S::Ready | S::Stalled))
+}
+
+/// Starts the sinks that the account waits for, if the action is to get it going. Returns their names.
+async fn start_resting_sinks(backend: &Backend, account: &AccountName, action: Action) -> Vec<String> {
+    match (action, backend.operations.sinks()) {
+        (Action::Restart | Action::Start | Action::Reset, Some(sinks)) => sinks.start_resting(account).await,
+        _ => Vec::new(),
+    }
 }
 
 /// Post as an account

@@ -55,6 +55,10 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
     /// The path exists, but not for this method.
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path allows {allow}"));

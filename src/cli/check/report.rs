@@ -1,5 +1,6 @@
 //! The results of a check, and their JSON.
 
+use matterhost_actors::model::UserId;
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,6 +15,10 @@ pub(super) struct CheckReport {
     pub(super) servers: Vec<ServerRow>,
     /// The accounts, by name.
     pub(super) accounts: Vec<AccountRow>,
+    /// The sinks that accounts name, by name.
+    pub(super) sinks: Vec<SinkRow>,
+    /// The number of accounts, and of those that work.
+    pub(super) counts: AccountCounts,
     /// The store of cursors.
     pub(super) state: StateRow,
     /// Files in directories of tokens that cannot be used.
@@ -40,6 +45,12 @@ pub(super) struct AccountRow {
     pub(super) server: String,
     /// Name of the user whom the token belongs to.
     pub(super) user: Option<String>,
+    /// The user's id, to find two tokens of one user.
+    #[serde(skip)]
+    pub(super) user_id: Option<UserId>,
+    /// A warning about the user: a person, an administrator, or that of another account, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<String>,
     /// The answer to a REST request with the token.
     pub(super) token: CheckResult,
     /// The hello on a WebSocket.
@@ -76,6 +87,23 @@ pub(super) struct LackingPermission {
     pub(super) channel_name: Option<String>,
 }
 
+/// The number of accounts.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct AccountCounts {
+    pub(super) all: usize,
+    pub(super) working: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct SinkRow {
+    pub(super) sink: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    /// The address, program or file.
+    pub(super) target: String,
+    pub(super) usable: CheckResult,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct StateRow {
     /// `disk` or `memory`.
@@ -99,6 +127,14 @@ pub(super) struct CheckResult {
 }
 
 impl CheckReport {
+    /// Removes what works.
+    pub(super) fn only_failed(mut self) -> Self {
+        self.servers.retain(|row| !row.is_ok());
+        self.accounts.retain(|row| !row.is_ok() || !row.warnings.is_empty());
+        self.sinks.retain(|row| !row.is_ok());
+        self
+    }
+
     /// Formats the report as one JSON object and a line end.
     pub(super) fn json(&self) -> String {
         // Serializing text, numbers and bools cannot fail.
@@ -115,6 +151,12 @@ impl ServerRow {
 impl AccountRow {
     pub(super) fn is_ok(&self) -> bool {
         self.token.ok == Some(true) && self.hello.ok == Some(true)
+    }
+}
+
+impl SinkRow {
+    pub(super) fn is_ok(&self) -> bool {
+        self.usable.ok == Some(true)
     }
 }
 

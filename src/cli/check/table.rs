@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use comfy_table::{Attribute, Cell, Color, Table, presets};
 
 use super::report::{
-    AccountRow, CheckReport, CheckResult, LackingPermission, PermissionRow, ServerRow, StateRow,
+    AccountCounts, AccountRow, CheckReport, CheckResult, LackingPermission, PermissionRow, ServerRow,
+    SinkRow, StateRow,
 };
 
 /// The most accounts that a note names: the others are in the table.
@@ -25,10 +26,14 @@ impl CheckReport {
         servers.add_rows(self.servers.iter().map(|row| row.cells(colors)));
         let mut accounts = with_header(&["account", "server", "token", "user", "hello", "lacks"]);
         accounts.add_rows(self.accounts.iter().map(|row| row.cells(colors)));
+        let mut sinks = with_header(&["sink", "type", "target", "usable"]);
+        sinks.add_rows(self.sinks.iter().map(|row| row.cells(colors)));
         let mut state = with_header(&["state", "file", "usable"]);
         state.add_row(self.state.cells(colors));
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{servers}\n\n{accounts}\n\n{state}\n");
+        for table in [servers, accounts, sinks, state].iter().filter(|table| !table.is_empty()) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{table}\n");
+        }
         for (name, result) in self.failures() {
             let problem = result.problem.as_deref().unwrap_or_default();
             let remedy = result.remedy.as_deref().unwrap_or_default();
@@ -40,6 +45,11 @@ impl CheckReport {
         for problem in &self.left_out {
             let _ = writeln!(text, "✗ {problem}");
         }
+        for row in &self.accounts {
+            for warning in &row.warnings {
+                let _ = writeln!(text, "! {}: {warning}", row.account);
+            }
+        }
         for warning in &self.warnings {
             let _ = writeln!(text, "! {warning}");
         }
@@ -50,8 +60,14 @@ impl CheckReport {
         let servers = self.servers.iter().map(|row| (&*row.server, &row.reachable));
         let accounts =
             self.accounts.iter().flat_map(|row| [(&*row.account, &row.token), (&*row.account, &row.hello)]);
+        let sinks = self.sinks.iter().map(|row| (&*row.sink, &row.usable));
         let state = [("state", &self.state.usable)];
-        servers.chain(accounts).chain(state).filter(|(_, result)| result.ok == Some(false)).collect()
+        servers
+            .chain(accounts)
+            .chain(sinks)
+            .chain(state)
+            .filter(|(_, result)| result.ok == Some(false))
+            .collect()
     }
 
     /// Returns a note for each lacking permission, with the accounts that lack it.
@@ -70,8 +86,8 @@ impl CheckReport {
     }
 
     fn summary(&self) -> String {
-        let working = self.accounts.iter().filter(|row| row.hello.ok == Some(true)).count();
-        format!("{working} of {} accounts work\n", self.accounts.len())
+        let AccountCounts { all, working } = self.counts;
+        format!("{working} of {all} accounts work\n")
     }
 }
 
@@ -146,6 +162,13 @@ fn name_some(accounts: &[&str]) -> String {
     match accounts.len().saturating_sub(SHOWN_ACCOUNTS) {
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+impl SinkRow {
+    fn cells(&self, colors: bool) -> Vec<Cell> {
+        let target = Cell::new(&self.target);
+        vec![Cell::new(&self.sink), Cell::new(self.kind), target, self.usable.cell(colors)]
     }
 }
 

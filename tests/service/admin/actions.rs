@@ -47,7 +47,8 @@ fn a_stopped_account_stays_stopped_until_it_is_started() {
     request_action(&host, "start");
     host.await_state("helpdesk", "ready");
     assert_eq!(host.running.events.wait_for_post("while away")["recovered"], true);
-    request_action(&host, "start");
+    let answer = host.post("/v1/accounts/helpdesk/start").json();
+    assert_eq!(answer["already_running"], true, "{answer}");
     assert_eq!(host.await_state("helpdesk", "ready")["generation"], 2, "a running account is not restarted");
     request_action(&host, "stop");
     host.await_state("helpdesk", "stopped");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actix::{AsyncContext as _, Context, Handler};
 
 use super::{
-    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, Server, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    AddAccount, AddServer, ChildStopped, ResetAccount, RestartAccount, RetryDeliveries, Server, StartAccount,
+    StopAccount, Supervisor, SupervisorError,
     account::{Account, Intent},
 };
 use crate::{
@@ -141,6 +141,17 @@ impl Handler<ResetAccount> for Supervisor {
         account.observe(Fact::BudgetReset);
         if account.state == AccountState::Tripped {
             self.start_connection(&name, ctx);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<RetryDeliveries> for Supervisor {
+    type Result = Result<(), SupervisorError>;
+
+    fn handle(&mut self, RetryDeliveries(name): RetryDeliveries, _: &mut Self::Context) -> Self::Result {
+        if let Some(placement) = &self.find_account(&name)?.placement {
+            placement.delivery.do_send(delivery::RetryNow);
         }
         Ok(())
     }

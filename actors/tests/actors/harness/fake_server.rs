@@ -7,8 +7,8 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, SystemPing,
-        User,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, Roles,
+        SystemPing, User,
     },
     model::{PostId, ResumePoint},
 };
@@ -372,7 +372,7 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
         username: name.into(),
         update_at,
         delete_at: 0,
-        is_guest,
+        roles: Roles { is_guest, is_admin: false },
         is_bot: true,
     };
     Me::User { user, etag: Some(Etag::new(&format!("{name}.{update_at}"))) }

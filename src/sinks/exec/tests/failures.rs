@@ -98,7 +98,7 @@ async fn a_slow_event_ends_its_own_turn_and_not_the_child() {
             other = delivered(&child.exec, &other) => assert_eq!(other, Outcome::Acknowledged),
         }
     };
-    let Outcome::Retry { cause, .. } = answer else { panic!("{answer:?}") };
+    let Outcome::Hold { cause, .. } = answer else { panic!("{answer:?}") };
     assert!(cause.contains("unanswered for 700ms (answer_timeout)"), "{cause}");
     assert_eq!(delivered(&child.exec, &slow).await, Outcome::Acknowledged);
     assert_eq!(child.starts(), 1);
