@@ -14,9 +14,10 @@ mod transport;
 
 pub use rest::{
     Channel, ChannelKind, ChannelList, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, ExtraHeaders,
-    FileId, HeaderError, MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post,
-    PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError,
-    RestErrorKind, RestResponse, SINCE_LIMIT, SystemPing, User, WaitStats, foreign_encoding, http_client,
+    FileId, HeaderError, LookupRequest, MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page,
+    PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome,
+    RequestStats, RestError, RestErrorKind, RestResponse, SINCE_LIMIT, SystemPing, User, WaitStats,
+    foreign_encoding, http_client,
 };
 pub use socket::{
     AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,

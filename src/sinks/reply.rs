@@ -11,8 +11,8 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, ReplyKey,
-        ReplyKeyError, UserId,
+        AccountName, ChannelId, Draft, Excerpt, Found, Lookup, OutgoingAction, PostId, PostedIds, ReplyError,
+        ReplyKey, ReplyKeyError, UserId,
     },
     ports::Poster,
 };
@@ -284,6 +284,15 @@ impl Poster for DiscardingReplyPoster {
             tracing::warn!(account, sink, "replies to dead letters are dropped");
         }
         std::future::ready(Ok(PostedIds::default())).boxed()
+    }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
     }
 }
 

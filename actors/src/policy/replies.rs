@@ -3,6 +3,7 @@
 mod attempt;
 mod fence;
 mod keyed_queue;
+mod lookup_cache;
 mod loop_guard;
 mod send_permission;
 mod sent;
@@ -10,6 +11,7 @@ mod split;
 
 pub(crate) use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
 pub use keyed_queue::KeyedQueue;
+pub(crate) use lookup_cache::LookupCache;
 pub(crate) use loop_guard::{LoopGuard, LoopVerdict};
 pub(crate) use send_permission::{SendPermission, send_permission};
 pub(crate) use sent::SentKeys;

@@ -2,6 +2,7 @@
 
 mod limits;
 mod live;
+mod lookups;
 mod once;
 
 use matterhost_actors::{

@@ -15,7 +15,7 @@ use crate::{
     hosting::{account_context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
     model::{Excerpt, Fact, Generation, ReplyError, Token, UserId},
-    policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys},
+    policy::{GiveUpReason, LookupCache, RequestClass, RequestFailure, SendPermission, SentKeys},
     ports::{Api, ApiFactory},
 };
 
@@ -29,6 +29,7 @@ pub(super) struct ReplyClient {
     /// Bounds the requests in flight.
     slots: RefCell<Arc<Semaphore>>,
     pub(super) sent: RefCell<SentKeys>,
+    pub(super) lookups: RefCell<LookupCache>,
     /// The server's file size limit in bytes, once it is known.
     pub(super) max_file_size: Cell<Option<u64>>,
 }
@@ -53,6 +54,7 @@ impl ReplyClient {
             api: RefCell::new((factory, api)),
             slots: RefCell::new(slots),
             sent: RefCell::default(),
+            lookups: RefCell::default(),
             max_file_size: Cell::default(),
         }
     }
@@ -71,6 +73,7 @@ impl ReplyClient {
         if !Arc::ptr_eq(&context.api, &self.api.borrow().0) {
             *self.api.borrow_mut() = (context.api.clone(), context.api.api());
             self.max_file_size.set(None);
+            self.lookups.take();
         }
         if context.settings.replies.in_flight != self.context().settings.replies.in_flight {
             // Requests in flight keep their slots of the old semaphore, and end soon.

@@ -22,6 +22,7 @@ macro_rules! routes {
 const ROUTES: &[Route] = routes! {
     "GET /system/ping" => users::ping,
     "GET /users/me" => users::me,
+    "GET /users/username/{username}" => users::by_name,
     "GET /users/{user_id}" => users::get,
     "POST /users/ids" => users::by_ids,
     "PUT /users/{user_id}/patch" => users::patch,
@@ -46,6 +47,7 @@ const ROUTES: &[Route] = routes! {
     "POST /bots/{user_id}/disable" => bots::disable,
     "POST /bots/{user_id}/enable" => bots::enable,
     "POST /teams" => teams::create,
+    "GET /teams/name/{team}/channels/name/{channel}" => channels::by_name,
     "GET /teams/{team_id}" => teams::get,
     "POST /teams/{team_id}/members" => teams::add_member,
     "POST /channels" => channels::create,

@@ -24,6 +24,13 @@ pub(crate) fn get(state: &mut State, request: &ApiRequest) -> RouteResult {
     show(state, request, request.id("user_id")?)
 }
 
+pub(crate) fn by_name(state: &mut State, request: &ApiRequest) -> RouteResult {
+    let name = request.param("username");
+    let user = state.world.users.values().find(|user| user.username.eq_ignore_ascii_case(name));
+    let id = user.ok_or_else(no_user)?.id.clone();
+    show(state, request, &id)
+}
+
 fn show(state: &mut State, request: &ApiRequest, id: &str) -> RouteResult {
     let user = state.world.users.get(id).ok_or_else(no_user)?;
     let own = request.user == id || state.is_admin(&request.user);
