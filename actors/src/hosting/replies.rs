@@ -32,7 +32,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The most look-ups in flight for one account; a handler that asks for more is refused.
 const MAX_LOOKUPS: usize = 64;
 
-/// The time limit for a look-up: whoever asks waits for it.
+/// The time limit for a look-up, for which its caller waits.
 const LOOKUP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The most typing notifications in flight; more than these are dropped, as they hardly help anyone.

@@ -36,6 +36,9 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time limit for a reload, which waits for removed accounts (each up to `host.stop_deadline`) and for earlier
 /// reloads. Ctrl-C ends the wait; the host continues.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(25 * 60);
+/// The time limit for an action of an account, which waits until the account can act (`replies.deadline`, an hour at
+/// most). Ctrl-C ends the wait; the host continues.
+const ACTION_TIMEOUT: Duration = Duration::from_secs(65 * 60);
 /// The time limit for connecting to a Unix socket: it opens at once unless its process hangs.
 const UNIX_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const USER_AGENT: &str = concat!("matterhost-cli/", env!("CARGO_PKG_VERSION"));
@@ -90,6 +93,17 @@ impl Client {
     /// Sends a POST request with the time limit of a reload.
     pub(super) async fn reload<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
         self.parse(&self.send_within(RELOAD_TIMEOUT, Method::POST, path, None).await?)
+    }
+
+    /// Sends an action of an account with its time limit, and parses the JSON response.
+    pub(super) async fn take_action<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        action: &impl Serialize,
+    ) -> Result<T, RemoteError> {
+        // Strings and JSON values always serialize.
+        let body = serde_json::to_string(action).unwrap_or_default();
+        self.parse(&self.send_within(ACTION_TIMEOUT, Method::POST, path, Some(body)).await?)
     }
 
     /// Sends a PUT request and parses the JSON response.
