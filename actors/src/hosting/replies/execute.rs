@@ -115,7 +115,7 @@ async fn reaction(
 
 async fn delete(client: &ReplyClient, post: PostId, deadline: Instant) -> Result<PostedIds, ReplyError> {
     let deleted = repeat(client, deadline, async |api, token| match api.delete_post(token, &post).await {
-        // An earlier attempt, or a person else, has deleted it.
+        // An earlier attempt, or another user, has deleted it.
         Err(error) if is_missing(&error) => Ok(RestResponse { value: (), rate: None }),
         answer => answer,
     });
