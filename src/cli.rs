@@ -13,6 +13,7 @@ mod demo;
 mod health;
 mod logs;
 mod output;
+mod post;
 mod reload;
 mod run;
 mod sinks;
@@ -34,6 +35,7 @@ use self::{
     dead_letter::DeadLetterCommand,
     health::HealthArgs,
     logs::LogsCommand,
+    post::PostArgs,
     reload::ReloadArgs,
     run::RunArgs,
     sinks::{SinkCommand, SinksArgs},
@@ -107,6 +109,15 @@ enum Command {
     /// Compare the posts on the server with the posts received, now
     #[command(after_help = "Example:\n  matterhost audit helpdesk && matterhost tail helpdesk --level debug")]
     Audit(ActionArgs),
+    /// Post as an account of a running host
+    ///
+    /// Prints the id of the post; several if the text was split. Waits until the account can post, as long as
+    /// `replies.deadline`.
+    #[command(
+        after_help = "Examples:\n  matterhost post helpdesk staff/town-square 'The backup is done.' --key backup-2026-11-28\n  \
+                            df -h | matterhost post helpdesk @ann"
+    )]
+    Post(PostArgs),
     /// Follow what happens to the accounts of a running host
     #[command(after_help = "Example:\n  matterhost tail helpdesk --level debug")]
     Tail(TailArgs),
@@ -169,6 +180,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Start(args) => accounts::run(Action::Start, &args),
         Command::Reset(args) => accounts::run(Action::Reset, &args),
         Command::Audit(args) => accounts::run(Action::Audit, &args),
+        Command::Post(args) => post::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),

@@ -29,7 +29,7 @@ pub use settings::{
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
-    CountStates, GetAccount, ListAccounts, ListServers, RemoveAccount, RemoveServer, ResetAccount,
+    CountStates, GetAccount, ListAccounts, ListServers, LookUp, RemoveAccount, RemoveServer, ResetAccount,
     RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased,
     StartAccount, StopAccount, Supervisor, SupervisorError,
 };

@@ -6,6 +6,7 @@ mod account_state;
 mod close_reason;
 mod event;
 mod excerpt;
+mod lookup;
 mod names;
 mod observation;
 mod record;
@@ -19,6 +20,7 @@ pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
 pub use event::{AccountUser, Change, Event, EventBody, PostKey};
 pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
+pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError};
 pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,
 };

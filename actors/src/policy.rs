@@ -22,8 +22,8 @@ pub(crate) use replay::{
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
-    GiveUpReason, KnownLimits, LimitsUse, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry,
-    SendPermission, SentKeys, SentPost, always_fits, send_permission, split_text,
+    GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, ReplyStep, RequestFailure,
+    RequestRetry, SendPermission, SentKeys, SentPost, always_fits, send_permission, split_text,
 };
 pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{

@@ -37,6 +37,18 @@ pub enum OutgoingAction {
         /// The emoji's name, without colons.
         emoji: String,
     },
+    /// Remove the account's reaction from a post.
+    Unreact {
+        /// The post.
+        post: PostId,
+        /// The emoji's name, without colons.
+        emoji: String,
+    },
+    /// Delete a post. A post that is gone already counts as deleted.
+    Delete {
+        /// The post.
+        post: PostId,
+    },
     /// Show that the account is typing. It is attempted once, and dropped if it cannot be sent at once.
     Typing {
         /// The channel.
@@ -218,6 +230,14 @@ pub enum ReplyError {
         /// True if the action may have been carried out.
         maybe_done: bool,
     },
+    /// The server does not have it, or does not show it to the account.
+    #[error("{what} was not found on the server, or account {account} may not see it")]
+    NotFound {
+        /// The account.
+        account: AccountName,
+        /// The thing that was looked up.
+        what: Excerpt,
+    },
     /// The server refused the request.
     #[error("it cannot be done: {cause}")]
     Refused {
@@ -267,6 +287,7 @@ impl ReplyError {
             | Self::TooManyFiles { .. }
             | Self::NoFiles
             | Self::FileTooLarge { .. }
+            | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::LoopGuard { .. } => Retryability::Permanent,
         }

@@ -9,12 +9,14 @@ use std::{
 };
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use serde_json::value::RawValue;
 
 use super::{Api, ApiFactory, ApiFuture};
 use crate::{
     mattermost::{
-        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me,
-        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, SystemPing,
+        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId,
+        LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
+        RequestStats, SystemPing,
     },
     model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
 };
@@ -127,6 +129,18 @@ impl Api for Client {
 
     fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
         Client::add_reaction(self, token, reaction).boxed_local()
+    }
+
+    fn remove_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
+        Client::remove_reaction(self, token, reaction).boxed_local()
+    }
+
+    fn delete_post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, ()> {
+        Client::delete_post(self, token, id).boxed_local()
+    }
+
+    fn look_up<'a>(&'a self, token: &'a Token, request: LookupRequest<'a>) -> ApiFuture<'a, Box<RawValue>> {
+        async move { Client::look_up(self, token, &request).await }.boxed_local()
     }
 
     fn typing<'a>(

@@ -2,6 +2,7 @@
 
 mod limits;
 mod live;
+mod lookups;
 mod once;
 mod server_limits;
 

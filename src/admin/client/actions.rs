@@ -6,7 +6,7 @@ use matterhost_actors::model::AccountName;
 
 use super::{Client, RemoteError, http_client::encode_path_segment, unknown_account::suggest};
 use crate::{
-    admin::dto::{Action, ActionAccepted, LogLevel},
+    admin::dto::{Action, ActionAccepted, BotAction, BotActionDone, LogLevel},
     config::ConfigDiff,
 };
 
@@ -40,6 +40,20 @@ pub async fn apply_action(
         }
     }
     (text, failed)
+}
+
+/// Makes an account act on its Mattermost server, and returns the ids of the posts that it created.
+///
+/// # Errors
+/// When the action is not valid or not done, or the host cannot be reached.
+pub async fn take_action(
+    client: &Client,
+    account: &AccountName,
+    action: &BotAction,
+) -> Result<Vec<String>, RemoteError> {
+    let path = format!("/v1/accounts/{}/actions", encode_path_segment(account.as_str()));
+    let done: BotActionDone = client.post_slow(&path, action).await?;
+    Ok(done.ids)
 }
 
 fn started_sinks(accepted: &ActionAccepted) -> String {

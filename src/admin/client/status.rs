@@ -51,7 +51,7 @@ pub async fn status(client: &Client, query: &StatusQuery) -> Result<String, Remo
 /// # Errors
 /// When the host cannot be reached or has no such account.
 pub async fn account(client: &Client, name: &AccountName) -> Result<Account, RemoteError> {
-    let path = format!("/v1/accounts/{}", encode_path_segment(name));
+    let path = format!("/v1/accounts/{}", encode_path_segment(name.as_str()));
     let detail: AccountDetail = client.get(&path).await?;
     Ok(detail.account)
 }

@@ -15,7 +15,9 @@ use crate::{
     hosting::{account_context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
     model::{Attachment, Excerpt, Fact, Generation, ReplyError, ServerLimits, Token, UserId},
-    policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys, always_fits},
+    policy::{
+        GiveUpReason, LookupCache, RequestClass, RequestFailure, SendPermission, SentKeys, always_fits,
+    },
     ports::{Api, ApiFactory},
 };
 
@@ -29,6 +31,7 @@ pub(super) struct ReplyClient {
     /// Bounds the requests in flight.
     slots: RefCell<Arc<Semaphore>>,
     pub(super) sent: RefCell<SentKeys>,
+    pub(super) lookups: RefCell<LookupCache>,
 }
 
 /// A request that did not succeed.
@@ -51,6 +54,7 @@ impl ReplyClient {
             api: RefCell::new((factory, api)),
             slots: RefCell::new(slots),
             sent: RefCell::default(),
+            lookups: RefCell::default(),
         }
     }
 
@@ -67,6 +71,7 @@ impl ReplyClient {
     pub(super) fn update_context(&self, context: Arc<AccountContext>) {
         if !Arc::ptr_eq(&context.api, &self.api.borrow().0) {
             *self.api.borrow_mut() = (context.api.clone(), context.api.api());
+            self.lookups.take();
         }
         if context.settings.replies.in_flight != self.context().settings.replies.in_flight {
             // Requests in flight keep their slots of the old semaphore, and end soon.

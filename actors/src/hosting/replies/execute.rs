@@ -10,7 +10,7 @@ use super::{
     posting::{self, wait_before_retry},
 };
 use crate::{
-    mattermost::{EphemeralPost, Reaction, RestError, RestResponse},
+    mattermost::{EphemeralPost, Reaction, RestError, RestErrorKind, RestResponse},
     model::{ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
     policy::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry, SendPermission, send_permission},
     ports::Api,
@@ -27,7 +27,17 @@ pub(super) async fn execute_action(
         OutgoingAction::Post(draft) => posting::post(client, draft, deadline).await,
         OutgoingAction::Ephemeral { user, draft } => ephemeral(client, user, draft, deadline).await,
         OutgoingAction::Edit { post, text } => edit(client, post, text, deadline).await,
-        OutgoingAction::React { post, emoji } => react(client, post, emoji, deadline).await,
+        OutgoingAction::React { post, emoji } => {
+            let reaction = reaction(client, post, emoji, deadline).await?;
+            repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
+            Ok(PostedIds::default())
+        }
+        OutgoingAction::Unreact { post, emoji } => {
+            let reaction = reaction(client, post, emoji, deadline).await?;
+            repeat(client, deadline, async |api, token| api.remove_reaction(token, &reaction).await).await?;
+            Ok(PostedIds::default())
+        }
+        OutgoingAction::Delete { post } => delete(client, post, deadline).await,
         OutgoingAction::Typing { channel, root_id } => {
             show_typing(client, &channel, root_id.as_ref(), deadline).await
         }
@@ -98,22 +108,36 @@ async fn edit(
     Ok(PostedIds { ids: vec![post] })
 }
 
-async fn react(
+/// Returns a reaction by the account.
+async fn reaction(
     client: &ReplyClient,
     post: PostId,
     emoji: String,
     deadline: Instant,
-) -> Result<PostedIds, ReplyError> {
+) -> Result<Reaction, ReplyError> {
     let timed_out =
         |failed: FailedRequest| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed);
     let user_id = client.own_user_id(deadline).await.map_err(timed_out)?;
-    let reaction = Reaction { user_id, post_id: post, emoji_name: emoji };
-    repeat(client, deadline, async |api, token| api.add_reaction(token, &reaction).await).await?;
+    Ok(Reaction { user_id, post_id: post, emoji_name: emoji })
+}
+
+async fn delete(client: &ReplyClient, post: PostId, deadline: Instant) -> Result<PostedIds, ReplyError> {
+    let deleted = repeat(client, deadline, async |api, token| match api.delete_post(token, &post).await {
+        // An earlier attempt, or another user, has deleted it.
+        Err(error) if is_missing(&error) => Ok(RestResponse { value: (), rate: None }),
+        answer => answer,
+    });
+    deleted.await?;
     Ok(PostedIds::default())
 }
 
+/// True if the server says that the object of a request does not exist.
+pub(super) fn is_missing(error: &RestError) -> bool {
+    error.kind == RestErrorKind::NotFound && error.is_servers_own()
+}
+
 /// Sends an idempotent request until it succeeds.
-async fn repeat<T>(
+pub(super) async fn repeat<T>(
     client: &ReplyClient,
     deadline: Instant,
     send: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,

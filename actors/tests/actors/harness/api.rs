@@ -5,13 +5,14 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost,
-        Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestError, RestErrorKind, RestResponse,
-        SystemPing,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
+        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestError, RestErrorKind,
+        RestResponse, SystemPing,
     },
     model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
     ports::{Api, ApiFactory, ApiFuture},
 };
+use serde_json::value::RawValue;
 
 use super::{FakeServer, PostReply, channels::FakeChannels, fake_server::rest_error};
 
@@ -138,6 +139,39 @@ impl Api for FakeServer {
                 .map_err(|_| RestErrorKind::Refused(400))
         };
         let answer = self.answer("react", token, add);
+        async move { answer }.boxed_local()
+    }
+
+    fn remove_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
+        let remove = |channels: &mut FakeChannels| {
+            channels.visible_post(token.expose(), &reaction.post_id).map(|_| ())
+        };
+        let answer = self.answer("unreact", token, remove);
+        async move { answer }.boxed_local()
+    }
+
+    fn delete_post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, ()> {
+        let delete = |channels: &mut FakeChannels| {
+            let post = channels.visible_post(token.expose(), id).map_err(|_| RestErrorKind::NotFound)?;
+            let is_own = post.user_id.as_str() == format!("id-{}", token.expose());
+            if is_own { Ok(()) } else { Err(RestErrorKind::Refused(403)) }
+        };
+        let answer = self.answer("delete", token, delete);
+        async move { answer }.boxed_local()
+    }
+
+    fn look_up<'a>(&'a self, token: &'a Token, request: LookupRequest<'a>) -> ApiFuture<'a, Box<RawValue>> {
+        let id = match request {
+            LookupRequest::ChannelByName { channel, .. } => format!("id-{channel}"),
+            LookupRequest::UserByName(name) => format!("id-{name}"),
+            LookupRequest::DirectChannel([_, other]) => format!("direct-{other}"),
+            other => panic!("a look-up that no test makes: {other:?}"),
+        };
+        let answer = self.answer("look-up", token, |_| {
+            let missing = id.ends_with("nobody");
+            let found = RawValue::from_string(format!("{{\"id\":\"{id}\"}}")).unwrap();
+            if missing { Err(RestErrorKind::NotFound) } else { Ok(found) }
+        });
         async move { answer }.boxed_local()
     }
 

@@ -53,6 +53,7 @@ const ROUTES: &[Route] = routes! {
     "POST /teams" => teams::create,
     "GET /teams/name/{name}" => teams::by_name,
     "GET /teams/{team_id}/channels/name/{name}" => teams::channel_by_name,
+    "GET /teams/name/{team}/channels/name/{channel}" => channels::by_name,
     "GET /teams/{team_id}" => teams::get,
     "POST /teams/{team_id}/members" => teams::add_member,
     "POST /channels" => channels::create,
