@@ -17,6 +17,7 @@ mod health_check;
 mod observer;
 mod replies;
 mod server_gate;
+mod server_limits;
 mod settings;
 mod shared_replay;
 mod supervisor;
@@ -28,7 +29,7 @@ pub use settings::{
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
-    CountStates, GetAccount, ListAccounts, ListServers, RemoveAccount, RemoveServer, ResetAccount,
-    RestartAccount, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased, StartAccount, StopAccount,
-    Supervisor, SupervisorError,
+    CountStates, GetAccount, ListAccounts, ListServers, LookUp, RemoveAccount, RemoveServer, ResetAccount,
+    RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased,
+    StartAccount, StopAccount, Supervisor, SupervisorError,
 };

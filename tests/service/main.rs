@@ -26,6 +26,7 @@ mod run_command;
 mod secrets;
 mod service_manager;
 mod sinks;
+mod sinks_view;
 mod state;
 mod transport;
 mod unread_output;

@@ -172,7 +172,7 @@ fn no_answer_of_the_admin_api_shows_a_secret() {
         ("GET", "/v1/log-level"),
         ("GET", "/v1/reload"),
         ("POST", "/v1/accounts/helpdesk/restart"),
-        ("POST", "/v1/accounts/helpdesk/posts"),
+        ("POST", "/v1/accounts/helpdesk/actions"),
         ("GET", "/v1/accounts/nobody"),
     ] {
         for token in [&full, &read, &format!("{TOKEN_PREFIX}ofnobodyatall")] {

@@ -262,6 +262,13 @@ impl TestHost {
         self.find(|seen| wanted(&seen.fact)).await
     }
 
+    /// Passes over what was observed until now: an earlier fact does not answer a later wait.
+    pub(crate) fn pass_observations(&mut self) {
+        while let Ok(seen) = self.observations.try_recv() {
+            self.seen.push(seen);
+        }
+    }
+
     async fn find(&mut self, wanted: impl Fn(&Observation) -> bool) -> Fact {
         let found = tokio::time::timeout(self.timeout, async {
             loop {

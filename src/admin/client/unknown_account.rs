@@ -30,7 +30,7 @@ pub(super) async fn suggest(client: &Client, name: &AccountName, error: RemoteEr
 /// Returns an error for the first of these accounts that does not exist.
 pub(super) async fn check(client: &Client, names: &[AccountName]) -> Result<(), RemoteError> {
     for name in names {
-        let path = format!("/v1/accounts/{}", encode_path_segment(name));
+        let path = format!("/v1/accounts/{}", encode_path_segment(name.as_str()));
         if let Err(error) = client.get::<AccountDetail>(&path).await {
             return Err(suggest(client, name, error).await);
         }

@@ -79,6 +79,11 @@ pub struct RestartAccount(pub AccountName);
 #[rtype(result = "Result<(), SupervisorError>")]
 pub struct ResetAccount(pub AccountName);
 
+/// Delivers the events of an account that wait for a retry, now.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), SupervisorError>")]
+pub struct RetryDeliveries(pub AccountName);
+
 /// Returns a snapshot of every account, sorted by name.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<AccountSnapshot>")]

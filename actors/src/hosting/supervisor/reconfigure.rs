@@ -16,6 +16,7 @@ use crate::{
         account_context::{AccountContext, UpdateContext},
         delivery::ChangeSink,
         server_gate::Configure,
+        server_limits::SharedServerLimits,
     },
     model::{AccountName, AccountState, CloseReason, ServerName},
 };
@@ -106,6 +107,7 @@ impl Handler<ChangeServer> for Supervisor {
         server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved: restart });
         server.spec = spec;
         if restart {
+            server.limits = SharedServerLimits::default();
             for account in self.accounts_on(&name) {
                 self.refresh_context(&account);
                 self.restart_connection(&account, ctx);
@@ -164,6 +166,7 @@ impl Supervisor {
             sibling_watch: server.sibling_watch.clone(),
             ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
+            server_limits: server.limits.clone(),
             ..(*account.context).clone()
         };
         account.update_context(context);

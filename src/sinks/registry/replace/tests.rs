@@ -8,12 +8,9 @@ use matterhost_actors::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::sinks::{
-    reply::DiscardingReplyPoster,
-    tests::{
-        fixtures::post,
-        http::{Server, ok},
-    },
+use crate::sinks::tests::{
+    fixtures::{RecordingReplyPoster, post},
+    http::{Server, ok},
 };
 use crate::{config::Sources, telemetry::metrics::Metrics};
 
@@ -26,7 +23,7 @@ fn config(dir: &Path, sinks: &str) -> Config {
 }
 
 fn start(config: &Config) -> SinkRegistry {
-    let poster: Arc<dyn Poster> = Arc::new(DiscardingReplyPoster::new("x".into()));
+    let poster: Arc<dyn Poster> = Arc::<RecordingReplyPoster>::default();
     SinkRegistry::start(config, &poster, &Metrics::new(false)).unwrap()
 }
 

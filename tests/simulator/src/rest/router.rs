@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::rest::request::{ApiRequest, RouteResult};
-use crate::rest::{bots, channels, files, posts, reactions, teams, tokens, users};
+use crate::rest::{bots, channels, files, permissions, posts, reactions, teams, tokens, users};
 use crate::state::State;
 
 /// One route: its name is what faults and counters call it.
@@ -29,7 +29,10 @@ const ROUTES: &[Route] = routes! {
     "PUT /users/{user_id}/status" => users::set_status,
     "PUT /users/{user_id}/status/custom" => users::set_custom_status,
     "POST /users/{user_id}/image" => users::set_image,
-    "POST /roles/names" => users::roles,
+    "POST /roles/names" => permissions::roles,
+    "GET /users/{user_id}/teams/members" => permissions::team_members,
+    "GET /users/{user_id}/teams/{team_id}/channels/members" => permissions::channel_members,
+    "POST /commands" => permissions::create_command,
     "PUT /users/{user_id}/active" => users::set_active,
     "POST /users/{user_id}/typing" => posts::typing,
     "GET /users/{user_id}/teams" => teams::of_user,
@@ -50,6 +53,7 @@ const ROUTES: &[Route] = routes! {
     "POST /teams" => teams::create,
     "GET /teams/name/{name}" => teams::by_name,
     "GET /teams/{team_id}/channels/name/{name}" => teams::channel_by_name,
+    "GET /teams/name/{team}/channels/name/{channel}" => channels::by_name,
     "GET /teams/{team_id}" => teams::get,
     "POST /teams/{team_id}/members" => teams::add_member,
     "POST /channels" => channels::create,

@@ -1,7 +1,6 @@
 //! Teams.
 
-use serde_json::json;
-
+use crate::rest::permissions::team_row;
 use crate::rest::request::{ApiRequest, RouteResult};
 use crate::rest::response::{ApiResponse, forbidden, invalid_body};
 use crate::state::State;
@@ -58,8 +57,5 @@ pub(crate) fn add_member(state: &mut State, request: &ApiRequest) -> RouteResult
     if !state.join_team_with_posts(team, user) {
         return Err(forbidden());
     }
-    Ok(ApiResponse::created(&json!({
-        "team_id": team, "user_id": user, "roles": "team_user", "delete_at": 0,
-        "scheme_guest": false, "scheme_user": true, "scheme_admin": false, "explicit_roles": ""
-    })))
+    Ok(ApiResponse::created(&team_row(team, user)))
 }

@@ -97,18 +97,3 @@ pub(crate) fn set_image(state: &mut State, request: &ApiRequest) -> RouteResult 
     state.touch(&id, |_| ());
     Ok(ApiResponse::ok())
 }
-
-/// Roles with their permissions, as far as they matter here; a user's own permissions are those of a role with its id.
-#[expect(clippy::unnecessary_wraps, reason = "every route has this form")]
-pub(crate) fn roles(state: &mut State, request: &ApiRequest) -> RouteResult {
-    let role = |name: &&str| {
-        let permissions = match *name {
-            "system_user" => vec!["create_direct_channel".to_owned(), "create_group_channel".to_owned()],
-            "system_admin" => vec!["create_post_ephemeral".to_owned(), "manage_system".to_owned()],
-            own => state.world.users.get(own)?.permissions.iter().cloned().collect(),
-        };
-        Some(json!({ "name": name, "permissions": permissions }))
-    };
-    let roles: Vec<_> = request.texts().iter().filter_map(role).collect();
-    Ok(ApiResponse::json(&roles))
-}
