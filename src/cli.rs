@@ -3,7 +3,6 @@
 mod account;
 mod account_files;
 mod accounts;
-mod bots;
 mod check;
 mod completions;
 mod config;
@@ -14,6 +13,7 @@ mod health;
 mod logs;
 mod output;
 mod post;
+mod provisioning;
 mod reload;
 mod run;
 mod sinks;
@@ -28,7 +28,6 @@ use self::demo::DemoArgs;
 use self::{
     account::AccountCommand,
     accounts::ActionArgs,
-    bots::BotsCommand,
     check::CheckArgs,
     completions::CompletionsArgs,
     config::ConfigCommand,
@@ -36,6 +35,7 @@ use self::{
     health::HealthArgs,
     logs::LogsCommand,
     post::PostArgs,
+    provisioning::BotsCommand,
     reload::ReloadArgs,
     run::RunArgs,
     sinks::{SinkCommand, SinksArgs},
@@ -185,7 +185,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),
         Command::Health(args) => health::run(&args),
-        Command::Bots(command) => bots::run(command),
+        Command::Bots(command) => provisioning::run(command),
         Command::Account(command) => account::run(&command),
         Command::DeadLetter(command) => dead_letter::run(&command),
         #[cfg(feature = "demo")]

@@ -11,9 +11,9 @@ use matterhost_actors::{
 
 use super::{
     account_files::AccountFiles,
-    bots::{read_token, select_server},
     config::load,
     output::{print, print_config_error, print_error},
+    provisioning::{read_token, select_server},
 };
 use crate::{
     config::{Config, FileArg, did_you_mean},

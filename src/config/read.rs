@@ -21,7 +21,7 @@ use super::{
     replies, restart,
     servers::{self, ReadContext},
     sinks::{self, SinkTable},
-    sources::{Collected, INCLUDE, Layout, NamedTexts, Places, TOKEN_DIR},
+    sources::{Collected, INCLUDE, Layout, Locations, NamedTexts, TOKEN_DIR},
     state,
     value::StringList,
 };
@@ -88,7 +88,7 @@ pub fn known_keys() -> Vec<KnownKey> {
         ("accounts".to_owned(), named("a")),
         ("sinks".to_owned(), sinks::one_per_type()),
     ];
-    let (places, environment) = (Places::default(), HashMap::default());
+    let (places, environment) = (Locations::default(), HashMap::default());
     let context = ReadContext { directory: Path::new(""), places: &places, environment: &environment };
     let mut report = Diagnostics::default();
     report.register_root::<StringList>(INCLUDE);
@@ -108,8 +108,9 @@ fn read(
     for shape in ["servers.NAME", "accounts.NAME", accounts::DEFAULTS] {
         overrides::register(shape, report);
     }
-    let Items { servers, accounts, sinks } = read_items(&mut tree, found, context, report);
+    let host_level = Level::host(&tree.0);
     let restart = restart::read(tree.section("restart", report));
+    let Items { servers, accounts, sinks } = read_items(&mut tree, &host_level, found, context, report);
     let dead_letter = dead_letter::read(tree.section("dead_letter", report), context);
     let health = health::read(tree.section("health", report));
     let delivery = delivery::read(tree.section("delivery", report));
@@ -163,12 +164,12 @@ struct Items {
 /// Reads the servers, the accounts on them, and the sinks that these use.
 fn read_items(
     tree: &mut Tree,
+    host_level: &Level,
     found: &FoundAccounts,
     context: &ReadContext<'_>,
     report: &mut Diagnostics,
 ) -> Items {
-    let host_level = Level::host(&tree.0);
-    let (servers, levels) = read_servers(tree, &host_level, context, report);
+    let (servers, levels) = read_servers(tree, host_level, context, report);
     let sink_tables = sink_tables(tree, report);
     let sink_names = sink_tables.iter().map(|table| table.name().to_owned()).collect();
     let mut defaults = tree.0.remove(accounts::DEFAULTS);

@@ -1,4 +1,4 @@
-//! What accounts inherit: keys, settings, and sinks with placeholders.
+//! Tests of inherited keys and settings, and of sinks with placeholders.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! `matterhost bots`: makes and manages bot accounts with an administrator's token.
 
 mod administrator;
+mod bot_list;
 mod create;
-mod list;
-mod rotate;
+mod token_rotation;
 
 use std::path::PathBuf;
 
@@ -103,8 +103,8 @@ pub(super) struct DisableArgs {
 pub(super) fn run(command: BotsCommand) -> Exit {
     match command {
         BotsCommand::Create(args) => create::run(&args),
-        BotsCommand::List(args) => list::run(&args),
-        BotsCommand::Rotate(args) => rotate::run(&args),
+        BotsCommand::List(args) => bot_list::run(&args),
+        BotsCommand::Rotate(args) => token_rotation::run(&args),
         BotsCommand::Disable(args) => disable(&args),
     }
 }
