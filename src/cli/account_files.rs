@@ -1,9 +1,9 @@
 //! The files of accounts that commands add and remove: tokens, and the configuration beside them.
 
 use std::{
-    fs, io,
-    io::Write as _,
-    os::unix::fs::{MetadataExt as _, chown},
+    fs::{self, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,11 @@ use matterhost_actors::model::{AccountName, ServerName, Token};
 use tempfile::NamedTempFile;
 
 use crate::config::{Config, Directory};
+
+/// The mode of a file with a token.
+const SECRET_MODE: u32 = 0o600;
+/// The mode of a file of configuration, which holds no token; the service may run as another user.
+const MODE: u32 = 0o644;
 
 /// The directories of a configuration in which accounts can be added.
 pub(super) struct AccountFiles {
@@ -80,12 +85,13 @@ impl AccountFiles {
         let token_file =
             if self.tokens.is_none() { format!("token_file = \"{account}.token\"\n") } else { String::new() };
         // A name may contain dots, and no quotation marks.
-        write_file(&table, &format!("[accounts.\"{account}\"]\nserver = \"{server}\"\n{token_file}"))
+        let text = format!("[accounts.\"{account}\"]\nserver = \"{server}\"\n{token_file}");
+        write_file(&table, &text, MODE)
     }
 
     /// Replaces an account's token.
     pub(super) fn write_token(&self, account: &AccountName, token: &Token) -> Result<(), FilesError> {
-        write_file(&self.token_file(account), token.expose())
+        write_secret(&self.token_file(account), token.expose())
     }
 
     /// Removes an account's files, and returns those that existed.
@@ -104,13 +110,18 @@ impl AccountFiles {
 }
 
 /// Writes a file as one step, readable by its owner only.
-pub(super) fn write_file(path: &Path, text: &str) -> Result<(), FilesError> {
+pub(super) fn write_secret(path: &Path, text: &str) -> Result<(), FilesError> {
+    write_file(path, text, SECRET_MODE)
+}
+
+fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), FilesError> {
     let write = || {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
-        // Its mode is 0600.
+        // It is readable by its owner only until it is complete.
         let mut file = NamedTempFile::new_in(directory)?;
         file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
         if rustix::process::geteuid().is_root() {
             // The service that reads it may run as another user.
             let owner = fs::metadata(if path.exists() { path } else { directory })?;

@@ -25,6 +25,10 @@ use super::{
     value::StringList,
 };
 
+/// The consequences of a file of tokens that cannot be used.
+const KEEPS_TOKEN: &str = "its previous token stays in use";
+const LEFT_OUT: &str = "the account is left out";
+
 /// The section with the values for keys that accounts leave out.
 pub(super) const DEFAULTS: &str = "account_defaults";
 
@@ -154,8 +158,7 @@ fn found_token(
 ) -> Option<Token> {
     let since = section.problem_count();
     token(section, context).or_else(|| {
-        let consequence =
-            if running.is_some() { "its previous token stays in use" } else { "the account is left out" };
+        let consequence = if running.is_some() { KEEPS_TOKEN } else { LEFT_OUT };
         section.excuse(since, consequence);
         running
     })
@@ -196,34 +199,56 @@ fn server(section: &mut TableReader<'_>, servers: &[String]) -> Option<ServerNam
     ServerName::new(&name).ok()
 }
 
-/// Refuses accounts that share a token: they would be the same bot, hosted twice. The token is not shown. Those that are
-/// `found` in a directory of tokens are left out instead.
+/// Refuses accounts that share a token: they would be the same bot, hosted twice. The token is not shown. An account of a
+/// directory of tokens is left out instead, or keeps the token that it runs with.
 pub(super) fn refuse_duplicate_tokens(
     accounts: &mut Vec<AccountConfig>,
-    found: &BTreeSet<String>,
+    found: &FoundAccounts,
     report: &mut Diagnostics,
 ) {
-    let is_found = |account: &AccountConfig| found.contains(account.name.as_str());
-    let mut seen: HashMap<u64, Vec<&AccountConfig>> = HashMap::new();
+    let mut owners = TokenOwners::default();
     let mut left_out = BTreeSet::new();
-    let (last, first): (Vec<_>, Vec<_>) = accounts.iter().partition(|account| is_found(account));
-    for account in first.into_iter().chain(last) {
-        let alike = seen.entry(account.token.fingerprint()).or_default();
-        if let Some(first) = alike.iter().find(|other| other.token.same_as(&account.token)) {
-            let message = format!("it has the same token as account {}", first.name);
-            let remedy = "give each bot its own token, or remove one of the two accounts";
-            let problem = Problem::new(format!("accounts.{}", account.name), message, remedy);
-            if is_found(account) {
-                left_out.insert(account.name.clone());
-                let message = format!("{}; the account is left out", problem.message);
-                report.left_out.push(Problem { message, ..problem });
-            } else {
-                report.problems.push(problem);
-            }
+    let mut order: Vec<_> = (0..accounts.len()).collect();
+    // A file that is new or changed must not displace an account that runs.
+    order.sort_by_key(|at| found.precedence(&accounts[*at]));
+    for at in order {
+        let account = &mut accounts[at];
+        let Some(first) = owners.claim(&account.token, &account.name) else { continue };
+        let message = format!("it has the same token as account {first}");
+        let remedy = "give each bot its own token, or remove one of the two accounts";
+        let problem = Problem::new(format!("accounts.{}", account.name), message, remedy);
+        if !found.contains(&account.name) {
+            report.problems.push(problem);
+            continue;
         }
-        alike.push(account);
+        let running = found.running_token(&account.name);
+        let running = running.filter(|token| owners.claim(token, &account.name).is_none());
+        let consequence = if let Some(running) = running {
+            account.token = running.clone();
+            KEEPS_TOKEN
+        } else {
+            left_out.insert(account.name.clone());
+            LEFT_OUT
+        };
+        report.left_out.push(problem.with_consequence(consequence));
     }
     accounts.retain(|account| !left_out.contains(&account.name));
+}
+
+/// The accounts that have a token, by its fingerprint.
+#[derive(Default)]
+struct TokenOwners(HashMap<u64, Vec<(AccountName, Token)>>);
+
+impl TokenOwners {
+    /// Gives a token to an account, or returns the account that has it.
+    fn claim(&mut self, token: &Token, account: &AccountName) -> Option<AccountName> {
+        let alike = self.0.entry(token.fingerprint()).or_default();
+        if let Some((owner, _)) = alike.iter().find(|(_, other)| other.same_as(token)) {
+            return Some(owner.clone());
+        }
+        alike.push((account.clone(), token.clone()));
+        None
+    }
 }
 
 /// Reads `[account_defaults]`, and returns the values that accounts inherit.

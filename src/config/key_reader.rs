@@ -219,9 +219,7 @@ impl<'a> TableReader<'a> {
     /// Turns the problems since there were so many into reasons for which the account is not hosted as configured.
     pub(super) fn excuse(&mut self, since: usize, consequence: &str) {
         let excused = self.report.problems.drain(since..);
-        let excused = excused
-            .map(|problem| Problem { message: format!("{}; {consequence}", problem.message), ..problem });
-        self.report.left_out.extend(excused);
+        self.report.left_out.extend(excused.map(|problem| problem.with_consequence(consequence)));
     }
 
     /// Returns the number of problems so far.
@@ -264,7 +262,7 @@ impl<'a> TableReader<'a> {
         if read.is_none() {
             let message = match value {
                 // No value of an account is shown, as it may be a misplaced token.
-                ValueKind::String(text) if self.shape != "accounts.NAME" => {
+                ValueKind::String(text) if !self.shape.starts_with("account") => {
                     format!("expected {}, found {}", T::KIND, display_value(text))
                 }
                 _ => format!("expected {}", T::KIND),

@@ -34,6 +34,13 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Adds what follows from a problem that refuses nothing.
+    pub(super) fn with_consequence(self, consequence: &str) -> Self {
+        Self { message: format!("{}; {consequence}", self.message), ..self }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&*self.key, &self.origin) {

@@ -255,7 +255,7 @@ fn read_accounts(
         Some(AccountConfig { settings: level.settings, ..account? })
     };
     let mut accounts: Vec<_> = tables.into_iter().filter_map(read).collect();
-    accounts::refuse_duplicate_tokens(&mut accounts, &found.names, report);
+    accounts::refuse_duplicate_tokens(&mut accounts, found, report);
     accounts
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     admin::client::{Client as HostClient, Endpoint, account},
-    cli::account_files::write_file,
+    cli::account_files::write_secret,
     config::{AccountConfig, Config, did_you_mean},
     host::Exit,
 };
@@ -48,7 +48,7 @@ async fn rotate(
     let old = client.tokens(token, &user).await?;
     let host = Host::find(args, name).await;
     let (id, new) = client.create_token(token, &user, TOKEN_DESCRIPTION).await?;
-    if let Err(error) = write_file(file, new.expose()) {
+    if let Err(error) = write_secret(file, new.expose()) {
         // Nobody will ever use it.
         client.revoke_token(token, &id).await?;
         return Err(error.into());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use config::{Map, Value, ValueKind};
 use matterhost_actors::model::{AccountName, Token};
 
-use super::{TOKEN, TokenOrigin};
+use super::{AccountConfig, TOKEN, TokenOrigin};
 use crate::config::{
     Config,
     key_reader::Diagnostics,
@@ -17,7 +17,7 @@ use crate::config::{
 /// The accounts whose tokens are in directories of tokens.
 #[derive(Debug, Default)]
 pub(in crate::config) struct FoundAccounts {
-    pub(in crate::config) names: BTreeSet<String>,
+    names: BTreeSet<String>,
     /// The tokens of the running accounts.
     running: BTreeMap<String, Token>,
     has_directory: bool,
@@ -56,6 +56,27 @@ impl FoundAccounts {
     /// Returns true if accounts can be added in a directory, even if it is empty.
     pub(in crate::config) fn has_directory(&self) -> bool {
         self.has_directory
+    }
+
+    /// Returns true if the account's token is in a directory of tokens.
+    pub(super) fn contains(&self, account: &AccountName) -> bool {
+        self.names.contains(account.as_str())
+    }
+
+    /// Returns the token that the account runs with.
+    pub(super) fn running_token(&self, account: &AccountName) -> Option<&Token> {
+        self.running.get(account.as_str())
+    }
+
+    /// Orders accounts by their right to a token: those that set it themselves, those that run with it, those that run
+    /// with another one, and new ones.
+    pub(super) fn precedence(&self, account: &AccountConfig) -> u8 {
+        match self.running_token(&account.name) {
+            _ if !self.contains(&account.name) => 0,
+            Some(running) if running.same_as(&account.token) => 1,
+            Some(_) => 2,
+            None => 3,
+        }
     }
 
     /// Returns the origin of an account's token.

@@ -14,7 +14,7 @@ use crate::config::secret_source::LARGEST_FILE as LARGEST_TOKEN_FILE;
 /// The ending of the files in a directory of tokens.
 const TOKEN_ENDING: &str = ".token";
 
-/// A file is a name away from being found: `.x.toml` and the like are left out, as in a shell.
+/// Names are matched as in a shell: `*` finds no name that begins with a dot.
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 

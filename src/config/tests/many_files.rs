@@ -266,6 +266,26 @@ fn a_token_file_that_cannot_be_used_is_left_out_and_the_others_stay() {
 }
 
 #[test]
+fn a_new_or_changed_file_with_the_token_of_another_account_displaces_none_that_runs() {
+    let dir = Dir::new();
+    let text = format!("token_dir = 'tokens'\n{SERVER}");
+    let running =
+        load(&dir, &text, &[("tokens/b.token", &*token(1)), ("tokens/c.token", &token(2))]).unwrap();
+    write(&dir, &[("tokens/a.token", &token(1)), ("tokens/b.token", &token(2))]);
+    let now = running.reload(&dir.sources(&text), None).unwrap();
+    assert_eq!(names(&now), ["b", "c"], "a is new, and has the token that b runs with");
+    let kept = |n: usize| now.accounts[n].token.same_as(&running.accounts[n].token);
+    assert!(kept(0) && kept(1), "{:#?}", now.left_out);
+    let left_out = lines(&dir, &now.left_out);
+    for expected in [
+        "accounts.b: it has the same token as account c; its previous token stays in use;",
+        "accounts.a: it has the same token as account b; the account is left out;",
+    ] {
+        assert!(left_out.iter().any(|line| line.starts_with(expected)), "{expected} in {left_out:#?}");
+    }
+}
+
+#[test]
 fn files_in_directories_are_read_again_without_those_that_are_named() {
     let dir = Dir::new();
     let text = format!("include = ['d/*.toml']\ntoken_dir = 'tokens'\n{SERVER}");
