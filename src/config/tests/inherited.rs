@@ -1,4 +1,4 @@
-//! What accounts inherit: keys, settings, and sinks with placeholders.
+//! Inheritance of accounts: keys, settings, and sinks with placeholders.
 
 use std::time::Duration;
 
