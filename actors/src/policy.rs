@@ -22,10 +22,10 @@ pub(crate) use replay::{
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
-    GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,
-    send_permission, split_text,
+    GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, ReplyStep, RequestFailure,
+    RequestRetry, SendPermission, SentKeys, SentPost, always_fits, send_permission, split_text,
 };
-pub use replies::{KeyedQueue, MAX_POST_CHARS, MAX_TEXT_CHARS};
+pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{
     Backoff, BreakerState, Budget, ChargeOutcome, CommonCause, Delays, RestartPolicy, RestartSettings,
     SettingsError,

@@ -9,8 +9,8 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, OutgoingAction, PostKey,
-        PostedIds, ReplyError, ServerName,
+        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Excerpt, Found, Generation, Lookup,
+        OutgoingAction, PostKey, PostedIds, ReplyError, ServerName,
     },
     ports::{Delivered, EventSink, Outcome, Poster},
 };
@@ -152,6 +152,15 @@ impl Poster for RecordingReplyPoster {
             Ok(PostedIds::default())
         };
         posting.boxed()
+    }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
     }
 }
 
