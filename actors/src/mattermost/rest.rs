@@ -1,5 +1,6 @@
 //! The REST API: requests with their limits, responses, errors and the server's rate headers.
 
+mod bounded_text;
 mod channels;
 pub(super) mod client;
 mod client_config;
