@@ -44,7 +44,13 @@ struct Tree(BTreeMap<String, Value>);
 type Named<T> = Vec<(String, Option<T>, Value)>;
 
 pub(super) fn config(sources: &Sources, open_files: Option<u64>) -> Result<Config, Vec<Problem>> {
-    let tree = Tree(sources.collect().map_err(|problem| vec![problem])?.into_iter().collect());
+    let text = sources.read().map_err(|problem| vec![problem])?;
+    parse(sources, &text, open_files)
+}
+
+/// Reads a configuration from the text of its file and the other sources.
+pub(super) fn parse(sources: &Sources, text: &str, open_files: Option<u64>) -> Result<Config, Vec<Problem>> {
+    let tree = Tree(sources.merge(text).map_err(|problem| vec![problem])?.into_iter().collect());
     let directory = sources.file.parent().unwrap_or(Path::new(""));
     let context = ReadContext { directory, environment: &sources.environment };
     let mut report = Diagnostics::default();

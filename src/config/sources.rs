@@ -52,18 +52,32 @@ pub fn environment() -> HashMap<String, String> {
 impl Sources {
     /// Reads the file and merges all layers.
     pub(super) fn collect(&self) -> Result<Map<String, Value>, Problem> {
-        let (text, format) = read(&self.file)?;
+        self.merge(&self.read()?)
+    }
+
+    /// Reads the file.
+    pub(super) fn read(&self) -> Result<String, Problem> {
+        format(&self.file)?;
+        read_text(&self.file, LARGEST_FILE).map_err(|message| {
+            let remedy = "pass a readable file with --config; `matterhost config example` prints one";
+            Problem::new("", message, remedy)
+        })
+    }
+
+    /// Merges all layers; `text` is the file's.
+    pub(super) fn merge(&self, text: &str) -> Result<Map<String, Value>, Problem> {
+        let format = format(&self.file)?;
         // The file is parsed alone first, because variable names are matched against its names.
-        let file = config::File::from_str(&text, format);
+        let file = config::File::from_str(text, format);
         let parsed = config::Config::builder().add_source(file.clone()).build();
-        let parsed = parsed.map_err(|error| syntax::explain(&error, &text))?;
+        let parsed = parsed.map_err(|error| syntax::explain(&error, text))?;
         let merged = config::Config::builder()
             .add_source(file)
             .add_source(self.variables(&parsed.cache))
             .add_source(self.flags())
             .build()
-            .map_err(|error| syntax::explain(&error, &text))?;
-        merged.collect().map_err(|error| syntax::explain(&error, &text))
+            .map_err(|error| syntax::explain(&error, text))?;
+        merged.collect().map_err(|error| syntax::explain(&error, text))
     }
 
     fn variables(&self, file: &Value) -> Values {
@@ -101,21 +115,16 @@ fn match_names(mut path: Vec<String>, file: &Value) -> Vec<String> {
     path
 }
 
-fn read(path: &Path) -> Result<(String, FileFormat), Problem> {
-    let refuse = |message: String, remedy: &str| Problem::new("", message, remedy);
-    let format = match path.extension().and_then(|ext| ext.to_str()) {
-        Some("toml") => FileFormat::Toml,
-        Some("yaml" | "yml") => FileFormat::Yaml,
-        Some("json") => FileFormat::Json,
+fn format(path: &Path) -> Result<FileFormat, Problem> {
+    match path.extension().and_then(|ext| ext.to_str()) {
+        Some("toml") => Ok(FileFormat::Toml),
+        Some("yaml" | "yml") => Ok(FileFormat::Yaml),
+        Some("json") => Ok(FileFormat::Json),
         _ => {
-            let message = "the file name does not show the format".to_owned();
-            return Err(refuse(message, "use the ending .toml, .yaml, .yml or .json"));
+            let remedy = "use the ending .toml, .yaml, .yml or .json";
+            Err(Problem::new("", "the file name does not show the format", remedy))
         }
-    };
-    let text = read_text(path, LARGEST_FILE).map_err(|message| {
-        refuse(message, "pass a readable file with --config; `matterhost config example` prints one")
-    })?;
-    Ok((text, format))
+    }
 }
 
 /// Reads a UTF-8 file of at most `largest` bytes.

@@ -6,6 +6,8 @@ pub(super) mod client;
 mod client_config;
 mod error;
 mod extra_headers;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 pub(super) mod headers;
 mod limits;
 mod odd_row;

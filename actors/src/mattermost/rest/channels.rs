@@ -5,7 +5,7 @@ mod list;
 use serde::{Deserialize, Deserializer};
 
 pub use self::list::ChannelList;
-use self::list::ChannelRows;
+pub(super) use self::list::ChannelRows;
 use super::{bounded_text::bounded_text, headers, row_splitter::Shape};
 use crate::{
     mattermost::{
