@@ -8,7 +8,7 @@ mod authentication;
 mod endpoints;
 mod floods;
 pub(crate) mod host;
-mod http_client;
+pub(crate) mod http_client;
 mod isolation;
 mod malformed_requests;
 mod openapi;
