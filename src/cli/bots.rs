@@ -2,8 +2,8 @@
 
 mod administrator;
 mod create;
-mod list_bots;
-mod rotate_tokens;
+mod list;
+mod rotate;
 
 use std::path::PathBuf;
 
@@ -103,8 +103,8 @@ pub(super) struct DisableArgs {
 pub(super) fn run(command: BotsCommand) -> Exit {
     match command {
         BotsCommand::Create(args) => create::run(&args),
-        BotsCommand::List(args) => list_bots::run(&args),
-        BotsCommand::Rotate(args) => rotate_tokens::run(&args),
+        BotsCommand::List(args) => list::run(&args),
+        BotsCommand::Rotate(args) => rotate::run(&args),
         BotsCommand::Disable(args) => disable(&args),
     }
 }

@@ -15,7 +15,7 @@ use config::{Value, ValueKind};
 use super::{
     problem::{Problem, did_you_mean, display_value},
     servers::ReadContext,
-    sources::{KeyOrigin, KeyOrigins},
+    sources::{Place, Places},
     value::ConfigValue,
 };
 
@@ -31,14 +31,14 @@ pub(super) struct Diagnostics {
 
 impl Diagnostics {
     /// Removes repetitions, and adds the places in the files.
-    pub(super) fn complete(&mut self, places: &KeyOrigins) {
+    pub(super) fn complete(&mut self, places: &Places) {
         for problems in [&mut self.problems, &mut self.warnings, &mut self.left_out] {
             // Many accounts may inherit the same mistake.
             let mut seen = HashSet::new();
             problems.retain(|problem| seen.insert(problem.clone()));
             for problem in problems.iter_mut().filter(|problem| problem.origin.is_none()) {
                 if problem.place.is_none() {
-                    problem.place = places.around(&problem.key).map(KeyOrigin::describe);
+                    problem.place = places.around(&problem.key).map(Place::describe);
                 }
             }
         }

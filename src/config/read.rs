@@ -21,7 +21,7 @@ use super::{
     replies, restart,
     servers::{self, ReadContext},
     sinks::{self, SinkTable},
-    sources::{Collected, INCLUDE, KeyOrigins, Layout, NamedTexts, TOKEN_DIR},
+    sources::{Collected, INCLUDE, Layout, NamedTexts, Places, TOKEN_DIR},
     state,
     value::StringList,
 };
@@ -88,7 +88,7 @@ pub fn known_keys() -> Vec<KnownKey> {
         ("accounts".to_owned(), named("a")),
         ("sinks".to_owned(), sinks::one_per_type()),
     ];
-    let (places, environment) = (KeyOrigins::default(), HashMap::default());
+    let (places, environment) = (Places::default(), HashMap::default());
     let context = ReadContext { directory: Path::new(""), places: &places, environment: &environment };
     let mut report = Diagnostics::default();
     report.register_root::<StringList>(INCLUDE);

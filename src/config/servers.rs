@@ -11,7 +11,7 @@ use matterhost_actors::{
 use super::{
     key_reader::TableReader,
     route::{Transport, TransportKeys},
-    sources::KeyOrigins,
+    sources::Places,
     value::{ByteSize, StringList},
 };
 
@@ -48,7 +48,7 @@ pub(super) struct ReadContext<'a> {
     /// The directory that relative paths start from if no file sets them.
     pub(super) directory: &'a Path,
     /// The places of the keys that files set.
-    pub(super) places: &'a KeyOrigins,
+    pub(super) places: &'a Places,
     pub(super) environment: &'a HashMap<String, String>,
 }
 

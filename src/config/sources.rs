@@ -3,15 +3,15 @@
 mod directory;
 mod document;
 mod files;
-mod key_origins;
 mod layout;
 mod merge;
+mod places;
 mod variables;
 
 pub use directory::Directory;
 pub(in crate::config) use files::{INCLUDE, NamedTexts, TOKEN_DIR};
-pub(in crate::config) use key_origins::{KeyOrigin, KeyOrigins};
 pub use layout::Layout;
+pub(in crate::config) use places::{Place, Places};
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -52,7 +52,7 @@ pub struct Sources {
 /// The merged layers.
 pub(super) struct Collected {
     pub(super) tree: BTreeMap<String, Value>,
-    pub(super) places: KeyOrigins,
+    pub(super) places: Places,
     /// The files of the directories of tokens.
     pub(super) token_files: Vec<TokenFile>,
     pub(super) layout: Layout,
@@ -115,7 +115,7 @@ impl Sources {
     fn apply_variables(
         &self,
         tree: &mut config::Map<String, Value>,
-        token_dirs: &mut Vec<(Directory, KeyOrigin)>,
+        token_dirs: &mut Vec<(Directory, Place)>,
         problems: &mut Vec<Problem>,
     ) {
         for (path, value) in variables::values(&self.environment, tree) {
@@ -127,10 +127,8 @@ impl Sources {
                 Some(TOKEN_DIR) => match Directory::of_tokens(&self.directory().join(value.kind.to_string()))
                 {
                     Ok(directory) => {
-                        let place = KeyOrigin {
-                            file: Path::new(value.origin().unwrap_or_default()).into(),
-                            line: None,
-                        };
+                        let place =
+                            Place { file: Path::new(value.origin().unwrap_or_default()).into(), line: None };
                         *token_dirs = vec![(directory, place)];
                     }
                     Err((message, remedy)) => problems.push(Problem::new(TOKEN_DIR, message, remedy)),
@@ -142,7 +140,7 @@ impl Sources {
 }
 
 /// Lists the files of the directories of tokens.
-fn list_tokens(directories: &[(Directory, KeyOrigin)], problems: &mut Vec<Problem>) -> Vec<TokenFile> {
+fn list_tokens(directories: &[(Directory, Place)], problems: &mut Vec<Problem>) -> Vec<TokenFile> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for (directory, place) in directories {
         let refuse = |message: String, remedy: &str| Problem {

@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 44] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 43] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -57,7 +57,6 @@ const SHARED_MODULE_NAMES: [(&str, &str); 44] = [
     ("context", "the surroundings of a bot's handler"),
     ("dead_letter", "events that a handler refused for good"),
     ("delivery", "handing events to a sink"),
-    ("bots", "bot accounts and their code"),
     ("error", "the errors of its folder"),
     ("event", "an event of the server"),
     ("exec", "the sink that runs a child process"),

@@ -11,7 +11,7 @@ use crate::config::{
     key_reader::Diagnostics,
     problem::Problem,
     read::Tree,
-    sources::{KeyOrigin, KeyOrigins, Layout, TOKEN_DIR, TokenFile},
+    sources::{Layout, Place, Places, TOKEN_DIR, TokenFile},
 };
 
 /// The accounts whose tokens are in directories of tokens.
@@ -30,7 +30,7 @@ impl FoundAccounts {
         tree: &mut Tree,
         layout: &Layout,
         running: Option<&Config>,
-        places: &mut KeyOrigins,
+        places: &mut Places,
         report: &mut Diagnostics,
     ) -> Self {
         let mut found = Self { has_directory: !layout.directories.is_empty(), ..Self::default() };
@@ -89,11 +89,7 @@ impl FoundAccounts {
     }
 }
 
-fn add_one(
-    file: &TokenFile,
-    accounts: &mut Map<String, Value>,
-    places: &mut KeyOrigins,
-) -> Result<(), Problem> {
+fn add_one(file: &TokenFile, accounts: &mut Map<String, Value>, places: &mut Places) -> Result<(), Problem> {
     let TokenFile { account, path } = file;
     let refuse = |what: String, remedy: String| {
         let message = format!("{}: {what}; the file is left out", path.display());
@@ -106,13 +102,13 @@ fn add_one(
     if let Some(key) = TOKEN.keys.into_iter().find(|key| table.contains_key(*key)) {
         let key = format!("accounts.{account}.{key}");
         let set_at =
-            places.get(&key).map(|place| format!(" in {}", KeyOrigin::describe(place))).unwrap_or_default();
+            places.get(&key).map(|place| format!(" in {}", Place::describe(place))).unwrap_or_default();
         return Err(refuse(format!("{key} is set{set_at}"), "keep one of the two".into()));
     }
     // The path is relative to the place, which is the file itself.
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     table.insert(TOKEN.keys[0].to_owned(), Value::from(name));
     let key = format!("accounts.{account}.{}", TOKEN.keys[0]);
-    places.insert(key, KeyOrigin { file: path.as_path().into(), line: None });
+    places.insert(key, Place { file: path.as_path().into(), line: None });
     Ok(())
 }

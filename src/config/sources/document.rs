@@ -15,7 +15,7 @@ use toml::{
 use super::{
     LARGEST_FILE,
     files::NamedTexts,
-    key_origins::{KeyOrigin, KeyOrigins},
+    places::{Place, Places},
     read_text,
 };
 use crate::config::{problem::Problem, syntax};
@@ -26,7 +26,7 @@ pub(super) struct Document {
     pub(super) id: PathBuf,
     pub(super) path: Arc<Path>,
     pub(super) table: Map<String, Value>,
-    pub(super) places: KeyOrigins,
+    pub(super) places: Places,
     /// The text, which may hold tokens.
     pub(super) text: Arc<SecretString>,
 }
@@ -68,8 +68,8 @@ fn format(path: &Path) -> Result<FileFormat, Problem> {
     }
 }
 
-fn places(file: &Arc<Path>, table: &Map<String, Value>, text: &str, format: FileFormat) -> KeyOrigins {
-    let mut places = KeyOrigins::default();
+fn places(file: &Arc<Path>, table: &Map<String, Value>, text: &str, format: FileFormat) -> Places {
+    let mut places = Places::default();
     let parsed = (format == FileFormat::Toml).then(|| DeTable::parse(text).ok()).flatten();
     match parsed {
         Some(parsed) => {
@@ -92,11 +92,11 @@ fn add_lines(
     line: &impl Fn(usize) -> usize,
     path: &str,
     table: &DeTable<'_>,
-    places: &mut KeyOrigins,
+    places: &mut Places,
 ) {
     for (key, value) in table {
         let path = join(path, key.get_ref());
-        let place = KeyOrigin { file: Arc::clone(file), line: Some(line(key.span().start)) };
+        let place = Place { file: Arc::clone(file), line: Some(line(key.span().start)) };
         places.insert(path.clone(), place);
         if let DeValue::Table(inner) = Spanned::get_ref(value) {
             add_lines(file, line, &path, inner, places);
@@ -104,10 +104,10 @@ fn add_lines(
     }
 }
 
-fn add_keys(file: &Arc<Path>, path: &str, table: &Map<String, Value>, places: &mut KeyOrigins) {
+fn add_keys(file: &Arc<Path>, path: &str, table: &Map<String, Value>, places: &mut Places) {
     for (key, value) in table {
         let path = join(path, key);
-        places.insert(path.clone(), KeyOrigin { file: Arc::clone(file), line: None });
+        places.insert(path.clone(), Place { file: Arc::clone(file), line: None });
         if let ValueKind::Table(inner) = &value.kind {
             add_keys(file, &path, inner, places);
         }

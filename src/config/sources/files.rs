@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{
     directory::{Directory, NamePattern},
     document::{Document, identity},
-    key_origins::KeyOrigin,
+    places::Place,
 };
 use crate::config::{
     problem::Problem,
@@ -39,7 +39,7 @@ pub(in crate::config) type NamedTexts = HashMap<PathBuf, Arc<SecretString>>;
 #[derive(Default)]
 pub(super) struct Files {
     pub(super) documents: Vec<Document>,
-    pub(super) token_dirs: Vec<(Directory, KeyOrigin)>,
+    pub(super) token_dirs: Vec<(Directory, Place)>,
     /// The directories whose matching files are included.
     pub(super) included: Vec<Directory>,
     pub(super) named_texts: NamedTexts,
@@ -85,14 +85,14 @@ impl Files {
 
 impl Reader<'_> {
     /// Reads one file and those that it includes. `by` is the place that names it.
-    fn add(&mut self, path: &Path, origin: Origin, by: Option<&KeyOrigin>) {
+    fn add(&mut self, path: &Path, origin: Origin, by: Option<&Place>) {
         let id = identity(path);
         if !self.seen.insert(id.clone()) {
             // A pattern may match the file that contains it.
             if origin == Origin::Named {
                 let message =
                     if self.chain.contains(&id) { "it includes itself" } else { "it is read twice" };
-                self.refuse(&KeyOrigin { file: path.into(), line: None }, message, "name it once", by);
+                self.refuse(&Place { file: path.into(), line: None }, message, "name it once", by);
             }
             return;
         }
@@ -100,7 +100,7 @@ impl Reader<'_> {
             let message = format!(
                 "there are more than {MAX_DEPTH} files in a chain of includes, or {MAX_FILES} altogether"
             );
-            self.refuse(&KeyOrigin { file: path.into(), line: None }, &message, "include fewer files", by);
+            self.refuse(&Place { file: path.into(), line: None }, &message, "include fewer files", by);
             return;
         }
         match Document::read(path, id, self.pinned) {
@@ -124,7 +124,7 @@ impl Reader<'_> {
     fn add_document(&mut self, mut document: Document, origin: Origin) {
         self.total_bytes += document.text.expose_secret().len();
         if self.total_bytes > MAX_TOTAL_BYTES {
-            let place = KeyOrigin { file: Arc::clone(&document.path), line: None };
+            let place = Place { file: Arc::clone(&document.path), line: None };
             let message = format!("the files have more than {MAX_TOTAL_BYTES} bytes altogether");
             self.refuse(&place, &message, "include fewer files", None);
             return;
@@ -148,7 +148,7 @@ impl Reader<'_> {
         }
     }
 
-    fn include(&mut self, text: &str, place: &KeyOrigin) {
+    fn include(&mut self, text: &str, place: &Place) {
         let path = place.resolve(Path::new(text));
         match NamePattern::of(&path) {
             Ok(None) => self.add(&path, Origin::Named, Some(place)),
@@ -157,7 +157,7 @@ impl Reader<'_> {
         }
     }
 
-    fn include_pattern(&mut self, pattern: NamePattern, place: &KeyOrigin) {
+    fn include_pattern(&mut self, pattern: NamePattern, place: &Place) {
         let directory = Directory::of_files(pattern);
         let listed = directory.list();
         self.files.included.push(directory);
@@ -177,9 +177,9 @@ impl Reader<'_> {
     }
 
     /// Takes a text or a list of texts out of a file, each with its place.
-    fn take_list(&mut self, document: &mut Document, key: &'static str) -> Vec<(String, KeyOrigin)> {
+    fn take_list(&mut self, document: &mut Document, key: &'static str) -> Vec<(String, Place)> {
         let Some(value) = document.table.remove(key) else { return Vec::new() };
-        let no_line = KeyOrigin { file: Arc::clone(&document.path), line: None };
+        let no_line = Place { file: Arc::clone(&document.path), line: None };
         let place = document.places.get(key).cloned().unwrap_or(no_line);
         let Some(texts) = list(&value) else {
             self.refuse_key(key, &format!("expected {}", StringList::KIND), StringList::HINT, &place);
@@ -188,14 +188,14 @@ impl Reader<'_> {
         texts.into_iter().map(|text| (text, place.clone())).collect()
     }
 
-    fn refuse(&mut self, place: &KeyOrigin, message: &str, remedy: &str, by: Option<&KeyOrigin>) {
+    fn refuse(&mut self, place: &Place, message: &str, remedy: &str, by: Option<&Place>) {
         let at = by.unwrap_or(place).describe();
         let message = format!("{}: {message}", place.file.display());
         let key = if by.is_some() { INCLUDE } else { "" };
         self.files.problems.push(Problem { place: Some(at), ..Problem::new(key, message, remedy) });
     }
 
-    fn refuse_key(&mut self, key: &str, message: &str, remedy: &str, place: &KeyOrigin) {
+    fn refuse_key(&mut self, key: &str, message: &str, remedy: &str, place: &Place) {
         let problem = Problem::new(key, message, remedy);
         self.files.problems.push(Problem { place: Some(place.describe()), ..problem });
     }

@@ -2,15 +2,15 @@
 
 use config::{Map, Value, ValueKind};
 
-use super::{document::Document, key_origins::KeyOrigins};
+use super::{document::Document, places::Places};
 use crate::config::problem::Problem;
 
 /// Merges the files in their order. A key that two of them set is reported with both places.
 pub(super) fn documents(
     documents: Vec<Document>,
     problems: &mut Vec<Problem>,
-) -> (Map<String, Value>, KeyOrigins) {
-    let (mut tree, mut places) = (Map::new(), KeyOrigins::default());
+) -> (Map<String, Value>, Places) {
+    let (mut tree, mut places) = (Map::new(), Places::default());
     for document in documents {
         join(&mut tree, document.table, "", &(&places, &document.places), problems);
         places.extend(document.places);
@@ -23,7 +23,7 @@ fn join(
     tree: &mut Map<String, Value>,
     table: Map<String, Value>,
     path: &str,
-    places: &(&KeyOrigins, &KeyOrigins),
+    places: &(&Places, &Places),
     problems: &mut Vec<Problem>,
 ) {
     for (key, value) in table {
@@ -41,9 +41,8 @@ fn join(
     }
 }
 
-fn set_twice(path: String, (before, now): &(&KeyOrigins, &KeyOrigins)) -> Problem {
-    let describe =
-        |places: &KeyOrigins| places.around(&path).map(super::KeyOrigin::describe).unwrap_or_default();
+fn set_twice(path: String, (before, now): &(&Places, &Places)) -> Problem {
+    let describe = |places: &Places| places.around(&path).map(super::Place::describe).unwrap_or_default();
     let (first, second) = (describe(before), describe(now));
     let message = format!("it is set in {first} and in {second}");
     Problem { place: Some(second), ..Problem::new(path, message, "keep one of them") }

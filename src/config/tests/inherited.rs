@@ -1,4 +1,4 @@
-//! Inheritance of accounts: keys, settings, and sinks with placeholders.
+//! What accounts inherit: keys, settings, and sinks with placeholders.
 
 use std::time::Duration;
 

@@ -8,16 +8,16 @@ use std::{
 
 /// The place of each key that a file sets, by the key's full path.
 #[derive(Debug, Clone, Default)]
-pub(in crate::config) struct KeyOrigins(HashMap<String, KeyOrigin>);
+pub(in crate::config) struct Places(HashMap<String, Place>);
 
 /// A file, and the line in it if the format shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) struct KeyOrigin {
+pub(in crate::config) struct Place {
     pub(in crate::config) file: Arc<Path>,
     pub(in crate::config) line: Option<usize>,
 }
 
-impl KeyOrigin {
+impl Place {
     /// Returns the place as editors and compilers write it: `FILE:LINE`.
     pub(in crate::config) fn describe(&self) -> String {
         match self.line {
@@ -32,8 +32,8 @@ impl KeyOrigin {
     }
 }
 
-impl KeyOrigins {
-    pub(in crate::config) fn insert(&mut self, key: String, place: KeyOrigin) {
+impl Places {
+    pub(in crate::config) fn insert(&mut self, key: String, place: Place) {
         self.0.insert(key, place);
     }
 
@@ -45,12 +45,12 @@ impl KeyOrigins {
     }
 
     /// Returns the place of a key.
-    pub(in crate::config) fn get(&self, key: &str) -> Option<&KeyOrigin> {
+    pub(in crate::config) fn get(&self, key: &str) -> Option<&Place> {
         self.0.get(key)
     }
 
     /// Returns the place of a key, or of the closest table around it.
-    pub(in crate::config) fn around(&self, key: &str) -> Option<&KeyOrigin> {
+    pub(in crate::config) fn around(&self, key: &str) -> Option<&Place> {
         let mut key = key;
         loop {
             if let Some(place) = self.0.get(key) {

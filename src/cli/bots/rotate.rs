@@ -49,7 +49,7 @@ async fn rotate(
     let host = Host::find(args, name).await;
     let (id, new) = client.create_token(token, &user, TOKEN_DESCRIPTION).await?;
     if let Err(error) = write_secret(file, new.expose()) {
-        // No host will ever use it.
+        // Nobody will ever use it.
         client.revoke_token(token, &id).await?;
         return Err(error.into());
     }
