@@ -12,6 +12,9 @@ mod dead_letter;
 mod delivery;
 mod diff;
 mod file_arg;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod host;
 mod key_reader;

@@ -9,6 +9,9 @@ mod exec;
 mod failing_events;
 mod fan_out;
 mod filter;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 pub mod lines;
 mod message;

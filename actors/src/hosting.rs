@@ -13,6 +13,13 @@ mod account_context;
 pub(crate) mod catch_up;
 mod connection;
 mod delivery;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing {
+    //! The targets of the fuzzers in `tests/fuzz`.
+
+    pub use super::connection::fuzzing::event;
+}
 mod health_check;
 mod observer;
 mod replies;

@@ -8,6 +8,9 @@
 //! “Fact n” in the comments is a numbered observation of a real server, recorded in
 //! `tests/fixtures/wire`.
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod rest;
 mod socket;
 mod transport;

@@ -4,6 +4,9 @@ mod actions;
 mod args;
 mod endpoint;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_client;
 mod sink_text;
 mod sinks;

@@ -5,6 +5,8 @@
 //! are charged under the same policy as those of accounts.
 
 mod child_run;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod input;
 mod process_group;
 mod protocol;

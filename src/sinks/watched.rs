@@ -14,20 +14,18 @@ use super::{
     monitor::{Attempted, SinkMonitor},
 };
 
-/// A sink whose events are recorded.
+/// A sink whose events are recorded. Clones share it.
 #[derive(Clone)]
 pub(super) struct WatchedSink {
     sink: Arc<dyn EventSink>,
-    name: Arc<str>,
     monitor: SinkMonitor,
-    /// Keeps skipped events as dead letters.
-    handler_deps: HandlerDeps,
+    /// The name of the sink, and its dead letters, among which skipped events are kept.
+    handler_deps: Arc<HandlerDeps>,
 }
 
 impl WatchedSink {
     pub(super) fn new(sink: Arc<dyn EventSink>, handler_deps: HandlerDeps) -> Self {
-        let (name, monitor) = (Arc::clone(&handler_deps.sink), handler_deps.monitor.clone());
-        Self { sink, name, monitor, handler_deps }
+        Self { sink, monitor: handler_deps.monitor.clone(), handler_deps: Arc::new(handler_deps) }
     }
 
     /// Makes an event a dead letter, as an operator asked.
@@ -42,7 +40,7 @@ impl WatchedSink {
     /// Records an outcome and names the sink in its cause.
     fn record(&self, event: &Arc<Event>, outcome: Outcome, how: Attempted) -> Outcome {
         self.monitor.finish(event, &outcome, how);
-        let named = |cause| format!("sink {}: {cause}", self.name);
+        let named = |cause| format!("sink {}: {cause}", self.handler_deps.sink);
         match outcome {
             Outcome::Retry { after, cause } => Outcome::Retry { after, cause: named(cause) },
             Outcome::Hold { after, cause } => Outcome::Hold { after, cause: named(cause) },

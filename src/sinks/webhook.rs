@@ -4,6 +4,8 @@
 //! flight, because accounts deliver a channel's events one at a time. Failures are retried with growing delays per
 //! channel. Refused events, and events that fail too often or for too long, become dead letters.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod request;
 mod sign;
 mod verdict;

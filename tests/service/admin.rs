@@ -9,7 +9,7 @@ mod bot_actions;
 mod endpoints;
 mod floods;
 pub(crate) mod host;
-mod http_client;
+pub(crate) mod http_client;
 mod isolation;
 mod malformed_requests;
 mod openapi;

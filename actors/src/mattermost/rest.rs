@@ -1,11 +1,14 @@
 //! The REST API: requests with their limits, responses, errors and the server's rate headers.
 
 mod bot_accounts;
+mod bounded_text;
 mod channels;
 pub(super) mod client;
 mod client_config;
 mod error;
 mod extra_headers;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 pub(super) mod headers;
 mod limits;
 mod lookups;

@@ -97,22 +97,27 @@ async fn next(chunks: &mut ByteChunks, limit: Duration) -> Option<Bytes> {
 }
 
 fn print(event: &Event, json: bool) -> io::Result<()> {
+    if event.kind == "gap" {
+        let missed = serde_json::from_str::<Gap>(&event.data).map_or(0, |gap| gap.missed);
+        let count = if missed == 0 { "Some".to_owned() } else { missed.to_string() };
+        print_notice(&format!("{count} facts are missing here"));
+    }
+    let Some(line) = line(event, json) else { return Ok(()) };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// Returns a fact as one line; `None` for another kind of event.
+pub(super) fn line(event: &Event, json: bool) -> Option<String> {
     let line = match (&*event.kind, json) {
         ("fact", true) => event.data.clone(),
         ("fact", false) => {
             serde_json::from_str(&event.data).map_or_else(|_| event.data.clone(), |fact| format_fact(&fact))
         }
-        ("gap", _) => {
-            let missed = serde_json::from_str::<Gap>(&event.data).map_or(0, |gap| gap.missed);
-            let count = if missed == 0 { "Some".to_owned() } else { missed.to_string() };
-            print_notice(&format!("{count} facts are missing here"));
-            return Ok(());
-        }
-        _ => return Ok(()),
+        _ => return None,
     };
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", one_line(&line))?;
-    out.flush()
+    Some(one_line(&line))
 }
 
 /// Returns a text as one line without escapes, whatever the host sent.

@@ -18,7 +18,7 @@ use crate::sinks::{
 };
 
 /// The longest pause that a handler can ask for. People wait for its answers, and it may be ready sooner than it said.
-const MAX_PAUSE: Duration = Duration::from_secs(600);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(600);
 
 /// The result of a request.
 #[derive(Debug, PartialEq)]

@@ -43,7 +43,7 @@ fn a_stopped_account_stays_stopped_until_it_is_started() {
     let answer = host.send(
         "POST",
         "/v1/accounts/helpdesk/actions",
-        &json!({ "action": "typing", "target": host.fixture.channel }),
+        &json!({ "action": "post", "target": host.fixture.channel, "text": "m" }),
     );
     assert!(answer.problem(409).contains("start it first"));
     host.fixture.post("while away");

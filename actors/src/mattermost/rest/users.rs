@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use awc::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
+use super::bounded_text::bounded_text;
 use crate::{
     mattermost::{Client, Etag, RateHeaders, RestError, RestResponse},
     model::{Token, UserId},
@@ -35,6 +36,7 @@ pub struct User {
     /// The account's permanent id; a token with another id belongs to another account.
     pub id: UserId,
     /// The name after the @. It can change.
+    #[serde(deserialize_with = "bounded_text")]
     pub username: Box<str>,
     /// The time of the last change, in milliseconds of server time. Disabling and enabling change it, and so
     /// do a new name or a new team (fact 7).
