@@ -89,7 +89,8 @@ pub(super) fn is_unexplained(post: &Post) -> bool {
         #[serde(default)]
         metadata: Option<Metadata>,
     }
-    if post.original_id.is_some() || post.delete_at > 0 || post.edit_at > 0 {
+    let is_unchanged = post.update_at <= post.create_at;
+    if is_unchanged || post.original_id.is_some() || post.delete_at > 0 || post.edit_at > 0 {
         return false;
     }
     let causes: Causes = serde_json::from_str(post.json.get()).unwrap_or_default();
@@ -176,6 +177,7 @@ mod tests {
     fn a_row_shows_the_cause_of_its_change_or_none() {
         for (row, is_without) in [
             (json!({ "update_at": 20 }), true),
+            (json!({ "update_at": 10 }), false),
             (json!({ "update_at": 20, "metadata": { "reactions": [] }, "is_pinned": false }), true),
             (json!({ "update_at": 20, "metadata": null }), true),
             (json!({ "update_at": 20, "metadata": { "reactions": [{ "emoji_name": "ok" }] } }), false),

@@ -45,6 +45,8 @@ pub struct ReplayState {
     account: AccountRecord,
     channels: HashMap<ChannelId, ChannelState>,
     recent: RecentPosts,
+    /// The server's time at the last listing.
+    listing_at: i64,
     /// The server's clock, once a response has shown it.
     clock: Option<ServerClock>,
     /// The earliest and the latest time that the server's clock can show.
@@ -71,6 +73,7 @@ impl ReplayState {
             account,
             settings,
             recent,
+            listing_at: 0,
             clock: None,
             earliest: i64::MAX,
             latest: i64::MAX,
@@ -129,6 +132,7 @@ impl ReplayState {
         let lost_at = self.account.server_time;
         let newest = listing.iter().map(|listed| listed.last_post_at).max().unwrap_or_default();
         self.account.server_time = lost_at.max(newest).max(server_time).min(self.earliest);
+        self.listing_at = self.account.server_time;
         // A channel that was active when the socket was lost is read even if the list shows nothing new: a post
         // that becomes visible after a later one, or after an edit, does not move last_post_at (facts 23, 24).
         let active = lost_at.saturating_sub(self.settings.overlap_ms);
@@ -194,7 +198,8 @@ impl ReplayState {
     /// channels.
     pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         let (skipped, bounds): (HashSet<&ChannelId>, _) = (skipped.iter().collect(), self.bounds());
-        self.account.listed_at = Some(self.account.server_time);
+        // Posts that came since are later than the listing: a channel that the account joined meanwhile begins before them.
+        self.account.listed_at = Some(self.listing_at);
         self.account_is_dirty = true;
         for (channel, state) in &mut self.channels {
             let has_changed = if skipped.contains(channel) {

@@ -131,7 +131,7 @@ impl ChannelCatchUp<'_> {
         Ok(())
     }
 
-    /// Asks for the membership changes after a time: if somebody deleted the post about a return, no page shows it.
+    /// Asks for the membership changes after a time: if the post about a return was deleted, no page shows it.
     pub(super) async fn recall_membership(&mut self, since: i64) -> Result<(), ChannelReadError> {
         let (mut lists, mut rows, mut last) = (ChangeLists::since(since), Vec::new(), None);
         while let Some(found) = lists.next(&self.catch_up.client, &self.news.channel).await? {

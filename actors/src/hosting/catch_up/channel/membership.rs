@@ -5,15 +5,12 @@ use std::collections::VecDeque;
 use super::super::synthesize::{MembershipChange, membership_change};
 use crate::{
     mattermost::Post,
-    model::{PostId, UserId},
+    model::{PostId, PostKey, UserId},
 };
 
 /// The most time between the posts about a removal and a return that were written in the wrong order: the server writes
 /// each in the background.
 const REORDERED_MS: i64 = 1_000;
-
-/// The place of a post in its channel's order.
-type Place = (i64, PostId);
 
 /// The account's membership at the last post read.
 #[derive(Debug)]
@@ -24,11 +21,11 @@ pub(super) struct MembershipTrack<'a> {
     /// True if it is known how the account began.
     is_begin_known: bool,
     /// The changes that are still to come, in order, those of deleted posts too; none before they were asked for.
-    recalled: Option<VecDeque<(Place, MembershipChange)>>,
+    recalled: Option<VecDeque<(PostKey, MembershipChange)>>,
     /// True if the channel was listed about when the account left it: it may have come back without a post about that.
     is_return_open: bool,
-    /// The place of the last change.
-    passed: Option<Place>,
+    /// The post of the last change.
+    passed: Option<PostKey>,
     /// The time of the last join, if the account was a member before it.
     joined_again_at: Option<i64>,
 }
@@ -72,25 +69,31 @@ impl<'a> MembershipTrack<'a> {
             && self.recalled.iter().flatten().next().is_none()
     }
 
-    /// True if the post tells of the account's leave and the changes that follow it were not asked for.
+    /// True if the last change is the leave that the post tells of, and what follows it was not asked for since.
     pub(super) fn asks_after(&self, post: &Post) -> bool {
-        self.recalled.is_none() && membership_change(post, self.me) == Some(MembershipChange::Left)
+        let key = key(post);
+        let is_recalled = || self.recalled.iter().flatten().any(|(known, _)| *known == key);
+        let is_leave = membership_change(post, self.me) == Some(MembershipChange::Left);
+        is_leave && self.passed.as_ref() == Some(&key) && !is_recalled()
     }
 
     /// Takes the changes that follow from rows that include deleted posts: pages lack those. `listed_at` is a time at which
     /// the account was a member, if one is known: where no post tells of the return before it, it followed the last leave.
     pub(super) fn recall<'p>(&mut self, rows: impl Iterator<Item = &'p Post>, listed_at: Option<i64>) {
-        let change = |post: &Post| Some((place(post), membership_change(post, self.me)?));
-        let mut changes: Vec<(Place, MembershipChange)> =
+        let change = |post: &Post| Some((key(post), membership_change(post, self.me)?));
+        let mut changes: Vec<(PostKey, MembershipChange)> =
             rows.filter(|post| post.original_id.is_none()).filter_map(change).collect();
         changes.extend(self.passed.clone().zip(self.last_change()));
         changes.sort_by(|(a, _), (b, _)| a.cmp(b));
         changes.dedup();
-        if let (Some(((left_at, _), MembershipChange::Left)), Some(listed_at)) = (changes.last(), listed_at) {
+        if let (Some((PostKey { create_at: left_at, .. }, MembershipChange::Left)), Some(listed_at)) =
+            (changes.last(), listed_at)
+        {
             self.is_return_open = *left_at >= listed_at;
             if !self.is_return_open {
                 // It comes after the leave, and before all that is later.
-                changes.push(((left_at + 1, PostId::default()), MembershipChange::Joined));
+                let back = PostKey { create_at: left_at + 1, id: PostId::default() };
+                changes.push((back, MembershipChange::Joined));
             }
         }
         if self.is_member.is_none() {
@@ -124,31 +127,31 @@ impl<'a> MembershipTrack<'a> {
     /// Moves on by one post. Returns true if the account was a member before it or is after it; one whose membership
     /// nothing tells counts as a member.
     pub(super) fn concerns(&mut self, post: &Post) -> bool {
-        self.pass_recalled(&place(post));
+        self.pass_recalled(&key(post));
         let was_member = self.is_member.unwrap_or(true);
         if let Some(change) = membership_change(post, self.me) {
-            self.pass(place(post), change);
+            self.pass(key(post), change);
         }
         was_member || self.is_member.unwrap_or(true)
     }
 
-    /// Moves on to a place by the recalled changes before it.
-    fn pass_recalled(&mut self, until: &Place) {
+    /// Moves on to a post by the recalled changes before it.
+    fn pass_recalled(&mut self, until: &PostKey) {
         while let Some(recalled) = &mut self.recalled
-            && recalled.front().is_some_and(|(place, _)| place < until)
-            && let Some((place, change)) = recalled.pop_front()
+            && recalled.front().is_some_and(|(key, _)| key < until)
+            && let Some((key, change)) = recalled.pop_front()
         {
-            self.pass(place, change);
+            self.pass(key, change);
         }
     }
 
     /// Moves on by one change, unless it was passed before.
-    fn pass(&mut self, place: Place, change: MembershipChange) {
-        if self.passed.as_ref().is_some_and(|passed| place <= *passed) {
+    fn pass(&mut self, key: PostKey, change: MembershipChange) {
+        if self.passed.as_ref().is_some_and(|passed| key <= *passed) {
             return;
         }
-        let at = place.0;
-        self.passed = Some(place);
+        let at = key.create_at;
+        self.passed = Some(key);
         match change {
             MembershipChange::Joined => {
                 self.joined_again_at = (self.is_member == Some(true)).then_some(at);
@@ -168,9 +171,9 @@ impl<'a> MembershipTrack<'a> {
     }
 }
 
-/// Returns a post's place.
-fn place(post: &Post) -> Place {
-    (post.create_at, post.id.clone())
+/// Returns the key of a post.
+fn key(post: &Post) -> PostKey {
+    PostKey { create_at: post.create_at, id: post.id.clone() }
 }
 
 #[cfg(test)]
@@ -234,8 +237,11 @@ mod tests {
     /// Like `told`, with what a list shows after the first leave: upper case is what was deleted since.
     fn told_with_deleted(kinds: &str, listed_at: Option<i64>) -> (String, bool, bool) {
         let me = UserId::from("me");
+        told_by(MembershipTrack::member(&me), kinds, listed_at)
+    }
+
+    fn told_by(mut track: MembershipTrack<'_>, kinds: &str, listed_at: Option<i64>) -> (String, bool, bool) {
         let all = posts(&kinds.to_lowercase());
-        let mut track = MembershipTrack::member(&me);
         let mut told = String::new();
         for (post, kind) in all.iter().zip(kinds.chars()).filter(|(_, kind)| kind.is_lowercase()) {
             if track.concerns(post) {
@@ -247,6 +253,14 @@ mod tests {
             }
         }
         (told, track.has_left(), track.may_have_returned())
+    }
+
+    #[test]
+    fn a_leave_that_is_later_than_what_was_asked_for_is_asked_after() {
+        let me = UserId::from("me");
+        let mut track = MembershipTrack::unknown(&me);
+        track.recall(posts("a").iter(), None);
+        assert_eq!(told_by(track, "alxJb", None), ("alb".into(), false, false));
     }
 
     #[test]

@@ -189,6 +189,16 @@ fn a_channel_that_comes_later_begins_at_the_last_listing_and_a_direct_one_at_its
 }
 
 #[test]
+fn a_channel_joined_during_a_round_begins_at_its_listing() {
+    let mut replay = started(&[("c", 1_000)]);
+    replay.apply_listing(&[listed("c", 1_000)], 5_000);
+    replay.receive("c", &posted(9_000, "fetched after the listing"));
+    replay.finish_round(&[]);
+    let found = replay.apply_listing(&[listed("c", 9_000), listed("new", 8_000)], 0);
+    assert_eq!(found.last().unwrap().from, Anchor::Time(5_000));
+}
+
+#[test]
 fn a_channel_first_seen_live_begins_at_the_last_listing() {
     let mut replay = started(&[("c", 1_000)]);
     replay.receive("new", &posted(2_000, "young"));
