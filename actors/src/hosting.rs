@@ -15,11 +15,7 @@ mod connection;
 mod delivery;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-pub mod fuzzing {
-    //! The targets of the fuzzers in `tests/fuzz`.
-
-    pub use super::connection::fuzzing::event;
-}
+pub mod fuzzing;
 mod health_check;
 mod observer;
 mod replies;

@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 43] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 44] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -62,6 +62,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 43] = [
     ("exec", "the sink that runs a child process"),
     ("file", "the sink that writes files"),
     ("filter", "a sink's choice of events"),
+    ("fuzzing", "the targets of the fuzzers"),
     ("health", "the health of an account or of the host"),
     ("host", "the process that hosts accounts"),
     ("lib", "the root of a package"),
