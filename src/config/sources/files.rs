@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{
     directory::{Directory, NamePattern},
     document::{Document, identity},
-    places::Location,
+    locations::Location,
 };
 use crate::config::{
     problem::Problem,
