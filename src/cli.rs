@@ -12,6 +12,7 @@ mod logs;
 mod output;
 mod reload;
 mod run;
+mod sign_in;
 mod state;
 mod status;
 mod tail;
@@ -23,7 +24,7 @@ use self::demo::DemoArgs;
 use self::{
     accounts::ActionArgs, check::CheckArgs, completions::CompletionsArgs, config::ConfigCommand,
     dead_letter::DeadLetterCommand, health::HealthArgs, logs::LogsCommand, reload::ReloadArgs, run::RunArgs,
-    state::StateCommand, status::StatusArgs, tail::TailArgs,
+    sign_in::SignInArgs, state::StateCommand, status::StatusArgs, tail::TailArgs,
 };
 use crate::{admin::dto::Action, host::Exit, telemetry::logging};
 
@@ -90,6 +91,9 @@ enum Command {
     /// what would change. SIGHUP also reloads.
     #[command(after_help = "Example:\n  matterhost check --diff && matterhost reload")]
     Reload(ReloadArgs),
+    /// Print a link that opens the page of a running host, once and within ten minutes
+    #[command(after_help = "Example:\n  xdg-open \"$(matterhost sign-in)\"")]
+    SignIn(SignInArgs),
     /// Ask whether a running host is healthy, for probes
     ///
     /// Exits with 0 if the host is healthy, and with 1 if not.
@@ -135,6 +139,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Tail(args) => tail::run(args),
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),
+        Command::SignIn(args) => sign_in::run(&args),
         Command::Health(args) => health::run(&args),
         Command::DeadLetter(command) => dead_letter::run(&command),
         #[cfg(feature = "demo")]

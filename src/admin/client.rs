@@ -11,7 +11,7 @@ mod table;
 mod tail;
 mod text;
 
-pub use actions::{apply_action, health, log_level, preview_reload, reload};
+pub use actions::{apply_action, health, log_level, preview_reload, reload, sign_in_link};
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;

@@ -9,6 +9,7 @@ mod fact;
 mod instance;
 mod problem_details;
 mod servers;
+mod sign_in;
 
 pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending};
 pub use action::{Action, ActionAccepted, LogLevel, NewPost, PostCreated};
@@ -17,3 +18,4 @@ pub use fact::{Fact, Gap};
 pub use instance::Instance;
 pub use problem_details::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
 pub use servers::{Server, Servers};
+pub use sign_in::{SignInLink, SignedIn};

@@ -67,6 +67,7 @@ pub const ASSETS: &[Asset] = &[
     script!("notice.js"),
     script!("panel.js"),
     script!("row.js"),
+    script!("signin.js"),
     script!("spark.js"),
     script!("sse.js"),
     script!("store.js"),
@@ -76,6 +77,11 @@ pub const ASSETS: &[Asset] = &[
     script!("view.js"),
     script!("words.js"),
 ];
+
+/// Returns the address of the page with a code for signing in. A browser sends no server the part after `#`.
+pub fn page_link(url: &str, code: &str) -> String {
+    format!("{url}/#sign-in={code}")
+}
 
 /// Computes an entity tag with FNV-1a, which distinguishes versions of a file and protects nothing.
 const fn tag(bytes: &[u8]) -> Tag {

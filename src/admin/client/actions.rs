@@ -6,7 +6,10 @@ use matterhost_actors::model::AccountName;
 
 use super::{Client, RemoteError, http_client::encode_path_segment};
 use crate::{
-    admin::dto::{Action, ActionAccepted, LogLevel},
+    admin::{
+        dto::{Action, ActionAccepted, LogLevel, SignInLink},
+        ui::page_link,
+    },
     config::ConfigDiff,
 };
 
@@ -67,6 +70,16 @@ pub async fn log_level(client: &Client, level: Option<String>) -> Result<String,
         None => client.get("/v1/log-level").await?,
     };
     Ok(answer.level + "\n")
+}
+
+/// Returns a link that opens the page once.
+///
+/// # Errors
+/// When the host needs no sign-in, cannot be reached, or not by a browser.
+pub async fn sign_in_link(client: &Client) -> Result<String, RemoteError> {
+    let url = client.url()?;
+    let link: SignInLink = client.post("/v1/sign-in-links").await?;
+    Ok(page_link(&url, &link.code) + "\n")
 }
 
 /// Returns the changes that a reload would make.

@@ -87,11 +87,11 @@ fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz")
 }
 
-/// True for paths that reveal nothing about the accounts.
+/// True for paths that reveal nothing about the accounts, and for the one that checks the code of a link itself.
 fn is_public(request: &ServiceRequest) -> bool {
     let path = request.path();
     match path {
-        "/livez" | "/openapi.json" => true,
+        "/livez" | "/openapi.json" | "/v1/sign-in" => true,
         "/readyz" => request.query_string().is_empty(),
         path => is_asset(path),
     }

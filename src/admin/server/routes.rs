@@ -22,7 +22,7 @@ use matterhost_actors::model::Excerpt;
 
 use super::{
     Backend, Listener, accounts, api_error::ApiError, body, health, host, listener::ListenSocket, middleware,
-    sse,
+    sign_in, sse,
 };
 use crate::{
     admin::ui::{ASSETS, Asset},
@@ -141,7 +141,9 @@ fn routes(app: &mut ServiceConfig) {
         "/v1/reload",
         "GET, HEAD, POST",
         [get().to(host::preview), web::post().to(host::apply)],
-    ));
+    ))
+    .service(allow_only("/v1/sign-in-links", "POST", [web::post().to(sign_in::create_link)]))
+    .service(allow_only("/v1/sign-in", "POST", [web::post().to(sign_in::sign_in)]));
     for asset in ASSETS {
         app.service(allow_only(
             asset.path,

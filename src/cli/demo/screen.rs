@@ -33,9 +33,13 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(is_terminal: bool) -> Self {
+    /// Starts the output with a link to the page, if there is one. It stays above the table.
+    pub(super) fn start(is_terminal: bool, link: Option<&str>) -> io::Result<Self> {
         let colors = color::is_enabled(&io::stdout());
-        Self { is_terminal, colors, recent: VecDeque::new(), drawn: 0 }
+        if let Some(link) = link {
+            writeln!(io::stdout().lock(), "This link opens the page, once: {link}")?;
+        }
+        Ok(Self { is_terminal, colors, recent: VecDeque::new(), drawn: 0 })
     }
 
     /// Shows a line about something that happened.
