@@ -57,6 +57,7 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
+        .on_connect(|_, data| middleware::on_connect(data))
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
     let server = match listener {
         ListenSocket::Tcp(listener) => server.listen(listener)?,
@@ -86,6 +87,7 @@ fn over_tls(
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
+            .on_connect_ext(|_, data| middleware::on_connect(data))
             .h1(map_config(app, |()| AppConfig::default()))
             .rustls_0_23(tls.clone())
     };
