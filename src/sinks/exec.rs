@@ -5,6 +5,7 @@
 //! are charged under the same policy as those of accounts.
 
 mod child_run;
+mod descendants;
 mod input;
 mod process_group;
 mod protocol;
@@ -165,6 +166,9 @@ impl ChildKeeper {
         tokio::select! {
             () = worker::wait_for_close(&mut closing) => return,
             () = start_gate.wait() => {}
+        }
+        if !start_gate.start() {
+            return;
         }
         loop {
             self.restarts.child_started();

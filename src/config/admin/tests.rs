@@ -33,7 +33,7 @@ fn a_public_address_needs_a_token_and_tls() {
     assert!(key == "admin.bind" && message.contains("there is no token"), "{message}");
     assert_eq!(problems(&[open, token, plain]), []);
     assert_eq!(problems(&[("bind", "[::1]:1".into())]), []);
-    // A read token alone would leave full access open to everyone.
+    // A client elsewhere cannot read the token that the host would generate.
     let reader = ("read_token", Value::from(TOKEN));
     assert_eq!(problems(&[("bind", "10.0.0.1:1".into()), reader, ("allow_plaintext", true.into())]).len(), 1);
 }

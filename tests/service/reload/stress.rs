@@ -23,6 +23,8 @@ const REFUSED_ONE_IN: u32 = 10;
 /// Bots that no reload changes, and those that it may change.
 const UNTOUCHED: [&str; 2] = ["anna", "bert"];
 const TOUCHED: [&str; 4] = ["carl", "dora", "emil", "fred"];
+/// The lines of the log that explain missing posts: some reloads, and all that followed them.
+const LAST_LINES: usize = 300;
 /// Possible sinks of a bot: `archive` is always among them and must receive every post.
 const SINKS: [&[&str]; 3] = [&["archive"], &["archive", "one"], &["two", "archive", "one"]];
 /// Maximum number of idle REST connections of a host to each server, from its Arbiters and its own thread.
@@ -171,8 +173,9 @@ fn survives(seed: u64) {
         }
     });
     whole.write(&dir);
-    reload(&mut running);
-    await_all(&fixture, &dir, seed);
+    let log = reload(&mut running);
+    assert!(log.iter().all(|line| line["level"] != "ERROR"), "seed {seed}: {:#?}", messages(&log));
+    await_all(&fixture, &dir, &mut running, seed);
     check(&fixture, &dir, seed);
     held.await_no_more(running.id());
     await_children(running.id(), 1);
@@ -186,7 +189,7 @@ fn posted_ids(fixture: &MultiBotFixture) -> BTreeSet<String> {
     posts.filter(|post| post.message == "…").map(|post| post.id).collect()
 }
 
-fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
+fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, running: &mut RunningProgram, seed: u64) {
     let end = Instant::now() + DEADLINE;
     let posted = posted_ids(fixture);
     assert!(posted.len() > RELOADS, "seed {seed}: too few posts");
@@ -197,7 +200,11 @@ fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
         if missing.is_empty() {
             return;
         }
-        assert!(Instant::now() < end, "seed {seed}: {} are missing: {missing:#?}", missing.len());
+        if Instant::now() >= end {
+            running.log.drain();
+            let (count, log) = (missing.len(), running.log.last(LAST_LINES));
+            panic!("seed {seed}: {count} are missing: {missing:#?}; the last lines: {log:#?}");
+        }
         thread::sleep(Duration::from_millis(100));
     }
 }
