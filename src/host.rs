@@ -7,9 +7,11 @@ mod operations;
 mod reload;
 mod shutdown;
 mod signals;
+mod sinks;
 mod store;
 pub mod systemd;
 
+pub(crate) use self::reload::log_warnings;
 pub use self::{
     exit::Exit,
     reload::{ReloadError, Reloader},
@@ -31,6 +33,7 @@ use self::{
     reload::{FileWatch, ReloadTriggers},
     shutdown::{RunningHost, ShutdownCause, ShutdownTimes},
     signals::{HangupSignals, StopSignals},
+    sinks::HostSinks,
     store::Store,
     systemd::ServiceManager,
 };
@@ -99,6 +102,7 @@ async fn run_until_stopped(
         api.map(|api| api.with_backend(&config.admin, supervisor.clone(), &observer, operations.clone()));
     let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
     let sinks = SinkRegistry::start(&config, &poster, &metrics)?;
+    operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
     let output = sinks.subscribe_output_end();
     let deps =
         HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };

@@ -1,6 +1,7 @@
 //! Sinks, the destinations of events: implementations of [`matterhost_actors::ports::EventSink`].
 
 mod best_effort;
+mod board;
 pub mod cloud_event;
 pub mod dead_letter;
 mod event_data;
@@ -12,18 +13,21 @@ mod handler;
 pub mod lines;
 mod message;
 mod metered;
+pub mod monitor;
 mod queue;
 mod registry;
 pub mod reply;
 mod running_sink;
 mod shared_slots;
 mod start_gate;
+mod watched;
 mod webhook;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
+pub use board::{SinkBoard, SinkHandle};
 pub use registry::{PreparedSinks, RemovedSinks, SinkError, SinkRegistry};
 
 use handler::HandlerDeps;

@@ -7,6 +7,7 @@ mod api_error;
 mod authenticator;
 mod backend;
 mod body;
+mod bot_actions;
 mod event_log;
 mod health;
 mod host;
@@ -15,6 +16,8 @@ mod middleware;
 mod openapi;
 mod routes;
 mod sign_in;
+mod sink_operations;
+mod sinks;
 mod sse;
 
 use std::{io, sync::mpsc, thread, time::Duration};
@@ -27,6 +30,7 @@ pub use access::Access;
 pub use backend::{Backend, Operations, ReloadRefused};
 pub use listener::{ListenError, Listener};
 pub use openapi::document as openapi;
+pub use sink_operations::{SinkAnswer, SinkOperations, SinkRefused};
 
 /// The time limit for stopping the server when the host ends.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -5,6 +5,7 @@
 mod accounts;
 mod actions;
 mod authentication;
+mod bot_actions;
 mod closed;
 mod endpoints;
 mod floods;

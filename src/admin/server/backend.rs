@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     access::Access, account_feed::AccountFeed, api_error::ApiError, authenticator::Authenticator,
-    event_log::EventLog, health::StateCountsCache, sign_in::SignInLinks,
+    event_log::EventLog, health::StateCountsCache, sign_in::SignInLinks, sink_operations::SinkOperations,
 };
 use crate::{
     admin::{
@@ -62,6 +62,11 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Returns the changes that a reload would make; with `apply`, makes them.
     fn reload(&self, apply: bool) -> BoxFuture<'static, Result<ConfigDiff, ReloadRefused>>;
+
+    /// Returns the operations on the sinks; `None` if the host has none.
+    fn sinks(&self) -> Option<Arc<dyn SinkOperations>> {
+        None
+    }
 }
 
 /// The reason why a reload changed nothing.
