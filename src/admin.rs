@@ -2,5 +2,6 @@
 
 pub mod client;
 pub mod dto;
+mod generated_token;
 pub mod server;
 pub mod ui;

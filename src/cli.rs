@@ -16,6 +16,7 @@ mod post;
 mod provisioning;
 mod reload;
 mod run;
+mod sign_in;
 mod sinks;
 mod state;
 mod status;
@@ -38,6 +39,7 @@ use self::{
     provisioning::BotsCommand,
     reload::ReloadArgs,
     run::RunArgs,
+    sign_in::SignInArgs,
     sinks::{SinkCommand, SinksArgs},
     state::StateCommand,
     status::StatusArgs,
@@ -130,6 +132,9 @@ enum Command {
     /// what would change. SIGHUP also reloads.
     #[command(after_help = "Example:\n  matterhost check --diff && matterhost reload")]
     Reload(ReloadArgs),
+    /// Print a link that opens the page of a running host, once and within ten minutes
+    #[command(after_help = "Example:\n  xdg-open \"$(matterhost sign-in)\"")]
+    SignIn(SignInArgs),
     /// Ask whether a running host is healthy, for probes
     ///
     /// Exits with 0 if the host is healthy, and with 1 if not.
@@ -184,6 +189,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Tail(args) => tail::run(args),
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),
+        Command::SignIn(args) => sign_in::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Bots(command) => provisioning::run(command),
         Command::Account(command) => account::run(&command),

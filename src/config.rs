@@ -38,7 +38,9 @@ mod template;
 mod value;
 
 pub use accounts::AccountConfig;
-pub use admin::{AdminConfig, AdminTls, AdminToken, DEFAULT_BIND, ListenAddress, ReadyPolicy};
+pub use admin::{
+    AdminConfig, AdminTls, AdminToken, AdminTokenError, DEFAULT_BIND, ListenAddress, RandomError, ReadyPolicy,
+};
 pub use dead_letter::DeadLetterConfig;
 pub use diff::{Change, ChangeStatus, ConfigDiff, Effect, ItemKind};
 pub use file_arg::{CONFIG_VARIABLE, DEFAULT_FILE, FileArg};

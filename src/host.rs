@@ -1,6 +1,7 @@
 //! The host: builds the actors and sinks from the configuration, runs them, and shuts them down.
 
 mod accounts;
+mod admin_api;
 mod exit;
 mod operations;
 mod reload;
@@ -27,19 +28,23 @@ use tokio::{sync::watch, time::Instant};
 
 use self::{
     accounts::{HostDeps, HostState},
+    admin_api::{BoundApi, PreparedApi},
     operations::HostOperations,
     reload::{FileWatch, ReloadTriggers},
-    shutdown::{ShutdownCause, ShutdownTimes, close_store, drain, time_left},
+    shutdown::{RunningHost, ShutdownCause, ShutdownTimes},
     signals::{HangupSignals, StopSignals},
     sinks::HostSinks,
     store::Store,
     systemd::ServiceManager,
 };
 use crate::{
-    admin::server::{AdminServer, Backend, Listener},
     config::{Config, Sources},
     sinks::{SinkRegistry, lines::stdout::OutputEnd},
-    telemetry::{facts, logging::LogLevelHandle, metrics::Metrics},
+    telemetry::{
+        facts,
+        logging::{self, LogLevelHandle},
+        metrics::Metrics,
+    },
 };
 
 /// Time for the process to exit after the last step, before the service manager kills it.
@@ -79,7 +84,7 @@ async fn run_until_stopped(
     let mut signals = StopSignals::listen().context("cannot listen for signals")?;
     let hangups = HangupSignals::listen().context("cannot listen for signals")?;
     let manager = ServiceManager::from_env();
-    let listener = bind_admin(&config)?;
+    let api = BoundApi::bind(&config.admin)?;
     let mut supervisor = Supervisor::new(config.host.clone());
     if let Some(cursors) = store.cursors() {
         supervisor = supervisor.with_store(cursors);
@@ -92,7 +97,9 @@ async fn run_until_stopped(
     let (reloader, requests) = Reloader::new();
     let operations =
         Arc::new(HostOperations::new(level.clone(), metrics.clone(), supervisor.clone(), reloader));
-    let backend = Backend::new(&config.admin, supervisor.clone(), &observer, operations.clone());
+    // Before the accounts start, so that its log of events is complete.
+    let api =
+        api.map(|api| api.with_backend(&config.admin, supervisor.clone(), &observer, operations.clone()));
     let poster: Arc<dyn Poster> = Arc::new(supervisor.clone());
     let sinks = SinkRegistry::start(&config, &poster, &metrics)?;
     operations.set_sinks(HostSinks::new(sinks.board().clone(), supervisor.clone()));
@@ -100,7 +107,7 @@ async fn run_until_stopped(
     let deps =
         HostDeps { supervisor: supervisor.clone(), operations, level, metrics, manager: manager.clone() };
     let mut state = HostState::start(config, sources, sinks, deps).await?;
-    let admin = listener.map(|listener| start_admin(listener, backend)).transpose()?;
+    let api = api.map(PreparedApi::start).transpose()?;
     manager.ready();
     actix_rt::spawn(manager.clone().watch(supervisor.clone()));
     let mut triggers = ReloadTriggers { requests, hangups, files: FileWatch::new() };
@@ -113,44 +120,16 @@ async fn run_until_stopped(
     let exit = cause.log();
     let deadline = cause.deadline(config.shutdown_deadline);
     let times = ShutdownTimes::new(Instant::now(), deadline);
+    logging::limit_flush(times.end.into_std());
     manager.stopping(deadline + SYSTEMD_MARGIN);
-    let stopped = async {
-        drain(&supervisor, times.drain).await;
-        manager.feed_watchdog();
-        sinks.close(time_left(times.sinks)).await;
-        manager.feed_watchdog();
-        close_store(&store, times.store).await;
-        if let Some(admin) = admin {
-            admin.stop().await;
-        }
-    };
+    let running = RunningHost { supervisor, sinks, store, api, manager };
     tokio::select! {
-        () = stopped => Ok(exit),
+        () = running.stop(times) => Ok(exit),
         signal = signals.next() => {
             tracing::warn!(signal = signal.name(), "second signal: exiting without delivering the remaining events");
             Ok(signal.forced_exit())
         }
     }
-}
-
-/// Binds the address of the admin API. The host runs without it if the default address is in use.
-fn bind_admin(config: &Config) -> anyhow::Result<Option<Listener>> {
-    match Listener::bind(&config.admin) {
-        Ok(listener) => Ok(listener),
-        Err(error) if !error.explicit => {
-            let remedy = "set admin.bind to a free address, or admin.enabled = false";
-            tracing::warn!("running without the admin API: {error}; {remedy}");
-            Ok(None)
-        }
-        Err(error) => Err(error).context("cannot bind the admin API; set admin.bind to a free address"),
-    }
-}
-
-fn start_admin(listener: Listener, backend: Backend) -> anyhow::Result<AdminServer> {
-    let url = listener.url();
-    let admin = AdminServer::start(listener, backend).context("cannot start the admin API")?;
-    tracing::info!(url, "the admin API is listening");
-    Ok(admin)
 }
 
 /// Waits for the end of standard output; forever if no sink writes to it.

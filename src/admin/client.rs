@@ -18,7 +18,7 @@ mod text;
 mod unknown_account;
 mod watch;
 
-pub use actions::{apply_action, health, log_level, preview_reload, reload, take_action};
+pub use actions::{apply_action, health, log_level, preview_reload, reload, sign_in_link, take_action};
 pub use args::{ADMIN_VARIABLE, AdminArgs, TOKEN_VARIABLE};
 pub use endpoint::Endpoint;
 pub use error::RemoteError;

@@ -10,6 +10,7 @@ mod fact;
 mod instance;
 mod problem_details;
 mod servers;
+mod sign_in;
 mod sinks;
 
 pub use account::{Account, AccountChanges, Accounts, CatchingUp, Ending, RefusedEvent};
@@ -22,6 +23,7 @@ pub use fact::{Fact, Gap};
 pub use instance::Instance;
 pub use problem_details::{ConfigProblem, Problem, TYPE as PROBLEM_TYPE};
 pub use servers::{Server, Servers};
+pub use sign_in::{SignInLink, SignedIn};
 pub use sinks::{
     DeadLetter, DeadLetters, DroppedLetters, LetterSelection, RetriedLetters, Sink, SinkAction,
     SinkActionAccepted, SinkBudget, SinkComplaint, SinkEvent, SinkExit, Sinks, SkipRequest, Skipped, SlotUse,

@@ -1,5 +1,6 @@
 //! The server of the admin API. It has its own threads, so it responds while the hosts are busy.
 
+mod access;
 mod account_feed;
 mod accounts;
 mod api_error;
@@ -14,6 +15,7 @@ mod listener;
 mod middleware;
 mod openapi;
 mod routes;
+mod sign_in;
 mod sink_operations;
 mod sinks;
 mod sse;
@@ -24,6 +26,7 @@ use actix_web::dev::ServerHandle;
 
 use self::listener::SocketFile;
 
+pub use access::Access;
 pub use backend::{Backend, Operations, ReloadRefused};
 pub use listener::{ListenError, Listener};
 pub use openapi::document as openapi;
@@ -69,13 +72,13 @@ impl AdminServer {
         Ok(Self { server, thread, socket })
     }
 
-    /// Stops the server and closes its open connections.
-    pub async fn stop(self) {
+    /// Stops the server and closes its open connections, within this time.
+    pub async fn stop(self, within: Duration) {
         // Removed before the server stops: afterwards it could be the socket of another run.
         if let Some(Err(error)) = self.socket.as_ref().map(SocketFile::remove) {
             tracing::debug!(%error, "cannot remove the socket of the admin API");
         }
-        if tokio::time::timeout(STOP_TIMEOUT, self.server.stop(false)).await.is_err()
+        if tokio::time::timeout(within.min(STOP_TIMEOUT), self.server.stop(false)).await.is_err()
             || !self.thread.is_finished()
         {
             // The threads end with the process in a moment.

@@ -72,6 +72,7 @@ pub const ASSETS: &[Asset] = &[
     script!("panel.js"),
     script!("row.js"),
     script!("runbook.js"),
+    script!("signin.js"),
     script!("sink.js"),
     script!("sinks.js"),
     script!("spark.js"),
@@ -83,6 +84,11 @@ pub const ASSETS: &[Asset] = &[
     script!("view.js"),
     script!("words.js"),
 ];
+
+/// Returns the address of the page with a code for signing in. A browser sends no server the part after `#`.
+pub fn page_link(url: &str, code: &str) -> String {
+    format!("{url}/#sign-in={code}")
+}
 
 /// The documents that the page shows: the documentation for operators.
 pub const DOCUMENTS: &[Asset] = &[{

@@ -51,13 +51,10 @@ pub(super) fn run(args: &DemoArgs) -> Exit {
 
 async fn play(duration: Duration) -> anyhow::Result<Exit> {
     let scene = Scene::start().await?;
-    let mut screen = Screen::new(io::stdout().is_terminal());
     let mut stats = DemoStats::new(scene.bots.iter().map(|bot| bot.name.clone()));
     let mut observations = scene.observer.subscribe();
-    let page = admin_page::serve(&scene);
-    if let Some((_, url)) = &page {
-        screen.page(url)?;
-    }
+    let (page, link) = admin_page::serve(&scene).unzip();
+    let mut screen = Screen::start(io::stdout().is_terminal(), link.as_deref())?;
     let mut script = Script::start(&scene);
     watch(&scene, &mut script, &mut stats, &mut screen, &mut observations, duration).await?;
     script.stop();
@@ -65,8 +62,8 @@ async fn play(duration: Duration) -> anyhow::Result<Exit> {
     let snapshots = scene.supervisor.send(ListAccounts).await.context("the Supervisor has stopped")?;
     screen.summary(&scene, &stats, &snapshots, &failed)?;
     scene.supervisor.send(Shutdown { deadline: GRACE }).await.context("the Supervisor has stopped")?;
-    if let Some((page, _)) = page {
-        page.stop().await;
+    if let Some(page) = page {
+        page.stop(GRACE).await;
     }
     Ok(if failed.is_empty() { Exit::Success } else { Exit::Failed })
 }

@@ -8,15 +8,20 @@ mod token;
 pub use listen::ListenAddress;
 pub use ready::ReadyPolicy;
 pub use tls::AdminTls;
-pub use token::AdminToken;
+pub use token::{AdminToken, AdminTokenError, RandomError};
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use super::{
     ConfigError, Sources,
     key_reader::{Diagnostics, TableReader},
     servers::ReadContext,
     sources::{Collected, NamedTexts},
+    state,
     value::StringList,
 };
 
@@ -31,15 +36,22 @@ const MOST_CONNECTIONS: usize = 20_000;
 /// Streaming connections; fewer than `CONNECTIONS`, so that other requests are still served.
 const STREAMS: usize = 256;
 
+/// The file of a token that the host generates, in the directory for it.
+const GENERATED_TOKEN_FILE: &str = "admin.token";
+
 /// The settings of the admin API.
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
     /// The address to listen at; `None` if the API is disabled.
     pub listen: Option<ListenAddress>,
-    /// The token with full access.
+    /// The token with full access; without it the host generates one.
     pub token: Option<AdminToken>,
     /// The token with read-only access.
     pub read_token: Option<AdminToken>,
+    /// True if everyone who can connect has full access, without a token.
+    pub allow_anonymous: bool,
+    /// The file of the generated token; `None` if there is no directory for it.
+    pub generated_token_file: Option<PathBuf>,
     /// Host names that browsers may use, besides addresses and `localhost`.
     pub hosts: Vec<String>,
     /// The certificate and its key.
@@ -57,6 +69,7 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> A
     let listen = listen::read(&mut section, context);
     let token = token::read(&mut section, &token::FULL, context);
     let read_token = token::read(&mut section, &token::READ, context);
+    let allow_anonymous = read_allow_anonymous(&mut section);
     let StringList(hosts) = section.read("hosts", StringList::default());
     let tls = tls::read(&mut section, context);
     let allow_plaintext = section.read("allow_plaintext", false);
@@ -73,7 +86,32 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> A
     require_protection(&mut section, listen.as_ref(), &Protection { tls: tls.is_some(), allow_plaintext });
     section.finish();
     let listen = listen.filter(|_| enabled);
-    AdminConfig { listen, token, read_token, hosts, tls, ready, max_connections, max_streams }
+    AdminConfig {
+        listen,
+        token,
+        read_token,
+        allow_anonymous,
+        generated_token_file: None,
+        hosts,
+        tls,
+        ready,
+        max_connections,
+        max_streams,
+    }
+}
+
+/// Reads `allow_anonymous`. It contradicts a token, which would then protect nothing.
+fn read_allow_anonymous(section: &mut TableReader<'_>) -> bool {
+    let allow = section.read("allow_anonymous", false);
+    if allow && (token::FULL.is_set(section) || token::READ.is_set(section)) {
+        let message = "a token is set, but everyone would have full access without it";
+        section.refuse("allow_anonymous", message, "remove allow_anonymous, or the tokens");
+    } else if allow {
+        let message =
+            "everyone who can connect has full access: every user and every program of this machine";
+        section.warn("allow_anonymous", message, "remove it: the commands of the same user find the token");
+    }
+    allow
 }
 
 /// Protection of the API against the network, besides a token.
@@ -110,7 +148,7 @@ fn require_protection(
 }
 
 impl Default for AdminConfig {
-    /// The default address on this machine, without tokens or TLS.
+    /// The default address on this machine, without TLS and without a file for the generated token.
     fn default() -> Self {
         Self {
             listen: Some(ListenAddress::Tcp {
@@ -119,6 +157,8 @@ impl Default for AdminConfig {
             }),
             token: None,
             read_token: None,
+            allow_anonymous: false,
+            generated_token_file: None,
             hosts: Vec::new(),
             tls: None,
             ready: ReadyPolicy::All,
@@ -129,10 +169,23 @@ impl Default for AdminConfig {
 }
 
 impl AdminConfig {
-    /// Reads only `[admin]`, for clients of the API: the tokens of accounts may be readable by the host only.
+    /// Returns the settings of a host whose configuration sets nothing here, for clients without a configuration.
+    pub fn without_file(environment: &HashMap<String, String>) -> Self {
+        let state = state::StateConfig::default_for(environment);
+        Self::default().with_token_directory(state.token_dir(environment))
+    }
+
+    /// Returns these settings with the directory for the generated token.
+    pub(super) fn with_token_directory(self, directory: Option<PathBuf>) -> Self {
+        let generated_token_file = directory.map(|directory| directory.join(GENERATED_TOKEN_FILE));
+        Self { generated_token_file, ..self }
+    }
+
+    /// Reads only `[admin]` and the directory in `[state]`, for clients of the API: the tokens of accounts may be readable
+    /// by the host only.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be parsed or the section is invalid.
+    /// Returns an error if the file cannot be parsed or `[admin]` is invalid.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let refuse = |problems| ConfigError { file: sources.first_file().map(Path::to_owned), problems };
         let Collected { mut tree, places, .. } = sources.collect(&NamedTexts::new()).map_err(refuse)?;
@@ -145,6 +198,11 @@ impl AdminConfig {
         let table = TableReader::new("admin".into(), "admin", tree.remove("admin"), &mut report);
         let config = read(table, &context);
         report.complete(&places);
+        // Only the host needs a valid `[state]`.
+        let mut ignored = Diagnostics::default();
+        let table = TableReader::new("state".into(), "state", tree.remove("state"), &mut ignored);
+        let state = state::read(table, &context);
+        let config = config.with_token_directory(state.token_dir(context.environment));
         if report.problems.is_empty() { Ok(config) } else { Err(refuse(report.problems)) }
     }
 

@@ -119,6 +119,7 @@ fn read(
     let replies = replies::read(tree.section("replies", report));
     let state = state::read(tree.section("state", report), context);
     let admin = admin::read(tree.section("admin", report), context);
+    let admin = admin.with_token_directory(state.token_dir(context.environment));
     let log = log::read(tree.section("log", report));
     let metrics = metrics::read(tree.section("metrics", report));
     let host = host::read(tree.section("host", report));

@@ -72,15 +72,42 @@ pub(super) fn read(mut section: TableReader<'_>, context: &ReadContext<'_>) -> S
     state
 }
 
+impl StateConfig {
+    /// Returns the settings of a configuration that sets nothing here.
+    pub(super) fn default_for(environment: &HashMap<String, String>) -> Self {
+        default_dir(environment).map_or(Self::Memory, |dir| Self::Disk { dir, fsync: true })
+    }
+
+    /// Returns the directory for the generated token of the admin API: that of the state, or without state on disk the
+    /// runtime directory, which ends with the service or the user's session.
+    pub(super) fn token_dir(&self, environment: &HashMap<String, String>) -> Option<PathBuf> {
+        match self {
+            Self::Disk { dir, .. } => Some(dir.clone()),
+            Self::Memory => runtime_dir(environment),
+        }
+    }
+}
+
 /// Returns the default directory: the first of systemd's, or else the user's by the XDG specification. Both require
 /// absolute paths; others are ignored.
 fn default_dir(environment: &HashMap<String, String>) -> Option<PathBuf> {
-    let absolute = |text: &str| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
-    let variable = |name: &str| environment.get(name).map(String::as_str);
-    let systemd = || absolute(variable("STATE_DIRECTORY")?.split(':').next()?);
-    let xdg = || Some(absolute(variable("XDG_STATE_HOME")?)?.join("matterhost"));
-    let home = || Some(absolute(variable("HOME")?)?.join(Path::new(".local/state/matterhost")));
-    systemd().or_else(xdg).or_else(home)
+    let home = || Some(absolute(environment.get("HOME")?)?.join(Path::new(".local/state/matterhost")));
+    own_dir(environment, "STATE_DIRECTORY", "XDG_STATE_HOME").or_else(home)
+}
+
+/// Returns the directory for files that need not outlive the service or the session.
+fn runtime_dir(environment: &HashMap<String, String>) -> Option<PathBuf> {
+    own_dir(environment, "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR")
+}
+
+/// Returns the first directory in the variable of systemd, or the program's in the user's directory.
+fn own_dir(environment: &HashMap<String, String>, systemd: &str, user: &str) -> Option<PathBuf> {
+    let systemd = || absolute(environment.get(systemd)?.split(':').next()?);
+    systemd().or_else(|| Some(absolute(environment.get(user)?)?.join("matterhost")))
+}
+
+fn absolute(path: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(path)).filter(|path| path.is_absolute())
 }
 
 #[cfg(test)]
@@ -100,6 +127,29 @@ mod tests {
         assert_eq!(default_dir_of(&[home, xdg]), Some("/xdg/matterhost".into()));
         assert_eq!(default_dir_of(&[home]), Some("/home/a/.local/state/matterhost".into()));
         assert_eq!(default_dir_of(&[]), None);
+    }
+
+    #[test]
+    fn the_generated_token_is_beside_the_state_or_in_the_runtime_directory() {
+        let environment = |pairs: &[(&str, &str)]| -> HashMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let disk = StateConfig::Disk { dir: "/state".into(), fsync: true };
+        let systemd = ("RUNTIME_DIRECTORY", "/run/matterhost:/run/other");
+        let user = ("XDG_RUNTIME_DIR", "/run/user/1000");
+        for (state, variables, expected) in [
+            (&disk, &[systemd, user][..], Some("/state")),
+            (&StateConfig::Memory, &[systemd, user], Some("/run/matterhost")),
+            (&StateConfig::Memory, &[user], Some("/run/user/1000/matterhost")),
+            (&StateConfig::Memory, &[("XDG_RUNTIME_DIR", "relative")], None),
+            (&StateConfig::Memory, &[("HOME", "/home/a")], None),
+        ] {
+            assert_eq!(
+                state.token_dir(&environment(variables)),
+                expected.map(PathBuf::from),
+                "{variables:?}"
+            );
+        }
     }
 
     #[test]

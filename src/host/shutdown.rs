@@ -6,8 +6,11 @@ use actix::Addr;
 use matterhost_actors::hosting::{Shutdown, Supervisor};
 use tokio::time::{Instant, timeout_at};
 
-use super::{exit::Exit, signals::StopSignal, store::Store};
-use crate::sinks::lines::stdout::OutputEnd;
+use super::{exit::Exit, signals::StopSignal, store::Store, systemd::ServiceManager};
+use crate::{
+    admin::server::AdminServer,
+    sinks::{SinkRegistry, lines::stdout::OutputEnd},
+};
 
 /// Time limit once standard output is closed: no event can be delivered, only the sockets are closed.
 const DEADLINE_WITHOUT_OUTPUT: Duration = Duration::from_secs(4);
@@ -18,8 +21,22 @@ const SINKS_RESERVE: Duration = Duration::from_secs(5);
 /// The most time that is reserved for the last commits and for closing the store, on a slow disk.
 const STORE_RESERVE: Duration = Duration::from_secs(5);
 
+/// The most time that is reserved for the last log lines, which somebody may read slowly or not at all.
+const LOG_RESERVE: Duration = Duration::from_secs(1);
+
 /// A short limit is divided: this part of it is reserved for the sinks, and as much for the store.
 const RESERVED_PART: u32 = 4;
+/// The part of a short limit that is reserved for the log.
+const RESERVED_LOG_PART: u32 = 8;
+
+/// The parts of the host that a shutdown ends.
+pub(super) struct RunningHost {
+    pub(super) supervisor: Addr<Supervisor>,
+    pub(super) sinks: SinkRegistry,
+    pub(super) store: Store,
+    pub(super) api: Option<AdminServer>,
+    pub(super) manager: ServiceManager,
+}
 
 /// The reason why the host shuts down.
 pub(super) enum ShutdownCause {
@@ -65,27 +82,44 @@ pub(super) struct ShutdownTimes {
     pub(super) drain: Instant,
     /// The end of closing the sinks.
     pub(super) sinks: Instant,
-    /// The end of closing the store, and of the shutdown.
+    /// The end of closing the store and of stopping the admin API.
     pub(super) store: Instant,
+    /// The end of writing the log, and of the shutdown.
+    pub(super) end: Instant,
 }
 
 impl ShutdownTimes {
     /// Divides the time limit among the steps.
     pub(super) fn new(now: Instant, deadline: Duration) -> Self {
-        let store = now + deadline;
+        let end = now + deadline;
+        let store = end - LOG_RESERVE.min(deadline / RESERVED_LOG_PART);
         let sinks = store - STORE_RESERVE.min(deadline / RESERVED_PART);
         let drain = sinks - SINKS_RESERVE.min(deadline / RESERVED_PART);
-        Self { drain, sinks, store }
+        Self { drain, sinks, store, end }
+    }
+}
+
+impl RunningHost {
+    /// Stops everything in order. What is not done in time is left as after a kill.
+    pub(super) async fn stop(self, times: ShutdownTimes) {
+        drain(&self.supervisor, times.drain).await;
+        self.manager.feed_watchdog();
+        self.sinks.close(time_left(times.sinks)).await;
+        self.manager.feed_watchdog();
+        close_store(&self.store, times.store).await;
+        if let Some(api) = self.api {
+            api.stop(time_left(times.store)).await;
+        }
     }
 }
 
 /// Returns the time left until an instant; zero once it has passed.
-pub(super) fn time_left(until: Instant) -> Duration {
+fn time_left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
 
 /// Delivers the remaining events, and logs the accounts that could not finish in time.
-pub(super) async fn drain(supervisor: &Addr<Supervisor>, until: Instant) {
+async fn drain(supervisor: &Addr<Supervisor>, until: Instant) {
     match supervisor.send(Shutdown { deadline: time_left(until) }).await {
         Ok(report) if report.abandoned.is_empty() => tracing::info!("all events are delivered"),
         Ok(report) => {
@@ -100,7 +134,7 @@ pub(super) async fn drain(supervisor: &Addr<Supervisor>, until: Instant) {
 }
 
 /// Closes the store. Without an answer in time the file is left as after a kill: its last commit is whole.
-pub(super) async fn close_store(store: &Store, until: Instant) {
+async fn close_store(store: &Store, until: Instant) {
     if timeout_at(until, store.close()).await.is_err() {
         tracing::warn!("the store did not close in time; events since its last commit are delivered again");
     }
@@ -110,17 +144,18 @@ pub(super) async fn close_store(store: &Store, until: Instant) {
 mod tests {
     use super::*;
 
-    fn parts(deadline_ms: u64) -> [u64; 3] {
+    fn parts(deadline_ms: u64) -> [u64; 4] {
         let now = Instant::now();
         let times = ShutdownTimes::new(now, Duration::from_millis(deadline_ms));
-        [times.drain, times.sinks, times.store].map(|until| u64::try_from((until - now).as_millis()).unwrap())
+        [times.drain, times.sinks, times.store, times.end]
+            .map(|until| u64::try_from((until - now).as_millis()).unwrap())
     }
 
     #[test]
     fn the_limit_covers_all_steps() {
-        assert_eq!(parts(30_000), [20_000, 25_000, 30_000]);
-        assert_eq!(parts(4_000), [2_000, 3_000, 4_000]);
-        assert_eq!(parts(0), [0, 0, 0]);
+        assert_eq!(parts(30_000), [19_000, 24_000, 29_000, 30_000]);
+        assert_eq!(parts(4_000), [1_500, 2_500, 3_500, 4_000]);
+        assert_eq!(parts(0), [0, 0, 0, 0]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! are charged under the same policy as those of accounts.
 
 mod child_run;
+mod descendants;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod input;
@@ -181,6 +182,9 @@ impl ChildKeeper {
         tokio::select! {
             () = worker::wait_for_close(&mut closing) => return,
             () = start_gate.wait() => {}
+        }
+        if !start_gate.start() {
+            return;
         }
         loop {
             self.restarts.child_started();

@@ -38,6 +38,8 @@ pub(super) struct RunningSink {
     sink: Arc<dyn EventSink>,
     pub(super) monitor: SinkMonitor,
     pub(super) worker: SinkWorker,
+    /// The gate of its child, if it has one.
+    child_gate: Option<StartGate>,
     /// Dropped once the sink has ended, which lets the sink that waits for the same file or child start.
     alive: watch::Sender<()>,
 }
@@ -94,6 +96,7 @@ impl RunningSink {
         output: impl FnOnce() -> io::Result<LineSink>,
     ) -> io::Result<Self> {
         let SinkDeps { instance_id, handler_deps, restart, start_gate, meter } = deps;
+        let child_gate = matches!(config.kind, SinkKind::Exec(_)).then(|| start_gate.clone());
         let (watching, monitor) = (handler_deps.clone(), handler_deps.monitor.clone());
         // Answers are timed behind the queue, so that the time in a best-effort queue does not count.
         let timed = |sink| -> Arc<dyn EventSink> {
@@ -131,7 +134,8 @@ impl RunningSink {
             }
         };
         let sink = worker.queue().map_or(sink, |queue| Arc::new(queue.clone()));
-        Ok(Self { config: config.clone(), instance_id, sink, monitor, worker, alive: watch::Sender::new(()) })
+        let alive = watch::Sender::new(());
+        Ok(Self { config: config.clone(), instance_id, sink, monitor, worker, child_gate, alive })
     }
 
     /// Returns the sink for accounts, behind its filter if it has one.
@@ -145,16 +149,28 @@ impl RunningSink {
         StartGate::after(self.alive.subscribe())
     }
 
+    /// Gives the child up if it has not started. Its events are delivered again, to the sink that replaces it: otherwise each
+    /// of many quick changes would start a child for the events that came meanwhile, one after the other.
+    pub(super) fn give_up_start(&self) {
+        if self.child_gate.as_ref().is_some_and(StartGate::give_up) {
+            self.worker.workers().into_iter().flatten().for_each(|worker| worker.close());
+        }
+    }
+
     /// Ends the sink once all its events are answered, at the latest at the deadline. Events without an answer are
     /// delivered again.
     pub(super) async fn end(self, deadline: Instant) {
-        let Self { config, sink, worker, alive, .. } = self;
+        let Self { config, sink, worker, child_gate, alive, .. } = self;
         if timeout_at(deadline, worker.wait_until_idle()).await.is_err() {
             tracing::warn!(sink = &*config.name, "the sink is ended with unanswered events");
         }
         drop(sink);
         if !worker.close().await {
             tracing::warn!(sink = &*config.name, "the sink does not end; its thread is abandoned");
+        }
+        if let Some(mut gate) = child_gate {
+            // Without a child of its own, the next one must still wait for the one before.
+            gate.wait().await;
         }
         drop(alive);
     }

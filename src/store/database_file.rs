@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redb::{Database, ReadableDatabase as _};
+use redb::{Database, ReadableDatabase as _, WriteTransaction};
 
 use super::{
     database_access::{Access, Backend},
@@ -36,10 +36,9 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 
 /// Opens the store of a directory, and creates both if they do not exist.
 pub(super) fn open_or_create(dir: &Path, fsync: bool) -> Result<Database, DiskError> {
-    create_dir(dir).map_err(|error| DiskError::of_io(dir, &error))?;
     let path = path(dir);
     if !path.try_exists().map_err(|error| DiskError::of_io(&path, &error))? {
-        create(dir, &path)?;
+        create(&path, |_| Ok(()))?;
     }
     retry_while_in_use(|| open(&path, fsync))
 }
@@ -93,13 +92,19 @@ pub(super) fn catch_panic<T>(f: impl FnOnce() -> Result<T, Fault>) -> Result<T, 
     catch_unwind(AssertUnwindSafe(f)).unwrap_or(Err(Fault::Panicked))
 }
 
-/// Creates a store under a temporary name and renames it when it is complete.
-fn create(dir: &Path, path: &Path) -> Result<(), DiskError> {
+/// Creates a store, and its directory, under a temporary name and renames it when it is complete. `write_rows` writes its first
+/// rows.
+pub(super) fn create(
+    path: &Path,
+    write_rows: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
+) -> Result<(), DiskError> {
+    let dir = path.parent().unwrap_or(Path::new("."));
     let of_io = |error: &io::Error| DiskError::of_io(dir, error);
+    create_dir(dir).map_err(|error| of_io(&error))?;
     let temporary = tempfile::Builder::new().prefix(FILE_NAME).suffix(".new").tempfile_in(dir);
     let temporary = temporary.map_err(|error| of_io(&error))?;
     let file = temporary.reopen().map_err(|error| of_io(&error))?;
-    catch_panic(|| initialize(file)).map_err(|fault| fault.at(path))?;
+    catch_panic(|| initialize(file, write_rows)).map_err(|fault| fault.at(path))?;
     match temporary.persist_noclobber(path) {
         Ok(_) => {}
         // Another process was faster. If it is still running, the lock will show it.
@@ -110,12 +115,16 @@ fn create(dir: &Path, path: &Path) -> Result<(), DiskError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| of_io(&error))
 }
 
-fn initialize(file: File) -> Result<(), Fault> {
+fn initialize(
+    file: File,
+    write_rows: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let backend = Backend::new(file, &Access::Write { fsync: true })?;
     let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
     let transaction = database.begin_write()?;
     format_version::set_version(&transaction, format_version::version(format_version::STEPS))?;
     rows::create_tables(&transaction)?;
+    write_rows(&transaction)?;
     transaction.commit()?;
     Ok(database.close()?)
 }

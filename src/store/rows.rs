@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use matterhost_actors::model::{AccountName, AccountRecord, ChannelRecord, Records, UserId};
-use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
+use redb::{Key, ReadTransaction, ReadableTable as _, TableDefinition, TableError, Value, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
@@ -32,6 +32,25 @@ pub struct StoredAccount {
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), Fault> {
     transaction.open_table(ACCOUNTS)?;
     transaction.open_table(CHANNELS)?;
+    Ok(())
+}
+
+/// Copies all rows to the tables of another file.
+pub(super) fn copy(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), Fault> {
+    copy_table(ACCOUNTS, from, to)?;
+    copy_table(CHANNELS, from, to)
+}
+
+fn copy_table<K: Key, V: Value>(
+    table: TableDefinition<'static, K, V>,
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+) -> Result<(), Fault> {
+    let mut copied = to.open_table(table)?;
+    for row in from.open_table(table)?.iter()? {
+        let (key, value) = row?;
+        copied.insert(key.value(), value.value())?;
+    }
     Ok(())
 }
 

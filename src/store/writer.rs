@@ -1,8 +1,9 @@
 //! The thread that owns the file.
 
 use std::{
-    mem,
-    path::PathBuf,
+    fs, io, mem,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -48,14 +49,27 @@ pub(super) struct Writer {
 }
 
 enum State {
-    Open(Database),
+    /// The open file, and its identity at that time; `None` if it could not be told.
+    Open(Database, Option<FileId>),
     /// The last failure, and the time of the last try.
     Failed(DiskError, Instant),
 }
 
+/// The device and the inode of a file, which is the same file for as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self(metadata.dev(), metadata.ino()))
+    }
+}
+
 impl Writer {
     pub(super) fn new(path: PathBuf, fsync: bool, database: Database) -> Self {
-        Self { path, fsync, state: State::Open(database) }
+        let id = FileId::of(&path).ok();
+        Self { path, fsync, state: State::Open(database, id) }
     }
 
     /// Serves requests until one to close the file, or until all senders are dropped.
@@ -106,8 +120,9 @@ impl Writer {
     /// because redb refuses to use a file after an I/O error.
     fn with_database<T>(&mut self, f: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, DiskError> {
         self.reopen_if_failed()?;
+        self.restore_if_removed()?;
         let database = match &self.state {
-            State::Open(database) => database,
+            State::Open(database, _) => database,
             State::Failed(error, _) => return Err(error.clone()),
         };
         database_file::catch_panic(|| f(database)).map_err(|fault| {
@@ -130,9 +145,13 @@ impl Writer {
         if tried.elapsed() < REOPEN_EVERY {
             return Err(error.clone());
         }
+        self.reopen()
+    }
+
+    fn reopen(&mut self) -> Result<(), DiskError> {
         match database_file::open(&self.path, self.fsync) {
             Ok(database) => {
-                self.state = State::Open(database);
+                self.state = State::Open(database, FileId::of(&self.path).ok());
                 Ok(())
             }
             Err(error) => {
@@ -142,9 +161,29 @@ impl Writer {
         }
     }
 
-    fn close(self) -> Result<(), DiskError> {
+    /// Writes the file again if it was deleted: commits to the open file would succeed and be lost with the process. Another
+    /// file in its place is used from now on, like a restored backup.
+    fn restore_if_removed(&mut self) -> Result<(), DiskError> {
+        let State::Open(database, Some(id)) = &self.state else { return Ok(()) };
+        let file = self.path.display();
+        match FileId::of(&self.path) {
+            Ok(now) if now == *id => return Ok(()),
+            Ok(_) => {
+                tracing::warn!(%file, "the state file was replaced while it was in use; the new one is used");
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                database_file::create(&self.path, |new| rows::copy(&database.begin_read()?, new))?;
+                tracing::warn!(%file, "the state file was deleted while it was in use, and is written again");
+            }
+            Err(error) => return Err(DiskError::of_io(&self.path, &error)),
+        }
+        self.reopen()
+    }
+
+    fn close(mut self) -> Result<(), DiskError> {
+        self.restore_if_removed()?;
         match self.state {
-            State::Open(database) => {
+            State::Open(database, _) => {
                 database_file::catch_panic(|| Ok(database.close()?)).map_err(|fault| fault.at(&self.path))
             }
             State::Failed(error, _) => Err(error),

@@ -12,7 +12,11 @@ mod panics;
 pub(crate) use self::budget_layer::HANDLER_TARGET;
 pub use self::level::LogLevelHandle;
 
-use std::{io, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
@@ -30,6 +34,9 @@ use crate::config::{LogConfig, LogFormat};
 /// Time for the last lines when the program ends: enough for a busy reader, short for one that never reads.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
+/// The end of the time for the last lines, once the host shuts down.
+static FLUSH_UNTIL: OnceLock<Instant> = OnceLock::new();
+
 /// The queue of the lines, kept for the end.
 static QUEUE: OnceLock<LogQueue> = OnceLock::new();
 
@@ -40,13 +47,23 @@ pub fn init(config: &LogConfig) -> LogLevelHandle {
     LEVEL.get_or_init(|| install(config)).clone()
 }
 
+/// Limits the time for the last lines: the shutdown of the host as a whole has a limit.
+pub fn limit_flush(until: Instant) {
+    // A host shuts down once.
+    let _ = FLUSH_UNTIL.set(until);
+}
+
 /// Writes and sends what waits before the program ends. It takes a bounded time.
 pub fn flush() {
+    let within = |most: Duration| {
+        let left = FLUSH_UNTIL.get().map(|until| until.saturating_duration_since(Instant::now()));
+        left.map_or(most, |left| left.min(most))
+    };
     #[cfg(feature = "otlp")]
-    super::otlp::flush();
+    super::otlp::flush(within);
     if let Some(queue) = QUEUE.get() {
         // A report of lines that are not read would not be read either.
-        let _ = queue.flush(FLUSH_WITHIN);
+        let _ = queue.flush(within(FLUSH_WITHIN));
     }
 }
 

@@ -68,10 +68,10 @@ fn build(endpoint: Option<&str>) -> Result<Bridge, Box<dyn std::error::Error>> {
     Ok(bridge)
 }
 
-/// Sends the remaining records.
-pub(super) fn flush() {
+/// Sends the remaining records. `within` shortens the time limit.
+pub(super) fn flush(within: impl Fn(Duration) -> Duration) {
     if let Some(provider) = PROVIDER.get()
-        && let Err(error) = provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT)
+        && let Err(error) = provider.shutdown_with_timeout(within(SHUTDOWN_TIMEOUT))
     {
         tracing::warn!(%error, "the last log records may not have reached the collector");
     }

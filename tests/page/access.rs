@@ -64,6 +64,28 @@ async fn a_token_is_asked_for_kept_in_the_tab_and_forgotten() {
 }
 
 #[tokio::test]
+async fn a_link_signs_in_once_and_leaves_no_trace() {
+    let harness = PageHarness::closed();
+    let browser = Browser::open(&harness.url).await;
+    browser.wait_for_text("#login", "A token is required").await;
+    let link = harness.sign_in_link();
+    // A tab that already shows the page follows the link, too.
+    browser.execute(&format!("location.href = '{link}'")).await;
+    browser.wait_for_text("[data-name=helpdesk]", "ready").await;
+    let address = browser.execute("return location.href").await;
+    assert!(!address.as_str().unwrap().contains("sign-in"), "{address}");
+    browser.reload().await;
+    browser.wait_for_text("[data-name=helpdesk]", "ready").await;
+    browser.click("#logout").await;
+    browser.wait_for_text("#login", "logged out").await;
+    browser.goto("about:blank").await;
+    browser.goto(&link).await;
+    browser.wait_for_text("#login-error", "The link did not work: the link was used before").await;
+    assert_eq!(browser.execute(STORED).await, r#"[{},{},""]"#);
+    assert_only_refusals(&browser).await;
+}
+
+#[tokio::test]
 async fn a_token_that_was_revoked_leads_back_to_the_login() {
     let harness = PageHarness::with_tokens();
     let browser = Browser::open(&harness.url).await;

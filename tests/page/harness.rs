@@ -34,8 +34,13 @@ pub(crate) struct PageHarness {
 }
 
 impl PageHarness {
-    /// Starts the program with `helpdesk` and `oncall`, without a token.
+    /// Starts the program with `helpdesk` and `oncall`, open to everyone.
     pub(crate) fn start() -> Self {
+        Self::with("allow_anonymous = true\n")
+    }
+
+    /// Starts the program without a token in its configuration, so that it generates one.
+    pub(crate) fn closed() -> Self {
         Self::with("")
     }
 
@@ -64,6 +69,13 @@ impl PageHarness {
             running.log.wait_for_fact("ready");
         }
         self.running = Some(running);
+    }
+
+    /// Makes a link for signing in.
+    pub(crate) fn sign_in_link(&self) -> String {
+        let output = self.dir.matterhost(&["sign-in"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// Stops the program with SIGTERM.

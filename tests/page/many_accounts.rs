@@ -21,8 +21,10 @@ const ROWS: &str = "return document.querySelectorAll('#spacer .row').length";
 /// Returns a configuration whose server is down, as when an operator looks at the page.
 fn config(port: u16) -> String {
     let away = free_port();
-    let mut config =
-        format!("{}[servers.main]\nurl = \"http://127.0.0.1:{away}\"\n", admin_section(port, ""));
+    let mut config = format!(
+        "{}[servers.main]\nurl = \"http://127.0.0.1:{away}\"\n",
+        admin_section(port, "allow_anonymous = true\n")
+    );
     for n in 1..=ACCOUNTS {
         writeln!(config, "[accounts.bot-{n}]\ntoken = \"token-{n}\"").unwrap();
     }

@@ -6,6 +6,7 @@ mod accounts;
 mod actions;
 mod authentication;
 mod bot_actions;
+mod closed;
 mod endpoints;
 mod floods;
 pub(crate) mod host;

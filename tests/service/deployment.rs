@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::Path, process::Command};
 
-use matterhost::config::{Config, Sources};
+use matterhost::config::{AdminConfig, Config, Sources};
 use matterhost_simulator::Simulator;
 
 use crate::program::{ConfigDir, RunningProgram, text};
@@ -84,6 +84,16 @@ fn the_configurations_are_taken_and_name_the_tokens_where_they_are_put() {
         // The directory of the configuration is read-only there.
         assert_eq!(read.dead_letter.dir, Path::new("/var/lib/matterhost/dead-letter"), "{config}");
     }
+}
+
+#[test]
+fn root_finds_the_generated_token_of_the_service() {
+    let dir = ConfigDir::with(&page("systemd/matterhost.toml"));
+    let file = dir.path().join("matterhost.toml");
+    // The variables of the service are not those of root.
+    let environment = HashMap::from([("HOME".to_owned(), "/root".to_owned())]);
+    let read = AdminConfig::load(&Sources { files: vec![file], environment, flags: Vec::new() }).unwrap();
+    assert_eq!(read.generated_token_file, Some("/var/lib/matterhost/admin.token".into()));
 }
 
 #[test]

@@ -155,7 +155,10 @@ async fn observations_missed_by_the_metrics_are_counted() {
 #[test]
 fn a_scraper_gets_the_programs_counters() {
     let fixture = Fixture::new();
-    let dir = ConfigDir::with(&format!("{}[admin]\nbind = \"127.0.0.1:0\"\n", fixture.config()));
+    let dir = ConfigDir::with(&format!(
+        "{}[admin]\nbind = \"127.0.0.1:0\"\nallow_anonymous = true\n",
+        fixture.config()
+    ));
     let mut running = RunningProgram::start(dir.matterhost(&["run"]));
     let admin =
         running.log.wait_for_json("the admin API", |line| line["message"] == "the admin API is listening");

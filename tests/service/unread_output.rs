@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File},
     io::{ErrorKind, PipeReader, PipeWriter, Write as _, pipe},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
     process::Child,
     thread,
@@ -15,13 +15,13 @@ use std::{
 use rustix::fs::OFlags;
 
 use crate::{
-    admin::host::Api,
+    admin::host::{Api, free_address},
     program::{ConfigDir, DEADLINE, Fixture},
 };
 
-/// The time that the program gets for the last events, and the time that its end may take beyond that.
+/// The time limit for the end of the program, and the time that the system may take beyond that on a machine under load.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
-const ENDS_WITHIN: Duration = Duration::from_secs(4);
+const MARGIN: Duration = Duration::from_millis(900);
 
 /// A pipe that is never read.
 struct UnreadPipe {
@@ -103,7 +103,7 @@ impl Unread {
         wait_until("the end", || self.child.try_wait().unwrap().is_some());
         let took = start.elapsed();
         println!("ended {} ms after SIGTERM", took.as_millis());
-        assert!(took < SHUTDOWN_DEADLINE + ENDS_WITHIN, "the end took {took:?}");
+        assert!(took < SHUTDOWN_DEADLINE + MARGIN, "the end took {took:?}");
     }
 }
 
@@ -123,13 +123,10 @@ fn config(fixture: &Fixture, address: SocketAddr) -> String {
     let sinks =
         "[sinks.output]\ntype = \"stdout\"\n[sinks.events]\ntype = \"file\"\npath = \"events.jsonl\"\n";
     let seconds = SHUTDOWN_DEADLINE.as_secs();
-    let host = format!("[host]\nshutdown_deadline = \"{seconds}s\"\n[admin]\nbind = \"{address}\"\n");
+    let host = format!(
+        "[host]\nshutdown_deadline = \"{seconds}s\"\n[admin]\nbind = \"{address}\"\nallow_anonymous = true\n"
+    );
     fixture.config().replace("[accounts.helpdesk]\n", account) + &second + sinks + &host
-}
-
-/// Returns an unused address.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -3,7 +3,7 @@
 #[path = "../../actors/tests/contracts/cursor_store.rs"]
 mod cursor_store;
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use matterhost::store::{DiskErrorKind, DiskSettings, DiskStore, StoreStatus, forget, inspect, list};
 use matterhost_actors::model::Records;
@@ -52,6 +52,61 @@ fn stored_state_is_listed_and_deleted_per_account() {
     assert_eq!(forget(store_dir.dir(), &name("a")), Ok(true));
     assert_eq!(forget(store_dir.dir(), &name("a")), Ok(false));
     assert_eq!(list(store_dir.dir()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_deleted_file_or_directory_is_written_again() {
+    let remove_file = |store_dir: &StoreDir| fs::remove_file(store_dir.file()).unwrap();
+    let remove_dir = |store_dir: &StoreDir| fs::remove_dir_all(store_dir.dir()).unwrap();
+    for remove in [&remove_file as &dyn Fn(&StoreDir), &remove_dir] {
+        let store_dir = StoreDir::new();
+        let store = store_dir.open().unwrap();
+        store_dir.commit(&store, "quiet", records(3, 1)).unwrap();
+        store_dir.commit(&store, "busy", records(2, 1)).unwrap();
+        remove(&store_dir);
+        store_dir.commit(&store, "busy", records(2, 2)).unwrap();
+        assert!(list(store_dir.dir()).is_err_and(|error| error.kind == DiskErrorKind::InUse), "locked again");
+        assert_eq!(store_dir.load(&store, "quiet").unwrap(), records(3, 1));
+        // Also without a commit after it.
+        remove(&store_dir);
+        store_dir.close(&store);
+        let again = store_dir.open().unwrap();
+        assert_eq!(store_dir.load(&again, "quiet").unwrap(), records(3, 1));
+        assert_eq!(store_dir.load(&again, "busy").unwrap(), records(2, 2));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_again_fails_the_commit_and_is_tried_again() {
+    let store_dir = StoreDir::new();
+    let store = store_dir.open().unwrap();
+    store_dir.commit(&store, "a", records(3, 1)).unwrap();
+    fs::remove_dir_all(store_dir.dir()).unwrap();
+    fs::write(store_dir.dir(), "in the way").unwrap();
+    let error = store_dir.commit(&store, "a", records(3, 2)).unwrap_err().to_string();
+    assert!(error.contains("[state] dir"), "{error}");
+    fs::remove_file(store_dir.dir()).unwrap();
+    store_dir.commit(&store, "a", records(3, 3)).unwrap();
+    store_dir.close(&store);
+    assert_eq!(store_dir.load(&store_dir.open().unwrap(), "a").unwrap(), records(3, 3));
+}
+
+#[test]
+fn a_backup_put_in_the_place_of_the_file_is_used() {
+    let store_dir = StoreDir::new();
+    let store = store_dir.open().unwrap();
+    store_dir.commit(&store, "a", records(3, 1)).unwrap();
+    store_dir.close(&store);
+    let backup = store_dir.bytes();
+    let store = store_dir.open().unwrap();
+    store_dir.commit(&store, "a", records(3, 2)).unwrap();
+    let new = store_dir.dir().join("backup");
+    fs::write(&new, backup).unwrap();
+    fs::rename(&new, store_dir.file()).unwrap();
+    assert_eq!(store_dir.load(&store, "a").unwrap(), records(3, 1));
+    store_dir.commit(&store, "a", records(3, 3)).unwrap();
+    store_dir.close(&store);
+    assert_eq!(store_dir.load(&store_dir.open().unwrap(), "a").unwrap(), records(3, 3));
 }
 
 #[test]

@@ -6,7 +6,10 @@ use matterhost_actors::model::AccountName;
 
 use super::{Client, RemoteError, http_client::encode_path_segment, unknown_account::suggest};
 use crate::{
-    admin::dto::{Action, ActionAccepted, BotAction, BotActionDone, LogLevel},
+    admin::{
+        dto::{Action, ActionAccepted, BotAction, BotActionDone, LogLevel, SignInLink},
+        ui::page_link,
+    },
     config::ConfigDiff,
 };
 
@@ -91,6 +94,16 @@ pub async fn log_level(client: &Client, level: Option<String>) -> Result<String,
         None => client.get("/v1/log-level").await?,
     };
     Ok(answer.level + "\n")
+}
+
+/// Returns a link that opens the page once.
+///
+/// # Errors
+/// When the host needs no sign-in, cannot be reached, or not by a browser.
+pub async fn sign_in_link(client: &Client) -> Result<String, RemoteError> {
+    let url = client.url()?;
+    let link: SignInLink = client.post("/v1/sign-in-links").await?;
+    Ok(page_link(&url, &link.code) + "\n")
 }
 
 /// Returns the changes that a reload would make.

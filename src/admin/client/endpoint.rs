@@ -9,7 +9,10 @@ use std::{
 use matterhost_actors::mattermost::{Proxy, ServerUrl, Tls, proxy};
 
 use super::{AdminArgs, RemoteError, TOKEN_VARIABLE};
-use crate::config::{self, AdminConfig, AdminToken, DEFAULT_BIND, DEFAULT_FILE, ListenAddress, Sources};
+use crate::{
+    admin::generated_token,
+    config::{self, AdminConfig, AdminToken, DEFAULT_FILE, ListenAddress, Sources},
+};
 
 /// The largest token or certificate file: a hundred times a token, ten times a certificate.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -19,6 +22,8 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 pub struct Endpoint {
     pub(super) transport: Transport,
     pub(super) token: Option<AdminToken>,
+    /// The file that should contain the token and the reason why it cannot be read, if the host refuses the request.
+    pub(super) unread_token: Option<String>,
 }
 
 /// A way to reach the host.
@@ -31,7 +36,8 @@ pub(super) enum Transport {
 impl Endpoint {
     /// Finds the endpoint: from the flags, else from the environment, else from the configuration, else the default.
     ///
-    /// A token from the configuration is only used for the address from the configuration, never for another one.
+    /// A token from the configuration, or the one that a host with it generated, is only used for the address from the
+    /// configuration, never for another one.
     ///
     /// # Errors
     /// When one of these is not valid, or a token would be sent unencrypted.
@@ -39,27 +45,28 @@ impl Endpoint {
         let environment = config::environment();
         let config = load_config(args, &environment)?;
         let ca_file = args.ca_file.as_deref();
-        let own = config.as_ref().map(|config| parse(&configured_address(config)?, ca_file));
-        let (transport, is_own) = match (&args.admin, own) {
-            (Some(address), own) => {
+        let own = configured_address(&config).and_then(|address| parse(&address, ca_file));
+        let (transport, is_own) = match &args.admin {
+            Some(address) => {
                 let named = parse(address, ca_file)?;
-                let is_own = own.is_some_and(|own| own.is_ok_and(|own| own.same_as(&named)));
+                let is_own = own.is_ok_and(|own| own.same_as(&named));
                 (named, is_own)
             }
-            (None, Some(own)) => (own?, true),
-            (None, None) => (parse(DEFAULT_BIND, ca_file)?, false),
+            None => (own?, true),
         };
+        let mut unread_token = None;
         let token = match (&args.token_file, environment.get(TOKEN_VARIABLE)) {
             (Some(file), _) => Some(parse_token(&read_file(file)?, &file.display().to_string())?),
             (None, Some(text)) => Some(parse_token(text, TOKEN_VARIABLE)?),
-            (None, None) => config.filter(|_| is_own).and_then(|config| config.token.or(config.read_token)),
+            (None, None) if is_own => own_token(config, &mut unread_token),
+            (None, None) => None,
         };
         // For its own address, the configuration has already vouched that the network is trusted.
         if token.is_some() && !is_own {
             require_confidential(&transport)?;
         }
         let lookup = |name: &str| environment.get(name).cloned();
-        Ok(Self { transport: transport.with_proxy_of(lookup)?, token })
+        Ok(Self { transport: transport.with_proxy_of(lookup)?, token, unread_token })
     }
 }
 
@@ -119,18 +126,26 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// Loads the configuration, if there is one. If `--admin` is given, an invalid one is ignored.
-fn load_config(
-    args: &AdminArgs,
-    environment: &HashMap<String, String>,
-) -> Result<Option<AdminConfig>, RemoteError> {
+/// Returns the token of the configuration, or else the one that the host generated.
+fn own_token(config: AdminConfig, unread: &mut Option<String>) -> Option<AdminToken> {
+    let generated = || {
+        let file = config.generated_token_file.as_deref().filter(|_| !config.allow_anonymous)?;
+        let token = generated_token::read(file);
+        token.map_err(|error| *unread = Some(format!("{}: {error}", file.display()))).ok()
+    };
+    config.token.or_else(generated).or(config.read_token)
+}
+
+/// Loads the configuration, or the defaults if there is none. If `--admin` is given, an invalid one is ignored.
+fn load_config(args: &AdminArgs, environment: &HashMap<String, String>) -> Result<AdminConfig, RemoteError> {
+    let defaults = || AdminConfig::without_file(environment);
     if args.file.config.is_empty() && !Path::new(DEFAULT_FILE).exists() {
-        return Ok(None);
+        return Ok(defaults());
     }
     let sources = Sources { files: args.file.find()?, environment: environment.clone(), flags: Vec::new() };
     match AdminConfig::load(&sources) {
-        Ok(config) => Ok(Some(config)),
-        Err(_) if args.admin.is_some() => Ok(None),
+        Ok(config) => Ok(config),
+        Err(_) if args.admin.is_some() => Ok(defaults()),
         Err(error) => Err(error.into()),
     }
 }
@@ -210,7 +225,8 @@ mod tests {
     #[test]
     fn addresses_are_taken_as_people_write_them() {
         let shown = |address: &str| {
-            parse(address, None).map(|transport| Endpoint { transport, token: None }.to_string())
+            let endpoint = |transport| Endpoint { transport, token: None, unread_token: None };
+            parse(address, None).map(|transport| endpoint(transport).to_string())
         };
         for (given, expected) in [
             ("127.0.0.1:8466", "http://127.0.0.1:8466"),

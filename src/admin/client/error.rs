@@ -42,12 +42,17 @@ pub enum RemoteError {
         within_s: u64,
     },
     /// The token is missing or wrong.
-    #[error("{endpoint} refused the token: {}; give --token-file FILE, or set {}", .problem.detail, super::TOKEN_VARIABLE)]
+    #[error(
+        "{endpoint} refused the token: {}; {}give --token-file FILE, or set {}",
+        .problem.detail, describe_unread(.unread_token.as_deref()), super::TOKEN_VARIABLE
+    )]
     Unauthorized {
         /// The address of the host.
         endpoint: String,
         /// The problem that it returned.
         problem: Box<Problem>,
+        /// The file of the token that the host generated, and the reason why it cannot be read.
+        unread_token: Option<String>,
     },
     /// The host refused the request.
     #[error("{}", describe(.problem))]
@@ -84,6 +89,12 @@ impl RemoteError {
             | Self::Output(_) => false,
         }
     }
+}
+
+fn describe_unread(unread_token: Option<&str>) -> String {
+    unread_token
+        .map(|unread| format!("run this as the user of the host, whose token cannot be read ({unread}), or "))
+        .unwrap_or_default()
 }
 
 /// Formats a problem, with a line for each error in the configuration.

@@ -73,6 +73,17 @@ impl Client {
         Self { endpoint, http, base }
     }
 
+    /// Returns the URL of the host, which a browser can open unless it is a Unix socket.
+    pub(super) fn url(&self) -> Result<String, RemoteError> {
+        match &self.endpoint.transport {
+            Transport::Tcp { url, .. } => Ok(url.to_string()),
+            Transport::Unix(_) => Err(RemoteError::Argument {
+                message: "a browser cannot open a Unix socket".into(),
+                remedy: "set admin.bind instead of admin.unix to use the page".into(),
+            }),
+        }
+    }
+
     /// Sends a GET request and parses the JSON response.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
         self.parse(&self.send(Method::GET, path, None).await?)
@@ -213,9 +224,11 @@ impl Client {
         let is_problem = kind.is_some_and(|kind| kind.as_bytes().starts_with(PROBLEM_TYPE.as_bytes()));
         let problem = is_problem.then(|| serde_json::from_slice::<Problem>(body).ok()).flatten();
         match problem {
-            Some(problem) if status == StatusCode::UNAUTHORIZED => {
-                RemoteError::Unauthorized { endpoint: self.endpoint.to_string(), problem: problem.into() }
-            }
+            Some(problem) if status == StatusCode::UNAUTHORIZED => RemoteError::Unauthorized {
+                endpoint: self.endpoint.to_string(),
+                problem: problem.into(),
+                unread_token: self.endpoint.unread_token.clone(),
+            },
             Some(problem) => RemoteError::Refused { problem: problem.into() },
             None if status == StatusCode::SERVICE_UNAVAILABLE => {
                 RemoteError::Unhealthy(String::from_utf8_lossy(body).trim_end().to_owned())
@@ -298,8 +311,8 @@ mod tests {
         // A listener that accepts connections and never responds.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
-        let client =
-            Client::new(Endpoint { transport: Transport::Tcp { url, tls: None, proxy: None }, token: None });
+        let transport = Transport::Tcp { url, tls: None, proxy: None };
+        let client = Client::new(Endpoint { transport, token: None, unread_token: None });
         let result = client.send_within(Duration::from_millis(50), Method::POST, "/v1/reload", None).await;
         assert!(matches!(result, Err(RemoteError::Timeout { within_s: 0, .. })), "{result:?}");
     }

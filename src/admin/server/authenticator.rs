@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,8 +14,8 @@ use actix_web::http::{
 use matterhost_actors::policy::TokenBucket;
 use parking_lot::Mutex;
 
-use super::api_error::ApiError;
-use crate::config::{AdminConfig, AdminToken};
+use super::{access::Access, api_error::ApiError};
+use crate::config::AdminConfig;
 
 /// Wrong tokens per second, of all callers together, that get a 401; more get a 429. This many tools may still have an old
 /// token. The right token always works: only its length protects against guessing.
@@ -32,43 +33,41 @@ pub(super) struct Caller {
 /// The tokens and host names that requests are checked against.
 #[derive(Debug)]
 pub(super) struct Authenticator {
-    full: Option<AdminToken>,
-    read: Option<AdminToken>,
+    access: Arc<Access>,
     hosts: Vec<String>,
     wrong: Mutex<TokenBucket>,
 }
 
 impl Authenticator {
-    pub(super) fn new(config: &AdminConfig) -> Self {
+    pub(super) fn new(config: &AdminConfig, access: Arc<Access>) -> Self {
         Self {
-            full: config.token.clone(),
-            read: config.read_token.clone(),
+            access,
             hosts: config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             wrong: Mutex::new(TokenBucket::new(Instant::now(), WRONG_TOKENS_PER_SECOND)),
         }
     }
 
-    /// Returns the rights of the caller. Without a token in the configuration, every caller may do everything.
+    /// Returns the rights of the caller.
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
-        if self.full.is_none() && self.read.is_none() {
+        let Access::Tokens { full, read, .. } = &*self.access else {
             return Ok(Caller { may_change: true, authenticated: false });
-        }
-        let Some(header) = headers.get(AUTHORIZATION) else {
-            return Err(ApiError::unauthorized("a token is required: send Authorization: Bearer TOKEN"));
         };
-        let token = header.to_str().ok().and_then(bearer_token).unwrap_or_default();
-        let matches = |own: &Option<AdminToken>| own.as_ref().is_some_and(|own| own.matches(token));
+        if !headers.contains_key(AUTHORIZATION) {
+            return Err(ApiError::unauthorized("a token is required: send Authorization: Bearer TOKEN"));
+        }
+        let token = bearer_token(headers).unwrap_or_default();
         // Both are always compared, so the timing does not distinguish them.
-        match (matches(&self.full), matches(&self.read)) {
+        match (full.matches(token), read.as_ref().is_some_and(|read| read.matches(token))) {
             (true, _) => Ok(Caller { may_change: true, authenticated: true }),
             (false, true) => Ok(Caller { may_change: false, authenticated: true }),
-            (false, false) => Err(self.wrong_token()),
+            (false, false) => Err(self.refuse("the token is not valid")),
         }
     }
 
-    fn wrong_token(&self) -> ApiError {
+    /// Returns the error for a wrong token or code, within the rate for these.
+    pub(super) fn refuse(&self, detail: &str) -> ApiError {
         match self.wrong.lock().take(Instant::now()) {
-            Ok(()) => ApiError::unauthorized("the token is not valid"),
+            Ok(()) => ApiError::unauthorized(detail),
             Err(wait) => {
                 ApiError::too_many_requests("too many wrong tokens", wait.max(Duration::from_secs(1)))
             }
@@ -107,8 +106,8 @@ fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
 }
 
 /// Returns the token of a `Bearer` header.
-fn bearer_token(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -137,19 +136,20 @@ mod tests {
     };
 
     use super::*;
+    use crate::config::AdminToken;
 
     const FULL: &str = "full-0123456789abcdef";
     const READ: &str = "read-0123456789abcdef";
 
-    fn authenticator(full: Option<&str>, read: Option<&str>) -> Authenticator {
+    fn authenticator(access: Access) -> Authenticator {
+        let config = AdminConfig { hosts: vec!["ops.example.com".into()], ..AdminConfig::default() };
+        Authenticator::new(&config, Arc::new(access))
+    }
+
+    /// Requires the full token, or the read token if there is one.
+    fn closed(read: Option<&str>) -> Authenticator {
         let token = |text: &str| AdminToken::new(text).unwrap();
-        let wrong = Mutex::new(TokenBucket::new(Instant::now(), WRONG_TOKENS_PER_SECOND));
-        Authenticator {
-            full: full.map(token),
-            read: read.map(token),
-            hosts: vec!["ops.example.com".into()],
-            wrong,
-        }
+        authenticator(Access::Tokens { full: token(FULL), read: read.map(token), is_generated: false })
     }
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -166,23 +166,26 @@ mod tests {
 
     #[test]
     fn each_token_grants_its_rights() {
-        let both = authenticator(Some(FULL), Some(READ));
+        let both = closed(Some(READ));
         assert_eq!(rights(&both, &format!("Bearer {FULL}")), Ok((true, true)));
         assert_eq!(rights(&both, &format!("bearer  {READ}")), Ok((false, true)));
         assert_eq!(both.authenticate(&headers(&[])).unwrap_err().status, StatusCode::UNAUTHORIZED);
         for wrong in ["", "Bearer", "Bearer wrong", FULL, &format!("Basic {FULL}")] {
             assert!(rights(&both, wrong).is_err(), "{wrong}");
         }
-        let read_only = authenticator(None, Some(READ));
-        assert_eq!(rights(&read_only, &format!("Bearer {READ}")), Ok((false, true)));
-        assert!(read_only.authenticate(&headers(&[])).is_err(), "without a token");
-        let open = authenticator(None, None).authenticate(&headers(&[])).unwrap();
+        let full_only = closed(None);
+        assert_eq!(rights(&full_only, &format!("Bearer {FULL}")), Ok((true, true)));
+        for wrong in [READ, ""] {
+            assert!(rights(&full_only, &format!("Bearer {wrong}")).is_err(), "{wrong}");
+        }
+        assert!(full_only.authenticate(&headers(&[])).is_err(), "without a token");
+        let open = authenticator(Access::Anonymous).authenticate(&headers(&[])).unwrap();
         assert_eq!((open.may_change, open.authenticated), (true, false));
     }
 
     #[test]
     fn wrong_tokens_are_rate_limited() {
-        let keys = authenticator(Some(FULL), None);
+        let keys = closed(None);
         let statuses: Vec<_> = (0..20).map(|_| rights(&keys, "Bearer guess").unwrap_err()).collect();
         assert_eq!(statuses[0], StatusCode::UNAUTHORIZED);
         assert_eq!(statuses[19], StatusCode::TOO_MANY_REQUESTS);
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_host_of_an_absolute_uri_overrides_the_header() {
-        let keys = authenticator(None, None);
+        let keys = authenticator(Access::Anonymous);
         let origin = ("origin", "https://127.0.0.1:8466");
         assert_eq!(check(&keys, "https://127.0.0.1:8466/v1/accounts", &[origin]), Ok(()), "an absolute URI");
         assert_eq!(check(&keys, "https://127.0.0.1:9/", &[origin]), Err(StatusCode::FORBIDDEN));
@@ -211,13 +214,13 @@ mod tests {
     fn a_host_name_that_is_no_text_is_refused() {
         let mut bytes = HeaderMap::new();
         bytes.insert(HOST, HeaderValue::from_bytes(b"\xff").unwrap());
-        let refused = authenticator(None, None).check_host_name(&Uri::default(), &bytes).unwrap_err();
+        let refused = authenticator(Access::Anonymous).check_host_name(&Uri::default(), &bytes).unwrap_err();
         assert_eq!(refused.status, StatusCode::MISDIRECTED_REQUEST);
     }
 
     #[test]
     fn only_names_of_this_host_are_answered_and_no_other_sites_pages() {
-        let keys = authenticator(None, None);
+        let keys = authenticator(Access::Anonymous);
         let check = |pairs: &[(&str, &str)]| check(&keys, "/", pairs);
         for host in
             ["127.0.0.1:8466", "[::1]:8466", "localhost:8466", "LOCALHOST", "10.0.0.7", "Ops.Example.com:80"]

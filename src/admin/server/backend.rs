@@ -18,12 +18,15 @@ use tokio::{
 };
 
 use super::{
-    account_feed::AccountFeed, api_error::ApiError, authenticator::Authenticator, event_log::EventLog,
-    health::StateCountsCache, sink_operations::SinkOperations,
+    access::Access, account_feed::AccountFeed, api_error::ApiError, authenticator::Authenticator,
+    event_log::EventLog, health::StateCountsCache, sign_in::SignInLinks, sink_operations::SinkOperations,
 };
 use crate::{
-    admin::dto::{self, ConfigProblem},
-    config::{AdminConfig, ConfigDiff, ReadyPolicy},
+    admin::{
+        dto::{self, ConfigProblem},
+        ui::page_link,
+    },
+    config::{AdminConfig, ConfigDiff, RandomError, ReadyPolicy},
     telemetry::{metrics::Format, time::rfc3339},
 };
 
@@ -80,7 +83,9 @@ pub struct ReloadRefused {
 pub struct Backend {
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) operations: Arc<dyn Operations>,
+    pub(super) access: Arc<Access>,
     pub(super) authenticator: Arc<Authenticator>,
+    pub(super) sign_in_links: SignInLinks,
     pub(super) ready: ReadyPolicy,
     pub(super) instance: Arc<str>,
     pub(super) event_log: EventLog,
@@ -116,16 +121,20 @@ impl Backend {
     /// Creates the state of the API.
     pub fn new(
         config: &AdminConfig,
+        access: Access,
         supervisor: Addr<Supervisor>,
         observer: &Observer,
         operations: Arc<dyn Operations>,
     ) -> Self {
+        let access = Arc::new(access);
         let instance: Arc<str> = format!("{:016x}", fastrand::u64(..)).into();
         Self {
             account_feed: AccountFeed::new(supervisor.clone()),
             supervisor,
             operations,
-            authenticator: Arc::new(Authenticator::new(config)),
+            authenticator: Arc::new(Authenticator::new(config, Arc::clone(&access))),
+            access,
+            sign_in_links: SignInLinks::default(),
             ready: config.ready,
             event_log: EventLog::new(Arc::clone(&instance), observer.subscribe()),
             instance,
@@ -137,6 +146,25 @@ impl Backend {
             anonymous_rate: RateLimit::new(ANONYMOUS_REQUESTS_PER_SECOND),
             state_counts: StateCountsCache::default(),
             large: Arc::new(Semaphore::new(MAX_LARGE_ANSWERS)),
+        }
+    }
+
+    /// True if the host generated the token, so that an operator needs a link to the page.
+    pub fn has_generated_token(&self) -> bool {
+        matches!(*self.access, Access::Tokens { is_generated: true, .. })
+    }
+
+    /// Makes a link that signs a browser in to the page at this URL, once; returns the URL itself if no sign-in is needed.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn page_link(&self, url: &str) -> Result<String, RandomError> {
+        match *self.access {
+            Access::Anonymous => Ok(url.to_owned()),
+            Access::Tokens { .. } => {
+                let code = self.sign_in_links.create(Instant::now())?;
+                Ok(page_link(url, code.expose()))
+            }
         }
     }
 

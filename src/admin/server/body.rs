@@ -1,6 +1,7 @@
 //! Request bodies, read whole within limits of size and time, and response bodies that hold a resource until they are sent.
 
 use std::{
+    convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -70,6 +71,26 @@ pub(super) fn hold_request(answer: BoxBody, request: Payload) -> BoxBody {
 /// Wraps a response body so that `held` is dropped when the body is sent or dropped.
 pub(super) fn hold_until_sent<T: Unpin + 'static>(answer: BoxBody, held: T) -> BoxBody {
     BoxBody::new(Holding { answer, _held: held })
+}
+
+/// A response body that ends before its announced length, which makes actix close the connection and drop the requests that
+/// wait on it.
+pub(super) fn abort() -> BoxBody {
+    BoxBody::new(Aborted)
+}
+
+struct Aborted;
+
+impl MessageBody for Aborted {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(1)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
 }
 
 struct Holding<T> {

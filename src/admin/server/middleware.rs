@@ -1,9 +1,11 @@
 //! The checks of every request (host, origin, token, rate, body) and the headers of every response.
 
+use std::cell::Cell;
+
 use actix_web::{
-    Error, HttpMessage as _, ResponseError as _,
+    Error, HttpMessage as _, HttpResponse, ResponseError as _,
     body::{BodySize, BoxBody, MessageBody},
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    dev::{Extensions, Payload, ServiceRequest, ServiceResponse},
     http::{
         Method,
         header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue},
@@ -11,6 +13,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
+use tokio::task::yield_now;
 
 use super::{api_error::ApiError, authenticator::Authenticator, backend::Backend, body};
 use crate::admin::ui::{ASSETS, CONTENT_SECURITY_POLICY, DOCUMENTS};
@@ -25,11 +28,33 @@ const SECURITY_HEADERS: [(&str, &str); 6] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
 ];
 
-/// Admits a request or refuses it, and adds the security headers.
+/// The use of a connection. actix answers all requests that a client sends at once, whatever the keep-alive.
+#[derive(Debug, Default)]
+struct ConnectionUse {
+    has_request: Cell<bool>,
+}
+
+/// Prepares a new connection for counting its requests.
+pub(super) fn on_connect(data: &mut Extensions) {
+    data.insert(ConnectionUse::default());
+}
+
+/// Returns true if the connection has had a request before.
+fn is_further_request(request: &ServiceRequest) -> bool {
+    request.conn_data::<ConnectionUse>().is_some_and(|connection| connection.has_request.replace(true))
+}
+
+/// Admits a request or refuses it, and adds the security headers. Only the first request of a connection is answered.
 pub(super) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    if is_further_request(&request) {
+        // First the response before is written.
+        yield_now().await;
+        let response = HttpResponse::BadRequest().finish().map_body(|_, _| body::abort());
+        return Ok(request.into_response(response));
+    }
     let is_head = request.method() == Method::HEAD;
     let mut payload = request.take_payload();
     let mut response = match admit(&mut request, &mut payload).await {
@@ -87,11 +112,11 @@ fn is_probe(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz")
 }
 
-/// True for paths that reveal nothing about the accounts.
+/// True for paths that reveal nothing about the accounts, and for the one that checks the code of a link itself.
 fn is_public(request: &ServiceRequest) -> bool {
     let path = request.path();
     match path {
-        "/livez" | "/openapi.json" => true,
+        "/livez" | "/openapi.json" | "/v1/sign-in" => true,
         "/readyz" => request.query_string().is_empty(),
         path => is_asset(path),
     }

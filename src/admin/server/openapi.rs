@@ -8,7 +8,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{accounts, bot_actions, health, host, sinks, sse};
+use super::{accounts, bot_actions, health, host, sign_in, sinks, sse};
 use crate::admin::dto;
 
 /// The OpenAPI document.
@@ -21,7 +21,7 @@ use crate::admin::dto;
     ),
     servers((url = "/")),
     security(("token" = [])),
-    modifiers(&BearerToken),
+    modifiers(&BearerTokens),
     components(schemas(dto::Gap, dto::AccountChanges)),
     paths(
         accounts::list_accounts, accounts::get_account, accounts::act, accounts::list_servers,
@@ -30,22 +30,25 @@ use crate::admin::dto;
         sinks::drop_letters,
         sse::events, sse::watch,
         health::live, health::ready, host::metrics, host::instance, host::log_level, host::set_log_level,
-        host::preview, host::apply, host::document
+        host::preview, host::apply, host::document, sign_in::create_link, sign_in::sign_in
     )
 )]
 struct Document;
 
-/// The security scheme: a bearer token.
-struct BearerToken;
+/// The security schemes, both with a bearer token.
+struct BearerTokens;
 
-impl Modify for BearerToken {
+impl Modify for BearerTokens {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A token of `[admin]`; not needed if none is configured."))
-            .build();
         let components = openapi.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        for (name, description) in [
+            ("token", "A token of `[admin]`, or the one that the host generated."),
+            ("code", "The code of a link for signing in to the page; it works once."),
+        ] {
+            let scheme =
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use matterhost_actors::model::Excerpt;
 
 use super::{
     Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host,
-    listener::ListenSocket, middleware, sinks, sse,
+    listener::ListenSocket, middleware, sign_in, sinks, sse,
 };
 use crate::{
     admin::ui::{ASSETS, Asset, DOCUMENTS},
@@ -57,6 +57,7 @@ pub(super) fn server(listener: Listener, backend: Backend) -> io::Result<Server>
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
+        .on_connect(|_, data| middleware::on_connect(data))
         .shutdown_timeout(SHUTDOWN_TIMEOUT_S);
     let server = match listener {
         ListenSocket::Tcp(listener) => server.listen(listener)?,
@@ -86,6 +87,7 @@ fn over_tls(
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(KEEP_ALIVE)
+            .on_connect_ext(|_, data| middleware::on_connect(data))
             .h1(map_config(app, |()| AppConfig::default()))
             .rustls_0_23(tls.clone())
     };
@@ -153,7 +155,9 @@ fn routes(app: &mut ServiceConfig) {
         "/v1/reload",
         "GET, HEAD, POST",
         [get().to(host::preview), web::post().to(host::apply)],
-    ));
+    ))
+    .service(allow_only("/v1/sign-in-links", "POST", [web::post().to(sign_in::create_link)]))
+    .service(allow_only("/v1/sign-in", "POST", [web::post().to(sign_in::sign_in)]));
     for asset in ASSETS.iter().chain(DOCUMENTS) {
         app.service(allow_only(
             asset.path,

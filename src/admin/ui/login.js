@@ -25,6 +25,13 @@ export function showLogin(why) {
   byId('token').focus();
 }
 
+/** Shows why a link for signing in did not work, if there was one. */
+export function showLoginProblem(problem) {
+  if (problem !== null) {
+    setText(byId('login-error'), `The link did not work: ${problem.message}.`);
+  }
+}
+
 /** Returns the reason for a login: there is no token yet, or the stored one was refused. */
 export const loginReason = (refused) =>
   refused === null ? 'A token is required.' : 'The token is no longer valid. Was it changed?';

@@ -8,10 +8,11 @@ import { byId, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { Grid } from './grid.js';
 import { Link } from './link.js';
-import { loginReason, showLogin, startLogin } from './login.js';
+import { loginReason, showLogin, showLoginProblem, startLogin } from './login.js';
 import { announceChanges, showNotice } from './notice.js';
 import { Panel } from './panel.js';
 import { fillRow, makeRow } from './row.js';
+import { followLinks, signIn } from './signin.js';
 import { Sinks } from './sinks.js';
 import { Store } from './store.js';
 import { Tail } from './tail.js';
@@ -182,12 +183,19 @@ function enter(value) {
 
 /** Starts the page: shows the login if a token is required, else connects, and waits if the service is down. */
 async function start() {
+  let problemOfLink = null;
+  try {
+    await signIn();
+  } catch (problem) {
+    problemOfLink = problem;
+  }
   const used = token();
   try {
     enter(await ask('v1/instance'));
   } catch (problem) {
     if (problem instanceof Problem && problem.status === 401) {
       askForToken(used);
+      showLoginProblem(problemOfLink);
     } else {
       byId('app').hidden = false;
       feed.start();
@@ -198,6 +206,7 @@ async function start() {
 startTheme();
 startDialog();
 startLogin(enter);
+followLinks();
 byId('scroller').addEventListener('keydown', (event) => {
   if (event.key === 'Escape') {
     panel.close();

@@ -9,19 +9,20 @@ use futures_util::{
 
 use super::scene::Scene;
 use crate::{
-    admin::server::{AdminServer, Backend, Listener, Operations, ReloadRefused},
+    admin::server::{Access, AdminServer, Backend, Listener, Operations, ReloadRefused},
     config::{AdminConfig, ConfigDiff},
     telemetry::metrics::{Format, Metrics},
 };
 
-/// Serves the page at the default address and returns its URL; `None` if that address is not available.
+/// Serves the page at the default address and returns a link that opens it once; `None` if the address is not available.
 pub(super) fn serve(scene: &Scene) -> Option<(AdminServer, String)> {
     let config = AdminConfig::default();
     let listener = Listener::bind(&config).ok().flatten()?;
-    let url = listener.url();
     let operations = Arc::new(DemoOperations { url: scene.simulator.url().to_owned() });
-    let backend = Backend::new(&config, scene.supervisor.clone(), &scene.observer, operations);
-    Some((AdminServer::start(listener, backend).ok()?, url))
+    let access = Access::prepare(&config).ok()?;
+    let backend = Backend::new(&config, access, scene.supervisor.clone(), &scene.observer, operations);
+    let link = backend.page_link(&listener.url()).ok()?;
+    Some((AdminServer::start(listener, backend).ok()?, link))
 }
 
 /// The operations of the demo, which has no configuration and no log.

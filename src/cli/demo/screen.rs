@@ -25,6 +25,8 @@ use crate::telemetry::color;
 
 /// The most recent lines under the table.
 const RECENT_LINES: usize = 30;
+/// The line that stays below all others.
+const FOOTER: &str = "Press Ctrl-C to exit.";
 /// The size that is assumed for a terminal that does not tell it.
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
@@ -33,26 +35,18 @@ pub(super) struct Screen {
     is_terminal: bool,
     colors: bool,
     recent: VecDeque<String>,
-    /// The line that stays below all others.
-    footer: String,
     /// Number of lines of the last redraw.
     drawn: u16,
 }
 
 impl Screen {
-    pub(super) fn new(is_terminal: bool) -> Self {
+    /// Starts the output with a link to the page, if there is one. It stays above the table.
+    pub(super) fn start(is_terminal: bool, link: Option<&str>) -> io::Result<Self> {
         let colors = color::is_enabled(&io::stdout());
-        let footer = "Press Ctrl-C to exit.".to_owned();
-        Self { is_terminal, colors, recent: VecDeque::new(), footer, drawn: 0 }
-    }
-
-    /// Shows the address of the page; on a terminal it stays in sight.
-    pub(super) fn page(&mut self, url: &str) -> io::Result<()> {
-        if self.is_terminal {
-            self.footer = format!("The page is at {url}. {}", self.footer);
-            return Ok(());
+        if let Some(link) = link {
+            writeln!(io::stdout().lock(), "This link opens the page, once: {link}")?;
         }
-        self.line(&format!("The page is at {url}"))
+        Ok(Self { is_terminal, colors, recent: VecDeque::new(), drawn: 0 })
     }
 
     /// Shows a line about something that happened.
@@ -80,7 +74,7 @@ impl Screen {
         let size = terminal::size().unwrap_or(DEFAULT_SIZE);
         let mut table = self.table(scene, stats, accounts);
         table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(size.0);
-        let text = frame(&table.trim_fmt(), &self.recent, &self.footer, size);
+        let text = frame(&table.trim_fmt(), &self.recent, FOOTER, size);
         let mut out = io::stdout().lock();
         if self.drawn > 0 {
             queue!(out, MoveUp(self.drawn))?;

@@ -19,7 +19,7 @@ pub enum ListenAddress {
         /// True if the address is not the default one. The host fails to start if such an address is taken.
         explicit: bool,
     },
-    /// A Unix socket. Anyone who can open it has full access unless a token is set.
+    /// A Unix socket, which only the user of the process can open.
     Unix(PathBuf),
 }
 

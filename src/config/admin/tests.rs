@@ -5,15 +5,20 @@ use config::{Map, Value};
 use super::*;
 use crate::config::sources::Locations;
 
-/// Reads the section from these keys and returns the problems as key and message.
-fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
+/// Reads the section from these keys.
+fn diagnose(keys: &[(&str, Value)]) -> Diagnostics {
     let mut report = Diagnostics::default();
     let values: Map<String, Value> = keys.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
     let (places, environment) = (Locations::default(), HashMap::new());
     let context =
         ReadContext { directory: Path::new("/nowhere"), places: &places, environment: &environment };
     read(TableReader::new("admin".into(), "admin", Some(values.into()), &mut report), &context);
-    report.problems.into_iter().map(|problem| (problem.key, problem.message)).collect()
+    report
+}
+
+/// Returns the problems of these keys as key and message.
+fn problems(keys: &[(&str, Value)]) -> Vec<(String, String)> {
+    diagnose(keys).problems.into_iter().map(|problem| (problem.key, problem.message)).collect()
 }
 
 const TOKEN: &str = "mustnotshowabcdef";
@@ -31,9 +36,31 @@ fn a_public_address_needs_a_token_and_tls() {
     assert!(key == "admin.bind" && message.contains("there is no token"), "{message}");
     assert_eq!(problems(&[open, token, plain]), []);
     assert_eq!(problems(&[("bind", "[::1]:1".into())]), []);
-    // A read token alone would leave full access open to everyone.
+    // A client elsewhere cannot read the token that the host would generate.
     let reader = ("read_token", Value::from(TOKEN));
     assert_eq!(problems(&[("bind", "10.0.0.1:1".into()), reader, ("allow_plaintext", true.into())]).len(), 1);
+}
+
+/// Returns the keys that are warned of.
+fn warnings(keys: &[(&str, Value)]) -> Vec<String> {
+    diagnose(keys).warnings.into_iter().map(|problem| problem.key).collect()
+}
+
+#[test]
+fn open_access_is_warned_of_and_excludes_tokens_and_other_machines() {
+    let open = ("allow_anonymous", Value::from(true));
+    assert_eq!(warnings(std::slice::from_ref(&open)), ["admin.allow_anonymous"]);
+    assert_eq!(warnings(&[("allow_anonymous", false.into())]), [""; 0]);
+    assert_eq!(problems(&[open.clone(), ("unix", "a.sock".into())]), []);
+    for keys in [&["token"][..], &["read_token"], &["token_file"], &["read_token_env"]] {
+        let mut given: Vec<_> = keys.iter().map(|key| (*key, Value::from(TOKEN))).collect();
+        given.push(open.clone());
+        let found = problems(&given);
+        assert!(found.iter().any(|(key, _)| key == "admin.allow_anonymous"), "{found:?}");
+    }
+    let remote = [open, ("bind", "10.0.0.1:1".into()), ("allow_plaintext", true.into())];
+    let [(key, message)] = &problems(&remote)[..] else { panic!() };
+    assert!(key == "admin.bind" && message.contains("there is no token"), "{message}");
 }
 
 #[test]

@@ -1,6 +1,11 @@
 use std::fmt;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::{
+    error::Unspecified,
+    rand::{SecureRandom as _, SystemRandom},
+};
+use secrecy::{ExposeSecret as _, SecretString, zeroize::Zeroizing};
 use subtle::ConstantTimeEq as _;
 
 use crate::config::{key_reader::TableReader, secret_source::SecretSource, servers::ReadContext};
@@ -9,6 +14,8 @@ use crate::config::{key_reader::TableReader, secret_source::SecretSource, server
 const SHORTEST: usize = 16;
 /// Longer than any header needs.
 const LONGEST: usize = 512;
+/// Random bytes of a generated token, which nobody can guess.
+const RANDOM_BYTES: usize = 32;
 
 /// The token with full access.
 pub(super) const FULL: SecretSource =
@@ -35,6 +42,11 @@ pub enum AdminTokenError {
     Characters,
 }
 
+/// The operating system gives no random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no random bytes")]
+pub struct RandomError;
+
 impl AdminToken {
     /// Creates a token; surrounding white space is removed.
     ///
@@ -49,6 +61,16 @@ impl AdminToken {
             return Err(AdminTokenError::Length(text.len()));
         }
         Ok(Self(text.into()))
+    }
+
+    /// Creates a token of letters, digits, `-` and `_` from the random source of the operating system.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn generate() -> Result<Self, RandomError> {
+        let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
+        SystemRandom::new().fill(&mut *bytes).map_err(|Unspecified| RandomError)?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(*bytes).into()))
     }
 
     /// Returns true if `shown` is this token. The time taken reveals nothing but the length.
@@ -98,6 +120,21 @@ mod tests {
             assert!(!token.matches(other), "{other}");
         }
         assert_eq!(format!("{token:?}"), "AdminToken(redacted)");
+    }
+
+    #[test]
+    fn generated_tokens_are_valid_and_differ() {
+        let [one, other] = [(); 2].map(|()| AdminToken::generate().unwrap());
+        assert!(!one.matches(other.expose()));
+        let read = AdminToken::new(one.expose()).unwrap();
+        assert!(
+            read.matches(one.expose()) && one.expose().len() > RANDOM_BYTES,
+            "a whole number of bytes is encoded"
+        );
+        assert!(
+            one.expose().chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)),
+            "fits into a URL"
+        );
     }
 
     #[test]

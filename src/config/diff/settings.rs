@@ -155,6 +155,7 @@ fn admin(a: &AdminConfig, b: &AdminConfig) -> Keys {
     };
     let mut keys = compare!(a, b;
         "bind": |s: &AdminConfig| s.listen.clone() => NextStart,
+        "allow_anonymous": |s: &AdminConfig| s.allow_anonymous => NextStart,
         "hosts": |s: &AdminConfig| s.hosts.clone() => NextStart,
         "ready": |s: &AdminConfig| s.ready => NextStart,
         "max_connections": |s: &AdminConfig| s.max_connections => NextStart,

@@ -1,4 +1,4 @@
-//! The child process, in a process group of its own.
+//! The child process, in a process group of its own and with a mark that all its descendants inherit.
 
 use std::{cell::RefCell, collections::VecDeque, io, process::Stdio, rc::Rc, sync::Arc, time::Duration};
 
@@ -12,6 +12,7 @@ use tokio::{
 };
 use tokio_util::codec::{FramedRead, LinesCodec};
 
+use super::descendants;
 use crate::{config::ExecConfig, sinks::monitor::SinkMonitor, telemetry::logging::HANDLER_TARGET};
 
 /// The environment variables that every child gets; none of them holds a token.
@@ -27,10 +28,18 @@ pub(super) const TERM_GRACE_PERIOD: Duration = Duration::from_secs(2);
 /// The time for a killed child to exit. It takes longer only if it is stuck in the kernel.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A handle for killing the child's process group at once. The group's id is forgotten when the child is reaped,
+/// A handle for killing the child and all its descendants at once. The group's id is forgotten when the child is reaped,
 /// because the system may then reuse it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ProcessGroup(Arc<Mutex<Option<Pid>>>);
+pub(super) struct ProcessGroup(Arc<Mutex<Option<RunningGroup>>>);
+
+/// The processes of a running child.
+#[derive(Debug)]
+struct RunningGroup {
+    id: Pid,
+    /// The mark of descendants that have left the group.
+    mark: String,
+}
 
 /// A child process without its pipes.
 pub(super) struct Process {
@@ -50,11 +59,13 @@ impl Process {
     pub(super) fn start(config: &ExecConfig, group: &ProcessGroup) -> io::Result<(Self, Pipes)> {
         let (program, arguments) = config.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let passed = INHERITED_VARIABLES.into_iter().chain(config.pass_env.iter().map(String::as_str));
+        let mark = format!("{:016x}", fastrand::u64(..));
         let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
             .envs(passed.filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .env(descendants::MARK_VARIABLE, &mark)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -65,7 +76,8 @@ impl Process {
         }
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        *group.0.lock() = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        *group.0.lock() = id.map(|id| RunningGroup { id, mark });
         let process = Self { child, group: group.clone() };
         let (Some(input), Some(output), Some(log)) = pipes else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -73,11 +85,11 @@ impl Process {
         Ok((process, Pipes { input, output, log }))
     }
 
-    /// Waits for the exit, kills what is left of the group, and returns the exit status as text.
+    /// Waits for the exit, kills what the child has left behind, and returns the exit status as text.
     pub(super) async fn wait(&mut self) -> String {
         let status = self.child.wait().await;
         // Immediately, because the id may soon belong to another group.
-        self.group.signal(Signal::KILL);
+        self.group.kill();
         *self.group.0.lock() = None;
         status.map_or_else(|error| error.to_string(), |status| status.to_string())
     }
@@ -89,7 +101,7 @@ impl Process {
 
     /// Kills the whole group and waits for the exit.
     pub(super) async fn kill(&mut self) {
-        self.group.signal(Signal::KILL);
+        self.group.kill();
         if timeout(KILL_TIMEOUT, self.wait()).await.is_err() {
             tracing::warn!("a killed child process does not exit");
         }
@@ -103,15 +115,18 @@ impl Drop for Process {
 }
 
 impl ProcessGroup {
-    /// Kills the group, if there is one.
+    /// Kills the group and the descendants that have left it, if there are any.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
+        if let Some(group) = &*self.0.lock() {
+            descendants::kill(&group.mark);
+        }
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(group) = *self.0.lock() {
+        if let Some(group) = &*self.0.lock() {
             // The group may be gone already.
-            let _ = kill_process_group(group, signal);
+            let _ = kill_process_group(group.id, signal);
         }
     }
 }

@@ -115,6 +115,32 @@ async fn at_its_end_the_whole_group_is_gone() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+async fn at_its_end_processes_in_sessions_of_their_own_are_gone_too() {
+    let child = FakeChild::start();
+    for (id, text) in [("1", "session"), ("2", "daemon")] {
+        assert_eq!(delivered(&child.exec, &post_with_text("c", id, text)).await, Outcome::Acknowledged);
+    }
+    let here = child.path("");
+    assert_eq!(processes_in(&here).len(), 3, "the handler and its two descendants");
+    child.exec.worker.close();
+    tokio::time::timeout(DEADLINE, child.exec.worker.join()).await.unwrap();
+    until("processes are left", || processes_in(&here).is_empty()).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_child_that_dies_leaves_no_process_of_another_session() {
+    let child = FakeChild::start();
+    let other = FakeChild::start();
+    assert_eq!(delivered(&other.exec, &post_with_text("c", "1", "daemon")).await, Outcome::Acknowledged);
+    assert_eq!(delivered(&child.exec, &post_with_text("c", "1", "leave-once")).await, Outcome::Acknowledged);
+    assert_eq!(child.starts(), 2);
+    until("more than the second handler is left", || processes_in(&child.path("")).len() == 1).await;
+    assert_eq!(processes_in(&other.path("")).len(), 2, "those of another sink are not touched");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
 async fn a_child_that_does_not_exit_is_killed() {
     let script = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nopen('lives','w').write('x')\n\
                   while True: time.sleep(600)\n";

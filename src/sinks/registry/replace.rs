@@ -170,10 +170,11 @@ impl EndingSink {
 }
 
 impl RemovedSinks {
-    /// Ends the sinks once `released` completes, which means that no account delivers to them, and they have answered
+    /// Ends the sinks whose child has not started, and the others once `released` completes, which means that no account delivers to them, and they have answered
     /// their events; at the latest after `DRAIN_TIMEOUT`.
     pub async fn end(self, released: impl Future<Output = ()>) {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
+        self.0.iter().for_each(RunningSink::give_up_start);
         // On a timeout the sinks end anyway.
         let _ = timeout_at(deadline, released).await;
         join_all(self.0.into_iter().map(|running| running.end(deadline))).await;

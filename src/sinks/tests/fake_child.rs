@@ -23,7 +23,7 @@ use crate::{
 /// is acknowledged. While a file `hold` exists, it does not answer. The ids of accepted events are in the file
 /// `heard`.
 const HANDLER: &str = r#"
-import json, os, sys, time
+import json, os, subprocess, sys, time
 done = set(open("done").read().split()) if os.path.exists("done") else set()
 def once(what):
     if what in done: return False
@@ -46,6 +46,12 @@ for line in sys.stdin:
     if words == "reply": say(reply={"to": id, "text": "hi", "in_thread": True})
     if words == "elsewhere": say(reply={"to": id, "text": "hi", "channel_id": "another"})
     if words == "child": os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "600")
+    if words == "session": subprocess.Popen(["sleep", "600"], start_new_session=True)
+    if words == "daemon":
+        subprocess.run([sys.executable, "-c", "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"])
+    if words == "leave-once" and once(id):
+        subprocess.Popen(["sleep", "600"], start_new_session=True)
+        sys.exit(3)
     if words == "twice": say(ack=id)
     with open("heard", "a") as heard: heard.write(id + "\n"); heard.flush()
     say(ack=id, source=event["source"])

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::host::{AdminHost, TOKEN};
+use crate::program::DEADLINE;
 
 fn request_action(host: &AdminHost, action: &str) {
     let answer = host.post(&format!("/v1/accounts/helpdesk/{action}"));
@@ -36,7 +37,10 @@ fn a_stopped_account_stays_stopped_until_it_is_started() {
     let mut host = AdminHost::ready("");
     request_action(&host, "stop");
     host.await_state("helpdesk", "stopped");
-    assert_eq!(host.fixture.simulator.counters().open_sockets(&host.fixture.bot.user_id), 0);
+    // The server notices the end of the socket a moment later.
+    let user = &host.fixture.bot.user_id;
+    let is_closed = |seen: &matterhost_simulator::Counters| seen.open_sockets(user) == 0;
+    assert!(host.fixture.simulator.wait_for(is_closed, DEADLINE));
     request_action(&host, "stop");
     let detail = host.post("/v1/accounts/helpdesk/audit").problem(409);
     assert!(detail.contains("not ready"), "{detail}");

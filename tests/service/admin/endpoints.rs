@@ -31,7 +31,10 @@ fn request_over_socket(path: &Path, request: &str) -> Response {
 }
 
 fn configure_socket(fixture: &Fixture) -> (ConfigDir, PathBuf) {
-    let dir = ConfigDir::with(&format!("{}[admin]\nunix = \"admin.sock\"\n", fixture.config()));
+    let dir = ConfigDir::with(&format!(
+        "{}[admin]\nunix = \"admin.sock\"\nallow_anonymous = true\n",
+        fixture.config()
+    ));
     let path = dir.path().join("admin.sock");
     (dir, path)
 }
@@ -156,7 +159,9 @@ fn start_with_tls() -> (AdminHost, String) {
     let certificate =
         rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let fixture = Fixture::new();
-    let more = format!("{ANY_PORT}tls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"\n");
+    let more = format!(
+        "{ANY_PORT}allow_anonymous = true\ntls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"\n"
+    );
     let dir = ConfigDir::with(&format!("{}{more}", fixture.config()));
     dir.write("cert.pem", &certificate.cert.pem());
     dir.write("key.pem", &certificate.signing_key.serialize_pem());

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     ops::Deref,
     thread,
     time::{Duration, Instant},
@@ -49,7 +49,11 @@ impl AdminHost {
         let dir = ConfigDir::with(&format!("{}{more}", fixture.config()));
         let mut running = RunningProgram::start(dir.matterhost(&["run"]));
         let address = wait_for_api(&mut running);
-        let token = more.contains(TOKEN).then_some(TOKEN);
+        let token = match more {
+            open if open.contains("allow_anonymous = true") => None,
+            configured if configured.contains(TOKEN) => Some(TOKEN),
+            _ => Some(generated_token(&dir)),
+        };
         Self { running, api: Api { address, token }, dir, fixture }
     }
 
@@ -157,6 +161,18 @@ pub(crate) const REQUEST_INTERVAL: Duration = Duration::from_millis(6);
 pub(crate) const TOKEN: &str = "mustnotshow-full-9f86d081";
 /// The read-only token.
 pub(crate) const READ_TOKEN: &str = "mustnotshow-read-60303ae2";
+
+/// Returns the token that a host without one in its configuration has generated.
+pub(crate) fn generated_token(dir: &ConfigDir) -> &'static str {
+    let file = dir.path().join("state/matterhost/admin.token");
+    // A test has one or two, and the address of its API is copied freely.
+    fs::read_to_string(file).unwrap().trim().to_owned().leak()
+}
+
+/// Returns an unused address.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
 
 /// Waits until the API responds; returns its address.
 pub(crate) fn wait_for_api(running: &mut RunningProgram) -> SocketAddr {

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::program::DEADLINE;
+use crate::program::{DEADLINE, refuse_secrets};
 
 /// A response.
 #[derive(Debug)]
@@ -93,6 +93,7 @@ pub(crate) fn read(wire: impl Read + Send + 'static) -> Option<Response> {
         Ok(_) => {}
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
     }
+    refuse_secrets(&answer.text());
     Some(answer)
 }
 

@@ -1,7 +1,7 @@
 //! Malformed and oversized requests.
 
 use std::{
-    io::{ErrorKind, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     time::{Duration, Instant},
 };
 
@@ -115,4 +115,37 @@ fn invalid_and_too_deep_json_is_refused() {
         host.request("POST", posts, &packed, b"\x1f\x8b\x08\0\0\0\0\0").problem(400);
         assert_eq!(host.fixture.bot_posts(), [""; 0]);
     });
+}
+
+/// Sends this many requests at once on one connection; returns what comes back until it is closed.
+fn send_at_once(host: &AdminHost, request: &[u8], count: usize) -> String {
+    let mut stream = http_client::connect(host.address);
+    // The server may close before all are sent.
+    let _ = stream.write_all(&request.repeat(count));
+    let mut answers = Vec::new();
+    let mut buffer = [0; 4_096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        answers.extend_from_slice(&buffer[..read]);
+    }
+    String::from_utf8_lossy(&answers).into_owned()
+}
+
+#[test]
+fn of_requests_sent_at_once_the_first_is_answered() {
+    let mut host = AdminHost::ready("");
+    let probe = b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_vec();
+    let authorization = format!("authorization: Bearer {}", host.token.unwrap());
+    let query =
+        format!("GET /v1/accounts HTTP/1.1\r\nhost: 127.0.0.1\r\n{authorization}\r\n\r\n").into_bytes();
+    for request in [&probe, &query] {
+        for count in [2, 20_000] {
+            let answers = send_at_once(&host, request, count);
+            assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "of {count}: {answers}");
+            assert!(answers.starts_with("HTTP/1.1 200 "), "{answers}");
+        }
+    }
+    host.running.signal("TERM");
+    host.running.log.read_to_end();
+    let noise = host.running.log.last(usize::MAX).iter().filter(|line| line.contains("actix"));
+    assert_eq!(noise.count(), 0, "each such connection is logged");
 }

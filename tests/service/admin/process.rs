@@ -7,7 +7,7 @@ use crate::program::Fixture;
 
 #[test]
 fn the_instance_has_its_version_and_the_callers_rights() {
-    let host = AdminHost::ready("");
+    let host = AdminHost::ready("allow_anonymous = true\n");
     let instance = host.get("/v1/instance").json();
     assert_eq!(instance["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!((&instance["read_only"], &instance["authenticated"]), (&false.into(), &false.into()));

@@ -86,7 +86,7 @@ fn config(fixture: &Fixture, with_spare: bool) -> String {
     );
     let stays =
         fixture.config().replace("helpdesk]\n", "helpdesk]\nserver = \"main\"\nsinks = [\"stdout\"]\n");
-    let rest = "[sinks.stdout]\ntype = \"stdout\"\n[admin]\nbind = \"127.0.0.1:0\"\n";
+    let rest = "[sinks.stdout]\ntype = \"stdout\"\n[admin]\nbind = \"127.0.0.1:0\"\nallow_anonymous = true\n";
     format!("{stays}{rest}{}", if with_spare { &spare } else { "" })
 }
 

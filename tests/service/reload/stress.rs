@@ -23,6 +23,8 @@ const REFUSED_ONE_IN: u32 = 10;
 /// Bots that no reload changes, and those that it may change.
 const UNTOUCHED: [&str; 2] = ["anna", "bert"];
 const TOUCHED: [&str; 4] = ["carl", "dora", "emil", "fred"];
+/// The lines of the log that explain missing posts: some reloads, and all that followed them.
+const LAST_LINES: usize = 300;
 /// Possible sinks of a bot: `archive` is always among them and must receive every post.
 const SINKS: [&[&str]; 3] = [&["archive"], &["archive", "one"], &["two", "archive", "one"]];
 /// Maximum number of idle REST connections of a host to each server, from its Arbiters and its own thread.
@@ -172,8 +174,9 @@ fn survives(seed: u64) {
         }
     });
     whole.write(&dir);
-    reload(&mut running);
-    await_all(&fixture, &dir, seed);
+    let log = reload(&mut running);
+    assert!(log.iter().all(|line| line["level"] != "ERROR"), "seed {seed}: {:#?}", messages(&log));
+    await_all(&fixture, &dir, &mut running, seed);
     check(&fixture, &dir, seed);
     held.await_no_more(running.id());
     await_children(running.id(), 1);
@@ -188,7 +191,7 @@ fn posted_ids(fixture: &MultiBotFixture) -> BTreeSet<String> {
 }
 
 /// Waits until every bot's posts are in the archive. A busy machine may need long for all of them, but never long for one.
-fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
+fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, running: &mut RunningProgram, seed: u64) {
     let (mut end, mut fewest) = (Instant::now() + DEADLINE, usize::MAX);
     let posted = posted_ids(fixture);
     assert!(posted.len() > RELOADS, "seed {seed}: too few posts");
@@ -202,7 +205,11 @@ fn await_all(fixture: &MultiBotFixture, dir: &ConfigDir, seed: u64) {
         if missing.len() < fewest {
             (end, fewest) = (Instant::now() + DEADLINE, missing.len());
         }
-        assert!(Instant::now() < end, "seed {seed}: {} are missing: {missing:#?}", missing.len());
+        if Instant::now() >= end {
+            running.log.drain();
+            let (count, log) = (missing.len(), running.log.last(LAST_LINES));
+            panic!("seed {seed}: {count} are missing: {missing:#?}; the last lines: {log:#?}");
+        }
         thread::sleep(Duration::from_millis(100));
     }
 }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::sinks::tests::{
+    fake_child::until,
     fixtures::{RecordingReplyPoster, post},
     http::{Server, ok},
 };
@@ -87,6 +88,56 @@ async fn a_file_has_one_writer_at_a_time() {
     removed.end(ready(())).await;
     assert_eq!(second.await, Outcome::Acknowledged);
     assert_eq!(ids(dir.path()), [earlier, vec!["last".into()]].concat());
+}
+
+/// A child that answers once a file is there, and records its start and the events that it takes.
+const PATIENT: &str = "
+import json, os, sys, time
+open('starts', 'a').write('x')
+for line in sys.stdin:
+    while not os.path.exists('go'): time.sleep(0.005)
+    id = json.loads(line)['id']
+    open('taken', 'a').write(id + '\\n')
+    print(json.dumps({'ack': id}), flush=True)
+";
+
+fn patient_child(dir: &Path, more: &str) -> Config {
+    let command = "command = ['python3', 'child.py']\npass_env = ['PATH']";
+    config(dir, &format!("[sinks.one]\ntype = 'exec'\n{command}\n{more}\n"))
+}
+
+#[tokio::test]
+async fn a_child_that_was_replaced_before_its_start_is_left_out() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("child.py"), PATIENT).unwrap();
+    let first = patient_child(dir.path(), "");
+    let mut sinks = start(&first);
+    let busy = later(account_sink(&mut sinks, &first).deliver(&post("c", "1")));
+    until("the child does not start", || dir.path().join("starts").exists()).await;
+    let mut ends = Vec::new();
+    let mut waiting = Vec::new();
+    for size in 2..10 {
+        let next = patient_child(dir.path(), &format!("in_flight = {size}"));
+        let prepared = sinks.prepare(&next).unwrap();
+        let removed = sinks.install(prepared, &next);
+        // The accounts release it only when its events are answered.
+        let released: Vec<_> = std::mem::take(&mut waiting);
+        let (answered, answers) = tokio::sync::oneshot::channel::<()>();
+        ends.push(tokio::spawn(removed.end(answers.map(drop))));
+        for outcome in released {
+            assert!(matches!(outcome.await, Outcome::Retry { .. }), "its event goes to the next one");
+        }
+        drop(answered);
+        waiting.push(later(account_sink(&mut sinks, &next).deliver(&post("c", &size.to_string()))));
+    }
+    fs::write(dir.path().join("go"), "").unwrap();
+    assert_eq!(busy.await, Outcome::Acknowledged);
+    assert_eq!(waiting.pop().unwrap().await, Outcome::Acknowledged);
+    for end in ends {
+        end.await.unwrap();
+    }
+    let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!((read("taken").as_str(), read("starts").as_str()), ("1\n9\n", "xx"));
 }
 
 /// Returns the ids of the events in the file.

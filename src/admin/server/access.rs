@@ -1,0 +1,70 @@
+//! The access rules of the API: the tokens that grant it, or everyone.
+
+use std::path::Path;
+
+use crate::{
+    admin::generated_token,
+    config::{AdminConfig, AdminToken, RandomError},
+};
+
+/// The access to the API. Nothing is granted to a caller without a token, unless the configuration says so.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Everyone who can connect has full access.
+    Anonymous,
+    /// The tokens grant access.
+    Tokens {
+        /// The token with full access.
+        full: AdminToken,
+        /// The token with read-only access.
+        read: Option<AdminToken>,
+        /// True if the host generated the token, so that an operator needs a way to it.
+        is_generated: bool,
+    },
+}
+
+impl Access {
+    /// Returns the access that the configuration grants. Without a token in it, uses the one in its file, or generates one.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn prepare(config: &AdminConfig) -> Result<Self, RandomError> {
+        if config.allow_anonymous {
+            return Ok(Self::Anonymous);
+        }
+        let read = config.read_token.clone();
+        if let Some(full) = config.token.clone() {
+            return Ok(Self::Tokens { full, read, is_generated: false });
+        }
+        let full =
+            config.generated_token_file.as_deref().map_or_else(generate_in_memory, load_or_generate)?;
+        Ok(Self::Tokens { full, read, is_generated: true })
+    }
+}
+
+fn generate_in_memory() -> Result<AdminToken, RandomError> {
+    let reason = "there is neither state on disk nor a runtime directory";
+    tracing::info!("the token of the admin API is kept in memory: {reason}");
+    AdminToken::generate()
+}
+
+/// Returns the token of a file, or a new one, which replaces what cannot be used.
+fn load_or_generate(path: &Path) -> Result<AdminToken, RandomError> {
+    let file = path.display();
+    match generated_token::read_own(path) {
+        Ok(token) => {
+            tracing::info!(%file, "the token of the admin API is in a file");
+            return Ok(token);
+        }
+        Err(error) if error.is_missing() => {}
+        Err(error) => tracing::warn!(%file, "a new token of the admin API replaces this file: {error}"),
+    }
+    let token = AdminToken::generate()?;
+    match generated_token::write(path, &token) {
+        Ok(()) => tracing::info!(%file, "the admin API has a new token, which is in a file"),
+        Err(error) => {
+            tracing::warn!(%file, "the token of the admin API is kept in memory: its file cannot be written ({error})");
+        }
+    }
+    Ok(token)
+}
