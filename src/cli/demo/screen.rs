@@ -111,15 +111,7 @@ impl Screen {
     fn table(&self, scene: &Scene, stats: &DemoStats, accounts: &[AccountSnapshot]) -> Table {
         let mut table = Table::new();
         table.load_preset(UTF8_HORIZONTAL_ONLY);
-        table.set_header([
-            "bot",
-            "state",
-            "#",
-            "restarts",
-            "budget",
-            "received",
-            "back after (median, longest)",
-        ]);
+        table.set_header(["bot", "state", "#", "restarts", "budget", "received", "back after (median, max)"]);
         for account in accounts {
             let name = account.account.as_str();
             let received = scene.bots.iter().find(|bot| bot.name == name).map_or(0, |bot| bot.sink.posts());
