@@ -21,7 +21,7 @@ const SINKS_RESERVE: Duration = Duration::from_secs(5);
 /// The most time that is reserved for the last commits and for closing the store, on a slow disk.
 const STORE_RESERVE: Duration = Duration::from_secs(5);
 
-/// The most time that is reserved for the last log lines, which somebody may read slowly or not at all.
+/// The most time that is reserved for the last log lines, which their reader may take slowly or not at all.
 const LOG_RESERVE: Duration = Duration::from_secs(1);
 
 /// A short limit is divided: this part of it is reserved for the sinks, and as much for the store.

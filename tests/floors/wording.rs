@@ -45,7 +45,7 @@ const RETIRED_NAMES: [(&str, &str); 23] = [
 ];
 
 /// The only meaning of each module name that stands in more than one folder.
-const SHARED_MODULE_NAMES: [(&str, &str); 44] = [
+const SHARED_MODULE_NAMES: [(&str, &str); 45] = [
     ("account", "a hosted bot account"),
     ("accounts", "the accounts of a host"),
     ("admin", "the admin API"),
@@ -79,6 +79,7 @@ const SHARED_MODULE_NAMES: [(&str, &str); 44] = [
     ("servers", "the Mattermost servers"),
     ("settings", "the settings of a host"),
     ("shutdown", "the shutdown of the host"),
+    ("sign_in", "links that open the page without a token"),
     ("sink", "a destination of events"),
     ("sinks", "the destinations of events"),
     ("sse", "server-sent events"),

@@ -44,7 +44,8 @@ impl FailingAccounts {
             "[sinks.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{}/events\"\nsecret = \"{SECRET}\"\n",
             free_port()
         );
-        let mut config = format!("{SETTINGS}{hook}{}{servers}", admin_section(port, ""));
+        let mut config =
+            format!("{SETTINGS}{hook}{}{servers}", admin_section(port, "allow_anonymous = true\n"));
         add_account(&mut config, "helpdesk", "main", "out", &fixture.bot.token);
         for name in HEALTHY.into_iter().chain(["lunch"]) {
             add_account(&mut config, name, "main", "out", &create_bot(&fixture, name).token);

@@ -32,7 +32,11 @@ impl SinkPage {
     fn start() -> Self {
         let (fixture, port) = (Fixture::new(), free_port());
         let sink = "[sinks.child]\ntype = \"exec\"\ncommand = [\"python3\", \"handler.py\"]\nevents = [\"posted\"]\n";
-        let dir = ConfigDir::with(&format!("{}{sink}{}", fixture.config(), admin_section(port, "")));
+        let dir = ConfigDir::with(&format!(
+            "{}{sink}{}",
+            fixture.config(),
+            admin_section(port, "allow_anonymous = true\n")
+        ));
         dir.write("handler.py", HANDLER);
         let running = RunningProgram::ready(&fixture, &dir);
         Self { fixture, dir, url: format!("http://127.0.0.1:{port}/"), _running: running }

@@ -14,7 +14,7 @@ use crate::config::{key_reader::TableReader, secret_source::SecretSource, server
 const SHORTEST: usize = 16;
 /// Longer than any header needs.
 const LONGEST: usize = 512;
-/// Random bytes of a generated token, which nobody can guess.
+/// The random bytes of a generated token: far too many to guess.
 const RANDOM_BYTES: usize = 32;
 
 /// The token with full access.

@@ -29,7 +29,7 @@ pub(super) fn kill(mark: &str) {
     }
 }
 
-/// Does nothing: other systems show the environment of a process to nobody.
+/// Does nothing: other systems do not show the environment of a process.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn kill(_: &str) {}
 
