@@ -13,6 +13,7 @@ mod account_context;
 pub(crate) mod catch_up;
 mod connection;
 mod delivery;
+mod directory;
 mod health_check;
 mod observer;
 mod replies;

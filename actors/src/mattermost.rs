@@ -14,15 +14,16 @@ mod transport;
 
 pub use rest::{
     Channel, ChannelKind, ChannelList, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, ExtraHeaders,
-    FileId, HeaderError, MAX_CHANNELS, Me, NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post,
-    PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome, RequestStats, RestError,
-    RestErrorKind, RestResponse, Roles, SINCE_LIMIT, SystemPing, User, WaitStats, foreign_encoding,
-    http_client,
+    FileId, HeaderError, MAX_CHANNELS, Me, MentionKeywords, NewFile, NewPost, OddRow, PER_PAGE, Page,
+    PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome,
+    RequestStats, RestError, RestErrorKind, RestResponse, Roles, SINCE_LIMIT, SystemPing, User, WaitStats,
+    foreign_encoding, http_client,
 };
+pub(crate) use socket::user_act;
 pub use socket::{
     AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,
     Incoming, JsonProblem, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
-    SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame, post_author,
+    SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame,
 };
 pub use transport::{
     Proxy, ProxyCredentials, ProxyParseError, ServerUrl, Tls, TlsError, TlsIdentity, UrlError,

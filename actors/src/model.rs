@@ -16,7 +16,7 @@ mod token;
 
 pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
-pub use event::{AccountUser, Change, Event, EventBody, PostKey};
+pub use event::{AccountUser, Change, ChannelInfo, Event, EventBody, PostKey, ReactionHead};
 pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
 pub use names::{
     AccountName, ChannelId, Generation, IdError, NameError, PostId, ServerName, UserId, check_id,

@@ -22,8 +22,8 @@ pub(crate) use replay::{
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
-    GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission, SentKeys,
-    send_permission, split_text,
+    BotPost, GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission,
+    SentKeys, UserAct, send_permission, split_text,
 };
 pub use replies::{KeyedQueue, MAX_POST_CHARS, MAX_TEXT_CHARS};
 pub use supervision::{

@@ -125,6 +125,13 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::ChannelSkipped { channel, cause } => {
             (Level::WARN, format!("channel {channel} cannot be read and is skipped: {cause}"))
         }
+        Fact::ChannelPostponed { channel, waiting } => {
+            let what = format!("{waiting} events of channel {channel} wait for the sink");
+            (
+                Level::WARN,
+                format!("{what}; later ones are fetched when it has taken them, other channels go on"),
+            )
+        }
         Fact::RowSkipped { channel, post, cause } => {
             let row = post.as_ref().map_or_else(String::new, |post| format!("post {post} in "));
             (Level::WARN, format!("{row}channel {channel:?} is passed over; it cannot be used: {cause}"))
@@ -138,6 +145,11 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::LoopStopped { channel, limit } => {
             let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
             (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
+        }
+        Fact::ThreadGone { channel, root } => {
+            let what =
+                format!("post {root} in channel {channel} cannot be answered in a thread; it may be deleted");
+            (Level::WARN, format!("{what}; the answer was posted in the channel"))
         }
         other => describe_server(other),
     };

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Observer, Supervisor, replies::SharedLoopGuard, server_gate::GateHandle, settings::HostSettings,
-    shared_replay::SharedReplay,
+    Observer, Supervisor, directory::Directory, replies::SharedLoopGuard, server_gate::GateHandle,
+    settings::HostSettings, shared_replay::SharedReplay,
 };
 use crate::{
     model::{
@@ -38,6 +38,7 @@ pub(super) struct AccountContext {
     pub(super) sibling_watch: SharedSiblingWatch,
     pub(super) ping_rate: PingRate,
     pub(super) loop_guard: SharedLoopGuard,
+    pub(super) directory: Directory,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
     pub(super) stats: Arc<AccountStats>,

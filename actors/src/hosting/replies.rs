@@ -3,6 +3,7 @@ mod execute;
 mod find_posted;
 mod guard;
 mod posting;
+mod thread_root;
 
 use std::{rc::Rc, sync::Arc};
 

@@ -10,7 +10,7 @@ mod split;
 
 pub(crate) use attempt::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry};
 pub use keyed_queue::KeyedQueue;
-pub(crate) use loop_guard::{LoopGuard, LoopVerdict};
+pub(crate) use loop_guard::{BotPost, LoopGuard, LoopVerdict, UserAct};
 pub(crate) use send_permission::{SendPermission, send_permission};
 pub(crate) use sent::SentKeys;
 pub(crate) use split::split_text;

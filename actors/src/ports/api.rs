@@ -6,9 +6,9 @@ use crate::{
     mattermost::{
         Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost,
         Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError, RestResponse,
-        SystemPing,
+        SystemPing, User,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, Token, UserId},
 };
 
 /// The future of a request: an answer with its rate headers, or an error.
@@ -24,6 +24,9 @@ pub trait Api {
 
     /// Requests `GET /system/ping`, without a token.
     fn system_ping(&self) -> ApiFuture<'_, SystemPing>;
+
+    /// Fetches the users with these ids, at most a page of them; unknown ids are left out.
+    fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>>;
 
     /// Lists every channel of the account, archived ones included (facts 12, 26), with the `last_post_at` that
     /// only lists contain (fact 24). It may take several requests. The list is complete or an error; an account
@@ -65,6 +68,14 @@ pub trait Api {
 
     /// Shows a post to one user, without storing it.
     fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()>;
+
+    /// Returns the direct channel between the account's own user and another, and creates it if there is none.
+    fn direct_channel<'a>(
+        &'a self,
+        token: &'a Token,
+        me: &'a UserId,
+        other: &'a UserId,
+    ) -> ApiFuture<'a, ChannelId>;
 
     /// Changes the text of one of the account's own posts. 403 and 404 are distinct errors.
     fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post>;

@@ -15,8 +15,9 @@ use crate::{
     mattermost::{
         Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me,
         NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, SystemPing,
+        User,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, Token, UserId},
 };
 
 /// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
@@ -74,6 +75,10 @@ impl Api for Client {
         Client::system_ping(self).boxed_local()
     }
 
+    fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>> {
+        Client::users(self, token, ids).boxed_local()
+    }
+
     fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {
         Client::channels(self, token).boxed_local()
     }
@@ -115,6 +120,15 @@ impl Api for Client {
 
     fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()> {
         Client::create_ephemeral(self, token, post).boxed_local()
+    }
+
+    fn direct_channel<'a>(
+        &'a self,
+        token: &'a Token,
+        me: &'a UserId,
+        other: &'a UserId,
+    ) -> ApiFuture<'a, ChannelId> {
+        Client::direct_channel(self, token, me, other).boxed_local()
     }
 
     fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {

@@ -3,6 +3,7 @@
 mod limits;
 mod live;
 mod once;
+mod threads;
 
 use matterhost_actors::{
     hosting::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},

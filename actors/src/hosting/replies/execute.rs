@@ -73,10 +73,32 @@ async fn ephemeral(
     deadline: Instant,
 ) -> Result<PostedIds, ReplyError> {
     check_text(&draft.text)?;
-    let Draft { channel: channel_id, text: message, root_id, props, .. } = draft;
+    let Draft { channel: channel_id, text: message, root_id, props, .. } = draft.clone();
     let post = EphemeralPost { user_id, channel_id, message, root_id, props };
-    repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
-    Ok(PostedIds::default())
+    match try_repeatedly(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await
+    {
+        Ok(()) => Ok(PostedIds::default()),
+        Err(gave_up) if gave_up.is_forbidden && client.context().settings.replies.whisper_fallback => {
+            direct_message(client, &post.user_id, draft, deadline).await
+        }
+        Err(gave_up) => Err(gave_up.error),
+    }
+}
+
+/// Posts a draft in the direct channel with a user.
+async fn direct_message(
+    client: &ReplyClient,
+    user: &UserId,
+    draft: Draft,
+    deadline: Instant,
+) -> Result<PostedIds, ReplyError> {
+    let timed_out =
+        |failed: FailedRequest| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed);
+    let me = client.own_user_id(deadline).await.map_err(timed_out)?;
+    let channel =
+        repeat(client, deadline, async |api, token| api.direct_channel(token, &me, user).await).await?;
+    // A thread belongs to its channel.
+    posting::post(client, Draft { channel, root_id: None, thread_of: None, ..draft }, deadline).await
 }
 
 async fn edit(
@@ -122,11 +144,29 @@ async fn repeat<T>(
     deadline: Instant,
     send: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
 ) -> Result<T, ReplyError> {
+    try_repeatedly(client, deadline, send).await.map_err(|gave_up| gave_up.error)
+}
+
+/// A request that was given up.
+struct GaveUp {
+    error: ReplyError,
+    /// True if the account may not do it.
+    is_forbidden: bool,
+}
+
+async fn try_repeatedly<T>(
+    client: &ReplyClient,
+    deadline: Instant,
+    send: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
+) -> Result<T, GaveUp> {
     let mut retry = RequestRetry::idempotent(deadline.into_std());
     loop {
-        match client.request(deadline, async |api, token| send(api, token).await).await {
+        let failed = match client.request(deadline, async |api, token| send(api, token).await).await {
             Ok(done) => return Ok(done),
-            Err(failed) => wait_before_retry(client, &mut retry, ReplyStep::Send, failed).await?,
-        }
+            Err(failed) => failed,
+        };
+        let is_forbidden = failed.is_forbidden();
+        let waited = wait_before_retry(client, &mut retry, ReplyStep::Send, failed).await;
+        waited.map_err(|error| GaveUp { error, is_forbidden })?;
     }
 }

@@ -2,13 +2,13 @@
 
 use actix_http::Method;
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::client::{RawResponse, RestRequest};
 use crate::{
     mattermost::{
-        Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse,
+        Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse, User,
         transport::url::percent_encode,
     },
     model::{ChannelId, PostId, Token, UserId},
@@ -93,6 +93,38 @@ impl Client {
             "root_id": post.root_id.as_ref().map_or("", PostId::as_str),
         } });
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
+    }
+
+    /// Returns the users with these ids; unknown ids are left out.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server refuses it or cannot be reached.
+    pub async fn users(&self, token: &Token, ids: &[UserId]) -> Result<RestResponse<Vec<User>>, RestError> {
+        const ROUTE: &str = "/users/ids";
+        let response = self.write(Method::POST, ROUTE, ROUTE, token, &ids).await?;
+        Ok(RestResponse { value: response.json(ROUTE)?, rate: RateHeaders::read(&response.headers) })
+    }
+
+    /// Returns the direct channel between two users, one of them the token's own, and creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server refuses it or cannot be reached.
+    pub async fn direct_channel(
+        &self,
+        token: &Token,
+        me: &UserId,
+        other: &UserId,
+    ) -> Result<RestResponse<ChannelId>, RestError> {
+        const ROUTE: &str = "/channels/direct";
+        #[derive(Deserialize)]
+        struct Created {
+            id: ChannelId,
+        }
+        let response = self.write(Method::POST, ROUTE, ROUTE, token, &[me, other]).await?;
+        let Created { id } = response.json(ROUTE)?;
+        Ok(RestResponse { value: id, rate: RateHeaders::read(&response.headers) })
     }
 
     /// Replaces the text of a post.

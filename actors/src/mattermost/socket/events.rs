@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value;
 
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
-    model::{ChannelId, EventBody, UserId, check_id},
+    model::{Change, ChannelId, EventBody, UserId, check_id},
+    policy::UserAct,
 };
 
 /// The content of `hello`: the server accepted the token.
@@ -132,6 +134,21 @@ impl EventEnvelope<'_> {
         Ok(serde_json::from_str(self.data.get())?)
     }
 
+    /// Returns the user of a reaction that was added or removed.
+    pub fn reaction_user(&self) -> Option<UserId> {
+        #[derive(Deserialize)]
+        struct Data<'a> {
+            #[serde(borrow)]
+            reaction: Cow<'a, str>,
+        }
+        #[derive(Deserialize)]
+        struct Reaction {
+            user_id: UserId,
+        }
+        let data: Data<'_> = serde_json::from_str(self.data.get()).ok()?;
+        serde_json::from_str::<Reaction>(&data.reaction).ok().map(|reaction| reaction.user_id)
+    }
+
     /// Parses the content of `user_updated`.
     ///
     /// # Errors
@@ -175,10 +192,59 @@ impl<'a> EventEnvelope<'a> {
     }
 }
 
-/// Returns the author of the post that an event is about.
-pub fn post_author(body: &EventBody) -> Option<UserId> {
-    let posted: PostedEvent<'_> = serde_json::from_str(&body.data).ok()?;
-    posted.head().ok().map(|head| UserId::from(&*head.user_id))
+/// Returns the act of a user that an event reports: a post, an edit of its text, or a reaction.
+pub(crate) fn user_act(body: &EventBody) -> Option<UserAct> {
+    match &body.change {
+        Some(Change::Posted(post)) => {
+            let author = PostAuthor::read(body)?;
+            Some(UserAct {
+                is_automatic: author.props.is_automatic(),
+                user: author.user_id,
+                at: post.create_at,
+            })
+        }
+        Some(Change::Edited { edit_at, .. }) => {
+            let author = PostAuthor::read(body)?;
+            Some(UserAct { is_automatic: author.props.is_automatic(), user: author.user_id, at: *edit_at })
+        }
+        Some(Change::Deleted { .. } | Change::Left) => None,
+        None => body.reaction().map(|reaction| UserAct {
+            user: reaction.user_id,
+            at: reaction.create_at,
+            is_automatic: false,
+        }),
+    }
+}
+
+/// The author of a post, and the marks of a program.
+#[derive(Deserialize)]
+struct PostAuthor {
+    user_id: UserId,
+    #[serde(default)]
+    props: Marks,
+}
+
+/// The props by which the server marks posts that no person made.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Marks {
+    from_bot: Option<Value>,
+    from_webhook: Option<Value>,
+    from_plugin: Option<Value>,
+}
+
+impl PostAuthor {
+    fn read(body: &EventBody) -> Option<Self> {
+        let posted: PostedEvent<'_> = serde_json::from_str(&body.data).ok()?;
+        serde_json::from_str(&posted.post).ok()
+    }
+}
+
+impl Marks {
+    fn is_automatic(&self) -> bool {
+        let marks = [&self.from_bot, &self.from_webhook, &self.from_plugin];
+        marks.into_iter().flatten().any(|mark| *mark == Value::from("true") || *mark == Value::from(true))
+    }
 }
 
 impl PostedEvent<'_> {

@@ -31,6 +31,7 @@ pub(super) struct ChannelState {
     /// The `last_post_at` from the listing of the current round, if it contained the channel. Until the round is
     /// complete nothing counts as seen: an acknowledged post says nothing about the edits before it.
     listed_until: Option<i64>,
+    reading: Reading,
     /// The actions to take once nothing is open.
     deferred: Deferred,
     /// True if the state differs from the last saved record.
@@ -46,6 +47,17 @@ pub(super) enum Membership {
     Joining,
     /// The account was seen to leave: its cursor has ended.
     Left,
+}
+
+/// The need to read the channel in a round. Nothing more counts as settled while received changes are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The channel is read if the listing shows news.
+    IfNews,
+    /// Received changes were dropped, and too many others wait to fetch them now.
+    Postponed,
+    /// Received changes were dropped, and the next round fetches them.
+    Due,
 }
 
 /// The place of an admitted change.
@@ -96,6 +108,7 @@ impl ChannelState {
             due: false,
             refusals: 0,
             listed_until: None,
+            reading: Reading::IfNews,
             deferred: Deferred::default(),
             dirty: false,
         }
@@ -254,11 +267,42 @@ impl ChannelState {
         self.hole.get_or_insert_default();
     }
 
+    /// Drops a received change, which a later round fetches again: the channel is postponed.
+    pub(super) fn retract(&mut self, change: Option<&Change>) {
+        self.reading = Reading::Postponed;
+        if let Some(change) = change {
+            self.open.remove(change);
+        }
+    }
+
+    /// True if the channel is not read for now.
+    pub(super) fn is_postponed(&self) -> bool {
+        self.reading == Reading::Postponed
+    }
+
+    /// True if received changes were dropped and not fetched yet.
+    pub(super) fn has_dropped_changes(&self) -> bool {
+        self.reading != Reading::IfNews
+    }
+
+    /// Lets the next round read the channel if it was postponed.
+    pub(super) fn resume_reading(&mut self) {
+        if self.is_postponed() {
+            self.reading = Reading::Due;
+        }
+    }
+
+    /// Records the end of a round that did not read the postponed channel to its end.
+    pub(super) fn passed_over(&mut self) {
+        self.listed_until = None;
+    }
+
     /// Records that the round has fetched everything that its listing announced. Returns true if that changed the
     /// record.
     pub(super) fn fetched(&mut self, bounds: TimeBounds) -> bool {
         let (before, had_hole) = (self.settled, self.hole.is_some());
         self.refusals = 0;
+        self.reading = Reading::IfNews;
         self.deferred.fill_hole = had_hole;
         if let Some(listed_until) = self.listed_until.take() {
             self.seen_until = self.seen_until.max(listed_until.min(bounds.latest));
@@ -310,7 +354,7 @@ impl ChannelState {
                 self.cursor.acknowledge(create_at, id, bounds.latest);
             }
         }
-        if self.listed_until.is_none() {
+        if self.listed_until.is_none() && !self.has_dropped_changes() {
             self.settled = self.seen_until;
         }
         if let Some(reach) = self.deferred.edits_reach.take() {
@@ -324,6 +368,7 @@ impl ChannelState {
     /// Drops the changes that were admitted and not acknowledged, and returns them: they must be delivered again.
     pub(super) fn forget_unacknowledged(&mut self) -> impl Iterator<Item = Change> {
         self.seen_until = self.settled;
+        self.resume_reading();
         self.deferred = Deferred { leave: self.deferred.leave, ..Deferred::default() };
         std::mem::take(&mut self.open).into_keys()
     }

@@ -146,7 +146,7 @@ impl ReplayState {
         let state = self.channel_state(listed);
         state.listed(Some(listed.last_post_at));
         // A post dated into the future holds last_post_at there: the channel is read each time.
-        let moved = listed.last_post_at > state.seen_until;
+        let moved = listed.last_post_at > state.seen_until || state.has_dropped_changes();
         let backlog = ChannelBacklog {
             channel: listed.channel.clone(),
             from: state.cursor.anchor().clone(),
@@ -157,7 +157,7 @@ impl ReplayState {
                 BacklogKind::Known
             },
         };
-        (moved || state.due || state.has_hole()).then_some(backlog)
+        ((moved || state.due || state.has_hole()) && !state.is_postponed()).then_some(backlog)
     }
 
     /// Returns the state of a listed channel, and creates it if necessary.
@@ -177,10 +177,10 @@ impl ReplayState {
 
     /// Returns the channels that have a cursor but are missing from the listing.
     fn unlisted(&self) -> impl Iterator<Item = ChannelBacklog> {
-        let missing = self
-            .channels
-            .iter()
-            .filter(|(_, state)| !state.is_listed() && state.membership != Membership::Left);
+        let is_missing = |state: &ChannelState| {
+            !state.is_listed() && state.membership != Membership::Left && !state.is_postponed()
+        };
+        let missing = self.channels.iter().filter(move |(_, state)| is_missing(state));
         missing.map(|(channel, state)| ChannelBacklog {
             channel: channel.clone(),
             from: state.cursor.anchor().clone(),
@@ -189,8 +189,8 @@ impl ReplayState {
         })
     }
 
-    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped
-    /// channels.
+    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped and the
+    /// postponed channels.
     pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         let (skipped, bounds): (HashSet<&ChannelId>, _) = (skipped.iter().collect(), self.bounds());
         self.account.listed_at = Some(self.account.server_time);
@@ -199,6 +199,9 @@ impl ReplayState {
             let has_changed = if skipped.contains(channel) {
                 state.skipped();
                 true
+            } else if state.is_postponed() {
+                state.passed_over();
+                false
             } else {
                 state.fetched(bounds)
             };
@@ -264,6 +267,28 @@ impl ReplayState {
         }
         state.open(change.clone(), is_fetched);
         true
+    }
+
+    /// Drops received changes of a channel and postpones it: no round reads it until [`Self::resume_channel`].
+    pub(crate) fn postpone<'a>(
+        &mut self,
+        channel: &ChannelId,
+        dropped: impl Iterator<Item = Option<&'a Change>>,
+    ) {
+        let Some(state) = self.channels.get_mut(channel) else { return };
+        for change in dropped {
+            state.retract(change);
+            if let Some(Change::Posted(post)) = change {
+                self.recent.forget(&post.id);
+            }
+        }
+    }
+
+    /// Lets the next listing announce a postponed channel.
+    pub(crate) fn resume_channel(&mut self, channel: &ChannelId) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.resume_reading();
+        }
     }
 
     /// Acknowledges a change. Within a channel, changes must be acknowledged in the order of their admission.

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
-        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, NewFile, NewPost,
-        Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestErrorKind, RestResponse, SystemPing,
+        Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me, MentionKeywords,
+        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestErrorKind,
+        RestResponse, Roles, SystemPing, User,
     },
-    model::{ChannelId, PostId, ResumePoint, Token},
+    model::{ChannelId, PostId, ResumePoint, Token, UserId},
     ports::{Api, ApiFactory, ApiFuture},
 };
 
@@ -31,6 +32,20 @@ impl Api for FakeServer {
 
     fn system_ping(&self) -> ApiFuture<'_, SystemPing> {
         async move { Ok(RestResponse { value: self.answer_ping()?, rate: None }) }.boxed_local()
+    }
+
+    fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>> {
+        let user = |id: &UserId| User {
+            id: id.clone(),
+            username: id.as_str().trim_start_matches("id-").into(),
+            update_at: 0,
+            delete_at: 0,
+            roles: Roles::default(),
+            is_bot: false,
+            mention_keywords: MentionKeywords::default(),
+        };
+        let answer = self.answer("users", token, |_| Ok(ids.iter().map(user).collect()));
+        async move { answer }.boxed_local()
     }
 
     fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {
@@ -110,6 +125,17 @@ impl Api for FakeServer {
     fn create_ephemeral<'a>(&'a self, token: &'a Token, post: &'a EphemeralPost) -> ApiFuture<'a, ()> {
         let answer = self
             .answer("ephemeral", token, |channels| check_access(channels, token, post.channel_id.as_str()));
+        async move { answer }.boxed_local()
+    }
+
+    fn direct_channel<'a>(
+        &'a self,
+        token: &'a Token,
+        me: &'a UserId,
+        other: &'a UserId,
+    ) -> ApiFuture<'a, ChannelId> {
+        let answer =
+            self.answer("direct_channel", token, |_| Ok(ChannelId::from(&*format!("{me}__{other}"))));
         async move { answer }.boxed_local()
     }
 
