@@ -72,7 +72,7 @@ struct Queued {
     event: Arc<Event>,
     permit: OwnedSemaphorePermit,
     origin: Origin,
-    queued_at: Instant,
+    since: Instant,
 }
 
 /// The way by which an event came.
@@ -118,7 +118,7 @@ pub(super) struct Stop;
 
 impl Queued {
     fn new(event: Arc<Event>, permit: OwnedSemaphorePermit, origin: Origin) -> Self {
-        Self { event, permit, origin, queued_at: Instant::now() }
+        Self { event, permit, origin, since: Instant::now() }
     }
 
     /// Adds the description of the channel if it has become known since the event was received: a round lists the

@@ -114,7 +114,7 @@ impl ReplyKey {
             Some(Change::Posted(post)) => Some(post.create_at),
             Some(Change::Edited { edit_at, .. }) => Some(*edit_at),
             Some(Change::Deleted { .. } | Change::Left) => None,
-            None => event.body.reaction().map(|reaction| reaction.create_at),
+            None => event.body.reaction().map(|reaction| reaction.create_at).filter(|at| *at > 0),
         };
         let id = event.id();
         Self { text: format!("{id}#{n}").into(), since, answers: true }

@@ -66,7 +66,7 @@ impl Delivery {
             return;
         }
         let now = Instant::now();
-        let is_lagging = |queued: &Queued| now.saturating_duration_since(queued.queued_at) >= LAGGING_AFTER;
+        let is_lagging = |queued: &Queued| now.saturating_duration_since(queued.since) >= LAGGING_AFTER;
         let weight = |queued: &Queued| queued.permit.num_permits();
         for (channel, dropped) in self.queue.trim(is_lagging, weight, self.permits.channel_limit()) {
             self.postpone(channel, &dropped);

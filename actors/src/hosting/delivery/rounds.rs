@@ -51,7 +51,7 @@ pub(in crate::hosting) struct SubmitListing {
 pub(in crate::hosting) enum Admission {
     /// The event is queued.
     New,
-    /// Its change was received before.
+    /// The event's change was received before.
     Known,
     /// Too many events of its channel wait: it is dropped, and fetched again later.
     Postponed,

@@ -195,17 +195,9 @@ impl<'a> EventEnvelope<'a> {
 /// Returns the act of a user that an event reports: a post, an edit of its text, or a reaction.
 pub(crate) fn user_act(body: &EventBody) -> Option<UserAct> {
     match &body.change {
-        Some(Change::Posted(post)) => {
-            let author = PostAuthor::read(body)?;
-            Some(UserAct {
-                is_automatic: author.props.is_automatic(),
-                user: author.user_id,
-                at: post.create_at,
-            })
-        }
+        Some(Change::Posted(post)) => PostAuthor::read(body).map(|author| author.into_act(post.create_at)),
         Some(Change::Edited { edit_at, .. }) => {
-            let author = PostAuthor::read(body)?;
-            Some(UserAct { is_automatic: author.props.is_automatic(), user: author.user_id, at: *edit_at })
+            PostAuthor::read(body).map(|author| author.into_act(*edit_at))
         }
         Some(Change::Deleted { .. } | Change::Left) => None,
         None => body.reaction().map(|reaction| UserAct {
@@ -221,16 +213,19 @@ pub(crate) fn user_act(body: &EventBody) -> Option<UserAct> {
 struct PostAuthor {
     user_id: UserId,
     #[serde(default)]
-    props: Marks,
+    props: Option<Marks>,
 }
 
 /// The props by which the server marks posts that no person made.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Marks {
-    from_bot: Option<Value>,
-    from_webhook: Option<Value>,
-    from_plugin: Option<Value>,
+    #[serde(rename = "from_bot")]
+    bot: Value,
+    #[serde(rename = "from_webhook")]
+    webhook: Value,
+    #[serde(rename = "from_plugin")]
+    plugin: Value,
 }
 
 impl PostAuthor {
@@ -238,12 +233,16 @@ impl PostAuthor {
         let posted: PostedEvent<'_> = serde_json::from_str(&body.data).ok()?;
         serde_json::from_str(&posted.post).ok()
     }
-}
 
-impl Marks {
+    fn into_act(self, at: i64) -> UserAct {
+        UserAct { is_automatic: self.is_automatic(), user: self.user_id, at }
+    }
+
+    /// True if a program has made the post.
     fn is_automatic(&self) -> bool {
-        let marks = [&self.from_bot, &self.from_webhook, &self.from_plugin];
-        marks.into_iter().flatten().any(|mark| *mark == Value::from("true") || *mark == Value::from(true))
+        let Some(marks) = &self.props else { return false };
+        let is_set = |mark: &Value| mark.as_str() == Some("true") || mark.as_bool() == Some(true);
+        [&marks.bot, &marks.webhook, &marks.plugin].into_iter().any(is_set)
     }
 }
 
@@ -255,5 +254,49 @@ impl PostedEvent<'_> {
     /// Fails if the text inside is not a post.
     pub fn head(&self) -> serde_json::Result<PostHead<'_>> {
         serde_json::from_str(&self.post)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::PostKey;
+
+    fn body(event: &str, change: Option<Change>, member: &str, value: &Value) -> EventBody {
+        EventBody {
+            event: event.into(),
+            channel_id: "c".into(),
+            change,
+            seq: 1,
+            data: json!({ member: value.to_string() }).to_string().into(),
+            broadcast: "{}".into(),
+        }
+    }
+
+    #[test]
+    fn posts_edits_and_reactions_are_acts_with_their_own_time() {
+        let posted = || Some(Change::Posted(PostKey { create_at: 5, id: "p".into() }));
+        let post = |props: Value| json!({ "id": "p", "user_id": "ana", "create_at": 5, "props": props });
+        let act = |at, is_automatic| Some(UserAct { user: "ana".into(), at, is_automatic });
+        for (props, is_automatic) in [
+            (Value::Null, false),
+            (json!({}), false),
+            (json!({ "from_bot": "true" }), true),
+            (json!({ "from_webhook": "true" }), true),
+            (json!({ "from_bot": "false" }), false),
+        ] {
+            assert_eq!(user_act(&body("posted", posted(), "post", &post(props))), act(5, is_automatic));
+        }
+        let post = post(Value::Null);
+        let edited = Some(Change::Edited { id: "p".into(), edit_at: 9 });
+        assert_eq!(user_act(&body("post_edited", edited, "post", &post)), act(9, false));
+        assert_eq!(user_act(&body("post_edited", None, "post", &post)), None, "a pin");
+        let deleted = Some(Change::Deleted { id: "p".into() });
+        assert_eq!(user_act(&body("post_deleted", deleted, "post", &post)), None);
+        let reaction = json!({ "user_id": "ana", "post_id": "p", "emoji_name": "eyes", "create_at": 7 });
+        assert_eq!(user_act(&body("reaction_added", None, "reaction", &reaction)), act(7, false));
+        assert_eq!(user_act(&body("reaction_removed", None, "reaction", &reaction)), None);
     }
 }

@@ -17,7 +17,7 @@ const MOST_ANSWERERS: usize = 1_000;
 /// person reads first.
 const QUICK_MS: i64 = 2_000;
 
-/// The same for the posts of bots and webhooks, which no person makes.
+/// The time, in server milliseconds, within which a post of a bot or webhook may be such an answer.
 const QUICK_OF_BOTS_MS: i64 = 5_000;
 
 /// The quick acts in a row after which the next ones are answers of a program: a person may be quick now and then.
