@@ -1,6 +1,9 @@
 //! The command line: one file per command, with its arguments, its work and its output.
 
+mod account;
+mod account_files;
 mod accounts;
+mod bots;
 mod check;
 mod completions;
 mod config;
@@ -10,6 +13,7 @@ mod demo;
 mod health;
 mod logs;
 mod output;
+mod post;
 mod reload;
 mod run;
 mod sinks;
@@ -22,13 +26,16 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "demo")]
 use self::demo::DemoArgs;
 use self::{
+    account::AccountCommand,
     accounts::ActionArgs,
+    bots::BotsCommand,
     check::CheckArgs,
     completions::CompletionsArgs,
     config::ConfigCommand,
     dead_letter::DeadLetterCommand,
     health::HealthArgs,
     logs::LogsCommand,
+    post::PostArgs,
     reload::ReloadArgs,
     run::RunArgs,
     sinks::{SinkCommand, SinksArgs},
@@ -44,7 +51,7 @@ Examples:
   matterhost config example > matterhost.toml   start from a commented configuration
   matterhost check                              test every server and every token
   matterhost run                                host the accounts; events are written as JSON lines
-  matterhost run | jq .data.post.message        show the text of new posts
+  matterhost bots create NAME --team crew       create a bot with an administrator's token
   matterhost status --watch                     show the accounts of a running host
 A bot does not answer?
   matterhost status NAME                        is it connected, and does an event wait?
@@ -102,6 +109,15 @@ enum Command {
     /// Compare the posts on the server with the posts received, now
     #[command(after_help = "Example:\n  matterhost audit helpdesk && matterhost tail helpdesk --level debug")]
     Audit(ActionArgs),
+    /// Post as an account of a running host
+    ///
+    /// Prints the id of the post; several if the text was split. Waits until the account can post, as long as
+    /// `replies.deadline`.
+    #[command(
+        after_help = "Examples:\n  matterhost post helpdesk staff/town-square 'The backup is done.' --key backup-2026-11-28\n  \
+                            df -h | matterhost post helpdesk @ann"
+    )]
+    Post(PostArgs),
     /// Follow what happens to the accounts of a running host
     #[command(after_help = "Example:\n  matterhost tail helpdesk --level debug")]
     Tail(TailArgs),
@@ -119,6 +135,12 @@ enum Command {
     /// Exits with 0 if the host is healthy, and with 1 if not.
     #[command(after_help = "Example:\n  matterhost health --ready")]
     Health(HealthArgs),
+    /// Create and manage bot accounts with an administrator's token, which is not kept
+    #[command(subcommand)]
+    Bots(BotsCommand),
+    /// Add or remove the files of an account in the configuration's directories
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Show, resend or drop the events that handlers rejected permanently
     #[command(subcommand)]
     DeadLetter(DeadLetterCommand),
@@ -158,10 +180,13 @@ fn dispatch(command: Command) -> Exit {
         Command::Start(args) => accounts::run(Action::Start, &args),
         Command::Reset(args) => accounts::run(Action::Reset, &args),
         Command::Audit(args) => accounts::run(Action::Audit, &args),
+        Command::Post(args) => post::run(args),
         Command::Tail(args) => tail::run(args),
         Command::Logs(command) => logs::run(command),
         Command::Reload(args) => reload::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Bots(command) => bots::run(command),
+        Command::Account(command) => account::run(&command),
         Command::DeadLetter(command) => dead_letter::run(&command),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),

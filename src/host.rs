@@ -10,6 +10,7 @@ mod sinks;
 mod store;
 pub mod systemd;
 
+pub(crate) use self::reload::log_warnings;
 pub use self::{
     exit::Exit,
     reload::{ReloadError, Reloader},

@@ -13,22 +13,24 @@ mod account_context;
 pub(crate) mod catch_up;
 mod connection;
 mod delivery;
-mod directory;
 mod health_check;
+mod known_names;
 mod observer;
 mod replies;
 mod server_gate;
+mod server_limits;
 mod settings;
 mod shared_replay;
 mod supervisor;
 
 pub use observer::Observer;
 pub use settings::{
-    AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings, ReplySettings,
+    AccountSettings, AuditSettings, CatchUpSettings, DeliverySettings, HealthSettings, HostSettings,
+    ReplySettings,
 };
 pub use supervisor::{
     AccountSpec, AddAccount, AddServer, AuditAccount, ChangeAccount, ChangeServer, ChangeSettings,
-    CountStates, GetAccount, ListAccounts, ListServers, RemoveAccount, RemoveServer, ResetAccount,
+    CountStates, GetAccount, ListAccounts, ListServers, LookUp, RemoveAccount, RemoveServer, ResetAccount,
     RestartAccount, RetryDeliveries, SendReply, ServerSpec, Shutdown, ShutdownReport, SinkReleased,
     StartAccount, StopAccount, Supervisor, SupervisorError,
 };

@@ -13,11 +13,12 @@ mod socket;
 mod transport;
 
 pub use rest::{
-    Channel, ChannelKind, ChannelList, Client, ClientConfig, ClientLimits, EphemeralPost, Etag, ExtraHeaders,
-    FileId, HeaderError, MAX_CHANNELS, Me, MentionKeywords, NewFile, NewPost, OddRow, PER_PAGE, Page,
-    PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount, RequestOutcome,
-    RequestStats, RestError, RestErrorKind, RestResponse, Roles, SINCE_LIMIT, SystemPing, User, WaitStats,
-    foreign_encoding, http_client,
+    Bot, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost,
+    Etag, ExtraHeaders, FileId, HeaderError, LookupRequest, MAX_CHANNELS, Me, MentionKeywords, NewBot,
+    NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RateHeaders,
+    Reaction, RequestCount, RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse,
+    RolePermissions, Roles, SINCE_LIMIT, SystemPing, TeamRoles, TokenRow, User, WaitStats, foreign_encoding,
+    http_client,
 };
 pub(crate) use socket::user_act;
 pub use socket::{

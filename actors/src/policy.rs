@@ -22,10 +22,11 @@ pub(crate) use replay::{
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
-    BotPost, GiveUpReason, LoopGuard, LoopVerdict, ReplyStep, RequestFailure, RequestRetry, SendPermission,
-    SentKeys, UserAct, send_permission, split_text,
+    BotPost, GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, ReplyStep,
+    RequestFailure, RequestRetry, SendPermission, SentKeys, SentPost, UserAct, always_fits, send_permission,
+    split_text,
 };
-pub use replies::{KeyedQueue, MAX_POST_CHARS, MAX_TEXT_CHARS};
+pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{
     Backoff, BreakerState, Budget, ChargeOutcome, CommonCause, Delays, RestartPolicy, RestartSettings,
     SettingsError,

@@ -21,8 +21,8 @@ use matterhost::{
 };
 use matterhost_actors::{
     model::{
-        AccountName, AccountUser, Change, Event, EventBody, Generation, OutgoingAction, PostKey, PostedIds,
-        ReplyError, ServerName,
+        AccountName, AccountUser, Change, Event, EventBody, Excerpt, Found, Generation, Lookup,
+        OutgoingAction, PostKey, PostedIds, ReplyError, ServerName,
     },
     ports::{Delivered, EventSink, Outcome, Poster},
 };
@@ -76,7 +76,7 @@ fn through(sink: &str, quick: bool, names: [&'static str; 3]) -> anyhow::Result<
     let rest = "[servers.s]\nurl = \"http://127.0.0.1:1\"\n[accounts.a]\ntoken = \"x\"\nsinks = [\"one\"]\n\
                 [state]\nstore = \"memory\"\n";
     std::fs::write(&file, format!("{rest}[sinks.one]\n{sink}"))?;
-    let sources = Sources { file, environment: HashMap::new(), flags: Vec::new() };
+    let sources = Sources { files: vec![file], environment: HashMap::new(), flags: Vec::new() };
     let config = Config::load(&sources, None).map_err(|error| anyhow!("{error}"))?;
     let poster: Arc<dyn Poster> = Arc::new(NoReplies);
     let mut sinks = SinkRegistry::start(&config, &poster, &Metrics::new(true))?;
@@ -124,6 +124,15 @@ struct NoReplies;
 impl Poster for NoReplies {
     fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
         std::future::ready(Ok(PostedIds::default())).boxed()
+    }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
     }
 }
 

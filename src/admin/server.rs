@@ -6,6 +6,7 @@ mod api_error;
 mod authenticator;
 mod backend;
 mod body;
+mod bot_actions;
 mod event_log;
 mod health;
 mod host;

@@ -1,5 +1,6 @@
 //! `matterhost check`: tests every server, every token and every sink, and suggests a remedy for each failure.
 
+mod permissions;
 mod probe;
 mod remedy;
 mod report;

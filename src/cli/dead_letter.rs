@@ -181,7 +181,7 @@ fn select_sinks<'a>(
     }
     let names = config.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>().join(", ");
     let problem = Problem::new("--sink", "there is no such sink", format!("name one of {names}"));
-    Err(ConfigError { file: file.config.clone(), problems: vec![problem] })
+    Err(ConfigError { file: file.config.first().cloned(), problems: vec![problem] })
 }
 
 fn to_json_lines(letters: &[DeadLetter]) -> String {

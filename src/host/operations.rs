@@ -118,7 +118,10 @@ fn refused(error: &ReloadError) -> ReloadRefused {
         ReloadError::InvalidConfig(invalid) => invalid.problems.clone(),
         ReloadError::ShuttingDown => Vec::new(),
     };
-    let to_dto = |Problem { key, message, remedy, .. }| ConfigProblem { key, problem: message, remedy };
+    let to_dto = |problem: Problem| {
+        let Problem { key, message, remedy, place, .. } = problem;
+        ConfigProblem { key, problem: message, remedy, place }
+    };
     let detail = match error {
         ReloadError::InvalidConfig(_) => "the configuration is invalid; nothing was changed".to_owned(),
         ReloadError::ShuttingDown => error.to_string(),

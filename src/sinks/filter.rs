@@ -191,19 +191,15 @@ fn is_mention(
         return true;
     }
     let in_text = || Mentions::find(post.texts(), user);
-    match data.mentions.and_then(text) {
-        Some(ids) => {
-            let ids: Vec<Cow<'_, str>> = serde_json::from_str(&ids).unwrap_or_default();
-            // The server does not say by what it mentions the user.
-            ids.iter().any(|id| **id == *user.id.as_str())
-                && (filter.mention_everyone || in_text() != Mentions { user: false, everyone: true })
-        }
-        // The server omits the member if no user is mentioned; the text has no mention then either.
-        None => {
-            let found = in_text();
-            found.user || (filter.mention_everyone && found.everyone)
-        }
+    if let Some(ids) = data.mentions.and_then(text) {
+        let ids: Vec<Cow<'_, str>> = serde_json::from_str(&ids).unwrap_or_default();
+        // The server does not say by what it mentions the user.
+        return ids.iter().any(|id| **id == *user.id.as_str())
+            && (filter.mention_everyone || in_text() != Mentions { user: false, everyone: true });
     }
+    // The server omits the member if no user is mentioned; the text has no mention then either.
+    let found = in_text();
+    found.user || (filter.mention_everyone && found.everyone)
 }
 
 #[cfg(test)]

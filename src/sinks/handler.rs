@@ -91,6 +91,8 @@ fn is_worth_keeping(error: &ReplyError) -> bool {
         | ReplyError::Stopped(_)
         | ReplyError::TooLong { .. }
         | ReplyError::TooManyFiles { .. }
+        | ReplyError::NoFiles
+        | ReplyError::NotFound { .. }
         | ReplyError::FileTooLarge { .. }
         | ReplyError::QueueFull { .. }
         | ReplyError::TimedOut { .. }
@@ -113,22 +115,6 @@ fn report_unposted(sink: &str, event: &Message, error: &str, kept: Option<io::Re
         }
         None => tracing::warn!(account, sink, event, error, "cannot post a reply; it is dropped"),
     }
-}
-
-/// The longest excerpt of a handler's text in a cause, in characters.
-const MAX_EXCERPT: usize = 200;
-
-/// Returns the beginning of a handler's text, on one line and without control and formatting characters.
-pub(super) fn excerpt(text: &str) -> String {
-    let is_shown =
-        |c: char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown: String = text.chars().map(|c| if is_shown(c) { c } else { ' ' }).collect();
-    let mut shown = shown.trim().chars();
-    let mut excerpt: String = shown.by_ref().take(MAX_EXCERPT).collect();
-    if shown.next().is_some() {
-        excerpt.push('…');
-    }
-    excerpt
 }
 
 /// A period without requests to a handler, shared between threads.
@@ -202,12 +188,6 @@ impl ThrottledWarning {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_excerpt_is_short_and_on_one_line() {
-        assert_eq!(excerpt(" one\ntwo\u{1b}[2J\u{202e} "), "one two [2J");
-        assert_eq!(excerpt(&"x".repeat(MAX_EXCERPT + 1)).chars().count(), MAX_EXCERPT + 1);
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_pause_counts_and_ends() {

@@ -103,6 +103,22 @@ pub(crate) fn describe(fact: &Fact) -> Description {
             (Level::WARN, format!("events are missing: expected number {expected}, got {got}"))
         }
         Fact::Unreadable { cause } => (Level::WARN, format!("a frame was skipped: {cause}")),
+        Fact::StoreFailed { cause } => (
+            Level::ERROR,
+            format!("the state cannot be saved, and no event is delivered until it can: {cause}"),
+        ),
+        Fact::LoopStopped { channel, limit } => {
+            let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
+            (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
+        }
+        other => describe_catch_up(other),
+    };
+    Description { level, message, fields }
+}
+
+/// Returns the description of a fact about the posts that a catch-up or an audit reads, or of another one.
+fn describe_catch_up(fact: &Fact) -> (Level, String) {
+    match fact {
         Fact::CaughtUp { channels: 0, .. } => (Level::DEBUG, "nothing was missed".into()),
         Fact::CatchingUp(CatchUpProgress { done, channels, recovered }) => {
             let how_far = format!("{done} of {channels} channels read");
@@ -115,13 +131,13 @@ pub(crate) fn describe(fact: &Fact) -> Description {
         Fact::CatchUpTruncated { channel, what } => {
             (Level::WARN, format!("the catch-up of channel {channel} is incomplete; left out: {what}"))
         }
+        Fact::OlderPostsUntold { channel, posts } => {
+            let why = "without a visible cause; any that were dated back are not delivered";
+            (Level::INFO, format!("channel {channel}: {posts} older posts changed {why}"))
+        }
         Fact::Audited { channels } => {
             (Level::DEBUG, format!("the audit found nothing missing; {channels} channels were checked"))
         }
-        Fact::StoreFailed { cause } => (
-            Level::ERROR,
-            format!("the state cannot be saved, and no event is delivered until it can: {cause}"),
-        ),
         Fact::ChannelSkipped { channel, cause } => {
             (Level::WARN, format!("channel {channel} cannot be read and is skipped: {cause}"))
         }
@@ -142,18 +158,13 @@ pub(crate) fn describe(fact: &Fact) -> Description {
                 "the account has more than {limit} channels (catch_up.max_channels); the others are not read"
             ),
         ),
-        Fact::LoopStopped { channel, limit } => {
-            let what = format!("the last {limit} posts in channel {channel} are by bots of this host");
-            (Level::WARN, format!("{what}; their replies there are refused until someone else posts"))
-        }
         Fact::ThreadGone { channel, root } => {
             let what =
                 format!("post {root} in channel {channel} cannot be answered in a thread; it may be deleted");
             (Level::WARN, format!("{what}; the answer was posted in the channel"))
         }
         other => describe_server(other),
-    };
-    Description { level, message, fields }
+    }
 }
 
 /// Returns the description of a fact about a server, or of one without values.

@@ -5,6 +5,7 @@
 mod accounts;
 mod actions;
 mod authentication;
+mod bot_actions;
 mod endpoints;
 mod floods;
 pub(crate) mod host;

@@ -26,6 +26,46 @@ fn json(dir: &ConfigDir) -> (Option<i32>, Value) {
 }
 
 #[test]
+fn permissions_that_a_bot_lacks_are_shown_and_fail_nothing() {
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&fixture.config());
+    let (code, report) = json(&dir);
+    let lacking = |report: &Value| -> Vec<String> {
+        let rows = report["accounts"][0]["permissions"]["lacking"].as_array().unwrap();
+        rows.iter().map(|row| row["ability"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((code, lacking(&report)), (Some(0), vec!["ephemeral".to_owned(), "commands".to_owned()]));
+    assert_eq!(report["accounts"][0]["permissions"]["lacking"][0]["permission"], "create_post_ephemeral");
+
+    for permission in ["create_post_ephemeral", "manage_own_slash_commands"] {
+        fixture.simulator.grant_permission(&fixture.bot.user_id, permission);
+    }
+    fixture.simulator.restrict_channel(&fixture.channel, &["create_post", "upload_file"]);
+    let (code, report) = json(&dir);
+    assert_eq!((code, lacking(&report)), (Some(0), vec!["post".to_owned(), "upload".to_owned()]));
+    let row = &report["accounts"][0]["permissions"]["lacking"][0];
+    assert_eq!((&row["channels"], &row["channel"]), (&1.into(), &fixture.channel.as_str().into()));
+    let table = text(&dir.matterhost(&["check"]).output().unwrap().stdout);
+    for word in
+        ["post in 1, upload in 1", "! helpdesk: no permission create_post in ~", "replies are refused"]
+    {
+        assert!(table.contains(word), "{word} in\n{table}");
+    }
+}
+
+#[test]
+fn permissions_that_cannot_be_read_are_unknown_and_fail_nothing() {
+    let fixture = Fixture::new();
+    fixture.simulator.inject(Fault::new(FaultKind::ProxyPage(403)).route("POST /roles/names"));
+    let dir = ConfigDir::with(&fixture.config());
+    let (code, report) = json(&dir);
+    let permissions = &report["accounts"][0]["permissions"];
+    assert_eq!((code, &permissions["known"]), (Some(0), &false.into()), "{report:#}");
+    assert!(permissions["problem"].as_str().unwrap().contains("403"), "{report:#}");
+    assert!(text(&dir.matterhost(&["check"]).output().unwrap().stdout).contains("not known"));
+}
+
+#[test]
 fn json_says_the_same() {
     let fixture = Fixture::new();
     let (code, report) = json(&ConfigDir::with(&fixture.config()));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step fails the test")]
 
 mod admin;
+mod bots;
 mod check;
 mod command_line;
 mod configuration;

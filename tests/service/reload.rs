@@ -1,5 +1,6 @@
 //! Changes while `matterhost run` runs: of its configuration at SIGHUP, and of token files without a signal.
 
+mod directories;
 mod files;
 mod fixture;
 mod resources;

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Observer, Supervisor, directory::Directory, replies::SharedLoopGuard, server_gate::GateHandle,
-    settings::HostSettings, shared_replay::SharedReplay,
+    Observer, Supervisor, known_names::Directory, replies::SharedLoopGuard, server_gate::GateHandle,
+    server_limits::SharedServerLimits, settings::HostSettings, shared_replay::SharedReplay,
 };
 use crate::{
     model::{
@@ -39,6 +39,7 @@ pub(super) struct AccountContext {
     pub(super) ping_rate: PingRate,
     pub(super) loop_guard: SharedLoopGuard,
     pub(super) directory: Directory,
+    pub(super) server_limits: SharedServerLimits,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,
     pub(super) stats: Arc<AccountStats>,

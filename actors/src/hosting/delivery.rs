@@ -29,7 +29,7 @@ use self::{
 use super::{
     account_context::{AccountContext, now},
     connection::{Connection, Terminate},
-    directory::Directory,
+    known_names::Directory,
     supervisor::DeliveryStopped,
 };
 use crate::{
@@ -270,7 +270,10 @@ impl Delivery {
         // With several sinks, another one than that which accepts nothing may have answered.
         self.finish_refused(channel, is_answer && self.sink.names().len() <= 1);
         if let Some(change) = &queued.event.body.change {
-            self.context.replay.with(|replay| replay.acknowledge(channel, change.clone()));
+            self.context.replay.with(|replay| match queued.origin {
+                Origin::Live | Origin::Fetched => replay.acknowledge(channel, change.clone()),
+                Origin::WhileOut => replay.acknowledge_while_out(channel, change.clone()),
+            });
         }
         self.fetch_if_worked_off(channel);
     }

@@ -31,7 +31,7 @@ pub use messages::{
     ShutdownReport, StartAccount, StopAccount, SupervisorError,
 };
 pub use reconfigure::{ChangeAccount, ChangeServer, ChangeSettings, SinkReleased};
-pub use replies::SendReply;
+pub use replies::{LookUp, SendReply};
 
 pub(super) use child_events::{
     ChildConnected, ChildReady, ChildSettled, ChildStopped, DeliveryStopped, ServerStatusChanged,
@@ -41,10 +41,11 @@ pub(super) use child_events::{
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
     account_context::{PingRate, SharedSiblingWatch},
-    directory::Directory,
+    known_names::Directory,
     observer::Observer,
     replies::SharedLoopGuard,
     server_gate::GateHandle,
+    server_limits::SharedServerLimits,
     settings::HostSettings,
 };
 use crate::{
@@ -76,6 +77,7 @@ struct Server {
     ping_rate: PingRate,
     loop_guard: SharedLoopGuard,
     directory: Directory,
+    limits: SharedServerLimits,
     common_cause: CommonCause<AccountName>,
     lifetimes: SocketLifetimes<AccountName>,
     /// The time at which its waiting accounts were last started.

@@ -70,6 +70,14 @@ pub enum Fact {
         /// The part that was skipped.
         what: Truncation,
     },
+    /// Posts from before a channel's cursor changed while the account was away, without a visible cause. A post that was
+    /// made meanwhile and dated back would be among them, and was not delivered.
+    OlderPostsUntold {
+        /// The channel.
+        channel: ChannelId,
+        /// The number of posts.
+        posts: usize,
+    },
     /// The server refused to let a channel be read; the channel was skipped.
     ChannelSkipped {
         /// The channel.
@@ -279,7 +287,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 44] = [
+    pub const LABELS: [&'static str; 45] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -288,6 +296,7 @@ impl Fact {
         "catching_up",
         "caught_up",
         "catch_up_truncated",
+        "older_posts_untold",
         "channel_skipped",
         "channel_postponed",
         "row_skipped",
@@ -337,6 +346,7 @@ impl Fact {
             Self::CatchingUp(_) => "catching_up",
             Self::CaughtUp { .. } => "caught_up",
             Self::CatchUpTruncated { .. } => "catch_up_truncated",
+            Self::OlderPostsUntold { .. } => "older_posts_untold",
             Self::ChannelSkipped { .. } => "channel_skipped",
             Self::ChannelPostponed { .. } => "channel_postponed",
             Self::RowSkipped { .. } => "row_skipped",

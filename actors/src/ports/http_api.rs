@@ -9,15 +9,16 @@ use std::{
 };
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use serde_json::value::RawValue;
 
 use super::{Api, ApiFactory, ApiFuture};
 use crate::{
     mattermost::{
-        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId, Me,
-        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, SystemPing,
-        User,
+        Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId,
+        LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
+        RequestStats, SystemPing, User,
     },
-    model::{ChannelId, PostId, ResumePoint, Token, UserId},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
 
 /// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
@@ -122,15 +123,6 @@ impl Api for Client {
         Client::create_ephemeral(self, token, post).boxed_local()
     }
 
-    fn direct_channel<'a>(
-        &'a self,
-        token: &'a Token,
-        me: &'a UserId,
-        other: &'a UserId,
-    ) -> ApiFuture<'a, ChannelId> {
-        Client::direct_channel(self, token, me, other).boxed_local()
-    }
-
     fn edit_post<'a>(&'a self, token: &'a Token, id: &'a PostId, message: &'a str) -> ApiFuture<'a, Post> {
         Client::edit_post(self, token, id, message).boxed_local()
     }
@@ -141,6 +133,18 @@ impl Api for Client {
 
     fn add_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
         Client::add_reaction(self, token, reaction).boxed_local()
+    }
+
+    fn remove_reaction<'a>(&'a self, token: &'a Token, reaction: &'a Reaction) -> ApiFuture<'a, ()> {
+        Client::remove_reaction(self, token, reaction).boxed_local()
+    }
+
+    fn delete_post<'a>(&'a self, token: &'a Token, id: &'a PostId) -> ApiFuture<'a, ()> {
+        Client::delete_post(self, token, id).boxed_local()
+    }
+
+    fn look_up<'a>(&'a self, token: &'a Token, request: LookupRequest<'a>) -> ApiFuture<'a, Box<RawValue>> {
+        async move { Client::look_up(self, token, &request).await }.boxed_local()
     }
 
     fn typing<'a>(
@@ -156,7 +160,7 @@ impl Api for Client {
         Client::upload_file(self, token, file).boxed_local()
     }
 
-    fn max_file_size<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, u64> {
-        Client::max_file_size(self, token).boxed_local()
+    fn server_limits<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ServerLimits> {
+        Client::server_limits(self, token).boxed_local()
     }
 }

@@ -28,7 +28,13 @@ fn server(name: &str) -> ServerName {
 }
 
 fn spec(account: &str, token: &str, on: &str, sink: Arc<dyn EventSink>) -> AccountSpec {
-    AccountSpec { name: name(account), server: server(on), token: Token::new(token).unwrap(), sink }
+    AccountSpec {
+        name: name(account),
+        server: server(on),
+        token: Token::new(token).unwrap(),
+        sink,
+        settings: None,
+    }
 }
 
 /// Gives a hosted account another sink.

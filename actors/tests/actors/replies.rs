@@ -2,7 +2,9 @@
 
 mod limits;
 mod live;
+mod lookups;
 mod once;
+mod server_limits;
 mod threads;
 
 use matterhost_actors::{

@@ -1,4 +1,4 @@
-//! What events say about their channel and their author, live and fetched.
+//! The channel and the author of events, live and fetched.
 
 use matterhost_actors::model::Event;
 

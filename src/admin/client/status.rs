@@ -5,9 +5,11 @@ use std::io;
 use matterhost_actors::model::AccountName;
 use url::form_urlencoded;
 
-use super::{Client, RemoteError, http_client::encode_path_segment, table, watch::watch_view};
+use super::{
+    Client, RemoteError, http_client::encode_path_segment, table, unknown_account, watch::watch_view,
+};
 use crate::{
-    admin::dto::{AccountDetail, Accounts},
+    admin::dto::{Account, AccountDetail, Accounts},
     telemetry::color,
 };
 
@@ -44,6 +46,16 @@ pub async fn status(client: &Client, query: &StatusQuery) -> Result<String, Remo
     render(client, query, usize::MAX).await
 }
 
+/// Returns one account as the list shows it.
+///
+/// # Errors
+/// When the host cannot be reached or has no such account.
+pub async fn account(client: &Client, name: &AccountName) -> Result<Account, RemoteError> {
+    let path = format!("/v1/accounts/{}", encode_path_segment(name.as_str()));
+    let detail: AccountDetail = client.get(&path).await?;
+    Ok(detail.account)
+}
+
 /// Prints the status every second.
 ///
 /// # Errors
@@ -53,6 +65,14 @@ pub async fn watch(client: &Client, query: &StatusQuery) -> Result<(), RemoteErr
 }
 
 async fn render(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
+    let rendered = render_once(client, query, max_rows).await;
+    match (rendered, &query.account) {
+        (Err(error), Some(account)) => Err(unknown_account::suggest(client, account, error).await),
+        (rendered, _) => rendered,
+    }
+}
+
+async fn render_once(client: &Client, query: &StatusQuery, max_rows: usize) -> Result<String, RemoteError> {
     let path = query.path();
     if query.json {
         let value: serde_json::Value = client.get(&path).await?;

@@ -6,18 +6,16 @@ use actix_web::{
 };
 use matterhost_actors::{
     hosting::{
-        AuditAccount, GetAccount, ListAccounts, ListServers, ResetAccount, RestartAccount, SendReply,
-        StartAccount, StopAccount,
+        AuditAccount, GetAccount, ListAccounts, ListServers, ResetAccount, RestartAccount, StartAccount,
+        StopAccount,
     },
-    model::{AccountName, AccountSnapshot, AccountState, OutgoingAction},
+    model::{AccountName, AccountSnapshot, AccountState},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{api_error::ApiError, backend::Backend, body::hold_until_sent};
-use crate::admin::dto::{
-    Account, AccountDetail, Accounts, Action, ActionAccepted, NewPost, PostCreated, Problem, Server, Servers,
-};
+use crate::admin::dto::{Account, AccountDetail, Accounts, Action, ActionAccepted, Problem, Server, Servers};
 
 /// The filters of the list of accounts.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -113,35 +111,6 @@ async fn start_resting_sinks(backend: &Backend, account: &AccountName, action: A
     }
 }
 
-/// Post as an account
-///
-/// The response is sent once the post is created, which can take as long as `replies.deadline` while the account is not
-/// connected.
-#[utoipa::path(post, path = "/v1/accounts/{name}/posts", tag = "accounts", params(("name" = String, Path, description = "The account's name")),
-    request_body = NewPost,
-    responses((status = 201, description = "The post is created", body = PostCreated),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn post(
-    backend: Data<Backend>,
-    name: Path<String>,
-    post: Json<NewPost>,
-) -> Result<HttpResponse, ApiError> {
-    let account = parse_name(&name)?;
-    let post = post.into_inner();
-    if post.key.as_ref().is_some_and(|key| !key.is_ascii()) {
-        return Err(ApiError::bad_request("key must be 1 to 256 visible ASCII characters"));
-    }
-    let draft = post.into_draft().map_err(|error| ApiError::bad_request(format!("key: {error}")))?;
-    if draft.channel.as_str().is_empty() {
-        return Err(ApiError::bad_request("channel_id is empty; set it to a channel's id"));
-    }
-    let result = backend.supervisor.send(SendReply { account, action: OutgoingAction::Post(draft) }).await;
-    let posted = result.map_err(|_| ApiError::unavailable("the host is shutting down"))??;
-    let ids = posted.ids.iter().map(ToString::to_string).collect();
-    Ok(HttpResponse::Created().json(PostCreated { ids }))
-}
-
 /// List Mattermost servers by name
 #[utoipa::path(get, path = "/v1/servers", tag = "servers",
     responses((status = 200, body = Servers), (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -153,6 +122,6 @@ pub(super) async fn list_servers(backend: Data<Backend>) -> Result<Json<Servers>
     Ok(Json(Servers { servers }))
 }
 
-fn parse_name(name: &str) -> Result<AccountName, ApiError> {
+pub(super) fn parse_name(name: &str) -> Result<AccountName, ApiError> {
     AccountName::new(name).map_err(|error| ApiError::not_found(format!("no such account: {error}")))
 }

@@ -21,8 +21,8 @@ use actix_web::{
 use matterhost_actors::model::Excerpt;
 
 use super::{
-    Backend, Listener, accounts, api_error::ApiError, body, health, host, listener::ListenSocket, middleware,
-    sinks, sse,
+    Backend, Listener, accounts, api_error::ApiError, body, bot_actions, health, host,
+    listener::ListenSocket, middleware, sinks, sse,
 };
 use crate::{
     admin::ui::{ASSETS, Asset, DOCUMENTS},
@@ -127,7 +127,8 @@ fn routes(app: &mut ServiceConfig) {
     .service(allow_only("/v1/instance", GET, [get().to(host::instance)]))
     .service(allow_only("/v1/accounts", GET, [get().to(accounts::list_accounts)]))
     .service(allow_only("/v1/accounts/{name}", GET, [get().to(accounts::get_account)]))
-    .service(allow_only("/v1/accounts/{name}/posts", "POST", [web::post().to(accounts::post)]))
+    .service(allow_only("/v1/accounts/{name}/actions", "POST", [web::post().to(bot_actions::act)]))
+    .service(allow_only("/v1/accounts/{name}/lookups/{kind}", GET, [get().to(bot_actions::get_lookup)]))
     .service(allow_only("/v1/accounts/{name}/{action}", "POST", [web::post().to(accounts::act)]))
     .service(allow_only("/v1/servers", GET, [get().to(accounts::list_servers)]))
     .service(allow_only("/v1/sinks", GET, [get().to(sinks::list_sinks)]))

@@ -16,8 +16,9 @@ use matterhost_actors::{
 use tokio::time::{sleep, timeout};
 
 use super::{
+    permissions::{PermissionCheck, RoleCache},
     remedy,
-    report::{AccountCounts, AccountRow, CheckReport, CheckResult, ServerRow, SinkRow},
+    report::{AccountCounts, AccountRow, CheckReport, CheckResult, PermissionRow, ServerRow, SinkRow},
     sinks::check_sinks,
     store::check_store,
 };
@@ -31,6 +32,7 @@ struct Server<'a> {
     config: &'a ServerConfig,
     client: Client,
     rate_limit: RefCell<TokenBucket>,
+    roles: RoleCache,
 }
 
 /// Tests all servers and tokens, and inspects the store.
@@ -50,19 +52,26 @@ pub(super) async fn run_checks(config: &Config) -> CheckReport {
     let sinks = check_sinks(config).await;
     let state = check_store(&config.state);
     let ok = state.is_ok()
+        && config.left_out.is_empty()
         && server_rows.iter().all(ServerRow::is_ok)
         && accounts.iter().all(AccountRow::is_ok)
         && sinks.iter().all(SinkRow::is_ok);
     let working = accounts.iter().filter(|row| row.hello.ok == Some(true)).count();
     let counts = AccountCounts { all: accounts.len(), working };
+    let left_out = config.left_out.iter().map(ToString::to_string).collect();
     let warnings = config.warnings.iter().map(ToString::to_string).collect();
-    CheckReport { ok, servers: server_rows, accounts, sinks, counts, state, warnings }
+    CheckReport { ok, servers: server_rows, accounts, sinks, counts, state, left_out, warnings }
 }
 
 impl<'a> Server<'a> {
     fn new(config: &'a ServerConfig) -> Self {
         let rate_limit = TokenBucket::new(Instant::now(), config.limits.requests_per_second);
-        Self { config, client: Client::new(&config.client), rate_limit: RefCell::new(rate_limit) }
+        Self {
+            config,
+            client: Client::new(&config.client),
+            rate_limit: RefCell::new(rate_limit),
+            roles: RoleCache::default(),
+        }
     }
 
     async fn check(&self) -> ServerRow {
@@ -94,6 +103,7 @@ impl<'a> Server<'a> {
             warnings: Vec::new(),
             token: CheckResult::default(),
             hello: CheckResult::default(),
+            permissions: PermissionRow::default(),
         };
         if !is_up {
             return row;
@@ -111,6 +121,9 @@ impl<'a> Server<'a> {
         }
         row.token = success(took_ms);
         row.hello = self.check_hello(account, hello_timeout).await;
+        let (client, token, cache) = (&self.client, &account.token, &self.roles);
+        let wait_for_permit = async || self.wait_for_permit().await;
+        row.permissions = PermissionCheck { client, token, cache, wait_for_permit }.run().await;
         row
     }
 

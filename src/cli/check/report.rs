@@ -21,6 +21,8 @@ pub(super) struct CheckReport {
     pub(super) counts: AccountCounts,
     /// The store of cursors.
     pub(super) state: StateRow,
+    /// Files in directories of tokens that cannot be used.
+    pub(super) left_out: Vec<String>,
     /// Warnings about the configuration.
     pub(super) warnings: Vec<String>,
 }
@@ -53,6 +55,36 @@ pub(super) struct AccountRow {
     pub(super) token: CheckResult,
     /// The hello on a WebSocket.
     pub(super) hello: CheckResult,
+    /// The permissions for what bots do. What is lacking does not fail the check: not every bot needs it.
+    pub(super) permissions: PermissionRow,
+}
+
+/// The permissions of an account, as far as its roles show them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct PermissionRow {
+    /// True if the server showed the account's roles and their permissions.
+    pub(super) known: bool,
+    /// The permissions that it lacks, the most important first.
+    pub(super) lacking: Vec<LackingPermission>,
+    /// The reason why they are not known.
+    pub(super) problem: Option<String>,
+}
+
+/// A permission that an account lacks, everywhere or in some channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct LackingPermission {
+    /// The action that is not possible: `post`, `react`, `upload`, `edit`, `direct`, `ephemeral` or `commands`.
+    pub(super) ability: &'static str,
+    /// The permission, as Mattermost names it, or several of which one is enough.
+    pub(super) permission: String,
+    /// The consequence.
+    pub(super) effect: &'static str,
+    /// The number of channels in which it is lacking; none if it counts for the whole server or a team.
+    pub(super) channels: Option<usize>,
+    /// The id of one of these channels.
+    pub(super) channel: Option<String>,
+    /// The name of that channel.
+    pub(super) channel_name: Option<String>,
 }
 
 /// The number of accounts.
@@ -138,7 +170,8 @@ impl StateRow {
 pub(super) fn config_error_json(error: &ConfigError) -> String {
     let problem = |problem: &Problem| {
         json!({
-            "key": problem.key, "origin": problem.origin, "problem": problem.message, "remedy": problem.remedy,
+            "key": problem.key, "origin": problem.origin, "place": problem.place, "problem": problem.message,
+            "remedy": problem.remedy,
         })
     };
     let problems: Vec<_> = error.problems.iter().map(problem).collect();

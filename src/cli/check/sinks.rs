@@ -161,7 +161,7 @@ mod tests {
              [state]\nstore = 'memory'\n[sinks.one]\ntype = 'exec'\ncommand = {command}\n"
         );
         fs::write(&file, text).unwrap();
-        let config = Config::load(&Sources { file, ..Sources::default() }, None).unwrap();
+        let config = Config::load(&Sources { files: vec![file], ..Sources::default() }, None).unwrap();
         match &config.sinks[0].kind {
             SinkKind::Exec(exec) => exec.clone(),
             _ => unreachable!(),

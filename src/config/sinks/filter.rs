@@ -15,6 +15,7 @@ const LONGEST_AGE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The filter of a sink. An event passes if it meets every condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
 pub struct FilterConfig {
     /// Event names, such as `posted`; empty for all.
     pub events: BTreeSet<String>,

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, io, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
+use matterhost_actors::model::Excerpt;
 use tokio::{
     process::ChildStdout,
     task::JoinHandle,
@@ -261,7 +262,7 @@ impl<'a> ChildRun<'a> {
             return String::new();
         }
         // Newest first, because the end of a stack trace names the error and the text may be cut.
-        let lines: Vec<_> = lines.iter().rev().map(String::as_str).collect();
+        let lines: Vec<_> = lines.iter().rev().map(Excerpt::as_str).collect();
         format!("; its last lines, newest first: {}", lines.join(" | "))
     }
 

@@ -78,7 +78,7 @@ fn without_blocks(text: &str) -> String {
         let marks = marks(content).filter(|_| !is_indented);
         match (fence, marks) {
             (Some(open), Some(close)) if close.starts_with(open) && content.trim_end() == close => {
-                fence = None
+                fence = None;
             }
             (Some(_), _) => {}
             (None, Some(open)) => fence = Some(open),
@@ -112,15 +112,12 @@ fn without_spans(text: &str) -> String {
         let ticks = rest[start..].len() - rest[start..].trim_start_matches('`').len();
         let inside = &rest[start + ticks..];
         kept.push_str(&rest[..start]);
-        match closing(inside, ticks) {
-            Some(end) => {
-                kept.push(' ');
-                rest = &inside[end + ticks..];
-            }
-            None => {
-                kept.push_str(&rest[start..start + ticks]);
-                rest = inside;
-            }
+        if let Some(end) = closing(inside, ticks) {
+            kept.push(' ');
+            rest = &inside[end + ticks..];
+        } else {
+            kept.push_str(&rest[start..start + ticks]);
+            rest = inside;
         }
     }
     kept.push_str(rest);

@@ -9,8 +9,8 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
     model::{
-        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Generation, OutgoingAction, PostKey,
-        PostedIds, ReplyError, ServerName,
+        AccountName, AccountUser, Change, ChannelId, Event, EventBody, Excerpt, Found, Generation, Lookup,
+        OutgoingAction, PostKey, PostedIds, ReplyError, ServerName,
     },
     ports::{Delivered, EventSink, Outcome, Poster},
 };
@@ -156,6 +156,15 @@ impl Poster for RecordingReplyPoster {
         };
         posting.boxed()
     }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
+    }
 }
 
 /// A poster that fails with an error.
@@ -163,6 +172,10 @@ pub(in crate::sinks) struct FailingPoster(pub(in crate::sinks) ReplyError);
 
 impl Poster for FailingPoster {
     fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        std::future::ready(Err(self.0.clone())).boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
         std::future::ready(Err(self.0.clone())).boxed()
     }
 }

@@ -26,6 +26,8 @@ pub(in crate::hosting) enum ChannelReadError {
     Refused(RestError),
     /// Too many of the channel's events wait for the sink; a later round reads the rest.
     Postponed,
+    /// The account left the channel about when it was listed: a later list tells whether it is in it.
+    Undecided,
 }
 
 impl CatchUpClient {

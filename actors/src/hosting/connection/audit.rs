@@ -137,7 +137,8 @@ async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
                 client.context.replay.with(|replay| replay.mark_audited(&news.channel, until));
             }
             // A channel without access has no posts to compare, and a postponed one is read later.
-            Err(ChannelReadError::Refused(_) | ChannelReadError::Postponed) => {}
+            Err(ChannelReadError::Refused(_) | ChannelReadError::Undecided | ChannelReadError::Postponed) => {
+            }
             Err(ChannelReadError::EndConnection(reason)) => return AuditResult::Failed(reason),
         }
     }

@@ -15,8 +15,10 @@ use super::thread_root::ThreadRoots;
 use crate::{
     hosting::{account_context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
-    model::{Excerpt, Fact, Generation, ReplyError, Token, UserId},
-    policy::{GiveUpReason, RequestClass, RequestFailure, SendPermission, SentKeys},
+    model::{Attachment, Excerpt, Fact, Generation, ReplyError, ServerLimits, Token, UserId},
+    policy::{
+        GiveUpReason, LookupCache, RequestClass, RequestFailure, SendPermission, SentKeys, always_fits,
+    },
     ports::{Api, ApiFactory},
 };
 
@@ -32,8 +34,7 @@ pub(super) struct ReplyClient {
     pub(super) sent: RefCell<SentKeys>,
     /// The roots of replies that were asked for as roots.
     pub(super) roots: RefCell<ThreadRoots>,
-    /// The server's file size limit in bytes, once it is known.
-    pub(super) max_file_size: Cell<Option<u64>>,
+    pub(super) lookups: RefCell<LookupCache>,
 }
 
 /// A request that did not succeed.
@@ -60,7 +61,7 @@ impl ReplyClient {
             slots: RefCell::new(slots),
             sent: RefCell::default(),
             roots: RefCell::default(),
-            max_file_size: Cell::default(),
+            lookups: RefCell::default(),
         }
     }
 
@@ -77,7 +78,7 @@ impl ReplyClient {
     pub(super) fn update_context(&self, context: Arc<AccountContext>) {
         if !Arc::ptr_eq(&context.api, &self.api.borrow().0) {
             *self.api.borrow_mut() = (context.api.clone(), context.api.api());
-            self.max_file_size.set(None);
+            self.lookups.take();
         }
         if context.settings.replies.in_flight != self.context().settings.replies.in_flight {
             // Requests in flight keep their slots of the old semaphore, and end soon.
@@ -100,12 +101,39 @@ impl ReplyClient {
         let (_slot, permit) = acquired.unwrap_or_else(|_| Err(self.permit_timeout_error()))?;
         let (context, api) = (self.context(), self.api.borrow().1.clone());
         let answer = permit.request(async || send(&*api, &context.token).await).await;
-        answer.map_err(|error| FailedRequest {
-            failure: failure(error.kind),
-            cause: Excerpt::of(&error),
-            error: Some((error.kind, error.id)),
-            is_stopped: false,
+        answer.map_err(|error| {
+            if matches!(error.kind, RestErrorKind::Refused(400 | 413)) {
+                context.server_limits.doubt();
+            }
+            FailedRequest {
+                failure: failure(&error),
+                cause: Excerpt::of(&error),
+                error: Some((error.kind, error.id)),
+                is_stopped: false,
+            }
         })
+    }
+
+    /// Returns the sizes that the server takes. Only a text or a file that some server might refuse waits for them.
+    pub(super) async fn limits_for(
+        &self,
+        text: &str,
+        files: &[Attachment],
+        deadline: Instant,
+    ) -> ServerLimits {
+        let context = self.context();
+        if files.is_empty() && always_fits(text) {
+            return context.server_limits.known();
+        }
+        let api = self.api.borrow().1.clone();
+        let reading = async {
+            // An account that may not send must not keep the others from asking.
+            match context.stats.wait_for_send_permission().await {
+                SendPermission::Granted => context.server_limits.for_post(&context, &*api, deadline).await,
+                SendPermission::Pending | SendPermission::Denied => context.server_limits.known(),
+            }
+        };
+        timeout_at(deadline, reading).await.unwrap_or_else(|_| context.server_limits.known())
     }
 
     async fn acquire_permit(&self) -> Result<(OwnedSemaphorePermit, RequestPermit), FailedRequest> {
@@ -206,20 +234,21 @@ impl FailedRequest {
 }
 
 /// Returns what an error says about the effect of a request.
-fn failure(kind: RestErrorKind) -> RequestFailure {
+fn failure(error: &RestError) -> RequestFailure {
     use RestErrorKind as K;
-    match kind {
+    let not_done = RequestFailure::NotDone { retry_after: None };
+    match error.kind {
         K::RateLimited { retry_after } => RequestFailure::NotDone { retry_after },
-        K::Unauthorized | K::Tls | K::Proxy | K::Redirect => RequestFailure::NotDone { retry_after: None },
-        K::NotFound => RequestFailure::Refused,
-        K::Refused(status) if status != 408 => RequestFailure::Refused,
-        K::Refused(_)
-        | K::Unreachable
-        | K::Timeout
-        | K::Server(_)
-        | K::NotJson
-        | K::TooLarge
-        | K::BadBody => RequestFailure::Uncertain,
+        K::Unauthorized | K::Tls | K::Proxy | K::Redirect => not_done,
+        K::Refused(408) => RequestFailure::Uncertain,
+        K::NotFound | K::Refused(_) if error.is_servers_own() => RequestFailure::Refused,
+        // A proxy refuses this request because of what it is, and would refuse it again.
+        K::Refused(400 | 413 | 414 | 431) => RequestFailure::Refused,
+        // Another refusal of a proxy says nothing about the post, and passes.
+        K::NotFound | K::Refused(_) => not_done,
+        K::Unreachable | K::Timeout | K::Server(_) | K::NotJson | K::TooLarge | K::BadBody => {
+            RequestFailure::Uncertain
+        }
     }
 }
 
@@ -228,6 +257,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    fn error(kind: RestErrorKind, is_servers_own: bool) -> RestError {
+        let id = is_servers_own.then(|| "api.app_error".into());
+        RestError { kind, route: "/posts", id, message: "".into(), source: None }
+    }
 
     #[test]
     fn a_request_not_clearly_refused_may_have_been_done() {
@@ -239,10 +273,6 @@ mod tests {
             (RestErrorKind::Tls, not_done),
             (RestErrorKind::Proxy, not_done),
             (RestErrorKind::Redirect, not_done),
-            (RestErrorKind::NotFound, RequestFailure::Refused),
-            (RestErrorKind::Refused(400), RequestFailure::Refused),
-            (RestErrorKind::Refused(403), RequestFailure::Refused),
-            (RestErrorKind::Refused(413), RequestFailure::Refused),
             (RestErrorKind::Refused(408), RequestFailure::Uncertain),
             (RestErrorKind::Unreachable, RequestFailure::Uncertain),
             (RestErrorKind::Timeout, RequestFailure::Uncertain),
@@ -251,7 +281,25 @@ mod tests {
             (RestErrorKind::BadBody, RequestFailure::Uncertain),
             (RestErrorKind::TooLarge, RequestFailure::Uncertain),
         ] {
-            assert_eq!(failure(kind), expected, "{kind:?}");
+            for own in [true, false] {
+                assert_eq!(failure(&error(kind, own)), expected, "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_server_itself_refuses_for_good() {
+        let not_done = RequestFailure::NotDone { retry_after: None };
+        for (kind, of_a_proxy) in [
+            (RestErrorKind::NotFound, not_done),
+            (RestErrorKind::Refused(403), not_done),
+            (RestErrorKind::Refused(405), not_done),
+            (RestErrorKind::Refused(400), RequestFailure::Refused),
+            (RestErrorKind::Refused(413), RequestFailure::Refused),
+            (RestErrorKind::Refused(431), RequestFailure::Refused),
+        ] {
+            assert_eq!(failure(&error(kind, true)), RequestFailure::Refused, "{kind:?}");
+            assert_eq!(failure(&error(kind, false)), of_a_proxy, "{kind:?}");
         }
     }
 }

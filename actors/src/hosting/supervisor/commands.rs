@@ -14,9 +14,10 @@ use crate::{
         account_context::{AccountContext, AccountStats, PingRate, SharedSiblingWatch},
         connection::Terminate,
         delivery,
-        directory::Directory,
+        known_names::Directory,
         replies::SharedLoopGuard,
         server_gate::{Configure, ServerGate},
+        server_limits::SharedServerLimits,
         shared_replay::SharedReplay,
     },
     model::{AccountName, AccountState, CloseReason, Fact},
@@ -31,6 +32,9 @@ impl Handler<AddServer> for Supervisor {
             // Another client may mean another address.
             let moved = !Arc::ptr_eq(&server.spec.api, &spec.api);
             server.gate.configure(Configure { factory: spec.api.clone(), limits: spec.limits, moved });
+            if moved {
+                server.limits = SharedServerLimits::default();
+            }
             server.spec = spec;
             return;
         }
@@ -46,6 +50,7 @@ impl Handler<AddServer> for Supervisor {
             ping_rate: PingRate::default(),
             loop_guard: SharedLoopGuard::new(self.settings.replies.loop_limit),
             directory: Directory::default(),
+            limits: SharedServerLimits::default(),
             common_cause: CommonCause::default(),
             lifetimes: SocketLifetimes::default(),
             woken_at: None,
@@ -70,6 +75,7 @@ impl Handler<AddAccount> for Supervisor {
             return Err(SupervisorError::ServerNotAdded { account: spec.name, server: spec.server });
         };
         server.account_added();
+        let settings = self.settings.for_account(spec.settings.as_deref());
         let context = Arc::new(AccountContext {
             account: spec.name.clone(),
             server: spec.server.clone(),
@@ -80,10 +86,11 @@ impl Handler<AddAccount> for Supervisor {
             ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
             directory: server.directory.clone(),
-            settings: self.settings.clone(),
+            server_limits: server.limits.clone(),
             observer: self.observer.clone(),
             stats: Arc::new(AccountStats::default()),
-            replay: SharedReplay::new(self.settings.catch_up.replay_settings(), self.store.clone()),
+            replay: SharedReplay::new(settings.catch_up.replay_settings(), self.store.clone()),
+            settings,
             supervisor: ctx.address(),
         });
         let name = spec.name.clone();

@@ -2,7 +2,7 @@
 
 use actix_http::Method;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::client::{RawResponse, RestRequest};
@@ -22,7 +22,7 @@ const JSON: &str = "application/json";
 pub struct NewPost {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The text; at most 16,383 characters (fact 13).
+    /// The text; at most as long as [`ServerLimits::post_chars`](crate::model::ServerLimits::post_chars).
     pub message: String,
     /// The first post of its thread, if it is a reply.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,27 +106,6 @@ impl Client {
         Ok(RestResponse { value: response.json(ROUTE)?, rate: RateHeaders::read(&response.headers) })
     }
 
-    /// Returns the direct channel between two users, one of them the token's own, and creates it if there is none.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server refuses it or cannot be reached.
-    pub async fn direct_channel(
-        &self,
-        token: &Token,
-        me: &UserId,
-        other: &UserId,
-    ) -> Result<RestResponse<ChannelId>, RestError> {
-        const ROUTE: &str = "/channels/direct";
-        #[derive(Deserialize)]
-        struct Created {
-            id: ChannelId,
-        }
-        let response = self.write(Method::POST, ROUTE, ROUTE, token, &[me, other]).await?;
-        let Created { id } = response.json(ROUTE)?;
-        Ok(RestResponse { value: id, rate: RateHeaders::read(&response.headers) })
-    }
-
     /// Replaces the text of a post.
     ///
     /// # Errors
@@ -173,6 +152,34 @@ impl Client {
             .map(|response| empty_response(&response))
     }
 
+    /// Removes a reaction of the account. A reaction that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server refuses it or cannot be reached.
+    pub async fn remove_reaction(
+        &self,
+        token: &Token,
+        reaction: &Reaction,
+    ) -> Result<RestResponse<()>, RestError> {
+        const ROUTE: &str = "/users/{user_id}/posts/{post_id}/reactions/{emoji}";
+        let [user, post, emoji] =
+            [reaction.user_id.as_str(), reaction.post_id.as_str(), &reaction.emoji_name].map(percent_encode);
+        let path = format!("/users/{user}/posts/{post}/reactions/{emoji}");
+        self.delete(ROUTE, &path, token).await
+    }
+
+    /// Deletes a post.
+    ///
+    /// # Errors
+    ///
+    /// A post that does not exist or is deleted is [`RestErrorKind::NotFound`], one that the account may not delete
+    /// [`RestErrorKind::Refused`] with 403.
+    pub async fn delete_post(&self, token: &Token, id: &PostId) -> Result<RestResponse<()>, RestError> {
+        const ROUTE: &str = "/posts/{post_id}";
+        self.delete(ROUTE, &format!("/posts/{}", percent_encode(id.as_str())), token).await
+    }
+
     /// Shows the account as typing.
     ///
     /// # Errors
@@ -189,7 +196,20 @@ impl Client {
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
     }
 
-    async fn write(
+    async fn delete(
+        &self,
+        route: &'static str,
+        path: &str,
+        token: &Token,
+    ) -> Result<RestResponse<()>, RestError> {
+        let (method, time_limit) = (Method::DELETE, self.limits().request_timeout);
+        let request =
+            RestRequest { method, route, path, token: Some(token), etag: None, body: None, time_limit };
+        self.execute(request).await.map(|response| empty_response(&response))
+    }
+
+    /// Sends JSON.
+    pub(super) async fn write(
         &self,
         method: Method,
         route: &'static str,

@@ -37,6 +37,11 @@ impl EditCursor {
         self.since.iter()
     }
 
+    /// Returns the time of the newest edit acknowledged since that time, if there is one.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        self.since.last().map(|(edit_at, _)| *edit_at)
+    }
+
     /// Iterates over the posts whose deletion was acknowledged recently, oldest first.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &PostId> {
         self.deleted.iter()

@@ -266,6 +266,10 @@ impl FakeServer {
         others.flat_map(|(_, user)| &user.peers).for_each(|peer| peer.event("user_updated", "", &data));
     }
 
+    pub(super) fn with_channels<T>(&self, f: impl FnOnce(&FakeChannels) -> T) -> T {
+        f(&self.state().channels)
+    }
+
     pub(super) fn with<T>(&self, name: &str, f: impl FnOnce(&mut FakeUser) -> T) -> T {
         f(self.state().users.get_mut(name).expect(name))
     }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use futures_util::{FutureExt as _, future::BoxFuture, future::join_all};
-use matterhost_actors::model::{AccountName, PostedIds, ReplyError};
+use matterhost_actors::model::{AccountName, Excerpt, Found, Lookup, PostedIds, ReplyError};
 
 use super::*;
 use crate::{config::AttemptLimits, sinks::reply::MAX_REPLIES_PER_EVENT};
@@ -188,6 +188,15 @@ impl Poster for SlowPoster {
         }
         .boxed()
     }
+
+    fn look_up(
+        &self,
+        account: &AccountName,
+        lookup: Lookup,
+    ) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        let missing = ReplyError::NotFound { account: account.clone(), what: Excerpt::of(&lookup) };
+        std::future::ready(Err(missing)).boxed()
+    }
 }
 
 #[tokio::test]
@@ -213,6 +222,10 @@ impl Poster for LatePoster {
             Ok(PostedIds::default())
         }
         .boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        std::future::pending().boxed()
     }
 }
 

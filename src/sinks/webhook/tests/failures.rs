@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, OutgoingAction, PostedIds, ReplyError},
+    model::{AccountName, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
     ports::Poster,
 };
 
@@ -253,6 +253,10 @@ struct StuckPoster;
 
 impl Poster for StuckPoster {
     fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        std::future::pending().boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
         std::future::pending().boxed()
     }
 }
