@@ -192,10 +192,13 @@ fn event(frame: &str) -> Event {
         account: AccountName::new("helpdesk").unwrap(),
         server: ServerName::new("main").unwrap(),
         user: AccountUser::default(),
+        channel: None,
+        sender: None,
         generation: Generation(1),
         connection_id: "connection".into(),
         received_at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         recovered: false,
+        last_recovered: false,
         own: false,
         body: EventBody {
             event: envelope.event.as_ref().into(),

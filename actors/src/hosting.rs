@@ -17,6 +17,7 @@ mod delivery;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health_check;
+mod known_names;
 mod observer;
 mod replies;
 mod server_gate;

@@ -17,15 +17,17 @@ mod transport;
 
 pub use rest::{
     Bot, Channel, ChannelKind, ChannelList, ChannelRoles, Client, ClientConfig, ClientLimits, EphemeralPost,
-    Etag, ExtraHeaders, FileId, HeaderError, LookupRequest, MAX_CHANNELS, Me, NewBot, NewFile, NewPost,
-    OddRow, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RateHeaders, Reaction, RequestCount,
-    RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse, RolePermissions, Roles,
-    SINCE_LIMIT, SystemPing, TeamRoles, TokenRow, User, WaitStats, foreign_encoding, http_client,
+    Etag, ExtraHeaders, FileId, HeaderError, LookupRequest, MAX_CHANNELS, Me, MentionKeywords, NewBot,
+    NewFile, NewPost, OddRow, PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, RateHeaders,
+    Reaction, RequestCount, RequestOutcome, RequestStats, RestError, RestErrorKind, RestResponse,
+    RolePermissions, Roles, SINCE_LIMIT, SystemPing, TeamRoles, TokenRow, User, WaitStats, foreign_encoding,
+    http_client,
 };
+pub(crate) use socket::user_act;
 pub use socket::{
     AddedToTeam, DialError, DialErrorKind, DialedSocket, EnvelopeError, EventEnvelope, Frame, Hello,
     Incoming, JsonProblem, PostHead, PostedEvent, SendError, Socket, SocketError, SocketReader, SocketReply,
-    SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame, post_author,
+    SocketReplyError, SocketRequests, SocketWriter, StatusChange, UserUpdated, parse_frame,
 };
 pub use transport::{
     Proxy, ProxyCredentials, ProxyParseError, ServerUrl, Tls, TlsError, TlsIdentity, UrlError,

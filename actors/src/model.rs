@@ -18,7 +18,7 @@ mod token;
 
 pub use account_state::{AccountState, StateCounts};
 pub use close_reason::{CloseClass, CloseReason, Misconfiguration};
-pub use event::{AccountUser, Change, Event, EventBody, PostKey};
+pub use event::{AccountUser, Change, ChannelInfo, Event, EventBody, PostKey, ReactionHead};
 pub use excerpt::{Excerpt, MAX_EXCERPT_CHARS, printable};
 pub use lookup::{Found, Lookup, Target, TargetError, UserRef, UserRefError};
 pub use names::{

@@ -22,8 +22,9 @@ pub(crate) use replay::{
 };
 pub use replay::{ReplaySettings, ReplayState, StartFrom};
 pub(crate) use replies::{
-    GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, ReplyStep, RequestFailure,
-    RequestRetry, SendPermission, SentKeys, SentPost, always_fits, send_permission, split_text,
+    BotPost, GiveUpReason, KnownLimits, LimitsUse, LookupCache, LoopGuard, LoopVerdict, ReplyStep,
+    RequestFailure, RequestRetry, SendPermission, SentKeys, SentPost, UserAct, always_fits, send_permission,
+    split_text,
 };
 pub use replies::{KeyedQueue, MOST_PARTS};
 pub use supervision::{

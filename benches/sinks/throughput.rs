@@ -165,10 +165,13 @@ fn event(channel: u32, n: u32) -> Arc<Event> {
         account,
         server,
         user: AccountUser::default(),
+        channel: None,
+        sender: None,
         generation: Generation(1),
         connection_id: "connection".into(),
         received_at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
         recovered: false,
+        last_recovered: false,
         own: false,
         body: EventBody {
             event: "posted".into(),

@@ -199,7 +199,8 @@ fn to_table(letters: &[DeadLetter]) -> String {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(["time", "sink", "account", "event", "cause"]);
     for letter in letters {
-        let event = letter.id().unwrap_or_default();
+        let reply = if letter.reply.is_some() { " (reply)" } else { "" };
+        let event = format!("{}{reply}", letter.id().unwrap_or_default());
         let cells = [&*letter.time, &*letter.sink, &*letter.account, &*event, &*letter.cause];
         table.add_row(cells.map(Excerpt::from));
     }
@@ -208,11 +209,12 @@ fn to_table(letters: &[DeadLetter]) -> String {
 
 /// Formats a letter with its whole cause and event.
 fn describe(letter: &DeadLetter) -> String {
-    let DeadLetter { time, sink, account, cause, event } = letter;
+    let DeadLetter { time, sink, account, cause, reply, event } = letter;
+    let reply = reply.as_ref().map(|reply| format!("reply: {}\n", reply.text)).unwrap_or_default();
     let event: serde_json::Value = serde_json::from_str(event.get()).unwrap_or_default();
     let lines = |text: &str| text.lines().map(printable).collect::<Vec<_>>().join("\n");
     let head = printable(&format!("refused at {time} by sink {sink}, account {account}"));
-    format!("{head}\n{}\n{}\n", lines(cause), lines(&format!("{event:#}")))
+    format!("{head}\n{}\n{}", lines(cause), lines(&format!("{reply}{event:#}"))) + "\n"
 }
 
 fn drop_letters(found: Found<'_>, config: &Config) -> Result<Exit, SinkFailure> {
@@ -268,6 +270,7 @@ mod tests {
             time: "2026-01-01T00:00:00Z".into(),
             sink: "hook".into(),
             account: "a\u{9b}2J".into(),
+            reply: None,
             cause: format!("\u{1b}]0;title\u{7}\r\nforged {}", "x".repeat(1_000)).into(),
             event: RawValue::from_string("{\"id\":\"\u{202e}1\u{9b}\"}".into()).unwrap(),
         };

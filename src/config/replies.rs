@@ -6,6 +6,8 @@ use matterhost_actors::hosting::ReplySettings;
 
 use super::key_reader::TableReader;
 
+/// Covers an upgrade of the server. A handler has long answered by then and need not wait for it, unlike a bot in Rust.
+const DEADLINE: Duration = Duration::from_secs(900);
 /// Too short for a single request.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// A reply that takes longer is of no use.
@@ -18,9 +20,10 @@ const HIGHEST_LOOP: u32 = 10_000;
 pub(super) fn read(mut section: TableReader<'_>) -> ReplySettings {
     let default = ReplySettings::default();
     let replies = ReplySettings {
-        deadline: section.within("deadline", default.deadline, SHORTEST..=LONGEST),
+        deadline: section.within("deadline", DEADLINE, SHORTEST..=LONGEST),
         in_flight: section.within("in_flight", default.in_flight, 1..=MOST_IN_FLIGHT),
         loop_limit: section.within("loop_limit", default.loop_limit, 0..=HIGHEST_LOOP),
+        whisper_fallback: section.read("whisper_fallback", default.whisper_fallback),
     };
     section.finish();
     replies

@@ -64,7 +64,8 @@ pub(super) const GOOD: &str =
 fn the_least_there_can_be_is_a_server_and_an_account() {
     let config = Config::load(&Dir::new().sources(GOOD), None).unwrap();
     assert_eq!(config.accounts[0].server.as_str(), "main");
-    let defaults = HostSettings::default();
+    let mut defaults = HostSettings::default();
+    defaults.replies.deadline = Duration::from_secs(900);
     assert_eq!(config.host, defaults);
     assert!(config.warnings.is_empty());
     assert!(!format!("{config:?}").contains(SECRET));

@@ -254,6 +254,7 @@ fn describe_letter(of: &DeadLetter) -> dto::DeadLetter {
         time: text(&of.time),
         account: text(&of.account),
         event: text(&of.id().unwrap_or_default()),
+        reply: of.reply.as_ref().map(|reply| text(&reply.text)),
         cause: text(&of.cause),
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use matterhost_actors::model::{AccountName, Excerpt};
+use matterhost_actors::{
+    model::{AccountName, Excerpt},
+    ports::Poster,
+};
 use parking_lot::RwLock;
 
 use super::{
@@ -35,6 +38,8 @@ pub struct SinkHandle {
     pub(super) letters: DeadLetters,
     /// The handler that dead letters are delivered to; `None` for a type without one.
     pub(super) target: Option<LetterTarget>,
+    /// Posts the replies among the dead letters.
+    pub(super) poster: Arc<dyn Poster>,
 }
 
 impl SinkBoard {
@@ -78,7 +83,7 @@ impl SinkBoard {
 
 impl SinkHandle {
     /// Returns the handle of a running sink with these dead letters.
-    pub(super) fn of(running: &RunningSink, letters: DeadLetters) -> Self {
+    pub(super) fn of(running: &RunningSink, letters: DeadLetters, poster: &Arc<dyn Poster>) -> Self {
         let config = &running.config;
         let slots = match &config.kind {
             SinkKind::Webhook(webhook) => Some(webhook.concurrency),
@@ -93,6 +98,7 @@ impl SinkHandle {
             monitor: running.monitor.clone(),
             letters,
             target: running.worker.letter_target(),
+            poster: Arc::clone(poster),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use matterhost_actors::model::Event;
+use matterhost_actors::{mattermost::ChannelKind, model::Event};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -22,7 +22,7 @@ pub(super) struct EncodedEvent {
     pub(super) line: String,
     pub(super) id: String,
     pub(super) source: String,
-    /// The head of the post inside; the default if there is none.
+    /// The head of the post that a reply answers; the default if there is none.
     pub(super) post: PostHead,
 }
 
@@ -40,6 +40,18 @@ struct Attributes<'a> {
     account: &'a str,
     recovered: bool,
     own: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    botid: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    botname: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sendername: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channeltype: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    channelname: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    teamid: &'a str,
 }
 
 /// A member that holds JSON inside a string, and that JSON.
@@ -76,12 +88,14 @@ pub(super) fn encode(event: &Event) -> EncodedEvent {
         None => push_other(&mut line, text),
     }
     line.push_str("}\n");
+    let post = event.body.reaction().map_or(post, PostHead::of_reaction);
     EncodedEvent { line, id, source, post }
 }
 
 fn attributes(event: &Event, id: &str, source: &str, post: &PostHead) -> String {
     let created_at = post.id.as_ref().and(post.create_at).filter(|_| &*event.body.event == "posted");
     let time = created_at.and_then(server_time).unwrap_or(event.received_at);
+    let channel = event.channel.as_deref();
     let attributes = Attributes {
         specversion: "1.0",
         id,
@@ -93,9 +107,26 @@ fn attributes(event: &Event, id: &str, source: &str, post: &PostHead) -> String 
         account: event.account.as_str(),
         recovered: event.recovered,
         own: event.own,
+        botid: event.user.id.as_str(),
+        botname: &event.user.name,
+        sendername: event.sender.as_deref(),
+        channeltype: channel.map(|channel| channel_type(&channel.kind)),
+        channelname: channel.map_or("", |channel| &channel.name),
+        teamid: channel.map_or("", |channel| &channel.team_id),
     };
     // Serializing text and bools cannot fail.
     serde_json::to_string(&attributes).unwrap_or_else(|_| "{}".into())
+}
+
+/// Returns the word for a channel's type; the server's own for one that is not known.
+fn channel_type(letter: &str) -> &str {
+    match ChannelKind::parse(letter) {
+        ChannelKind::Open => "public",
+        ChannelKind::Private => "private",
+        ChannelKind::Direct => "direct",
+        ChannelKind::Group => "group",
+        ChannelKind::Other(_) => letter,
+    }
 }
 
 fn source(event: &Event) -> String {

@@ -1,10 +1,12 @@
-//! Dead letters: events that a handler refused permanently, kept in one file per sink, one event a line.
+//! Dead letters: events that a handler refused permanently and replies that could not be posted, kept in one file per sink,
+//! one a line.
 //!
 //! A running host writes the file while `matterhost dead-letter drop`, another process, removes events from it. Both
 //! hold a lock on a separate file meanwhile.
 
 pub mod retry;
 mod selection;
+mod unposted;
 
 pub use selection::{Selection, StoredLetter};
 
@@ -22,6 +24,8 @@ use std::{
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use unposted::UnpostedReply;
 
 use super::{handler::ThrottledWarning, lines::rotate, message::Message};
 use crate::{config::DeadLetterConfig, telemetry::time::rfc3339};
@@ -45,7 +49,7 @@ pub struct DeadLetters {
     counted: Arc<Mutex<LastCount>>,
 }
 
-/// A refused event.
+/// A refused event, or a reply that could not be posted.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The time of the refusal (RFC 3339).
@@ -56,6 +60,9 @@ pub struct DeadLetter {
     pub account: Box<str>,
     /// The reason of the refusal.
     pub cause: Box<str>,
+    /// The reply to the event that could not be posted; the event itself was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<UnpostedReply>,
     /// The event, as `CloudEvents` JSON.
     pub event: Box<RawValue>,
 }
@@ -91,16 +98,29 @@ impl DeadLetters {
         &self.warning
     }
 
-    /// Adds a letter. It is on the disk when this returns.
+    /// Adds a refused event. It is on the disk when this returns.
     ///
     /// # Errors
     /// If the letter cannot be written.
     pub(super) fn add(&self, event: &Message, cause: &str) -> io::Result<()> {
+        self.add_letter(event, None, cause)
+    }
+
+    /// Adds a reply that could not be posted. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// If the letter cannot be written.
+    pub(super) fn add_reply(&self, event: &Message, reply: UnpostedReply, cause: &str) -> io::Result<()> {
+        self.add_letter(event, Some(reply), cause)
+    }
+
+    fn add_letter(&self, event: &Message, reply: Option<UnpostedReply>, cause: &str) -> io::Result<()> {
         let letter = DeadLetter {
             time: rfc3339(SystemTime::now()).into(),
             sink: self.sink.clone(),
             account: event.account.as_str().into(),
             cause: cause.into(),
+            reply,
             event: serde_json::from_str(&event.json)?,
         };
         let _locked = self.lock()?;

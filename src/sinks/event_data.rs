@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use matterhost_actors::model::{PostId, UserId};
+use matterhost_actors::model::{PostId, ReactionHead, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -32,6 +32,18 @@ pub(super) struct PostHead {
     pub(super) user_id: Option<UserId>,
     /// Server milliseconds.
     pub(super) create_at: Option<i64>,
+    /// True if it is not known whether the post is a reply.
+    #[serde(skip)]
+    pub(super) may_be_reply: bool,
+}
+
+impl PostHead {
+    /// Returns the head to reply to for a reaction: its post, as if the user who reacted had written it.
+    pub(super) fn of_reaction(reaction: ReactionHead) -> Self {
+        let create_at = Some(reaction.create_at).filter(|at| *at > 0);
+        let (id, user_id) = (Some(reaction.post_id), Some(reaction.user_id));
+        Self { id, user_id, create_at, root_id: None, may_be_reply: true }
+    }
 }
 
 impl<'a> EventData<'a> {

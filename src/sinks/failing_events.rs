@@ -1,7 +1,8 @@
 //! The failed attempts of events, and the decision to give an event up.
 //!
-//! A failure of one event is an attempt. A failure of the handler as a whole, such as a refused connection, is one only
-//! if the handler answers other events meanwhile; otherwise all events wait.
+//! A failure counts as an attempt only if it says something about its event: if the handler has answered other events
+//! since the event failed before. While it answers nothing it is ill, and events wait: after an error on the event itself
+//! up to their maximum age, after a failure of the handler as a whole, such as a refused connection, without a limit.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -28,7 +29,7 @@ pub(super) const MAX_DEATHS: u32 = 3;
 #[derive(Debug)]
 pub(super) struct FailingEvents {
     limits: AttemptLimits,
-    /// The number of final answers of the handler.
+    /// The number of events that the handler accepted or refused.
     answers: u64,
     by_channel: HashMap<ChannelKey, FailingEvent>,
 }
@@ -43,7 +44,7 @@ struct FailingEvent {
     deaths: u32,
     /// The time of the first failure that counts.
     since: Option<Instant>,
-    /// The handler's final answers until the last failure; `None` before it.
+    /// The handler's answers until the last failure; `None` before it.
     answers: Option<u64>,
     /// The handler wants no request for the channel before this time.
     held_until: Option<Instant>,
@@ -74,21 +75,34 @@ impl FailingEvents {
         Self { limits, answers: 0, by_channel: HashMap::new() }
     }
 
-    /// Records a final answer to an event.
+    /// Records that the handler accepted or refused an event.
     pub(super) fn record_answer(&mut self, event: &Message) {
         self.answers += 1;
+        self.forget(event);
+    }
+
+    /// Forgets an event that was given up, which is no answer of the handler.
+    pub(super) fn forget(&mut self, event: &Message) {
         self.by_channel.remove(&event.channel_key());
+    }
+
+    /// Returns true if an event has failed before.
+    pub(super) fn has_failed(&self, event: &Message) -> bool {
+        self.get(event).is_some_and(|failing| failing.answers.is_some())
     }
 
     /// Records a failure and returns its consequence.
     pub(super) fn record_failure(&mut self, event: &Message, failure: Failure, now: Instant) -> NextAttempt {
         let (limits, answers) = (self.limits, self.answers);
         let Some(failing) = self.entry(event) else { return NextAttempt::After(RETRY.max) };
-        let others_answered = failing.answers.replace(answers).is_some_and(|before| before < answers);
+        let before = failing.answers.replace(answers);
+        let others_answered = before.is_some_and(|before| before < answers);
         if failure == Failure::Handler && !others_answered {
             return NextAttempt::After(failing.backoff.next_delay());
         }
-        failing.attempts += u32::from(failure != Failure::Deferred);
+        // The first failure on the event counts in any case: with `max_attempts = 1` there is no second.
+        let counts = others_answered || before.is_none();
+        failing.attempts += u32::from(counts && failure != Failure::Deferred);
         let age = now.duration_since(*failing.since.get_or_insert(now));
         if failing.attempts >= limits.max_attempts {
             return NextAttempt::GiveUp(format!(

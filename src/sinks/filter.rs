@@ -1,22 +1,23 @@
 //! Filters: which events a sink takes. Events that a filter leaves out count as acknowledged.
 
+mod mentions;
+
 use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use matterhost_actors::{
     mattermost::ChannelKind,
-    model::{AccountUser, Change, Event},
+    model::{AccountUser, Change, ChannelInfo, Event, UserId},
     ports::{Delivered, EventSink, Outcome},
 };
 use serde::Deserialize;
+use serde_json::Value;
 
+use self::mentions::Mentions;
 use super::event_data::{EventData, text};
 use crate::{
     config::{ChannelType, FilterConfig, Recovered},
     telemetry::time::from_unix_millis,
 };
-
-/// Names that address everyone in a channel.
-const EVERYONE: [&str; 3] = ["all", "channel", "here"];
 
 /// A sink behind a filter.
 pub(super) struct FilteredSink {
@@ -45,18 +46,75 @@ fn accepts(filter: &FilterConfig, event: &Event) -> bool {
     if !name_matches || (filter.skip_own && event.own) {
         return false;
     }
-    if (event.recovered && filter.recovered == Recovered::Skip)
-        || is_too_old(filter, event, SystemTime::now())
-    {
+    let accepts_recovered = match filter.recovered {
+        Recovered::Take => true,
+        Recovered::Skip => false,
+        Recovered::Last => event.last_recovered,
+    };
+    if (event.recovered && !accepts_recovered) || is_too_old(filter, event, SystemTime::now()) {
         return false;
     }
-    if filter.channel_types.is_empty() && !filter.mentions_only {
+    if !accepts_channel(filter, event) {
+        return false;
+    }
+    if !needs_data(filter) {
         return true;
     }
     let data = EventData::parse(&event.body.data).unwrap_or_default();
-    let channel_type = data.channel_type.and_then(text).and_then(|letter| channel_type(&letter));
-    accepts_channel(filter, channel_type)
-        && (!filter.mentions_only || is_mention(&data, &event.user, channel_type))
+    let post = data.post.and_then(text);
+    let post: Option<FilteredPost<'_>> = post.as_deref().and_then(|post| serde_json::from_str(post).ok());
+    let kind = channel_type(event.channel.as_deref(), &data);
+    (filter.channel_types.is_empty() || kind.is_none_or(|kind| filter.channel_types.contains(&kind)))
+        && accepts_author(filter, event, post.as_ref())
+        && (!filter.mentions_only || is_mention(filter, &data, post.as_ref(), &event.user, kind))
+}
+
+/// Returns true if the filter has criteria that need the event's data.
+fn needs_data(filter: &FilterConfig) -> bool {
+    !filter.channel_types.is_empty()
+        || filter.mentions_only
+        || !filter.users.is_empty()
+        || filter.ignore_bots
+        || filter.ignore_webhooks
+        || filter.ignore_system
+}
+
+/// The parts of a post that decide whether a sink takes it.
+#[derive(Deserialize)]
+struct FilteredPost<'a> {
+    #[serde(default)]
+    user_id: Option<UserId>,
+    #[serde(borrow, default)]
+    message: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(default)]
+    props: Option<Props>,
+}
+
+/// The props of a post that decide whether a sink takes it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Props {
+    from_bot: Value,
+    from_webhook: Value,
+    attachments: Value,
+}
+
+impl FilteredPost<'_> {
+    /// Returns true if the server has marked the post.
+    fn is_marked(&self, mark: impl Fn(&Props) -> &Value) -> bool {
+        let mark = self.props.as_ref().map(mark);
+        mark.is_some_and(|mark| mark.as_str() == Some("true") || mark.as_bool() == Some(true))
+    }
+
+    /// Returns the texts in which the server looks for mentions.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let attachments = self.props.as_ref().and_then(|props| props.attachments.as_array());
+        let attachments = attachments.into_iter().flatten();
+        let texts = attachments.flat_map(|attachment| [&attachment["pretext"], &attachment["text"]]);
+        self.message.as_deref().into_iter().chain(texts.filter_map(Value::as_str))
+    }
 }
 
 /// Returns true for a post or an edit that is older than the filter allows. Other events have no time of the server.
@@ -72,15 +130,45 @@ fn is_too_old(filter: &FilterConfig, event: &Event, now: SystemTime) -> bool {
     now.duration_since(at).is_ok_and(|age| age > limit)
 }
 
-/// Returns true if the filter lets the channel's type through. An unknown type passes: leaving the event out would
-/// lose it.
-fn accepts_channel(filter: &FilterConfig, channel_type: Option<ChannelType>) -> bool {
-    filter.channel_types.is_empty() || channel_type.is_none_or(|kind| filter.channel_types.contains(&kind))
+/// Returns true if the filter lets the event's channel and its team through. An event without a channel passes.
+fn accepts_channel(filter: &FilterConfig, event: &Event) -> bool {
+    let id = event.body.channel_id.as_str();
+    if id.is_empty() {
+        return true;
+    }
+    let channel = event.channel.as_deref();
+    let is_wanted = |name: &str| filter.channels.contains(name);
+    let in_channels = || is_wanted(id) || channel.is_some_and(|channel| is_wanted(&channel.name));
+    let in_teams = || channel.is_none_or(|channel| filter.teams.contains(&*channel.team_id));
+    (filter.channels.is_empty() || in_channels()) && (filter.teams.is_empty() || in_teams())
 }
 
-/// Returns the type of a channel from the server's spelling.
-fn channel_type(letter: &str) -> Option<ChannelType> {
-    match ChannelKind::parse(letter) {
+/// Returns true if the filter lets the event's author through. An event without an author passes.
+fn accepts_author(filter: &FilterConfig, event: &Event, post: Option<&FilteredPost<'_>>) -> bool {
+    let is_wanted = |name: &str| filter.users.contains(name);
+    let reaction = || event.body.reaction().map(|reaction| reaction.user_id);
+    if !filter.users.is_empty()
+        && let Some(author) = post.and_then(|post| post.user_id.clone()).or_else(reaction)
+        && !is_wanted(author.as_str())
+        && !event.sender.as_deref().is_some_and(is_wanted)
+    {
+        return false;
+    }
+    let Some(post) = post else { return true };
+    !((filter.ignore_bots && post.is_marked(|props| &props.from_bot))
+        || (filter.ignore_webhooks && post.is_marked(|props| &props.from_webhook))
+        || (filter.ignore_system && post.kind.as_deref().is_some_and(|kind| kind.starts_with("system_"))))
+}
+
+/// Returns the type of an event's channel: as the account knows the channel, or as the event says. An unknown type
+/// passes every filter: leaving the event out would lose it.
+fn channel_type(channel: Option<&ChannelInfo>, data: &EventData<'_>) -> Option<ChannelType> {
+    let said = || data.channel_type.and_then(text);
+    let kind = match channel {
+        Some(channel) => ChannelKind::parse(&channel.kind),
+        None => ChannelKind::parse(&said()?),
+    };
+    match kind {
         ChannelKind::Open => Some(ChannelType::Public),
         ChannelKind::Private => Some(ChannelType::Private),
         ChannelKind::Direct => Some(ChannelType::Direct),
@@ -91,45 +179,27 @@ fn channel_type(letter: &str) -> Option<ChannelType> {
 
 /// Returns true for a post that mentions the user. The server lists the mentioned users only for new posts that
 /// arrive live; for fetched posts and edits the text decides.
-fn is_mention(data: &EventData<'_>, user: &AccountUser, channel_type: Option<ChannelType>) -> bool {
-    let Some(post) = data.post.and_then(text) else { return false };
+fn is_mention(
+    filter: &FilterConfig,
+    data: &EventData<'_>,
+    post: Option<&FilteredPost<'_>>,
+    user: &AccountUser,
+    channel_type: Option<ChannelType>,
+) -> bool {
+    let Some(post) = post else { return false };
     if channel_type == Some(ChannelType::Direct) {
         return true;
     }
-    match data.mentions.and_then(text) {
-        Some(ids) => {
-            let ids: Vec<Cow<'_, str>> = serde_json::from_str(&ids).unwrap_or_default();
-            ids.iter().any(|id| **id == *user.id.as_str())
-        }
-        // The server omits the member if no user is mentioned; the text has no mention then either.
-        None => mentions_in_text(&post, &user.name),
+    let in_text = || Mentions::find(post.texts(), user);
+    if let Some(ids) = data.mentions.and_then(text) {
+        let ids: Vec<Cow<'_, str>> = serde_json::from_str(&ids).unwrap_or_default();
+        // The server does not say by what it mentions the user.
+        return ids.iter().any(|id| **id == *user.id.as_str())
+            && (filter.mention_everyone || in_text() != Mentions { user: false, everyone: true });
     }
-}
-
-/// Returns true if a post's text contains `@` and the name, or `@` and a name that addresses everyone.
-fn mentions_in_text(post: &str, name: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Post<'a> {
-        #[serde(borrow, default)]
-        message: Cow<'a, str>,
-    }
-    let Ok(Post { message }) = serde_json::from_str(post) else { return false };
-    let in_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-    let is_mention = |word: &str| {
-        let end = word.find(|c| !in_name(c)).unwrap_or(word.len());
-        let word = &word[..end];
-        // A full stop may end the name or the sentence.
-        [word, word.trim_end_matches(['.', '-', '_'])].iter().any(|word| {
-            !word.is_empty()
-                && (word.eq_ignore_ascii_case(name)
-                    || EVERYONE.iter().any(|everyone| word.eq_ignore_ascii_case(everyone)))
-        })
-    };
-    message.match_indices('@').any(|(at, _)| {
-        let before = message[..at].chars().next_back();
-        // In an email address a name precedes the `@`.
-        !before.is_some_and(in_name) && is_mention(&message[at + 1..])
-    })
+    // The server omits the member if no user is mentioned; the text has no mention then either.
+    let found = in_text();
+    found.user || (filter.mention_everyone && found.everyone)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Parts shared by the sinks with a handler (webhook and exec); other sinks use the throttled warning too.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -10,13 +11,18 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use matterhost_actors::{
-    model::{AccountName, Excerpt},
+    model::{AccountName, Excerpt, ReplyError},
     ports::{Outcome, Poster},
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{dead_letter::DeadLetters, message::Message, monitor::SinkMonitor, reply::Reply};
+use super::{
+    dead_letter::{DeadLetters, UnpostedReply},
+    message::Message,
+    monitor::SinkMonitor,
+    reply::Reply,
+};
 
 /// A full disk is rarely freed sooner.
 const DEAD_LETTER_RETRY: Duration = Duration::from_secs(5);
@@ -32,24 +38,27 @@ pub(super) struct HandlerDeps {
     pub(super) dead_letters: Option<DeadLetters>,
     /// The record of what happens to the sink.
     pub(super) monitor: SinkMonitor,
+    /// The file for replies that cannot be posted.
+    pub(super) unposted: Option<DeadLetters>,
 }
 
 impl HandlerDeps {
-    /// Posts a reply, in order within its channel. The future ends in bounded time, once the reply is posted or has failed
-    /// and been logged; only then may the event be acknowledged.
-    pub(super) fn post(&self, reply: Reply) -> BoxFuture<'static, ()> {
-        let (account, event, sink) = (reply.account.clone(), reply.event_id.clone(), Arc::clone(&self.sink));
-        let channel = reply.channel.clone();
-        let posting = reply.into_action().map(|action| self.poster.post(&account, action));
+    /// Posts a reply to an event, in order within its channel. The future ends in bounded time, once the reply is posted or
+    /// has failed and been kept as a dead letter; only then may the event be acknowledged.
+    pub(super) fn post(&self, event: &Message, reply: Reply) -> BoxFuture<'static, ()> {
+        let (kept, event) = (UnpostedReply::of(&reply), event.clone());
+        let (sink, letters) = (Arc::clone(&self.sink), self.unposted.clone());
+        let posting = reply.into_action().map(|action| self.poster.post(&event.account, action));
         async move {
-            let error = match posting {
-                Ok(posting) => posting.await.err().map(|error| error.to_string()),
-                Err(error) => Some(error.to_string()),
+            let (error, is_kept) = match posting {
+                Ok(posting) => match posting.await {
+                    Ok(_) => return,
+                    Err(error) => (error.to_string(), is_worth_keeping(&error)),
+                },
+                Err(error) => (error.to_string(), false),
             };
-            if let Some(error) = error {
-                let (account, channel) = (account.as_str(), channel.as_str());
-                tracing::warn!(account, channel, %sink, %event, error, "cannot post a reply; it is dropped");
-            }
+            let kept = letters.filter(|_| is_kept).map(|letters| letters.add_reply(&event, kept, &error));
+            report_unposted(&sink, &event, &error, kept);
         }
         .boxed()
     }
@@ -71,6 +80,40 @@ impl HandlerDeps {
                 Outcome::Retry { after: DEAD_LETTER_RETRY, cause }
             }
         }
+    }
+}
+
+/// Returns true if a failed reply is kept. An answer in a loop of bots is not: it would answer itself once more.
+fn is_worth_keeping(error: &ReplyError) -> bool {
+    match error {
+        ReplyError::LoopGuard { .. } | ReplyError::Empty | ReplyError::NoChannel => false,
+        ReplyError::UnknownAccount(_)
+        | ReplyError::Stopped(_)
+        | ReplyError::TooLong { .. }
+        | ReplyError::TooManyFiles { .. }
+        | ReplyError::NoFiles
+        | ReplyError::NotFound { .. }
+        | ReplyError::FileTooLarge { .. }
+        | ReplyError::QueueFull { .. }
+        | ReplyError::TimedOut { .. }
+        | ReplyError::Refused { .. }
+        | ReplyError::Interrupted(_) => true,
+    }
+}
+
+/// Logs a reply that was not posted. `kept` is the result of keeping it, if it is worth that.
+fn report_unposted(sink: &str, event: &Message, error: &str, kept: Option<io::Result<()>>) {
+    let (account, event) = (event.account.as_str(), &*event.id);
+    match kept {
+        Some(Ok(())) => {
+            let remedy = "it is kept as a dead letter; post it with matterhost dead-letter retry";
+            tracing::warn!(account, sink, event, error, "cannot post a reply; {remedy}");
+        }
+        Some(Err(problem)) => {
+            let cause = format!("{error}; the dead letter cannot be written: {problem}");
+            tracing::error!(account, sink, event, error = cause, "cannot post a reply; it is dropped");
+        }
+        None => tracing::warn!(account, sink, event, error, "cannot post a reply; it is dropped"),
     }
 }
 

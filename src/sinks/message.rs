@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use matterhost_actors::model::{AccountName, ChannelId, Event};
+use matterhost_actors::model::{AccountName, ChannelId, Event, ReactionHead};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,7 +19,7 @@ pub(super) struct Message {
     /// Unique together with `source`.
     pub(super) id: Box<str>,
     pub(super) source: Box<str>,
-    /// The post that the event is about; all its fields are `None` if there is none.
+    /// The post that a reply answers; all its fields are `None` if there is none.
     pub(super) post: PostHead,
     /// The whole event as `CloudEvents` JSON on one line, without a newline.
     pub(super) json: Box<str>,
@@ -70,19 +70,25 @@ impl Message {
     }
 }
 
-/// Returns the post in an encoded event's `data`, where it is an object instead of a string.
+/// Returns the post that a reply answers, from an encoded event's `data`, where it is an object instead of a string.
 fn post_in(data: &RawValue) -> Option<PostHead> {
     #[derive(Deserialize)]
     struct Data {
         #[serde(default)]
         post: Option<PostHead>,
+        #[serde(default)]
+        reaction: Option<ReactionHead>,
     }
-    serde_json::from_str::<Data>(data.get()).ok()?.post
+    let data: Data = serde_json::from_str(data.get()).ok()?;
+    data.post.or_else(|| data.reaction.map(PostHead::of_reaction))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::fixtures::post, *};
+    use super::{
+        super::tests::fixtures::{event, post},
+        *,
+    };
 
     #[test]
     fn an_event_is_read_as_it_was_written() {
@@ -92,6 +98,18 @@ mod tests {
         let again = Message::parse(&message.json).unwrap();
         assert_eq!(format!("{again:?}"), format!("{message:?}"));
         assert!(Message::parse("{}").is_none() && Message::parse("x").is_none());
+    }
+
+    #[test]
+    fn a_reply_to_a_reaction_answers_the_post_and_the_user_who_reacted() {
+        let reaction = r#"{"user_id":"ann","post_id":"p1","emoji_name":"eyes","create_at":1795354129951}"#;
+        let data = serde_json::json!({ "reaction": reaction }).to_string();
+        let message = Message::from_event(&event("helpdesk", "reaction_added", "c1", "p1", &data));
+        let again = Message::parse(&message.json).unwrap();
+        for PostHead { id, user_id, create_at, .. } in [message.post, again.post] {
+            assert_eq!((id.unwrap().as_str(), user_id.unwrap().as_str()), ("p1", "ann"));
+            assert_eq!(create_at, Some(1_795_354_129_951));
+        }
     }
 
     #[test]

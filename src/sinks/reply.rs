@@ -30,6 +30,8 @@ pub struct Reply {
     pub channel: ChannelId,
     /// The root post of the thread, if the handler asked for one.
     pub thread: Option<PostId>,
+    /// A post of the thread instead, if its root is not known.
+    pub thread_of: Option<PostId>,
     /// The readers of the reply.
     pub audience: Audience,
     /// The text; empty only if there are props.
@@ -45,8 +47,8 @@ impl Reply {
     /// Fails if the event's id cannot be part of a key.
     pub(super) fn into_action(self) -> Result<OutgoingAction, ReplyKeyError> {
         let key = Some(self.key()?);
-        let Self { channel, text, thread: root_id, props, .. } = self;
-        let draft = Draft { channel, text, root_id, props, key, ..Draft::default() };
+        let Self { channel, text, thread: root_id, thread_of, props, .. } = self;
+        let draft = Draft { channel, text, root_id, thread_of, props, key, ..Draft::default() };
         Ok(match self.audience {
             Audience::Channel => OutgoingAction::Post(draft),
             Audience::Author(user) => OutgoingAction::Ephemeral { user, draft },
@@ -239,7 +241,8 @@ impl RawReply {
             index: n,
             event_create_at: post.create_at,
             channel: event.channel.clone(),
-            thread: root.filter(|_| self.in_thread).cloned(),
+            thread: root.filter(|_| self.in_thread && !post.may_be_reply).cloned(),
+            thread_of: root.filter(|_| self.in_thread && post.may_be_reply).cloned(),
             audience,
             text,
             props,

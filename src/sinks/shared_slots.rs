@@ -57,9 +57,10 @@ impl<T> SharedSlots<T> {
         self.take_at(index, 1)
     }
 
-    /// Takes the next item, which shares the slot of the last one taken.
-    pub(super) fn take_along(&mut self) -> Option<T> {
-        self.take_at(0, 0)
+    /// Takes the next item if it fits. It shares the slot of the last one taken.
+    pub(super) fn take_along_if(&mut self, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let next = self.accounts.get(self.turns.front()?)?.waiting.front()?;
+        if fits(next) { self.take_at(0, 0) } else { None }
     }
 
     /// Returns a slot of an account.

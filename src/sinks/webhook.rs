@@ -177,7 +177,8 @@ impl Sender {
             let Some(first) = self.waiting.borrow_mut().take() else { return };
             let slot = Slot { sender: Rc::clone(self), account: first.item.account.clone() };
             self.handler_deps.monitor.take_slot(&slot.account);
-            let more = std::iter::from_fn(|| self.waiting.borrow_mut().take_along()).take(self.batch - 1);
+            let more = std::iter::from_fn(|| self.take_along(&first.item)).take(self.batch - 1);
+            let more: Vec<_> = more.collect();
             let batch: Vec<_> = std::iter::once(first).chain(more).filter_map(unless_abandoned).collect();
             if !batch.is_empty() {
                 tokio::task::spawn_local(Rc::clone(self).send_batch(batch, slot));
@@ -185,7 +186,17 @@ impl Sender {
         }
     }
 
-    async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, _slot: Slot) {
+    /// Takes another event for the batch that begins with `first`. An event that has failed goes alone, because the
+    /// failure of a batch does not say on which of its events the handler failed.
+    fn take_along(&self, first: &Message) -> Option<Job<Message>> {
+        let failing = self.failing.borrow();
+        if failing.has_failed(first) {
+            return None;
+        }
+        self.waiting.borrow_mut().take_along_if(|next| !failing.has_failed(&next.item))
+    }
+
+    async fn send_batch(self: Rc<Self>, batch: Vec<Job<Message>>, slot: Slot) {
         let events: Vec<_> = batch.iter().map(|job| &job.item).collect();
         match self.handler.deliver(&events).await {
             // The status does not say which event of the batch was refused, so each is sent alone.
@@ -195,7 +206,11 @@ impl Sender {
                     self.settle(vec![job], verdict).await;
                 }
             }
-            verdict => self.settle(batch, verdict).await,
+            verdict => {
+                // Replies may wait for long, for instance for their server.
+                drop(slot);
+                self.settle(batch, verdict).await;
+            }
         }
     }
 
@@ -209,11 +224,13 @@ impl Sender {
                 }
             }
             Verdict::RetryLater { failure, cause, pause } => {
+                let failure = if batch.len() > 1 { Failure::Handler } else { failure };
                 for job in batch {
                     self.retry(job, failure, &cause, pause);
                 }
             }
             Verdict::Refused { cause } => {
+                self.record_answers(&batch);
                 for job in batch {
                     self.reject(job, &cause);
                 }
@@ -248,7 +265,7 @@ impl Sender {
     fn reject(&self, job: Job<Message>, cause: &str) {
         let outcome = self.handler_deps.reject(&job.item, cause);
         if matches!(outcome, Outcome::Rejected { .. }) {
-            self.record_answers(std::slice::from_ref(&job));
+            self.failing.borrow_mut().forget(&job.item);
         }
         job.settle(outcome);
     }
@@ -266,8 +283,12 @@ impl Sender {
         match answer {
             Ok(replies) => {
                 for reply in replies {
-                    if reply.index < MAX_REPLIES_PER_EVENT {
-                        self.handler_deps.post(reply).await;
+                    let is_its_event = |job: &&Job<Message>| {
+                        job.item.id == reply.event_id && job.item.account == reply.account
+                    };
+                    let event = batch.iter().find(is_its_event).map(|job| &job.item);
+                    if let Some(event) = event.filter(|_| reply.index < MAX_REPLIES_PER_EVENT) {
+                        self.handler_deps.post(event, reply).await;
                     } else {
                         let problem = ReplyParseError::TooMany.describe(&reply.event_id);
                         let place = (reply.account.as_str(), reply.channel.as_str(), &*reply.event_id);

@@ -141,6 +141,13 @@ fn describe_catch_up(fact: &Fact) -> (Level, String) {
         Fact::ChannelSkipped { channel, cause } => {
             (Level::WARN, format!("channel {channel} cannot be read and is skipped: {cause}"))
         }
+        Fact::ChannelPostponed { channel, waiting } => {
+            let what = format!("{waiting} events of channel {channel} wait for the sink");
+            (
+                Level::WARN,
+                format!("{what}; later ones are fetched when it has taken them, other channels go on"),
+            )
+        }
         Fact::RowSkipped { channel, post, cause } => {
             let row = post.as_ref().map_or_else(String::new, |post| format!("post {post} in "));
             (Level::WARN, format!("{row}channel {channel:?} is passed over; it cannot be used: {cause}"))
@@ -151,6 +158,11 @@ fn describe_catch_up(fact: &Fact) -> (Level, String) {
                 "the account has more than {limit} channels (catch_up.max_channels); the others are not read"
             ),
         ),
+        Fact::ThreadGone { channel, root } => {
+            let what =
+                format!("post {root} in channel {channel} cannot be answered in a thread; it may be deleted");
+            (Level::WARN, format!("{what}; the answer was posted in the channel"))
+        }
         other => describe_server(other),
     }
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use matterhost_simulator::{Fault, FaultKind};
 use serde_json::Value;
 
 use crate::program::{ConfigDir, DEADLINE, Fixture, Lines, RunningProgram, text};
@@ -130,6 +131,30 @@ fn events_refused_by_a_handler_are_listed_and_retried() {
         let empty = dir.matterhost(&["dead-letter", "list"]).output().unwrap();
         assert_eq!(text(&empty.stdout), "There are no dead letters.\n");
     }
+}
+
+#[test]
+fn a_reply_that_the_server_refuses_is_kept_and_posted_once_by_a_retry() {
+    let handler = Handler::python(0, SECRET);
+    let fixture = Fixture::new();
+    let dir = ConfigDir::with(&(fixture.config() + &handler.sink()));
+    let mut running = RunningProgram::ready(&fixture, &dir);
+    fixture.simulator.inject(Fault::new(FaultKind::Forbidden).route("POST /posts"));
+    let id = fixture.post("hello there");
+    let told = running.log.wait_for_json("the failure", |line| line["event"] == *id);
+    assert!(told["message"].as_str().unwrap().contains("matterhost dead-letter retry"), "{told}");
+    let retry = || dir.matterhost(&["dead-letter", "retry"]).output().unwrap();
+    let still = retry();
+    assert_eq!(still.status.code(), Some(1), "{}", text(&still.stderr));
+    let letters = text(&dir.matterhost(&["dead-letter", "list", "--json"]).output().unwrap().stdout);
+    let letter: Value = serde_json::from_str(&letters).unwrap();
+    assert_eq!(letter["reply"]["text"], "You said: hello there", "{letter}");
+    fixture.simulator.clear_faults();
+    let posted = retry();
+    assert_eq!(posted.status.code(), Some(0), "{}{}", text(&posted.stdout), text(&posted.stderr));
+    assert_eq!(fixture.bot_posts(), ["You said: hello there"]);
+    let empty = dir.matterhost(&["dead-letter", "list"]).output().unwrap();
+    assert_eq!(text(&empty.stdout), "There are no dead letters.\n");
 }
 
 #[test]

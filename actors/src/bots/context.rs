@@ -3,6 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use super::event::Thread;
 use crate::{
     model::{
         AccountName, ChannelId, Draft, Event, Found, Lookup, OutgoingAction, PostId, PostedIds, ReplyError,
@@ -20,7 +21,7 @@ pub struct Context {
     event: Arc<Event>,
     poster: Arc<dyn Poster>,
     post: Option<PostId>,
-    thread: Option<PostId>,
+    thread: Thread,
     next_reply: AtomicUsize,
 }
 
@@ -28,7 +29,7 @@ impl Context {
     pub(super) fn new(
         event: Arc<Event>,
         poster: Arc<dyn Poster>,
-        (post, thread): (Option<PostId>, Option<PostId>),
+        (post, thread): (Option<PostId>, Thread),
     ) -> Self {
         Self { event, poster, post, thread, next_reply: AtomicUsize::new(0) }
     }
@@ -81,8 +82,8 @@ impl Context {
     /// # Errors
     /// As [`reply`](Self::reply).
     pub async fn reply_in_thread(&self, text: impl Into<String>) -> Result<PostedIds, ReplyError> {
-        let root_id = self.thread.clone();
-        self.post(Draft { text: text.into(), root_id, ..Draft::default() }).await
+        let Thread { root_id, thread_of } = self.thread.clone();
+        self.post(Draft { text: text.into(), root_id, thread_of, ..Draft::default() }).await
     }
 
     /// Posts a draft. An empty channel means the event's own; without a key, the draft gets the event's next one.

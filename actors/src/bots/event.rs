@@ -61,6 +61,15 @@ pub struct Joined {
     pub channel_id: ChannelId,
 }
 
+/// The thread of an event's post.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Thread {
+    /// The first post, if it is known.
+    pub(super) root_id: Option<PostId>,
+    /// Another post, whose first is not known.
+    pub(super) thread_of: Option<PostId>,
+}
+
 /// An event, by the handler that it goes to.
 #[derive(Debug)]
 pub(super) enum BotEvent {
@@ -120,14 +129,19 @@ impl BotEvent {
     }
 
     /// Returns the post that the event concerns and the post's thread.
-    pub(super) fn post_and_thread(&self) -> (Option<PostId>, Option<PostId>) {
+    pub(super) fn post_and_thread(&self) -> (Option<PostId>, Thread) {
         match self {
             Self::Posted(post) | Self::Edited(post) | Self::Deleted(post) => {
-                (Some(post.id.clone()), Some(post.thread()))
+                (Some(post.id.clone()), Thread { root_id: Some(post.thread()), thread_of: None })
             }
-            Self::Reaction(reaction) => (Some(reaction.post_id.clone()), Some(reaction.post_id.clone())),
-            Self::Joined(_, post) => (Some(post.clone()), Some(post.clone())),
-            Self::Raw => (None, None),
+            Self::Reaction(reaction) => {
+                let post = Some(reaction.post_id.clone());
+                (post.clone(), Thread { root_id: None, thread_of: post })
+            }
+            Self::Joined(_, post) => {
+                (Some(post.clone()), Thread { root_id: Some(post.clone()), thread_of: None })
+            }
+            Self::Raw => (None, Thread::default()),
         }
     }
 }

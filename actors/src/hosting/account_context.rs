@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Observer, Supervisor, replies::SharedLoopGuard, server_gate::GateHandle,
+    Observer, Supervisor, known_names::Directory, replies::SharedLoopGuard, server_gate::GateHandle,
     server_limits::SharedServerLimits, settings::HostSettings, shared_replay::SharedReplay,
 };
 use crate::{
@@ -38,6 +38,7 @@ pub(super) struct AccountContext {
     pub(super) sibling_watch: SharedSiblingWatch,
     pub(super) ping_rate: PingRate,
     pub(super) loop_guard: SharedLoopGuard,
+    pub(super) directory: Directory,
     pub(super) server_limits: SharedServerLimits,
     pub(super) settings: Arc<HostSettings>,
     pub(super) observer: Observer,

@@ -23,7 +23,7 @@ use super::{
     delivery::{Delivery, FinishRound, LeftChannel, Permits, SubmitListing},
 };
 use crate::{
-    mattermost::{Channel, ChannelKind, ChannelList, OddRow},
+    mattermost::{Channel, ChannelKind, ChannelList, OddRow, Post},
     model::{AccountUser, CatchUpProgress, ChannelId, CloseReason, Excerpt, Fact, Generation},
     policy::{BacklogKind, ChannelBacklog, ListedChannel},
 };
@@ -84,6 +84,7 @@ impl CatchUp {
     async fn round(&mut self) -> Result<Vec<ChannelId>, CloseReason> {
         let list = self.client.channels().await?;
         self.report_list(&list);
+        self.client.context.directory.add_channels(list.channels.iter());
         let listing = list.channels.iter().map(listing_entry).collect();
         let listing = SubmitListing { listing, server_time: self.server_time, date: list.date };
         let news = self.delivery.send(listing).await.map_err(|_| CloseReason::DeliveryDied)?;
@@ -131,13 +132,16 @@ impl CatchUp {
         let result = match news.kind {
             BacklogKind::Known | BacklogKind::Joining => self.channel_catch_up(news, channel).run().await,
             BacklogKind::Unlisted => match self.client.channel(&news.channel).await {
-                Ok(channel) => self.channel_catch_up(news, channel.as_ref()).run().await,
+                Ok(channel) => {
+                    self.client.context.directory.add_channels(channel.iter());
+                    self.channel_catch_up(news, channel.as_ref()).run().await
+                }
                 Err(error) => Err(error),
             },
         };
         self.update_progress(|progress| progress.done += 1);
         match result {
-            Ok(()) => Ok(None),
+            Ok(()) | Err(ChannelReadError::Postponed) => Ok(None),
             Err(ChannelReadError::EndConnection(reason)) => Err(reason),
             Err(ChannelReadError::Undecided) => Ok(Some(news.channel.clone())),
             Err(ChannelReadError::Refused(error)) => {
@@ -166,6 +170,17 @@ impl CatchUp {
             self.delivery.send(LeftChannel(channel)).await.map_err(|_| CloseReason::DeliveryDied)?;
         }
         Ok(())
+    }
+
+    /// Learns the names of the posts' authors that are not known yet. They are not important enough to fail.
+    pub(super) async fn learn_authors(&self, posts: &[Post]) {
+        let directory = &self.client.context.directory;
+        let unknown = directory.unknown_users(posts.iter().map(|post| &post.user_id));
+        if !unknown.is_empty()
+            && let Some(users) = self.client.users(&unknown).await
+        {
+            directory.add_users(users.iter());
+        }
     }
 
     pub(super) fn max_posts(&self) -> usize {

@@ -27,6 +27,7 @@ use self::connect::Connected;
 pub(super) use self::{
     audit::AuditNow,
     connect::{Baseline, rest_close_reason},
+    opening::CatchUpAgain,
 };
 use super::{
     account_context::{AccountContext, ConnectedGuard, now},

@@ -1,5 +1,6 @@
 mod permits;
 mod persistence;
+mod postponing;
 mod reconfigure;
 mod refusals;
 mod rounds;
@@ -10,18 +11,25 @@ use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message,
     MessageResult, WrapFuture as _,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::Instant,
+};
 
 pub(super) use permits::Permits;
 pub(super) use persistence::PersistFinalState;
 pub(super) use reconfigure::{ChangePermits, ChangeSink};
 pub(super) use refusals::RetryNow;
-pub(super) use rounds::{BeginRound, DeliverRecovered, FinishRound, LeftChannel, SubmitListing};
+pub(super) use rounds::{Admission, BeginRound, DeliverRecovered, FinishRound, LeftChannel, SubmitListing};
 
-use self::{persistence::Persistence, reconfigure::InFlightGuard, refusals::RetryTimer, rounds::Round};
+use self::{
+    persistence::Persistence, postponing::PostponedChannels, reconfigure::InFlightGuard,
+    refusals::RetryTimer, rounds::Round,
+};
 use super::{
     account_context::{AccountContext, now},
     connection::{Connection, Terminate},
+    known_names::Directory,
     supervisor::DeliveryStopped,
 };
 use crate::{
@@ -40,7 +48,9 @@ pub(super) struct Delivery {
     queue: KeyedQueue<ChannelId, Queued>,
     /// Events that the sink has not answered yet.
     in_flight: Vec<Arc<Event>>,
+    permits: Permits,
     round: Round,
+    postponed: PostponedChannels,
     persistence: Persistence,
     connection: Option<(Generation, Addr<Connection>)>,
     /// The retry timers of channels whose first event the sink did not accept.
@@ -62,6 +72,7 @@ struct Queued {
     event: Arc<Event>,
     permit: OwnedSemaphorePermit,
     origin: Origin,
+    since: Instant,
 }
 
 /// The way by which an event came.
@@ -105,6 +116,22 @@ pub(super) struct Drain {
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
+impl Queued {
+    fn new(event: Arc<Event>, permit: OwnedSemaphorePermit, origin: Origin) -> Self {
+        Self { event, permit, origin, since: Instant::now() }
+    }
+
+    /// Adds the description of the channel if it has become known since the event was received: a round lists the
+    /// channels while live events wait.
+    fn describe_channel(&mut self, directory: &Directory) {
+        if self.event.channel.is_none()
+            && let Some(event) = Arc::get_mut(&mut self.event)
+        {
+            event.channel = directory.channel(&event.body.channel_id);
+        }
+    }
+}
+
 impl Delivery {
     pub(super) fn new(context: Arc<AccountContext>, sink: Arc<dyn EventSink>, permits: &Permits) -> Self {
         // Events that the previous Delivery took and did not deliver are fetched again.
@@ -113,6 +140,8 @@ impl Delivery {
         Self {
             in_flight: Vec::new(),
             round: Round::new(permits.live_limit()),
+            permits: permits.clone(),
+            postponed: PostponedChannels::default(),
             persistence: Persistence::default(),
             queue: KeyedQueue::new(context.settings.delivery.in_flight),
             context,
@@ -132,9 +161,13 @@ impl Delivery {
         self.connection.as_ref().map_or_else(Generation::default, |(generation, _)| *generation)
     }
 
-    /// Queues an event unless its change was received before. Returns false for such a duplicate.
-    fn enqueue(&mut self, queued: Queued) -> bool {
+    /// Queues an event unless its change was received before or its channel is postponed.
+    fn enqueue(&mut self, mut queued: Queued, ctx: &mut Context<Self>) -> Admission {
+        queued.describe_channel(&self.context.directory);
         let body = &queued.event.body;
+        if self.postponed.contains(&body.channel_id) {
+            return Admission::Postponed;
+        }
         let is_new = match &body.change {
             Some(change) => self.context.replay.with(|replay| {
                 replay.advance_clock(now());
@@ -145,10 +178,12 @@ impl Delivery {
             }),
             None => true,
         };
-        if is_new {
-            self.queue.push(body.channel_id.clone(), queued);
+        if !is_new {
+            return Admission::Known;
         }
-        is_new
+        self.queue.push(body.channel_id.clone(), queued);
+        self.check_lag_later(ctx);
+        Admission::New
     }
 
     /// Delivers all events that may be delivered now.
@@ -240,6 +275,7 @@ impl Delivery {
                 Origin::WhileOut => replay.acknowledge_while_out(channel, change.clone()),
             });
         }
+        self.fetch_if_worked_off(channel);
     }
 }
 
@@ -258,10 +294,13 @@ impl Handler<Deliver> for Delivery {
     type Result = ();
 
     fn handle(&mut self, deliver: Deliver, ctx: &mut Self::Context) {
-        let queued = Queued { event: Arc::new(deliver.event), permit: deliver.permit, origin: Origin::Live };
+        if self.postponed.contains(&deliver.event.body.channel_id) {
+            return;
+        }
+        let queued = Queued::new(Arc::new(deliver.event), deliver.permit, Origin::Live);
         // During a catch-up, live events wait until the fetched ones are delivered.
         if let Some(queued) = self.round.hold(queued) {
-            self.enqueue(queued);
+            self.enqueue(queued, ctx);
             self.pump(ctx);
         }
     }

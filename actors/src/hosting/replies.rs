@@ -5,6 +5,7 @@ mod guard;
 mod look_up;
 mod parts;
 mod posting;
+mod thread_root;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 

@@ -110,6 +110,8 @@ pub struct ReplySettings {
     /// Consecutive posts by bots of this host in one channel after which further replies are refused, until another
     /// user posts; 0 is no limit.
     pub loop_limit: u32,
+    /// True if an ephemeral post that the server forbids becomes a direct message to its reader.
+    pub whisper_fallback: bool,
 }
 
 impl HostSettings {
@@ -159,6 +161,8 @@ impl Default for ReplySettings {
             in_flight: 4,
             // More than a useful conversation between bots, and few enough to delete by hand.
             loop_limit: 20,
+            // What is meant for one moment in one channel does not appear elsewhere without being asked for.
+            whisper_fallback: false,
         }
     }
 }

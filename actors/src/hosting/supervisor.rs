@@ -41,6 +41,7 @@ pub(super) use child_events::{
 use self::{account::Account, arbiter_pool::ArbiterPool, shutdown::ShuttingDown};
 use super::{
     account_context::{PingRate, SharedSiblingWatch},
+    known_names::Directory,
     observer::Observer,
     replies::SharedLoopGuard,
     server_gate::GateHandle,
@@ -75,6 +76,7 @@ struct Server {
     sibling_watch: SharedSiblingWatch,
     ping_rate: PingRate,
     loop_guard: SharedLoopGuard,
+    directory: Directory,
     limits: SharedServerLimits,
     common_cause: CommonCause<AccountName>,
     lifetimes: SocketLifetimes<AccountName>,

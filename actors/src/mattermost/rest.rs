@@ -39,5 +39,5 @@ pub use posts::{PER_PAGE, Page, PageRequest, Post, PostRange, PostsSince, SINCE_
 pub use request_stats::{RequestCount, RequestOutcome, RequestStats, WaitStats};
 pub use response::{RestResponse, SystemPing};
 pub use uploads::{FileId, NewFile};
-pub use users::{Me, Roles, User};
+pub use users::{Me, MentionKeywords, Roles, User};
 pub use writing::{EphemeralPost, NewPost, Reaction};

@@ -40,7 +40,8 @@ pub use envelope::{
     EnvelopeError, EventEnvelope, Incoming, JsonProblem, SocketReply, SocketReplyError, parse_frame,
 };
 pub use error::{SendError, SocketError};
-pub use events::{AddedToTeam, Hello, PostHead, PostedEvent, StatusChange, UserUpdated, post_author};
+pub(crate) use events::user_act;
+pub use events::{AddedToTeam, Hello, PostHead, PostedEvent, StatusChange, UserUpdated};
 pub use requests::SocketRequests;
 pub(super) use shared::ByteStream;
 

@@ -17,6 +17,10 @@ pub struct Event {
     pub server: ServerName,
     /// The account's own user, as of the start of the Connection.
     pub user: AccountUser,
+    /// The event's channel, if it is known.
+    pub channel: Option<Arc<ChannelInfo>>,
+    /// The name, without the `@`, of the author of the post or of the user who reacted, if it is known.
+    pub sender: Option<Arc<str>>,
     /// The generation of the Connection that received it.
     pub generation: Generation,
     /// The server's id for the connection; empty if the server assigns none.
@@ -25,6 +29,8 @@ pub struct Event {
     pub received_at: SystemTime,
     /// True if the catch-up fetched it, false if it was received live.
     pub recovered: bool,
+    /// True for the last post that a catch-up fetched in the channel.
+    pub last_recovered: bool,
     /// True if it is about one of the account's own posts.
     pub own: bool,
     /// The parsed envelope.
@@ -38,6 +44,21 @@ pub struct AccountUser {
     pub id: UserId,
     /// The user's name, without the `@`.
     pub name: Arc<str>,
+    /// The words that mention the user, besides the name.
+    pub keywords: Arc<[Box<str>]>,
+}
+
+/// A channel as the server describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChannelInfo {
+    /// The kind, by the server's letter: `O` public, `P` private, `D` direct, `G` group.
+    pub kind: Box<str>,
+    /// The name in links; for a direct channel it is built from the members' ids.
+    pub name: Box<str>,
+    /// The name shown to people; empty for a direct channel.
+    pub display_name: Box<str>,
+    /// The id of the team; empty for a direct or group channel.
+    pub team_id: Box<str>,
 }
 
 /// The envelope of an event, parsed once.
@@ -83,6 +104,25 @@ pub enum Change {
 struct PostData<'a> {
     #[serde(borrow)]
     post: Cow<'a, str>,
+}
+
+/// The member of `data` that holds a reaction, as JSON in a string (fact 13).
+#[derive(Deserialize)]
+struct ReactionData<'a> {
+    #[serde(borrow)]
+    reaction: Cow<'a, str>,
+}
+
+/// The parts of a reaction that identify it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ReactionHead {
+    /// The user who reacted.
+    pub user_id: UserId,
+    /// The post.
+    pub post_id: PostId,
+    /// The time of the reaction, in server milliseconds; 0 if it is not known.
+    #[serde(default)]
+    pub create_at: i64,
 }
 
 /// The members of a post that identify one version of it.
@@ -138,6 +178,15 @@ impl EventBody {
         let data: PostData<'_> = serde_json::from_str(&self.data).ok()?;
         let post: UpdatedPost<'_> = serde_json::from_str(&data.post).ok()?;
         Some(format!("{}/updated/{}", post.id, post.update_at))
+    }
+
+    /// Returns the reaction if the event announces an added one.
+    pub fn reaction(&self) -> Option<ReactionHead> {
+        if &*self.event != "reaction_added" {
+            return None;
+        }
+        let data: ReactionData<'_> = serde_json::from_str(&self.data).ok()?;
+        serde_json::from_str(&data.reaction).ok()
     }
 
     /// Returns the key of the post if the event announces a new one.

@@ -85,6 +85,13 @@ pub enum Fact {
         /// The server's explanation.
         cause: Excerpt,
     },
+    /// Events of a channel wait for the sink for so long that later ones are dropped, and fetched once it has taken these.
+    ChannelPostponed {
+        /// The channel.
+        channel: ChannelId,
+        /// The number of its events that still wait.
+        waiting: usize,
+    },
     /// A row of a list could not be used; it was passed over.
     RowSkipped {
         /// The channel, as far as it is known.
@@ -167,6 +174,13 @@ pub enum Fact {
         channel: ChannelId,
         /// The number of consecutive posts that were allowed.
         limit: u32,
+    },
+    /// The thread of an answer is gone: the answer was posted in the channel.
+    ThreadGone {
+        /// The channel.
+        channel: ChannelId,
+        /// The post that was to be answered.
+        root: PostId,
     },
     /// The account changed itself, which its own socket announced or a ping explained: no new Connection is needed.
     OwnChange,
@@ -273,7 +287,7 @@ impl fmt::Display for Truncation {
 
 impl Fact {
     /// All labels, in the order of the variants.
-    pub const LABELS: [&'static str; 43] = [
+    pub const LABELS: [&'static str; 45] = [
         "connecting",
         "connected",
         "resume_lost",
@@ -284,6 +298,7 @@ impl Fact {
         "catch_up_truncated",
         "older_posts_untold",
         "channel_skipped",
+        "channel_postponed",
         "row_skipped",
         "channels_left_out",
         "audited",
@@ -302,6 +317,7 @@ impl Fact {
         "store_failed",
         "store_recovered",
         "loop_stopped",
+        "thread_gone",
         "own_change",
         "prompted",
         "probe_good",
@@ -332,6 +348,7 @@ impl Fact {
             Self::CatchUpTruncated { .. } => "catch_up_truncated",
             Self::OlderPostsUntold { .. } => "older_posts_untold",
             Self::ChannelSkipped { .. } => "channel_skipped",
+            Self::ChannelPostponed { .. } => "channel_postponed",
             Self::RowSkipped { .. } => "row_skipped",
             Self::ChannelsLeftOut { .. } => "channels_left_out",
             Self::Audited { .. } => "audited",
@@ -350,6 +367,7 @@ impl Fact {
             Self::StoreFailed { .. } => "store_failed",
             Self::StoreRecovered => "store_recovered",
             Self::LoopStopped { .. } => "loop_stopped",
+            Self::ThreadGone { .. } => "thread_gone",
             Self::OwnChange => "own_change",
             Self::Prompted => "prompted",
             Self::ProbeGood { .. } => "probe_good",
@@ -379,15 +397,4 @@ impl fmt::Display for Subject {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_label_is_in_the_list() {
-        let source = include_str!("observation.rs");
-        let function = &source[source.find("pub fn label").unwrap()..];
-        let function = &function[..function.find("\n    }\n}").unwrap()];
-        let labels: Vec<_> = function.split('"').skip(1).step_by(2).collect();
-        assert_eq!(labels, Fact::LABELS);
-    }
-}
+mod tests;

@@ -67,6 +67,8 @@ pub struct Draft {
     pub text: String,
     /// The first post of the thread.
     pub root_id: Option<PostId>,
+    /// Any post of the thread, if its first post is not known: it is looked up.
+    pub thread_of: Option<PostId>,
     /// Properties of the post, such as `attachments`.
     pub props: Map<String, Value>,
     /// The files, attached to the last part of the text.
@@ -123,7 +125,8 @@ impl ReplyKey {
         let since = match &event.body.change {
             Some(Change::Posted(post)) => Some(post.create_at),
             Some(Change::Edited { edit_at, .. }) => Some(*edit_at),
-            Some(Change::Deleted { .. } | Change::Left) | None => None,
+            Some(Change::Deleted { .. } | Change::Left) => None,
+            None => event.body.reaction().map(|reaction| reaction.create_at).filter(|at| *at > 0),
         };
         let id = event.id();
         Self { text: format!("{id}#{n}").into(), since, answers: true }

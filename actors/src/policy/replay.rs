@@ -6,6 +6,7 @@ mod clock;
 mod cursor;
 mod edits;
 mod hole;
+mod reading;
 mod recent;
 mod replay_state;
 mod sequence;

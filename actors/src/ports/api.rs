@@ -7,9 +7,9 @@ use crate::{
     mattermost::{
         Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
         NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RequestStats, RestError,
-        RestResponse, SystemPing,
+        RestResponse, SystemPing, User,
     },
-    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
 
 /// The future of a request: an answer with its rate headers, or an error.
@@ -25,6 +25,9 @@ pub trait Api {
 
     /// Requests `GET /system/ping`, without a token.
     fn system_ping(&self) -> ApiFuture<'_, SystemPing>;
+
+    /// Fetches the users with these ids, at most a page of them; unknown ids are left out.
+    fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>>;
 
     /// Lists every channel of the account, archived ones included (facts 12, 26), with the `last_post_at` that
     /// only lists contain (fact 24). It may take several requests. The list is complete or an error; an account

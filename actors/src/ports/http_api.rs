@@ -16,9 +16,9 @@ use crate::{
     mattermost::{
         Channel, ChannelList, Client, ClientConfig, DialError, DialedSocket, EphemeralPost, Etag, FileId,
         LookupRequest, Me, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
-        RequestStats, SystemPing,
+        RequestStats, SystemPing, User,
     },
-    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
 };
 
 /// The API of a real Mattermost server. All its accounts on one Arbiter share a client.
@@ -74,6 +74,10 @@ impl Api for Client {
 
     fn system_ping(&self) -> ApiFuture<'_, SystemPing> {
         Client::system_ping(self).boxed_local()
+    }
+
+    fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>> {
+        Client::users(self, token, ids).boxed_local()
     }
 
     fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {

@@ -122,11 +122,14 @@ impl EventBuilder {
         Ok(Event {
             account: AccountName::new(ACCOUNT)?,
             server: ServerName::new("harness")?,
-            user: AccountUser { id: USER.into(), name: ACCOUNT.into() },
+            user: AccountUser { id: USER.into(), name: ACCOUNT.into(), ..AccountUser::default() },
+            channel: None,
+            sender: Some((&*self.user).into()),
             generation: Generation(1),
             connection_id: "harness".into(),
             received_at: SystemTime::now(),
             recovered: self.recovered,
+            last_recovered: self.recovered,
             own: self.user == USER,
             body: self.body(n),
         })

@@ -12,7 +12,7 @@ use matterhost_actors::{
     ports::{Delivered, EventSink, Outcome},
 };
 
-use crate::harness::{SECOND, SinkBehavior, name, run_paused, settings, unlimited_rate};
+use crate::harness::{Harness, SECOND, SinkBehavior, name, run_paused, settings, unlimited_rate};
 
 fn queue_of(queue: usize) -> HostSettings {
     HostSettings {
@@ -40,11 +40,10 @@ fn live_events_reach_the_sink_in_order() {
 fn a_sink_that_is_slow_for_minutes_does_not_make_a_bot_silent() {
     run_paused(queue_of(4), unlimited_rate(), async |harness| {
         harness.sink.set_behavior(SinkBehavior::Delayed(60 * SECOND));
+        harness.fake.add_channel("c1", &["bot"]);
         harness.ready("bot").await;
-        for n in 0..30 {
-            harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
-        }
-        harness.sink.wait_for_posts(30).await;
+        let posts: Vec<_> = (0..30).map(|_| harness.fake.post_live("bot", "c1").to_string()).collect();
+        assert_eq!(harness.sink.wait_for_posts(30).await, posts);
         harness.advance(SECOND).await;
         assert_eq!(harness.count("bot", "closed"), 0);
         assert_eq!(harness.state("bot").await, AccountState::Ready);
@@ -130,21 +129,83 @@ fn a_large_frame_takes_more_of_the_queue_and_is_delivered() {
 #[test]
 fn a_sink_that_always_answers_retry_stalls_the_account_without_ending_it() {
     run_paused(queue_of(4), unlimited_rate(), async |harness| {
+        harness.fake.add_channel("c1", &["bot"]);
         harness.ready("bot").await;
         harness.sink.set_behavior(SinkBehavior::Retry);
-        for n in 0..30 {
-            harness.fake.server_socket("bot").post("c1", &format!("p{n}"));
-        }
+        let sent: Vec<_> = (0..30).map(|_| harness.fake.post_live("bot", "c1").to_string()).collect();
         harness.wait_for("bot", |fact| matches!(fact, Fact::Stalled { .. })).await;
         harness.advance(3_600 * SECOND).await;
         assert_eq!(harness.state("bot").await, AccountState::Stalled);
         assert_eq!(harness.count("bot", "closed"), 0);
         harness.sink.set_behavior(SinkBehavior::Immediate);
-        let posts = harness.sink.wait_for_posts(30).await;
-        assert!(posts.iter().enumerate().all(|(n, post)| *post == format!("p{n}")), "{posts:?}");
+        assert_eq!(harness.sink.wait_for_posts(30).await, sent);
         harness.advance(2 * SECOND).await;
         assert_eq!(harness.state("bot").await, AccountState::Ready);
     });
+}
+
+/// Sends 300 posts to a channel that waits for `stuck`, and others to other channels, which must arrive soon; at the end
+/// all arrive, each once and in the order of its channel.
+fn one_channel_does_not_silence_the_others(stuck: SinkBehavior, queue: usize, fetched: bool) {
+    run_paused(queue_of(queue), unlimited_rate(), async |harness| {
+        for channel in ["stuck", "town", "direct"] {
+            harness.fake.add_channel(channel, &["bot"]);
+        }
+        harness.sink.set_behavior(stuck);
+        harness.ready("bot").await;
+        if fetched {
+            harness.fake.server_socket("bot").drop_connection();
+            harness.wait_until_closed("bot").await;
+        }
+        let post = |harness: &Harness, channel: &str| {
+            if fetched {
+                let at = harness.fake.last_post_at(channel).max(2_000_000) + 1;
+                harness.fake.post(channel, at).to_string()
+            } else {
+                harness.fake.post_live("bot", channel).to_string()
+            }
+        };
+        let behind: Vec<_> = (0..300).map(|_| post(harness, "stuck")).collect();
+        let others: Vec<_> = (0..40).map(|n| post(harness, ["town", "direct"][n % 2])).collect();
+        harness.advance(30 * SECOND).await;
+        let received = harness.sink.received_labels();
+        assert!(others.iter().all(|post| received.contains(post)), "{queue}: others wait: {received:?}");
+        assert_eq!(harness.count("bot", "channel_postponed"), 1);
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+        harness.sink.set_behavior(SinkBehavior::Immediate);
+        harness.sink.wait_for_posts(340).await;
+        harness.advance(60 * SECOND).await;
+        let received: Vec<_> = harness.sink.posts();
+        let in_channel = |channel: &str| {
+            let posts = received.iter().filter(|post| post.channel.as_str() == channel);
+            posts.map(|post| post.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(in_channel("stuck"), behind);
+        assert_eq!(received.len(), 340, "each once");
+        assert_eq!(harness.state("bot").await, AccountState::Ready);
+    });
+}
+
+#[test]
+fn a_channel_with_a_failing_event_leaves_half_of_the_permits_to_the_others() {
+    for queue in [4, 64, 256] {
+        one_channel_does_not_silence_the_others(SinkBehavior::RetryIn("stuck"), queue, false);
+    }
+}
+
+#[test]
+fn a_channel_with_a_slow_event_leaves_half_of_the_permits_to_the_others() {
+    for fetched in [false, true] {
+        let slow = SinkBehavior::DelayedIn("stuck", 45 * SECOND);
+        one_channel_does_not_silence_the_others(slow, 256, fetched);
+    }
+}
+
+#[test]
+fn a_fetched_channel_with_a_failing_event_leaves_half_of_the_permits_to_the_others() {
+    for queue in [4, 256] {
+        one_channel_does_not_silence_the_others(SinkBehavior::RetryIn("stuck"), queue, true);
+    }
 }
 
 #[test]

@@ -31,4 +31,5 @@ mod server_trouble;
 mod simulator_harness;
 mod snapshots;
 mod sockets;
+mod surroundings;
 mod witnesses;

@@ -5,6 +5,7 @@ mod live;
 mod lookups;
 mod once;
 mod server_limits;
+mod threads;
 
 use matterhost_actors::{
     hosting::{HostSettings, RemoveAccount, SendReply, Shutdown, StopAccount},

@@ -191,6 +191,9 @@ pub struct DeadLetter {
     pub account: String,
     /// The event's id; empty if it cannot be read.
     pub event: String,
+    /// The beginning of the reply to the event, if it is the reply that could not be posted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reply: Option<String>,
     /// The reason of the refusal.
     pub cause: String,
 }

@@ -98,6 +98,7 @@ fn replies(a: &HostSettings, b: &HostSettings) -> Keys {
         "deadline": |s: &HostSettings| s.replies.deadline => Immediate,
         "in_flight": |s: &HostSettings| s.replies.in_flight => Immediate,
         "loop_limit": |s: &HostSettings| s.replies.loop_limit => Immediate,
+        "whisper_fallback": |s: &HostSettings| s.replies.whisper_fallback => Immediate,
     )
 }
 

@@ -1,7 +1,7 @@
 use std::{fs, time::Duration};
 
 use matterhost_actors::model::{
-    AccountName, AccountUser, Change, ChannelId, EventBody, Generation, PostKey, ServerName,
+    AccountName, AccountUser, Change, ChannelId, ChannelInfo, EventBody, Generation, PostKey, ServerName,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,10 +13,13 @@ fn event(name: &str, data: &str) -> Event {
         account: AccountName::new("helpdesk").unwrap(),
         server: ServerName::new("main").unwrap(),
         user: AccountUser::default(),
+        channel: None,
+        sender: None,
         generation: Generation(3),
         connection_id: "conn".into(),
         received_at: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         recovered: false,
+        last_recovered: false,
         own: false,
         body: EventBody {
             event: name.into(),
@@ -80,6 +83,32 @@ fn a_post_is_a_line_of_all_attributes() {
         "\n"
     );
     assert_eq!(encode_line(&event), expected);
+}
+
+#[test]
+fn an_event_says_whose_it_is_where_it_is_and_who_acted() {
+    let channel =
+        ChannelInfo { kind: "P".into(), name: "ops".into(), team_id: "t".into(), ..ChannelInfo::default() };
+    for recovered in [false, true] {
+        let event = Event {
+            user: AccountUser { id: "u".into(), name: "helper".into(), ..AccountUser::default() },
+            channel: Some(channel.clone().into()),
+            sender: Some("ann".into()),
+            recovered,
+            ..posted(&data_with(r#"{"id":"p1"}"#))
+        };
+        let read = read(&event);
+        for (member, value) in [
+            ("botid", "u"),
+            ("botname", "helper"),
+            ("sendername", "ann"),
+            ("channeltype", "private"),
+            ("channelname", "ops"),
+            ("teamid", "t"),
+        ] {
+            assert_eq!(read[member], value, "{member}");
+        }
+    }
 }
 
 #[test]

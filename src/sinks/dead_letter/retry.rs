@@ -2,13 +2,16 @@
 
 use std::{io, time::Duration};
 
-use matterhost_actors::ports::{Delivered, Outcome};
+use matterhost_actors::{
+    model::Retryability,
+    ports::{Delivered, Outcome},
+};
 use tokio::{
     task::spawn_blocking,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
-use super::{DeadLetters, Selection, StoredLetter};
+use super::{DeadLetters, Selection, StoredLetter, UnpostedReply};
 use crate::sinks::{SinkHandle, message::Message, running_sink::LetterTarget};
 
 /// A handler that accepts no event for this long is considered down; the remaining letters are kept.
@@ -21,9 +24,9 @@ const REMOVED_AT_ONCE: usize = 32;
 /// The result of retrying a sink's dead letters.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct RetrySummary {
-    /// Letters that the handler accepted.
+    /// Events that the handler accepted, and replies that were posted.
     pub accepted: usize,
-    /// Letters that the handler refused again; they are kept, as the newest.
+    /// Letters that were refused again; they are kept, as the newest.
     pub refused: usize,
     /// Letters without a final answer; they are kept.
     pub remaining: usize,
@@ -46,8 +49,8 @@ pub enum RetryError {
 }
 
 impl SinkHandle {
-    /// Delivers the selected dead letters to the handler again, in order. Those that it accepts are removed; one that it
-    /// refuses again becomes a new letter.
+    /// Delivers the selected dead letters to the handler again and posts the replies among them, in order. Those that are
+    /// accepted are removed; one that is refused again becomes a new letter.
     ///
     /// # Errors
     /// If the files cannot be read or written, or a retry is running.
@@ -63,7 +66,11 @@ impl SinkHandle {
                 summary.remaining += 1;
                 continue;
             }
-            match retry(target, letter.letter.event.get()).await {
+            let retried = match &letter.letter.reply {
+                Some(reply) => self.post_again(letter.letter.event.get(), reply).await,
+                None => retry(target, letter.letter.event.get()).await,
+            };
+            match retried {
                 Ok(is_accepted) => {
                     summary.accepted += usize::from(is_accepted);
                     summary.refused += usize::from(!is_accepted);
@@ -80,6 +87,26 @@ impl SinkHandle {
         }
         remove(&self.letters, done).await?;
         Ok(summary)
+    }
+
+    /// Posts a reply. Returns false if it was refused again, or the cause if its outcome is not known. Its key makes sure
+    /// that it is posted once, however often that is tried.
+    async fn post_again(&self, event: &str, reply: &UnpostedReply) -> Result<bool, String> {
+        let event = Message::parse(event).ok_or("the event of a letter cannot be read; drop it")?;
+        let action = reply.clone().into_reply(&event, &self.name).into_action();
+        let action = action.map_err(|error| error.to_string())?;
+        let posting = self.poster.post(&event.account, action);
+        let error = match timeout(GIVE_UP_AFTER, posting).await {
+            Ok(Ok(_)) => return Ok(true),
+            Ok(Err(error)) => error,
+            Err(_) => return Err("a reply waits for its account or server; it may still be posted".into()),
+        };
+        if error.retryability() == Retryability::Retryable {
+            return Err(error.to_string());
+        }
+        let (letters, reply) = (self.letters.clone(), reply.clone());
+        let kept = run_blocking(move || letters.add_reply(&event, reply, &error.to_string()));
+        kept.await.map(|()| false).map_err(|error| error.to_string())
     }
 }
 

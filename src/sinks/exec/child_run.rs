@@ -151,15 +151,17 @@ impl<'a> ChildRun<'a> {
     async fn serve(&mut self, jobs: &mut JobReceiver<Message>, closing: &mut CloseSignal) -> Option<String> {
         loop {
             self.send_waiting();
-            let deadline = self.unanswered.oldest().map(|since| since + self.config.timeout);
             let (reads, flooded_until) = (self.unanswered.has_room_for_replies(), self.flood.ends());
+            // A child whose answers are not read is not late.
+            let oldest = self.unanswered.oldest().filter(|_| reads);
+            let deadline = oldest.map(|since| since + self.config.timeout);
             tokio::select! {
                 () = worker::wait_for_close(closing) => return None,
                 line = self.output.next(), if reads && flooded_until.is_none() => match line {
                     Some(line) => self.handle_line(line).await,
                     None => return Some(self.describe_closed_output().await),
                 },
-                () = self.unanswered.reply_posted(), if !reads => {}
+                () = self.unanswered.reply_posted(), if !reads => self.unanswered.restart_times(),
                 () = sleep_until_some(flooded_until) => {}
                 status = self.process.wait() => {
                     self.read_remaining_output().await;

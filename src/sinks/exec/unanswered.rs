@@ -107,6 +107,12 @@ impl UnansweredEvents {
         self.replies.bytes.get() < MAX_REPLY_BYTES
     }
 
+    /// Starts the times for answers over: the child's output was not read meanwhile.
+    pub(super) fn restart_times(&mut self) {
+        self.last_answer = Instant::now();
+        self.events.iter_mut().for_each(|event| event.since = self.last_answer);
+    }
+
     /// Returns a future that ends when a reply has been posted.
     pub(super) fn reply_posted(&self) -> impl Future<Output = ()> + use<> {
         let replies = Rc::clone(&self.replies);
@@ -132,6 +138,7 @@ impl UnansweredEvents {
             }
             ChildMessage::Reject(event_ref, cause) => {
                 let event = self.take(&event_ref)?;
+                self.state.failing.borrow_mut().record_answer(&event.job.item);
                 self.state.reject(event.job, &cause);
             }
             ChildMessage::Reply(reply) => self.post_reply(*reply)?,
@@ -232,7 +239,7 @@ impl UnansweredEvents {
             .into_reply(events[index], &self.state.handler_deps.sink, n)
             .map_err(|error| error.describe(&events[index].id))?;
         if let (Some(reply), Some(event)) = (reply, self.events.get_mut(index)) {
-            let posting = self.state.handler_deps.post(reply);
+            let posting = self.state.handler_deps.post(&event.job.item, reply);
             self.replies.bytes.set(self.replies.bytes.get() + bytes);
             let replies = Rc::clone(&self.replies);
             event.replies.push(tokio::task::spawn_local(async move {
@@ -289,7 +296,7 @@ impl ExecState {
     fn reject(&self, job: Job<Message>, cause: &str) {
         let outcome = self.handler_deps.reject(&job.item, cause);
         if matches!(outcome, Outcome::Rejected { .. }) {
-            self.failing.borrow_mut().record_answer(&job.item);
+            self.failing.borrow_mut().forget(&job.item);
         }
         job.settle(outcome);
     }

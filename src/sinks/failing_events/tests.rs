@@ -21,9 +21,40 @@ fn an_event_that_always_fails_is_given_up_after_so_many_attempts() {
         };
         assert!(after > last, "{after:?} after {last:?}");
         last = after;
+        failing.record_answer(&event("d", "2"));
     }
     let next = failing.record_failure(&event("c", "1"), Failure::Event, now);
     assert_eq!(next, NextAttempt::GiveUp("given up after 4 attempts (max_attempts)".into()));
+}
+
+#[test]
+fn a_handler_that_fails_on_everything_loses_no_event_before_its_maximum_age() {
+    let (mut failing, start) = (FailingEvents::new(LIMITS), Instant::now());
+    let events: Vec<_> = (0..5).map(|n| event(&format!("c{n}"), &n.to_string())).collect();
+    for second in 0..100 {
+        let now = start + Duration::from_secs(second);
+        for event in &events {
+            assert!(!is_given_up(&failing.record_failure(event, Failure::Event, now)), "{second} s");
+        }
+    }
+    let end = start + LIMITS.max_age;
+    for event in &events {
+        let next = failing.record_failure(event, Failure::Event, end);
+        assert_eq!(next, NextAttempt::GiveUp("given up after 1m 40s (max_age)".into()));
+        failing.forget(event);
+    }
+    // Nor do the events given up count as answers to others.
+    for _ in 0..LIMITS.max_attempts {
+        failing.forget(&event("d", "other"));
+        assert!(!is_given_up(&failing.record_failure(&event("e", "6"), Failure::Event, end)));
+    }
+}
+
+#[test]
+fn with_one_attempt_an_event_is_not_tried_again() {
+    let mut failing = FailingEvents::new(AttemptLimits { max_attempts: 1, ..LIMITS });
+    let next = failing.record_failure(&event("c", "1"), Failure::Event, Instant::now());
+    assert_eq!(next, NextAttempt::GiveUp("given up after 1 attempts (max_attempts)".into()));
 }
 
 #[test]
@@ -67,6 +98,7 @@ fn an_answer_or_another_event_resets_the_count() {
     for id in ["1", "2", "3"] {
         for _ in 1..LIMITS.max_attempts {
             assert!(!is_given_up(&failing.record_failure(&event("c", id), Failure::Event, now)), "{id}");
+            failing.record_answer(&event("d", "other"));
         }
         if id == "2" {
             failing.record_answer(&event("c", "2"));

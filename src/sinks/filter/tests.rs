@@ -21,7 +21,8 @@ fn data(kind: &str, mentions: Option<&str>, text: &str) -> String {
 }
 
 fn of(name: &str, data: &str) -> Event {
-    let user = AccountUser { id: UserId::from("bot"), name: "helper.bot".into() };
+    let keywords = ["pager".into()].into();
+    let user = AccountUser { id: UserId::from("bot"), name: "helper.bot".into(), keywords };
     Event { user, ..event("helpdesk", name, "c", "p", data) }
 }
 
@@ -99,6 +100,14 @@ fn fetched_events_are_left_out_where_that_is_asked_for() {
 }
 
 #[test]
+fn of_fetched_events_the_last_post_passes_where_that_is_asked_for() {
+    let last = filter(|filter| filter.recovered = Recovered::Last);
+    let fetched = Event { recovered: true, ..of("posted", "{}") };
+    assert!(!accepts(&last, &fetched) && accepts(&last, &of("posted", "{}")));
+    assert!(accepts(&last, &Event { last_recovered: true, ..fetched }) && !accepts_all(&last));
+}
+
+#[test]
 fn posts_and_edits_that_are_too_old_are_left_out() {
     let hour = Duration::from_secs(3600);
     let recent = filter(|filter| filter.skip_older_than = Some(hour));
@@ -122,4 +131,120 @@ fn posts_and_edits_that_are_too_old_are_left_out() {
     }
     // In the fixture, the post is from 1970.
     assert!(!accepts(&recent, &of("posted", "{}")));
+}
+
+/// An event of a channel of that kind, which the account knows.
+fn in_channel(kind: &str, name: &str, data: &str) -> Event {
+    let channel = ChannelInfo {
+        kind: kind.into(),
+        name: "town".into(),
+        team_id: "crew".into(),
+        ..ChannelInfo::default()
+    };
+    Event { channel: Some(channel.into()), ..of(name, data) }
+}
+
+#[test]
+fn edits_deletions_and_reactions_of_direct_channels_do_not_pass_a_filter_of_types() {
+    let public = filter(|filter| filter.channel_types = [ChannelType::Public].into());
+    let post = r#"{"post":"{\"id\":\"p\",\"message\":\"secret\"}"}"#;
+    let reaction = r#"{"reaction":"{\"user_id\":\"ann\",\"post_id\":\"p\"}"}"#;
+    for (name, data) in [
+        ("posted", post),
+        ("post_edited", post),
+        ("post_deleted", post),
+        ("reaction_added", reaction),
+        ("reaction_removed", reaction),
+        ("typing", "{}"),
+    ] {
+        assert!(!accepts(&public, &in_channel("D", name, data)), "{name}");
+        assert!(accepts(&public, &in_channel("O", name, data)), "{name}");
+    }
+}
+
+#[test]
+fn edits_in_direct_channels_are_mentions() {
+    let mentions = filter(|filter| filter.mentions_only = true);
+    let edited = r#"{"post":"{\"id\":\"p\",\"message\":\"hi\"}"}"#;
+    assert!(accepts(&mentions, &in_channel("D", "post_edited", edited)));
+    assert!(!accepts(&mentions, &in_channel("O", "post_edited", edited)));
+}
+
+#[test]
+fn channels_and_teams_are_chosen_by_name_and_id() {
+    let event = in_channel("O", "post_edited", "{}");
+    let elsewhere = Event { channel: None, ..of("posted", "{}") };
+    for (channels, teams, expected) in [
+        (&["town"][..], &[][..], true),
+        (&["c"], &[], true),
+        (&["other"], &[], false),
+        (&[], &["crew"], true),
+        (&[], &["other"], false),
+        (&["town"], &["other"], false),
+    ] {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let filter = filter(|filter| (filter.channels, filter.teams) = (set(channels), set(teams)));
+        assert_eq!(accepts(&filter, &event), expected, "{channels:?} {teams:?}");
+        let mut nowhere = elsewhere.clone();
+        nowhere.body.channel_id = "".into();
+        assert!(accepts(&filter, &nowhere), "an event without a channel");
+    }
+}
+
+#[test]
+fn users_bots_webhooks_and_the_server_are_told_apart() {
+    let post = |props: serde_json::Value, kind: &str| {
+        let post = serde_json::json!({ "id": "p", "user_id": "u1", "props": props, "type": kind });
+        let event = of("posted", &serde_json::json!({ "post": post.to_string() }).to_string());
+        Event { sender: Some("ann".into()), ..event }
+    };
+    let person = post(serde_json::Value::Null, "");
+    for (users, expected) in [("ann", true), ("u1", true), ("ben", false)] {
+        let filter = filter(|filter| filter.users = [users.to_owned()].into());
+        assert_eq!(accepts(&filter, &person), expected, "{users}");
+        assert!(accepts(&filter, &of("typing", "{}")), "an event without an author");
+    }
+    let bot = post(serde_json::json!({ "from_bot": "true" }), "");
+    let webhook = post(serde_json::json!({ "from_webhook": "true" }), "");
+    let system = post(serde_json::json!({}), "system_join_channel");
+    let ignore: [fn(&mut FilterConfig); 3] = [
+        |filter| filter.ignore_bots = true,
+        |filter| filter.ignore_webhooks = true,
+        |filter| filter.ignore_system = true,
+    ];
+    for (n, ignore) in ignore.into_iter().enumerate() {
+        let filter = filter(ignore);
+        for (m, event) in [&bot, &webhook, &system, &person].into_iter().enumerate() {
+            assert_eq!(accepts(&filter, event), n != m, "{n} {m}");
+        }
+    }
+}
+
+#[test]
+fn fetched_and_edited_posts_are_judged_by_all_their_words() {
+    let mentions = filter(|filter| filter.mentions_only = true);
+    let own_only = filter(|filter| (filter.mentions_only, filter.mention_everyone) = (true, false));
+    let attached = serde_json::json!({ "attachments": [{ "pretext": "x", "text": "ask @helper.bot" }] });
+    for (message, props, by_all, by_own) in [
+        ("@helper.bot", serde_json::Value::Null, true, true),
+        ("call the PAGER", serde_json::json!({}), true, true),
+        ("`@helper.bot` is its name", serde_json::json!({}), false, false),
+        ("@here", serde_json::json!({}), true, false),
+        ("", attached, true, true),
+    ] {
+        let post = serde_json::json!({ "id": "p", "message": message, "props": props }).to_string();
+        for name in ["posted", "post_edited"] {
+            let event = of(name, &serde_json::json!({ "post": post, "channel_type": "O" }).to_string());
+            assert_eq!(accepts(&mentions, &event), by_all, "{message}");
+            assert_eq!(accepts(&own_only, &event), by_own, "{message}");
+        }
+    }
+    let nothing = serde_json::json!({ "id": "p", "message": null, "props": { "attachments": [{ "text": "@helper.bot" }] } });
+    assert!(accepts(
+        &mentions,
+        &of("posted", &serde_json::json!({ "post": nothing.to_string() }).to_string())
+    ));
+    let live = |text: &str| of("posted", &data("O", Some(r#"["bot"]"#), text));
+    assert!(accepts(&mentions, &live("@channel")) && !accepts(&own_only, &live("@channel")));
+    assert!(accepts(&own_only, &live("@channel and @helper.bot")) && accepts(&own_only, &live("@the-group")));
 }

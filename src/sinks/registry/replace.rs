@@ -62,10 +62,12 @@ impl SinkRegistry {
         dead_letter: &DeadLetterConfig,
     ) -> Result<RunningSink, SinkError> {
         let meter = self.metrics.sink_meter(&sink.name);
+        let letters = DeadLetters::for_sink(&sink.name, dead_letter);
         let handler_deps = HandlerDeps {
             sink: Arc::clone(&sink.name),
             poster: Arc::clone(&self.poster),
-            dead_letters: Some(DeadLetters::for_sink(&sink.name, dead_letter)),
+            dead_letters: Some(letters.clone()),
+            unposted: Some(letters),
             monitor: SinkMonitor::new(meter.clone()),
         };
         let instance_id = self.next_instance_id();
@@ -123,7 +125,7 @@ impl SinkRegistry {
     fn publish_sinks(&self) {
         let handle = |(name, running): (&Arc<str>, &RunningSink)| {
             let letters = DeadLetters::for_sink(name, &self.dead_letter);
-            (Arc::clone(name), SinkHandle::of(running, letters))
+            (Arc::clone(name), SinkHandle::of(running, letters, &self.poster))
         };
         self.board.set_sinks(self.by_name.iter().map(handle).collect());
     }

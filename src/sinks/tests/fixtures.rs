@@ -42,10 +42,13 @@ pub(in crate::sinks) fn event(account: &str, name: &str, channel: &str, id: &str
         account: AccountName::new(account).unwrap(),
         server: ServerName::new("main").unwrap(),
         user: AccountUser::default(),
+        channel: None,
+        sender: None,
         generation: Generation(1),
         connection_id: "c".into(),
         received_at: SystemTime::now(),
         recovered: false,
+        last_recovered: false,
         own: false,
         body: EventBody {
             event: name.into(),
@@ -164,12 +167,26 @@ impl Poster for RecordingReplyPoster {
     }
 }
 
+/// A poster that fails with an error.
+pub(in crate::sinks) struct FailingPoster(pub(in crate::sinks) ReplyError);
+
+impl Poster for FailingPoster {
+    fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        std::future::ready(Err(self.0.clone())).boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        std::future::ready(Err(self.0.clone())).boxed()
+    }
+}
+
 /// The dependencies of a sink without dead letters, whose replies are recorded and not read.
 pub(in crate::sinks) fn handler_deps(sink: &str) -> HandlerDeps {
     HandlerDeps {
         sink: sink.into(),
         poster: Arc::<RecordingReplyPoster>::default(),
         dead_letters: None,
+        unposted: None,
         monitor: SinkMonitor::default(),
     }
 }

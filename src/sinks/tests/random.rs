@@ -1,5 +1,5 @@
-//! Handlers that fail, hang, answer twice, die and close early at random: every event is received at least once, in
-//! the order of its channel.
+//! Handlers that fail, hang, answer twice, die and close early at random, and always on some events: every event is received
+//! at least once or refused, in the order of its channel, and a channel without faults is not held up.
 //!
 //! The seed is printed. It decides what a handler does but not the scheduling of threads, so a failed seed may pass.
 
@@ -14,6 +14,7 @@ use matterhost_actors::{
     policy::{RestartPolicy, RestartSettings},
     ports::{EventSink, Outcome},
 };
+use tokio::time::{sleep, timeout};
 
 use super::{
     fake_child::FakeChild,
@@ -21,9 +22,22 @@ use super::{
     http::{FakeResponse, Request, Server, ok},
     rigs::config,
 };
-use crate::{config::ExecConfig, sinks::webhook::Webhook};
+use crate::{
+    config::{AttemptLimits, ExecConfig},
+    sinks::webhook::Webhook,
+};
 
 const CHANNELS: usize = 4;
+/// The event of the first channels on which the handler always fails.
+const POISON: usize = 5;
+/// The channels with such an event.
+const POISONED: usize = 2;
+/// The number of attempts for an event.
+const ATTEMPTS: u32 = 3;
+/// The longest wait of the channel without faults: far less than the delays of others, and enough for a busy machine.
+const HEALTHY: Duration = Duration::from_secs(10);
+/// The time after which an event is given up that fails when nothing else is answered any more.
+const MAX_AGE: Duration = Duration::from_secs(10);
 const POSTS: usize = 12;
 /// The timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(200);
@@ -59,8 +73,29 @@ fn id(channel: usize, n: usize) -> String {
     format!("c{channel}-{n:03}")
 }
 
+/// Delivers events of a channel without faults until the others are done. None may wait for long.
+async fn deliver_beside<T>(sink: &dyn EventSink, others: impl Future<Output = T>) -> T {
+    let mut others = std::pin::pin!(others);
+    for n in 0.. {
+        let healthy = post("healthy", &format!("healthy-{n}"));
+        tokio::select! {
+            done = &mut others => return done,
+            outcome = timeout(HEALTHY, delivered(sink, &healthy)) => {
+                assert_eq!(outcome.expect("the healthy channel waits"), Outcome::Acknowledged, "{n}");
+            }
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    unreachable!("the loop has no end")
+}
+
+fn is_poison(id: &str) -> bool {
+    (0..POISONED).any(|channel| self::id(channel, POISON) == id)
+}
+
 /// Checks that every event of each channel that was not refused came, and the first copies in order.
 fn check(received: &[String], refused: &[String], seed: u64) {
+    assert!((0..POISONED).all(|channel| refused.contains(&id(channel, POISON))), "seed {seed}: {refused:?}");
     for channel in 0..CHANNELS {
         let mut first: Vec<&str> = Vec::new();
         for id in received.iter().filter(|id| id.starts_with(&format!("c{channel}-"))) {
@@ -80,13 +115,26 @@ async fn a_webhook_with_random_faults_loses_nothing() {
         let received = Arc::<Mutex<Vec<String>>>::default();
         let (seen, random) = (Arc::clone(&received), Mutex::new(fastrand::Rng::with_seed(seed)));
         let server = Server::start(move |request| {
+            let ids = request.ids();
+            if ids.iter().any(|id| is_poison(id)) {
+                return FakeResponse::Answer(500, "", b"poison".into());
+            }
+            if ids.iter().any(|id| id.starts_with("healthy")) {
+                return ok();
+            }
             let which = random.lock().unwrap().u8(..20);
             random_response(which, request, &seen)
         });
         let mut config = config(&server, if seed % 2 == 0 { 1 } else { 3 });
         config.timeout = REQUEST_TIMEOUT;
+        config.attempts = AttemptLimits { max_attempts: ATTEMPTS, max_age: MAX_AGE };
+        let is_alone = config.batch == 1;
         let hook = Webhook::start(config, handler_deps("hook")).unwrap();
-        let refused = deliver_posts(&hook).await;
+        let refused = if is_alone {
+            deliver_beside(&hook, deliver_posts(&hook)).await
+        } else {
+            deliver_posts(&hook).await
+        };
         check(&received.lock().unwrap(), &refused, seed);
     }
 }
@@ -124,6 +172,7 @@ random.seed(int(open("seed").read()) + life)
 def say(**line): print(json.dumps(line), flush=True)
 for line in sys.stdin:
     id, which = json.loads(line)["id"], random.randrange(50)
+    if id in ("c0-005", "c1-005"): sys.exit(3)
     if which == 0: sys.exit(1)
     if which == 1: time.sleep(600)
     if which == 2: say(retry=id, after="1ms"); continue

@@ -130,6 +130,9 @@ pub(crate) fn event(account: &str, event: &str) -> Event {
         connection_id: "c".into(),
         received_at: SystemTime::now(),
         recovered: true,
+        last_recovered: false,
+        channel: None,
+        sender: None,
         own: false,
         body: EventBody {
             event: event.into(),

@@ -11,7 +11,7 @@ use super::{
     synthesize::posted_change,
 };
 use crate::{
-    hosting::delivery::{DeliverRecovered, LeftChannel, Origin},
+    hosting::delivery::{Admission, DeliverRecovered, LeftChannel, Origin},
     mattermost::{Channel, OddRow, Post, PostsSince, SINCE_LIMIT},
     model::{Change, CloseReason, Excerpt, Fact, PostId, Truncation},
     policy::{Anchor, BacklogKind, ChannelBacklog},
@@ -27,6 +27,8 @@ pub(super) struct ChannelCatchUp<'a> {
     unconfirmed: HashSet<PostId>,
     /// True once hidden posts have been reported.
     is_hidden_reported: bool,
+    /// The newest post read, which is delivered when it is known whether it is the last.
+    newest: Option<(Post, Origin)>,
     /// The whole list of changes since a time, if the membership was asked for: it serves for the edits, too.
     early_changes: Option<(i64, PostsSince)>,
     /// True if the post about a return may be missing among those that were asked for after a leave.
@@ -50,11 +52,13 @@ impl<'a> ChannelCatchUp<'a> {
             is_hidden_reported: false,
             early_changes: None,
             may_miss_return: false,
+            newest: None,
         }
     }
 
     pub(super) async fn run(mut self) -> Result<(), ChannelReadError> {
         self.read_posts().await?;
+        self.deliver_newest(true).await?;
         if let Some(since) = self.news.edits_since {
             self.read_changes(since).await?;
         }
@@ -213,33 +217,52 @@ impl<'a> ChannelCatchUp<'a> {
     /// Delivers posts, oldest first. Those made while the account was not a member count as received.
     async fn deliver_posts(&mut self, posts: Vec<Post>) -> Result<(), ChannelReadError> {
         self.membership.look_ahead(&posts);
+        self.catch_up.learn_authors(&posts).await;
         for post in posts {
             let origin = match self.membership.concerns(&post) {
                 true => Origin::Fetched,
-                false if self.membership.may_have_returned() => return Err(ChannelReadError::Undecided),
+                false if self.membership.may_have_returned() => {
+                    self.deliver_newest(false).await?;
+                    return Err(ChannelReadError::Undecided);
+                }
                 false => Origin::WhileOut,
             };
-            self.deliver(posted_change(&post), &post, origin).await?;
-            if self.membership.asks_after(&post) {
-                self.recall_membership(post.create_at).await?;
-            }
+            let recall = self.membership.asks_after(&post).then_some(post.create_at);
             if self.news.edits_since.is_some() && self.unconfirmed.len() < self.catch_up.max_posts() {
-                self.unconfirmed.insert(post.id);
+                self.unconfirmed.insert(post.id.clone());
+            }
+            self.deliver_newest(false).await?;
+            self.newest = Some((post, origin));
+            if let Some(since) = recall {
+                self.recall_membership(since).await?;
             }
         }
         self.catch_up.report_progress();
         Ok(())
     }
 
+    /// Delivers the newest post read so far.
+    async fn deliver_newest(&mut self, is_last: bool) -> Result<(), ChannelReadError> {
+        let Some((post, origin)) = self.newest.take() else { return Ok(()) };
+        self.deliver(posted_change(&post), &post, (origin, is_last)).await
+    }
+
     /// Delivers one change as soon as enough permits are free.
-    async fn deliver(&self, change: Change, post: &Post, origin: Origin) -> Result<(), CloseReason> {
+    async fn deliver(
+        &self,
+        change: Change,
+        post: &Post,
+        (origin, is_last): (Origin, bool),
+    ) -> Result<(), ChannelReadError> {
         let catch_up = self.catch_up;
         let permit =
             catch_up.permits.acquire(post.json.get().len()).await.ok_or(CloseReason::DeliveryDied)?;
-        let event = catch_up.synthesize_event(change, post, self.channel)?;
-        let is_new = catch_up.delivery.send(DeliverRecovered { event, permit, origin }).await;
-        if is_new.map_err(|_| CloseReason::DeliveryDied)? && origin != Origin::WhileOut {
-            catch_up.count_recovered();
+        let event = catch_up.synthesize_event(change, post, self.channel, is_last)?;
+        let admission = catch_up.delivery.send(DeliverRecovered { event, permit, origin }).await;
+        match admission.map_err(|_| CloseReason::DeliveryDied)? {
+            Admission::New if origin != Origin::WhileOut => catch_up.count_recovered(),
+            Admission::New | Admission::Known => {}
+            Admission::Postponed => return Err(ChannelReadError::Postponed),
         }
         Ok(())
     }

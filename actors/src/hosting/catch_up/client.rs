@@ -5,8 +5,8 @@ use std::{rc::Rc, sync::Arc};
 use super::page::{PageCursor, PostPage};
 use crate::{
     hosting::{account_context::AccountContext, connection::rest_close_reason, server_gate::GateError},
-    mattermost::{Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse},
-    model::{ChannelId, CloseReason, Excerpt, PostId, Token},
+    mattermost::{Channel, ChannelList, Post, PostsSince, RestError, RestErrorKind, RestResponse, User},
+    model::{ChannelId, CloseReason, Excerpt, PostId, Token, UserId},
     policy::RequestClass,
     ports::Api,
 };
@@ -24,6 +24,8 @@ pub(in crate::hosting) enum ChannelReadError {
     EndConnection(CloseReason),
     /// The server refuses access to the channel.
     Refused(RestError),
+    /// Too many of the channel's events wait for the sink; a later round reads the rest.
+    Postponed,
     /// The account left the channel about when it was listed: a later list tells whether it is in it.
     Undecided,
 }
@@ -47,6 +49,11 @@ impl CatchUpClient {
             Err(GateError::Failed(error)) if error.kind == RestErrorKind::BadBody => Ok(None),
             channel => Ok(Some(channel?)),
         }
+    }
+
+    /// Returns those of the users that the server knows; `None` if it does not answer.
+    pub(super) async fn users(&self, ids: &[UserId]) -> Option<Vec<User>> {
+        self.request(async |api, token| api.users(token, ids).await).await.ok()
     }
 
     /// Returns one page of a channel's posts.

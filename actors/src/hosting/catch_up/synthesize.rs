@@ -25,6 +25,7 @@ impl CatchUp {
         change: Change,
         post: &Post,
         channel: Option<&Channel>,
+        is_last: bool,
     ) -> Result<Event, CloseReason> {
         let unreadable = |error: serde_json::Error| CloseReason::CatchUpFailed { cause: Excerpt::of(&error) };
         let (event, data) = match &change {
@@ -37,10 +38,13 @@ impl CatchUp {
             account: context.account.clone(),
             server: context.server.clone(),
             user: self.me.clone(),
+            channel: context.directory.channel(&post.channel_id),
+            sender: context.directory.username(&post.user_id),
             generation: self.generation,
             connection_id: self.connection_id.clone(),
             received_at: SystemTime::now(),
             recovered: true,
+            last_recovered: is_last,
             own: post.user_id == self.me.id,
             body: EventBody {
                 event: event.into(),

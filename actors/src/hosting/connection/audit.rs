@@ -136,8 +136,9 @@ async fn run_audit(client: CatchUpClient, permits: Permits) -> AuditResult {
                 let until = until.map_or(0, |listed| listed.last_post_at);
                 client.context.replay.with(|replay| replay.mark_audited(&news.channel, until));
             }
-            // A channel without access has no posts to compare.
-            Err(ChannelReadError::Refused(_) | ChannelReadError::Undecided) => {}
+            // A channel without access has no posts to compare, and a postponed one is read later.
+            Err(ChannelReadError::Refused(_) | ChannelReadError::Undecided | ChannelReadError::Postponed) => {
+            }
             Err(ChannelReadError::EndConnection(reason)) => return AuditResult::Failed(reason),
         }
     }

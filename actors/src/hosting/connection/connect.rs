@@ -44,6 +44,7 @@ pub(super) struct Connected {
 pub(in crate::hosting) struct Baseline {
     pub(in crate::hosting) user: UserId,
     pub(super) name: Arc<str>,
+    pub(super) keywords: Arc<[Box<str>]>,
     /// `update_at` before the dial, raised by changes that need no new Connection.
     pub(in crate::hosting) update_at: i64,
     pub(super) is_guest: bool,
@@ -52,7 +53,8 @@ pub(in crate::hosting) struct Baseline {
 
 impl Baseline {
     pub(super) fn account_user(&self) -> AccountUser {
-        AccountUser { id: self.user.clone(), name: Arc::clone(&self.name) }
+        let (name, keywords) = (Arc::clone(&self.name), Arc::clone(&self.keywords));
+        AccountUser { id: self.user.clone(), name, keywords }
     }
 }
 
@@ -142,10 +144,12 @@ async fn fetch_baseline(context: &AccountContext, api: &dyn Api) -> Result<Basel
         GateError::Failed(error) => rest_close_reason(&error),
     })?;
     match answer {
-        Me::User { user: User { id, username, update_at, roles, .. }, etag } => {
-            let name = username.into();
+        Me::User { user, etag } => {
+            context.directory.add_users(std::iter::once(&user));
+            let User { id, username, update_at, roles, mention_keywords, .. } = user;
+            let (name, keywords) = (username.into(), mention_keywords.0.into());
             context.stats.set_user(&name);
-            Ok(Baseline { user: id, name, update_at, is_guest: roles.is_guest, etag })
+            Ok(Baseline { user: id, name, keywords, update_at, is_guest: roles.is_guest, etag })
         }
         // No ETag was sent with the request.
         Me::Unmodified => {

@@ -104,14 +104,20 @@ impl Connection {
             post_change::parse_post_change(envelope, self.baseline.as_ref().map(|baseline| &baseline.user));
         let user = self.baseline.as_ref().map(Baseline::account_user).unwrap_or_default();
         self.context.stats.record_event(received_at);
+        let channel_id = post_change.channel.clone().unwrap_or_else(|| envelope.channel_id());
+        let directory = &self.context.directory;
+        directory.learn(envelope, &channel_id, post_change.author.as_ref());
         let event = Event {
             account: self.context.account.clone(),
             server: self.context.server.clone(),
             user,
+            channel: directory.channel(&channel_id),
+            sender: post_change.author.as_ref().and_then(|author| directory.username(author)),
             generation: self.generation,
             connection_id: socket.connection_id.clone(),
             received_at,
             recovered: false,
+            last_recovered: false,
             own: post_change.own,
             body: post_change.into_body(envelope),
         };

@@ -39,11 +39,14 @@ fn received(envelope: &EventEnvelope<'_>) -> Option<Event> {
     Some(Event {
         account: AccountName::new("helpdesk").ok()?,
         server: ServerName::new("main").ok()?,
-        user: AccountUser { id: me, name: "helper".into() },
+        user: AccountUser { id: me, name: "helper".into(), ..AccountUser::default() },
+        channel: None,
+        sender: None,
         generation: Generation(1),
         connection_id: connection_id.into(),
         received_at: UNIX_EPOCH + Duration::from_millis(RECEIVED_AT_MS),
         recovered: false,
+        last_recovered: false,
         own: change.own,
         body: change.into_body(envelope),
     })

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Duration};
 
-use actix::{Actor as _, ActorFutureExt as _, AsyncContext as _, Context, WrapFuture as _};
+use actix::{Actor as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
 
 use super::{CatchingUp, Connected, Connection, OpenSocket, Phase, now, permitted_frames::PermittedFrames};
 use crate::{
@@ -179,4 +179,17 @@ impl Connection {
 /// Returns true if any setting needs polls of `/users/me`.
 pub(super) fn needs_health_check(health: &HealthSettings) -> bool {
     health.poll || health.witness
+}
+
+/// Requests another catch-up, for events that were received and dropped.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::hosting) struct CatchUpAgain;
+
+impl Handler<CatchUpAgain> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: CatchUpAgain, ctx: &mut Self::Context) {
+        self.catch_up_again(ctx);
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct PostChange {
     pub(super) change: Option<Change>,
     /// True if the event concerns a post by the account itself.
     pub(super) own: bool,
+    /// The author of the post, or the user who reacted.
+    pub(super) author: Option<UserId>,
 }
 
 /// The data of `user_removed` in both of its forms: sent to the channel, it names the user; sent to the user, the
@@ -48,6 +50,9 @@ impl PostChange {
 pub(super) fn parse_post_change(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> PostChange {
     match &*envelope.event {
         "posted" | "post_edited" | "post_deleted" => parse_post_event(envelope, me).unwrap_or_default(),
+        "reaction_added" | "reaction_removed" => {
+            PostChange { author: envelope.reaction_user(), ..PostChange::default() }
+        }
         "user_removed" => parse_own_removal(envelope, me).unwrap_or_default(),
         _ => PostChange::default(),
     }
@@ -60,6 +65,7 @@ fn parse_post_event(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Option
         channel: Some((&*head.channel_id).into()),
         change: change(&envelope.event, &head),
         own: me.is_some_and(|me| me.as_str() == head.user_id),
+        author: Some((&*head.user_id).into()),
     })
 }
 
@@ -85,7 +91,7 @@ fn parse_own_removal(envelope: &EventEnvelope<'_>, me: Option<&UserId>) -> Optio
         return None;
     }
     let channel = Some(removed.channel_id).filter(|id| !id.as_str().is_empty()).unwrap_or(to.channel_id);
-    Some(PostChange { channel: Some(channel), change: Some(Change::Left), own: false })
+    Some(PostChange { channel: Some(channel), change: Some(Change::Left), ..PostChange::default() })
 }
 
 #[cfg(test)]

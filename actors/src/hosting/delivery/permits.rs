@@ -32,6 +32,11 @@ impl Permits {
         self.total as usize / 2
     }
 
+    /// Returns the permits that the events of lagging channels may hold. The rest is for the other channels.
+    pub(super) fn channel_limit(&self) -> usize {
+        self.total as usize / 2
+    }
+
     /// Waits for the permits of a fetched event. Returns `None` if the semaphore is closed.
     pub(in crate::hosting) async fn acquire(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let count = (1 + self.extra_for(bytes)).min(self.total - self.total / 2);

@@ -42,6 +42,7 @@ impl Handler<ChangePermits> for Delivery {
 
     fn handle(&mut self, ChangePermits(permits): ChangePermits, _: &mut Self::Context) {
         self.round.set_max_permits(permits.live_limit());
+        self.permits = permits;
     }
 }
 

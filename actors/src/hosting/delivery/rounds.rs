@@ -46,9 +46,20 @@ pub(in crate::hosting) struct SubmitListing {
     pub(in crate::hosting) date: Option<i64>,
 }
 
-/// Delivers a fetched change. Answered with false if the change was received before.
+/// The result of an event's arrival at the Delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hosting) enum Admission {
+    /// The event is queued.
+    New,
+    /// The event's change was received before.
+    Known,
+    /// Too many events of its channel wait: it is dropped, and fetched again later.
+    Postponed,
+}
+
+/// Delivers a fetched change.
 #[derive(Debug, Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Admission")]
 pub(in crate::hosting) struct DeliverRecovered {
     pub(in crate::hosting) event: Event,
     pub(in crate::hosting) permit: OwnedSemaphorePermit,
@@ -132,6 +143,7 @@ impl Handler<SubmitListing> for Delivery {
     type Result = MessageResult<SubmitListing>;
 
     fn handle(&mut self, submit: SubmitListing, _: &mut Context<Self>) -> Self::Result {
+        self.resume_postponed();
         (self.round.again, self.round.has_overflowed) = (false, false);
         MessageResult(self.context.replay.with(|replay| {
             replay.read_clock(submit.date, now());
@@ -141,18 +153,18 @@ impl Handler<SubmitListing> for Delivery {
 }
 
 impl Handler<DeliverRecovered> for Delivery {
-    type Result = bool;
+    type Result = MessageResult<DeliverRecovered>;
 
-    fn handle(&mut self, recovered: DeliverRecovered, ctx: &mut Context<Self>) -> bool {
+    fn handle(&mut self, recovered: DeliverRecovered, ctx: &mut Context<Self>) -> Self::Result {
         let event = Arc::new(recovered.event);
-        let (permit, origin) = (recovered.permit, recovered.origin);
-        let is_new = self.enqueue(Queued { event: event.clone(), permit, origin });
+        let queued = Queued::new(event.clone(), recovered.permit, recovered.origin);
+        let admission = self.enqueue(queued, ctx);
         // A change that is not new has its held duplicate rejected by id when the round ends.
-        if let Some(change) = event.body.change.as_ref().filter(|_| is_new) {
+        if let Some(change) = event.body.change.as_ref().filter(|_| admission == Admission::New) {
             self.round.remove_duplicate(change);
         }
         self.pump(ctx);
-        is_new
+        MessageResult(admission)
     }
 }
 
@@ -177,7 +189,7 @@ impl Handler<FinishRound> for Delivery {
         if is_new && !self.needs_another_round() {
             // The start of a new account is stored before it is ready, together with the held events: from then on, a
             // kill loses nothing.
-            self.queue_held();
+            self.queue_held(ctx);
             self.save_then_notify(done, ctx);
         }
         Box::pin(saved.into_actor(self).map(|_, act, ctx| act.end_round(ctx)))
@@ -191,7 +203,7 @@ impl Delivery {
             return false;
         }
         self.round.is_running = false;
-        self.queue_held();
+        self.queue_held(ctx);
         self.pump(ctx);
         true
     }
@@ -200,9 +212,9 @@ impl Delivery {
         self.round.again || self.round.has_overflowed
     }
 
-    fn queue_held(&mut self) {
+    fn queue_held(&mut self, ctx: &mut Context<Self>) {
         for queued in self.round.take() {
-            self.enqueue(queued);
+            self.enqueue(queued, ctx);
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::thread_root::ThreadRoots;
 use crate::{
     hosting::{account_context::AccountContext, server_gate::RequestPermit},
     mattermost::{Me, RestError, RestErrorKind, RestResponse},
@@ -31,6 +32,8 @@ pub(super) struct ReplyClient {
     /// Bounds the requests in flight.
     slots: RefCell<Arc<Semaphore>>,
     pub(super) sent: RefCell<SentKeys>,
+    /// The roots of replies that were asked for as roots.
+    pub(super) roots: RefCell<ThreadRoots>,
     pub(super) lookups: RefCell<LookupCache>,
 }
 
@@ -39,11 +42,14 @@ pub(super) struct ReplyClient {
 pub(super) struct FailedRequest {
     pub(super) failure: RequestFailure,
     pub(super) cause: Excerpt,
-    /// True if the body of the response exceeds its limit.
-    pub(super) is_too_large: bool,
+    /// The kind and the server's name of the error; `None` if no request was made.
+    error: Option<(RestErrorKind, Option<Box<str>>)>,
     /// True if the account is stopped.
     is_stopped: bool,
 }
+
+/// The server's name of the error for a `root_id` that is a reply's, unknown or deleted (fact 38).
+const INVALID_ROOT: &str = "api.post.create_post.root_id.app_error";
 
 impl ReplyClient {
     pub(super) fn new(context: Arc<AccountContext>) -> Self {
@@ -54,6 +60,7 @@ impl ReplyClient {
             api: RefCell::new((factory, api)),
             slots: RefCell::new(slots),
             sent: RefCell::default(),
+            roots: RefCell::default(),
             lookups: RefCell::default(),
         }
     }
@@ -101,7 +108,7 @@ impl ReplyClient {
             FailedRequest {
                 failure: failure(&error),
                 cause: Excerpt::of(&error),
-                is_too_large: error.kind == RestErrorKind::TooLarge,
+                error: Some((error.kind, error.id)),
                 is_stopped: false,
             }
         })
@@ -182,7 +189,32 @@ fn slots(context: &AccountContext) -> Arc<Semaphore> {
 impl FailedRequest {
     pub(super) fn not_done(cause: &(impl std::fmt::Display + ?Sized)) -> Self {
         let failure = RequestFailure::NotDone { retry_after: None };
-        Self { failure, cause: Excerpt::of(cause), is_too_large: false, is_stopped: false }
+        Self { failure, cause: Excerpt::of(cause), error: None, is_stopped: false }
+    }
+
+    fn kind(&self) -> Option<RestErrorKind> {
+        self.error.as_ref().map(|(kind, _)| *kind)
+    }
+
+    /// True if the body of the response exceeds its limit.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.kind() == Some(RestErrorKind::TooLarge)
+    }
+
+    /// True if the account may not do it.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.kind() == Some(RestErrorKind::Refused(403))
+    }
+
+    /// True if the post does not exist, or the account may not see it.
+    pub(super) fn is_hidden_post(&self) -> bool {
+        self.is_forbidden() || self.kind() == Some(RestErrorKind::NotFound)
+    }
+
+    /// True if the post cannot be the root of a thread.
+    pub(super) fn is_invalid_root(&self) -> bool {
+        let id = self.error.as_ref().and_then(|(_, id)| id.as_deref());
+        self.kind() == Some(RestErrorKind::Refused(400)) && id == Some(INVALID_ROOT)
     }
 
     /// True if another attempt cannot succeed.

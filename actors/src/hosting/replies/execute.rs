@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
@@ -10,8 +11,8 @@ use super::{
     posting::{self, wait_before_retry},
 };
 use crate::{
-    mattermost::{EphemeralPost, Reaction, RestError, RestErrorKind, RestResponse},
-    model::{ChannelId, Draft, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
+    mattermost::{EphemeralPost, LookupRequest, Reaction, RestError, RestErrorKind, RestResponse},
+    model::{ChannelId, Draft, Excerpt, OutgoingAction, PostId, PostedIds, ReplyError, Token, UserId},
     policy::{GiveUpReason, ReplyStep, RequestFailure, RequestRetry, SendPermission, send_permission},
     ports::Api,
 };
@@ -92,9 +93,39 @@ async fn ephemeral(
             root_id: draft.root_id.clone(),
             props: part.props,
         };
-        repeat(client, deadline, async |api, token| api.create_ephemeral(token, &post).await).await?;
+        let shown =
+            try_repeatedly(client, deadline, async |api, token| api.create_ephemeral(token, &post).await);
+        match shown.await {
+            Ok(()) => {}
+            Err(gave_up) if gave_up.is_forbidden && client.context().settings.replies.whisper_fallback => {
+                return direct_message(client, &user, draft.clone(), deadline).await;
+            }
+            Err(gave_up) => return Err(gave_up.error),
+        }
     }
     Ok(PostedIds::default())
+}
+
+/// Posts a draft in the direct channel with a user.
+async fn direct_message(
+    client: &ReplyClient,
+    user: &UserId,
+    draft: Draft,
+    deadline: Instant,
+) -> Result<PostedIds, ReplyError> {
+    #[derive(Deserialize)]
+    struct Created {
+        id: ChannelId,
+    }
+    let timed_out =
+        |failed: FailedRequest| client.reply_error(GiveUpReason::TimedOut { maybe_done: false }, failed);
+    let me = client.own_user_id(deadline).await.map_err(timed_out)?;
+    let request = || LookupRequest::DirectChannel([&me, user]);
+    let found = repeat(client, deadline, async |api, token| api.look_up(token, request()).await).await?;
+    let Created { id: channel } = serde_json::from_str(found.get())
+        .map_err(|error| ReplyError::Refused { cause: Excerpt::of(&error) })?;
+    // A thread belongs to its channel.
+    posting::post(client, Draft { channel, root_id: None, thread_of: None, ..draft }, deadline).await
 }
 
 async fn edit(
@@ -142,11 +173,29 @@ pub(super) async fn repeat<T>(
     deadline: Instant,
     send: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
 ) -> Result<T, ReplyError> {
+    try_repeatedly(client, deadline, send).await.map_err(|gave_up| gave_up.error)
+}
+
+/// A request that was given up.
+struct GaveUp {
+    error: ReplyError,
+    /// True if the account may not do it.
+    is_forbidden: bool,
+}
+
+async fn try_repeatedly<T>(
+    client: &ReplyClient,
+    deadline: Instant,
+    send: impl AsyncFn(&dyn Api, &Token) -> Result<RestResponse<T>, RestError>,
+) -> Result<T, GaveUp> {
     let mut retry = RequestRetry::idempotent(deadline.into_std());
     loop {
-        match client.request(deadline, async |api, token| send(api, token).await).await {
+        let failed = match client.request(deadline, async |api, token| send(api, token).await).await {
             Ok(done) => return Ok(done),
-            Err(failed) => wait_before_retry(client, &mut retry, ReplyStep::Send, failed).await?,
-        }
+            Err(failed) => failed,
+        };
+        let is_forbidden = failed.is_forbidden();
+        let waited = wait_before_retry(client, &mut retry, ReplyStep::Send, failed).await;
+        waited.map_err(|error| GaveUp { error, is_forbidden })?;
     }
 }

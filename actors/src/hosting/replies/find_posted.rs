@@ -66,16 +66,11 @@ impl PostedSearch<'_> {
     }
 
     async fn page(&self, cursor: &PageCursor) -> Result<PostPage, FailedRequest> {
-        let fetched = cursor.fetch(
-            |failed: &FailedRequest| failed.is_too_large,
-            async |range, page| {
-                self.client
-                    .request(self.deadline, async |api, token| {
-                        api.posts(token, self.channel, range, page).await
-                    })
-                    .await
-            },
-        );
+        let fetched = cursor.fetch(FailedRequest::is_too_large, async |range, page| {
+            self.client
+                .request(self.deadline, async |api, token| api.posts(token, self.channel, range, page).await)
+                .await
+        });
         fetched.await.map_err(FailedRequest::into_retryable)
     }
 }

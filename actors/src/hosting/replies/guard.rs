@@ -6,9 +6,9 @@ use std::sync::{
 use parking_lot::Mutex;
 
 use crate::{
-    mattermost::post_author,
-    model::{ChannelId, Event, UserId},
-    policy::{LoopGuard, LoopVerdict},
+    mattermost::user_act,
+    model::{ChannelId, Event},
+    policy::{BotPost, LoopGuard, LoopVerdict},
 };
 
 /// The loop guard of one server, shared by its accounts. The lock is never held across an await.
@@ -34,25 +34,30 @@ impl SharedLoopGuard {
         self.with(|guard| guard.limit())
     }
 
-    pub(super) fn count_post(&self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
-        self.with(|guard| guard.record_post(channel, bot, is_answer))
+    pub(super) fn count_post(&self, post: &BotPost<'_>) -> LoopVerdict {
+        self.with(|guard| guard.record_post(post))
+    }
+
+    /// Records the time of a post that a hosted bot made, in server milliseconds.
+    pub(super) fn post_made(&self, channel: &ChannelId, at: i64) {
+        self.with(|guard| guard.post_made(channel, at));
     }
 
     pub(super) fn undo_post(&self, channel: &ChannelId) {
         self.with(|guard| guard.undo(channel));
     }
 
-    /// Observes an event at its delivery: a post by another user resets the channel's count. The delivery counts, not
-    /// the receipt, so that answers to queued posts are not taken for a loop.
+    /// Observes an event at its delivery: a post, an edit or a reaction by another user ends the channel's row. The delivery
+    /// counts, not the receipt, so that answers to queued posts are not taken for a loop.
     pub(in crate::hosting) fn observe_delivery(&self, event: &Event) {
-        if self.0.counting.load(Ordering::Relaxed) == 0 || event.body.post().is_none() {
+        if self.0.counting.load(Ordering::Relaxed) == 0 {
             return;
         }
         let channel = &event.body.channel_id;
         if self.with(|guard| guard.is_counting(channel))
-            && let Some(author) = post_author(&event.body)
+            && let Some(act) = user_act(&event.body)
         {
-            self.with(|guard| guard.post_received(channel, &author));
+            self.with(|guard| guard.act_received(channel, &act));
         }
     }
 

@@ -6,11 +6,12 @@ use super::{
     client::{FailedRequest, ReplyClient},
     find_posted::{CLOCK_MARGIN_MS, KEY_PROP, PostedSearch, SPLIT_PROP},
     parts::{PartContent, check_draft, split_draft},
+    thread_root::find_root,
 };
 use crate::{
-    mattermost::{FileId, NewFile, NewPost},
+    mattermost::{FileId, NewFile, NewPost, Post},
     model::{Attachment, ChannelId, Draft, Fact, PostId, PostedIds, ReplyError, ReplyKey, UserId},
-    policy::{GiveUpReason, LoopVerdict, ReplyStep, RequestRetry, SentPost, always_fits},
+    policy::{BotPost, GiveUpReason, LoopVerdict, ReplyStep, RequestRetry, SentPost, always_fits},
 };
 
 /// The length of a generated key: as long as an id, and as unlikely to collide.
@@ -20,6 +21,8 @@ const KEY_LENGTH: usize = 26;
 struct Part<'a> {
     client: &'a ReplyClient,
     post: NewPost,
+    /// A post of the thread, until its root is known.
+    thread_of: Option<PostId>,
     files: &'a [Attachment],
     key: String,
     /// The limit at which the text was split, if this is the first of several parts.
@@ -85,6 +88,7 @@ pub(super) async fn post(
                 props,
                 ..NewPost::default()
             },
+            thread_of: draft.thread_of.clone(),
             files,
             split_at: split_at.filter(|_| n == 0),
             oldest,
@@ -190,23 +194,58 @@ impl Part<'_> {
             self.count_post()?;
             *counted = true;
         }
+        if let Some(post) = self.thread_of.clone() {
+            self.post.root_id = find_root(self.client, &post, self.deadline).await?;
+            self.thread_of = None;
+            self.report_missing_thread(&post);
+        }
         if self.post.file_ids.len() < self.files.len() {
             self.upload().await?;
         }
-        let post = &self.post;
-        let created =
-            self.client.request(self.deadline, async |api, token| api.create_post(token, post).await).await?;
+        let created = match self.create().await {
+            Err(failed) if failed.is_invalid_root() && self.post.root_id.is_some() => {
+                self.correct_root().await?;
+                self.create().await?
+            }
+            created => created?,
+        };
+        self.client.context().loop_guard.post_made(self.channel(), created.create_at);
         let post = SentPost { id: created.id.clone(), split_at: self.split_at };
         self.client.sent.borrow_mut().insert(self.channel(), &self.key, post);
         Ok(created.id)
     }
 
+    async fn create(&self) -> Result<Post, FailedRequest> {
+        let post = &self.post;
+        self.client.request(self.deadline, async |api, token| api.create_post(token, post).await).await
+    }
+
+    /// Replaces a root that the server refused by that of the post's thread. If the thread is gone, the post goes to the
+    /// channel.
+    async fn correct_root(&mut self) -> Result<(), FailedRequest> {
+        let Some(refused) = self.post.root_id.clone() else { return Ok(()) };
+        let found = find_root(self.client, &refused, self.deadline).await?;
+        self.post.root_id = found.filter(|root| *root != refused);
+        self.report_missing_thread(&refused);
+        Ok(())
+    }
+
+    fn report_missing_thread(&self, root: &PostId) {
+        if self.post.root_id.is_none() {
+            self.client.observe(Fact::ThreadGone { channel: self.channel().clone(), root: root.clone() });
+        }
+    }
+
     /// Counts the post with the loop guard, or fails if the guard refuses it.
     fn count_post(&self) -> Result<(), StepError> {
         let context = self.client.context();
-        let LoopVerdict::Refuse { first } =
-            context.loop_guard.count_post(self.channel(), &self.me, self.is_answer)
-        else {
+        let post = BotPost {
+            channel: self.channel(),
+            bot: &self.me,
+            is_answer: self.is_answer,
+            answers_at: self.oldest.filter(|_| self.is_answer),
+        };
+        let LoopVerdict::Refuse { first } = context.loop_guard.count_post(&post) else {
             return Ok(());
         };
         let (channel, limit) = (self.channel().clone(), context.loop_guard.limit());

@@ -166,6 +166,7 @@ impl Supervisor {
             sibling_watch: server.sibling_watch.clone(),
             ping_rate: server.ping_rate.clone(),
             loop_guard: server.loop_guard.clone(),
+            directory: server.directory.clone(),
             server_limits: server.limits.clone(),
             ..(*account.context).clone()
         };

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use awc::http::StatusCode;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::bounded_text::bounded_text;
 use crate::{
@@ -15,6 +16,9 @@ use crate::{
 const GUEST: &str = "system_guest";
 /// The role of administrators.
 const ADMIN: &str = "system_admin";
+
+/// The most words that are looked for in each post of an account.
+const MOST_KEYWORDS: usize = 100;
 
 /// The response to `GET /users/me`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,27 @@ pub struct User {
     /// True for a bot account. Accounts of people can be hosted too.
     #[serde(default)]
     pub is_bot: bool,
+    /// The words that mention the account besides its name. The server shows them to the account itself only.
+    #[serde(flatten)]
+    pub mention_keywords: MentionKeywords,
+}
+
+/// The words that mention a user, besides the name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MentionKeywords(pub Vec<Box<str>>);
+
+impl<'de> Deserialize<'de> for MentionKeywords {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let profile = Map::<String, Value>::deserialize(deserializer)?;
+        let text = |member: Option<&Value>| member.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let setting = |name: &str| text(profile.get("notify_props").and_then(|props| props.get(name)));
+        let keys = setting("mention_keys");
+        let keys = keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(Box::from);
+        let first_name = text(profile.get("first_name"));
+        let first_name = Some(first_name.into_boxed_str())
+            .filter(|name| setting("first_name") == "true" && !name.is_empty());
+        Ok(Self(keys.chain(first_name).take(MOST_KEYWORDS).collect()))
+    }
 }
 
 impl Client {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 use super::client::{RawResponse, RestRequest};
 use crate::{
     mattermost::{
-        Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse,
+        Client, FileId, Post, RateHeaders, RestError, RestErrorKind, RestResponse, User,
         transport::url::percent_encode,
     },
     model::{ChannelId, PostId, Token, UserId},
@@ -93,6 +93,17 @@ impl Client {
             "root_id": post.root_id.as_ref().map_or("", PostId::as_str),
         } });
         self.write(Method::POST, ROUTE, ROUTE, token, &body).await.map(|response| empty_response(&response))
+    }
+
+    /// Returns the users with these ids; unknown ids are left out.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server refuses it or cannot be reached.
+    pub async fn users(&self, token: &Token, ids: &[UserId]) -> Result<RestResponse<Vec<User>>, RestError> {
+        const ROUTE: &str = "/users/ids";
+        let response = self.write(Method::POST, ROUTE, ROUTE, token, &ids).await?;
+        Ok(RestResponse { value: response.json(ROUTE)?, rate: RateHeaders::read(&response.headers) })
     }
 
     /// Replaces the text of a post.

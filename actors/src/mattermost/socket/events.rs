@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value;
 
 use crate::{
     mattermost::{EventEnvelope, JsonProblem},
-    model::{ChannelId, EventBody, UserId, check_id},
+    model::{Change, ChannelId, EventBody, UserId, check_id},
+    policy::UserAct,
 };
 
 /// The content of `hello`: the server accepted the token.
@@ -132,6 +134,21 @@ impl EventEnvelope<'_> {
         Ok(serde_json::from_str(self.data.get())?)
     }
 
+    /// Returns the user of a reaction that was added or removed.
+    pub fn reaction_user(&self) -> Option<UserId> {
+        #[derive(Deserialize)]
+        struct Data<'a> {
+            #[serde(borrow)]
+            reaction: Cow<'a, str>,
+        }
+        #[derive(Deserialize)]
+        struct Reaction {
+            user_id: UserId,
+        }
+        let data: Data<'_> = serde_json::from_str(self.data.get()).ok()?;
+        serde_json::from_str::<Reaction>(&data.reaction).ok().map(|reaction| reaction.user_id)
+    }
+
     /// Parses the content of `user_updated`.
     ///
     /// # Errors
@@ -175,10 +192,58 @@ impl<'a> EventEnvelope<'a> {
     }
 }
 
-/// Returns the author of the post that an event is about.
-pub fn post_author(body: &EventBody) -> Option<UserId> {
-    let posted: PostedEvent<'_> = serde_json::from_str(&body.data).ok()?;
-    posted.head().ok().map(|head| UserId::from(&*head.user_id))
+/// Returns the act of a user that an event reports: a post, an edit of its text, or a reaction.
+pub(crate) fn user_act(body: &EventBody) -> Option<UserAct> {
+    match &body.change {
+        Some(Change::Posted(post)) => PostAuthor::read(body).map(|author| author.into_act(post.create_at)),
+        Some(Change::Edited { edit_at, .. }) => {
+            PostAuthor::read(body).map(|author| author.into_act(*edit_at))
+        }
+        Some(Change::Deleted { .. } | Change::Left) => None,
+        None => body.reaction().map(|reaction| UserAct {
+            user: reaction.user_id,
+            at: reaction.create_at,
+            is_automatic: false,
+        }),
+    }
+}
+
+/// The author of a post, and the marks of a program.
+#[derive(Deserialize)]
+struct PostAuthor {
+    user_id: UserId,
+    #[serde(default)]
+    props: Option<Marks>,
+}
+
+/// The props by which the server marks posts that no person made.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Marks {
+    #[serde(rename = "from_bot")]
+    bot: Value,
+    #[serde(rename = "from_webhook")]
+    webhook: Value,
+    #[serde(rename = "from_plugin")]
+    plugin: Value,
+}
+
+impl PostAuthor {
+    fn read(body: &EventBody) -> Option<Self> {
+        let posted: PostedEvent<'_> = serde_json::from_str(&body.data).ok()?;
+        serde_json::from_str(&posted.post).ok()
+    }
+
+    fn into_act(self, at: i64) -> UserAct {
+        UserAct { is_automatic: self.is_automatic(), user: self.user_id, at }
+    }
+
+    /// True if a program has made the post.
+    fn is_automatic(&self) -> bool {
+        let Some(marks) = &self.props else { return false };
+        let is_set = |mark: &Value| mark.as_str() == Some("true") || mark.as_bool() == Some(true);
+        [&marks.bot, &marks.webhook, &marks.plugin].into_iter().any(is_set)
+    }
 }
 
 impl PostedEvent<'_> {
@@ -189,5 +254,49 @@ impl PostedEvent<'_> {
     /// Fails if the text inside is not a post.
     pub fn head(&self) -> serde_json::Result<PostHead<'_>> {
         serde_json::from_str(&self.post)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::PostKey;
+
+    fn body(event: &str, change: Option<Change>, member: &str, value: &Value) -> EventBody {
+        EventBody {
+            event: event.into(),
+            channel_id: "c".into(),
+            change,
+            seq: 1,
+            data: json!({ member: value.to_string() }).to_string().into(),
+            broadcast: "{}".into(),
+        }
+    }
+
+    #[test]
+    fn posts_edits_and_reactions_are_acts_with_their_own_time() {
+        let posted = || Some(Change::Posted(PostKey { create_at: 5, id: "p".into() }));
+        let post = |props: Value| json!({ "id": "p", "user_id": "ana", "create_at": 5, "props": props });
+        let act = |at, is_automatic| Some(UserAct { user: "ana".into(), at, is_automatic });
+        for (props, is_automatic) in [
+            (Value::Null, false),
+            (json!({}), false),
+            (json!({ "from_bot": "true" }), true),
+            (json!({ "from_webhook": "true" }), true),
+            (json!({ "from_bot": "false" }), false),
+        ] {
+            assert_eq!(user_act(&body("posted", posted(), "post", &post(props))), act(5, is_automatic));
+        }
+        let post = post(Value::Null);
+        let edited = Some(Change::Edited { id: "p".into(), edit_at: 9 });
+        assert_eq!(user_act(&body("post_edited", edited, "post", &post)), act(9, false));
+        assert_eq!(user_act(&body("post_edited", None, "post", &post)), None, "a pin");
+        let deleted = Some(Change::Deleted { id: "p".into() });
+        assert_eq!(user_act(&body("post_deleted", deleted, "post", &post)), None);
+        let reaction = json!({ "user_id": "ana", "post_id": "p", "emoji_name": "eyes", "create_at": 7 });
+        assert_eq!(user_act(&body("reaction_added", None, "reaction", &reaction)), act(7, false));
+        assert_eq!(user_act(&body("reaction_removed", None, "reaction", &reaction)), None);
     }
 }

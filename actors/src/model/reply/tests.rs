@@ -8,10 +8,13 @@ fn event(change: Option<Change>, connection_id: &str, seq: u64, after_ms: u64) -
         account: AccountName::new("bot").unwrap(),
         server: ServerName::new("company").unwrap(),
         user: AccountUser::default(),
+        channel: None,
+        sender: None,
         generation: Generation(2),
         connection_id: connection_id.into(),
         received_at: SystemTime::UNIX_EPOCH + Duration::from_millis(after_ms),
         recovered: false,
+        last_recovered: false,
         own: false,
         body: EventBody {
             event: "posted".into(),

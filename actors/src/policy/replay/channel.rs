@@ -4,6 +4,7 @@ use super::{
     cursor::{Anchor, Cursor},
     edits::EditCursor,
     hole::Hole,
+    reading::{Reading, RoundPart},
 };
 use crate::model::{Change, ChannelRecord, PostKey};
 
@@ -34,6 +35,7 @@ pub(super) struct ChannelState {
     /// The part that the current round has in the channel. Until the round is complete nothing counts as seen: an
     /// acknowledged post says nothing about the edits before it.
     round: RoundPart,
+    reading: Reading,
     /// The actions to take once nothing is open.
     deferred: Deferred,
     /// True if the state differs from the last saved record.
@@ -49,17 +51,6 @@ pub(super) enum Membership {
     Joining,
     /// The account was seen to leave: its cursor has ended.
     Left,
-}
-
-/// The part that a round has in a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RoundPart {
-    /// No round is running.
-    None,
-    /// The listing does not contain the channel.
-    Unlisted,
-    /// The listing contains the channel with this `last_post_at`.
-    Listed(i64),
 }
 
 /// The place of an admitted change.
@@ -111,6 +102,7 @@ impl ChannelState {
             due: false,
             refusals: 0,
             round: RoundPart::None,
+            reading: Reading::IfNews,
             deferred: Deferred::default(),
             dirty: false,
         }
@@ -281,11 +273,42 @@ impl ChannelState {
         self.hole.get_or_insert_default();
     }
 
+    /// Drops a received change, which a later round fetches again: the channel is postponed.
+    pub(super) fn retract(&mut self, change: Option<&Change>) {
+        self.reading = Reading::Postponed;
+        if let Some(change) = change {
+            self.open.remove(change);
+        }
+    }
+
+    /// True if the channel is not read for now.
+    pub(super) fn is_postponed(&self) -> bool {
+        self.reading == Reading::Postponed
+    }
+
+    /// True if received changes were dropped and not fetched yet.
+    pub(super) fn has_dropped_changes(&self) -> bool {
+        self.reading != Reading::IfNews
+    }
+
+    /// Lets the next round read the channel if it was postponed.
+    pub(super) fn resume_reading(&mut self) {
+        if self.is_postponed() {
+            self.reading = Reading::Due;
+        }
+    }
+
+    /// Records the end of a round that did not read the postponed channel to its end.
+    pub(super) fn passed_over(&mut self) {
+        self.round = RoundPart::None;
+    }
+
     /// Records that the round has fetched everything that its listing announced. Returns true if that changed the
     /// record.
     pub(super) fn fetched(&mut self, bounds: TimeBounds) -> bool {
         let (before, had_hole) = (self.settled, self.hole.is_some());
         self.refusals = 0;
+        self.reading = Reading::IfNews;
         self.deferred.fill_hole = had_hole;
         if let RoundPart::Listed(listed_until) = std::mem::replace(&mut self.round, RoundPart::None) {
             self.seen_until = self.seen_until.max(listed_until.min(bounds.latest));
@@ -356,7 +379,7 @@ impl ChannelState {
                 self.cursor.acknowledge(create_at, id, bounds.latest);
             }
         }
-        if self.round == RoundPart::None {
+        if self.round == RoundPart::None && !self.has_dropped_changes() {
             self.settled = self.seen_until;
         }
         if let Some(reach) = self.deferred.edits_reach.take() {
@@ -370,6 +393,7 @@ impl ChannelState {
     /// Drops the changes that were admitted and not acknowledged, and returns them: they must be delivered again.
     pub(super) fn forget_unacknowledged(&mut self) -> impl Iterator<Item = Change> {
         self.seen_until = self.settled;
+        self.resume_reading();
         self.deferred = Deferred { leave: self.deferred.leave, ..Deferred::default() };
         std::mem::take(&mut self.open).into_keys()
     }

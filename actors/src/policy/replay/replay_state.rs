@@ -1,4 +1,5 @@
 mod audit;
+mod new_channel;
 mod server_clock;
 #[cfg(test)]
 mod tests;
@@ -7,6 +8,7 @@ pub(crate) use audit::AuditReadiness;
 
 use std::collections::{HashMap, HashSet};
 
+use self::new_channel::{new_listed_channel, new_unlisted_channel};
 use super::{
     backlog::{BacklogKind, ChannelBacklog, ListedChannel},
     channel::{ChannelState, Membership, TimeBounds},
@@ -151,7 +153,7 @@ impl ReplayState {
         let state = self.channel_state(listed);
         state.listed(Some(listed.last_post_at));
         // A post dated into the future holds last_post_at there: the channel is read each time.
-        let moved = listed.last_post_at > state.seen_until;
+        let moved = listed.last_post_at > state.seen_until || state.has_dropped_changes();
         if moved {
             state.newest_activity = state.newest_activity.max(listed.last_post_at.min(latest));
         }
@@ -161,7 +163,7 @@ impl ReplayState {
             edits_since: moved.then(|| state.edits.until()),
             kind: if state.has_unknown_begin() { BacklogKind::Joining } else { BacklogKind::Known },
         };
-        (moved || state.due || state.has_hole()).then_some(backlog)
+        ((moved || state.due || state.has_hole()) && !state.is_postponed()).then_some(backlog)
     }
 
     /// Returns the state of a listed channel, and creates it if necessary.
@@ -181,10 +183,10 @@ impl ReplayState {
 
     /// Returns the channels that have a cursor but are missing from the listing.
     fn unlisted(&self) -> impl Iterator<Item = ChannelBacklog> {
-        let missing = self
-            .channels
-            .iter()
-            .filter(|(_, state)| !state.is_listed() && state.membership != Membership::Left);
+        let is_missing = |state: &ChannelState| {
+            !state.is_listed() && state.membership != Membership::Left && !state.is_postponed()
+        };
+        let missing = self.channels.iter().filter(move |(_, state)| is_missing(state));
         missing.map(|(channel, state)| ChannelBacklog {
             channel: channel.clone(),
             from: state.cursor.anchor().clone(),
@@ -194,8 +196,8 @@ impl ReplayState {
         })
     }
 
-    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped
-    /// channels.
+    /// Completes a round: everything that the last listing announced has been fetched, except in the skipped and the
+    /// postponed channels.
     pub(crate) fn finish_round(&mut self, skipped: &[ChannelId]) {
         let (skipped, bounds): (HashSet<&ChannelId>, _) = (skipped.iter().collect(), self.bounds());
         // Posts that came since are later than the listing: a channel that the account joined meanwhile begins before them.
@@ -205,6 +207,9 @@ impl ReplayState {
             let has_changed = if skipped.contains(channel) {
                 state.skipped();
                 true
+            } else if state.is_postponed() {
+                state.passed_over();
+                false
             } else {
                 state.fetched(bounds)
             };
@@ -280,6 +285,28 @@ impl ReplayState {
         true
     }
 
+    /// Drops received changes of a channel and postpones it: no round reads it until [`Self::resume_channel`].
+    pub(crate) fn postpone<'a>(
+        &mut self,
+        channel: &ChannelId,
+        dropped: impl Iterator<Item = Option<&'a Change>>,
+    ) {
+        let Some(state) = self.channels.get_mut(channel) else { return };
+        for change in dropped {
+            state.retract(change);
+            if let Some(Change::Posted(post)) = change {
+                self.recent.forget(&post.id);
+            }
+        }
+    }
+
+    /// Lets the next listing announce a postponed channel.
+    pub(crate) fn resume_channel(&mut self, channel: &ChannelId) {
+        if let Some(state) = self.channels.get_mut(channel) {
+            state.resume_reading();
+        }
+    }
+
     /// Acknowledges a change. Within a channel, changes must be acknowledged in the order of their admission.
     pub fn acknowledge(&mut self, channel: &ChannelId, change: Change) {
         let bounds = self.bounds();
@@ -347,34 +374,4 @@ fn mark(dirty: &mut Vec<ChannelId>, channel: &ChannelId, state: &mut ChannelStat
     if !std::mem::replace(&mut state.dirty, true) {
         dirty.push(channel.clone());
     }
-}
-
-/// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
-/// post: an earlier post may become visible later (fact 23).
-fn new_unlisted_channel(account: &AccountRecord, change: &Change, bounds: TimeBounds) -> ChannelState {
-    let first = match change {
-        Change::Posted(post) => post.create_at.min(bounds.latest).saturating_sub(1),
-        Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
-    };
-    let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
-    ChannelState::starting_at(begin, begin, Membership::Joining, bounds.overlap_ms)
-}
-
-/// Creates a channel that no earlier listing contained.
-fn new_listed_channel(
-    listed: &ListedChannel,
-    listed_at: Option<i64>,
-    from: StartFrom,
-    bounds: TimeBounds,
-) -> ChannelState {
-    let created = listed.create_at.min(bounds.latest).saturating_sub(1);
-    let last_post_at = listed.last_post_at.min(bounds.latest);
-    let (posts, edits, membership) = match (listed_at, from) {
-        // On the first start, posts that already exist are not delivered.
-        (None, StartFrom::Now) => (last_post_at, last_post_at, Membership::Member),
-        (None, StartFrom::At(time)) => (time, last_post_at, Membership::Member),
-        (Some(_), _) if listed.is_direct => (created, created, Membership::Member),
-        (Some(listed_at), _) => (listed_at, listed_at, Membership::Joining),
-    };
-    ChannelState::starting_at(posts, edits, membership, bounds.overlap_ms)
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BinaryHeap, HashMap, VecDeque},
     hash::Hash,
 };
 
@@ -102,6 +102,43 @@ impl<K: Clone + Eq + Hash, T> KeyedQueue<K, T> {
         self.ready.push_back(key.clone());
     }
 
+    /// Iterates over the waiting items of a lane, in order.
+    pub fn waiting_in(&self, key: &K) -> impl Iterator<Item = &T> {
+        self.by_key.get(key).into_iter().flat_map(|lane| &lane.items)
+    }
+
+    /// Removes the newest items of lanes whose next item is lagging, of the heaviest lane first, until the lagging lanes
+    /// weigh no more than the limit together. Each keeps its next item. Returns the removed items by lane, newest first.
+    pub fn trim(
+        &mut self,
+        is_lagging: impl Fn(&T) -> bool,
+        weight: impl Fn(&T) -> usize,
+        limit: usize,
+    ) -> Vec<(K, Vec<T>)> {
+        let lagging = self.by_key.iter_mut().filter(|(_, lane)| lane.items.front().is_some_and(&is_lagging));
+        let mut lanes: Vec<_> = lagging.map(|(key, lane)| (key, lane, Vec::new())).collect();
+        let weights = lanes.iter().map(|(_, lane, _)| lane.items.iter().map(&weight).sum());
+        let mut heaviest: BinaryHeap<(usize, usize)> =
+            weights.enumerate().map(|(index, weight)| (weight, index)).collect();
+        let mut total: usize = heaviest.iter().map(|(weight, _)| weight).sum();
+        while total > limit
+            && let Some((lane_weight, index)) = heaviest.pop()
+        {
+            let (_, lane, removed) = &mut lanes[index];
+            if lane.items.len() > 1
+                && let Some(item) = lane.items.pop_back()
+            {
+                let weight = weight(&item);
+                total -= weight;
+                self.waiting -= 1;
+                removed.push(item);
+                heaviest.push((lane_weight - weight, index));
+            }
+        }
+        let trimmed = lanes.into_iter().filter(|(_, _, removed)| !removed.is_empty());
+        trimmed.map(|(key, _, removed)| (key.clone(), removed)).collect()
+    }
+
     /// Iterates over the waiting items, in no particular order.
     pub fn waiting(&self) -> impl Iterator<Item = &T> {
         self.by_key.values().flat_map(|lane| &lane.items)
@@ -160,6 +197,22 @@ mod tests {
         assert!(queue.take().is_none() && !queue.is_empty());
         queue.resume(&"a");
         assert_eq!(queue.take(), Some(("a", 1)));
+    }
+
+    #[test]
+    fn lagging_lanes_are_trimmed_to_the_limit_and_keep_their_next_item() {
+        let items = |queue: &KeyedQueue<&str, i32>, key| queue.waiting_in(&key).copied().collect::<Vec<_>>();
+        let mut queue = KeyedQueue::new(9);
+        for (key, item) in [("a", 1), ("a", 2), ("a", 3), ("a", 4), ("b", 5), ("b", 6), ("c", 70), ("c", 71)]
+        {
+            queue.push(key, item);
+        }
+        let is_lagging = |item: &i32| *item < 50;
+        assert!(queue.trim(is_lagging, |_| 1, 6).is_empty(), "within the limit");
+        assert_eq!(queue.trim(is_lagging, |_| 1, 4), [("a", vec![4, 3])]);
+        queue.trim(is_lagging, |_| 1, 0);
+        assert_eq!((items(&queue, "a"), items(&queue, "b")), (vec![1], vec![5]));
+        assert_eq!((items(&queue, "c"), queue.len()), (vec![70, 71], 4), "others are not touched");
     }
 
     proptest! {

@@ -1,4 +1,7 @@
-//! A guard against hosted bots that answer each other endlessly.
+//! A guard against bots that answer each other endlessly.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,6 +10,23 @@ use crate::model::{ChannelId, UserId};
 /// The maximum number of counted channels. Beyond it all counts are reset: a loop is detected a little later.
 const MOST_CHANNELS: usize = 10_000;
 
+/// The maximum number of accounts remembered for their first answer in a row; others have no free answer.
+const MOST_ANSWERERS: usize = 1_000;
+
+/// The time, in server milliseconds, within which an act after a post of a hosted bot may be the answer of a program. A
+/// person reads first.
+const QUICK_MS: i64 = 2_000;
+
+/// The time, in server milliseconds, within which a post of a bot or webhook may be such an answer.
+const QUICK_OF_BOTS_MS: i64 = 5_000;
+
+/// The quick acts in a row after which the next ones are answers of a program: a person may be quick now and then.
+const QUICK_ACTS: u32 = 3;
+
+/// The time, in server milliseconds, by which an act may be older than the channel's newest and still be one that comes
+/// again. Beyond it the newest was dated into the future.
+const COMES_AGAIN_MS: i64 = 600_000;
+
 /// The verdict on a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoopVerdict {
@@ -14,26 +34,61 @@ pub(crate) enum LoopVerdict {
     Allow,
     /// The post exceeds the limit.
     Refuse {
-        /// True for the first refusal since another user posted, which must be reported.
+        /// True for the first refusal in the row, which must be reported.
         first: bool,
     },
 }
 
-/// Counts the consecutive posts of a server's hosted bots in each channel.
+/// A post that a hosted bot is about to make.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BotPost<'a> {
+    /// The channel.
+    pub(crate) channel: &'a ChannelId,
+    /// The bot.
+    pub(crate) bot: &'a UserId,
+    /// True for an answer to an event.
+    pub(crate) is_answer: bool,
+    /// The time of the event that it answers, in server milliseconds.
+    pub(crate) answers_at: Option<i64>,
+}
+
+/// A post, an edit or a reaction by any user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UserAct {
+    /// The user.
+    pub(crate) user: UserId,
+    /// The time, in server milliseconds.
+    pub(crate) at: i64,
+    /// True for a post that the server marks as one of a bot, a webhook or a plugin.
+    pub(crate) is_automatic: bool,
+}
+
+/// Counts the posts of a server's hosted bots in a row in each channel.
 ///
-/// Answers beyond the limit are refused. Other posts are counted and never refused: a bot that posts news in a
-/// channel where no other user posts is not a loop.
+/// A row ends when another user acts, except for one who acts within seconds of the bots' posts again and again: that is
+/// a program, too. Answers beyond the limit are refused. Other posts are counted and never refused: a bot that posts news
+/// in a channel where no other user posts is not a loop. Nor is the first answer of an account to the act that began the
+/// row, however many accounts give one.
 #[derive(Debug)]
 pub(crate) struct LoopGuard {
     limit: u32,
-    channels: HashMap<ChannelId, Count>,
+    channels: HashMap<ChannelId, Row>,
     bots: HashSet<UserId>,
 }
 
+/// The posts in a row in one channel.
 #[derive(Debug, Default)]
-struct Count {
+struct Row {
     posts: u32,
     reported: bool,
+    /// The time of the act that began the row.
+    began_with: Option<i64>,
+    /// The accounts that have answered that act.
+    answerers: HashSet<UserId>,
+    /// The time of the newest post of a hosted bot.
+    last_post_at: Option<i64>,
+    /// The user of the last quick acts, and their number.
+    quick: Option<(UserId, u32)>,
 }
 
 impl LoopGuard {
@@ -53,33 +108,50 @@ impl LoopGuard {
     }
 
     /// Counts a post that a hosted bot is about to make.
-    pub(crate) fn record_post(&mut self, channel: &ChannelId, bot: &UserId, is_answer: bool) -> LoopVerdict {
+    pub(crate) fn record_post(&mut self, post: &BotPost<'_>) -> LoopVerdict {
         if self.limit == 0 {
             return LoopVerdict::Allow;
         }
-        self.bots.insert(bot.clone());
-        if self.channels.len() >= MOST_CHANNELS && !self.channels.contains_key(channel) {
+        self.bots.insert(post.bot.clone());
+        if self.channels.len() >= MOST_CHANNELS && !self.channels.contains_key(post.channel) {
             self.channels.clear();
         }
-        let count = self.channels.entry(channel.clone()).or_default();
-        if is_answer && count.posts >= self.limit {
-            return LoopVerdict::Refuse { first: !std::mem::replace(&mut count.reported, true) };
+        let row = self
+            .channels
+            .entry(post.channel.clone())
+            .or_insert_with(|| Row { began_with: post.answers_at, ..Row::default() });
+        let is_first = row.record_answerer(post);
+        if post.is_answer && row.posts >= self.limit && !is_first {
+            return LoopVerdict::Refuse { first: !std::mem::replace(&mut row.reported, true) };
         }
-        count.posts = count.posts.saturating_add(1);
+        row.posts = row.posts.saturating_add(1);
         LoopVerdict::Allow
     }
 
     /// Removes a counted post that was not made.
     pub(crate) fn undo(&mut self, channel: &ChannelId) {
-        if let Some(count) = self.channels.get_mut(channel) {
-            count.posts = count.posts.saturating_sub(1);
+        if let Some(row) = self.channels.get_mut(channel) {
+            row.posts = row.posts.saturating_sub(1);
         }
     }
 
-    /// Records a delivered post: one by any other user resets the channel's count.
-    pub(crate) fn post_received(&mut self, channel: &ChannelId, author: &UserId) {
-        if !self.bots.contains(author) {
-            self.channels.remove(channel);
+    /// Records the time of a post that a hosted bot made.
+    pub(crate) fn post_made(&mut self, channel: &ChannelId, at: i64) {
+        if let Some(row) = self.channels.get_mut(channel) {
+            row.last_post_at = row.last_post_at.max(Some(at));
+        }
+    }
+
+    /// Records a delivered act: one by another user ends the row, unless a program acts.
+    pub(crate) fn act_received(&mut self, channel: &ChannelId, act: &UserAct) {
+        if self.bots.contains(&act.user) {
+            return;
+        }
+        if let Some(row) = self.channels.get_mut(channel)
+            && row.is_ended_by(act)
+        {
+            let quick = row.quick.take();
+            *row = Row { began_with: Some(act.at), last_post_at: row.last_post_at, quick, ..Row::default() };
         }
     }
 
@@ -94,64 +166,35 @@ impl LoopGuard {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn replies_stop_at_the_limit_until_another_user_posts() {
-        let (town, other) = (ChannelId::from("town"), ChannelId::from("other"));
-        let [ping, echo, ana] = ["ping", "echo", "ana"].map(UserId::from);
-        let mut guard = LoopGuard::new(3);
-        assert_eq!(guard.record_post(&town, &ping, false), LoopVerdict::Allow);
-        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
-        assert_eq!(guard.record_post(&town, &ping, true), LoopVerdict::Allow);
-        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: true });
-        guard.post_received(&town, &ping);
-        assert_eq!(
-            guard.record_post(&town, &echo, true),
-            LoopVerdict::Refuse { first: false },
-            "reported once"
-        );
-        assert_eq!(guard.record_post(&other, &echo, true), LoopVerdict::Allow, "another channel");
-        assert_eq!(
-            guard.record_post(&town, &ping, false),
-            LoopVerdict::Allow,
-            "a post that is not an answer"
-        );
-        guard.post_received(&town, &ana);
-        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
-        guard.undo(&town);
-        for _ in 0..3 {
-            assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Allow);
-        }
-        assert_eq!(guard.record_post(&town, &echo, true), LoopVerdict::Refuse { first: true });
+impl Row {
+    /// Records the account of an answer to the act that began the row. Returns true for its first.
+    fn record_answerer(&mut self, post: &BotPost<'_>) -> bool {
+        post.is_answer
+            && post.answers_at.is_some()
+            && post.answers_at == self.began_with
+            && self.answerers.len() < MOST_ANSWERERS
+            && self.answerers.insert(post.bot.clone())
     }
 
-    proptest! {
-        /// In any order of posts, no more consecutive answers than the limit are allowed.
-        #[test]
-        fn never_more_in_a_row_than_the_limit(
-            limit in 1u32..5,
-            moves in proptest::collection::vec((0u8..3, 0u8..2), 0..200),
-        ) {
-            let mut guard = LoopGuard::new(limit);
-            let mut rows = [0u32; 2];
-            for (user_index, channel_index) in moves {
-                let channel = ChannelId::from(["town", "other"][usize::from(channel_index)]);
-                let user = UserId::from(["ping", "echo", "ana"][usize::from(user_index)]);
-                let row = &mut rows[usize::from(channel_index)];
-                if user_index == 2 {
-                    guard.post_received(&channel, &user);
-                    *row = 0;
-                } else if guard.record_post(&channel, &user, true) == LoopVerdict::Allow {
-                    *row += 1;
-                    guard.post_received(&channel, &user);
-                }
-                prop_assert!(*row <= limit);
-            }
+    /// Returns true if an act ends the row.
+    fn is_ended_by(&mut self, act: &UserAct) -> bool {
+        let comes_again = |newest: i64| act.at <= newest && act.at > newest.saturating_sub(COMES_AGAIN_MS);
+        if self.began_with.is_some_and(comes_again) {
+            return false;
         }
+        let limit = if act.is_automatic { QUICK_OF_BOTS_MS } else { QUICK_MS };
+        // What was done before the bots' last post is no answer to it.
+        let is_quick =
+            self.last_post_at.is_some_and(|last| (0..=limit).contains(&act.at.saturating_sub(last)));
+        if !is_quick {
+            self.quick = None;
+            return true;
+        }
+        let before = match &self.quick {
+            Some((user, acts)) if act.is_automatic || *user == act.user => *acts,
+            _ => 0,
+        };
+        self.quick = Some((act.user.clone(), before.saturating_add(1)));
+        before < QUICK_ACTS
     }
 }

@@ -6,10 +6,10 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use matterhost_actors::{
     mattermost::{
         Channel, ChannelList, DialError, DialedSocket, EphemeralPost, Etag, FileId, LookupRequest, Me,
-        NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction, RestError, RestErrorKind,
-        RestResponse, SystemPing,
+        MentionKeywords, NewFile, NewPost, Page, PageRequest, Post, PostRange, PostsSince, Reaction,
+        RestError, RestErrorKind, RestResponse, Roles, SystemPing, User,
     },
-    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token},
+    model::{ChannelId, PostId, ResumePoint, ServerLimits, Token, UserId},
     ports::{Api, ApiFactory, ApiFuture},
 };
 use serde_json::value::RawValue;
@@ -30,6 +30,20 @@ impl Api for FakeServer {
 
     fn system_ping(&self) -> ApiFuture<'_, SystemPing> {
         async move { Ok(RestResponse { value: self.answer_ping()?, rate: None }) }.boxed_local()
+    }
+
+    fn users<'a>(&'a self, token: &'a Token, ids: &'a [UserId]) -> ApiFuture<'a, Vec<User>> {
+        let user = |id: &UserId| User {
+            id: id.clone(),
+            username: id.as_str().trim_start_matches("id-").into(),
+            update_at: 0,
+            delete_at: 0,
+            roles: Roles::default(),
+            is_bot: false,
+            mention_keywords: MentionKeywords::default(),
+        };
+        let answer = self.answer("users", token, |_| Ok(ids.iter().map(user).collect()));
+        async move { answer }.boxed_local()
     }
 
     fn channels<'a>(&'a self, token: &'a Token) -> ApiFuture<'a, ChannelList> {

@@ -7,8 +7,8 @@ use std::{
 
 use matterhost_actors::{
     mattermost::{
-        DialError, DialErrorKind, DialedSocket, Etag, Me, RestError, RestErrorKind, RestResponse, Roles,
-        SystemPing, User,
+        DialError, DialErrorKind, DialedSocket, Etag, Me, MentionKeywords, RestError, RestErrorKind,
+        RestResponse, Roles, SystemPing, User,
     },
     model::{PostId, ResumePoint},
 };
@@ -16,6 +16,9 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::{Refused, ServerSocket, channels::FakeChannels, posts::PostRequests, server_socket};
+
+/// The time before which no live post is made.
+const FIRST_LIVE_POST_AT: i64 = 2_000_000;
 
 /// A fake server. A user's token is its name, and its id is `id-` followed by its name.
 #[derive(Clone, Default)]
@@ -203,6 +206,14 @@ impl FakeServer {
         self.state().channels.post(channel, create_at)
     }
 
+    /// Creates a post by another user and sends its event to the user's newest socket.
+    pub(crate) fn post_live(&self, name: &str, channel: &str) -> PostId {
+        let create_at = self.last_post_at(channel).max(FIRST_LIVE_POST_AT) + 1;
+        let post = self.post(channel, create_at);
+        self.server_socket(name).post_at(channel, post.as_str(), create_at.unsigned_abs());
+        post
+    }
+
     pub(crate) fn last_post_at(&self, channel: &str) -> i64 {
         self.state().channels.last_post_at(channel)
     }
@@ -374,6 +385,7 @@ fn user(name: &str, update_at: i64, is_guest: bool) -> Me {
         delete_at: 0,
         roles: Roles { is_guest, is_admin: false },
         is_bot: true,
+        mention_keywords: MentionKeywords::default(),
     };
     Me::User { user, etag: Some(Etag::new(&format!("{name}.{update_at}"))) }
 }

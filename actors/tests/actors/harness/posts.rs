@@ -147,12 +147,15 @@ pub(crate) fn posted_event(channel: &str, n: usize) -> Event {
     };
     Event {
         user: matterhost_actors::model::AccountUser::default(),
+        channel: None,
+        sender: None,
         account: super::name("bot"),
         server: ServerName::new("test").unwrap(),
         generation: Generation(1),
         connection_id: "c".into(),
         received_at: SystemTime::now(),
         recovered: false,
+        last_recovered: false,
         own: false,
         body,
     }

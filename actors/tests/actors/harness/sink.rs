@@ -26,6 +26,10 @@ pub(crate) enum SinkBehavior {
     RetryAfter(Duration),
     /// Accepts events, but those of this channel only after an hour.
     Hold(&'static str),
+    /// Asks for the events of this channel again after a second, and takes the others at once.
+    RetryIn(&'static str),
+    /// Takes the events of this channel after this time, and the others at once.
+    DelayedIn(&'static str, Duration),
     Reject,
     Broken,
     Panic,
@@ -79,6 +83,11 @@ impl CollectingSink {
     /// Creates a sink for tests in real time.
     pub(crate) fn real_time() -> Self {
         Self { timeout: super::REAL_TIMEOUT, ..Self::default() }
+    }
+
+    /// Returns the events received so far, in order.
+    pub(crate) fn events(&self) -> Vec<Arc<Event>> {
+        self.received.borrow().clone()
     }
 
     /// Returns the changes received so far, in order.
@@ -155,7 +164,17 @@ fn label(event: &Event) -> String {
 
 impl EventSink for CollectingSink {
     fn deliver(&self, event: &Arc<Event>) -> Delivered {
-        let behavior = *self.behavior.lock();
+        let behavior = match *self.behavior.lock() {
+            SinkBehavior::RetryIn(channel) if event.body.channel_id.as_str() == channel => {
+                let after = Duration::from_secs(1);
+                return Delivered::Now(Outcome::Hold { after, cause: "sink hook: 500".into() });
+            }
+            SinkBehavior::DelayedIn(channel, time) if event.body.channel_id.as_str() == channel => {
+                SinkBehavior::Delayed(time)
+            }
+            SinkBehavior::RetryIn(_) | SinkBehavior::DelayedIn(..) => SinkBehavior::Immediate,
+            behavior => behavior,
+        };
         let take = |event: &Arc<Event>, received: &watch::Sender<Vec<Arc<Event>>>| {
             received.send_modify(|events| events.push(event.clone()));
         };
@@ -165,7 +184,10 @@ impl EventSink for CollectingSink {
                 let outcome = Outcome::Hold { after, cause: "sink hook: 500".into() };
                 Delivered::Later(std::future::ready(outcome).boxed())
             }
-            SinkBehavior::Immediate | SinkBehavior::Hold(_) => {
+            SinkBehavior::Immediate
+            | SinkBehavior::Hold(_)
+            | SinkBehavior::RetryIn(_)
+            | SinkBehavior::DelayedIn(..) => {
                 take(event, &self.received);
                 Delivered::Now(Outcome::Acknowledged)
             }

@@ -119,7 +119,7 @@ fn a_loop_between_bots_is_cut_off_and_reported() {
             post(harness, answer(5)).await.is_err(),
             "a post by another hosted bot must not reset the loop guard"
         );
-        peer.event("posted", "town", &posted_data("town", "p2", "id-ana"));
+        peer.post_by("id-ana", "town", "p2", 20_000_000);
         harness.sink.wait_for_posts(2).await;
         post(harness, answer(6)).await.unwrap();
     });

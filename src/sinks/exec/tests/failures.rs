@@ -200,6 +200,36 @@ impl Poster for SlowPoster {
 }
 
 #[tokio::test]
+async fn a_child_whose_replies_wait_is_not_late() {
+    let script = "import json,sys\nopen('lives', 'a').write('x')\n\
+                  for line in sys.stdin:\n id = json.loads(line)['id']\n \
+                  for _ in range(6): print(json.dumps({'reply': {'to': id, 'text': 'x' * 900_000}}), flush=True)\n \
+                  print(json.dumps({'ack': id}), flush=True)\n";
+    let change = |config: &mut ExecConfig| config.timeout = Duration::from_secs(2);
+    let child = FakeChild::with(script, change, Arc::new(LatePoster));
+    let Delivered::Later(outcome) = child.exec.deliver(&post("c", "1")) else { panic!("not taken") };
+    assert_eq!(outcome.await, Outcome::Acknowledged);
+    assert_eq!(child.starts(), 1);
+}
+
+/// A poster whose posts take several times as long as the child may take to answer.
+struct LatePoster;
+
+impl Poster for LatePoster {
+    fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok(PostedIds::default())
+        }
+        .boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        std::future::pending().boxed()
+    }
+}
+
+#[tokio::test]
 async fn replies_without_end_have_a_bound_in_number_and_bytes() {
     let script = "import json,sys\nfor line in sys.stdin:\n id = json.loads(line)['id']\n \
                   for _ in range(50): print(json.dumps({'reply': {'to': id, 'text': 'x' * 900_000}}), flush=True)\n \

@@ -23,10 +23,13 @@ fn event(seq: u64, size: usize) -> Arc<Event> {
         account: AccountName::new("a").unwrap(),
         server: ServerName::new("s").unwrap(),
         user: AccountUser::default(),
+        channel: None,
+        sender: None,
         generation: Generation(1),
         connection_id: "c".into(),
         received_at: SystemTime::now(),
         recovered: false,
+        last_recovered: false,
         own: false,
         body: EventBody {
             event: "x".into(),

@@ -2,8 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
+use matterhost_actors::{
+    model::{AccountName, Found, Lookup, OutgoingAction, PostedIds, ReplyError},
+    ports::Poster,
+};
+
 use super::*;
-use crate::config::AttemptLimits;
+use crate::{config::AttemptLimits, sinks::tests::fixtures::FailingPoster};
 
 fn retry_delay(outcome: Outcome) -> Duration {
     match outcome {
@@ -30,16 +36,78 @@ async fn an_event_that_always_fails_becomes_a_dead_letter_with_what_the_handler_
     });
     let limits = AttemptLimits { max_attempts: 3, ..AttemptLimits::default() };
     let (hook, letters) = start_with_letters(&server, |config| config.attempts = limits);
-    let Outcome::Rejected { cause } = delivered(&hook, &post("c", "bad")).await else {
-        panic!("not given up")
+    let last = loop {
+        match outcome(hook.deliver(&post("c", "bad"))).await {
+            Outcome::Retry { .. } | Outcome::Hold { .. } => {
+                assert_eq!(delivered(&hook, &post("d", "good")).await, Outcome::Acknowledged);
+            }
+            last => break last,
+        }
     };
+    let Outcome::Rejected { cause } = last else { panic!("not given up: {last:?}") };
     let said = "the handler answered 500 Internal Server Error: no such table; given up after 3 attempts";
     assert!(cause.contains(said), "{cause}");
-    assert_eq!(server.requests().len(), 3);
+    assert_eq!(server.requests().iter().filter(|request| request.ids() == ["bad"]).count(), 3);
     let kept = letters.list().unwrap();
     assert_eq!((kept.len(), kept[0].id().as_deref()), (1, Some("bad")));
     assert!(kept[0].cause.starts_with(said), "{}", kept[0].cause);
     assert_eq!(delivered(&hook, &post("c", "next")).await, Outcome::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_handler_that_answers_500_to_everything_loses_no_event() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let is_broken = Arc::clone(&broken);
+    let server =
+        Server::start(
+            move |_| {
+                if is_broken.load(Ordering::Acquire) { status_response(500, "") } else { ok() }
+            },
+        );
+    for batch in [1, 4] {
+        broken.store(true, Ordering::Release);
+        let (hook, letters) = start_with_letters(&server, |config| config.batch = batch);
+        for _ in 0..3 * AttemptLimits::default().max_attempts {
+            for channel in ["c", "d", "e"] {
+                let next = outcome(hook.deliver(&post(channel, channel))).await;
+                assert!(matches!(next, Outcome::Retry { .. } | Outcome::Hold { .. }), "{next:?}");
+            }
+        }
+        broken.store(false, Ordering::Release);
+        for channel in ["c", "d", "e"] {
+            assert_eq!(delivered(&hook, &post(channel, channel)).await, Outcome::Acknowledged);
+        }
+        assert!(letters.list().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_fails_a_batch_goes_alone_and_the_others_are_accepted() {
+    let server = Server::start(|request| {
+        if request.ids().contains(&"bad".to_owned()) { status_response(500, "") } else { ok() }
+    });
+    let (hook, letters) = start_with_letters(&server, |config| {
+        config.batch = 8;
+        config.attempts.max_attempts = 2;
+    });
+    let events: Vec<_> = ["good", "bad", "fine"].map(|id| post(id, id)).into();
+    let first: Vec<_> = events.iter().map(|event| hook.deliver(event)).collect();
+    for given in first {
+        outcome(given).await;
+    }
+    for id in ["good", "fine"] {
+        assert_eq!(delivered(&hook, &post(id, id)).await, Outcome::Acknowledged);
+    }
+    let last = loop {
+        match outcome(hook.deliver(&post("bad", "bad"))).await {
+            Outcome::Retry { .. } | Outcome::Hold { .. } => {
+                assert_eq!(delivered(&hook, &post("d", "more")).await, Outcome::Acknowledged);
+            }
+            last => break last,
+        }
+    };
+    assert!(matches!(last, Outcome::Rejected { .. }), "{last:?}");
+    assert_eq!(letters.list().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -137,6 +205,59 @@ async fn slow_channels_of_one_account_leave_slots_to_another() {
     slow.store(false, Ordering::Release);
     for given in waiting {
         assert_eq!(outcome(given).await, Outcome::Acknowledged);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_posted_becomes_a_dead_letter_with_its_text() {
+    let answer = br#"{"text":"the answer","in_thread":true,"response_type":"ephemeral","props":{"a":1}}"#;
+    let refused = ReplyError::Refused { cause: "403".into() };
+    let looping = ReplyError::LoopGuard { channel: "c".into(), limit: 20 };
+    for (error, is_kept) in [(refused, true), (looping, false)] {
+        let server = Server::start(|_| FakeResponse::Answer(200, JSON, answer.to_vec()));
+        let dir = tempfile::tempdir().unwrap().keep();
+        let letters = DeadLetters::for_sink("hook", &DeadLetterConfig { dir, max_size: 1 << 20, keep: 2 });
+        let poster = Arc::new(FailingPoster(error));
+        let deps = HandlerDeps { poster, unposted: Some(letters.clone()), ..handler_deps("hook") };
+        let hook = Webhook::start(config(&server, 1), deps).unwrap();
+        assert_eq!(delivered(&hook, &post("c", "1")).await, Outcome::Acknowledged);
+        let kept = letters.list().unwrap();
+        assert_eq!(kept.len(), usize::from(is_kept));
+        let Some(letter) = kept.first() else { continue };
+        assert!(letter.cause.contains("403") && letter.id().as_deref() == Some("1"), "{letter:?}");
+        let reply = letter.reply.clone().unwrap();
+        assert_eq!((&*reply.text, reply.props["a"].clone()), ("the answer", 1.into()));
+        assert_eq!(reply.thread.unwrap().as_str(), "1");
+        assert_eq!(reply.reader.unwrap().as_str(), "ann");
+    }
+}
+
+#[tokio::test]
+async fn replies_that_wait_hold_no_slot() {
+    let answer = br#"{"text":"later"}"#;
+    let server = Server::start(|request| {
+        let is_answered = request.events()[0]["subject"] == "c";
+        if is_answered { FakeResponse::Answer(200, JSON, answer.to_vec()) } else { ok() }
+    });
+    let deps = HandlerDeps { poster: Arc::new(StuckPoster), ..handler_deps("hook") };
+    let mut one_slot = config(&server, 1);
+    one_slot.concurrency = 1;
+    let hook = Webhook::start(one_slot, deps).unwrap();
+    let waiting = hook.deliver(&post("c", "1"));
+    assert_eq!(delivered(&hook, &post("d", "2")).await, Outcome::Acknowledged);
+    drop(waiting);
+}
+
+/// A poster that never answers.
+struct StuckPoster;
+
+impl Poster for StuckPoster {
+    fn post(&self, _: &AccountName, _: OutgoingAction) -> BoxFuture<'static, Result<PostedIds, ReplyError>> {
+        std::future::pending().boxed()
+    }
+
+    fn look_up(&self, _: &AccountName, _: Lookup) -> BoxFuture<'static, Result<Found, ReplyError>> {
+        std::future::pending().boxed()
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     hosting::delivery::Origin,
     mattermost::{Post, PostsSince, SINCE_LIMIT},
-    model::{Change, ChannelId, CloseReason, Fact, PostId, Truncation},
+    model::{Change, ChannelId, Fact, PostId, Truncation},
 };
 
 /// The most requests for the changes of one channel: each passes over half of what the server lists at once, so this is
@@ -147,7 +147,9 @@ impl ChannelCatchUp<'_> {
         Ok(())
     }
 
-    async fn deliver_changes(&self, posts: Vec<Post>, since: i64) -> Result<(), CloseReason> {
+    async fn deliver_changes(&self, mut posts: Vec<Post>, since: i64) -> Result<(), ChannelReadError> {
+        posts.retain(|post| change_since(post, since).is_some());
+        self.catch_up.learn_authors(&posts).await;
         let mut changes: Vec<(i64, Change, Post)> = Vec::new();
         for post in posts {
             if let Some((at, change)) = change_since(&post, since) {
@@ -156,7 +158,7 @@ impl ChannelCatchUp<'_> {
         }
         changes.sort_by(|(a_at, _, a), (b_at, _, b)| (a_at, &a.id).cmp(&(b_at, &b.id)));
         for (_, change, post) in changes {
-            self.deliver(change, &post, Origin::Fetched).await?;
+            self.deliver(change, &post, (Origin::Fetched, false)).await?;
         }
         Ok(())
     }

@@ -24,9 +24,9 @@ impl AuditReadiness {
 }
 
 impl ReplayState {
-    /// True if any admitted change is not acknowledged.
+    /// True if any received change is not acknowledged.
     pub(crate) fn has_unacknowledged(&self) -> bool {
-        self.channels.values().any(|state| !state.open.is_empty())
+        self.channels.values().any(|state| !state.open.is_empty() || state.has_dropped_changes())
     }
 
     /// Returns the channels of a listing that contain more than was seen.

@@ -75,6 +75,32 @@ fn activity_after_the_last_finished_round_is_fetched() {
 }
 
 #[test]
+fn a_postponed_channel_is_read_once_it_is_resumed_also_after_a_kill() {
+    let (mut replay, mut kept) = (started(&[("c", 1_000)]), Records::default());
+    let [first, second] = [posted(2_000, "p"), posted(2_001, "q")];
+    for change in [&first, &second] {
+        assert!(replay.admit(&"c".into(), change));
+    }
+    let edit = Change::Edited { id: "old".into(), edit_at: 2_002 };
+    replay.postpone(&"c".into(), [Some(&second), Some(&edit), None].into_iter());
+    replay.acknowledge(&"c".into(), first);
+    assert!(replay.has_unacknowledged(), "an audit would take the dropped post for a missed one");
+    let listing = [listed("c", 2_001)];
+    assert_eq!(replay.apply_listing(&listing, 0), [], "not while its events wait");
+    replay.finish_round(&[]);
+    let mut after_kill = replay.killed(&mut kept);
+    replay.resume_channel(&"c".into());
+    for replay in [&mut replay, &mut after_kill] {
+        let found = replay.apply_listing(&listing, 0);
+        assert!(found[0].edits_since.is_some_and(|since| since < 2_002), "{found:?}");
+        assert!(replay.admit_fetched(&"c".into(), &second));
+        replay.acknowledge(&"c".into(), second.clone());
+        replay.finish_round(&[]);
+        assert!(!replay.has_unacknowledged());
+    }
+}
+
+#[test]
 fn the_first_start_may_be_earlier_than_now_and_brings_no_old_edits() {
     let mut replay = ReplayState::new(ReplaySettings { from: StartFrom::At(500), ..SETTINGS });
     assert_eq!(

@@ -1,0 +1,44 @@
+//! The starting points of channels that an account did not have before.
+
+use super::{
+    super::{
+        backlog::ListedChannel,
+        channel::{ChannelState, Membership, TimeBounds},
+    },
+    StartFrom,
+};
+use crate::model::{AccountRecord, Change};
+
+/// Creates a channel that the last listing did not contain. It starts at that listing, not at its first received
+/// post: an earlier post may become visible later (fact 23).
+pub(super) fn new_unlisted_channel(
+    account: &AccountRecord,
+    change: &Change,
+    bounds: TimeBounds,
+) -> ChannelState {
+    let first = match change {
+        Change::Posted(post) => post.create_at.min(bounds.latest).saturating_sub(1),
+        Change::Edited { .. } | Change::Deleted { .. } | Change::Left => account.server_time,
+    };
+    let begin = account.listed_at.map_or(first, |listed_at| listed_at.min(first));
+    ChannelState::starting_at(begin, begin, Membership::Joining, bounds.overlap_ms)
+}
+
+/// Creates a channel that no earlier listing contained.
+pub(super) fn new_listed_channel(
+    listed: &ListedChannel,
+    listed_at: Option<i64>,
+    from: StartFrom,
+    bounds: TimeBounds,
+) -> ChannelState {
+    let created = listed.create_at.min(bounds.latest).saturating_sub(1);
+    let last_post_at = listed.last_post_at.min(bounds.latest);
+    let (posts, edits, membership) = match (listed_at, from) {
+        // On the first start, posts that already exist are not delivered.
+        (None, StartFrom::Now) => (last_post_at, last_post_at, Membership::Member),
+        (None, StartFrom::At(time)) => (time, last_post_at, Membership::Member),
+        (Some(_), _) if listed.is_direct => (created, created, Membership::Member),
+        (Some(listed_at), _) => (listed_at, listed_at, Membership::Joining),
+    };
+    ChannelState::starting_at(posts, edits, membership, bounds.overlap_ms)
+}

@@ -1,0 +1,175 @@
+use proptest::prelude::*;
+
+use super::*;
+
+struct Channel {
+    guard: LoopGuard,
+    town: ChannelId,
+}
+
+impl Channel {
+    fn with_limit(limit: u32) -> Self {
+        Self { guard: LoopGuard::new(limit), town: ChannelId::from("town") }
+    }
+
+    fn post(&mut self, bot: &str, is_answer: bool, answers_at: Option<i64>) -> LoopVerdict {
+        let bot = UserId::from(bot);
+        self.guard.record_post(&BotPost { channel: &self.town, bot: &bot, is_answer, answers_at })
+    }
+
+    /// Answers an event and makes the post at that time. Returns true if it is allowed.
+    fn answer(&mut self, bot: &str, answers_at: i64, at: i64) -> bool {
+        let is_allowed = self.post(bot, true, Some(answers_at)) == LoopVerdict::Allow;
+        if is_allowed {
+            self.guard.post_made(&self.town, at);
+        }
+        is_allowed
+    }
+
+    fn act(&mut self, user: &str, at: i64, is_automatic: bool) {
+        self.guard.act_received(&self.town, &UserAct { user: user.into(), at, is_automatic });
+    }
+}
+
+#[test]
+fn replies_stop_at_the_limit_until_another_user_acts() {
+    let mut town = Channel::with_limit(3);
+    assert_eq!(town.post("ping", false, None), LoopVerdict::Allow);
+    assert_eq!(town.post("echo", true, None), LoopVerdict::Allow);
+    assert_eq!(town.post("ping", true, None), LoopVerdict::Allow);
+    assert_eq!(town.post("echo", true, None), LoopVerdict::Refuse { first: true });
+    town.act("ping", 10, false);
+    assert_eq!(town.post("echo", true, None), LoopVerdict::Refuse { first: false }, "reported once");
+    assert_eq!(town.post("ping", false, None), LoopVerdict::Allow, "a post that is not an answer");
+    let (other, echo) = (ChannelId::from("other"), UserId::from("echo"));
+    let elsewhere = BotPost { channel: &other, bot: &echo, is_answer: true, answers_at: None };
+    assert_eq!(town.guard.record_post(&elsewhere), LoopVerdict::Allow, "another channel");
+    town.act("ana", 20, false);
+    assert_eq!(town.post("echo", true, None), LoopVerdict::Allow);
+    town.guard.undo(&town.town);
+    for _ in 0..3 {
+        assert_eq!(town.post("echo", true, None), LoopVerdict::Allow);
+    }
+    assert_eq!(town.post("echo", true, None), LoopVerdict::Refuse { first: true });
+}
+
+#[test]
+fn an_outside_program_that_answers_at_once_does_not_end_the_row() {
+    for (is_automatic, delay, stops) in
+        [(false, 100, true), (false, 2_500, false), (true, 2_500, true), (true, 6_000, false)]
+    {
+        let (mut town, mut at, mut answers) = (Channel::with_limit(20), 1_000_000_i64, 0_u32);
+        while answers < 300 {
+            town.act("outside", at, is_automatic);
+            if !town.answer("bot", at, at + 50) {
+                break;
+            }
+            answers += 1;
+            at += 50 + delay;
+        }
+        let expected = if stops { 20 + QUICK_ACTS } else { 300 };
+        assert!(answers.abs_diff(expected) <= 1, "{is_automatic} {delay}: {answers} answers");
+    }
+}
+
+#[test]
+fn two_outside_bots_that_take_turns_do_not_end_the_row_either() {
+    let (mut town, mut at) = (Channel::with_limit(20), 1_000_000_i64);
+    let answers = (0..300)
+        .take_while(|n| {
+            town.act(["one", "two"][n % 2], at, true);
+            at += 200;
+            town.answer("bot", at - 200, at - 100)
+        })
+        .count();
+    assert!(answers < 30, "{answers}");
+}
+
+#[test]
+fn a_burst_that_was_there_before_the_answers_is_answered() {
+    let mut town = Channel::with_limit(20);
+    for n in 0..100 {
+        town.act("alerts", 1_000 + n, true);
+        assert!(town.answer("bot", 1_000 + n, 5_000 + n * 300), "{n}");
+    }
+}
+
+#[test]
+fn several_people_who_talk_at_once_are_answered() {
+    let (mut town, mut at) = (Channel::with_limit(20), 1_000_000_i64);
+    for n in 0..200 {
+        at += 1_000;
+        town.act(["ana", "ben", "eva"][n % 3], at, false);
+        assert!(town.answer("bot", at, at + 300), "{n}");
+    }
+}
+
+#[test]
+fn an_act_that_comes_again_does_not_end_the_row() {
+    let mut town = Channel::with_limit(20);
+    let answers = (0..300)
+        .take_while(|n| {
+            town.act("ana", 1_000, false);
+            town.answer("bot", 1_000, 1_500 + n * 5_000_i64)
+        })
+        .count();
+    assert_eq!(answers, 20, "a handler that crashes after each answer");
+    town.act("ana", 900, false);
+    assert!(!town.answer("bot", 900, 9_000_000), "an older one, from a slower account");
+    town.act("ana", 10_000_000, false);
+    assert!(town.answer("bot", 10_000_000, 10_000_100));
+}
+
+#[test]
+fn a_date_in_the_future_blocks_no_channel() {
+    let mut town = Channel::with_limit(2);
+    town.post("bot", false, None);
+    town.act("ana", i64::MAX, false);
+    for n in 0..10 {
+        town.act("ana", 1_000_000 * n, false);
+        assert!(town.answer("bot", 1_000_000 * n, 1_000_000 * n + 10), "{n}");
+    }
+}
+
+#[test]
+fn a_first_answer_to_a_person_is_never_refused_and_a_second_is() {
+    let mut town = Channel::with_limit(20);
+    for question in [1_000, 900_000] {
+        for bot in 0..40 {
+            town.act("ana", question, false);
+            assert!(town.answer(&format!("bot{bot}"), question, question + 100), "{question} {bot}");
+        }
+        assert!(!town.answer("bot0", question, question + 200));
+        // Bots that answer the answers.
+        assert!((0..40).all(|bot| !town.answer(&format!("bot{bot}"), question + 100, question + 300)));
+    }
+}
+
+proptest! {
+    /// In any order of posts, no more consecutive answers than the limit are allowed.
+    #[test]
+    fn never_more_in_a_row_than_the_limit(
+        limit in 1u32..5,
+        moves in proptest::collection::vec((0u8..3, 0u8..2), 0..200),
+    ) {
+        let mut guard = LoopGuard::new(limit);
+        let mut rows = [0u32; 2];
+        let mut at = 0;
+        for (user_index, channel_index) in moves {
+            let channel = ChannelId::from(["town", "other"][usize::from(channel_index)]);
+            let user = UserId::from(["ping", "echo", "ana"][usize::from(user_index)]);
+            let row = &mut rows[usize::from(channel_index)];
+            at += 10;
+            let act = UserAct { user: user.clone(), at, is_automatic: false };
+            let post = BotPost { channel: &channel, bot: &user, is_answer: true, answers_at: None };
+            if user_index == 2 {
+                guard.act_received(&channel, &act);
+                *row = 0;
+            } else if guard.record_post(&post) == LoopVerdict::Allow {
+                *row += 1;
+                guard.act_received(&channel, &act);
+            }
+            prop_assert!(*row <= limit);
+        }
+    }
+}
