@@ -44,7 +44,9 @@ async fn miss_posts_dated_back(
     harness
         .while_disabled(|harness| {
             posts = (0..5).map(|n| post_at(harness, now - 60 * SECOND_MS + n)).collect();
-            posts.iter().for_each(|post| then(harness, post));
+            for post in &posts {
+                then(harness, post);
+            }
             posts.push(harness.post("now"));
         })
         .await;
