@@ -46,7 +46,7 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
             let kind = kinds[random.usize(..kinds.len())].clone();
             Fault::new(kind).route(POSTS).times(random.u32(1..=3))
         }
-        "short pages" => Fault::new(FaultKind::ShortPage(random.usize(..4))).times(random.u32(1..=4)),
+        "short pages" => Fault::new(FaultKind::ShortPage(random.usize(1..4))).times(random.u32(1..=4)),
         "odd channel" => Fault::odd_channel_id(&users.any_channel(random)).times(random.u32(1..=2)),
         "odd row" => return odd_row(users, random).await,
         "dated posts" => return dated_posts(users, random).await,
