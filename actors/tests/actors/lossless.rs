@@ -15,7 +15,7 @@ use matterhost_actors::{
     hosting::{AuditSettings, CatchUpSettings, HostSettings},
     model::{Change, PostId},
 };
-use matterhost_simulator::ServerVersion;
+use matterhost_simulator::{Post, ServerVersion};
 
 use self::{
     random_faults::{RunLog, inject_random_fault},
@@ -133,20 +133,29 @@ async fn wait_until_received(users: &mut ChattingUsers, log: &RunLog, seed: u64)
             return;
         }
         if tokio::time::Instant::now() > deadline {
-            let describe = |seen: &std::sync::Arc<matterhost_actors::model::Observation>| {
-                format!("{:?} {} {:?}", seen.at, seen.subject, seen.fact)
-            };
             users.harness.host.pass_observations();
-            let observations: Vec<String> = users.harness.host.seen.iter().map(describe).collect();
-            let posts: Vec<_> =
-                users.posts().filter(|post| missing.iter().any(|label| label.contains(&post.id))).collect();
-            panic!(
-                "seed {seed}: missing {missing:#?}, {posts:#?}, faults {:#?}, {observations:#?}",
-                log.faults
-            );
+            let details = describe_missing(users, log, &missing);
+            panic!("seed {seed}: missing {missing:#?}, faults {:#?}, {details}", log.faults);
         }
         tokio::time::sleep(5 * MS).await;
     }
+}
+
+/// Describes the missing posts, all posts of their channels, what was received of those, and what was observed.
+fn describe_missing(users: &ChattingUsers, log: &RunLog, missing: &[String]) -> String {
+    let is_missing = |post: &Post| missing.iter().any(|label| label.contains(&post.id));
+    let posts: Vec<Post> = users.posts().filter(is_missing).collect();
+    let is_there = |channel: &str| posts.iter().any(|post| post.channel_id == channel);
+    let there = users.posts().filter(|post| is_there(&post.channel_id));
+    let there: Vec<_> = there.map(|post| format!("{} {} {:?}", post.id, post.create_at, post.kind)).collect();
+    let received = log.received(&users.harness);
+    let received = received.iter().flatten().filter(|received| is_there(received.channel.as_str()));
+    let describe = |received: &ReceivedChange| format!("{:?} {:?}", received.generation, received.change);
+    let received: Vec<_> = received.map(describe).collect();
+    let seen = users.harness.host.seen.iter();
+    let observed: Vec<_> =
+        seen.map(|seen| format!("{:?} {} {:?}", seen.at, seen.subject, seen.fact)).collect();
+    format!("{posts:#?}, posts there {there:#?}, received {received:#?}, observed {observed:#?}")
 }
 
 /// Returns the labels of the changes that the bot has not received.

@@ -168,7 +168,11 @@ impl ChannelState {
     /// True if the cursor has passed the change.
     pub(super) fn has_passed(&self, change: &Change) -> bool {
         match change {
-            Change::Posted(post) => post.create_at <= self.cursor.anchor().time(),
+            // Posts of one time come by id: the others of the anchor's time are not passed yet.
+            Change::Posted(post) => match self.cursor.anchor() {
+                Anchor::Time(time) => post.create_at <= *time,
+                Anchor::Post { id, create_at } => (post.create_at, &post.id) <= (*create_at, id),
+            },
             Change::Edited { edit_at, .. } => *edit_at <= self.edits.until(),
             Change::Deleted { .. } | Change::Left => false,
         }

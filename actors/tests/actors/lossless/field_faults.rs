@@ -46,7 +46,7 @@ pub(super) async fn inject_field_fault(users: &mut ChattingUsers, random: &mut f
             let kind = kinds[random.usize(..kinds.len())].clone();
             Fault::new(kind).route(POSTS).times(random.u32(1..=3))
         }
-        "short pages" => Fault::new(FaultKind::ShortPage(random.usize(..4))).times(random.u32(1..=4)),
+        "short pages" => Fault::new(FaultKind::ShortPage(random.usize(1..4))).times(random.u32(1..=4)),
         "odd channel" => Fault::odd_channel_id(&users.any_channel(random)).times(random.u32(1..=2)),
         "odd row" => return odd_row(users, random).await,
         "dated posts" => return dated_posts(users, random).await,
@@ -95,9 +95,12 @@ async fn clock_ahead(users: &mut ChattingUsers, random: &mut fastrand::Rng) {
     users.chat(random, 5).await;
     users.harness.simulator.shift_clock(0);
     users.chat(random, 3).await;
-    // A host that is replaced before its next list knows nothing of the change. The first socket may be of before it.
+    // A host that is replaced before it has stored what a list showed knows nothing of the change. The first socket may be
+    // of before it.
     users.harness.drop_and_reconnect().await;
     users.harness.drop_and_reconnect().await;
+    let post = users.harness.post("the clock is right again");
+    users.harness.wait_until_stored(&post).await;
 }
 
 /// Removes the bot from a channel while it is disabled, and adds it again. Somebody may delete the post about that.
@@ -124,7 +127,7 @@ fn leave_and_return(users: &mut ChattingUsers, random: &mut fastrand::Rng, bot: 
     // What shares a millisecond has no order in it.
     tick();
     users.harness.simulator.remove_from_channel(&channel, bot);
-    for _ in 0..random.usize(..3) {
+    for _ in 0..random.usize(1..3) {
         tick();
         users.post_while_out(random, &channel);
     }

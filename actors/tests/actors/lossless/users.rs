@@ -92,11 +92,14 @@ impl ChattingUsers {
         self.while_out.iter().any(|(out, _)| out == post)
     }
 
-    /// Returns the posts made while the bot was out of their channel, as far as the post about its removal is still there.
+    /// Returns the posts made while the bot was out of their channel, if all posts about its removals are still there. Where
+    /// one is gone, the return looks like one before the next removal, which comes within the same second here.
     pub(super) fn never_told(&self) -> Vec<String> {
         let visible: BTreeSet<String> = self.posts().map(|post| post.id).collect();
-        let known = self.while_out.iter().filter(|(_, removal)| visible.contains(removal));
-        known.map(|(post, _)| post.clone()).collect()
+        if self.while_out.iter().any(|(_, removal)| !visible.contains(removal)) {
+            return Vec::new();
+        }
+        self.while_out.iter().map(|(post, _)| post.clone()).collect()
     }
 
     /// Applies a change to a random visible post of the channel.

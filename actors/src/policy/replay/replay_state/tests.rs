@@ -172,6 +172,18 @@ fn an_outdated_listing_repeats_no_posts() {
 }
 
 #[test]
+fn missed_posts_of_one_time_all_come_although_later_ones_are_known() {
+    let mut replay = started(&[("c", 1_000)]);
+    let channel = ChannelId::from("c");
+    replay.receive("c", &posted(9_000, "later"));
+    for id in ["a", "b", "c"] {
+        assert!(replay.admit_fetched(&channel, &posted(2_000, id)), "{id}");
+        replay.acknowledge(&channel, posted(2_000, id));
+        assert!(!replay.admit_fetched(&channel, &posted(2_000, id)), "{id} again");
+    }
+}
+
+#[test]
 fn an_edit_and_a_deletion_are_taken_once_each() {
     let mut replay = started(&[("c", 1_000)]);
     let deleted = Change::Deleted { id: "p".into() };
