@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::Delivery;
 use crate::{
     hosting::supervisor::StallChanged,
-    model::{Fact, Records, ResumePoint, StallCause},
+    model::{ChannelId, Fact, ResumePoint, StallCause},
     policy::ReplayState,
     ports::StoreError,
 };
@@ -86,11 +86,12 @@ impl Delivery {
         }
         self.persistence.is_pending = true;
         self.persistence.began = Some(Instant::now());
-        let commit = store.commit(&self.context.account, changes.clone());
-        ctx.spawn(commit.into_actor(self).map(|result, act, ctx| act.on_committed(result, changes, ctx)));
+        let channels: Vec<ChannelId> = changes.channels.keys().cloned().collect();
+        let commit = store.commit(&self.context.account, changes);
+        ctx.spawn(commit.into_actor(self).map(|result, act, ctx| act.on_committed(result, channels, ctx)));
     }
 
-    fn on_committed(&mut self, result: Result<(), StoreError>, changes: Records, ctx: &mut Context<Self>) {
+    fn on_committed(&mut self, result: Result<(), StoreError>, channels: Vec<ChannelId>, ctx: &mut Context<Self>) {
         self.persistence.is_pending = false;
         match result {
             Ok(()) => {
@@ -101,7 +102,7 @@ impl Delivery {
                 self.save(ctx);
             }
             Err(error) => {
-                self.context.replay.with(|replay| replay.mark_unsaved(changes));
+                self.context.replay.with(|replay| replay.mark_unsaved(channels));
                 if !std::mem::replace(&mut self.persistence.failed, true) {
                     self.report_store(Some(error));
                 }

@@ -5,7 +5,7 @@ use super::{
     edits::EditCursor,
     hole::Hole,
 };
-use crate::model::{Change, ChannelRecord, PostKey};
+use crate::model::{Change, ChannelChange, ChannelRecord, ChannelUpdate, PostKey, PostsUpdate};
 
 /// The state of one channel.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) struct ChannelState {
     deferred: Deferred,
     /// True if the state differs from the last saved record.
     pub(super) dirty: bool,
+    /// True if the difference can be saved as an update of a record in the store.
+    is_recorded: bool,
 }
 
 /// The account's membership in the channel.
@@ -98,6 +100,7 @@ impl ChannelState {
             listed_until: None,
             deferred: Deferred::default(),
             dirty: false,
+            is_recorded: false,
         }
     }
 
@@ -116,7 +119,8 @@ impl ChannelState {
             (false, false) => Membership::Member,
         };
         let hole = record.hole.then(|| Hole::restore(record.beyond));
-        Self { hole, newest_admitted, ..Self::new(cursor, edits, record.seen_until, membership) }
+        let state = Self::new(cursor, edits, record.seen_until, membership);
+        Self { hole, newest_admitted, is_recorded: true, ..state }
     }
 
     /// Changes the overlap from now on.
@@ -124,15 +128,47 @@ impl ChannelState {
         self.cursor.set_overlap(overlap_ms);
     }
 
-    /// Returns the record to save.
-    pub(super) fn record(&self) -> ChannelRecord {
-        let anchor = match self.cursor.anchor() {
-            Anchor::Time(_) => None,
-            Anchor::Post { id, .. } => Some(id.clone()),
-        };
+    /// Returns the change to save since the last one, and regards it as saved.
+    pub(super) fn take_change(&mut self) -> ChannelChange {
+        let update = if self.is_recorded { self.update() } else { None };
+        let change = update.map_or_else(
+            || ChannelChange::Record(Box::new(self.record())),
+            |update| ChannelChange::Update(Box::new(update)),
+        );
+        self.cursor.set_saved();
+        self.edits.set_saved();
+        self.hole.iter_mut().for_each(Hole::set_saved);
+        (self.dirty, self.is_recorded) = (false, true);
+        change
+    }
+
+    /// Records that the last change was not saved: the next one is the whole record.
+    pub(super) fn mark_unsaved(&mut self) {
+        self.is_recorded = false;
+    }
+
+    fn update(&self) -> Option<ChannelUpdate> {
+        let edits = self.edits.update()?;
+        Some(ChannelUpdate {
+            anchor_at: self.cursor.anchor().time(),
+            anchor: self.cursor.anchor().post().cloned(),
+            seen_until: self.settled,
+            edited_until: self.edits.until(),
+            left: self.membership == Membership::Left,
+            joining: self.membership == Membership::Joining,
+            hole: self.hole.is_some(),
+            since: self.cursor.update()?,
+            edits: edits.edits,
+            beyond: self.hole.as_ref().map_or_else(|| Some(PostsUpdate::default()), Hole::update)?,
+            deleted: edits.deleted,
+            forgotten_deletions: edits.forgotten_deletions,
+        })
+    }
+
+    fn record(&self) -> ChannelRecord {
         ChannelRecord {
             anchor_at: self.cursor.anchor().time(),
-            anchor,
+            anchor: self.cursor.anchor().post().cloned(),
             since: self.cursor.since().cloned().collect(),
             seen_until: self.settled,
             edited_until: self.edits.until(),
@@ -299,6 +335,7 @@ impl ChannelState {
         self.membership = Membership::Joining;
         self.deferred.leave = false;
         self.hole = None;
+        self.is_recorded = false;
     }
 
     fn settle_if_idle(&mut self, bounds: TimeBounds) {
@@ -306,6 +343,7 @@ impl ChannelState {
             return;
         }
         if std::mem::take(&mut self.deferred.fill_hole) {
+            self.is_recorded = false;
             for (create_at, id) in self.hole.take().into_iter().flat_map(Hole::into_beyond) {
                 self.cursor.acknowledge(create_at, id, bounds.latest);
             }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::future::{BoxFuture, FutureExt as _, pending, ready};
 use matterhost_actors::{
-    model::{AccountName, PostId, Records},
+    model::{AccountName, Changes, PostId, Records},
     ports::{CursorStore, MemoryStore, StoreError},
 };
 
@@ -62,7 +62,7 @@ impl CursorStore for CrashStore {
         self.simulated_failure().unwrap_or_else(|| self.stored.load(account))
     }
 
-    fn commit(&self, account: &AccountName, changes: Records) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn commit(&self, account: &AccountName, changes: Changes) -> BoxFuture<'static, Result<(), StoreError>> {
         self.shared.commits.fetch_add(1, Ordering::SeqCst);
         self.simulated_failure().unwrap_or_else(|| self.stored.commit(account, changes))
     }
