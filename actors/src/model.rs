@@ -23,7 +23,7 @@ pub use names::{
 };
 pub use observation::{Fact, Observation, Subject, Truncation};
 pub use record::{
-    AccountChange, AccountRecord, ChannelChange, ChannelRecord, ChannelUpdate, Changes, PostsUpdate, Records,
+    AccountChange, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate, PostsUpdate, Records,
     ResumePoint,
 };
 pub use reply::{

@@ -19,10 +19,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use crate::{
-    counting_sink::CountingSink,
-    server::Server,
-};
+use crate::{counting_sink::CountingSink, server::Server};
 
 /// The work of the loop for each frame.
 #[derive(Clone, Copy, PartialEq, Eq)]

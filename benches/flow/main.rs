@@ -83,7 +83,13 @@ const FIGURES: &[Figure] = &[
         ..Figure::informational("10,000 posts of one channel recovered, a second", "/s", "recovered")
     },
     Figure::informational("· requests for them", "", "recovery-requests"),
-    sparse("sparse, 20 bots: CPU of an event, relative to a bare loop", "host-20-cpu", "bare-20-cpu", 1.6, 1.3),
+    sparse(
+        "sparse, 20 bots: CPU of an event, relative to a bare loop",
+        "host-20-cpu",
+        "bare-20-cpu",
+        1.6,
+        1.3,
+    ),
     sparse("· relative to Node with the official client", "host-20-cpu", "node-20-cpu", 0.65, 0.5),
     Figure::informational("· the host, per event", "µs", "host-20-cpu"),
     Figure::informational("· the bare loop", "µs", "bare-20-cpu"),

@@ -173,7 +173,10 @@ fn post(server: &mut Server, size: Size, posts: u32) -> anyhow::Result<()> {
     let command = format!("post {author} {channel} {CHARACTERS}");
     let begin = Instant::now();
     for n in 0..posts {
-        sleep((begin + Duration::from_secs(1) * n / size.posts_a_second).saturating_duration_since(Instant::now()));
+        sleep(
+            (begin + Duration::from_secs(1) * n / size.posts_a_second)
+                .saturating_duration_since(Instant::now()),
+        );
         server.command(&command)?;
     }
     Ok(())

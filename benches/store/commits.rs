@@ -8,7 +8,9 @@ use std::{
 use futures_util::future::try_join_all;
 use matterhost::store::{DiskSettings, DiskStore};
 use matterhost_actors::{
-    model::{AccountName, ChannelChange, ChannelRecord, ChannelUpdate, Changes, PostId, PostsUpdate, Records},
+    model::{
+        AccountName, Changes, ChannelChange, ChannelRecord, ChannelUpdate, PostId, PostsUpdate, Records,
+    },
     ports::{CursorStore as _, StoreError},
 };
 

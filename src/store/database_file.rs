@@ -14,7 +14,7 @@ use redb::{Database, ReadableDatabase as _};
 use super::{
     database_access::{Access, Backend},
     error::{DiskError, DiskErrorKind, Fault},
-    format_version, journal, rows,
+    format_version, rows, update_journal,
 };
 
 /// Name of the file in its directory.
@@ -82,7 +82,7 @@ fn open_with(path: &Path, access: &Access) -> Result<Database, DiskError> {
             .create_with_backend(Backend::new(file, access)?)?;
         format_version::migrate(&database, format_version::STEPS)?;
         rows::check_tables(&database.begin_read()?)?;
-        journal::replay(&database)?;
+        update_journal::apply_left(&database)?;
         Ok(database)
     })
     .map_err(|fault| fault.at(path))
@@ -117,7 +117,7 @@ fn initialize(file: File) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
     format_version::set_version(&transaction, format_version::version(format_version::STEPS))?;
     rows::Tables::open(&transaction)?;
-    transaction.open_table(journal::JOURNAL)?;
+    transaction.open_table(update_journal::JOURNAL)?;
     transaction.commit()?;
     Ok(database.close()?)
 }

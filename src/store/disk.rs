@@ -15,7 +15,7 @@ use tokio::sync::{
 use super::{
     database_file,
     error::DiskError,
-    requests::{Change, Reply, Request},
+    store_requests::{Change, Reply, Request},
     writer::Writer,
 };
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use matterhost_actors::model::{AccountName, AccountRecord, ChannelId, ChannelRecord, Records, UserId};
 use redb::{ReadTransaction, ReadableTable as _, Table, TableDefinition, TableError, WriteTransaction};
 
-use super::{error::Fault, journal};
+use super::{error::Fault, update_journal};
 
 /// Rows of accounts, by name.
 const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
@@ -153,7 +153,7 @@ pub(super) fn check_tables(transaction: &ReadTransaction) -> Result<(), Fault> {
     };
     exists(transaction.open_table(ACCOUNTS).map(drop))?;
     exists(transaction.open_table(CHANNELS).map(drop))?;
-    exists(transaction.open_table(journal::JOURNAL).map(drop))
+    exists(transaction.open_table(update_journal::JOURNAL).map(drop))
 }
 
 /// Returns the next possible name in order: no text lies between `account` and `account` followed by a NUL.

@@ -2,24 +2,21 @@
 
 use std::{
     mem,
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use matterhost_actors::{
-    model::AccountName,
-    ports::StoreError,
-};
+use matterhost_actors::{model::AccountName, ports::StoreError};
 use redb::{Database, ReadableDatabase as _};
 use tokio::sync::mpsc::Receiver;
 
 use super::{
     database_file,
     error::{DiskError, Fault},
-    journal::Journal,
-    requests::{Batch, Change, Reply, Request, Requests},
     rows::{self, Tables},
+    store_requests::{Batch, Change, Reply, Request, Requests},
+    update_journal::Journal,
 };
 
 /// Time between two tries to reopen the file after a failure: short enough to continue soon once a full disk has room,
@@ -188,16 +185,15 @@ impl Writer {
 
     fn close(self) -> Result<(), DiskError> {
         match self.state {
-            State::Open(file) => {
-                database_file::catch_panic(|| Ok(file.database.close()?)).map_err(|fault| fault.at(&self.path))
-            }
+            State::Open(file) => database_file::catch_panic(|| Ok(file.database.close()?))
+                .map_err(|fault| fault.at(&self.path)),
             State::Failed(error, _) => Err(error),
         }
     }
 }
 
 impl State {
-    fn open(path: &std::path::Path, database: Database) -> Result<Self, DiskError> {
+    fn open(path: &Path, database: Database) -> Result<Self, DiskError> {
         let journal = Journal::open(&database).map_err(|fault| fault.at(path))?;
         Ok(Self::Open(Box::new(OpenFile { database, journal })))
     }
@@ -214,7 +210,9 @@ impl OpenFile {
         let mut stored = Vec::with_capacity(changes.len());
         for (account, change) in changes {
             stored.push(match change {
-                Change::Put(changes) | Change::PutRest(changes) => self.journal.put(&mut tables, &account, *changes)?,
+                Change::Put(changes) | Change::PutRest(changes) => {
+                    self.journal.put(&mut tables, &account, *changes)?
+                }
                 Change::Forget => {
                     tables.forget(&account)?;
                     self.journal.forget(&account);

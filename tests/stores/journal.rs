@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use matterhost::store::{DiskStore, FILE_NAME, forget, list};
 use matterhost_actors::{
-    model::{AccountRecord, ChannelChange, ChannelRecord, Changes, Records},
+    model::{AccountRecord, Changes, ChannelChange, ChannelRecord, Records},
     ports::CursorStore as _,
 };
 
@@ -102,7 +102,9 @@ fn a_file_does_not_grow_with_its_updates() {
     };
     let mut sizes = Vec::new();
     for n in 1..=150 {
-        commit(n).into_iter().for_each(|stored| stored.unwrap());
+        for stored in commit(n) {
+            stored.unwrap();
+        }
         if n % 30 == 0 {
             sizes.push(store_dir.bytes().len());
         }
@@ -115,7 +117,11 @@ fn a_file_does_not_grow_with_its_updates() {
 fn a_commit_of_many_channels_is_complete_when_it_is_answered_and_others_pass_it() {
     let store_dir = StoreDir::new();
     let store = Arc::new(store_dir.open().unwrap());
-    let channels = |n: i64| (0..3_000).map(move |c| (format!("c{c:05}").as_str().into(), ChannelRecord { anchor_at: n, ..ChannelRecord::default() }));
+    let channels = |n: i64| {
+        (0..3_000).map(move |c| {
+            (format!("c{c:05}").as_str().into(), ChannelRecord { anchor_at: n, ..ChannelRecord::default() })
+        })
+    };
     let large = Records {
         account: Some(AccountRecord { listed_at: Some(1), ..AccountRecord::default() }),
         channels: channels(1).collect(),

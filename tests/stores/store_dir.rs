@@ -8,7 +8,7 @@ use std::{
 use matterhost::store::{DiskError, DiskSettings, DiskStore, FILE_NAME};
 use matterhost_actors::{
     model::{
-        AccountChange, AccountName, AccountRecord, ChannelChange, ChannelRecord, ChannelUpdate, Changes,
+        AccountChange, AccountName, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate,
         PostsUpdate, Records,
     },
     ports::{CursorStore as _, StoreError},

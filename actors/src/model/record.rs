@@ -1,8 +1,8 @@
 //! The records that a store keeps of an account: plain values that outlive the process.
 
-mod changes;
+mod record_changes;
 
-pub use changes::{AccountChange, ChannelChange, ChannelUpdate, Changes, PostsUpdate};
+pub use record_changes::{AccountChange, Changes, ChannelChange, ChannelUpdate, PostsUpdate};
 
 use std::collections::BTreeMap;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use matterhost_actors::{
     model::{
-        AccountChange, AccountName, AccountRecord, ChannelChange, ChannelRecord, ChannelUpdate, Changes, PostId,
-        PostsUpdate, Records, ResumePoint, UserId,
+        AccountChange, AccountName, AccountRecord, Changes, ChannelChange, ChannelRecord, ChannelUpdate,
+        PostId, PostsUpdate, Records, ResumePoint, UserId,
     },
     ports::CursorStore,
 };
@@ -75,7 +75,10 @@ async fn changes_are_put_on_what_is_kept<S: CursorStore>(store: S) -> S {
     let first = Records { account: Some(account(1)), ..channels([("c", 1), ("d", 20)]) };
     assert_eq!(store.load(&name("a")).await, Ok(first), "it outlives the process");
     store.commit(&name("a"), channels([("d", 31), ("e", 40)]).into()).await.unwrap();
-    store.commit(&name("a"), Records { account: Some(account(2)), ..Records::default() }.into()).await.unwrap();
+    store
+        .commit(&name("a"), Records { account: Some(account(2)), ..Records::default() }.into())
+        .await
+        .unwrap();
     let all = Records { account: Some(account(2)), ..channels([("c", 1), ("d", 31), ("e", 40)]) };
     assert_eq!(store.load(&name("a")).await, Ok(all));
     store
@@ -97,7 +100,10 @@ async fn accounts_are_kept_apart_and_forgotten_alone<S: CursorStore>(store: S) -
 
 /// An update in which everything changes.
 fn update(n: i64) -> Changes {
-    let posts = |removed: i64, added: i64| PostsUpdate { removed_until: Some(post(removed)), added: vec![post(added)] };
+    let posts = |removed: i64, added: i64| PostsUpdate {
+        removed_until: Some(post(removed)),
+        added: vec![post(added)],
+    };
     let update = ChannelUpdate {
         anchor_at: n,
         anchor: Some(post(n).1),

@@ -81,7 +81,11 @@ pub(super) fn write_channel(row: Included<ChannelRecord>) -> Result<Vec<u8>, Fau
     })
 }
 
-pub(super) fn read_channel(row: &[u8], account: &str, channel: &str) -> Result<Included<ChannelRecord>, Fault> {
+pub(super) fn read_channel(
+    row: &[u8],
+    account: &str,
+    channel: &str,
+) -> Result<Included<ChannelRecord>, Fault> {
     let row: ChannelRow = decode(row).map_err(|cause| unreadable(account, channel, &cause))?;
     let record = ChannelRecord {
         anchor_at: row.anchor_at,

@@ -4,7 +4,7 @@ use matterhost_actors::model::{AccountRecord, ChannelRecord};
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::{ACCOUNTS, CHANNELS, Included, encoding};
-use crate::store::{error::Fault, journal::JOURNAL};
+use crate::store::{error::Fault, update_journal::JOURNAL};
 
 /// Encodes all rows of format 1 anew, and creates the journal. A row that cannot be read stays as it is: it remains the
 /// trouble of its account alone.

@@ -84,8 +84,7 @@ impl PostSet {
 
     /// Records a change with a function that returns false if no update can express it.
     fn change(&mut self, record: impl FnOnce(&mut PostsUpdate) -> bool) {
-        let unsaved =
-            self.unsaved.get_or_insert_with(|| Box::new(Unsaved::Update(PostsUpdate::default())));
+        let unsaved = self.unsaved.get_or_insert_with(|| Box::new(Unsaved::Update(PostsUpdate::default())));
         if let Unsaved::Update(update) = &mut **unsaved
             && !record(update)
         {

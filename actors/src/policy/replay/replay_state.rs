@@ -13,9 +13,7 @@ use super::{
     clock::ServerClock,
     recent::RecentPosts,
 };
-use crate::model::{
-    AccountChange, AccountRecord, Change, ChannelId, Changes, Records, ResumePoint, UserId,
-};
+use crate::model::{AccountChange, AccountRecord, Change, Changes, ChannelId, Records, ResumePoint, UserId};
 
 /// The rounds in a row that must be refused before a channel that the list lacks counts as left: a refusal may pass.
 const REFUSALS_OF_A_LEFT_CHANNEL: u32 = 3;
@@ -302,10 +300,15 @@ impl ReplayState {
         }
     }
 
+    /// True if anything has changed since the last call of `take_changes`.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.dirty.is_empty() || self.account_is_dirty
+    }
+
     /// Returns the changes since the last call. If they cannot be saved, they must be returned with
     /// `mark_unsaved`.
     pub fn take_changes(&mut self) -> Changes {
-        if self.dirty.is_empty() && !self.account_is_dirty {
+        if !self.has_changes() {
             return Changes::default();
         }
         let account = if self.account_is_dirty || !self.account_is_recorded {

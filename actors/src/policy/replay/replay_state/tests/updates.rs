@@ -90,7 +90,10 @@ fn a_change_of_a_busy_channel_is_as_large_as_what_came() {
     for n in 0..800 {
         replay.receive("c", &posted(1_000 + n / 8, &format!("p{n}")));
     }
-    assert!(matches!(replay.take_changes().channels[&"c".into()], ChannelChange::Record(_)), "the first is whole");
+    assert!(
+        matches!(replay.take_changes().channels[&"c".into()], ChannelChange::Record(_)),
+        "the first is whole"
+    );
     replay.receive("c", &posted(1_105, "new"));
     replay.receive("c", &edited(1_105, "p700"));
     replay.receive("c", &Change::Deleted { id: "p1".into() });

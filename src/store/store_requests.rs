@@ -73,7 +73,9 @@ impl Requests {
                 Request::Change(account, change, reply) if busy.insert(account.clone()) => {
                     self.add_change(&mut batch, account, change, reply);
                 }
-                Request::Load(account, reply) if !busy.contains(&account) => batch.loads.push((account, reply)),
+                Request::Load(account, reply) if !busy.contains(&account) => {
+                    batch.loads.push((account, reply));
+                }
                 Request::Close(reply) if self.waiting.is_empty() => {
                     batch.close = Some(reply);
                     // Requests after it are dropped, which their senders notice.
@@ -150,7 +152,9 @@ mod tests {
     fn described(batch: &Batch) -> Vec<(String, usize, bool, bool)> {
         let describe = |(account, change, reply): &(AccountName, Change, Option<Reply<()>>)| {
             let (channels, record) = match change {
-                Change::Put(changes) | Change::PutRest(changes) => (changes.channels.len(), changes.account.is_some()),
+                Change::Put(changes) | Change::PutRest(changes) => {
+                    (changes.channels.len(), changes.account.is_some())
+                }
                 Change::Forget => (0, false),
             };
             (account.to_string(), channels, record, reply.is_some())

@@ -45,12 +45,11 @@ impl Pending {
         }
         let pending = self.accounts.entry(account.clone()).or_default();
         if let Some(time) = updates.server_time {
-            match &mut pending.server_time {
-                Some((_, server_time)) => *server_time = time,
-                None => {
-                    pending.server_time = Some((row, time));
-                    self.order.push_back((row, account.clone(), None));
-                }
+            if let Some((_, server_time)) = &mut pending.server_time {
+                *server_time = time;
+            } else {
+                pending.server_time = Some((row, time));
+                self.order.push_back((row, account.clone(), None));
             }
         }
         for (channel, update) in updates.channels {
@@ -70,7 +69,11 @@ impl Pending {
         taken
     }
 
-    pub(super) fn take_channel(&mut self, account: &AccountName, channel: &ChannelId) -> Option<ChannelUpdate> {
+    pub(super) fn take_channel(
+        &mut self,
+        account: &AccountName,
+        channel: &ChannelId,
+    ) -> Option<ChannelUpdate> {
         let pending = self.accounts.get_mut(account)?;
         let taken = pending.channels.remove(channel).map(|(_, update)| update);
         self.remove_if_empty(account);
@@ -78,7 +81,8 @@ impl Pending {
     }
 
     fn remove_if_empty(&mut self, account: &AccountName) {
-        let is_empty = |pending: &PendingAccount| pending.server_time.is_none() && pending.channels.is_empty();
+        let is_empty =
+            |pending: &PendingAccount| pending.server_time.is_none() && pending.channels.is_empty();
         if self.accounts.get(account).is_some_and(is_empty) {
             self.accounts.remove(account);
         }

@@ -130,7 +130,8 @@ fn index(index: usize) -> u32 {
 
 /// Decodes a row into the updates of each account.
 pub(super) fn read(number: u64, row: &[u8]) -> Result<Vec<(AccountName, Updates)>, Fault> {
-    let malformed = |cause: &str| Fault::Malformed(format!("row {number} of the journal cannot be read: {cause}"));
+    let malformed =
+        |cause: &str| Fault::Malformed(format!("row {number} of the journal cannot be read: {cause}"));
     let row: Row = decode(row).map_err(|cause| malformed(&cause))?;
     let entries = row.accounts.iter().map(|entry| row.account_updates(entry));
     entries.collect::<Option<_>>().ok_or_else(|| malformed("an index points nowhere"))
@@ -159,7 +160,11 @@ impl Row {
             since: self.posts_update(&entry.since)?,
             edits: self.posts_update(&entry.edits)?,
             beyond: self.posts_update(&entry.beyond)?,
-            deleted: entry.deleted.iter().map(|post| Some(self.text(*post)?.into())).collect::<Option<_>>()?,
+            deleted: entry
+                .deleted
+                .iter()
+                .map(|post| Some(self.text(*post)?.into()))
+                .collect::<Option<_>>()?,
             forgotten_deletions: usize::try_from(entry.forgotten_deletions).ok()?,
         };
         Some((self.text(entry.channel)?.into(), update))

@@ -16,7 +16,7 @@ struct Left {
 }
 
 /// Applies all updates in the journal to their records, in one transaction, and empties it.
-pub(in crate::store) fn replay(database: &Database) -> Result<(), Fault> {
+pub(in crate::store) fn apply_left(database: &Database) -> Result<(), Fault> {
     let (mut left, mut last) = (Left::default(), 0);
     {
         let journal = database.begin_read()?.open_table(JOURNAL)?;

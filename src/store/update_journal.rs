@@ -7,17 +7,23 @@
 
 mod batch;
 mod pending;
-mod replay;
+mod startup;
 
-pub(super) use replay::replay;
+pub(super) use startup::apply_left;
 
 use std::collections::VecDeque;
 
-use matterhost_actors::model::{AccountChange, AccountName, ChannelChange, ChannelId, ChannelUpdate, Changes};
+use matterhost_actors::model::{
+    AccountChange, AccountName, Changes, ChannelChange, ChannelId, ChannelUpdate,
+};
 use redb::{Database, ReadableDatabase as _, TableDefinition, WriteTransaction};
 
 use self::{batch::Batch, pending::Pending};
-use super::{error::Fault, format_version::META, rows::{Included, Tables}};
+use super::{
+    error::Fault,
+    format_version::META,
+    rows::{Included, Tables},
+};
 
 /// Rows of updates, by number.
 pub(super) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
@@ -95,7 +101,9 @@ impl Journal {
             return Ok(false);
         }
         for (channel, _) in &updates.channels {
-            if !self.pending.has_channel(account, channel) && !tables.has_channel(account.as_str(), channel)? {
+            if !self.pending.has_channel(account, channel)
+                && !tables.has_channel(account.as_str(), channel)?
+            {
                 return Ok(false);
             }
         }
@@ -165,7 +173,11 @@ impl Journal {
     }
 
     /// Applies all updates of an account to its records.
-    pub(super) fn apply_account(&mut self, tables: &mut Tables<'_>, account: &AccountName) -> Result<(), Fault> {
+    pub(super) fn apply_account(
+        &mut self,
+        tables: &mut Tables<'_>,
+        account: &AccountName,
+    ) -> Result<(), Fault> {
         self.apply(tables, account, None)?;
         for channel in self.pending.channels(account) {
             self.apply(tables, account, Some(&channel))?;
@@ -208,7 +220,8 @@ impl Journal {
         }
         self.last_row = row;
         let needed_from = self.pending.first_row().unwrap_or(row + 1);
-        while let Some((row, bytes)) = self.rows.pop_front_if(|(row, _)| *row < needed_from) {
+        while let Some((row, bytes)) = self.rows.front().copied().filter(|(row, _)| *row < needed_from) {
+            self.rows.pop_front();
             journal.remove(row)?;
             self.bytes -= bytes;
         }
